@@ -1,0 +1,213 @@
+package ir
+
+import (
+	"fmt"
+	"strings"
+)
+
+// DType is the element type of a value.
+type DType uint8
+
+const (
+	F32 DType = iota
+	BF16
+	I32
+)
+
+// Size returns the bytes of one element.
+func (d DType) Size() int {
+	if d == BF16 {
+		return 2
+	}
+	return 4
+}
+
+// String returns the name used in dumps: f32, bf16, i32.
+func (d DType) String() string { return [...]string{"f32", "bf16", "i32"}[d] }
+
+// Shape lists the sizes of a value's axes, the slowest first.
+type Shape []int
+
+// Size returns the number of elements.
+func (s Shape) Size() int {
+	n := 1
+	for _, d := range s {
+		n *= d
+	}
+	return n
+}
+
+// Rows returns the product of all axes but the last.
+func (s Shape) Rows() int {
+	if len(s) == 0 {
+		return 1
+	}
+	return s[:len(s)-1].Size()
+}
+
+// Cols returns the size of the last axis.
+func (s Shape) Cols() int {
+	if len(s) == 0 {
+		return 1
+	}
+	return s[len(s)-1]
+}
+
+// Equal tells whether both shapes have the same axes.
+func (s Shape) Equal(t Shape) bool {
+	if len(s) != len(t) {
+		return false
+	}
+	for i := range s {
+		if s[i] != t[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// String writes the shape as (2, 3).
+func (s Shape) String() string {
+	parts := make([]string, len(s))
+	for i, d := range s {
+		parts[i] = fmt.Sprint(d)
+	}
+	return "(" + strings.Join(parts, ", ") + ")"
+}
+
+// Class tells where a value lives.
+type Class uint8
+
+const (
+	Temp  Class = iota // in the planned arena, defined once by an instruction
+	Input              // written by the host before a run, by name
+	State              // persistent across runs and programs, by name: parameters, optimizer state, caches
+	Const              // one float32 known at compile time
+	Table              // constant float32 data known at compile time, by name
+)
+
+// String returns the class's name.
+func (c Class) String() string {
+	return [...]string{"temp", "input", "state", "const", "table"}[c]
+}
+
+// Value is a tensor of the program.
+type Value struct {
+	ID    int
+	Name  string // Input, State, Table; a note for others
+	Shape Shape
+	DType DType
+	Class Class
+	Const float32   // Class Const
+	Data  []float32 // Class Table
+	// Base, when set, is the value whose storage this one shares: results of
+	// Reshape, in-place results, and state updated by an output.
+	Base *Value
+}
+
+// Bytes returns the size of the value's storage.
+func (v *Value) Bytes() int64 { return int64(v.Shape.Size()) * int64(v.DType.Size()) }
+
+// Root follows Base to the value that owns the storage.
+func (v *Value) Root() *Value {
+	for v.Base != nil {
+		v = v.Base
+	}
+	return v
+}
+
+// MaxAxes is the largest number of axes that Transpose and ReduceSum take.
+const MaxAxes = 6
+
+// Attrs holds the constants of an instruction; each kind reads the fields that
+// its Doc names. It is comparable, so that it can be part of a map key.
+type Attrs struct {
+	TransA, TransB bool  // MatMul
+	Act            Act   // MatMul, Activation
+	ActBackward    bool  // MatMul
+	Compute        DType // MatMul, LinearCrossEntropy, Muon: F32 or BF16 operands, float32 accumulation
+
+	Eps float32 // norms, AdamW
+
+	Batch, Heads, KVHeads, HeadDim, Window int // attention, RoPE; Window 0 = unlimited
+	Causal, Packed, Inverse                bool
+	Scale                                  float32
+
+	P    float32 // Dropout
+	Site uint32  // Dropout
+
+	Smoothing, ZLoss float32 // cross-entropy
+	Rows             int     // LinearCrossEntropy: rows of logits at a time
+
+	Alpha            float32 // Scale, ReduceSum, Broadcast
+	Axis, Start, End int     // Slice, Concat
+	Perm             [MaxAxes]int8
+	Axes             [MaxAxes]bool
+
+	MaxNorm        float32 // GradNorm
+	Beta1, Beta2   float32
+	Decay, LRScale float32
+	Nesterov       bool
+	NewtonSchulz   int // Muon: iterations
+}
+
+// Instr is one instruction. In and Out follow the names of its kind's Info;
+// an absent optional is nil.
+type Instr struct {
+	Kind Kind
+	Attrs
+	In, Out []*Value
+	// Path is the layer that the instruction comes from, as in
+	// "blocks.3.attn"; Backward tells that Grad made it, Block is the index of
+	// the recomputable block or -1.
+	Path     string
+	Backward bool
+	Block    int
+}
+
+// Writes calls f for each value that the instruction writes: its outputs and
+// the state it mutates.
+func (in *Instr) Writes(f func(*Value)) {
+	for _, v := range in.Out {
+		if v != nil {
+			f(v)
+		}
+	}
+	for _, i := range Kinds[in.Kind].Mutates {
+		if i < len(in.In) && in.In[i] != nil {
+			f(in.In[i])
+		}
+	}
+}
+
+// Program is a straight-line program. Outputs are the values that the host
+// reads after a run; their storage is kept to the end.
+type Program struct {
+	Name    string
+	Values  []*Value
+	Instrs  []*Instr
+	Outputs []*Value
+}
+
+// NewValue adds a value to p.
+func (p *Program) NewValue(class Class, name string, dtype DType, shape ...int) *Value {
+	v := &Value{ID: len(p.Values), Name: name, Shape: append(Shape(nil), shape...), DType: dtype, Class: class}
+	p.Values = append(p.Values, v)
+	return v
+}
+
+// Lookup returns the value of that class and name, or nil.
+func (p *Program) Lookup(class Class, name string) *Value {
+	for _, v := range p.Values {
+		if v.Class == class && v.Name == name && v.Base == nil {
+			return v
+		}
+	}
+	return nil
+}
+
+// Emit appends an instruction and returns it.
+func (p *Program) Emit(in *Instr) *Instr {
+	p.Instrs = append(p.Instrs, in)
+	return in
+}

@@ -1,0 +1,105 @@
+package ir
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Verify checks the invariants of a program and returns the first fault:
+//
+//   - every instruction has the inputs and outputs of its kind's Info;
+//   - a temp is defined once, before its uses;
+//   - a value that shares storage has its base's bytes;
+//   - an output lists a value of the program that is defined;
+//   - state is not read after an instruction has mutated it, except by
+//     instructions that mutate it too.
+func Verify(p *Program) error {
+	defined := make([]bool, len(p.Values))
+	for i, v := range p.Values {
+		if v.ID != i {
+			return fmt.Errorf("ir: program %s: value %d has ID %d", p.Name, i, v.ID)
+		}
+		if v.Base != nil && v.Base.Bytes() != v.Bytes() {
+			return fmt.Errorf("ir: program %s: value %d shares storage of %d bytes but has %d", p.Name, i, v.Base.Bytes(), v.Bytes())
+		}
+		defined[i] = v.Class != Temp
+	}
+	mutated := map[*Value]*Instr{}
+	for i, in := range p.Instrs {
+		fail := func(format string, args ...any) error {
+			return fmt.Errorf("ir: program %s: instruction %d %s at %q: %s", p.Name, i, in.Kind, in.Path, fmt.Sprintf(format, args...))
+		}
+		if err := checkArgs("input", Kinds[in.Kind].In, in.In); err != nil {
+			return fail("%v", err)
+		}
+		if err := checkArgs("output", Kinds[in.Kind].Out, in.Out); err != nil {
+			return fail("%v", err)
+		}
+		for j, v := range in.In {
+			if v == nil {
+				continue
+			}
+			if v.ID >= len(p.Values) || p.Values[v.ID] != v {
+				return fail("input %d is not a value of the program", j)
+			}
+			if !defined[v.ID] {
+				return fail("input %d (value %d) is used before it is defined", j, v.ID)
+			}
+			if by := mutated[v.Root()]; by != nil && !mutates(in, j) && in.Kind != EMA {
+				return fail("reads state %q after %s has updated it", v.Root().Name, by.Kind)
+			}
+		}
+		for j, v := range in.Out {
+			if v == nil {
+				continue
+			}
+			if v.ID >= len(p.Values) || p.Values[v.ID] != v {
+				return fail("output %d is not a value of the program", j)
+			}
+			if v.Class == Temp && defined[v.ID] {
+				return fail("output %d (value %d) is defined twice", j, v.ID)
+			}
+			defined[v.ID] = true
+		}
+		for _, j := range Kinds[in.Kind].Mutates {
+			if v := in.In[j]; v != nil {
+				if v.Root().Class != State {
+					return fail("mutates input %d, which is a %s", j, v.Root().Class)
+				}
+				mutated[v.Root()] = in
+			}
+		}
+	}
+	for _, v := range p.Outputs {
+		if v == nil || !defined[v.ID] {
+			return fmt.Errorf("ir: program %s: an output is not defined", p.Name)
+		}
+	}
+	return nil
+}
+
+func mutates(in *Instr, input int) bool {
+	for _, j := range Kinds[in.Kind].Mutates {
+		if j == input {
+			return true
+		}
+	}
+	return false
+}
+
+func checkArgs(what string, names []string, args []*Value) error {
+	if n := len(names); n > 0 && strings.HasSuffix(names[n-1], "...") {
+		if len(args) < n {
+			return fmt.Errorf("%d %ss, want at least %d", len(args), what, n)
+		}
+	} else if len(args) != n {
+		return fmt.Errorf("%d %ss, want %d", len(args), what, n)
+	}
+	for i, v := range args {
+		name := names[min(i, len(names)-1)]
+		if v == nil && !strings.HasSuffix(name, "?") {
+			return fmt.Errorf("%s %q is missing", what, name)
+		}
+	}
+	return nil
+}
