@@ -1,0 +1,135 @@
+package vec
+
+import "math"
+
+// LayerNorm normalises each of the len(mean) rows of x, D = len(w) columns (Ba
+// et al. 2016):
+//
+//	mean = Σ x / D,  rstd = 1/√(Σ (x-mean)²/D + eps),  y = (x-mean)·rstd·w + b
+//
+// Statistics are accumulated in float64. b may be nil. mean and rstd keep what
+// the backward pass needs, one value a row. In place (y is x), but then the
+// backward pass has lost its x.
+func (v *Impl) LayerNorm(y, mean, rstd, x, w, b []float32, eps float32) {
+	d := len(w)
+	for r := range mean {
+		row := x[r*d:][:d]
+		mu := float32(v.sum(row) / float64(d))
+		rs := float32(1 / math.Sqrt(v.sumSquares(row, mu)/float64(d)+float64(eps)))
+		mean[r], rstd[r] = mu, rs
+		v.normalize(y[r*d:][:d], row, w, b, mu, rs)
+	}
+}
+
+// LayerNormBackward is the gradient of [Impl.LayerNorm]. With n = (x-mean)·rstd
+// and g = dy·w, row by row:
+//
+//	dx  = rstd·(g - Σg/D - n·Σ(g·n)/D) + addend
+//	dw += dy·n
+//	db += dy
+//
+// addend (the gradient that flows past the norm in a residual network) may be
+// nil or dx itself; dw and db may be nil. dx may be dy. dw and db are float32
+// sums in row order: add up blocks of rows to keep their error small.
+func (v *Impl) LayerNormBackward(dx, dw, db, x, w, mean, rstd, dy, addend []float32) {
+	d := len(w)
+	for r := range rstd {
+		row, g := x[r*d:][:d], dy[r*d:][:d]
+		sumG, sumGX := v.normGrad(dw, db, row, w, g, mean[r], rstd[r])
+		v.normInput(dx[r*d:][:d], row, w, g, rowOrNil(addend, r, d),
+			mean[r], rstd[r], sumG/float32(d), sumGX/float32(d))
+	}
+}
+
+// RMSNorm scales each of the len(rstd) rows of x, D = len(w) columns, by the
+// root of its mean square (Zhang and Sennrich 2019):
+//
+//	rstd = 1/√(Σ x²/D + eps),  y = x·rstd·w
+//
+// The statistic is accumulated in float64. In place (y is x), but then the
+// backward pass has lost its x.
+func (v *Impl) RMSNorm(y, rstd, x, w []float32, eps float32) {
+	d := len(w)
+	for r := range rstd {
+		row := x[r*d:][:d]
+		rs := float32(1 / math.Sqrt(v.sumSquares(row, 0)/float64(d)+float64(eps)))
+		rstd[r] = rs
+		v.rmsNormalize(y[r*d:][:d], row, w, rs)
+	}
+}
+
+// RMSNormBackward is the gradient of [Impl.RMSNorm]. With n = x·rstd and
+// g = dy·w, row by row:
+//
+//	dx  = rstd·(g - n·Σ(g·n)/D) + addend
+//	dw += dy·n
+//
+// addend and aliasing as in [Impl.LayerNormBackward].
+func (v *Impl) RMSNormBackward(dx, dw, x, w, rstd, dy, addend []float32) {
+	d := len(w)
+	for r := range rstd {
+		row, g := x[r*d:][:d], dy[r*d:][:d]
+		_, sumGX := v.normGrad(dw, nil, row, w, g, 0, rstd[r])
+		v.normInput(dx[r*d:][:d], row, w, g, rowOrNil(addend, r, d),
+			0, rstd[r], 0, sumGX/float32(d))
+	}
+}
+
+func rowOrNil(x []float32, r, d int) []float32 {
+	if x == nil {
+		return nil
+	}
+	return x[r*d:][:d]
+}
+
+// normalizeGeneric sets y = (x-mean)·rstd·w + b; b may be nil.
+func normalizeGeneric(y, x, w, b []float32, mean, rstd float32) {
+	if b == nil {
+		for i := range y {
+			y[i] = (x[i] - mean) * rstd * w[i]
+		}
+		return
+	}
+	for i := range y {
+		y[i] = (x[i]-mean)*rstd*w[i] + b[i]
+	}
+}
+
+// rmsNormalizeGeneric sets y = x·rstd·w.
+func rmsNormalizeGeneric(y, x, w []float32, rstd float32) {
+	for i := range y {
+		y[i] = x[i] * rstd * w[i]
+	}
+}
+
+// normGradGeneric adds one row's share to dw and db (nil: not wanted) and
+// returns Σ g and Σ g·n, with n = (x-mean)·rstd and g = dy·w.
+func normGradGeneric(dw, db, x, w, dy []float32, mean, rstd float32) (sumG, sumGX float32) {
+	var s0, s1 float64
+	for i := range x {
+		n := (x[i] - mean) * rstd
+		g := dy[i] * w[i]
+		s0 += float64(g)
+		s1 += float64(g) * float64(n)
+		if dw != nil {
+			dw[i] += dy[i] * n
+		}
+		if db != nil {
+			db[i] += dy[i]
+		}
+	}
+	return float32(s0), float32(s1)
+}
+
+// normInputGeneric sets dx = rstd·(g - meanG - n·meanGX) + addend; addend may be
+// nil.
+func normInputGeneric(dx, x, w, dy, addend []float32, mean, rstd, meanG, meanGX float32) {
+	for i := range dx {
+		n := (x[i] - mean) * rstd
+		d := rstd * (dy[i]*w[i] - meanG - n*meanGX)
+		if addend != nil {
+			d += addend[i]
+		}
+		dx[i] = d
+	}
+}

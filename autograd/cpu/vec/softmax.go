@@ -1,0 +1,106 @@
+package vec
+
+import "math"
+
+// Softmax sets dst_i = exp(scale·x_i - m)/Σ_j exp(scale·x_j - m) with
+// m = max(scale·x), so that nothing overflows. scale ≥ 0. Elements of -inf give
+// 0; a row of nothing else gives NaN. In place.
+func (v *Impl) Softmax(dst, x []float32, scale float32) {
+	if len(dst) == 0 {
+		return
+	}
+	x = x[:len(dst)]
+	sum := v.expSum(dst, x, scale, scale*v.max(x))
+	v.scale(dst, dst, float32(1/sum))
+}
+
+// LogSumExp returns ln Σ exp(x), computed without overflow; -inf for an empty
+// row or one of only -inf.
+func (v *Impl) LogSumExp(x []float32) float32 {
+	m := v.max(x)
+	if math.IsInf(float64(m), 0) {
+		return m
+	}
+	return float32(float64(m) + math.Log(v.sumExp(x, 1, m)))
+}
+
+// SoftmaxBackward sets dx = scale·y·(dy - Σ y·dy), the gradient with respect to
+// x of y = Softmax(x, scale). In place (dx is dy).
+func (v *Impl) SoftmaxBackward(dx, y, dy []float32, scale float32) {
+	y, dy = y[:len(dx)], dy[:len(dx)]
+	v.softmaxGrad(dx, y, dy, scale, float32(v.dot(y, dy)))
+}
+
+// Loss configures the classifier: see [Impl.CrossEntropy].
+type Loss struct {
+	Smoothing float32 // label smoothing ε in [0, 1): PyTorch's label_smoothing
+	ZLoss     float32 // coefficient of lse² (Chowdhery et al. 2022, PaLM)
+}
+
+// CrossEntropy returns, for one row of logits z, V = len(z), and its target
+// class t:
+//
+//	lse  = ln Σ exp(z)
+//	nll  = lse - z_t
+//	loss = (1-ε)·nll + ε·(lse - Σz/V) + ZLoss·lse²
+//
+// Rows that do not count (ignore_index) are the caller's to skip. 0 ≤ t < V.
+func (v *Impl) CrossEntropy(z []float32, t int, c Loss) (loss, nll, lse float32) {
+	lse = v.LogSumExp(z)
+	return v.lossOf(z, t, c, lse)
+}
+
+// CrossEntropyBackward is [Impl.CrossEntropy] fused with its gradient: it
+// returns the same and overwrites the logits by gradScale·d(loss)/dz, which is
+//
+//	gradScale·(p·(1 + 2·ZLoss·lse) - ε/V - (1-ε)·[i = t]),  p = exp(z - lse)
+func (v *Impl) CrossEntropyBackward(z []float32, t int, c Loss, gradScale float32) (loss, nll, lse float32) {
+	lse = v.LogSumExp(z)
+	loss, nll, _ = v.lossOf(z, t, c, lse)
+	v.expAffine(z, lse, gradScale*(1+2*c.ZLoss*lse), -gradScale*c.Smoothing/float32(len(z)))
+	z[t] -= gradScale * (1 - c.Smoothing)
+	return loss, nll, lse
+}
+
+func (v *Impl) lossOf(z []float32, t int, c Loss, lse float32) (loss, nll, _ float32) {
+	nll = lse - z[t]
+	loss = (1-c.Smoothing)*nll + c.ZLoss*lse*lse
+	if c.Smoothing != 0 {
+		loss += c.Smoothing * (lse - float32(v.sum(z)/float64(len(z))))
+	}
+	return loss, nll, lse
+}
+
+// expSumGeneric sets dst = exp(scale·x - max) and returns its sum.
+func expSumGeneric(dst, x []float32, scale, max float32) float64 {
+	var s float64
+	for i := range dst {
+		e := math.Exp(float64(scale*x[i] - max))
+		dst[i] = float32(e)
+		s += e
+	}
+	return s
+}
+
+// sumExpGeneric returns Σ exp(scale·x - max).
+func sumExpGeneric(x []float32, scale, max float32) float64 {
+	var s float64
+	for _, e := range x {
+		s += math.Exp(float64(scale*e - max))
+	}
+	return s
+}
+
+// softmaxGradGeneric sets dx = scale·y·(dy - dot).
+func softmaxGradGeneric(dx, y, dy []float32, scale, dot float32) {
+	for i := range dx {
+		dx[i] = scale * y[i] * (dy[i] - dot)
+	}
+}
+
+// expAffineGeneric sets x = a·exp(x - max) + b.
+func expAffineGeneric(x []float32, max, a, b float32) {
+	for i, e := range x {
+		x[i] = a*float32(math.Exp(float64(e-max))) + b
+	}
+}
