@@ -1,0 +1,109 @@
+package autograd
+
+import (
+	"math"
+
+	"gotrain/autograd/ir"
+)
+
+// AttentionConfig describes scaled dot-product attention (Vaswani et al. 2017;
+// grouped heads: Ainslie et al. 2023).
+type AttentionConfig struct {
+	Batch   int     // B
+	Heads   int     // H
+	KVHeads int     // G, divides H; 0 means H
+	Causal  bool    // query t sees keys up to t + S - T
+	Window  int     // with Causal, query t sees the last Window keys; 0 is all
+	Scale   float32 // 0 means 1/√hd
+}
+
+// AttentionMask restricts which keys a query sees: tokens attend inside equal
+// segments only, and a negative segment is padding, which attends to nothing
+// and gives zeros. Query is (B·T) int32; Key is (B·S), or nil to use Query.
+type AttentionMask struct{ Query, Key *Node }
+
+// Attention attends with separate tensors: q (B·T, H·hd), k and v (B·S, G·hd)
+// → (B·T, H·hd). It is computed in tiles (Dao 2023): memory is linear in T.
+func Attention(q, k, v *Node, mask AttentionMask, cfg AttentionConfig) *Node {
+	g := q.g
+	if broken(q, k, v, mask.Query, mask.Key) {
+		return g.pass()
+	}
+	cfg = cfg.withDefaults()
+	if !k.shape.Equal(v.shape) || len(q.shape) != 2 || len(k.shape) != 2 ||
+		cfg.Batch <= 0 || cfg.Heads <= 0 || cfg.Heads%cfg.KVHeads != 0 ||
+		q.shape[0]%cfg.Batch != 0 || k.shape[0]%cfg.Batch != 0 ||
+		q.shape[1]%cfg.Heads != 0 || k.shape[1]*cfg.Heads != q.shape[1]*cfg.KVHeads {
+		return g.fail("Attention", "batch %d, %d heads and %d key heads do not divide %s", cfg.Batch, cfg.Heads, cfg.KVHeads, shapes(q, k, v))
+	}
+	return g.attention([]*Node{q, k, v, mask.Query, mask.Key}, like(q), q.shape[1]/cfg.Heads, cfg)
+}
+
+// PackedAttention is Attention over one tensor qkv (B·T, (H+2G)·hd) whose rows
+// hold q, k and v → (B·T, H·hd).
+func PackedAttention(qkv *Node, mask AttentionMask, cfg AttentionConfig) *Node {
+	g := qkv.g
+	if broken(qkv, mask.Query, mask.Key) {
+		return g.pass()
+	}
+	cfg = cfg.withDefaults()
+	if len(qkv.shape) != 2 || cfg.Batch <= 0 || cfg.Heads <= 0 || cfg.Heads%cfg.KVHeads != 0 ||
+		qkv.shape[0]%cfg.Batch != 0 || qkv.shape[1]%(cfg.Heads+2*cfg.KVHeads) != 0 {
+		return g.fail("Attention", "batch %d, %d heads and %d key heads do not divide %s", cfg.Batch, cfg.Heads, cfg.KVHeads, qkv.shape)
+	}
+	hd := qkv.shape[1] / (cfg.Heads + 2*cfg.KVHeads)
+	return g.attention([]*Node{qkv, nil, nil, mask.Query, mask.Key}, f32(qkv.shape[0], cfg.Heads*hd), hd, cfg)
+}
+
+func (cfg AttentionConfig) withDefaults() AttentionConfig {
+	if cfg.KVHeads == 0 {
+		cfg.KVHeads = cfg.Heads
+	}
+	return cfg
+}
+
+func (g *Graph) attention(in []*Node, y spec, hd int, cfg AttentionConfig) *Node {
+	attrs := ir.Attrs{
+		Batch: cfg.Batch, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: hd,
+		Causal: cfg.Causal, Window: cfg.Window, Scale: cfg.Scale, Packed: in[1] == nil,
+	}
+	if attrs.Scale == 0 {
+		attrs.Scale = float32(1 / math.Sqrt(float64(hd)))
+	}
+	lse := f32(y.shape[0] * cfg.Heads)
+	diff := []bool{true, true, true, false, false}
+	return g.apply(ir.Attention, attrs, in, []spec{y, lse}, diff,
+		func(o *op, in []*Node, y, dy *Node) []*Node {
+			outs := []spec{like(in[0]), {}, {}}
+			if !attrs.Packed {
+				outs[1], outs[2] = like(in[1]), like(in[2])
+			}
+			d := g.apply(ir.AttentionBackward, attrs,
+				[]*Node{in[0], in[1], in[2], in[3], in[4], y, project(y, 1), dy}, outs, nil, nil)
+			grads := []*Node{d, nil, nil, nil, nil}
+			if !attrs.Packed {
+				grads[1], grads[2] = project(d, 1), project(d, 2)
+			}
+			return grads
+		})
+}
+
+// AttentionCached appends k and v (B·T, G·hd) to the caches (B·S, G·hd) at
+// position (B) int32 and attends causally over everything so far: q (B·T, H·hd)
+// → (B·T, H·hd). It has no gradient.
+func AttentionCached(q, k, v, kcache, vcache, position *Node, cfg AttentionConfig) *Node {
+	g := q.g
+	if broken(q, k, v, kcache, vcache, position) {
+		return g.pass()
+	}
+	cfg = cfg.withDefaults()
+	if !kcache.shape.Equal(vcache.shape) || kcache.shape[1] != k.shape[1] || kcache.shape[0]%cfg.Batch != 0 {
+		return g.fail("AttentionCached", "caches %s do not fit keys %s", shapes(kcache, vcache), shapes(k, v))
+	}
+	hd := q.shape[1] / cfg.Heads
+	attrs := ir.Attrs{Batch: cfg.Batch, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: hd, Causal: true, Window: cfg.Window, Scale: cfg.Scale}
+	if attrs.Scale == 0 {
+		attrs.Scale = float32(1 / math.Sqrt(float64(hd)))
+	}
+	return g.apply(ir.AttentionCached, attrs, []*Node{q, k, v, kcache, vcache, position}, []spec{like(q)}, nil, nil)
+}

@@ -1,0 +1,76 @@
+package autograd
+
+import "gotrain/autograd/ir"
+
+// LossConfig shapes the training loss. Reported NLL is free of both terms.
+type LossConfig struct {
+	Smoothing float32 // label smoothing ε, as torch.nn.functional.cross_entropy
+	ZLoss     float32 // coefficient of lse² (Chowdhery et al. 2022)
+}
+
+// CrossEntropy scores logits (N, V) against targets (N) int32, of which those
+// below 0 are ignored. norm (1) scales the sum over targets: 1/count gives the
+// mean. It returns the loss, a scalar, and the NLL of each target in nats, (N).
+func CrossEntropy(logits, targets, norm *Node, cfg LossConfig) (loss, nll *Node) {
+	g := logits.g
+	if broken(logits, targets, norm) {
+		return g.pass(), g.pass()
+	}
+	if len(logits.shape) != 2 || !targets.shape.Equal(logits.shape[:1]) || norm.shape.Size() != 1 {
+		n := g.fail("CrossEntropy", "wants logits (N, V), targets (N), norm (1): %s", shapes(logits, targets, norm))
+		return n, n
+	}
+	rows := logits.shape[0]
+	attrs := ir.Attrs{Smoothing: cfg.Smoothing, ZLoss: cfg.ZLoss}
+	loss = g.apply(ir.CrossEntropy, attrs, []*Node{logits, targets, norm},
+		[]spec{f32(), f32(rows), f32(rows)}, []bool{true, false, false},
+		func(o *op, in []*Node, loss, dloss *Node) []*Node {
+			return []*Node{g.apply(ir.CrossEntropyBackward, attrs,
+				[]*Node{in[0], in[1], in[2], project(loss, 2), dloss}, []spec{like(in[0])}, nil, nil), nil, nil}
+		})
+	return loss, project(loss, 1)
+}
+
+// logitElements bounds the chunk of logits that LinearCrossEntropy holds, and
+// minLogitRows keeps the chunk tall enough that the weight is read seldom.
+const (
+	logitElements = 4 << 20
+	minLogitRows  = 256
+)
+
+// LinearCrossEntropy is CrossEntropy(x·wᵀ, …) with x (N, D), w (V, D), without
+// ever holding the (N, V) logits: a chunk of rows at a time gives its losses and
+// at once its part of the gradients.
+func LinearCrossEntropy(x, w, targets, norm *Node, cfg LossConfig) (loss, nll *Node) {
+	g := x.g
+	if broken(x, w, targets, norm) {
+		return g.pass(), g.pass()
+	}
+	if len(x.shape) != 2 || len(w.shape) != 2 || x.shape[1] != w.shape[1] || !targets.shape.Equal(x.shape[:1]) || norm.shape.Size() != 1 {
+		n := g.fail("LinearCrossEntropy", "wants x (N, D), w (V, D), targets (N), norm (1): %s", shapes(x, w, targets, norm))
+		return n, n
+	}
+	rows := min(x.shape[0], max(minLogitRows, logitElements/w.shape[0]/64*64))
+	attrs := ir.Attrs{Smoothing: cfg.Smoothing, ZLoss: cfg.ZLoss, Rows: rows}
+	loss = g.apply(ir.LinearCrossEntropy, attrs, []*Node{x, w, targets, norm, nil},
+		[]spec{f32(), f32(x.shape[0]), like(x), like(w)}, []bool{true, true, false, false, false},
+		func(o *op, in []*Node, loss, dloss *Node) []*Node {
+			return []*Node{scaleBy(project(loss, 2), dloss), scaleBy(project(loss, 3), dloss), nil, nil, nil}
+		})
+	return loss, project(loss, 1)
+}
+
+// MSE is the mean of (x - target)², a scalar. target has no gradient.
+func MSE(x, target *Node) *Node {
+	g := x.g
+	if broken(x, target) {
+		return g.pass()
+	}
+	if !x.shape.Equal(target.shape) {
+		return g.fail("MSE", "shapes differ: %s", shapes(x, target))
+	}
+	return g.apply(ir.MSE, ir.Attrs{}, []*Node{x, target}, []spec{f32()}, []bool{true, false},
+		func(o *op, in []*Node, _, dloss *Node) []*Node {
+			return []*Node{g.apply(ir.MSEBackward, ir.Attrs{}, []*Node{in[0], in[1], dloss}, []spec{like(in[0])}, nil, nil), nil}
+		})
+}

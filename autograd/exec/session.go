@@ -1,0 +1,201 @@
+package exec
+
+import (
+	"fmt"
+	"math"
+
+	"gotrain/autograd/ir"
+	"gotrain/autograd/plan"
+)
+
+// Session is one plan bound to a backend and a store, ready to run many times.
+type Session struct {
+	Plan    *plan.Plan
+	backend Backend
+	arena   *Arena
+	launch  []Launch // one per instruction
+	inputs  map[string]Region
+	regions []Region // by value ID
+}
+
+// Arena is the working memory of sessions. Sessions that never run at the
+// same time share one, so that it is as large as the largest plan only.
+type Arena struct {
+	backend Backend
+	buf     Buffer
+}
+
+// NewArena allocates working memory for plans whose Plan.Arena is at most
+// bytes.
+func NewArena(b Backend, bytes int64) (*Arena, error) {
+	buf, err := b.Alloc(bytes)
+	if err != nil {
+		return nil, fmt.Errorf("arena of %d bytes: %w", bytes, err)
+	}
+	return &Arena{backend: b, buf: buf}, nil
+}
+
+// NewSession binds every instruction of p. State that the store lacks is
+// allocated with zeros.
+func NewSession(p *plan.Plan, store *Store, arena *Arena) (*Session, error) {
+	b := store.Backend()
+	if arena.buf.Bytes() < p.Arena {
+		return nil, fmt.Errorf("plan %s needs an arena of %d bytes, has %d", p.Program.Name, p.Arena, arena.buf.Bytes())
+	}
+	s := &Session{Plan: p, backend: b, arena: arena, inputs: map[string]Region{}, regions: make([]Region, len(p.Program.Values))}
+	for _, v := range p.Program.Values {
+		if err := s.place(v, store); err != nil {
+			return nil, fmt.Errorf("plan %s: %w", p.Program.Name, err)
+		}
+	}
+	for i, in := range p.Program.Instrs {
+		args := Args{In: s.locate(in.In), Out: s.locate(in.Out)}
+		if w := p.Workspaces[i]; w.Bytes > 0 {
+			args.Workspace = Region{Buffer: arena.buf, Offset: w.Offset, Bytes: w.Bytes}
+		}
+		launch, err := b.Bind(in, args)
+		if err != nil {
+			return nil, fmt.Errorf("plan %s: instruction %d %s at %q: %w", p.Program.Name, i, in.Kind, in.Path, err)
+		}
+		s.launch = append(s.launch, launch)
+	}
+	return s, b.Sync()
+}
+
+// place gives v its region; values that share storage follow their root.
+func (s *Session) place(v *ir.Value, store *Store) error {
+	root := v.Root()
+	if root != v {
+		if s.regions[root.ID].Buffer == nil {
+			if err := s.place(root, store); err != nil {
+				return err
+			}
+		}
+		s.regions[v.ID] = s.regions[root.ID]
+		return nil
+	}
+	if s.regions[v.ID].Buffer != nil {
+		return nil
+	}
+	switch v.Class {
+	case ir.Temp:
+		if slot := s.Plan.Slots[v.ID]; slot.Bytes > 0 {
+			s.regions[v.ID] = Region{Buffer: s.arena.buf, Offset: slot.Offset, Bytes: v.Bytes()}
+		}
+	case ir.State:
+		st, err := store.Ensure(v.Name, v.DType, v.Shape)
+		if err != nil {
+			return err
+		}
+		s.regions[v.ID] = st.region()
+	case ir.Input:
+		buf, err := s.backend.Alloc(v.Bytes())
+		if err != nil {
+			return fmt.Errorf("input %q: %w", v.Name, err)
+		}
+		s.regions[v.ID] = Region{Buffer: buf, Bytes: v.Bytes()}
+		s.inputs[v.Name] = s.regions[v.ID]
+	case ir.Const, ir.Table:
+		data := v.Data
+		if v.Class == ir.Const {
+			data = make([]float32, v.Shape.Size())
+			for i := range data {
+				data[i] = v.Const
+			}
+		}
+		buf, err := s.backend.Alloc(v.Bytes())
+		if err != nil {
+			return fmt.Errorf("table %q: %w", v.Name, err)
+		}
+		s.regions[v.ID] = Region{Buffer: buf, Bytes: v.Bytes()}
+		return s.backend.Upload(s.regions[v.ID], bytesOf(data))
+	}
+	return nil
+}
+
+func (s *Session) locate(values []*ir.Value) []Region {
+	rs := make([]Region, len(values))
+	for i, v := range values {
+		if v != nil {
+			rs[i] = s.regions[v.ID]
+		}
+	}
+	return rs
+}
+
+// HasInput tells whether the plan reads an input of that name.
+func (s *Session) HasInput(name string) bool { _, ok := s.inputs[name]; return ok }
+
+// SetInts writes an int32 input. Inputs that the plan does not read are
+// ignored, so that one batch serves every program of a model.
+func (s *Session) SetInts(name string, data []int32) error { return setInput(s, name, data) }
+
+// SetFloats writes a float32 input, as SetInts does.
+func (s *Session) SetFloats(name string, data []float32) error { return setInput(s, name, data) }
+
+func setInput[T float32 | int32](s *Session, name string, data []T) error {
+	r, ok := s.inputs[name]
+	if !ok {
+		return nil
+	}
+	if int64(4*len(data)) != r.Bytes {
+		return fmt.Errorf("input %q takes %d elements, got %d", name, r.Bytes/4, len(data))
+	}
+	return s.backend.Upload(r, bytesOf(data))
+}
+
+// Run executes the plan once and waits for it.
+func (s *Session) Run() error {
+	for _, launch := range s.launch {
+		launch()
+	}
+	return s.backend.Sync()
+}
+
+// Output copies the i-th output of the program into dst.
+func (s *Session) Output(i int, dst []float32) error {
+	v := s.Plan.Program.Outputs[i]
+	if v.Shape.Size() != len(dst) {
+		return fmt.Errorf("output %d has shape %s, got %d elements", i, v.Shape, len(dst))
+	}
+	return s.backend.Download(bytesOf(dst), s.regions[v.ID])
+}
+
+// FindNonFinite runs the plan instruction by instruction and returns the first
+// whose float32 results hold a NaN or an infinity, or nil. It stops there, so
+// that instructions which update state after it do not run.
+func (s *Session) FindNonFinite() (*ir.Instr, error) {
+	var host []float32
+	for i, launch := range s.launch {
+		in := s.Plan.Program.Instrs[i]
+		if len(ir.Kinds[in.Kind].Mutates) > 0 {
+			continue
+		}
+		launch()
+		if err := s.backend.Sync(); err != nil {
+			return nil, err
+		}
+		for _, v := range in.Out {
+			if v == nil || v.DType != ir.F32 || in.Kind == ir.GradNorm {
+				continue
+			}
+			if n := v.Shape.Size(); n > len(host) {
+				host = make([]float32, n)
+			}
+			h := host[:v.Shape.Size()]
+			if err := s.backend.Download(bytesOf(h), s.regions[v.ID]); err != nil {
+				return nil, err
+			}
+			for _, x := range h {
+				if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+					return in, nil
+				}
+			}
+		}
+	}
+	return nil, nil
+}
+
+// Instruments returns the launches of the session with their instructions, for
+// profiling: calling them in order is Run without the final Sync.
+func (s *Session) Instruments() ([]*ir.Instr, []Launch) { return s.Plan.Program.Instrs, s.launch }

@@ -1,0 +1,113 @@
+package exec
+
+import (
+	"fmt"
+	"sort"
+	"unsafe"
+
+	"gotrain/autograd/ir"
+)
+
+// Store holds persistent state by name: parameters, optimizer state,
+// accumulated gradients, caches. Programs of one model share one Store.
+type Store struct {
+	backend Backend
+	state   map[string]*State
+}
+
+// State is one persistent tensor.
+type State struct {
+	Name  string
+	Shape ir.Shape
+	DType ir.DType
+	buf   Buffer
+}
+
+// NewStore returns an empty store on b.
+func NewStore(b Backend) *Store { return &Store{backend: b, state: map[string]*State{}} }
+
+// Backend returns the device that the state lives on.
+func (s *Store) Backend() Backend { return s.backend }
+
+// Ensure returns the state of that name, allocated with zeros when it is new.
+// It fails when the name is taken by another shape or dtype.
+func (s *Store) Ensure(name string, dtype ir.DType, shape ir.Shape) (*State, error) {
+	if st := s.state[name]; st != nil {
+		if !st.Shape.Equal(shape) || st.DType != dtype {
+			return nil, fmt.Errorf("state %q is %s%s, not %s%s", name, st.DType, st.Shape, dtype, shape)
+		}
+		return st, nil
+	}
+	st := &State{Name: name, Shape: append(ir.Shape(nil), shape...), DType: dtype}
+	buf, err := s.backend.Alloc(st.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("state %q %s: %w", name, shape, err)
+	}
+	st.buf = buf
+	s.state[name] = st
+	return st, nil
+}
+
+// Get returns the state of that name, or nil.
+func (s *Store) Get(name string) *State { return s.state[name] }
+
+// Names returns the names of all states, sorted.
+func (s *Store) Names() []string {
+	names := make([]string, 0, len(s.state))
+	for n := range s.state {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Bytes returns the memory that the store holds.
+func (s *Store) Bytes() int64 {
+	var n int64
+	for _, st := range s.state {
+		n += st.Bytes()
+	}
+	return n
+}
+
+// Bytes returns the size of the tensor.
+func (st *State) Bytes() int64 { return int64(st.Shape.Size()) * int64(st.DType.Size()) }
+
+func (st *State) region() Region { return Region{Buffer: st.buf, Bytes: st.Bytes()} }
+
+// Write copies data, which has the state's number of elements, into the state.
+func (s *Store) Write(name string, data []float32) error {
+	st, err := s.check(name, ir.F32, len(data))
+	if err != nil {
+		return err
+	}
+	return s.backend.Upload(st.region(), bytesOf(data))
+}
+
+// Read copies the state into dst, which has its number of elements.
+func (s *Store) Read(name string, dst []float32) error {
+	st, err := s.check(name, ir.F32, len(dst))
+	if err != nil {
+		return err
+	}
+	return s.backend.Download(bytesOf(dst), st.region())
+}
+
+func (s *Store) check(name string, dtype ir.DType, n int) (*State, error) {
+	st := s.state[name]
+	switch {
+	case st == nil:
+		return nil, fmt.Errorf("there is no state %q", name)
+	case st.DType != dtype || st.Shape.Size() != n:
+		return nil, fmt.Errorf("state %q is %s%s, not %d × %s", name, st.DType, st.Shape, n, dtype)
+	}
+	return st, nil
+}
+
+// bytesOf views a slice of 4-byte elements as bytes.
+func bytesOf[T float32 | int32](s []T) []byte {
+	if len(s) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), 4*len(s))
+}

@@ -1,0 +1,186 @@
+package autograd
+
+import (
+	"fmt"
+	"strings"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"gotrain/autograd/ir"
+)
+
+// Graph is an expression graph under construction.
+type Graph struct {
+	g       *gorgonia.ExprGraph
+	nodes   map[*gorgonia.Node]*Node
+	names   map[string]bool
+	tables  map[string]*Node
+	params  []*Node
+	sites   uint32
+	err     error
+	scope   scope
+	hasGrad bool
+}
+
+// scope is what new ops inherit: where in the model they stand.
+type scope struct {
+	path     string
+	block    int
+	backward bool
+}
+
+// Node is a tensor of a Graph: a parameter, an input, a table or the result of
+// an op.
+type Node struct {
+	g     *Graph
+	n     *gorgonia.Node // nil once the graph has an error
+	shape ir.Shape
+	dtype ir.DType
+	class ir.Class
+	name  string
+	table []float32
+}
+
+// NewGraph returns an empty graph.
+func NewGraph() *Graph {
+	return &Graph{
+		g:      gorgonia.NewGraph(),
+		nodes:  map[*gorgonia.Node]*Node{},
+		names:  map[string]bool{},
+		tables: map[string]*Node{},
+		scope:  scope{block: -1},
+	}
+}
+
+// Err returns the first fault of the constructors, or nil.
+func (g *Graph) Err() error { return g.err }
+
+// In runs build with name appended to the path of the ops that it makes.
+func (g *Graph) In(name string, build func()) {
+	saved := g.scope
+	if g.scope.path != "" {
+		name = g.scope.path + "." + name
+	}
+	g.scope.path = name
+	build()
+	g.scope = saved
+}
+
+// Block is In for a block of layers: its activations may be recomputed in the
+// backward pass (plan.Options.Recompute). Blocks do not nest.
+func (g *Graph) Block(index int, name string, build func()) {
+	g.In(name, func() {
+		g.scope.block = index
+		build()
+	})
+}
+
+// Param declares a trainable float32 parameter. Its name is unique in the graph
+// and names the state that holds it.
+func (g *Graph) Param(name string, shape ...int) *Node {
+	p := g.leaf(ir.State, name, ir.F32, shape)
+	if p.n != nil {
+		g.params = append(g.params, p)
+	}
+	return p
+}
+
+// State declares persistent float32 memory that is not trained, such as a
+// key/value cache.
+func (g *Graph) State(name string, shape ...int) *Node {
+	return g.leaf(ir.State, name, ir.F32, shape)
+}
+
+// Ints declares an int32 input that the host writes before a run.
+func (g *Graph) Ints(name string, shape ...int) *Node { return g.leaf(ir.Input, name, ir.I32, shape) }
+
+// Floats declares a float32 input that the host writes before a run.
+func (g *Graph) Floats(name string, shape ...int) *Node {
+	return g.leaf(ir.Input, name, ir.F32, shape)
+}
+
+// Table returns the constant of that name, which data computes the first time.
+func (g *Graph) Table(name string, data func() []float32, shape ...int) *Node {
+	if t := g.tables[name]; t != nil {
+		if !t.shape.Equal(shape) {
+			return g.fail("Table", "%q has shape %s, not %s", name, t.shape, ir.Shape(shape))
+		}
+		return t
+	}
+	t := g.leaf(ir.Table, name, ir.F32, shape)
+	if t.n != nil {
+		t.table = data()
+		g.tables[name] = t
+	}
+	return t
+}
+
+// Params returns the parameters in the order of their declaration.
+func (g *Graph) Params() []*Node { return g.params }
+
+// Name returns the name of a parameter, input or table.
+func (n *Node) Name() string { return n.name }
+
+// Shape returns the node's shape; it is not to be modified.
+func (n *Node) Shape() ir.Shape { return n.shape }
+
+// Graph returns the graph that the node belongs to.
+func (n *Node) Graph() *Graph { return n.g }
+
+func (g *Graph) leaf(class ir.Class, name string, dtype ir.DType, shape []int) *Node {
+	if g.err != nil {
+		return &Node{g: g}
+	}
+	for _, d := range shape {
+		if d <= 0 {
+			return g.fail("Param", "%q has shape %s: every axis must be positive", name, ir.Shape(shape))
+		}
+	}
+	if name == "" || g.names[name] {
+		return g.fail("Param", "the name %q is empty or taken: Gorgonia would merge the two nodes", name)
+	}
+	g.names[name] = true
+	dt := tensor.Float32
+	if dtype == ir.I32 {
+		dt = tensor.Int32
+	}
+	raw := gorgonia.NewTensor(g.g, dt, len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(name))
+	n := &Node{g: g, n: raw, shape: append(ir.Shape(nil), shape...), dtype: dtype, class: class, name: name}
+	g.nodes[raw] = n
+	return n
+}
+
+// fail records the first error, with the path of the layer, and returns a node
+// that later constructors pass on.
+func (g *Graph) fail(op, format string, args ...any) *Node {
+	if g.err == nil {
+		msg := op + ": " + fmt.Sprintf(format, args...)
+		if g.scope.path != "" {
+			msg += " at " + g.scope.path
+		}
+		g.err = fmt.Errorf("%s", msg)
+	}
+	return &Node{g: g}
+}
+
+// broken tells whether any node comes from a failed constructor.
+func broken(nodes ...*Node) bool {
+	for _, n := range nodes {
+		if n != nil && n.n == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// shapes writes the shapes of nodes as "(2, 3) × (3, 4)".
+func shapes(nodes ...*Node) string {
+	var parts []string
+	for _, n := range nodes {
+		if n != nil {
+			parts = append(parts, n.shape.String())
+		}
+	}
+	return strings.Join(parts, " × ")
+}
