@@ -11,14 +11,14 @@ type AdamW struct {
 	GradScale             float32 // multiplies g first (clipping, loss scale)
 }
 
-// AdamWStep updates p, m and v in place and in one pass over memory:
+// AdamWStep updates p, m1 and m2 in place and in one pass over memory:
 //
 //	g ← GradScale·g
 //	p ← p·(1 - LR·WeightDecay)
-//	m ← m + (1-Beta1)·(g - m)
-//	v ← Beta2·v + (1-Beta2)·g²
-//	p ← p - LR/BC1 · m/(√v/√BC2 + Eps)
-func (i *Impl) AdamWStep(p, g, m, v []float32, h AdamW) {
+//	m1 ← m1 + (1-Beta1)·(g - m1)
+//	m2 ← Beta2·m2 + (1-Beta2)·g²
+//	p ← p - LR/BC1 · m1/(√m2/√BC2 + Eps)
+func (v *Impl) AdamWStep(p, g, m1, m2 []float32, h AdamW) {
 	n := len(p)
 	c := adamWConst{
 		gradScale: h.GradScale,
@@ -30,7 +30,7 @@ func (i *Impl) AdamWStep(p, g, m, v []float32, h AdamW) {
 		eps:       h.Eps,
 		step:      float32(-float64(h.LR) / float64(h.BC1)),
 	}
-	i.adamW(p, g[:n], m[:n], v[:n], &c)
+	v.adamW(p, g[:n], m1[:n], m2[:n], &c)
 }
 
 // adamWConst are AdamW's per-step constants in the order in which the assembly
@@ -57,14 +57,14 @@ type SGD struct {
 //	p   ← p - LR·(buf, or g + Momentum·buf with Nesterov)
 //
 // buf starts as zeros; it may be nil when Momentum is 0, and then p ← p - LR·g.
-func (i *Impl) SGDStep(p, g, buf []float32, h SGD) {
+func (v *Impl) SGDStep(p, g, buf []float32, h SGD) {
 	n := len(p)
 	if h.Momentum == 0 {
 		buf = nil
 	} else {
 		buf = buf[:n]
 	}
-	i.sgd(p, g[:n], buf, &h)
+	v.sgd(p, g[:n], buf, &h)
 }
 
 // Lion holds the constants of one step of Lion (Chen et al. 2023).
@@ -79,14 +79,14 @@ type Lion struct {
 //	g ← GradScale·g
 //	p ← p·(1 - LR·WeightDecay) - LR·sign(Beta1·m + (1-Beta1)·g)
 //	m ← Beta2·m + (1-Beta2)·g
-func (i *Impl) LionStep(p, g, m []float32, h Lion) {
+func (v *Impl) LionStep(p, g, m []float32, h Lion) {
 	n := len(p)
-	i.lion(p, g[:n], m[:n], &h)
+	v.lion(p, g[:n], m[:n], &h)
 }
 
 // EMA sets avg = decay·avg + (1-decay)·p, an exponential moving average of
 // parameters.
-func (i *Impl) EMA(avg, p []float32, decay float32) { i.ema(avg, p[:len(avg)], decay) }
+func (v *Impl) EMA(avg, p []float32, decay float32) { v.ema(avg, p[:len(avg)], decay) }
 
 func adamWGeneric(p, g, m, v []float32, c *adamWConst) {
 	for i := range p {

@@ -77,6 +77,11 @@ type Impl struct {
 	fromF16  func(dst []float32, src []F16)
 
 	transpose func(dst []float32, ldd int, src []float32, lds, rows, cols int)
+
+	tile         func(c []float32, ldc, m, n, k int, a []float32, as, ak int, b []float32, ldb int, rowScale []float32)
+	softmaxLanes func(s []float32, ld, rows int, max, sum, alpha []float32)
+	probGrad     func(p, ds []float32, ld, rows, n int, lse, d []float32)
+	rowDots      func(dst, x []float32, ld int, y []float32, scale float32)
 }
 
 // Generic is the pure Go implementation: the definition of every kernel.
@@ -113,6 +118,9 @@ var Generic = &Impl{
 	toF16: toF16Generic, fromF16: fromF16Generic,
 
 	transpose: transposeGeneric,
+
+	tile: tileGeneric, softmaxLanes: softmaxLanesGeneric,
+	probGrad: probGradGeneric, rowDots: rowDotsGeneric,
 }
 
 // Name is "generic", "avx2" or "avx512".

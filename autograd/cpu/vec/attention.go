@@ -1,0 +1,259 @@
+package vec
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Attention describes a scaled dot-product attention with grouped key/value
+// heads (Ainslie et al. 2023): query head h uses key/value head
+// h/(Heads/KVHeads). Shapes: queries (B, T, Heads, HeadDim), keys and values
+// (B, S, KVHeads, HeadDim).
+//
+// Query t stands at position t+S-T among the keys (the last query sees the last
+// key). Key s is visible to query t when all of these hold:
+//
+//	Causal:   s ≤ position
+//	Window:   |s - position| < Window                (0: unlimited)
+//	Segments: QuerySegments[b,t] = KeySegments[b,s] ≥ 0   (nil: one segment)
+//
+// A query that sees no key gives zeros, a log-sum-exp of -inf and no gradient.
+type Attention struct {
+	B, T, S        int
+	Heads, KVHeads int
+	HeadDim        int
+	Scale          float32 // of the scores, usually 1/√HeadDim
+	Causal         bool
+	Window         int
+	QuerySegments  []int32 // (B, T); -1 is padding
+	KeySegments    []int32 // (B, S); -1 is padding
+}
+
+// Heads is a matrix of tokens by heads: element (token, head, d) is
+// Data[token·LD + head·HeadDim + d]. Views into a fused projection (q, k and v
+// side by side) are sub-slices with a common LD.
+type Heads struct {
+	Data []float32
+	LD   int
+}
+
+// AttentionTensors are the arguments of one attention; the gradients are used
+// by the backward pass only. Token b·T+t is a row of Q, Out and their gradients,
+// b·S+s one of K, V and theirs.
+type AttentionTensors struct {
+	Q, K, V, Out     Heads
+	LSE              []float32 // (B, Heads, T): ln Σ exp(scores)
+	DQ, DK, DV, DOut Heads
+}
+
+// Tile sizes: a tile of scores, one of each operand and the outputs stay in the
+// L1 and L2 cache.
+const (
+	queryTile = 64
+	keyTile   = 64
+	blockRows = 8  // granularity at which tiles on the diagonal are skipped
+	lanes     = 16 // granularity of columns
+)
+
+// Validate reports everything that is wrong with the description.
+func (a *Attention) Validate() error {
+	var faults []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf("attention: "+format, args...))
+		}
+	}
+	check(a.B > 0 && a.T > 0 && a.S > 0, "B, T and S are %d, %d and %d, want all positive", a.B, a.T, a.S)
+	check(a.HeadDim > 0, "HeadDim is %d, want it positive", a.HeadDim)
+	check(a.Heads > 0 && a.KVHeads > 0 && a.Heads%max(a.KVHeads, 1) == 0,
+		"Heads (%d) is no multiple of KVHeads (%d)", a.Heads, a.KVHeads)
+	check(a.Window >= 0, "Window is %d, want 0 (unlimited) or more", a.Window)
+	check((a.QuerySegments == nil) == (a.KeySegments == nil), "only one of QuerySegments and KeySegments is given")
+	check(a.QuerySegments == nil || len(a.QuerySegments) == a.B*a.T,
+		"%d QuerySegments for %d × %d queries", len(a.QuerySegments), a.B, a.T)
+	check(a.KeySegments == nil || len(a.KeySegments) == a.B*a.S,
+		"%d KeySegments for %d × %d keys", len(a.KeySegments), a.B, a.S)
+	return errors.Join(faults...)
+}
+
+// QueryTiles is the number of forward units of one (batch, head).
+func (a *Attention) QueryTiles() int { return (a.T + queryTile - 1) / queryTile }
+
+// ForwardScratch is the number of floats of scratch that one concurrent call of
+// [Impl.AttentionForward] needs.
+func (a *Attention) ForwardScratch() int {
+	padded := roundUp(a.HeadDim, lanes)
+	return a.HeadDim*queryTile + // Qᵀ
+		queryTile*padded + // output tile
+		keyTile*padded + // V tile
+		keyTile*queryTile + // scores
+		3*queryTile
+}
+
+// AttentionForward computes tile number tile of the queries of one (batch,
+// head): rows of t.Out and t.LSE. Units may run concurrently. The algorithm is
+// FlashAttention (Dao et al. 2022, 2023): tiles of keys, running maximum and
+// sum, never T × S scores in memory.
+//
+// Scores are held transposed, keys by queries, with the queries in the vector
+// lanes: the softmax then needs no horizontal operation, and K and V are read
+// as they lie. They are in units of log 2 (Scale·log₂e is folded into Q), so
+// that the exponential is 2ˣ.
+func (v *Impl) AttentionForward(a *Attention, t *AttentionTensors, batch, head, tile int, scratch []float32) {
+	hd, padded := a.HeadDim, roundUp(a.HeadDim, lanes)
+	kvHead := head / (a.Heads / a.KVHeads)
+	q0 := tile * queryTile
+	w := forwardTile{a: a, q0: q0, nq: min(queryTile, a.T-q0)}
+	cols := roundUp(w.nq, lanes)
+	w.cols = cols
+	space := arena(scratch)
+	w.qT = space.take(hd * cols)
+	w.out = space.take(cols * padded)
+	w.values = space.take(keyTile * padded)
+	w.scores = space.take(keyTile * cols)
+	w.max, w.sum, w.alpha = space.take(cols), space.take(cols), space.take(cols)
+	clear(w.out)
+	clear(w.sum)
+	for i := range w.max {
+		w.max[i] = lowestScore
+	}
+	if a.QuerySegments != nil {
+		w.qSeg = a.QuerySegments[batch*a.T+q0:][:w.nq]
+	}
+
+	q := t.Q.Data[(batch*a.T+q0)*t.Q.LD+head*hd:]
+	v.transposeScaled(w.qT, cols, q, t.Q.LD, w.nq, hd, a.Scale*math.Log2E)
+	keys, _ := a.keyRange(q0)
+	_, end := a.keyRange(q0 + w.nq - 1)
+	for k0 := keys / keyTile * keyTile; k0 < end; k0 += keyTile {
+		w.k0, w.nk = k0, min(keyTile, a.S-k0)
+		if a.KeySegments != nil {
+			w.kSeg = a.KeySegments[batch*a.S+k0:][:w.nk]
+		}
+		mask := a.tileMask(q0, w.nq, k0, w.nk, w.qSeg, w.kSeg)
+		if mask == nothingVisible {
+			continue
+		}
+		row := batch*a.S + k0
+		v.forwardKeys(&w, mask, t.K.Data[row*t.K.LD+kvHead*hd:], t.K.LD, t.V.Data[row*t.V.LD+kvHead*hd:], t.V.LD)
+	}
+
+	out := t.Out.Data[(batch*a.T+q0)*t.Out.LD+head*hd:]
+	lse := t.LSE[(batch*a.Heads+head)*a.T+q0:][:w.nq]
+	for i := range lse {
+		inv := float32(0)
+		if w.sum[i] != 0 {
+			inv = 1 / w.sum[i]
+		}
+		v.scale(out[i*t.Out.LD:][:hd], w.out[i*padded:][:hd], inv)
+		lse[i] = float32((float64(w.max[i]) + math.Log2(float64(w.sum[i]))) * math.Ln2)
+	}
+}
+
+// lowestScore stands for the maximum of no scores. It is finite so that the
+// difference of two of them is 0 and not NaN.
+const lowestScore = -1e30
+
+// forwardTile is the state of one tile of queries.
+type forwardTile struct {
+	a        *Attention
+	q0, nq   int // the queries
+	k0, nk   int // the tile of keys
+	cols     int // nq rounded up to lanes
+	qT       []float32
+	out      []float32 // (cols, padded head dim): Σ P·V so far, not yet divided by sum
+	values   []float32 // (nk, padded head dim)
+	scores   []float32 // (nk, cols): scores, then probabilities
+	max, sum []float32 // (cols): running maximum and Σ 2^(score-max)
+	alpha    []float32 // (cols): factor of the old output, 2^(old max - new max)
+
+	qSeg, kSeg []int32
+}
+
+// forwardKeys adds one tile of keys and values to the tile of queries.
+func (v *Impl) forwardKeys(w *forwardTile, mask tileMask, k []float32, ldk int, values []float32, ldv int) {
+	hd, padded, cols := w.a.HeadDim, roundUp(w.a.HeadDim, lanes), w.cols
+	v.copyPadded(w.values, padded, values, ldv, w.nk, hd)
+
+	rows := blockRows
+	if mask == allVisible {
+		rows = w.nk
+	}
+	for j0 := 0; j0 < w.nk; j0 += rows { // Sᵀ = K·Qᵀ, (keys, queries)
+		m := min(rows, w.nk-j0)
+		c0, c1 := w.queriesOf(j0, j0+m)
+		c0, c1 = c0/lanes*lanes, roundUp(c1, lanes)
+		if c0 >= c1 {
+			continue
+		}
+		v.tile(w.scores[j0*cols+c0:], cols, m, c1-c0, hd, k[j0*ldk:], ldk, 1, w.qT[c0:], cols, nil)
+		if mask == someVisible {
+			w.maskScores(j0, j0+m, c0, c1)
+		}
+	}
+	for c := 0; c < cols; c += lanes {
+		r0, r1 := w.keysOf(c, min(c+lanes, w.nq))
+		if r0 < r1 {
+			v.softmaxLanes(w.scores[r0*cols+c:], cols, r1-r0, w.max[c:], w.sum[c:], w.alpha[c:])
+		}
+	}
+	rows = blockRows
+	if mask == allVisible {
+		rows = w.nq
+	}
+	for i0 := 0; i0 < w.nq; i0 += rows { // O = alpha·O + P·V
+		m := min(rows, w.nq-i0)
+		r0, r1 := w.keysOf(i0, i0+m)
+		if r0 < r1 {
+			v.tile(w.out[i0*padded:], padded, m, padded, r1-r0, w.scores[r0*cols+i0:], 1, cols,
+				w.values[r0*padded:], padded, w.alpha[i0:])
+		}
+	}
+}
+
+// queriesOf returns which queries of the tile may see one of its keys [j0, j1).
+func (w *forwardTile) queriesOf(j0, j1 int) (lo, hi int) {
+	return w.a.queriesOf(w.q0, w.nq, w.k0+j0, w.k0+j1)
+}
+
+// keysOf returns which keys of the tile one of its queries [i0, i1) may see.
+func (w *forwardTile) keysOf(i0, i1 int) (lo, hi int) {
+	return w.a.keysOf(w.k0, w.nk, w.q0+i0, w.q0+i1)
+}
+
+// maskScores sets the scores of invisible pairs in rows [j0, j1), columns
+// [c0, c1) to -inf.
+func (w *forwardTile) maskScores(j0, j1, c0, c1 int) {
+	negInf := float32(math.Inf(-1))
+	for j := j0; j < j1; j++ {
+		row := w.scores[j*w.cols:][:w.cols]
+		lo, hi := w.queriesOf(j, j+1)
+		lo, hi = min(max(lo, c0), c1), min(hi, c1)
+		for i := c0; i < lo; i++ {
+			row[i] = negInf
+		}
+		for i := max(lo, hi); i < c1; i++ {
+			row[i] = negInf
+		}
+		if w.kSeg == nil {
+			continue
+		}
+		for i := lo; i < hi; i++ {
+			if w.qSeg[i] != w.kSeg[j] || w.kSeg[j] < 0 {
+				row[i] = negInf
+			}
+		}
+	}
+}
+
+// arena hands out parts of the caller's scratch.
+type arena []float32
+
+func (s *arena) take(n int) []float32 {
+	part := (*s)[:n:n]
+	*s = (*s)[n:]
+	return part
+}
+
+func roundUp(n, to int) int { return (n + to - 1) / to * to }

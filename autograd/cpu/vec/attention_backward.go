@@ -1,0 +1,203 @@
+package vec
+
+import "math"
+
+// BackwardScratch is the number of floats of scratch that one concurrent call of
+// [Impl.AttentionBackward] needs.
+func (a *Attention) BackwardScratch() int {
+	padded := roundUp(a.HeadDim, lanes)
+	return 2*a.HeadDim*keyTile + // Kᵀ, Vᵀ
+		3*keyTile*padded + // K, dK, dV tiles
+		3*queryTile*padded + // Q, dO, dQ tiles
+		2*queryTile*keyTile + // P, dS
+		keyTile + // ones
+		2*a.Heads/a.KVHeads*a.T // log-sum-exp and D of the group's rows
+}
+
+// AttentionBackward sets the gradients of one (batch, key/value head): its rows
+// of t.DK and t.DV, and those of t.DQ for every query head of the group. It
+// needs t.Out and t.LSE of the forward pass, and t.DOut. Units may run
+// concurrently; within one the order of summation is fixed.
+//
+// The algorithm is FlashAttention-2's (Dao 2023), keys outside, queries inside:
+//
+//	P = exp(S - lse),  D = Σ dO·O,  dS = P·(dO·Vᵀ - D)
+//	dV = Pᵀ·dO,  dK = Scale·dSᵀ·Q,  dQ = Scale·dS·K
+//
+// Scale·log₂e is folded into Kᵀ and Scale into Vᵀ and D, once per tile of keys.
+func (v *Impl) AttentionBackward(a *Attention, t *AttentionTensors, batch, kvHead int, scratch []float32) {
+	group := a.Heads / a.KVHeads
+	space := arena(scratch)
+	lse, d := space.take(group*a.T), space.take(group*a.T)
+	for g := range group {
+		v.backwardRows(a, t, batch, kvHead*group+g, lse[g*a.T:][:a.T], d[g*a.T:][:a.T])
+	}
+	w := newBackwardTile(a, &space)
+	hd := a.HeadDim
+	for k0 := 0; k0 < a.S; k0 += keyTile {
+		w.k0, w.nk = k0, min(keyTile, a.S-k0)
+		if a.KeySegments != nil {
+			w.kSeg = a.KeySegments[batch*a.S+k0:][:w.nk]
+		}
+		row := batch*a.S + k0
+		v.loadKeys(&w, t.K.Data[row*t.K.LD+kvHead*hd:], t.K.LD, t.V.Data[row*t.V.LD+kvHead*hd:], t.V.LD)
+		for g := range group {
+			v.backwardQueries(&w, t, batch, kvHead*group+g, lse[g*a.T:], d[g*a.T:])
+		}
+		v.Copy2D(t.DK.Data[row*t.DK.LD+kvHead*hd:], t.DK.LD, w.dk, w.padded, w.nk, hd)
+		v.Copy2D(t.DV.Data[row*t.DV.LD+kvHead*hd:], t.DV.LD, w.dv, w.padded, w.nk, hd)
+	}
+}
+
+// backwardRows clears dQ of one head and prepares lse·log₂e and Scale·D of its
+// rows.
+func (v *Impl) backwardRows(a *Attention, t *AttentionTensors, batch, head int, lse, d []float32) {
+	hd := a.HeadDim
+	for i := range a.T {
+		token := batch*a.T + i
+		out := t.Out.Data[token*t.Out.LD+head*hd:][:hd]
+		dOut := t.DOut.Data[token*t.DOut.LD+head*hd:][:hd]
+		d[i] = a.Scale * float32(v.dot(out, dOut))
+		lse[i] = t.LSE[(batch*a.Heads+head)*a.T+i] * math.Log2E
+		clear(t.DQ.Data[token*t.DQ.LD+head*hd:][:hd])
+	}
+}
+
+// backwardTile is the state of one tile of keys.
+type backwardTile struct {
+	a          *Attention
+	padded     int // head dim rounded up to lanes
+	k0, nk     int
+	cols       int       // nk rounded up to lanes
+	kT, vT     []float32 // (hd, cols), scaled
+	k, dk, dv  []float32 // (nk, padded)
+	q, dOut    []float32 // (nq, padded)
+	dq         []float32 // (nq, padded)
+	p, ds      []float32 // (nq, cols)
+	ones       []float32
+	kSeg, qSeg []int32
+}
+
+func newBackwardTile(a *Attention, space *arena) backwardTile {
+	padded := roundUp(a.HeadDim, lanes)
+	w := backwardTile{
+		a: a, padded: padded,
+		kT: space.take(a.HeadDim * keyTile), vT: space.take(a.HeadDim * keyTile),
+		k: space.take(keyTile * padded), dk: space.take(keyTile * padded), dv: space.take(keyTile * padded),
+		q: space.take(queryTile * padded), dOut: space.take(queryTile * padded), dq: space.take(queryTile * padded),
+		p: space.take(queryTile * keyTile), ds: space.take(queryTile * keyTile),
+		ones: space.take(keyTile),
+	}
+	for i := range w.ones {
+		w.ones[i] = 1
+	}
+	return w
+}
+
+// loadKeys packs a tile of keys and values and clears their gradients.
+func (v *Impl) loadKeys(w *backwardTile, k []float32, ldk int, values []float32, ldv int) {
+	hd := w.a.HeadDim
+	w.cols = roundUp(w.nk, lanes)
+	v.transposeScaled(w.kT, w.cols, k, ldk, w.nk, hd, w.a.Scale*math.Log2E)
+	v.transposeScaled(w.vT, w.cols, values, ldv, w.nk, hd, w.a.Scale)
+	v.copyPadded(w.k, w.padded, k, ldk, w.nk, hd)
+	clear(w.k[w.nk*w.padded : w.cols*w.padded])
+	clear(w.dk)
+	clear(w.dv)
+}
+
+// backwardQueries adds the share of one head's queries, tile by tile.
+func (v *Impl) backwardQueries(w *backwardTile, t *AttentionTensors, batch, head int, lse, d []float32) {
+	a, hd := w.a, w.a.HeadDim
+	first, _ := a.queryRange(w.k0)
+	_, end := a.queryRange(w.k0 + w.nk - 1)
+	for q0 := first / queryTile * queryTile; q0 < end; q0 += queryTile {
+		nq := min(queryTile, a.T-q0)
+		row := batch*a.T + q0
+		if a.QuerySegments != nil {
+			w.qSeg = a.QuerySegments[row:][:nq]
+		}
+		mask := a.tileMask(q0, nq, w.k0, w.nk, w.qSeg, w.kSeg)
+		if mask == nothingVisible {
+			continue
+		}
+		if w.cols != w.nk {
+			mask = someVisible // the padding columns
+		}
+		v.copyPadded(w.q, w.padded, t.Q.Data[row*t.Q.LD+head*hd:], t.Q.LD, nq, hd)
+		v.copyPadded(w.dOut, w.padded, t.DOut.Data[row*t.DOut.LD+head*hd:], t.DOut.LD, nq, hd)
+		v.backwardPair(w, mask, q0, nq, lse[q0:], d[q0:])
+		v.addRows(w, t.DQ.Data[row*t.DQ.LD+head*hd:], t.DQ.LD, q0, nq)
+	}
+}
+
+// backwardPair computes one tile of queries by one of keys: dQ of the tile (=)
+// and its share of dK and dV (+=).
+func (v *Impl) backwardPair(w *backwardTile, mask tileMask, q0, nq int, lse, d []float32) {
+	a, hd, padded, cols := w.a, w.a.HeadDim, w.padded, w.cols
+	rows := blockRows
+	if mask == allVisible {
+		rows = nq
+	}
+	for i0 := 0; i0 < nq; i0 += rows {
+		m := min(rows, nq-i0)
+		c0, c1 := a.keysOf(w.k0, w.nk, q0+i0, q0+i0+m)
+		c0, c1 = c0/lanes*lanes, roundUp(c1, lanes)
+		if c0 >= c1 {
+			continue
+		}
+		p, ds := w.p[i0*cols+c0:], w.ds[i0*cols+c0:]
+		v.tile(p, cols, m, c1-c0, hd, w.q[i0*padded:], padded, 1, w.kT[c0:], cols, nil)
+		v.tile(ds, cols, m, c1-c0, hd, w.dOut[i0*padded:], padded, 1, w.vT[c0:], cols, nil)
+		v.probGrad(p, ds, cols, m, c1-c0, lse[i0:], d[i0:])
+		if mask == someVisible {
+			w.maskGrad(q0, i0, i0+m, c0, c1)
+		}
+		v.tile(w.dq[i0*padded:], padded, m, padded, c1-c0, ds, cols, 1, w.k[c0*padded:], padded, nil)
+	}
+	rows = blockRows
+	if mask == allVisible {
+		rows = w.nk
+	}
+	for j0 := 0; j0 < w.nk; j0 += rows {
+		m := min(rows, w.nk-j0)
+		r0, r1 := a.queriesOf(q0, nq, w.k0+j0, w.k0+j0+m)
+		if r0 >= r1 {
+			continue
+		}
+		v.tile(w.dv[j0*padded:], padded, m, padded, r1-r0, w.p[r0*cols+j0:], 1, cols, w.dOut[r0*padded:], padded, w.ones)
+		v.tile(w.dk[j0*padded:], padded, m, padded, r1-r0, w.ds[r0*cols+j0:], 1, cols, w.q[r0*padded:], padded, w.ones)
+	}
+}
+
+// maskGrad clears P and dS of invisible pairs in rows [i0, i1), columns
+// [c0, c1).
+func (w *backwardTile) maskGrad(q0, i0, i1, c0, c1 int) {
+	for i := i0; i < i1; i++ {
+		p, ds := w.p[i*w.cols:][:w.cols], w.ds[i*w.cols:][:w.cols]
+		lo, hi := w.a.keysOf(w.k0, w.nk, q0+i, q0+i+1)
+		lo, hi = min(max(lo, c0), c1), min(hi, c1)
+		clear(p[c0:lo])
+		clear(ds[c0:lo])
+		clear(p[max(lo, hi):c1])
+		clear(ds[max(lo, hi):c1])
+		if w.kSeg == nil {
+			continue
+		}
+		for j := lo; j < hi; j++ {
+			if w.qSeg[i] != w.kSeg[j] || w.kSeg[j] < 0 {
+				p[j], ds[j] = 0, 0
+			}
+		}
+	}
+}
+
+// addRows adds the tile's dQ to the rows of queries that see one of its keys.
+func (v *Impl) addRows(w *backwardTile, dq []float32, ld, q0, nq int) {
+	for i := range nq {
+		if lo, hi := w.a.keysOf(w.k0, w.nk, q0+i, q0+i+1); lo < hi {
+			row := dq[i*ld:][:w.a.HeadDim]
+			v.add(row, row, w.dq[i*w.padded:][:w.a.HeadDim])
+		}
+	}
+}
