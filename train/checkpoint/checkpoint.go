@@ -1,0 +1,196 @@
+// Package checkpoint keeps the state of a training run on disk so that neither a
+// kill at any moment, nor a full disk, nor a power loss, nor a flipped bit costs
+// more than the steps since the last save. It knows names, sizes and checksums;
+// what is in the files is the caller's.
+//
+//	RUN/run.lock                              held while a process trains into RUN
+//	RUN/checkpoints/step-00001000/            one checkpoint: the caller's files and
+//	RUN/checkpoints/step-00001000/manifest.json   their sizes and checksums
+//	RUN/checkpoints/latest                    symbolic link to the newest good one
+//	RUN/checkpoints/step-00001000.tmp         a save in progress, or one that died
+//	RUN/checkpoints/step-00001000.old         the one that a second save of a step replaces
+//	RUN/checkpoints/step-00001000.trash       a retired one while it is deleted
+//	RUN/checkpoints/step-00001000.damaged     set aside by Latest; also .damaged-2, …
+//
+// In reading order: [Save] writes a [Checkpoint]; [Latest] finds the newest good
+// one and sets damaged ones aside; [Verify] checks one without touching it.
+// [Writer] is Save in steps, for checkpoints that several processes write
+// together; [Saver] is Save in the background. [LockRun] keeps a second process
+// out of a run.
+//
+// The rule of a save: every file is written and synced in a temporary sibling,
+// the manifest last, then the directory is synced, renamed, and its parent
+// synced. Only then is it acknowledged. A save that fails takes its temporary
+// directory with it and leaves the older checkpoints as they were; the run can
+// go on.
+//
+// Nothing here prints: what happened besides the result comes back as [Event]s.
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gotrain/train/vfs"
+)
+
+// File is one file of a checkpoint. Write produces its bytes, from a snapshot if
+// the save runs beside the training. Large single writes go to the disk as they
+// are, small ones are gathered.
+type File struct {
+	Name  string // a plain name: no slash, no leading dot, not manifest.json
+	Write func(io.Writer) error
+}
+
+// Checkpoint is what Save writes.
+type Checkpoint struct {
+	Step  int64  // optimizer steps done, 0 ≤ Step
+	Keep  int    // newest checkpoints to keep, this one included; 0 keeps all
+	Files []File // written in this order
+}
+
+// Saved is a checkpoint that survives a power loss.
+type Saved struct {
+	Path   string // RUN/checkpoints/step-00001000
+	Step   int64
+	Bytes  int64 // of all files
+	Events []Event
+}
+
+// Kind says what an Event tells.
+type Kind string
+
+// The kinds of events.
+const (
+	Quarantined Kind = "quarantined"   // a damaged checkpoint at Path was renamed to MovedTo; Err says what is wrong with it
+	Recovered   Kind = "recovered"     // a checkpoint left at Path by a crash in a second save of its step is back at MovedTo
+	StaleTemp   Kind = "stale-temp"    // Path, left by a crash, was deleted
+	Retired     Kind = "retired"       // Path was deleted: older than the newest Keep
+	NotTidied   Kind = "not-tidied"    // Path could not be renamed or deleted because of Err; the checkpoint stands
+	LinkFailed  Kind = "latest-failed" // the link at Path could not be set because of Err; the checkpoint stands
+)
+
+// Event is something that happened beside the result.
+type Event struct {
+	Kind    Kind
+	Step    int64 // of the checkpoint concerned
+	Path    string
+	MovedTo string
+	Err     error
+}
+
+func (e Event) String() string {
+	s := fmt.Sprintf("checkpoint %s: %s", e.Kind, e.Path)
+	if e.MovedTo != "" {
+		s += " → " + e.MovedTo
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+const (
+	folder        = "checkpoints"
+	manifestName  = "manifest.json"
+	latestName    = "latest"
+	lockName      = "run.lock"
+	oldSuffix     = ".old"
+	trashSuffix   = ".trash"
+	damagedSuffix = ".damaged"
+)
+
+// Dir gives the directory of a step's checkpoint in a run.
+func Dir(runDir string, step int64) string {
+	return filepath.Join(runDir, folder, stepName(step))
+}
+
+// LatestLink gives the path of a run's link to its newest good checkpoint.
+func LatestLink(runDir string) string { return filepath.Join(runDir, folder, latestName) }
+
+func stepName(step int64) string { return fmt.Sprintf("step-%08d", step) }
+
+// parseStep reads the step from a name that stepName made.
+func parseStep(name string) (int64, bool) {
+	digits, ok := strings.CutPrefix(name, "step-")
+	if !ok {
+		return 0, false
+	}
+	step, err := strconv.ParseInt(digits, 10, 64)
+	return step, err == nil && step >= 0 && stepName(step) == name
+}
+
+// checkName refuses file names that would leave the directory or hide in it.
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("a file has no name")
+	case strings.HasPrefix(name, "."), strings.ContainsAny(name, "/\\\x00"), name == manifestName:
+		return fmt.Errorf("%q is no usable file name: want a plain name without slash or leading dot, other than %s", name, manifestName)
+	}
+	return nil
+}
+
+// listing is the content of RUN/checkpoints, newest step first in each list.
+type listing struct {
+	steps []int64 // step-N
+	olds  []int64 // step-N.old
+	junk  []string
+	names map[string]bool // everything there
+}
+
+func list(fsys vfs.FS, runDir string) (listing, error) {
+	l := listing{names: map[string]bool{}}
+	entries, err := fsys.ReadDir(filepath.Join(runDir, folder))
+	if errors.Is(err, fs.ErrNotExist) {
+		return l, nil
+	}
+	if err != nil {
+		return l, err
+	}
+	for _, e := range entries {
+		name := e.Name()
+		l.names[name] = true
+		if step, ok := parseStep(name); ok {
+			l.steps = append(l.steps, step)
+			continue
+		}
+		ext := filepath.Ext(name)
+		step, ok := parseStep(strings.TrimSuffix(name, ext))
+		switch {
+		case !ok:
+		case ext == oldSuffix:
+			l.olds = append(l.olds, step)
+		case ext == vfs.TempSuffix, ext == trashSuffix:
+			l.junk = append(l.junk, name)
+		}
+	}
+	descending := func(a, b int64) int { return int(min(1, max(-1, b-a))) }
+	slices.SortFunc(l.steps, descending)
+	slices.SortFunc(l.olds, descending)
+	return l, nil
+}
+
+// LockRun takes the lock of a run directory, making the directory when missing.
+// The lock ends with Close or with the process. When another process has it the
+// error holds a *vfs.LockedError.
+func LockRun(fsys vfs.FS, runDir string) (io.Closer, error) {
+	if err := vfs.MkdirAll(fsys, runDir); err != nil {
+		return nil, fmt.Errorf("run directory %s: %w", runDir, err)
+	}
+	lock, err := fsys.Lock(filepath.Join(runDir, lockName))
+	var locked *vfs.LockedError
+	switch {
+	case errors.As(err, &locked):
+		return nil, fmt.Errorf("run directory %s is in use: %w; stop that process or give this run another directory (run.dir)", runDir, err)
+	case err != nil:
+		return nil, fmt.Errorf("run directory %s: %w", runDir, err)
+	}
+	return lock, nil
+}

@@ -1,0 +1,220 @@
+package checkpoint
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/zeebo/xxh3"
+
+	"gotrain/train/vfs"
+)
+
+// FormatVersion is the version of the manifest that this package writes and the
+// only one that it reads.
+const FormatVersion = 1
+
+// maxManifest bounds what is read of a manifest, in bytes: some 100,000 files.
+const maxManifest = 16 << 20
+
+// Sum is the 64-bit xxh3 checksum of a file, 16 hexadecimal digits in JSON.
+type Sum uint64
+
+func (s Sum) String() string { return fmt.Sprintf("%016x", uint64(s)) }
+
+// MarshalText writes 16 hexadecimal digits.
+func (s Sum) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads 16 hexadecimal digits.
+func (s *Sum) UnmarshalText(text []byte) error {
+	v, err := strconv.ParseUint(string(text), 16, 64)
+	if err != nil || len(text) != 16 {
+		return fmt.Errorf("%q is no checksum: want 16 hexadecimal digits", text)
+	}
+	*s = Sum(v)
+	return nil
+}
+
+// Entry is a file as the manifest knows it.
+type Entry struct {
+	Name string `json:"name"`
+	Size int64  `json:"size"` // bytes
+	XXH3 Sum    `json:"xxh3"`
+}
+
+// Manifest is the content of manifest.json.
+type Manifest struct {
+	Format int     `json:"format"`
+	Step   int64   `json:"step"`
+	Files  []Entry `json:"files"`
+}
+
+// encode gives the only accepted bytes of a manifest.
+func (m Manifest) encode() ([]byte, error) {
+	data, err := json.MarshalIndent(m, "", "  ")
+	return append(data, '\n'), err
+}
+
+// ParseManifest reads manifest.json. Because a manifest cannot hold its own
+// checksum, only the exact bytes that this package would write for what was read
+// are accepted; what a flipped bit can still change (a step, a name, a size, a
+// sum) then contradicts the directory.
+func ParseManifest(data []byte) (Manifest, error) {
+	var m Manifest
+	if len(data) > maxManifest {
+		return m, fmt.Errorf("longer than %d bytes", maxManifest)
+	}
+	if err := json.Unmarshal(data, &m); err != nil {
+		return m, fmt.Errorf("not a manifest: %w", err)
+	}
+	if m.Format != FormatVersion {
+		return m, fmt.Errorf("format version is %d, this program reads %d", m.Format, FormatVersion)
+	}
+	if m.Step < 0 {
+		return m, fmt.Errorf("step is %d", m.Step)
+	}
+	seen := map[string]bool{}
+	for _, f := range m.Files {
+		if err := checkName(f.Name); err != nil {
+			return m, err
+		}
+		if f.Size < 0 {
+			return m, fmt.Errorf("size of %s is %d", f.Name, f.Size)
+		}
+		if seen[f.Name] {
+			return m, fmt.Errorf("%s is listed twice", f.Name)
+		}
+		seen[f.Name] = true
+	}
+	canonical, err := m.encode()
+	if err != nil {
+		return m, err
+	}
+	if !bytes.Equal(canonical, data) {
+		return m, errors.New("its bytes are not what was written")
+	}
+	return m, nil
+}
+
+// DamageError says how a checkpoint differs from what was saved.
+type DamageError struct {
+	Path    string // the checkpoint's directory
+	File    string // the file in it
+	Problem string
+}
+
+func (e *DamageError) Error() string {
+	return fmt.Sprintf("%s is damaged: %s: %s", e.Path, e.File, e.Problem)
+}
+
+// Verify reads the checkpoint in dir, which must be named as Save names it, and
+// compares it with its manifest: the step, every file's presence, size and
+// checksum, and that there are no others (names with a leading dot, which some
+// systems scatter, are ignored). Damage is a *DamageError; other errors mean that
+// the check could not be made.
+func Verify(fsys vfs.FS, dir string) (Manifest, error) {
+	step, ok := parseStep(strings.TrimSuffix(filepath.Base(dir), oldSuffix))
+	if !ok {
+		return Manifest{}, fmt.Errorf("%s: no checkpoint directory: its name is not like %s", dir, stepName(1000))
+	}
+	return verify(fsys, dir, step)
+}
+
+func verify(fsys vfs.FS, dir string, step int64) (Manifest, error) {
+	damage := func(file, format string, args ...any) error {
+		return &DamageError{Path: dir, File: file, Problem: fmt.Sprintf(format, args...)}
+	}
+	entries, err := fsys.ReadDir(dir)
+	if err != nil {
+		return Manifest{}, asDamage(err, dir, ".")
+	}
+	present := map[string]bool{}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") {
+			present[e.Name()] = true
+		}
+	}
+	if !present[manifestName] {
+		return Manifest{}, damage(manifestName, "missing")
+	}
+	info, err := fsys.Stat(filepath.Join(dir, manifestName))
+	if err != nil {
+		return Manifest{}, asDamage(err, dir, manifestName)
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxManifest {
+		return Manifest{}, damage(manifestName, "not a regular file of at most %d bytes", maxManifest)
+	}
+	data, err := vfs.ReadFile(fsys, filepath.Join(dir, manifestName), maxManifest)
+	if err != nil {
+		return Manifest{}, asDamage(err, dir, manifestName)
+	}
+	m, err := ParseManifest(data)
+	if err != nil {
+		return m, damage(manifestName, "%v", err)
+	}
+	if m.Step != step {
+		return m, damage(manifestName, "says step %d, the directory %d", m.Step, step)
+	}
+	delete(present, manifestName)
+	// Sizes before sums: a truncated checkpoint is found without reading the rest.
+	for _, f := range m.Files {
+		if !present[f.Name] {
+			return m, damage(f.Name, "missing")
+		}
+		delete(present, f.Name)
+		info, err := fsys.Stat(filepath.Join(dir, f.Name))
+		if err != nil {
+			return m, asDamage(err, dir, f.Name)
+		}
+		if !info.Mode().IsRegular() {
+			return m, damage(f.Name, "not a regular file")
+		}
+		if info.Size() != f.Size {
+			return m, damage(f.Name, "%d bytes, want %d", info.Size(), f.Size)
+		}
+	}
+	for _, e := range entries {
+		if present[e.Name()] {
+			return m, damage(e.Name(), "not in the manifest")
+		}
+	}
+	buf := make([]byte, chunk)
+	for _, f := range m.Files {
+		size, sum, err := checksum(fsys, filepath.Join(dir, f.Name), buf)
+		if err != nil {
+			return m, asDamage(err, dir, f.Name)
+		}
+		if size != f.Size || sum != f.XXH3 {
+			return m, damage(f.Name, "checksum %v over %d bytes, want %v over %d", sum, size, f.XXH3, f.Size)
+		}
+	}
+	return m, nil
+}
+
+// asDamage turns errors that come from the medium, a vanished file or a file in
+// place of a directory into damage, and leaves those that say nothing about it (permission, open files, memory).
+func asDamage(err error, dir, file string) error {
+	if isMediumError(err) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return &DamageError{Path: dir, File: file, Problem: err.Error()}
+	}
+	return err
+}
+
+func checksum(fsys vfs.FS, name string, buf []byte) (size int64, sum Sum, err error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer f.Close()
+	h := xxh3.New()
+	// The struct hides any ReadFrom or WriteTo, so that reads have this size.
+	size, err = io.CopyBuffer(struct{ io.Writer }{h}, struct{ io.Reader }{f}, buf)
+	return size, Sum(h.Sum64()), err
+}
