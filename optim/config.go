@@ -8,20 +8,20 @@ import (
 
 // Config is the optimizer section of a configuration.
 type Config struct {
-	Kind        string     `yaml:"kind"` // adamw, sgd, lion, muon
-	LR          float64    `yaml:"lr"`   // peak learning rate
-	Betas       [2]float64 `yaml:"betas"`
-	Eps         float64    `yaml:"eps"`
-	Momentum    float64    `yaml:"momentum"`     // sgd, muon
-	Nesterov    bool       `yaml:"nesterov"`     // sgd, muon
-	WeightDecay float64    `yaml:"weight_decay"` // not applied to norms and biases
-	Clip        float64    `yaml:"clip"`         // largest global gradient norm, 0 = off
-	Schedule    string     `yaml:"schedule"`     // constant, linear, cosine, wsd
-	Warmup      int        `yaml:"warmup"`       // steps of linear warm-up
-	MinLR       float64    `yaml:"min_lr"`       // last learning rate as a fraction of lr
-	Decay       float64    `yaml:"decay"`        // wsd: the last fraction of the steps that decays
-	EMA         float64    `yaml:"ema"`          // decay of averaged parameters, 0 = off
-	MatrixLR    float64    `yaml:"matrix_lr"`    // muon: learning rate of hidden matrices; lr is AdamW's for the rest
+	Kind        string    `yaml:"kind"` // adamw, sgd, lion, muon
+	LR          float64   `yaml:"lr"`   // peak learning rate
+	Betas       []float64 `yaml:"betas"`
+	Eps         float64   `yaml:"eps"`
+	Momentum    float64   `yaml:"momentum"`     // sgd, muon
+	Nesterov    bool      `yaml:"nesterov"`     // sgd, muon
+	WeightDecay float64   `yaml:"weight_decay"` // not applied to norms and biases
+	Clip        float64   `yaml:"clip"`         // largest global gradient norm, 0 = off
+	Schedule    string    `yaml:"schedule"`     // constant, linear, cosine, wsd
+	Warmup      int       `yaml:"warmup"`       // steps of linear warm-up
+	MinLR       float64   `yaml:"min_lr"`       // last learning rate as a fraction of lr
+	Decay       float64   `yaml:"decay"`        // wsd: the last fraction of the steps that decays
+	EMA         float64   `yaml:"ema"`          // decay of averaged parameters, 0 = off
+	MatrixLR    float64   `yaml:"matrix_lr"`    // muon: learning rate of hidden matrices; lr is AdamW's for the rest
 	// InBackward updates each parameter as soon as its gradient exists, so that
 	// gradients are never all in memory. It excludes clipping and the guard
 	// against non-finite steps, which need every gradient first.
@@ -31,7 +31,7 @@ type Config struct {
 // Default is AdamW as GPT-3 was trained (Brown et al. 2020).
 func Default() Config {
 	return Config{
-		Kind: "adamw", LR: 1e-3, Betas: [2]float64{0.9, 0.95}, Eps: 1e-8, Momentum: 0.95, Nesterov: true,
+		Kind: "adamw", LR: 1e-3, Betas: []float64{0.9, 0.95}, Eps: 1e-8, Momentum: 0.95, Nesterov: true,
 		WeightDecay: 0.1, Clip: 1, Schedule: "cosine", Warmup: 50, MinLR: 0.1, Decay: 0.2, MatrixLR: 0.02,
 	}
 }
@@ -55,7 +55,7 @@ func (c Config) Validate() error {
 	fraction := func(x float64) bool { return x >= 0 && x < 1 }
 	check(oneOf(c.Kind, "adamw", "sgd", "lion", "muon"), "kind is %q; use adamw, sgd, lion or muon", c.Kind)
 	check(c.LR > 0 && !math.IsInf(c.LR, 0), "lr is %g; use a positive number", c.LR)
-	check(fraction(c.Betas[0]) && fraction(c.Betas[1]), "betas are %v; each is in [0, 1)", c.Betas)
+	check(len(c.Betas) == 2 && fraction(c.Betas[0]) && fraction(c.Betas[1]), "betas are %v; use two numbers in [0, 1)", c.Betas)
 	check(c.Eps >= 0, "eps is %g; use 0 or more", c.Eps)
 	check(fraction(c.Momentum), "momentum is %g; use a number in [0, 1)", c.Momentum)
 	check(c.WeightDecay >= 0, "weight_decay is %g; use 0 or more", c.WeightDecay)

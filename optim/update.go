@@ -14,7 +14,6 @@ type Group struct {
 	Matrix bool // a hidden weight matrix, which Muon orthogonalises
 }
 
-
 // Append adds to p the update of every parameter from its gradient. With
 // clipping or guard it measures the global norm first and returns it, (1);
 // otherwise norm is nil. groups is keyed by parameter name.
