@@ -1,0 +1,220 @@
+// Package bpe is a byte-level BPE tokenizer: it trains, encodes, decodes, and reads and writes the files of its peers.
+//
+// Text is cut into pre-tokens by a Pattern; in each pre-token, which starts as single bytes, the adjacent pair of lowest
+// rank, the leftmost of equals, is merged until no pair has a rank (Sennrich et al. 2016, arXiv:1508.07909; bytes as in
+// GPT-2). Every byte is a token, so decoding an encoding gives back any bytes, valid UTF-8 or not.
+//
+// The types in reading order: Pattern, Config and Tokenizer; TrainConfig for Train; Load and Save for tokenizer.json of
+// Hugging Face tokenizers; LoadTiktoken for the rank files of tiktoken; Bytes and Characters for trivial vocabularies.
+//
+// A Tokenizer is immutable and safe for concurrent use. Errors are *FormatError and *UnsupportedError, those of the
+// operating system, and those of the caller's iterators; nothing here prints or panics on input.
+package bpe
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"sort"
+	"sync"
+)
+
+// maxVocab bounds ids, so that a file of a few bytes cannot ask for gigabytes. The largest vocabularies in use have
+// 262,144 tokens.
+const maxVocab = 1 << 21
+
+// EndOfText is the special token that separates documents in GPT-2 and its descendants.
+const EndOfText = "<|endoftext|>"
+
+// A Merge joins two adjacent tokens into the token of their joined bytes.
+type Merge struct{ Left, Right int32 }
+
+// An AddedToken is found in text as it stands, before the split pattern sees any of it.
+type AddedToken struct {
+	ID      int32
+	Content string
+
+	Special    bool // control token: text spells it only where the caller allows it
+	SingleWord bool // not inside a word
+	LStrip     bool // takes the white space before it, which decoding cannot give back
+	RStrip     bool // takes the white space behind it, likewise
+	Normalized bool // looked for after the tokens that are not
+}
+
+// A Config is the whole definition of a Tokenizer.
+type Config struct {
+	Pattern Pattern
+	// Tokens holds the bytes of each id; "" for an id that is unused or only in Added. All 256 single bytes must be there,
+	// no two tokens may be equal.
+	Tokens []string
+	// Merges in order of rank, lowest first. The joined bytes of each must be in Tokens. Of a pair that comes twice the
+	// later rank holds, as in tokenizers.
+	Merges []Merge
+	// Added tokens; those that are in Tokens too have the id that they have there.
+	Added []AddedToken
+	// IgnoreMerges makes a pre-token that is in Tokens that token, whatever the merges would make of it (tiktoken, Llama 3).
+	IgnoreMerges bool
+	// NFC notes that the peer normalises text to Unicode NFC before anything else (Qwen). Encoding here never alters bytes:
+	// hand in NFC text to get the peer's ids.
+	NFC bool
+	// PostProcessor is the post_processor of tokenizer.json, kept as it is; it does not act on encodings here.
+	PostProcessor []byte
+}
+
+// A Tokenizer turns bytes into token ids and back. Make one with New, Train, Load, LoadTiktoken, Bytes or Characters.
+type Tokenizer struct {
+	cfg     Config
+	split   splitter
+	vocab   vocabulary
+	byteIDs [256]int32
+	pairs   pairTable
+
+	specials  map[string]int32 // special tokens by content
+	segmenter segmenter        // of always
+	everyone  segmenter        // of all added tokens
+
+	encoders    *sync.Pool // of *encoder
+	fingerprint func() string
+}
+
+// New checks cfg and builds its Tokenizer. The slices of cfg must not be changed afterwards.
+func New(cfg Config) (*Tokenizer, error) {
+	if int(cfg.Pattern) >= len(patternTable) {
+		return nil, faultf("Pattern", "%d is not a pattern", cfg.Pattern)
+	}
+	t := &Tokenizer{cfg: cfg, split: newSplitter(cfg.Pattern)}
+	var err error
+	if t.vocab, err = newVocabulary(cfg.Tokens, cfg.Added); err != nil {
+		return nil, err
+	}
+	for b := range t.byteIDs {
+		id, ok := t.vocab.id([]byte{byte(b)})
+		if !ok {
+			return nil, &FormatError{Key: "Tokens", Offset: -1, Fault: "the vocabulary lacks the single byte " + quote(string([]byte{byte(b)})),
+				Cure: "train with the whole byte alphabet (initial_alphabet=ByteLevel.alphabet())"}
+		}
+		t.byteIDs[b] = id
+	}
+	if t.pairs, err = newPairTable(&t.vocab, cfg.Merges); err != nil {
+		return nil, err
+	}
+	t.addTokens()
+	t.encoders = &sync.Pool{New: func() any { return newEncoder(t) }}
+	t.fingerprint = sync.OnceValue(t.hash)
+	return t, nil
+}
+
+// addTokens sorts the added tokens by who may spell them.
+func (t *Tokenizer) addTokens() {
+	t.specials = map[string]int32{}
+	var always []AddedToken
+	for _, a := range t.cfg.Added {
+		if a.Special {
+			t.specials[a.Content] = a.ID
+		} else {
+			always = append(always, a)
+		}
+	}
+	t.segmenter = newSegmenter(always)
+	t.everyone = newSegmenter(t.cfg.Added)
+}
+
+// Config returns the definition of t. Its slices are shared: do not change them.
+func (t *Tokenizer) Config() Config { return t.cfg }
+
+// Pattern returns the split pattern.
+func (t *Tokenizer) Pattern() Pattern { return t.cfg.Pattern }
+
+// Vocab returns the size of the vocabulary: one more than the largest id. Ids below it may be unused.
+func (t *Tokenizer) Vocab() int { return t.vocab.size() }
+
+// TokenBytes returns the bytes of a token, nil for an id that is unused or out of range.
+func (t *Tokenizer) TokenBytes(id int32) []byte {
+	if s := t.vocab.text(id); s != "" {
+		return []byte(s)
+	}
+	return nil
+}
+
+// ID returns the id of the token with these bytes, ordinary or added.
+func (t *Tokenizer) ID(token []byte) (int32, bool) {
+	if id, ok := t.vocab.id(token); ok {
+		return id, true
+	}
+	for _, a := range t.cfg.Added {
+		if a.Content == string(token) {
+			return a.ID, true
+		}
+	}
+	return 0, false
+}
+
+// Special returns the id of a special token by its content, such as EndOfText.
+func (t *Tokenizer) Special(content string) (int32, bool) {
+	id, ok := t.specials[content]
+	return id, ok
+}
+
+// Specials returns the special tokens in order of id.
+func (t *Tokenizer) Specials() []AddedToken {
+	var out []AddedToken
+	for _, a := range t.cfg.Added {
+		if a.Special {
+			out = append(out, a)
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
+	return out
+}
+
+// AppendDecode appends the bytes of ids to dst. Ids that are unused or out of range add nothing.
+func (t *Tokenizer) AppendDecode(dst []byte, ids []int32) []byte {
+	for _, id := range ids {
+		dst = append(dst, t.vocab.text(id)...)
+	}
+	return dst
+}
+
+// Fingerprint returns a hash, in hexadecimal, of all that decides ids: equal fingerprints mean equal encodings.
+func (t *Tokenizer) Fingerprint() string { return t.fingerprint() }
+
+func (t *Tokenizer) hash() string {
+	h := sha256.New()
+	var buf []byte
+	number := func(n int) { buf = binary.AppendVarint(buf, int64(n)) }
+	flag := func(b bool) {
+		if b {
+			number(1)
+		} else {
+			number(0)
+		}
+	}
+	text := func(s string) {
+		number(len(s))
+		buf = append(buf, s...)
+	}
+	buf = append(buf, "gotrain bpe 1\n"...)
+	text(t.cfg.Pattern.String())
+	flag(t.cfg.IgnoreMerges)
+	number(len(t.cfg.Tokens))
+	for _, s := range t.cfg.Tokens {
+		text(s)
+	}
+	number(len(t.cfg.Merges))
+	for _, m := range t.cfg.Merges {
+		number(int(m.Left))
+		number(int(m.Right))
+	}
+	number(len(t.cfg.Added))
+	for _, a := range t.cfg.Added {
+		number(int(a.ID))
+		text(a.Content)
+		flag(a.Special)
+		flag(a.SingleWord)
+		flag(a.LStrip)
+		flag(a.RStrip)
+		flag(a.Normalized)
+	}
+	h.Write(buf)
+	return hex.EncodeToString(h.Sum(nil))
+}

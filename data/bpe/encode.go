@@ -1,0 +1,189 @@
+package bpe
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// AppendEncode appends the ids of text to dst. Special tokens are not recognised: text that spells one is ordinary text.
+// Added tokens that are not special are recognised, as in tokenizers with encode_special_tokens=True.
+func (t *Tokenizer) AppendEncode(dst []int32, text []byte) []int32 {
+	e := t.encoders.Get().(*encoder)
+	dst = t.segmenter.segments(text, 0, dst, e.appendText)
+	t.encoders.Put(e)
+	return dst
+}
+
+// AppendEncodeSpecial is AppendEncode that recognises the special tokens in allowed too, by content; all of them if
+// allowed is empty. Names that are no special tokens are ignored.
+func (t *Tokenizer) AppendEncodeSpecial(dst []int32, text []byte, allowed ...string) []int32 {
+	s := t.everyone
+	if len(allowed) > 0 {
+		var tokens []AddedToken
+		for _, a := range t.cfg.Added {
+			if !a.Special || slices.Contains(allowed, a.Content) {
+				tokens = append(tokens, a)
+			}
+		}
+		s = newSegmenter(tokens)
+	}
+	e := t.encoders.Get().(*encoder)
+	dst = s.segments(text, 0, dst, e.appendText)
+	t.encoders.Put(e)
+	return dst
+}
+
+// parallelChunk is the size of the pieces that EncodeParallel hands out: long enough for a warm cache, short enough to
+// keep all workers busy to the end.
+const parallelChunk = 256 << 10
+
+// EncodeParallel is AppendEncode(nil, text) by n goroutines, n ≤ 0 for GOMAXPROCS; the ids are the same. It cuts the text
+// where a cut cannot alter pre-tokens.
+func (t *Tokenizer) EncodeParallel(text []byte, n int) []int32 {
+	var chunks [][]byte
+	var fixed []int32 // the added token behind each chunk, -1 for none
+	t.segmenter.segments(text, 0, nil, func(dst []int32, part []byte) []int32 {
+		for len(part) > 0 {
+			end := t.split.safeBoundary(part, min(parallelChunk, len(part)))
+			chunks, fixed = append(chunks, part[:end]), append(fixed, -1)
+			part = part[end:]
+		}
+		return dst
+	}, func(id int32) {
+		chunks, fixed = append(chunks, nil), append(fixed, id)
+	})
+	parts := t.EncodeBatch(chunks, n)
+	total := 0
+	for i, part := range parts {
+		total += len(part)
+		if fixed[i] >= 0 {
+			total++
+		}
+	}
+	dst := make([]int32, 0, total)
+	for i, part := range parts {
+		dst = append(dst, part...)
+		if fixed[i] >= 0 {
+			dst = append(dst, fixed[i])
+		}
+	}
+	return dst
+}
+
+// EncodeBatch encodes each text as AppendEncode(nil, text) does, by n goroutines, n ≤ 0 for GOMAXPROCS.
+func (t *Tokenizer) EncodeBatch(texts [][]byte, n int) [][]int32 {
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	out := make([][]int32, len(texts))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(n, len(texts)) {
+		wg.Go(func() {
+			e := t.encoders.Get().(*encoder)
+			defer t.encoders.Put(e)
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(texts) {
+					return
+				}
+				dst := make([]int32, 0, len(texts[i])/3)
+				out[i] = t.segmenter.segments(texts[i], 0, dst, e.appendText)
+			}
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+// An encoder is what one goroutine needs to encode: scratch space and a cache of pre-tokens.
+type encoder struct {
+	t     *Tokenizer
+	cache []cached
+	merger
+}
+
+// A cached is the encoding of one pre-token of at most 15 bytes into at most 3 ids. The key is its bytes, zero-padded,
+// and its length in the last byte.
+type cached struct {
+	lo, hi uint64
+	n      int32
+	ids    [3]int32
+}
+
+// cacheBits is the base-2 logarithm of the number of cached pre-tokens: 2^15 × 32 bytes = 1 MiB, about an L2 cache.
+const cacheBits = 15
+
+// maxCached is the longest pre-token, in bytes, that is cached.
+const maxCached = 15
+
+func newEncoder(t *Tokenizer) *encoder {
+	return &encoder{t: t, cache: make([]cached, 1<<cacheBits)}
+}
+
+// appendText appends the ids of text without added tokens.
+func (e *encoder) appendText(dst []int32, text []byte) []int32 {
+	for i := 0; i < len(text); {
+		end := e.t.split.next(text, i)
+		n := end - i
+		if n > maxCached {
+			dst = e.appendWord(dst, text[i:end])
+			i = end
+			continue
+		}
+		lo, hi := cacheKey(text, i, n)
+		h, l := bits.Mul64(lo^0x9E3779B97F4A7C15, hi^0xD6E8FEB86659FD93)
+		c := &e.cache[(h^l)>>(64-cacheBits)]
+		if c.lo == lo && c.hi == hi {
+			switch c.n {
+			case 1:
+				dst = append(dst, c.ids[0])
+			case 2:
+				dst = append(dst, c.ids[0], c.ids[1])
+			default:
+				dst = append(dst, c.ids[:]...)
+			}
+			i = end
+			continue
+		}
+		was := len(dst)
+		dst = e.appendWord(dst, text[i:end])
+		if n := len(dst) - was; n <= len(c.ids) {
+			c.lo, c.hi, c.n = lo, hi, int32(n)
+			copy(c.ids[:], dst[was:])
+		}
+		i = end
+	}
+	return dst
+}
+
+// cacheKey returns the key of text[i:i+n], n ≤ maxCached. No key is zero, as n > 0.
+func cacheKey(text []byte, i, n int) (lo, hi uint64) {
+	if i+16 <= len(text) {
+		lo = binary.LittleEndian.Uint64(text[i:])
+		hi = binary.LittleEndian.Uint64(text[i+8:])
+	} else {
+		var tail [16]byte
+		copy(tail[:], text[i:i+n])
+		lo = binary.LittleEndian.Uint64(tail[:])
+		hi = binary.LittleEndian.Uint64(tail[8:])
+	}
+	if n < 8 {
+		return lo & (1<<(8*n) - 1), uint64(n) << 56
+	}
+	return lo, hi&(1<<(8*(n-8))-1) | uint64(n)<<56
+}
+
+// appendWord encodes one pre-token.
+func (e *encoder) appendWord(dst []int32, word []byte) []int32 {
+	if e.t.cfg.IgnoreMerges {
+		if id, ok := e.t.vocab.id(word); ok {
+			return append(dst, id)
+		}
+	}
+	return e.merge(dst, e.t, word)
+}
