@@ -1,0 +1,74 @@
+package plan
+
+import "gotrain/autograd/ir"
+
+// Positions of MatMul's optional arguments in ir.Info.
+const (
+	matMulBias   = 2
+	matMulAddend = 3
+	matMulPre    = 4 // input
+	matMulPreOut = 1 // output
+)
+
+// plain tells whether a MatMul puts out its product (with bias and addend)
+// as it is.
+func plain(in *ir.Instr) bool { return in.Act == ir.NoAct && !in.ActBackward }
+
+// fuseActivation turns t = MatMul(a, b, …), y = Activation(t) into
+//
+//	y, t = MatMul{Act}(a, b, …)
+//
+// where t stays as the output pre only if something else reads it, as
+// ActivationBackward does.
+func fuseActivation(p *ir.Program, _ Options) {
+	f := newFlow(p)
+	for j, act := range p.Instrs {
+		if act == nil || act.Kind != ir.Activation || act.Out[0].Class != ir.Temp {
+			continue
+		}
+		t := act.In[0]
+		i := f.def[t.ID]
+		if i < 0 || t.Class != ir.Temp || p.Instrs[i].Kind != ir.MatMul || !plain(p.Instrs[i]) {
+			continue
+		}
+		needed := !f.only(t, j)
+		f.take(j)
+		mm := f.take(i)
+		mm.Act = act.Act
+		mm.Out[0], mm.Out[matMulPreOut] = act.Out[0], nil
+		if needed {
+			mm.Out[matMulPreOut] = t
+		}
+		f.put(i, mm)
+	}
+}
+
+// fuseActivationBackward turns dy = MatMul(a, b), dx = ActivationBackward(pre, dy)
+// into dx = MatMul{Act, ActBackward}(a, b, pre), when nothing else reads dy and
+// the product has no bias, addend or activation.
+func fuseActivationBackward(p *ir.Program, _ Options) {
+	f := newFlow(p)
+	for j, act := range p.Instrs {
+		if act == nil || act.Kind != ir.ActivationBackward {
+			continue
+		}
+		pre, dy := act.In[0], act.In[1]
+		i := f.def[dy.ID]
+		if i < 0 || pre == dy || !f.only(dy, j) || p.Instrs[i].Kind != ir.MatMul {
+			continue
+		}
+		mm := p.Instrs[i]
+		if !plain(mm) || mm.In[matMulBias] != nil || mm.In[matMulAddend] != nil {
+			continue
+		}
+		at := f.place(i, j, dy)
+		if at < 0 {
+			continue
+		}
+		f.take(j)
+		f.take(i)
+		mm.Act, mm.ActBackward = act.Act, true
+		mm.In[matMulPre], mm.Out[0] = pre, act.Out[0]
+		f.put(at, mm)
+	}
+}
