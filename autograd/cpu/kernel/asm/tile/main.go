@@ -1,0 +1,183 @@
+// Command tile generates the inner loops of the matrix product.
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+
+	"gotrain/autograd/cpu/kernel/asm/x86"
+)
+
+const (
+	panelRows = 8 // rows of a packed panel of A
+	unroll    = 4 // steps along K per iteration
+)
+
+// A target is an instruction set as the kernel sees it.
+type target struct {
+	name  string
+	regs  []reg.VecPhysical
+	bytes int  // per vector register
+	rows  int  // rows of C held in registers at once; divides panelRows
+	pairs bool // the 32-bit elements are pairs of bfloat16
+}
+
+func main() {
+	ConstraintExpr(x86.Constraint)
+	for _, t := range []target{
+		{"AVX2", x86.Y, 32, 4, false},
+		{"AVX512", x86.Z, 64, 8, false},
+		{"BF16", x86.Z, 64, 8, true},
+	} {
+		for vectors := 1; vectors <= 3; vectors++ {
+			t.tile(vectors)
+		}
+	}
+	Generate()
+}
+
+// tile emits the kernel for panels of B that are so many vectors wide.
+func (t target) tile(vectors int) {
+	name := fmt.Sprintf("tile%s_%d", t.name, vectors)
+	TEXT(name, NOSPLIT, "func(t *"+x86.StructOf("../tile.go", "tile")+")")
+	p := GP64()
+	Load(Param("t"), p)
+	field := func(name string) reg.GPVirtual {
+		return Load(Param("t").Dereference(p).Field(name), GP64()).(reg.GPVirtual)
+	}
+	l := loop{
+		target: t, vectors: vectors,
+		k: GP64(), a: GP64(), b: GP64(),
+		rowA: field("a"), c: field("c"), src: field("src"),
+		aStep: field("aStep"), bStep: field("bStep"), ldc: field("ldc"), ldsrc: field("ldsrc"),
+		field:  func(name string, r reg.Register) { Load(Param("t").Dereference(p).Field(name), r) },
+		panels: field("panels"),
+	}
+	Label("panel")
+	for row := 0; row < panelRows; row += t.rows {
+		l.pass(row)
+	}
+	l.field("aPanel", l.k)
+	ADDQ(l.k, l.rowA)
+	DECQ(l.panels)
+	JNZ(LabelRef("panel"))
+	VZEROUPPER()
+	RET()
+}
+
+// A loop is the state of one kernel: the registers of its pointers and strides.
+type loop struct {
+	target
+	vectors                  int
+	k, a, b                  reg.GPVirtual // scratch of one pass
+	rowA, c, src             reg.GPVirtual // of the current panel
+	aStep, bStep, ldc, ldsrc reg.GPVirtual // bytes
+	panels                   reg.GPVirtual // left to do
+	field                    func(name string, r reg.Register)
+}
+
+func (l loop) acc(i, j int) int { return i*l.vectors + j }
+
+// pass computes t.rows rows of the current panel, from row on.
+func (l loop) pass(row int) {
+	label := func(s string) string { return fmt.Sprintf("%s%d", s, row) }
+	l.prefetchC()
+	for i := range l.rows * l.vectors {
+		if l.bytes == 64 {
+			VPXORD(l.regs[i], l.regs[i], l.regs[i])
+		} else {
+			VXORPS(l.regs[i], l.regs[i], l.regs[i])
+		}
+	}
+	l.field("k", l.k)
+	l.field("b", l.b)
+	LEAQ(Mem{Base: l.rowA, Disp: 4 * row}, l.a)
+	SUBQ(U8(unroll), l.k)
+	JLT(LabelRef(label("rest")))
+	Label(label("steps"))
+	for range unroll {
+		l.step()
+	}
+	SUBQ(U8(unroll), l.k)
+	JGE(LabelRef(label("steps")))
+	Label(label("rest"))
+	ADDQ(U8(unroll), l.k)
+	JZ(LabelRef(label("store")))
+	Label(label("step"))
+	l.step()
+	DECQ(l.k)
+	JNZ(LabelRef(label("step")))
+	Label(label("store"))
+	l.store(label)
+}
+
+// prefetchC brings the rows of C that the pass will write into the cache.
+func (l loop) prefetchC() {
+	MOVQ(l.c, l.b)
+	for i := range l.rows {
+		for off := 0; off < l.vectors*l.bytes; off += 64 {
+			PREFETCHT0(Mem{Base: l.b, Disp: off})
+		}
+		if i < l.rows-1 {
+			ADDQ(l.ldc, l.b)
+		}
+	}
+}
+
+// step adds one outer product: a column of A times a row of B.
+func (l loop) step() {
+	b := l.rows * l.vectors
+	a := b + l.vectors
+	spare := min(len(l.regs)-a, 4)
+	for j := range l.vectors {
+		VMOVUPS(Mem{Base: l.b, Disp: j * l.bytes}, l.regs[b+j])
+	}
+	for i := range l.rows {
+		r := a + i%spare
+		VBROADCASTSS(Mem{Base: l.a, Disp: 4 * i}, l.regs[r])
+		for j := range l.vectors {
+			if l.pairs {
+				x86.VDPBF16PS(l.acc(i, j), b+j, r)
+			} else {
+				VFMADD231PS(l.regs[b+j], l.regs[r], l.regs[l.acc(i, j)])
+			}
+		}
+	}
+	ADDQ(l.aStep, l.a)
+	ADDQ(l.bStep, l.b)
+}
+
+// store adds src and bias, where given, and writes the rows to C.
+func (l loop) store(label func(string) string) {
+	TESTQ(l.src, l.src)
+	JZ(LabelRef(label("bias")))
+	for i := range l.rows {
+		for j := range l.vectors {
+			r := l.regs[l.acc(i, j)]
+			VADDPS(Mem{Base: l.src, Disp: j * l.bytes}, r, r)
+		}
+		ADDQ(l.ldsrc, l.src)
+	}
+	Label(label("bias"))
+	l.field("bias", l.b)
+	TESTQ(l.b, l.b)
+	JZ(LabelRef(label("write")))
+	for j := range l.vectors {
+		bias := l.regs[l.rows*l.vectors+j]
+		VMOVUPS(Mem{Base: l.b, Disp: j * l.bytes}, bias)
+		for i := range l.rows {
+			r := l.regs[l.acc(i, j)]
+			VADDPS(bias, r, r)
+		}
+	}
+	Label(label("write"))
+	for i := range l.rows {
+		for j := range l.vectors {
+			VMOVUPS(l.regs[l.acc(i, j)], Mem{Base: l.c, Disp: j * l.bytes})
+		}
+		ADDQ(l.ldc, l.c)
+	}
+}
