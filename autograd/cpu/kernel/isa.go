@@ -57,6 +57,10 @@ type kernels struct {
 	// pairs: an element of a panel holds the bfloat16 of steps 2k (low half) and
 	// 2k+1 (high half), and strides count such elements.
 	pairs bool
+
+	// peak runs n rounds of multiply-adds on registers, peakOps operations each.
+	peak    func(n int)
+	peakOps int
 }
 
 // genericKernels are the kernels in Go.
@@ -67,6 +71,8 @@ func genericKernels(bf16 bool) kernels {
 		tile:       [3]func(*tile){tileGeneric},
 		packAlong:  packAlongGeneric,
 		packAcross: packAcrossGeneric,
+		peak:       peakGeneric,
+		peakOps:    2 * 12,
 	}
 	if bf16 {
 		k.round = roundGeneric
