@@ -1,0 +1,97 @@
+package cpu
+
+import (
+	"gotrain/autograd/cpu/vec"
+	"gotrain/autograd/ir"
+)
+
+// attentionGrain is the number of multiplications from which attention is worth
+// more than one thread.
+const attentionGrain = 256 << 10
+
+// attentionOf describes the attention of in.
+func attentionOf(in *ir.Instr) vec.Attention {
+	rows := in.In[0].Shape[0]
+	a := vec.Attention{
+		B: in.Batch, T: rows / in.Batch, S: rows / in.Batch,
+		Heads: in.Heads, KVHeads: in.KVHeads, HeadDim: in.HeadDim,
+		Scale: in.Scale, Causal: in.Causal, Window: in.Window,
+	}
+	if !in.Packed {
+		a.S = in.In[1].Shape[0] / in.Batch
+	}
+	return a
+}
+
+// heads returns q, k and v, or their gradients, at arguments 0-2 of which the
+// last two are absent when the first holds all.
+func (c *call) heads(arg func(int) []float32) (q, k, v vec.Heads) {
+	wide, narrow := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+	data := arg(0)
+	if c.Packed {
+		ld := wide + 2*narrow
+		return vec.Heads{Data: data, LD: ld}, vec.Heads{Data: data[wide:], LD: ld}, vec.Heads{Data: data[wide+narrow:], LD: ld}
+	}
+	return vec.Heads{Data: data, LD: wide}, vec.Heads{Data: arg(1), LD: narrow}, vec.Heads{Data: arg(2), LD: narrow}
+}
+
+// segments gives a its masks: the keys have those of the queries unless they
+// have their own.
+func (c *call) segments(a *vec.Attention) {
+	a.QuerySegments, a.KeySegments = c.ids(3), c.ids(4)
+	if a.KeySegments == nil {
+		a.KeySegments = a.QuerySegments
+	}
+}
+
+// attentionTasks is each for attention: n tasks, together a's size.
+func (c *call) attentionTasks(a *vec.Attention, n int, body func(task, worker int)) func() {
+	if a.B*a.Heads*a.T*a.S*a.HeadDim < attentionGrain {
+		return c.each(n, 0, body)
+	}
+	return c.each(n, streamGrain+1, body)
+}
+
+func scratchAttention(b *Backend, in *ir.Instr) int {
+	a := attentionOf(in)
+	return b.pool.Threads() * aligned(a.ForwardScratch())
+}
+
+// bindAttention gives a task to each tile of queries of each head, the last
+// tiles first: under a causal mask they see the most keys.
+func bindAttention(c *call) func() {
+	a := attentionOf(c.Instr)
+	c.segments(&a)
+	t := vec.AttentionTensors{Out: vec.Heads{Data: c.y(0), LD: c.Heads * c.HeadDim}, LSE: c.y(1)}
+	t.Q, t.K, t.V = c.heads(c.x)
+	v, scratch, size := c.vec, c.scratch(), aligned(a.ForwardScratch())
+	units, tiles := a.B*a.Heads, a.QueryTiles()
+	return c.attentionTasks(&a, units*tiles, func(task, worker int) {
+		unit := task % units
+		v.AttentionForward(&a, &t, unit/a.Heads, unit%a.Heads, tiles-1-task/units, scratch[worker*size:][:size])
+	})
+}
+
+func scratchAttentionBackward(b *Backend, in *ir.Instr) int {
+	a := attentionOf(in)
+	return b.pool.Threads() * aligned(a.BackwardScratch())
+}
+
+func bindAttentionBackward(c *call) func() {
+	a := attentionOf(c.Instr)
+	c.segments(&a)
+	wide := c.Heads * c.HeadDim
+	t := vec.AttentionTensors{
+		Out: vec.Heads{Data: c.x(5), LD: wide}, LSE: c.x(6), DOut: vec.Heads{Data: c.x(7), LD: wide},
+	}
+	t.Q, t.K, t.V = c.heads(c.x)
+	t.DQ, t.DK, t.DV = c.heads(c.y)
+	v, scratch, size := c.vec, c.scratch(), aligned(a.BackwardScratch())
+	return c.attentionTasks(&a, a.B*a.KVHeads, func(task, worker int) {
+		v.AttentionBackward(&a, &t, task/a.KVHeads, task%a.KVHeads, scratch[worker*size:][:size])
+	})
+}
+
+// aligned rounds a number of floats up to whole cache lines, so that threads
+// share none.
+func aligned(floats int) int { return (floats + 15) / 16 * 16 }

@@ -1,0 +1,105 @@
+package cpu
+
+import (
+	"gotrain/autograd/cpu/vec"
+	"gotrain/autograd/ir"
+)
+
+// cachedScratch returns the floats that a thread needs: a row of probabilities
+// for one token, the scratch of the tiles for more.
+func cachedScratch(in *ir.Instr) int {
+	a := attentionOf(in)
+	if a.T == 1 {
+		return aligned(in.In[3].Shape[0] / in.Batch)
+	}
+	return aligned(a.ForwardScratch())
+}
+
+// scratchAttentionCached holds the log-sum-exps, which nothing reads, then the
+// scratch of each thread.
+func scratchAttentionCached(b *Backend, in *ir.Instr) int {
+	return aligned(in.In[0].Shape[0]*in.Heads) + b.pool.Threads()*cachedScratch(in)
+}
+
+func bindAttentionCached(c *call) func() {
+	k, v := c.x(1), c.x(2)
+	kcache, vcache, position := c.x(3), c.x(4), c.ids(5)
+	batch, rows := c.Batch, c.In[0].Shape[0]/c.Batch
+	capacity, width := c.In[3].Shape[0]/c.Batch, c.KVHeads*c.HeadDim
+	attend := c.attendPrompt
+	if rows == 1 {
+		attend = c.attendToken
+	}
+	run := attend(capacity)
+	return func() {
+		for b, p := range position {
+			if p < 0 || int(p)+rows > capacity {
+				c.fault(c.Instr, "sequence %d: %d tokens at position %d do not fit the cache of %d", b, rows, p, capacity)
+				return
+			}
+		}
+		for b := range batch {
+			at := (b*capacity + int(position[b])) * width
+			copy(kcache[at:], k[b*rows*width:(b+1)*rows*width])
+			copy(vcache[at:], v[b*rows*width:(b+1)*rows*width])
+		}
+		run()
+	}
+}
+
+// attendToken returns the attention of one new token a sequence, a task for
+// each head.
+func (c *call) attendToken(capacity int) func() {
+	q, kcache, vcache, position, y := c.x(0), c.x(3), c.x(4), c.ids(5), c.y(0)
+	v, heads, hd, width := c.vec, c.Heads, c.HeadDim, c.KVHeads*c.HeadDim
+	share, scale, window := c.Heads/c.KVHeads, c.Scale, c.Window
+	size := cachedScratch(c.Instr)
+	scratch := c.scratch()[aligned(c.Batch*heads):]
+	return c.each(c.Batch*heads, c.Batch*heads*capacity*hd, func(task, worker int) {
+		b, h := task/heads, task%heads
+		keys, first := int(position[b])+1, 0
+		if window > 0 && keys > window {
+			first = keys - window
+		}
+		at := (b*capacity+first)*width + h/share*hd
+		v.AttentionDecode(y[task*hd:][:hd], q[task*hd:][:hd],
+			vec.Heads{Data: kcache[at:], LD: width}, vec.Heads{Data: vcache[at:], LD: width},
+			keys-first, scale, scratch[worker*size:][:size])
+	})
+}
+
+// attendPrompt returns the attention of several new tokens a sequence, a task
+// for each tile of queries of each head. Each sequence has its own number of
+// keys, hence its own description.
+func (c *call) attendPrompt(capacity int) func() {
+	position := c.ids(5)
+	v, batch, heads, hd := c.vec, c.Batch, c.Heads, c.HeadDim
+	rows, wide, width := c.In[0].Shape[0]/batch, heads*hd, c.KVHeads*hd
+	size, lses := cachedScratch(c.Instr), aligned(c.In[0].Shape[0]*heads)
+	lse, scratch := c.scratch()[:lses], c.scratch()[lses:]
+	attentions := make([]vec.Attention, batch)
+	tensors := make([]vec.AttentionTensors, batch)
+	for b := range batch {
+		attentions[b] = attentionOf(c.Instr)
+		attentions[b].B = 1
+		at, cache := b*rows, b*capacity*width
+		tensors[b] = vec.AttentionTensors{
+			Q:   vec.Heads{Data: c.x(0)[at*wide:], LD: wide},
+			K:   vec.Heads{Data: c.x(3)[cache:], LD: width},
+			V:   vec.Heads{Data: c.x(4)[cache:], LD: width},
+			Out: vec.Heads{Data: c.y(0)[at*wide:], LD: wide},
+			LSE: lse[at*heads:],
+		}
+	}
+	tiles := attentions[0].QueryTiles()
+	run := c.attentionTasks(&attentions[0], batch*heads*tiles, func(task, worker int) {
+		b := task / tiles / heads
+		v.AttentionForward(&attentions[b], &tensors[b], 0, task/tiles%heads, task%tiles, scratch[worker*size:][:size])
+	})
+	return func() {
+		for b := range batch {
+			attentions[b].S = int(position[b]) + rows
+		}
+		run()
+	}
+}

@@ -1,0 +1,147 @@
+package cpu
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"gotrain/autograd/cpu/kernel"
+	"gotrain/autograd/cpu/vec"
+	"gotrain/autograd/exec"
+	"gotrain/autograd/ir"
+)
+
+// Config configures a Backend.
+type Config struct {
+	// Threads is the number of threads, the caller included; 0 is GOMAXPROCS.
+	Threads int
+	// ISA forces an instruction set: "generic", "avx2" or "avx512". Empty picks
+	// the best one of the processor.
+	ISA string
+}
+
+// Backend runs plans on the CPU.
+type Backend struct {
+	pool *kernel.Pool
+	vec  *vec.Impl
+	gemm *kernel.GEMM
+	mem  memory
+	err  error // first fault since the last Sync
+}
+
+var _ exec.Backend = (*Backend)(nil)
+
+// New starts the threads of a back end. It fails when the processor or the
+// build lacks cfg.ISA.
+func New(cfg Config) (*Backend, error) {
+	b := &Backend{vec: vec.Best()}
+	isa := kernel.Best()
+	if cfg.ISA != "" {
+		i := slices.IndexFunc(vec.Available(), func(v *vec.Impl) bool { return v.Name() == cfg.ISA })
+		if i < 0 {
+			return nil, fmt.Errorf("cpu: this processor or build has no %q kernels; it has %s", cfg.ISA, strings.Join(ISAs(), ", "))
+		}
+		b.vec = vec.Available()[i]
+		isa = productISA(cfg.ISA)
+	}
+	b.pool = kernel.NewPool(cfg.Threads)
+	b.gemm = kernel.NewGEMM(b.pool, isa)
+	return b, nil
+}
+
+// ISAs returns the instruction sets that Config.ISA takes here, "generic" first
+// and the best last.
+func ISAs() []string {
+	var names []string
+	for _, v := range vec.Available() {
+		names = append(names, v.Name())
+	}
+	return names
+}
+
+// productISA returns the best matrix products within an instruction set:
+// AVX512_BF16 comes with avx512.
+func productISA(name string) kernel.ISA {
+	best := kernel.Generic
+	for _, isa := range kernel.Supported() {
+		if strings.HasPrefix(isa.String(), name) {
+			best = isa
+		}
+	}
+	return best
+}
+
+// Name returns "cpu".
+func (b *Backend) Name() string { return "cpu" }
+
+// ISA returns the instruction set of the kernels: "generic", "avx2" or "avx512".
+func (b *Backend) ISA() string { return b.vec.Name() }
+
+// Threads returns the number of threads, the caller included.
+func (b *Backend) Threads() int { return b.pool.Threads() }
+
+// Workspace returns the bytes of scratch that in needs while it runs. It grows
+// with the number of threads.
+func (b *Backend) Workspace(in *ir.Instr) int64 {
+	if f := binders[in.Kind].scratch; f != nil {
+		return 4 * int64(f(b, in))
+	}
+	return 0
+}
+
+// Alloc returns zeroed memory aligned to plan.Align. It goes back to the
+// operating system when nothing refers to it any more, or at Close.
+func (b *Backend) Alloc(bytes int64) (exec.Buffer, error) { return b.mem.alloc(bytes) }
+
+// Upload copies src to a region.
+func (b *Backend) Upload(dst exec.Region, src []byte) error {
+	if dst.Bytes != int64(len(src)) {
+		return fmt.Errorf("cpu: upload of %d bytes to a region of %d", len(src), dst.Bytes)
+	}
+	copy(bytesOf(dst), src)
+	runtime.KeepAlive(dst.Buffer)
+	return nil
+}
+
+// Download copies a region to dst.
+func (b *Backend) Download(dst []byte, src exec.Region) error {
+	if src.Bytes != int64(len(dst)) {
+		return fmt.Errorf("cpu: download of a region of %d bytes to %d", src.Bytes, len(dst))
+	}
+	copy(dst, bytesOf(src))
+	runtime.KeepAlive(src.Buffer)
+	return nil
+}
+
+// Sync returns the first fault since the last Sync; launches run to their end
+// on their own.
+func (b *Backend) Sync() error {
+	err := b.err
+	b.err = nil
+	return err
+}
+
+// Close ends the threads and frees all memory of the back end.
+func (b *Backend) Close() error {
+	b.pool.Close()
+	return b.mem.close()
+}
+
+// bytesOf returns the memory of a region, nil for the zero region.
+func bytesOf(r exec.Region) []byte {
+	if r.Buffer == nil {
+		return nil
+	}
+	return r.Buffer.(*buffer).data[r.Offset:][:r.Bytes:r.Bytes]
+}
+
+// view returns a region as a slice of 4-byte elements, nil for the zero region.
+func view[T float32 | int32](r exec.Region) []T {
+	b := bytesOf(r)
+	if len(b) < 4 {
+		return nil
+	}
+	return unsafe.Slice((*T)(unsafe.Pointer(&b[0])), len(b)/4)
+}

@@ -1,0 +1,15 @@
+package cpu
+
+import "gotrain/autograd/cpu/vec"
+
+func bindDropout(c *call) func() {
+	v, x, rng, y := c.vec, c.x(0), c.ids(1), c.y(0)
+	p, site := c.P, c.Site
+	return c.split(len(y), mathGrain, func(lo, hi, _ int) {
+		key := vec.DropoutKey{Seed: join(rng[0], rng[1]), Site: site, Step: join(rng[2], rng[3])}
+		v.Dropout(y[lo:hi], x[lo:hi], p, key, uint64(lo))
+	})
+}
+
+// join puts together the low and the high half of a 64-bit number.
+func join(low, high int32) uint64 { return uint64(uint32(low)) | uint64(uint32(high))<<32 }

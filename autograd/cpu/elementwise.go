@@ -1,0 +1,27 @@
+package cpu
+
+func bindAdd(c *call) func() {
+	v, y, a, b := c.vec, c.y(0), c.x(0), c.x(1)
+	return c.split(len(y), streamGrain, func(lo, hi, _ int) { v.Add(y[lo:hi], a[lo:hi], b[lo:hi]) })
+}
+
+func bindMul(c *call) func() {
+	v, y, a, b := c.vec, c.y(0), c.x(0), c.x(1)
+	return c.split(len(y), streamGrain, func(lo, hi, _ int) { v.Mul(y[lo:hi], a[lo:hi], b[lo:hi]) })
+}
+
+func bindScale(c *call) func() {
+	v, y, x, alpha := c.vec, c.y(0), c.x(0), c.Alpha
+	if alpha == 1 {
+		return c.copyOrClear(y, x)
+	}
+	return c.split(len(y), streamGrain, func(lo, hi, _ int) { v.Scale(y[lo:hi], x[lo:hi], alpha) })
+}
+
+func bindScaleBy(c *call) func() {
+	v, y, x, s := c.vec, c.y(0), c.x(0), c.x(1)
+	return c.split(len(y), streamGrain, func(lo, hi, _ int) { v.Scale(y[lo:hi], x[lo:hi], s[0]) })
+}
+
+// bindReshape runs nothing: the result has the storage of x.
+func bindReshape(*call) func() { return func() {} }

@@ -1,0 +1,132 @@
+package cpu
+
+import "gotrain/autograd/ir"
+
+// transposeTile is the side of the blocks of a transposition: both fit the L1
+// cache.
+const transposeTile = 64
+
+// bindTranspose merges axes that stay together. Where the innermost axis stays,
+// rows are copied; else y is a grid of transposed matrices.
+func bindTranspose(c *call) func() {
+	size, stride := mergedAxes(c.In[0].Shape, c.Perm[:len(c.In[0].Shape)])
+	last := len(size) - 1
+	v, x, y := c.vec, c.x(0), c.y(0)
+	if stride[last] == 1 {
+		width := size[last]
+		var rows lattice
+		for a := range last {
+			rows.add(size[a], stride[a])
+		}
+		return c.split(rows.count(), rowGrain(streamGrain, width), func(lo, hi, _ int) {
+			for i := lo; i < hi; i++ {
+				copy(y[i*width:][:width], x[rows.offset(i):][:width])
+			}
+		})
+	}
+
+	// Axis in of y is the innermost of x, axis last of y the innermost of y.
+	in := 0
+	for stride[in] != 1 {
+		in++
+	}
+	ld := 1 // of y along axis in
+	for _, s := range size[in+1:] {
+		ld *= s
+	}
+	var from, to lattice
+	step := len(y)
+	for a := range last {
+		step /= size[a]
+		if a != in {
+			from.add(size[a], stride[a])
+			to.add(size[a], step)
+		}
+	}
+	tilesC := blocks(size[in], transposeTile)
+	tilesR := blocks(size[last], transposeTile)
+	return c.each(from.count()*tilesR*tilesC, len(y), func(task, _ int) {
+		r := task / tilesC % tilesR * transposeTile
+		col := task % tilesC * transposeTile
+		matrix := task / (tilesR * tilesC)
+		v.Transpose(y[to.offset(matrix)+col*ld+r:], ld, x[from.offset(matrix)+r*stride[last]+col:], stride[last],
+			min(transposeTile, size[last]-r), min(transposeTile, size[in]-col))
+	})
+}
+
+// mergedAxes returns the axes of the result of a transposition of a tensor of
+// that shape, with their strides in the tensor; axes that are neighbours in both
+// are one.
+func mergedAxes(shape ir.Shape, perm []int8) (size, stride []int) {
+	strides := make([]int, len(shape))
+	step := 1
+	for a := len(shape) - 1; a >= 0; a-- {
+		strides[a] = step
+		step *= shape[a]
+	}
+	for _, p := range perm {
+		n, s := shape[p], strides[p]
+		if n == 1 {
+			continue
+		}
+		if k := len(size) - 1; k >= 0 && stride[k] == n*s {
+			size[k], stride[k] = size[k]*n, s
+			continue
+		}
+		size, stride = append(size, n), append(stride, s)
+	}
+	if len(size) == 0 {
+		return []int{1}, []int{1}
+	}
+	return size, stride
+}
+
+// runs returns the shape as (outer, inner), split before axis.
+func runs(shape ir.Shape, axis int) (outer, inner int) {
+	return shape[:axis].Size(), shape[axis:].Size()
+}
+
+func bindSlice(c *call) func() {
+	x, y := c.x(0), c.y(0)
+	outer, from := runs(c.In[0].Shape, c.Axis)
+	_, to := runs(c.Out[0].Shape, c.Axis)
+	start := c.Start * (from / c.In[0].Shape[c.Axis])
+	return c.split(outer, rowGrain(streamGrain, to), func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			copy(y[i*to:][:to], x[i*from+start:][:to])
+		}
+	})
+}
+
+func bindSliceBackward(c *call) func() {
+	dy, dx := c.x(0), c.y(0)
+	outer, from := runs(c.In[0].Shape, c.Axis)
+	_, to := runs(c.Out[0].Shape, c.Axis)
+	start := c.Start * (to / c.Out[0].Shape[c.Axis])
+	return c.split(outer, rowGrain(streamGrain, to), func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			row := dx[i*to:][:to]
+			clear(row[:start])
+			copy(row[start:], dy[i*from:][:from])
+			clear(row[start+from:])
+		}
+	})
+}
+
+func bindConcat(c *call) func() {
+	y := c.y(0)
+	outer, to := runs(c.Out[0].Shape, c.Axis)
+	parts := make([][]float32, len(c.In))
+	for i := range parts {
+		parts[i] = c.x(i)
+	}
+	return c.split(outer, rowGrain(streamGrain, to), func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			row := y[i*to:][:to]
+			for _, x := range parts {
+				from := len(x) / outer
+				row = row[copy(row, x[i*from:][:from]):]
+			}
+		}
+	})
+}
