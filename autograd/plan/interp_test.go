@@ -25,8 +25,8 @@ type machine struct {
 	state map[string][]float32 // by class and name
 }
 
-// evaluate runs p and returns its outputs and, by name, its final state. With
-// a plan, storage holds NaN whenever its content is undefined.
+// evaluate runs p and returns its outputs and, by name, the state that it has
+// changed. With a plan, storage holds NaN whenever its content is undefined.
 func evaluate(p *ir.Program, pl *Plan) ([][]float32, map[string][]float32) {
 	m := &machine{p: p, plan: pl, own: map[*ir.Value][]float32{}, state: map[string][]float32{}}
 	if pl != nil {
@@ -51,10 +51,12 @@ func evaluate(p *ir.Program, pl *Plan) ([][]float32, map[string][]float32) {
 		outs = append(outs, slices.Clone(m.data(v)))
 	}
 	state := map[string][]float32{}
-	for name, data := range m.state {
-		if name[:5] == "state" {
-			state[name] = data
-		}
+	for _, in := range p.Instrs {
+		eachState(in, func(root *ir.Value, write bool) {
+			if write {
+				state[root.Name] = m.data(root)
+			}
+		})
 	}
 	return outs, state
 }
@@ -97,7 +99,7 @@ func (m *machine) data(v *ir.Value) []float32 {
 // do not legally share an input's storage with NaN, and writes the results.
 func (m *machine) step(in *ir.Instr) {
 	if in.Kind == ir.Reshape {
-		if m.plan == nil && m.own[in.Out[0].Root()] == nil {
+		if m.plan == nil {
 			copy(m.data(in.Out[0]), m.data(in.In[0]))
 		}
 		return
@@ -297,8 +299,11 @@ func sameBits(wantOuts, gotOuts [][]float32, wantState, gotState map[string][]fl
 		}
 	}
 	for name, want := range wantState {
+		if gotState[name] == nil {
+			return fmt.Errorf("state %s is not written", name)
+		}
 		if i := firstDifference(want, gotState[name]); i >= 0 {
-			return fmt.Errorf("%s differs at %d: %v, want %v", name, i, gotState[name][i], want[i])
+			return fmt.Errorf("state %s differs at %d: %v, want %v", name, i, gotState[name][i], want[i])
 		}
 	}
 	return nil

@@ -6,11 +6,12 @@ import "gotrain/autograd/ir"
 // clone is made just before the first backward instruction that needs it,
 // together with what it needs in turn. Kept are the values that enter a block,
 // those that leave it for another part of the forward pass, and results of
-// instructions that change state. Clones have the attributes and random keys
+// instructions that change state or read state that changes before the
+// backward pass ends. Clones have the attributes and random keys
 // of their originals, so that they compute the same bits, dropout included.
 func recompute(p *ir.Program, _ Options) {
 	r := &recomputer{p: p, def: make([]*ir.Instr, len(p.Values)), clone: map[*ir.Value]*ir.Value{}}
-	kept := outputs(p)
+	kept := rootOutputs(p) // by root
 	for _, in := range p.Instrs {
 		if in.Block < 0 || in.Backward {
 			continue
@@ -24,12 +25,13 @@ func recompute(p *ir.Program, _ Options) {
 	for _, in := range p.Instrs {
 		for _, v := range in.In {
 			if v != nil && r.def[v.ID] != nil && !in.Backward && in.Block != r.def[v.ID].Block {
-				kept[v.ID] = true
+				kept[v.Root().ID] = true
 			}
 		}
 	}
+	changing := stateWrittenInBackward(p)
 	for id, in := range r.def {
-		if in != nil && (kept[id] || writesState(in)) {
+		if in != nil && (kept[p.Values[id].Root().ID] || touchesAny(in, changing)) {
 			r.def[id] = nil
 		}
 	}
@@ -42,6 +44,30 @@ func recompute(p *ir.Program, _ Options) {
 		r.out = append(r.out, in)
 	}
 	p.Instrs = r.out
+}
+
+// stateWrittenInBackward returns the states that change up to the end of the
+// backward pass; parameters change behind it.
+func stateWrittenInBackward(p *ir.Program) map[*ir.Value]bool {
+	n := len(p.Instrs)
+	for n > 0 && !p.Instrs[n-1].Backward {
+		n--
+	}
+	roots := map[*ir.Value]bool{}
+	for _, in := range p.Instrs[:n] {
+		eachState(in, func(root *ir.Value, write bool) {
+			if write {
+				roots[root] = true
+			}
+		})
+	}
+	return roots
+}
+
+func touchesAny(in *ir.Instr, roots map[*ir.Value]bool) bool {
+	found := false
+	eachState(in, func(root *ir.Value, _ bool) { found = found || roots[root] })
+	return found
 }
 
 type recomputer struct {

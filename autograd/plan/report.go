@@ -31,9 +31,9 @@ func (p *Plan) WriteReport(w io.Writer) error {
 		}
 		fmt.Fprintf(&b, "\nalive in the arena %s\n", where)
 		t := table(&b)
-		fmt.Fprint(t, "MiB\tshape\tmade by\tpath\t\n")
+		fmt.Fprint(t, "MiB\tshape\tmade by\tpath\n")
 		for _, a := range alive {
-			fmt.Fprintf(t, "%.2f\t%s\t%s\t%s\t\n", float64(a.bytes)/mib, a.shape, a.maker, a.path)
+			fmt.Fprintf(t, "%.2f\t%s\t%s\t%s\n", float64(a.bytes)/mib, a.shape, a.maker, a.path)
 		}
 		t.Flush() // cannot fail: b takes everything
 	}
@@ -45,9 +45,9 @@ func table(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 
 
 func (p *Plan) writePasses(w io.Writer) {
 	t := table(w)
-	fmt.Fprint(t, "pass\tinstructions\tremoved\t\n")
+	fmt.Fprint(t, "pass\tinstructions\tremoved\n")
 	for _, r := range p.Report {
-		fmt.Fprintf(t, "%s\t%d\t%d\t\n", r.Name, r.InstrsOut, r.InstrsIn-r.InstrsOut)
+		fmt.Fprintf(t, "%s\t%d\t%d\n", r.Name, r.InstrsOut, r.InstrsIn-r.InstrsOut)
 	}
 	t.Flush()
 }
@@ -67,7 +67,7 @@ func (p *Plan) writeCategories(w io.Writer, alive []resident) {
 		}
 	}
 	t := table(w)
-	fmt.Fprint(t, "memory\tMiB\t\n")
+	fmt.Fprint(t, "memory\tMiB\n")
 	for _, row := range []struct {
 		name  string
 		bytes int64
@@ -85,7 +85,7 @@ func (p *Plan) writeCategories(w io.Writer, alive []resident) {
 		{"arena, lower bound", p.Live},
 		{"arena without sharing", p.Naive},
 	} {
-		fmt.Fprintf(t, "%s\t%.2f\t\n", row.name, float64(row.bytes)/mib)
+		fmt.Fprintf(t, "%s\t%.2f\n", row.name, float64(row.bytes)/mib)
 	}
 	t.Flush()
 }

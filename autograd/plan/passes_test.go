@@ -1,0 +1,277 @@
+package plan
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"gotrain/autograd/ir"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files in testdata")
+
+// passCase is a program and the passes that run over it, in order.
+type passCase struct {
+	name   string
+	passes []string
+	build  func(b *builder)
+}
+
+// golden compares got with testdata/name, or rewrites the file under -update.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs (go test -update rewrites it); got:\n%s", file, got)
+	}
+}
+
+// TestPasses compares the dumps before and after each pass with golden files.
+func TestPasses(t *testing.T) {
+	table := map[string]Pass{}
+	for _, pass := range Passes {
+		table[pass.Name] = pass
+	}
+	tested := map[string]bool{"prune": true} // the same function as dce
+	for _, c := range passCases {
+		for _, name := range c.passes {
+			tested[name] = true
+		}
+		t.Run(c.name, func(t *testing.T) {
+			b := newBuilder(c.name)
+			c.build(b)
+			var out bytes.Buffer
+			fmt.Fprintln(&out, "# before")
+			if err := b.p.Dump(&out); err != nil {
+				t.Fatal(err)
+			}
+			link(b.p)
+			for _, name := range c.passes {
+				pass, ok := table[name]
+				if !ok {
+					t.Fatalf("no pass %q", name)
+				}
+				if err := pass.apply(b.p, Options{}); err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprintf(&out, "\n# after %s\n", name)
+				if err := b.p.Dump(&out); err != nil {
+					t.Fatal(err)
+				}
+			}
+			golden(t, c.name+".txt", out.Bytes())
+		})
+	}
+	for _, pass := range Passes {
+		if !tested[pass.Name] {
+			t.Errorf("pass %s has no golden file", pass.Name)
+		}
+	}
+}
+
+// TestReport compares the report of a small program with its golden file.
+func TestReport(t *testing.T) {
+	c := gptConfig{layers: 1, b: 2, t: 64, d: 64, heads: 4, v: 1000, tied: true, grads: "add", clip: true, update: true}
+	pl, err := Build(gpt(c), Options{Recompute: true, Workspace: workspaces})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := pl.WriteReport(&out); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "report.txt", out.Bytes())
+}
+
+func (b *builder) returns(vs ...*ir.Value) { b.p.Outputs = append(b.p.Outputs, vs...) }
+
+func (b *builder) x() *ir.Value { return b.input("x", ir.F32, 4, 4) }
+
+func (b *builder) scale(x *ir.Value, alpha float32) *ir.Value {
+	return b.unary(ir.Scale, ir.Attrs{Alpha: alpha}, x)
+}
+
+// addTo emits the accumulation of g into the state.
+func (b *builder) addTo(state, g *ir.Value) *ir.Value {
+	next := b.p.NewValue(ir.State, state.Name, state.DType, state.Shape...)
+	next.Base = state
+	return b.emit(ir.Add, ir.Attrs{}, []*ir.Value{next}, state, g)
+}
+
+func (b *builder) sgd(param, g, hyper *ir.Value) {
+	b.emit(ir.SGD, ir.Attrs{}, nil, param, g, nil, hyper, nil)
+}
+
+var passCases = []passCase{
+	{"fold", []string{"fold", "dce"}, func(b *builder) {
+		x := b.x()
+		y := b.scale(b.scale(x, 2), 3)
+		y = b.scale(y, 1)
+		y = b.unary(ir.ScaleBy, ir.Attrs{}, y, b.constant(0.5))
+		y = b.unary(ir.Dropout, ir.Attrs{Site: 1}, y, b.input("rng", ir.I32, 4))
+		y = b.unary(ir.Broadcast, ir.Attrs{Alpha: 1}, y)
+		y = b.unary(ir.ReduceSum, ir.Attrs{Alpha: 1}, y)
+		zero := b.p.NewValue(ir.Const, "", ir.F32, 4, 4)
+		y = b.add(zero, y)
+		y = b.emit(ir.Reshape, ir.Attrs{}, []*ir.Value{b.temp(2, 8)}, y)
+		y = b.emit(ir.Reshape, ir.Attrs{}, []*ir.Value{b.temp(4, 4)}, y)
+		b.returns(b.matmul(y, x, false, false, nil))
+	}},
+	{"fold-transpose", []string{"fold", "dce"}, func(b *builder) {
+		swap := ir.Attrs{Perm: [ir.MaxAxes]int8{1, 0}}
+		x, w := b.input("x", ir.F32, 3, 5), b.input("w", ir.F32, 3, 7)
+		xt := b.emit(ir.Transpose, swap, []*ir.Value{b.temp(5, 3)}, x)
+		xtt := b.emit(ir.Transpose, swap, []*ir.Value{b.temp(3, 5)}, xt)
+		b.returns(b.matmul(xt, w, false, false, nil), b.matmul(xtt, w, true, false, nil))
+	}},
+	{"fold-keeps", []string{"fold", "dce"}, func(b *builder) {
+		// The copy of w is read after w's update; y is an output.
+		w, hyper := b.state("w", 4, 4), b.input("hyper", ir.F32, ir.HyperLen)
+		x := b.x()
+		snapshot := b.scale(w, 1)
+		y := b.scale(x, 1)
+		b.sgd(w, x, hyper)
+		b.returns(y, b.add(snapshot, x))
+	}},
+	{"cse", []string{"cse"}, func(b *builder) {
+		x, rng, s := b.x(), b.input("rng", ir.I32, 4), b.state("s", 4, 4)
+		y := b.add(b.add(b.scale(x, 2), b.scale(x, 2)), b.unary(ir.ScaleBy, ir.Attrs{}, x, b.constant(3)))
+		y = b.add(y, b.unary(ir.ScaleBy, ir.Attrs{}, x, b.constant(3)))
+		d1 := b.unary(ir.Dropout, ir.Attrs{P: 0.5, Site: 1}, y, rng)
+		d2 := b.unary(ir.Dropout, ir.Attrs{P: 0.5, Site: 2}, y, rng)
+		before := b.scale(s, 2)
+		after := b.scale(b.addTo(s, y), 2)
+		again := b.scale(x, 2)
+		b.returns(b.add(d1, d2), before, after, again)
+	}},
+	{"dce", []string{"dce"}, func(b *builder) {
+		x, w := b.x(), b.state("w", 7, 4)
+		y := b.emit(ir.MatMul, ir.Attrs{Act: ir.ReLU}, []*ir.Value{b.temp(4, 4), b.temp(4, 4)}, x, x, nil, nil, nil)
+		b.scale(b.scale(y, 2), 3)
+		b.addTo(b.state("s", 4, 4), y)
+		targets, norm := b.input("targets", ir.I32, 4), b.input("norm", ir.F32, 1)
+		b.returns(b.emit(ir.LinearCrossEntropy, ir.Attrs{}, []*ir.Value{b.temp(1), b.temp(4), b.temp(4, 4), b.temp(7, 4)}, y, w, targets, norm, nil))
+	}},
+	{"fuse-activation", []string{"fuse-activation", "fuse-activation-backward"}, func(b *builder) {
+		gelu := ir.Attrs{Act: ir.GELU}
+		x, bias := b.x(), b.state("b", 4)
+		h := b.matmul(x, x, false, true, bias)
+		y := b.unary(ir.Activation, gelu, h)
+		z := b.unary(ir.Activation, gelu, b.matmul(y, x, false, false, nil)) // its argument has no other use
+		b.backward = true
+		dy := b.matmul(z, x, true, false, nil)
+		dh := b.unary(ir.ActivationBackward, gelu, h, dy)
+		biased := b.unary(ir.ActivationBackward, gelu, h, b.matmul(z, x, false, false, bias)) // no fusion
+		b.returns(z, dh, biased)
+	}},
+	{"fuse-residual", []string{"fuse-residual"}, func(b *builder) {
+		x, bias := b.x(), b.state("b", 4)
+		y := b.add(x, b.matmul(x, x, false, false, bias))
+		m := b.matmul(y, x, false, false, nil)
+		b.returns(b.add(y, m), m, b.add(b.scale(y, 2), b.unary(ir.Activation, ir.Attrs{Act: ir.ReLU}, y))) // no fusions
+	}},
+	{"fuse-accumulate", []string{"fuse-accumulate"}, func(b *builder) {
+		b.backward = true
+		x, bias := b.x(), b.state("grad.b", 4)
+		m1, m2 := b.matmul(x, x, false, false, nil), b.matmul(x, x, true, false, nil)
+		sum := b.add(m1, m2) // into the later product
+		b.addTo(bias, b.emit(ir.ColumnSum, ir.Attrs{}, []*ir.Value{b.temp(4)}, x, nil))
+		m3 := b.matmul(sum, x, false, false, nil)
+		late := b.add(b.scale(sum, 3), m3) // m3 sinks to the addition
+		m4 := b.matmul(late, x, false, false, nil)
+		b.returns(late, b.add(m4, m4))
+	}},
+	{"fuse-accumulate-tied", []string{"fuse-accumulate", "in-place"}, tied("add")},
+	{"fuse-accumulate-tied-set", []string{"fuse-accumulate", "in-place"}, tied("set")},
+	{"fuse-accumulate-state-read", []string{"fuse-accumulate"}, func(b *builder) {
+		// The old content of the state is read after the product.
+		b.backward = true
+		x, s := b.x(), b.state("grad.w", 4, 4)
+		g := b.matmul(x, x, false, false, nil)
+		old := b.scale(s, 2)
+		b.addTo(s, g)
+		b.returns(old)
+	}},
+	{"recompute", []string{"recompute", "prune", "in-place"}, func(b *builder) {
+		x, rng := b.x(), b.input("rng", ir.I32, 4)
+		relu := ir.Attrs{Act: ir.ReLU}
+		var hs, xs []*ir.Value
+		for l := range 2 {
+			b.block, b.path = l, fmt.Sprintf("blocks.%d", l)
+			h := b.unary(ir.Dropout, ir.Attrs{P: 0.5, Site: uint32(l)}, b.scale(x, 2), rng)
+			hs, xs = append(hs, h), append(xs, x)
+			x = b.add(x, b.unary(ir.Activation, relu, h))
+		}
+		b.backward = true
+		dy := x
+		for l := 1; l >= 0; l-- {
+			b.block, b.path = l, fmt.Sprintf("blocks.%d", l)
+			dy = b.add(dy, b.unary(ir.ActivationBackward, relu, hs[l], dy))
+			dy = b.unary(ir.Mul, ir.Attrs{}, dy, xs[l])
+		}
+		b.returns(dy)
+	}},
+	{"precision", []string{"precision"}, func(b *builder) {
+		x := b.x()
+		b.returns(b.scale(b.matmul(x, x, false, false, nil), 2))
+	}},
+	{"schedule", []string{"schedule"}, func(b *builder) {
+		hyper, w, u := b.input("hyper", ir.F32, ir.HyperLen), b.state("w", 4, 4), b.state("u", 4, 4)
+		x := b.scale(b.x(), 2)
+		y := b.matmul(x, w, false, false, nil)
+		b.backward = true
+		dy := b.matmul(y, u, false, false, nil)
+		dx := b.matmul(dy, w, false, true, nil) // reads w: the update of w stays behind it
+		dz := b.scale(dx, 2)
+		du := b.matmul(y, y, true, false, nil)
+		dw := b.matmul(x, dy, true, false, nil)
+		b.backward = false
+		b.sgd(w, dw, hyper)
+		b.sgd(u, du, hyper)
+		b.returns(dz)
+	}},
+	{"in-place", []string{"in-place"}, func(b *builder) {
+		x := b.x()
+		y := b.scale(x, 2) // x is an input
+		z := b.add(y, x)   // y dies
+		r := b.emit(ir.Reshape, ir.Attrs{}, []*ir.Value{b.temp(16)}, z)
+		s := b.unary(ir.Activation, ir.Attrs{Act: ir.ReLU}, r) // z dies, through r
+		twice := b.unary(ir.Mul, ir.Attrs{}, s, s)             // one storage, two arguments
+		kept := b.scale(twice, 3)                              // an output
+		dup := b.scale(kept, 4)                                // kept stays
+		gate, up := b.scale(x, 5), b.scale(x, 6)
+		b.emit(ir.SwiGLUBackward, ir.Attrs{}, []*ir.Value{b.temp(4, 4), b.temp(4, 4)}, gate, up, x)
+		b.returns(kept, dup)
+	}},
+}
+
+// tied builds the two terms of a tied embedding's gradient.
+func tied(grads string) func(b *builder) {
+	return func(b *builder) {
+		ids, targets, norm := b.input("ids", ir.I32, 4), b.input("targets", ir.I32, 4), b.input("norm", ir.F32, 1)
+		x, w, grad := b.x(), b.state("w", 7, 4), b.state("grad.w", 7, 4)
+		dw := b.temp(7, 4)
+		dx := b.temp(4, 4)
+		b.returns(b.emit(ir.LinearCrossEntropy, ir.Attrs{}, []*ir.Value{b.temp(1), b.temp(4), dx, dw}, x, w, targets, norm, nil))
+		b.backward = true
+		rows := b.emit(ir.EmbeddingBackward, ir.Attrs{}, []*ir.Value{b.temp(7, 4)}, ids, dx, nil)
+		if grads == "set" {
+			b.emit(ir.Add, ir.Attrs{}, []*ir.Value{grad}, dw, rows)
+			return
+		}
+		b.addTo(grad, b.add(rows, dw))
+	}
+}
