@@ -1,0 +1,116 @@
+package nn
+
+import "gotrain/autograd/ir"
+
+// Families that Config.Family names.
+const (
+	GPT2  = "gpt2"  // Radford et al. 2019: LayerNorm, absolute positions, GELU
+	Llama = "llama" // Touvron et al. 2023: RMSNorm, rotary positions, SwiGLU, grouped heads
+)
+
+// Encodings of the position that Config.Positions names.
+const (
+	Learned    = "learned"    // a trained table, GPT-2's
+	Sinusoidal = "sinusoidal" // the constant table of Vaswani et al. 2017
+	NoPosition = "none"       // only the causal mask tells positions apart
+	Rotary     = "rope"       // Su et al. 2021, Llama's
+)
+
+// Config is the model section of a configuration. A zero value means the
+// family's default, which WithDefaults fills in.
+type Config struct {
+	Family  string `yaml:"family" json:"family"`                         // gpt2 or llama
+	Layers  int    `yaml:"layers" json:"layers"`                         // blocks
+	Heads   int    `yaml:"heads" json:"heads"`                           // H
+	KVHeads int    `yaml:"kv_heads,omitempty" json:"kv_heads,omitempty"` // G, divides heads; default heads
+	HeadDim int    `yaml:"head_dim,omitempty" json:"head_dim,omitempty"` // hd; default width / heads
+	Width   int    `yaml:"width" json:"width"`                           // D
+	FFN     int    `yaml:"ffn,omitempty" json:"ffn,omitempty"`           // F; default gpt2 4·width, llama 8/3·width rounded up to 64
+	Context int    `yaml:"context" json:"context"`                       // most tokens of a sequence
+	Vocab   int    `yaml:"vocab,omitempty" json:"vocab,omitempty"`       // V; 0 takes the tokenizer's
+
+	// Dropout zeroes embeddings and the results of both branches of a block,
+	// in training only. Attention weights are never dropped.
+	Dropout    float64 `yaml:"dropout" json:"dropout"`
+	Activation string  `yaml:"activation,omitempty" json:"activation,omitempty"` // gelu, gelu_tanh, silu, relu, relu2; default gpt2 gelu_tanh, llama silu (SwiGLU)
+	NormEps    float64 `yaml:"norm_eps,omitempty" json:"norm_eps,omitempty"`     // default 1e-5
+	Tied       *bool   `yaml:"tied,omitempty" json:"tied,omitempty"`             // the head is the token table; default gpt2 true, llama false
+	Bias       *bool   `yaml:"bias,omitempty" json:"bias,omitempty"`             // of linear layers and LayerNorm; default gpt2 true, llama false
+
+	// Positions is learned, sinusoidal or none for gpt2, rope for llama.
+	Positions string `yaml:"positions,omitempty" json:"positions,omitempty"`
+	// RopeTheta is the base of the rotary frequencies; default 10000.
+	RopeTheta float64 `yaml:"rope_theta,omitempty" json:"rope_theta,omitempty"`
+	// QKNorm normalises the query and key of each head, as Qwen 3 does.
+	QKNorm bool `yaml:"qk_norm,omitempty" json:"qk_norm,omitempty"`
+	// SlidingWindow limits a token to the last so many, itself included, as
+	// Mistral does; 0 means all.
+	SlidingWindow int `yaml:"sliding_window,omitempty" json:"sliding_window,omitempty"`
+
+	// InitStd is the standard deviation of the first weights; default 0.02.
+	InitStd float64 `yaml:"init_std,omitempty" json:"init_std,omitempty"`
+	// ScaleResidual divides it by √(2·layers) for the projections that add to
+	// the residual stream; default gpt2 true, llama false.
+	ScaleResidual *bool `yaml:"scale_residual,omitempty" json:"scale_residual,omitempty"`
+}
+
+// ffnMultiple is what the default width of Llama's feed-forward layer is
+// rounded up to.
+const ffnMultiple = 64
+
+// WithDefaults returns c with every default of its family filled in. Faults
+// stay for Validate to find.
+func (c Config) WithDefaults() Config {
+	llama := c.Family == Llama
+	setDefault(&c.KVHeads, c.Heads)
+	if c.Heads > 0 {
+		setDefault(&c.HeadDim, c.Width/c.Heads)
+	}
+	setDefault(&c.NormEps, 1e-5)
+	setDefault(&c.InitStd, 0.02)
+	if llama {
+		setDefault(&c.FFN, (8*c.Width/3+ffnMultiple-1)/ffnMultiple*ffnMultiple)
+		setDefault(&c.Activation, "silu")
+		setDefault(&c.Positions, Rotary)
+		setDefault(&c.RopeTheta, 10000)
+	} else {
+		setDefault(&c.FFN, 4*c.Width)
+		setDefault(&c.Activation, "gelu_tanh")
+		setDefault(&c.Positions, Learned)
+	}
+	for _, flag := range []**bool{&c.Tied, &c.Bias, &c.ScaleResidual} {
+		if *flag == nil {
+			*flag = Bool(!llama)
+		}
+	}
+	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Bool returns a pointer to v, for the optional flags of Config.
+func Bool(v bool) *bool { return &v }
+
+func isSet(flag *bool) bool { return flag != nil && *flag }
+
+// IsTied tells whether the head is the token table.
+func (c Config) IsTied() bool { return isSet(c.Tied) }
+
+// HasBias tells whether linear layers and LayerNorm have a bias.
+func (c Config) HasBias() bool { return isSet(c.Bias) }
+
+// Act returns the activation; Validate has checked its name.
+func (c Config) Act() ir.Act { return activations[c.Activation] }
+
+var activations = map[string]ir.Act{
+	"gelu":      ir.GELU,
+	"gelu_tanh": ir.GELUTanh,
+	"silu":      ir.SiLU,
+	"relu":      ir.ReLU,
+	"relu2":     ir.ReLU2,
+}

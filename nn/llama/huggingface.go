@@ -1,0 +1,130 @@
+package llama
+
+import (
+	"fmt"
+
+	"gotrain/nn"
+)
+
+// Architectures of transformers that this package computes, by model_type.
+const (
+	typeLlama   = "llama"   // LlamaForCausalLM
+	typeMistral = "mistral" // MistralForCausalLM: a sliding window, no biases
+	typeQwen3   = "qwen3"   // Qwen3ForCausalLM: normalised heads, no biases in the feed-forward layer
+)
+
+// ModelTypes lists the model_type values that FromHuggingFace reads.
+func ModelTypes() []string { return []string{typeLlama, typeMistral, typeQwen3} }
+
+// HuggingFace returns the keys of config.json: LlamaForCausalLM, with QKNorm
+// Qwen3ForCausalLM, with a sliding window alone MistralForCausalLM. Biases
+// together with either have no counterpart there.
+func (m *Model) HuggingFace() (map[string]any, error) {
+	c := m.config
+	keys := map[string]any{
+		"vocab_size":              c.Vocab,
+		"max_position_embeddings": c.Context,
+		"hidden_size":             c.Width,
+		"intermediate_size":       c.FFN,
+		"num_hidden_layers":       c.Layers,
+		"num_attention_heads":     c.Heads,
+		"num_key_value_heads":     c.KVHeads,
+		"head_dim":                c.HeadDim,
+		"hidden_act":              nn.ActivationName(c.Activation),
+		"rms_norm_eps":            c.NormEps,
+		"initializer_range":       c.InitStd,
+		"tie_word_embeddings":     c.IsTied(),
+		"rope_theta":              c.RopeTheta,
+		"rope_parameters":         map[string]any{"rope_type": "default", "rope_theta": c.RopeTheta},
+		"attention_dropout":       0.0,
+		"use_cache":               true,
+		"dtype":                   "float32",
+	}
+	if c.HasBias() && (c.QKNorm || c.SlidingWindow > 0) {
+		return nil, fmt.Errorf("%w: of transformers' relatives of Llama those with normalised heads or a sliding window lack biases: train with model.bias false", nn.ErrNoCounterpart)
+	}
+	switch {
+	case c.QKNorm:
+		keys["model_type"], keys["architectures"] = typeQwen3, []string{"Qwen3ForCausalLM"}
+		keys["attention_bias"] = false
+		keys["use_sliding_window"] = c.SlidingWindow > 0
+		keys["max_window_layers"] = 0 // layers from this one on have the window
+		keys["sliding_window"] = nil
+		if c.SlidingWindow > 0 {
+			keys["sliding_window"] = c.SlidingWindow
+		}
+	case c.SlidingWindow > 0:
+		keys["model_type"], keys["architectures"] = typeMistral, []string{"MistralForCausalLM"}
+		keys["sliding_window"] = c.SlidingWindow
+	default:
+		keys["model_type"], keys["architectures"] = typeLlama, []string{"LlamaForCausalLM"}
+		keys["attention_bias"], keys["mlp_bias"] = c.HasBias(), c.HasBias()
+	}
+	return keys, nil
+}
+
+// FromHuggingFace reads a config.json of one of ModelTypes. Absent keys take
+// transformers' defaults. It returns an error for what this package does not
+// compute, such as scaled rotary positions, and for sizes that do not fit.
+func FromHuggingFace(raw nn.HF) (nn.Config, error) {
+	c := nn.Config{
+		Family:     nn.Llama,
+		Vocab:      raw.Int("vocab_size", 32000),
+		Context:    raw.Int("max_position_embeddings", 2048),
+		Width:      raw.Int("hidden_size", 4096),
+		FFN:        raw.Int("intermediate_size", 11008),
+		Layers:     raw.Int("num_hidden_layers", 32),
+		Heads:      raw.Int("num_attention_heads", 32),
+		Activation: raw.Activation("hidden_act", "silu"),
+		NormEps:    raw.Float("rms_norm_eps", 1e-6),
+		RopeTheta:  ropeTheta(raw),
+		InitStd:    raw.Float("initializer_range", 0.02),
+		Tied:       nn.Bool(raw.Bool("tie_word_embeddings", false)),
+	}
+	c.KVHeads = raw.Int("num_key_value_heads", c.Heads)
+	c.HeadDim = raw.Int("head_dim", 0)
+	bias := raw.Bool("attention_bias", false)
+	c.Bias = nn.Bool(bias)
+	switch raw.ModelType() {
+	case typeMistral:
+		raw.Want("attention_bias", false, false)
+		c.SlidingWindow = window(raw, 4096)
+	case typeQwen3:
+		raw.Want("attention_bias", false, false)
+		c.QKNorm = true
+		if c.HeadDim == 0 {
+			c.HeadDim = 128
+		}
+		if raw.Bool("use_sliding_window", false) {
+			raw.Want("max_window_layers", 0, 28)
+			raw.WantEach("layer_types", "sliding_attention")
+			c.SlidingWindow = window(raw, 4096)
+		} else {
+			raw.WantEach("layer_types", "full_attention")
+		}
+	default:
+		raw.Want("mlp_bias", bias, false)
+	}
+	return raw.Finish(c)
+}
+
+// window reads sliding_window, where null means none.
+func window(raw nn.HF, absent int) int {
+	if raw.IsNull("sliding_window") {
+		return 0
+	}
+	return raw.Int("sliding_window", absent)
+}
+
+// ropeTheta reads the base from rope_parameters (transformers 5) or from
+// rope_theta and rope_scaling (before).
+func ropeTheta(raw nn.HF) float64 {
+	theta := raw.Float("rope_theta", 10000)
+	for _, key := range []string{"rope_parameters", "rope_scaling"} {
+		rope := raw.Object(key)
+		theta = rope.Float("rope_theta", theta)
+		rope.Want("rope_type", "default", "default")
+		rope.Want("type", "default", "default")
+	}
+	return theta
+}

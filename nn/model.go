@@ -1,0 +1,112 @@
+package nn
+
+import "gotrain/autograd"
+
+// Model is a language model of some family.
+type Model interface {
+	// Config returns the configuration with all defaults filled in.
+	Config() Config
+	// Params returns the parameters in the order of their declaration; it is
+	// not to be modified.
+	Params() []Param
+	// Build adds the forward pass to g: hidden (N, D), the normalised last
+	// hidden state, and the head (V, D). The logits are hidden·headᵀ.
+	Build(g *autograd.Graph, in Inputs) (hidden, head *autograd.Node)
+	// HuggingFace returns the keys of the config.json with which transformers
+	// computes the same, or an error that wraps ErrNoCounterpart.
+	HuggingFace() (map[string]any, error)
+}
+
+// Inputs are what a forward pass reads. Nil Segments means that every row is
+// one sequence, nil RNG no dropout, nil Cache whole sequences.
+type Inputs struct {
+	Batch, Length int            // B, T
+	IDs           *autograd.Node // "ids" (N) int32, in [0, V)
+	Positions     *autograd.Node // "positions" (N) int32, in [0, context)
+	Segments      *autograd.Node // "segments" (N) int32: tokens attend inside equal ones, negative is padding
+	RNG           *autograd.Node // "rng" (4) int32: seed low, seed high, step low, step high
+	Cache         *Cache
+}
+
+// Cache makes a forward pass append to key/value caches of Rows rows a
+// sequence, the states "cache.k.0", "cache.v.0", "cache.k.1", ….
+type Cache struct {
+	Rows     int
+	Position *autograd.Node // "position" (B) int32: rows that the caches hold already
+}
+
+// NewInputs declares "ids" and "positions" for batch sequences of length
+// tokens.
+func NewInputs(g *autograd.Graph, batch, length int) Inputs {
+	n := batch * length
+	return Inputs{Batch: batch, Length: length, IDs: g.Ints("ids", n), Positions: g.Ints("positions", n)}
+}
+
+// Shape is the size of a batch. Segments adds the input "segments", which
+// packed documents need.
+type Shape struct {
+	Batch, Length int
+	Segments      bool
+}
+
+func (s Shape) inputs(g *autograd.Graph) Inputs {
+	in := NewInputs(g, s.Batch, s.Length)
+	if s.Segments {
+		in.Segments = g.Ints("segments", s.Batch*s.Length)
+	}
+	return in
+}
+
+// Training builds a graph of the loss, a scalar, and of the NLL of each target
+// in nats, (N). Beside those of Inputs it reads "targets" (N) int32, ignored
+// below 0, and "norm" (1), by which the sum over targets is multiplied.
+func Training(m Model, s Shape, cfg autograd.LossConfig) (g *autograd.Graph, loss, nll *autograd.Node) {
+	g = autograd.NewGraph()
+	in := s.inputs(g)
+	if m.Config().Dropout > 0 {
+		in.RNG = g.Ints("rng", 4)
+	}
+	loss, nll = score(g, m, in, cfg)
+	return g, loss, nll
+}
+
+// Evaluation is Training without dropout and without terms that only shape the
+// gradient: loss is norm·Σ nll.
+func Evaluation(m Model, s Shape) (g *autograd.Graph, loss, nll *autograd.Node) {
+	g = autograd.NewGraph()
+	loss, nll = score(g, m, s.inputs(g), autograd.LossConfig{})
+	return g, loss, nll
+}
+
+func score(g *autograd.Graph, m Model, in Inputs, cfg autograd.LossConfig) (loss, nll *autograd.Node) {
+	targets, norm := g.Ints("targets", in.Batch*in.Length), g.Floats("norm", 1)
+	hidden, head := m.Build(g, in)
+	g.In("loss", func() { loss, nll = autograd.LinearCrossEntropy(hidden, head, targets, norm, cfg) })
+	return loss, nll
+}
+
+// Logits builds a graph of the logits of every token, (N, V).
+func Logits(m Model, s Shape) (g *autograd.Graph, logits *autograd.Node) {
+	g = autograd.NewGraph()
+	hidden, head := m.Build(g, s.inputs(g))
+	g.In("head", func() { logits = autograd.MatMul(hidden, head, false, true) }) // (N, D) × (V, D)ᵀ → (N, V)
+	return g, logits
+}
+
+// Decode builds a graph that appends length tokens a sequence to caches of
+// rows tokens and gives the logits after the last of them, (B, V).
+func Decode(m Model, batch, length, rows int) (g *autograd.Graph, logits *autograd.Node) {
+	g = autograd.NewGraph()
+	in := NewInputs(g, batch, length)
+	in.Cache = &Cache{Rows: rows, Position: g.Ints("position", batch)}
+	hidden, head := m.Build(g, in)
+	g.In("head", func() {
+		if length > 1 {
+			d := hidden.Shape().Cols()
+			last := autograd.Slice(autograd.Reshape(hidden, batch, length, d), 1, length-1, length) // (B, T, D) → (B, 1, D)
+			hidden = autograd.Reshape(last, batch, d)
+		}
+		logits = autograd.MatMul(hidden, head, false, true) // (B, D) × (V, D)ᵀ → (B, V)
+	})
+	return g, logits
+}

@@ -1,0 +1,152 @@
+package nn_test
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"gotrain/nn"
+	"gotrain/nn/gpt2"
+	"gotrain/nn/llama"
+)
+
+func TestValidateListsAllFaults(t *testing.T) {
+	c := nn.Config{Family: nn.GPT2, Layers: -1, Heads: 3, KVHeads: 1, Width: 128, Dropout: 1, Activation: "mish", QKNorm: true}
+	err := c.Validate()
+	if err == nil {
+		t.Fatal("no fault found")
+	}
+	for _, want := range []string{
+		"model.layers: -1 is outside", "model.context: is missing", "model.width: 128 does not divide into 3 heads: use a multiple, such as 126",
+		"model.kv_heads: family gpt2 has as many key as query heads", "model.dropout: 1 is outside [0, 1)",
+		`model.activation: "mish" is unknown: use gelu, gelu_tanh, relu, relu2, silu`, "model.qk_norm: belongs to family llama",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("lacks %q:\n%v", want, err)
+		}
+	}
+	c = nn.Config{Family: nn.Llama, Layers: 1, Heads: 4, KVHeads: 3, HeadDim: 5, Width: 128, Context: 8, Positions: nn.Learned, RopeTheta: -1}
+	err = c.Validate()
+	for _, want := range []string{"model.head_dim: 5 is odd", "model.kv_heads: 3 does not divide", "model.positions: \"learned\"", "model.rope_theta: -1"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("lacks %q:\n%v", want, err)
+		}
+	}
+	if err := (nn.Config{Family: "gpt3"}).Validate(); err == nil || !strings.Contains(err.Error(), "use gpt2 or llama") {
+		t.Errorf("unknown family: %v", err)
+	}
+	good := nn.Config{Family: nn.GPT2, Layers: 4, Heads: 4, Width: 128, Context: 128}
+	if err := good.Validate(); err != nil {
+		t.Errorf("a good configuration: %v", err)
+	}
+	if _, err := gpt2.New(good); err == nil || !strings.Contains(err.Error(), "model.vocab: is missing") {
+		t.Errorf("a model without vocabulary: %v", err)
+	}
+}
+
+func TestParamsOfGPT2(t *testing.T) {
+	m, err := gpt2.New(nn.Config{Family: nn.GPT2, Layers: 3, Heads: 2, Width: 8, Context: 4, Vocab: 11})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]nn.Param{
+		"transformer.wte.weight":             {Shape: []int{11, 8}, Init: nn.Init{Std: 0.02}, Decay: true},
+		"transformer.wpe.weight":             {Shape: []int{4, 8}, Init: nn.Init{Std: 0.02}, Decay: true},
+		"transformer.h.1.ln_1.weight":        {Shape: []int{8}, Init: nn.Init{Value: 1}},
+		"transformer.h.1.attn.c_attn.weight": {Shape: []int{8, 24}, Init: nn.Init{Std: 0.02}, Decay: true, Matrix: true},
+		"transformer.h.1.attn.c_attn.bias":   {Shape: []int{24}},
+		"transformer.h.1.mlp.c_proj.weight":  {Shape: []int{32, 8}, Init: nn.Init{Std: 0.02 / math.Sqrt(6)}, Decay: true, Matrix: true},
+		"transformer.ln_f.bias":              {Shape: []int{8}},
+	}
+	for _, p := range m.Params() {
+		w, ok := want[p.Name]
+		if !ok {
+			continue
+		}
+		delete(want, p.Name)
+		if !p.Shape.Equal(w.Shape) || p.Init != w.Init || p.Decay != w.Decay || p.Matrix != w.Matrix {
+			t.Errorf("%s is %+v, want %+v", p.Name, p, w)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("these parameters are missing: %v", want)
+	}
+}
+
+func TestInitialize(t *testing.T) {
+	a := nn.Param{Name: "a", Shape: []int{300, 501}, Init: nn.Init{Std: 0.02}}
+	b := nn.Param{Name: "b", Shape: []int{7}, Init: nn.Init{Value: 1}}
+	draw := func(seed uint64, params ...nn.Param) map[string][]float32 {
+		values := map[string][]float32{}
+		err := nn.Initialize(params, seed, func(name string, data []float32) error {
+			values[name] = append([]float32(nil), data...)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return values
+	}
+	first, second := draw(1, a, b), draw(1, b, a)
+	other := draw(2, a)["a"]
+	var sum, square, fourth float64
+	same := 0
+	for i, x := range first["a"] {
+		if x != second["a"][i] {
+			t.Fatalf("element %d depends on the order of the parameters", i)
+		}
+		if x == other[i] {
+			same++
+		}
+		z := float64(x) / 0.02
+		sum, square, fourth = sum+z, square+z*z, fourth+z*z*z*z
+	}
+	n := float64(len(first["a"]))
+	// Standard errors at n = 150300: 0.0026, 0.0036, 0.025.
+	if mean := sum / n; math.Abs(mean) > 0.015 {
+		t.Errorf("mean %g, want 0", mean)
+	}
+	if v := square / n; math.Abs(v-1) > 0.02 {
+		t.Errorf("variance %g, want 1", v)
+	}
+	if k := fourth / n; math.Abs(k-3) > 0.15 {
+		t.Errorf("fourth moment %g, want 3", k)
+	}
+	if same > 5 {
+		t.Errorf("%d elements do not depend on the seed", same)
+	}
+	for _, x := range first["b"] {
+		if x != 1 {
+			t.Errorf("norm weight %g, want 1", x)
+		}
+	}
+	full := errors.New("full")
+	if err := nn.Initialize([]nn.Param{b}, 1, func(string, []float32) error { return full }); !errors.Is(err, full) {
+		t.Errorf("got %v, want the error of set", err)
+	}
+}
+
+func TestFLOPsPerToken(t *testing.T) {
+	c := nn.Config{Family: nn.Llama, Layers: 2, Heads: 4, KVHeads: 2, Width: 8, FFN: 16, Context: 6, Vocab: 10}
+	m, err := llama.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// q, o: 8·8 each; k, v: 8·4 each; gate, up, down: 8·16 each.
+	matrices := 2.0 * (2*64 + 2*32 + 3*128)
+	head, norms := 80.0, 5*8.0
+	// Keys seen by 6 tokens: 1+2+3+4+5+6 = 21, with a window of 2: 1+2+2+2+2+2 = 11.
+	got, want := nn.FLOPsPerToken(m, 6), nn.FLOPs{SixN: 6 * (matrices + head + norms), Exact: 6*(matrices+head) + 12*2*8*21.0/6}
+	if got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	c.SlidingWindow = 2
+	if m, err = llama.New(c); err != nil {
+		t.Fatal(err)
+	}
+	got, want = nn.FLOPsPerToken(m, 6), nn.FLOPs{SixN: want.SixN, Exact: 6*(matrices+head) + 12*2*8*11.0/6}
+	if math.Abs(got.Exact-want.Exact) > 1e-9 || got.SixN != want.SixN {
+		t.Errorf("with a window: got %+v, want %+v", got, want)
+	}
+}

@@ -1,0 +1,110 @@
+package nn
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"runtime"
+	"sync"
+
+	"gotrain/autograd/ir"
+)
+
+// Param is a trainable parameter of a model.
+type Param struct {
+	Name  string // Hugging Face's
+	Shape ir.Shape
+	Init  Init
+	// Decay tells whether weight decay applies: to everything with two axes,
+	// not to norms and biases (Radford et al. 2018).
+	Decay bool
+	// Matrix marks the weights of hidden linear layers, which Muon updates:
+	// not embeddings, the head, norms or biases.
+	Matrix bool
+}
+
+// Init is the distribution of a parameter's first elements: Value + Std·z with
+// z standard normal.
+type Init struct{ Value, Std float64 }
+
+// Initialize calls set with the first values of every parameter in turn; data
+// is reused between calls. Element i of a parameter is a function of (seed,
+// name, i) alone: neither other parameters nor the number of threads change
+// it. It stops at the first error of set.
+func Initialize(params []Param, seed uint64, set func(name string, data []float32) error) error {
+	largest := 0
+	for _, p := range params {
+		largest = max(largest, p.Shape.Size())
+	}
+	buffer := make([]float32, largest)
+	for _, p := range params {
+		data := buffer[:p.Shape.Size()]
+		p.Init.fill(data, seed, p.Name)
+		if err := set(p.Name, data); err != nil {
+			return fmt.Errorf("initialise %s: %w", p.Name, err)
+		}
+	}
+	return nil
+}
+
+// fillBlock is the number of elements that a goroutine takes at a time.
+const fillBlock = 1 << 16
+
+func (in Init) fill(data []float32, seed uint64, name string) {
+	if in.Std == 0 {
+		for i := range data {
+			data[i] = float32(in.Value)
+		}
+		return
+	}
+	key := streamKey(seed, name)
+	var wg sync.WaitGroup
+	limit := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for start := 0; start < len(data); start += fillBlock {
+		limit <- struct{}{}
+		wg.Go(func() {
+			in.fillNormal(data[start:min(start+fillBlock, len(data))], key, uint64(start))
+			<-limit
+		})
+	}
+	wg.Wait()
+}
+
+// fillNormal writes elements first, first+1, … of the stream; first is a
+// multiple of 4. Four uniform words give four normals by the transform of Box
+// and Muller.
+func (in Init) fillNormal(data []float32, key [2]uint32, first uint64) {
+	for i := 0; i < len(data); i += 4 {
+		counter := (first + uint64(i)) / 4
+		w := philox([4]uint32{uint32(counter), uint32(counter >> 32)}, key)
+		var z [4]float64
+		for j := 0; j < 4; j += 2 {
+			u := (float64(w[j]) + 1) / (1 << 32) // (0, 1]: its logarithm is finite
+			radius := math.Sqrt(-2 * math.Log(u))
+			sin, cos := math.Sincos(2 * math.Pi * float64(w[j+1]) / (1 << 32))
+			z[j], z[j+1] = radius*cos, radius*sin
+		}
+		for j := 0; j < 4 && i+j < len(data); j++ {
+			data[i+j] = float32(in.Value + in.Std*z[j])
+		}
+	}
+}
+
+// streamKey hashes a seed and a name with 64-bit FNV-1a.
+func streamKey(seed uint64, name string) [2]uint32 {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d %s", seed, name)
+	k := h.Sum64()
+	return [2]uint32{uint32(k), uint32(k >> 32)}
+}
+
+// philox is Philox4x32-10 (Salmon et al. 2011).
+func philox(c [4]uint32, k [2]uint32) [4]uint32 {
+	for range 10 {
+		p0, p1 := uint64(c[0])*0xD2511F53, uint64(c[2])*0xCD9E8D57
+		c = [4]uint32{uint32(p1>>32) ^ c[1] ^ k[0], uint32(p1), uint32(p0>>32) ^ c[3] ^ k[1], uint32(p0)}
+		k[0] += 0x9E3779B9
+		k[1] += 0xBB67AE85
+	}
+	return c
+}

@@ -1,0 +1,226 @@
+package zoo
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"gotrain/autograd"
+	"gotrain/nn"
+)
+
+// configs are the variants that every test of a model goes through.
+func configs() map[string]nn.Config {
+	gpt2 := nn.Config{Family: nn.GPT2, Layers: 2, Heads: 2, Width: 16, Context: 12, Vocab: 31, Dropout: 0.1}
+	llama := nn.Config{Family: nn.Llama, Layers: 2, Heads: 4, KVHeads: 2, Width: 32, FFN: 40, Context: 12, Vocab: 31}
+	vary := func(c nn.Config, change func(*nn.Config)) nn.Config {
+		change(&c)
+		return c
+	}
+	return map[string]nn.Config{
+		"gpt2":              gpt2,
+		"gpt2 untied":       vary(gpt2, func(c *nn.Config) { c.Tied = nn.Bool(false) }),
+		"gpt2 without bias": vary(gpt2, func(c *nn.Config) { c.Bias = nn.Bool(false) }),
+		"gpt2 sinusoidal":   vary(gpt2, func(c *nn.Config) { c.Positions = nn.Sinusoidal }),
+		"gpt2 no positions": vary(gpt2, func(c *nn.Config) { c.Positions = nn.NoPosition }),
+		"llama":             llama,
+		"llama tied":        vary(llama, func(c *nn.Config) { c.Tied = nn.Bool(true) }),
+		"llama bias":        vary(llama, func(c *nn.Config) { c.Bias = nn.Bool(true) }),
+		"llama GELU":        vary(llama, func(c *nn.Config) { c.Activation = "gelu_tanh" }),
+		"llama dropout":     vary(llama, func(c *nn.Config) { c.Dropout = 0.2 }),
+		"qwen3":             vary(llama, func(c *nn.Config) { c.QKNorm, c.HeadDim = true, 6 }),
+		"mistral":           vary(llama, func(c *nn.Config) { c.SlidingWindow = 5 }),
+		"qwen3 window":      vary(llama, func(c *nn.Config) { c.QKNorm, c.SlidingWindow = true, 5 }),
+		"qwen3 bias":        vary(llama, func(c *nn.Config) { c.QKNorm, c.Bias = true, nn.Bool(true) }),
+	}
+}
+
+// TestGraphsLower builds every graph of every variant; Lower verifies it. Every
+// parameter must get a gradient of its shape.
+func TestGraphsLower(t *testing.T) {
+	for name, c := range configs() {
+		t.Run(name, func(t *testing.T) {
+			m, err := New(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			shape := nn.Shape{Batch: 2, Length: 8, Segments: true}
+			g, loss, nll := nn.Training(m, shape, autograd.LossConfig{Smoothing: 0.1})
+			_, grads, err := g.LowerTrain("train", g.Grad(loss), autograd.GradTemp, loss, nll)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(grads) != len(m.Params()) {
+				t.Fatalf("%d gradients of %d parameters", len(grads), len(m.Params()))
+			}
+			for i, p := range m.Params() {
+				if grads[i].Param.Name != p.Name || !grads[i].Grad.Shape.Equal(p.Shape) {
+					t.Errorf("gradient %d is of %s %s, want %s %s", i, grads[i].Param.Name, grads[i].Grad.Shape, p.Name, p.Shape)
+				}
+			}
+			g, loss, nll = nn.Evaluation(m, shape)
+			if _, err := g.Lower("eval", loss, nll); err != nil {
+				t.Error(err)
+			}
+			g, logits := nn.Logits(m, shape)
+			if _, err := g.Lower("logits", logits); err != nil {
+				t.Error(err)
+			}
+			if want := []int{16, 31}; !logits.Shape().Equal(want) {
+				t.Errorf("logits are %s, want %v", logits.Shape(), want)
+			}
+			g, logits = nn.Decode(m, 2, 4, 12)
+			if _, err := g.Lower("decode", logits); err != nil {
+				t.Error(err)
+			}
+			if want := []int{2, 31}; !logits.Shape().Equal(want) {
+				t.Errorf("decoded logits are %s, want %v", logits.Shape(), want)
+			}
+		})
+	}
+}
+
+// TestConfigRoundTrip reads back the config.json of every variant. Dropout of
+// Llama is a matter of training that transformers' file has no key for.
+func TestConfigRoundTrip(t *testing.T) {
+	for name, c := range configs() {
+		m, err := New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := nn.ConfigJSON(m, nn.SpecialTokens{BOS: 1, PAD: -1, EOS: []int{2, 3}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ParseConfig(text)
+		if err != nil {
+			t.Errorf("%s: %v\n%s", name, err, text)
+			continue
+		}
+		want := m.Config()
+		if want.Family == nn.Llama {
+			want.Dropout = 0
+			want.ScaleResidual = got.ScaleResidual
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: read back %+v, want %+v", name, got, want)
+		}
+		special, err := nn.ParseSpecialTokens(text)
+		if want := (nn.SpecialTokens{BOS: 1, PAD: -1, EOS: []int{2, 3}}); err != nil || !reflect.DeepEqual(special, want) {
+			t.Errorf("%s: special tokens %+v, %v, want %+v", name, special, err, want)
+		}
+	}
+}
+
+func TestCounterparts(t *testing.T) {
+	for name, want := range map[string]string{
+		"gpt2": "GPT2LMHeadModel", "gpt2 untied": "GPT2LMHeadModel", "llama bias": "LlamaForCausalLM", "llama": "LlamaForCausalLM",
+		"qwen3": "Qwen3ForCausalLM", "qwen3 window": "Qwen3ForCausalLM", "mistral": "MistralForCausalLM",
+		"gpt2 without bias": "", "gpt2 sinusoidal": "", "qwen3 bias": "",
+	} {
+		m, err := New(configs()[name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys, err := m.HuggingFace()
+		if want == "" {
+			if err == nil {
+				t.Errorf("%s: claims to be %v", name, keys["architectures"])
+			}
+			continue
+		}
+		if err != nil || !reflect.DeepEqual(keys["architectures"], []string{want}) {
+			t.Errorf("%s: %v, %v, want %s", name, keys["architectures"], err, want)
+		}
+	}
+}
+
+func TestParseConfigRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"model_type":"bert"}`:                                                       `"bert" is not one of`,
+		`{"model_type":"gpt2","n_embd":"x"}`:                                          `n_embd: "x" does not fit`,
+		`{"model_type":"gpt2","scale_attn_by_inverse_layer_idx":true}`:                `scale_attn_by_inverse_layer_idx: true is not supported`,
+		`{"model_type":"llama","rope_scaling":{"rope_type":"llama3","factor":8}}`:     `rope_scaling.rope_type: llama3 is not supported`,
+		`{"model_type":"llama","rope_parameters":{"rope_type":"yarn"}}`:               `rope_parameters.rope_type: yarn is not supported`,
+		`{"model_type":"llama","hidden_act":"mish"}`:                                  `activation "mish"`,
+		`{"model_type":"llama","attention_bias":true}`:                                `mlp_bias: false is not supported, only true`,
+		`{"model_type":"llama","num_hidden_layers":1000000000}`:                       `model.layers: 1000000000 is outside`,
+		`{"model_type":"qwen3","layer_types":["full_attention","sliding_attention"]}`: `layer_types: "sliding_attention"`,
+		`{"model_type":"gotrain","gotrain":{"family":"gpt2"}}`:                        `model.layers: is missing`,
+		`[]`: `cannot unmarshal`,
+	} {
+		if _, err := ParseConfig([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", text, err, want)
+		}
+	}
+}
+
+// TestPublishedSizes holds parameter counts against the papers' models.
+func TestPublishedSizes(t *testing.T) {
+	for _, c := range []struct {
+		text   string
+		params int64
+	}{
+		{`{"model_type":"gpt2"}`, 124439808},
+		{`{"model_type":"gpt2","n_embd":1024,"n_layer":24,"n_head":16}`, 354823168},
+		{`{"model_type":"llama"}`, 6738415616},
+		{`{"model_type":"mistral","num_key_value_heads":8,"intermediate_size":14336,"sliding_window":4096}`, 7241732096},
+		// Qwen3-0.6B
+		{`{"model_type":"qwen3","hidden_size":1024,"intermediate_size":3072,"num_hidden_layers":28,"num_attention_heads":16,
+		  "num_key_value_heads":8,"head_dim":128,"vocab_size":151936,"tie_word_embeddings":true}`, 596049920},
+	} {
+		config, err := ParseConfig([]byte(c.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := nn.SizeOf(m).Params; got != c.params {
+			t.Errorf("%s: %d parameters, want %d", c.text, got, c.params)
+		}
+	}
+}
+
+func TestMatchNames(t *testing.T) {
+	m, err := New(configs()["gpt2"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stored []string
+	for _, p := range m.Params() {
+		stored = append(stored, strings.TrimPrefix(p.Name, "transformer."))
+	}
+	names, err := MatchNames(m, append(stored, "h.0.attn.bias"))
+	if err != nil || len(names) != len(stored) || names["h.1.mlp.c_fc.bias"] != "transformer.h.1.mlp.c_fc.bias" {
+		t.Errorf("got %v, %v", names, err)
+	}
+	if _, err := MatchNames(m, stored[1:]); err == nil || !strings.Contains(err.Error(), "transformer.wte.weight") {
+		t.Errorf("a missing table gave %v", err)
+	}
+}
+
+func FuzzParseConfig(f *testing.F) {
+	for _, c := range configs() {
+		m, err := New(c)
+		if err != nil {
+			f.Fatal(err)
+		}
+		text, err := nn.ConfigJSON(m, nn.SpecialTokens{BOS: 0, PAD: -1})
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if _, err := nn.ParseSpecialTokens(text); err == nil && !json.Valid(text) {
+			t.Error("invalid JSON was accepted")
+		}
+		c, err := ParseConfig(text)
+		if err == nil && c.Validate() != nil {
+			t.Errorf("a faulty configuration was accepted: %v", c.Validate())
+		}
+	})
+}
