@@ -93,6 +93,16 @@ func (s *Store) Read(name string, dst []float32) error {
 	return s.backend.Download(bytesOf(dst), st.region())
 }
 
+// ReadAt copies the elements from offset on into dst, for a caller that streams
+// a large state through a small buffer.
+func (s *Store) ReadAt(name string, offset int, dst []float32) error {
+	st := s.state[name]
+	if st == nil || st.DType != ir.F32 || offset < 0 || offset+len(dst) > st.Shape.Size() {
+		return fmt.Errorf("state %q does not hold the elements [%d, %d)", name, offset, offset+len(dst))
+	}
+	return s.backend.Download(bytesOf(dst), Region{Buffer: st.buf, Offset: int64(offset) * 4, Bytes: int64(len(dst)) * 4})
+}
+
 func (s *Store) check(name string, dtype ir.DType, n int) (*State, error) {
 	st := s.state[name]
 	switch {

@@ -1,0 +1,26 @@
+# The targets are the README's commands.
+.PHONY: build test lint train bench generate golden
+
+build:            ## one static binary in bin/
+	CGO_ENABLED=0 go build -trimpath -o bin/gotrain ./cmd/gotrain
+
+train:            ## the five-minute run
+	go run ./cmd/gotrain pretrain --config configs/opticks.yaml
+
+test:             ## all tests, without cgo, then without assembly and for arm64
+	CGO_ENABLED=0 go test ./...
+	CGO_ENABLED=0 go test -tags noasm ./autograd/...
+	CGO_ENABLED=0 GOARCH=arm64 go vet ./...
+
+lint:             ## what CI checks before the tests
+	@test -z "$$(gofmt -l .)" || (gofmt -l .; echo "run gofmt -w on these files"; exit 1)
+	go vet ./...
+
+bench:            ## this machine's kernels and steps against its peak
+	go run ./cmd/gotrain bench
+
+generate:         ## the assembly, from the avo programs beside it
+	go generate ./autograd/cpu/...
+
+golden:           ## golden files from PyTorch and transformers, into testdata
+	scripts/golden.sh

@@ -1,0 +1,104 @@
+package gotrain_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"path"
+	"strings"
+	"testing"
+)
+
+// allowed lists what each package of the project imports from the project, in
+// the manner of go/build/deps_test.go: the arrows of ARCHITECTURE.md. A pattern
+// ending in /... stands for all packages below. This is policy: a part that does
+// not fit is a reason to change the design, not this table alone.
+var allowed = map[string][]string{
+	"autograd/ir":         {},
+	"autograd/plan":       {"autograd/ir"},
+	"autograd/exec":       {"autograd/ir", "autograd/plan"},
+	"autograd":            {"autograd/ir", "autograd/plan", "autograd/exec"},
+	"autograd/cpu/kernel": {},
+	"autograd/cpu/vec":    {},
+	"autograd/cpu":        {"autograd/ir", "autograd/plan", "autograd/exec", "autograd/cpu/kernel", "autograd/cpu/vec"},
+	"autograd/optest":     {"autograd/...", "autograd"},
+
+	"data/bpe": {},
+	"data":     {"data/bpe"},
+
+	"nn":          {"autograd", "autograd/ir"},
+	"nn/gpt2":     {"nn", "autograd", "autograd/ir"},
+	"nn/llama":    {"nn", "autograd", "autograd/ir"},
+	"nn/zoo":      {"nn", "nn/gpt2", "nn/llama"},
+	"nn/generate": {"nn", "autograd", "autograd/ir", "autograd/plan", "autograd/exec"},
+
+	"optim": {"autograd", "autograd/ir"},
+
+	"train/vfs":         {},
+	"train/vfs/vfstest": {"train/vfs"},
+	"train/safetensors": {},
+	"train/checkpoint":  {"train/vfs"},
+	"train/metrics":     {"train/vfs"},
+	"train/configfile":  {},
+	"train": {"nn", "nn/generate", "optim", "data", "data/bpe", "autograd", "autograd/ir", "autograd/plan", "autograd/exec",
+		"train/vfs", "train/safetensors", "train/checkpoint", "train/metrics", "train/configfile"},
+
+	"cmd/gotrain": {"train", "train/...", "nn", "nn/zoo", "nn/generate", "optim", "data", "data/bpe", "autograd", "autograd/...", "cuda/backend"},
+}
+
+// soleImporter lists libraries that one package alone may import.
+var soleImporter = map[string]string{
+	"gorgonia.org/gorgonia": "autograd",
+	"gorgonia.org/tensor":   "autograd",
+	"gorgonia.org/cu":       "cuda",
+}
+
+func TestArrows(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoder := json.NewDecoder(strings.NewReader(string(out)))
+	packages := 0
+	for decoder.More() {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := decoder.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		packages++
+		from := strings.TrimPrefix(p.ImportPath, "gotrain/")
+		if strings.HasPrefix(from, "scripts/") || from == "gotrain" {
+			continue
+		}
+		rules, known := allowed[from]
+		if !known {
+			t.Errorf("package %s is not in the table of arrows", from)
+			continue
+		}
+		for _, to := range p.Imports {
+			if only, ok := soleImporter[to]; ok && only != from {
+				t.Errorf("%s imports %s, which only %s may", from, to, only)
+			}
+			if local, ok := strings.CutPrefix(to, "gotrain/"); ok && !permits(rules, local) {
+				t.Errorf("%s → %s is not an allowed arrow", from, local)
+			}
+		}
+	}
+	if packages < 10 {
+		t.Errorf("go list found only %d packages", packages)
+	}
+}
+
+func permits(rules []string, to string) bool {
+	for _, r := range rules {
+		if below, ok := strings.CutSuffix(r, "/..."); ok && (strings.HasPrefix(to, below+"/")) || r == to {
+			return true
+		}
+		if ok, _ := path.Match(r, to); ok {
+			return true
+		}
+	}
+	return false
+}
