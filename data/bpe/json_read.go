@@ -1,0 +1,309 @@
+package bpe
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+// maxJSONBytes is the most that a tokenizer.json may hold; the largest in use have 35 MB.
+const maxJSONBytes = 256 << 20
+
+// Load reads tokenizer.json, from path itself or from the directory path.
+func Load(path string) (*Tokenizer, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, "tokenizer.json")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return ReadJSON(f, path)
+}
+
+// ReadJSON reads a tokenizer.json; name stands for the source in errors. It takes byte-level BPE models with a Pattern
+// that it knows, and reports anything else that would alter ids as an *UnsupportedError. Truncation and padding are
+// ignored, as is adding special tokens after encoding.
+func ReadJSON(r io.Reader, name string) (*Tokenizer, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxJSONBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := parseJSON(data)
+	if err != nil {
+		return nil, inFile(err, name)
+	}
+	t, err := New(cfg)
+	return t, inFile(err, name)
+}
+
+// The parts of tokenizer.json that we read. What is raw here is decoded by its type.
+type tokenizerJSON struct {
+	Added         []addedJSON     `json:"added_tokens"`
+	Normalizer    json.RawMessage `json:"normalizer"`
+	PreTokenizer  json.RawMessage `json:"pre_tokenizer"`
+	PostProcessor json.RawMessage `json:"post_processor"`
+	Decoder       json.RawMessage `json:"decoder"`
+	Model         *modelJSON      `json:"model"`
+}
+
+type addedJSON struct {
+	ID         int64  `json:"id"`
+	Content    string `json:"content"`
+	SingleWord bool   `json:"single_word"`
+	LStrip     bool   `json:"lstrip"`
+	RStrip     bool   `json:"rstrip"`
+	Normalized bool   `json:"normalized"`
+	Special    bool   `json:"special"`
+}
+
+type modelJSON struct {
+	Type         string           `json:"type"`
+	Dropout      *float64         `json:"dropout"`
+	Prefix       string           `json:"continuing_subword_prefix"`
+	Suffix       string           `json:"end_of_word_suffix"`
+	IgnoreMerges bool             `json:"ignore_merges"`
+	Vocab        map[string]int64 `json:"vocab"`
+	Merges       []mergeJSON      `json:"merges"`
+}
+
+// A mergeJSON is a merge in either spelling: "a b" or ["a", "b"].
+type mergeJSON struct{ left, right string }
+
+func (m *mergeJSON) UnmarshalJSON(data []byte) error {
+	if data[0] == '[' {
+		var pair []string
+		if err := json.Unmarshal(data, &pair); err != nil {
+			return err
+		}
+		if len(pair) != 2 {
+			return faultf("model.merges", "%s is not a pair", quote(string(data)))
+		}
+		m.left, m.right = pair[0], pair[1]
+		return nil
+	}
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return err
+	}
+	left, right, ok := strings.Cut(text, " ")
+	if !ok || strings.Contains(right, " ") {
+		return faultf("model.merges", "%s is not two tokens and a space", quote(text))
+	}
+	m.left, m.right = left, right
+	return nil
+}
+
+func parseJSON(data []byte) (Config, error) {
+	var cfg Config
+	if len(data) > maxJSONBytes {
+		return cfg, &FormatError{Offset: maxJSONBytes, Fault: "file too large", Cure: "a tokenizer.json has at most " + strconv.Itoa(maxJSONBytes>>20) + " MiB"}
+	}
+	var doc tokenizerJSON
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return cfg, jsonFault(err)
+	}
+	if doc.Model == nil {
+		return cfg, &FormatError{Key: "model", Offset: -1, Fault: "missing", Cure: "is this a tokenizer.json?"}
+	}
+	var err error
+	if cfg.NFC, err = readNormalizer(doc.Normalizer); err != nil {
+		return cfg, err
+	}
+	if cfg.Pattern, err = readPreTokenizer(doc.PreTokenizer); err != nil {
+		return cfg, err
+	}
+	if err := checkDecoder(doc.Decoder); err != nil {
+		return cfg, err
+	}
+	if !isNull(doc.PostProcessor) {
+		cfg.PostProcessor = doc.PostProcessor
+	}
+	if err := readAdded(&cfg, doc.Added); err != nil {
+		return cfg, err
+	}
+	return cfg, readModel(&cfg, doc.Model)
+}
+
+// jsonFault turns an error of encoding/json into ours.
+func jsonFault(err error) error {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	var ours *FormatError
+	switch {
+	case errors.As(err, &ours):
+		return ours
+	case errors.As(err, &syntax):
+		return &FormatError{Offset: syntax.Offset, Fault: "not JSON: " + syntax.Error(), Cure: "is the file complete?"}
+	case errors.As(err, &kind):
+		return &FormatError{Key: kind.Field, Offset: kind.Offset, Fault: kind.Value + " where " + kind.Type.String() + " belongs"}
+	}
+	return &FormatError{Offset: -1, Fault: err.Error()}
+}
+
+func isNull(raw json.RawMessage) bool {
+	return len(raw) == 0 || string(raw) == "null"
+}
+
+// A step is one element of a normalizer, pre_tokenizer or decoder.
+type step struct {
+	Type             string `json:"type"`
+	Normalizers      []step `json:"normalizers"`
+	PreTokenizers    []step `json:"pretokenizers"`
+	Decoders         []step `json:"decoders"`
+	AddPrefixSpace   bool   `json:"add_prefix_space"`
+	UseRegex         *bool  `json:"use_regex"`
+	IndividualDigits bool   `json:"individual_digits"`
+	Behavior         string `json:"behavior"`
+	Invert           bool   `json:"invert"`
+	Pattern          struct {
+		Regex  string
+		String string
+	} `json:"pattern"`
+}
+
+// steps reads raw, a step or a Sequence of them, as a list.
+func steps(raw json.RawMessage, key string) ([]step, error) {
+	if isNull(raw) {
+		return nil, nil
+	}
+	var s step
+	if err := json.Unmarshal(raw, &s); err != nil {
+		fault := jsonFault(err)
+		if f, ok := fault.(*FormatError); ok {
+			f.Key, f.Offset = strings.TrimSuffix(key+"."+f.Key, "."), -1
+		}
+		return nil, fault
+	}
+	if s.Type != "Sequence" {
+		return []step{s}, nil
+	}
+	return append(append(s.Normalizers, s.PreTokenizers...), s.Decoders...), nil
+}
+
+func readNormalizer(raw json.RawMessage) (nfc bool, err error) {
+	list, err := steps(raw, "normalizer")
+	for _, s := range list {
+		if s.Type != "NFC" {
+			return false, &UnsupportedError{What: "normalizer", Value: s.Type, Cure: "only NFC is, on text that is NFC already"}
+		}
+		nfc = true
+	}
+	return nfc, err
+}
+
+// readPreTokenizer finds the Pattern of a pre_tokenizer: ByteLevel with its own expression, Digits and that, or Split by
+// a known expression and ByteLevel without.
+func readPreTokenizer(raw json.RawMessage) (Pattern, error) {
+	list, err := steps(raw, "pre_tokenizer")
+	if err != nil {
+		return 0, err
+	}
+	if len(list) == 0 || list[len(list)-1].Type != "ByteLevel" {
+		return 0, unsupportedSplit(list, "only byte-level tokenizers are supported: the last pre-tokenizer must be ByteLevel")
+	}
+	last := list[len(list)-1]
+	if last.AddPrefixSpace {
+		return 0, unsupportedSplit(list, "add_prefix_space alters the text; set it to false and add the space to the text")
+	}
+	useRegex := last.UseRegex == nil || *last.UseRegex
+	switch first := list[0]; {
+	case len(list) == 1 && useRegex:
+		return GPT2, nil
+	case len(list) == 2 && useRegex && first.Type == "Digits" && first.IndividualDigits:
+		return Digits, nil
+	case len(list) == 2 && !useRegex && first.Type == "Split" && first.Behavior == "Isolated" && !first.Invert && first.Pattern.Regex != "":
+		if p, ok := patternOfRegex(first.Pattern.Regex); ok {
+			return p, nil
+		}
+		return 0, &UnsupportedError{What: "split pattern", Value: first.Pattern.Regex, Cure: "known are those of Patterns"}
+	}
+	return 0, unsupportedSplit(list, "supported are ByteLevel, Split then ByteLevel, Digits then ByteLevel")
+}
+
+// unsupportedSplit names the steps of a pre_tokenizer.
+func unsupportedSplit(list []step, cure string) error {
+	var names []string
+	for _, s := range list {
+		name := s.Type
+		if p := s.Pattern.Regex + s.Pattern.String; p != "" {
+			name += " " + p
+		}
+		names = append(names, name)
+	}
+	return &UnsupportedError{What: "pre_tokenizer", Value: strings.Join(names, ", "), Cure: cure}
+}
+
+func checkDecoder(raw json.RawMessage) error {
+	list, err := steps(raw, "decoder")
+	for _, s := range list {
+		if s.Type != "ByteLevel" && s.Type != "Fuse" {
+			return &UnsupportedError{What: "decoder", Value: s.Type, Cure: "byte-level tokenizers have ByteLevel"}
+		}
+	}
+	return err
+}
+
+func readAdded(cfg *Config, list []addedJSON) error {
+	for i, a := range list {
+		if a.ID < 0 || a.ID >= maxVocab {
+			return faultf("added_tokens["+strconv.Itoa(i)+"].id", "%d is outside 0 … %d", a.ID, maxVocab-1)
+		}
+		cfg.Added = append(cfg.Added, AddedToken{ID: int32(a.ID), Content: a.Content, Special: a.Special,
+			SingleWord: a.SingleWord, LStrip: a.LStrip, RStrip: a.RStrip, Normalized: a.Normalized})
+	}
+	sort.SliceStable(cfg.Added, func(i, j int) bool { return cfg.Added[i].ID < cfg.Added[j].ID })
+	return nil
+}
+
+func readModel(cfg *Config, m *modelJSON) error {
+	switch {
+	case m.Type != "BPE" && (m.Type != "" || m.Merges == nil):
+		return &UnsupportedError{What: "model", Value: m.Type, Cure: "only BPE is supported"}
+	case m.Dropout != nil && *m.Dropout != 0:
+		return &UnsupportedError{What: "model.dropout", Value: strconv.FormatFloat(*m.Dropout, 'g', -1, 64), Cure: "set it to null"}
+	case m.Prefix != "" || m.Suffix != "":
+		return &UnsupportedError{What: "model.continuing_subword_prefix or end_of_word_suffix", Value: m.Prefix + m.Suffix, Cure: "byte-level tokenizers have none"}
+	}
+	cfg.IgnoreMerges = m.IgnoreMerges
+	added := make(map[int32]string, len(cfg.Added))
+	for _, a := range cfg.Added {
+		added[a.ID] = a.Content
+	}
+	size := int64(0)
+	for token, id := range m.Vocab {
+		if id < 0 || id >= maxVocab {
+			return faultf("model.vocab["+quote(token)+"]", "id %d is outside 0 … %d", id, maxVocab-1)
+		}
+		size = max(size, id+1)
+	}
+	cfg.Tokens = make([]string, size)
+	for spelling, id := range m.Vocab {
+		token, ok := bytesOfChars(spelling)
+		if content, isAdded := added[int32(id)]; !ok || isAdded && content == spelling {
+			token = spelling
+		}
+		if token == "" {
+			return faultf("model.vocab", "id %d is empty", id)
+		}
+		if cfg.Tokens[id] != "" {
+			return faultf("model.vocab["+quote(spelling)+"]", "id %d is %s too", id, quote(cfg.Tokens[id]))
+		}
+		cfg.Tokens[id] = token
+	}
+	for i, merge := range m.Merges {
+		left, ok := m.Vocab[merge.left]
+		right, ok2 := m.Vocab[merge.right]
+		if !ok || !ok2 {
+			return faultf("model.merges["+strconv.Itoa(i)+"]", "%s or %s is not in model.vocab", quote(merge.left), quote(merge.right))
+		}
+		cfg.Merges = append(cfg.Merges, Merge{int32(left), int32(right)})
+	}
+	return nil
+}
