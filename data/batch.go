@@ -1,0 +1,110 @@
+package data
+
+import "fmt"
+
+// Ignore is the target that does not count towards the loss; every negative target is ignored.
+const Ignore int32 = -1
+
+// Batch is B rows of T tokens, row-major. Make it with Loader.NewBatch or Eval.NewBatch.
+type Batch struct {
+	Inputs  []int32 // (B, T)
+	Targets []int32 // (B, T), the token after each input, or Ignore
+
+	// Only with DocumentMask, else nil. Attention from i to j of a row is allowed when Segments[i] == Segments[j].
+	Segments  []int32 // (B, T), the document of each input, counted from 0 in each row
+	Positions []int32 // (B, T), the place of each input in its document, from 0 at the start of the row too
+
+	Position uint64 // the global sample at which the step of this batch begins, the same on all ranks
+	Counted  int    // targets that are not ignored
+	Bytes    int64  // bytes of text of the counted targets; only set by Eval
+}
+
+// Shape is what Loader and Eval have in common.
+type Shape struct {
+	Batch   int // B, rows on this rank
+	Context int // T
+	Rank    int // r, in [0, R)
+	World   int // R; 0 means 1
+	// VocabSize is the model's vocabulary, which must hold every token; 0 leaves that unchecked.
+	VocabSize int
+	// DocumentMask adds Segments and Positions and ignores targets across document boundaries.
+	DocumentMask bool
+}
+
+func (s *Shape) check(set *Set) error {
+	if s.World == 0 {
+		s.World = 1
+	}
+	switch {
+	case s.Batch <= 0:
+		return fmt.Errorf("data: batch size %d is not positive", s.Batch)
+	case s.Context <= 0:
+		return fmt.Errorf("data: context length %d is not positive", s.Context)
+	case s.World < 0 || s.Rank < 0 || s.Rank >= s.World:
+		return fmt.Errorf("data: rank %d is outside the world of %d", s.Rank, s.World)
+	}
+	return set.checkModel(s.VocabSize)
+}
+
+// Stride returns the samples of one step over all ranks, B·R.
+func (s *Shape) Stride() uint64 { return uint64(s.Batch) * uint64(s.World) }
+
+// NewBatch allocates a batch of this shape.
+func (s *Shape) NewBatch() *Batch {
+	n := s.Batch * s.Context
+	b := &Batch{Inputs: make([]int32, n), Targets: make([]int32, n)}
+	if s.DocumentMask {
+		b.Segments, b.Positions = make([]int32, n), make([]int32, n)
+	}
+	return b
+}
+
+// fits reports a batch that was made for another shape.
+func (s *Shape) fits(b *Batch) error {
+	n := s.Batch * s.Context
+	masked := 0
+	if s.DocumentMask {
+		masked = n
+	}
+	if len(b.Inputs) != n || len(b.Targets) != n || len(b.Segments) != masked || len(b.Positions) != masked {
+		return fmt.Errorf("data: batch of %d inputs, %d targets, %d segments, %d positions for shape (%d, %d), document mask %t (make it with NewBatch)",
+			len(b.Inputs), len(b.Targets), len(b.Segments), len(b.Positions), s.Batch, s.Context, s.DocumentMask)
+	}
+	return nil
+}
+
+// fillRow reads the window of T+1 tokens at position at into row and returns the number of counted targets.
+func (s *Shape) fillRow(b *Batch, row int, set *Set, at int64) int {
+	lo, hi := row*s.Context, (row+1)*s.Context
+	inputs, targets := b.Inputs[lo:hi], b.Targets[lo:hi]
+	set.Read(inputs, at)
+	copy(targets, inputs[1:])
+	set.Read(targets[s.Context-1:], at+int64(s.Context))
+	if !s.DocumentMask {
+		return s.Context
+	}
+	return maskRow(set, at, targets, b.Segments[lo:hi], b.Positions[lo:hi])
+}
+
+// maskRow fills segments and positions of the row whose first input is at position at and ignores each target that is
+// the first token of a document.
+func maskRow(set *Set, at int64, targets, segments, positions []int32) (counted int) {
+	next := set.NextStart(at + 1)
+	segment, position := int32(0), int32(0)
+	for i := range targets {
+		if at+int64(i) == next {
+			segment++
+			position = 0
+			next = set.NextStart(next + 1)
+		}
+		segments[i], positions[i] = segment, position
+		position++
+		if at+int64(i)+1 == next && targets[i] >= 0 {
+			targets[i] = Ignore
+		}
+		if targets[i] >= 0 {
+			counted++
+		}
+	}
+	return counted
+}

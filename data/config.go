@@ -1,0 +1,105 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// Format says how documents lie in their files.
+type Format string
+
+const (
+	// FormatText: a file is one document, or several around its held-out pieces (see the package documentation).
+	FormatText Format = "text"
+	// FormatJSONL: a line is a JSON object with the document's text at Config.TextKey. Blank lines are skipped.
+	FormatJSONL Format = "jsonl"
+	// FormatParquet: a row is a document with its text in the string column Config.TextKey ("a.b" for a nested one).
+	FormatParquet Format = "parquet"
+	// FormatShards: token shards written by Prepare earlier; they are opened as they are, without a cache.
+	FormatShards Format = "shards"
+)
+
+// Config says where the text is, how it is stored and how it is split and prepared.
+// Text and JSONL files may be compressed with gzip or zstd, which is recognized by content, not by name.
+type Config struct {
+	// Paths are files or glob patterns; see [ExpandPaths]. Files are read in sorted order.
+	Paths []string `yaml:"paths"`
+	// Format defaults to text.
+	Format Format `yaml:"format"`
+	// TextKey is the JSONL key or Parquet column of the text; defaults to "text".
+	TextKey string `yaml:"text_key"`
+	// Validation is the fraction of the text to hold out, in [0, 0.5]; 0 holds out none.
+	Validation float64 `yaml:"validation"`
+	// ValidationPaths name held-out files of their own, instead of Validation.
+	ValidationPaths []string `yaml:"validation_paths"`
+	// CacheDir receives prepared shards; defaults to gotrain/data in the user's cache directory.
+	CacheDir string `yaml:"cache_dir"`
+	// ShardTokens bounds the tokens of one shard; defaults to 100 million.
+	ShardTokens int `yaml:"shard_tokens"`
+	// Workers is the number of goroutines that tokenize; defaults to GOMAXPROCS. The result does not depend on it.
+	Workers int `yaml:"workers"`
+}
+
+// Validate reports every fault of the configuration at once. It looks at no files.
+func (c Config) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("data: "+format, args...)) }
+	if len(c.Paths) == 0 {
+		fault("paths: empty (name at least one file or pattern, for example $GOROOT/src/**/*.go)")
+	}
+	switch c.Format {
+	case "", FormatText, FormatJSONL, FormatParquet, FormatShards:
+	default:
+		fault("format: unknown %q (one of text, jsonl, parquet, shards)", c.Format)
+	}
+	if math.IsNaN(c.Validation) || c.Validation < 0 || c.Validation > 0.5 {
+		fault("validation: %v is outside [0, 0.5] (0.1 holds out a tenth of the text)", c.Validation)
+	}
+	if c.Validation > 0 && len(c.ValidationPaths) > 0 {
+		fault("validation and validation_paths are both set (keep the one that you mean)")
+	}
+	if c.Validation > 0 && c.Format == FormatShards {
+		fault("validation: shards are already split (name the held-out shards in validation_paths)")
+	}
+	if c.ShardTokens < 0 || int64(c.ShardTokens) > maxShardTokens {
+		fault("shard_tokens: %d is outside [0, %d] (0 means the default, %d)", c.ShardTokens, int64(maxShardTokens), defaultShardTokens)
+	}
+	if c.Workers < 0 {
+		fault("workers: %d is negative (0 means one for each processor)", c.Workers)
+	}
+	return errors.Join(faults...)
+}
+
+const defaultShardTokens = 100_000_000
+
+// withDefaults replaces zero fields by their defaults; CacheDir is left to cacheDir, since it can fail.
+func (c Config) withDefaults() Config {
+	if c.Format == "" {
+		c.Format = FormatText
+	}
+	if c.TextKey == "" {
+		c.TextKey = "text"
+	}
+	if c.ShardTokens == 0 {
+		c.ShardTokens = defaultShardTokens
+	}
+	if c.Workers == 0 {
+		c.Workers = runtime.GOMAXPROCS(0)
+	}
+	return c
+}
+
+func (c Config) cacheDir() (string, error) {
+	if c.CacheDir != "" {
+		return expandVariables(c.CacheDir)
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("data: no place for prepared shards: %w (set cache_dir)", err)
+	}
+	return filepath.Join(dir, "gotrain", "data"), nil
+}

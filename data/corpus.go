@@ -1,0 +1,131 @@
+package data
+
+import (
+	"fmt"
+	"iter"
+	"os"
+	"slices"
+
+	"github.com/zeebo/xxh3"
+)
+
+// Split is the side that a text is on.
+type Split uint8
+
+const (
+	Train Split = iota
+	Validation
+)
+
+// String returns "train" or "validation".
+func (s Split) String() string {
+	if s == Validation {
+		return "validation"
+	}
+	return "train"
+}
+
+// Document is a text, or a piece of about 1 MiB of a longer one.
+type Document struct {
+	File   string // the file's path
+	Record int    // the JSONL line or Parquet row, from 1; 0 for text
+	Text   []byte // owned by the receiver; any bytes, also invalid UTF-8
+	Split  Split
+	More   bool // the document goes on with the next Document
+}
+
+// place names the document in errors.
+func (d Document) place() string {
+	if d.Record > 0 {
+		return fmt.Sprintf("%s:%d", d.File, d.Record)
+	}
+	return d.File
+}
+
+// Corpus is the text that a Config names.
+type Corpus struct {
+	cfg        Config
+	train      []string // sorted
+	validation []string // from ValidationPaths, sorted
+}
+
+// OpenCorpus validates cfg and finds its files. It opens none of them.
+func OpenCorpus(cfg Config) (*Corpus, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	c := &Corpus{cfg: cfg.withDefaults()}
+	var err error
+	if c.train, err = ExpandPaths(cfg.Paths); err != nil {
+		return nil, err
+	}
+	if c.validation, err = ExpandPaths(cfg.ValidationPaths); err != nil {
+		return nil, err
+	}
+	for _, name := range c.validation {
+		if _, found := slices.BinarySearch(c.train, name); found {
+			return nil, fmt.Errorf("data: %s is in paths and in validation_paths (held-out text must not be trained on)", name)
+		}
+	}
+	return c, nil
+}
+
+// Files returns the files for training and those of ValidationPaths.
+func (c *Corpus) Files() (train, validation []string) {
+	return slices.Clone(c.train), slices.Clone(c.validation)
+}
+
+// Documents streams the corpus in the order of its files, those of ValidationPaths last, with memory for about one
+// Document. Empty records are left out. The first error ends the sequence. A corpus of format shards has no documents to
+// give: open it with [Prepare].
+func (c *Corpus) Documents() iter.Seq2[Document, error] {
+	return func(yield func(Document, error) bool) {
+		more := true
+		pass := func(d Document) bool {
+			more = yield(d, nil)
+			return more
+		}
+		for _, name := range c.train {
+			if err := c.documents(name, c.cfg.Validation, Train, pass); err != nil {
+				yield(Document{}, err)
+				return
+			}
+			if !more {
+				return
+			}
+		}
+		for _, name := range c.validation {
+			if err := c.documents(name, 0, Validation, pass); err != nil {
+				yield(Document{}, err)
+				return
+			}
+			if !more {
+				return
+			}
+		}
+	}
+}
+
+// documents yields one file, on side unless its content says that it is held out.
+func (c *Corpus) documents(name string, fraction float64, side Split, yield func(Document) bool) error {
+	record := func(d Document) bool {
+		d.Split = side
+		if fraction > 0 && heldOut(xxh3.Hash(d.Text), fraction) {
+			d.Split = Validation
+		}
+		return yield(d)
+	}
+	switch c.cfg.Format {
+	case FormatJSONL:
+		return jsonlFile(name, c.cfg.TextKey, record)
+	case FormatParquet:
+		return parquetFile(name, c.cfg.TextKey, record)
+	case FormatShards:
+		return fmt.Errorf("data: %s: shards hold tokens, not text (open them with Prepare)", name)
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	return textFile(name, info.Size(), fraction, side, len(c.train) < cutFiles, yield)
+}

@@ -1,0 +1,106 @@
+package data
+
+import (
+	"fmt"
+	"io"
+)
+
+// Eval covers a held-out Set in order: every token but the first is a target exactly once.
+//
+// Window w has the inputs [w·T, w·T+T) and their targets; what the last window lacks, and every window behind it in the
+// last step, is end-of-text as input and Ignore as target. So all ranks take the same number of steps.
+type Eval struct {
+	Shape
+	set     *Set
+	lengths []int32 // bytes of each token; nil without a TokenByter
+	windows uint64
+}
+
+// NewEval returns an evaluation over set, which must stay open and have at least 2 tokens. With enc a [TokenByter],
+// Batch.Bytes counts the bytes of the targets exactly; else (enc may be nil) the bytes of the set are apportioned by
+// target. Either way they add up to the text of the set, but for the first token.
+func NewEval(set *Set, shape Shape, enc Encoder) (*Eval, error) {
+	if err := shape.check(set); err != nil {
+		return nil, err
+	}
+	targets := set.Tokens() - 1
+	if targets < 1 {
+		return nil, fmt.Errorf("data: the held-out text has %d tokens, an evaluation needs 2 (hold out more text)", set.Tokens())
+	}
+	t := int64(shape.Context)
+	e := &Eval{Shape: shape, set: set, windows: uint64((targets + t - 1) / t)}
+	if byter, ok := enc.(TokenByter); ok {
+		if enc.Fingerprint() != set.Tokenizer() {
+			return nil, fmt.Errorf("data: the held-out text was prepared with tokenizer %s, not %s (prepare it again)", set.Tokenizer(), enc.Fingerprint())
+		}
+		e.lengths = make([]int32, set.VocabSize())
+		for id := range e.lengths {
+			e.lengths[id] = int32(len(byter.TokenBytes(int32(id))))
+		}
+		e.lengths[set.EndOfText()] = 0
+	}
+	return e, nil
+}
+
+// Windows returns the number of windows that hold targets.
+func (e *Eval) Windows() uint64 { return e.windows }
+
+// Steps returns the number of steps, ⌈Windows/(B·R)⌉.
+func (e *Eval) Steps() int { return int((e.windows + e.Stride() - 1) / e.Stride()) }
+
+// Fill sets dst to this rank's batch of the step that begins at window position, a multiple of Stride(): row j is window
+// position + r·B + j. Behind the last window it returns io.EOF. It allocates nothing and is safe for concurrent use.
+func (e *Eval) Fill(dst *Batch, position uint64) error {
+	if err := e.fits(dst); err != nil {
+		return err
+	}
+	if position >= e.windows {
+		return io.EOF
+	}
+	dst.Position, dst.Counted, dst.Bytes = position, 0, 0
+	for row := range e.Batch {
+		window := position + uint64(e.Rank)*uint64(e.Batch) + uint64(row)
+		if window+1 < e.windows {
+			dst.Counted += e.fillRow(dst, row, e.set, int64(window)*int64(e.Context))
+		} else {
+			dst.Counted += e.fillLast(dst, row, window)
+		}
+		dst.Bytes += e.bytes(dst, row, window)
+	}
+	return nil
+}
+
+// fillLast fills a row of which only a part, or nothing, lies in the set.
+func (e *Eval) fillLast(dst *Batch, row int, window uint64) (counted int) {
+	lo, hi := row*e.Context, (row+1)*e.Context
+	inputs, targets := dst.Inputs[lo:hi], dst.Targets[lo:hi]
+	for i := range inputs {
+		inputs[i], targets[i] = e.set.EndOfText(), Ignore
+	}
+	at := min(int64(window)*int64(e.Context), e.set.Tokens()-1)
+	n := min(e.set.Tokens()-1-at, int64(e.Context))
+	e.set.Read(inputs[:n], at)
+	e.set.Read(targets[:n], at+1)
+	if e.DocumentMask {
+		return maskRow(e.set, at, targets, dst.Segments[lo:hi], dst.Positions[lo:hi])
+	}
+	return int(n)
+}
+
+// bytes returns the bytes of text of the counted targets of a row.
+func (e *Eval) bytes(dst *Batch, row int, window uint64) (sum int64) {
+	if e.lengths != nil {
+		for _, target := range dst.Targets[row*e.Context : (row+1)*e.Context] {
+			if target >= 0 {
+				sum += int64(e.lengths[target])
+			}
+		}
+		return sum
+	}
+	// Shares are differences of rounded cumulative shares, so that they add up to the whole.
+	targets := float64(e.set.Tokens() - 1)
+	share := func(window uint64) int64 {
+		return int64(min(float64(window)*float64(e.Context)/targets, 1) * float64(e.set.TextBytes()))
+	}
+	return share(window+1) - share(window)
+}

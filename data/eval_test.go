@@ -1,0 +1,129 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// plain hides TokenBytes.
+type plain struct{ Encoder }
+
+// Over all ranks and steps each token but the first is a target once, in order, with its bytes.
+func TestEvalCoversOnce(t *testing.T) {
+	enc := byteEncoder{}
+	rapid.Check(t, func(rt *rapid.T) {
+		documents := words(rapid.IntRange(1, 20).Draw(rt, "documents"))
+		documents[0] += "x"
+		set := newSet(t, enc, 50, documents...)
+		all := make([]int32, set.Tokens())
+		set.Read(all, 0)
+		shape := Shape{
+			Batch: rapid.IntRange(1, 4).Draw(rt, "batch"), Context: rapid.IntRange(1, 60).Draw(rt, "context"),
+			World: rapid.IntRange(1, 3).Draw(rt, "world"), DocumentMask: rapid.Bool().Draw(rt, "mask"),
+		}
+		var counting Encoder = enc
+		first := len(enc.TokenBytes(all[0]))
+		if rapid.Bool().Draw(rt, "apportion") {
+			counting, first = plain{enc}, 0
+		}
+		targets := make([]int32, int(set.Tokens())+10*shape.Context*shape.Batch*shape.World)
+		inputs := make([]int32, len(targets))
+		counted, steps := 0, 0
+		bytes := int64(0)
+		for shape.Rank = range shape.World {
+			e, err := NewEval(set, shape, counting)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			b := e.NewBatch()
+			position := uint64(0)
+			for ; ; position += e.Stride() {
+				if err := e.Fill(b, position); errors.Is(err, io.EOF) {
+					break
+				} else if err != nil {
+					rt.Fatal(err)
+				}
+				at := (int(position) + shape.Rank*shape.Batch) * shape.Context
+				copy(targets[at:], b.Targets)
+				copy(inputs[at:], b.Inputs)
+				counted += b.Counted
+				bytes += b.Bytes
+				steps++
+			}
+			if steps != e.Steps()*(shape.Rank+1) {
+				rt.Fatalf("%d steps, want %d", steps, e.Steps())
+			}
+		}
+		want, wantBytes := 0, set.TextBytes()-int64(first)
+		for i, target := range targets {
+			switch {
+			case i >= len(all)-1:
+				if target > 0 {
+					rt.Fatalf("target %d behind the end", target)
+				}
+				continue
+			case inputs[i] != all[i]:
+				rt.Fatalf("input %d is %d, want %d", i, inputs[i], all[i])
+			case shape.DocumentMask && all[i] == enc.EndOfText():
+				if target != Ignore {
+					rt.Fatalf("target %d crosses a document", target)
+				}
+				if _, exact := counting.(TokenByter); exact {
+					wantBytes -= int64(len(enc.TokenBytes(all[i+1])))
+				}
+				continue
+			case target != all[i+1]:
+				rt.Fatalf("target %d is %d, want %d", i, target, all[i+1])
+			}
+			want++
+		}
+		if counted != want || bytes != wantBytes {
+			rt.Fatalf("counted %d targets, %d bytes; want %d, %d", counted, bytes, want, wantBytes)
+		}
+	})
+}
+
+func TestEvalErrors(t *testing.T) {
+	set := newSet(t, byteEncoder{}, 100, "")
+	_, err := NewEval(set, Shape{Batch: 1, Context: 4}, nil)
+	wantError(t, err, "has 1 tokens", "hold out more text")
+	set = newSet(t, byteEncoder{}, 100, "abc")
+	_, err = NewEval(set, Shape{Batch: 1, Context: 4}, byteEncoder{1})
+	wantError(t, err, "prepared with tokenizer bytes from 0, not bytes from 1")
+}
+
+// The padding of a short window is end-of-text, in a document of its own.
+func TestEvalPadding(t *testing.T) {
+	set := newSet(t, byteEncoder{}, 100, "ab")
+	e, err := NewEval(set, Shape{Batch: 2, Context: 4, DocumentMask: true}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := e.NewBatch()
+	for i := range b.Inputs {
+		b.Inputs[i], b.Targets[i], b.Segments[i], b.Positions[i] = 9, 9, 9, 9
+	}
+	if err := e.Fill(b, 0); err != nil {
+		t.Fatal(err)
+	}
+	var rows []string
+	for _, values := range [][]int32{b.Inputs, b.Targets, b.Segments, b.Positions} {
+		rows = append(rows, strings.Trim(fmt.Sprint(values), "[]"))
+	}
+	want := []string{
+		"97 98 256 256 256 256 256 256",
+		"98 256 -1 -1 -1 -1 -1 -1",
+		"0 0 0 1 0 1 1 1",
+		"0 1 2 0 0 0 1 2",
+	}
+	for i := range want {
+		if rows[i] != want[i] {
+			t.Errorf("row %d: %s, want %s", i, rows[i], want[i])
+		}
+	}
+}

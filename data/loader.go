@@ -1,0 +1,72 @@
+package data
+
+import "fmt"
+
+// LoaderConfig says which batches a Loader makes.
+type LoaderConfig struct {
+	Shape
+	Seed uint64
+}
+
+// Loader cuts a Set into training batches.
+//
+// Sample i is a window of T+1 tokens, T inputs and their T targets. An epoch has W = max(1, ⌊(N-T)/T⌋) windows that
+// share no target, on a grid that begins at an offset drawn for the epoch from [0, N-1-W·T]; sample i is window
+// π(i mod W) of epoch ⌊i/W⌋, with π a permutation drawn for the epoch. So each batch is a pure function of the seed and
+// the global sample index: neither the world size nor the samples asked for before matter, and nothing but the number of
+// samples consumed need be stored to resume.
+type Loader struct {
+	LoaderConfig
+	set     *Set
+	windows uint64
+}
+
+// NewLoader returns a loader over set, which must stay open and have at least T+1 tokens.
+func NewLoader(set *Set, cfg LoaderConfig) (*Loader, error) {
+	if err := cfg.check(set); err != nil {
+		return nil, err
+	}
+	n, t := set.Tokens(), int64(cfg.Context)
+	if n < t+1 {
+		return nil, fmt.Errorf("data: the training text has %d tokens, a sample of context length %d needs %d (add text or shorten the context)", n, t, t+1)
+	}
+	return &Loader{LoaderConfig: cfg, set: set, windows: uint64(max(1, (n-t)/t))}, nil
+}
+
+// Windows returns W, the samples of an epoch.
+func (l *Loader) Windows() uint64 { return l.windows }
+
+// Fill sets dst to this rank's batch of the step that begins at global sample position: row j is sample
+// position + r·B + j. The next step begins at position + Stride(). It allocates nothing and is safe for concurrent use
+// with different batches.
+func (l *Loader) Fill(dst *Batch, position uint64) error {
+	if err := l.fits(dst); err != nil {
+		return err
+	}
+	dst.Position, dst.Counted, dst.Bytes = position, 0, 0
+	first := position + uint64(l.Rank)*uint64(l.Batch)
+	e := l.epoch(first / l.windows)
+	for row := range l.Batch {
+		sample := first + uint64(row)
+		if number := sample / l.windows; number != e.number {
+			e = l.epoch(number)
+		}
+		window := e.order.at(sample % l.windows)
+		dst.Counted += l.fillRow(dst, row, l.set, e.offset+int64(window)*int64(l.Context))
+	}
+	return nil
+}
+
+// epoch is the order of one pass over the set.
+type epoch struct {
+	number uint64
+	offset int64 // of the grid of windows
+	order  permutation
+}
+
+func (l *Loader) epoch(number uint64) epoch {
+	// 2·number keys the order and 2·number+1 the offset.
+	slack := uint64(l.set.Tokens()) - 1 - l.windows*uint64(l.Context)
+	offset := mix(mix(l.Seed)+2*number+1) % (slack + 1)
+	return epoch{number: number, offset: int64(offset), order: newPermutation(l.windows, l.Seed, 2*number)}
+}

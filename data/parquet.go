@@ -1,0 +1,114 @@
+package data
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// parquetFile yields the string column named key, "a.b" for a column inside a group, row by row. Memory is that of one
+// page. parquet-go panics on some damaged files; here that becomes an error.
+func parquetFile(name, key string, yield func(Document) bool) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("data: %s: damaged Parquet file: %v", name, cause)
+		}
+	}()
+	file, err := os.Open(name)
+	if err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	table, err := parquet.OpenFile(file, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return fmt.Errorf("data: %s: %w", name, err)
+	}
+	column, ok := table.Schema().Lookup(strings.Split(key, ".")...)
+	if !ok {
+		return fmt.Errorf("data: %s: no column %q (set text_key to one of %s)", name, key, columnNames(table.Schema()))
+	}
+	kind := column.Node.Type().Kind()
+	if column.MaxRepetitionLevel > 0 || kind != parquet.ByteArray && kind != parquet.FixedLenByteArray {
+		return fmt.Errorf("data: %s: column %q is not one string a row (set text_key to one of %s)", name, key, columnNames(table.Schema()))
+	}
+	row := 0
+	for _, group := range table.RowGroups() {
+		more, err := columnPages(group.ColumnChunks()[column.ColumnIndex], func(value parquet.Value) (bool, error) {
+			row++
+			if value.IsNull() {
+				return false, fmt.Errorf("column %q is null", key)
+			}
+			text := bytes.Clone(value.ByteArray())
+			return len(text) == 0 || yield(Document{File: name, Record: row, Text: text}), nil
+		})
+		if err != nil {
+			return fmt.Errorf("data: %s: row %d: %w", name, row, err)
+		}
+		if !more {
+			return nil
+		}
+	}
+	return nil
+}
+
+// columnPages calls each with every value of the chunk until it returns false or an error.
+func columnPages(chunk parquet.ColumnChunk, each func(parquet.Value) (bool, error)) (more bool, err error) {
+	pages := chunk.Pages()
+	defer pages.Close()
+	values := make([]parquet.Value, 64)
+	for {
+		page, err := pages.ReadPage()
+		if errors.Is(err, io.EOF) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		more, err := pageValues(page.Values(), values, each)
+		parquet.Release(page)
+		if !more || err != nil {
+			return false, err
+		}
+	}
+}
+
+func pageValues(reader parquet.ValueReader, values []parquet.Value, each func(parquet.Value) (bool, error)) (more bool, err error) {
+	for {
+		n, err := reader.ReadValues(values)
+		for _, value := range values[:n] {
+			if more, err := each(value); !more || err != nil {
+				return false, err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+}
+
+// columnNames lists the string columns, quoted.
+func columnNames(schema *parquet.Schema) string {
+	var names []string
+	for _, path := range schema.Columns() {
+		leaf, ok := schema.Lookup(path...)
+		if ok && leaf.MaxRepetitionLevel == 0 && leaf.Node.Type().Kind() == parquet.ByteArray {
+			names = append(names, fmt.Sprintf("%q", strings.Join(path, ".")))
+		}
+	}
+	if len(names) == 0 {
+		return "none: the file has no string column"
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,169 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// ExpandPaths resolves patterns to regular files, sorted and without duplicates.
+//
+// A leading ~ is the home directory; $NAME and ${NAME} are environment variables, and $GOROOT, when unset, is what
+// `go env GOROOT` says. The wildcards *, ? and [a-z] match inside one path element as in [path.Match]; the element **
+// matches any number of directories, itself included. Wildcards skip names that begin with a dot unless the pattern's
+// element does too. A pattern without wildcards must name a file; one with wildcards must match at least one.
+func ExpandPaths(patterns []string) ([]string, error) {
+	var files []string
+	for _, pattern := range patterns {
+		matched, err := expandPattern(pattern)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, matched...)
+	}
+	slices.Sort(files)
+	return slices.Compact(files), nil
+}
+
+func expandPattern(pattern string) ([]string, error) {
+	expanded, err := expandVariables(pattern)
+	if err != nil {
+		return nil, err
+	}
+	expanded = filepath.Clean(expanded)
+	if strings.ContainsAny(expanded, "*?[") {
+		files, err := glob(expanded)
+		if err == nil && len(files) == 0 {
+			err = fmt.Errorf("data: pattern %q matches no file (expanded to %s)", pattern, expanded)
+		}
+		return files, err
+	}
+	info, err := os.Stat(expanded)
+	if err != nil {
+		return nil, fmt.Errorf("data: path %q: %w", pattern, err)
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("data: path %q is a directory (write %s to read all files below it)", pattern, filepath.Join(pattern, "**"))
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("data: path %q is not a regular file (write its content to a file first)", pattern)
+	}
+	return []string{expanded}, nil
+}
+
+// expandVariables expands a leading ~ and environment variables.
+func expandVariables(s string) (string, error) {
+	if s == "~" || strings.HasPrefix(s, "~/") {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("data: path %q: %w", s, err)
+		}
+		s = home + s[1:]
+	}
+	var faults []error
+	expanded := os.Expand(s, func(name string) string {
+		value, err := variable(name)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("data: path %q: %w", s, err))
+		}
+		return value
+	})
+	return expanded, errors.Join(faults...)
+}
+
+func variable(name string) (string, error) {
+	if value := os.Getenv(name); value != "" {
+		return value, nil
+	}
+	if name != "GOROOT" {
+		return "", fmt.Errorf("the environment variable %s is not set", name)
+	}
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", fmt.Errorf("GOROOT is not set and `go env GOROOT` failed: %w (set GOROOT, or put go into PATH)", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// glob walks the tree below the pattern's fixed part, entering only directories that can hold a match.
+func glob(pattern string) ([]string, error) {
+	elements := strings.Split(filepath.ToSlash(pattern), "/")
+	fixed := 0
+	for !strings.ContainsAny(elements[fixed], "*?[") {
+		fixed++
+	}
+	root := filepath.FromSlash(strings.Join(elements[:fixed], "/"))
+	switch {
+	case fixed == 0:
+		root = "."
+	case root == "":
+		root = string(filepath.Separator)
+	}
+	elements = elements[fixed:]
+	for _, element := range elements {
+		if _, err := path.Match(element, ""); err != nil {
+			return nil, fmt.Errorf("data: pattern %q: %w in %q", pattern, err, element)
+		}
+	}
+	if _, err := os.Stat(root); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var files []string
+	// The trailing separator makes WalkDir follow a root that is a symbolic link.
+	err := filepath.WalkDir(root+string(filepath.Separator), func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return fmt.Errorf("data: pattern %q: %w", pattern, err)
+		}
+		relative, err := filepath.Rel(root, name)
+		if err != nil || relative == "." {
+			return err
+		}
+		parts := strings.Split(filepath.ToSlash(relative), "/")
+		if entry.IsDir() {
+			if !matchElements(elements, parts, true) {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if matchElements(elements, parts, false) && isRegular(name, entry) {
+			files = append(files, filepath.Join(root, relative))
+		}
+		return nil
+	})
+	return files, err
+}
+
+// isRegular says whether entry is a regular file or a symbolic link to one.
+func isRegular(name string, entry fs.DirEntry) bool {
+	if entry.Type()&fs.ModeSymlink == 0 {
+		return entry.Type().IsRegular()
+	}
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// matchElements matches path elements against pattern elements; with prefix it asks whether a path that begins with
+// parts and goes on can match.
+func matchElements(pattern, parts []string, prefix bool) bool {
+	if len(parts) == 0 {
+		return prefix && len(pattern) > 0 || !prefix && len(pattern) == 0
+	}
+	if len(pattern) == 0 {
+		return false
+	}
+	hidden := strings.HasPrefix(parts[0], ".") && !strings.HasPrefix(pattern[0], ".")
+	if pattern[0] == "**" {
+		if len(pattern) == 1 && !hidden && len(parts) == 1 {
+			return true // A final ** matches files too.
+		}
+		return matchElements(pattern[1:], parts, prefix) || !hidden && matchElements(pattern, parts[1:], prefix)
+	}
+	ok, err := path.Match(pattern[0], parts[0])
+	return err == nil && ok && !hidden && matchElements(pattern[1:], parts[1:], prefix)
+}

@@ -1,0 +1,81 @@
+package data
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestExpandPaths(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.txt", "b.go", ".hidden.txt", "x/c.txt", "x/y/d.txt", "x/y/z.txt/e.txt", ".git/f.txt"} {
+		writeFile(t, filepath.Join(dir, name), []byte(name))
+	}
+	t.Setenv("GOTRAIN_TEST_DIR", dir)
+	t.Setenv("HOME", dir)
+	for _, test := range []struct{ patterns, want string }{
+		{"a.txt", "a.txt"},
+		{"*.txt", "a.txt"},
+		{".*.txt", ".hidden.txt"},
+		{"**", "a.txt b.go x/c.txt x/y/d.txt x/y/z.txt/e.txt"},
+		{"**/*.txt", "a.txt x/c.txt x/y/d.txt x/y/z.txt/e.txt"},
+		{"x/**/*.txt", "x/c.txt x/y/d.txt x/y/z.txt/e.txt"},
+		{"**/y/*.txt", "x/y/d.txt"},
+		{"**/y/**", "x/y/d.txt x/y/z.txt/e.txt"},
+		{".git/*", ".git/f.txt"},
+		{"[ab].*", "a.txt b.go"},
+		{"x/?/d.txt", "x/y/d.txt"},
+		{"b.go *.txt a.txt ./b.go", "a.txt b.go"},
+	} {
+		for _, prefix := range []string{dir, "$GOTRAIN_TEST_DIR", "${GOTRAIN_TEST_DIR}", "~"} {
+			var patterns, want []string
+			for _, pattern := range strings.Fields(test.patterns) {
+				patterns = append(patterns, prefix+"/"+pattern)
+			}
+			for _, name := range strings.Fields(test.want) {
+				want = append(want, filepath.Join(dir, name))
+			}
+			slices.Sort(want)
+			if got, err := ExpandPaths(patterns); err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s: %q, %v; want %q", patterns, got, err, want)
+			}
+		}
+	}
+}
+
+func TestExpandPathsRelative(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "x", "a.txt"), nil)
+	t.Chdir(dir)
+	for _, pattern := range []string{"x/a.txt", "*/*.txt", "./x/*", "**"} {
+		if got, err := ExpandPaths([]string{pattern}); err != nil || !slices.Equal(got, []string{filepath.Join("x", "a.txt")}) {
+			t.Errorf("%s: %q, %v", pattern, got, err)
+		}
+	}
+}
+
+func TestExpandPathsGOROOT(t *testing.T) {
+	t.Setenv("GOROOT", "")
+	files, err := ExpandPaths([]string{"$GOROOT/src/testdata/Isaac.Newton-Opticks.txt"})
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+}
+
+func TestExpandPathsErrors(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("GOTRAIN_UNSET", "")
+	for _, test := range []struct{ pattern, want string }{
+		{dir + "/none.txt", "no such file"},
+		{dir + "/*.txt", "matches no file"},
+		{dir + "/none/**/*.txt", "matches no file"},
+		{dir + "/[a", "syntax error in pattern"},
+		{dir, "is a directory (write "},
+		{"$GOTRAIN_UNSET/a", "environment variable GOTRAIN_UNSET is not set"},
+		{"/dev/null", "not a regular file"},
+	} {
+		_, err := ExpandPaths([]string{test.pattern})
+		wantError(t, err, test.want, test.pattern)
+	}
+}

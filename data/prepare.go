@@ -1,0 +1,285 @@
+package data
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/zeebo/xxh3"
+)
+
+// Progress is the state of a Prepare under way.
+type Progress struct {
+	File      string // the last one finished with, in part
+	Files     int    // all files
+	DiskBytes int64  // of all files, compressed where they are
+	TextBytes int64  // done
+	Tokens    int64  // done
+	Documents int64  // done
+}
+
+// Prepared is a corpus as tokens.
+type Prepared struct {
+	Train      *Set
+	Validation *Set   // nil when the Config holds out nothing
+	Dir        string // the directory of the shards, "" for format shards
+	Reused     bool   // the shards were there
+	Rebuilt    error  // why shards that were there had to be made again, nil if not
+}
+
+// Close closes both sets.
+func (p *Prepared) Close() error {
+	var errs []error
+	for _, set := range []*Set{p.Train, p.Validation} {
+		if set != nil {
+			errs = append(errs, set.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Prepare tokenizes the corpus of cfg into shards, or opens those that an earlier call made.
+//
+// The shards lie in a directory of the cache named by a hash of the content of all files in order, the settings that
+// matter and the tokenizer's fingerprint. It appears at once, by renaming, when all of it is on disk: an error, a crash or
+// a full disk leaves no part of it, and of several processes that prepare the same text one does and the others wait for
+// it. Damaged shards are made again. progress, if not nil, is called on this goroutine about every 256 KiB of text.
+func Prepare(ctx context.Context, cfg Config, enc Encoder, progress func(Progress)) (*Prepared, error) {
+	corpus, err := OpenCorpus(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if enc.EndOfText() < 0 || int(enc.EndOfText()) >= enc.VocabSize() {
+		return nil, fmt.Errorf("data: the tokenizer's end-of-text token %d is outside its vocabulary of %d", enc.EndOfText(), enc.VocabSize())
+	}
+	if corpus.cfg.Format == FormatShards {
+		return openShards(corpus, enc)
+	}
+	p := &preparation{corpus: corpus, enc: enc, progress: progress, create: createShard}
+	return p.run(ctx)
+}
+
+// openShards opens the shards that the configuration names.
+func openShards(c *Corpus, enc Encoder) (p *Prepared, err error) {
+	p = &Prepared{}
+	defer func() {
+		if err != nil {
+			p.Close()
+			p = nil
+		}
+	}()
+	if p.Train, err = OpenSet(c.train...); err != nil {
+		return p, err
+	}
+	if len(c.validation) > 0 {
+		if p.Validation, err = OpenSet(c.validation...); err != nil {
+			return p, err
+		}
+	}
+	for _, set := range []*Set{p.Train, p.Validation} {
+		if set != nil && set.Tokenizer() != enc.Fingerprint() {
+			return p, fmt.Errorf("data: shard %s was made with tokenizer %s, the run has %s (use that tokenizer, or prepare the text again)",
+				set.shards[0].path, set.Tokenizer(), enc.Fingerprint())
+		}
+	}
+	return p, nil
+}
+
+// lockPoll is the pause between attempts to take the lock of another process.
+const lockPoll = 100 * time.Millisecond
+
+// preparation is one call of Prepare.
+type preparation struct {
+	corpus   *Corpus
+	enc      Encoder
+	progress func(Progress)
+	create   func(path string) (shardFile, error)
+
+	cache string       // the cache directory
+	files []sourceFile // training files, then validation files
+	key   string       // the name of the prepared directory
+}
+
+func (p *preparation) run(ctx context.Context) (prepared *Prepared, err error) {
+	if p.cache, err = p.corpus.cfg.cacheDir(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(p.cache, 0o777); err != nil {
+		return nil, fmt.Errorf("data: cache directory: %w (set cache_dir to a directory that can be written)", err)
+	}
+	paths := append(append([]string{}, p.corpus.train...), p.corpus.validation...)
+	if p.files, err = hashFiles(ctx, paths, p.cache); err != nil {
+		return nil, err
+	}
+	if err := p.checkCopies(); err != nil {
+		return nil, err
+	}
+	p.key = p.fingerprint()
+	final := filepath.Join(p.cache, p.key)
+	if prepared, err := openPrepared(final, p.key); err == nil {
+		return prepared, nil
+	}
+	unlock, locked, err := lockFile(final+".lock", ctx.Err)
+	if err != nil {
+		return nil, fmt.Errorf("data: lock of the cache: %w", err)
+	}
+	defer unlock()
+	// Another process may have finished, or only this one is looking at what is there now.
+	prepared, damage := openPrepared(final, p.key)
+	if damage == nil {
+		return prepared, nil
+	}
+	missing := errors.Is(damage, errNotPrepared)
+	if !missing && !repairable(damage) {
+		return nil, damage
+	}
+	if locked {
+		p.sweep()
+	}
+	if err := p.build(ctx, final); err != nil {
+		return nil, err
+	}
+	if prepared, err = openPrepared(final, p.key); err != nil {
+		return nil, err
+	}
+	prepared.Reused = false
+	if !missing {
+		prepared.Rebuilt = damage
+	}
+	return prepared, nil
+}
+
+// checkCopies reports a training file with the content of a validation file.
+func (p *preparation) checkCopies() error {
+	train := make(map[string]string)
+	for _, file := range p.files[:len(p.corpus.train)] {
+		train[file.Hash] = file.Path
+	}
+	for _, file := range p.files[len(p.corpus.train):] {
+		if copied, ok := train[file.Hash]; ok && file.Size > 0 {
+			return fmt.Errorf("data: the validation file %s is a copy of the training file %s (held-out text must not be trained on)", file.Path, copied)
+		}
+	}
+	return nil
+}
+
+// fingerprint hashes everything that the shards depend on.
+func (p *preparation) fingerprint() string {
+	cfg := p.corpus.cfg
+	hash := xxh3.New()
+	fmt.Fprintf(hash, "shards %d split 1\n%q %q %v %d\n", shardVersion, cfg.Format, cfg.TextKey, cfg.Validation, cfg.ShardTokens)
+	fmt.Fprintf(hash, "%q %d %d\n", p.enc.Fingerprint(), p.enc.VocabSize(), p.enc.EndOfText())
+	fmt.Fprintf(hash, "%d %d\n", len(p.corpus.train), len(p.corpus.validation))
+	for _, file := range p.files {
+		fmt.Fprintf(hash, "%s %d\n", file.Hash, file.Size)
+	}
+	sum := hash.Sum128().Bytes()
+	return hex.EncodeToString(sum[:])
+}
+
+// sweep removes what crashed preparations of the same key left. The caller holds the lock.
+func (p *preparation) sweep() {
+	left, _ := filepath.Glob(filepath.Join(p.cache, ".tmp-"+p.key+"-*"))
+	for _, dir := range left {
+		os.RemoveAll(dir)
+	}
+}
+
+// build writes the shards into a directory of its own and renames it to final, in place of a damaged one.
+func (p *preparation) build(ctx context.Context, final string) error {
+	temporary := filepath.Join(p.cache, fmt.Sprintf(".tmp-%s-%016x", p.key, rand.Uint64()))
+	if err := os.Mkdir(temporary, 0o777); err != nil {
+		return fmt.Errorf("data: cache directory: %w (set cache_dir to a directory that can be written)", err)
+	}
+	defer os.RemoveAll(temporary)
+	if err := p.write(ctx, temporary); err != nil {
+		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+			return fmt.Errorf("%w (the cache directory %s is on a full disk: free some, or set cache_dir; nothing was left there)", err, p.cache)
+		}
+		return err
+	}
+	if err := os.RemoveAll(final); err != nil {
+		return fmt.Errorf("data: damaged shards: %w", err)
+	}
+	err := os.Rename(temporary, final)
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) {
+		return nil // A process without a lock was faster; its shards are the same.
+	}
+	if err == nil {
+		err = syncDir(p.cache)
+	}
+	if err != nil {
+		return fmt.Errorf("data: cache directory: %w", err)
+	}
+	return nil
+}
+
+// write fills dir with the shards of both splits and the manifest.
+func (p *preparation) write(ctx context.Context, dir string) error {
+	var sets [2]*setWriter
+	for _, split := range []Split{Train, Validation} {
+		sets[split] = newSetWriter(dir, p.create, p.corpus.cfg.ShardTokens, split, p.enc, p.key)
+		defer sets[split].abort()
+	}
+	state := Progress{Files: len(p.files)}
+	for _, file := range p.files {
+		state.DiskBytes += file.Size
+	}
+	err := tokenize(ctx, p.corpus.Documents(), p.enc, p.corpus.cfg.Workers, func(j *job) error {
+		begin := 0
+		for i, document := range j.documents {
+			if err := sets[document.Split].add(j.tokens[begin:j.ends[i]], len(document.Text), !document.More); err != nil {
+				return err
+			}
+			begin = j.ends[i]
+			state.File = document.File
+		}
+		state.TextBytes += int64(j.bytes)
+		state.Tokens = sets[Train].tokens + sets[Validation].tokens
+		state.Documents = sets[Train].documents + sets[Validation].documents
+		if p.progress != nil {
+			p.progress(state)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, set := range sets {
+		if err := set.finish(); err != nil {
+			return err
+		}
+	}
+	for _, file := range p.files {
+		if err := file.unchanged(); err != nil {
+			return err
+		}
+	}
+	if err := p.checkSides(sets[Train], sets[Validation]); err != nil {
+		return err
+	}
+	return writeManifest(dir, manifest{Version: shardVersion, Train: sets[Train].shards, Validation: sets[Validation].shards})
+}
+
+// checkSides reports a corpus without text on a side that needs some.
+func (p *preparation) checkSides(train, validation *setWriter) error {
+	cfg := p.corpus.cfg
+	switch {
+	case train.tokens == 0 && validation.tokens == 0:
+		return fmt.Errorf("data: no text in %d files, the first being %s", len(p.files), p.files[0].Path)
+	case train.tokens == 0:
+		return fmt.Errorf("data: validation %v holds out all %d documents (there is too little text to split: add some, or name validation_paths)", cfg.Validation, validation.documents)
+	case validation.tokens == 0 && len(cfg.ValidationPaths) > 0:
+		return fmt.Errorf("data: no text in the validation files, the first being %s", p.corpus.validation[0])
+	case validation.tokens == 0 && cfg.Validation > 0:
+		return fmt.Errorf("data: validation %v holds out none of %d documents (raise it, add text, or name validation_paths)", cfg.Validation, train.documents)
+	}
+	return nil
+}
