@@ -40,6 +40,7 @@ type node struct {
 
 	data        []byte // file
 	durableData []byte
+	stable      int // leading bytes of data that are synced and were not cut since
 
 	target string // link
 
@@ -77,7 +78,7 @@ func (c change) applyTo(names map[string]*node) {
 // rng nil nothing unsynced survives. With an rng, each directory also keeps a
 // random number of its next unsynced changes, in order, as a journal does, and
 // each file either its synced bytes or the first part of its newer ones, the
-// rest missing or zero.
+// rest missing or zero. Bytes synced and left alone always stay.
 func (m *Mem) PowerLoss(rng *rand.Rand) *Mem {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -107,13 +108,13 @@ func (n *node) survivor(rng *rand.Rand, done map[*node]*node) *node {
 		s.data = slices.Clone(n.durableData)
 		if rng != nil && rng.IntN(2) == 0 && !slices.Equal(n.data, n.durableData) {
 			s.data = slices.Clone(n.data)
-			kept := rng.IntN(len(n.data) + 1)
+			kept := n.stable + rng.IntN(len(n.data)-n.stable+1)
 			clear(s.data[kept:])
 			if rng.IntN(2) == 0 {
 				s.data = s.data[:kept]
 			}
 		}
-		s.durableData = slices.Clone(s.data)
+		s.durableData, s.stable = slices.Clone(s.data), len(s.data)
 	}
 	return s
 }
@@ -200,7 +201,7 @@ func (m *Mem) openWrite(op, name string, cut bool) (vfs.File, error) {
 	case n.mode != 0:
 		return nil, pathError(op, name, syscall.EISDIR)
 	case cut:
-		n.data = nil
+		n.data, n.stable = nil, 0
 	}
 	return &memFile{m: m, n: n, name: name, write: true}, nil
 }
@@ -471,7 +472,7 @@ func (f *memFile) Sync() error {
 		return err
 	}
 	defer unlock()
-	f.n.durableData = slices.Clone(f.n.data)
+	f.n.durableData, f.n.stable = slices.Clone(f.n.data), len(f.n.data)
 	return nil
 }
 
@@ -487,7 +488,7 @@ func (f *memFile) Truncate(size int64) error {
 	if grow := size - int64(len(f.n.data)); grow > 0 {
 		f.n.data = append(f.n.data, make([]byte, grow)...)
 	}
-	f.n.data = f.n.data[:size:size]
+	f.n.data, f.n.stable = f.n.data[:size:size], min(f.n.stable, int(size))
 	return nil
 }
 
