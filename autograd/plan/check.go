@@ -71,3 +71,13 @@ func checkOverwrites(p *ir.Program) error {
 	}
 	return nil
 }
+
+// takenByOther tells whether another output of in has got the storage of root.
+func takenByOther(in *ir.Instr, out int, root *ir.Value) bool {
+	for k, v := range in.Out {
+		if k != out && v != nil && v.Root() == root {
+			return true
+		}
+	}
+	return false
+}

@@ -30,7 +30,7 @@ func inPlace(p *ir.Program, _ Options) {
 			}
 			root := x.Root()
 			life := &lives[root.ID]
-			if root.Class != ir.Temp || life.last != i || takenByOther(in, pair[0], root) {
+			if root.Class != ir.Temp || life.last != i {
 				continue
 			}
 			switch out.Class {
@@ -50,16 +50,6 @@ func inPlace(p *ir.Program, _ Options) {
 func shared(in *ir.Instr, j int) bool {
 	for k, v := range in.In {
 		if k != j && v != nil && v.Root() == in.In[j].Root() {
-			return true
-		}
-	}
-	return false
-}
-
-// takenByOther tells whether another output of in has got the storage of root.
-func takenByOther(in *ir.Instr, out int, root *ir.Value) bool {
-	for k, v := range in.Out {
-		if k != out && v != nil && v.Root() == root {
 			return true
 		}
 	}

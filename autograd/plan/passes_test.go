@@ -138,13 +138,14 @@ var passCases = []passCase{
 		b.returns(b.matmul(xt, w, false, false, nil), b.matmul(xtt, w, true, false, nil))
 	}},
 	{"fold-keeps", []string{"fold", "dce"}, func(b *builder) {
-		// The copy of w is read after w's update; y is an output.
+		// The copy of w and its double are read after w's update; y is an output.
 		w, hyper := b.state("w", 4, 4), b.input("hyper", ir.F32, ir.HyperLen)
 		x := b.x()
 		snapshot := b.scale(w, 1)
+		double := b.scale(w, 2)
 		y := b.scale(x, 1)
 		b.sgd(w, x, hyper)
-		b.returns(y, b.add(snapshot, x))
+		b.returns(y, b.add(snapshot, b.scale(double, 3)))
 	}},
 	{"cse", []string{"cse"}, func(b *builder) {
 		x, rng, s := b.x(), b.input("rng", ir.I32, 4), b.state("s", 4, 4)
@@ -156,6 +157,13 @@ var passCases = []passCase{
 		after := b.scale(b.addTo(s, y), 2)
 		again := b.scale(x, 2)
 		b.returns(b.add(d1, d2), before, after, again)
+	}},
+	{"cse-state", []string{"cse"}, func(b *builder) {
+		// The same value has other content after its new definition.
+		x, s := b.x(), b.state("s", 4, 4)
+		before := b.scale(s, 2)
+		b.emit(ir.Add, ir.Attrs{}, []*ir.Value{s}, x, x)
+		b.returns(b.add(before, b.scale(s, 2)))
 	}},
 	{"dce", []string{"dce"}, func(b *builder) {
 		x, w := b.x(), b.state("w", 7, 4)
@@ -204,6 +212,14 @@ var passCases = []passCase{
 		old := b.scale(s, 2)
 		b.addTo(s, g)
 		b.returns(old)
+	}},
+	{"fuse-accumulate-stays", []string{"fuse-accumulate"}, func(b *builder) {
+		// The addend depends on another result of the producer.
+		b.backward = true
+		x, w, n := b.x(), b.state("w", 4), b.input("n", ir.F32, 4)
+		dw := b.temp(4, 4)
+		dx := b.emit(ir.LayerNormBackward, ir.Attrs{}, []*ir.Value{b.temp(4, 4), dw, nil}, x, w, n, n, x, nil)
+		b.returns(b.add(b.scale(dw, 2), dx))
 	}},
 	{"recompute", []string{"recompute", "prune", "in-place"}, func(b *builder) {
 		x, rng := b.x(), b.input("rng", ir.I32, 4)
@@ -255,6 +271,16 @@ var passCases = []passCase{
 		gate, up := b.scale(x, 5), b.scale(x, 6)
 		b.emit(ir.SwiGLUBackward, ir.Attrs{}, []*ir.Value{b.temp(4, 4), b.temp(4, 4)}, gate, up, x)
 		b.returns(kept, dup)
+	}},
+	{"in-place-state", []string{"in-place"}, func(b *builder) {
+		// y moves into s; z does not move into t, whose old content is read.
+		x, s, u := b.x(), b.state("s", 4, 4), b.state("t", 4, 4)
+		y := b.scale(x, 2)
+		b.emit(ir.Add, ir.Attrs{}, []*ir.Value{s}, y, x)
+		z := b.scale(x, 3)
+		old := b.matmul(u, x, false, false, nil)
+		b.emit(ir.Add, ir.Attrs{}, []*ir.Value{u}, z, x)
+		b.returns(old)
 	}},
 }
 

@@ -141,18 +141,28 @@ func TestPassErrorCarriesDump(t *testing.T) {
 	}
 }
 
-func BenchmarkBuild100Layers(b *testing.B) {
-	c := gptConfig{layers: 100, b: 4, t: 1024, d: 1600, heads: 25, v: 50304, grads: "add", tied: true, clip: true, update: true, dropout: 0.1}
-	for b.Loop() {
-		b.StopTimer()
-		p := gpt(c)
-		values := len(p.Values)
-		b.StartTimer()
-		pl, err := Build(p, Options{Recompute: false})
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.ReportMetric(float64(values), "values")
-		b.ReportMetric(float64(pl.Arena)/float64(pl.Live), "arena/live")
+// BenchmarkBuild plans 100 layers, about 10,000 values before the passes.
+func BenchmarkBuild(b *testing.B) {
+	for _, c := range []struct {
+		name, grads string
+		recompute   bool
+	}{
+		{"StateGradients", "add", false},
+		{"StateGradientsRecompute", "add", true},
+		{"TempGradientsRecompute", "", true}, // tries all orders of placement
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				p := gpt(gptConfig{layers: 100, b: 4, t: 1024, d: 1600, heads: 25, v: 50304, grads: c.grads, clip: true, update: true, dropout: 0.1})
+				b.StartTimer()
+				pl, err := Build(p, Options{Recompute: c.recompute})
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(float64(len(pl.Program.Values)), "values")
+				b.ReportMetric(float64(pl.Arena)/float64(pl.Live), "arena/live")
+			}
+		})
 	}
 }
