@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gotrain/nn/zoo"
+	"gotrain/train"
+	"gotrain/train/vfs"
+)
+
+// runFlags are the flags of every command that trains.
+type runFlags struct {
+	config, device, resume, dir string
+	set                         []string
+	dryRun                      bool
+}
+
+func (f *runFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.config, "config", "", "configuration `FILE` (YAML)")
+	c.Flags().StringArrayVar(&f.set, "set", nil, "override a key, `path.to.key=VALUE`; may be repeated")
+	c.Flags().StringVar(&f.device, "device", "", "auto, cpu, cuda or cuda:N (default: the configuration's)")
+	c.Flags().StringVar(&f.resume, "resume", "auto", "auto: go on from the newest checkpoint of the run; none: set the run aside and begin anew; or a checkpoint `DIR`")
+	c.Flags().StringVar(&f.dir, "run", "", "run directory `DIR` (default: the configuration's run.dir)")
+	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "check everything and print the plan; train nothing")
+	c.MarkFlagRequired("config")
+}
+
+// load reads the configuration with the flags applied.
+func (f *runFlags) load() (train.Config, error) {
+	set := f.set
+	if f.dir != "" {
+		set = append(set, fmt.Sprintf("run.dir=%q", f.dir))
+	}
+	if f.device != "" {
+		set = append(set, "device="+f.device)
+	}
+	cfg, err := train.LoadConfig(f.config, set)
+	if err != nil {
+		return cfg, usageError{err}
+	}
+	return cfg, nil
+}
+
+func newPretrain() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:   "pretrain",
+		Short: "Train a model from scratch, or go on with a run",
+		Example: `  gotrain pretrain --config configs/opticks.yaml
+  gotrain pretrain --config configs/opticks.yaml --set train.steps=100 --run /tmp/short`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := f.load()
+			if err != nil {
+				return err
+			}
+			return trainRun(c, cfg, f.resume)
+		},
+	}
+	f.add(c)
+	return c
+}
+
+func newResume() *cobra.Command {
+	return &cobra.Command{
+		Use:     "resume RUN_DIR",
+		Short:   "Continue a run from its newest good checkpoint with its saved configuration",
+		Example: "  gotrain resume runs/opticks",
+		Args:    oneArg("RUN_DIR"),
+		RunE: func(c *cobra.Command, args []string) error {
+			cfg, err := train.LoadConfig(train.ConfigPath(args[0]), nil)
+			if errors.Is(err, os.ErrNotExist) {
+				return usageError{fmt.Errorf("%s is not the directory of a run: it has no config.yaml", args[0])}
+			}
+			if err != nil {
+				return usageError{err}
+			}
+			cfg.Run.Dir = args[0]
+			return trainRun(c, cfg, "auto")
+		},
+	}
+}
+
+// trainRun trains and reports.
+func trainRun(c *cobra.Command, cfg train.Config, resume string) error {
+	backend, err := openDevice(cfg.Device, cfg.Threads)
+	if err != nil {
+		return err
+	}
+	defer backend.Close()
+	p := newProgress(os.Stderr)
+	result, err := train.Train(c.Context(), cfg, train.Deps{
+		Backend: backend, NewModel: zoo.New, FS: vfs.OS{}, Now: time.Now, Listener: p.listener(),
+		Resume: resume,
+	})
+	p.finish(cfg, result, err)
+	return err
+}
+
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%s takes no arguments, got %q; see %s --help", c.CommandPath(), args[0], c.CommandPath())}
+	}
+	return nil
+}
+
+func oneArg(name string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usageError{fmt.Errorf("%s wants one argument, %s; see %s --help", c.CommandPath(), name, c.CommandPath())}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"gotrain/data"
+	"gotrain/train"
+	"gotrain/train/checkpoint"
+	"gotrain/train/metrics"
+)
+
+// progress shows a run: on a terminal one line that is rewritten, elsewhere a
+// plain line now and then.
+type progress struct {
+	w        io.Writer
+	live     bool
+	dirty    bool      // the live line is on the screen
+	last     time.Time // of the last line
+	started  train.Started
+	bestTime time.Duration
+}
+
+// Intervals between lines: live ones are for eyes, plain ones for logs.
+const (
+	liveInterval  = 100 * time.Millisecond
+	plainInterval = 5 * time.Second
+)
+
+func newProgress(f *os.File) *progress {
+	return &progress{w: f, live: term.IsTerminal(int(f.Fd()))}
+}
+
+func (p *progress) listener() train.Listener {
+	return train.Listener{
+		Phase:     func(ph train.Phase) { p.line("%-10s %s", ph.Name, ph.Detail) },
+		Preparing: p.preparing,
+		Started:   p.start,
+		Step:      p.step,
+		Validation: func(r metrics.Record) {
+			p.line("step %-6d validation: nll %.4f  ppl %.2f  %.3f bits/byte", r.Step, r.NLL, r.PPL(), r.BitsPerByte)
+		},
+		Sample:     func(step int, text string) { p.line("step %-6d sample: %q", step, text) },
+		Saved:      func(s checkpoint.Saved) { p.line("step %-6d saved %s (%s)", s.Step, s.Path, bytesText(s.Bytes)) },
+		SaveFailed: func(err error) { p.line("warning: the checkpoint was not saved, training goes on: %v", err) },
+		Checkpoint: func(e checkpoint.Event) {
+			if e.Kind != checkpoint.Retired {
+				p.line("%v", e)
+			}
+		},
+		Skipped: p.skipped,
+	}
+}
+
+// line prints a line of its own, below which the live line goes on.
+func (p *progress) line(format string, args ...any) {
+	p.clear()
+	fmt.Fprintf(p.w, format+"\n", args...)
+}
+
+func (p *progress) clear() {
+	if p.dirty {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.dirty = false
+	}
+}
+
+// due tells whether it is time for another line.
+func (p *progress) due() bool {
+	interval := plainInterval
+	if p.live {
+		interval = liveInterval
+	}
+	if time.Since(p.last) < interval {
+		return false
+	}
+	p.last = time.Now()
+	return true
+}
+
+// status shows the state of things: the live line, or a plain one.
+func (p *progress) status(format string, args ...any) {
+	if !p.live {
+		fmt.Fprintf(p.w, format+"\n", args...)
+		return
+	}
+	p.clear()
+	fmt.Fprintf(p.w, format, args...)
+	p.dirty = true
+}
+
+func (p *progress) preparing(d data.Progress) {
+	if p.due() {
+		p.status("shards     %s of text, %d tokens", bytesText(d.TextBytes), d.Tokens)
+	}
+}
+
+func (p *progress) start(s train.Started) {
+	p.started = s
+	f := s.Forecast
+	p.line("model      %s, %s parameters, context %d, %s", s.Config.Model.Family, countText(f.Params), s.Config.Model.Context, s.Config.Precision)
+	p.line("memory     %s: %s state, %s activations and scratch", bytesText(f.PeakBytes), bytesText(f.StateBytes), bytesText(f.ArenaBytes))
+	if s.Step > 0 {
+		p.line("resume     from step %d of %d", s.Step, s.Steps)
+	}
+}
+
+func (p *progress) step(e train.StepEvent) {
+	first := e.Record.Step == int64(p.started.Step)+1
+	last := e.Record.Step == int64(e.Steps)
+	if !p.due() && !first && !last {
+		return
+	}
+	r := e.Record
+	p.status("step %d/%d  loss %.4f  ppl %.2f  %s tokens/s  %.0f ms  lr %.2e  ETA %s",
+		r.Step, e.Steps, r.NLL, r.PPL(), countText(int64(r.TokensPerS)), r.StepMS, r.LR, e.ETA.Round(time.Second))
+}
+
+func (p *progress) skipped(e train.SkipEvent) {
+	switch {
+	case e.Origin != "":
+		p.line("step %-6d skipped: %s gave the first result that is not finite (%d in a row)", e.Step, e.Origin, e.InARow)
+	case e.Limit > 0:
+		p.line("step %-6d skipped: gradient norm %.3g is above %.3g (%d in a row)", e.Step, e.GradNorm, e.Limit, e.InARow)
+	default:
+		p.line("step %-6d skipped: the gradient is not finite (%d in a row)", e.Step, e.InARow)
+	}
+}
+
+// finish prints what the run came to.
+func (p *progress) finish(cfg train.Config, r train.Result, err error) {
+	p.clear()
+	if err != nil {
+		return
+	}
+	if r.Steps == 0 {
+		p.line("run %s is at step %d of %d already; raise train.steps to go on, or use --resume none to begin anew", cfg.Run.Dir, r.State.Step, cfg.Train.Steps)
+		return
+	}
+	p.line("done       %d steps in %s, %s tokens/s", r.Steps, r.Elapsed.Round(time.Second),
+		countText(int64(float64(r.Steps*r.Forecast.StepTokens)/r.Elapsed.Seconds())))
+	p.line("next       gotrain sample --model %s --prompt %q", r.Checkpoint, cfg.Train.Sample)
+}

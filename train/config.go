@@ -1,0 +1,170 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gotrain/data"
+	"gotrain/data/bpe"
+	"gotrain/nn"
+	"gotrain/optim"
+	"gotrain/train/configfile"
+)
+
+// Config is a whole configuration file. Each section lives beside its owner.
+type Config struct {
+	Run       RunConfig       `yaml:"run"`
+	Device    string          `yaml:"device"`    // auto, cpu, cuda, cuda:N
+	Precision string          `yaml:"precision"` // float32, bfloat16
+	Threads   int             `yaml:"threads"`   // CPU threads, 0 = all cores; results do not depend on it
+	Model     nn.Config       `yaml:"model"`
+	Tokenizer TokenizerConfig `yaml:"tokenizer"`
+	Data      data.Config     `yaml:"data"`
+	Train     LoopConfig      `yaml:"train"`
+	Optimizer optim.Config    `yaml:"optimizer"`
+}
+
+// RunConfig names the run.
+type RunConfig struct {
+	Dir  string `yaml:"dir"`
+	Seed uint64 `yaml:"seed"` // of initial weights, data order and dropout
+}
+
+// TokenizerConfig says where the tokenizer comes from: a path to a directory
+// with a tokenizer.json (or the file, or a .tiktoken file), or a kind that is
+// fitted to the training text and frozen into the run.
+type TokenizerConfig struct {
+	Path    string `yaml:"path"`
+	Kind    string `yaml:"kind"`    // bpe, bytes, characters
+	Vocab   int    `yaml:"vocab"`   // bpe: tokens, special ones included
+	Pattern string `yaml:"pattern"` // bpe: gpt2, cl100k, o200k
+}
+
+// LoopConfig is the train section.
+type LoopConfig struct {
+	Steps        int     `yaml:"steps"`         // optimizer steps
+	Batch        int     `yaml:"batch"`         // sequences in a micro-batch
+	Accumulate   int     `yaml:"accumulate"`    // micro-batches in a step
+	EvalEvery    int     `yaml:"eval_every"`    // steps between evaluations, 0 = at the end only
+	EvalBatches  int     `yaml:"eval_batches"`  // batches of held-out text in an evaluation, 0 = all
+	SaveEvery    int     `yaml:"save_every"`    // steps between checkpoints, 0 = at the end only
+	Keep         int     `yaml:"keep"`          // checkpoints kept, 0 = all
+	LogEvery     int     `yaml:"log_every"`     // steps between lines of metrics.jsonl
+	Recompute    bool    `yaml:"recompute"`     // recompute activations of each block in the backward pass
+	DocumentMask bool    `yaml:"document_mask"` // attention stays inside a document
+	Smoothing    float32 `yaml:"label_smoothing"`
+	ZLoss        float32 `yaml:"z_loss"`
+	Sample       string  `yaml:"sample"`        // prompt of the text that evaluations show; empty = none
+	SampleTokens int     `yaml:"sample_tokens"` // its length
+	MaxSkips     int     `yaml:"max_skips"`     // consecutive steps that the guard may skip, 0 = no guard
+	SpikeFactor  float64 `yaml:"spike_factor"`  // skip when the gradient norm exceeds this multiple of its running mean, 0 = off
+	Profile      string  `yaml:"profile"`       // file of a CPU profile of the run; empty = none
+}
+
+// DefaultConfig returns the values of keys that a file leaves out.
+func DefaultConfig() Config {
+	return Config{
+		Run:       RunConfig{Dir: "runs/run", Seed: 1337},
+		Device:    "auto",
+		Precision: "float32",
+		Model:     nn.Config{Family: nn.GPT2, Layers: 4, Heads: 4, Width: 128, Context: 128},
+		Tokenizer: TokenizerConfig{Kind: "bpe", Vocab: 2048, Pattern: "gpt2"},
+		Data:      data.Config{Format: data.FormatText, TextKey: "text"},
+		Train: LoopConfig{
+			Steps: 600, Batch: 16, Accumulate: 1, EvalEvery: 100, SaveEvery: 100, Keep: 3, LogEvery: 1,
+			Sample: "The", SampleTokens: 48, MaxSkips: 10,
+		},
+		Optimizer: optim.Default(),
+	}
+}
+
+// LoadConfig reads a file over the defaults, applies the --set assignments in
+// order, and validates.
+func LoadConfig(file string, assignments []string) (Config, error) {
+	cfg := DefaultConfig()
+	src, err := os.ReadFile(file)
+	if err != nil {
+		return cfg, fmt.Errorf("config: %w", err)
+	}
+	if err := configfile.Decode(file, src, &cfg); err != nil {
+		return cfg, err
+	}
+	for _, a := range assignments {
+		if err := configfile.Set(&cfg, a); err != nil {
+			return cfg, err
+		}
+	}
+	if err := cfg.Validate(); err != nil {
+		return cfg, fmt.Errorf("%s:\n%w", file, err)
+	}
+	return cfg, nil
+}
+
+// Validate returns all faults of the configuration at once.
+func (c Config) Validate() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	check(c.Run.Dir != "", "run.dir is empty; name the directory of the run")
+	check(c.Device == "auto" || c.Device == "cpu" || c.Device == "cuda" || strings.HasPrefix(c.Device, "cuda:"),
+		"device is %q; use auto, cpu, cuda or cuda:N", c.Device)
+	check(c.Precision == "float32" || c.Precision == "bfloat16", "precision is %q; use float32 or bfloat16", c.Precision)
+	check(c.Threads >= 0, "threads is %d; use 0 for all cores", c.Threads)
+	t := c.Train
+	check(t.Steps > 0, "train.steps is %d; use 1 or more", t.Steps)
+	check(t.Batch > 0, "train.batch is %d; use 1 or more", t.Batch)
+	check(t.Accumulate > 0, "train.accumulate is %d; use 1 or more", t.Accumulate)
+	check(t.LogEvery > 0, "train.log_every is %d; use 1 or more", t.LogEvery)
+	check(t.EvalEvery >= 0 && t.SaveEvery >= 0 && t.Keep >= 0 && t.EvalBatches >= 0 && t.MaxSkips >= 0 && t.SampleTokens >= 0,
+		"train: eval_every, eval_batches, save_every, keep, max_skips and sample_tokens are 0 or more")
+	check(t.Smoothing >= 0 && t.Smoothing < 1, "train.label_smoothing is %g; use a number in [0, 1)", t.Smoothing)
+	check(t.ZLoss >= 0, "train.z_loss is %g; use 0 or more", t.ZLoss)
+	check(t.SpikeFactor == 0 || t.SpikeFactor > 1, "train.spike_factor is %g; use more than 1, or 0 for off", t.SpikeFactor)
+	check(!c.Optimizer.InBackward || t.Accumulate == 1, "optimizer.in_backward needs train.accumulate: 1: gradients are applied as soon as they exist")
+	check(!c.Optimizer.InBackward || t.SpikeFactor == 0, "optimizer.in_backward needs train.spike_factor: 0: the norm of all gradients is never known")
+	errs = append(errs, c.Tokenizer.validate()...)
+	for _, err := range []error{c.Model.Validate(), c.Data.Validate(), c.Optimizer.Validate()} {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c TokenizerConfig) validate() []error {
+	if c.Path != "" {
+		return nil
+	}
+	var errs []error
+	switch c.Kind {
+	case "bytes", "characters":
+	case "bpe":
+		if c.Vocab < minVocab {
+			errs = append(errs, fmt.Errorf("tokenizer.vocab is %d; byte-level BPE starts from 256 bytes and one special token: use %d or more", c.Vocab, minVocab))
+		}
+		if _, err := bpe.ParsePattern(c.Pattern); err != nil {
+			errs = append(errs, fmt.Errorf("tokenizer.pattern: %w", err))
+		}
+	default:
+		errs = append(errs, fmt.Errorf("tokenizer.kind is %q; use bpe, bytes or characters, or give tokenizer.path", c.Kind))
+	}
+	return errs
+}
+
+// minVocab is the smallest byte-level vocabulary: every byte and end-of-text.
+const minVocab = 257
+
+// guarded tells whether an update waits for the norm of all gradients.
+func (c Config) guarded() bool { return c.Train.MaxSkips > 0 && !c.Optimizer.InBackward }
+
+// stepTokens is the number of positions of an optimizer step.
+func (c Config) stepTokens() int { return c.Train.Batch * c.Train.Accumulate * c.Model.Context }
+
+// ConfigPath is the file of a run's resolved configuration.
+func ConfigPath(runDir string) string { return filepath.Join(runDir, "config.yaml") }

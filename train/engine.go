@@ -1,0 +1,243 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"gotrain/autograd/exec"
+	"gotrain/autograd/ir"
+	"gotrain/autograd/plan"
+	"gotrain/data"
+	"gotrain/nn"
+)
+
+// Engine runs optimizer steps and evaluations of one configuration. It is not
+// safe for concurrent use.
+type Engine struct {
+	cfg      Config
+	model    nn.Model
+	programs *Programs
+	store    *exec.Store
+	arena    *exec.Arena
+
+	step, first, next, update, eval *exec.Session
+
+	nll       []float32 // (B·T), of one micro-batch
+	positions []int32   // (B·T), of sequences that begin at 0
+	norm      [1]float32
+	rng       [4]int32
+}
+
+// StepResult is what an optimizer step measured.
+type StepResult struct {
+	NLL      float64 // mean over the targets, nats
+	GradNorm float64 // before clipping; NaN when it was not measured
+	Skipped  bool    // the guard left the parameters as they were
+}
+
+// NewEngine allocates everything that training needs on b: after it, a step
+// allocates nothing. Parameters are zero until Initialize or Restore.
+func NewEngine(cfg Config, model nn.Model, b exec.Backend) (*Engine, error) {
+	programs, err := Compile(cfg, model, b.Workspace)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{cfg: cfg, model: model, programs: programs, store: exec.NewStore(b)}
+	e.nll = make([]float32, cfg.Train.Batch*cfg.Model.Context)
+	e.positions = make([]int32, len(e.nll))
+	for i := range e.positions {
+		e.positions[i] = int32(i % cfg.Model.Context)
+	}
+	if e.arena, err = exec.NewArena(b, programs.Arena()); err != nil {
+		return nil, err
+	}
+	for _, s := range []struct {
+		session **exec.Session
+		plan    *plan.Plan
+	}{{&e.step, programs.Step}, {&e.first, programs.First}, {&e.next, programs.Next}, {&e.update, programs.Update}, {&e.eval, programs.Eval}} {
+		if s.plan == nil {
+			continue
+		}
+		if *s.session, err = exec.NewSession(s.plan, e.store, e.arena); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+// Store returns the state that the engine trains.
+func (e *Engine) Store() *exec.Store { return e.store }
+
+// Programs returns the engine's plans.
+func (e *Engine) Programs() *Programs { return e.programs }
+
+// Initialize draws the initial parameters from the seed of the run.
+func (e *Engine) Initialize() error {
+	return nn.Initialize(e.model.Params(), e.cfg.Run.Seed, func(name string, values []float32) error {
+		if e.store.Get("ema."+name) != nil {
+			if err := e.store.Write("ema."+name, values); err != nil {
+				return err
+			}
+		}
+		return e.store.Write(name, values)
+	})
+}
+
+// Step trains on batch, whose rows are the micro-batches one after the other.
+// step counts from 0, applied the updates made before; normLimit is the guard's
+// bound on the gradient norm, 0 for none.
+func (e *Engine) Step(batch *data.Batch, step, applied int, normLimit float64) (StepResult, error) {
+	if batch.Counted == 0 {
+		return StepResult{}, errors.New("a batch holds no target")
+	}
+	hyper := e.cfg.Optimizer.Hyper(step, e.cfg.Train.Steps, applied, normLimit)
+	micro := e.first
+	if e.step != nil {
+		micro = e.step
+		if err := micro.SetFloats("hyper", hyper[:]); err != nil {
+			return StepResult{}, err
+		}
+	}
+	var sum float64
+	for m := range e.cfg.Train.Accumulate {
+		if m > 0 {
+			micro = e.next
+		}
+		if err := e.feed(micro, batch, m, 1/float32(batch.Counted), uint64(step*e.cfg.Train.Accumulate+m)); err != nil {
+			return StepResult{}, err
+		}
+		if err := micro.Run(); err != nil {
+			return StepResult{}, err
+		}
+		s, err := e.sumNLL(micro)
+		if err != nil {
+			return StepResult{}, err
+		}
+		sum += s
+	}
+	last := micro
+	if e.update != nil {
+		last = e.update
+		if err := last.SetFloats("hyper", hyper[:]); err != nil {
+			return StepResult{}, err
+		}
+		if err := last.Run(); err != nil {
+			return StepResult{}, err
+		}
+	}
+	r := StepResult{NLL: sum / float64(batch.Counted), GradNorm: math.NaN()}
+	return r, e.readNorm(last, normLimit, &r)
+}
+
+// feed writes micro-batch m of batch into the inputs of s. counter numbers the
+// micro-batches of the run, for dropout.
+func (e *Engine) feed(s *exec.Session, batch *data.Batch, m int, norm float32, counter uint64) error {
+	lo, hi := m*len(e.nll), (m+1)*len(e.nll)
+	positions, seed := e.positions, e.cfg.Run.Seed
+	if batch.Positions != nil {
+		positions = batch.Positions[lo:hi]
+	}
+	e.norm[0] = norm
+	e.rng = [4]int32{int32(uint32(seed)), int32(uint32(seed >> 32)), int32(uint32(counter)), int32(uint32(counter >> 32))}
+	err := errors.Join(
+		s.SetInts("ids", batch.Inputs[lo:hi]),
+		s.SetInts("targets", batch.Targets[lo:hi]),
+		s.SetInts("positions", positions),
+		s.SetFloats("norm", e.norm[:]),
+		s.SetInts("rng", e.rng[:]),
+	)
+	if batch.Segments != nil {
+		err = errors.Join(err, s.SetInts("segments", batch.Segments[lo:hi]))
+	}
+	return err
+}
+
+// sumNLL adds the NLL of the micro-batch that s has run, in nats.
+func (e *Engine) sumNLL(s *exec.Session) (float64, error) {
+	if err := s.Output(0, e.nll); err != nil {
+		return 0, err
+	}
+	var sum float64
+	for _, x := range e.nll {
+		sum += float64(x)
+	}
+	return sum, nil
+}
+
+func (e *Engine) readNorm(s *exec.Session, limit float64, r *StepResult) error {
+	outputs := s.Plan.Program.Outputs
+	last := len(outputs) - 1
+	if last < 0 || outputs[last].Name != "grad_norm" {
+		return nil
+	}
+	var norm [1]float32
+	if err := s.Output(last, norm[:]); err != nil {
+		return err
+	}
+	r.GradNorm = float64(norm[0])
+	r.Skipped = math.IsNaN(r.GradNorm) || math.IsInf(r.GradNorm, 0) || limit > 0 && r.GradNorm > limit
+	return nil
+}
+
+// Blame runs the batch again without an update and returns the first
+// instruction whose result is not finite, or nil when all are.
+func (e *Engine) Blame(batch *data.Batch, step int) (*ir.Instr, error) {
+	session := e.step
+	if session == nil {
+		session = e.first
+	}
+	for m := range e.cfg.Train.Accumulate {
+		if err := e.feed(session, batch, m, 1/float32(batch.Counted), uint64(step*e.cfg.Train.Accumulate+m)); err != nil {
+			return nil, err
+		}
+		if in, err := session.FindNonFinite(); in != nil || err != nil {
+			return in, err
+		}
+	}
+	return nil, nil
+}
+
+// EvalResult is a score of held-out text.
+type EvalResult struct {
+	NLL         float64 // mean over the targets, nats
+	BitsPerByte float64 // NLL of the text in bits by its length in UTF-8 bytes
+	Targets     int
+}
+
+// Evaluate scores up to limit batches (0: all) of the held-out text.
+func (e *Engine) Evaluate(batches *data.Eval, limit int) (EvalResult, error) {
+	var r EvalResult
+	var sum float64
+	var bytes int64
+	batch := batches.NewBatch()
+	for i := range batches.Steps() {
+		if limit > 0 && i >= limit {
+			break
+		}
+		if err := batches.Fill(batch, uint64(i)*batches.Stride()); err != nil {
+			return r, err
+		}
+		if err := e.feed(e.eval, batch, 0, 1, 0); err != nil {
+			return r, err
+		}
+		if err := e.eval.Run(); err != nil {
+			return r, err
+		}
+		s, err := e.sumNLL(e.eval)
+		if err != nil {
+			return r, err
+		}
+		sum += s
+		r.Targets += batch.Counted
+		bytes += batch.Bytes
+	}
+	if r.Targets == 0 {
+		return r, fmt.Errorf("there is no held-out text: set data.validation or data.validation_paths")
+	}
+	r.NLL = sum / float64(r.Targets)
+	if bytes > 0 {
+		r.BitsPerByte = sum / math.Ln2 / float64(bytes)
+	}
+	return r, nil
+}

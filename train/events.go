@@ -1,0 +1,58 @@
+package train
+
+import (
+	"time"
+
+	"gotrain/data"
+	"gotrain/train/checkpoint"
+	"gotrain/train/metrics"
+)
+
+// Listener receives what happens in a run, on the goroutine of the loop. Fields
+// may be nil. Package train prints nothing itself.
+type Listener struct {
+	Phase      func(Phase)
+	Preparing  func(data.Progress)
+	Started    func(Started)
+	Step       func(StepEvent)
+	Validation func(metrics.Record)
+	Sample     func(step int, text string)
+	Saved      func(checkpoint.Saved)
+	SaveFailed func(error) // the run goes on; older checkpoints are intact
+	Checkpoint func(checkpoint.Event)
+	Skipped    func(SkipEvent)
+}
+
+// Phase is a part of the work before the first step, with what it found.
+type Phase struct{ Name, Detail string }
+
+// Started describes the run that begins, or goes on at Step.
+type Started struct {
+	Step, Steps int
+	Config      Config
+	Forecast    Forecast
+	TrainTokens int64
+	EvalTokens  int64
+}
+
+// StepEvent is a step of the run. Record is what metrics.jsonl gets.
+type StepEvent struct {
+	Record metrics.Record
+	Steps  int
+	ETA    time.Duration
+}
+
+// SkipEvent is a step that the guard left out.
+type SkipEvent struct {
+	Step     int
+	GradNorm float64
+	Limit    float64 // the bound that the norm exceeded, 0 when it was not finite
+	Origin   string  // the first op with a result that is not finite, when there is one
+	InARow   int
+}
+
+func notify[T any](f func(T), v T) {
+	if f != nil {
+		f(v)
+	}
+}

@@ -1,0 +1,153 @@
+package train
+
+import (
+	"math"
+
+	"gotrain/autograd/ir"
+	"gotrain/autograd/plan"
+	"gotrain/nn"
+)
+
+// Machine is what a forecast knows of the hardware; zero fields are unknown.
+type Machine struct {
+	FLOPS     float64 // measured peak, floating-point operations a second
+	Bandwidth float64 // measured memory bandwidth, bytes a second
+}
+
+// Forecast is what a run will take, known before it starts.
+type Forecast struct {
+	Params           int64   `json:"params"`
+	FLOPsPerToken    float64 `json:"flops_per_token"` // forward and backward, attention included
+	StateBytes       int64   `json:"state_bytes"`     // parameters, optimizer state, stored gradients
+	ArenaBytes       int64   `json:"arena_bytes"`     // activations, gradients and scratch: the largest program
+	InputBytes       int64   `json:"input_bytes"`     // inputs and constant tables of all programs
+	PeakBytes        int64   `json:"peak_bytes"`      // all of the above: exact, allocated before the first step
+	StepTokens       int     `json:"step_tokens"`
+	TotalTokens      int64   `json:"total_tokens"`
+	TotalFLOPs       float64 `json:"total_flops"`
+	CheckpointBytes  int64   `json:"checkpoint_bytes"`
+	TokensPerS       float64 `json:"tokens_per_s,omitempty"` // 0 when the machine was not measured
+	StepMS           float64 `json:"step_ms,omitempty"`
+	Seconds          float64 `json:"seconds,omitempty"`         // all steps, without evaluations
+	ChinchillaNLL    float64 `json:"chinchilla_nll"`            // expected on web text with its 32k vocabulary, nats per token
+	ChinchillaTokens float64 `json:"chinchilla_optimal_tokens"` // compute-optimal for this many parameters
+}
+
+// Predict forecasts the run of cfg from its compiled programs.
+func Predict(cfg Config, model nn.Model, programs *Programs, m Machine) Forecast {
+	f := Forecast{
+		FLOPsPerToken: nn.FLOPsPerToken(model, cfg.Model.Context).Exact, ArenaBytes: programs.Arena(),
+		StepTokens: cfg.stepTokens(), TotalTokens: int64(cfg.Train.Steps) * int64(cfg.stepTokens()),
+	}
+	f.Params = nn.SizeOf(model).Params
+	state := map[string]int64{}
+	for _, p := range programs.All() {
+		f.InputBytes += p.Inputs + p.Tables
+		for _, v := range p.Program.Values {
+			if v.Class == ir.State && v.Base == nil {
+				state[v.Name] = v.Bytes()
+			}
+		}
+	}
+	for name, bytes := range state {
+		f.StateBytes += bytes
+		if len(name) < 5 || name[:5] != "grad." {
+			f.CheckpointBytes += bytes
+		}
+	}
+	f.PeakBytes = f.StateBytes + f.ArenaBytes + f.InputBytes
+	f.TotalFLOPs = f.FLOPsPerToken * float64(f.TotalTokens)
+	f.ChinchillaNLL = chinchillaNLL(float64(f.Params), float64(f.TotalTokens))
+	f.ChinchillaTokens = chinchillaTokens(float64(f.Params))
+	if m.FLOPS > 0 && m.Bandwidth > 0 {
+		seconds := stepSeconds(cfg, programs, m)
+		f.StepMS, f.TokensPerS, f.Seconds = 1e3*seconds, float64(f.StepTokens)/seconds, seconds*float64(cfg.Train.Steps)
+	}
+	return f
+}
+
+// The fit of Hoffmann et al. 2022, approach 3, with the coefficients that
+// Besiroglu et al. 2024 corrected: L(N, D) = E + A/N^α + B/D^β.
+const (
+	chinchillaE, chinchillaA, chinchillaB = 1.8172, 482.01, 2085.43
+	chinchillaAlpha, chinchillaBeta       = 0.3478, 0.3658
+)
+
+func chinchillaNLL(params, tokens float64) float64 {
+	return chinchillaE + chinchillaA/math.Pow(params, chinchillaAlpha) + chinchillaB/math.Pow(tokens, chinchillaBeta)
+}
+
+// chinchillaTokens is the D for which N is compute-optimal under C = 6·N·D: the
+// marginal losses are equal, α·A/N^α = β·B/D^β.
+func chinchillaTokens(params float64) float64 {
+	return math.Pow(chinchillaBeta*chinchillaB*math.Pow(params, chinchillaAlpha)/(chinchillaAlpha*chinchillaA), 1/chinchillaBeta)
+}
+
+// productEfficiency is the fraction of peak that matrix products reach here,
+// attentionEfficiency that of tiled attention (LOG.md has the measurements).
+const (
+	productEfficiency   = 0.85
+	attentionEfficiency = 0.5
+)
+
+// stepSeconds adds up the instructions of a step, each bound by arithmetic or
+// by memory (Williams et al. 2009, the roofline model).
+func stepSeconds(cfg Config, programs *Programs, m Machine) float64 {
+	if programs.Step != nil {
+		return planSeconds(programs.Step, m)
+	}
+	return planSeconds(programs.First, m) + float64(cfg.Train.Accumulate-1)*planSeconds(programs.Next, m) + planSeconds(programs.Update, m)
+}
+
+func planSeconds(p *plan.Plan, m Machine) float64 {
+	var seconds float64
+	for _, in := range p.Program.Instrs {
+		flops, efficiency := instrFLOPs(in)
+		var bytes float64
+		for _, vs := range [][]*ir.Value{in.In, in.Out} {
+			for _, v := range vs {
+				if v != nil {
+					bytes += float64(v.Bytes())
+				}
+			}
+		}
+		seconds += max(flops/(m.FLOPS*efficiency), bytes/m.Bandwidth)
+	}
+	return seconds
+}
+
+// instrFLOPs counts the multiplications and additions of an instruction that
+// matrix products do, and the efficiency to expect of them.
+func instrFLOPs(in *ir.Instr) (flops, efficiency float64) {
+	switch in.Kind {
+	case ir.MatMul:
+		inner := in.In[0].Shape.Cols()
+		if in.TransA {
+			inner = in.In[0].Shape[len(in.In[0].Shape)-2]
+		}
+		return 2 * float64(in.Out[0].Shape.Size()) * float64(inner), productEfficiency
+	case ir.LinearCrossEntropy:
+		products := 1.0
+		for _, i := range []int{2, 3} {
+			if in.Out[i] != nil {
+				products++
+			}
+		}
+		return products * 2 * float64(in.In[0].Shape.Size()) * float64(in.In[1].Shape[0]), productEfficiency
+	case ir.Attention, ir.AttentionBackward:
+		rows := in.In[0].Shape[0]
+		keys := rows / in.Batch
+		if !in.Packed {
+			keys = in.In[1].Shape[0] / in.Batch
+		}
+		flops = 4 * float64(rows) * float64(keys) * float64(in.Heads*in.HeadDim)
+		if in.Causal {
+			flops /= 2
+		}
+		if in.Kind == ir.AttentionBackward {
+			flops *= 2.5
+		}
+		return flops, attentionEfficiency
+	}
+	return 0, 1
+}

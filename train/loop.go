@@ -1,0 +1,183 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"gotrain/data"
+	"gotrain/nn"
+	"gotrain/train/metrics"
+)
+
+// ErrStopped is returned when the context ended: the run is saved and can be
+// resumed.
+var ErrStopped = errors.New("stopped on request; the run is saved")
+
+// loop runs the steps that are left. It returns nil when all are done.
+func (r *run) loop(ctx context.Context) error {
+	prefetch := data.NewPrefetch(r.loader, uint64(r.state.Samples), 2)
+	defer prefetch.Close()
+	total := r.cfg.Train.Steps
+	began, first := r.deps.Now(), r.state.Step
+	for r.state.Step < total {
+		if ctx.Err() != nil {
+			return r.stop()
+		}
+		start := r.deps.Now()
+		batch, err := prefetch.Next()
+		if err != nil {
+			return fmt.Errorf("step %d: %w", r.state.Step+1, err)
+		}
+		limit := r.state.Guard.Limit(r.cfg.Train.SpikeFactor)
+		result, err := r.engine.Step(batch, r.state.Step, r.state.Applied, limit)
+		if err != nil {
+			return fmt.Errorf("step %d: %w", r.state.Step+1, err)
+		}
+		if err := r.guard(batch, result, limit); err != nil {
+			return err
+		}
+		r.state.Step++
+		r.state.Samples += int64(r.cfg.Train.Batch * r.cfg.Train.Accumulate)
+		r.state.Tokens += int64(r.cfg.stepTokens())
+		if !result.Skipped {
+			r.state.Applied++
+		}
+		now := r.deps.Now()
+		if err := r.record(result, now.Sub(start), r.eta(now.Sub(began), first)); err != nil {
+			return err
+		}
+		if every(r.cfg.Train.EvalEvery, r.state.Step) && r.state.Step < total {
+			if err := r.evaluate(); err != nil {
+				return err
+			}
+		}
+		if every(r.cfg.Train.SaveEvery, r.state.Step) && r.state.Step < total {
+			r.saveOrWarn()
+		}
+	}
+	if err := r.evaluate(); err != nil {
+		return err
+	}
+	return r.save()
+}
+
+func every(n, step int) bool { return n > 0 && step%n == 0 }
+
+// stop saves what was trained and reports ErrStopped.
+func (r *run) stop() error {
+	if r.state.Step == r.savedStep {
+		return ErrStopped
+	}
+	if err := r.save(); err != nil {
+		return fmt.Errorf("stopping: %w", err)
+	}
+	return ErrStopped
+}
+
+func (r *run) eta(elapsed time.Duration, first int) time.Duration {
+	done := r.state.Step - first
+	return elapsed / time.Duration(max(1, done)) * time.Duration(r.cfg.Train.Steps-r.state.Step)
+}
+
+// guard counts a skipped step, names the op that made the NaN, and gives up
+// after too many in a row.
+func (r *run) guard(batch *data.Batch, result StepResult, limit float64) error {
+	if r.cfg.Train.MaxSkips == 0 {
+		if math.IsNaN(result.NLL) || math.IsInf(result.NLL, 0) {
+			return fmt.Errorf("step %d: the loss is %g; lower optimizer.lr, or set train.max_skips to skip such steps", r.state.Step+1, result.NLL)
+		}
+		return nil
+	}
+	result.Skipped = result.Skipped || math.IsNaN(result.NLL) || math.IsInf(result.NLL, 0)
+	r.state.Guard.Observe(result)
+	if !result.Skipped {
+		return nil
+	}
+	e := SkipEvent{Step: r.state.Step + 1, GradNorm: result.GradNorm, InARow: r.state.Guard.InARow}
+	if math.IsNaN(result.GradNorm) || math.IsInf(result.GradNorm, 0) {
+		in, err := r.engine.Blame(batch, r.state.Step)
+		if err != nil {
+			return err
+		}
+		if in != nil {
+			e.Origin = fmt.Sprintf("%s at %s", in.Kind, in.Path)
+		}
+	} else {
+		e.Limit = limit
+	}
+	notify(r.deps.Listener.Skipped, e)
+	if r.state.Guard.InARow > r.cfg.Train.MaxSkips {
+		return fmt.Errorf("step %d: %d steps in a row were skipped (gradient norm %g, first at %s); the newest checkpoint is intact: lower optimizer.lr, look at the data, or raise train.max_skips",
+			e.Step, e.InARow, e.GradNorm, orUnknown(e.Origin))
+	}
+	return nil
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "no single op"
+	}
+	return s
+}
+
+// record writes a step to the metrics and tells the listener.
+func (r *run) record(result StepResult, took, eta time.Duration) error {
+	seconds := math.Max(took.Seconds(), 1e-9)
+	tokensPerS := float64(r.cfg.stepTokens()) / seconds
+	rec := metrics.Record{
+		Step: int64(r.state.Step), Split: metrics.Train, NLL: result.NLL,
+		LR:       r.cfg.Optimizer.LR * r.cfg.Optimizer.LRFraction(r.state.Step-1, r.cfg.Train.Steps),
+		GradNorm: result.GradNorm, Tokens: r.state.Tokens, TokensPerS: tokensPerS, StepMS: 1e3 * seconds,
+		MFU: r.mfu(tokensPerS), Time: r.deps.Now(),
+	}
+	if r.state.Step%r.cfg.Train.LogEvery == 0 || r.state.Step == r.cfg.Train.Steps {
+		if err := r.recorder.record(rec); err != nil {
+			return err
+		}
+	}
+	notify(r.deps.Listener.Step, StepEvent{Record: rec, Steps: r.cfg.Train.Steps, ETA: eta})
+	return nil
+}
+
+// mfu is the fraction of the machine's measured peak that the model's own
+// arithmetic takes (Chowdhery et al. 2022), NaN when no peak was measured.
+func (r *run) mfu(tokensPerS float64) float64 {
+	if r.deps.PeakFLOPS == 0 {
+		return math.NaN()
+	}
+	return tokensPerS * nn.FLOPsPerToken(r.model, r.cfg.Model.Context).Exact / r.deps.PeakFLOPS
+}
+
+// evaluate scores the held-out text, if there is any, and shows a sample.
+func (r *run) evaluate() error {
+	if r.eval != nil {
+		start := r.deps.Now()
+		result, err := r.engine.Evaluate(r.eval, r.cfg.Train.EvalBatches)
+		if err != nil {
+			return fmt.Errorf("evaluation after step %d: %w", r.state.Step, err)
+		}
+		seconds := math.Max(r.deps.Now().Sub(start).Seconds(), 1e-9)
+		rec := metrics.Record{
+			Step: int64(r.state.Step), Split: metrics.Val, NLL: result.NLL, BitsPerByte: result.BitsPerByte,
+			LR: math.NaN(), GradNorm: math.NaN(), MFU: math.NaN(),
+			Tokens: r.state.Tokens, TokensPerS: float64(result.Targets) / seconds, StepMS: 1e3 * seconds, Time: r.deps.Now(),
+		}
+		if err := r.recorder.record(rec); err != nil {
+			return err
+		}
+		r.lastEval = &rec
+		notify(r.deps.Listener.Validation, rec)
+	}
+	return r.sample()
+}
+
+// saveOrWarn saves in the middle of a run, where a full disk costs a checkpoint
+// but not the run.
+func (r *run) saveOrWarn() {
+	if err := r.save(); err != nil {
+		notify(r.deps.Listener.SaveFailed, err)
+	}
+}

@@ -1,0 +1,133 @@
+package train
+
+import (
+	"fmt"
+
+	"gotrain/autograd"
+	"gotrain/autograd/ir"
+	"gotrain/autograd/plan"
+	"gotrain/nn"
+	"gotrain/optim"
+)
+
+// Programs are the plans of a configuration. A step is either Step alone
+// (forward, backward and update in one program) or, with accumulation, First,
+// Next for every further micro-batch, and Update.
+type Programs struct {
+	Step                *plan.Plan
+	First, Next, Update *plan.Plan
+	Eval                *plan.Plan // NLL of every target
+}
+
+// Compile plans every program that training cfg needs. workspace is the
+// scratch that the back end wants for an instruction.
+func Compile(cfg Config, model nn.Model, workspace func(*ir.Instr) int64) (*Programs, error) {
+	c := compiler{cfg: cfg, model: model, opt: plan.Options{
+		BF16: cfg.Precision == "bfloat16", Recompute: cfg.Train.Recompute, Workspace: workspace,
+	}}
+	p := &Programs{}
+	if cfg.Train.Accumulate == 1 {
+		p.Step = c.train("step", autograd.GradTemp)
+	} else {
+		p.First = c.train("first", autograd.GradStore)
+		p.Next = c.train("next", autograd.GradAdd)
+		p.Update = c.update()
+	}
+	p.Eval = c.eval()
+	return p, c.err
+}
+
+// All returns the plans that exist.
+func (p *Programs) All() []*plan.Plan {
+	var all []*plan.Plan
+	for _, q := range []*plan.Plan{p.Step, p.First, p.Next, p.Update, p.Eval} {
+		if q != nil {
+			all = append(all, q)
+		}
+	}
+	return all
+}
+
+// Arena is the working memory in bytes: that of the largest program.
+func (p *Programs) Arena() int64 {
+	var n int64
+	for _, q := range p.All() {
+		n = max(n, q.Arena)
+	}
+	return n
+}
+
+type compiler struct {
+	cfg   Config
+	model nn.Model
+	opt   plan.Options
+	err   error
+}
+
+func (c *compiler) shape() nn.Shape {
+	return nn.Shape{Batch: c.cfg.Train.Batch, Length: c.cfg.Model.Context, Segments: c.cfg.Train.DocumentMask}
+}
+
+// training builds the graph up to the loss.
+func (c *compiler) training() (g *autograd.Graph, loss, nll *autograd.Node) {
+	return nn.Training(c.model, c.shape(), autograd.LossConfig{Smoothing: c.cfg.Train.Smoothing, ZLoss: c.cfg.Train.ZLoss})
+}
+
+func (c *compiler) train(name string, mode autograd.GradMode) *plan.Plan {
+	g, loss, nll := c.training()
+	grads := g.Grad(loss)
+	p, gradients, err := g.LowerTrain(name, grads, mode, nll)
+	if err != nil {
+		return c.fail(name, err)
+	}
+	if mode == autograd.GradTemp {
+		if norm := optim.Append(p, gradients, groups(c.model), c.cfg.Optimizer, c.cfg.guarded()); norm != nil {
+			p.Outputs = append(p.Outputs, norm)
+		}
+	}
+	return c.build(p)
+}
+
+func (c *compiler) update() *plan.Plan {
+	g, _, _ := c.training()
+	if g.Err() != nil {
+		return c.fail("update", g.Err())
+	}
+	return c.build(optim.UpdateProgram(g.Params(), groups(c.model), c.cfg.Optimizer, c.cfg.guarded()))
+}
+
+func (c *compiler) eval() *plan.Plan {
+	g, _, nll := nn.Evaluation(c.model, c.shape())
+	p, err := g.Lower("eval", nll)
+	if err != nil {
+		return c.fail("eval", err)
+	}
+	return c.build(p)
+}
+
+func (c *compiler) build(p *ir.Program) *plan.Plan {
+	if c.err != nil {
+		return nil
+	}
+	built, err := plan.Build(p, c.opt)
+	if err != nil {
+		return c.fail(p.Name, err)
+	}
+	return built
+}
+
+func (c *compiler) fail(program string, err error) *plan.Plan {
+	if c.err == nil {
+		c.err = fmt.Errorf("model %s, program %s: %w", c.cfg.Model.Family, program, err)
+	}
+	return nil
+}
+
+// groups tells the optimizer how each parameter of the model is treated.
+func groups(m nn.Model) map[string]optim.Group {
+	groups := map[string]optim.Group{}
+	for _, p := range m.Params() {
+		groups[p.Name] = optim.Group{Decay: p.Decay, Matrix: p.Matrix}
+	}
+	return groups
+}

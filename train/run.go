@@ -1,0 +1,225 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"gotrain/autograd/exec"
+	"gotrain/data"
+	"gotrain/data/bpe"
+	"gotrain/nn"
+	"gotrain/train/checkpoint"
+	"gotrain/train/configfile"
+	"gotrain/train/metrics"
+	"gotrain/train/vfs"
+)
+
+// Deps are what a run needs from its surroundings.
+type Deps struct {
+	Backend  exec.Backend
+	NewModel func(nn.Config) (nn.Model, error)
+	FS       vfs.FS
+	Now      func() time.Time
+	Listener Listener
+	// PeakFLOPS is the machine's measured peak, for the MFU; 0 leaves it out.
+	PeakFLOPS float64
+	// Resume is "auto" (go on from the newest good checkpoint, if there is
+	// one), "none" (set an earlier run aside and begin anew) or the directory
+	// of a checkpoint to begin from.
+	Resume string
+}
+
+// Result is how a run ended.
+type Result struct {
+	State      State
+	Validation *metrics.Record // the last one, nil without held-out text
+	Checkpoint string          // the newest
+	Elapsed    time.Duration   // of the steps made now
+	Steps      int             // made now
+	Forecast   Forecast
+}
+
+// run is a training run in progress.
+type run struct {
+	cfg       Config
+	deps      Deps
+	tokenizer *bpe.Tokenizer
+	prepared  *data.Prepared
+	model     nn.Model
+	engine    *Engine
+	loader    *data.Loader
+	eval      *data.Eval
+	recorder  *recorder
+	sampler   sampler
+	state     State
+	savedStep int // step of the newest checkpoint, -1 for none
+	lastEval  *metrics.Record
+	result    Result
+}
+
+// Train runs cfg to its last step, or until ctx ends: then the state is saved
+// and the error is ErrStopped.
+func Train(ctx context.Context, cfg Config, deps Deps) (Result, error) {
+	r := &run{cfg: cfg, deps: deps, savedStep: -1}
+	dir := cfg.Run.Dir
+	if deps.Resume == "none" {
+		if err := setAside(dir); err != nil {
+			return r.result, err
+		}
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return r.result, fmt.Errorf("run directory: %w", err)
+	}
+	lock, err := checkpoint.LockRun(deps.FS, dir)
+	if err != nil {
+		return r.result, err
+	}
+	defer lock.Close()
+	defer r.close()
+	if err := r.open(ctx); err != nil {
+		return r.result, err
+	}
+	began, first := deps.Now(), r.state.Step
+	err = r.loop(ctx)
+	r.result.State, r.result.Validation = r.state, r.lastEval
+	r.result.Elapsed, r.result.Steps = deps.Now().Sub(began), r.state.Step-first
+	return r.result, err
+}
+
+// setAside renames an earlier run, so that nothing of it is lost.
+func setAside(dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	for i := 1; ; i++ {
+		to := fmt.Sprintf("%s.%d", filepath.Clean(dir), i)
+		if _, err := os.Stat(to); errors.Is(err, os.ErrNotExist) {
+			return os.Rename(dir, to)
+		}
+	}
+}
+
+// open prepares everything up to the first step.
+func (r *run) open(ctx context.Context) error {
+	from, err := r.findCheckpoint()
+	if err != nil {
+		return err
+	}
+	if err := r.openData(ctx, from); err != nil {
+		return err
+	}
+	if r.model, err = r.deps.NewModel(r.cfg.Model); err != nil {
+		return err
+	}
+	if r.engine, err = NewEngine(r.cfg, r.model, r.deps.Backend); err != nil {
+		return err
+	}
+	if from != "" {
+		err = r.restore(from)
+	} else {
+		err = r.engine.Initialize()
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.writeConfig(); err != nil {
+		return err
+	}
+	if r.recorder, err = openRecorder(r.deps.FS, r.cfg.Run.Dir, r.state.Step, r.deps.Now()); err != nil {
+		return err
+	}
+	r.result.Forecast = Predict(r.cfg, r.model, r.engine.Programs(), Machine{FLOPS: r.deps.PeakFLOPS})
+	started := Started{Step: r.state.Step, Steps: r.cfg.Train.Steps, Config: r.cfg, Forecast: r.result.Forecast, TrainTokens: r.prepared.Train.Tokens()}
+	if r.prepared.Validation != nil {
+		started.EvalTokens = r.prepared.Validation.Tokens()
+	}
+	notify(r.deps.Listener.Started, started)
+	return nil
+}
+
+// findCheckpoint returns the directory to resume from, or "".
+func (r *run) findCheckpoint() (string, error) {
+	switch r.deps.Resume {
+	case "auto", "none", "":
+		found, events, err := checkpoint.Latest(r.deps.FS, r.cfg.Run.Dir)
+		for _, e := range events {
+			notify(r.deps.Listener.Checkpoint, e)
+		}
+		if errors.Is(err, checkpoint.ErrNone) || errors.Is(err, checkpoint.ErrNoneGood) {
+			return "", nil
+		}
+		if err != nil {
+			return "", err
+		}
+		r.savedStep, r.result.Checkpoint = int(found.Manifest.Step), found.Path
+		return found.Path, nil
+	}
+	if _, err := checkpoint.Verify(r.deps.FS, r.deps.Resume); err != nil {
+		return "", fmt.Errorf("--resume %s: %w", r.deps.Resume, err)
+	}
+	return r.deps.Resume, nil
+}
+
+// openData opens the tokenizer, frozen in the run or in the checkpoint if it is
+// there, and the shards.
+func (r *run) openData(ctx context.Context, from string) error {
+	var err error
+	if r.tokenizer, err = r.openTokenizer(ctx, from); err != nil {
+		return err
+	}
+	enc, err := NewEncoder(r.tokenizer)
+	if err != nil {
+		return err
+	}
+	if r.cfg.Model.Vocab == 0 {
+		r.cfg.Model.Vocab = enc.VocabSize()
+	}
+	if r.cfg.Model.Vocab < enc.VocabSize() {
+		return fmt.Errorf("model.vocab is %d but the tokenizer has %d tokens; leave model.vocab out to take the tokenizer's", r.cfg.Model.Vocab, enc.VocabSize())
+	}
+	if r.prepared, err = data.Prepare(ctx, r.cfg.Data, enc, r.deps.Listener.Preparing); err != nil {
+		return err
+	}
+	detail := fmt.Sprintf("%d training tokens in %s", r.prepared.Train.Tokens(), r.prepared.Dir)
+	if r.prepared.Reused {
+		detail += " (reused)"
+	}
+	notify(r.deps.Listener.Phase, Phase{"shards", detail})
+	t := r.cfg.Train
+	shape := data.Shape{Batch: t.Batch * t.Accumulate, Context: r.cfg.Model.Context, VocabSize: r.cfg.Model.Vocab, DocumentMask: t.DocumentMask}
+	if r.loader, err = data.NewLoader(r.prepared.Train, data.LoaderConfig{Shape: shape, Seed: r.cfg.Run.Seed}); err != nil {
+		return err
+	}
+	if r.prepared.Validation == nil {
+		return nil
+	}
+	shape.Batch = t.Batch
+	r.eval, err = data.NewEval(r.prepared.Validation, shape, enc)
+	return err
+}
+
+// writeConfig writes the resolved configuration, every default spelled out.
+func (r *run) writeConfig() error {
+	resolved, err := configfile.Encode(r.cfg)
+	if err != nil {
+		return err
+	}
+	return vfs.WriteFile(r.deps.FS, ConfigPath(r.cfg.Run.Dir), func(w io.Writer) error {
+		_, err := w.Write(resolved)
+		return err
+	})
+}
+
+func (r *run) close() {
+	if r.recorder != nil {
+		r.recorder.close()
+	}
+	if r.prepared != nil {
+		r.prepared.Close()
+	}
+}

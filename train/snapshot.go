@@ -1,0 +1,237 @@
+package train
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+
+	"gotrain/autograd/exec"
+	"gotrain/nn"
+	"gotrain/optim"
+	"gotrain/train/checkpoint"
+	"gotrain/train/configfile"
+	"gotrain/train/safetensors"
+)
+
+// Files of a checkpoint beside manifest.json.
+const (
+	ModelFile     = "model.safetensors"
+	OptimizerFile = "optimizer.safetensors"
+	StateFile     = "trainer_state.json"
+)
+
+// State is trainer_state.json: where a run stands, apart from its tensors.
+type State struct {
+	Step    int    `json:"step"`    // optimizer steps done, skipped ones included
+	Applied int    `json:"applied"` // updates made
+	Samples int64  `json:"samples"` // sequences consumed: the position in the data order
+	Tokens  int64  `json:"tokens"`  // positions trained on
+	Guard   Guard  `json:"guard"`
+	Config  string `json:"config"` // the resolved configuration, YAML
+}
+
+// streamElements is the buffer through which a state goes to disk: memory does
+// not grow with the model while it saves.
+const streamElements = 1 << 20
+
+// stateReader streams one state of a store.
+type stateReader struct {
+	store *exec.Store
+	name  string
+	size  int
+}
+
+// WriteTo writes the state's elements, little endian.
+func (r stateReader) WriteTo(w io.Writer) (int64, error) {
+	buf := make([]float32, min(streamElements, r.size))
+	var written int64
+	for off := 0; off < r.size; off += len(buf) {
+		part := buf[:min(len(buf), r.size-off)]
+		if err := r.store.ReadAt(r.name, off, part); err != nil {
+			return written, err
+		}
+		n, err := w.Write(safetensors.Bytes(part))
+		written += int64(n)
+		if err != nil {
+			return written, err
+		}
+	}
+	return written, nil
+}
+
+func stateTensor(store *exec.Store, name string) (safetensors.Tensor, error) {
+	st := store.Get(name)
+	if st == nil {
+		return safetensors.Tensor{}, fmt.Errorf("the model has no state %q", name)
+	}
+	return safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: st.Shape,
+		From: stateReader{store: store, name: name, size: st.Shape.Size()}}, nil
+}
+
+// modelTensors lists the parameters of a model under their Hugging Face names.
+func modelTensors(store *exec.Store, params []nn.Param) ([]safetensors.Tensor, error) {
+	var tensors []safetensors.Tensor
+	for _, p := range params {
+		t, err := stateTensor(store, p.Name)
+		if err != nil {
+			return nil, err
+		}
+		tensors = append(tensors, t)
+	}
+	return tensors, nil
+}
+
+// optimizerTensors lists the optimizer's state.
+func optimizerTensors(store *exec.Store) []safetensors.Tensor {
+	var tensors []safetensors.Tensor
+	for _, name := range store.Names() {
+		if optim.IsState(name) {
+			if t, err := stateTensor(store, name); err == nil {
+				tensors = append(tensors, t)
+			}
+		}
+	}
+	return tensors
+}
+
+// save writes a checkpoint of the current state and makes it the newest.
+func (r *run) save() error {
+	model, err := modelTensors(r.engine.Store(), r.model.Params())
+	if err != nil {
+		return err
+	}
+	resolved, err := configfile.Encode(r.cfg)
+	if err != nil {
+		return err
+	}
+	state := r.state
+	state.Config = string(resolved)
+	files := []checkpoint.File{
+		{Name: ModelFile, Write: func(w io.Writer) error {
+			return safetensors.Write(w, model, map[string]string{"format": "pt"})
+		}},
+		{Name: OptimizerFile, Write: func(w io.Writer) error {
+			return safetensors.Write(w, optimizerTensors(r.engine.Store()), nil)
+		}},
+		jsonFile(StateFile, state),
+	}
+	hub, err := r.hubFiles()
+	if err != nil {
+		return err
+	}
+	if err := r.recorder.log.Sync(); err != nil {
+		return err
+	}
+	saved, err := checkpoint.Save(r.deps.FS, r.cfg.Run.Dir, checkpoint.Checkpoint{Step: int64(r.state.Step), Keep: r.cfg.Train.Keep, Files: append(files, hub...)})
+	if err != nil {
+		return err
+	}
+	r.savedStep, r.result.Checkpoint = r.state.Step, saved.Path
+	for _, e := range saved.Events {
+		notify(r.deps.Listener.Checkpoint, e)
+	}
+	notify(r.deps.Listener.Saved, saved)
+	return nil
+}
+
+// hubFiles are what transformers and other programs read beside the weights.
+func (r *run) hubFiles() ([]checkpoint.File, error) {
+	special := nn.SpecialTokens{BOS: -1, PAD: -1}
+	if e, err := NewEncoder(r.tokenizer); err == nil {
+		special.BOS, special.EOS = int(e.end), []int{int(e.end)}
+	}
+	config, err := nn.ConfigJSON(r.model, special)
+	if err != nil {
+		return nil, err
+	}
+	generation, err := nn.GenerationJSON(special)
+	if err != nil {
+		return nil, err
+	}
+	files, err := tokenizerFiles(r.tokenizer, r.cfg.Model.Context)
+	return append(files, bytesFile("config.json", config), bytesFile("generation_config.json", generation)), err
+}
+
+func bytesFile(name string, content []byte) checkpoint.File {
+	return checkpoint.File{Name: name, Write: func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	}}
+}
+
+func jsonFile(name string, v any) checkpoint.File {
+	return checkpoint.File{Name: name, Write: func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		return e.Encode(v)
+	}}
+}
+
+// restore loads the checkpoint in dir into the engine.
+func (r *run) restore(dir string) error {
+	raw, err := os.ReadFile(filepath.Join(dir, StateFile))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(raw, &r.state); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(dir, StateFile), err)
+	}
+	store := r.engine.Store()
+	if err := LoadParams(store, filepath.Join(dir, ModelFile), r.model.Params()); err != nil {
+		return err
+	}
+	var wanted []string
+	for _, name := range store.Names() {
+		if optim.IsState(name) {
+			wanted = append(wanted, name)
+		}
+	}
+	return loadStates(store, filepath.Join(dir, OptimizerFile), wanted,
+		"the optimizer of the checkpoint is another one; keep optimizer.kind, momentum and ema as they were")
+}
+
+// LoadParams fills the parameters of a model in store from a safetensors file.
+func LoadParams(store *exec.Store, file string, params []nn.Param) error {
+	names := make([]string, len(params))
+	for i, p := range params {
+		names[i] = p.Name
+	}
+	return loadStates(store, file, names, "the file is of another model; keep the model section as it was")
+}
+
+// loadStates reads the named states from a safetensors file. All of them must
+// be there with their shapes; cure ends the error otherwise.
+func loadStates(store *exec.Store, file string, names []string, cure string) error {
+	f, err := safetensors.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sort.Strings(names)
+	var buf []float32
+	for _, name := range names {
+		t, ok := f.Tensor(name)
+		if !ok {
+			return fmt.Errorf("%s: there is no tensor %q: %s", file, name, cure)
+		}
+		st := store.Get(name)
+		if !st.Shape.Equal(t.Shape) {
+			return fmt.Errorf("%s: tensor %q has shape %v, the model wants %s: %s", file, name, t.Shape, st.Shape, cure)
+		}
+		if n := st.Shape.Size(); n > len(buf) {
+			buf = make([]float32, n)
+		}
+		values := buf[:st.Shape.Size()]
+		if err := t.CopyFloat32(values); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		if err := store.Write(name, values); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,159 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gotrain/data"
+	"gotrain/data/bpe"
+	"gotrain/train/checkpoint"
+	"gotrain/train/vfs"
+)
+
+// Encoder is a tokenizer as package data wants it: with the token that ends a
+// document.
+type Encoder struct {
+	*bpe.Tokenizer
+	end int32
+}
+
+// endTokens are the names of the end-of-document token in families of models.
+var endTokens = []string{bpe.EndOfText, "<|end_of_text|>", "</s>", "<eos>"}
+
+// NewEncoder finds the tokenizer's end-of-text token.
+func NewEncoder(t *bpe.Tokenizer) (Encoder, error) {
+	for _, name := range endTokens {
+		if id, ok := t.Special(name); ok {
+			return Encoder{t, id}, nil
+		}
+	}
+	return Encoder{}, fmt.Errorf("the tokenizer has no end-of-text token; add one of %v as a special token", endTokens)
+}
+
+// EndOfText returns the token that ends a document.
+func (e Encoder) EndOfText() int32 { return e.end }
+
+// VocabSize returns the number of token ids.
+func (e Encoder) VocabSize() int { return e.Vocab() }
+
+// TokenizerDir is the directory of a run's frozen tokenizer.
+func TokenizerDir(runDir string) string { return filepath.Join(runDir, "tokenizer") }
+
+// openTokenizer loads the tokenizer of the checkpoint, else the one frozen in
+// the run, else what the configuration names, and freezes it in the run.
+func (r *run) openTokenizer(ctx context.Context, from string) (*bpe.Tokenizer, error) {
+	frozen := TokenizerDir(r.cfg.Run.Dir)
+	for _, dir := range []string{from, frozen} {
+		if dir == "" {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(dir, "tokenizer.json")); err == nil {
+			return bpe.Load(filepath.Join(dir, "tokenizer.json"))
+		}
+	}
+	t, err := MakeTokenizer(ctx, r.cfg, r.deps.Listener.Phase)
+	if err != nil {
+		return nil, err
+	}
+	if err := vfs.MkdirAll(r.deps.FS, frozen); err != nil {
+		return nil, err
+	}
+	files, err := tokenizerFiles(t, r.cfg.Model.Context)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		if err := vfs.WriteFile(r.deps.FS, filepath.Join(frozen, f.Name), f.Write); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// MakeTokenizer loads or fits the tokenizer that cfg describes.
+func MakeTokenizer(ctx context.Context, cfg Config, phase func(Phase)) (*bpe.Tokenizer, error) {
+	c := cfg.Tokenizer
+	switch {
+	case c.Path != "":
+		return LoadTokenizer(c.Path)
+	case c.Kind == "bytes":
+		return bpe.Bytes()
+	}
+	corpus, err := data.OpenCorpus(cfg.Data)
+	if err != nil {
+		return nil, err
+	}
+	var t *bpe.Tokenizer
+	if c.Kind == "characters" {
+		var text []byte
+		for doc, err := range trainingText(corpus) {
+			if err != nil {
+				return nil, err
+			}
+			text = append(text, doc...)
+		}
+		t, err = bpe.Characters(text)
+	} else {
+		var pattern bpe.Pattern
+		if pattern, err = bpe.ParsePattern(c.Pattern); err != nil {
+			return nil, err
+		}
+		t, err = bpe.Train(ctx, trainingText(corpus), bpe.TrainConfig{
+			Pattern: pattern, Vocab: c.Vocab, Special: []string{bpe.EndOfText}, Workers: cfg.Threads,
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	notify(phase, Phase{"tokenizer", fmt.Sprintf("%s, %d tokens, fitted to the training text", c.Kind, t.Vocab())})
+	return t, nil
+}
+
+// trainingText streams the documents that are not held out.
+func trainingText(c *data.Corpus) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for doc, err := range c.Documents() {
+			if err == nil && doc.Split == data.Validation {
+				continue
+			}
+			if !yield(doc.Text, err) {
+				return
+			}
+		}
+	}
+}
+
+// LoadTokenizer reads a tokenizer.json, a directory that holds one, or a
+// .tiktoken rank file whose name tells its encoding.
+func LoadTokenizer(path string) (*bpe.Tokenizer, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, "tokenizer.json")
+	}
+	if name, ok := strings.CutSuffix(filepath.Base(path), ".tiktoken"); ok {
+		encoding, err := bpe.EncodingByName(name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return bpe.LoadTiktoken(path, encoding)
+	}
+	return bpe.Load(path)
+}
+
+// tokenizerFiles are the tokenizer as Hugging Face reads it, for sequences of at
+// most context tokens.
+func tokenizerFiles(t *bpe.Tokenizer, context int) ([]checkpoint.File, error) {
+	roles := bpe.Roles{MaxLength: context}
+	if e, err := NewEncoder(t); err == nil {
+		name := string(t.TokenBytes(e.end))
+		roles.BOS, roles.EOS = name, name
+	}
+	config, err := t.ConfigJSON(roles)
+	if err != nil {
+		return nil, err
+	}
+	return []checkpoint.File{bytesFile("tokenizer.json", t.AppendJSON(nil)), bytesFile("tokenizer_config.json", config)}, nil
+}
