@@ -108,8 +108,8 @@ type GEMM struct {
 	shared  []float32
 	workers []worker
 
-	call                                        // of Mul in progress
-	packShared, multiply func(task, worker int) // bound once
+	call                                                     // of Mul in progress
+	packShared, multiply, multiplyFew func(task, worker int) // bound once
 }
 
 // A worker is the private memory of one worker of the Pool.
@@ -134,6 +134,8 @@ type call struct {
 	columns   bool // tasks are panels of columns
 	blockRows int  // else blocks of so many rows …
 	segments  int  // … and panels of columns in so many parts
+
+	fewColumns int // columns of a task of a product of few rows
 }
 
 // NewGEMM allocates the buffers for products on pool by the kernels of isa.
@@ -151,7 +153,7 @@ func NewGEMM(pool *Pool, isa ISA) *GEMM {
 		w.b = alignedFloats(blockSteps * g.float.width)
 		w.edge = alignedFloats(panelRows * g.float.width)
 	}
-	g.packShared, g.multiply = g.packTask, g.multiplyTask
+	g.packShared, g.multiply, g.multiplyFew = g.packTask, g.multiplyTask, g.fewTask
 	return g
 }
 
@@ -178,12 +180,23 @@ func roundUp(a, b int) int { return ceilDiv(a, b) * b }
 // Mul computes the product on all workers of the Pool. Calls must not overlap.
 func (g *GEMM) Mul(args *Args) {
 	args.validate()
-	if args.M*args.N*args.K <= smallProduct {
-		g.mulSerial(0, args)
-		return
-	}
 	c := &g.call
 	c.begin(g, args)
+	switch {
+	case c.few(sharedFloats):
+		g.mulFew()
+	case args.M*args.N*args.K <= smallProduct:
+		g.mulSerial(0, args)
+	default:
+		g.mulBlocked()
+	}
+	g.call = call{}
+}
+
+// mulBlocked computes the product chunk by chunk.
+func (g *GEMM) mulBlocked() {
+	c := &g.call
+	args := c.args
 	c.columns = c.args.M <= residentRows && args.N > args.M
 	c.blockRows = min(max(roundUp(args.M/8, panelRows), 16), 64)
 	maxN := args.N
@@ -197,7 +210,6 @@ func (g *GEMM) Mul(args *Args) {
 			g.mulChunk()
 		}
 	}
-	g.call = call{}
 }
 
 // begin sets what the whole product has in common.

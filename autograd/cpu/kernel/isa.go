@@ -58,6 +58,13 @@ type kernels struct {
 	// 2k+1 (high half), and strides count such elements.
 	pairs bool
 
+	// dot sets sums[r] = Σₖ x[k]·w[r·ld + k] for r < 4; k is a multiple of 32.
+	// axpy adds Σ x[r]·w[r·ld + j] over r < 4 to y[j], j < n, a multiple of 16.
+	// With pairs, x holds pairs and w is rounded on the way. Both nil: few rows
+	// get no kernels of their own.
+	dot  func(x, w *float32, k, ld int, sums *float32)
+	axpy func(x, w *float32, n, ld int, y *float32)
+
 	// peak runs n rounds of multiply-adds on registers, peakOps operations each.
 	peak    func(n int)
 	peakOps int
@@ -76,6 +83,8 @@ func genericKernels(bf16 bool) kernels {
 	}
 	if bf16 {
 		k.round = roundGeneric
+	} else {
+		k.dot, k.axpy = dotGeneric, axpyGeneric
 	}
 	return k
 }

@@ -23,33 +23,40 @@ func Supported() []ISA {
 }
 
 func (i ISA) kernels(bf16 bool) kernels {
-	if i == Generic {
-		return genericKernels(bf16)
-	}
-	k := kernels{
-		lanes:      16,
-		tile:       [3]func(*tile){tileAVX512_1, tileAVX512_2, tileAVX512_3},
-		packAlong:  packAlongAVX2,
-		packAcross: packAcrossAVX2,
-		peak:       peakAVX512,
-	}
+	var k kernels
 	switch {
+	case i == Generic:
+		return genericKernels(bf16)
+	case i == AVX2:
+		k = kernels{
+			lanes: 8,
+			tile:  [3]func(*tile){tileAVX2_1, tileAVX2_2, tileAVX2_3},
+			dot:   dotAVX2, axpy: axpyAVX2, peak: peakAVX2,
+		}
 	case i == AVX512BF16 && bf16:
-		k.tile = [3]func(*tile){tileBF16_1, tileBF16_2, tileBF16_3}
-		k.packAlong, k.packAcross = packAlongBF16, packAcrossBF16
-		k.pairs, k.peak = true, peakBF16
-	case bf16:
-		k.round = roundAVX2
-	}
-	if i == AVX2 {
-		k.lanes = 8
-		k.tile = [3]func(*tile){tileAVX2_1, tileAVX2_2, tileAVX2_3}
-		k.peak = peakAVX2
+		k = kernels{
+			lanes: 16, pairs: true,
+			tile:      [3]func(*tile){tileBF16_1, tileBF16_2, tileBF16_3},
+			packAlong: packAlongBF16, packAcross: packAcrossBF16,
+			dot: dotBF16, axpy: axpyBF16, peak: peakBF16,
+		}
+	default:
+		k = kernels{
+			lanes: 16,
+			tile:  [3]func(*tile){tileAVX512_1, tileAVX512_2, tileAVX512_3},
+			dot:   dotAVX512, axpy: axpyAVX512, peak: peakAVX512,
+		}
 	}
 	k.width = 3 * k.lanes
 	k.peakOps = 2 * 12 * k.lanes
 	if k.pairs {
 		k.peakOps *= 2
+		return k
+	}
+	k.packAlong, k.packAcross = packAlongAVX2, packAcrossAVX2
+	if bf16 {
+		k.round = roundAVX2
+		k.dot, k.axpy = nil, nil // they would not round
 	}
 	return k
 }

@@ -17,9 +17,16 @@ func (g *GEMM) mulSerial(worker int, args *Args) {
 	var c call
 	c.begin(g, args)
 	c.k, c.n = args.K, args.N
-	for i := range c.blocks() {
-		for row := 0; row < args.M; row += maxBlockRows {
-			w.serialBlock(&c, i, row, min(maxBlockRows, args.M-row))
+	if c.few(len(w.b)) {
+		c.packFew(w.b)
+		for from := 0; from < args.N; from += maxFewColumns {
+			w.multiplyFew(&c, w.b, from, min(from+maxFewColumns, args.N))
+		}
+	} else {
+		for i := range c.blocks() {
+			for row := 0; row < args.M; row += maxBlockRows {
+				w.serialBlock(&c, i, row, min(maxBlockRows, args.M-row))
+			}
 		}
 	}
 	if args.Tile != nil {

@@ -11,12 +11,17 @@ import (
 
 const chains = 12 // independent sums: latency 4 to 6 × 2 per cycle
 
+const head = `
+Multiply-adds on registers, as many independent chains as hide the latency: the
+highest rate of arithmetic of the core.
+`
+
 func main() {
 	ConstraintExpr(x86.Constraint)
 	loop("peakAVX2", x86.Y, false)
 	loop("peakAVX512", x86.Z, false)
 	loop("peakBF16", x86.Z, true)
-	Generate()
+	x86.Generate(head)
 }
 
 func loop(name string, regs []reg.VecPhysical, pairs bool) {

@@ -1,0 +1,181 @@
+package kernel
+
+import (
+	"math"
+	"unsafe"
+)
+
+const (
+	fewRows       = 4        // rows of A up to which B is read in place
+	fewTaskSize   = 64 << 10 // elements of B per task, about
+	maxFewColumns = 1024     // columns of C whose sums stay in the L1 cache
+)
+
+// few says whether the product has so few rows that packing B would cost more
+// than it gains, as in decoding; capacity is the room for A, in floats.
+func (c *call) few(capacity int) bool {
+	return c.kn.dot != nil && c.args.M <= fewRows && c.args.M*c.args.K <= capacity
+}
+
+// mulFew computes a product of few rows on the Pool.
+func (g *GEMM) mulFew() {
+	c := &g.call
+	args := c.args
+	c.packFew(g.shared)
+	c.fewColumns = min(roundUp(max(fewTaskSize/args.K, 1), 64), maxFewColumns)
+	tasks := ceilDiv(args.N, c.fewColumns)
+	if tasks == 1 {
+		g.fewTask(0, 0)
+		return
+	}
+	g.pool.For(tasks, g.multiplyFew)
+}
+
+// fewTask computes one range of columns of C.
+func (g *GEMM) fewTask(task, worker int) {
+	c := &g.call
+	from := task * c.fewColumns
+	to := min(from+c.fewColumns, c.args.N)
+	g.workers[worker].multiplyFew(c, g.shared, from, to)
+	if c.args.Tile != nil {
+		c.args.Tile(0, c.args.M, from, to, worker)
+	}
+}
+
+// packFew copies A to dst, row by row, as the dot and axpy kernels read it.
+func (c *call) packFew(dst []float32) {
+	for m := range c.args.M {
+		row := dst[m*c.kn.steps(c.args.K):]
+		for k := 0; k < c.args.K; k++ {
+			v := c.a.element(m, k)
+			if c.kn.pairs {
+				pair := uint32(bfloat16(v))
+				if k+1 < c.args.K {
+					pair |= uint32(bfloat16(c.a.element(m, k+1))) << 16
+				}
+				row[k/2] = math.Float32frombits(pair)
+				k++
+				continue
+			}
+			row[k] = v
+		}
+	}
+}
+
+// multiplyFew computes columns [from, to), at most maxFewColumns, of all rows of C. x is A as
+// packFew leaves it.
+func (w *worker) multiplyFew(c *call, x []float32, from, to int) {
+	args := c.args
+	n := to - from
+	sums := w.a[:args.M*n]
+	if args.TransB {
+		w.dots(c, sums, x, from, to)
+	} else {
+		c.axpys(sums, x, from, to)
+	}
+	for m := range args.M {
+		var src, bias *float32
+		if args.Accumulate {
+			src = &args.C[m*args.LDC+from]
+		} else if args.Residual != nil {
+			src = &args.Residual[m*args.LDR+from]
+		}
+		if args.Bias != nil {
+			bias = &args.Bias[from]
+		}
+		finishRow(args.C[m*args.LDC+from:][:n], sums[m*n:][:n], src, bias)
+	}
+}
+
+// dots sets sums, of shape (M, to-from), to A·Bᵀ by scalar products.
+func (w *worker) dots(c *call, sums, x []float32, from, to int) {
+	args, n := c.args, to-from
+	sum := w.edge[:4]
+	fast := args.K &^ 31
+	for j := 0; j < n; j += 4 {
+		rows, ld := min(4, n-j), args.LDB
+		step := 1
+		if rows == 4 {
+			step = 4
+		} else {
+			ld = 0 // one row, four times
+		}
+		for r := 0; r < rows; r += step {
+			row := (from + j + r) * args.LDB
+			for m := range args.M {
+				clear(sum)
+				if fast > 0 {
+					c.kn.dot(&x[m*c.kn.steps(args.K)], &args.B[row], fast, ld, &sum[0])
+				}
+				for i := range step {
+					for k := fast; k < args.K; k++ {
+						sum[i] += c.round(c.a.element(m, k)) * c.round(args.B[row+i*args.LDB+k])
+					}
+					sums[m*n+j+r+i] = sum[i]
+				}
+			}
+		}
+	}
+}
+
+// axpys sets sums, of shape (M, to-from), to A·B by adding multiples of rows of B.
+func (c *call) axpys(sums, x []float32, from, to int) {
+	args, n := c.args, to-from
+	clear(sums)
+	fast := n &^ 15
+	for k := 0; k < args.K; k += 4 {
+		done := 0 // columns that the fast loop covers
+		if k+4 <= args.K {
+			done = fast
+		}
+		for m := range args.M {
+			y := sums[m*n:][:n]
+			if done > 0 {
+				at := m*c.kn.steps(args.K) + c.kn.steps(k)
+				c.kn.axpy(&x[at], &args.B[k*args.LDB+from], done, args.LDB, &y[0])
+			}
+			if done == n {
+				continue
+			}
+			for kk := k; kk < min(k+4, args.K); kk++ {
+				v := c.round(c.a.element(m, kk))
+				for j := done; j < n; j++ {
+					y[j] += v * c.round(args.B[kk*args.LDB+from+j])
+				}
+			}
+		}
+	}
+}
+
+// round rounds to bfloat16 where the product does.
+func (c *call) round(x float32) float32 {
+	if c.args.BF16 {
+		return RoundBF16(x)
+	}
+	return x
+}
+
+// dotGeneric is the definition of kernels.dot.
+func dotGeneric(x, w *float32, k, ld int, sums *float32) {
+	xs, out := unsafe.Slice(x, k), (*[4]float32)(unsafe.Pointer(sums))
+	for r := range out {
+		s0, s1 := float32(0), float32(0)
+		row := unsafe.Slice(at(w, 4*r*ld), k)
+		for i := 0; i+1 < len(row) && i+1 < len(xs); i += 2 {
+			s0 += xs[i] * row[i]
+			s1 += xs[i+1] * row[i+1]
+		}
+		out[r] = s0 + s1
+	}
+}
+
+// axpyGeneric is the definition of kernels.axpy.
+func axpyGeneric(x, w *float32, n, ld int, y *float32) {
+	xs, out := (*[4]float32)(unsafe.Pointer(x)), unsafe.Slice(y, n)
+	for r, v := range xs {
+		row := unsafe.Slice(at(w, 4*r*ld), n)
+		for j := range out {
+			out[j] += v * row[j]
+		}
+	}
+}
