@@ -173,6 +173,7 @@ func TestStepDoesNotAllocate(t *testing.T) {
 	}
 	defer b.Close()
 	tr := newTrainer(t, b, tinyGPT, plan.Options{})
+	tr.step(t)
 	if n := testing.AllocsPerRun(10, func() {
 		if err := tr.Run(); err != nil {
 			t.Fatal(err)

@@ -1,0 +1,494 @@
+package optest
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"gotrain/autograd/ir"
+)
+
+// draw is the source of all data of the table.
+var draw = rand.New(rand.NewPCG(1, 2))
+
+func fill(f func() float64, shape []int) arg {
+	a := arg{shape: shape, floats: make([]float32, ir.Shape(shape).Size())}
+	for i := range a.floats {
+		a.floats[i] = float32(f())
+	}
+	return a
+}
+
+// normal draws from N(0, 1).
+func normal(shape ...int) arg { return fill(draw.NormFloat64, shape) }
+
+// wide draws from N(0, 5²): saturated activations and peaked softmaxes.
+func wide(shape ...int) arg {
+	return fill(func() float64 { return 5 * draw.NormFloat64() }, shape)
+}
+
+// positive draws from [0.5, 1.5).
+func positive(shape ...int) arg { return fill(func() float64 { return 0.5 + draw.Float64() }, shape) }
+
+// about draws from N(mean, 0.1²).
+func about(mean float64, shape ...int) arg {
+	return fill(func() float64 { return mean + 0.1*draw.NormFloat64() }, shape)
+}
+
+// values is a vector of the given numbers.
+func values(x ...float32) arg { return arg{shape: ir.Shape{len(x)}, floats: x} }
+
+// ints is a vector of the given numbers.
+func ints(x ...int32) arg { return arg{shape: ir.Shape{len(x)}, ints: x} }
+
+// below draws n integers from [0, limit).
+func below(limit, n int) arg {
+	a := arg{shape: ir.Shape{n}, ints: make([]int32, n)}
+	for i := range a.ints {
+		a.ints[i] = int32(draw.IntN(limit))
+	}
+	return a
+}
+
+// targets is below with every fifth ignored.
+func targets(limit, n int) arg {
+	a := below(limit, n)
+	for i := 2; i < n; i += 5 {
+		a.ints[i] = -1
+	}
+	return a
+}
+
+// documents numbers runs of about length tokens in each of batch rows, of which
+// the last padding tokens are -1.
+func documents(batch, tokens, length, padding int) arg {
+	a := arg{shape: ir.Shape{batch * tokens}, ints: make([]int32, batch*tokens)}
+	for b := range batch {
+		for t := range tokens {
+			a.ints[b*tokens+t] = int32((t + b) / length)
+			if t >= tokens-padding {
+				a.ints[b*tokens+t] = -1
+			}
+		}
+	}
+	return a
+}
+
+// none is an absent optional.
+var none arg
+
+// one is ir.Shape{1}.
+var one = ir.Shape{1}
+
+func s(dims ...int) ir.Shape { return dims }
+
+// hyper is a step with learning rate 0.1 at t = 3 of β = (0.9, 0.99).
+func hyper() arg { return values(0.1, 1-0.9*0.9*0.9, 1-0.99*0.99*0.99, 0, 0, 0, 0, 0) }
+
+// perm writes the permutation of a Transpose.
+func perm(p ...int8) (a [ir.MaxAxes]int8) {
+	copy(a[:], p)
+	return a
+}
+
+// axes marks the axes of a ReduceSum.
+func axes(list ...int) (a [ir.MaxAxes]bool) {
+	for _, i := range list {
+		a[i] = true
+	}
+	return a
+}
+
+// cases is the table. Sizes: odd ones beside every vector width, one that is
+// split over threads, one that is a single element or row.
+var cases = concat(
+	embeddingCases(), matMulCases(), normCases(), activationCases(), attentionCases(), cachedCases(),
+	lossCases(), elementwiseCases(), shapeCases(), optimizerCases(),
+)
+
+func concat(lists ...[]opCase) (all []opCase) {
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}
+
+func embeddingCases() []opCase {
+	return []opCase{
+		{"small", ir.Embedding, ir.Attrs{}, []arg{below(7, 5), normal(7, 3)}, []ir.Shape{s(5, 3)}},
+		{"large", ir.Embedding, ir.Attrs{}, []arg{below(100, 600), normal(100, 67)}, []ir.Shape{s(600, 67)}},
+		{"repeated", ir.EmbeddingBackward, ir.Attrs{}, []arg{ints(3, 0, 3, 3, 6), normal(5, 3), none}, []ir.Shape{s(7, 3)}},
+		{"addend", ir.EmbeddingBackward, ir.Attrs{}, []arg{below(7, 5), normal(5, 3), normal(7, 3)}, []ir.Shape{s(7, 3)}},
+		{"large", ir.EmbeddingBackward, ir.Attrs{}, []arg{below(50, 600), normal(600, 131), none}, []ir.Shape{s(50, 131)}},
+		{"large addend", ir.EmbeddingBackward, ir.Attrs{}, []arg{below(900, 600), normal(600, 131), normal(900, 131)}, []ir.Shape{s(900, 131)}},
+	}
+}
+
+func matMulCases() []opCase {
+	var list []opCase
+	add := func(name string, attrs ir.Attrs, in []arg, out ...ir.Shape) {
+		for len(in) < 5 {
+			in = append(in, none)
+		}
+		list = append(list, opCase{name, ir.MatMul, attrs, in, append(out, nil)[:2]})
+	}
+	type dims struct{ m, n, k int }
+	for _, d := range []dims{{1, 1, 1}, {5, 7, 3}, {1, 65, 33}, {64, 48, 96}, {130, 97, 70}, {300, 50, 520}} {
+		for t := range 4 {
+			a, b := normal(d.m, d.k), normal(d.k, d.n)
+			attrs := ir.Attrs{TransA: t&1 != 0, TransB: t&2 != 0}
+			if attrs.TransA {
+				a.shape = s(d.k, d.m)
+			}
+			if attrs.TransB {
+				b.shape = s(d.n, d.k)
+			}
+			name := fmt.Sprintf("%dx%dx%d transA=%t transB=%t", d.m, d.n, d.k, attrs.TransA, attrs.TransB)
+			add(name, attrs, []arg{a, b}, s(d.m, d.n))
+			attrs.Compute = ir.BF16
+			add(name+" bf16", attrs, []arg{a, b}, s(d.m, d.n))
+		}
+	}
+	for _, act := range []ir.Act{ir.GELU, ir.GELUTanh, ir.SiLU, ir.ReLU2, ir.ReLU} {
+		add("bias "+act.String(), ir.Attrs{TransB: true, Act: act}, []arg{normal(70, 9), normal(50, 9), normal(50)}, s(70, 50))
+		add("pre "+act.String(), ir.Attrs{TransB: true, Act: act}, []arg{normal(70, 9), normal(50, 9), normal(50)}, s(70, 50), s(70, 50))
+		add("backward "+act.String(), ir.Attrs{Act: act, ActBackward: true}, []arg{normal(70, 9), normal(9, 50), none, none, normal(70, 50)}, s(70, 50))
+	}
+	add("bias", ir.Attrs{}, []arg{normal(33, 20), normal(20, 65), normal(65)}, s(33, 65))
+	add("addend", ir.Attrs{}, []arg{normal(33, 20), normal(20, 65), none, normal(33, 65)}, s(33, 65))
+	add("bias addend", ir.Attrs{TransB: true}, []arg{normal(130, 20), normal(65, 20), normal(65), normal(130, 65)}, s(130, 65))
+	add("bias addend act pre", ir.Attrs{Act: ir.GELUTanh}, []arg{normal(33, 20), normal(20, 65), normal(65), normal(33, 65)}, s(33, 65), s(33, 65))
+	add("long backward", ir.Attrs{Act: ir.SiLU, ActBackward: true}, []arg{normal(2100, 9), normal(9, 20), none, none, normal(2100, 20)}, s(2100, 20))
+	add("long backward transA", ir.Attrs{TransA: true, Act: ir.SiLU, ActBackward: true}, []arg{normal(9, 1100), normal(9, 20), none, none, normal(1100, 20)}, s(1100, 20))
+	add("batched", ir.Attrs{TransB: true}, []arg{normal(2, 3, 17, 9), normal(2, 3, 21, 9)}, s(2, 3, 17, 21))
+	add("batched act", ir.Attrs{TransA: true, Act: ir.SiLU}, []arg{normal(3, 9, 17), normal(3, 9, 21), normal(21), normal(3, 17, 21)}, s(3, 17, 21), s(3, 17, 21))
+	add("batched backward", ir.Attrs{Act: ir.ReLU2, ActBackward: true}, []arg{normal(3, 17, 9), normal(3, 9, 21), none, none, normal(3, 17, 21)}, s(3, 17, 21))
+	add("batched large", ir.Attrs{}, []arg{normal(2, 210, 200), normal(2, 200, 201)}, s(2, 210, 201))
+	return list
+}
+
+func normCases() []opCase {
+	var list []opCase
+	for _, d := range []struct{ rows, cols int }{{1, 1}, {3, 5}, {7, 64}, {700, 67}} {
+		n, w := d.rows, d.cols
+		x, row, rows := s(n, w), s(w), s(n)
+		name := fmt.Sprintf("%dx%d", n, w)
+		list = append(list,
+			opCase{name, ir.LayerNorm, ir.Attrs{Eps: 1e-5}, []arg{normal(n, w), normal(w), normal(w)}, []ir.Shape{x, rows, rows}},
+			opCase{name + " no bias", ir.LayerNorm, ir.Attrs{Eps: 1e-5}, []arg{about(3, n, w), normal(w), none}, []ir.Shape{x, rows, rows}},
+			opCase{name, ir.LayerNormBackward, ir.Attrs{Eps: 1e-5},
+				[]arg{normal(n, w), normal(w), normal(n), positive(n), normal(n, w), none}, []ir.Shape{x, row, row}},
+			opCase{name + " addend no bias", ir.LayerNormBackward, ir.Attrs{Eps: 1e-5},
+				[]arg{normal(n, w), normal(w), normal(n), positive(n), normal(n, w), normal(n, w)}, []ir.Shape{x, row, nil}},
+			opCase{name, ir.RMSNorm, ir.Attrs{Eps: 1e-6}, []arg{normal(n, w), normal(w)}, []ir.Shape{x, rows}},
+			opCase{name, ir.RMSNormBackward, ir.Attrs{Eps: 1e-6},
+				[]arg{normal(n, w), normal(w), positive(n), normal(n, w), none}, []ir.Shape{x, row}},
+			opCase{name + " addend", ir.RMSNormBackward, ir.Attrs{Eps: 1e-6},
+				[]arg{normal(n, w), normal(w), positive(n), normal(n, w), normal(n, w)}, []ir.Shape{x, row}},
+			opCase{name, ir.ColumnSum, ir.Attrs{}, []arg{normal(n, w), none}, []ir.Shape{row}},
+			opCase{name + " addend", ir.ColumnSum, ir.Attrs{}, []arg{normal(n, w), normal(w)}, []ir.Shape{row}},
+		)
+	}
+	return append(list,
+		opCase{"3 axes", ir.LayerNorm, ir.Attrs{Eps: 1e-5}, []arg{normal(2, 3, 5), normal(5), normal(5)}, []ir.Shape{s(2, 3, 5), s(6), s(6)}},
+		opCase{"3 axes", ir.ColumnSum, ir.Attrs{}, []arg{normal(2, 3, 5), none}, []ir.Shape{s(5)}},
+	)
+}
+
+func activationCases() []opCase {
+	var list []opCase
+	for _, act := range []ir.Act{ir.NoAct, ir.GELU, ir.GELUTanh, ir.SiLU, ir.ReLU2, ir.ReLU} {
+		for _, shape := range []ir.Shape{{1, 1}, {3, 21}, {90, 101}} {
+			name := act.String() + shape.String()
+			list = append(list,
+				opCase{name, ir.Activation, ir.Attrs{Act: act}, []arg{wide(shape...)}, []ir.Shape{shape}},
+				opCase{name, ir.ActivationBackward, ir.Attrs{Act: act}, []arg{wide(shape...), normal(shape...)}, []ir.Shape{shape}})
+		}
+	}
+	for _, shape := range []ir.Shape{{1, 1}, {3, 21}, {90, 101}} {
+		list = append(list,
+			opCase{shape.String(), ir.SwiGLU, ir.Attrs{}, []arg{wide(shape...), normal(shape...)}, []ir.Shape{shape}},
+			opCase{shape.String(), ir.SwiGLUBackward, ir.Attrs{}, []arg{wide(shape...), normal(shape...), normal(shape...)}, []ir.Shape{shape, shape}},
+			opCase{shape.String(), ir.Softmax, ir.Attrs{}, []arg{wide(shape...)}, []ir.Shape{shape}},
+			opCase{shape.String(), ir.SoftmaxBackward, ir.Attrs{}, []arg{positive(shape...), normal(shape...)}, []ir.Shape{shape}},
+			opCase{shape.String(), ir.Dropout, ir.Attrs{P: 0.3, Site: 5}, []arg{normal(shape...), ints(17, -4, 9, 1)}, []ir.Shape{shape}})
+	}
+	for _, inverse := range []bool{false, true} {
+		attrs := ir.Attrs{Heads: 3, HeadDim: 10, Inverse: inverse}
+		name := fmt.Sprintf("inverse=%t", inverse)
+		list = append(list,
+			opCase{name, ir.RoPE, attrs, []arg{normal(6, 30), normal(9, 10), below(9, 6)}, []ir.Shape{s(6, 30)}},
+			opCase{name + " large", ir.RoPE, attrs, []arg{normal(700, 30), normal(9, 10), below(9, 700)}, []ir.Shape{s(700, 30)}})
+	}
+	return list
+}
+
+// attentionShape is one attention: segments lists the length of the documents,
+// 0 for no mask, and the padding at the end.
+type attentionShape struct {
+	name               string
+	batch, t, s        int
+	heads, kv, hd      int
+	causal             bool
+	window             int
+	length, padding    int
+	packed, ownKeySegs bool
+}
+
+func attentionCases() []opCase {
+	var list []opCase
+	for _, a := range []attentionShape{
+		{name: "one", batch: 1, t: 1, s: 1, heads: 1, kv: 1, hd: 1},
+		{name: "full", batch: 2, t: 5, s: 5, heads: 2, kv: 2, hd: 7},
+		{name: "causal", batch: 2, t: 70, s: 70, heads: 2, kv: 2, hd: 16, causal: true},
+		{name: "grouped", batch: 1, t: 33, s: 33, heads: 6, kv: 2, hd: 20, causal: true},
+		{name: "window", batch: 2, t: 150, s: 150, heads: 2, kv: 1, hd: 8, causal: true, window: 40},
+		{name: "cross", batch: 2, t: 9, s: 75, heads: 2, kv: 2, hd: 12},
+		{name: "cross causal", batch: 1, t: 9, s: 75, heads: 2, kv: 2, hd: 12, causal: true},
+		{name: "cross long queries", batch: 1, t: 75, s: 9, heads: 2, kv: 2, hd: 12},
+		{name: "documents", batch: 2, t: 90, s: 90, heads: 2, kv: 1, hd: 16, causal: true, length: 13},
+		{name: "padding", batch: 2, t: 90, s: 90, heads: 2, kv: 2, hd: 16, length: 100, padding: 31},
+		{name: "cross segments", batch: 2, t: 20, s: 90, heads: 2, kv: 2, hd: 16, length: 17, padding: 3, ownKeySegs: true},
+		{name: "packed", batch: 2, t: 65, s: 65, heads: 3, kv: 3, hd: 16, causal: true, packed: true},
+		{name: "packed grouped documents", batch: 2, t: 65, s: 65, heads: 4, kv: 2, hd: 10, causal: true, packed: true, length: 20, padding: 5},
+		{name: "large", batch: 2, t: 130, s: 130, heads: 4, kv: 4, hd: 64, causal: true, packed: true},
+	} {
+		list = append(list, a.cases()...)
+	}
+	return list
+}
+
+func (a attentionShape) cases() []opCase {
+	attrs := ir.Attrs{Batch: a.batch, Heads: a.heads, KVHeads: a.kv, HeadDim: a.hd, Window: a.window,
+		Causal: a.causal, Packed: a.packed, Scale: float32(1 / math.Sqrt(float64(a.hd)))}
+	y := s(a.batch*a.t, a.heads*a.hd)
+	kv := s(a.batch*a.s, a.kv*a.hd)
+	in := []arg{normal(y...), normal(kv...), normal(kv...), none, none}
+	gradients := []ir.Shape{y, kv, kv}
+	if a.packed {
+		row := s(a.batch*a.t, (a.heads+2*a.kv)*a.hd)
+		in[0], in[1], in[2] = normal(row...), none, none
+		gradients = []ir.Shape{row, nil, nil}
+	}
+	if a.length > 0 {
+		in[3] = documents(a.batch, a.t, a.length, a.padding)
+	}
+	if a.ownKeySegs {
+		in[4] = documents(a.batch, a.s, a.length, a.padding)
+	}
+	lse := s(a.batch * a.heads * a.t)
+	backward := append(append([]arg(nil), in...), normal(y...), about(math.Log(float64(a.s))+0.5, lse...), normal(y...))
+	return []opCase{
+		{a.name, ir.Attention, attrs, in, []ir.Shape{y, lse}},
+		{a.name, ir.AttentionBackward, attrs, backward, gradients},
+	}
+}
+
+func cachedCases() []opCase {
+	var list []opCase
+	for _, a := range []struct {
+		name          string
+		t, capacity   int
+		heads, kv, hd int
+		window        int
+		positions     []int32
+	}{
+		{"first token", 1, 4, 1, 1, 2, 0, []int32{0}},
+		{"decode", 1, 50, 4, 2, 10, 0, []int32{3, 0, 49}},
+		{"decode long", 1, 700, 4, 1, 64, 0, []int32{699, 100}},
+		{"decode window", 1, 50, 2, 2, 10, 7, []int32{30, 5}},
+		{"prompt", 9, 50, 4, 2, 10, 0, []int32{0, 0}},
+		{"continue", 9, 50, 4, 2, 10, 0, []int32{3, 41}},
+		{"prompt window", 80, 160, 2, 2, 16, 30, []int32{0, 75}},
+		{"prompt large", 130, 200, 4, 2, 32, 0, []int32{0, 70}},
+	} {
+		batch := len(a.positions)
+		q, kv, cache := s(batch*a.t, a.heads*a.hd), s(batch*a.t, a.kv*a.hd), s(batch*a.capacity, a.kv*a.hd)
+		list = append(list, opCase{a.name, ir.AttentionCached,
+			ir.Attrs{Batch: batch, Heads: a.heads, KVHeads: a.kv, HeadDim: a.hd, Window: a.window, Causal: true, Scale: 0.3},
+			[]arg{normal(q...), normal(kv...), normal(kv...), normal(cache...), normal(cache...), ints(a.positions...)}, []ir.Shape{q}})
+	}
+	return list
+}
+
+func lossCases() []opCase {
+	var list []opCase
+	for _, l := range []struct {
+		name     string
+		n, v, d  int
+		rows     int
+		smoothed bool
+	}{
+		{"one", 1, 1, 1, 1, false},
+		{"small", 7, 11, 5, 7, false},
+		{"small smoothed", 7, 11, 5, 3, true},
+		{"chunks", 150, 300, 33, 64, false},
+		{"chunks smoothed", 150, 300, 33, 64, true},
+	} {
+		attrs := ir.Attrs{Rows: l.rows}
+		if l.smoothed {
+			attrs.Smoothing, attrs.ZLoss = 0.1, 1e-2
+		}
+		n, v, d := l.n, l.v, l.d
+		rows, logits, x, w := s(n), s(n, v), s(n, d), s(v, d)
+		norm := values(1 / float32(n))
+		list = append(list,
+			opCase{l.name, ir.CrossEntropy, attrs, []arg{wide(n, v), targets(v, n), norm}, []ir.Shape{one, rows, rows}},
+			opCase{l.name, ir.CrossEntropyBackward, attrs, []arg{wide(n, v), targets(v, n), norm, normal(n), values(0.7)}, []ir.Shape{logits}},
+			opCase{l.name, ir.LinearCrossEntropy, attrs, []arg{normal(n, d), normal(v, d), targets(v, n), norm, none}, []ir.Shape{one, rows, x, w}},
+			opCase{l.name + " addend", ir.LinearCrossEntropy, attrs, []arg{normal(n, d), normal(v, d), targets(v, n), norm, normal(v, d)}, []ir.Shape{one, rows, x, w}},
+			opCase{l.name + " loss only", ir.LinearCrossEntropy, attrs, []arg{normal(n, d), normal(v, d), targets(v, n), norm, none}, []ir.Shape{one, rows, nil, nil}},
+			opCase{l.name + " dx only", ir.LinearCrossEntropy, attrs, []arg{normal(n, d), normal(v, d), targets(v, n), norm, none}, []ir.Shape{one, rows, x, nil}},
+			opCase{l.name + " dw only", ir.LinearCrossEntropy, attrs, []arg{normal(n, d), normal(v, d), targets(v, n), norm, none}, []ir.Shape{one, rows, nil, w}},
+			opCase{l.name, ir.MSE, ir.Attrs{}, []arg{normal(n, v), normal(n, v)}, []ir.Shape{one}},
+			opCase{l.name, ir.MSEBackward, ir.Attrs{}, []arg{normal(n, v), normal(n, v), values(0.7)}, []ir.Shape{logits}},
+		)
+		attrs.Compute = ir.BF16
+		list = append(list, opCase{l.name + " bf16", ir.LinearCrossEntropy, attrs, []arg{normal(n, d), normal(v, d), targets(v, n), norm, none}, []ir.Shape{one, rows, x, w}})
+	}
+	return append(list,
+		opCase{"large", ir.MSE, ir.Attrs{}, []arg{normal(400, 401), normal(400, 401)}, []ir.Shape{one}},
+		opCase{"all ignored", ir.CrossEntropy, ir.Attrs{}, []arg{normal(2, 3), ints(-1, -1), values(1)}, []ir.Shape{one, s(2), s(2)}},
+	)
+}
+
+func elementwiseCases() []opCase {
+	var list []opCase
+	for _, shape := range []ir.Shape{{}, {1}, {3, 21}, {5, 90, 101}} {
+		list = append(list,
+			opCase{shape.String(), ir.Add, ir.Attrs{}, []arg{normal(shape...), normal(shape...)}, []ir.Shape{shape}},
+			opCase{shape.String(), ir.Mul, ir.Attrs{}, []arg{normal(shape...), normal(shape...)}, []ir.Shape{shape}},
+			opCase{shape.String(), ir.Scale, ir.Attrs{Alpha: -1.5}, []arg{normal(shape...)}, []ir.Shape{shape}},
+			opCase{shape.String(), ir.ScaleBy, ir.Attrs{}, []arg{normal(shape...), values(0.3)}, []ir.Shape{shape}})
+	}
+	return list
+}
+
+func shapeCases() []opCase {
+	var list []opCase
+	list = append(list, opCase{"flatten", ir.Reshape, ir.Attrs{}, []arg{normal(3, 4)}, []ir.Shape{s(12)}})
+	for _, t := range []struct {
+		shape ir.Shape
+		perm  []int8
+	}{
+		{s(1, 1), []int8{1, 0}},
+		{s(5, 7), []int8{1, 0}},
+		{s(300, 131), []int8{1, 0}},
+		{s(3, 4, 5), []int8{0, 2, 1}},
+		{s(3, 4, 5), []int8{1, 0, 2}},
+		{s(3, 4, 5), []int8{2, 1, 0}},
+		{s(3, 4, 5), []int8{2, 0, 1}},
+		{s(3, 4, 5), []int8{0, 1, 2}},
+		{s(4, 33, 5, 20), []int8{0, 2, 1, 3}},
+		{s(2, 3, 4, 5, 2, 3), []int8{5, 3, 1, 0, 2, 4}},
+		{s(2, 1, 4, 1), []int8{3, 2, 1, 0}},
+	} {
+		out := make(ir.Shape, len(t.perm))
+		for i, p := range t.perm {
+			out[i] = t.shape[p]
+		}
+		list = append(list, opCase{fmt.Sprint(t.shape, t.perm), ir.Transpose, ir.Attrs{Perm: perm(t.perm...)}, []arg{normal(t.shape...)}, []ir.Shape{out}})
+	}
+	for _, c := range []struct {
+		shape            ir.Shape
+		axis, start, end int
+	}{{s(5), 0, 1, 4}, {s(3, 7), 1, 0, 2}, {s(3, 7), 0, 2, 3}, {s(3, 7, 2), 1, 5, 7}, {s(500, 90), 1, 30, 85}} {
+		out := append(ir.Shape(nil), c.shape...)
+		out[c.axis] = c.end - c.start
+		rest := append(ir.Shape(nil), c.shape...)
+		rest[c.axis] -= out[c.axis]
+		attrs := ir.Attrs{Axis: c.axis, Start: c.start, End: c.end}
+		name := fmt.Sprintf("%v axis %d", c.shape, c.axis)
+		list = append(list,
+			opCase{name, ir.Slice, attrs, []arg{normal(c.shape...)}, []ir.Shape{out}},
+			opCase{name, ir.SliceBackward, attrs, []arg{normal(out...)}, []ir.Shape{c.shape}},
+			opCase{name, ir.Concat, ir.Attrs{Axis: c.axis}, []arg{normal(out...), normal(rest...)}, []ir.Shape{c.shape}})
+	}
+	list = append(list, opCase{"three", ir.Concat, ir.Attrs{Axis: 1}, []arg{normal(2, 1), normal(2, 3), normal(2, 2)}, []ir.Shape{s(2, 6)}})
+	for _, r := range []struct {
+		shape ir.Shape
+		axes  []int
+	}{
+		{s(1), []int{0}},
+		{s(3, 5), nil},
+		{s(3, 5), []int{0, 1}},
+		{s(3, 5), []int{0}},
+		{s(3, 5), []int{1}},
+		{s(3, 4, 5), []int{1}},
+		{s(3, 4, 5), []int{0, 2}},
+		{s(2, 3, 4, 5), []int{0, 2}},
+		{s(2, 3, 4, 5), []int{1, 3}},
+		{s(2, 3, 2, 3, 2, 3), []int{0, 2, 4}},
+		{s(300, 301), []int{0, 1}},
+		{s(90, 7, 101), []int{1}},
+		{s(900, 101), []int{1}},
+	} {
+		attrs := ir.Attrs{Alpha: 0.5, Axes: axes(r.axes...)}
+		reduced := append(ir.Shape(nil), r.shape...)
+		for _, a := range r.axes {
+			reduced[a] = 1
+		}
+		name := fmt.Sprint(r.shape, r.axes)
+		list = append(list,
+			opCase{name, ir.ReduceSum, attrs, []arg{normal(r.shape...)}, []ir.Shape{reduced}},
+			opCase{name, ir.Broadcast, ir.Attrs{Alpha: 0.5}, []arg{normal(reduced...)}, []ir.Shape{r.shape}})
+	}
+	return list
+}
+
+func optimizerCases() []opCase {
+	var list []opCase
+	for _, shape := range []ir.Shape{{1}, {5, 7}, {40, 30}, {300, 171}} {
+		for _, clip := range []struct {
+			name string
+			arg  arg
+		}{{"", none}, {" clip", values(0.4)}, {" skip", values(nan)}} {
+			name := shape.String() + clip.name
+			p, g, m, v := normal(shape...), normal(shape...), normal(shape...), positive(shape...)
+			base := ir.Attrs{Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Decay: 0.1, LRScale: 0.5}
+			nesterov := base
+			nesterov.Nesterov = true
+			muon, muonNesterov := base, nesterov
+			muon.NewtonSchulz, muonNesterov.NewtonSchulz = 5, 5
+			plainSGD := base
+			plainSGD.Beta1 = 0
+			list = append(list,
+				opCase{name, ir.AdamW, base, []arg{p, g, m, v, hyper(), clip.arg}, nil},
+				opCase{name, ir.SGD, base, []arg{p, g, m, hyper(), clip.arg}, nil},
+				opCase{name + " first", ir.SGD, base, []arg{p, g, m, values(0.1, 0, 0, 0, 1, 0, 0, 0), clip.arg}, nil},
+				opCase{name + " nesterov", ir.SGD, nesterov, []arg{p, g, m, hyper(), clip.arg}, nil},
+				opCase{name + " no momentum", ir.SGD, plainSGD, []arg{p, g, none, hyper(), clip.arg}, nil},
+				opCase{name, ir.Lion, base, []arg{p, g, m, hyper(), clip.arg}, nil},
+				opCase{name, ir.Muon, muon, []arg{p, g, m, hyper(), clip.arg}, nil},
+				opCase{name + " nesterov", ir.Muon, muonNesterov, []arg{p, g, m, hyper(), clip.arg}, nil},
+				opCase{name, ir.EMA, base, []arg{m, p, clip.arg}, nil},
+			)
+		}
+	}
+	bf16 := ir.Attrs{Beta1: 0.9, LRScale: 1, NewtonSchulz: 5, Compute: ir.BF16}
+	list = append(list,
+		opCase{"wide", ir.Muon, ir.Attrs{Beta1: 0.9, LRScale: 1, NewtonSchulz: 5}, []arg{normal(30, 90), normal(30, 90), normal(30, 90), hyper(), none}, nil},
+		opCase{"bf16", ir.Muon, bf16, []arg{normal(90, 30), normal(90, 30), normal(90, 30), hyper(), none}, nil},
+	)
+	inf := float32(math.Inf(1))
+	limit := values(0.1, 0, 0, 3, 0, 0, 0, 0)
+	for _, g := range []struct {
+		name  string
+		max   float32
+		hyper arg
+		grads []arg
+	}{
+		{"one", 0, hyper(), []arg{values(3)}},
+		{"below", 100, hyper(), []arg{normal(3, 5), normal(7)}},
+		{"clipped", 1, hyper(), []arg{normal(3, 5), normal(7), normal(1)}},
+		{"zero", 1, hyper(), []arg{values(0, 0)}},
+		{"nan", 1, hyper(), []arg{normal(3, 5), values(1, nan)}},
+		{"inf", 1, hyper(), []arg{values(inf, 1)}},
+		{"above limit", 1, limit, []arg{values(3, 4)}},
+		{"within limit", 1, limit, []arg{values(1, 1)}},
+		{"large", 1, hyper(), []arg{normal(400, 401), normal(7), normal(300, 300)}},
+	} {
+		list = append(list, opCase{g.name, ir.GradNorm, ir.Attrs{MaxNorm: g.max}, append([]arg{g.hyper}, g.grads...), []ir.Shape{one, one}})
+	}
+	return list
+}

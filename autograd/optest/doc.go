@@ -1,0 +1,15 @@
+// Package optest tests that every back end computes every ir.Kind alike. It has
+// tests only; the documents are the tables:
+//
+//   - cases_test.go: kind × shapes × attributes × optional arguments. Each case
+//     runs on every implementation of every back end, is compared with the
+//     generic Go one, runs in place wherever ir.Kinds allows it, on an arena
+//     full of NaN, on 1, 2 and 3 threads (the same bits), and must not allocate.
+//   - gradients_test.go: each differentiable constructor of package autograd,
+//     compared with numeric derivatives.
+//   - testdata: values and gradients computed by PyTorch, written by
+//     scripts/golden_ops.py.
+//
+// TestCoverage fails when a kind lacks a case, a gradient or golden values
+// without a stated reason.
+package optest

@@ -1,0 +1,116 @@
+package optest
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"testing"
+
+	"gotrain/autograd/ir"
+)
+
+var nan = float32(math.NaN())
+
+// tolerance between implementations, which sum in different orders.
+func tolerance(c *opCase) float64 {
+	if c.attrs.Compute == ir.BF16 {
+		return 2e-3 // a sum that rounds differently feeds the next product
+	}
+	return 4e-5
+}
+
+// TestImplementationsAgree compares every implementation with the reference, on
+// a clean arena.
+func TestImplementationsAgree(t *testing.T) {
+	all := backends()
+	reference := open(t, all[0], 1)
+	for _, b := range all[1:] {
+		other := open(t, b, 2)
+		for i := range cases {
+			c := &cases[i]
+			t.Run(b.name+"/"+c.String(), func(t *testing.T) {
+				want := runCase(t, reference, c, 0, noAlias)
+				got := runCase(t, other, c, 0, noAlias)
+				if err := near(got, want, tolerance(c)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// TestMemory runs every case on an arena full of NaN and in place of each input
+// that ir.Kinds allows: neither changes a bit.
+func TestMemory(t *testing.T) {
+	for _, b := range backends() {
+		opened := open(t, b, 2)
+		for i := range cases {
+			c := &cases[i]
+			t.Run(b.name+"/"+c.String(), func(t *testing.T) {
+				want := runCase(t, opened, c, 0, noAlias)
+				if err := sameBits(runCase(t, opened, c, nan, noAlias), want); err != nil {
+					t.Errorf("on an arena of NaN: %v", err)
+				}
+				for pair, o := range ir.Kinds[c.kind].Overwrites {
+					if c.in[o[1]].absent() || c.out[o[0]] == nil || c.out[o[0]].Size() != c.in[o[1]].shape.Size() {
+						continue
+					}
+					if err := sameBits(runCase(t, opened, c, nan, pair), want); err != nil {
+						t.Errorf("output %d in place of input %d: %v", o[0], o[1], err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestThreads runs every case on 1, 2 and 3 threads: the bits are the same.
+func TestThreads(t *testing.T) {
+	all := backends()
+	best := all[len(all)-1]
+	one := open(t, best, 1)
+	for _, threads := range []int{2, 3} {
+		more := open(t, best, threads)
+		for i := range cases {
+			c := &cases[i]
+			t.Run(fmt.Sprintf("%d/%s", threads, c), func(t *testing.T) {
+				if err := sameBits(runCase(t, more, c, 0, noAlias), runCase(t, one, c, 0, noAlias)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// TestNoAllocation runs every case on two threads: a run allocates nothing.
+// testing.AllocsPerRun would leave the threads one processor.
+func TestNoAllocation(t *testing.T) {
+	all := backends()
+	b := open(t, all[len(all)-1], 2)
+	for i := range cases {
+		c := &cases[i]
+		r, err := c.bind(b, noAlias)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.run(b, 0); err != nil {
+			t.Fatal(err)
+		}
+		const runs = 2
+		fewest := uint64(math.MaxUint64) // the runtime itself allocates now and then
+		for attempt := 0; attempt < 5 && fewest > 0; attempt++ {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			for range runs {
+				if err := r.session.Run(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			runtime.ReadMemStats(&after)
+			fewest = min(fewest, after.Mallocs-before.Mallocs)
+		}
+		if fewest != 0 {
+			t.Errorf("%s: %d runs allocate %d times, want 0", c, runs, fewest)
+		}
+	}
+}
