@@ -1,0 +1,114 @@
+package generate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Options say how a text goes on and where it ends.
+type Options struct {
+	Sampling
+	// MaxTokens limits the new tokens; 0 goes on to the end of the context.
+	MaxTokens int
+	// Stop holds the tokens that end the text; they are not part of it.
+	Stop []int32
+	// Reuse keeps the caches of the tokens that prompt shares with the text
+	// so far, as in a conversation. The parameters must not have changed.
+	Reuse bool
+}
+
+// Reason tells why a text ended.
+type Reason string
+
+const (
+	Stopped Reason = "stop"    // a stop token, or Stop from emit
+	Length  Reason = "length"  // MaxTokens
+	Full    Reason = "context" // the end of the context
+)
+
+// Stop, returned by emit, ends a text without an error.
+var Stop = errors.New("stop")
+
+// Result is the continuation of a prompt.
+type Result struct {
+	Tokens []int32 // without the stop token
+	Reason Reason
+	// Reused tokens of the prompt were in the caches already.
+	Reused int
+}
+
+// Generate continues prompt, which has at least one token and at most as many as
+// the context, and calls emit, unless it is nil, with each new token. When ctx ends
+// or emit fails it returns what it has with the error. A new token costs no
+// allocation.
+func (g *Generator) Generate(ctx context.Context, prompt []int32, opt Options, emit func(token int32) error) (Result, error) {
+	sampler, err := NewSampler(opt.Sampling, g.vocab)
+	if err != nil {
+		return Result{}, fmt.Errorf("generate: %w", err)
+	}
+	if opt.MaxTokens < 0 {
+		return Result{}, fmt.Errorf("generate: at most %d tokens make no text: 0 goes on to the end of the context", opt.MaxTokens)
+	}
+	if len(prompt) == 0 {
+		return Result{}, errors.New("generate: the prompt is empty: start with the tokenizer's first token, such as its BOS or EOS")
+	}
+	if len(prompt) > g.context {
+		return Result{}, fmt.Errorf("generate: a prompt of %d tokens does not fit the context of %d, leave out its start: %w", len(prompt), g.context, ErrContext)
+	}
+	reused := 0
+	if opt.Reuse {
+		reused = min(commonPrefix(g.tokens, prompt), len(prompt)-1) // the last gives the logits
+	}
+	g.Truncate(reused)
+	if err := g.Append(prompt[reused:]...); err != nil {
+		return Result{}, err
+	}
+	limit := g.context - len(prompt) + 1 // the last token need not enter the caches
+	reason := Full
+	if opt.MaxTokens > 0 && opt.MaxTokens <= limit {
+		limit, reason = opt.MaxTokens, Length
+	}
+	result := Result{Tokens: make([]int32, 0, limit), Reason: reason, Reused: reused}
+	return g.continueText(ctx, sampler, result, limit, opt.Stop, emit)
+}
+
+func (g *Generator) continueText(ctx context.Context, sampler *Sampler, result Result, limit int, stop []int32, emit func(int32) error) (Result, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return result, err
+		}
+		token, err := sampler.Next(g.logits, g.tokens)
+		if err != nil {
+			return result, fmt.Errorf("generate: after %d tokens: %w", len(g.tokens), err)
+		}
+		if slices.Contains(stop, token) {
+			result.Reason = Stopped
+			return result, nil
+		}
+		result.Tokens = append(result.Tokens, token)
+		if emit != nil {
+			if err := emit(token); errors.Is(err, Stop) {
+				result.Reason = Stopped
+				return result, nil
+			} else if err != nil {
+				return result, err
+			}
+		}
+		if len(result.Tokens) == limit {
+			return result, nil
+		}
+		if err := g.Append(token); err != nil {
+			return result, err
+		}
+	}
+}
+
+func commonPrefix(a, b []int32) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}

@@ -1,0 +1,174 @@
+package generate
+
+import (
+	"errors"
+	"fmt"
+
+	"gotrain/autograd"
+	"gotrain/autograd/exec"
+	"gotrain/autograd/plan"
+	"gotrain/nn"
+)
+
+// chunks are the numbers of tokens that one run of a decoding program takes: a
+// prompt goes in large ones first, a new token in the last.
+var chunks = []int{64, 8, 1}
+
+// Config configures a Generator or a Scorer.
+type Config struct {
+	// Context limits the tokens of a text, and with them the caches; 0 is the
+	// model's context, which it must not exceed.
+	Context int
+	// BF16 multiplies matrices in bfloat16; see plan.Options.
+	BF16 bool
+}
+
+// Generator continues texts. Its caches are states of the store, so that one
+// store has one Generator of a given context.
+type Generator struct {
+	vocab, context int
+	steps          []step    // by length, the longest first
+	position       []int32   // (1): rows of the caches that are in use
+	tokens         []int32   // the tokens of those rows
+	logits         []float32 // (V), after the last of them; Sampler.Next overwrites it
+}
+
+// step is a decoding program for chunks of one length.
+type step struct {
+	session        *exec.Session
+	ids, positions []int32 // as long as the chunk
+}
+
+// New returns a generator that reads m's parameters from store. It fails when
+// one is missing there, and when memory for the caches is.
+func New(m nn.Model, store *exec.Store, cfg Config) (*Generator, error) {
+	context, err := check(m, store, cfg)
+	if err != nil {
+		return nil, err
+	}
+	g := &Generator{
+		vocab: m.Config().Vocab, context: context, position: make([]int32, 1),
+		tokens: make([]int32, 0, context), logits: make([]float32, m.Config().Vocab),
+	}
+	var plans []*plan.Plan
+	var bytes int64
+	for _, length := range chunks {
+		if length > context {
+			continue
+		}
+		graph, logits := nn.Decode(m, 1, length, context)
+		p, err := lower(graph, fmt.Sprintf("decode.%d", length), logits, store, cfg)
+		if err != nil {
+			return nil, err
+		}
+		plans = append(plans, p)
+		bytes = max(bytes, p.Arena)
+		g.steps = append(g.steps, step{ids: make([]int32, length), positions: make([]int32, length)})
+	}
+	arena, err := exec.NewArena(store.Backend(), bytes)
+	if err != nil {
+		return nil, fmt.Errorf("generate: %w", err)
+	}
+	for i, p := range plans {
+		if g.steps[i].session, err = exec.NewSession(p, store, arena); err != nil {
+			return nil, fmt.Errorf("generate: %w", err)
+		}
+	}
+	return g, nil
+}
+
+// check returns the context of cfg and verifies that store holds m.
+func check(m nn.Model, store *exec.Store, cfg Config) (int, error) {
+	for _, p := range m.Params() {
+		st := store.Get(p.Name)
+		if st == nil || !st.Shape.Equal(p.Shape) {
+			return 0, fmt.Errorf("generate: the store does not hold parameter %q %s: load or initialise the model first", p.Name, p.Shape)
+		}
+	}
+	most := m.Config().Context
+	if cfg.Context < 0 || cfg.Context > most {
+		return 0, fmt.Errorf("generate: context %d is outside [1, %d], the model's: 0 takes all of it", cfg.Context, most)
+	}
+	if cfg.Context == 0 {
+		return most, nil
+	}
+	return cfg.Context, nil
+}
+
+// lower plans the part of graph that output needs.
+func lower(graph *autograd.Graph, name string, output *autograd.Node, store *exec.Store, cfg Config) (*plan.Plan, error) {
+	p, err := graph.Lower(name, output)
+	if err != nil {
+		return nil, fmt.Errorf("generate: %w", err)
+	}
+	built, err := plan.Build(p, plan.Options{BF16: cfg.BF16, Workspace: store.Backend().Workspace})
+	if err != nil {
+		return nil, fmt.Errorf("generate: %w", err)
+	}
+	return built, nil
+}
+
+// Context returns the most tokens that a text may have.
+func (g *Generator) Context() int { return g.context }
+
+// Tokens returns the text that the caches hold, valid until the next call.
+func (g *Generator) Tokens() []int32 { return g.tokens }
+
+// Logits returns the logits (V) after the last token, valid until the next
+// call.
+func (g *Generator) Logits() []float32 { return g.logits }
+
+// Truncate forgets all but the first n tokens. Truncate(0) starts a new text,
+// and is needed whenever the parameters have changed.
+func (g *Generator) Truncate(n int) { g.tokens = g.tokens[:min(n, len(g.tokens))] }
+
+// ErrContext says that a text has no room in the context.
+var ErrContext = errors.New("the context is full")
+
+// Append extends the text by tokens and computes the logits after the last.
+// One token costs no allocation.
+func (g *Generator) Append(tokens ...int32) error {
+	if room := g.context - len(g.tokens); len(tokens) > room {
+		return fmt.Errorf("generate: %d tokens, but the context of %d has room for %d: %w", len(tokens), g.context, room, ErrContext)
+	}
+	for _, token := range tokens {
+		if token < 0 || int(token) >= g.vocab {
+			return fmt.Errorf("generate: token %d is outside the vocabulary of %d", token, g.vocab)
+		}
+	}
+	for _, s := range g.steps {
+		for n := len(s.positions); len(tokens) >= n; tokens = tokens[n:] {
+			if err := g.run(s, tokens[:n], len(tokens) == n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// run feeds one chunk; last tells that its logits are wanted.
+func (g *Generator) run(s step, tokens []int32, last bool) error {
+	start := int32(len(g.tokens))
+	g.position[0] = start
+	copy(s.ids, tokens) // a slice that went to the back end would escape
+	for i := range s.positions {
+		s.positions[i] = start + int32(i)
+	}
+	if err := s.session.SetInts("position", g.position); err != nil {
+		return err
+	}
+	if err := s.session.SetInts("positions", s.positions); err != nil {
+		return err
+	}
+	if err := s.session.SetInts("ids", s.ids); err != nil {
+		return err
+	}
+	if err := s.session.Run(); err != nil {
+		return err
+	}
+	g.tokens = append(g.tokens, tokens...)
+	if !last {
+		return nil
+	}
+	return s.session.Output(0, g.logits)
+}
