@@ -44,8 +44,8 @@ type FS interface {
 	Open(name string) (File, error)
 	// OpenAppend opens name for writing at its end, creating it when missing.
 	OpenAppend(name string) (File, error)
-	// Rename gives oldname the name newname in one step, replacing a file of
-	// that name. A directory replaces at most an empty directory.
+	// Rename gives oldname the name newname in one step, replacing a file or
+	// link of that name. A directory of that name is fs.ErrExist.
 	Rename(oldname, newname string) error
 	// Remove deletes a file, a symbolic link or an empty directory.
 	Remove(name string) error

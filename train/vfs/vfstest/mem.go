@@ -239,12 +239,10 @@ func (m *Mem) Rename(oldname, newname string) error {
 		}
 		if over := to.names[newbase]; over != nil && over != n {
 			switch {
-			case over.mode == fs.ModeDir && n.mode != fs.ModeDir:
-				return syscall.EISDIR
-			case over.mode != fs.ModeDir && n.mode == fs.ModeDir:
+			case over.mode == fs.ModeDir:
+				return syscall.EEXIST
+			case n.mode == fs.ModeDir:
 				return syscall.ENOTDIR
-			case over.mode == fs.ModeDir && len(over.names) > 0:
-				return syscall.ENOTEMPTY
 			}
 		}
 		if from == to {
