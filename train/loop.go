@@ -46,9 +46,7 @@ func (r *run) loop(ctx context.Context) error {
 			r.state.Applied++
 		}
 		now := r.deps.Now()
-		if err := r.record(result, now.Sub(start), r.eta(now.Sub(began), first)); err != nil {
-			return err
-		}
+		r.record(result, now.Sub(start), r.eta(now.Sub(began), first))
 		if every(r.cfg.Train.EvalEvery, r.state.Step) && r.state.Step < total {
 			if err := r.evaluate(); err != nil {
 				return err
@@ -124,7 +122,7 @@ func orUnknown(s string) string {
 }
 
 // record writes a step to the metrics and tells the listener.
-func (r *run) record(result StepResult, took, eta time.Duration) error {
+func (r *run) record(result StepResult, took, eta time.Duration) {
 	seconds := math.Max(took.Seconds(), 1e-9)
 	tokensPerS := float64(r.cfg.stepTokens()) / seconds
 	rec := metrics.Record{
@@ -134,12 +132,16 @@ func (r *run) record(result StepResult, took, eta time.Duration) error {
 		MFU: r.mfu(tokensPerS), Time: r.deps.Now(),
 	}
 	if r.state.Step%r.cfg.Train.LogEvery == 0 || r.state.Step == r.cfg.Train.Steps {
-		if err := r.recorder.record(rec); err != nil {
-			return err
-		}
+		r.write(rec)
 	}
 	notify(r.deps.Listener.Step, StepEvent{Record: rec, Steps: r.cfg.Train.Steps, ETA: eta})
-	return nil
+}
+
+// write appends to the metrics. A full disk does not end the run.
+func (r *run) write(rec metrics.Record) {
+	if err := r.recorder.record(rec); err != nil {
+		notify(r.deps.Listener.LogFailed, err)
+	}
 }
 
 // mfu is the fraction of the machine's measured peak that the model's own
@@ -165,9 +167,7 @@ func (r *run) evaluate() error {
 			LR: math.NaN(), GradNorm: math.NaN(), MFU: math.NaN(),
 			Tokens: r.state.Tokens, TokensPerS: float64(result.Targets) / seconds, StepMS: 1e3 * seconds, Time: r.deps.Now(),
 		}
-		if err := r.recorder.record(rec); err != nil {
-			return err
-		}
+		r.write(rec)
 		r.lastEval = &rec
 		notify(r.deps.Listener.Validation, rec)
 	}

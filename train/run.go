@@ -13,6 +13,7 @@ import (
 	"gotrain/data"
 	"gotrain/data/bpe"
 	"gotrain/nn"
+	"gotrain/nn/generate"
 	"gotrain/train/checkpoint"
 	"gotrain/train/configfile"
 	"gotrain/train/metrics"
@@ -55,7 +56,7 @@ type run struct {
 	loader    *data.Loader
 	eval      *data.Eval
 	recorder  *recorder
-	sampler   sampler
+	generator *generate.Generator
 	state     State
 	savedStep int // step of the newest checkpoint, -1 for none
 	lastEval  *metrics.Record

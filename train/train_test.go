@@ -1,0 +1,359 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"gotrain/autograd/cpu"
+	"gotrain/autograd/exec"
+	"gotrain/data"
+	"gotrain/nn"
+	"gotrain/nn/zoo"
+	"gotrain/train/checkpoint"
+	"gotrain/train/metrics"
+	"gotrain/train/vfs"
+	"gotrain/train/vfs/vfstest"
+)
+
+// tinyConfig trains a model of some thousand parameters on invented text.
+func tinyConfig(t *testing.T) Config {
+	t.Helper()
+	dir := t.TempDir()
+	corpus := filepath.Join(dir, "corpus.txt")
+	words := strings.Fields("light rays colour prism glass water red blue the of and in is are refracted reflected")
+	rng := rand.New(rand.NewPCG(1, 2))
+	var text strings.Builder
+	for i := range 6000 {
+		text.WriteString(words[rng.IntN(len(words))])
+		text.WriteString(map[bool]string{true: ".\n\n", false: " "}[i%23 == 22])
+	}
+	if err := os.WriteFile(corpus, []byte(text.String()), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	c := DefaultConfig()
+	c.Run.Dir = filepath.Join(dir, "run")
+	c.Model = nn.Config{Family: nn.GPT2, Layers: 2, Heads: 2, Width: 16, Context: 16, Dropout: 0.1}
+	c.Tokenizer.Vocab = 300
+	c.Data.Paths, c.Data.Validation, c.Data.CacheDir = []string{corpus}, 0.1, filepath.Join(dir, "cache")
+	c.Train.Steps, c.Train.Batch, c.Train.SaveEvery, c.Train.EvalEvery = 12, 4, 4, 6
+	c.Train.EvalBatches, c.Train.SampleTokens = 3, 4
+	c.Optimizer.Warmup, c.Optimizer.EMA = 3, 0.9
+	return c
+}
+
+func backend(t *testing.T, threads int) exec.Backend {
+	t.Helper()
+	b, err := cpu.New(cpu.Config{Threads: threads})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+func deps(t *testing.T, threads int) Deps {
+	return Deps{Backend: backend(t, threads), NewModel: zoo.New, FS: vfs.OS{}, Now: time.Now, Resume: "auto"}
+}
+
+// bits returns the content of the run's newest checkpoint that continuing must
+// reproduce: weights, optimizer and the position.
+func bits(t *testing.T, runDir string) []byte {
+	t.Helper()
+	found, _, err := checkpoint.Latest(vfs.OS{}, runDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []byte
+	for _, name := range []string{ModelFile, OptimizerFile} {
+		b, err := os.ReadFile(filepath.Join(found.Path, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, b...)
+	}
+	return all
+}
+
+func mustTrain(t *testing.T, cfg Config, d Deps) Result {
+	t.Helper()
+	r, err := Train(context.Background(), cfg, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestLossFalls(t *testing.T) {
+	cfg := tinyConfig(t)
+	cfg.Train.Steps, cfg.Optimizer.LR = 60, 1e-2
+	cfg.Train.SaveEvery, cfg.Train.EvalEvery = 0, 0
+	var first float64
+	d := deps(t, 2)
+	d.Listener.Step = func(e StepEvent) {
+		if e.Record.Step == 1 {
+			first = e.Record.NLL
+		}
+	}
+	r := mustTrain(t, cfg, d)
+	if r.Validation == nil || r.Validation.NLL > first-1.5 {
+		t.Errorf("validation NLL %v after a first loss of %g", r.Validation, first)
+	}
+}
+
+// TestBitsDoNotDependOnThreadsOrStops runs once at one thread, once at three,
+// and once stopped after every step.
+func TestBitsDoNotDependOnThreadsOrStops(t *testing.T) {
+	cfg := tinyConfig(t)
+	mustTrain(t, cfg, deps(t, 1))
+	want := bits(t, cfg.Run.Dir)
+
+	cfg.Run.Dir += "-threads"
+	mustTrain(t, cfg, deps(t, 3))
+	if !bytes.Equal(bits(t, cfg.Run.Dir), want) {
+		t.Error("three threads give other bits than one")
+	}
+
+	cfg.Run.Dir += "-stops"
+	d := deps(t, 2)
+	for stops := 0; ; stops++ {
+		if stops > cfg.Train.Steps {
+			t.Fatal("the run does not advance")
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		d.Listener.Step = func(StepEvent) { cancel() }
+		_, err := Train(ctx, cfg, d)
+		cancel()
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, ErrStopped) {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(bits(t, cfg.Run.Dir), want) {
+		t.Error("stopping after every step gives other bits than one run")
+	}
+	checkMetrics(t, cfg)
+}
+
+// checkMetrics requires each training step once, in order.
+func checkMetrics(t *testing.T, cfg Config) {
+	t.Helper()
+	raw, err := os.ReadFile(MetricsPath(cfg.Run.Dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := int64(1)
+	for _, line := range bytes.Split(bytes.TrimSpace(raw), []byte("\n")) {
+		var r metrics.Record
+		if err := r.UnmarshalJSON(line); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if r.Split != metrics.Train {
+			continue
+		}
+		if r.Step != next {
+			t.Fatalf("metrics.jsonl has step %d where %d is due", r.Step, next)
+		}
+		next++
+	}
+	if next != int64(cfg.Train.Steps)+1 {
+		t.Errorf("metrics.jsonl ends at step %d of %d", next-1, cfg.Train.Steps)
+	}
+}
+
+// TestKills kills runs at random file operations, most of them inside saving,
+// resumes, and compares the bits at the end. Together it kills 200 times.
+func TestKills(t *testing.T) {
+	cfg := tinyConfig(t)
+	cfg.Train.Steps, cfg.Train.SaveEvery, cfg.Train.EvalEvery, cfg.Train.Sample = 10, 2, 0, ""
+	mustTrain(t, cfg, deps(t, 1))
+	want := bits(t, cfg.Run.Dir)
+
+	fault := vfstest.NewFault(noSync{})
+	d := deps(t, 1)
+	d.FS = fault
+	base := cfg.Run.Dir
+	cfg.Run.Dir = base + "-counted"
+	fault.CrashAt(1 << 30)
+	mustTrain(t, cfg, d)
+	operations := len(fault.Trace())
+
+	rng := rand.New(rand.NewPCG(7, 7))
+	kills := 0
+	for run := 0; kills < 200; run++ {
+		cfg.Run.Dir = filepath.Join(t.TempDir(), "run")
+		acknowledged := int64(-1)
+		d.Listener.Saved = func(s checkpoint.Saved) { acknowledged = s.Step }
+		for attempt := range 4 {
+			fault.CrashAt(rng.IntN(operations * (attempt + 1)))
+			_, err := Train(context.Background(), cfg, d)
+			if err == nil && !crashed(fault) {
+				break
+			}
+			kills++
+			found, _, err := checkpoint.Latest(vfs.OS{}, cfg.Run.Dir)
+			if err != nil && acknowledged >= 0 || err == nil && found.Manifest.Step < acknowledged {
+				t.Fatalf("step %d was acknowledged, the newest good one is %+v (%v)", acknowledged, found.Manifest.Step, err)
+			}
+		}
+		fault.CrashAt(1 << 30)
+		mustTrain(t, cfg, d)
+		if !bytes.Equal(bits(t, cfg.Run.Dir), want) {
+			t.Fatalf("run %d: other bits after kills", run)
+		}
+		checkMetrics(t, cfg)
+	}
+}
+
+// noSync leaves out what only a power loss needs: a kill loses nothing of it.
+type noSync struct{ vfs.OS }
+
+type noSyncFile struct{ vfs.File }
+
+func (noSyncFile) Sync() error { return nil }
+
+func (fs noSync) SyncDir(string) error { return nil }
+
+func (fs noSync) Create(name string) (vfs.File, error) {
+	f, err := fs.OS.Create(name)
+	return noSyncFile{f}, err
+}
+
+func (fs noSync) OpenAppend(name string) (vfs.File, error) {
+	f, err := fs.OS.OpenAppend(name)
+	return noSyncFile{f}, err
+}
+
+// crashed tells whether the simulated kill has come.
+func crashed(f *vfstest.Fault) bool {
+	_, err := f.Stat(os.TempDir())
+	return errors.Is(err, vfstest.ErrCrashed)
+}
+
+// TestMicroBatches trains on the same sequences in one, two and four parts.
+func TestMicroBatches(t *testing.T) {
+	var losses [3][]float64
+	for i, parts := range []int{1, 2, 4} {
+		cfg := tinyConfig(t)
+		cfg.Model.Dropout = 0 // its mask is drawn per micro-batch
+		cfg.Train.Batch, cfg.Train.Accumulate = 8/parts, parts
+		cfg.Train.DocumentMask = true // micro-batches then differ in their number of targets
+		d := deps(t, 2)
+		d.Listener.Step = func(e StepEvent) { losses[i] = append(losses[i], e.Record.NLL, e.Record.GradNorm) }
+		mustTrain(t, cfg, d)
+	}
+	for i := 1; i < 3; i++ {
+		for j := range losses[0] {
+			if diff := losses[i][j] - losses[0][j]; diff > 2e-4 || diff < -2e-4 {
+				t.Errorf("step %d: %g in parts, %g whole", j/2+1, losses[i][j], losses[0][j])
+			}
+		}
+	}
+}
+
+// TestGuardSkipsAndNamesTheOp plants an infinity in a weight.
+func TestGuardSkipsAndNamesTheOp(t *testing.T) {
+	cfg := tinyConfig(t)
+	cfg.Model.Vocab = 300
+	model, err := zoo.New(cfg.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := NewEngine(cfg, model, backend(t, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Initialize(); err != nil {
+		t.Fatal(err)
+	}
+	const poisoned = "transformer.h.1.mlp.c_fc.weight"
+	w := make([]float32, e.Store().Get(poisoned).Shape.Size())
+	if err := e.Store().Read(poisoned, w); err != nil {
+		t.Fatal(err)
+	}
+	w[5] = float32(1e38)
+	w[6] = -w[5]
+	for i := range w {
+		w[i] *= 1e38
+	}
+	if err := e.Store().Write(poisoned, w); err != nil {
+		t.Fatal(err)
+	}
+	n := cfg.Train.Batch * cfg.Model.Context
+	batch := &data.Batch{Inputs: make([]int32, n), Targets: make([]int32, n), Counted: n}
+	r, err := e.Step(batch, 0, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Skipped {
+		t.Errorf("the step was not skipped: gradient norm %g", r.GradNorm)
+	}
+	after := make([]float32, len(w))
+	if err := e.Store().Read(poisoned, after); err != nil {
+		t.Fatal(err)
+	}
+	for i := range w {
+		if w[i] != after[i] && w[i] == w[i] {
+			t.Fatal("a skipped step changed a parameter")
+		}
+	}
+	in, err := e.Blame(batch, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in == nil || !strings.Contains(in.Path, "1.mlp") {
+		t.Errorf("blamed %+v, want an op in the second block's MLP", in)
+	}
+}
+
+func TestFullDiskDoesNotEndTheRun(t *testing.T) {
+	cfg := tinyConfig(t)
+	fault := vfstest.NewFault(vfs.OS{})
+	d := deps(t, 1)
+	d.FS = fault
+	var failures int
+	d.Listener.SaveFailed = func(err error) { failures++ }
+	d.Listener.Step = func(e StepEvent) {
+		if e.Record.Step == 4 { // the save after this step
+			fault.FailAt(5, errors.New("no space left on device"))
+		}
+	}
+	r := mustTrain(t, cfg, d)
+	if failures != 1 || r.State.Step != cfg.Train.Steps {
+		t.Errorf("%d failed saves, ended at step %d", failures, r.State.Step)
+	}
+}
+
+func TestStepsDoNotAllocate(t *testing.T) {
+	cfg := tinyConfig(t)
+	cfg.Model.Vocab = 300
+	model, err := zoo.New(cfg.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := NewEngine(cfg, model, backend(t, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Initialize(); err != nil {
+		t.Fatal(err)
+	}
+	n := cfg.Train.Batch * cfg.Model.Context
+	batch := &data.Batch{Inputs: make([]int32, n), Targets: make([]int32, n), Counted: n}
+	allocs := testing.AllocsPerRun(20, func() {
+		if _, err := e.Step(batch, 0, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if allocs > 0 {
+		t.Errorf("a step allocates %g times", allocs)
+	}
+}
