@@ -4,11 +4,14 @@
 //
 //	go run scripts/bench_bpe.go train LIST VOCAB PATTERN OUT [WORKERS]
 //	go run scripts/bench_bpe.go encode TOKENIZER TEXT THREADS
+//	go run scripts/bench_bpe.go ranks FOLDER      writes the .tiktoken files that tiktoken-go embeds
 package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -18,6 +21,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/tiktoken-go/tokenizer"
 
 	"gotrain/data/bpe"
 )
@@ -39,8 +44,10 @@ func run(args []string) (map[string]any, error) {
 		return train(args[1:])
 	case len(args) == 4 && args[0] == "encode":
 		return encode(args[1:])
+	case len(args) == 2 && args[0] == "ranks":
+		return ranks(args[1])
 	}
-	return nil, fmt.Errorf("usage: train LIST VOCAB PATTERN OUT [WORKERS] | encode TOKENIZER TEXT THREADS")
+	return nil, fmt.Errorf("usage: train LIST VOCAB PATTERN OUT [WORKERS] | encode TOKENIZER TEXT THREADS | ranks FOLDER")
 }
 
 func train(args []string) (map[string]any, error) {
@@ -139,4 +146,29 @@ func load(path string) (*bpe.Tokenizer, error) {
 		return nil, err
 	}
 	return bpe.LoadTiktoken(path, e)
+}
+
+// ranks writes r50k_base.tiktoken, cl100k_base.tiktoken and o200k_base.tiktoken.
+func ranks(folder string) (map[string]any, error) {
+	sizes := map[tokenizer.Encoding]uint{tokenizer.R50kBase: 50256, tokenizer.Cl100kBase: 100256, tokenizer.O200kBase: 199998}
+	written := map[string]any{}
+	for name, size := range sizes {
+		codec, err := tokenizer.Get(name)
+		if err != nil {
+			return nil, err
+		}
+		var b bytes.Buffer
+		for id := range size {
+			token, err := codec.Decode([]uint{id})
+			if err != nil {
+				return nil, err
+			}
+			fmt.Fprintf(&b, "%s %d\n", base64.StdEncoding.EncodeToString([]byte(token)), id)
+		}
+		if err := os.WriteFile(filepath.Join(folder, string(name)+".tiktoken"), b.Bytes(), 0o644); err != nil {
+			return nil, err
+		}
+		written[string(name)] = size
+	}
+	return written, nil
 }
