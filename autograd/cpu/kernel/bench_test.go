@@ -47,8 +47,9 @@ var gemmShapes = []struct {
 	{"decode4/head", 4, 50257, 768, false, true, false},
 }
 
+// BenchmarkGEMM times the shapes of gemmShapes on as many threads as -cpu says.
 func BenchmarkGEMM(b *testing.B) {
-	pool := NewPool(2)
+	pool := NewPool(0)
 	defer pool.Close()
 	g := NewGEMM(pool, Best())
 	rng := rand.New(rand.NewPCG(1, 1))

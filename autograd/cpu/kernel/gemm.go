@@ -183,7 +183,7 @@ func (g *GEMM) Mul(args *Args) {
 	c := &g.call
 	c.begin(g, args)
 	switch {
-	case c.few(sharedFloats):
+	case c.few(len(g.shared)):
 		g.mulFew()
 	case args.M*args.N*args.K <= smallProduct:
 		g.mulSerial(0, args)
@@ -201,7 +201,7 @@ func (g *GEMM) mulBlocked() {
 	c.blockRows = min(max(roundUp(args.M/8, panelRows), 16), 64)
 	maxN := args.N
 	if !c.columns {
-		maxN = sharedFloats / c.kn.steps(roundUp(min(args.K, c.chunk()), 16)) / c.kn.width * c.kn.width
+		maxN = len(g.shared) / c.kn.steps(roundUp(min(args.K, c.chunk()), 16)) / c.kn.width * c.kn.width
 	}
 	for c.k0 = 0; c.k0 < args.K; c.k0 += c.chunk() {
 		c.k = min(c.chunk(), args.K-c.k0)

@@ -12,8 +12,7 @@ const panelRows = 8
 // over 8·panels rows and the width of one panel of B. Steps and leading
 // dimensions are in bytes. Row i of A at step k is a + (i/8)·aPanel + k·aStep +
 // 4·(i%8); row k of B is contiguous from b + k·bStep. Hence packed panels and,
-// where it is wide enough, unpacked memory do equally. The kernel leaves a, c
-// and src behind the last panel.
+// where it is wide enough, unpacked memory do equally.
 type tile struct {
 	k, panels     int
 	a             *float32
@@ -51,9 +50,9 @@ func tileGeneric(t *tile) {
 func (t *tile) patch(a *float32, row, i, j int) {
 	var s00, s01, s02, s03, s10, s11, s12, s13 float32
 	pa, pb := unsafe.Pointer(at(a, 4*i)), unsafe.Pointer(at(t.b, 4*j))
-	for range t.k {
-		a := (*[2]float32)(pa)
-		b := (*[4]float32)(pb)
+	for k := range t.k {
+		a := (*[2]float32)(unsafe.Add(pa, k*t.aStep))
+		b := (*[4]float32)(unsafe.Add(pb, k*t.bStep))
 		s00 += a[0] * b[0]
 		s01 += a[0] * b[1]
 		s02 += a[0] * b[2]
@@ -62,7 +61,6 @@ func (t *tile) patch(a *float32, row, i, j int) {
 		s11 += a[1] * b[1]
 		s12 += a[1] * b[2]
 		s13 += a[1] * b[3]
-		pa, pb = unsafe.Add(pa, t.aStep), unsafe.Add(pb, t.bStep)
 	}
 	t.store(row+i, j, [4]float32{s00, s01, s02, s03})
 	t.store(row+i+1, j, [4]float32{s10, s11, s12, s13})
