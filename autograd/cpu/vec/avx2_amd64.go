@@ -184,10 +184,10 @@ func softmaxGradAVX2(dx []float32, y []float32, dy []float32, scale float32, dot
 //go:noescape
 func expAffineAVX2(x []float32, max float32, a float32, b float32)
 
-// adamWAVX2 is one step of AdamW; c points to an adamWConst.
+// adamWAVX2 is one step of AdamW.
 //
 //go:noescape
-func adamWAVX2(p []float32, g []float32, m []float32, v []float32, c *float32)
+func adamWAVX2(p []float32, g []float32, m []float32, v []float32, gradScale float32, decay float32, oneMinus1 float32, beta2 float32, oneMinus2 float32, rootBC2 float32, eps float32, step float32)
 
 // sgdAVX2 is one step of SGD: p -= lr·(fromGrad·g + fromBuf·buf); buf may be nil.
 //
@@ -204,10 +204,10 @@ func lionAVX2(p []float32, g []float32, m []float32, lr float32, beta1 float32, 
 //go:noescape
 func emaAVX2(avg []float32, p []float32, decay float32, oneMinus float32)
 
-// dropoutBlocksAVX2 drops out a multiple of 32 elements; key points to a DropoutKey.
+// dropoutBlocksAVX2 drops out a multiple of 32 elements.
 //
 //go:noescape
-func dropoutBlocksAVX2(dst []float32, x []float32, key *uint64, block uint32, threshold uint32, scale float32)
+func dropoutBlocksAVX2(dst []float32, x []float32, seedLow uint32, seedHigh uint32, site uint32, stepLow uint32, stepHigh uint32, block uint32, threshold uint32, scale float32)
 
 // toBF16AVX2 rounds to bfloat16. It does whole vectors only.
 //

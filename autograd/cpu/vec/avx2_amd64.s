@@ -4423,22 +4423,21 @@ done182:
 	VZEROUPPER
 	RET
 
-// func adamWAVX2(p []float32, g []float32, m []float32, v []float32, c *float32)
+// func adamWAVX2(p []float32, g []float32, m []float32, v []float32, gradScale float32, decay float32, oneMinus1 float32, beta2 float32, oneMinus2 float32, rootBC2 float32, eps float32, step float32)
 // Requires: AVX, FMA3
-TEXT ·adamWAVX2(SB), NOSPLIT, $0-104
+TEXT ·adamWAVX2(SB), NOSPLIT, $0-128
 	MOVQ         p_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         m_base+48(FP), DX
 	MOVQ         v_base+72(FP), BX
-	MOVQ         c+96(FP), SI
-	VBROADCASTSS (SI), Y0
-	VBROADCASTSS 4(SI), Y1
-	VBROADCASTSS 8(SI), Y2
-	VBROADCASTSS 12(SI), Y3
-	VBROADCASTSS 16(SI), Y4
-	VBROADCASTSS 20(SI), Y5
-	VBROADCASTSS 24(SI), Y6
-	VBROADCASTSS 28(SI), Y7
+	VBROADCASTSS gradScale+96(FP), Y0
+	VBROADCASTSS decay+100(FP), Y1
+	VBROADCASTSS oneMinus1+104(FP), Y2
+	VBROADCASTSS beta2+108(FP), Y3
+	VBROADCASTSS oneMinus2+112(FP), Y4
+	VBROADCASTSS rootBC2+116(FP), Y5
+	VBROADCASTSS eps+120(FP), Y6
+	VBROADCASTSS step+124(FP), Y7
 	MOVQ         p_len+8(FP), SI
 	XORQ         DI, DI
 	CMPQ         SI, $+16
@@ -4783,33 +4782,28 @@ done200:
 	VZEROUPPER
 	RET
 
-// func dropoutBlocksAVX2(dst []float32, x []float32, key *uint64, block uint32, threshold uint32, scale float32)
+// func dropoutBlocksAVX2(dst []float32, x []float32, seedLow uint32, seedHigh uint32, site uint32, stepLow uint32, stepHigh uint32, block uint32, threshold uint32, scale float32)
 // Requires: AVX, AVX2
-TEXT ·dropoutBlocksAVX2(SB), NOSPLIT, $0-68
+TEXT ·dropoutBlocksAVX2(SB), NOSPLIT, $0-80
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	MOVQ         key+48(FP), DX
-	MOVL         block+56(FP), BX
-	VMOVD        BX, X0
-	VPBROADCASTD X0, Y0
+	VBROADCASTSS block+68(FP), Y0
 	VPADDD       blockOrderAVX2<>+0(SB), Y0, Y0
-	MOVL         threshold+60(FP), BX
-	VMOVD        BX, X1
-	VPBROADCASTD X1, Y1
-	VBROADCASTSS scale+64(FP), Y2
-	MOVQ         dst_len+8(FP), BX
-	XORQ         SI, SI
-	SHRQ         $0x05, BX
-	TESTQ        BX, BX
+	VBROADCASTSS threshold+72(FP), Y1
+	VBROADCASTSS scale+76(FP), Y2
+	MOVQ         dst_len+8(FP), DX
+	XORQ         BX, BX
+	SHRQ         $0x05, DX
+	TESTQ        DX, DX
 	JZ           last202
 
 next201:
 	VMOVUPS      Y0, Y3
-	VPBROADCASTD (DX), Y4
-	VPBROADCASTD 4(DX), Y5
-	VPBROADCASTD 8(DX), Y6
-	VPBROADCASTD 16(DX), Y7
-	VPBROADCASTD 20(DX), Y8
+	VBROADCASTSS seedLow+48(FP), Y4
+	VBROADCASTSS seedHigh+52(FP), Y5
+	VBROADCASTSS site+56(FP), Y6
+	VBROADCASTSS stepLow+60(FP), Y7
+	VBROADCASTSS stepHigh+64(FP), Y8
 	VPMULLD      wordd2511f53AVX2<>+0(SB), Y3, Y9
 	VPMULUDQ     wordd2511f53AVX2<>+0(SB), Y3, Y10
 	VPSRLQ       $0x20, Y3, Y3
@@ -5017,32 +5011,32 @@ next201:
 	VUNPCKHPD    Y6, Y5, Y5
 	VUNPCKLPD    Y7, Y3, Y6
 	VUNPCKHPD    Y7, Y3, Y3
-	VMOVUPS      (CX)(SI*4), Y7
+	VMOVUPS      (CX)(BX*4), Y7
 	VMULPS       Y7, Y2, Y7
 	VPMAXUD      Y1, Y4, Y8
 	VPCMPEQD     Y8, Y4, Y8
 	VANDPS       Y8, Y7, Y4
-	VMOVUPS      Y4, (AX)(SI*4)
-	VMOVUPS      32(CX)(SI*4), Y4
+	VMOVUPS      Y4, (AX)(BX*4)
+	VMOVUPS      32(CX)(BX*4), Y4
 	VMULPS       Y4, Y2, Y4
 	VPMAXUD      Y1, Y5, Y7
 	VPCMPEQD     Y7, Y5, Y7
 	VANDPS       Y7, Y4, Y4
-	VMOVUPS      Y4, 32(AX)(SI*4)
-	VMOVUPS      64(CX)(SI*4), Y4
+	VMOVUPS      Y4, 32(AX)(BX*4)
+	VMOVUPS      64(CX)(BX*4), Y4
 	VMULPS       Y4, Y2, Y4
 	VPMAXUD      Y1, Y6, Y5
 	VPCMPEQD     Y5, Y6, Y5
 	VANDPS       Y5, Y4, Y4
-	VMOVUPS      Y4, 64(AX)(SI*4)
-	VMOVUPS      96(CX)(SI*4), Y4
+	VMOVUPS      Y4, 64(AX)(BX*4)
+	VMOVUPS      96(CX)(BX*4), Y4
 	VMULPS       Y4, Y2, Y4
 	VPMAXUD      Y1, Y3, Y5
 	VPCMPEQD     Y5, Y3, Y5
 	VANDPS       Y5, Y4, Y3
-	VMOVUPS      Y3, 96(AX)(SI*4)
-	ADDQ         $+32, SI
-	DECQ         BX
+	VMOVUPS      Y3, 96(AX)(BX*4)
+	ADDQ         $+32, BX
+	DECQ         DX
 	JNZ          next201
 
 last202:

@@ -184,10 +184,10 @@ func softmaxGradAVX512(dx []float32, y []float32, dy []float32, scale float32, d
 //go:noescape
 func expAffineAVX512(x []float32, max float32, a float32, b float32)
 
-// adamWAVX512 is one step of AdamW; c points to an adamWConst.
+// adamWAVX512 is one step of AdamW.
 //
 //go:noescape
-func adamWAVX512(p []float32, g []float32, m []float32, v []float32, c *float32)
+func adamWAVX512(p []float32, g []float32, m []float32, v []float32, gradScale float32, decay float32, oneMinus1 float32, beta2 float32, oneMinus2 float32, rootBC2 float32, eps float32, step float32)
 
 // sgdAVX512 is one step of SGD: p -= lr·(fromGrad·g + fromBuf·buf); buf may be nil.
 //
@@ -204,10 +204,10 @@ func lionAVX512(p []float32, g []float32, m []float32, lr float32, beta1 float32
 //go:noescape
 func emaAVX512(avg []float32, p []float32, decay float32, oneMinus float32)
 
-// dropoutBlocksAVX512 drops out a multiple of 64 elements; key points to a DropoutKey.
+// dropoutBlocksAVX512 drops out a multiple of 64 elements.
 //
 //go:noescape
-func dropoutBlocksAVX512(dst []float32, x []float32, key *uint64, block uint32, threshold uint32, scale float32)
+func dropoutBlocksAVX512(dst []float32, x []float32, seedLow uint32, seedHigh uint32, site uint32, stepLow uint32, stepHigh uint32, block uint32, threshold uint32, scale float32)
 
 // toBF16AVX512 rounds to bfloat16. It does whole vectors only.
 //

@@ -4721,22 +4721,21 @@ done182:
 	VZEROUPPER
 	RET
 
-// func adamWAVX512(p []float32, g []float32, m []float32, v []float32, c *float32)
+// func adamWAVX512(p []float32, g []float32, m []float32, v []float32, gradScale float32, decay float32, oneMinus1 float32, beta2 float32, oneMinus2 float32, rootBC2 float32, eps float32, step float32)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·adamWAVX512(SB), NOSPLIT, $0-104
+TEXT ·adamWAVX512(SB), NOSPLIT, $0-128
 	MOVQ         p_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         m_base+48(FP), DX
 	MOVQ         v_base+72(FP), BX
-	MOVQ         c+96(FP), SI
-	VBROADCASTSS (SI), Z0
-	VBROADCASTSS 4(SI), Z1
-	VBROADCASTSS 8(SI), Z2
-	VBROADCASTSS 12(SI), Z3
-	VBROADCASTSS 16(SI), Z4
-	VBROADCASTSS 20(SI), Z5
-	VBROADCASTSS 24(SI), Z6
-	VBROADCASTSS 28(SI), Z7
+	VBROADCASTSS gradScale+96(FP), Z0
+	VBROADCASTSS decay+100(FP), Z1
+	VBROADCASTSS oneMinus1+104(FP), Z2
+	VBROADCASTSS beta2+108(FP), Z3
+	VBROADCASTSS oneMinus2+112(FP), Z4
+	VBROADCASTSS rootBC2+116(FP), Z5
+	VBROADCASTSS eps+120(FP), Z6
+	VBROADCASTSS step+124(FP), Z7
 	MOVQ         p_len+8(FP), SI
 	XORQ         DI, DI
 	CMPQ         SI, $+32
@@ -5077,9 +5076,9 @@ done200:
 	VZEROUPPER
 	RET
 
-// func dropoutBlocksAVX512(dst []float32, x []float32, key *uint64, block uint32, threshold uint32, scale float32)
+// func dropoutBlocksAVX512(dst []float32, x []float32, seedLow uint32, seedHigh uint32, site uint32, stepLow uint32, stepHigh uint32, block uint32, threshold uint32, scale float32)
 // Requires: AVX, AVX512F
-TEXT ·dropoutBlocksAVX512(SB), NOSPLIT, $0-68
+TEXT ·dropoutBlocksAVX512(SB), NOSPLIT, $0-80
 	VMOVUPS      wordd2511f53AVX512<>+0(SB), Z0
 	VMOVUPS      wordcd9e8d57AVX512<>+0(SB), Z1
 	VMOVUPS      word9e3779b9AVX512<>+0(SB), Z2
@@ -5087,43 +5086,38 @@ TEXT ·dropoutBlocksAVX512(SB), NOSPLIT, $0-68
 	VMOVUPS      word00000010AVX512<>+0(SB), Z4
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	MOVQ         key+48(FP), DX
-	MOVL         block+56(FP), BX
-	VMOVD        BX, X5
-	VPBROADCASTD X5, Z5
+	VBROADCASTSS block+68(FP), Z5
 	VPADDD       blockOrderAVX512<>+0(SB), Z5, Z5
-	MOVL         threshold+60(FP), BX
-	VMOVD        BX, X6
-	VPBROADCASTD X6, Z6
-	VBROADCASTSS scale+64(FP), Z7
-	MOVQ         dst_len+8(FP), BX
-	XORQ         SI, SI
-	SHRQ         $0x06, BX
-	TESTQ        BX, BX
+	VBROADCASTSS threshold+72(FP), Z6
+	VBROADCASTSS scale+76(FP), Z7
+	MOVQ         dst_len+8(FP), DX
+	XORQ         BX, BX
+	SHRQ         $0x06, DX
+	TESTQ        DX, DX
 	JZ           last202
 
 next201:
 	VMOVUPS      Z5, Z8
-	VPBROADCASTD (DX), Z9
-	VPBROADCASTD 4(DX), Z10
-	VPBROADCASTD 8(DX), Z11
-	VPBROADCASTD 16(DX), Z12
-	VPBROADCASTD 20(DX), Z13
+	VBROADCASTSS seedLow+48(FP), Z9
+	VBROADCASTSS seedHigh+52(FP), Z10
+	VBROADCASTSS site+56(FP), Z11
+	VBROADCASTSS stepLow+60(FP), Z12
+	VBROADCASTSS stepHigh+64(FP), Z13
 	VPMULLD      Z0, Z8, Z14
 	VPMULUDQ     Z0, Z8, Z15
 	VPSRLQ       $0x20, Z8, Z8
 	VPMULUDQ     Z0, Z8, Z8
 	VPSRLQ       $0x20, Z15, Z15
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
 	VMOVDQA32    Z8, K1, Z15
 	VPMULLD      Z1, Z12, Z8
 	VPMULUDQ     Z1, Z12, Z16
 	VPSRLQ       $0x20, Z12, Z12
 	VPMULUDQ     Z1, Z12, Z12
 	VPSRLQ       $0x20, Z16, Z16
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
 	VMOVDQA32    Z12, K1, Z16
 	VMOVUPS      Z16, Z12
 	VPTERNLOGD   $0x96, Z11, Z9, Z12
@@ -5136,16 +5130,16 @@ next201:
 	VPSRLQ       $0x20, Z12, Z12
 	VPMULUDQ     Z0, Z12, Z12
 	VPSRLQ       $0x20, Z15, Z15
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
 	VMOVDQA32    Z12, K1, Z15
 	VPMULLD      Z1, Z11, Z12
 	VPMULUDQ     Z1, Z11, Z16
 	VPSRLQ       $0x20, Z11, Z11
 	VPMULUDQ     Z1, Z11, Z11
 	VPSRLQ       $0x20, Z16, Z16
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
 	VMOVDQA32    Z11, K1, Z16
 	VMOVUPS      Z16, Z11
 	VPTERNLOGD   $0x96, Z8, Z9, Z11
@@ -5158,16 +5152,16 @@ next201:
 	VPSRLQ       $0x20, Z11, Z11
 	VPMULUDQ     Z0, Z11, Z11
 	VPSRLQ       $0x20, Z15, Z15
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
 	VMOVDQA32    Z11, K1, Z15
 	VPMULLD      Z1, Z8, Z11
 	VPMULUDQ     Z1, Z8, Z16
 	VPSRLQ       $0x20, Z8, Z8
 	VPMULUDQ     Z1, Z8, Z8
 	VPSRLQ       $0x20, Z16, Z16
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
 	VMOVDQA32    Z8, K1, Z16
 	VMOVUPS      Z16, Z8
 	VPTERNLOGD   $0x96, Z12, Z9, Z8
@@ -5180,16 +5174,16 @@ next201:
 	VPSRLQ       $0x20, Z8, Z8
 	VPMULUDQ     Z0, Z8, Z8
 	VPSRLQ       $0x20, Z15, Z15
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
 	VMOVDQA32    Z8, K1, Z15
 	VPMULLD      Z1, Z12, Z8
 	VPMULUDQ     Z1, Z12, Z16
 	VPSRLQ       $0x20, Z12, Z12
 	VPMULUDQ     Z1, Z12, Z12
 	VPSRLQ       $0x20, Z16, Z16
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
 	VMOVDQA32    Z12, K1, Z16
 	VMOVUPS      Z16, Z12
 	VPTERNLOGD   $0x96, Z11, Z9, Z12
@@ -5202,16 +5196,16 @@ next201:
 	VPSRLQ       $0x20, Z12, Z12
 	VPMULUDQ     Z0, Z12, Z12
 	VPSRLQ       $0x20, Z15, Z15
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
 	VMOVDQA32    Z12, K1, Z15
 	VPMULLD      Z1, Z11, Z12
 	VPMULUDQ     Z1, Z11, Z16
 	VPSRLQ       $0x20, Z11, Z11
 	VPMULUDQ     Z1, Z11, Z11
 	VPSRLQ       $0x20, Z16, Z16
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
 	VMOVDQA32    Z11, K1, Z16
 	VMOVUPS      Z16, Z11
 	VPTERNLOGD   $0x96, Z8, Z9, Z11
@@ -5224,16 +5218,16 @@ next201:
 	VPSRLQ       $0x20, Z11, Z11
 	VPMULUDQ     Z0, Z11, Z11
 	VPSRLQ       $0x20, Z15, Z15
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
 	VMOVDQA32    Z11, K1, Z15
 	VPMULLD      Z1, Z8, Z11
 	VPMULUDQ     Z1, Z8, Z16
 	VPSRLQ       $0x20, Z8, Z8
 	VPMULUDQ     Z1, Z8, Z8
 	VPSRLQ       $0x20, Z16, Z16
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
 	VMOVDQA32    Z8, K1, Z16
 	VMOVUPS      Z16, Z8
 	VPTERNLOGD   $0x96, Z12, Z9, Z8
@@ -5246,16 +5240,16 @@ next201:
 	VPSRLQ       $0x20, Z8, Z8
 	VPMULUDQ     Z0, Z8, Z8
 	VPSRLQ       $0x20, Z15, Z15
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
 	VMOVDQA32    Z8, K1, Z15
 	VPMULLD      Z1, Z12, Z8
 	VPMULUDQ     Z1, Z12, Z16
 	VPSRLQ       $0x20, Z12, Z12
 	VPMULUDQ     Z1, Z12, Z12
 	VPSRLQ       $0x20, Z16, Z16
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
 	VMOVDQA32    Z12, K1, Z16
 	VMOVUPS      Z16, Z12
 	VPTERNLOGD   $0x96, Z11, Z9, Z12
@@ -5268,16 +5262,16 @@ next201:
 	VPSRLQ       $0x20, Z12, Z12
 	VPMULUDQ     Z0, Z12, Z12
 	VPSRLQ       $0x20, Z15, Z15
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
 	VMOVDQA32    Z12, K1, Z15
 	VPMULLD      Z1, Z11, Z12
 	VPMULUDQ     Z1, Z11, Z16
 	VPSRLQ       $0x20, Z11, Z11
 	VPMULUDQ     Z1, Z11, Z11
 	VPSRLQ       $0x20, Z16, Z16
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
 	VMOVDQA32    Z11, K1, Z16
 	VMOVUPS      Z16, Z11
 	VPTERNLOGD   $0x96, Z8, Z9, Z11
@@ -5290,16 +5284,16 @@ next201:
 	VPSRLQ       $0x20, Z11, Z11
 	VPMULUDQ     Z0, Z11, Z11
 	VPSRLQ       $0x20, Z15, Z15
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
 	VMOVDQA32    Z11, K1, Z15
 	VPMULLD      Z1, Z8, Z11
 	VPMULUDQ     Z1, Z8, Z16
 	VPSRLQ       $0x20, Z8, Z8
 	VPMULUDQ     Z1, Z8, Z8
 	VPSRLQ       $0x20, Z16, Z16
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
 	VMOVDQA32    Z8, K1, Z16
 	VMOVUPS      Z16, Z8
 	VPTERNLOGD   $0x96, Z12, Z9, Z8
@@ -5312,16 +5306,16 @@ next201:
 	VPSRLQ       $0x20, Z8, Z8
 	VPMULUDQ     Z0, Z8, Z8
 	VPSRLQ       $0x20, Z15, Z15
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
 	VMOVDQA32    Z8, K1, Z15
 	VPMULLD      Z1, Z12, Z8
 	VPMULUDQ     Z1, Z12, Z16
 	VPSRLQ       $0x20, Z12, Z12
 	VPMULUDQ     Z1, Z12, Z12
 	VPSRLQ       $0x20, Z16, Z16
-	MOVL         $0x0000aaaa, DI
-	KMOVW        DI, K1
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
 	VMOVDQA32    Z12, K1, Z16
 	VMOVUPS      Z16, Z12
 	VPTERNLOGD   $0x96, Z11, Z9, Z12
@@ -5336,32 +5330,32 @@ next201:
 	VUNPCKHPD    Z11, Z10, Z10
 	VUNPCKLPD    Z12, Z8, Z11
 	VUNPCKHPD    Z12, Z8, Z8
-	VMOVUPS      (CX)(SI*4), Z12
+	VMOVUPS      (CX)(BX*4), Z12
 	VMULPS       Z12, Z7, Z12
 	VPMAXUD      Z6, Z9, Z13
 	VPCMPEQD     Z13, Z9, K1
 	VMOVUPS.Z    Z12, K1, Z9
-	VMOVUPS      Z9, (AX)(SI*4)
-	VMOVUPS      64(CX)(SI*4), Z9
+	VMOVUPS      Z9, (AX)(BX*4)
+	VMOVUPS      64(CX)(BX*4), Z9
 	VMULPS       Z9, Z7, Z9
 	VPMAXUD      Z6, Z10, Z12
 	VPCMPEQD     Z12, Z10, K1
 	VMOVUPS.Z    Z9, K1, Z9
-	VMOVUPS      Z9, 64(AX)(SI*4)
-	VMOVUPS      128(CX)(SI*4), Z9
+	VMOVUPS      Z9, 64(AX)(BX*4)
+	VMOVUPS      128(CX)(BX*4), Z9
 	VMULPS       Z9, Z7, Z9
 	VPMAXUD      Z6, Z11, Z10
 	VPCMPEQD     Z10, Z11, K1
 	VMOVUPS.Z    Z9, K1, Z9
-	VMOVUPS      Z9, 128(AX)(SI*4)
-	VMOVUPS      192(CX)(SI*4), Z9
+	VMOVUPS      Z9, 128(AX)(BX*4)
+	VMOVUPS      192(CX)(BX*4), Z9
 	VMULPS       Z9, Z7, Z9
 	VPMAXUD      Z6, Z8, Z10
 	VPCMPEQD     Z10, Z8, K1
 	VMOVUPS.Z    Z9, K1, Z8
-	VMOVUPS      Z8, 192(AX)(SI*4)
-	ADDQ         $+64, SI
-	DECQ         BX
+	VMOVUPS      Z8, 192(AX)(BX*4)
+	ADDQ         $+64, BX
+	DECQ         DX
 	JNZ          next201
 
 last202:

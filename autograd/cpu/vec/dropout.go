@@ -23,17 +23,17 @@ func (v *Impl) Dropout(dst, x []float32, p float32, key DropoutKey, first uint64
 	scale := 1 / (1 - p)
 	if head := int(-first & 3); head > 0 {
 		head = min(head, len(dst))
-		words := philox(&key, first/4)
+		words := philox(key, first/4)
 		for i := range head {
 			dst[i] = keep(x[i], words[(first+uint64(i))&3], threshold, scale)
 		}
 		dst, x, first = dst[head:], x[head:], first+uint64(head)
 	}
-	v.dropout(dst, x, &key, first/4, threshold, scale)
+	v.dropout(dst, x, key, first/4, threshold, scale)
 }
 
 // dropoutGeneric drops out a range that begins at word 0 of a block.
-func dropoutGeneric(dst, x []float32, key *DropoutKey, block uint64, threshold uint32, scale float32) {
+func dropoutGeneric(dst, x []float32, key DropoutKey, block uint64, threshold uint32, scale float32) {
 	for i := 0; i < len(dst); i += 4 {
 		words := philox(key, block)
 		block++
@@ -59,7 +59,7 @@ const (
 )
 
 // philox returns the four words of one block.
-func philox(key *DropoutKey, block uint64) [4]uint32 {
+func philox(key DropoutKey, block uint64) [4]uint32 {
 	k0, k1 := uint32(key.Seed), uint32(key.Seed>>32)
 	c0, c1, c2, c3 := uint32(block), key.Site, uint32(key.Step), uint32(key.Step>>32)
 	for range philoxRounds {

@@ -30,11 +30,10 @@ func (v *Impl) AdamWStep(p, g, m1, m2 []float32, h AdamW) {
 		eps:       h.Eps,
 		step:      float32(-float64(h.LR) / float64(h.BC1)),
 	}
-	v.adamW(p, g[:n], m1[:n], m2[:n], &c)
+	v.adamW(p, g[:n], m1[:n], m2[:n], c)
 }
 
-// adamWConst are AdamW's per-step constants in the order in which the assembly
-// reads them.
+// adamWConst are AdamW's per-step constants.
 type adamWConst struct {
 	gradScale, decay, oneMinus1, beta2, oneMinus2 float32
 	rootBC2                                       float32 // 1/√BC2
@@ -64,7 +63,7 @@ func (v *Impl) SGDStep(p, g, buf []float32, h SGD) {
 	} else {
 		buf = buf[:n]
 	}
-	v.sgd(p, g[:n], buf, &h)
+	v.sgd(p, g[:n], buf, h)
 }
 
 // Lion holds the constants of one step of Lion (Chen et al. 2023).
@@ -81,14 +80,14 @@ type Lion struct {
 //	m ← Beta2·m + (1-Beta2)·g
 func (v *Impl) LionStep(p, g, m []float32, h Lion) {
 	n := len(p)
-	v.lion(p, g[:n], m[:n], &h)
+	v.lion(p, g[:n], m[:n], h)
 }
 
 // EMA sets avg = decay·avg + (1-decay)·p, an exponential moving average of
 // parameters.
 func (v *Impl) EMA(avg, p []float32, decay float32) { v.ema(avg, p[:len(avg)], decay) }
 
-func adamWGeneric(p, g, m, v []float32, c *adamWConst) {
+func adamWGeneric(p, g, m, v []float32, c adamWConst) {
 	for i := range p {
 		gi := c.gradScale * g[i]
 		mi := m[i] + c.oneMinus1*(gi-m[i])
@@ -99,7 +98,7 @@ func adamWGeneric(p, g, m, v []float32, c *adamWConst) {
 	}
 }
 
-func sgdGeneric(p, g, buf []float32, h *SGD) {
+func sgdGeneric(p, g, buf []float32, h SGD) {
 	for i := range p {
 		d := h.GradScale*g[i] + h.WeightDecay*p[i]
 		if buf != nil {
@@ -114,7 +113,7 @@ func sgdGeneric(p, g, buf []float32, h *SGD) {
 	}
 }
 
-func lionGeneric(p, g, m []float32, h *Lion) {
+func lionGeneric(p, g, m []float32, h Lion) {
 	decay := float32(1 - float64(h.LR)*float64(h.WeightDecay))
 	for i := range p {
 		gi := h.GradScale * g[i]

@@ -75,7 +75,7 @@ func (v *Impl) lossOf(z []float32, t int, c Loss, lse float32) (loss, nll, _ flo
 func expSumGeneric(dst, x []float32, scale, max float32) float64 {
 	var s float64
 	for i := range dst {
-		e := math.Exp(float64(scale*x[i] - max))
+		e := math.Exp(float64(scale)*float64(x[i]) - float64(max))
 		dst[i] = float32(e)
 		s += e
 	}
@@ -86,7 +86,7 @@ func expSumGeneric(dst, x []float32, scale, max float32) float64 {
 func sumExpGeneric(x []float32, scale, max float32) float64 {
 	var s float64
 	for _, e := range x {
-		s += math.Exp(float64(scale*e - max))
+		s += math.Exp(float64(scale)*float64(e) - float64(max))
 	}
 	return s
 }

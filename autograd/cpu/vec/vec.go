@@ -64,11 +64,11 @@ type Impl struct {
 	expAffine   func(x []float32, max, a, b float32)
 
 	rope    func(dst, x, cos, sin []float32, sign float32)
-	dropout func(dst, x []float32, key *DropoutKey, block uint64, threshold uint32, scale float32)
+	dropout func(dst, x []float32, key DropoutKey, block uint64, threshold uint32, scale float32)
 
-	adamW func(p, g, m, v []float32, c *adamWConst)
-	sgd   func(p, g, buf []float32, h *SGD)
-	lion  func(p, g, m []float32, h *Lion)
+	adamW func(p, g, m, v []float32, c adamWConst)
+	sgd   func(p, g, buf []float32, h SGD)
+	lion  func(p, g, m []float32, h Lion)
 	ema   func(avg, p []float32, decay float32)
 
 	toBF16   func(dst []BF16, src []float32)

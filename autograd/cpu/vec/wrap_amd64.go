@@ -20,21 +20,23 @@ func columnSumBy(addRows8 func(dst []float32, x *float32), add func(dst, a, b []
 	}
 }
 
-func dropoutBy(blocks func(dst, x []float32, key *uint64, block, threshold uint32, scale float32), multiple int,
-) func(dst, x []float32, key *DropoutKey, block uint64, threshold uint32, scale float32) {
-	return func(dst, x []float32, key *DropoutKey, block uint64, threshold uint32, scale float32) {
+func dropoutBy(blocks func(dst, x []float32, seedLow, seedHigh, site, stepLow, stepHigh, block, threshold uint32, scale float32), multiple int,
+) func(dst, x []float32, key DropoutKey, block uint64, threshold uint32, scale float32) {
+	return func(dst, x []float32, key DropoutKey, block uint64, threshold uint32, scale float32) {
 		n := len(dst) / multiple * multiple
-		blocks(dst[:n], x, &key.Seed, uint32(block), threshold, scale)
+		blocks(dst[:n], x, uint32(key.Seed), uint32(key.Seed>>32), key.Site, uint32(key.Step), uint32(key.Step>>32), uint32(block), threshold, scale)
 		dropoutGeneric(dst[n:], x[n:], key, block+uint64(n/4), threshold, scale)
 	}
 }
 
-func adamWBy(step func(p, g, m, v []float32, c *float32)) func(p, g, m, v []float32, c *adamWConst) {
-	return func(p, g, m, v []float32, c *adamWConst) { step(p, g, m, v, &c.gradScale) }
+func adamWBy(update func(p, g, m, v []float32, gradScale, decay, oneMinus1, beta2, oneMinus2, rootBC2, eps, step float32)) func(p, g, m, v []float32, c adamWConst) {
+	return func(p, g, m, v []float32, c adamWConst) {
+		update(p, g, m, v, c.gradScale, c.decay, c.oneMinus1, c.beta2, c.oneMinus2, c.rootBC2, c.eps, c.step)
+	}
 }
 
-func sgdBy(step func(p, g, buf []float32, lr, momentum, decay, gradScale, fromGrad, fromBuf float32)) func(p, g, buf []float32, h *SGD) {
-	return func(p, g, buf []float32, h *SGD) {
+func sgdBy(step func(p, g, buf []float32, lr, momentum, decay, gradScale, fromGrad, fromBuf float32)) func(p, g, buf []float32, h SGD) {
+	return func(p, g, buf []float32, h SGD) {
 		fromGrad, fromBuf := float32(0), float32(1)
 		if h.Nesterov {
 			fromGrad, fromBuf = 1, h.Momentum
@@ -43,8 +45,8 @@ func sgdBy(step func(p, g, buf []float32, lr, momentum, decay, gradScale, fromGr
 	}
 }
 
-func lionBy(step func(p, g, m []float32, lr, beta1, oneMinus1, beta2, oneMinus2, decay, gradScale float32)) func(p, g, m []float32, h *Lion) {
-	return func(p, g, m []float32, h *Lion) {
+func lionBy(step func(p, g, m []float32, lr, beta1, oneMinus1, beta2, oneMinus2, decay, gradScale float32)) func(p, g, m []float32, h Lion) {
+	return func(p, g, m []float32, h Lion) {
 		decay := float32(1 - float64(h.LR)*float64(h.WeightDecay))
 		step(p, g, m, h.LR, h.Beta1, 1-h.Beta1, h.Beta2, 1-h.Beta2, decay, h.GradScale)
 	}

@@ -15,29 +15,17 @@ func (g *gen) dropout() {
 		defer func(n int) { g.isa.constants = n }(g.isa.constants)
 		g.isa.constants = 0
 	}
-	g.kernel("dropoutBlocks", "func(dst, x []float32, key *uint64, block, threshold uint32, scale float32)",
-		fmt.Sprintf("drops out a multiple of %d elements; key points to a DropoutKey.", 4*g.lanes), func() {
-			dst, x, key := g.pointer("dst"), g.pointer("x"), g.pointer("*key")
-			word := func(disp int) vec {
-				r := g.vec()
-				g.VPBROADCASTD(operand.Mem{Base: key, Disp: disp}, r)
-				return r
-			}
-			param := func(name string) vec {
-				bits, low, r := g.GP32(), g.XMM(), g.vec()
-				g.Load(g.Param(name), bits)
-				g.VMOVD(bits, low)
-				g.VPBROADCASTD(low, r)
-				return r
-			}
-			counter := param("block")
+	g.kernel("dropoutBlocks", "func(dst, x []float32, seedLow, seedHigh, site, stepLow, stepHigh, block, threshold uint32, scale float32)",
+		fmt.Sprintf("drops out a multiple of %d elements.", 4*g.lanes), func() {
+			dst, x := g.pointer("dst"), g.pointer("x")
+			counter := g.scalar("block")
 			g.VPADDD(g.blockOrder(), counter, counter)
-			threshold, scale := param("threshold"), g.scalar("scale")
+			threshold, scale := g.scalar("threshold"), g.scalar("scale")
 			n, index := g.length("dst"), g.GP64()
 			g.XORQ(index, index)
 			g.SHRQ(operand.U8(5+g.lanes/16), n) // elements to iterations
 			g.counted(n, func() {
-				w := g.philox(g.copyOf(counter), word)
+				w := g.philox(g.copyOf(counter))
 				g.VPADDD(g.word(uint32(g.lanes)), counter, counter)
 				for i, words := range g.interleave(w) {
 					m := access{g: g, index: index, disp: 4 * g.lanes * i}
@@ -59,9 +47,9 @@ func (g *gen) blockOrder() operand.Mem {
 }
 
 // philox runs ten rounds of Philox4x32 on the counters c0.
-func (g *gen) philox(c0 vec, key func(disp int) vec) [4]vec {
-	k0, k1 := key(0), key(4)
-	c := [4]vec{c0, key(8), key(16), key(20)}
+func (g *gen) philox(c0 vec) [4]vec {
+	k0, k1 := g.scalar("seedLow"), g.scalar("seedHigh")
+	c := [4]vec{c0, g.scalar("site"), g.scalar("stepLow"), g.scalar("stepHigh")}
 	for round := range 10 {
 		hi0, lo0 := g.multiply(c[0], 0xD2511F53)
 		hi1, lo1 := g.multiply(c[2], 0xCD9E8D57)

@@ -163,7 +163,7 @@ func (g *gen) broadcast(op operand.Op) vec {
 	return r
 }
 
-// scalar loads a float32 parameter into every lane.
+// scalar loads a 32-bit parameter into every lane.
 func (g *gen) scalar(param string) vec {
 	p, err := g.Param(param).Resolve()
 	if err != nil {

@@ -1,15 +1,10 @@
 package main
 
-import (
-	"github.com/mmcloughlin/avo/operand"
-	"github.com/mmcloughlin/avo/reg"
-)
-
 func (g *gen) optimizers() {
-	g.kernel("adamW", "func(p, g, m, v []float32, c *float32)", "is one step of AdamW; c points to an adamWConst.", func() {
+	g.kernel("adamW", "func(p, g, m, v []float32, gradScale, decay, oneMinus1, beta2, oneMinus2, rootBC2, eps, step float32)", "is one step of AdamW.", func() {
 		p, gr, m1, m2 := g.pointer("p"), g.pointer("g"), g.pointer("m"), g.pointer("v")
-		c := g.constants("*c", 8)
-		gradScale, decay, oneMinus1, beta2, oneMinus2, rootBC2, eps, step := c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]
+		gradScale, decay, oneMinus1, beta2 := g.scalar("gradScale"), g.scalar("decay"), g.scalar("oneMinus1"), g.scalar("beta2")
+		oneMinus2, rootBC2, eps, step := g.scalar("oneMinus2"), g.scalar("rootBC2"), g.scalar("eps"), g.scalar("step")
 		g.loop(g.length("p"), 2, func(_ int, a access) {
 			e := g.mul(a.load(gr), gradScale)
 			old := a.load(m1)
@@ -60,14 +55,4 @@ func (g *gen) optimizers() {
 			a.store(g.fma(a.load(p), oneMinus, g.mul(a.load(avg), decay)), avg)
 		}, nil)
 	})
-}
-
-// constants broadcasts the first n floats behind a pointer.
-func (g *gen) constants(param string, n int) []reg.VecVirtual {
-	base := g.pointer(param)
-	var c []vec
-	for i := range n {
-		c = append(c, g.broadcast(operand.Mem{Base: base, Disp: 4 * i}))
-	}
-	return c
 }
