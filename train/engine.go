@@ -26,6 +26,8 @@ type Engine struct {
 	nll       []float32 // (B·T), of one micro-batch
 	positions []int32   // (B·T), of sequences that begin at 0
 	norm      [1]float32
+	gradNorm  [1]float32
+	hyper     [ir.HyperLen]float32
 	rng       [4]int32
 }
 
@@ -91,11 +93,11 @@ func (e *Engine) Step(batch *data.Batch, step, applied int, normLimit float64) (
 	if batch.Counted == 0 {
 		return StepResult{}, errors.New("a batch holds no target")
 	}
-	hyper := e.cfg.Optimizer.Hyper(step, e.cfg.Train.Steps, applied, normLimit)
+	e.hyper = e.cfg.Optimizer.Hyper(step, e.cfg.Train.Steps, applied, normLimit)
 	micro := e.first
 	if e.step != nil {
 		micro = e.step
-		if err := micro.SetFloats("hyper", hyper[:]); err != nil {
+		if err := micro.SetFloats("hyper", e.hyper[:]); err != nil {
 			return StepResult{}, err
 		}
 	}
@@ -119,7 +121,7 @@ func (e *Engine) Step(batch *data.Batch, step, applied int, normLimit float64) (
 	last := micro
 	if e.update != nil {
 		last = e.update
-		if err := last.SetFloats("hyper", hyper[:]); err != nil {
+		if err := last.SetFloats("hyper", e.hyper[:]); err != nil {
 			return StepResult{}, err
 		}
 		if err := last.Run(); err != nil {
@@ -171,11 +173,10 @@ func (e *Engine) readNorm(s *exec.Session, limit float64, r *StepResult) error {
 	if last < 0 || outputs[last].Name != "grad_norm" {
 		return nil
 	}
-	var norm [1]float32
-	if err := s.Output(last, norm[:]); err != nil {
+	if err := s.Output(last, e.gradNorm[:]); err != nil {
 		return err
 	}
-	r.GradNorm = float64(norm[0])
+	r.GradNorm = float64(e.gradNorm[0])
 	r.Skipped = math.IsNaN(r.GradNorm) || math.IsInf(r.GradNorm, 0) || limit > 0 && r.GradNorm > limit
 	return nil
 }

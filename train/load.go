@@ -1,0 +1,158 @@
+package train
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"gotrain/autograd/exec"
+	"gotrain/autograd/ir"
+	"gotrain/data/bpe"
+	"gotrain/nn"
+	"gotrain/train/checkpoint"
+	"gotrain/train/configfile"
+	"gotrain/train/vfs"
+)
+
+// ErrNoModel says that a path leads to no checkpoint.
+var ErrNoModel = errors.New("no model")
+
+// Families makes models of configurations; package zoo has both.
+type Families struct {
+	ParseConfig func(text []byte) (nn.Config, error) // of a config.json
+	New         func(nn.Config) (nn.Model, error)
+}
+
+// Loaded is a trained model that is ready to run.
+type Loaded struct {
+	Dir       string // of the checkpoint, links resolved
+	Model     nn.Model
+	Store     *exec.Store // holds the parameters, and nothing else yet
+	Tokenizer *bpe.Tokenizer
+	Special   nn.SpecialTokens
+	// State is where training stood, the zero State in a directory that was not
+	// written by training; Config is then the default with the model's section.
+	State  State
+	Config Config
+}
+
+// FindCheckpoint returns the directory of the checkpoint that path names: a
+// checkpoint or a link to one, or a run or its folder of checkpoints, for the
+// newest. Errors wrap ErrNoModel.
+func FindCheckpoint(path string) (string, error) {
+	if info, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrNoModel, err)
+	} else if !info.IsDir() {
+		return "", fmt.Errorf("%w: %s is a file; name the directory of a checkpoint or of a run", ErrNoModel, path)
+	}
+	for _, dir := range []string{path, checkpoint.LatestLink(path), filepath.Join(path, "latest")} {
+		if _, err := os.Stat(filepath.Join(dir, ModelFile)); err == nil {
+			return filepath.EvalSymlinks(dir)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(path, "config.yaml")); err == nil {
+		return "", fmt.Errorf("%w: the run %s has saved no checkpoint yet", ErrNoModel, path)
+	}
+	return "", fmt.Errorf("%w: %s holds no %s; name the directory of a checkpoint or of a run", ErrNoModel, path, ModelFile)
+}
+
+// Load verifies the checkpoint that path names, as in FindCheckpoint, and loads
+// its model and tokenizer on b.
+func Load(path string, b exec.Backend, fsys vfs.FS, families Families) (*Loaded, error) {
+	dir, err := FindCheckpoint(path)
+	if err != nil {
+		return nil, err
+	}
+	l := &Loaded{Dir: dir, Store: exec.NewStore(b), Config: DefaultConfig()}
+	if _, err := os.Stat(filepath.Join(dir, "manifest.json")); err == nil {
+		if _, err := checkpoint.Verify(fsys, dir); err != nil {
+			return nil, fmt.Errorf("%w; use another checkpoint of the run", err)
+		}
+	}
+	if err := l.readState(); err != nil {
+		return nil, err
+	}
+	if err := l.loadModel(families); err != nil {
+		return nil, err
+	}
+	l.Tokenizer, err = LoadTokenizer(dir)
+	if err != nil {
+		return nil, err
+	}
+	if v, m := l.Tokenizer.Vocab(), l.Model.Config().Vocab; v > m {
+		return nil, fmt.Errorf("%s: the tokenizer has %d tokens, the model %d; they do not belong together", dir, v, m)
+	}
+	return l, nil
+}
+
+// readState reads trainer_state.json, if it is there.
+func (l *Loaded) readState() error {
+	file := filepath.Join(l.Dir, StateFile)
+	raw, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(raw, &l.State); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return configfile.Decode(file, []byte(l.State.Config), &l.Config)
+}
+
+func (l *Loaded) loadModel(families Families) error {
+	file := filepath.Join(l.Dir, "config.json")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if l.Config.Model, err = families.ParseConfig(text); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	if l.Special, err = nn.ParseSpecialTokens(text); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	if l.Model, err = families.New(l.Config.Model); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	for _, p := range l.Model.Params() {
+		if _, err := l.Store.Ensure(p.Name, ir.F32, p.Shape); err != nil {
+			return err
+		}
+	}
+	return LoadParams(l.Store, filepath.Join(l.Dir, ModelFile), l.Model.Params())
+}
+
+// EndTokens are the tokens that end a text.
+func (l *Loaded) EndTokens() []int32 {
+	var ends []int32
+	for _, id := range l.Special.EOS {
+		ends = append(ends, int32(id))
+	}
+	if e, err := NewEncoder(l.Tokenizer); err == nil && len(ends) == 0 {
+		ends = append(ends, e.end)
+	}
+	return ends
+}
+
+// SaveTokenizer writes a tokenizer as Hugging Face reads it, tokenizer.json and
+// tokenizer_config.json, into dir. context is the longest sequence in tokens, 0
+// for no limit.
+func SaveTokenizer(fsys vfs.FS, dir string, t *bpe.Tokenizer, context int) error {
+	files, err := tokenizerFiles(t, context)
+	if err != nil {
+		return err
+	}
+	if err := vfs.MkdirAll(fsys, dir); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := vfs.WriteFile(fsys, filepath.Join(dir, f.Name), f.Write); err != nil {
+			return err
+		}
+	}
+	return nil
+}
