@@ -67,3 +67,98 @@ func fusedTensors(a *Attention, rng *rand.Rand) *AttentionTensors {
 	x.DOut, _, _ = qkv()
 	return x
 }
+
+// benchSize is beyond the L2 cache: 4 MiB a slice.
+const benchSize = 1 << 20
+
+func BenchmarkMaps(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	x, y, z, w := random(rng, benchSize), random(rng, benchSize), random(rng, benchSize), random(rng, benchSize)
+	for i := range w {
+		w[i] = max(w[i], -w[i]) // second moments
+	}
+	half := make([]BF16, benchSize)
+	for _, c := range []struct {
+		name  string
+		bytes int // an element
+		f     func(v *Impl)
+	}{
+		{"Add", 12, func(v *Impl) { v.Add(y, x, z) }},
+		{"AXPY", 12, func(v *Impl) { v.AXPY(y, 1e-3, x) }},
+		{"Exp", 8, func(v *Impl) { v.Exp(y, x) }},
+		{"Tanh", 8, func(v *Impl) { v.Tanh(y, x) }},
+		{"Erf", 8, func(v *Impl) { v.Erf(y, x) }},
+		{"GELU", 8, func(v *Impl) { v.GELU(y, x) }},
+		{"GELUBackward", 12, func(v *Impl) { v.GELUBackward(y, x, z) }},
+		{"GELUTanh", 8, func(v *Impl) { v.GELUTanh(y, x) }},
+		{"GELUTanhBackward", 12, func(v *Impl) { v.GELUTanhBackward(y, x, z) }},
+		{"SwiGLU", 12, func(v *Impl) { v.SwiGLU(y, x, z) }},
+		{"Dropout", 8, func(v *Impl) { v.Dropout(y, x, 0.1, DropoutKey{Seed: 1}, 0) }},
+		{"ToBF16", 6, func(v *Impl) { v.ToBF16(half, x) }},
+		{"FromBF16", 6, func(v *Impl) { v.FromBF16(y, half) }},
+		{"AdamW", 28, func(v *Impl) {
+			v.AdamWStep(y, x, z, w, AdamW{LR: 1e-3, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, BC1: 1, BC2: 1, GradScale: 1})
+		}},
+		{"SumSquares", 4, func(v *Impl) { v.SumSquares(x) }},
+		{"Dot", 8, func(v *Impl) { v.Dot(x, z) }},
+		{"AllFinite", 4, func(v *Impl) { v.AllFinite(x) }},
+	} {
+		for _, v := range Available() {
+			b.Run(c.name+"/"+v.Name(), func(b *testing.B) {
+				best(b, float64(c.bytes*benchSize), "GB/s", func() { c.f(v) })
+			})
+		}
+	}
+}
+
+func BenchmarkRows(b *testing.B) {
+	const rows, d = 512, 768
+	rng := rand.New(rand.NewPCG(1, 1))
+	x, y, dy := random(rng, rows*d), random(rng, rows*d), random(rng, rows*d)
+	w, dw, db := random(rng, d), random(rng, d), random(rng, d)
+	mean, rstd := make([]float32, rows), make([]float32, rows)
+	Generic.Fill(rstd, 1)
+	logits := random(rng, 8*50257)
+	for _, c := range []struct {
+		name  string
+		bytes int
+		f     func(v *Impl)
+	}{
+		{"LayerNorm", 8 * rows * d, func(v *Impl) { v.LayerNorm(y, mean, rstd, x, w, w, 1e-5) }},
+		{"LayerNormBackward", 12 * rows * d, func(v *Impl) { v.LayerNormBackward(y, dw, db, x, w, mean, rstd, dy, nil) }},
+		{"RMSNorm", 8 * rows * d, func(v *Impl) { v.RMSNorm(y, rstd, x, w, 1e-5) }},
+		{"RMSNormBackward", 12 * rows * d, func(v *Impl) { v.RMSNormBackward(y, dw, x, w, rstd, dy, nil) }},
+		{"ColumnSum", 4 * rows * d, func(v *Impl) { v.ColumnSum(db, dy, false) }},
+		{"AddBias", 8 * rows * d, func(v *Impl) { v.AddBias(y, x, w) }},
+		{"Softmax", 8 * rows * d, func(v *Impl) {
+			for r := range rows {
+				v.Softmax(y[r*d:][:d], x[r*d:][:d], 1)
+			}
+		}},
+		{"CrossEntropyBackward", 8 * len(logits), func(v *Impl) {
+			for r := range 8 {
+				v.CrossEntropyBackward(logits[r*50257:][:50257], r, Loss{}, 1)
+			}
+		}},
+		{"Transpose", 8 * rows * d, func(v *Impl) { v.Transpose(y, rows, x, d, rows, d) }},
+	} {
+		for _, v := range Available() {
+			b.Run(c.name+"/"+v.Name(), func(b *testing.B) {
+				best(b, float64(c.bytes), "GB/s", func() { c.f(v) })
+			})
+		}
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	a := withSegments(Attention{B: 1, T: 1, S: 1024, Heads: 1, KVHeads: 1, HeadDim: 64}, nil)
+	x := randomTensors(&a, rand.New(rand.NewPCG(1, 1)))
+	scratch := make([]float32, a.S)
+	for _, v := range Available() {
+		b.Run(v.Name(), func(b *testing.B) {
+			best(b, float64(8*a.S*a.HeadDim), "GB/s", func() {
+				v.AttentionDecode(x.Out.Data, x.Q.Data[:a.HeadDim], x.K, x.V, a.S, a.Scale, scratch)
+			})
+		})
+	}
+}
