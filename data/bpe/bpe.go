@@ -196,9 +196,9 @@ func (t *Tokenizer) hash() string {
 	buf = append(buf, "gotrain bpe 1\n"...)
 	text(t.cfg.Pattern.String())
 	flag(t.cfg.IgnoreMerges)
-	number(len(t.cfg.Tokens))
-	for _, s := range t.cfg.Tokens {
-		text(s)
+	number(t.Vocab())
+	for id := range int32(t.Vocab()) {
+		text(t.vocab.text(id))
 	}
 	number(len(t.cfg.Merges))
 	for _, m := range t.cfg.Merges {

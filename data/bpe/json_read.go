@@ -286,7 +286,11 @@ func readModel(cfg *Config, m *modelJSON) error {
 	cfg.Tokens = make([]string, size)
 	for spelling, id := range m.Vocab {
 		token, ok := bytesOfChars(spelling)
-		if content, isAdded := added[int32(id)]; !ok || isAdded && content == spelling {
+		if content, isAdded := added[int32(id)]; isAdded && content == spelling {
+			if token != spelling {
+				continue // spelled as it is: known by Added alone
+			}
+		} else if !ok {
 			token = spelling
 		}
 		if token == "" {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 )
@@ -103,6 +104,7 @@ func (t *Tokenizer) appendModel(dst []byte) []byte {
 	for _, a := range t.cfg.Added {
 		raw[a.ID] = true
 	}
+	gaps := t.needsVocab()
 	var spelling []byte
 	spell := func(id int32) string {
 		if raw[id] {
@@ -113,11 +115,17 @@ func (t *Tokenizer) appendModel(dst []byte) []byte {
 	}
 	dst = append(dst, ",\n    \"vocab\": {"...)
 	separator := "\n      "
-	for id, token := range t.cfg.Tokens {
-		if token == "" {
+	for id := range int32(t.Vocab()) {
+		key := ""
+		if int(id) < len(t.cfg.Tokens) && t.cfg.Tokens[id] != "" {
+			key = spell(id)
+		} else if gaps {
+			key = t.vocab.text(id)
+		}
+		if key == "" {
 			continue
 		}
-		dst = appendString(append(dst, separator...), spell(int32(id)))
+		dst = appendString(append(dst, separator...), key)
 		dst = strconv.AppendInt(append(dst, ": "...), int64(id), 10)
 		separator = ",\n      "
 	}
@@ -129,6 +137,30 @@ func (t *Tokenizer) appendModel(dst []byte) []byte {
 		separator = ",\n      "
 	}
 	return append(dst, "\n    ]\n  }"...)
+}
+
+// needsVocab reports whether the added tokens must be in the vocabulary to keep their ids: tokenizers numbers those that
+// are not by itself, from the number of entries on.
+func (t *Tokenizer) needsVocab() bool {
+	next := int32(0)
+	for _, token := range t.cfg.Tokens {
+		if token != "" {
+			next++
+		}
+	}
+	var ids []int32
+	for _, a := range t.cfg.Added {
+		if int(a.ID) >= len(t.cfg.Tokens) || t.cfg.Tokens[a.ID] == "" {
+			ids = append(ids, a.ID)
+		}
+	}
+	slices.Sort(ids)
+	for i, id := range ids {
+		if id != next+int32(i) {
+			return true
+		}
+	}
+	return false
 }
 
 // appendString appends s as a JSON string; invalid UTF-8 becomes U+FFFD.
