@@ -89,22 +89,22 @@ func (s *Shape) fillRow(b *Batch, row int, set *Set, at int64) int {
 // maskRow fills segments and positions of the row whose first input is at position at and ignores each target that is
 // the first token of a document.
 func maskRow(set *Set, at int64, targets, segments, positions []int32) (counted int) {
-	next := set.NextStart(at + 1)
-	segment, position := int32(0), int32(0)
-	for i := range targets {
-		if at+int64(i) == next {
-			segment++
-			position = 0
-			next = set.NextStart(next + 1)
+	for begin, segment := 0, int32(0); begin < len(targets); segment++ {
+		// The next document, or the padding behind the set, begins at end; in it there is none.
+		end := len(targets)
+		if from := at + int64(begin) + 1; from <= set.Tokens() {
+			if next := set.NextStart(from) - at; next <= int64(end) {
+				end = int(next)
+				targets[end-1] = Ignore
+			}
 		}
-		segments[i], positions[i] = segment, position
-		position++
-		if at+int64(i)+1 == next && targets[i] >= 0 {
-			targets[i] = Ignore
+		for i := begin; i < end; i++ {
+			segments[i], positions[i] = segment, int32(i-begin)
+			if targets[i] >= 0 {
+				counted++
+			}
 		}
-		if targets[i] >= 0 {
-			counted++
-		}
+		begin = end
 	}
 	return counted
 }

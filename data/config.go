@@ -26,8 +26,9 @@ const (
 // Config says where the text is, how it is stored and how it is split and prepared.
 // Text and JSONL files may be compressed with gzip or zstd, which is recognized by content, not by name.
 type Config struct {
-	// Paths are files or glob patterns; see [ExpandPaths]. Files are read in sorted order.
-	Paths []string `yaml:"paths"`
+	// Paths, the key train of a configuration file, are files or glob patterns; see [ExpandPaths]. Files are read in
+	// sorted order. Where Validation is set, a part of them is held out.
+	Paths []string `yaml:"train"`
 	// Format defaults to text.
 	Format Format `yaml:"format"`
 	// TextKey is the JSONL key or Parquet column of the text; defaults to "text".
@@ -49,7 +50,7 @@ func (c Config) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("data: "+format, args...)) }
 	if len(c.Paths) == 0 {
-		fault("paths: empty (name at least one file or pattern, for example $GOROOT/src/**/*.go)")
+		fault("train: no paths (name at least one file or pattern, for example $GOROOT/src/**/*.go)")
 	}
 	switch c.Format {
 	case "", FormatText, FormatJSONL, FormatParquet, FormatShards:

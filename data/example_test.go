@@ -1,0 +1,59 @@
+package data_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"gotrain/data"
+	"gotrain/data/bpe"
+)
+
+// From text to the first batch.
+func Example() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	text := "{\"text\": \"To be, or not to be\"}\n{\"text\": \"that is the question\"}\n"
+	if err := os.WriteFile(filepath.Join(dir, "text.jsonl"), []byte(text), 0o666); err != nil {
+		log.Fatal(err)
+	}
+	tokenizer, err := bpe.Bytes()
+	if err != nil {
+		log.Fatal(err)
+	}
+	enc, err := data.BPE(tokenizer, "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	cfg := data.Config{Paths: []string{dir + "/**/*.jsonl"}, Format: data.FormatJSONL, CacheDir: filepath.Join(dir, "cache")}
+	prepared, err := data.Prepare(context.Background(), cfg, enc, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer prepared.Close()
+	fmt.Println(prepared.Train.Tokens(), "tokens,", prepared.Train.Documents(), "documents")
+
+	shape := data.Shape{Batch: 2, Context: 8}
+	loader, err := data.NewLoader(prepared.Train, data.LoaderConfig{Shape: shape, Seed: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	batches := data.NewPrefetch(loader, 0, 2)
+	defer batches.Close()
+	batch, err := batches.Next()
+	if err != nil {
+		log.Fatal(err)
+	}
+	for row := range shape.Batch {
+		fmt.Printf("%q\n", tokenizer.AppendDecode(nil, batch.Inputs[row*shape.Context:][:shape.Context]))
+	}
+	// Output:
+	// 41 tokens, 2 documents
+	// "t to be<|endoftext|>"
+	// "the ques"
+}
