@@ -1,6 +1,7 @@
 package cpu_test
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -72,8 +73,20 @@ func appendAdamW(p *ir.Program, grads []autograd.Gradient) {
 	p.Outputs = append(p.Outputs, norm)
 }
 
-// trainer is a training program bound to a back end, with random parameters and
-// one random batch.
+// capturing remembers the buffer that it allocated last.
+type capturing struct {
+	exec.Backend
+	last exec.Buffer
+}
+
+func (c *capturing) Alloc(bytes int64) (exec.Buffer, error) {
+	buf, err := c.Backend.Alloc(bytes)
+	c.last = buf
+	return buf, err
+}
+
+// trainer is a training program bound to a back end, with random parameters, one
+// random batch and an arena that begins full of NaN.
 type trainer struct {
 	*exec.Session
 	store *exec.Store
@@ -94,8 +107,10 @@ func newTrainer(tb testing.TB, b *cpu.Backend, c gptConfig, opt plan.Options) *t
 	pl, err := plan.Build(p, opt)
 	check(err)
 	t := &trainer{store: exec.NewStore(b)}
-	arena, err := exec.NewArena(b, pl.Arena)
+	memory := &capturing{Backend: b}
+	arena, err := exec.NewArena(memory, pl.Arena)
 	check(err)
+	check(b.Upload(exec.Region{Buffer: memory.last, Bytes: pl.Arena}, bytes.Repeat([]byte{0xff}, int(pl.Arena))))
 	t.Session, err = exec.NewSession(pl, t.store, arena)
 	check(err)
 
@@ -147,12 +162,7 @@ func (t *trainer) step(tb testing.TB) float32 {
 var tinyGPT = gptConfig{layers: 2, width: 32, heads: 2, length: 16, batch: 4, vocab: 50}
 
 func TestStepLearns(t *testing.T) {
-	b, err := cpu.New(cpu.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	tr := newTrainer(t, b, tinyGPT, plan.Options{})
+	tr := newTrainer(t, newBackend(t, cpu.Config{}), tinyGPT, plan.Options{})
 	first := tr.step(t)
 	if want := math.Log(float64(tinyGPT.vocab)); math.Abs(float64(first)-want) > 0.1 {
 		t.Errorf("the first loss is %v, want about ln %d = %.3f", first, tinyGPT.vocab, want)
@@ -167,12 +177,7 @@ func TestStepLearns(t *testing.T) {
 }
 
 func TestStepDoesNotAllocate(t *testing.T) {
-	b, err := cpu.New(cpu.Config{Threads: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	tr := newTrainer(t, b, tinyGPT, plan.Options{})
+	tr := newTrainer(t, newBackend(t, cpu.Config{Threads: 2}), tinyGPT, plan.Options{})
 	tr.step(t)
 	if n := testing.AllocsPerRun(10, func() {
 		if err := tr.Run(); err != nil {
@@ -180,6 +185,40 @@ func TestStepDoesNotAllocate(t *testing.T) {
 		}
 	}); n != 0 {
 		t.Errorf("a step allocates %v times, want 0", n)
+	}
+}
+
+// TestStepThreads trains on 1, 2 and 3 threads, with and without recomputation:
+// losses and parameters have the same bits.
+func TestStepThreads(t *testing.T) {
+	c := gptConfig{layers: 1, width: 96, heads: 3, length: 70, batch: 2, vocab: 130}
+	for _, opt := range []plan.Options{{}, {BF16: true}} {
+		var want []float32
+		for _, threads := range []int{1, 2, 3} {
+			for _, recompute := range []bool{false, true} {
+				opt.Recompute = recompute
+				tr := newTrainer(t, newBackend(t, cpu.Config{Threads: threads}), c, opt)
+				var got []float32
+				for range 3 {
+					got = append(got, tr.step(t))
+				}
+				for _, name := range tr.store.Names() {
+					data := make([]float32, tr.store.Get(name).Shape.Size())
+					if err := tr.store.Read(name, data); err != nil {
+						t.Fatal(err)
+					}
+					got = append(got, data...)
+				}
+				if want == nil {
+					want = got
+				}
+				for i := range want {
+					if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+						t.Fatalf("%d threads, recompute %t, bf16 %t: value %d is %v, want the bits of %v", threads, recompute, opt.BF16, i, got[i], want[i])
+					}
+				}
+			}
+		}
 	}
 }
 
