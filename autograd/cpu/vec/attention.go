@@ -141,13 +141,14 @@ func (v *Impl) AttentionForward(a *Attention, t *AttentionTensors, batch, head, 
 
 	out := t.Out.Data[(batch*a.T+q0)*t.Out.LD+head*hd:]
 	lse := t.LSE[(batch*a.Heads+head)*a.T+q0:][:w.nq]
+	v.log(lse, w.sum)
 	for i := range lse {
 		inv := float32(0)
 		if w.sum[i] != 0 {
 			inv = 1 / w.sum[i]
 		}
 		v.scale(out[i*t.Out.LD:][:hd], w.out[i*padded:][:hd], inv)
-		lse[i] = float32((float64(w.max[i]) + math.Log2(float64(w.sum[i]))) * math.Ln2)
+		lse[i] += w.max[i] * math.Ln2
 	}
 }
 

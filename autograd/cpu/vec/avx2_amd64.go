@@ -34,6 +34,11 @@ func axpyAVX2(y []float32, a float32, x []float32)
 //go:noescape
 func expAVX2(dst []float32, x []float32)
 
+// logAVX2 sets dst = ln x.
+//
+//go:noescape
+func logAVX2(dst []float32, x []float32)
+
 // tanhAVX2 sets dst = tanh x.
 //
 //go:noescape

@@ -343,8 +343,8 @@ TEXT ·expAVX2(SB), NOSPLIT, $0-48
 	VMOVUPS word42b20000AVX2<>+0(SB), Y0
 	VMOVUPS wordc2d00000AVX2<>+0(SB), Y1
 	VMOVUPS word3fb8aa3bAVX2<>+0(SB), Y2
-	VMOVUPS word3f318000AVX2<>+0(SB), Y3
-	VMOVUPS wordb95e8083AVX2<>+0(SB), Y4
+	VMOVUPS word3f317200AVX2<>+0(SB), Y3
+	VMOVUPS word35bfbe8eAVX2<>+0(SB), Y4
 	VMOVUPS word3ab511d4AVX2<>+0(SB), Y5
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    x_base+24(FP), CX
@@ -515,25 +515,25 @@ DATA word3fb8aa3bAVX2<>+24(SB)/4, $0x3fb8aa3b
 DATA word3fb8aa3bAVX2<>+28(SB)/4, $0x3fb8aa3b
 GLOBL word3fb8aa3bAVX2<>(SB), RODATA|NOPTR, $32
 
-DATA word3f318000AVX2<>+0(SB)/4, $0x3f318000
-DATA word3f318000AVX2<>+4(SB)/4, $0x3f318000
-DATA word3f318000AVX2<>+8(SB)/4, $0x3f318000
-DATA word3f318000AVX2<>+12(SB)/4, $0x3f318000
-DATA word3f318000AVX2<>+16(SB)/4, $0x3f318000
-DATA word3f318000AVX2<>+20(SB)/4, $0x3f318000
-DATA word3f318000AVX2<>+24(SB)/4, $0x3f318000
-DATA word3f318000AVX2<>+28(SB)/4, $0x3f318000
-GLOBL word3f318000AVX2<>(SB), RODATA|NOPTR, $32
+DATA word3f317200AVX2<>+0(SB)/4, $0x3f317200
+DATA word3f317200AVX2<>+4(SB)/4, $0x3f317200
+DATA word3f317200AVX2<>+8(SB)/4, $0x3f317200
+DATA word3f317200AVX2<>+12(SB)/4, $0x3f317200
+DATA word3f317200AVX2<>+16(SB)/4, $0x3f317200
+DATA word3f317200AVX2<>+20(SB)/4, $0x3f317200
+DATA word3f317200AVX2<>+24(SB)/4, $0x3f317200
+DATA word3f317200AVX2<>+28(SB)/4, $0x3f317200
+GLOBL word3f317200AVX2<>(SB), RODATA|NOPTR, $32
 
-DATA wordb95e8083AVX2<>+0(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX2<>+4(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX2<>+8(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX2<>+12(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX2<>+16(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX2<>+20(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX2<>+24(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX2<>+28(SB)/4, $0xb95e8083
-GLOBL wordb95e8083AVX2<>(SB), RODATA|NOPTR, $32
+DATA word35bfbe8eAVX2<>+0(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX2<>+4(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX2<>+8(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX2<>+12(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX2<>+16(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX2<>+20(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX2<>+24(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX2<>+28(SB)/4, $0x35bfbe8e
+GLOBL word35bfbe8eAVX2<>(SB), RODATA|NOPTR, $32
 
 DATA word3ab511d4AVX2<>+0(SB)/4, $0x3ab511d4
 DATA word3ab511d4AVX2<>+4(SB)/4, $0x3ab511d4
@@ -605,15 +605,15 @@ DATA word0000007fAVX2<>+24(SB)/4, $0x0000007f
 DATA word0000007fAVX2<>+28(SB)/4, $0x0000007f
 GLOBL word0000007fAVX2<>(SB), RODATA|NOPTR, $32
 
-// func tanhAVX2(dst []float32, x []float32)
+// func logAVX2(dst []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·tanhAVX2(SB), NOSPLIT, $0-48
-	VMOVUPS word7fffffffAVX2<>+0(SB), Y0
-	VMOVUPS wordc0000000AVX2<>+0(SB), Y1
-	VMOVUPS wordc2b00000AVX2<>+0(SB), Y2
-	VMOVUPS word3fb8aa3bAVX2<>+0(SB), Y3
-	VMOVUPS word3f318000AVX2<>+0(SB), Y4
-	VMOVUPS wordb95e8083AVX2<>+0(SB), Y5
+TEXT ·logAVX2(SB), NOSPLIT, $0-48
+	VMOVUPS word00800000AVX2<>+0(SB), Y0
+	VMOVUPS word4b000000AVX2<>+0(SB), Y1
+	VMOVUPS word0000007fAVX2<>+0(SB), Y2
+	VMOVUPS word41b80000AVX2<>+0(SB), Y3
+	VMOVUPS word007fffffAVX2<>+0(SB), Y4
+	VMOVUPS word3f800000AVX2<>+0(SB), Y5
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    x_base+24(FP), CX
 	MOVQ    dst_len+8(FP), DX
@@ -622,6 +622,316 @@ TEXT ·tanhAVX2(SB), NOSPLIT, $0-48
 	JL      end32
 
 loop31:
+	VMOVUPS      (CX)(BX*4), Y6
+	VCMPPS       $0x01, Y0, Y6, Y8
+	VMULPS       Y1, Y6, Y7
+	VBLENDVPS    Y8, Y7, Y6, Y9
+	VPSRLD       $0x17, Y9, Y7
+	VPSUBD       Y2, Y7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VSUBPS       Y3, Y7, Y10
+	VBLENDVPS    Y8, Y10, Y7, Y7
+	VANDPS       Y4, Y9, Y8
+	VORPS        Y5, Y8, Y8
+	VCMPPS       $0x00, word7f800000AVX2<>+0(SB), Y6, Y9
+	VBLENDVPS    Y9, word7f800000AVX2<>+0(SB), Y7, Y7
+	VCMPPS       $0x00, word00000000AVX2<>+0(SB), Y6, Y9
+	VBLENDVPS    Y9, wordff800000AVX2<>+0(SB), Y7, Y7
+	VCMPPS       $0x09, word00000000AVX2<>+0(SB), Y6, Y6
+	VBLENDVPS    Y6, word7fc00000AVX2<>+0(SB), Y8, Y6
+	VCMPPS       $0x01, word3fb504f3AVX2<>+0(SB), Y6, Y8
+	VMULPS       word3f000000AVX2<>+0(SB), Y6, Y9
+	VBLENDVPS    Y8, Y6, Y9, Y6
+	VADDPS       Y5, Y7, Y9
+	VBLENDVPS    Y8, Y7, Y9, Y7
+	VSUBPS       Y5, Y6, Y6
+	VMULPS       Y6, Y6, Y8
+	VMOVUPS      word3d9021bbAVX2<>+0(SB), Y9
+	VFMADD213PS  wordbdebd1b8AVX2<>+0(SB), Y6, Y9
+	VFMADD213PS  word3def251aAVX2<>+0(SB), Y6, Y9
+	VFMADD213PS  wordbdfe5d4fAVX2<>+0(SB), Y6, Y9
+	VFMADD213PS  word3e11e9bfAVX2<>+0(SB), Y6, Y9
+	VFMADD213PS  wordbe2aae50AVX2<>+0(SB), Y6, Y9
+	VFMADD213PS  word3e4cceacAVX2<>+0(SB), Y6, Y9
+	VFMADD213PS  wordbe7ffffcAVX2<>+0(SB), Y6, Y9
+	VFMADD213PS  word3eaaaaaaAVX2<>+0(SB), Y6, Y9
+	VMULPS       Y6, Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VMOVUPS      Y9, Y9
+	VFMADD231PS  word35bfbe8eAVX2<>+0(SB), Y7, Y9
+	VMOVUPS      Y9, Y9
+	VFNMADD231PS word3f000000AVX2<>+0(SB), Y8, Y9
+	VADDPS       Y9, Y6, Y6
+	VMOVUPS      Y6, Y6
+	VFMADD231PS  word3f317200AVX2<>+0(SB), Y7, Y6
+	VMOVUPS      Y6, (AX)(BX*4)
+	ADDQ         $+8, BX
+	SUBQ         $+8, DX
+	CMPQ         DX, $+8
+	JGE          loop31
+
+end32:
+	TESTQ        DX, DX
+	JZ           done33
+	LEAQ         laneMaskAVX2<>+0(SB), SI
+	MOVQ         $+8, DI
+	SUBQ         DX, DI
+	VMOVUPS      (SI)(DI*4), Y6
+	VMASKMOVPS   (CX)(BX*4), Y6, Y7
+	VCMPPS       $0x01, Y0, Y7, Y0
+	VMULPS       Y1, Y7, Y1
+	VBLENDVPS    Y0, Y1, Y7, Y8
+	VPSRLD       $0x17, Y8, Y1
+	VPSUBD       Y2, Y1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       Y3, Y1, Y2
+	VBLENDVPS    Y0, Y2, Y1, Y0
+	VANDPS       Y4, Y8, Y1
+	VORPS        Y5, Y1, Y1
+	VCMPPS       $0x00, word7f800000AVX2<>+0(SB), Y7, Y2
+	VBLENDVPS    Y2, word7f800000AVX2<>+0(SB), Y0, Y0
+	VCMPPS       $0x00, word00000000AVX2<>+0(SB), Y7, Y2
+	VBLENDVPS    Y2, wordff800000AVX2<>+0(SB), Y0, Y0
+	VCMPPS       $0x09, word00000000AVX2<>+0(SB), Y7, Y2
+	VBLENDVPS    Y2, word7fc00000AVX2<>+0(SB), Y1, Y1
+	VCMPPS       $0x01, word3fb504f3AVX2<>+0(SB), Y1, Y2
+	VMULPS       word3f000000AVX2<>+0(SB), Y1, Y3
+	VBLENDVPS    Y2, Y1, Y3, Y1
+	VADDPS       Y5, Y0, Y3
+	VBLENDVPS    Y2, Y0, Y3, Y0
+	VSUBPS       Y5, Y1, Y1
+	VMULPS       Y1, Y1, Y2
+	VMOVUPS      word3d9021bbAVX2<>+0(SB), Y3
+	VFMADD213PS  wordbdebd1b8AVX2<>+0(SB), Y1, Y3
+	VFMADD213PS  word3def251aAVX2<>+0(SB), Y1, Y3
+	VFMADD213PS  wordbdfe5d4fAVX2<>+0(SB), Y1, Y3
+	VFMADD213PS  word3e11e9bfAVX2<>+0(SB), Y1, Y3
+	VFMADD213PS  wordbe2aae50AVX2<>+0(SB), Y1, Y3
+	VFMADD213PS  word3e4cceacAVX2<>+0(SB), Y1, Y3
+	VFMADD213PS  wordbe7ffffcAVX2<>+0(SB), Y1, Y3
+	VFMADD213PS  word3eaaaaaaAVX2<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      Y3, Y3
+	VFMADD231PS  word35bfbe8eAVX2<>+0(SB), Y0, Y3
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS word3f000000AVX2<>+0(SB), Y2, Y3
+	VADDPS       Y3, Y1, Y1
+	VMOVUPS      Y1, Y1
+	VFMADD231PS  word3f317200AVX2<>+0(SB), Y0, Y1
+	VMASKMOVPS   Y1, Y6, (AX)(BX*4)
+
+done33:
+	VZEROUPPER
+	RET
+
+DATA word00800000AVX2<>+0(SB)/4, $0x00800000
+DATA word00800000AVX2<>+4(SB)/4, $0x00800000
+DATA word00800000AVX2<>+8(SB)/4, $0x00800000
+DATA word00800000AVX2<>+12(SB)/4, $0x00800000
+DATA word00800000AVX2<>+16(SB)/4, $0x00800000
+DATA word00800000AVX2<>+20(SB)/4, $0x00800000
+DATA word00800000AVX2<>+24(SB)/4, $0x00800000
+DATA word00800000AVX2<>+28(SB)/4, $0x00800000
+GLOBL word00800000AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word4b000000AVX2<>+0(SB)/4, $0x4b000000
+DATA word4b000000AVX2<>+4(SB)/4, $0x4b000000
+DATA word4b000000AVX2<>+8(SB)/4, $0x4b000000
+DATA word4b000000AVX2<>+12(SB)/4, $0x4b000000
+DATA word4b000000AVX2<>+16(SB)/4, $0x4b000000
+DATA word4b000000AVX2<>+20(SB)/4, $0x4b000000
+DATA word4b000000AVX2<>+24(SB)/4, $0x4b000000
+DATA word4b000000AVX2<>+28(SB)/4, $0x4b000000
+GLOBL word4b000000AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word41b80000AVX2<>+0(SB)/4, $0x41b80000
+DATA word41b80000AVX2<>+4(SB)/4, $0x41b80000
+DATA word41b80000AVX2<>+8(SB)/4, $0x41b80000
+DATA word41b80000AVX2<>+12(SB)/4, $0x41b80000
+DATA word41b80000AVX2<>+16(SB)/4, $0x41b80000
+DATA word41b80000AVX2<>+20(SB)/4, $0x41b80000
+DATA word41b80000AVX2<>+24(SB)/4, $0x41b80000
+DATA word41b80000AVX2<>+28(SB)/4, $0x41b80000
+GLOBL word41b80000AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word007fffffAVX2<>+0(SB)/4, $0x007fffff
+DATA word007fffffAVX2<>+4(SB)/4, $0x007fffff
+DATA word007fffffAVX2<>+8(SB)/4, $0x007fffff
+DATA word007fffffAVX2<>+12(SB)/4, $0x007fffff
+DATA word007fffffAVX2<>+16(SB)/4, $0x007fffff
+DATA word007fffffAVX2<>+20(SB)/4, $0x007fffff
+DATA word007fffffAVX2<>+24(SB)/4, $0x007fffff
+DATA word007fffffAVX2<>+28(SB)/4, $0x007fffff
+GLOBL word007fffffAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word7f800000AVX2<>+0(SB)/4, $0x7f800000
+DATA word7f800000AVX2<>+4(SB)/4, $0x7f800000
+DATA word7f800000AVX2<>+8(SB)/4, $0x7f800000
+DATA word7f800000AVX2<>+12(SB)/4, $0x7f800000
+DATA word7f800000AVX2<>+16(SB)/4, $0x7f800000
+DATA word7f800000AVX2<>+20(SB)/4, $0x7f800000
+DATA word7f800000AVX2<>+24(SB)/4, $0x7f800000
+DATA word7f800000AVX2<>+28(SB)/4, $0x7f800000
+GLOBL word7f800000AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word00000000AVX2<>+0(SB)/4, $0x00000000
+DATA word00000000AVX2<>+4(SB)/4, $0x00000000
+DATA word00000000AVX2<>+8(SB)/4, $0x00000000
+DATA word00000000AVX2<>+12(SB)/4, $0x00000000
+DATA word00000000AVX2<>+16(SB)/4, $0x00000000
+DATA word00000000AVX2<>+20(SB)/4, $0x00000000
+DATA word00000000AVX2<>+24(SB)/4, $0x00000000
+DATA word00000000AVX2<>+28(SB)/4, $0x00000000
+GLOBL word00000000AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA wordff800000AVX2<>+0(SB)/4, $0xff800000
+DATA wordff800000AVX2<>+4(SB)/4, $0xff800000
+DATA wordff800000AVX2<>+8(SB)/4, $0xff800000
+DATA wordff800000AVX2<>+12(SB)/4, $0xff800000
+DATA wordff800000AVX2<>+16(SB)/4, $0xff800000
+DATA wordff800000AVX2<>+20(SB)/4, $0xff800000
+DATA wordff800000AVX2<>+24(SB)/4, $0xff800000
+DATA wordff800000AVX2<>+28(SB)/4, $0xff800000
+GLOBL wordff800000AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word7fc00000AVX2<>+0(SB)/4, $0x7fc00000
+DATA word7fc00000AVX2<>+4(SB)/4, $0x7fc00000
+DATA word7fc00000AVX2<>+8(SB)/4, $0x7fc00000
+DATA word7fc00000AVX2<>+12(SB)/4, $0x7fc00000
+DATA word7fc00000AVX2<>+16(SB)/4, $0x7fc00000
+DATA word7fc00000AVX2<>+20(SB)/4, $0x7fc00000
+DATA word7fc00000AVX2<>+24(SB)/4, $0x7fc00000
+DATA word7fc00000AVX2<>+28(SB)/4, $0x7fc00000
+GLOBL word7fc00000AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word3fb504f3AVX2<>+0(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX2<>+4(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX2<>+8(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX2<>+12(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX2<>+16(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX2<>+20(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX2<>+24(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX2<>+28(SB)/4, $0x3fb504f3
+GLOBL word3fb504f3AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word3f000000AVX2<>+0(SB)/4, $0x3f000000
+DATA word3f000000AVX2<>+4(SB)/4, $0x3f000000
+DATA word3f000000AVX2<>+8(SB)/4, $0x3f000000
+DATA word3f000000AVX2<>+12(SB)/4, $0x3f000000
+DATA word3f000000AVX2<>+16(SB)/4, $0x3f000000
+DATA word3f000000AVX2<>+20(SB)/4, $0x3f000000
+DATA word3f000000AVX2<>+24(SB)/4, $0x3f000000
+DATA word3f000000AVX2<>+28(SB)/4, $0x3f000000
+GLOBL word3f000000AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word3d9021bbAVX2<>+0(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX2<>+4(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX2<>+8(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX2<>+12(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX2<>+16(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX2<>+20(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX2<>+24(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX2<>+28(SB)/4, $0x3d9021bb
+GLOBL word3d9021bbAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA wordbdebd1b8AVX2<>+0(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX2<>+4(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX2<>+8(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX2<>+12(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX2<>+16(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX2<>+20(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX2<>+24(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX2<>+28(SB)/4, $0xbdebd1b8
+GLOBL wordbdebd1b8AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word3def251aAVX2<>+0(SB)/4, $0x3def251a
+DATA word3def251aAVX2<>+4(SB)/4, $0x3def251a
+DATA word3def251aAVX2<>+8(SB)/4, $0x3def251a
+DATA word3def251aAVX2<>+12(SB)/4, $0x3def251a
+DATA word3def251aAVX2<>+16(SB)/4, $0x3def251a
+DATA word3def251aAVX2<>+20(SB)/4, $0x3def251a
+DATA word3def251aAVX2<>+24(SB)/4, $0x3def251a
+DATA word3def251aAVX2<>+28(SB)/4, $0x3def251a
+GLOBL word3def251aAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA wordbdfe5d4fAVX2<>+0(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX2<>+4(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX2<>+8(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX2<>+12(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX2<>+16(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX2<>+20(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX2<>+24(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX2<>+28(SB)/4, $0xbdfe5d4f
+GLOBL wordbdfe5d4fAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word3e11e9bfAVX2<>+0(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX2<>+4(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX2<>+8(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX2<>+12(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX2<>+16(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX2<>+20(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX2<>+24(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX2<>+28(SB)/4, $0x3e11e9bf
+GLOBL word3e11e9bfAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA wordbe2aae50AVX2<>+0(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX2<>+4(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX2<>+8(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX2<>+12(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX2<>+16(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX2<>+20(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX2<>+24(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX2<>+28(SB)/4, $0xbe2aae50
+GLOBL wordbe2aae50AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word3e4cceacAVX2<>+0(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX2<>+4(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX2<>+8(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX2<>+12(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX2<>+16(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX2<>+20(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX2<>+24(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX2<>+28(SB)/4, $0x3e4cceac
+GLOBL word3e4cceacAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA wordbe7ffffcAVX2<>+0(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX2<>+4(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX2<>+8(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX2<>+12(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX2<>+16(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX2<>+20(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX2<>+24(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX2<>+28(SB)/4, $0xbe7ffffc
+GLOBL wordbe7ffffcAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA word3eaaaaaaAVX2<>+0(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX2<>+4(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX2<>+8(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX2<>+12(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX2<>+16(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX2<>+20(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX2<>+24(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX2<>+28(SB)/4, $0x3eaaaaaa
+GLOBL word3eaaaaaaAVX2<>(SB), RODATA|NOPTR, $32
+
+// func tanhAVX2(dst []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·tanhAVX2(SB), NOSPLIT, $0-48
+	VMOVUPS word7fffffffAVX2<>+0(SB), Y0
+	VMOVUPS wordc0000000AVX2<>+0(SB), Y1
+	VMOVUPS wordc2b00000AVX2<>+0(SB), Y2
+	VMOVUPS word3fb8aa3bAVX2<>+0(SB), Y3
+	VMOVUPS word3f317200AVX2<>+0(SB), Y4
+	VMOVUPS word35bfbe8eAVX2<>+0(SB), Y5
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	MOVQ    dst_len+8(FP), DX
+	XORQ    BX, BX
+	CMPQ    DX, $+8
+	JL      end35
+
+loop34:
 	VMOVUPS      (CX)(BX*4), Y6
 	VANDPS       Y0, Y6, Y7
 	VMULPS       Y1, Y7, Y7
@@ -665,11 +975,11 @@ loop31:
 	ADDQ         $+8, BX
 	SUBQ         $+8, DX
 	CMPQ         DX, $+8
-	JGE          loop31
+	JGE          loop34
 
-end32:
+end35:
 	TESTQ        DX, DX
-	JZ           done33
+	JZ           done36
 	LEAQ         laneMaskAVX2<>+0(SB), SI
 	MOVQ         $+8, DI
 	SUBQ         DX, DI
@@ -715,7 +1025,7 @@ end32:
 	VBLENDVPS    Y0, Y3, Y1, Y0
 	VMASKMOVPS   Y0, Y6, (AX)(BX*4)
 
-done33:
+done36:
 	VZEROUPPER
 	RET
 
@@ -825,17 +1135,17 @@ TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-48
 	VMOVUPS word80000000AVX2<>+0(SB), Y0
 	VMOVUPS wordc2b00000AVX2<>+0(SB), Y1
 	VMOVUPS word3fb8aa3bAVX2<>+0(SB), Y2
-	VMOVUPS word3f318000AVX2<>+0(SB), Y3
-	VMOVUPS wordb95e8083AVX2<>+0(SB), Y4
+	VMOVUPS word3f317200AVX2<>+0(SB), Y3
+	VMOVUPS word35bfbe8eAVX2<>+0(SB), Y4
 	VMOVUPS word3ab511d4AVX2<>+0(SB), Y5
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    x_base+24(FP), CX
 	MOVQ    dst_len+8(FP), DX
 	XORQ    BX, BX
 	CMPQ    DX, $+16
-	JL      end35
+	JL      end38
 
-loop34:
+loop37:
 	VMOVUPS      (CX)(BX*4), Y6
 	VORPS        Y0, Y6, Y7
 	VMAXPS       Y7, Y1, Y7
@@ -893,13 +1203,13 @@ loop34:
 	ADDQ         $+16, BX
 	SUBQ         $+16, DX
 	CMPQ         DX, $+16
-	JGE          loop34
+	JGE          loop37
 
-end35:
+end38:
 	CMPQ DX, $+8
-	JL   end37
+	JL   end40
 
-loop36:
+loop39:
 	VMOVUPS      (CX)(BX*4), Y6
 	VORPS        Y0, Y6, Y7
 	VMAXPS       Y7, Y1, Y7
@@ -930,11 +1240,11 @@ loop36:
 	ADDQ         $+8, BX
 	SUBQ         $+8, DX
 	CMPQ         DX, $+8
-	JGE          loop36
+	JGE          loop39
 
-end37:
+end40:
 	TESTQ        DX, DX
-	JZ           done38
+	JZ           done41
 	LEAQ         laneMaskAVX2<>+0(SB), SI
 	MOVQ         $+8, DI
 	SUBQ         DX, DI
@@ -967,19 +1277,9 @@ end37:
 	VBLENDVPS    Y2, Y0, Y1, Y0
 	VMASKMOVPS   Y0, Y6, (AX)(BX*4)
 
-done38:
+done41:
 	VZEROUPPER
 	RET
-
-DATA word00000000AVX2<>+0(SB)/4, $0x00000000
-DATA word00000000AVX2<>+4(SB)/4, $0x00000000
-DATA word00000000AVX2<>+8(SB)/4, $0x00000000
-DATA word00000000AVX2<>+12(SB)/4, $0x00000000
-DATA word00000000AVX2<>+16(SB)/4, $0x00000000
-DATA word00000000AVX2<>+20(SB)/4, $0x00000000
-DATA word00000000AVX2<>+24(SB)/4, $0x00000000
-DATA word00000000AVX2<>+28(SB)/4, $0x00000000
-GLOBL word00000000AVX2<>(SB), RODATA|NOPTR, $32
 
 // func erfAVX2(dst []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
@@ -995,9 +1295,9 @@ TEXT ·erfAVX2(SB), NOSPLIT, $0-48
 	MOVQ    dst_len+8(FP), DX
 	XORQ    BX, BX
 	CMPQ    DX, $+8
-	JL      end40
+	JL      end43
 
-loop39:
+loop42:
 	VMOVUPS      (CX)(BX*4), Y6
 	VANDPS       Y1, Y6, Y7
 	VMINPS       Y7, Y0, Y7
@@ -1020,9 +1320,9 @@ loop39:
 	VMULPS       word3fb8aa3bAVX2<>+0(SB), Y9, Y11
 	VROUNDPS     $0x08, Y11, Y11
 	VMOVUPS      Y9, Y9
-	VFNMADD231PS word3f318000AVX2<>+0(SB), Y11, Y9
+	VFNMADD231PS word3f317200AVX2<>+0(SB), Y11, Y9
 	VMOVUPS      Y9, Y9
-	VFNMADD231PS wordb95e8083AVX2<>+0(SB), Y11, Y9
+	VFNMADD231PS word35bfbe8eAVX2<>+0(SB), Y11, Y9
 	VMOVUPS      word3ab511d4AVX2<>+0(SB), Y12
 	VFMADD213PS  word3c091d1bAVX2<>+0(SB), Y9, Y12
 	VFMADD213PS  word3d2aac7aAVX2<>+0(SB), Y9, Y12
@@ -1051,11 +1351,11 @@ loop39:
 	ADDQ         $+8, BX
 	SUBQ         $+8, DX
 	CMPQ         DX, $+8
-	JGE          loop39
+	JGE          loop42
 
-end40:
+end43:
 	TESTQ        DX, DX
-	JZ           done41
+	JZ           done44
 	LEAQ         laneMaskAVX2<>+0(SB), SI
 	MOVQ         $+8, DI
 	SUBQ         DX, DI
@@ -1082,9 +1382,9 @@ end40:
 	VMULPS       word3fb8aa3bAVX2<>+0(SB), Y2, Y4
 	VROUNDPS     $0x08, Y4, Y4
 	VMOVUPS      Y2, Y2
-	VFNMADD231PS word3f318000AVX2<>+0(SB), Y4, Y2
+	VFNMADD231PS word3f317200AVX2<>+0(SB), Y4, Y2
 	VMOVUPS      Y2, Y2
-	VFNMADD231PS wordb95e8083AVX2<>+0(SB), Y4, Y2
+	VFNMADD231PS word35bfbe8eAVX2<>+0(SB), Y4, Y2
 	VMOVUPS      word3ab511d4AVX2<>+0(SB), Y5
 	VFMADD213PS  word3c091d1bAVX2<>+0(SB), Y2, Y5
 	VFMADD213PS  word3d2aac7aAVX2<>+0(SB), Y2, Y5
@@ -1111,7 +1411,7 @@ end40:
 	VBLENDVPS    Y0, Y1, Y2, Y0
 	VMASKMOVPS   Y0, Y6, (AX)(BX*4)
 
-done41:
+done44:
 	VZEROUPPER
 	RET
 
@@ -1273,9 +1573,9 @@ TEXT ·reluAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	XORQ BX, BX
 	CMPQ DX, $+32
-	JL   end43
+	JL   end46
 
-loop42:
+loop45:
 	VMOVUPS (CX)(BX*4), Y0
 	VXORPS  Y1, Y1, Y1
 	VMAXPS  Y0, Y1, Y0
@@ -1295,13 +1595,13 @@ loop42:
 	ADDQ    $+32, BX
 	SUBQ    $+32, DX
 	CMPQ    DX, $+32
-	JGE     loop42
+	JGE     loop45
 
-end43:
+end46:
 	CMPQ DX, $+8
-	JL   end45
+	JL   end48
 
-loop44:
+loop47:
 	VMOVUPS (CX)(BX*4), Y0
 	VXORPS  Y1, Y1, Y1
 	VMAXPS  Y0, Y1, Y0
@@ -1309,11 +1609,11 @@ loop44:
 	ADDQ    $+8, BX
 	SUBQ    $+8, DX
 	CMPQ    DX, $+8
-	JGE     loop44
+	JGE     loop47
 
-end45:
+end48:
 	TESTQ      DX, DX
-	JZ         done46
+	JZ         done49
 	LEAQ       laneMaskAVX2<>+0(SB), SI
 	MOVQ       $+8, DI
 	SUBQ       DX, DI
@@ -1323,7 +1623,7 @@ end45:
 	VMAXPS     Y1, Y2, Y1
 	VMASKMOVPS Y1, Y0, (AX)(BX*4)
 
-done46:
+done49:
 	VZEROUPPER
 	RET
 
@@ -1337,9 +1637,9 @@ TEXT ·reluBackwardAVX2(SB), NOSPLIT, $0-72
 	MOVQ    dx_len+8(FP), BX
 	XORQ    SI, SI
 	CMPQ    BX, $+16
-	JL      end48
+	JL      end51
 
-loop47:
+loop50:
 	VMOVUPS (CX)(SI*4), Y1
 	VMOVUPS (DX)(SI*4), Y2
 	VCMPPS  $0x1e, Y0, Y1, Y1
@@ -1353,13 +1653,13 @@ loop47:
 	ADDQ    $+16, SI
 	SUBQ    $+16, BX
 	CMPQ    BX, $+16
-	JGE     loop47
+	JGE     loop50
 
-end48:
+end51:
 	CMPQ BX, $+8
-	JL   end50
+	JL   end53
 
-loop49:
+loop52:
 	VMOVUPS (CX)(SI*4), Y1
 	VMOVUPS (DX)(SI*4), Y2
 	VCMPPS  $0x1e, Y0, Y1, Y1
@@ -1368,11 +1668,11 @@ loop49:
 	ADDQ    $+8, SI
 	SUBQ    $+8, BX
 	CMPQ    BX, $+8
-	JGE     loop49
+	JGE     loop52
 
-end50:
+end53:
 	TESTQ      BX, BX
-	JZ         done51
+	JZ         done54
 	LEAQ       laneMaskAVX2<>+0(SB), DI
 	MOVQ       $+8, R8
 	SUBQ       BX, R8
@@ -1383,7 +1683,7 @@ end50:
 	VANDPS     Y0, Y3, Y0
 	VMASKMOVPS Y0, Y1, (AX)(SI*4)
 
-done51:
+done54:
 	VZEROUPPER
 	RET
 
@@ -1395,9 +1695,9 @@ TEXT ·relu2AVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	XORQ BX, BX
 	CMPQ DX, $+32
-	JL   end53
+	JL   end56
 
-loop52:
+loop55:
 	VMOVUPS (CX)(BX*4), Y0
 	VXORPS  Y1, Y1, Y1
 	VMAXPS  Y0, Y1, Y0
@@ -1421,13 +1721,13 @@ loop52:
 	ADDQ    $+32, BX
 	SUBQ    $+32, DX
 	CMPQ    DX, $+32
-	JGE     loop52
+	JGE     loop55
 
-end53:
+end56:
 	CMPQ DX, $+8
-	JL   end55
+	JL   end58
 
-loop54:
+loop57:
 	VMOVUPS (CX)(BX*4), Y0
 	VXORPS  Y1, Y1, Y1
 	VMAXPS  Y0, Y1, Y0
@@ -1436,11 +1736,11 @@ loop54:
 	ADDQ    $+8, BX
 	SUBQ    $+8, DX
 	CMPQ    DX, $+8
-	JGE     loop54
+	JGE     loop57
 
-end55:
+end58:
 	TESTQ      DX, DX
-	JZ         done56
+	JZ         done59
 	LEAQ       laneMaskAVX2<>+0(SB), SI
 	MOVQ       $+8, DI
 	SUBQ       DX, DI
@@ -1451,7 +1751,7 @@ end55:
 	VMULPS     Y1, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(BX*4)
 
-done56:
+done59:
 	VZEROUPPER
 	RET
 
@@ -1464,9 +1764,9 @@ TEXT ·relu2BackwardAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	XORQ SI, SI
 	CMPQ BX, $+16
-	JL   end58
+	JL   end61
 
-loop57:
+loop60:
 	VMOVUPS (CX)(SI*4), Y0
 	VMOVUPS (DX)(SI*4), Y1
 	VXORPS  Y2, Y2, Y2
@@ -1484,13 +1784,13 @@ loop57:
 	ADDQ    $+16, SI
 	SUBQ    $+16, BX
 	CMPQ    BX, $+16
-	JGE     loop57
+	JGE     loop60
 
-end58:
+end61:
 	CMPQ BX, $+8
-	JL   end60
+	JL   end63
 
-loop59:
+loop62:
 	VMOVUPS (CX)(SI*4), Y0
 	VMOVUPS (DX)(SI*4), Y1
 	VXORPS  Y2, Y2, Y2
@@ -1501,11 +1801,11 @@ loop59:
 	ADDQ    $+8, SI
 	SUBQ    $+8, BX
 	CMPQ    BX, $+8
-	JGE     loop59
+	JGE     loop62
 
-end60:
+end63:
 	TESTQ      BX, BX
-	JZ         done61
+	JZ         done64
 	LEAQ       laneMaskAVX2<>+0(SB), DI
 	MOVQ       $+8, R8
 	SUBQ       BX, R8
@@ -1518,7 +1818,7 @@ end60:
 	VMULPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(SI*4)
 
-done61:
+done64:
 	VZEROUPPER
 	RET
 
@@ -1536,9 +1836,9 @@ TEXT ·geluAVX2(SB), NOSPLIT, $0-48
 	MOVQ    dst_len+8(FP), DX
 	XORQ    BX, BX
 	CMPQ    DX, $+16
-	JL      end63
+	JL      end66
 
-loop62:
+loop65:
 	VMOVUPS      (CX)(BX*4), Y6
 	VANDPS       Y1, Y6, Y7
 	VMINPS       Y7, Y0, Y7
@@ -1551,9 +1851,9 @@ loop62:
 	VMULPS       word3fb8aa3bAVX2<>+0(SB), Y9, Y10
 	VROUNDPS     $0x08, Y10, Y10
 	VMOVUPS      Y9, Y9
-	VFNMADD231PS word3f318000AVX2<>+0(SB), Y10, Y9
+	VFNMADD231PS word3f317200AVX2<>+0(SB), Y10, Y9
 	VMOVUPS      Y9, Y9
-	VFNMADD231PS wordb95e8083AVX2<>+0(SB), Y10, Y9
+	VFNMADD231PS word35bfbe8eAVX2<>+0(SB), Y10, Y9
 	VMOVUPS      word3ab511d4AVX2<>+0(SB), Y11
 	VFMADD213PS  word3c091d1bAVX2<>+0(SB), Y9, Y11
 	VFMADD213PS  word3d2aac7aAVX2<>+0(SB), Y9, Y11
@@ -1593,9 +1893,9 @@ loop62:
 	VMULPS       word3fb8aa3bAVX2<>+0(SB), Y9, Y10
 	VROUNDPS     $0x08, Y10, Y10
 	VMOVUPS      Y9, Y9
-	VFNMADD231PS word3f318000AVX2<>+0(SB), Y10, Y9
+	VFNMADD231PS word3f317200AVX2<>+0(SB), Y10, Y9
 	VMOVUPS      Y9, Y9
-	VFNMADD231PS wordb95e8083AVX2<>+0(SB), Y10, Y9
+	VFNMADD231PS word35bfbe8eAVX2<>+0(SB), Y10, Y9
 	VMOVUPS      word3ab511d4AVX2<>+0(SB), Y11
 	VFMADD213PS  word3c091d1bAVX2<>+0(SB), Y9, Y11
 	VFMADD213PS  word3d2aac7aAVX2<>+0(SB), Y9, Y11
@@ -1626,13 +1926,13 @@ loop62:
 	ADDQ         $+16, BX
 	SUBQ         $+16, DX
 	CMPQ         DX, $+16
-	JGE          loop62
+	JGE          loop65
 
-end63:
+end66:
 	CMPQ DX, $+8
-	JL   end65
+	JL   end68
 
-loop64:
+loop67:
 	VMOVUPS      (CX)(BX*4), Y6
 	VANDPS       Y1, Y6, Y7
 	VMINPS       Y7, Y0, Y7
@@ -1645,9 +1945,9 @@ loop64:
 	VMULPS       word3fb8aa3bAVX2<>+0(SB), Y9, Y10
 	VROUNDPS     $0x08, Y10, Y10
 	VMOVUPS      Y9, Y9
-	VFNMADD231PS word3f318000AVX2<>+0(SB), Y10, Y9
+	VFNMADD231PS word3f317200AVX2<>+0(SB), Y10, Y9
 	VMOVUPS      Y9, Y9
-	VFNMADD231PS wordb95e8083AVX2<>+0(SB), Y10, Y9
+	VFNMADD231PS word35bfbe8eAVX2<>+0(SB), Y10, Y9
 	VMOVUPS      word3ab511d4AVX2<>+0(SB), Y11
 	VFMADD213PS  word3c091d1bAVX2<>+0(SB), Y9, Y11
 	VFMADD213PS  word3d2aac7aAVX2<>+0(SB), Y9, Y11
@@ -1678,11 +1978,11 @@ loop64:
 	ADDQ         $+8, BX
 	SUBQ         $+8, DX
 	CMPQ         DX, $+8
-	JGE          loop64
+	JGE          loop67
 
-end65:
+end68:
 	TESTQ        DX, DX
-	JZ           done66
+	JZ           done69
 	LEAQ         laneMaskAVX2<>+0(SB), SI
 	MOVQ         $+8, DI
 	SUBQ         DX, DI
@@ -1699,9 +1999,9 @@ end65:
 	VMULPS       word3fb8aa3bAVX2<>+0(SB), Y3, Y4
 	VROUNDPS     $0x08, Y4, Y4
 	VMOVUPS      Y3, Y3
-	VFNMADD231PS word3f318000AVX2<>+0(SB), Y4, Y3
+	VFNMADD231PS word3f317200AVX2<>+0(SB), Y4, Y3
 	VMOVUPS      Y3, Y3
-	VFNMADD231PS wordb95e8083AVX2<>+0(SB), Y4, Y3
+	VFNMADD231PS word35bfbe8eAVX2<>+0(SB), Y4, Y3
 	VMOVUPS      word3ab511d4AVX2<>+0(SB), Y5
 	VFMADD213PS  word3c091d1bAVX2<>+0(SB), Y3, Y5
 	VFMADD213PS  word3d2aac7aAVX2<>+0(SB), Y3, Y5
@@ -1730,7 +2030,7 @@ end65:
 	VFNMADD231PS Y1, Y0, Y2
 	VMASKMOVPS   Y2, Y6, (AX)(BX*4)
 
-done66:
+done69:
 	VZEROUPPER
 	RET
 
@@ -1869,9 +2169,9 @@ TEXT ·geluBackwardAVX2(SB), NOSPLIT, $0-72
 	MOVQ    dx_len+8(FP), BX
 	XORQ    SI, SI
 	CMPQ    BX, $+8
-	JL      end68
+	JL      end71
 
-loop67:
+loop70:
 	VMOVUPS      (CX)(SI*4), Y6
 	VMOVUPS      (DX)(SI*4), Y7
 	VANDPS       Y1, Y6, Y8
@@ -1885,9 +2185,9 @@ loop67:
 	VMULPS       word3fb8aa3bAVX2<>+0(SB), Y10, Y11
 	VROUNDPS     $0x08, Y11, Y11
 	VMOVUPS      Y10, Y10
-	VFNMADD231PS word3f318000AVX2<>+0(SB), Y11, Y10
+	VFNMADD231PS word3f317200AVX2<>+0(SB), Y11, Y10
 	VMOVUPS      Y10, Y10
-	VFNMADD231PS wordb95e8083AVX2<>+0(SB), Y11, Y10
+	VFNMADD231PS word35bfbe8eAVX2<>+0(SB), Y11, Y10
 	VMOVUPS      word3ab511d4AVX2<>+0(SB), Y12
 	VFMADD213PS  word3c091d1bAVX2<>+0(SB), Y10, Y12
 	VFMADD213PS  word3d2aac7aAVX2<>+0(SB), Y10, Y12
@@ -1921,11 +2221,11 @@ loop67:
 	ADDQ         $+8, SI
 	SUBQ         $+8, BX
 	CMPQ         BX, $+8
-	JGE          loop67
+	JGE          loop70
 
-end68:
+end71:
 	TESTQ        BX, BX
-	JZ           done69
+	JZ           done72
 	LEAQ         laneMaskAVX2<>+0(SB), DI
 	MOVQ         $+8, R8
 	SUBQ         BX, R8
@@ -1943,9 +2243,9 @@ end68:
 	VMULPS       word3fb8aa3bAVX2<>+0(SB), Y3, Y4
 	VROUNDPS     $0x08, Y4, Y4
 	VMOVUPS      Y3, Y3
-	VFNMADD231PS word3f318000AVX2<>+0(SB), Y4, Y3
+	VFNMADD231PS word3f317200AVX2<>+0(SB), Y4, Y3
 	VMOVUPS      Y3, Y3
-	VFNMADD231PS wordb95e8083AVX2<>+0(SB), Y4, Y3
+	VFNMADD231PS word35bfbe8eAVX2<>+0(SB), Y4, Y3
 	VMOVUPS      word3ab511d4AVX2<>+0(SB), Y5
 	VFMADD213PS  word3c091d1bAVX2<>+0(SB), Y3, Y5
 	VFMADD213PS  word3d2aac7aAVX2<>+0(SB), Y3, Y5
@@ -1977,7 +2277,7 @@ end68:
 	VMULPS       Y8, Y0, Y0
 	VMASKMOVPS   Y0, Y6, (AX)(SI*4)
 
-done69:
+done72:
 	VZEROUPPER
 	RET
 
@@ -2005,9 +2305,9 @@ TEXT ·geluTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ    dst_len+8(FP), DX
 	XORQ    BX, BX
 	CMPQ    DX, $+16
-	JL      end71
+	JL      end74
 
-loop70:
+loop73:
 	VMOVUPS      (CX)(BX*4), Y6
 	VMINPS       Y6, Y1, Y7
 	VMAXPS       Y7, Y0, Y7
@@ -2020,9 +2320,9 @@ loop70:
 	VMULPS       word3fb8aa3bAVX2<>+0(SB), Y8, Y9
 	VROUNDPS     $0x08, Y9, Y9
 	VMOVUPS      Y8, Y8
-	VFNMADD231PS word3f318000AVX2<>+0(SB), Y9, Y8
+	VFNMADD231PS word3f317200AVX2<>+0(SB), Y9, Y8
 	VMOVUPS      Y8, Y8
-	VFNMADD231PS wordb95e8083AVX2<>+0(SB), Y9, Y8
+	VFNMADD231PS word35bfbe8eAVX2<>+0(SB), Y9, Y8
 	VMOVUPS      word3ab511d4AVX2<>+0(SB), Y10
 	VFMADD213PS  word3c091d1bAVX2<>+0(SB), Y8, Y10
 	VFMADD213PS  word3d2aac7aAVX2<>+0(SB), Y8, Y10
@@ -2054,9 +2354,9 @@ loop70:
 	VMULPS       word3fb8aa3bAVX2<>+0(SB), Y8, Y9
 	VROUNDPS     $0x08, Y9, Y9
 	VMOVUPS      Y8, Y8
-	VFNMADD231PS word3f318000AVX2<>+0(SB), Y9, Y8
+	VFNMADD231PS word3f317200AVX2<>+0(SB), Y9, Y8
 	VMOVUPS      Y8, Y8
-	VFNMADD231PS wordb95e8083AVX2<>+0(SB), Y9, Y8
+	VFNMADD231PS word35bfbe8eAVX2<>+0(SB), Y9, Y8
 	VMOVUPS      word3ab511d4AVX2<>+0(SB), Y10
 	VFMADD213PS  word3c091d1bAVX2<>+0(SB), Y8, Y10
 	VFMADD213PS  word3d2aac7aAVX2<>+0(SB), Y8, Y10
@@ -2079,13 +2379,13 @@ loop70:
 	ADDQ         $+16, BX
 	SUBQ         $+16, DX
 	CMPQ         DX, $+16
-	JGE          loop70
+	JGE          loop73
 
-end71:
+end74:
 	CMPQ DX, $+8
-	JL   end73
+	JL   end76
 
-loop72:
+loop75:
 	VMOVUPS      (CX)(BX*4), Y6
 	VMINPS       Y6, Y1, Y7
 	VMAXPS       Y7, Y0, Y7
@@ -2098,9 +2398,9 @@ loop72:
 	VMULPS       word3fb8aa3bAVX2<>+0(SB), Y8, Y9
 	VROUNDPS     $0x08, Y9, Y9
 	VMOVUPS      Y8, Y8
-	VFNMADD231PS word3f318000AVX2<>+0(SB), Y9, Y8
+	VFNMADD231PS word3f317200AVX2<>+0(SB), Y9, Y8
 	VMOVUPS      Y8, Y8
-	VFNMADD231PS wordb95e8083AVX2<>+0(SB), Y9, Y8
+	VFNMADD231PS word35bfbe8eAVX2<>+0(SB), Y9, Y8
 	VMOVUPS      word3ab511d4AVX2<>+0(SB), Y10
 	VFMADD213PS  word3c091d1bAVX2<>+0(SB), Y8, Y10
 	VFMADD213PS  word3d2aac7aAVX2<>+0(SB), Y8, Y10
@@ -2123,11 +2423,11 @@ loop72:
 	ADDQ         $+8, BX
 	SUBQ         $+8, DX
 	CMPQ         DX, $+8
-	JGE          loop72
+	JGE          loop75
 
-end73:
+end76:
 	TESTQ        DX, DX
-	JZ           done74
+	JZ           done77
 	LEAQ         laneMaskAVX2<>+0(SB), SI
 	MOVQ         $+8, DI
 	SUBQ         DX, DI
@@ -2144,9 +2444,9 @@ end73:
 	VMULPS       word3fb8aa3bAVX2<>+0(SB), Y1, Y2
 	VROUNDPS     $0x08, Y2, Y2
 	VMOVUPS      Y1, Y1
-	VFNMADD231PS word3f318000AVX2<>+0(SB), Y2, Y1
+	VFNMADD231PS word3f317200AVX2<>+0(SB), Y2, Y1
 	VMOVUPS      Y1, Y1
-	VFNMADD231PS wordb95e8083AVX2<>+0(SB), Y2, Y1
+	VFNMADD231PS word35bfbe8eAVX2<>+0(SB), Y2, Y1
 	VMOVUPS      word3ab511d4AVX2<>+0(SB), Y3
 	VFMADD213PS  word3c091d1bAVX2<>+0(SB), Y1, Y3
 	VFMADD213PS  word3d2aac7aAVX2<>+0(SB), Y1, Y3
@@ -2167,7 +2467,7 @@ end73:
 	VMULPS       Y0, Y7, Y0
 	VMASKMOVPS   Y0, Y6, (AX)(BX*4)
 
-done74:
+done77:
 	VZEROUPPER
 	RET
 
@@ -2226,9 +2526,9 @@ TEXT ·geluTanhBackwardAVX2(SB), NOSPLIT, $0-72
 	MOVQ    dx_len+8(FP), BX
 	XORQ    SI, SI
 	CMPQ    BX, $+8
-	JL      end76
+	JL      end79
 
-loop75:
+loop78:
 	VMOVUPS      (CX)(SI*4), Y6
 	VMOVUPS      (DX)(SI*4), Y7
 	VMINPS       Y6, Y1, Y6
@@ -2242,9 +2542,9 @@ loop75:
 	VMULPS       word3fb8aa3bAVX2<>+0(SB), Y9, Y10
 	VROUNDPS     $0x08, Y10, Y10
 	VMOVUPS      Y9, Y9
-	VFNMADD231PS word3f318000AVX2<>+0(SB), Y10, Y9
+	VFNMADD231PS word3f317200AVX2<>+0(SB), Y10, Y9
 	VMOVUPS      Y9, Y9
-	VFNMADD231PS wordb95e8083AVX2<>+0(SB), Y10, Y9
+	VFNMADD231PS word35bfbe8eAVX2<>+0(SB), Y10, Y9
 	VMOVUPS      word3ab511d4AVX2<>+0(SB), Y11
 	VFMADD213PS  word3c091d1bAVX2<>+0(SB), Y9, Y11
 	VFMADD213PS  word3d2aac7aAVX2<>+0(SB), Y9, Y11
@@ -2274,11 +2574,11 @@ loop75:
 	ADDQ         $+8, SI
 	SUBQ         $+8, BX
 	CMPQ         BX, $+8
-	JGE          loop75
+	JGE          loop78
 
-end76:
+end79:
 	TESTQ        BX, BX
-	JZ           done77
+	JZ           done80
 	LEAQ         laneMaskAVX2<>+0(SB), DI
 	MOVQ         $+8, R8
 	SUBQ         BX, R8
@@ -2296,9 +2596,9 @@ end76:
 	VMULPS       word3fb8aa3bAVX2<>+0(SB), Y2, Y4
 	VROUNDPS     $0x08, Y4, Y4
 	VMOVUPS      Y2, Y2
-	VFNMADD231PS word3f318000AVX2<>+0(SB), Y4, Y2
+	VFNMADD231PS word3f317200AVX2<>+0(SB), Y4, Y2
 	VMOVUPS      Y2, Y2
-	VFNMADD231PS wordb95e8083AVX2<>+0(SB), Y4, Y2
+	VFNMADD231PS word35bfbe8eAVX2<>+0(SB), Y4, Y2
 	VMOVUPS      word3ab511d4AVX2<>+0(SB), Y5
 	VFMADD213PS  word3c091d1bAVX2<>+0(SB), Y2, Y5
 	VFMADD213PS  word3d2aac7aAVX2<>+0(SB), Y2, Y5
@@ -2326,7 +2626,7 @@ end76:
 	VMULPS       Y8, Y1, Y0
 	VMASKMOVPS   Y0, Y6, (AX)(SI*4)
 
-done77:
+done80:
 	VZEROUPPER
 	RET
 
@@ -2346,17 +2646,17 @@ TEXT ·siluAVX2(SB), NOSPLIT, $0-48
 	VMOVUPS word80000000AVX2<>+0(SB), Y0
 	VMOVUPS wordc2b00000AVX2<>+0(SB), Y1
 	VMOVUPS word3fb8aa3bAVX2<>+0(SB), Y2
-	VMOVUPS word3f318000AVX2<>+0(SB), Y3
-	VMOVUPS wordb95e8083AVX2<>+0(SB), Y4
+	VMOVUPS word3f317200AVX2<>+0(SB), Y3
+	VMOVUPS word35bfbe8eAVX2<>+0(SB), Y4
 	VMOVUPS word3ab511d4AVX2<>+0(SB), Y5
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    x_base+24(FP), CX
 	MOVQ    dst_len+8(FP), DX
 	XORQ    BX, BX
 	CMPQ    DX, $+16
-	JL      end79
+	JL      end82
 
-loop78:
+loop81:
 	VMOVUPS      (CX)(BX*4), Y6
 	VORPS        Y0, Y6, Y7
 	VMAXPS       Y7, Y1, Y7
@@ -2416,13 +2716,13 @@ loop78:
 	ADDQ         $+16, BX
 	SUBQ         $+16, DX
 	CMPQ         DX, $+16
-	JGE          loop78
+	JGE          loop81
 
-end79:
+end82:
 	CMPQ DX, $+8
-	JL   end81
+	JL   end84
 
-loop80:
+loop83:
 	VMOVUPS      (CX)(BX*4), Y6
 	VORPS        Y0, Y6, Y7
 	VMAXPS       Y7, Y1, Y7
@@ -2454,11 +2754,11 @@ loop80:
 	ADDQ         $+8, BX
 	SUBQ         $+8, DX
 	CMPQ         DX, $+8
-	JGE          loop80
+	JGE          loop83
 
-end81:
+end84:
 	TESTQ        DX, DX
-	JZ           done82
+	JZ           done85
 	LEAQ         laneMaskAVX2<>+0(SB), SI
 	MOVQ         $+8, DI
 	SUBQ         DX, DI
@@ -2492,7 +2792,7 @@ end81:
 	VMULPS       Y0, Y7, Y0
 	VMASKMOVPS   Y0, Y6, (AX)(BX*4)
 
-done82:
+done85:
 	VZEROUPPER
 	RET
 
@@ -2502,8 +2802,8 @@ TEXT ·siluBackwardAVX2(SB), NOSPLIT, $0-72
 	VMOVUPS word80000000AVX2<>+0(SB), Y0
 	VMOVUPS wordc2b00000AVX2<>+0(SB), Y1
 	VMOVUPS word3fb8aa3bAVX2<>+0(SB), Y2
-	VMOVUPS word3f318000AVX2<>+0(SB), Y3
-	VMOVUPS wordb95e8083AVX2<>+0(SB), Y4
+	VMOVUPS word3f317200AVX2<>+0(SB), Y3
+	VMOVUPS word35bfbe8eAVX2<>+0(SB), Y4
 	VMOVUPS word3ab511d4AVX2<>+0(SB), Y5
 	MOVQ    dx_base+0(FP), AX
 	MOVQ    x_base+24(FP), CX
@@ -2511,9 +2811,9 @@ TEXT ·siluBackwardAVX2(SB), NOSPLIT, $0-72
 	MOVQ    dx_len+8(FP), BX
 	XORQ    SI, SI
 	CMPQ    BX, $+8
-	JL      end84
+	JL      end87
 
-loop83:
+loop86:
 	VMOVUPS      (CX)(SI*4), Y6
 	VMOVUPS      (DX)(SI*4), Y7
 	VORPS        Y0, Y6, Y8
@@ -2549,11 +2849,11 @@ loop83:
 	ADDQ         $+8, SI
 	SUBQ         $+8, BX
 	CMPQ         BX, $+8
-	JGE          loop83
+	JGE          loop86
 
-end84:
+end87:
 	TESTQ        BX, BX
-	JZ           done85
+	JZ           done88
 	LEAQ         laneMaskAVX2<>+0(SB), DI
 	MOVQ         $+8, R8
 	SUBQ         BX, R8
@@ -2591,7 +2891,7 @@ end84:
 	VMULPS       Y8, Y1, Y0
 	VMASKMOVPS   Y0, Y6, (AX)(SI*4)
 
-done85:
+done88:
 	VZEROUPPER
 	RET
 
@@ -2601,8 +2901,8 @@ TEXT ·swiGLUAVX2(SB), NOSPLIT, $0-72
 	VMOVUPS word80000000AVX2<>+0(SB), Y0
 	VMOVUPS wordc2b00000AVX2<>+0(SB), Y1
 	VMOVUPS word3fb8aa3bAVX2<>+0(SB), Y2
-	VMOVUPS word3f318000AVX2<>+0(SB), Y3
-	VMOVUPS wordb95e8083AVX2<>+0(SB), Y4
+	VMOVUPS word3f317200AVX2<>+0(SB), Y3
+	VMOVUPS word35bfbe8eAVX2<>+0(SB), Y4
 	VMOVUPS word3ab511d4AVX2<>+0(SB), Y5
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    gate_base+24(FP), CX
@@ -2610,9 +2910,9 @@ TEXT ·swiGLUAVX2(SB), NOSPLIT, $0-72
 	MOVQ    dst_len+8(FP), BX
 	XORQ    SI, SI
 	CMPQ    BX, $+16
-	JL      end87
+	JL      end90
 
-loop86:
+loop89:
 	VMOVUPS      (CX)(SI*4), Y6
 	VMOVUPS      (DX)(SI*4), Y7
 	VORPS        Y0, Y6, Y8
@@ -2676,13 +2976,13 @@ loop86:
 	ADDQ         $+16, SI
 	SUBQ         $+16, BX
 	CMPQ         BX, $+16
-	JGE          loop86
+	JGE          loop89
 
-end87:
+end90:
 	CMPQ BX, $+8
-	JL   end89
+	JL   end92
 
-loop88:
+loop91:
 	VMOVUPS      (CX)(SI*4), Y6
 	VMOVUPS      (DX)(SI*4), Y7
 	VORPS        Y0, Y6, Y8
@@ -2716,11 +3016,11 @@ loop88:
 	ADDQ         $+8, SI
 	SUBQ         $+8, BX
 	CMPQ         BX, $+8
-	JGE          loop88
+	JGE          loop91
 
-end89:
+end92:
 	TESTQ        BX, BX
-	JZ           done90
+	JZ           done93
 	LEAQ         laneMaskAVX2<>+0(SB), DI
 	MOVQ         $+8, R8
 	SUBQ         BX, R8
@@ -2756,7 +3056,7 @@ end89:
 	VMULPS       Y8, Y0, Y0
 	VMASKMOVPS   Y0, Y6, (AX)(SI*4)
 
-done90:
+done93:
 	VZEROUPPER
 	RET
 
@@ -2766,8 +3066,8 @@ TEXT ·swiGLUBackwardAVX2(SB), NOSPLIT, $0-120
 	VMOVUPS word80000000AVX2<>+0(SB), Y0
 	VMOVUPS wordc2b00000AVX2<>+0(SB), Y1
 	VMOVUPS word3fb8aa3bAVX2<>+0(SB), Y2
-	VMOVUPS word3f318000AVX2<>+0(SB), Y3
-	VMOVUPS wordb95e8083AVX2<>+0(SB), Y4
+	VMOVUPS word3f317200AVX2<>+0(SB), Y3
+	VMOVUPS word35bfbe8eAVX2<>+0(SB), Y4
 	VMOVUPS word3ab511d4AVX2<>+0(SB), Y5
 	MOVQ    dgate_base+0(FP), AX
 	MOVQ    dup_base+24(FP), CX
@@ -2777,9 +3077,9 @@ TEXT ·swiGLUBackwardAVX2(SB), NOSPLIT, $0-120
 	MOVQ    dgate_len+8(FP), DI
 	XORQ    R8, R8
 	CMPQ    DI, $+8
-	JL      end92
+	JL      end95
 
-loop91:
+loop94:
 	VMOVUPS      (DX)(R8*4), Y6
 	VMOVUPS      (BX)(R8*4), Y7
 	VMOVUPS      (SI)(R8*4), Y8
@@ -2820,11 +3120,11 @@ loop91:
 	ADDQ         $+8, R8
 	SUBQ         $+8, DI
 	CMPQ         DI, $+8
-	JGE          loop91
+	JGE          loop94
 
-end92:
+end95:
 	TESTQ        DI, DI
-	JZ           done93
+	JZ           done96
 	LEAQ         laneMaskAVX2<>+0(SB), R9
 	MOVQ         $+8, R10
 	SUBQ         DI, R10
@@ -2867,7 +3167,7 @@ end92:
 	VMULPS       Y9, Y0, Y0
 	VMASKMOVPS   Y0, Y6, (CX)(R8*4)
 
-done93:
+done96:
 	VZEROUPPER
 	RET
 
@@ -2882,9 +3182,9 @@ TEXT ·sumAVX2(SB), NOSPLIT, $0-32
 	MOVQ   x_len+8(FP), CX
 	XORQ   DX, DX
 	CMPQ   CX, $+16
-	JL     end95
+	JL     end98
 
-loop94:
+loop97:
 	VMOVUPS      (AX)(DX*4), Y4
 	VEXTRACTF128 $0x01, Y4, X5
 	VCVTPS2PD    X4, Y4
@@ -2900,13 +3200,13 @@ loop94:
 	ADDQ         $+16, DX
 	SUBQ         $+16, CX
 	CMPQ         CX, $+16
-	JGE          loop94
+	JGE          loop97
 
-end95:
+end98:
 	CMPQ CX, $+8
-	JL   end97
+	JL   end100
 
-loop96:
+loop99:
 	VMOVUPS      (AX)(DX*4), Y4
 	VEXTRACTF128 $0x01, Y4, X5
 	VCVTPS2PD    X4, Y4
@@ -2916,11 +3216,11 @@ loop96:
 	ADDQ         $+8, DX
 	SUBQ         $+8, CX
 	CMPQ         CX, $+8
-	JGE          loop96
+	JGE          loop99
 
-end97:
+end100:
 	TESTQ        CX, CX
-	JZ           done98
+	JZ           done101
 	LEAQ         laneMaskAVX2<>+0(SB), BX
 	MOVQ         $+8, SI
 	SUBQ         CX, SI
@@ -2932,7 +3232,7 @@ end97:
 	VADDPD       Y4, Y0, Y0
 	VADDPD       Y5, Y1, Y1
 
-done98:
+done101:
 	VADDPD       Y1, Y0, Y0
 	VADDPD       Y2, Y0, Y0
 	VADDPD       Y3, Y0, Y0
@@ -2956,9 +3256,9 @@ TEXT ·dotAVX2(SB), NOSPLIT, $0-56
 	MOVQ   x_len+8(FP), DX
 	XORQ   BX, BX
 	CMPQ   DX, $+16
-	JL     end100
+	JL     end103
 
-loop99:
+loop102:
 	VMOVUPS      (AX)(BX*4), Y4
 	VMOVUPS      (CX)(BX*4), Y5
 	VEXTRACTF128 $0x01, Y4, X6
@@ -2982,13 +3282,13 @@ loop99:
 	ADDQ         $+16, BX
 	SUBQ         $+16, DX
 	CMPQ         DX, $+16
-	JGE          loop99
+	JGE          loop102
 
-end100:
+end103:
 	CMPQ DX, $+8
-	JL   end102
+	JL   end105
 
-loop101:
+loop104:
 	VMOVUPS      (AX)(BX*4), Y4
 	VMOVUPS      (CX)(BX*4), Y5
 	VEXTRACTF128 $0x01, Y4, X6
@@ -3002,11 +3302,11 @@ loop101:
 	ADDQ         $+8, BX
 	SUBQ         $+8, DX
 	CMPQ         DX, $+8
-	JGE          loop101
+	JGE          loop104
 
-end102:
+end105:
 	TESTQ        DX, DX
-	JZ           done103
+	JZ           done106
 	LEAQ         laneMaskAVX2<>+0(SB), SI
 	MOVQ         $+8, DI
 	SUBQ         DX, DI
@@ -3022,7 +3322,7 @@ end102:
 	VFMADD231PD  Y5, Y4, Y0
 	VFMADD231PD  Y6, Y7, Y1
 
-done103:
+done106:
 	VADDPD       Y1, Y0, Y0
 	VADDPD       Y2, Y0, Y0
 	VADDPD       Y3, Y0, Y0
@@ -3046,9 +3346,9 @@ TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-40
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 	CMPQ         CX, $+16
-	JL           end105
+	JL           end108
 
-loop104:
+loop107:
 	VMOVUPS      (AX)(DX*4), Y5
 	VSUBPS       Y0, Y5, Y5
 	VEXTRACTF128 $0x01, Y5, X6
@@ -3066,13 +3366,13 @@ loop104:
 	ADDQ         $+16, DX
 	SUBQ         $+16, CX
 	CMPQ         CX, $+16
-	JGE          loop104
+	JGE          loop107
 
-end105:
+end108:
 	CMPQ CX, $+8
-	JL   end107
+	JL   end110
 
-loop106:
+loop109:
 	VMOVUPS      (AX)(DX*4), Y5
 	VSUBPS       Y0, Y5, Y5
 	VEXTRACTF128 $0x01, Y5, X6
@@ -3083,11 +3383,11 @@ loop106:
 	ADDQ         $+8, DX
 	SUBQ         $+8, CX
 	CMPQ         CX, $+8
-	JGE          loop106
+	JGE          loop109
 
-end107:
+end110:
 	TESTQ        CX, CX
-	JZ           done108
+	JZ           done111
 	LEAQ         laneMaskAVX2<>+0(SB), BX
 	MOVQ         $+8, SI
 	SUBQ         CX, SI
@@ -3101,7 +3401,7 @@ end107:
 	VFMADD231PD  Y0, Y0, Y1
 	VFMADD231PD  Y5, Y5, Y2
 
-done108:
+done111:
 	VADDPD       Y2, Y1, Y1
 	VADDPD       Y3, Y1, Y1
 	VADDPD       Y4, Y1, Y1
@@ -3125,9 +3425,9 @@ TEXT ·maxAVX2(SB), NOSPLIT, $0-28
 	MOVQ    x_len+8(FP), CX
 	XORQ    DX, DX
 	CMPQ    CX, $+32
-	JL      end110
+	JL      end113
 
-loop109:
+loop112:
 	VMOVUPS (AX)(DX*4), Y5
 	VMAXPS  Y5, Y1, Y1
 	VMOVUPS 32(AX)(DX*4), Y5
@@ -3139,23 +3439,23 @@ loop109:
 	ADDQ    $+32, DX
 	SUBQ    $+32, CX
 	CMPQ    CX, $+32
-	JGE     loop109
+	JGE     loop112
 
-end110:
+end113:
 	CMPQ CX, $+8
-	JL   end112
+	JL   end115
 
-loop111:
+loop114:
 	VMOVUPS (AX)(DX*4), Y5
 	VMAXPS  Y5, Y1, Y1
 	ADDQ    $+8, DX
 	SUBQ    $+8, CX
 	CMPQ    CX, $+8
-	JGE     loop111
+	JGE     loop114
 
-end112:
+end115:
 	TESTQ      CX, CX
-	JZ         done113
+	JZ         done116
 	LEAQ       laneMaskAVX2<>+0(SB), BX
 	MOVQ       $+8, SI
 	SUBQ       CX, SI
@@ -3164,7 +3464,7 @@ end112:
 	VBLENDVPS  Y5, Y6, Y0, Y0
 	VMAXPS     Y0, Y1, Y1
 
-done113:
+done116:
 	VMAXPS       Y2, Y1, Y0
 	VMAXPS       Y4, Y3, Y1
 	VMAXPS       Y1, Y0, Y0
@@ -3177,16 +3477,6 @@ done113:
 	MOVSS        X0, ret+24(FP)
 	VZEROUPPER
 	RET
-
-DATA wordff800000AVX2<>+0(SB)/4, $0xff800000
-DATA wordff800000AVX2<>+4(SB)/4, $0xff800000
-DATA wordff800000AVX2<>+8(SB)/4, $0xff800000
-DATA wordff800000AVX2<>+12(SB)/4, $0xff800000
-DATA wordff800000AVX2<>+16(SB)/4, $0xff800000
-DATA wordff800000AVX2<>+20(SB)/4, $0xff800000
-DATA wordff800000AVX2<>+24(SB)/4, $0xff800000
-DATA wordff800000AVX2<>+28(SB)/4, $0xff800000
-GLOBL wordff800000AVX2<>(SB), RODATA|NOPTR, $32
 
 // func maxAbsAVX2(x []float32) float32
 // Requires: AVX, SSE
@@ -3201,9 +3491,9 @@ TEXT ·maxAbsAVX2(SB), NOSPLIT, $0-28
 	MOVQ    x_len+8(FP), CX
 	XORQ    DX, DX
 	CMPQ    CX, $+32
-	JL      end115
+	JL      end118
 
-loop114:
+loop117:
 	VMOVUPS (AX)(DX*4), Y6
 	VANDPS  Y1, Y6, Y6
 	VMAXPS  Y6, Y2, Y2
@@ -3219,24 +3509,24 @@ loop114:
 	ADDQ    $+32, DX
 	SUBQ    $+32, CX
 	CMPQ    CX, $+32
-	JGE     loop114
+	JGE     loop117
 
-end115:
+end118:
 	CMPQ CX, $+8
-	JL   end117
+	JL   end120
 
-loop116:
+loop119:
 	VMOVUPS (AX)(DX*4), Y6
 	VANDPS  Y1, Y6, Y6
 	VMAXPS  Y6, Y2, Y2
 	ADDQ    $+8, DX
 	SUBQ    $+8, CX
 	CMPQ    CX, $+8
-	JGE     loop116
+	JGE     loop119
 
-end117:
+end120:
 	TESTQ      CX, CX
-	JZ         done118
+	JZ         done121
 	LEAQ       laneMaskAVX2<>+0(SB), BX
 	MOVQ       $+8, SI
 	SUBQ       CX, SI
@@ -3246,7 +3536,7 @@ end117:
 	VANDPS     Y1, Y0, Y0
 	VMAXPS     Y0, Y2, Y2
 
-done118:
+done121:
 	VMAXPS       Y3, Y2, Y0
 	VMAXPS       Y5, Y4, Y1
 	VMAXPS       Y1, Y0, Y0
@@ -3272,9 +3562,9 @@ TEXT ·allFiniteAVX2(SB), NOSPLIT, $0-25
 	MOVQ   x_len+8(FP), CX
 	XORQ   DX, DX
 	CMPQ   CX, $+32
-	JL     end120
+	JL     end123
 
-loop119:
+loop122:
 	VMOVUPS     (AX)(DX*4), Y5
 	VFMADD231PS Y5, Y0, Y1
 	VMOVUPS     32(AX)(DX*4), Y5
@@ -3286,23 +3576,23 @@ loop119:
 	ADDQ        $+32, DX
 	SUBQ        $+32, CX
 	CMPQ        CX, $+32
-	JGE         loop119
+	JGE         loop122
 
-end120:
+end123:
 	CMPQ CX, $+8
-	JL   end122
+	JL   end125
 
-loop121:
+loop124:
 	VMOVUPS     (AX)(DX*4), Y5
 	VFMADD231PS Y5, Y0, Y1
 	ADDQ        $+8, DX
 	SUBQ        $+8, CX
 	CMPQ        CX, $+8
-	JGE         loop121
+	JGE         loop124
 
-end122:
+end125:
 	TESTQ       CX, CX
-	JZ          done123
+	JZ          done126
 	LEAQ        laneMaskAVX2<>+0(SB), BX
 	MOVQ        $+8, SI
 	SUBQ        CX, SI
@@ -3310,7 +3600,7 @@ end122:
 	VMASKMOVPS  (AX)(DX*4), Y5, Y5
 	VFMADD231PS Y5, Y0, Y1
 
-done123:
+done126:
 	VADDPS       Y2, Y1, Y0
 	VADDPS       Y4, Y3, Y1
 	VADDPS       Y1, Y0, Y0
@@ -3350,9 +3640,9 @@ TEXT ·addRows8AVX2(SB), NOSPLIT, $0-32
 	ADDQ DX, R12
 	XORQ DX, DX
 	CMPQ CX, $+8
-	JL   end125
+	JL   end128
 
-loop124:
+loop127:
 	VMOVUPS (BX)(DX*4), Y0
 	VMOVUPS (SI)(DX*4), Y1
 	VMOVUPS (DI)(DX*4), Y2
@@ -3374,11 +3664,11 @@ loop124:
 	ADDQ    $+8, DX
 	SUBQ    $+8, CX
 	CMPQ    CX, $+8
-	JGE     loop124
+	JGE     loop127
 
-end125:
+end128:
 	TESTQ      CX, CX
-	JZ         done126
+	JZ         done129
 	LEAQ       laneMaskAVX2<>+0(SB), R13
 	MOVQ       $+8, R14
 	SUBQ       CX, R14
@@ -3402,7 +3692,7 @@ end125:
 	VADDPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(DX*4)
 
-done126:
+done129:
 	VZEROUPPER
 	RET
 
@@ -3418,20 +3708,20 @@ TEXT ·normalizeAVX2(SB), NOSPLIT, $0-104
 	MOVQ         y_len+8(FP), SI
 	XORQ         DI, DI
 	CMPQ         SI, $+16
-	JL           end128
+	JL           end131
 
-loop127:
+loop130:
 	VMOVUPS (CX)(DI*4), Y2
 	VSUBPS  Y0, Y2, Y2
 	VMULPS  Y1, Y2, Y2
 	VMOVUPS (DX)(DI*4), Y3
 	VMULPS  Y3, Y2, Y2
 	TESTQ   BX, BX
-	JZ      skip129
+	JZ      skip132
 	VMOVUPS (BX)(DI*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-skip129:
+skip132:
 	VMOVUPS Y2, (AX)(DI*4)
 	VMOVUPS 32(CX)(DI*4), Y2
 	VSUBPS  Y0, Y2, Y2
@@ -3439,42 +3729,42 @@ skip129:
 	VMOVUPS 32(DX)(DI*4), Y3
 	VMULPS  Y3, Y2, Y2
 	TESTQ   BX, BX
-	JZ      skip130
+	JZ      skip133
 	VMOVUPS 32(BX)(DI*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-skip130:
+skip133:
 	VMOVUPS Y2, 32(AX)(DI*4)
 	ADDQ    $+16, DI
 	SUBQ    $+16, SI
 	CMPQ    SI, $+16
-	JGE     loop127
+	JGE     loop130
 
-end128:
+end131:
 	CMPQ SI, $+8
-	JL   end132
+	JL   end135
 
-loop131:
+loop134:
 	VMOVUPS (CX)(DI*4), Y2
 	VSUBPS  Y0, Y2, Y2
 	VMULPS  Y1, Y2, Y2
 	VMOVUPS (DX)(DI*4), Y3
 	VMULPS  Y3, Y2, Y2
 	TESTQ   BX, BX
-	JZ      skip133
+	JZ      skip136
 	VMOVUPS (BX)(DI*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-skip133:
+skip136:
 	VMOVUPS Y2, (AX)(DI*4)
 	ADDQ    $+8, DI
 	SUBQ    $+8, SI
 	CMPQ    SI, $+8
-	JGE     loop131
+	JGE     loop134
 
-end132:
+end135:
 	TESTQ      SI, SI
-	JZ         done134
+	JZ         done137
 	LEAQ       laneMaskAVX2<>+0(SB), R8
 	MOVQ       $+8, R9
 	SUBQ       SI, R9
@@ -3485,14 +3775,14 @@ end132:
 	VMASKMOVPS (DX)(DI*4), Y2, Y1
 	VMULPS     Y1, Y0, Y0
 	TESTQ      BX, BX
-	JZ         skip135
+	JZ         skip138
 	VMASKMOVPS (BX)(DI*4), Y2, Y1
 	VADDPS     Y1, Y0, Y0
 
-skip135:
+skip138:
 	VMASKMOVPS Y0, Y2, (AX)(DI*4)
 
-done134:
+done137:
 	VZEROUPPER
 	RET
 
@@ -3506,9 +3796,9 @@ TEXT ·rmsNormalizeAVX2(SB), NOSPLIT, $0-76
 	MOVQ         y_len+8(FP), BX
 	XORQ         SI, SI
 	CMPQ         BX, $+16
-	JL           end137
+	JL           end140
 
-loop136:
+loop139:
 	VMOVUPS (CX)(SI*4), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS (DX)(SI*4), Y2
@@ -3522,13 +3812,13 @@ loop136:
 	ADDQ    $+16, SI
 	SUBQ    $+16, BX
 	CMPQ    BX, $+16
-	JGE     loop136
+	JGE     loop139
 
-end137:
+end140:
 	CMPQ BX, $+8
-	JL   end139
+	JL   end142
 
-loop138:
+loop141:
 	VMOVUPS (CX)(SI*4), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS (DX)(SI*4), Y2
@@ -3537,11 +3827,11 @@ loop138:
 	ADDQ    $+8, SI
 	SUBQ    $+8, BX
 	CMPQ    BX, $+8
-	JGE     loop138
+	JGE     loop141
 
-end139:
+end142:
 	TESTQ      BX, BX
-	JZ         done140
+	JZ         done143
 	LEAQ       laneMaskAVX2<>+0(SB), DI
 	MOVQ       $+8, R8
 	SUBQ       BX, R8
@@ -3552,7 +3842,7 @@ end139:
 	VMULPS     Y2, Y0, Y0
 	VMASKMOVPS Y0, Y1, (AX)(SI*4)
 
-done140:
+done143:
 	VZEROUPPER
 	RET
 
@@ -3573,9 +3863,9 @@ TEXT ·normGradAVX2(SB), NOSPLIT, $0-136
 	MOVQ         x_len+56(FP), DI
 	XORQ         R8, R8
 	CMPQ         DI, $+16
-	JL           end142
+	JL           end145
 
-loop141:
+loop144:
 	VMOVUPS     (DX)(R8*4), Y6
 	VSUBPS      Y0, Y6, Y6
 	VMULPS      Y1, Y6, Y6
@@ -3585,20 +3875,20 @@ loop141:
 	VADDPS      Y8, Y2, Y2
 	VFMADD231PS Y8, Y6, Y4
 	TESTQ       AX, AX
-	JZ          skip143
+	JZ          skip146
 	VMOVUPS     (AX)(R8*4), Y8
 	VMOVUPS     Y8, Y8
 	VFMADD231PS Y6, Y7, Y8
 	VMOVUPS     Y8, (AX)(R8*4)
 
-skip143:
+skip146:
 	TESTQ   CX, CX
-	JZ      skip144
+	JZ      skip147
 	VMOVUPS (CX)(R8*4), Y6
 	VADDPS  Y6, Y7, Y6
 	VMOVUPS Y6, (CX)(R8*4)
 
-skip144:
+skip147:
 	VMOVUPS     32(DX)(R8*4), Y6
 	VSUBPS      Y0, Y6, Y6
 	VMULPS      Y1, Y6, Y6
@@ -3608,30 +3898,30 @@ skip144:
 	VADDPS      Y8, Y3, Y3
 	VFMADD231PS Y8, Y6, Y5
 	TESTQ       AX, AX
-	JZ          skip145
+	JZ          skip148
 	VMOVUPS     32(AX)(R8*4), Y8
 	VMOVUPS     Y8, Y8
 	VFMADD231PS Y6, Y7, Y8
 	VMOVUPS     Y8, 32(AX)(R8*4)
 
-skip145:
+skip148:
 	TESTQ   CX, CX
-	JZ      skip146
+	JZ      skip149
 	VMOVUPS 32(CX)(R8*4), Y6
 	VADDPS  Y6, Y7, Y6
 	VMOVUPS Y6, 32(CX)(R8*4)
 
-skip146:
+skip149:
 	ADDQ $+16, R8
 	SUBQ $+16, DI
 	CMPQ DI, $+16
-	JGE  loop141
+	JGE  loop144
 
-end142:
+end145:
 	CMPQ DI, $+8
-	JL   end148
+	JL   end151
 
-loop147:
+loop150:
 	VMOVUPS     (DX)(R8*4), Y6
 	VSUBPS      Y0, Y6, Y6
 	VMULPS      Y1, Y6, Y6
@@ -3641,28 +3931,28 @@ loop147:
 	VADDPS      Y8, Y2, Y2
 	VFMADD231PS Y8, Y6, Y4
 	TESTQ       AX, AX
-	JZ          skip149
+	JZ          skip152
 	VMOVUPS     (AX)(R8*4), Y8
 	VMOVUPS     Y8, Y8
 	VFMADD231PS Y6, Y7, Y8
 	VMOVUPS     Y8, (AX)(R8*4)
 
-skip149:
+skip152:
 	TESTQ   CX, CX
-	JZ      skip150
+	JZ      skip153
 	VMOVUPS (CX)(R8*4), Y6
 	VADDPS  Y6, Y7, Y6
 	VMOVUPS Y6, (CX)(R8*4)
 
-skip150:
+skip153:
 	ADDQ $+8, R8
 	SUBQ $+8, DI
 	CMPQ DI, $+8
-	JGE  loop147
+	JGE  loop150
 
-end148:
+end151:
 	TESTQ       DI, DI
-	JZ          done151
+	JZ          done154
 	LEAQ        laneMaskAVX2<>+0(SB), R9
 	MOVQ        $+8, R10
 	SUBQ        DI, R10
@@ -3676,21 +3966,21 @@ end148:
 	VADDPS      Y7, Y2, Y2
 	VFMADD231PS Y7, Y0, Y4
 	TESTQ       AX, AX
-	JZ          skip152
+	JZ          skip155
 	VMASKMOVPS  (AX)(R8*4), Y6, Y7
 	VMOVUPS     Y7, Y7
 	VFMADD231PS Y0, Y1, Y7
 	VMASKMOVPS  Y7, Y6, (AX)(R8*4)
 
-skip152:
+skip155:
 	TESTQ      CX, CX
-	JZ         skip153
+	JZ         skip156
 	VMASKMOVPS (CX)(R8*4), Y6, Y0
 	VADDPS     Y0, Y1, Y0
 	VMASKMOVPS Y0, Y6, (CX)(R8*4)
 
-skip153:
-done151:
+skip156:
+done154:
 	VADDPS       Y3, Y2, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -3725,9 +4015,9 @@ TEXT ·normInputAVX2(SB), NOSPLIT, $0-136
 	MOVQ         dx_len+8(FP), DI
 	XORQ         R8, R8
 	CMPQ         DI, $+16
-	JL           end155
+	JL           end158
 
-loop154:
+loop157:
 	VMOVUPS      (CX)(R8*4), Y4
 	VSUBPS       Y0, Y4, Y4
 	VMULPS       Y1, Y4, Y4
@@ -3739,11 +4029,11 @@ loop154:
 	VFNMADD231PS Y3, Y4, Y5
 	VMULPS       Y1, Y5, Y4
 	TESTQ        SI, SI
-	JZ           skip156
+	JZ           skip159
 	VMOVUPS      (SI)(R8*4), Y5
 	VADDPS       Y5, Y4, Y4
 
-skip156:
+skip159:
 	VMOVUPS      Y4, (AX)(R8*4)
 	VMOVUPS      32(CX)(R8*4), Y4
 	VSUBPS       Y0, Y4, Y4
@@ -3756,22 +4046,22 @@ skip156:
 	VFNMADD231PS Y3, Y4, Y5
 	VMULPS       Y1, Y5, Y4
 	TESTQ        SI, SI
-	JZ           skip157
+	JZ           skip160
 	VMOVUPS      32(SI)(R8*4), Y5
 	VADDPS       Y5, Y4, Y4
 
-skip157:
+skip160:
 	VMOVUPS Y4, 32(AX)(R8*4)
 	ADDQ    $+16, R8
 	SUBQ    $+16, DI
 	CMPQ    DI, $+16
-	JGE     loop154
+	JGE     loop157
 
-end155:
+end158:
 	CMPQ DI, $+8
-	JL   end159
+	JL   end162
 
-loop158:
+loop161:
 	VMOVUPS      (CX)(R8*4), Y4
 	VSUBPS       Y0, Y4, Y4
 	VMULPS       Y1, Y4, Y4
@@ -3783,20 +4073,20 @@ loop158:
 	VFNMADD231PS Y3, Y4, Y5
 	VMULPS       Y1, Y5, Y4
 	TESTQ        SI, SI
-	JZ           skip160
+	JZ           skip163
 	VMOVUPS      (SI)(R8*4), Y5
 	VADDPS       Y5, Y4, Y4
 
-skip160:
+skip163:
 	VMOVUPS Y4, (AX)(R8*4)
 	ADDQ    $+8, R8
 	SUBQ    $+8, DI
 	CMPQ    DI, $+8
-	JGE     loop158
+	JGE     loop161
 
-end159:
+end162:
 	TESTQ        DI, DI
-	JZ           done161
+	JZ           done164
 	LEAQ         laneMaskAVX2<>+0(SB), R9
 	MOVQ         $+8, R10
 	SUBQ         DI, R10
@@ -3812,14 +4102,14 @@ end159:
 	VFNMADD231PS Y3, Y0, Y2
 	VMULPS       Y1, Y2, Y0
 	TESTQ        SI, SI
-	JZ           skip162
+	JZ           skip165
 	VMASKMOVPS   (SI)(R8*4), Y4, Y1
 	VADDPS       Y1, Y0, Y0
 
-skip162:
+skip165:
 	VMASKMOVPS Y0, Y4, (AX)(R8*4)
 
-done161:
+done164:
 	VZEROUPPER
 	RET
 
@@ -3828,8 +4118,8 @@ done161:
 TEXT ·expSumAVX2(SB), NOSPLIT, $0-64
 	VMOVUPS      wordc2b00000AVX2<>+0(SB), Y0
 	VMOVUPS      word3fb8aa3bAVX2<>+0(SB), Y1
-	VMOVUPS      word3f318000AVX2<>+0(SB), Y2
-	VMOVUPS      wordb95e8083AVX2<>+0(SB), Y3
+	VMOVUPS      word3f317200AVX2<>+0(SB), Y2
+	VMOVUPS      word35bfbe8eAVX2<>+0(SB), Y3
 	VMOVUPS      word3ab511d4AVX2<>+0(SB), Y4
 	VMOVUPS      word3c091d1bAVX2<>+0(SB), Y5
 	MOVQ         dst_base+0(FP), AX
@@ -3841,9 +4131,9 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $0-64
 	MOVQ         x_len+32(FP), DX
 	XORQ         BX, BX
 	CMPQ         DX, $+32
-	JL           end164
+	JL           end167
 
-loop163:
+loop166:
 	VMOVUPS      (CX)(BX*4), Y10
 	VFMSUB213PS  Y7, Y6, Y10
 	VMAXPS       Y10, Y0, Y10
@@ -3940,13 +4230,13 @@ loop163:
 	ADDQ         $+32, BX
 	SUBQ         $+32, DX
 	CMPQ         DX, $+32
-	JGE          loop163
+	JGE          loop166
 
-end164:
+end167:
 	CMPQ DX, $+8
-	JL   end166
+	JL   end169
 
-loop165:
+loop168:
 	VMOVUPS      (CX)(BX*4), Y10
 	VFMSUB213PS  Y7, Y6, Y10
 	VMAXPS       Y10, Y0, Y10
@@ -3977,11 +4267,11 @@ loop165:
 	ADDQ         $+8, BX
 	SUBQ         $+8, DX
 	CMPQ         DX, $+8
-	JGE          loop165
+	JGE          loop168
 
-end166:
+end169:
 	TESTQ        DX, DX
-	JZ           done167
+	JZ           done170
 	LEAQ         laneMaskAVX2<>+0(SB), SI
 	MOVQ         $+8, DI
 	SUBQ         DX, DI
@@ -4015,7 +4305,7 @@ end166:
 	VADDPD       Y1, Y8, Y8
 	VADDPD       Y0, Y9, Y9
 
-done167:
+done170:
 	VADDPD       Y9, Y8, Y8
 	VEXTRACTF128 $0x01, Y8, X0
 	VADDPD       X0, X8, X8
@@ -4030,8 +4320,8 @@ done167:
 TEXT ·sumExpAVX2(SB), NOSPLIT, $0-40
 	VMOVUPS      wordc2b00000AVX2<>+0(SB), Y0
 	VMOVUPS      word3fb8aa3bAVX2<>+0(SB), Y1
-	VMOVUPS      word3f318000AVX2<>+0(SB), Y2
-	VMOVUPS      wordb95e8083AVX2<>+0(SB), Y3
+	VMOVUPS      word3f317200AVX2<>+0(SB), Y2
+	VMOVUPS      word35bfbe8eAVX2<>+0(SB), Y3
 	VMOVUPS      word3ab511d4AVX2<>+0(SB), Y4
 	VMOVUPS      word3c091d1bAVX2<>+0(SB), Y5
 	MOVQ         x_base+0(FP), AX
@@ -4042,9 +4332,9 @@ TEXT ·sumExpAVX2(SB), NOSPLIT, $0-40
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 	CMPQ         CX, $+32
-	JL           end169
+	JL           end172
 
-loop168:
+loop171:
 	VMOVUPS      (AX)(DX*4), Y10
 	VFMSUB213PS  Y7, Y6, Y10
 	VMAXPS       Y10, Y0, Y10
@@ -4137,13 +4427,13 @@ loop168:
 	ADDQ         $+32, DX
 	SUBQ         $+32, CX
 	CMPQ         CX, $+32
-	JGE          loop168
+	JGE          loop171
 
-end169:
+end172:
 	CMPQ CX, $+8
-	JL   end171
+	JL   end174
 
-loop170:
+loop173:
 	VMOVUPS      (AX)(DX*4), Y10
 	VFMSUB213PS  Y7, Y6, Y10
 	VMAXPS       Y10, Y0, Y10
@@ -4173,11 +4463,11 @@ loop170:
 	ADDQ         $+8, DX
 	SUBQ         $+8, CX
 	CMPQ         CX, $+8
-	JGE          loop170
+	JGE          loop173
 
-end171:
+end174:
 	TESTQ        CX, CX
-	JZ           done172
+	JZ           done175
 	LEAQ         laneMaskAVX2<>+0(SB), BX
 	MOVQ         $+8, SI
 	SUBQ         CX, SI
@@ -4210,7 +4500,7 @@ end171:
 	VADDPD       Y1, Y8, Y8
 	VADDPD       Y0, Y9, Y9
 
-done172:
+done175:
 	VADDPD       Y9, Y8, Y8
 	VEXTRACTF128 $0x01, Y8, X0
 	VADDPD       X0, X8, X8
@@ -4231,9 +4521,9 @@ TEXT ·softmaxGradAVX2(SB), NOSPLIT, $0-80
 	MOVQ         dx_len+8(FP), BX
 	XORQ         SI, SI
 	CMPQ         BX, $+16
-	JL           end174
+	JL           end177
 
-loop173:
+loop176:
 	VMOVUPS (CX)(SI*4), Y2
 	VMULPS  Y0, Y2, Y2
 	VMOVUPS (DX)(SI*4), Y3
@@ -4249,13 +4539,13 @@ loop173:
 	ADDQ    $+16, SI
 	SUBQ    $+16, BX
 	CMPQ    BX, $+16
-	JGE     loop173
+	JGE     loop176
 
-end174:
+end177:
 	CMPQ BX, $+8
-	JL   end176
+	JL   end179
 
-loop175:
+loop178:
 	VMOVUPS (CX)(SI*4), Y2
 	VMULPS  Y0, Y2, Y2
 	VMOVUPS (DX)(SI*4), Y3
@@ -4265,11 +4555,11 @@ loop175:
 	ADDQ    $+8, SI
 	SUBQ    $+8, BX
 	CMPQ    BX, $+8
-	JGE     loop175
+	JGE     loop178
 
-end176:
+end179:
 	TESTQ      BX, BX
-	JZ         done177
+	JZ         done180
 	LEAQ       laneMaskAVX2<>+0(SB), DI
 	MOVQ       $+8, R8
 	SUBQ       BX, R8
@@ -4281,7 +4571,7 @@ end176:
 	VMULPS     Y1, Y0, Y0
 	VMASKMOVPS Y0, Y2, (AX)(SI*4)
 
-done177:
+done180:
 	VZEROUPPER
 	RET
 
@@ -4290,8 +4580,8 @@ done177:
 TEXT ·expAffineAVX2(SB), NOSPLIT, $0-36
 	VMOVUPS      wordc2b00000AVX2<>+0(SB), Y0
 	VMOVUPS      word3fb8aa3bAVX2<>+0(SB), Y1
-	VMOVUPS      word3f318000AVX2<>+0(SB), Y2
-	VMOVUPS      wordb95e8083AVX2<>+0(SB), Y3
+	VMOVUPS      word3f317200AVX2<>+0(SB), Y2
+	VMOVUPS      word35bfbe8eAVX2<>+0(SB), Y3
 	VMOVUPS      word3ab511d4AVX2<>+0(SB), Y4
 	VMOVUPS      word3c091d1bAVX2<>+0(SB), Y5
 	MOVQ         x_base+0(FP), AX
@@ -4301,9 +4591,9 @@ TEXT ·expAffineAVX2(SB), NOSPLIT, $0-36
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 	CMPQ         CX, $+16
-	JL           end179
+	JL           end182
 
-loop178:
+loop181:
 	VMOVUPS      (AX)(DX*4), Y9
 	VSUBPS       Y6, Y9, Y9
 	VMAXPS       Y9, Y0, Y9
@@ -4353,13 +4643,13 @@ loop178:
 	ADDQ         $+16, DX
 	SUBQ         $+16, CX
 	CMPQ         CX, $+16
-	JGE          loop178
+	JGE          loop181
 
-end179:
+end182:
 	CMPQ CX, $+8
-	JL   end181
+	JL   end184
 
-loop180:
+loop183:
 	VMOVUPS      (AX)(DX*4), Y9
 	VSUBPS       Y6, Y9, Y9
 	VMAXPS       Y9, Y0, Y9
@@ -4386,11 +4676,11 @@ loop180:
 	ADDQ         $+8, DX
 	SUBQ         $+8, CX
 	CMPQ         CX, $+8
-	JGE          loop180
+	JGE          loop183
 
-end181:
+end184:
 	TESTQ        CX, CX
-	JZ           done182
+	JZ           done185
 	LEAQ         laneMaskAVX2<>+0(SB), BX
 	MOVQ         $+8, SI
 	SUBQ         CX, SI
@@ -4419,7 +4709,7 @@ end181:
 	VFMADD231PS  Y7, Y0, Y1
 	VMASKMOVPS   Y1, Y9, (AX)(DX*4)
 
-done182:
+done185:
 	VZEROUPPER
 	RET
 
@@ -4441,9 +4731,9 @@ TEXT ·adamWAVX2(SB), NOSPLIT, $0-128
 	MOVQ         p_len+8(FP), SI
 	XORQ         DI, DI
 	CMPQ         SI, $+16
-	JL           end184
+	JL           end187
 
-loop183:
+loop186:
 	VMOVUPS     (CX)(DI*4), Y8
 	VMULPS      Y0, Y8, Y8
 	VMOVUPS     (DX)(DI*4), Y9
@@ -4491,13 +4781,13 @@ loop183:
 	ADDQ        $+16, DI
 	SUBQ        $+16, SI
 	CMPQ        SI, $+16
-	JGE         loop183
+	JGE         loop186
 
-end184:
+end187:
 	CMPQ SI, $+8
-	JL   end186
+	JL   end189
 
-loop185:
+loop188:
 	VMOVUPS     (CX)(DI*4), Y8
 	VMULPS      Y0, Y8, Y8
 	VMOVUPS     (DX)(DI*4), Y9
@@ -4523,11 +4813,11 @@ loop185:
 	ADDQ        $+8, DI
 	SUBQ        $+8, SI
 	CMPQ        SI, $+8
-	JGE         loop185
+	JGE         loop188
 
-end186:
+end189:
 	TESTQ       SI, SI
-	JZ          done187
+	JZ          done190
 	LEAQ        laneMaskAVX2<>+0(SB), R8
 	MOVQ        $+8, R9
 	SUBQ        SI, R9
@@ -4555,7 +4845,7 @@ end186:
 	VFMADD231PS Y7, Y0, Y1
 	VMASKMOVPS  Y1, Y8, (AX)(DI*4)
 
-done187:
+done190:
 	VZEROUPPER
 	RET
 
@@ -4574,16 +4864,16 @@ TEXT ·sgdAVX2(SB), NOSPLIT, $0-96
 	MOVQ         p_len+8(FP), BX
 	XORQ         SI, SI
 	CMPQ         BX, $+8
-	JL           end189
+	JL           end192
 
-loop188:
+loop191:
 	VMOVUPS     (AX)(SI*4), Y6
 	VMOVUPS     (CX)(SI*4), Y7
 	VMULPS      Y3, Y7, Y7
 	VMOVUPS     Y7, Y7
 	VFMADD231PS Y2, Y6, Y7
 	TESTQ       DX, DX
-	JZ          skip190
+	JZ          skip193
 	VMOVUPS     (DX)(SI*4), Y8
 	VMOVUPS     Y7, Y9
 	VFMADD231PS Y1, Y8, Y9
@@ -4591,18 +4881,18 @@ loop188:
 	VMULPS      Y4, Y7, Y7
 	VFMADD231PS Y9, Y5, Y7
 
-skip190:
+skip193:
 	VMOVUPS      Y6, Y6
 	VFNMADD231PS Y0, Y7, Y6
 	VMOVUPS      Y6, (AX)(SI*4)
 	ADDQ         $+8, SI
 	SUBQ         $+8, BX
 	CMPQ         BX, $+8
-	JGE          loop188
+	JGE          loop191
 
-end189:
+end192:
 	TESTQ       BX, BX
-	JZ          done191
+	JZ          done194
 	LEAQ        laneMaskAVX2<>+0(SB), DI
 	MOVQ        $+8, R8
 	SUBQ        BX, R8
@@ -4613,7 +4903,7 @@ end189:
 	VMOVUPS     Y3, Y3
 	VFMADD231PS Y2, Y7, Y3
 	TESTQ       DX, DX
-	JZ          skip192
+	JZ          skip195
 	VMASKMOVPS  (DX)(SI*4), Y6, Y2
 	VMOVUPS     Y3, Y8
 	VFMADD231PS Y1, Y2, Y8
@@ -4621,12 +4911,12 @@ end189:
 	VMULPS      Y4, Y3, Y3
 	VFMADD231PS Y8, Y5, Y3
 
-skip192:
+skip195:
 	VMOVUPS      Y7, Y1
 	VFNMADD231PS Y0, Y3, Y1
 	VMASKMOVPS   Y1, Y6, (AX)(SI*4)
 
-done191:
+done194:
 	VZEROUPPER
 	RET
 
@@ -4648,9 +4938,9 @@ TEXT ·lionAVX2(SB), NOSPLIT, $0-100
 	MOVQ         p_len+8(FP), BX
 	XORQ         SI, SI
 	CMPQ         BX, $+8
-	JL           end194
+	JL           end197
 
-loop193:
+loop196:
 	VMOVUPS     (CX)(SI*4), Y9
 	VMULPS      Y8, Y9, Y9
 	VMOVUPS     (DX)(SI*4), Y10
@@ -4673,11 +4963,11 @@ loop193:
 	ADDQ        $+8, SI
 	SUBQ        $+8, BX
 	CMPQ        BX, $+8
-	JGE         loop193
+	JGE         loop196
 
-end194:
+end197:
 	TESTQ       BX, BX
-	JZ          done195
+	JZ          done198
 	LEAQ        laneMaskAVX2<>+0(SB), DI
 	MOVQ        $+8, R8
 	SUBQ        BX, R8
@@ -4702,7 +4992,7 @@ end194:
 	VFMADD231PS Y6, Y8, Y0
 	VMASKMOVPS  Y0, Y9, (DX)(SI*4)
 
-done195:
+done198:
 	VZEROUPPER
 	RET
 
@@ -4716,9 +5006,9 @@ TEXT ·emaAVX2(SB), NOSPLIT, $0-56
 	MOVQ         avg_len+8(FP), DX
 	XORQ         BX, BX
 	CMPQ         DX, $+32
-	JL           end197
+	JL           end200
 
-loop196:
+loop199:
 	VMOVUPS     (CX)(BX*4), Y2
 	VMOVUPS     (AX)(BX*4), Y3
 	VMULPS      Y0, Y3, Y3
@@ -4746,13 +5036,13 @@ loop196:
 	ADDQ        $+32, BX
 	SUBQ        $+32, DX
 	CMPQ        DX, $+32
-	JGE         loop196
+	JGE         loop199
 
-end197:
+end200:
 	CMPQ DX, $+8
-	JL   end199
+	JL   end202
 
-loop198:
+loop201:
 	VMOVUPS     (CX)(BX*4), Y2
 	VMOVUPS     (AX)(BX*4), Y3
 	VMULPS      Y0, Y3, Y3
@@ -4762,11 +5052,11 @@ loop198:
 	ADDQ        $+8, BX
 	SUBQ        $+8, DX
 	CMPQ        DX, $+8
-	JGE         loop198
+	JGE         loop201
 
-end199:
+end202:
 	TESTQ       DX, DX
-	JZ          done200
+	JZ          done203
 	LEAQ        laneMaskAVX2<>+0(SB), SI
 	MOVQ        $+8, DI
 	SUBQ        DX, DI
@@ -4778,7 +5068,7 @@ end199:
 	VFMADD231PS Y1, Y3, Y0
 	VMASKMOVPS  Y0, Y2, (AX)(BX*4)
 
-done200:
+done203:
 	VZEROUPPER
 	RET
 
@@ -4795,9 +5085,9 @@ TEXT ·dropoutBlocksAVX2(SB), NOSPLIT, $0-80
 	XORQ         BX, BX
 	SHRQ         $0x05, DX
 	TESTQ        DX, DX
-	JZ           last202
+	JZ           last205
 
-next201:
+next204:
 	VMOVUPS      Y0, Y3
 	VBROADCASTSS seedLow+48(FP), Y4
 	VBROADCASTSS seedHigh+52(FP), Y5
@@ -5037,9 +5327,9 @@ next201:
 	VMOVUPS      Y3, 96(AX)(BX*4)
 	ADDQ         $+32, BX
 	DECQ         DX
-	JNZ          next201
+	JNZ          next204
 
-last202:
+last205:
 	VZEROUPPER
 	RET
 
@@ -5115,9 +5405,9 @@ TEXT ·toBF16AVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	SHRQ    $0x03, DX
 	TESTQ   DX, DX
-	JZ      last204
+	JZ      last207
 
-next203:
+next206:
 	VMOVUPS      (CX)(BX*4), Y3
 	VPSRLD       $0x10, Y3, Y4
 	VPAND        Y0, Y4, Y4
@@ -5132,9 +5422,9 @@ next203:
 	VMOVUPS      X3, (AX)(BX*2)
 	ADDQ         $+8, BX
 	DECQ         DX
-	JNZ          next203
+	JNZ          next206
 
-last204:
+last207:
 	VZEROUPPER
 	RET
 
@@ -5177,17 +5467,17 @@ TEXT ·fromBF16AVX2(SB), NOSPLIT, $0-48
 	XORQ  BX, BX
 	SHRQ  $0x03, DX
 	TESTQ DX, DX
-	JZ    last206
+	JZ    last209
 
-next205:
+next208:
 	VPMOVZXWD (CX)(BX*2), Y0
 	VPSLLD    $0x10, Y0, Y0
 	VMOVUPS   Y0, (AX)(BX*4)
 	ADDQ      $+8, BX
 	DECQ      DX
-	JNZ       next205
+	JNZ       next208
 
-last206:
+last209:
 	VZEROUPPER
 	RET
 
@@ -5200,17 +5490,17 @@ TEXT ·toF16AVX2(SB), NOSPLIT, $0-48
 	XORQ  BX, BX
 	SHRQ  $0x03, DX
 	TESTQ DX, DX
-	JZ    last208
+	JZ    last211
 
-next207:
+next210:
 	VMOVUPS   (CX)(BX*4), Y0
 	VCVTPS2PH $0x00, Y0, X0
 	VMOVUPS   X0, (AX)(BX*2)
 	ADDQ      $+8, BX
 	DECQ      DX
-	JNZ       next207
+	JNZ       next210
 
-last208:
+last211:
 	VZEROUPPER
 	RET
 
@@ -5223,16 +5513,16 @@ TEXT ·fromF16AVX2(SB), NOSPLIT, $0-48
 	XORQ  BX, BX
 	SHRQ  $0x03, DX
 	TESTQ DX, DX
-	JZ    last210
+	JZ    last213
 
-next209:
+next212:
 	VCVTPH2PS (CX)(BX*2), Y0
 	VMOVUPS   Y0, (AX)(BX*4)
 	ADDQ      $+8, BX
 	DECQ      DX
-	JNZ       next209
+	JNZ       next212
 
-last210:
+last213:
 	VZEROUPPER
 	RET
 
@@ -5249,9 +5539,9 @@ TEXT ·ropeAVX2(SB), NOSPLIT, $0-100
 	LEAQ         (CX)(SI*4), R8
 	XORQ         R9, R9
 	CMPQ         SI, $+8
-	JL           end212
+	JL           end215
 
-loop211:
+loop214:
 	VMOVUPS      (CX)(R9*4), Y1
 	VMOVUPS      (R8)(R9*4), Y2
 	VMOVUPS      (DX)(R9*4), Y3
@@ -5268,11 +5558,11 @@ loop211:
 	ADDQ         $+8, R9
 	SUBQ         $+8, SI
 	CMPQ         SI, $+8
-	JGE          loop211
+	JGE          loop214
 
-end212:
+end215:
 	TESTQ        SI, SI
-	JZ           done213
+	JZ           done216
 	LEAQ         laneMaskAVX2<>+0(SB), R10
 	MOVQ         $+8, R11
 	SUBQ         SI, R11
@@ -5291,7 +5581,7 @@ end212:
 	VFMADD231PS  Y0, Y2, Y3
 	VMASKMOVPS   Y3, Y1, (DI)(R9*4)
 
-done213:
+done216:
 	VZEROUPPER
 	RET
 
@@ -5306,9 +5596,9 @@ TEXT ·transpose8AVX2(SB), NOSPLIT, $0-40
 	SHLQ  $0x02, BX
 	MOVQ  blocks+32(FP), SI
 	TESTQ SI, SI
-	JZ    last215
+	JZ    last218
 
-next214:
+next217:
 	VMOVUPS    (DX), Y0
 	ADDQ       BX, DX
 	VMOVUPS    (DX), Y1
@@ -5367,9 +5657,9 @@ next214:
 	VMOVUPS    Y0, (DI)
 	ADDQ       $+32, AX
 	DECQ       SI
-	JNZ        next214
+	JNZ        next217
 
-last215:
+last218:
 	VZEROUPPER
 	RET
 
@@ -5391,9 +5681,9 @@ TEXT ·tileWideAVX2(SB), NOSPLIT, $0-80
 	SHLQ $0x02, R9
 	LEAQ (SI)(SI*2), R11
 
-rows216:
+rows219:
 	CMPQ   DX, $+4
-	JL     fewer217
+	JL     fewer220
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5406,7 +5696,7 @@ rows216:
 	MOVQ   R8, R13
 	MOVQ   k+24(FP), R14
 
-k218:
+k221:
 	VMOVUPS      (R13), Y8
 	VMOVUPS      32(R13), Y9
 	VBROADCASTSS (R12), Y10
@@ -5424,9 +5714,9 @@ k218:
 	ADDQ         DI, R12
 	ADDQ         R9, R13
 	DECQ         R14
-	JNZ          k218
+	JNZ          k221
 	TESTQ        R10, R10
-	JZ           store219
+	JZ           store222
 	VBROADCASTSS (R10), Y8
 	VFMADD231PS  (AX), Y8, Y0
 	VMOVUPS      Y0, (AX)
@@ -5452,9 +5742,9 @@ k218:
 	VMOVUPS      Y7, 32(AX)
 	ADDQ         CX, AX
 	ADDQ         $+16, R10
-	JMP          stored220
+	JMP          stored223
 
-store219:
+store222:
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    CX, AX
@@ -5468,22 +5758,22 @@ store219:
 	VMOVUPS Y7, 32(AX)
 	ADDQ    CX, AX
 
-stored220:
+stored223:
 	LEAQ (BX)(SI*4), BX
 	SUBQ $+4, DX
-	JMP  rows216
+	JMP  rows219
 
-fewer217:
-rows221:
+fewer220:
+rows224:
 	CMPQ   DX, $+1
-	JL     fewer222
+	JL     fewer225
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, R11
 	MOVQ   R8, R12
 	MOVQ   k+24(FP), R13
 
-k223:
+k226:
 	VMOVUPS      (R12), Y2
 	VMOVUPS      32(R12), Y3
 	VBROADCASTSS (R11), Y4
@@ -5492,9 +5782,9 @@ k223:
 	ADDQ         DI, R11
 	ADDQ         R9, R12
 	DECQ         R13
-	JNZ          k223
+	JNZ          k226
 	TESTQ        R10, R10
-	JZ           store224
+	JZ           store227
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  (AX), Y2, Y0
 	VMOVUPS      Y0, (AX)
@@ -5502,19 +5792,19 @@ k223:
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
 	ADDQ         $+4, R10
-	JMP          stored225
+	JMP          stored228
 
-store224:
+store227:
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    CX, AX
 
-stored225:
+stored228:
 	ADDQ SI, BX
 	SUBQ $+1, DX
-	JMP  rows221
+	JMP  rows224
 
-fewer222:
+fewer225:
 	VZEROUPPER
 	RET
 
@@ -5540,29 +5830,29 @@ TEXT ·softmaxLanesAVX2(SB), NOSPLIT, $0-48
 	MOVQ    AX, R8
 	MOVQ    DX, R9
 	CMPQ    R9, $+2
-	JL      rowEnd227
+	JL      rowEnd230
 
-row226:
+row229:
 	VMAXPS (R8), Y7, Y7
 	ADDQ   CX, R8
 	VMAXPS (R8), Y8, Y8
 	ADDQ   CX, R8
 	SUBQ   $+2, R9
 	CMPQ   R9, $+2
-	JGE    row226
+	JGE    row229
 
-rowEnd227:
+rowEnd230:
 	CMPQ R9, $+1
-	JL   rowEnd229
+	JL   rowEnd232
 
-row228:
+row231:
 	VMAXPS (R8), Y7, Y7
 	ADDQ   CX, R8
 	SUBQ   $+1, R9
 	CMPQ   R9, $+1
-	JGE    row228
+	JGE    row231
 
-rowEnd229:
+rowEnd232:
 	VMAXPS      Y8, Y7, Y7
 	VSUBPS      Y7, Y6, Y6
 	VMAXPS      Y6, Y0, Y6
@@ -5585,9 +5875,9 @@ rowEnd229:
 	VXORPS      Y8, Y8, Y8
 	MOVQ        DX, DX
 	CMPQ        DX, $+2
-	JL          rowEnd231
+	JL          rowEnd234
 
-row230:
+row233:
 	VMOVUPS     (AX), Y9
 	VSUBPS      Y7, Y9, Y9
 	VMAXPS      Y9, Y0, Y9
@@ -5628,13 +5918,13 @@ row230:
 	ADDQ        CX, AX
 	SUBQ        $+2, DX
 	CMPQ        DX, $+2
-	JGE         row230
+	JGE         row233
 
-rowEnd231:
+rowEnd234:
 	CMPQ DX, $+1
-	JL   rowEnd233
+	JL   rowEnd236
 
-row232:
+row235:
 	VMOVUPS     (AX), Y9
 	VSUBPS      Y7, Y9, Y9
 	VMAXPS      Y9, Y0, Y9
@@ -5656,9 +5946,9 @@ row232:
 	ADDQ        CX, AX
 	SUBQ        $+1, DX
 	CMPQ        DX, $+1
-	JGE         row232
+	JGE         row235
 
-rowEnd233:
+rowEnd236:
 	VADDPS  Y8, Y6, Y0
 	VMOVUPS Y0, (SI)
 	VZEROUPPER
@@ -5752,14 +6042,14 @@ TEXT ·probGradAVX2(SB), NOSPLIT, $0-56
 	SHLQ    $0x02, DX
 	MOVQ    rows+24(FP), R8
 	TESTQ   R8, R8
-	JZ      last235
+	JZ      last238
 
-next234:
+next237:
 	VBROADCASTSS (SI), Y6
 	VBROADCASTSS (DI), Y7
 	XORQ         R9, R9
 
-columns236:
+columns239:
 	VMOVUPS     (AX)(R9*4), Y8
 	VSUBPS      Y6, Y8, Y8
 	VMAXPS      Y8, Y0, Y8
@@ -5804,15 +6094,15 @@ columns236:
 	VMOVUPS     Y8, 32(CX)(R9*4)
 	ADDQ        $+16, R9
 	CMPQ        R9, BX
-	JL          columns236
+	JL          columns239
 	ADDQ        DX, AX
 	ADDQ        DX, CX
 	ADDQ        $+4, SI
 	ADDQ        $+4, DI
 	DECQ        R8
-	JNZ         next234
+	JNZ         next237
 
-last235:
+last238:
 	VZEROUPPER
 	RET
 
@@ -5828,17 +6118,17 @@ TEXT ·rowDotsAVX2(SB), NOSPLIT, $0-68
 	SHLQ         $0x02, DX
 	MOVQ         dst_len+8(FP), DI
 	TESTQ        DI, DI
-	JZ           last238
+	JZ           last241
 
-next237:
+next240:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	XORQ   R8, R8
 	MOVQ   SI, R9
 	CMPQ   R9, $+16
-	JL     end240
+	JL     end243
 
-loop239:
+loop242:
 	VMOVUPS     (CX)(R8*4), Y3
 	VMOVUPS     (BX)(R8*4), Y4
 	VFMADD231PS Y3, Y4, Y1
@@ -5848,24 +6138,24 @@ loop239:
 	ADDQ        $+16, R8
 	SUBQ        $+16, R9
 	CMPQ        R9, $+16
-	JGE         loop239
+	JGE         loop242
 
-end240:
+end243:
 	CMPQ R9, $+8
-	JL   end242
+	JL   end245
 
-loop241:
+loop244:
 	VMOVUPS     (CX)(R8*4), Y3
 	VMOVUPS     (BX)(R8*4), Y4
 	VFMADD231PS Y3, Y4, Y1
 	ADDQ        $+8, R8
 	SUBQ        $+8, R9
 	CMPQ        R9, $+8
-	JGE         loop241
+	JGE         loop244
 
-end242:
+end245:
 	TESTQ       R9, R9
-	JZ          done243
+	JZ          done246
 	LEAQ        laneMaskAVX2<>+0(SB), R10
 	MOVQ        $+8, R11
 	SUBQ        R9, R11
@@ -5874,7 +6164,7 @@ end242:
 	VMASKMOVPS  (BX)(R8*4), Y3, Y3
 	VFMADD231PS Y4, Y3, Y1
 
-done243:
+done246:
 	VADDPS       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
@@ -5887,8 +6177,8 @@ done243:
 	ADDQ         $+4, AX
 	ADDQ         DX, CX
 	DECQ         DI
-	JNZ          next237
+	JNZ          next240
 
-last238:
+last241:
 	VZEROUPPER
 	RET

@@ -34,6 +34,11 @@ func axpyAVX512(y []float32, a float32, x []float32)
 //go:noescape
 func expAVX512(dst []float32, x []float32)
 
+// logAVX512 sets dst = ln x.
+//
+//go:noescape
+func logAVX512(dst []float32, x []float32)
+
 // tanhAVX512 sets dst = tanh x.
 //
 //go:noescape

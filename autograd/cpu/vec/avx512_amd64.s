@@ -320,8 +320,8 @@ TEXT ·expAVX512(SB), NOSPLIT, $0-48
 	VMOVUPS word42b20000AVX512<>+0(SB), Z0
 	VMOVUPS wordc2d00000AVX512<>+0(SB), Z1
 	VMOVUPS word3fb8aa3bAVX512<>+0(SB), Z2
-	VMOVUPS word3f318000AVX512<>+0(SB), Z3
-	VMOVUPS wordb95e8083AVX512<>+0(SB), Z4
+	VMOVUPS word3f317200AVX512<>+0(SB), Z3
+	VMOVUPS word35bfbe8eAVX512<>+0(SB), Z4
 	VMOVUPS word3ab511d4AVX512<>+0(SB), Z5
 	VMOVUPS word3c091d1bAVX512<>+0(SB), Z6
 	VMOVUPS word3d2aac7aAVX512<>+0(SB), Z7
@@ -488,41 +488,41 @@ DATA word3fb8aa3bAVX512<>+56(SB)/4, $0x3fb8aa3b
 DATA word3fb8aa3bAVX512<>+60(SB)/4, $0x3fb8aa3b
 GLOBL word3fb8aa3bAVX512<>(SB), RODATA|NOPTR, $64
 
-DATA word3f318000AVX512<>+0(SB)/4, $0x3f318000
-DATA word3f318000AVX512<>+4(SB)/4, $0x3f318000
-DATA word3f318000AVX512<>+8(SB)/4, $0x3f318000
-DATA word3f318000AVX512<>+12(SB)/4, $0x3f318000
-DATA word3f318000AVX512<>+16(SB)/4, $0x3f318000
-DATA word3f318000AVX512<>+20(SB)/4, $0x3f318000
-DATA word3f318000AVX512<>+24(SB)/4, $0x3f318000
-DATA word3f318000AVX512<>+28(SB)/4, $0x3f318000
-DATA word3f318000AVX512<>+32(SB)/4, $0x3f318000
-DATA word3f318000AVX512<>+36(SB)/4, $0x3f318000
-DATA word3f318000AVX512<>+40(SB)/4, $0x3f318000
-DATA word3f318000AVX512<>+44(SB)/4, $0x3f318000
-DATA word3f318000AVX512<>+48(SB)/4, $0x3f318000
-DATA word3f318000AVX512<>+52(SB)/4, $0x3f318000
-DATA word3f318000AVX512<>+56(SB)/4, $0x3f318000
-DATA word3f318000AVX512<>+60(SB)/4, $0x3f318000
-GLOBL word3f318000AVX512<>(SB), RODATA|NOPTR, $64
+DATA word3f317200AVX512<>+0(SB)/4, $0x3f317200
+DATA word3f317200AVX512<>+4(SB)/4, $0x3f317200
+DATA word3f317200AVX512<>+8(SB)/4, $0x3f317200
+DATA word3f317200AVX512<>+12(SB)/4, $0x3f317200
+DATA word3f317200AVX512<>+16(SB)/4, $0x3f317200
+DATA word3f317200AVX512<>+20(SB)/4, $0x3f317200
+DATA word3f317200AVX512<>+24(SB)/4, $0x3f317200
+DATA word3f317200AVX512<>+28(SB)/4, $0x3f317200
+DATA word3f317200AVX512<>+32(SB)/4, $0x3f317200
+DATA word3f317200AVX512<>+36(SB)/4, $0x3f317200
+DATA word3f317200AVX512<>+40(SB)/4, $0x3f317200
+DATA word3f317200AVX512<>+44(SB)/4, $0x3f317200
+DATA word3f317200AVX512<>+48(SB)/4, $0x3f317200
+DATA word3f317200AVX512<>+52(SB)/4, $0x3f317200
+DATA word3f317200AVX512<>+56(SB)/4, $0x3f317200
+DATA word3f317200AVX512<>+60(SB)/4, $0x3f317200
+GLOBL word3f317200AVX512<>(SB), RODATA|NOPTR, $64
 
-DATA wordb95e8083AVX512<>+0(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX512<>+4(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX512<>+8(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX512<>+12(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX512<>+16(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX512<>+20(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX512<>+24(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX512<>+28(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX512<>+32(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX512<>+36(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX512<>+40(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX512<>+44(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX512<>+48(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX512<>+52(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX512<>+56(SB)/4, $0xb95e8083
-DATA wordb95e8083AVX512<>+60(SB)/4, $0xb95e8083
-GLOBL wordb95e8083AVX512<>(SB), RODATA|NOPTR, $64
+DATA word35bfbe8eAVX512<>+0(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX512<>+4(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX512<>+8(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX512<>+12(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX512<>+16(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX512<>+20(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX512<>+24(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX512<>+28(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX512<>+32(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX512<>+36(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX512<>+40(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX512<>+44(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX512<>+48(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX512<>+52(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX512<>+56(SB)/4, $0x35bfbe8e
+DATA word35bfbe8eAVX512<>+60(SB)/4, $0x35bfbe8e
+GLOBL word35bfbe8eAVX512<>(SB), RODATA|NOPTR, $64
 
 DATA word3ab511d4AVX512<>+0(SB)/4, $0x3ab511d4
 DATA word3ab511d4AVX512<>+4(SB)/4, $0x3ab511d4
@@ -632,6 +632,303 @@ DATA word3f800000AVX512<>+56(SB)/4, $0x3f800000
 DATA word3f800000AVX512<>+60(SB)/4, $0x3f800000
 GLOBL word3f800000AVX512<>(SB), RODATA|NOPTR, $64
 
+// func logAVX512(dst []float32, x []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·logAVX512(SB), NOSPLIT, $0-48
+	VMOVUPS word3fb504f3AVX512<>+0(SB), Z0
+	VMOVUPS word3f000000AVX512<>+0(SB), Z1
+	VMOVUPS word3f800000AVX512<>+0(SB), Z2
+	VMOVUPS word3d9021bbAVX512<>+0(SB), Z3
+	VMOVUPS wordbdebd1b8AVX512<>+0(SB), Z4
+	VMOVUPS word3def251aAVX512<>+0(SB), Z5
+	VMOVUPS wordbdfe5d4fAVX512<>+0(SB), Z6
+	VMOVUPS word3e11e9bfAVX512<>+0(SB), Z7
+	VMOVUPS wordbe2aae50AVX512<>+0(SB), Z8
+	VMOVUPS word3e4cceacAVX512<>+0(SB), Z9
+	VMOVUPS wordbe7ffffcAVX512<>+0(SB), Z10
+	VMOVUPS word3eaaaaaaAVX512<>+0(SB), Z11
+	VMOVUPS word35bfbe8eAVX512<>+0(SB), Z12
+	VMOVUPS word3f317200AVX512<>+0(SB), Z13
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	MOVQ    dst_len+8(FP), DX
+	XORQ    BX, BX
+	CMPQ    DX, $+16
+	JL      end32
+
+loop31:
+	VMOVUPS      (CX)(BX*4), Z14
+	VGETMANTPS   $0x08, Z14, Z15
+	VGETEXPPS    Z14, Z14
+	VCMPPS       $0x01, Z0, Z15, K1
+	VMULPS       Z1, Z15, Z20
+	VBLENDMPS    Z15, Z20, K1, Z16
+	VADDPS       Z2, Z14, Z15
+	VBLENDMPS    Z14, Z15, K1, Z17
+	VSUBPS       Z2, Z16, Z14
+	VMULPS       Z14, Z14, Z15
+	VMOVUPS      Z3, Z20
+	VFMADD213PS  Z4, Z14, Z20
+	VFMADD213PS  Z5, Z14, Z20
+	VFMADD213PS  Z6, Z14, Z20
+	VFMADD213PS  Z7, Z14, Z20
+	VFMADD213PS  Z8, Z14, Z20
+	VFMADD213PS  Z9, Z14, Z20
+	VFMADD213PS  Z10, Z14, Z20
+	VFMADD213PS  Z11, Z14, Z20
+	VMULPS       Z14, Z20, Z20
+	VMULPS       Z15, Z20, Z20
+	VMOVUPS      Z20, Z20
+	VFMADD231PS  Z12, Z17, Z20
+	VMOVUPS      Z20, Z20
+	VFNMADD231PS Z1, Z15, Z20
+	VADDPS       Z20, Z14, Z14
+	VMOVUPS      Z14, Z14
+	VFMADD231PS  Z13, Z17, Z14
+	VMOVUPS      Z14, (AX)(BX*4)
+	ADDQ         $+16, BX
+	SUBQ         $+16, DX
+	CMPQ         DX, $+16
+	JGE          loop31
+
+end32:
+	TESTQ        DX, DX
+	JZ           done33
+	MOVL         $0x0000ffff, SI
+	BZHIL        DX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (CX)(BX*4), K1, Z14
+	VGETMANTPS   $0x08, Z14, Z15
+	VGETEXPPS    Z14, Z14
+	VCMPPS       $0x01, Z0, Z15, K2
+	VMULPS       Z1, Z15, Z0
+	VBLENDMPS    Z15, Z0, K2, Z18
+	VADDPS       Z2, Z14, Z0
+	VBLENDMPS    Z14, Z0, K2, Z19
+	VSUBPS       Z2, Z18, Z0
+	VMULPS       Z0, Z0, Z2
+	VMOVUPS      Z3, Z3
+	VFMADD213PS  Z4, Z0, Z3
+	VFMADD213PS  Z5, Z0, Z3
+	VFMADD213PS  Z6, Z0, Z3
+	VFMADD213PS  Z7, Z0, Z3
+	VFMADD213PS  Z8, Z0, Z3
+	VFMADD213PS  Z9, Z0, Z3
+	VFMADD213PS  Z10, Z0, Z3
+	VFMADD213PS  Z11, Z0, Z3
+	VMULPS       Z0, Z3, Z3
+	VMULPS       Z2, Z3, Z3
+	VMOVUPS      Z3, Z3
+	VFMADD231PS  Z12, Z19, Z3
+	VMOVUPS      Z3, Z3
+	VFNMADD231PS Z1, Z2, Z3
+	VADDPS       Z3, Z0, Z0
+	VMOVUPS      Z0, Z0
+	VFMADD231PS  Z13, Z19, Z0
+	VMOVUPS      Z0, K1, (AX)(BX*4)
+
+done33:
+	VZEROUPPER
+	RET
+
+DATA word3fb504f3AVX512<>+0(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX512<>+4(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX512<>+8(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX512<>+12(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX512<>+16(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX512<>+20(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX512<>+24(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX512<>+28(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX512<>+32(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX512<>+36(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX512<>+40(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX512<>+44(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX512<>+48(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX512<>+52(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX512<>+56(SB)/4, $0x3fb504f3
+DATA word3fb504f3AVX512<>+60(SB)/4, $0x3fb504f3
+GLOBL word3fb504f3AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word3f000000AVX512<>+0(SB)/4, $0x3f000000
+DATA word3f000000AVX512<>+4(SB)/4, $0x3f000000
+DATA word3f000000AVX512<>+8(SB)/4, $0x3f000000
+DATA word3f000000AVX512<>+12(SB)/4, $0x3f000000
+DATA word3f000000AVX512<>+16(SB)/4, $0x3f000000
+DATA word3f000000AVX512<>+20(SB)/4, $0x3f000000
+DATA word3f000000AVX512<>+24(SB)/4, $0x3f000000
+DATA word3f000000AVX512<>+28(SB)/4, $0x3f000000
+DATA word3f000000AVX512<>+32(SB)/4, $0x3f000000
+DATA word3f000000AVX512<>+36(SB)/4, $0x3f000000
+DATA word3f000000AVX512<>+40(SB)/4, $0x3f000000
+DATA word3f000000AVX512<>+44(SB)/4, $0x3f000000
+DATA word3f000000AVX512<>+48(SB)/4, $0x3f000000
+DATA word3f000000AVX512<>+52(SB)/4, $0x3f000000
+DATA word3f000000AVX512<>+56(SB)/4, $0x3f000000
+DATA word3f000000AVX512<>+60(SB)/4, $0x3f000000
+GLOBL word3f000000AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word3d9021bbAVX512<>+0(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX512<>+4(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX512<>+8(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX512<>+12(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX512<>+16(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX512<>+20(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX512<>+24(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX512<>+28(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX512<>+32(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX512<>+36(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX512<>+40(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX512<>+44(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX512<>+48(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX512<>+52(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX512<>+56(SB)/4, $0x3d9021bb
+DATA word3d9021bbAVX512<>+60(SB)/4, $0x3d9021bb
+GLOBL word3d9021bbAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA wordbdebd1b8AVX512<>+0(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX512<>+4(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX512<>+8(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX512<>+12(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX512<>+16(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX512<>+20(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX512<>+24(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX512<>+28(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX512<>+32(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX512<>+36(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX512<>+40(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX512<>+44(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX512<>+48(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX512<>+52(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX512<>+56(SB)/4, $0xbdebd1b8
+DATA wordbdebd1b8AVX512<>+60(SB)/4, $0xbdebd1b8
+GLOBL wordbdebd1b8AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word3def251aAVX512<>+0(SB)/4, $0x3def251a
+DATA word3def251aAVX512<>+4(SB)/4, $0x3def251a
+DATA word3def251aAVX512<>+8(SB)/4, $0x3def251a
+DATA word3def251aAVX512<>+12(SB)/4, $0x3def251a
+DATA word3def251aAVX512<>+16(SB)/4, $0x3def251a
+DATA word3def251aAVX512<>+20(SB)/4, $0x3def251a
+DATA word3def251aAVX512<>+24(SB)/4, $0x3def251a
+DATA word3def251aAVX512<>+28(SB)/4, $0x3def251a
+DATA word3def251aAVX512<>+32(SB)/4, $0x3def251a
+DATA word3def251aAVX512<>+36(SB)/4, $0x3def251a
+DATA word3def251aAVX512<>+40(SB)/4, $0x3def251a
+DATA word3def251aAVX512<>+44(SB)/4, $0x3def251a
+DATA word3def251aAVX512<>+48(SB)/4, $0x3def251a
+DATA word3def251aAVX512<>+52(SB)/4, $0x3def251a
+DATA word3def251aAVX512<>+56(SB)/4, $0x3def251a
+DATA word3def251aAVX512<>+60(SB)/4, $0x3def251a
+GLOBL word3def251aAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA wordbdfe5d4fAVX512<>+0(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX512<>+4(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX512<>+8(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX512<>+12(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX512<>+16(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX512<>+20(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX512<>+24(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX512<>+28(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX512<>+32(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX512<>+36(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX512<>+40(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX512<>+44(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX512<>+48(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX512<>+52(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX512<>+56(SB)/4, $0xbdfe5d4f
+DATA wordbdfe5d4fAVX512<>+60(SB)/4, $0xbdfe5d4f
+GLOBL wordbdfe5d4fAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word3e11e9bfAVX512<>+0(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX512<>+4(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX512<>+8(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX512<>+12(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX512<>+16(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX512<>+20(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX512<>+24(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX512<>+28(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX512<>+32(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX512<>+36(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX512<>+40(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX512<>+44(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX512<>+48(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX512<>+52(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX512<>+56(SB)/4, $0x3e11e9bf
+DATA word3e11e9bfAVX512<>+60(SB)/4, $0x3e11e9bf
+GLOBL word3e11e9bfAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA wordbe2aae50AVX512<>+0(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX512<>+4(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX512<>+8(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX512<>+12(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX512<>+16(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX512<>+20(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX512<>+24(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX512<>+28(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX512<>+32(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX512<>+36(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX512<>+40(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX512<>+44(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX512<>+48(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX512<>+52(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX512<>+56(SB)/4, $0xbe2aae50
+DATA wordbe2aae50AVX512<>+60(SB)/4, $0xbe2aae50
+GLOBL wordbe2aae50AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word3e4cceacAVX512<>+0(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX512<>+4(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX512<>+8(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX512<>+12(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX512<>+16(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX512<>+20(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX512<>+24(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX512<>+28(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX512<>+32(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX512<>+36(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX512<>+40(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX512<>+44(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX512<>+48(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX512<>+52(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX512<>+56(SB)/4, $0x3e4cceac
+DATA word3e4cceacAVX512<>+60(SB)/4, $0x3e4cceac
+GLOBL word3e4cceacAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA wordbe7ffffcAVX512<>+0(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX512<>+4(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX512<>+8(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX512<>+12(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX512<>+16(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX512<>+20(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX512<>+24(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX512<>+28(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX512<>+32(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX512<>+36(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX512<>+40(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX512<>+44(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX512<>+48(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX512<>+52(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX512<>+56(SB)/4, $0xbe7ffffc
+DATA wordbe7ffffcAVX512<>+60(SB)/4, $0xbe7ffffc
+GLOBL wordbe7ffffcAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA word3eaaaaaaAVX512<>+0(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX512<>+4(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX512<>+8(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX512<>+12(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX512<>+16(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX512<>+20(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX512<>+24(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX512<>+28(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX512<>+32(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX512<>+36(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX512<>+40(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX512<>+44(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX512<>+48(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX512<>+52(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX512<>+56(SB)/4, $0x3eaaaaaa
+DATA word3eaaaaaaAVX512<>+60(SB)/4, $0x3eaaaaaa
+GLOBL word3eaaaaaaAVX512<>(SB), RODATA|NOPTR, $64
+
 // func tanhAVX512(dst []float32, x []float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·tanhAVX512(SB), NOSPLIT, $0-48
@@ -639,8 +936,8 @@ TEXT ·tanhAVX512(SB), NOSPLIT, $0-48
 	VMOVUPS wordc0000000AVX512<>+0(SB), Z1
 	VMOVUPS wordc2d00000AVX512<>+0(SB), Z2
 	VMOVUPS word3fb8aa3bAVX512<>+0(SB), Z3
-	VMOVUPS word3f318000AVX512<>+0(SB), Z4
-	VMOVUPS wordb95e8083AVX512<>+0(SB), Z5
+	VMOVUPS word3f317200AVX512<>+0(SB), Z4
+	VMOVUPS word35bfbe8eAVX512<>+0(SB), Z5
 	VMOVUPS word3ab511d4AVX512<>+0(SB), Z6
 	VMOVUPS word3c091d1bAVX512<>+0(SB), Z7
 	VMOVUPS word3d2aac7aAVX512<>+0(SB), Z8
@@ -658,9 +955,9 @@ TEXT ·tanhAVX512(SB), NOSPLIT, $0-48
 	MOVQ    dst_len+8(FP), DX
 	XORQ    BX, BX
 	CMPQ    DX, $+16
-	JL      end32
+	JL      end35
 
-loop31:
+loop34:
 	VMOVUPS      (CX)(BX*4), Z18
 	VANDPS       Z0, Z18, Z19
 	VMULPS       Z1, Z19, Z19
@@ -700,11 +997,11 @@ loop31:
 	ADDQ         $+16, BX
 	SUBQ         $+16, DX
 	CMPQ         DX, $+16
-	JGE          loop31
+	JGE          loop34
 
-end32:
+end35:
 	TESTQ        DX, DX
-	JZ           done33
+	JZ           done36
 	MOVL         $0x0000ffff, SI
 	BZHIL        DX, SI, SI
 	KMOVW        SI, K1
@@ -745,7 +1042,7 @@ end32:
 	VBLENDMPS    Z3, Z1, K2, Z21
 	VMOVUPS      Z21, K1, (AX)(BX*4)
 
-done33:
+done36:
 	VZEROUPPER
 	RET
 
@@ -917,8 +1214,8 @@ TEXT ·sigmoidAVX512(SB), NOSPLIT, $0-48
 	VMOVUPS word80000000AVX512<>+0(SB), Z0
 	VMOVUPS wordc2d00000AVX512<>+0(SB), Z1
 	VMOVUPS word3fb8aa3bAVX512<>+0(SB), Z2
-	VMOVUPS word3f318000AVX512<>+0(SB), Z3
-	VMOVUPS wordb95e8083AVX512<>+0(SB), Z4
+	VMOVUPS word3f317200AVX512<>+0(SB), Z3
+	VMOVUPS word35bfbe8eAVX512<>+0(SB), Z4
 	VMOVUPS word3ab511d4AVX512<>+0(SB), Z5
 	VMOVUPS word3c091d1bAVX512<>+0(SB), Z6
 	VMOVUPS word3d2aac7aAVX512<>+0(SB), Z7
@@ -931,9 +1228,9 @@ TEXT ·sigmoidAVX512(SB), NOSPLIT, $0-48
 	MOVQ    dst_len+8(FP), DX
 	XORQ    BX, BX
 	CMPQ    DX, $+32
-	JL      end35
+	JL      end38
 
-loop34:
+loop37:
 	VMOVUPS      (CX)(BX*4), Z12
 	VORPS        Z0, Z12, Z13
 	VMAXPS       Z13, Z1, Z13
@@ -983,13 +1280,13 @@ loop34:
 	ADDQ         $+32, BX
 	SUBQ         $+32, DX
 	CMPQ         DX, $+32
-	JGE          loop34
+	JGE          loop37
 
-end35:
+end38:
 	CMPQ DX, $+16
-	JL   end37
+	JL   end40
 
-loop36:
+loop39:
 	VMOVUPS      (CX)(BX*4), Z12
 	VORPS        Z0, Z12, Z13
 	VMAXPS       Z13, Z1, Z13
@@ -1016,11 +1313,11 @@ loop36:
 	ADDQ         $+16, BX
 	SUBQ         $+16, DX
 	CMPQ         DX, $+16
-	JGE          loop36
+	JGE          loop39
 
-end37:
+end40:
 	TESTQ        DX, DX
-	JZ           done38
+	JZ           done41
 	MOVL         $0x0000ffff, SI
 	BZHIL        DX, SI, SI
 	KMOVW        SI, K1
@@ -1048,7 +1345,7 @@ end37:
 	VBLENDMPS    Z0, Z1, K2, Z17
 	VMOVUPS      Z17, K1, (AX)(BX*4)
 
-done38:
+done41:
 	VZEROUPPER
 	RET
 
@@ -1086,8 +1383,8 @@ TEXT ·erfAVX512(SB), NOSPLIT, $0-48
 	VMOVUPS word3f800000AVX512<>+0(SB), Z10
 	VMOVUPS wordc2d00000AVX512<>+0(SB), Z11
 	VMOVUPS word3fb8aa3bAVX512<>+0(SB), Z12
-	VMOVUPS word3f318000AVX512<>+0(SB), Z13
-	VMOVUPS wordb95e8083AVX512<>+0(SB), Z14
+	VMOVUPS word3f317200AVX512<>+0(SB), Z13
+	VMOVUPS word35bfbe8eAVX512<>+0(SB), Z14
 	VMOVUPS word3ab511d4AVX512<>+0(SB), Z15
 	VMOVUPS word3c091d1bAVX512<>+0(SB), Z16
 	VMOVUPS word3d2aac7aAVX512<>+0(SB), Z17
@@ -1096,9 +1393,9 @@ TEXT ·erfAVX512(SB), NOSPLIT, $0-48
 	MOVQ    dst_len+8(FP), DX
 	XORQ    BX, BX
 	CMPQ    DX, $+16
-	JL      end40
+	JL      end43
 
-loop39:
+loop42:
 	VMOVUPS      (CX)(BX*4), Z18
 	VANDPS       Z1, Z18, Z19
 	VMINPS       Z19, Z0, Z19
@@ -1147,11 +1444,11 @@ loop39:
 	ADDQ         $+16, BX
 	SUBQ         $+16, DX
 	CMPQ         DX, $+16
-	JGE          loop39
+	JGE          loop42
 
-end40:
+end43:
 	TESTQ        DX, DX
-	JZ           done41
+	JZ           done44
 	MOVL         $0x0000ffff, SI
 	BZHIL        DX, SI, SI
 	KMOVW        SI, K1
@@ -1201,7 +1498,7 @@ end40:
 	VBLENDMPS    Z1, Z2, K2, Z21
 	VMOVUPS      Z21, K1, (AX)(BX*4)
 
-done41:
+done44:
 	VZEROUPPER
 	RET
 
@@ -1483,9 +1780,9 @@ TEXT ·reluAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	XORQ BX, BX
 	CMPQ DX, $+64
-	JL   end43
+	JL   end46
 
-loop42:
+loop45:
 	VMOVUPS (CX)(BX*4), Z0
 	VPXORD  Z1, Z1, Z1
 	VMAXPS  Z0, Z1, Z0
@@ -1505,13 +1802,13 @@ loop42:
 	ADDQ    $+64, BX
 	SUBQ    $+64, DX
 	CMPQ    DX, $+64
-	JGE     loop42
+	JGE     loop45
 
-end43:
+end46:
 	CMPQ DX, $+16
-	JL   end45
+	JL   end48
 
-loop44:
+loop47:
 	VMOVUPS (CX)(BX*4), Z0
 	VPXORD  Z5, Z5, Z5
 	VMAXPS  Z0, Z5, Z0
@@ -1519,11 +1816,11 @@ loop44:
 	ADDQ    $+16, BX
 	SUBQ    $+16, DX
 	CMPQ    DX, $+16
-	JGE     loop44
+	JGE     loop47
 
-end45:
+end48:
 	TESTQ     DX, DX
-	JZ        done46
+	JZ        done49
 	MOVL      $0x0000ffff, SI
 	BZHIL     DX, SI, SI
 	KMOVW     SI, K1
@@ -1532,7 +1829,7 @@ end45:
 	VMAXPS    Z0, Z6, Z0
 	VMOVUPS   Z0, K1, (AX)(BX*4)
 
-done46:
+done49:
 	VZEROUPPER
 	RET
 
@@ -1546,9 +1843,9 @@ TEXT ·reluBackwardAVX512(SB), NOSPLIT, $0-72
 	MOVQ    dx_len+8(FP), BX
 	XORQ    SI, SI
 	CMPQ    BX, $+32
-	JL      end48
+	JL      end51
 
-loop47:
+loop50:
 	VMOVUPS   (CX)(SI*4), Z1
 	VMOVUPS   (DX)(SI*4), Z2
 	VCMPPS    $0x1e, Z0, Z1, K1
@@ -1562,13 +1859,13 @@ loop47:
 	ADDQ      $+32, SI
 	SUBQ      $+32, BX
 	CMPQ      BX, $+32
-	JGE       loop47
+	JGE       loop50
 
-end48:
+end51:
 	CMPQ BX, $+16
-	JL   end50
+	JL   end53
 
-loop49:
+loop52:
 	VMOVUPS   (CX)(SI*4), Z1
 	VMOVUPS   (DX)(SI*4), Z2
 	VCMPPS    $0x1e, Z0, Z1, K1
@@ -1577,11 +1874,11 @@ loop49:
 	ADDQ      $+16, SI
 	SUBQ      $+16, BX
 	CMPQ      BX, $+16
-	JGE       loop49
+	JGE       loop52
 
-end50:
+end53:
 	TESTQ     BX, BX
-	JZ        done51
+	JZ        done54
 	MOVL      $0x0000ffff, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -1591,7 +1888,7 @@ end50:
 	VMOVUPS.Z Z2, K2, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done51:
+done54:
 	VZEROUPPER
 	RET
 
@@ -1603,9 +1900,9 @@ TEXT ·relu2AVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	XORQ BX, BX
 	CMPQ DX, $+64
-	JL   end53
+	JL   end56
 
-loop52:
+loop55:
 	VMOVUPS (CX)(BX*4), Z0
 	VPXORD  Z1, Z1, Z1
 	VMAXPS  Z0, Z1, Z0
@@ -1629,13 +1926,13 @@ loop52:
 	ADDQ    $+64, BX
 	SUBQ    $+64, DX
 	CMPQ    DX, $+64
-	JGE     loop52
+	JGE     loop55
 
-end53:
+end56:
 	CMPQ DX, $+16
-	JL   end55
+	JL   end58
 
-loop54:
+loop57:
 	VMOVUPS (CX)(BX*4), Z0
 	VPXORD  Z5, Z5, Z5
 	VMAXPS  Z0, Z5, Z0
@@ -1644,11 +1941,11 @@ loop54:
 	ADDQ    $+16, BX
 	SUBQ    $+16, DX
 	CMPQ    DX, $+16
-	JGE     loop54
+	JGE     loop57
 
-end55:
+end58:
 	TESTQ     DX, DX
-	JZ        done56
+	JZ        done59
 	MOVL      $0x0000ffff, SI
 	BZHIL     DX, SI, SI
 	KMOVW     SI, K1
@@ -1658,7 +1955,7 @@ end55:
 	VMULPS    Z0, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(BX*4)
 
-done56:
+done59:
 	VZEROUPPER
 	RET
 
@@ -1671,9 +1968,9 @@ TEXT ·relu2BackwardAVX512(SB), NOSPLIT, $0-72
 	MOVQ dx_len+8(FP), BX
 	XORQ SI, SI
 	CMPQ BX, $+32
-	JL   end58
+	JL   end61
 
-loop57:
+loop60:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VPXORD  Z2, Z2, Z2
@@ -1691,13 +1988,13 @@ loop57:
 	ADDQ    $+32, SI
 	SUBQ    $+32, BX
 	CMPQ    BX, $+32
-	JGE     loop57
+	JGE     loop60
 
-end58:
+end61:
 	CMPQ BX, $+16
-	JL   end60
+	JL   end63
 
-loop59:
+loop62:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VPXORD  Z4, Z4, Z4
@@ -1708,11 +2005,11 @@ loop59:
 	ADDQ    $+16, SI
 	SUBQ    $+16, BX
 	CMPQ    BX, $+16
-	JGE     loop59
+	JGE     loop62
 
-end60:
+end63:
 	TESTQ     BX, BX
-	JZ        done61
+	JZ        done64
 	MOVL      $0x0000ffff, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -1724,7 +2021,7 @@ end60:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done61:
+done64:
 	VZEROUPPER
 	RET
 
@@ -1738,8 +2035,8 @@ TEXT ·geluAVX512(SB), NOSPLIT, $0-48
 	VMOVUPS wordbf000000AVX512<>+0(SB), Z4
 	VMOVUPS wordc2d00000AVX512<>+0(SB), Z5
 	VMOVUPS word3fb8aa3bAVX512<>+0(SB), Z6
-	VMOVUPS word3f318000AVX512<>+0(SB), Z7
-	VMOVUPS wordb95e8083AVX512<>+0(SB), Z8
+	VMOVUPS word3f317200AVX512<>+0(SB), Z7
+	VMOVUPS word35bfbe8eAVX512<>+0(SB), Z8
 	VMOVUPS word3ab511d4AVX512<>+0(SB), Z9
 	VMOVUPS word3c091d1bAVX512<>+0(SB), Z10
 	VMOVUPS word3d2aac7aAVX512<>+0(SB), Z11
@@ -1754,9 +2051,9 @@ TEXT ·geluAVX512(SB), NOSPLIT, $0-48
 	MOVQ    dst_len+8(FP), DX
 	XORQ    BX, BX
 	CMPQ    DX, $+32
-	JL      end63
+	JL      end66
 
-loop62:
+loop65:
 	VMOVUPS      (CX)(BX*4), Z18
 	VANDPS       Z1, Z18, Z19
 	VMINPS       Z19, Z0, Z19
@@ -1838,13 +2135,13 @@ loop62:
 	ADDQ         $+32, BX
 	SUBQ         $+32, DX
 	CMPQ         DX, $+32
-	JGE          loop62
+	JGE          loop65
 
-end63:
+end66:
 	CMPQ DX, $+16
-	JL   end65
+	JL   end68
 
-loop64:
+loop67:
 	VMOVUPS      (CX)(BX*4), Z18
 	VANDPS       Z1, Z18, Z19
 	VMINPS       Z19, Z0, Z19
@@ -1887,11 +2184,11 @@ loop64:
 	ADDQ         $+16, BX
 	SUBQ         $+16, DX
 	CMPQ         DX, $+16
-	JGE          loop64
+	JGE          loop67
 
-end65:
+end68:
 	TESTQ        DX, DX
-	JZ           done66
+	JZ           done69
 	MOVL         $0x0000ffff, SI
 	BZHIL        DX, SI, SI
 	KMOVW        SI, K1
@@ -1935,7 +2232,7 @@ end65:
 	VFNMADD231PS Z1, Z0, Z2
 	VMOVUPS      Z2, K1, (AX)(BX*4)
 
-done66:
+done69:
 	VZEROUPPER
 	RET
 
@@ -2165,8 +2462,8 @@ TEXT ·geluBackwardAVX512(SB), NOSPLIT, $0-72
 	VMOVUPS wordbf000000AVX512<>+0(SB), Z4
 	VMOVUPS wordc2d00000AVX512<>+0(SB), Z5
 	VMOVUPS word3fb8aa3bAVX512<>+0(SB), Z6
-	VMOVUPS word3f318000AVX512<>+0(SB), Z7
-	VMOVUPS wordb95e8083AVX512<>+0(SB), Z8
+	VMOVUPS word3f317200AVX512<>+0(SB), Z7
+	VMOVUPS word35bfbe8eAVX512<>+0(SB), Z8
 	VMOVUPS word3ab511d4AVX512<>+0(SB), Z9
 	VMOVUPS word3c091d1bAVX512<>+0(SB), Z10
 	VMOVUPS word3d2aac7aAVX512<>+0(SB), Z11
@@ -2182,9 +2479,9 @@ TEXT ·geluBackwardAVX512(SB), NOSPLIT, $0-72
 	MOVQ    dx_len+8(FP), BX
 	XORQ    SI, SI
 	CMPQ    BX, $+16
-	JL      end68
+	JL      end71
 
-loop67:
+loop70:
 	VMOVUPS      (CX)(SI*4), Z18
 	VMOVUPS      (DX)(SI*4), Z19
 	VANDPS       Z1, Z18, Z20
@@ -2231,11 +2528,11 @@ loop67:
 	ADDQ         $+16, SI
 	SUBQ         $+16, BX
 	CMPQ         BX, $+16
-	JGE          loop67
+	JGE          loop70
 
-end68:
+end71:
 	TESTQ        BX, BX
-	JZ           done69
+	JZ           done72
 	MOVL         $0x0000ffff, DI
 	BZHIL        BX, DI, DI
 	KMOVW        DI, K1
@@ -2283,7 +2580,7 @@ end68:
 	VMULPS       Z19, Z22, Z0
 	VMOVUPS      Z0, K1, (AX)(SI*4)
 
-done69:
+done72:
 	VZEROUPPER
 	RET
 
@@ -2315,8 +2612,8 @@ TEXT ·geluTanhAVX512(SB), NOSPLIT, $0-48
 	VMOVUPS word80000000AVX512<>+0(SB), Z4
 	VMOVUPS wordc2d00000AVX512<>+0(SB), Z5
 	VMOVUPS word3fb8aa3bAVX512<>+0(SB), Z6
-	VMOVUPS word3f318000AVX512<>+0(SB), Z7
-	VMOVUPS wordb95e8083AVX512<>+0(SB), Z8
+	VMOVUPS word3f317200AVX512<>+0(SB), Z7
+	VMOVUPS word35bfbe8eAVX512<>+0(SB), Z8
 	VMOVUPS word3ab511d4AVX512<>+0(SB), Z9
 	VMOVUPS word3c091d1bAVX512<>+0(SB), Z10
 	VMOVUPS word3d2aac7aAVX512<>+0(SB), Z11
@@ -2329,9 +2626,9 @@ TEXT ·geluTanhAVX512(SB), NOSPLIT, $0-48
 	MOVQ    dst_len+8(FP), DX
 	XORQ    BX, BX
 	CMPQ    DX, $+32
-	JL      end71
+	JL      end74
 
-loop70:
+loop73:
 	VMOVUPS      (CX)(BX*4), Z16
 	VMINPS       Z16, Z1, Z17
 	VMAXPS       Z17, Z0, Z17
@@ -2395,13 +2692,13 @@ loop70:
 	ADDQ         $+32, BX
 	SUBQ         $+32, DX
 	CMPQ         DX, $+32
-	JGE          loop70
+	JGE          loop73
 
-end71:
+end74:
 	CMPQ DX, $+16
-	JL   end73
+	JL   end76
 
-loop72:
+loop75:
 	VMOVUPS      (CX)(BX*4), Z16
 	VMINPS       Z16, Z1, Z17
 	VMAXPS       Z17, Z0, Z17
@@ -2435,11 +2732,11 @@ loop72:
 	ADDQ         $+16, BX
 	SUBQ         $+16, DX
 	CMPQ         DX, $+16
-	JGE          loop72
+	JGE          loop75
 
-end73:
+end76:
 	TESTQ        DX, DX
-	JZ           done74
+	JZ           done77
 	MOVL         $0x0000ffff, SI
 	BZHIL        DX, SI, SI
 	KMOVW        SI, K1
@@ -2474,7 +2771,7 @@ end73:
 	VMULPS       Z21, Z16, Z0
 	VMOVUPS      Z0, K1, (AX)(BX*4)
 
-done74:
+done77:
 	VZEROUPPER
 	RET
 
@@ -2560,8 +2857,8 @@ TEXT ·geluTanhBackwardAVX512(SB), NOSPLIT, $0-72
 	VMOVUPS word80000000AVX512<>+0(SB), Z4
 	VMOVUPS wordc2d00000AVX512<>+0(SB), Z5
 	VMOVUPS word3fb8aa3bAVX512<>+0(SB), Z6
-	VMOVUPS word3f318000AVX512<>+0(SB), Z7
-	VMOVUPS wordb95e8083AVX512<>+0(SB), Z8
+	VMOVUPS word3f317200AVX512<>+0(SB), Z7
+	VMOVUPS word35bfbe8eAVX512<>+0(SB), Z8
 	VMOVUPS word3ab511d4AVX512<>+0(SB), Z9
 	VMOVUPS word3c091d1bAVX512<>+0(SB), Z10
 	VMOVUPS word3d2aac7aAVX512<>+0(SB), Z11
@@ -2576,9 +2873,9 @@ TEXT ·geluTanhBackwardAVX512(SB), NOSPLIT, $0-72
 	MOVQ    dx_len+8(FP), BX
 	XORQ    SI, SI
 	CMPQ    BX, $+16
-	JL      end76
+	JL      end79
 
-loop75:
+loop78:
 	VMOVUPS      (CX)(SI*4), Z17
 	VMOVUPS      (DX)(SI*4), Z18
 	VMINPS       Z17, Z1, Z17
@@ -2620,11 +2917,11 @@ loop75:
 	ADDQ         $+16, SI
 	SUBQ         $+16, BX
 	CMPQ         BX, $+16
-	JGE          loop75
+	JGE          loop78
 
-end76:
+end79:
 	TESTQ        BX, BX
-	JZ           done77
+	JZ           done80
 	MOVL         $0x0000ffff, DI
 	BZHIL        BX, DI, DI
 	KMOVW        DI, K1
@@ -2667,7 +2964,7 @@ end76:
 	VMULPS       Z18, Z2, Z0
 	VMOVUPS      Z0, K1, (AX)(SI*4)
 
-done77:
+done80:
 	VZEROUPPER
 	RET
 
@@ -2695,8 +2992,8 @@ TEXT ·siluAVX512(SB), NOSPLIT, $0-48
 	VMOVUPS word80000000AVX512<>+0(SB), Z0
 	VMOVUPS wordc2d00000AVX512<>+0(SB), Z1
 	VMOVUPS word3fb8aa3bAVX512<>+0(SB), Z2
-	VMOVUPS word3f318000AVX512<>+0(SB), Z3
-	VMOVUPS wordb95e8083AVX512<>+0(SB), Z4
+	VMOVUPS word3f317200AVX512<>+0(SB), Z3
+	VMOVUPS word35bfbe8eAVX512<>+0(SB), Z4
 	VMOVUPS word3ab511d4AVX512<>+0(SB), Z5
 	VMOVUPS word3c091d1bAVX512<>+0(SB), Z6
 	VMOVUPS word3d2aac7aAVX512<>+0(SB), Z7
@@ -2709,9 +3006,9 @@ TEXT ·siluAVX512(SB), NOSPLIT, $0-48
 	MOVQ    dst_len+8(FP), DX
 	XORQ    BX, BX
 	CMPQ    DX, $+32
-	JL      end79
+	JL      end82
 
-loop78:
+loop81:
 	VMOVUPS      (CX)(BX*4), Z12
 	VORPS        Z0, Z12, Z13
 	VMAXPS       Z13, Z1, Z13
@@ -2763,13 +3060,13 @@ loop78:
 	ADDQ         $+32, BX
 	SUBQ         $+32, DX
 	CMPQ         DX, $+32
-	JGE          loop78
+	JGE          loop81
 
-end79:
+end82:
 	CMPQ DX, $+16
-	JL   end81
+	JL   end84
 
-loop80:
+loop83:
 	VMOVUPS      (CX)(BX*4), Z12
 	VORPS        Z0, Z12, Z13
 	VMAXPS       Z13, Z1, Z13
@@ -2797,11 +3094,11 @@ loop80:
 	ADDQ         $+16, BX
 	SUBQ         $+16, DX
 	CMPQ         DX, $+16
-	JGE          loop80
+	JGE          loop83
 
-end81:
+end84:
 	TESTQ        DX, DX
-	JZ           done82
+	JZ           done85
 	MOVL         $0x0000ffff, SI
 	BZHIL        DX, SI, SI
 	KMOVW        SI, K1
@@ -2830,7 +3127,7 @@ end81:
 	VMULPS       Z17, Z12, Z0
 	VMOVUPS      Z0, K1, (AX)(BX*4)
 
-done82:
+done85:
 	VZEROUPPER
 	RET
 
@@ -2840,8 +3137,8 @@ TEXT ·siluBackwardAVX512(SB), NOSPLIT, $0-72
 	VMOVUPS word80000000AVX512<>+0(SB), Z0
 	VMOVUPS wordc2d00000AVX512<>+0(SB), Z1
 	VMOVUPS word3fb8aa3bAVX512<>+0(SB), Z2
-	VMOVUPS word3f318000AVX512<>+0(SB), Z3
-	VMOVUPS wordb95e8083AVX512<>+0(SB), Z4
+	VMOVUPS word3f317200AVX512<>+0(SB), Z3
+	VMOVUPS word35bfbe8eAVX512<>+0(SB), Z4
 	VMOVUPS word3ab511d4AVX512<>+0(SB), Z5
 	VMOVUPS word3c091d1bAVX512<>+0(SB), Z6
 	VMOVUPS word3d2aac7aAVX512<>+0(SB), Z7
@@ -2855,9 +3152,9 @@ TEXT ·siluBackwardAVX512(SB), NOSPLIT, $0-72
 	MOVQ    dx_len+8(FP), BX
 	XORQ    SI, SI
 	CMPQ    BX, $+16
-	JL      end84
+	JL      end87
 
-loop83:
+loop86:
 	VMOVUPS      (CX)(SI*4), Z12
 	VMOVUPS      (DX)(SI*4), Z13
 	VORPS        Z0, Z12, Z14
@@ -2889,11 +3186,11 @@ loop83:
 	ADDQ         $+16, SI
 	SUBQ         $+16, BX
 	CMPQ         BX, $+16
-	JGE          loop83
+	JGE          loop86
 
-end84:
+end87:
 	TESTQ        BX, BX
-	JZ           done85
+	JZ           done88
 	MOVL         $0x0000ffff, DI
 	BZHIL        BX, DI, DI
 	KMOVW        DI, K1
@@ -2926,7 +3223,7 @@ end84:
 	VMULPS       Z13, Z1, Z0
 	VMOVUPS      Z0, K1, (AX)(SI*4)
 
-done85:
+done88:
 	VZEROUPPER
 	RET
 
@@ -2936,8 +3233,8 @@ TEXT ·swiGLUAVX512(SB), NOSPLIT, $0-72
 	VMOVUPS word80000000AVX512<>+0(SB), Z0
 	VMOVUPS wordc2d00000AVX512<>+0(SB), Z1
 	VMOVUPS word3fb8aa3bAVX512<>+0(SB), Z2
-	VMOVUPS word3f318000AVX512<>+0(SB), Z3
-	VMOVUPS wordb95e8083AVX512<>+0(SB), Z4
+	VMOVUPS word3f317200AVX512<>+0(SB), Z3
+	VMOVUPS word35bfbe8eAVX512<>+0(SB), Z4
 	VMOVUPS word3ab511d4AVX512<>+0(SB), Z5
 	VMOVUPS word3c091d1bAVX512<>+0(SB), Z6
 	VMOVUPS word3d2aac7aAVX512<>+0(SB), Z7
@@ -2951,9 +3248,9 @@ TEXT ·swiGLUAVX512(SB), NOSPLIT, $0-72
 	MOVQ    dst_len+8(FP), BX
 	XORQ    SI, SI
 	CMPQ    BX, $+32
-	JL      end87
+	JL      end90
 
-loop86:
+loop89:
 	VMOVUPS      (CX)(SI*4), Z12
 	VMOVUPS      (DX)(SI*4), Z13
 	VORPS        Z0, Z12, Z14
@@ -3009,13 +3306,13 @@ loop86:
 	ADDQ         $+32, SI
 	SUBQ         $+32, BX
 	CMPQ         BX, $+32
-	JGE          loop86
+	JGE          loop89
 
-end87:
+end90:
 	CMPQ BX, $+16
-	JL   end89
+	JL   end92
 
-loop88:
+loop91:
 	VMOVUPS      (CX)(SI*4), Z12
 	VMOVUPS      (DX)(SI*4), Z13
 	VORPS        Z0, Z12, Z14
@@ -3045,11 +3342,11 @@ loop88:
 	ADDQ         $+16, SI
 	SUBQ         $+16, BX
 	CMPQ         BX, $+16
-	JGE          loop88
+	JGE          loop91
 
-end89:
+end92:
 	TESTQ        BX, BX
-	JZ           done90
+	JZ           done93
 	MOVL         $0x0000ffff, DI
 	BZHIL        BX, DI, DI
 	KMOVW        DI, K1
@@ -3080,7 +3377,7 @@ end89:
 	VMULPS       Z13, Z0, Z0
 	VMOVUPS      Z0, K1, (AX)(SI*4)
 
-done90:
+done93:
 	VZEROUPPER
 	RET
 
@@ -3090,8 +3387,8 @@ TEXT ·swiGLUBackwardAVX512(SB), NOSPLIT, $0-120
 	VMOVUPS word80000000AVX512<>+0(SB), Z0
 	VMOVUPS wordc2d00000AVX512<>+0(SB), Z1
 	VMOVUPS word3fb8aa3bAVX512<>+0(SB), Z2
-	VMOVUPS word3f318000AVX512<>+0(SB), Z3
-	VMOVUPS wordb95e8083AVX512<>+0(SB), Z4
+	VMOVUPS word3f317200AVX512<>+0(SB), Z3
+	VMOVUPS word35bfbe8eAVX512<>+0(SB), Z4
 	VMOVUPS word3ab511d4AVX512<>+0(SB), Z5
 	VMOVUPS word3c091d1bAVX512<>+0(SB), Z6
 	VMOVUPS word3d2aac7aAVX512<>+0(SB), Z7
@@ -3107,9 +3404,9 @@ TEXT ·swiGLUBackwardAVX512(SB), NOSPLIT, $0-120
 	MOVQ    dgate_len+8(FP), DI
 	XORQ    R8, R8
 	CMPQ    DI, $+16
-	JL      end92
+	JL      end95
 
-loop91:
+loop94:
 	VMOVUPS      (DX)(R8*4), Z12
 	VMOVUPS      (BX)(R8*4), Z13
 	VMOVUPS      (SI)(R8*4), Z14
@@ -3146,11 +3443,11 @@ loop91:
 	ADDQ         $+16, R8
 	SUBQ         $+16, DI
 	CMPQ         DI, $+16
-	JGE          loop91
+	JGE          loop94
 
-end92:
+end95:
 	TESTQ        DI, DI
-	JZ           done93
+	JZ           done96
 	MOVL         $0x0000ffff, R9
 	BZHIL        DI, R9, R9
 	KMOVW        R9, K1
@@ -3188,7 +3485,7 @@ end92:
 	VMULPS       Z14, Z0, Z0
 	VMOVUPS      Z0, K1, (CX)(R8*4)
 
-done93:
+done96:
 	VZEROUPPER
 	RET
 
@@ -3203,9 +3500,9 @@ TEXT ·sumAVX512(SB), NOSPLIT, $0-32
 	MOVQ   x_len+8(FP), CX
 	XORQ   DX, DX
 	CMPQ   CX, $+32
-	JL     end95
+	JL     end98
 
-loop94:
+loop97:
 	VMOVUPS       (AX)(DX*4), Z4
 	VEXTRACTF64X4 $0x01, Z4, Y5
 	VCVTPS2PD     Y4, Z4
@@ -3221,13 +3518,13 @@ loop94:
 	ADDQ          $+32, DX
 	SUBQ          $+32, CX
 	CMPQ          CX, $+32
-	JGE           loop94
+	JGE           loop97
 
-end95:
+end98:
 	CMPQ CX, $+16
-	JL   end97
+	JL   end100
 
-loop96:
+loop99:
 	VMOVUPS       (AX)(DX*4), Z4
 	VEXTRACTF64X4 $0x01, Z4, Y5
 	VCVTPS2PD     Y4, Z4
@@ -3237,11 +3534,11 @@ loop96:
 	ADDQ          $+16, DX
 	SUBQ          $+16, CX
 	CMPQ          CX, $+16
-	JGE           loop96
+	JGE           loop99
 
-end97:
+end100:
 	TESTQ         CX, CX
-	JZ            done98
+	JZ            done101
 	MOVL          $0x0000ffff, BX
 	BZHIL         CX, BX, BX
 	KMOVW         BX, K1
@@ -3252,7 +3549,7 @@ end97:
 	VADDPD        Z4, Z0, Z0
 	VADDPD        Z5, Z1, Z1
 
-done98:
+done101:
 	VADDPD        Z1, Z0, Z0
 	VADDPD        Z2, Z0, Z0
 	VADDPD        Z3, Z0, Z0
@@ -3278,9 +3575,9 @@ TEXT ·dotAVX512(SB), NOSPLIT, $0-56
 	MOVQ   x_len+8(FP), DX
 	XORQ   BX, BX
 	CMPQ   DX, $+32
-	JL     end100
+	JL     end103
 
-loop99:
+loop102:
 	VMOVUPS       (AX)(BX*4), Z4
 	VMOVUPS       (CX)(BX*4), Z5
 	VEXTRACTF64X4 $0x01, Z4, Y6
@@ -3304,13 +3601,13 @@ loop99:
 	ADDQ          $+32, BX
 	SUBQ          $+32, DX
 	CMPQ          DX, $+32
-	JGE           loop99
+	JGE           loop102
 
-end100:
+end103:
 	CMPQ DX, $+16
-	JL   end102
+	JL   end105
 
-loop101:
+loop104:
 	VMOVUPS       (AX)(BX*4), Z4
 	VMOVUPS       (CX)(BX*4), Z5
 	VEXTRACTF64X4 $0x01, Z4, Y6
@@ -3324,11 +3621,11 @@ loop101:
 	ADDQ          $+16, BX
 	SUBQ          $+16, DX
 	CMPQ          DX, $+16
-	JGE           loop101
+	JGE           loop104
 
-end102:
+end105:
 	TESTQ         DX, DX
-	JZ            done103
+	JZ            done106
 	MOVL          $0x0000ffff, SI
 	BZHIL         DX, SI, SI
 	KMOVW         SI, K1
@@ -3343,7 +3640,7 @@ end102:
 	VFMADD231PD   Z4, Z5, Z0
 	VFMADD231PD   Z6, Z7, Z1
 
-done103:
+done106:
 	VADDPD        Z1, Z0, Z0
 	VADDPD        Z2, Z0, Z0
 	VADDPD        Z3, Z0, Z0
@@ -3369,9 +3666,9 @@ TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-40
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 	CMPQ         CX, $+32
-	JL           end105
+	JL           end108
 
-loop104:
+loop107:
 	VMOVUPS       (AX)(DX*4), Z5
 	VSUBPS        Z0, Z5, Z5
 	VEXTRACTF64X4 $0x01, Z5, Y6
@@ -3389,13 +3686,13 @@ loop104:
 	ADDQ          $+32, DX
 	SUBQ          $+32, CX
 	CMPQ          CX, $+32
-	JGE           loop104
+	JGE           loop107
 
-end105:
+end108:
 	CMPQ CX, $+16
-	JL   end107
+	JL   end110
 
-loop106:
+loop109:
 	VMOVUPS       (AX)(DX*4), Z5
 	VSUBPS        Z0, Z5, Z5
 	VEXTRACTF64X4 $0x01, Z5, Y6
@@ -3406,11 +3703,11 @@ loop106:
 	ADDQ          $+16, DX
 	SUBQ          $+16, CX
 	CMPQ          CX, $+16
-	JGE           loop106
+	JGE           loop109
 
-end107:
+end110:
 	TESTQ         CX, CX
-	JZ            done108
+	JZ            done111
 	MOVL          $0x0000ffff, BX
 	BZHIL         CX, BX, BX
 	KMOVW         BX, K1
@@ -3423,7 +3720,7 @@ end107:
 	VFMADD231PD   Z0, Z0, Z1
 	VFMADD231PD   Z5, Z5, Z2
 
-done108:
+done111:
 	VADDPD        Z2, Z1, Z1
 	VADDPD        Z3, Z1, Z1
 	VADDPD        Z4, Z1, Z1
@@ -3449,9 +3746,9 @@ TEXT ·maxAVX512(SB), NOSPLIT, $0-28
 	MOVQ    x_len+8(FP), CX
 	XORQ    DX, DX
 	CMPQ    CX, $+64
-	JL      end110
+	JL      end113
 
-loop109:
+loop112:
 	VMOVUPS (AX)(DX*4), Z5
 	VMAXPS  Z5, Z1, Z1
 	VMOVUPS 64(AX)(DX*4), Z5
@@ -3463,23 +3760,23 @@ loop109:
 	ADDQ    $+64, DX
 	SUBQ    $+64, CX
 	CMPQ    CX, $+64
-	JGE     loop109
+	JGE     loop112
 
-end110:
+end113:
 	CMPQ CX, $+16
-	JL   end112
+	JL   end115
 
-loop111:
+loop114:
 	VMOVUPS (AX)(DX*4), Z5
 	VMAXPS  Z5, Z1, Z1
 	ADDQ    $+16, DX
 	SUBQ    $+16, CX
 	CMPQ    CX, $+16
-	JGE     loop111
+	JGE     loop114
 
-end112:
+end115:
 	TESTQ     CX, CX
-	JZ        done113
+	JZ        done116
 	MOVL      $0x0000ffff, BX
 	BZHIL     CX, BX, BX
 	KMOVW     BX, K1
@@ -3487,7 +3784,7 @@ end112:
 	VBLENDMPS Z5, Z0, K1, Z6
 	VMAXPS    Z6, Z1, Z1
 
-done113:
+done116:
 	VMAXPS        Z2, Z1, Z0
 	VMAXPS        Z4, Z3, Z1
 	VMAXPS        Z1, Z0, Z0
@@ -3534,9 +3831,9 @@ TEXT ·maxAbsAVX512(SB), NOSPLIT, $0-28
 	MOVQ    x_len+8(FP), CX
 	XORQ    DX, DX
 	CMPQ    CX, $+64
-	JL      end115
+	JL      end118
 
-loop114:
+loop117:
 	VMOVUPS (AX)(DX*4), Z6
 	VANDPS  Z1, Z6, Z6
 	VMAXPS  Z6, Z2, Z2
@@ -3552,24 +3849,24 @@ loop114:
 	ADDQ    $+64, DX
 	SUBQ    $+64, CX
 	CMPQ    CX, $+64
-	JGE     loop114
+	JGE     loop117
 
-end115:
+end118:
 	CMPQ CX, $+16
-	JL   end117
+	JL   end120
 
-loop116:
+loop119:
 	VMOVUPS (AX)(DX*4), Z6
 	VANDPS  Z1, Z6, Z6
 	VMAXPS  Z6, Z2, Z2
 	ADDQ    $+16, DX
 	SUBQ    $+16, CX
 	CMPQ    CX, $+16
-	JGE     loop116
+	JGE     loop119
 
-end117:
+end120:
 	TESTQ     CX, CX
-	JZ        done118
+	JZ        done121
 	MOVL      $0x0000ffff, BX
 	BZHIL     CX, BX, BX
 	KMOVW     BX, K1
@@ -3578,7 +3875,7 @@ end117:
 	VANDPS    Z1, Z7, Z0
 	VMAXPS    Z0, Z2, Z2
 
-done118:
+done121:
 	VMAXPS        Z3, Z2, Z0
 	VMAXPS        Z5, Z4, Z1
 	VMAXPS        Z1, Z0, Z0
@@ -3606,9 +3903,9 @@ TEXT ·allFiniteAVX512(SB), NOSPLIT, $0-25
 	MOVQ   x_len+8(FP), CX
 	XORQ   DX, DX
 	CMPQ   CX, $+64
-	JL     end120
+	JL     end123
 
-loop119:
+loop122:
 	VMOVUPS     (AX)(DX*4), Z5
 	VFMADD231PS Z5, Z0, Z1
 	VMOVUPS     64(AX)(DX*4), Z5
@@ -3620,30 +3917,30 @@ loop119:
 	ADDQ        $+64, DX
 	SUBQ        $+64, CX
 	CMPQ        CX, $+64
-	JGE         loop119
+	JGE         loop122
 
-end120:
+end123:
 	CMPQ CX, $+16
-	JL   end122
+	JL   end125
 
-loop121:
+loop124:
 	VMOVUPS     (AX)(DX*4), Z5
 	VFMADD231PS Z5, Z0, Z1
 	ADDQ        $+16, DX
 	SUBQ        $+16, CX
 	CMPQ        CX, $+16
-	JGE         loop121
+	JGE         loop124
 
-end122:
+end125:
 	TESTQ       CX, CX
-	JZ          done123
+	JZ          done126
 	MOVL        $0x0000ffff, BX
 	BZHIL       CX, BX, BX
 	KMOVW       BX, K1
 	VMOVUPS.Z   (AX)(DX*4), K1, Z5
 	VFMADD231PS Z5, Z0, Z1
 
-done123:
+done126:
 	VADDPS        Z2, Z1, Z0
 	VADDPS        Z4, Z3, Z1
 	VADDPS        Z1, Z0, Z0
@@ -3685,9 +3982,9 @@ TEXT ·addRows8AVX512(SB), NOSPLIT, $0-32
 	ADDQ DX, R12
 	XORQ DX, DX
 	CMPQ CX, $+16
-	JL   end125
+	JL   end128
 
-loop124:
+loop127:
 	VMOVUPS (BX)(DX*4), Z0
 	VMOVUPS (SI)(DX*4), Z1
 	VMOVUPS (DI)(DX*4), Z2
@@ -3709,11 +4006,11 @@ loop124:
 	ADDQ    $+16, DX
 	SUBQ    $+16, CX
 	CMPQ    CX, $+16
-	JGE     loop124
+	JGE     loop127
 
-end125:
+end128:
 	TESTQ     CX, CX
-	JZ        done126
+	JZ        done129
 	MOVL      $0x0000ffff, R13
 	BZHIL     CX, R13, R13
 	KMOVW     R13, K1
@@ -3736,7 +4033,7 @@ end125:
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(DX*4)
 
-done126:
+done129:
 	VZEROUPPER
 	RET
 
@@ -3752,20 +4049,20 @@ TEXT ·normalizeAVX512(SB), NOSPLIT, $0-104
 	MOVQ         y_len+8(FP), SI
 	XORQ         DI, DI
 	CMPQ         SI, $+32
-	JL           end128
+	JL           end131
 
-loop127:
+loop130:
 	VMOVUPS (CX)(DI*4), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMULPS  Z1, Z2, Z2
 	VMOVUPS (DX)(DI*4), Z3
 	VMULPS  Z3, Z2, Z2
 	TESTQ   BX, BX
-	JZ      skip129
+	JZ      skip132
 	VMOVUPS (BX)(DI*4), Z3
 	VADDPS  Z3, Z2, Z2
 
-skip129:
+skip132:
 	VMOVUPS Z2, (AX)(DI*4)
 	VMOVUPS 64(CX)(DI*4), Z2
 	VSUBPS  Z0, Z2, Z2
@@ -3773,42 +4070,42 @@ skip129:
 	VMOVUPS 64(DX)(DI*4), Z3
 	VMULPS  Z3, Z2, Z2
 	TESTQ   BX, BX
-	JZ      skip130
+	JZ      skip133
 	VMOVUPS 64(BX)(DI*4), Z3
 	VADDPS  Z3, Z2, Z2
 
-skip130:
+skip133:
 	VMOVUPS Z2, 64(AX)(DI*4)
 	ADDQ    $+32, DI
 	SUBQ    $+32, SI
 	CMPQ    SI, $+32
-	JGE     loop127
+	JGE     loop130
 
-end128:
+end131:
 	CMPQ SI, $+16
-	JL   end132
+	JL   end135
 
-loop131:
+loop134:
 	VMOVUPS (CX)(DI*4), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMULPS  Z1, Z2, Z2
 	VMOVUPS (DX)(DI*4), Z3
 	VMULPS  Z3, Z2, Z2
 	TESTQ   BX, BX
-	JZ      skip133
+	JZ      skip136
 	VMOVUPS (BX)(DI*4), Z3
 	VADDPS  Z3, Z2, Z2
 
-skip133:
+skip136:
 	VMOVUPS Z2, (AX)(DI*4)
 	ADDQ    $+16, DI
 	SUBQ    $+16, SI
 	CMPQ    SI, $+16
-	JGE     loop131
+	JGE     loop134
 
-end132:
+end135:
 	TESTQ     SI, SI
-	JZ        done134
+	JZ        done137
 	MOVL      $0x0000ffff, R8
 	BZHIL     SI, R8, R8
 	KMOVW     R8, K1
@@ -3818,14 +4115,14 @@ end132:
 	VMOVUPS.Z (DX)(DI*4), K1, Z1
 	VMULPS    Z1, Z0, Z0
 	TESTQ     BX, BX
-	JZ        skip135
+	JZ        skip138
 	VMOVUPS.Z (BX)(DI*4), K1, Z1
 	VADDPS    Z1, Z0, Z0
 
-skip135:
+skip138:
 	VMOVUPS Z0, K1, (AX)(DI*4)
 
-done134:
+done137:
 	VZEROUPPER
 	RET
 
@@ -3839,9 +4136,9 @@ TEXT ·rmsNormalizeAVX512(SB), NOSPLIT, $0-76
 	MOVQ         y_len+8(FP), BX
 	XORQ         SI, SI
 	CMPQ         BX, $+32
-	JL           end137
+	JL           end140
 
-loop136:
+loop139:
 	VMOVUPS (CX)(SI*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS (DX)(SI*4), Z2
@@ -3855,13 +4152,13 @@ loop136:
 	ADDQ    $+32, SI
 	SUBQ    $+32, BX
 	CMPQ    BX, $+32
-	JGE     loop136
+	JGE     loop139
 
-end137:
+end140:
 	CMPQ BX, $+16
-	JL   end139
+	JL   end142
 
-loop138:
+loop141:
 	VMOVUPS (CX)(SI*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS (DX)(SI*4), Z2
@@ -3870,11 +4167,11 @@ loop138:
 	ADDQ    $+16, SI
 	SUBQ    $+16, BX
 	CMPQ    BX, $+16
-	JGE     loop138
+	JGE     loop141
 
-end139:
+end142:
 	TESTQ     BX, BX
-	JZ        done140
+	JZ        done143
 	MOVL      $0x0000ffff, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -3884,7 +4181,7 @@ end139:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done140:
+done143:
 	VZEROUPPER
 	RET
 
@@ -3905,9 +4202,9 @@ TEXT ·normGradAVX512(SB), NOSPLIT, $0-136
 	MOVQ         x_len+56(FP), DI
 	XORQ         R8, R8
 	CMPQ         DI, $+32
-	JL           end142
+	JL           end145
 
-loop141:
+loop144:
 	VMOVUPS     (DX)(R8*4), Z6
 	VSUBPS      Z0, Z6, Z6
 	VMULPS      Z1, Z6, Z6
@@ -3917,20 +4214,20 @@ loop141:
 	VADDPS      Z8, Z2, Z2
 	VFMADD231PS Z8, Z6, Z4
 	TESTQ       AX, AX
-	JZ          skip143
+	JZ          skip146
 	VMOVUPS     (AX)(R8*4), Z8
 	VMOVUPS     Z8, Z8
 	VFMADD231PS Z6, Z7, Z8
 	VMOVUPS     Z8, (AX)(R8*4)
 
-skip143:
+skip146:
 	TESTQ   CX, CX
-	JZ      skip144
+	JZ      skip147
 	VMOVUPS (CX)(R8*4), Z6
 	VADDPS  Z6, Z7, Z6
 	VMOVUPS Z6, (CX)(R8*4)
 
-skip144:
+skip147:
 	VMOVUPS     64(DX)(R8*4), Z6
 	VSUBPS      Z0, Z6, Z6
 	VMULPS      Z1, Z6, Z6
@@ -3940,30 +4237,30 @@ skip144:
 	VADDPS      Z8, Z3, Z3
 	VFMADD231PS Z8, Z6, Z5
 	TESTQ       AX, AX
-	JZ          skip145
+	JZ          skip148
 	VMOVUPS     64(AX)(R8*4), Z8
 	VMOVUPS     Z8, Z8
 	VFMADD231PS Z6, Z7, Z8
 	VMOVUPS     Z8, 64(AX)(R8*4)
 
-skip145:
+skip148:
 	TESTQ   CX, CX
-	JZ      skip146
+	JZ      skip149
 	VMOVUPS 64(CX)(R8*4), Z6
 	VADDPS  Z6, Z7, Z6
 	VMOVUPS Z6, 64(CX)(R8*4)
 
-skip146:
+skip149:
 	ADDQ $+32, R8
 	SUBQ $+32, DI
 	CMPQ DI, $+32
-	JGE  loop141
+	JGE  loop144
 
-end142:
+end145:
 	CMPQ DI, $+16
-	JL   end148
+	JL   end151
 
-loop147:
+loop150:
 	VMOVUPS     (DX)(R8*4), Z6
 	VSUBPS      Z0, Z6, Z6
 	VMULPS      Z1, Z6, Z6
@@ -3973,28 +4270,28 @@ loop147:
 	VADDPS      Z8, Z2, Z2
 	VFMADD231PS Z8, Z6, Z4
 	TESTQ       AX, AX
-	JZ          skip149
+	JZ          skip152
 	VMOVUPS     (AX)(R8*4), Z8
 	VMOVUPS     Z8, Z8
 	VFMADD231PS Z6, Z7, Z8
 	VMOVUPS     Z8, (AX)(R8*4)
 
-skip149:
+skip152:
 	TESTQ   CX, CX
-	JZ      skip150
+	JZ      skip153
 	VMOVUPS (CX)(R8*4), Z6
 	VADDPS  Z6, Z7, Z6
 	VMOVUPS Z6, (CX)(R8*4)
 
-skip150:
+skip153:
 	ADDQ $+16, R8
 	SUBQ $+16, DI
 	CMPQ DI, $+16
-	JGE  loop147
+	JGE  loop150
 
-end148:
+end151:
 	TESTQ       DI, DI
-	JZ          done151
+	JZ          done154
 	MOVL        $0x0000ffff, R9
 	BZHIL       DI, R9, R9
 	KMOVW       R9, K1
@@ -4007,21 +4304,21 @@ end148:
 	VADDPS      Z6, Z2, Z2
 	VFMADD231PS Z6, Z0, Z4
 	TESTQ       AX, AX
-	JZ          skip152
+	JZ          skip155
 	VMOVUPS.Z   (AX)(R8*4), K1, Z6
 	VMOVUPS     Z6, Z6
 	VFMADD231PS Z0, Z1, Z6
 	VMOVUPS     Z6, K1, (AX)(R8*4)
 
-skip152:
+skip155:
 	TESTQ     CX, CX
-	JZ        skip153
+	JZ        skip156
 	VMOVUPS.Z (CX)(R8*4), K1, Z0
 	VADDPS    Z0, Z1, Z0
 	VMOVUPS   Z0, K1, (CX)(R8*4)
 
-skip153:
-done151:
+skip156:
+done154:
 	VADDPS        Z3, Z2, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
@@ -4060,9 +4357,9 @@ TEXT ·normInputAVX512(SB), NOSPLIT, $0-136
 	MOVQ         dx_len+8(FP), DI
 	XORQ         R8, R8
 	CMPQ         DI, $+32
-	JL           end155
+	JL           end158
 
-loop154:
+loop157:
 	VMOVUPS      (CX)(R8*4), Z4
 	VSUBPS       Z0, Z4, Z4
 	VMULPS       Z1, Z4, Z4
@@ -4074,11 +4371,11 @@ loop154:
 	VFNMADD231PS Z3, Z4, Z5
 	VMULPS       Z1, Z5, Z4
 	TESTQ        SI, SI
-	JZ           skip156
+	JZ           skip159
 	VMOVUPS      (SI)(R8*4), Z5
 	VADDPS       Z5, Z4, Z4
 
-skip156:
+skip159:
 	VMOVUPS      Z4, (AX)(R8*4)
 	VMOVUPS      64(CX)(R8*4), Z4
 	VSUBPS       Z0, Z4, Z4
@@ -4091,22 +4388,22 @@ skip156:
 	VFNMADD231PS Z3, Z4, Z5
 	VMULPS       Z1, Z5, Z4
 	TESTQ        SI, SI
-	JZ           skip157
+	JZ           skip160
 	VMOVUPS      64(SI)(R8*4), Z5
 	VADDPS       Z5, Z4, Z4
 
-skip157:
+skip160:
 	VMOVUPS Z4, 64(AX)(R8*4)
 	ADDQ    $+32, R8
 	SUBQ    $+32, DI
 	CMPQ    DI, $+32
-	JGE     loop154
+	JGE     loop157
 
-end155:
+end158:
 	CMPQ DI, $+16
-	JL   end159
+	JL   end162
 
-loop158:
+loop161:
 	VMOVUPS      (CX)(R8*4), Z4
 	VSUBPS       Z0, Z4, Z4
 	VMULPS       Z1, Z4, Z4
@@ -4118,20 +4415,20 @@ loop158:
 	VFNMADD231PS Z3, Z4, Z5
 	VMULPS       Z1, Z5, Z4
 	TESTQ        SI, SI
-	JZ           skip160
+	JZ           skip163
 	VMOVUPS      (SI)(R8*4), Z5
 	VADDPS       Z5, Z4, Z4
 
-skip160:
+skip163:
 	VMOVUPS Z4, (AX)(R8*4)
 	ADDQ    $+16, R8
 	SUBQ    $+16, DI
 	CMPQ    DI, $+16
-	JGE     loop158
+	JGE     loop161
 
-end159:
+end162:
 	TESTQ        DI, DI
-	JZ           done161
+	JZ           done164
 	MOVL         $0x0000ffff, R9
 	BZHIL        DI, R9, R9
 	KMOVW        R9, K1
@@ -4146,14 +4443,14 @@ end159:
 	VFNMADD231PS Z3, Z0, Z2
 	VMULPS       Z1, Z2, Z0
 	TESTQ        SI, SI
-	JZ           skip162
+	JZ           skip165
 	VMOVUPS.Z    (SI)(R8*4), K1, Z1
 	VADDPS       Z1, Z0, Z0
 
-skip162:
+skip165:
 	VMOVUPS Z0, K1, (AX)(R8*4)
 
-done161:
+done164:
 	VZEROUPPER
 	RET
 
@@ -4162,8 +4459,8 @@ done161:
 TEXT ·expSumAVX512(SB), NOSPLIT, $0-64
 	VMOVUPS      wordc2d00000AVX512<>+0(SB), Z0
 	VMOVUPS      word3fb8aa3bAVX512<>+0(SB), Z1
-	VMOVUPS      word3f318000AVX512<>+0(SB), Z2
-	VMOVUPS      wordb95e8083AVX512<>+0(SB), Z3
+	VMOVUPS      word3f317200AVX512<>+0(SB), Z2
+	VMOVUPS      word35bfbe8eAVX512<>+0(SB), Z3
 	VMOVUPS      word3ab511d4AVX512<>+0(SB), Z4
 	VMOVUPS      word3c091d1bAVX512<>+0(SB), Z5
 	VMOVUPS      word3d2aac7aAVX512<>+0(SB), Z6
@@ -4179,9 +4476,9 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $0-64
 	MOVQ         x_len+32(FP), DX
 	XORQ         BX, BX
 	CMPQ         DX, $+64
-	JL           end164
+	JL           end167
 
-loop163:
+loop166:
 	VMOVUPS       (CX)(BX*4), Z14
 	VFMSUB213PS   Z11, Z10, Z14
 	VMAXPS        Z14, Z0, Z14
@@ -4266,13 +4563,13 @@ loop163:
 	ADDQ          $+64, BX
 	SUBQ          $+64, DX
 	CMPQ          DX, $+64
-	JGE           loop163
+	JGE           loop166
 
-end164:
+end167:
 	CMPQ DX, $+16
-	JL   end166
+	JL   end169
 
-loop165:
+loop168:
 	VMOVUPS       (CX)(BX*4), Z14
 	VFMSUB213PS   Z11, Z10, Z14
 	VMAXPS        Z14, Z0, Z14
@@ -4300,11 +4597,11 @@ loop165:
 	ADDQ          $+16, BX
 	SUBQ          $+16, DX
 	CMPQ          DX, $+16
-	JGE           loop165
+	JGE           loop168
 
-end166:
+end169:
 	TESTQ         DX, DX
-	JZ            done167
+	JZ            done170
 	MOVL          $0x0000ffff, SI
 	BZHIL         DX, SI, SI
 	KMOVW         SI, K1
@@ -4334,7 +4631,7 @@ end166:
 	VADDPD        Z1, Z12, Z12
 	VADDPD        Z0, Z13, Z13
 
-done167:
+done170:
 	VADDPD        Z13, Z12, Z12
 	VEXTRACTF64X4 $0x01, Z12, Y0
 	VADDPD        Y0, Y12, Y12
@@ -4351,8 +4648,8 @@ done167:
 TEXT ·sumExpAVX512(SB), NOSPLIT, $0-40
 	VMOVUPS      wordc2d00000AVX512<>+0(SB), Z0
 	VMOVUPS      word3fb8aa3bAVX512<>+0(SB), Z1
-	VMOVUPS      word3f318000AVX512<>+0(SB), Z2
-	VMOVUPS      wordb95e8083AVX512<>+0(SB), Z3
+	VMOVUPS      word3f317200AVX512<>+0(SB), Z2
+	VMOVUPS      word35bfbe8eAVX512<>+0(SB), Z3
 	VMOVUPS      word3ab511d4AVX512<>+0(SB), Z4
 	VMOVUPS      word3c091d1bAVX512<>+0(SB), Z5
 	VMOVUPS      word3d2aac7aAVX512<>+0(SB), Z6
@@ -4367,9 +4664,9 @@ TEXT ·sumExpAVX512(SB), NOSPLIT, $0-40
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 	CMPQ         CX, $+64
-	JL           end169
+	JL           end172
 
-loop168:
+loop171:
 	VMOVUPS       (AX)(DX*4), Z14
 	VFMSUB213PS   Z11, Z10, Z14
 	VMAXPS        Z14, Z0, Z14
@@ -4450,13 +4747,13 @@ loop168:
 	ADDQ          $+64, DX
 	SUBQ          $+64, CX
 	CMPQ          CX, $+64
-	JGE           loop168
+	JGE           loop171
 
-end169:
+end172:
 	CMPQ CX, $+16
-	JL   end171
+	JL   end174
 
-loop170:
+loop173:
 	VMOVUPS       (AX)(DX*4), Z14
 	VFMSUB213PS   Z11, Z10, Z14
 	VMAXPS        Z14, Z0, Z14
@@ -4483,11 +4780,11 @@ loop170:
 	ADDQ          $+16, DX
 	SUBQ          $+16, CX
 	CMPQ          CX, $+16
-	JGE           loop170
+	JGE           loop173
 
-end171:
+end174:
 	TESTQ         CX, CX
-	JZ            done172
+	JZ            done175
 	MOVL          $0x0000ffff, BX
 	BZHIL         CX, BX, BX
 	KMOVW         BX, K1
@@ -4516,7 +4813,7 @@ end171:
 	VADDPD        Z1, Z12, Z12
 	VADDPD        Z0, Z13, Z13
 
-done172:
+done175:
 	VADDPD        Z13, Z12, Z12
 	VEXTRACTF64X4 $0x01, Z12, Y0
 	VADDPD        Y0, Y12, Y12
@@ -4539,9 +4836,9 @@ TEXT ·softmaxGradAVX512(SB), NOSPLIT, $0-80
 	MOVQ         dx_len+8(FP), BX
 	XORQ         SI, SI
 	CMPQ         BX, $+32
-	JL           end174
+	JL           end177
 
-loop173:
+loop176:
 	VMOVUPS (CX)(SI*4), Z2
 	VMULPS  Z0, Z2, Z2
 	VMOVUPS (DX)(SI*4), Z3
@@ -4557,13 +4854,13 @@ loop173:
 	ADDQ    $+32, SI
 	SUBQ    $+32, BX
 	CMPQ    BX, $+32
-	JGE     loop173
+	JGE     loop176
 
-end174:
+end177:
 	CMPQ BX, $+16
-	JL   end176
+	JL   end179
 
-loop175:
+loop178:
 	VMOVUPS (CX)(SI*4), Z2
 	VMULPS  Z0, Z2, Z2
 	VMOVUPS (DX)(SI*4), Z3
@@ -4573,11 +4870,11 @@ loop175:
 	ADDQ    $+16, SI
 	SUBQ    $+16, BX
 	CMPQ    BX, $+16
-	JGE     loop175
+	JGE     loop178
 
-end176:
+end179:
 	TESTQ     BX, BX
-	JZ        done177
+	JZ        done180
 	MOVL      $0x0000ffff, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -4588,7 +4885,7 @@ end176:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done177:
+done180:
 	VZEROUPPER
 	RET
 
@@ -4597,8 +4894,8 @@ done177:
 TEXT ·expAffineAVX512(SB), NOSPLIT, $0-36
 	VMOVUPS      wordc2d00000AVX512<>+0(SB), Z0
 	VMOVUPS      word3fb8aa3bAVX512<>+0(SB), Z1
-	VMOVUPS      word3f318000AVX512<>+0(SB), Z2
-	VMOVUPS      wordb95e8083AVX512<>+0(SB), Z3
+	VMOVUPS      word3f317200AVX512<>+0(SB), Z2
+	VMOVUPS      word35bfbe8eAVX512<>+0(SB), Z3
 	VMOVUPS      word3ab511d4AVX512<>+0(SB), Z4
 	VMOVUPS      word3c091d1bAVX512<>+0(SB), Z5
 	VMOVUPS      word3d2aac7aAVX512<>+0(SB), Z6
@@ -4612,9 +4909,9 @@ TEXT ·expAffineAVX512(SB), NOSPLIT, $0-36
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 	CMPQ         CX, $+32
-	JL           end179
+	JL           end182
 
-loop178:
+loop181:
 	VMOVUPS      (AX)(DX*4), Z13
 	VSUBPS       Z10, Z13, Z13
 	VMAXPS       Z13, Z0, Z13
@@ -4658,13 +4955,13 @@ loop178:
 	ADDQ         $+32, DX
 	SUBQ         $+32, CX
 	CMPQ         CX, $+32
-	JGE          loop178
+	JGE          loop181
 
-end179:
+end182:
 	CMPQ CX, $+16
-	JL   end181
+	JL   end184
 
-loop180:
+loop183:
 	VMOVUPS      (AX)(DX*4), Z13
 	VSUBPS       Z10, Z13, Z13
 	VMAXPS       Z13, Z0, Z13
@@ -4688,11 +4985,11 @@ loop180:
 	ADDQ         $+16, DX
 	SUBQ         $+16, CX
 	CMPQ         CX, $+16
-	JGE          loop180
+	JGE          loop183
 
-end181:
+end184:
 	TESTQ        CX, CX
-	JZ           done182
+	JZ           done185
 	MOVL         $0x0000ffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -4717,7 +5014,7 @@ end181:
 	VFMADD231PS  Z11, Z0, Z1
 	VMOVUPS      Z1, K1, (AX)(DX*4)
 
-done182:
+done185:
 	VZEROUPPER
 	RET
 
@@ -4739,9 +5036,9 @@ TEXT ·adamWAVX512(SB), NOSPLIT, $0-128
 	MOVQ         p_len+8(FP), SI
 	XORQ         DI, DI
 	CMPQ         SI, $+32
-	JL           end184
+	JL           end187
 
-loop183:
+loop186:
 	VMOVUPS     (CX)(DI*4), Z8
 	VMULPS      Z0, Z8, Z8
 	VMOVUPS     (DX)(DI*4), Z9
@@ -4789,13 +5086,13 @@ loop183:
 	ADDQ        $+32, DI
 	SUBQ        $+32, SI
 	CMPQ        SI, $+32
-	JGE         loop183
+	JGE         loop186
 
-end184:
+end187:
 	CMPQ SI, $+16
-	JL   end186
+	JL   end189
 
-loop185:
+loop188:
 	VMOVUPS     (CX)(DI*4), Z8
 	VMULPS      Z0, Z8, Z8
 	VMOVUPS     (DX)(DI*4), Z9
@@ -4821,11 +5118,11 @@ loop185:
 	ADDQ        $+16, DI
 	SUBQ        $+16, SI
 	CMPQ        SI, $+16
-	JGE         loop185
+	JGE         loop188
 
-end186:
+end189:
 	TESTQ       SI, SI
-	JZ          done187
+	JZ          done190
 	MOVL        $0x0000ffff, R8
 	BZHIL       SI, R8, R8
 	KMOVW       R8, K1
@@ -4852,7 +5149,7 @@ end186:
 	VFMADD231PS Z7, Z0, Z1
 	VMOVUPS     Z1, K1, (AX)(DI*4)
 
-done187:
+done190:
 	VZEROUPPER
 	RET
 
@@ -4871,16 +5168,16 @@ TEXT ·sgdAVX512(SB), NOSPLIT, $0-96
 	MOVQ         p_len+8(FP), BX
 	XORQ         SI, SI
 	CMPQ         BX, $+16
-	JL           end189
+	JL           end192
 
-loop188:
+loop191:
 	VMOVUPS     (AX)(SI*4), Z6
 	VMOVUPS     (CX)(SI*4), Z7
 	VMULPS      Z3, Z7, Z7
 	VMOVUPS     Z7, Z7
 	VFMADD231PS Z2, Z6, Z7
 	TESTQ       DX, DX
-	JZ          skip190
+	JZ          skip193
 	VMOVUPS     (DX)(SI*4), Z8
 	VMOVUPS     Z7, Z9
 	VFMADD231PS Z1, Z8, Z9
@@ -4888,18 +5185,18 @@ loop188:
 	VMULPS      Z4, Z7, Z7
 	VFMADD231PS Z9, Z5, Z7
 
-skip190:
+skip193:
 	VMOVUPS      Z6, Z6
 	VFNMADD231PS Z0, Z7, Z6
 	VMOVUPS      Z6, (AX)(SI*4)
 	ADDQ         $+16, SI
 	SUBQ         $+16, BX
 	CMPQ         BX, $+16
-	JGE          loop188
+	JGE          loop191
 
-end189:
+end192:
 	TESTQ       BX, BX
-	JZ          done191
+	JZ          done194
 	MOVL        $0x0000ffff, DI
 	BZHIL       BX, DI, DI
 	KMOVW       DI, K1
@@ -4909,7 +5206,7 @@ end189:
 	VMOVUPS     Z3, Z3
 	VFMADD231PS Z2, Z6, Z3
 	TESTQ       DX, DX
-	JZ          skip192
+	JZ          skip195
 	VMOVUPS.Z   (DX)(SI*4), K1, Z2
 	VMOVUPS     Z3, Z7
 	VFMADD231PS Z1, Z2, Z7
@@ -4917,12 +5214,12 @@ end189:
 	VMULPS      Z4, Z3, Z3
 	VFMADD231PS Z7, Z5, Z3
 
-skip192:
+skip195:
 	VMOVUPS      Z6, Z1
 	VFNMADD231PS Z0, Z3, Z1
 	VMOVUPS      Z1, K1, (AX)(SI*4)
 
-done191:
+done194:
 	VZEROUPPER
 	RET
 
@@ -4944,9 +5241,9 @@ TEXT ·lionAVX512(SB), NOSPLIT, $0-100
 	MOVQ         p_len+8(FP), BX
 	XORQ         SI, SI
 	CMPQ         BX, $+16
-	JL           end194
+	JL           end197
 
-loop193:
+loop196:
 	VMOVUPS     (CX)(SI*4), Z9
 	VMULPS      Z8, Z9, Z9
 	VMOVUPS     (DX)(SI*4), Z14
@@ -4969,11 +5266,11 @@ loop193:
 	ADDQ        $+16, SI
 	SUBQ        $+16, BX
 	CMPQ        BX, $+16
-	JGE         loop193
+	JGE         loop196
 
-end194:
+end197:
 	TESTQ       BX, BX
-	JZ          done195
+	JZ          done198
 	MOVL        $0x0000ffff, DI
 	BZHIL       BX, DI, DI
 	KMOVW       DI, K1
@@ -4997,7 +5294,7 @@ end194:
 	VFMADD231PS Z6, Z8, Z0
 	VMOVUPS     Z0, K1, (DX)(SI*4)
 
-done195:
+done198:
 	VZEROUPPER
 	RET
 
@@ -5011,9 +5308,9 @@ TEXT ·emaAVX512(SB), NOSPLIT, $0-56
 	MOVQ         avg_len+8(FP), DX
 	XORQ         BX, BX
 	CMPQ         DX, $+64
-	JL           end197
+	JL           end200
 
-loop196:
+loop199:
 	VMOVUPS     (CX)(BX*4), Z2
 	VMOVUPS     (AX)(BX*4), Z3
 	VMULPS      Z0, Z3, Z3
@@ -5041,13 +5338,13 @@ loop196:
 	ADDQ        $+64, BX
 	SUBQ        $+64, DX
 	CMPQ        DX, $+64
-	JGE         loop196
+	JGE         loop199
 
-end197:
+end200:
 	CMPQ DX, $+16
-	JL   end199
+	JL   end202
 
-loop198:
+loop201:
 	VMOVUPS     (CX)(BX*4), Z2
 	VMOVUPS     (AX)(BX*4), Z3
 	VMULPS      Z0, Z3, Z3
@@ -5057,11 +5354,11 @@ loop198:
 	ADDQ        $+16, BX
 	SUBQ        $+16, DX
 	CMPQ        DX, $+16
-	JGE         loop198
+	JGE         loop201
 
-end199:
+end202:
 	TESTQ       DX, DX
-	JZ          done200
+	JZ          done203
 	MOVL        $0x0000ffff, SI
 	BZHIL       DX, SI, SI
 	KMOVW       SI, K1
@@ -5072,7 +5369,7 @@ end199:
 	VFMADD231PS Z1, Z2, Z0
 	VMOVUPS     Z0, K1, (AX)(BX*4)
 
-done200:
+done203:
 	VZEROUPPER
 	RET
 
@@ -5094,9 +5391,9 @@ TEXT ·dropoutBlocksAVX512(SB), NOSPLIT, $0-80
 	XORQ         BX, BX
 	SHRQ         $0x06, DX
 	TESTQ        DX, DX
-	JZ           last202
+	JZ           last205
 
-next201:
+next204:
 	VMOVUPS      Z5, Z8
 	VBROADCASTSS seedLow+48(FP), Z9
 	VBROADCASTSS seedHigh+52(FP), Z10
@@ -5356,9 +5653,9 @@ next201:
 	VMOVUPS      Z8, 192(AX)(BX*4)
 	ADDQ         $+64, BX
 	DECQ         DX
-	JNZ          next201
+	JNZ          next204
 
-last202:
+last205:
 	VZEROUPPER
 	RET
 
@@ -5482,9 +5779,9 @@ TEXT ·toBF16AVX512(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	SHRQ    $0x04, DX
 	TESTQ   DX, DX
-	JZ      last204
+	JZ      last207
 
-next203:
+next206:
 	VMOVUPS   (CX)(BX*4), Z3
 	VPSRLD    $0x10, Z3, Z4
 	VPANDD    Z0, Z4, Z4
@@ -5497,9 +5794,9 @@ next203:
 	VPMOVDW   Z5, (AX)(BX*2)
 	ADDQ      $+16, BX
 	DECQ      DX
-	JNZ       next203
+	JNZ       next206
 
-last204:
+last207:
 	VZEROUPPER
 	RET
 
@@ -5566,17 +5863,17 @@ TEXT ·fromBF16AVX512(SB), NOSPLIT, $0-48
 	XORQ  BX, BX
 	SHRQ  $0x04, DX
 	TESTQ DX, DX
-	JZ    last206
+	JZ    last209
 
-next205:
+next208:
 	VPMOVZXWD (CX)(BX*2), Z0
 	VPSLLD    $0x10, Z0, Z0
 	VMOVUPS   Z0, (AX)(BX*4)
 	ADDQ      $+16, BX
 	DECQ      DX
-	JNZ       next205
+	JNZ       next208
 
-last206:
+last209:
 	VZEROUPPER
 	RET
 
@@ -5589,17 +5886,17 @@ TEXT ·toF16AVX512(SB), NOSPLIT, $0-48
 	XORQ  BX, BX
 	SHRQ  $0x04, DX
 	TESTQ DX, DX
-	JZ    last208
+	JZ    last211
 
-next207:
+next210:
 	VMOVUPS   (CX)(BX*4), Z0
 	VCVTPS2PH $0x00, Z0, Y0
 	VMOVUPS   Y0, (AX)(BX*2)
 	ADDQ      $+16, BX
 	DECQ      DX
-	JNZ       next207
+	JNZ       next210
 
-last208:
+last211:
 	VZEROUPPER
 	RET
 
@@ -5612,16 +5909,16 @@ TEXT ·fromF16AVX512(SB), NOSPLIT, $0-48
 	XORQ  BX, BX
 	SHRQ  $0x04, DX
 	TESTQ DX, DX
-	JZ    last210
+	JZ    last213
 
-next209:
+next212:
 	VCVTPH2PS (CX)(BX*2), Z0
 	VMOVUPS   Z0, (AX)(BX*4)
 	ADDQ      $+16, BX
 	DECQ      DX
-	JNZ       next209
+	JNZ       next212
 
-last210:
+last213:
 	VZEROUPPER
 	RET
 
@@ -5638,9 +5935,9 @@ TEXT ·ropeAVX512(SB), NOSPLIT, $0-100
 	LEAQ         (CX)(SI*4), R8
 	XORQ         R9, R9
 	CMPQ         SI, $+16
-	JL           end212
+	JL           end215
 
-loop211:
+loop214:
 	VMOVUPS      (CX)(R9*4), Z1
 	VMOVUPS      (R8)(R9*4), Z2
 	VMOVUPS      (DX)(R9*4), Z3
@@ -5657,11 +5954,11 @@ loop211:
 	ADDQ         $+16, R9
 	SUBQ         $+16, SI
 	CMPQ         SI, $+16
-	JGE          loop211
+	JGE          loop214
 
-end212:
+end215:
 	TESTQ        SI, SI
-	JZ           done213
+	JZ           done216
 	MOVL         $0x0000ffff, R10
 	BZHIL        SI, R10, R10
 	KMOVW        R10, K1
@@ -5679,7 +5976,7 @@ end212:
 	VFMADD231PS  Z0, Z1, Z2
 	VMOVUPS      Z2, K1, (DI)(R9*4)
 
-done213:
+done216:
 	VZEROUPPER
 	RET
 
@@ -5694,9 +5991,9 @@ TEXT ·transpose8AVX512(SB), NOSPLIT, $0-40
 	SHLQ  $0x02, BX
 	MOVQ  blocks+32(FP), SI
 	TESTQ SI, SI
-	JZ    last215
+	JZ    last218
 
-next214:
+next217:
 	VMOVUPS    (DX), Y0
 	ADDQ       BX, DX
 	VMOVUPS    (DX), Y1
@@ -5755,9 +6052,9 @@ next214:
 	VMOVUPS    Y0, (DI)
 	ADDQ       $+32, AX
 	DECQ       SI
-	JNZ        next214
+	JNZ        next217
 
-last215:
+last218:
 	VZEROUPPER
 	RET
 
@@ -5779,9 +6076,9 @@ TEXT ·tileWideAVX512(SB), NOSPLIT, $0-80
 	SHLQ $0x02, R9
 	LEAQ (SI)(SI*2), R11
 
-rows216:
+rows219:
 	CMPQ   DX, $+8
-	JL     fewer217
+	JL     fewer220
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -5803,7 +6100,7 @@ rows216:
 	MOVQ   R8, R14
 	MOVQ   k+24(FP), R15
 
-k218:
+k221:
 	VMOVUPS      (R14), Z16
 	VMOVUPS      64(R14), Z17
 	VBROADCASTSS (R12), Z18
@@ -5834,9 +6131,9 @@ k218:
 	ADDQ         DI, R13
 	ADDQ         R9, R14
 	DECQ         R15
-	JNZ          k218
+	JNZ          k221
 	TESTQ        R10, R10
-	JZ           store219
+	JZ           store222
 	VBROADCASTSS (R10), Z16
 	VFMADD231PS  (AX), Z16, Z0
 	VMOVUPS      Z0, (AX)
@@ -5886,9 +6183,9 @@ k218:
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
 	ADDQ         $+32, R10
-	JMP          stored220
+	JMP          stored223
 
-store219:
+store222:
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	ADDQ    CX, AX
@@ -5914,16 +6211,16 @@ store219:
 	VMOVUPS Z15, 64(AX)
 	ADDQ    CX, AX
 
-stored220:
+stored223:
 	LEAQ (BX)(SI*4), BX
 	LEAQ (BX)(SI*4), BX
 	SUBQ $+8, DX
-	JMP  rows216
+	JMP  rows219
 
-fewer217:
-rows221:
+fewer220:
+rows224:
 	CMPQ   DX, $+4
-	JL     fewer222
+	JL     fewer225
 	VPXORD Z19, Z19, Z19
 	VPXORD Z20, Z20, Z20
 	VPXORD Z21, Z21, Z21
@@ -5936,7 +6233,7 @@ rows221:
 	MOVQ   R8, R13
 	MOVQ   k+24(FP), R14
 
-k223:
+k226:
 	VMOVUPS      (R13), Z0
 	VMOVUPS      64(R13), Z1
 	VBROADCASTSS (R12), Z2
@@ -5954,9 +6251,9 @@ k223:
 	ADDQ         DI, R12
 	ADDQ         R9, R13
 	DECQ         R14
-	JNZ          k223
+	JNZ          k226
 	TESTQ        R10, R10
-	JZ           store224
+	JZ           store227
 	VBROADCASTSS (R10), Z0
 	VFMADD231PS  (AX), Z0, Z19
 	VMOVUPS      Z19, (AX)
@@ -5982,9 +6279,9 @@ k223:
 	VMOVUPS      Z26, 64(AX)
 	ADDQ         CX, AX
 	ADDQ         $+16, R10
-	JMP          stored225
+	JMP          stored228
 
-store224:
+store227:
 	VMOVUPS Z19, (AX)
 	VMOVUPS Z20, 64(AX)
 	ADDQ    CX, AX
@@ -5998,22 +6295,22 @@ store224:
 	VMOVUPS Z26, 64(AX)
 	ADDQ    CX, AX
 
-stored225:
+stored228:
 	LEAQ (BX)(SI*4), BX
 	SUBQ $+4, DX
-	JMP  rows221
+	JMP  rows224
 
-fewer222:
-rows226:
+fewer225:
+rows229:
 	CMPQ   DX, $+1
-	JL     fewer227
+	JL     fewer230
 	VPXORD Z27, Z27, Z27
 	VPXORD Z28, Z28, Z28
 	MOVQ   BX, R11
 	MOVQ   R8, R12
 	MOVQ   k+24(FP), R13
 
-k228:
+k231:
 	VMOVUPS      (R12), Z0
 	VMOVUPS      64(R12), Z1
 	VBROADCASTSS (R11), Z2
@@ -6022,9 +6319,9 @@ k228:
 	ADDQ         DI, R11
 	ADDQ         R9, R12
 	DECQ         R13
-	JNZ          k228
+	JNZ          k231
 	TESTQ        R10, R10
-	JZ           store229
+	JZ           store232
 	VBROADCASTSS (R10), Z0
 	VFMADD231PS  (AX), Z0, Z27
 	VMOVUPS      Z27, (AX)
@@ -6032,19 +6329,19 @@ k228:
 	VMOVUPS      Z28, 64(AX)
 	ADDQ         CX, AX
 	ADDQ         $+4, R10
-	JMP          stored230
+	JMP          stored233
 
-store229:
+store232:
 	VMOVUPS Z27, (AX)
 	VMOVUPS Z28, 64(AX)
 	ADDQ    CX, AX
 
-stored230:
+stored233:
 	ADDQ SI, BX
 	SUBQ $+1, DX
-	JMP  rows226
+	JMP  rows229
 
-fewer227:
+fewer230:
 	VZEROUPPER
 	RET
 
@@ -6066,9 +6363,9 @@ TEXT ·tileNarrowAVX512(SB), NOSPLIT, $0-80
 	SHLQ $0x02, R9
 	LEAQ (SI)(SI*2), R11
 
-rows231:
+rows234:
 	CMPQ   DX, $+8
-	JL     fewer232
+	JL     fewer235
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -6082,7 +6379,7 @@ rows231:
 	MOVQ   R8, R14
 	MOVQ   k+24(FP), R15
 
-k233:
+k236:
 	VMOVUPS      (R14), Z8
 	VBROADCASTSS (R12), Z9
 	VFMADD231PS  Z8, Z9, Z0
@@ -6104,9 +6401,9 @@ k233:
 	ADDQ         DI, R13
 	ADDQ         R9, R14
 	DECQ         R15
-	JNZ          k233
+	JNZ          k236
 	TESTQ        R10, R10
-	JZ           store234
+	JZ           store237
 	VBROADCASTSS (R10), Z8
 	VFMADD231PS  (AX), Z8, Z0
 	VMOVUPS      Z0, (AX)
@@ -6140,9 +6437,9 @@ k233:
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
 	ADDQ         $+32, R10
-	JMP          stored235
+	JMP          stored238
 
-store234:
+store237:
 	VMOVUPS Z0, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z1, (AX)
@@ -6160,16 +6457,16 @@ store234:
 	VMOVUPS Z7, (AX)
 	ADDQ    CX, AX
 
-stored235:
+stored238:
 	LEAQ (BX)(SI*4), BX
 	LEAQ (BX)(SI*4), BX
 	SUBQ $+8, DX
-	JMP  rows231
+	JMP  rows234
 
-fewer232:
-rows236:
+fewer235:
+rows239:
 	CMPQ   DX, $+4
-	JL     fewer237
+	JL     fewer240
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
@@ -6178,7 +6475,7 @@ rows236:
 	MOVQ   R8, R13
 	MOVQ   k+24(FP), R14
 
-k238:
+k241:
 	VMOVUPS      (R13), Z0
 	VBROADCASTSS (R12), Z1
 	VFMADD231PS  Z0, Z1, Z10
@@ -6191,9 +6488,9 @@ k238:
 	ADDQ         DI, R12
 	ADDQ         R9, R13
 	DECQ         R14
-	JNZ          k238
+	JNZ          k241
 	TESTQ        R10, R10
-	JZ           store239
+	JZ           store242
 	VBROADCASTSS (R10), Z0
 	VFMADD231PS  (AX), Z0, Z10
 	VMOVUPS      Z10, (AX)
@@ -6211,9 +6508,9 @@ k238:
 	VMOVUPS      Z13, (AX)
 	ADDQ         CX, AX
 	ADDQ         $+16, R10
-	JMP          stored240
+	JMP          stored243
 
-store239:
+store242:
 	VMOVUPS Z10, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z11, (AX)
@@ -6223,47 +6520,47 @@ store239:
 	VMOVUPS Z13, (AX)
 	ADDQ    CX, AX
 
-stored240:
+stored243:
 	LEAQ (BX)(SI*4), BX
 	SUBQ $+4, DX
-	JMP  rows236
+	JMP  rows239
 
-fewer237:
-rows241:
+fewer240:
+rows244:
 	CMPQ   DX, $+1
-	JL     fewer242
+	JL     fewer245
 	VPXORD Z14, Z14, Z14
 	MOVQ   BX, R11
 	MOVQ   R8, R12
 	MOVQ   k+24(FP), R13
 
-k243:
+k246:
 	VMOVUPS      (R12), Z0
 	VBROADCASTSS (R11), Z1
 	VFMADD231PS  Z0, Z1, Z14
 	ADDQ         DI, R11
 	ADDQ         R9, R12
 	DECQ         R13
-	JNZ          k243
+	JNZ          k246
 	TESTQ        R10, R10
-	JZ           store244
+	JZ           store247
 	VBROADCASTSS (R10), Z0
 	VFMADD231PS  (AX), Z0, Z14
 	VMOVUPS      Z14, (AX)
 	ADDQ         CX, AX
 	ADDQ         $+4, R10
-	JMP          stored245
+	JMP          stored248
 
-store244:
+store247:
 	VMOVUPS Z14, (AX)
 	ADDQ    CX, AX
 
-stored245:
+stored248:
 	ADDQ SI, BX
 	SUBQ $+1, DX
-	JMP  rows241
+	JMP  rows244
 
-fewer242:
+fewer245:
 	VZEROUPPER
 	RET
 
@@ -6290,29 +6587,29 @@ TEXT ·softmaxLanesAVX512(SB), NOSPLIT, $0-48
 	MOVQ    AX, R8
 	MOVQ    DX, R9
 	CMPQ    R9, $+2
-	JL      rowEnd247
+	JL      rowEnd250
 
-row246:
+row249:
 	VMAXPS (R8), Z8, Z8
 	ADDQ   CX, R8
 	VMAXPS (R8), Z9, Z9
 	ADDQ   CX, R8
 	SUBQ   $+2, R9
 	CMPQ   R9, $+2
-	JGE    row246
+	JGE    row249
 
-rowEnd247:
+rowEnd250:
 	CMPQ R9, $+1
-	JL   rowEnd249
+	JL   rowEnd252
 
-row248:
+row251:
 	VMAXPS (R8), Z8, Z8
 	ADDQ   CX, R8
 	SUBQ   $+1, R9
 	CMPQ   R9, $+1
-	JGE    row248
+	JGE    row251
 
-rowEnd249:
+rowEnd252:
 	VMAXPS      Z9, Z8, Z8
 	VSUBPS      Z8, Z7, Z7
 	VREDUCEPS   $0x09, Z7, Z9
@@ -6330,9 +6627,9 @@ rowEnd249:
 	VPXORD      Z10, Z10, Z10
 	MOVQ        DX, DX
 	CMPQ        DX, $+2
-	JL          rowEnd251
+	JL          rowEnd254
 
-row250:
+row253:
 	VMOVUPS     (AX), Z9
 	VSUBPS      Z8, Z9, Z9
 	VREDUCEPS   $0x09, Z9, Z11
@@ -6363,13 +6660,13 @@ row250:
 	ADDQ        CX, AX
 	SUBQ        $+2, DX
 	CMPQ        DX, $+2
-	JGE         row250
+	JGE         row253
 
-rowEnd251:
+rowEnd254:
 	CMPQ DX, $+1
-	JL   rowEnd253
+	JL   rowEnd256
 
-row252:
+row255:
 	VMOVUPS     (AX), Z9
 	VSUBPS      Z8, Z9, Z9
 	VREDUCEPS   $0x09, Z9, Z11
@@ -6386,9 +6683,9 @@ row252:
 	ADDQ        CX, AX
 	SUBQ        $+1, DX
 	CMPQ        DX, $+1
-	JGE         row252
+	JGE         row255
 
-rowEnd253:
+rowEnd256:
 	VADDPS  Z10, Z7, Z0
 	VMOVUPS Z0, (SI)
 	VZEROUPPER
@@ -6521,14 +6818,14 @@ TEXT ·probGradAVX512(SB), NOSPLIT, $0-56
 	SHLQ    $0x02, DX
 	MOVQ    rows+24(FP), R8
 	TESTQ   R8, R8
-	JZ      last255
+	JZ      last258
 
-next254:
+next257:
 	VBROADCASTSS (SI), Z7
 	VBROADCASTSS (DI), Z8
 	XORQ         R9, R9
 
-columns256:
+columns259:
 	VMOVUPS     (AX)(R9*4), Z9
 	VSUBPS      Z7, Z9, Z9
 	VREDUCEPS   $0x09, Z9, Z10
@@ -6547,15 +6844,15 @@ columns256:
 	VMOVUPS     Z9, (CX)(R9*4)
 	ADDQ        $+16, R9
 	CMPQ        R9, BX
-	JL          columns256
+	JL          columns259
 	ADDQ        DX, AX
 	ADDQ        DX, CX
 	ADDQ        $+4, SI
 	ADDQ        $+4, DI
 	DECQ        R8
-	JNZ         next254
+	JNZ         next257
 
-last255:
+last258:
 	VZEROUPPER
 	RET
 
@@ -6571,17 +6868,17 @@ TEXT ·rowDotsAVX512(SB), NOSPLIT, $0-68
 	SHLQ         $0x02, DX
 	MOVQ         dst_len+8(FP), DI
 	TESTQ        DI, DI
-	JZ           last258
+	JZ           last261
 
-next257:
+next260:
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	XORQ   R8, R8
 	MOVQ   SI, R9
 	CMPQ   R9, $+32
-	JL     end260
+	JL     end263
 
-loop259:
+loop262:
 	VMOVUPS     (CX)(R8*4), Z3
 	VMOVUPS     (BX)(R8*4), Z4
 	VFMADD231PS Z3, Z4, Z1
@@ -6591,24 +6888,24 @@ loop259:
 	ADDQ        $+32, R8
 	SUBQ        $+32, R9
 	CMPQ        R9, $+32
-	JGE         loop259
+	JGE         loop262
 
-end260:
+end263:
 	CMPQ R9, $+16
-	JL   end262
+	JL   end265
 
-loop261:
+loop264:
 	VMOVUPS     (CX)(R8*4), Z3
 	VMOVUPS     (BX)(R8*4), Z4
 	VFMADD231PS Z3, Z4, Z1
 	ADDQ        $+16, R8
 	SUBQ        $+16, R9
 	CMPQ        R9, $+16
-	JGE         loop261
+	JGE         loop264
 
-end262:
+end265:
 	TESTQ       R9, R9
-	JZ          done263
+	JZ          done266
 	MOVL        $0x0000ffff, R10
 	BZHIL       R9, R10, R10
 	KMOVW       R10, K1
@@ -6616,7 +6913,7 @@ end262:
 	VMOVUPS.Z   (BX)(R8*4), K1, Z4
 	VFMADD231PS Z3, Z4, Z1
 
-done263:
+done266:
 	VADDPS        Z2, Z1, Z3
 	VEXTRACTF64X4 $0x01, Z3, Y4
 	VADDPS        Y4, Y3, Y3
@@ -6631,8 +6928,8 @@ done263:
 	ADDQ          $+4, AX
 	ADDQ          DX, CX
 	DECQ          DI
-	JNZ           next257
+	JNZ           next260
 
-last258:
+last261:
 	VZEROUPPER
 	RET

@@ -18,21 +18,22 @@ func attentionFLOPs(a *Attention, products float64) float64 {
 }
 
 func BenchmarkAttention(b *testing.B) {
-	for _, v := range Available() {
-		for _, s := range benchAttention {
-			a := withSegments(Attention{B: 1, T: s.t, S: s.t, Heads: 1, KVHeads: 1, HeadDim: s.hd, Causal: true}, nil)
-			x := fusedTensors(&a, rand.New(rand.NewPCG(1, 1)))
-			forward, backward := make([]float32, a.ForwardScratch()), make([]float32, a.BackwardScratch())
-			name := fmt.Sprintf("T%d_hd%d/%s", s.t, s.hd, v.Name())
-			b.Run("forward/"+name, func(b *testing.B) {
-				best(b, attentionFLOPs(&a, 2), "GFLOP/s", func() {
-					for tile := range a.QueryTiles() {
-						v.AttentionForward(&a, x, 0, 0, tile, forward)
-					}
+	for _, s := range benchAttention {
+		for _, v := range Available() {
+			b.Run(fmt.Sprintf("T%d_hd%d/%s", s.t, s.hd, v.Name()), func(b *testing.B) {
+				a := withSegments(Attention{B: 1, T: s.t, S: s.t, Heads: 1, KVHeads: 1, HeadDim: s.hd, Causal: true}, nil)
+				x := fusedTensors(&a, rand.New(rand.NewPCG(1, 1)))
+				forward, backward := make([]float32, a.ForwardScratch()), make([]float32, a.BackwardScratch())
+				b.Run("forward", func(b *testing.B) {
+					best(b, attentionFLOPs(&a, 2), "GFLOP/s", func() {
+						for tile := range a.QueryTiles() {
+							v.AttentionForward(&a, x, 0, 0, tile, forward)
+						}
+					})
 				})
-			})
-			b.Run("backward/"+name, func(b *testing.B) {
-				best(b, attentionFLOPs(&a, 5), "GFLOP/s", func() { v.AttentionBackward(&a, x, 0, 0, backward) })
+				b.Run("backward", func(b *testing.B) {
+					best(b, attentionFLOPs(&a, 5), "GFLOP/s", func() { v.AttentionBackward(&a, x, 0, 0, backward) })
+				})
 			})
 		}
 	}

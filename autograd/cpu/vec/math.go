@@ -6,12 +6,9 @@ import "math"
 // Overflow gives +inf, -inf gives 0, NaN stays NaN. In place.
 func (v *Impl) Exp(dst, x []float32) { v.exp(dst, x[:len(dst)]) }
 
-// Log sets dst = ln x. In place.
-func (v *Impl) Log(dst, x []float32) {
-	for i, e := range x[:len(dst)] {
-		dst[i] = float32(math.Log(float64(e)))
-	}
-}
+// Log sets dst = ln x with an error of at most 2 ulp. Zero gives -inf, negative
+// numbers NaN. In place.
+func (v *Impl) Log(dst, x []float32) { v.log(dst, x[:len(dst)]) }
 
 // Tanh sets dst = tanh x with an error of at most 4 ulp or 1e-7. In place.
 func (v *Impl) Tanh(dst, x []float32) { v.tanh(dst, x[:len(dst)]) }
@@ -26,6 +23,12 @@ func (v *Impl) Erf(dst, x []float32) { v.erf(dst, x[:len(dst)]) }
 func expGeneric(dst, x []float32) {
 	for i := range dst {
 		dst[i] = float32(math.Exp(float64(x[i])))
+	}
+}
+
+func logGeneric(dst, x []float32) {
+	for i := range dst {
+		dst[i] = float32(math.Log(float64(x[i])))
 	}
 }
 

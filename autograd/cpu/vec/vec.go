@@ -45,7 +45,7 @@ type Impl struct {
 	allFinite  func(x []float32) bool
 	columnSum  func(dst, x []float32, rows int)
 
-	exp, tanh, sigmoid, erf func(dst, x []float32)
+	exp, log, tanh, sigmoid, erf func(dst, x []float32)
 
 	relu, relu2, gelu, geluTanh, silu func(dst, x []float32)
 	reluBackward, relu2Backward, geluBackward,
@@ -95,7 +95,7 @@ var Generic = &Impl{
 	max: maxGeneric, maxAbs: maxAbsGeneric, allFinite: allFiniteGeneric,
 	columnSum: columnSumGeneric,
 
-	exp: expGeneric, tanh: tanhGeneric, sigmoid: sigmoidGeneric, erf: erfGeneric,
+	exp: expGeneric, log: logGeneric, tanh: tanhGeneric, sigmoid: sigmoidGeneric, erf: erfGeneric,
 
 	relu: reluGeneric, relu2: relu2Generic, gelu: geluGeneric,
 	geluTanh: geluTanhGeneric, silu: siluGeneric,

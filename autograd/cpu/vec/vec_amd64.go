@@ -27,7 +27,7 @@ func avx2() *Impl {
 		max: maxAVX2, maxAbs: maxAbsAVX2, allFinite: allFiniteAVX2,
 		columnSum: columnSumBy(addRows8AVX2, addAVX2),
 
-		exp: expAVX2, tanh: tanhAVX2, sigmoid: sigmoidAVX2, erf: erfAVX2,
+		exp: expAVX2, log: logAVX2, tanh: tanhAVX2, sigmoid: sigmoidAVX2, erf: erfAVX2,
 
 		relu: reluAVX2, relu2: relu2AVX2, gelu: geluAVX2, geluTanh: geluTanhAVX2, silu: siluAVX2,
 		reluBackward: reluBackwardAVX2, relu2Backward: relu2BackwardAVX2, geluBackward: geluBackwardAVX2,
@@ -69,7 +69,7 @@ func avx512() *Impl {
 		max: maxAVX512, maxAbs: maxAbsAVX512, allFinite: allFiniteAVX512,
 		columnSum: columnSumBy(addRows8AVX512, addAVX512),
 
-		exp: expAVX512, tanh: tanhAVX512, sigmoid: sigmoidAVX512, erf: erfAVX512,
+		exp: expAVX512, log: logAVX512, tanh: tanhAVX512, sigmoid: sigmoidAVX512, erf: erfAVX512,
 
 		relu: reluAVX512, relu2: relu2AVX512, gelu: geluAVX512, geluTanh: geluTanhAVX512, silu: siluAVX512,
 		reluBackward: reluBackwardAVX512, relu2Backward: relu2BackwardAVX512, geluBackward: geluBackwardAVX512,

@@ -49,6 +49,7 @@ func (g *gen) elementwise() {
 		g.loop(g.length("y"), 4, func(_ int, m access) { m.store(g.fma(a, m.load(x), m.load(y)), y) }, nil)
 	})
 	g.unary("exp", "sets dst = eˣ.", 2, g.exp)
+	g.unary("log", "sets dst = ln x.", 1, g.log)
 	g.unary("tanh", "sets dst = tanh x.", 1, g.tanh)
 	g.unary("sigmoid", "sets dst = 1/(1+e⁻ˣ).", 2, g.sigmoid)
 	g.unary("erf", "sets dst = erf x.", 1, g.erf)

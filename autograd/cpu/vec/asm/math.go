@@ -15,6 +15,9 @@ var (
 	exp2Coefficients = []float64{0.69314706, 0.2402293, 0.05548528, 0.009675452, 0.0012467845, 0.00021612921}
 	// (2ᶠ-1)/f on |f| ≤ 1/2: 2.0e-9.
 	exp2NearCoefficients = []float64{0.6931472, 0.24022648, 0.055503324, 0.009618437, 0.0013398875, 0.00015353362}
+	// (ln(1+f) - f + f²/2)/f³ on √½ ≤ 1+f < √2 (Cephes).
+	logCoefficients = []float64{3.3333331174e-1, -2.4999993993e-1, 2.0000714765e-1, -1.6668057665e-1,
+		1.4249322787e-1, -1.2420140846e-1, 1.1676998740e-1, -1.1514610310e-1, 7.0376836292e-2}
 	// erfc(a/√2)/2·exp(a²/2)/t with t = 1/(1+0.26a), a ≥ 0: 1.9e-8.
 	millsCoefficients = []float64{0.10376364, 0.10294127, 0.10355448, 0.04902252, 0.16557505,
 		-0.15755787, 0.25720838, -0.1555733, 0.03106583}
@@ -23,6 +26,11 @@ var (
 )
 
 const millsScale = 0.26
+
+// ln2High is the first 15 bits of ln 2: its products with exponents are exact.
+// It is below ln 2, so that both parts have the same sign and an infinite
+// exponent gives no NaN.
+const ln2High = 0.693145751953125
 
 // exp returns eˣ. The argument is reduced to |r| ≤ ln2/2 by Cody and Waite's
 // two-part ln 2.
@@ -59,8 +67,8 @@ func (g *gen) expNegative(x vec) vec {
 // expReduced returns p and the integer n such that eˣ = p·2ⁿ.
 func (g *gen) expReduced(x vec) (p, n vec) {
 	n = g.round(g.mul(x, g.c(math.Log2E)))
-	r := g.fnma(n, g.c(0.693359375), x)
-	r = g.fnma(n, g.c(math.Ln2-0.693359375), r)
+	r := g.fnma(n, g.c(ln2High), x)
+	r = g.fnma(n, g.c(math.Ln2-ln2High), r)
 	p = g.polynomial(r, append([]float64{1, 1}, expCoefficients...)...)
 	return p, n
 }
@@ -95,6 +103,43 @@ func (g *gen) exp2(x vec) vec {
 	i := g.vec()
 	g.VCVTPS2DQ(n, i)
 	return g.mul(p, g.power(i))
+}
+
+// log returns ln x: x = m·2ᵉ with √½ ≤ m < √2, then Cephes' polynomial in m-1.
+func (g *gen) log(x vec) vec {
+	m, e := g.mantissa(x)
+	small := g.cmp(less, m, g.c(math.Sqrt2))
+	m = g.choose(small, m, g.mul(m, g.c(0.5)))
+	e = g.choose(small, e, g.add(e, g.c(1)))
+	f := g.sub(m, g.c(1))
+	s := g.mul(f, f)
+	p := g.mul(g.mul(g.polynomial(f, logCoefficients...), f), s)
+	p = g.fma(e, g.c(math.Ln2-ln2High), p)
+	p = g.fnma(s, g.c(0.5), p)
+	return g.fma(e, g.c(ln2High), g.add(f, p))
+}
+
+// mantissa returns 1 ≤ m < 2 and the exponent e of x = m·2ᵉ. 0 gives an e of
+// -inf, infinity one of +inf, negative numbers and NaN an m of NaN.
+func (g *gen) mantissa(x vec) (m, e vec) {
+	m, e = g.vec(), g.vec()
+	if g.lanes == 16 {
+		g.VGETMANTPS(operand.U8(8), x, m)
+		g.VGETEXPPS(x, e)
+		return m, e
+	}
+	tiny := g.cmp(less, x, g.c(0x1p-126))
+	normal := g.choose(tiny, g.mul(x, g.c(0x1p23)), x)
+	g.VPSRLD(operand.U8(23), normal, e)
+	g.VPSUBD(g.word(127), e, e)
+	g.VCVTDQ2PS(e, e)
+	e = g.choose(tiny, g.sub(e, g.c(23)), e)
+	m = g.or(g.and(normal, g.word(0x007fffff)), g.c(1))
+	infinite := g.cmp(equal, x, g.c(math.Inf(1)))
+	e = g.choose(infinite, g.c(math.Inf(1)), e)
+	e = g.choose(g.cmp(equal, x, g.c(0)), g.c(math.Inf(-1)), e)
+	bad := g.cmp(notGreaterEqual, x, g.c(0))
+	return g.choose(bad, g.c(math.NaN()), m), e
 }
 
 // sigmoid returns 1/(1+e⁻ˣ).

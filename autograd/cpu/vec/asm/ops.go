@@ -226,10 +226,11 @@ func (g *gen) round(a operand.Op) vec {
 
 // Comparison predicates of VCMPPS.
 const (
-	equal     = 0x00
-	less      = 0x01
-	unordered = 0x03
-	greater   = 0x1e
+	equal           = 0x00
+	less            = 0x01
+	unordered       = 0x03
+	notGreaterEqual = 0x09
+	greater         = 0x1e
 )
 
 // cmp compares a with b; the mask is a k register or a vector.
