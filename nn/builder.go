@@ -125,7 +125,13 @@ func (b *Builder) HeadNorm(name string, x *autograd.Node, heads int) *autograd.N
 
 // RoPE rotates the heads of x (N, heads·hd) by their positions.
 func (b *Builder) RoPE(x *autograd.Node, heads int) *autograd.Node {
-	return autograd.RoPE(x, b.Positions, autograd.RoPEConfig{Heads: heads, Length: b.config.Context, Theta: b.config.RopeTheta})
+	return autograd.RoPE(x, b.Positions, autograd.RoPEConfig{Heads: heads, Length: b.Span(), Theta: b.config.RopeTheta})
+}
+
+// Sinusoids looks up the positions in the constant table of Vaswani et al. 2017:
+// (N) → (N, D).
+func (b *Builder) Sinusoids(name string) *autograd.Node {
+	return autograd.Embedding(b.Positions, b.Graph.SinusoidalTable(b.name(name), b.Span(), b.config.Width))
 }
 
 // Dropout drops elements of x in a training graph and returns x in others.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 )
 
 // ErrNoCounterpart says that no architecture of transformers computes a model.
@@ -244,9 +243,6 @@ func CheckFamily(c Config, family string) error {
 	err := c.Validate()
 	if c.Vocab == 0 {
 		err = errors.Join(err, errors.New("model.vocab: is missing: it is the size of the tokenizer"))
-	}
-	if err == nil && int64(c.Vocab)*int64(c.Width) > math.MaxInt32*64 {
-		err = fmt.Errorf("model.vocab: a table of %d × %d is too large", c.Vocab, c.Width)
 	}
 	return err
 }

@@ -22,7 +22,7 @@ type Model interface {
 type Inputs struct {
 	Batch, Length int            // B, T
 	IDs           *autograd.Node // "ids" (N) int32, in [0, V)
-	Positions     *autograd.Node // "positions" (N) int32, in [0, context)
+	Positions     *autograd.Node // "positions" (N) int32, in [0, Span())
 	Segments      *autograd.Node // "segments" (N) int32: tokens attend inside equal ones, negative is padding
 	RNG           *autograd.Node // "rng" (4) int32: seed low, seed high, step low, step high
 	Cache         *Cache
@@ -33,6 +33,15 @@ type Inputs struct {
 type Cache struct {
 	Rows     int
 	Position *autograd.Node // "position" (B) int32: rows that the caches hold already
+}
+
+// Span is the number of positions that a sequence may have: T, or the rows of
+// the caches.
+func (in Inputs) Span() int {
+	if in.Cache != nil {
+		return in.Cache.Rows
+	}
+	return in.Length
 }
 
 // NewInputs declares "ids" and "positions" for batch sequences of length

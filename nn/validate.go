@@ -70,7 +70,7 @@ func (f *faults) sizes(c Config) {
 }
 
 func (f *faults) common(c Config) {
-	if c.Dropout < 0 || c.Dropout >= 1 {
+	if !(c.Dropout >= 0 && c.Dropout < 1) {
 		f.add("dropout", "%g is outside [0, 1): 0 turns it off", c.Dropout)
 	}
 	if _, ok := activations[c.Activation]; !ok {

@@ -52,10 +52,11 @@ var ErrNotFinite = errors.New("the logits are not finite: the model's weights ha
 
 // Sampler chooses tokens. It allocates nothing after NewSampler.
 type Sampler struct {
-	cfg    Sampling
-	source *rand.PCG
-	order  ranking
-	seen   []bool // by token: whether history holds it
+	cfg     Sampling
+	source  *rand.PCG
+	weights []float64 // by token
+	order   ranking
+	seen    []bool // by token: whether history holds it
 }
 
 // NewSampler returns a sampler for logits of vocab tokens.
@@ -70,10 +71,11 @@ func NewSampler(cfg Sampling, vocab int) (*Sampler, error) {
 		cfg.TopK = vocab
 	}
 	return &Sampler{
-		cfg:    cfg,
-		source: rand.NewPCG(cfg.Seed, 0x9E3779B97F4A7C15),
-		order:  ranking{heap: make([]candidate, 0, vocab)},
-		seen:   make([]bool, vocab),
+		cfg:     cfg,
+		source:  rand.NewPCG(cfg.Seed, 0x9E3779B97F4A7C15),
+		weights: make([]float64, vocab),
+		order:   ranking{heap: make([]candidate, 0, vocab)},
+		seen:    make([]bool, vocab),
 	}, nil
 }
 
@@ -95,13 +97,23 @@ func (s *Sampler) Next(logits []float32, history []int32) (int32, error) {
 	if s.cfg.Temperature == 0 {
 		return int32(top), nil
 	}
-	// weights are the probabilities times a constant: that of top is 1.
-	peak, scale := float64(logits[top]), 1/s.cfg.Temperature
-	weight := func(x float32) float64 { return math.Exp((float64(x) - peak) * scale) }
+	total := s.weigh(logits, float64(logits[top]))
 	if s.cfg.TopK == len(logits) && s.cfg.TopP == 1 {
-		return s.draw(logits, weight), nil
+		return s.draw(), nil
 	}
-	return s.drawBest(logits, weight), nil
+	return s.drawBest(total), nil
+}
+
+// weigh sets weights to the probabilities times a constant, so that the largest,
+// that of the logit peak, is 1, and returns their sum.
+func (s *Sampler) weigh(logits []float32, peak float64) float64 {
+	total, scale := 0.0, 1/s.cfg.Temperature
+	for i, x := range logits {
+		w := math.Exp((float64(x) - peak) * scale)
+		s.weights[i] = w
+		total += w
+	}
+	return total
 }
 
 func (s *Sampler) penalise(logits []float32, history []int32) {
@@ -127,16 +139,16 @@ func (s *Sampler) penalise(logits []float32, history []int32) {
 func (s *Sampler) uniform() float64 { return float64(s.source.Uint64()>>11) / (1 << 53) }
 
 // draw samples from all tokens but those below MinP.
-func (s *Sampler) draw(logits []float32, weight func(float32) float64) int32 {
+func (s *Sampler) draw() int32 {
 	sum := 0.0
-	for _, x := range logits {
-		if w := weight(x); w >= s.cfg.MinP {
+	for _, w := range s.weights {
+		if w >= s.cfg.MinP {
 			sum += w
 		}
 	}
 	target, last := s.uniform()*sum, 0
-	for i, x := range logits {
-		if w := weight(x); w >= s.cfg.MinP && w > 0 {
+	for i, w := range s.weights {
+		if w >= s.cfg.MinP && w > 0 {
 			last = i
 			if target -= w; target < 0 {
 				break
@@ -146,17 +158,15 @@ func (s *Sampler) draw(logits []float32, weight func(float32) float64) int32 {
 	return int32(last)
 }
 
-// drawBest samples from the most likely tokens that TopK, TopP and MinP leave.
-func (s *Sampler) drawBest(logits []float32, weight func(float32) float64) int32 {
-	total := 0.0
+// drawBest samples from the most likely tokens that TopK, TopP and MinP leave;
+// total is the sum of all weights.
+func (s *Sampler) drawBest(total float64) int32 {
 	s.order.reset()
-	for i, x := range logits {
-		w := weight(x)
+	for i, w := range s.weights {
 		s.order.add(candidate{w, int32(i)})
-		total += w
 	}
 	s.order.build()
-	if s.cfg.TopK < len(logits) { // the probabilities are those among the best k
+	if s.cfg.TopK < len(s.weights) { // the probabilities are those among the best k
 		total = 0
 		for i := range s.cfg.TopK {
 			total += s.order.at(i).weight

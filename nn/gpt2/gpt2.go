@@ -50,7 +50,7 @@ func (m *Model) forward(b *nn.Builder) (hidden, head *autograd.Node) {
 		case nn.Learned:
 			x = autograd.Add(x, autograd.Embedding(b.Positions, b.Embedding("wpe", c.Context, c.Width)))
 		case nn.Sinusoidal:
-			x = autograd.Add(x, autograd.Embedding(b.Positions, b.Graph.SinusoidalTable("wpe", c.Context, c.Width)))
+			x = autograd.Add(x, b.Sinusoids("wpe"))
 		}
 		x = b.Dropout(x)
 		for i := range c.Layers {

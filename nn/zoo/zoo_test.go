@@ -112,6 +112,21 @@ func TestConfigRoundTrip(t *testing.T) {
 	}
 }
 
+func TestGenerationJSON(t *testing.T) {
+	for _, want := range []nn.SpecialTokens{{BOS: 0, PAD: 5, EOS: []int{7}}, {BOS: -1, PAD: -1}} {
+		text, err := nn.GenerationJSON(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := nn.ParseSpecialTokens(text); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("read back %+v, %v, want %+v", got, err, want)
+		}
+	}
+	if _, err := nn.ParseSpecialTokens([]byte(`{"eos_token_id":"</s>"}`)); err == nil || !strings.Contains(err.Error(), "eos_token_id") {
+		t.Errorf("a token instead of its id: %v", err)
+	}
+}
+
 func TestCounterparts(t *testing.T) {
 	for name, want := range map[string]string{
 		"gpt2": "GPT2LMHeadModel", "gpt2 untied": "GPT2LMHeadModel", "llama bias": "LlamaForCausalLM", "llama": "LlamaForCausalLM",

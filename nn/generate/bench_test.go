@@ -1,0 +1,69 @@
+package generate_test
+
+import (
+	"testing"
+
+	"gotrain/autograd/cpu"
+	"gotrain/autograd/exec"
+	"gotrain/autograd/ir"
+	"gotrain/nn"
+	"gotrain/nn/generate"
+	"gotrain/nn/zoo"
+)
+
+// BenchmarkGPT2 is the 124-million-parameter GPT-2 with random weights: a
+// prompt of 512 tokens, and single tokens, which read every weight once (0.5 GB
+// a token).
+func BenchmarkGPT2(b *testing.B) {
+	m, err := zoo.New(nn.Config{Family: nn.GPT2, Layers: 12, Heads: 12, Width: 768, Context: 1024, Vocab: 50257})
+	if err != nil {
+		b.Fatal(err)
+	}
+	backend, err := cpu.New(cpu.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer backend.Close()
+	store := exec.NewStore(backend)
+	for _, p := range m.Params() {
+		if _, err := store.Ensure(p.Name, ir.F32, p.Shape); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := nn.Initialize(m.Params(), 1, store.Write); err != nil {
+		b.Fatal(err)
+	}
+	g, err := generate.New(m, store, generate.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	prompt := make([]int32, 512)
+	for _, c := range []struct {
+		name   string
+		tokens []int32
+	}{{"prompt", prompt}, {"token", prompt[:1]}} {
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				g.Truncate(len(prompt) - len(c.tokens))
+				if err := g.Append(c.tokens...); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N*len(c.tokens))/b.Elapsed().Seconds(), "tokens/s")
+		})
+	}
+}
+
+// BenchmarkInitialize draws the weights of a 124-million-parameter GPT-2.
+func BenchmarkInitialize(b *testing.B) {
+	m, err := zoo.New(nn.Config{Family: nn.GPT2, Layers: 12, Heads: 12, Width: 768, Context: 1024, Vocab: 50257})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(4 * nn.SizeOf(m).Params)
+	for b.Loop() {
+		if err := nn.Initialize(m.Params(), 1, func(string, []float32) error { return nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
