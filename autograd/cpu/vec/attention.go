@@ -142,14 +142,15 @@ func (v *Impl) AttentionForward(a *Attention, t *AttentionTensors, batch, head, 
 	out := t.Out.Data[(batch*a.T+q0)*t.Out.LD+head*hd:]
 	lse := t.LSE[(batch*a.Heads+head)*a.T+q0:][:w.nq]
 	v.log(lse, w.sum)
+	inverse := w.alpha
 	for i := range lse {
-		inv := float32(0)
-		if w.sum[i] != 0 {
-			inv = 1 / w.sum[i]
-		}
-		v.scale(out[i*t.Out.LD:][:hd], w.out[i*padded:][:hd], inv)
 		lse[i] += w.max[i] * math.Ln2
+		inverse[i] = 0
+		if w.sum[i] != 0 {
+			inverse[i] = 1 / w.sum[i]
+		}
 	}
+	v.scaleRows(out, t.Out.LD, w.out, padded, w.nq, hd, inverse, false)
 }
 
 // lowestScore stands for the maximum of no scores. It is finite so that the

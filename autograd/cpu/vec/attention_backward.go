@@ -52,14 +52,12 @@ func (v *Impl) AttentionBackward(a *Attention, t *AttentionTensors, batch, kvHea
 // backwardRows clears dQ of one head and prepares lse·log₂e and Scale·D of its
 // rows.
 func (v *Impl) backwardRows(a *Attention, t *AttentionTensors, batch, head int, lse, d []float32) {
-	hd := a.HeadDim
+	hd, first := a.HeadDim, batch*a.T
+	out, dOut := t.Out.Data[first*t.Out.LD+head*hd:], t.DOut.Data[first*t.DOut.LD+head*hd:]
+	v.rowDots(d, out, t.Out.LD, dOut, t.DOut.LD, hd, a.Scale)
+	v.scale(lse, t.LSE[(batch*a.Heads+head)*a.T:], math.Log2E)
 	for i := range a.T {
-		token := batch*a.T + i
-		out := t.Out.Data[token*t.Out.LD+head*hd:][:hd]
-		dOut := t.DOut.Data[token*t.DOut.LD+head*hd:][:hd]
-		d[i] = a.Scale * float32(v.dot(out, dOut))
-		lse[i] = t.LSE[(batch*a.Heads+head)*a.T+i] * math.Log2E
-		clear(t.DQ.Data[token*t.DQ.LD+head*hd:][:hd])
+		clear(t.DQ.Data[(first+i)*t.DQ.LD+head*hd:][:hd])
 	}
 }
 
@@ -127,7 +125,8 @@ func (v *Impl) backwardQueries(w *backwardTile, t *AttentionTensors, batch, head
 		v.copyPadded(w.q, w.padded, t.Q.Data[row*t.Q.LD+head*hd:], t.Q.LD, nq, hd)
 		v.copyPadded(w.dOut, w.padded, t.DOut.Data[row*t.DOut.LD+head*hd:], t.DOut.LD, nq, hd)
 		v.backwardPair(w, mask, q0, nq, lse[q0:], d[q0:])
-		v.addRows(w, t.DQ.Data[row*t.DQ.LD+head*hd:], t.DQ.LD, q0, nq)
+		r0, r1 := a.queriesOf(q0, nq, w.k0, w.k0+w.nk)
+		v.scaleRows(t.DQ.Data[(row+r0)*t.DQ.LD+head*hd:], t.DQ.LD, w.dq[r0*w.padded:], w.padded, r1-r0, hd, nil, true)
 	}
 }
 
@@ -188,16 +187,6 @@ func (w *backwardTile) maskGrad(q0, i0, i1, c0, c1 int) {
 			if w.qSeg[i] != w.kSeg[j] || w.kSeg[j] < 0 {
 				p[j], ds[j] = 0, 0
 			}
-		}
-	}
-}
-
-// addRows adds the tile's dQ to the rows of queries that see one of its keys.
-func (v *Impl) addRows(w *backwardTile, dq []float32, ld, q0, nq int) {
-	for i := range nq {
-		if lo, hi := w.a.keysOf(w.k0, w.nk, q0+i, q0+i+1); lo < hi {
-			row := dq[i*ld:][:w.a.HeadDim]
-			v.add(row, row, w.dq[i*w.padded:][:w.a.HeadDim])
 		}
 	}
 }

@@ -12,7 +12,7 @@ func (v *Impl) AttentionDecode(out, q []float32, k, values Heads, keys int, scal
 		return
 	}
 	p := scratch[:keys]
-	v.rowDots(p, k.Data, k.LD, q, scale)
+	v.rowDots(p, k.Data, k.LD, q, 0, hd, scale)
 	inv := 1 / float32(v.expSum(p, p, 1, v.max(p)))
 	full := hd / lanes * lanes
 	if full > 0 {

@@ -2,13 +2,14 @@ package vec
 
 import "math"
 
-// copyPadded is [Impl.Copy2D] into rows of ldd columns of which those after
+// copyPadded copies rows×cols of src to rows of ldd columns of which those after
 // cols are cleared.
 func (v *Impl) copyPadded(dst []float32, ldd int, src []float32, lds, rows, cols int) {
-	for r := range rows {
-		row := dst[r*ldd:][:ldd]
-		copy(row[:cols], src[r*lds:][:cols])
-		clear(row[cols:])
+	v.scaleRows(dst, ldd, src, lds, rows, cols, nil, false)
+	if cols < ldd {
+		for r := range rows {
+			clear(dst[r*ldd+cols : (r+1)*ldd])
+		}
 	}
 }
 
@@ -88,13 +89,33 @@ func probGradGeneric(p, ds []float32, ld, rows, n int, lse, d []float32) {
 	}
 }
 
-// rowDotsGeneric sets dst[r] = scale·Σ_j x[r·ld + j]·y[j].
-func rowDotsGeneric(dst, x []float32, ld int, y []float32, scale float32) {
+// rowDotsGeneric sets dst[r] = scale·Σ_j x[r, j]·y[r, j] for rows of n columns;
+// ldy is 0 when y is one row.
+func rowDotsGeneric(dst, x []float32, ldx int, y []float32, ldy, n int, scale float32) {
 	for r := range dst {
 		var s float32
-		for j, e := range x[r*ld:][:len(y)] {
-			s += e * y[j]
+		yRow := y[r*ldy:][:n]
+		for j, e := range x[r*ldx:][:n] {
+			s += e * yRow[j]
 		}
 		dst[r] = scale * s
+	}
+}
+
+// scaleRowsGeneric sets dst[r, j] = f[r]·src[r, j], or adds it to dst; f nil
+// stands for ones.
+func scaleRowsGeneric(dst []float32, ldd int, src []float32, lds, rows, cols int, f []float32, add bool) {
+	for r := range rows {
+		to, c := dst[r*ldd:][:cols], float32(1)
+		if f != nil {
+			c = f[r]
+		}
+		for j, e := range src[r*lds:][:cols] {
+			if add {
+				to[j] += c * e
+			} else {
+				to[j] = c * e
+			}
+		}
 	}
 }

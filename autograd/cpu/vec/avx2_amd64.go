@@ -259,7 +259,12 @@ func softmaxLanesAVX2(s *float32, ld int, rows int, max *float32, sum *float32, 
 //go:noescape
 func probGradAVX2(p *float32, ds *float32, ld int, rows int, n int, lse *float32, d *float32)
 
-// rowDotsAVX2 sets dst[r] = scale·Σ_j x[r·ld + j]·y[j].
+// rowDotsAVX2 is rowDotsGeneric.
 //
 //go:noescape
-func rowDotsAVX2(dst []float32, x *float32, ld int, y []float32, scale float32)
+func rowDotsAVX2(dst []float32, x *float32, ldx int, y *float32, ldy int, n int, scale float32)
+
+// scaleRowsAVX2 is scaleRowsGeneric.
+//
+//go:noescape
+func scaleRowsAVX2(dst *float32, ldd int, src *float32, lds int, rows int, cols int, f *float32, add bool)

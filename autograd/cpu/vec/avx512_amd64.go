@@ -264,7 +264,12 @@ func softmaxLanesAVX512(s *float32, ld int, rows int, max *float32, sum *float32
 //go:noescape
 func probGradAVX512(p *float32, ds *float32, ld int, rows int, n int, lse *float32, d *float32)
 
-// rowDotsAVX512 sets dst[r] = scale·Σ_j x[r·ld + j]·y[j].
+// rowDotsAVX512 is rowDotsGeneric.
 //
 //go:noescape
-func rowDotsAVX512(dst []float32, x *float32, ld int, y []float32, scale float32)
+func rowDotsAVX512(dst []float32, x *float32, ldx int, y *float32, ldy int, n int, scale float32)
+
+// scaleRowsAVX512 is scaleRowsGeneric.
+//
+//go:noescape
+func scaleRowsAVX512(dst *float32, ldd int, src *float32, lds int, rows int, cols int, f *float32, add bool)

@@ -21,9 +21,7 @@ func (v *Impl) ScatterAddRows(table, src []float32, ids []int32, d, lo, hi int) 
 // Copy2D copies a block of rows×cols from src to dst; ldd and lds are their
 // leading dimensions.
 func (v *Impl) Copy2D(dst []float32, ldd int, src []float32, lds, rows, cols int) {
-	for r := range rows {
-		copy(dst[r*ldd:][:cols], src[r*lds:][:cols])
-	}
+	v.scaleRows(dst, ldd, src, lds, rows, cols, nil, false)
 }
 
 // Transpose sets dst[c, r] = src[r, c] for a block of rows×cols of src; ldd and

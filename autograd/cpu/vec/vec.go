@@ -81,7 +81,8 @@ type Impl struct {
 	tile         func(c []float32, ldc, m, n, k int, a []float32, as, ak int, b []float32, ldb int, rowScale []float32)
 	softmaxLanes func(s []float32, ld, rows int, max, sum, alpha []float32)
 	probGrad     func(p, ds []float32, ld, rows, n int, lse, d []float32)
-	rowDots      func(dst, x []float32, ld int, y []float32, scale float32)
+	rowDots      func(dst, x []float32, ldx int, y []float32, ldy, n int, scale float32)
+	scaleRows    func(dst []float32, ldd int, src []float32, lds, rows, cols int, f []float32, add bool)
 }
 
 // Generic is the pure Go implementation: the definition of every kernel.
@@ -120,7 +121,7 @@ var Generic = &Impl{
 	transpose: transposeGeneric,
 
 	tile: tileGeneric, softmaxLanes: softmaxLanesGeneric,
-	probGrad: probGradGeneric, rowDots: rowDotsGeneric,
+	probGrad: probGradGeneric, rowDots: rowDotsGeneric, scaleRows: scaleRowsGeneric,
 }
 
 // Name is "generic", "avx2" or "avx512".

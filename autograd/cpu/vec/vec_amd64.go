@@ -52,6 +52,7 @@ func avx2() *Impl {
 		softmaxLanes: softmaxLanesBy(softmaxLanesAVX2, 8),
 		probGrad:     probGradBy(probGradAVX2),
 		rowDots:      rowDotsBy(rowDotsAVX2),
+		scaleRows:    scaleRowsBy(scaleRowsAVX2),
 	}
 }
 
@@ -94,5 +95,6 @@ func avx512() *Impl {
 		softmaxLanes: softmaxLanesBy(softmaxLanesAVX512, 16),
 		probGrad:     probGradBy(probGradAVX512),
 		rowDots:      rowDotsBy(rowDotsAVX512),
+		scaleRows:    scaleRowsBy(scaleRowsAVX512),
 	}
 }

@@ -137,11 +137,26 @@ func probGradBy(f func(p, ds *float32, ld, rows, n int, lse, d *float32)) func(p
 	}
 }
 
-func rowDotsBy(f func(dst []float32, x *float32, ld int, y []float32, scale float32)) func(dst, x []float32, ld int, y []float32, scale float32) {
-	return func(dst, x []float32, ld int, y []float32, scale float32) {
-		if len(dst) > 0 {
-			_ = x[(len(dst)-1)*ld+len(y)-1]
-			f(dst, &x[0], ld, y, scale)
+func rowDotsBy(f func(dst []float32, x *float32, ldx int, y *float32, ldy, n int, scale float32)) func(dst, x []float32, ldx int, y []float32, ldy, n int, scale float32) {
+	return func(dst, x []float32, ldx int, y []float32, ldy, n int, scale float32) {
+		if rows := len(dst); rows > 0 {
+			_, _ = x[(rows-1)*ldx+n-1], y[(rows-1)*ldy+n-1]
+			f(dst, &x[0], ldx, &y[0], ldy, n, scale)
 		}
+	}
+}
+
+func scaleRowsBy(vectors func(dst *float32, ldd int, src *float32, lds, rows, cols int, f *float32, add bool),
+) func(dst []float32, ldd int, src []float32, lds, rows, cols int, f []float32, add bool) {
+	return func(dst []float32, ldd int, src []float32, lds, rows, cols int, f []float32, add bool) {
+		if rows <= 0 || cols <= 0 {
+			return
+		}
+		_, _ = dst[(rows-1)*ldd+cols-1], src[(rows-1)*lds+cols-1]
+		var scale *float32
+		if f != nil {
+			scale = &f[:rows][0]
+		}
+		vectors(&dst[0], ldd, &src[0], lds, rows, cols, scale, add)
 	}
 }

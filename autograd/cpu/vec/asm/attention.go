@@ -24,6 +24,7 @@ func (g *gen) attention() {
 	g.softmaxLanes()
 	g.probGrad()
 	g.rowDots()
+	g.scaleRows()
 }
 
 // tile emits C[m×n] = rowScale·C + A·B for n = vectors·lanes, with a loop of
@@ -215,12 +216,13 @@ func (g *gen) probGrad() {
 }
 
 func (g *gen) rowDots() {
-	g.kernel("rowDots", "func(dst []float32, x *float32, ld int, y []float32, scale float32)",
-		"sets dst[r] = scale·Σ_j x[r·ld + j]·y[j].", func() {
-			dst, x, ld, y := g.pointer("dst"), g.pointer("*x"), g.integer("ld"), g.pointer("y")
-			n := g.length("y")
-			scale := g.scalar("scale")
-			g.SHLQ(operand.U8(2), ld)
+	g.kernel("rowDots", "func(dst []float32, x *float32, ldx int, y *float32, ldy, n int, scale float32)",
+		"is rowDotsGeneric.", func() {
+			dst, x, ldx := g.pointer("dst"), g.pointer("*x"), g.integer("ldx")
+			y, ldy := g.pointer("*y"), g.integer("ldy")
+			n, scale := g.integer("n"), g.scalar("scale")
+			g.SHLQ(operand.U8(2), ldx)
+			g.SHLQ(operand.U8(2), ldy)
 			g.counted(g.length("dst"), func() {
 				acc := []vec{g.zero(), g.zero()}
 				g.loop(n, 2, func(u int, m access) { g.VFMADD231PS(m.load(x), m.load(y), acc[u]) }, nil)
@@ -228,7 +230,35 @@ func (g *gen) rowDots() {
 				g.VMULSS(scale.AsX(), total.AsX(), total.AsX())
 				g.VMOVSS(total.AsX(), operand.Mem{Base: dst})
 				g.ADDQ(operand.I8(4), dst)
-				g.ADDQ(ld, x)
+				g.ADDQ(ldx, x)
+				g.ADDQ(ldy, y)
+			})
+		})
+}
+
+func (g *gen) scaleRows() {
+	g.kernel("scaleRows", "func(dst *float32, ldd int, src *float32, lds, rows, cols int, f *float32, add bool)",
+		"is scaleRowsGeneric.", func() {
+			dst, ldd := g.pointer("*dst"), g.integer("ldd")
+			src, lds := g.pointer("*src"), g.integer("lds")
+			cols, f, add := g.integer("cols"), g.pointer("*f"), g.GP64()
+			g.Load(g.Param("add"), add.As8())
+			g.MOVBLZX(add.As8(), add.As32())
+			g.SHLQ(operand.U8(2), ldd)
+			g.SHLQ(operand.U8(2), lds)
+			scale := g.copyOf(g.c(1))
+			g.counted(g.integer("rows"), func() {
+				g.unlessNil(f, func() {
+					g.VBROADCASTSS(operand.Mem{Base: f}, scale)
+					g.ADDQ(operand.I8(4), f)
+				})
+				g.loop(cols, 2, func(_ int, m access) {
+					r := g.mul(scale, m.load(src))
+					g.unlessNil(add, func() { g.VADDPS(m.load(dst), r, r) })
+					m.store(r, dst)
+				}, nil)
+				g.ADDQ(ldd, dst)
+				g.ADDQ(lds, src)
 			})
 		})
 }
