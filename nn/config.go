@@ -27,7 +27,7 @@ type Config struct {
 	Width   int    `yaml:"width" json:"width"`                           // D
 	FFN     int    `yaml:"ffn,omitempty" json:"ffn,omitempty"`           // F; default gpt2 4·width, llama 8/3·width rounded up to 64
 	Context int    `yaml:"context" json:"context"`                       // most tokens of a sequence
-	Vocab   int    `yaml:"vocab,omitempty" json:"vocab,omitempty"`       // V; 0 takes the tokenizer's
+	Vocab   int    `yaml:"vocab" json:"vocab,omitempty"`                 // V; 0 takes the tokenizer's
 
 	// Dropout zeroes embeddings and the results of both branches of a block,
 	// in training only. Attention weights are never dropped.
@@ -42,10 +42,10 @@ type Config struct {
 	// RopeTheta is the base of the rotary frequencies; default 10000.
 	RopeTheta float64 `yaml:"rope_theta,omitempty" json:"rope_theta,omitempty"`
 	// QKNorm normalises the query and key of each head, as Qwen 3 does.
-	QKNorm bool `yaml:"qk_norm,omitempty" json:"qk_norm,omitempty"`
+	QKNorm bool `yaml:"qk_norm" json:"qk_norm,omitempty"`
 	// SlidingWindow limits a token to the last so many, itself included, as
 	// Mistral does; 0 means all.
-	SlidingWindow int `yaml:"sliding_window,omitempty" json:"sliding_window,omitempty"`
+	SlidingWindow int `yaml:"sliding_window" json:"sliding_window,omitempty"`
 
 	// InitStd is the standard deviation of the first weights; default 0.02.
 	InitStd float64 `yaml:"init_std,omitempty" json:"init_std,omitempty"`

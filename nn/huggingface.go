@@ -214,26 +214,6 @@ func read[T any](h HF, key string, absent T) T {
 	return v
 }
 
-// MatchNames maps names of stored tensors to those of m's parameters. Files of
-// a model without its head, such as the published GPT-2, lack the prefix
-// "transformer." or "model."; tensors that are no parameters, such as masks,
-// are left out.
-func MatchNames(m Model, stored []string, prefix string) map[string]string {
-	known := map[string]bool{}
-	for _, p := range m.Params() {
-		known[p.Name] = true
-	}
-	names := map[string]string{}
-	for _, s := range stored {
-		if known[s] {
-			names[s] = s
-		} else if known[prefix+s] {
-			names[s] = prefix + s
-		}
-	}
-	return names
-}
-
 // CheckFamily is Validate for the constructor of a family, which needs the
 // vocabulary too.
 func CheckFamily(c Config, family string) error {

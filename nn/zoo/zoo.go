@@ -63,26 +63,36 @@ func ParseConfig(text []byte) (nn.Config, error) {
 }
 
 // MatchNames maps the names of the tensors in a Hugging Face file to those of
-// m's parameters. Tensors that are no parameters, such as the masks of old
-// GPT-2 files or a copy of a tied head, are left out; a parameter without
-// tensor is an error.
+// m's parameters. Files of a model without its head, such as the published
+// GPT-2, lack the prefix "transformer." or "model.". Tensors that are no
+// parameters, such as masks or a copy of a tied head, are left out; a parameter
+// without tensor is an error.
 func MatchNames(m nn.Model, stored []string) (map[string]string, error) {
-	var prefix string
+	missing := map[string]nn.Param{}
+	for _, p := range m.Params() {
+		missing[p.Name] = p
+	}
+	prefix := ""
 	for _, f := range families() {
 		if f.name == m.Config().Family {
 			prefix = f.prefix
 		}
 	}
-	names := nn.MatchNames(m, stored, prefix)
-	found := map[string]bool{}
-	for _, p := range names {
-		found[p] = true
-	}
-	var missing []error
-	for _, p := range m.Params() {
-		if !found[p.Name] {
-			missing = append(missing, fmt.Errorf("there is no tensor for parameter %q %s", p.Name, p.Shape))
+	names := map[string]string{}
+	for _, tensor := range stored {
+		for _, name := range []string{tensor, prefix + tensor} {
+			if _, ok := missing[name]; ok {
+				names[tensor] = name
+				delete(missing, name)
+				break
+			}
 		}
 	}
-	return names, errors.Join(missing...)
+	var faults []error
+	for _, p := range m.Params() {
+		if _, ok := missing[p.Name]; ok {
+			faults = append(faults, fmt.Errorf("there is no tensor for parameter %q %s", p.Name, p.Shape))
+		}
+	}
+	return names, errors.Join(faults...)
 }
