@@ -164,7 +164,7 @@ func MkdirAll(fsys FS, name string) error {
 		}
 		return nil
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	if !errors.Is(err, fs.ErrNotExist) || parent == name {
 		return err
 	}
 	if err := MkdirAll(fsys, parent); err != nil {
