@@ -87,20 +87,32 @@ func Load(path string, b exec.Backend, fsys vfs.FS, families Families) (*Loaded,
 	return l, nil
 }
 
-// readState reads trainer_state.json, if it is there.
-func (l *Loaded) readState() error {
-	file := filepath.Join(l.Dir, StateFile)
+// ReadState reads trainer_state.json of a checkpoint. The error is
+// os.ErrNotExist's in a directory that training did not write.
+func ReadState(dir string) (*State, error) {
+	file := filepath.Join(dir, StateFile)
 	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var s State
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return &s, nil
+}
+
+// readState takes what trainer_state.json tells, if it is there.
+func (l *Loaded) readState() error {
+	s, err := ReadState(l.Dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(raw, &l.State); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	return configfile.Decode(file, []byte(l.State.Config), &l.Config)
+	l.State = *s
+	return configfile.Decode(filepath.Join(l.Dir, StateFile), []byte(s.Config), &l.Config)
 }
 
 func (l *Loaded) loadModel(families Families) error {

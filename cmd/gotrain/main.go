@@ -1,10 +1,15 @@
 // Command gotrain trains, evaluates and samples transformer language models.
+//
+// Results go to standard output, with --json as one JSON object; progress and
+// errors go to standard error. Exit codes: 0 done, 1 failed, 2 wrong use or
+// wrong configuration, 75 stopped on request and saved: run me again.
 package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -14,9 +19,9 @@ import (
 
 // Exit codes, part of the contract with scripts.
 const (
-	exitFailed  = 1  // the command failed
-	exitUsage   = 2  // wrong use or wrong configuration
-	exitRequeue = 75 // stopped on request and saved: run me again
+	exitFailed  = 1
+	exitUsage   = 2
+	exitRequeue = 75
 )
 
 // usageError is wrong use of the command line or a wrong configuration.
@@ -25,27 +30,49 @@ type usageError struct{ error }
 // Unwrap returns the fault itself.
 func (e usageError) Unwrap() error { return e.error }
 
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// failure is what a command's work came to; an error that is none comes from
+// cobra, before the work: wrong use.
+type failure struct{ error }
+
+// Unwrap returns the fault itself.
+func (e failure) Unwrap() error { return e.error }
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGUSR1)
-	err := newRoot().ExecuteContext(ctx)
+	// The first interrupt asks for an orderly end, the second one ends at once.
+	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt) })
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
-	os.Exit(exitCode(err))
+	os.Exit(code)
 }
 
-// exitCode prints err and returns the code that it stands for.
+// run executes one command line and returns its exit code.
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintln(errOut, "gotrain:", err)
+	}
+	return exitCode(err)
+}
+
 func exitCode(err error) int {
 	var usage usageError
+	var failed failure
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, train.ErrStopped):
-		fmt.Fprintln(os.Stderr, "gotrain:", err)
 		return exitRequeue
-	case errors.As(err, &usage):
-		fmt.Fprintln(os.Stderr, "gotrain:", err)
+	case errors.As(err, &usage), !errors.As(err, &failed):
 		return exitUsage
 	default:
-		fmt.Fprintln(os.Stderr, "gotrain:", err)
 		return exitFailed
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,12 +28,21 @@ func (f *runFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.resume, "resume", "auto", "auto: go on from the newest checkpoint of the run; none: set the run aside and begin anew; or a checkpoint `DIR`")
 	c.Flags().StringVar(&f.dir, "run", "", "run directory `DIR` (default: the configuration's run.dir)")
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "check everything and print the plan; train nothing")
-	c.MarkFlagRequired("config")
+	complete(c, "config", filesWith("yaml", "yml"))
+	complete(c, "device", devices)
+	complete(c, "resume", func(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+		found, _ := models(c, args, word)
+		return append(found, "auto", "none"), cobra.ShellCompDirectiveNoFileComp
+	})
+	complete(c, "run", directories)
 }
 
 // load reads the configuration with the flags applied.
-func (f *runFlags) load() (train.Config, error) {
-	set := f.set
+func (f *runFlags) load(c *cobra.Command) (train.Config, error) {
+	if err := require(c, "config"); err != nil {
+		return train.Config{}, usageError{err}
+	}
+	set := slices.Clone(f.set)
 	if f.dir != "" {
 		set = append(set, fmt.Sprintf("run.dir=%q", f.dir))
 	}
@@ -55,9 +65,12 @@ func newPretrain() *cobra.Command {
   gotrain pretrain --config configs/opticks.yaml --set train.steps=100 --run /tmp/short`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := f.load()
+			cfg, err := f.load(c)
 			if err != nil {
 				return err
+			}
+			if f.dryRun {
+				return dryRun(c, cfg, f.resume)
 			}
 			return trainRun(c, cfg, f.resume)
 		},
@@ -68,10 +81,11 @@ func newPretrain() *cobra.Command {
 
 func newResume() *cobra.Command {
 	return &cobra.Command{
-		Use:     "resume RUN_DIR",
-		Short:   "Continue a run from its newest good checkpoint with its saved configuration",
-		Example: "  gotrain resume runs/opticks",
-		Args:    oneArg("RUN_DIR"),
+		Use:               "resume RUN_DIR",
+		Short:             "Continue a run from its newest good checkpoint with its saved configuration",
+		Example:           "  gotrain resume runs/opticks",
+		Args:              oneArg("RUN_DIR"),
+		ValidArgsFunction: directories,
 		RunE: func(c *cobra.Command, args []string) error {
 			cfg, err := train.LoadConfig(train.ConfigPath(args[0]), nil)
 			if errors.Is(err, os.ErrNotExist) {
@@ -93,27 +107,12 @@ func trainRun(c *cobra.Command, cfg train.Config, resume string) error {
 		return err
 	}
 	defer backend.Close()
-	p := newProgress(os.Stderr)
+	p := newProgress(c.ErrOrStderr())
+	p.measure(cfg, backend)
 	result, err := train.Train(c.Context(), cfg, train.Deps{
 		Backend: backend, NewModel: zoo.New, FS: vfs.OS{}, Now: time.Now, Listener: p.listener(),
-		Resume: resume,
+		PeakFLOPS: 1e9 * p.machine.peak(cfg.Precision), Resume: resume,
 	})
 	p.finish(cfg, result, err)
 	return err
-}
-
-func noArgs(c *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("%s takes no arguments, got %q; see %s --help", c.CommandPath(), args[0], c.CommandPath())}
-	}
-	return nil
-}
-
-func oneArg(name string) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) != 1 {
-			return usageError{fmt.Errorf("%s wants one argument, %s; see %s --help", c.CommandPath(), name, c.CommandPath())}
-		}
-		return nil
-	}
 }

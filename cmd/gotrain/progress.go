@@ -3,12 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
+	"slices"
 	"time"
 
-	"golang.org/x/term"
-
+	"gotrain/autograd/exec"
 	"gotrain/data"
+	"gotrain/nn/zoo"
 	"gotrain/train"
 	"gotrain/train/checkpoint"
 	"gotrain/train/metrics"
@@ -22,7 +22,11 @@ type progress struct {
 	dirty    bool      // the live line is on the screen
 	last     time.Time // of the last line
 	started  train.Started
-	bestTime time.Duration
+	machine  machine
+	device   exec.Backend
+	forecast train.Forecast // with the time
+	memory   memoryPlan
+	stepMS   []float64 // of each step made now
 }
 
 // Intervals between lines: live ones are for eyes, plain ones for logs.
@@ -31,8 +35,13 @@ const (
 	plainInterval = 5 * time.Second
 )
 
-func newProgress(f *os.File) *progress {
-	return &progress{w: f, live: term.IsTerminal(int(f.Fd()))}
+func newProgress(w io.Writer) *progress { return &progress{w: w, live: isTerminal(w)} }
+
+// measure learns what the machine can do, for the forecast.
+func (p *progress) measure(cfg train.Config, backend exec.Backend) {
+	p.machine = measureMachine(cfg.Threads)
+	p.device = backend
+	forgetPeak()
 }
 
 func (p *progress) listener() train.Listener {
@@ -47,6 +56,7 @@ func (p *progress) listener() train.Listener {
 		Sample:     func(step int, text string) { p.line("step %-6d sample: %q", step, text) },
 		Saved:      func(s checkpoint.Saved) { p.line("step %-6d saved %s (%s)", s.Step, s.Path, bytesText(s.Bytes)) },
 		SaveFailed: func(err error) { p.line("warning: the checkpoint was not saved, training goes on: %v", err) },
+		LogFailed:  func(err error) { p.line("warning: metrics wait for room on the disk: %v", err) },
 		Checkpoint: func(e checkpoint.Event) {
 			if e.Kind != checkpoint.Retired {
 				p.line("%v", e)
@@ -102,6 +112,7 @@ func (p *progress) preparing(d data.Progress) {
 func (p *progress) start(s train.Started) {
 	p.started = s
 	f := s.Forecast
+	p.predict(s.Config)
 	p.line("model      %s, %s parameters, context %d, %s", s.Config.Model.Family, countText(f.Params), s.Config.Model.Context, s.Config.Precision)
 	p.line("memory     %s: %s state, %s activations and scratch", bytesText(f.PeakBytes), bytesText(f.StateBytes), bytesText(f.ArenaBytes))
 	if s.Step > 0 {
@@ -109,7 +120,22 @@ func (p *progress) start(s train.Started) {
 	}
 }
 
+// predict forecasts the run that begins, to be compared with what it took.
+func (p *progress) predict(cfg train.Config) {
+	model, err := zoo.New(cfg.Model)
+	if err != nil {
+		return
+	}
+	programs, err := train.Compile(cfg, model, p.device.Workspace)
+	if err != nil {
+		return
+	}
+	p.forecast = train.Predict(cfg, model, programs, p.machine.forecast(cfg.Precision))
+	p.memory = planMemory(programs)
+}
+
 func (p *progress) step(e train.StepEvent) {
+	p.stepMS = append(p.stepMS, e.Record.StepMS)
 	first := e.Record.Step == int64(p.started.Step)+1
 	last := e.Record.Step == int64(e.Steps)
 	if !p.due() && !first && !last {
@@ -141,7 +167,25 @@ func (p *progress) finish(cfg train.Config, r train.Result, err error) {
 		p.line("run %s is at step %d of %d already; raise train.steps to go on, or use --resume none to begin anew", cfg.Run.Dir, r.State.Step, cfg.Train.Steps)
 		return
 	}
-	p.line("done       %d steps in %s, %s tokens/s", r.Steps, r.Elapsed.Round(time.Second),
-		countText(int64(float64(r.Steps*r.Forecast.StepTokens)/r.Elapsed.Seconds())))
-	p.line("next       gotrain sample --model %s --prompt %q", r.Checkpoint, cfg.Train.Sample)
+	p.line("done       %d steps in %s", r.Steps, durationText(r.Elapsed.Seconds()))
+	p.compare(r)
+	p.line("next       gotrain sample --model %s --prompt %q", cfg.Run.Dir, cfg.Train.Sample)
+}
+
+// compare prints what was predicted beside what the run took.
+func (p *progress) compare(r train.Result) {
+	f := p.forecast
+	row := func(name, predicted, actual, note string) {
+		p.line("%-10s %12s %12s  %s", name, predicted, actual, note)
+	}
+	row("", "predicted", "actual", "")
+	if f.TokensPerS > 0 {
+		median := slices.Sorted(slices.Values(p.stepMS))[len(p.stepMS)/2]
+		row("step", durationText(f.StepMS/1e3), durationText(median/1e3), "median")
+		row("tokens/s", countText(int64(f.TokensPerS)), countText(int64(float64(f.StepTokens)/median*1e3)), "of the median step")
+		row("time", durationText(f.StepMS/1e3*float64(r.Steps)), durationText(r.Elapsed.Seconds()), "actual with evaluations and checkpoints")
+	}
+	if actual := peakMemory(); actual > 0 {
+		row("memory", bytesText(p.memory.Total), bytesText(actual), "most resident at once")
+	}
 }

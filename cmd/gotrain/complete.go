@@ -1,0 +1,84 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gotrain/data/bpe"
+	"gotrain/train"
+)
+
+type completion = func(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective)
+
+// fixed completes one of a few words.
+func fixed(words ...string) completion {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return words, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// filesWith completes files with one of the extensions.
+func filesWith(extensions ...string) completion {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return extensions, cobra.ShellCompDirectiveFilterFileExt
+	}
+}
+
+func directories(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
+// models completes runs and checkpoints below what is typed, and directories
+// that lead to some.
+func models(_ *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	var found []string
+	for _, pattern := range []string{toComplete + "*", toComplete + "*/*", toComplete + "*/checkpoints/*"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
+			continue
+		}
+		for _, p := range paths {
+			if _, err := train.FindCheckpoint(p); err == nil {
+				found = append(found, p)
+			}
+		}
+	}
+	if len(found) == 0 {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	}
+	return found, cobra.ShellCompDirectiveNoFileComp
+}
+
+// devices completes --device.
+func devices(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	words := []string{"auto\tthe best device", "cpu"}
+	gpus, _ := filepath.Glob("/dev/nvidia[0-9]*")
+	for _, g := range gpus {
+		words = append(words, "cuda:"+strings.TrimPrefix(g, "/dev/nvidia"))
+	}
+	return words, cobra.ShellCompDirectiveNoFileComp
+}
+
+// patterns completes the names of split patterns.
+func patterns(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	for _, p := range bpe.Patterns() {
+		names = append(names, p.String())
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// complete sets the completion of a flag that c has.
+func complete(c *cobra.Command, flag string, f completion) {
+	if err := c.RegisterFlagCompletionFunc(flag, f); err != nil {
+		panic(err) // the flag is not declared: a fault of this program
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

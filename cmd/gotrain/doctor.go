@@ -1,0 +1,261 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gotrain/autograd/cpu"
+	"gotrain/autograd/cpu/kernel"
+)
+
+// finding is a line of doctor.
+type finding struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+	Cure   string `json:"cure,omitempty"`
+}
+
+func newDoctor() *cobra.Command {
+	var dir string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "doctor",
+		Short: "What this machine has, and what to do about what it lacks",
+		Long: `Doctor looks at the processor, memory, disk and GPUs. Each line is ok, or a warning
+with what it costs and the cure. Warnings do not keep gotrain from working.`,
+		Example: `  gotrain doctor
+  gotrain doctor --run /scratch/runs`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			findings := diagnose(dir)
+			if asJSON {
+				return writeJSON(c.OutOrStdout(), struct {
+					Findings []finding `json:"findings"`
+				}{findings})
+			}
+			return printFindings(c.OutOrStdout(), findings)
+		},
+	}
+	c.Flags().StringVar(&dir, "run", "runs", "directory `DIR` whose disk to look at")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	complete(c, "run", directories)
+	return c
+}
+
+func printFindings(w io.Writer, findings []finding) error {
+	var b strings.Builder
+	warnings := 0
+	for _, f := range findings {
+		status := "ok  "
+		if !f.OK {
+			status = "warn"
+			warnings++
+		}
+		fmt.Fprintf(&b, "%s  %-10s %s\n", status, f.Name, f.Detail)
+		if f.Cure != "" {
+			fmt.Fprintf(&b, "%17s→ %s\n", "", f.Cure)
+		}
+	}
+	if warnings == 0 {
+		b.WriteString("everything is fine\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func diagnose(dir string) []finding {
+	findings := []finding{{Name: "gotrain", OK: true, Detail: readBuild().String()}}
+	findings = append(findings, diagnoseCPU()...)
+	findings = append(findings, diagnoseMemory())
+	findings = append(findings, diagnoseDisk(dir)...)
+	return append(findings, diagnoseGPU()...)
+}
+
+func diagnoseCPU() []finding {
+	name, features := processor()
+	if name == "" {
+		name = runtime.GOARCH
+	}
+	has := strings.Join(features, " ")
+	if has == "" {
+		has = "features unknown"
+	}
+	isas := cpu.ISAs()
+	kernels := finding{Name: "kernels", OK: true, Detail: fmt.Sprintf("%s for vectors, %s for matrix products", isas[len(isas)-1], kernel.Best())}
+	switch kernel.Best() {
+	case kernel.Generic:
+		kernels.OK, kernels.Cure = false, "plain Go kernels are some 10 times slower than assembly: train on an x86-64 processor with AVX2 or AVX-512"
+	case kernel.AVX2:
+		kernels.Cure = "a processor with AVX-512 would be about twice as fast"
+	case kernel.AVX512:
+		kernels.Cure = "precision: bfloat16 gains nothing here: this processor lacks AVX512_BF16"
+	}
+	return []finding{{Name: "processor", OK: true, Detail: name + ", " + has}, kernels, diagnoseCores()}
+}
+
+func diagnoseCores() finding {
+	f := finding{Name: "cores", OK: true, Detail: fmt.Sprintf("%d, %d used", runtime.NumCPU(), runtime.GOMAXPROCS(0))}
+	if quota := cgroupCPUs(); quota > 0 {
+		f.Detail += fmt.Sprintf(", limited to %.3g by the control group", quota)
+		if quota < float64(runtime.NumCPU()) {
+			f.Cure = "ask the container or job for more processors"
+		}
+	}
+	if limit := os.Getenv("GOMAXPROCS"); limit != "" && runtime.GOMAXPROCS(0) < runtime.NumCPU() {
+		f.OK, f.Cure = false, "GOMAXPROCS="+limit+" leaves cores idle: unset it"
+	}
+	if load, err := strconv.ParseFloat(firstWord("/proc/loadavg"), 64); err == nil && load > float64(runtime.NumCPU())/2 {
+		f.OK, f.Cure = false, fmt.Sprintf("other programs keep %.1f cores busy and slow down training: stop them, or set threads to what is left", load)
+	}
+	return f
+}
+
+// firstWord is the first word of a file, "" when there is none.
+func firstWord(file string) string {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return ""
+	}
+	word, _, _ := strings.Cut(string(raw), " ")
+	return word
+}
+
+// scarce is memory below which a model of a few million parameters is the limit.
+const scarce = 1 << 30
+
+func diagnoseMemory() finding {
+	m := readMemory()
+	if m.Total == 0 {
+		return finding{Name: "memory", OK: true, Detail: "unknown on this system"}
+	}
+	f := finding{Name: "memory", OK: true, Detail: fmt.Sprintf("%s, %s free", bytesText(m.Total), bytesText(m.Available))}
+	if m.Cgroup > 0 {
+		f.Detail += fmt.Sprintf(", limited to %s by the control group", bytesText(m.Cgroup))
+	}
+	// AdamW in float32 holds 16 bytes a parameter, activations come on top.
+	f.Detail += fmt.Sprintf(": room for about %s parameters", countText(m.usable()/2/16))
+	if m.usable() < scarce {
+		f.OK, f.Cure = false, "little is left: close other programs, or lower train.batch (gotrain plan tells what fits)"
+	}
+	return f
+}
+
+// Bounds of a disk that serves checkpoints well.
+const (
+	probeBytes  = 32 << 20
+	smallDisk   = 5 << 30
+	slowDiskMBs = 50
+)
+
+func diagnoseDisk(dir string) []finding {
+	at, err := filepath.Abs(dir)
+	if err != nil {
+		return []finding{{Name: "disk", Detail: err.Error(), Cure: "choose another directory by --run"}}
+	}
+	for !exists(at) && at != filepath.Dir(at) {
+		at = filepath.Dir(at)
+	}
+	var findings []finding
+	if free, err := diskFree(at); err == nil {
+		f := finding{Name: "disk", OK: free >= smallDisk, Detail: fmt.Sprintf("%s free in %s", bytesText(free), at)}
+		if !f.OK {
+			f.Cure = "checkpoints take 12 bytes a parameter each: make room, lower train.keep, or put run.dir on another disk"
+		}
+		findings = append(findings, f)
+	}
+	speed, err := diskSpeed(at)
+	f := finding{Name: "disk speed", OK: err == nil && speed >= slowDiskMBs, Detail: fmt.Sprintf("%.0f MB/s written and synced", speed)}
+	if err != nil {
+		f.Detail, f.Cure = fmt.Sprintf("cannot write: %v", err), "choose a directory that you may write to by --run, and as run.dir"
+	} else if !f.OK {
+		f.Cure = "checkpoints will hold up training: raise train.save_every, or put run.dir on a faster disk"
+	}
+	return append(findings, f)
+}
+
+// diskSpeed writes and syncs a file in dir, which it removes, in MB/s.
+func diskSpeed(dir string) (float64, error) {
+	f, err := os.CreateTemp(dir, ".gotrain-doctor-*")
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	buf := make([]byte, 1<<20)
+	for i := range buf {
+		buf[i] = byte(i * 2654435761 >> 7) // not zeros, which some disks do not store
+	}
+	start := time.Now()
+	for range probeBytes / len(buf) {
+		if _, err := f.Write(buf); err != nil {
+			return 0, err
+		}
+	}
+	if err := f.Sync(); err != nil {
+		return 0, err
+	}
+	return probeBytes / 1e6 / time.Since(start).Seconds(), nil
+}
+
+// libraryDirs are where systems keep libcuda.
+var libraryDirs = []string{"/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/lib/wsl/lib", "/usr/local/cuda/compat", "/usr/local/nvidia/lib64"}
+
+func diagnoseGPU() []finding {
+	gpus, _ := filepath.Glob("/dev/nvidia[0-9]*")
+	library := findLibrary("libcuda.so.1")
+	version := driverVersion()
+	if len(gpus) == 0 && library == "" && version == "" {
+		return []finding{{Name: "gpu", OK: true, Detail: "none found; training runs on the processor"}}
+	}
+	detail := fmt.Sprintf("%d in /dev", len(gpus))
+	if version != "" {
+		detail += ", driver " + version
+	}
+	if library != "" {
+		detail += ", " + library
+	}
+	f := finding{Name: "gpu", Detail: detail}
+	switch {
+	case len(gpus) == 0:
+		f.Cure = "the library is here but no device: start the container with --gpus all, or load the nvidia kernel module"
+	case library == "":
+		f.Cure = "libcuda.so.1 is missing: install the NVIDIA driver's libraries (in a container: NVIDIA_DRIVER_CAPABILITIES=compute)"
+	default:
+		f.Cure = "this binary trains on the processor only, some 100 times slower: use one that was built with CUDA"
+	}
+	return []finding{f}
+}
+
+// driverVersion is the version of NVIDIA's kernel module, "" when not loaded.
+func driverVersion() string {
+	raw, err := os.ReadFile("/proc/driver/nvidia/version")
+	if err != nil {
+		return ""
+	}
+	for _, word := range strings.Fields(string(raw)) {
+		if strings.Count(word, ".") >= 1 && word[0] >= '0' && word[0] <= '9' {
+			return word
+		}
+	}
+	return "of unknown version"
+}
+
+// findLibrary is the path of a shared library, "" when it is nowhere.
+func findLibrary(name string) string {
+	dirs := append(filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")), libraryDirs...)
+	for _, dir := range dirs {
+		if path := filepath.Join(dir, name); exists(path) {
+			return path
+		}
+	}
+	return ""
+}

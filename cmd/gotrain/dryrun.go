@@ -1,0 +1,146 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"gotrain/data"
+	"gotrain/nn/zoo"
+	"gotrain/train"
+	"gotrain/train/checkpoint"
+	"gotrain/train/vfs"
+)
+
+// dryRun does everything up to the first step of cfg and leaves no trace: it
+// fits the tokenizer in memory, tokenizes the text, verifies the checkpoint that
+// the run would go on from, allocates and initialises the model, and prints the
+// plan.
+func dryRun(c *cobra.Command, cfg train.Config, resume string) error {
+	backend, err := openDevice(cfg.Device, cfg.Threads)
+	if err != nil {
+		return err
+	}
+	defer backend.Close()
+	p := newProgress(c.ErrOrStderr())
+	from, err := dryResume(cfg, resume)
+	if err != nil {
+		return err
+	}
+	if cfg.Model.Vocab, err = dryData(c, cfg, p); err != nil {
+		return err
+	}
+	r, err := makePlan(c.Context(), cfg, backend)
+	if err != nil {
+		return err
+	}
+	r.VocabFrom = "the tokenizer"
+	if free := r.Limits.usable(); free > 0 && r.Memory.Total > free {
+		return errors.Join(r.print(c.OutOrStdout()), fmt.Errorf("the run needs %s of memory, %s are free: lower train.batch to %d, or set train.recompute: true", bytesText(r.Memory.Total), bytesText(free), r.LargestBatch))
+	}
+	model, err := zoo.New(cfg.Model)
+	if err != nil {
+		return usageError{err}
+	}
+	engine, err := train.NewEngine(cfg, model, backend)
+	if err != nil {
+		return err
+	}
+	if err := engine.Initialize(); err != nil {
+		return err
+	}
+	if err := r.print(c.OutOrStdout()); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.OutOrStdout(), "%-12s would begin %s in %s; nothing was trained or written\n", "dry run", from, cfg.Run.Dir)
+	return err
+}
+
+// dryResume says where the run would begin.
+func dryResume(cfg train.Config, resume string) (string, error) {
+	switch resume {
+	case "none":
+		if exists(cfg.Run.Dir) {
+			return "at step 0, with the earlier run set aside,", nil
+		}
+		return "at step 0", nil
+	case "auto", "":
+		link := checkpoint.LatestLink(cfg.Run.Dir)
+		if !exists(link) {
+			return "at step 0", nil
+		}
+		resume = cfg.Run.Dir
+	}
+	dir, err := train.FindCheckpoint(resume)
+	if err != nil {
+		return "", usagef("--resume: %w", err)
+	}
+	m, err := checkpoint.Verify(vfs.OS{}, dir)
+	if err != nil {
+		return "", fmt.Errorf("--resume %s: %w", dir, err)
+	}
+	return fmt.Sprintf("at step %d, from %s,", m.Step, dir), nil
+}
+
+// dryData makes the tokenizer, tokenizes all of the text and returns the size of
+// the vocabulary.
+func dryData(c *cobra.Command, cfg train.Config, p *progress) (int, error) {
+	t, err := runTokenizer(c.Context(), cfg, p)
+	if err != nil {
+		return 0, err
+	}
+	enc, err := train.NewEncoder(t)
+	if err != nil {
+		return 0, err
+	}
+	var tokens [2]int64 // by split
+	if cfg.Data.Format == data.FormatShards {
+		shards, err := data.Prepare(c.Context(), cfg.Data, enc, nil)
+		if err != nil {
+			return 0, err
+		}
+		defer shards.Close()
+		tokens[data.Train] = shards.Train.Tokens()
+	} else if tokens, err = countTokens(c, cfg, enc, p); err != nil {
+		return 0, err
+	}
+	p.line("%-10s %d training tokens, %d held out", "data", tokens[data.Train], tokens[data.Validation])
+	if tokens[data.Train] <= int64(cfg.Model.Context) {
+		return 0, fmt.Errorf("data: the training text has %d tokens; a sequence takes model.context + 1 = %d: add text or lower model.context", tokens[data.Train], cfg.Model.Context+1)
+	}
+	if cfg.Model.Vocab == 0 {
+		return enc.VocabSize(), nil
+	}
+	if cfg.Model.Vocab < enc.VocabSize() {
+		return 0, usagef("model.vocab is %d but the tokenizer has %d tokens; leave model.vocab out to take the tokenizer's", cfg.Model.Vocab, enc.VocabSize())
+	}
+	return cfg.Model.Vocab, nil
+}
+
+// countTokens tokenizes the corpus.
+func countTokens(c *cobra.Command, cfg train.Config, enc train.Encoder, p *progress) (tokens [2]int64, err error) {
+	corpus, err := data.OpenCorpus(cfg.Data)
+	if err != nil {
+		return tokens, err
+	}
+	var seen data.Progress
+	for doc, err := range corpus.Documents() {
+		if err != nil {
+			return tokens, err
+		}
+		if c.Context().Err() != nil {
+			return tokens, errors.New("interrupted")
+		}
+		n := int64(len(enc.EncodeParallel(doc.Text, cfg.Threads)))
+		if !doc.More {
+			n++ // end of text
+		}
+		tokens[doc.Split] += n
+		seen.TextBytes += int64(len(doc.Text))
+		seen.Tokens += n
+		p.preparing(seen)
+	}
+	p.clear()
+	return tokens, nil
+}

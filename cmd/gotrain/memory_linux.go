@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// memoryLimits are the bytes that this process may use.
+type memoryLimits struct {
+	Total     int64 `json:"total_bytes"`
+	Available int64 `json:"available_bytes"`        // free or easily freed
+	Cgroup    int64 `json:"cgroup_bytes,omitempty"` // limit of the container, 0 for none
+}
+
+func readMemory() memoryLimits {
+	return memoryLimits{Total: procKB("/proc/meminfo", "MemTotal"), Available: procKB("/proc/meminfo", "MemAvailable"), Cgroup: cgroupMemory()}
+}
+
+// usable is the memory that a run can have.
+func (m memoryLimits) usable() int64 {
+	if m.Cgroup > 0 {
+		return min(m.Cgroup, m.Available)
+	}
+	return m.Available
+}
+
+// peakMemory is the most memory that this process has had resident.
+func peakMemory() int64 { return procKB("/proc/self/status", "VmHWM") }
+
+// residentMemory is the memory of this process.
+func residentMemory() int64 { return procKB("/proc/self/status", "VmRSS") }
+
+// forgetPeak makes peakMemory start anew from now.
+func forgetPeak() { os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
+
+// procKB returns the bytes of a line "KEY: N kB", 0 when there is none.
+func procKB(file, key string) int64 {
+	f, err := os.Open(file)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if rest, ok := strings.CutPrefix(s.Text(), key+":"); ok {
+			n, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
+			if err != nil {
+				return 0
+			}
+			return n << 10
+		}
+	}
+	return 0
+}
+
+// cgroupDir is this process's directory in the cgroup v2 hierarchy.
+func cgroupDir() string {
+	raw, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return "/sys/fs/cgroup"
+	}
+	for line := range strings.Lines(string(raw)) {
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
+			return filepath.Join("/sys/fs/cgroup", rest)
+		}
+	}
+	return "/sys/fs/cgroup"
+}
+
+// cgroupMemory is the smallest memory limit of the control groups (v2, else v1)
+// that this process is in, 0 for none.
+func cgroupMemory() int64 {
+	var limit int64
+	lower := func(file string) {
+		n, err := strconv.ParseInt(readWord(file), 10, 64)
+		if err == nil && n > 0 && n < 1<<60 && (limit == 0 || n < limit) {
+			limit = n
+		}
+	}
+	for dir := cgroupDir(); strings.HasPrefix(dir, "/sys/fs/cgroup"); dir = filepath.Dir(dir) {
+		lower(filepath.Join(dir, "memory.max"))
+	}
+	lower("/sys/fs/cgroup/memory/memory.limit_in_bytes")
+	return limit
+}
+
+// cgroupCPUs is the processor time a second that the control groups allow, 0 for
+// no limit.
+func cgroupCPUs() float64 {
+	var limit float64
+	for dir := cgroupDir(); strings.HasPrefix(dir, "/sys/fs/cgroup"); dir = filepath.Dir(dir) {
+		raw, err := os.ReadFile(filepath.Join(dir, "cpu.max"))
+		if err != nil {
+			continue
+		}
+		f := strings.Fields(string(raw))
+		if len(f) != 2 {
+			continue
+		}
+		quota, err1 := strconv.ParseFloat(f[0], 64)
+		period, err2 := strconv.ParseFloat(f[1], 64)
+		if err1 == nil && err2 == nil && period > 0 && (limit == 0 || quota/period < limit) {
+			limit = quota / period
+		}
+	}
+	return limit
+}
+
+func readWord(file string) string {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(raw))
+}
+
+// diskFree is the space for unprivileged users below dir.
+func diskFree(dir string) (int64, error) {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(dir, &s); err != nil {
+		return 0, err
+	}
+	return int64(s.Bavail) * int64(s.Bsize), nil
+}
+
+// processor is the processor's name and the features that kernels may use.
+func processor() (name string, features []string) {
+	f, err := os.Open("/proc/cpuinfo")
+	if err != nil {
+		return "", nil
+	}
+	defer f.Close()
+	s := bufio.NewScanner(f)
+	s.Buffer(nil, 1<<20)
+	for s.Scan() {
+		key, value, _ := strings.Cut(s.Text(), ":")
+		switch strings.TrimSpace(key) {
+		case "model name":
+			name = strings.TrimSpace(value)
+		case "flags", "Features":
+			for _, flag := range strings.Fields(value) {
+				switch flag {
+				case "avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_bf16", "amx_bf16", "asimd", "sve", "bf16":
+					features = append(features, flag)
+				}
+			}
+			return name, features
+		}
+	}
+	return name, features
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"gotrain/autograd/exec"
+	"gotrain/nn/zoo"
+	"gotrain/train"
+	"gotrain/train/vfs"
+)
+
+// modelFlags are the flags of every command that uses a trained model.
+type modelFlags struct {
+	model, device, precision string
+	json                     bool
+}
+
+func (f *modelFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.model, "model", "", "checkpoint or run `DIR`; of a run the newest checkpoint")
+	c.Flags().StringVar(&f.device, "device", "auto", "auto, cpu, cuda or cuda:N")
+	c.Flags().StringVar(&f.precision, "precision", "", "float32 or bfloat16 (default: as trained)")
+	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
+	complete(c, "model", models)
+	complete(c, "device", devices)
+	complete(c, "precision", fixed("float32", "bfloat16"))
+}
+
+// opened is a loaded model on its device.
+type opened struct {
+	*train.Loaded
+	device exec.Backend
+}
+
+func (o *opened) Close() error { return o.device.Close() }
+
+// bf16 tells whether matrices multiply in bfloat16.
+func (o *opened) bf16() bool { return o.Config.Precision == "bfloat16" }
+
+// open loads the model that the flags name.
+func (f *modelFlags) open() (*opened, error) {
+	if f.precision != "" && f.precision != "float32" && f.precision != "bfloat16" {
+		return nil, usagef("--precision is %q; use float32 or bfloat16", f.precision)
+	}
+	device, err := openDevice(f.device, 0)
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := train.Load(f.model, device, vfs.OS{}, train.Families{ParseConfig: zoo.ParseConfig, New: zoo.New})
+	if err != nil {
+		err = errors.Join(fmt.Errorf("--model: %w", err), device.Close())
+		if errors.Is(err, train.ErrNoModel) {
+			return nil, usageError{err}
+		}
+		return nil, err
+	}
+	if f.precision != "" {
+		loaded.Config.Precision = f.precision
+	}
+	return &opened{loaded, device}, nil
+}

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gotrain/autograd/exec"
+	"gotrain/autograd/ir"
+	"gotrain/data/bpe"
+	"gotrain/nn"
+	"gotrain/nn/zoo"
+	"gotrain/optim"
+	"gotrain/train"
+)
+
+func newPlan() *cobra.Command {
+	var f configFlags
+	var device string
+	c := &cobra.Command{
+		Use:   "plan",
+		Short: "What a run will take: parameters, FLOPs, memory, time; runs nothing",
+		Long: `Plan compiles the programs of a configuration and measures this machine's peak for
+a fraction of a second. The memory of the model is exact: all of it is allocated
+before the first step, so that a run that starts does not run out of it. The time
+is a roofline estimate on an idle machine, without evaluations and checkpoints.`,
+		Example: `  gotrain plan --config configs/gpt2-124m.yaml
+  gotrain plan --config configs/opticks.yaml --set train.batch=64 --json`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := f.load(c)
+			if err != nil {
+				return err
+			}
+			if device != "" {
+				cfg.Device = device
+			}
+			backend, err := openDevice(cfg.Device, cfg.Threads)
+			if err != nil {
+				return err
+			}
+			defer backend.Close()
+			r, err := makePlan(c.Context(), cfg, backend)
+			if err != nil {
+				return err
+			}
+			if f.json {
+				return writeJSON(c.OutOrStdout(), r)
+			}
+			return r.print(c.OutOrStdout())
+		},
+	}
+	f.add(c)
+	c.Flags().StringVar(&device, "device", "", "auto, cpu, cuda or cuda:N (default: the configuration's)")
+	complete(c, "device", devices)
+	return c
+}
+
+// planReport is what plan prints.
+type planReport struct {
+	train.Forecast
+	Config        string       `json:"-"`
+	Vocab         int          `json:"vocab"`
+	VocabFrom     string       `json:"vocab_from"`
+	Precision     string       `json:"precision"`
+	Size          nn.Size      `json:"-"`
+	SixN          float64      `json:"six_n_flops_per_token"`
+	Memory        memoryPlan   `json:"memory"`
+	Machine       machine      `json:"machine"`
+	Limits        memoryLimits `json:"limits"`
+	LargestBatch  int          `json:"largest_batch"` // train.batch that fits this machine's free memory, 0 when unknown
+	Batch         int          `json:"batch"`
+	Accumulate    int          `json:"accumulate"`
+	Context       int          `json:"context"`
+	Steps         int          `json:"steps"`
+	FractionOfMFU float64      `json:"mfu,omitempty"`
+}
+
+// memoryPlan is the memory of a run by category, in bytes.
+type memoryPlan struct {
+	Parameters int64 `json:"parameters"`
+	Optimizer  int64 `json:"optimizer"`
+	Gradients  int64 `json:"gradients"` // kept between micro-batches
+	Arena      int64 `json:"arena"`     // activations, other gradients and scratch of the largest program
+	Inputs     int64 `json:"inputs"`    // inputs and constant tables
+	Process    int64 `json:"process"`   // this program without a model: measured now
+	Total      int64 `json:"total"`     // the most resident memory of the run
+}
+
+// makePlan compiles cfg on backend and measures the machine.
+func makePlan(ctx context.Context, cfg train.Config, backend exec.Backend) (*planReport, error) {
+	r := &planReport{Precision: cfg.Precision, Batch: cfg.Train.Batch, Accumulate: cfg.Train.Accumulate, Context: cfg.Model.Context, Steps: cfg.Train.Steps}
+	var err error
+	if r.Vocab, r.VocabFrom, err = findVocab(ctx, cfg); err != nil {
+		return nil, err
+	}
+	cfg.Model.Vocab = r.Vocab
+	model, err := zoo.New(cfg.Model)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	programs, err := train.Compile(cfg, model, backend.Workspace)
+	if err != nil {
+		return nil, err
+	}
+	r.Memory = planMemory(programs)
+	r.Limits = readMemory()
+	r.Machine = measureMachine(cfg.Threads)
+	r.Forecast = train.Predict(cfg, model, programs, r.Machine.forecast(cfg.Precision))
+	r.Size, r.SixN = nn.SizeOf(model), nn.FLOPsPerToken(model, cfg.Model.Context).SixN
+	r.FractionOfMFU = r.TokensPerS * r.FLOPsPerToken / (1e9 * r.Machine.peak(cfg.Precision))
+	r.LargestBatch, err = largestBatch(cfg, model, backend, r)
+	return r, err
+}
+
+// findVocab returns the size of the vocabulary and where it comes from, without
+// fitting a BPE.
+func findVocab(ctx context.Context, cfg train.Config) (int, string, error) {
+	if cfg.Model.Vocab > 0 {
+		return cfg.Model.Vocab, "model.vocab", nil
+	}
+	if frozen := filepath.Join(train.TokenizerDir(cfg.Run.Dir), "tokenizer.json"); exists(frozen) {
+		t, err := bpe.Load(frozen)
+		if err != nil {
+			return 0, "", err
+		}
+		return t.Vocab(), frozen, nil
+	}
+	if cfg.Tokenizer.Path == "" && cfg.Tokenizer.Kind == "bpe" {
+		return cfg.Tokenizer.Vocab, "tokenizer.vocab", nil
+	}
+	t, err := train.MakeTokenizer(ctx, cfg, nil)
+	if err != nil {
+		return 0, "", fmt.Errorf("the size of the vocabulary: %w", err)
+	}
+	switch {
+	case cfg.Tokenizer.Path != "":
+		return t.Vocab(), cfg.Tokenizer.Path, nil
+	case cfg.Tokenizer.Kind == "bytes":
+		return t.Vocab(), "bytes and end-of-text", nil
+	}
+	return t.Vocab(), "the characters of the training text", nil
+}
+
+// planMemory sums what the programs hold.
+func planMemory(programs *train.Programs) memoryPlan {
+	m := memoryPlan{Arena: programs.Arena(), Process: residentMemory()}
+	seen := map[string]bool{}
+	for _, p := range programs.All() {
+		m.Inputs += p.Inputs + p.Tables
+		for _, v := range p.Program.Values {
+			if v.Class != ir.State || v.Base != nil || seen[v.Name] {
+				continue
+			}
+			seen[v.Name] = true
+			switch {
+			case strings.HasPrefix(v.Name, "grad."):
+				m.Gradients += v.Bytes()
+			case optim.IsState(v.Name):
+				m.Optimizer += v.Bytes()
+			default:
+				m.Parameters += v.Bytes()
+			}
+		}
+	}
+	m.Total = m.Parameters + m.Optimizer + m.Gradients + m.Arena + m.Inputs + m.Process
+	return m
+}
+
+// largestBatch is the largest train.batch whose run fits the memory that is
+// free. What depends on the batch, arena and inputs, grows in proportion to it,
+// but for a part that does not: two programs give both, a third one checks.
+func largestBatch(cfg train.Config, model nn.Model, backend exec.Backend, r *planReport) (int, error) {
+	room := r.Limits.usable()
+	if room == 0 {
+		return 0, nil
+	}
+	total := func(batch int) (int64, error) {
+		c := cfg
+		c.Train.Batch = batch
+		programs, err := train.Compile(c, model, backend.Workspace)
+		if err != nil {
+			return 0, err
+		}
+		m := planMemory(programs)
+		return m.Total - m.Process + r.Memory.Process, nil
+	}
+	low := r.Memory.Total
+	high, err := total(2 * cfg.Train.Batch)
+	if err != nil {
+		return 0, err
+	}
+	slope := float64(high-low) / float64(cfg.Train.Batch)
+	batch := cfg.Train.Batch + int(float64(room-low)/slope)
+	for batch > 0 {
+		need, err := total(batch)
+		if err != nil {
+			return 0, err
+		}
+		if need <= room {
+			return batch, nil
+		}
+		batch -= max(1, int(float64(need-room)/slope))
+	}
+	return 0, nil
+}
+
+// print writes the plan for people.
+func (r *planReport) print(w io.Writer) error {
+	var b strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-12s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("model", "%s parameters, %s of them in matrix products; vocabulary %d (%s)", countText(r.Params), countText(r.Size.Matmul), r.Vocab, r.VocabFrom)
+	line("arithmetic", "%s FLOPs a token, forward and backward (6N: %s)", countText(int64(r.FLOPsPerToken)), countText(int64(r.SixN)))
+	line("tokens", "%s: %d steps × %d sequences × %d context%s", countText(r.TotalTokens), r.Steps, r.Batch, r.Context, times(r.Accumulate))
+	m := r.Memory
+	line("memory", "%s at the peak:", bytesText(m.Total))
+	for _, part := range []struct {
+		name  string
+		bytes int64
+	}{
+		{"parameters", m.Parameters}, {"optimizer state", m.Optimizer}, {"stored gradients", m.Gradients},
+		{"activations, gradients, scratch (arena)", m.Arena}, {"inputs and tables", m.Inputs}, {"this program itself (measured)", m.Process},
+	} {
+		if part.bytes > 0 {
+			line("", "%10s  %s", bytesText(part.bytes), part.name)
+		}
+	}
+	if free := r.Limits.usable(); free > 0 {
+		line("", "%10s  free on this machine; the largest train.batch that fits is %d", bytesText(free), r.LargestBatch)
+	}
+	line("checkpoint", "%s each", bytesText(r.CheckpointBytes))
+	line("machine", "%d threads, %s: %.0f GFLOP/s float32, %.0f bfloat16, %.1f GB/s", r.Machine.Threads, r.Machine.ISA, r.Machine.F32, r.Machine.BF16, r.Machine.Bandwidth)
+	line("speed", "%s tokens/s, %s a step, %.0f%% of the peak in %s", countText(int64(r.TokensPerS)), durationText(r.StepMS/1e3), 100*r.FractionOfMFU, r.Precision)
+	line("time", "%s for all steps", durationText(r.Seconds))
+	line("scaling law", "%s tokens are compute-optimal for this size (Chinchilla); %s give an expected loss of %.2f on web text",
+		countText(int64(r.ChinchillaTokens)), countText(r.TotalTokens), r.ChinchillaNLL)
+	if room := r.Limits.usable(); room > 0 && m.Total > room {
+		line("warning", "this run does not fit: lower train.batch and raise train.accumulate, set train.recompute: true, or shrink the model")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func times(accumulate int) string {
+	if accumulate == 1 {
+		return ""
+	}
+	return fmt.Sprintf(" × %d accumulated", accumulate)
+}
+
+// durationText writes seconds as people do: 12 ms, 3.4 s, 5m20s, 3h12m, 4.2 days.
+func durationText(seconds float64) string {
+	switch {
+	case seconds < 1:
+		return fmt.Sprintf("%.3g ms", 1e3*seconds)
+	case seconds < 60:
+		return fmt.Sprintf("%.3g s", seconds)
+	case seconds < 3600:
+		return time.Duration(seconds * 1e9).Round(time.Second).String()
+	case seconds < 48*3600:
+		return strings.TrimSuffix(time.Duration(seconds*1e9).Round(time.Minute).String(), "0s")
+	}
+	return fmt.Sprintf("%.1f days", seconds/86400)
+}

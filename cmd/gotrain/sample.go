@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gotrain/nn/generate"
+)
+
+// sampleFlags say what to continue and how.
+type sampleFlags struct {
+	modelFlags
+	prompt    string
+	maxTokens int
+	sampling  generate.Sampling
+	greedy    bool
+}
+
+func newSample() *cobra.Command {
+	var f sampleFlags
+	c := &cobra.Command{
+		Use:   "sample",
+		Short: "Continue a prompt with a trained model",
+		Long: `Sample prints the prompt and how the model goes on, as it comes.
+
+The same seed, prompt and weights give the same text. The text ends with the
+model's end-of-text token, after --max-tokens, or when the context is full.`,
+		Example: `  gotrain sample --model runs/opticks --prompt "The Rays of Light"
+  echo "func main() {" | gotrain sample --model runs/go-source-12m --prompt - --greedy`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := require(c, "model", "prompt"); err != nil {
+				return usageError{err}
+			}
+			return f.run(c)
+		},
+	}
+	f.modelFlags.add(c)
+	c.Flags().StringVar(&f.prompt, "prompt", "", "`TEXT` to continue, - for standard input")
+	c.Flags().IntVar(&f.maxTokens, "max-tokens", 128, "most new tokens, 0 for the whole context")
+	c.Flags().Float64Var(&f.sampling.Temperature, "temperature", 0.8, "divides the logits: lower is more predictable, 0 is --greedy")
+	c.Flags().IntVar(&f.sampling.TopK, "top-k", 50, "choose among the k most likely tokens, 0 for all")
+	c.Flags().Float64Var(&f.sampling.TopP, "top-p", 1, "choose among the most likely tokens that have this probability together")
+	c.Flags().Uint64Var(&f.sampling.Seed, "seed", 1337, "of the choices")
+	c.Flags().BoolVar(&f.greedy, "greedy", false, "take the most likely token always")
+	return c
+}
+
+// sampleResult is what --json prints.
+type sampleResult struct {
+	Model        string          `json:"model"`
+	Prompt       string          `json:"prompt"`
+	Text         string          `json:"text"`   // the continuation; invalid UTF-8 is replaced
+	Tokens       []int32         `json:"tokens"` // of the continuation
+	PromptTokens int             `json:"prompt_tokens"`
+	EndedBy      generate.Reason `json:"ended_by"`
+	Seed         uint64          `json:"seed"`
+	TokensPerS   float64         `json:"tokens_per_s"` // of the continuation, the prompt's time included
+}
+
+func (f *sampleFlags) run(c *cobra.Command) error {
+	if f.greedy {
+		f.sampling = generate.Sampling{}
+	}
+	if err := f.sampling.Validate(); err != nil {
+		return usageError{err}
+	}
+	if f.maxTokens < 0 {
+		return usagef("--max-tokens is %d; use 0 for the whole context, or more", f.maxTokens)
+	}
+	text, err := f.readPrompt(c.InOrStdin())
+	if err != nil {
+		return err
+	}
+	m, err := f.open()
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	prompt := m.Tokenizer.AppendEncode(nil, []byte(text))
+	if len(prompt) == 0 {
+		if prompt = append(prompt, m.EndTokens()...); len(prompt) == 0 {
+			return usagef("--prompt is empty, and the model has no end-of-text token to begin from; give a prompt")
+		}
+		prompt = prompt[:1]
+	}
+	if limit := m.Config.Model.Context; len(prompt) >= limit {
+		return usagef("the prompt has %d tokens, the model's context is %d; shorten the prompt to %d tokens or fewer", len(prompt), limit, limit-1)
+	}
+	g, err := generate.New(m.Model, m.Store, generate.Config{BF16: m.bf16()})
+	if err != nil {
+		return err
+	}
+	return f.generate(c, m, g, text, prompt)
+}
+
+// generate continues the prompt and prints the text.
+func (f *sampleFlags) generate(c *cobra.Command, m *opened, g *generate.Generator, text string, prompt []int32) error {
+	out := c.OutOrStdout()
+	last := "\n"
+	emit := func(token int32) error { return nil }
+	if !f.json {
+		last = text
+		if _, err := io.WriteString(out, text); err != nil {
+			return err
+		}
+		emit = func(token int32) error {
+			if piece := m.Tokenizer.TokenBytes(token); len(piece) > 0 {
+				last = string(piece)
+			}
+			_, err := io.WriteString(out, string(m.Tokenizer.TokenBytes(token)))
+			return err
+		}
+	}
+	start := time.Now()
+	result, err := g.Generate(c.Context(), prompt, generate.Options{Sampling: f.sampling, MaxTokens: f.maxTokens, Stop: m.EndTokens()}, emit)
+	seconds := time.Since(start).Seconds()
+	if !f.json && !strings.HasSuffix(last, "\n") {
+		fmt.Fprintln(out)
+	}
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted")
+	}
+	if err != nil {
+		return err
+	}
+	r := sampleResult{
+		Model: m.Dir, Prompt: text, Text: string(m.Tokenizer.AppendDecode(nil, result.Tokens)), Tokens: result.Tokens,
+		PromptTokens: len(prompt), EndedBy: result.Reason, Seed: f.sampling.Seed, TokensPerS: float64(len(result.Tokens)) / max(seconds, 1e-9),
+	}
+	if f.json {
+		return writeJSON(out, r)
+	}
+	fmt.Fprintf(c.ErrOrStderr(), "%d tokens, %s tokens/s, ended by %s\n", len(r.Tokens), countText(int64(r.TokensPerS)), reasonText(r.EndedBy))
+	return nil
+}
+
+func reasonText(r generate.Reason) string {
+	switch r {
+	case generate.Stopped:
+		return "the end-of-text token"
+	case generate.Length:
+		return "--max-tokens"
+	}
+	return "the end of the context"
+}
+
+func (f *sampleFlags) readPrompt(in io.Reader) (string, error) {
+	if f.prompt != "-" {
+		return f.prompt, nil
+	}
+	text, err := io.ReadAll(in)
+	if err != nil {
+		return "", fmt.Errorf("--prompt -: %w", err)
+	}
+	return strings.TrimSuffix(string(text), "\n"), nil
+}
