@@ -191,7 +191,7 @@ func (v *Impl) forwardKeys(w *forwardTile, mask tileMask, k []float32, ldk int, 
 		}
 		v.tile(w.scores[j0*cols+c0:], cols, m, c1-c0, hd, k[j0*ldk:], ldk, 1, w.qT[c0:], cols, nil)
 		if mask == someVisible {
-			w.maskScores(j0, j0+m, c0, c1)
+			v.maskScores(w, j0, j0+m, c0, c1)
 		}
 	}
 	for c := 0; c < cols; c += lanes {
@@ -226,24 +226,18 @@ func (w *forwardTile) keysOf(i0, i1 int) (lo, hi int) {
 
 // maskScores sets the scores of invisible pairs in rows [j0, j1), columns
 // [c0, c1) to -inf.
-func (w *forwardTile) maskScores(j0, j1, c0, c1 int) {
+func (v *Impl) maskScores(w *forwardTile, j0, j1, c0, c1 int) {
 	negInf := float32(math.Inf(-1))
+	lo, hi := w.a.queryBand(w.q0, w.k0)
+	v.maskBand(w.scores[j0*w.cols+c0:], w.cols, j1-j0, c1-c0, lo+j0-c0, hi+j0-c0, negInf)
+	if w.kSeg == nil {
+		return
+	}
 	for j := j0; j < j1; j++ {
 		row := w.scores[j*w.cols:][:w.cols]
-		lo, hi := w.queriesOf(j, j+1)
-		lo, hi = min(max(lo, c0), c1), min(hi, c1)
-		for i := c0; i < lo; i++ {
-			row[i] = negInf
-		}
-		for i := max(lo, hi); i < c1; i++ {
-			row[i] = negInf
-		}
-		if w.kSeg == nil {
-			continue
-		}
-		for i := lo; i < hi; i++ {
-			if w.qSeg[i] != w.kSeg[j] || w.kSeg[j] < 0 {
-				row[i] = negInf
+		for i, id := range w.qSeg[c0:min(c1, w.nq)] {
+			if id != w.kSeg[j] || id < 0 {
+				row[c0+i] = negInf
 			}
 		}
 	}

@@ -150,7 +150,7 @@ func (v *Impl) backwardPair(w *backwardTile, mask tileMask, q0, nq int, lse, d [
 		v.tile(ds, cols, m, c1-c0, hd, w.dOut[i0*padded:], padded, 1, w.vT[c0:], cols, nil)
 		v.probGrad(p, ds, cols, m, c1-c0, lse[i0:], d[i0:])
 		if mask == someVisible {
-			w.maskGrad(q0, i0, i0+m, c0, c1)
+			v.maskGrad(w, q0, i0, i0+m, c0, c1)
 		}
 		v.tile(w.dq[i0*padded:], padded, m, padded, c1-c0, ds, cols, 1, w.k[c0*padded:], padded, nil)
 	}
@@ -171,21 +171,22 @@ func (v *Impl) backwardPair(w *backwardTile, mask tileMask, q0, nq int, lse, d [
 
 // maskGrad clears P and dS of invisible pairs in rows [i0, i1), columns
 // [c0, c1).
-func (w *backwardTile) maskGrad(q0, i0, i1, c0, c1 int) {
+func (v *Impl) maskGrad(w *backwardTile, q0, i0, i1, c0, c1 int) {
+	lo, hi := w.a.keyBand(q0, w.k0)
+	for _, x := range [][]float32{w.p, w.ds} {
+		v.maskBand(x[i0*w.cols+c0:], w.cols, i1-i0, c1-c0, lo+i0-c0, hi+i0-c0, 0)
+		for i := i0; i < i1 && w.nk < c1; i++ {
+			clear(x[i*w.cols+w.nk : i*w.cols+c1]) // the padding
+		}
+	}
+	if w.kSeg == nil {
+		return
+	}
 	for i := i0; i < i1; i++ {
 		p, ds := w.p[i*w.cols:][:w.cols], w.ds[i*w.cols:][:w.cols]
-		lo, hi := w.a.keysOf(w.k0, w.nk, q0+i, q0+i+1)
-		lo, hi = min(max(lo, c0), c1), min(hi, c1)
-		clear(p[c0:lo])
-		clear(ds[c0:lo])
-		clear(p[max(lo, hi):c1])
-		clear(ds[max(lo, hi):c1])
-		if w.kSeg == nil {
-			continue
-		}
-		for j := lo; j < hi; j++ {
-			if w.qSeg[i] != w.kSeg[j] || w.kSeg[j] < 0 {
-				p[j], ds[j] = 0, 0
+		for j, id := range w.kSeg[c0:min(c1, w.nk)] {
+			if id != w.qSeg[i] || id < 0 {
+				p[c0+j], ds[c0+j] = 0, 0
 			}
 		}
 	}

@@ -89,6 +89,18 @@ func probGradGeneric(p, ds []float32, ld, rows, n int, lse, d []float32) {
 	}
 }
 
+// maskBandGeneric sets x[r, c] = fill outside the band lo ≤ c - r < hi, for rows
+// of n columns; n is a multiple of lanes.
+func maskBandGeneric(x []float32, ld, rows, n int, lo, hi int, fill float32) {
+	for r := range rows {
+		for c := range x[r*ld:][:n] {
+			if c-r < lo || c-r >= hi {
+				x[r*ld+c] = fill
+			}
+		}
+	}
+}
+
 // rowDotsGeneric sets dst[r] = scale·Σ_j x[r, j]·y[r, j] for rows of n columns;
 // ldy is 0 when y is one row.
 func rowDotsGeneric(dst, x []float32, ldx int, y []float32, ldy, n int, scale float32) {

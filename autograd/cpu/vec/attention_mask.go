@@ -30,6 +30,29 @@ func (a *Attention) queryRange(s int) (lo, hi int) {
 	return lo, max(lo, hi)
 }
 
+// unlimited is beyond every column of a tile.
+const unlimited = 1 << 20
+
+// keyBand returns the band lo ≤ j - i < hi in which query q0+i may see key k0+j.
+func (a *Attention) keyBand(q0, k0 int) (lo, hi int) {
+	lo, hi = -unlimited, unlimited
+	diagonal := q0 + a.S - a.T - k0
+	if a.Window > 0 {
+		lo, hi = diagonal-a.Window+1, diagonal+a.Window
+	}
+	if a.Causal {
+		hi = diagonal + 1
+	}
+	return lo, hi
+}
+
+// queryBand returns the band lo ≤ i - j < hi in which key k0+j is seen by query
+// q0+i.
+func (a *Attention) queryBand(q0, k0 int) (lo, hi int) {
+	lo, hi = a.keyBand(q0, k0)
+	return 1 - hi, 1 - lo
+}
+
 // keysOf returns, relative to k0 and within [0, nk], the keys that one of the
 // queries [t0, t1) may see.
 func (a *Attention) keysOf(k0, nk, t0, t1 int) (lo, hi int) {

@@ -259,6 +259,11 @@ func softmaxLanesAVX2(s *float32, ld int, rows int, max *float32, sum *float32, 
 //go:noescape
 func probGradAVX2(p *float32, ds *float32, ld int, rows int, n int, lse *float32, d *float32)
 
+// maskBandAVX2 is maskBandGeneric; n is a multiple of 16.
+//
+//go:noescape
+func maskBandAVX2(x *float32, ld int, rows int, n int, lo int, hi int, fill float32)
+
 // rowDotsAVX2 is rowDotsGeneric.
 //
 //go:noescape

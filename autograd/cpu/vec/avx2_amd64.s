@@ -5964,6 +5964,60 @@ last238:
 	VZEROUPPER
 	RET
 
+// func maskBandAVX2(x *float32, ld int, rows int, n int, lo int, hi int, fill float32)
+// Requires: AVX, AVX2
+TEXT ·maskBandAVX2(SB), NOSPLIT, $0-52
+	VMOVUPS      word00000001AVX2<>+0(SB), Y0
+	VMOVUPS      word00000008AVX2<>+0(SB), Y1
+	MOVQ         x+0(FP), AX
+	MOVQ         ld+8(FP), CX
+	MOVQ         n+24(FP), DX
+	VBROADCASTSS fill+48(FP), Y2
+	MOVQ         lo+32(FP), BX
+	VMOVD        BX, X3
+	VPBROADCASTD X3, Y3
+	MOVQ         hi+40(FP), BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, Y4
+	SHLQ         $0x02, CX
+	MOVQ         rows+16(FP), BX
+	TESTQ        BX, BX
+	JZ           last241
+
+next240:
+	VMOVUPS laneNumbersAVX2<>+0(SB), Y5
+	XORQ    SI, SI
+
+columns242:
+	VPCMPGTD  Y5, Y3, Y6
+	VPCMPGTD  Y5, Y4, Y7
+	VPANDN    Y7, Y6, Y7
+	VBLENDVPS Y7, (AX)(SI*4), Y2, Y6
+	VMOVUPS   Y6, (AX)(SI*4)
+	VPADDD    Y1, Y5, Y5
+	ADDQ      $+8, SI
+	CMPQ      SI, DX
+	JL        columns242
+	VPADDD    Y0, Y3, Y3
+	VPADDD    Y0, Y4, Y4
+	ADDQ      CX, AX
+	DECQ      BX
+	JNZ       next240
+
+last241:
+	VZEROUPPER
+	RET
+
+DATA laneNumbersAVX2<>+0(SB)/4, $0x00000000
+DATA laneNumbersAVX2<>+4(SB)/4, $0x00000001
+DATA laneNumbersAVX2<>+8(SB)/4, $0x00000002
+DATA laneNumbersAVX2<>+12(SB)/4, $0x00000003
+DATA laneNumbersAVX2<>+16(SB)/4, $0x00000004
+DATA laneNumbersAVX2<>+20(SB)/4, $0x00000005
+DATA laneNumbersAVX2<>+24(SB)/4, $0x00000006
+DATA laneNumbersAVX2<>+28(SB)/4, $0x00000007
+GLOBL laneNumbersAVX2<>(SB), RODATA|NOPTR, $32
+
 // func rowDotsAVX2(dst []float32, x *float32, ldx int, y *float32, ldy int, n int, scale float32)
 // Requires: AVX, FMA3
 TEXT ·rowDotsAVX2(SB), NOSPLIT, $0-68
@@ -5978,17 +6032,17 @@ TEXT ·rowDotsAVX2(SB), NOSPLIT, $0-68
 	SHLQ         $0x02, SI
 	MOVQ         dst_len+8(FP), R8
 	TESTQ        R8, R8
-	JZ           last241
+	JZ           last244
 
-next240:
+next243:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	XORQ   R9, R9
 	MOVQ   DI, R10
 	CMPQ   R10, $+16
-	JL     end243
+	JL     end246
 
-loop242:
+loop245:
 	VMOVUPS     (CX)(R9*4), Y3
 	VMOVUPS     (BX)(R9*4), Y4
 	VFMADD231PS Y3, Y4, Y1
@@ -5998,24 +6052,24 @@ loop242:
 	ADDQ        $+16, R9
 	SUBQ        $+16, R10
 	CMPQ        R10, $+16
-	JGE         loop242
+	JGE         loop245
 
-end243:
+end246:
 	CMPQ R10, $+8
-	JL   end245
+	JL   end248
 
-loop244:
+loop247:
 	VMOVUPS     (CX)(R9*4), Y3
 	VMOVUPS     (BX)(R9*4), Y4
 	VFMADD231PS Y3, Y4, Y1
 	ADDQ        $+8, R9
 	SUBQ        $+8, R10
 	CMPQ        R10, $+8
-	JGE         loop244
+	JGE         loop247
 
-end245:
+end248:
 	TESTQ       R10, R10
-	JZ          done246
+	JZ          done249
 	LEAQ        laneMaskAVX2<>+0(SB), R11
 	MOVQ        $+8, R12
 	SUBQ        R10, R12
@@ -6024,7 +6078,7 @@ end245:
 	VMASKMOVPS  (BX)(R9*4), Y3, Y3
 	VFMADD231PS Y4, Y3, Y1
 
-done246:
+done249:
 	VADDPS       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
@@ -6038,9 +6092,9 @@ done246:
 	ADDQ         DX, CX
 	ADDQ         SI, BX
 	DECQ         R8
-	JNZ          next240
+	JNZ          next243
 
-last241:
+last244:
 	VZEROUPPER
 	RET
 
@@ -6061,66 +6115,66 @@ TEXT ·scaleRowsAVX2(SB), NOSPLIT, $0-57
 	VMOVUPS Y0, Y0
 	MOVQ    rows+32(FP), R9
 	TESTQ   R9, R9
-	JZ      last248
+	JZ      last251
 
-next247:
+next250:
 	TESTQ        DI, DI
-	JZ           skip249
+	JZ           skip252
 	VBROADCASTSS (DI), Y0
 	ADDQ         $+4, DI
 
-skip249:
+skip252:
 	XORQ R10, R10
 	MOVQ SI, R11
 	CMPQ R11, $+16
-	JL   end251
+	JL   end254
 
-loop250:
+loop253:
 	VMOVUPS (DX)(R10*4), Y1
 	VMULPS  Y1, Y0, Y1
 	TESTQ   R8, R8
-	JZ      skip252
+	JZ      skip255
 	VMOVUPS (AX)(R10*4), Y2
 	VADDPS  Y2, Y1, Y1
 
-skip252:
+skip255:
 	VMOVUPS Y1, (AX)(R10*4)
 	VMOVUPS 32(DX)(R10*4), Y1
 	VMULPS  Y1, Y0, Y1
 	TESTQ   R8, R8
-	JZ      skip253
+	JZ      skip256
 	VMOVUPS 32(AX)(R10*4), Y2
 	VADDPS  Y2, Y1, Y1
 
-skip253:
+skip256:
 	VMOVUPS Y1, 32(AX)(R10*4)
 	ADDQ    $+16, R10
 	SUBQ    $+16, R11
 	CMPQ    R11, $+16
-	JGE     loop250
+	JGE     loop253
 
-end251:
+end254:
 	CMPQ R11, $+8
-	JL   end255
+	JL   end258
 
-loop254:
+loop257:
 	VMOVUPS (DX)(R10*4), Y1
 	VMULPS  Y1, Y0, Y1
 	TESTQ   R8, R8
-	JZ      skip256
+	JZ      skip259
 	VMOVUPS (AX)(R10*4), Y2
 	VADDPS  Y2, Y1, Y1
 
-skip256:
+skip259:
 	VMOVUPS Y1, (AX)(R10*4)
 	ADDQ    $+8, R10
 	SUBQ    $+8, R11
 	CMPQ    R11, $+8
-	JGE     loop254
+	JGE     loop257
 
-end255:
+end258:
 	TESTQ      R11, R11
-	JZ         done257
+	JZ         done260
 	LEAQ       laneMaskAVX2<>+0(SB), R12
 	MOVQ       $+8, R13
 	SUBQ       R11, R13
@@ -6128,19 +6182,19 @@ end255:
 	VMASKMOVPS (DX)(R10*4), Y1, Y2
 	VMULPS     Y2, Y0, Y2
 	TESTQ      R8, R8
-	JZ         skip258
+	JZ         skip261
 	VMASKMOVPS (AX)(R10*4), Y1, Y3
 	VADDPS     Y3, Y2, Y2
 
-skip258:
+skip261:
 	VMASKMOVPS Y2, Y1, (AX)(R10*4)
 
-done257:
+done260:
 	ADDQ CX, AX
 	ADDQ BX, DX
 	DECQ R9
-	JNZ  next247
+	JNZ  next250
 
-last248:
+last251:
 	VZEROUPPER
 	RET

@@ -264,6 +264,11 @@ func softmaxLanesAVX512(s *float32, ld int, rows int, max *float32, sum *float32
 //go:noescape
 func probGradAVX512(p *float32, ds *float32, ld int, rows int, n int, lse *float32, d *float32)
 
+// maskBandAVX512 is maskBandGeneric; n is a multiple of 16.
+//
+//go:noescape
+func maskBandAVX512(x *float32, ld int, rows int, n int, lo int, hi int, fill float32)
+
 // rowDotsAVX512 is rowDotsGeneric.
 //
 //go:noescape

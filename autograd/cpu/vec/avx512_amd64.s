@@ -6595,6 +6595,67 @@ last258:
 	VZEROUPPER
 	RET
 
+// func maskBandAVX512(x *float32, ld int, rows int, n int, lo int, hi int, fill float32)
+// Requires: AVX, AVX512F
+TEXT ·maskBandAVX512(SB), NOSPLIT, $0-52
+	VMOVUPS      word00000001AVX512<>+0(SB), Z0
+	VMOVUPS      word00000010AVX512<>+0(SB), Z1
+	MOVQ         x+0(FP), AX
+	MOVQ         ld+8(FP), CX
+	MOVQ         n+24(FP), DX
+	VBROADCASTSS fill+48(FP), Z2
+	MOVQ         lo+32(FP), BX
+	VMOVD        BX, X3
+	VPBROADCASTD X3, Z3
+	MOVQ         hi+40(FP), BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, Z4
+	SHLQ         $0x02, CX
+	MOVQ         rows+16(FP), BX
+	TESTQ        BX, BX
+	JZ           last261
+
+next260:
+	VMOVUPS laneNumbersAVX512<>+0(SB), Z5
+	XORQ    SI, SI
+
+columns262:
+	VPCMPGTD Z5, Z3, K1
+	VPCMPD   $0x02, Z5, Z4, K2
+	KORW     K1, K2, K2
+	VMOVUPS  Z2, K2, (AX)(SI*4)
+	VPADDD   Z1, Z5, Z5
+	ADDQ     $+16, SI
+	CMPQ     SI, DX
+	JL       columns262
+	VPADDD   Z0, Z3, Z3
+	VPADDD   Z0, Z4, Z4
+	ADDQ     CX, AX
+	DECQ     BX
+	JNZ      next260
+
+last261:
+	VZEROUPPER
+	RET
+
+DATA laneNumbersAVX512<>+0(SB)/4, $0x00000000
+DATA laneNumbersAVX512<>+4(SB)/4, $0x00000001
+DATA laneNumbersAVX512<>+8(SB)/4, $0x00000002
+DATA laneNumbersAVX512<>+12(SB)/4, $0x00000003
+DATA laneNumbersAVX512<>+16(SB)/4, $0x00000004
+DATA laneNumbersAVX512<>+20(SB)/4, $0x00000005
+DATA laneNumbersAVX512<>+24(SB)/4, $0x00000006
+DATA laneNumbersAVX512<>+28(SB)/4, $0x00000007
+DATA laneNumbersAVX512<>+32(SB)/4, $0x00000008
+DATA laneNumbersAVX512<>+36(SB)/4, $0x00000009
+DATA laneNumbersAVX512<>+40(SB)/4, $0x0000000a
+DATA laneNumbersAVX512<>+44(SB)/4, $0x0000000b
+DATA laneNumbersAVX512<>+48(SB)/4, $0x0000000c
+DATA laneNumbersAVX512<>+52(SB)/4, $0x0000000d
+DATA laneNumbersAVX512<>+56(SB)/4, $0x0000000e
+DATA laneNumbersAVX512<>+60(SB)/4, $0x0000000f
+GLOBL laneNumbersAVX512<>(SB), RODATA|NOPTR, $64
+
 // func rowDotsAVX512(dst []float32, x *float32, ldx int, y *float32, ldy int, n int, scale float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·rowDotsAVX512(SB), NOSPLIT, $0-68
@@ -6609,17 +6670,17 @@ TEXT ·rowDotsAVX512(SB), NOSPLIT, $0-68
 	SHLQ         $0x02, SI
 	MOVQ         dst_len+8(FP), R8
 	TESTQ        R8, R8
-	JZ           last261
+	JZ           last264
 
-next260:
+next263:
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	XORQ   R9, R9
 	MOVQ   DI, R10
 	CMPQ   R10, $+32
-	JL     end263
+	JL     end266
 
-loop262:
+loop265:
 	VMOVUPS     (CX)(R9*4), Z3
 	VMOVUPS     (BX)(R9*4), Z4
 	VFMADD231PS Z3, Z4, Z1
@@ -6629,24 +6690,24 @@ loop262:
 	ADDQ        $+32, R9
 	SUBQ        $+32, R10
 	CMPQ        R10, $+32
-	JGE         loop262
+	JGE         loop265
 
-end263:
+end266:
 	CMPQ R10, $+16
-	JL   end265
+	JL   end268
 
-loop264:
+loop267:
 	VMOVUPS     (CX)(R9*4), Z3
 	VMOVUPS     (BX)(R9*4), Z4
 	VFMADD231PS Z3, Z4, Z1
 	ADDQ        $+16, R9
 	SUBQ        $+16, R10
 	CMPQ        R10, $+16
-	JGE         loop264
+	JGE         loop267
 
-end265:
+end268:
 	TESTQ       R10, R10
-	JZ          done266
+	JZ          done269
 	MOVL        $0x0000ffff, R11
 	BZHIL       R10, R11, R11
 	KMOVW       R11, K1
@@ -6654,7 +6715,7 @@ end265:
 	VMOVUPS.Z   (BX)(R9*4), K1, Z4
 	VFMADD231PS Z3, Z4, Z1
 
-done266:
+done269:
 	VADDPS        Z2, Z1, Z3
 	VEXTRACTF64X4 $0x01, Z3, Y4
 	VADDPS        Y4, Y3, Y3
@@ -6670,9 +6731,9 @@ done266:
 	ADDQ          DX, CX
 	ADDQ          SI, BX
 	DECQ          R8
-	JNZ           next260
+	JNZ           next263
 
-last261:
+last264:
 	VZEROUPPER
 	RET
 
@@ -6693,85 +6754,85 @@ TEXT ·scaleRowsAVX512(SB), NOSPLIT, $0-57
 	VMOVUPS Z0, Z0
 	MOVQ    rows+32(FP), R9
 	TESTQ   R9, R9
-	JZ      last268
+	JZ      last271
 
-next267:
+next270:
 	TESTQ        DI, DI
-	JZ           skip269
+	JZ           skip272
 	VBROADCASTSS (DI), Z0
 	ADDQ         $+4, DI
 
-skip269:
+skip272:
 	XORQ R10, R10
 	MOVQ SI, R11
 	CMPQ R11, $+32
-	JL   end271
+	JL   end274
 
-loop270:
+loop273:
 	VMOVUPS (DX)(R10*4), Z1
 	VMULPS  Z1, Z0, Z1
 	TESTQ   R8, R8
-	JZ      skip272
+	JZ      skip275
 	VMOVUPS (AX)(R10*4), Z2
 	VADDPS  Z2, Z1, Z1
 
-skip272:
+skip275:
 	VMOVUPS Z1, (AX)(R10*4)
 	VMOVUPS 64(DX)(R10*4), Z1
 	VMULPS  Z1, Z0, Z1
 	TESTQ   R8, R8
-	JZ      skip273
+	JZ      skip276
 	VMOVUPS 64(AX)(R10*4), Z2
 	VADDPS  Z2, Z1, Z1
 
-skip273:
+skip276:
 	VMOVUPS Z1, 64(AX)(R10*4)
 	ADDQ    $+32, R10
 	SUBQ    $+32, R11
 	CMPQ    R11, $+32
-	JGE     loop270
+	JGE     loop273
 
-end271:
+end274:
 	CMPQ R11, $+16
-	JL   end275
+	JL   end278
 
-loop274:
+loop277:
 	VMOVUPS (DX)(R10*4), Z1
 	VMULPS  Z1, Z0, Z1
 	TESTQ   R8, R8
-	JZ      skip276
+	JZ      skip279
 	VMOVUPS (AX)(R10*4), Z2
 	VADDPS  Z2, Z1, Z1
 
-skip276:
+skip279:
 	VMOVUPS Z1, (AX)(R10*4)
 	ADDQ    $+16, R10
 	SUBQ    $+16, R11
 	CMPQ    R11, $+16
-	JGE     loop274
+	JGE     loop277
 
-end275:
+end278:
 	TESTQ     R11, R11
-	JZ        done277
+	JZ        done280
 	MOVL      $0x0000ffff, R12
 	BZHIL     R11, R12, R12
 	KMOVW     R12, K1
 	VMOVUPS.Z (DX)(R10*4), K1, Z1
 	VMULPS    Z1, Z0, Z1
 	TESTQ     R8, R8
-	JZ        skip278
+	JZ        skip281
 	VMOVUPS.Z (AX)(R10*4), K1, Z2
 	VADDPS    Z2, Z1, Z1
 
-skip278:
+skip281:
 	VMOVUPS Z1, K1, (AX)(R10*4)
 
-done277:
+done280:
 	ADDQ CX, AX
 	ADDQ BX, DX
 	DECQ R9
-	JNZ  next267
+	JNZ  next270
 
-last268:
+last271:
 	VZEROUPPER
 	RET

@@ -51,6 +51,7 @@ func avx2() *Impl {
 		tile:         tileBy(tileWideAVX2, 16, nil),
 		softmaxLanes: softmaxLanesBy(softmaxLanesAVX2, 8),
 		probGrad:     probGradBy(probGradAVX2),
+		maskBand:     maskBandBy(maskBandAVX2),
 		rowDots:      rowDotsBy(rowDotsAVX2),
 		scaleRows:    scaleRowsBy(scaleRowsAVX2),
 	}
@@ -94,6 +95,7 @@ func avx512() *Impl {
 		tile:         tileBy(tileWideAVX512, 32, tileNarrowAVX512),
 		softmaxLanes: softmaxLanesBy(softmaxLanesAVX512, 16),
 		probGrad:     probGradBy(probGradAVX512),
+		maskBand:     maskBandBy(maskBandAVX512),
 		rowDots:      rowDotsBy(rowDotsAVX512),
 		scaleRows:    scaleRowsBy(scaleRowsAVX512),
 	}

@@ -137,6 +137,13 @@ func probGradBy(f func(p, ds *float32, ld, rows, n int, lse, d *float32)) func(p
 	}
 }
 
+func maskBandBy(f func(x *float32, ld, rows, n, lo, hi int, fill float32)) func(x []float32, ld, rows, n int, lo, hi int, fill float32) {
+	return func(x []float32, ld, rows, n int, lo, hi int, fill float32) {
+		_ = x[(rows-1)*ld+n-1]
+		f(&x[0], ld, rows, n, lo, hi, fill)
+	}
+}
+
 func rowDotsBy(f func(dst []float32, x *float32, ldx int, y *float32, ldy, n int, scale float32)) func(dst, x []float32, ldx int, y []float32, ldy, n int, scale float32) {
 	return func(dst, x []float32, ldx int, y []float32, ldy, n int, scale float32) {
 		if rows := len(dst); rows > 0 {

@@ -23,6 +23,7 @@ func (g *gen) attention() {
 	}
 	g.softmaxLanes()
 	g.probGrad()
+	g.maskBand()
 	g.rowDots()
 	g.scaleRows()
 }
@@ -213,6 +214,65 @@ func (g *gen) probGrad() {
 				g.ADDQ(operand.I8(4), dAt)
 			})
 		})
+}
+
+func (g *gen) maskBand() {
+	g.kernel("maskBand", "func(x *float32, ld, rows, n, lo, hi int, fill float32)",
+		"is maskBandGeneric; n is a multiple of 16.", func() {
+			x, ld, n, fill := g.pointer("*x"), g.integer("ld"), g.integer("n"), g.scalar("fill")
+			lo, hi := g.everyLane(g.integer("lo")), g.everyLane(g.integer("hi"))
+			one, step := g.in(g.word(1)), g.in(g.word(uint32(g.lanes)))
+			g.SHLQ(operand.U8(2), ld)
+			g.counted(g.integer("rows"), func() {
+				column, index := g.in(g.laneNumbers()), g.GP64()
+				g.XORQ(index, index)
+				top := g.label("columns")
+				g.Label(top)
+				m := access{g: g, index: index}
+				g.fillOutside(m.at(x), column, lo, hi, fill)
+				g.VPADDD(step, column, column)
+				g.ADDQ(operand.I8(g.lanes), index)
+				g.CMPQ(index, n)
+				g.JL(operand.LabelRef(top))
+				g.VPADDD(one, lo, lo)
+				g.VPADDD(one, hi, hi)
+				g.ADDQ(ld, x)
+			})
+		})
+}
+
+// fillOutside stores fill where not lo ≤ column < hi.
+func (g *gen) fillOutside(m operand.Mem, column, lo, hi, fill vec) {
+	if g.lanes == 16 {
+		below, above := g.K(), g.K()
+		g.VPCMPGTD(column, lo, below)              // lo > column
+		g.VPCMPD(operand.U8(2), column, hi, above) // hi ≤ column
+		g.KORW(below, above, above)
+		g.VMOVUPS(fill, above, m)
+		return
+	}
+	below, inside := g.vec(), g.vec()
+	g.VPCMPGTD(column, lo, below)
+	g.VPCMPGTD(column, hi, inside)
+	g.VPANDN(inside, below, inside)
+	g.VMOVUPS(g.choose(inside, m, fill), m)
+}
+
+// everyLane broadcasts the low 32 bits of an integer.
+func (g *gen) everyLane(n reg.GPVirtual) vec {
+	low, r := g.XMM(), g.vec()
+	g.VMOVD(n.As32(), low)
+	g.VPBROADCASTD(low, r)
+	return r
+}
+
+// laneNumbers is the table 0, 1, 2, …
+func (g *gen) laneNumbers() operand.Mem {
+	words := make([]uint32, g.lanes)
+	for i := range words {
+		words[i] = uint32(i)
+	}
+	return g.table("laneNumbers"+g.name, words)
 }
 
 func (g *gen) rowDots() {
