@@ -70,11 +70,6 @@ func OpenCorpus(cfg Config) (*Corpus, error) {
 	return c, nil
 }
 
-// Files returns the files for training and those of ValidationPaths.
-func (c *Corpus) Files() (train, validation []string) {
-	return slices.Clone(c.train), slices.Clone(c.validation)
-}
-
 // Documents streams the corpus in the order of its files, those of ValidationPaths last, with memory for about one
 // Document. Empty records are left out. The first error ends the sequence. A corpus of format shards has no documents to
 // give: open it with [Prepare].

@@ -11,6 +11,15 @@ import (
 	"gotrain/data/bpe"
 )
 
+// encoder adds to a tokenizer what only its user knows: which token ends a document.
+type encoder struct{ *bpe.Tokenizer }
+
+func (e encoder) VocabSize() int { return e.Vocab() }
+func (e encoder) EndOfText() int32 {
+	id, _ := e.Special(bpe.EndOfText)
+	return id
+}
+
 // From text to the first batch.
 func Example() {
 	dir, err := os.MkdirTemp("", "example")
@@ -26,10 +35,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	enc, err := data.BPE(tokenizer, "")
-	if err != nil {
-		log.Fatal(err)
-	}
+	enc := encoder{tokenizer}
 	cfg := data.Config{Paths: []string{dir + "/**/*.jsonl"}, Format: data.FormatJSONL, CacheDir: filepath.Join(dir, "cache")}
 	prepared, err := data.Prepare(context.Background(), cfg, enc, nil)
 	if err != nil {

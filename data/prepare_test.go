@@ -50,7 +50,7 @@ func TestPrepare(t *testing.T) {
 	}
 	enc := byteEncoder{}
 	for _, workers := range []int{1, 3, 8} {
-		for _, shardTokens := range []int{0, 10_007} {
+		for _, shardTokens := range []int{0, 60_013} {
 			cfg.Workers, cfg.ShardTokens = workers, shardTokens
 			cfg.CacheDir = t.TempDir()
 			var last Progress
@@ -66,7 +66,7 @@ func TestPrepare(t *testing.T) {
 			if last.Tokens != p.Train.Tokens()+p.Validation.Tokens() || last.Documents != 5000 || last.TextBytes != p.Train.TextBytes()+p.Validation.TextBytes() {
 				t.Errorf("progress %+v", last)
 			}
-			if shardTokens > 0 && len(p.Train.Shards()) < 10 {
+			if shardTokens > 0 && len(p.Train.Shards()) < 3 {
 				t.Errorf("%d shards", len(p.Train.Shards()))
 			}
 			p.Close()
@@ -161,7 +161,7 @@ func (f full) WriteAt(p []byte, at int64) (int, error) {
 
 func TestPrepareDiskFull(t *testing.T) {
 	cfg := corpusDir(t, 2000)
-	cfg.ShardTokens = 10_000
+	cfg.ShardTokens = 40_000
 	for _, room := range []int{0, 5_000, 50_000, 300_000} {
 		corpus, err := OpenCorpus(cfg)
 		if err != nil {

@@ -17,7 +17,7 @@ import (
 func TestSetRoundTrip(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		documents := rapid.SliceOfN(rapid.StringN(0, 20, -1), 1, 20).Draw(rt, "documents")
-		limit := rapid.IntRange(1, 50).Draw(rt, "limit")
+		limit := rapid.IntRange(5, 100).Draw(rt, "limit")
 		enc := byteEncoder{rapid.SampledFrom([]int32{0, 65536}).Draw(rt, "base")}
 		var want []int32
 		var starts []int64
