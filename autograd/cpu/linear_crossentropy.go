@@ -10,7 +10,17 @@ import (
 // each row.
 func scratchLinearCrossEntropy(_ *Backend, in *ir.Instr) int {
 	n, classes := in.In[0].Shape[0], in.In[1].Shape[0]
-	return aligned(min(in.Rows, n)*classes) + n
+	return aligned(chunkRows(in)*classes) + n
+}
+
+// chunkRows returns the rows of logits that are computed at a time: Rows, all
+// where it is 0.
+func chunkRows(in *ir.Instr) int {
+	n := in.In[0].Shape[0]
+	if in.Rows <= 0 {
+		return n
+	}
+	return min(in.Rows, n)
 }
 
 // linearLoss is a LinearCrossEntropy: for each chunk of rows the logits, from
@@ -37,7 +47,7 @@ func bindLinearCrossEntropy(c *call) func() {
 		n: c.In[0].Shape[0], d: c.In[0].Shape[1], classes: c.In[1].Shape[0],
 		cfg: vec.Loss{Smoothing: c.Smoothing, ZLoss: c.ZLoss},
 	}
-	l.chunk = min(c.Rows, l.n)
+	l.chunk = chunkRows(c.Instr)
 	l.z = c.scratch()[:l.chunk*l.classes]
 	l.losses = c.scratch()[aligned(len(l.z)):][:l.n]
 	l.addend = c.x(4)
