@@ -63,7 +63,7 @@ def training(name, path):
     named = dict(model.named_parameters())
     groups = [{"params": [p for p in named.values() if p.dim() > 1], "weight_decay": o["weight_decay"]},
               {"params": [p for p in named.values() if p.dim() < 2], "weight_decay": 0.0}]
-    opt = torch.optim.AdamW(groups, lr=o["lr"], betas=tuple(o["betas"]), eps=o["eps"])
+    opt = torch.optim.AdamW(groups, lr=float(o["lr"]), betas=tuple(o["betas"]), eps=float(o["eps"]))
     loss_diff = norm_diff = 0.0
     for i in range(len(tensors["losses"])):
         for g in opt.param_groups:

@@ -151,8 +151,11 @@ func (r *run) findCheckpoint() (string, error) {
 		for _, e := range events {
 			notify(r.deps.Listener.Checkpoint, e)
 		}
-		if errors.Is(err, checkpoint.ErrNone) || errors.Is(err, checkpoint.ErrNoneGood) {
+		if errors.Is(err, checkpoint.ErrNone) {
 			return "", nil
+		}
+		if errors.Is(err, checkpoint.ErrNoneGood) {
+			return "", fmt.Errorf("%s: %w; the damaged ones were set aside: run again to begin from step 0", r.cfg.Run.Dir, err)
 		}
 		if err != nil {
 			return "", err
