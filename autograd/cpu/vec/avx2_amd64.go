@@ -124,10 +124,10 @@ func sumAVX2(x []float32) float64
 //go:noescape
 func dotAVX2(x []float32, y []float32) float64
 
-// sumSquaresAVX2 returns Σ (x - center)².
+// sumSquaresAVX2 returns Σ x².
 //
 //go:noescape
-func sumSquaresAVX2(x []float32, center float32) float64
+func sumSquaresAVX2(x []float32) float64
 
 // maxAVX2 returns the largest element.
 //
@@ -148,6 +148,16 @@ func allFiniteAVX2(x []float32) bool
 //
 //go:noescape
 func addRows8AVX2(dst []float32, x *float32)
+
+// layerStatsAVX2 returns the mean of x and 1/√(Σ (x-mean)²/D + eps).
+//
+//go:noescape
+func layerStatsAVX2(x []float32, eps float32) (mean float32, rstd float32)
+
+// rmsStatsAVX2 returns 1/√(Σ x²/D + eps).
+//
+//go:noescape
+func rmsStatsAVX2(x []float32, eps float32) (rstd float32)
 
 // normalizeAVX2 sets y = (x-mean)·rstd·w + b; b may be nil.
 //
@@ -184,10 +194,10 @@ func sumExpAVX2(x []float32, scale float32, max float32) float64
 //go:noescape
 func softmaxGradAVX2(dx []float32, y []float32, dy []float32, scale float32, dot float32)
 
-// expAffineAVX2 sets x = a·exp(x - max) + b for x ≤ max.
+// affineAVX2 sets x = a·x + b.
 //
 //go:noescape
-func expAffineAVX2(x []float32, max float32, a float32, b float32)
+func affineAVX2(x []float32, a float32, b float32)
 
 // adamWAVX2 is one step of AdamW.
 //

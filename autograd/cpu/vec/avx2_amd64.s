@@ -3310,35 +3310,32 @@ done106:
 	VZEROUPPER
 	RET
 
-// func sumSquaresAVX2(x []float32, center float32) float64
+// func sumSquaresAVX2(x []float32) float64
 // Requires: AVX, FMA3, SSE2
-TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-40
-	MOVQ         x_base+0(FP), AX
-	VBROADCASTSS center+24(FP), Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	MOVQ         x_len+8(FP), CX
-	XORQ         DX, DX
-	CMPQ         CX, $+16
-	JL           end108
+TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-32
+	MOVQ   x_base+0(FP), AX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   x_len+8(FP), CX
+	XORQ   DX, DX
+	CMPQ   CX, $+16
+	JL     end108
 
 loop107:
-	VMOVUPS      (AX)(DX*4), Y5
-	VSUBPS       Y0, Y5, Y5
-	VEXTRACTF128 $0x01, Y5, X6
+	VMOVUPS      (AX)(DX*4), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
 	VCVTPS2PD    X5, Y5
-	VCVTPS2PD    X6, Y6
+	VFMADD231PD  Y4, Y4, Y0
 	VFMADD231PD  Y5, Y5, Y1
-	VFMADD231PD  Y6, Y6, Y2
-	VMOVUPS      32(AX)(DX*4), Y5
-	VSUBPS       Y0, Y5, Y5
-	VEXTRACTF128 $0x01, Y5, X6
+	VMOVUPS      32(AX)(DX*4), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
 	VCVTPS2PD    X5, Y5
-	VCVTPS2PD    X6, Y6
+	VFMADD231PD  Y4, Y4, Y2
 	VFMADD231PD  Y5, Y5, Y3
-	VFMADD231PD  Y6, Y6, Y4
 	ADDQ         $+16, DX
 	SUBQ         $+16, CX
 	CMPQ         CX, $+16
@@ -3349,13 +3346,12 @@ end108:
 	JL   end110
 
 loop109:
-	VMOVUPS      (AX)(DX*4), Y5
-	VSUBPS       Y0, Y5, Y5
-	VEXTRACTF128 $0x01, Y5, X6
+	VMOVUPS      (AX)(DX*4), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
 	VCVTPS2PD    X5, Y5
-	VCVTPS2PD    X6, Y6
+	VFMADD231PD  Y4, Y4, Y0
 	VFMADD231PD  Y5, Y5, Y1
-	VFMADD231PD  Y6, Y6, Y2
 	ADDQ         $+8, DX
 	SUBQ         $+8, CX
 	CMPQ         CX, $+8
@@ -3367,25 +3363,23 @@ end110:
 	LEAQ         laneMaskAVX2<>+0(SB), BX
 	MOVQ         $+8, SI
 	SUBQ         CX, SI
-	VMOVUPS      (BX)(SI*4), Y5
-	VMASKMOVPS   (AX)(DX*4), Y5, Y6
-	VSUBPS       Y0, Y6, Y0
-	VANDPS       Y5, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X5
-	VCVTPS2PD    X0, Y0
+	VMOVUPS      (BX)(SI*4), Y4
+	VMASKMOVPS   (AX)(DX*4), Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
 	VCVTPS2PD    X5, Y5
-	VFMADD231PD  Y0, Y0, Y1
-	VFMADD231PD  Y5, Y5, Y2
+	VFMADD231PD  Y4, Y4, Y0
+	VFMADD231PD  Y5, Y5, Y1
 
 done111:
-	VADDPD       Y2, Y1, Y1
-	VADDPD       Y3, Y1, Y1
-	VADDPD       Y4, Y1, Y1
-	VEXTRACTF128 $0x01, Y1, X0
-	VADDPD       X0, X1, X1
-	VUNPCKHPD    X1, X1, X0
-	VADDSD       X0, X1, X1
-	MOVSD        X1, ret+32(FP)
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VUNPCKHPD    X0, X0, X1
+	VADDSD       X1, X0, X0
+	MOVSD        X0, ret+24(FP)
 	VZEROUPPER
 	RET
 
@@ -3672,6 +3666,259 @@ done129:
 	VZEROUPPER
 	RET
 
+// func layerStatsAVX2(x []float32, eps float32) (mean float32, rstd float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·layerStatsAVX2(SB), NOSPLIT, $0-40
+	MOVQ   x_base+0(FP), AX
+	MOVQ   x_len+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	XORQ   DX, DX
+	MOVQ   CX, BX
+	CMPQ   BX, $+32
+	JL     end131
+
+loop130:
+	VMOVUPS      (AX)(DX*4), Y2
+	VMOVUPS      Y2, Y2
+	VMOVUPS      32(AX)(DX*4), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      64(AX)(DX*4), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      96(AX)(DX*4), Y3
+	VADDPS       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VCVTPS2PD    X2, Y2
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	ADDQ         $+32, DX
+	SUBQ         $+32, BX
+	CMPQ         BX, $+32
+	JGE          loop130
+
+end131:
+	CMPQ BX, $+8
+	JL   end133
+
+loop132:
+	VMOVUPS      (AX)(DX*4), Y2
+	VMOVUPS      Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VCVTPS2PD    X2, Y2
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	ADDQ         $+8, DX
+	SUBQ         $+8, BX
+	CMPQ         BX, $+8
+	JGE          loop132
+
+end133:
+	TESTQ        BX, BX
+	JZ           done134
+	LEAQ         laneMaskAVX2<>+0(SB), SI
+	MOVQ         $+8, DI
+	SUBQ         BX, DI
+	VMOVUPS      (SI)(DI*4), Y2
+	VMASKMOVPS   (AX)(DX*4), Y2, Y2
+	VMOVUPS      Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VCVTPS2PD    X2, Y2
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+
+done134:
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VUNPCKHPD    X0, X0, X1
+	VADDSD       X1, X0, X0
+	VXORPS       X1, X1, X1
+	VCVTSI2SDQ   CX, X1, X1
+	VDIVSD       X1, X0, X0
+	VCVTSD2SS    X0, X0, X0
+	MOVSS        X0, mean+32(FP)
+	VBROADCASTSS X0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	XORQ         DX, DX
+	MOVQ         CX, BX
+	CMPQ         BX, $+32
+	JL           end136
+
+loop135:
+	VMOVUPS      (AX)(DX*4), Y3
+	VSUBPS       Y0, Y3, Y3
+	VMULPS       Y3, Y3, Y3
+	VMOVUPS      32(AX)(DX*4), Y4
+	VSUBPS       Y0, Y4, Y4
+	VFMADD231PS  Y4, Y4, Y3
+	VMOVUPS      64(AX)(DX*4), Y4
+	VSUBPS       Y0, Y4, Y4
+	VFMADD231PS  Y4, Y4, Y3
+	VMOVUPS      96(AX)(DX*4), Y4
+	VSUBPS       Y0, Y4, Y4
+	VFMADD231PS  Y4, Y4, Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y4, Y2, Y2
+	ADDQ         $+32, DX
+	SUBQ         $+32, BX
+	CMPQ         BX, $+32
+	JGE          loop135
+
+end136:
+	CMPQ BX, $+8
+	JL   end138
+
+loop137:
+	VMOVUPS      (AX)(DX*4), Y3
+	VSUBPS       Y0, Y3, Y3
+	VMULPS       Y3, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y4, Y2, Y2
+	ADDQ         $+8, DX
+	SUBQ         $+8, BX
+	CMPQ         BX, $+8
+	JGE          loop137
+
+end138:
+	TESTQ        BX, BX
+	JZ           done139
+	LEAQ         laneMaskAVX2<>+0(SB), SI
+	MOVQ         $+8, DI
+	SUBQ         BX, DI
+	VMOVUPS      (SI)(DI*4), Y3
+	VMASKMOVPS   (AX)(DX*4), Y3, Y4
+	VSUBPS       Y0, Y4, Y0
+	VANDPS       Y3, Y0, Y0
+	VMULPS       Y0, Y0, Y3
+	VEXTRACTF128 $0x01, Y3, X0
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y0, Y2, Y2
+
+done139:
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VUNPCKHPD    X1, X1, X0
+	VADDSD       X0, X1, X1
+	VXORPS       X0, X0, X0
+	VCVTSI2SDQ   CX, X0, X0
+	VDIVSD       X0, X1, X1
+	MOVSS        eps+24(FP), X0
+	VCVTSS2SD    X0, X0, X0
+	VADDSD       X0, X1, X1
+	VSQRTSD      X1, X1, X1
+	MOVQ         $0x3ff0000000000000, AX
+	VMOVQ        AX, X0
+	VDIVSD       X1, X0, X0
+	VCVTSD2SS    X0, X0, X0
+	MOVSS        X0, rstd+36(FP)
+	VZEROUPPER
+	RET
+
+// func rmsStatsAVX2(x []float32, eps float32) (rstd float32)
+// Requires: AVX, FMA3, SSE
+TEXT ·rmsStatsAVX2(SB), NOSPLIT, $0-36
+	MOVQ   x_base+0(FP), AX
+	MOVQ   x_len+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	XORQ   DX, DX
+	MOVQ   CX, BX
+	CMPQ   BX, $+32
+	JL     end141
+
+loop140:
+	VMOVUPS      (AX)(DX*4), Y3
+	VSUBPS       Y0, Y3, Y3
+	VMULPS       Y3, Y3, Y3
+	VMOVUPS      32(AX)(DX*4), Y4
+	VSUBPS       Y0, Y4, Y4
+	VFMADD231PS  Y4, Y4, Y3
+	VMOVUPS      64(AX)(DX*4), Y4
+	VSUBPS       Y0, Y4, Y4
+	VFMADD231PS  Y4, Y4, Y3
+	VMOVUPS      96(AX)(DX*4), Y4
+	VSUBPS       Y0, Y4, Y4
+	VFMADD231PS  Y4, Y4, Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y4, Y2, Y2
+	ADDQ         $+32, DX
+	SUBQ         $+32, BX
+	CMPQ         BX, $+32
+	JGE          loop140
+
+end141:
+	CMPQ BX, $+8
+	JL   end143
+
+loop142:
+	VMOVUPS      (AX)(DX*4), Y3
+	VSUBPS       Y0, Y3, Y3
+	VMULPS       Y3, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y4, Y2, Y2
+	ADDQ         $+8, DX
+	SUBQ         $+8, BX
+	CMPQ         BX, $+8
+	JGE          loop142
+
+end143:
+	TESTQ        BX, BX
+	JZ           done144
+	LEAQ         laneMaskAVX2<>+0(SB), SI
+	MOVQ         $+8, DI
+	SUBQ         BX, DI
+	VMOVUPS      (SI)(DI*4), Y3
+	VMASKMOVPS   (AX)(DX*4), Y3, Y4
+	VSUBPS       Y0, Y4, Y0
+	VANDPS       Y3, Y0, Y0
+	VMULPS       Y0, Y0, Y3
+	VEXTRACTF128 $0x01, Y3, X0
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y0, Y2, Y2
+
+done144:
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VUNPCKHPD    X1, X1, X0
+	VADDSD       X0, X1, X1
+	VXORPS       X0, X0, X0
+	VCVTSI2SDQ   CX, X0, X0
+	VDIVSD       X0, X1, X1
+	MOVSS        eps+24(FP), X0
+	VCVTSS2SD    X0, X0, X0
+	VADDSD       X0, X1, X1
+	VSQRTSD      X1, X1, X1
+	MOVQ         $0x3ff0000000000000, AX
+	VMOVQ        AX, X0
+	VDIVSD       X1, X0, X0
+	VCVTSD2SS    X0, X0, X0
+	MOVSS        X0, rstd+32(FP)
+	VZEROUPPER
+	RET
+
 // func normalizeAVX2(y []float32, x []float32, w []float32, b []float32, mean float32, rstd float32)
 // Requires: AVX
 TEXT ·normalizeAVX2(SB), NOSPLIT, $0-104
@@ -3684,20 +3931,20 @@ TEXT ·normalizeAVX2(SB), NOSPLIT, $0-104
 	MOVQ         y_len+8(FP), SI
 	XORQ         DI, DI
 	CMPQ         SI, $+16
-	JL           end131
+	JL           end146
 
-loop130:
+loop145:
 	VMOVUPS (CX)(DI*4), Y2
 	VSUBPS  Y0, Y2, Y2
 	VMULPS  Y1, Y2, Y2
 	VMOVUPS (DX)(DI*4), Y3
 	VMULPS  Y3, Y2, Y2
 	TESTQ   BX, BX
-	JZ      skip132
+	JZ      skip147
 	VMOVUPS (BX)(DI*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-skip132:
+skip147:
 	VMOVUPS Y2, (AX)(DI*4)
 	VMOVUPS 32(CX)(DI*4), Y2
 	VSUBPS  Y0, Y2, Y2
@@ -3705,42 +3952,42 @@ skip132:
 	VMOVUPS 32(DX)(DI*4), Y3
 	VMULPS  Y3, Y2, Y2
 	TESTQ   BX, BX
-	JZ      skip133
+	JZ      skip148
 	VMOVUPS 32(BX)(DI*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-skip133:
+skip148:
 	VMOVUPS Y2, 32(AX)(DI*4)
 	ADDQ    $+16, DI
 	SUBQ    $+16, SI
 	CMPQ    SI, $+16
-	JGE     loop130
+	JGE     loop145
 
-end131:
+end146:
 	CMPQ SI, $+8
-	JL   end135
+	JL   end150
 
-loop134:
+loop149:
 	VMOVUPS (CX)(DI*4), Y2
 	VSUBPS  Y0, Y2, Y2
 	VMULPS  Y1, Y2, Y2
 	VMOVUPS (DX)(DI*4), Y3
 	VMULPS  Y3, Y2, Y2
 	TESTQ   BX, BX
-	JZ      skip136
+	JZ      skip151
 	VMOVUPS (BX)(DI*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-skip136:
+skip151:
 	VMOVUPS Y2, (AX)(DI*4)
 	ADDQ    $+8, DI
 	SUBQ    $+8, SI
 	CMPQ    SI, $+8
-	JGE     loop134
+	JGE     loop149
 
-end135:
+end150:
 	TESTQ      SI, SI
-	JZ         done137
+	JZ         done152
 	LEAQ       laneMaskAVX2<>+0(SB), R8
 	MOVQ       $+8, R9
 	SUBQ       SI, R9
@@ -3751,14 +3998,14 @@ end135:
 	VMASKMOVPS (DX)(DI*4), Y2, Y1
 	VMULPS     Y1, Y0, Y0
 	TESTQ      BX, BX
-	JZ         skip138
+	JZ         skip153
 	VMASKMOVPS (BX)(DI*4), Y2, Y1
 	VADDPS     Y1, Y0, Y0
 
-skip138:
+skip153:
 	VMASKMOVPS Y0, Y2, (AX)(DI*4)
 
-done137:
+done152:
 	VZEROUPPER
 	RET
 
@@ -3772,9 +4019,9 @@ TEXT ·rmsNormalizeAVX2(SB), NOSPLIT, $0-76
 	MOVQ         y_len+8(FP), BX
 	XORQ         SI, SI
 	CMPQ         BX, $+16
-	JL           end140
+	JL           end155
 
-loop139:
+loop154:
 	VMOVUPS (CX)(SI*4), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS (DX)(SI*4), Y2
@@ -3788,13 +4035,13 @@ loop139:
 	ADDQ    $+16, SI
 	SUBQ    $+16, BX
 	CMPQ    BX, $+16
-	JGE     loop139
+	JGE     loop154
 
-end140:
+end155:
 	CMPQ BX, $+8
-	JL   end142
+	JL   end157
 
-loop141:
+loop156:
 	VMOVUPS (CX)(SI*4), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS (DX)(SI*4), Y2
@@ -3803,11 +4050,11 @@ loop141:
 	ADDQ    $+8, SI
 	SUBQ    $+8, BX
 	CMPQ    BX, $+8
-	JGE     loop141
+	JGE     loop156
 
-end142:
+end157:
 	TESTQ      BX, BX
-	JZ         done143
+	JZ         done158
 	LEAQ       laneMaskAVX2<>+0(SB), DI
 	MOVQ       $+8, R8
 	SUBQ       BX, R8
@@ -3818,7 +4065,7 @@ end142:
 	VMULPS     Y2, Y0, Y0
 	VMASKMOVPS Y0, Y1, (AX)(SI*4)
 
-done143:
+done158:
 	VZEROUPPER
 	RET
 
@@ -3839,9 +4086,9 @@ TEXT ·normGradAVX2(SB), NOSPLIT, $0-136
 	MOVQ         x_len+56(FP), DI
 	XORQ         R8, R8
 	CMPQ         DI, $+16
-	JL           end145
+	JL           end160
 
-loop144:
+loop159:
 	VMOVUPS     (DX)(R8*4), Y6
 	VSUBPS      Y0, Y6, Y6
 	VMULPS      Y1, Y6, Y6
@@ -3851,20 +4098,20 @@ loop144:
 	VADDPS      Y8, Y2, Y2
 	VFMADD231PS Y8, Y6, Y4
 	TESTQ       AX, AX
-	JZ          skip146
+	JZ          skip161
 	VMOVUPS     (AX)(R8*4), Y8
 	VMOVUPS     Y8, Y8
 	VFMADD231PS Y6, Y7, Y8
 	VMOVUPS     Y8, (AX)(R8*4)
 
-skip146:
+skip161:
 	TESTQ   CX, CX
-	JZ      skip147
+	JZ      skip162
 	VMOVUPS (CX)(R8*4), Y6
 	VADDPS  Y6, Y7, Y6
 	VMOVUPS Y6, (CX)(R8*4)
 
-skip147:
+skip162:
 	VMOVUPS     32(DX)(R8*4), Y6
 	VSUBPS      Y0, Y6, Y6
 	VMULPS      Y1, Y6, Y6
@@ -3874,30 +4121,30 @@ skip147:
 	VADDPS      Y8, Y3, Y3
 	VFMADD231PS Y8, Y6, Y5
 	TESTQ       AX, AX
-	JZ          skip148
+	JZ          skip163
 	VMOVUPS     32(AX)(R8*4), Y8
 	VMOVUPS     Y8, Y8
 	VFMADD231PS Y6, Y7, Y8
 	VMOVUPS     Y8, 32(AX)(R8*4)
 
-skip148:
+skip163:
 	TESTQ   CX, CX
-	JZ      skip149
+	JZ      skip164
 	VMOVUPS 32(CX)(R8*4), Y6
 	VADDPS  Y6, Y7, Y6
 	VMOVUPS Y6, 32(CX)(R8*4)
 
-skip149:
+skip164:
 	ADDQ $+16, R8
 	SUBQ $+16, DI
 	CMPQ DI, $+16
-	JGE  loop144
+	JGE  loop159
 
-end145:
+end160:
 	CMPQ DI, $+8
-	JL   end151
+	JL   end166
 
-loop150:
+loop165:
 	VMOVUPS     (DX)(R8*4), Y6
 	VSUBPS      Y0, Y6, Y6
 	VMULPS      Y1, Y6, Y6
@@ -3907,28 +4154,28 @@ loop150:
 	VADDPS      Y8, Y2, Y2
 	VFMADD231PS Y8, Y6, Y4
 	TESTQ       AX, AX
-	JZ          skip152
+	JZ          skip167
 	VMOVUPS     (AX)(R8*4), Y8
 	VMOVUPS     Y8, Y8
 	VFMADD231PS Y6, Y7, Y8
 	VMOVUPS     Y8, (AX)(R8*4)
 
-skip152:
+skip167:
 	TESTQ   CX, CX
-	JZ      skip153
+	JZ      skip168
 	VMOVUPS (CX)(R8*4), Y6
 	VADDPS  Y6, Y7, Y6
 	VMOVUPS Y6, (CX)(R8*4)
 
-skip153:
+skip168:
 	ADDQ $+8, R8
 	SUBQ $+8, DI
 	CMPQ DI, $+8
-	JGE  loop150
+	JGE  loop165
 
-end151:
+end166:
 	TESTQ       DI, DI
-	JZ          done154
+	JZ          done169
 	LEAQ        laneMaskAVX2<>+0(SB), R9
 	MOVQ        $+8, R10
 	SUBQ        DI, R10
@@ -3942,21 +4189,21 @@ end151:
 	VADDPS      Y7, Y2, Y2
 	VFMADD231PS Y7, Y0, Y4
 	TESTQ       AX, AX
-	JZ          skip155
+	JZ          skip170
 	VMASKMOVPS  (AX)(R8*4), Y6, Y7
 	VMOVUPS     Y7, Y7
 	VFMADD231PS Y0, Y1, Y7
 	VMASKMOVPS  Y7, Y6, (AX)(R8*4)
 
-skip155:
+skip170:
 	TESTQ      CX, CX
-	JZ         skip156
+	JZ         skip171
 	VMASKMOVPS (CX)(R8*4), Y6, Y0
 	VADDPS     Y0, Y1, Y0
 	VMASKMOVPS Y0, Y6, (CX)(R8*4)
 
-skip156:
-done154:
+skip171:
+done169:
 	VADDPS       Y3, Y2, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -3991,9 +4238,9 @@ TEXT ·normInputAVX2(SB), NOSPLIT, $0-136
 	MOVQ         dx_len+8(FP), DI
 	XORQ         R8, R8
 	CMPQ         DI, $+16
-	JL           end158
+	JL           end173
 
-loop157:
+loop172:
 	VMOVUPS      (CX)(R8*4), Y4
 	VSUBPS       Y0, Y4, Y4
 	VMULPS       Y1, Y4, Y4
@@ -4005,11 +4252,11 @@ loop157:
 	VFNMADD231PS Y3, Y4, Y5
 	VMULPS       Y1, Y5, Y4
 	TESTQ        SI, SI
-	JZ           skip159
+	JZ           skip174
 	VMOVUPS      (SI)(R8*4), Y5
 	VADDPS       Y5, Y4, Y4
 
-skip159:
+skip174:
 	VMOVUPS      Y4, (AX)(R8*4)
 	VMOVUPS      32(CX)(R8*4), Y4
 	VSUBPS       Y0, Y4, Y4
@@ -4022,22 +4269,22 @@ skip159:
 	VFNMADD231PS Y3, Y4, Y5
 	VMULPS       Y1, Y5, Y4
 	TESTQ        SI, SI
-	JZ           skip160
+	JZ           skip175
 	VMOVUPS      32(SI)(R8*4), Y5
 	VADDPS       Y5, Y4, Y4
 
-skip160:
+skip175:
 	VMOVUPS Y4, 32(AX)(R8*4)
 	ADDQ    $+16, R8
 	SUBQ    $+16, DI
 	CMPQ    DI, $+16
-	JGE     loop157
+	JGE     loop172
 
-end158:
+end173:
 	CMPQ DI, $+8
-	JL   end162
+	JL   end177
 
-loop161:
+loop176:
 	VMOVUPS      (CX)(R8*4), Y4
 	VSUBPS       Y0, Y4, Y4
 	VMULPS       Y1, Y4, Y4
@@ -4049,20 +4296,20 @@ loop161:
 	VFNMADD231PS Y3, Y4, Y5
 	VMULPS       Y1, Y5, Y4
 	TESTQ        SI, SI
-	JZ           skip163
+	JZ           skip178
 	VMOVUPS      (SI)(R8*4), Y5
 	VADDPS       Y5, Y4, Y4
 
-skip163:
+skip178:
 	VMOVUPS Y4, (AX)(R8*4)
 	ADDQ    $+8, R8
 	SUBQ    $+8, DI
 	CMPQ    DI, $+8
-	JGE     loop161
+	JGE     loop176
 
-end162:
+end177:
 	TESTQ        DI, DI
-	JZ           done164
+	JZ           done179
 	LEAQ         laneMaskAVX2<>+0(SB), R9
 	MOVQ         $+8, R10
 	SUBQ         DI, R10
@@ -4078,14 +4325,14 @@ end162:
 	VFNMADD231PS Y3, Y0, Y2
 	VMULPS       Y1, Y2, Y0
 	TESTQ        SI, SI
-	JZ           skip165
+	JZ           skip180
 	VMASKMOVPS   (SI)(R8*4), Y4, Y1
 	VADDPS       Y1, Y0, Y0
 
-skip165:
+skip180:
 	VMASKMOVPS Y0, Y4, (AX)(R8*4)
 
-done164:
+done179:
 	VZEROUPPER
 	RET
 
@@ -4107,9 +4354,9 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $0-64
 	MOVQ         x_len+32(FP), DX
 	XORQ         BX, BX
 	CMPQ         DX, $+32
-	JL           end167
+	JL           end182
 
-loop166:
+loop181:
 	VMOVUPS      (CX)(BX*4), Y10
 	VFMSUB213PS  Y7, Y6, Y10
 	VMULPS       Y0, Y10, Y10
@@ -4194,13 +4441,13 @@ loop166:
 	ADDQ         $+32, BX
 	SUBQ         $+32, DX
 	CMPQ         DX, $+32
-	JGE          loop166
+	JGE          loop181
 
-end167:
+end182:
 	CMPQ DX, $+8
-	JL   end169
+	JL   end184
 
-loop168:
+loop183:
 	VMOVUPS      (CX)(BX*4), Y10
 	VFMSUB213PS  Y7, Y6, Y10
 	VMULPS       Y0, Y10, Y10
@@ -4228,11 +4475,11 @@ loop168:
 	ADDQ         $+8, BX
 	SUBQ         $+8, DX
 	CMPQ         DX, $+8
-	JGE          loop168
+	JGE          loop183
 
-end169:
+end184:
 	TESTQ        DX, DX
-	JZ           done170
+	JZ           done185
 	LEAQ         laneMaskAVX2<>+0(SB), SI
 	MOVQ         $+8, DI
 	SUBQ         DX, DI
@@ -4263,7 +4510,7 @@ end169:
 	VADDPD       Y1, Y8, Y8
 	VADDPD       Y0, Y9, Y9
 
-done170:
+done185:
 	VADDPD       Y9, Y8, Y8
 	VEXTRACTF128 $0x01, Y8, X0
 	VADDPD       X0, X8, X8
@@ -4290,9 +4537,9 @@ TEXT ·sumExpAVX2(SB), NOSPLIT, $0-40
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 	CMPQ         CX, $+32
-	JL           end172
+	JL           end187
 
-loop171:
+loop186:
 	VMOVUPS      (AX)(DX*4), Y10
 	VFMSUB213PS  Y7, Y6, Y10
 	VMULPS       Y0, Y10, Y10
@@ -4373,13 +4620,13 @@ loop171:
 	ADDQ         $+32, DX
 	SUBQ         $+32, CX
 	CMPQ         CX, $+32
-	JGE          loop171
+	JGE          loop186
 
-end172:
+end187:
 	CMPQ CX, $+8
-	JL   end174
+	JL   end189
 
-loop173:
+loop188:
 	VMOVUPS      (AX)(DX*4), Y10
 	VFMSUB213PS  Y7, Y6, Y10
 	VMULPS       Y0, Y10, Y10
@@ -4406,11 +4653,11 @@ loop173:
 	ADDQ         $+8, DX
 	SUBQ         $+8, CX
 	CMPQ         CX, $+8
-	JGE          loop173
+	JGE          loop188
 
-end174:
+end189:
 	TESTQ        CX, CX
-	JZ           done175
+	JZ           done190
 	LEAQ         laneMaskAVX2<>+0(SB), BX
 	MOVQ         $+8, SI
 	SUBQ         CX, SI
@@ -4440,7 +4687,7 @@ end174:
 	VADDPD       Y1, Y8, Y8
 	VADDPD       Y0, Y9, Y9
 
-done175:
+done190:
 	VADDPD       Y9, Y8, Y8
 	VEXTRACTF128 $0x01, Y8, X0
 	VADDPD       X0, X8, X8
@@ -4461,9 +4708,9 @@ TEXT ·softmaxGradAVX2(SB), NOSPLIT, $0-80
 	MOVQ         dx_len+8(FP), BX
 	XORQ         SI, SI
 	CMPQ         BX, $+16
-	JL           end177
+	JL           end192
 
-loop176:
+loop191:
 	VMOVUPS (CX)(SI*4), Y2
 	VMULPS  Y0, Y2, Y2
 	VMOVUPS (DX)(SI*4), Y3
@@ -4479,13 +4726,13 @@ loop176:
 	ADDQ    $+16, SI
 	SUBQ    $+16, BX
 	CMPQ    BX, $+16
-	JGE     loop176
+	JGE     loop191
 
-end177:
+end192:
 	CMPQ BX, $+8
-	JL   end179
+	JL   end194
 
-loop178:
+loop193:
 	VMOVUPS (CX)(SI*4), Y2
 	VMULPS  Y0, Y2, Y2
 	VMOVUPS (DX)(SI*4), Y3
@@ -4495,11 +4742,11 @@ loop178:
 	ADDQ    $+8, SI
 	SUBQ    $+8, BX
 	CMPQ    BX, $+8
-	JGE     loop178
+	JGE     loop193
 
-end179:
+end194:
 	TESTQ      BX, BX
-	JZ         done180
+	JZ         done195
 	LEAQ       laneMaskAVX2<>+0(SB), DI
 	MOVQ       $+8, R8
 	SUBQ       BX, R8
@@ -4511,133 +4758,70 @@ end179:
 	VMULPS     Y1, Y0, Y0
 	VMASKMOVPS Y0, Y2, (AX)(SI*4)
 
-done180:
+done195:
 	VZEROUPPER
 	RET
 
-// func expAffineAVX2(x []float32, max float32, a float32, b float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·expAffineAVX2(SB), NOSPLIT, $0-36
-	VMOVUPS      word3fb8aa3bAVX2<>+0(SB), Y0
-	VMOVUPS      wordc2fe0000AVX2<>+0(SB), Y1
-	VMOVUPS      word3920fddeAVX2<>+0(SB), Y2
-	VMOVUPS      word3aaf9f2aAVX2<>+0(SB), Y3
-	VMOVUPS      word3c1d96a6AVX2<>+0(SB), Y4
-	VMOVUPS      word3d635774AVX2<>+0(SB), Y5
+// func affineAVX2(x []float32, a float32, b float32)
+// Requires: AVX, FMA3
+TEXT ·affineAVX2(SB), NOSPLIT, $0-32
 	MOVQ         x_base+0(FP), AX
-	VBROADCASTSS max+24(FP), Y6
-	VBROADCASTSS a+28(FP), Y7
-	VBROADCASTSS b+32(FP), Y8
+	VBROADCASTSS a+24(FP), Y0
+	VBROADCASTSS b+28(FP), Y1
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
-	CMPQ         CX, $+16
-	JL           end182
+	CMPQ         CX, $+32
+	JL           end197
 
-loop181:
-	VMOVUPS     (AX)(DX*4), Y9
-	VSUBPS      Y6, Y9, Y9
-	VMULPS      Y0, Y9, Y9
-	VMAXPS      Y9, Y1, Y9
-	VROUNDPS    $0x08, Y9, Y10
-	VSUBPS      Y10, Y9, Y9
-	VMOVUPS     Y2, Y11
-	VFMADD213PS Y3, Y9, Y11
-	VFMADD213PS Y4, Y9, Y11
-	VFMADD213PS Y5, Y9, Y11
-	VFMADD213PS word3e75fdeeAVX2<>+0(SB), Y9, Y11
-	VFMADD213PS word3f317218AVX2<>+0(SB), Y9, Y11
-	VFMADD213PS word3f800000AVX2<>+0(SB), Y9, Y11
-	VCVTPS2DQ   Y10, Y9
-	VPADDD      word0000007fAVX2<>+0(SB), Y9, Y9
-	VPSLLD      $0x17, Y9, Y9
-	VMULPS      Y9, Y11, Y9
-	VMOVUPS     Y8, Y10
-	VFMADD231PS Y7, Y9, Y10
-	VMOVUPS     Y10, (AX)(DX*4)
-	VMOVUPS     32(AX)(DX*4), Y9
-	VSUBPS      Y6, Y9, Y9
-	VMULPS      Y0, Y9, Y9
-	VMAXPS      Y9, Y1, Y9
-	VROUNDPS    $0x08, Y9, Y10
-	VSUBPS      Y10, Y9, Y9
-	VMOVUPS     Y2, Y11
-	VFMADD213PS Y3, Y9, Y11
-	VFMADD213PS Y4, Y9, Y11
-	VFMADD213PS Y5, Y9, Y11
-	VFMADD213PS word3e75fdeeAVX2<>+0(SB), Y9, Y11
-	VFMADD213PS word3f317218AVX2<>+0(SB), Y9, Y11
-	VFMADD213PS word3f800000AVX2<>+0(SB), Y9, Y11
-	VCVTPS2DQ   Y10, Y9
-	VPADDD      word0000007fAVX2<>+0(SB), Y9, Y9
-	VPSLLD      $0x17, Y9, Y9
-	VMULPS      Y9, Y11, Y9
-	VMOVUPS     Y8, Y10
-	VFMADD231PS Y7, Y9, Y10
-	VMOVUPS     Y10, 32(AX)(DX*4)
-	ADDQ        $+16, DX
-	SUBQ        $+16, CX
-	CMPQ        CX, $+16
-	JGE         loop181
+loop196:
+	VMOVUPS     (AX)(DX*4), Y2
+	VMOVUPS     Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, (AX)(DX*4)
+	VMOVUPS     32(AX)(DX*4), Y2
+	VMOVUPS     Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, 32(AX)(DX*4)
+	VMOVUPS     64(AX)(DX*4), Y2
+	VMOVUPS     Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, 64(AX)(DX*4)
+	VMOVUPS     96(AX)(DX*4), Y2
+	VMOVUPS     Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, 96(AX)(DX*4)
+	ADDQ        $+32, DX
+	SUBQ        $+32, CX
+	CMPQ        CX, $+32
+	JGE         loop196
 
-end182:
+end197:
 	CMPQ CX, $+8
-	JL   end184
+	JL   end199
 
-loop183:
-	VMOVUPS     (AX)(DX*4), Y9
-	VSUBPS      Y6, Y9, Y9
-	VMULPS      Y0, Y9, Y9
-	VMAXPS      Y9, Y1, Y9
-	VROUNDPS    $0x08, Y9, Y10
-	VSUBPS      Y10, Y9, Y9
-	VMOVUPS     Y2, Y11
-	VFMADD213PS Y3, Y9, Y11
-	VFMADD213PS Y4, Y9, Y11
-	VFMADD213PS Y5, Y9, Y11
-	VFMADD213PS word3e75fdeeAVX2<>+0(SB), Y9, Y11
-	VFMADD213PS word3f317218AVX2<>+0(SB), Y9, Y11
-	VFMADD213PS word3f800000AVX2<>+0(SB), Y9, Y11
-	VCVTPS2DQ   Y10, Y9
-	VPADDD      word0000007fAVX2<>+0(SB), Y9, Y9
-	VPSLLD      $0x17, Y9, Y9
-	VMULPS      Y9, Y11, Y9
-	VMOVUPS     Y8, Y10
-	VFMADD231PS Y7, Y9, Y10
-	VMOVUPS     Y10, (AX)(DX*4)
+loop198:
+	VMOVUPS     (AX)(DX*4), Y2
+	VMOVUPS     Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMOVUPS     Y3, (AX)(DX*4)
 	ADDQ        $+8, DX
 	SUBQ        $+8, CX
 	CMPQ        CX, $+8
-	JGE         loop183
+	JGE         loop198
 
-end184:
+end199:
 	TESTQ       CX, CX
-	JZ          done185
+	JZ          done200
 	LEAQ        laneMaskAVX2<>+0(SB), BX
 	MOVQ        $+8, SI
 	SUBQ        CX, SI
-	VMOVUPS     (BX)(SI*4), Y9
-	VMASKMOVPS  (AX)(DX*4), Y9, Y10
-	VSUBPS      Y6, Y10, Y6
-	VMULPS      Y0, Y6, Y0
-	VMAXPS      Y0, Y1, Y0
-	VROUNDPS    $0x08, Y0, Y1
-	VSUBPS      Y1, Y0, Y0
-	VMOVUPS     Y2, Y2
-	VFMADD213PS Y3, Y0, Y2
-	VFMADD213PS Y4, Y0, Y2
-	VFMADD213PS Y5, Y0, Y2
-	VFMADD213PS word3e75fdeeAVX2<>+0(SB), Y0, Y2
-	VFMADD213PS word3f317218AVX2<>+0(SB), Y0, Y2
-	VFMADD213PS word3f800000AVX2<>+0(SB), Y0, Y2
-	VCVTPS2DQ   Y1, Y0
-	VPADDD      word0000007fAVX2<>+0(SB), Y0, Y0
-	VPSLLD      $0x17, Y0, Y0
-	VMULPS      Y0, Y2, Y0
-	VMOVUPS     Y8, Y1
-	VFMADD231PS Y7, Y0, Y1
-	VMASKMOVPS  Y1, Y9, (AX)(DX*4)
+	VMOVUPS     (BX)(SI*4), Y2
+	VMASKMOVPS  (AX)(DX*4), Y2, Y3
+	VMOVUPS     Y1, Y1
+	VFMADD231PS Y0, Y3, Y1
+	VMASKMOVPS  Y1, Y2, (AX)(DX*4)
 
-done185:
+done200:
 	VZEROUPPER
 	RET
 
@@ -4659,9 +4843,9 @@ TEXT ·adamWAVX2(SB), NOSPLIT, $0-128
 	MOVQ         p_len+8(FP), SI
 	XORQ         DI, DI
 	CMPQ         SI, $+16
-	JL           end187
+	JL           end202
 
-loop186:
+loop201:
 	VMOVUPS     (CX)(DI*4), Y8
 	VMULPS      Y0, Y8, Y8
 	VMOVUPS     (DX)(DI*4), Y9
@@ -4709,13 +4893,13 @@ loop186:
 	ADDQ        $+16, DI
 	SUBQ        $+16, SI
 	CMPQ        SI, $+16
-	JGE         loop186
+	JGE         loop201
 
-end187:
+end202:
 	CMPQ SI, $+8
-	JL   end189
+	JL   end204
 
-loop188:
+loop203:
 	VMOVUPS     (CX)(DI*4), Y8
 	VMULPS      Y0, Y8, Y8
 	VMOVUPS     (DX)(DI*4), Y9
@@ -4741,11 +4925,11 @@ loop188:
 	ADDQ        $+8, DI
 	SUBQ        $+8, SI
 	CMPQ        SI, $+8
-	JGE         loop188
+	JGE         loop203
 
-end189:
+end204:
 	TESTQ       SI, SI
-	JZ          done190
+	JZ          done205
 	LEAQ        laneMaskAVX2<>+0(SB), R8
 	MOVQ        $+8, R9
 	SUBQ        SI, R9
@@ -4773,7 +4957,7 @@ end189:
 	VFMADD231PS Y7, Y0, Y1
 	VMASKMOVPS  Y1, Y8, (AX)(DI*4)
 
-done190:
+done205:
 	VZEROUPPER
 	RET
 
@@ -4792,16 +4976,16 @@ TEXT ·sgdAVX2(SB), NOSPLIT, $0-96
 	MOVQ         p_len+8(FP), BX
 	XORQ         SI, SI
 	CMPQ         BX, $+8
-	JL           end192
+	JL           end207
 
-loop191:
+loop206:
 	VMOVUPS     (AX)(SI*4), Y6
 	VMOVUPS     (CX)(SI*4), Y7
 	VMULPS      Y3, Y7, Y7
 	VMOVUPS     Y7, Y7
 	VFMADD231PS Y2, Y6, Y7
 	TESTQ       DX, DX
-	JZ          skip193
+	JZ          skip208
 	VMOVUPS     (DX)(SI*4), Y8
 	VMOVUPS     Y7, Y9
 	VFMADD231PS Y1, Y8, Y9
@@ -4809,18 +4993,18 @@ loop191:
 	VMULPS      Y4, Y7, Y7
 	VFMADD231PS Y9, Y5, Y7
 
-skip193:
+skip208:
 	VMOVUPS      Y6, Y6
 	VFNMADD231PS Y0, Y7, Y6
 	VMOVUPS      Y6, (AX)(SI*4)
 	ADDQ         $+8, SI
 	SUBQ         $+8, BX
 	CMPQ         BX, $+8
-	JGE          loop191
+	JGE          loop206
 
-end192:
+end207:
 	TESTQ       BX, BX
-	JZ          done194
+	JZ          done209
 	LEAQ        laneMaskAVX2<>+0(SB), DI
 	MOVQ        $+8, R8
 	SUBQ        BX, R8
@@ -4831,7 +5015,7 @@ end192:
 	VMOVUPS     Y3, Y3
 	VFMADD231PS Y2, Y7, Y3
 	TESTQ       DX, DX
-	JZ          skip195
+	JZ          skip210
 	VMASKMOVPS  (DX)(SI*4), Y6, Y2
 	VMOVUPS     Y3, Y8
 	VFMADD231PS Y1, Y2, Y8
@@ -4839,12 +5023,12 @@ end192:
 	VMULPS      Y4, Y3, Y3
 	VFMADD231PS Y8, Y5, Y3
 
-skip195:
+skip210:
 	VMOVUPS      Y7, Y1
 	VFNMADD231PS Y0, Y3, Y1
 	VMASKMOVPS   Y1, Y6, (AX)(SI*4)
 
-done194:
+done209:
 	VZEROUPPER
 	RET
 
@@ -4866,9 +5050,9 @@ TEXT ·lionAVX2(SB), NOSPLIT, $0-100
 	MOVQ         p_len+8(FP), BX
 	XORQ         SI, SI
 	CMPQ         BX, $+8
-	JL           end197
+	JL           end212
 
-loop196:
+loop211:
 	VMOVUPS     (CX)(SI*4), Y9
 	VMULPS      Y8, Y9, Y9
 	VMOVUPS     (DX)(SI*4), Y10
@@ -4891,11 +5075,11 @@ loop196:
 	ADDQ        $+8, SI
 	SUBQ        $+8, BX
 	CMPQ        BX, $+8
-	JGE         loop196
+	JGE         loop211
 
-end197:
+end212:
 	TESTQ       BX, BX
-	JZ          done198
+	JZ          done213
 	LEAQ        laneMaskAVX2<>+0(SB), DI
 	MOVQ        $+8, R8
 	SUBQ        BX, R8
@@ -4920,7 +5104,7 @@ end197:
 	VFMADD231PS Y6, Y8, Y0
 	VMASKMOVPS  Y0, Y9, (DX)(SI*4)
 
-done198:
+done213:
 	VZEROUPPER
 	RET
 
@@ -4934,9 +5118,9 @@ TEXT ·emaAVX2(SB), NOSPLIT, $0-56
 	MOVQ         avg_len+8(FP), DX
 	XORQ         BX, BX
 	CMPQ         DX, $+32
-	JL           end200
+	JL           end215
 
-loop199:
+loop214:
 	VMOVUPS     (CX)(BX*4), Y2
 	VMOVUPS     (AX)(BX*4), Y3
 	VMULPS      Y0, Y3, Y3
@@ -4964,13 +5148,13 @@ loop199:
 	ADDQ        $+32, BX
 	SUBQ        $+32, DX
 	CMPQ        DX, $+32
-	JGE         loop199
+	JGE         loop214
 
-end200:
+end215:
 	CMPQ DX, $+8
-	JL   end202
+	JL   end217
 
-loop201:
+loop216:
 	VMOVUPS     (CX)(BX*4), Y2
 	VMOVUPS     (AX)(BX*4), Y3
 	VMULPS      Y0, Y3, Y3
@@ -4980,11 +5164,11 @@ loop201:
 	ADDQ        $+8, BX
 	SUBQ        $+8, DX
 	CMPQ        DX, $+8
-	JGE         loop201
+	JGE         loop216
 
-end202:
+end217:
 	TESTQ       DX, DX
-	JZ          done203
+	JZ          done218
 	LEAQ        laneMaskAVX2<>+0(SB), SI
 	MOVQ        $+8, DI
 	SUBQ        DX, DI
@@ -4996,7 +5180,7 @@ end202:
 	VFMADD231PS Y1, Y3, Y0
 	VMASKMOVPS  Y0, Y2, (AX)(BX*4)
 
-done203:
+done218:
 	VZEROUPPER
 	RET
 
@@ -5013,9 +5197,9 @@ TEXT ·dropoutBlocksAVX2(SB), NOSPLIT, $0-80
 	XORQ         BX, BX
 	SHRQ         $0x05, DX
 	TESTQ        DX, DX
-	JZ           last205
+	JZ           last220
 
-next204:
+next219:
 	VMOVUPS      Y0, Y3
 	VBROADCASTSS seedLow+48(FP), Y4
 	VBROADCASTSS seedHigh+52(FP), Y5
@@ -5255,9 +5439,9 @@ next204:
 	VMOVUPS      Y3, 96(AX)(BX*4)
 	ADDQ         $+32, BX
 	DECQ         DX
-	JNZ          next204
+	JNZ          next219
 
-last205:
+last220:
 	VZEROUPPER
 	RET
 
@@ -5333,9 +5517,9 @@ TEXT ·toBF16AVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	SHRQ    $0x03, DX
 	TESTQ   DX, DX
-	JZ      last207
+	JZ      last222
 
-next206:
+next221:
 	VMOVUPS      (CX)(BX*4), Y3
 	VPSRLD       $0x10, Y3, Y4
 	VPAND        Y0, Y4, Y4
@@ -5350,9 +5534,9 @@ next206:
 	VMOVUPS      X3, (AX)(BX*2)
 	ADDQ         $+8, BX
 	DECQ         DX
-	JNZ          next206
+	JNZ          next221
 
-last207:
+last222:
 	VZEROUPPER
 	RET
 
@@ -5395,17 +5579,17 @@ TEXT ·fromBF16AVX2(SB), NOSPLIT, $0-48
 	XORQ  BX, BX
 	SHRQ  $0x03, DX
 	TESTQ DX, DX
-	JZ    last209
+	JZ    last224
 
-next208:
+next223:
 	VPMOVZXWD (CX)(BX*2), Y0
 	VPSLLD    $0x10, Y0, Y0
 	VMOVUPS   Y0, (AX)(BX*4)
 	ADDQ      $+8, BX
 	DECQ      DX
-	JNZ       next208
+	JNZ       next223
 
-last209:
+last224:
 	VZEROUPPER
 	RET
 
@@ -5418,17 +5602,17 @@ TEXT ·toF16AVX2(SB), NOSPLIT, $0-48
 	XORQ  BX, BX
 	SHRQ  $0x03, DX
 	TESTQ DX, DX
-	JZ    last211
+	JZ    last226
 
-next210:
+next225:
 	VMOVUPS   (CX)(BX*4), Y0
 	VCVTPS2PH $0x00, Y0, X0
 	VMOVUPS   X0, (AX)(BX*2)
 	ADDQ      $+8, BX
 	DECQ      DX
-	JNZ       next210
+	JNZ       next225
 
-last211:
+last226:
 	VZEROUPPER
 	RET
 
@@ -5441,16 +5625,16 @@ TEXT ·fromF16AVX2(SB), NOSPLIT, $0-48
 	XORQ  BX, BX
 	SHRQ  $0x03, DX
 	TESTQ DX, DX
-	JZ    last213
+	JZ    last228
 
-next212:
+next227:
 	VCVTPH2PS (CX)(BX*2), Y0
 	VMOVUPS   Y0, (AX)(BX*4)
 	ADDQ      $+8, BX
 	DECQ      DX
-	JNZ       next212
+	JNZ       next227
 
-last213:
+last228:
 	VZEROUPPER
 	RET
 
@@ -5467,9 +5651,9 @@ TEXT ·ropeAVX2(SB), NOSPLIT, $0-100
 	LEAQ         (CX)(SI*4), R8
 	XORQ         R9, R9
 	CMPQ         SI, $+8
-	JL           end215
+	JL           end230
 
-loop214:
+loop229:
 	VMOVUPS      (CX)(R9*4), Y1
 	VMOVUPS      (R8)(R9*4), Y2
 	VMOVUPS      (DX)(R9*4), Y3
@@ -5486,11 +5670,11 @@ loop214:
 	ADDQ         $+8, R9
 	SUBQ         $+8, SI
 	CMPQ         SI, $+8
-	JGE          loop214
+	JGE          loop229
 
-end215:
+end230:
 	TESTQ        SI, SI
-	JZ           done216
+	JZ           done231
 	LEAQ         laneMaskAVX2<>+0(SB), R10
 	MOVQ         $+8, R11
 	SUBQ         SI, R11
@@ -5509,7 +5693,7 @@ end215:
 	VFMADD231PS  Y0, Y2, Y3
 	VMASKMOVPS   Y3, Y1, (DI)(R9*4)
 
-done216:
+done231:
 	VZEROUPPER
 	RET
 
@@ -5524,9 +5708,9 @@ TEXT ·transpose8AVX2(SB), NOSPLIT, $0-40
 	SHLQ  $0x02, BX
 	MOVQ  blocks+32(FP), SI
 	TESTQ SI, SI
-	JZ    last218
+	JZ    last233
 
-next217:
+next232:
 	VMOVUPS    (DX), Y0
 	ADDQ       BX, DX
 	VMOVUPS    (DX), Y1
@@ -5585,9 +5769,9 @@ next217:
 	VMOVUPS    Y0, (DI)
 	ADDQ       $+32, AX
 	DECQ       SI
-	JNZ        next217
+	JNZ        next232
 
-last218:
+last233:
 	VZEROUPPER
 	RET
 
@@ -5609,9 +5793,9 @@ TEXT ·tileWideAVX2(SB), NOSPLIT, $0-80
 	SHLQ $0x02, R9
 	LEAQ (SI)(SI*2), R11
 
-rows219:
+rows234:
 	CMPQ   DX, $+4
-	JL     fewer220
+	JL     fewer235
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5624,7 +5808,7 @@ rows219:
 	MOVQ   R8, R13
 	MOVQ   k+24(FP), R14
 
-k221:
+k236:
 	VMOVUPS      (R13), Y8
 	VMOVUPS      32(R13), Y9
 	VBROADCASTSS (R12), Y10
@@ -5642,9 +5826,9 @@ k221:
 	ADDQ         DI, R12
 	ADDQ         R9, R13
 	DECQ         R14
-	JNZ          k221
+	JNZ          k236
 	TESTQ        R10, R10
-	JZ           store222
+	JZ           store237
 	VBROADCASTSS (R10), Y8
 	VFMADD231PS  (AX), Y8, Y0
 	VMOVUPS      Y0, (AX)
@@ -5670,9 +5854,9 @@ k221:
 	VMOVUPS      Y7, 32(AX)
 	ADDQ         CX, AX
 	ADDQ         $+16, R10
-	JMP          stored223
+	JMP          stored238
 
-store222:
+store237:
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    CX, AX
@@ -5686,22 +5870,22 @@ store222:
 	VMOVUPS Y7, 32(AX)
 	ADDQ    CX, AX
 
-stored223:
+stored238:
 	LEAQ (BX)(SI*4), BX
 	SUBQ $+4, DX
-	JMP  rows219
+	JMP  rows234
 
-fewer220:
-rows224:
+fewer235:
+rows239:
 	CMPQ   DX, $+1
-	JL     fewer225
+	JL     fewer240
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, R11
 	MOVQ   R8, R12
 	MOVQ   k+24(FP), R13
 
-k226:
+k241:
 	VMOVUPS      (R12), Y2
 	VMOVUPS      32(R12), Y3
 	VBROADCASTSS (R11), Y4
@@ -5710,9 +5894,9 @@ k226:
 	ADDQ         DI, R11
 	ADDQ         R9, R12
 	DECQ         R13
-	JNZ          k226
+	JNZ          k241
 	TESTQ        R10, R10
-	JZ           store227
+	JZ           store242
 	VBROADCASTSS (R10), Y2
 	VFMADD231PS  (AX), Y2, Y0
 	VMOVUPS      Y0, (AX)
@@ -5720,19 +5904,19 @@ k226:
 	VMOVUPS      Y1, 32(AX)
 	ADDQ         CX, AX
 	ADDQ         $+4, R10
-	JMP          stored228
+	JMP          stored243
 
-store227:
+store242:
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    CX, AX
 
-stored228:
+stored243:
 	ADDQ SI, BX
 	SUBQ $+1, DX
-	JMP  rows224
+	JMP  rows239
 
-fewer225:
+fewer240:
 	VZEROUPPER
 	RET
 
@@ -5758,29 +5942,29 @@ TEXT ·softmaxLanesAVX2(SB), NOSPLIT, $0-48
 	MOVQ    AX, R8
 	MOVQ    DX, R9
 	CMPQ    R9, $+2
-	JL      rowEnd230
+	JL      rowEnd245
 
-row229:
+row244:
 	VMAXPS (R8), Y7, Y7
 	ADDQ   CX, R8
 	VMAXPS (R8), Y8, Y8
 	ADDQ   CX, R8
 	SUBQ   $+2, R9
 	CMPQ   R9, $+2
-	JGE    row229
+	JGE    row244
 
-rowEnd230:
+rowEnd245:
 	CMPQ R9, $+1
-	JL   rowEnd232
+	JL   rowEnd247
 
-row231:
+row246:
 	VMAXPS (R8), Y7, Y7
 	ADDQ   CX, R8
 	SUBQ   $+1, R9
 	CMPQ   R9, $+1
-	JGE    row231
+	JGE    row246
 
-rowEnd232:
+rowEnd247:
 	VMAXPS      Y8, Y7, Y7
 	VSUBPS      Y7, Y6, Y6
 	VMAXPS      Y6, Y0, Y6
@@ -5803,9 +5987,9 @@ rowEnd232:
 	VXORPS      Y8, Y8, Y8
 	MOVQ        DX, DX
 	CMPQ        DX, $+2
-	JL          rowEnd234
+	JL          rowEnd249
 
-row233:
+row248:
 	VMOVUPS     (AX), Y9
 	VSUBPS      Y7, Y9, Y9
 	VMAXPS      Y9, Y0, Y9
@@ -5846,13 +6030,13 @@ row233:
 	ADDQ        CX, AX
 	SUBQ        $+2, DX
 	CMPQ        DX, $+2
-	JGE         row233
+	JGE         row248
 
-rowEnd234:
+rowEnd249:
 	CMPQ DX, $+1
-	JL   rowEnd236
+	JL   rowEnd251
 
-row235:
+row250:
 	VMOVUPS     (AX), Y9
 	VSUBPS      Y7, Y9, Y9
 	VMAXPS      Y9, Y0, Y9
@@ -5874,9 +6058,9 @@ row235:
 	ADDQ        CX, AX
 	SUBQ        $+1, DX
 	CMPQ        DX, $+1
-	JGE         row235
+	JGE         row250
 
-rowEnd236:
+rowEnd251:
 	VADDPS  Y8, Y6, Y0
 	VMOVUPS Y0, (SI)
 	VZEROUPPER
@@ -5900,14 +6084,14 @@ TEXT ·probGradAVX2(SB), NOSPLIT, $0-56
 	SHLQ    $0x02, DX
 	MOVQ    rows+24(FP), R8
 	TESTQ   R8, R8
-	JZ      last238
+	JZ      last253
 
-next237:
+next252:
 	VBROADCASTSS (SI), Y6
 	VBROADCASTSS (DI), Y7
 	XORQ         R9, R9
 
-columns239:
+columns254:
 	VMOVUPS     (AX)(R9*4), Y8
 	VSUBPS      Y6, Y8, Y8
 	VMAXPS      Y8, Y0, Y8
@@ -5952,15 +6136,15 @@ columns239:
 	VMOVUPS     Y8, 32(CX)(R9*4)
 	ADDQ        $+16, R9
 	CMPQ        R9, BX
-	JL          columns239
+	JL          columns254
 	ADDQ        DX, AX
 	ADDQ        DX, CX
 	ADDQ        $+4, SI
 	ADDQ        $+4, DI
 	DECQ        R8
-	JNZ         next237
+	JNZ         next252
 
-last238:
+last253:
 	VZEROUPPER
 	RET
 
@@ -5982,13 +6166,13 @@ TEXT ·maskBandAVX2(SB), NOSPLIT, $0-52
 	SHLQ         $0x02, CX
 	MOVQ         rows+16(FP), BX
 	TESTQ        BX, BX
-	JZ           last241
+	JZ           last256
 
-next240:
+next255:
 	VMOVUPS laneNumbersAVX2<>+0(SB), Y5
 	XORQ    SI, SI
 
-columns242:
+columns257:
 	VPCMPGTD  Y5, Y3, Y6
 	VPCMPGTD  Y5, Y4, Y7
 	VPANDN    Y7, Y6, Y7
@@ -5997,14 +6181,14 @@ columns242:
 	VPADDD    Y1, Y5, Y5
 	ADDQ      $+8, SI
 	CMPQ      SI, DX
-	JL        columns242
+	JL        columns257
 	VPADDD    Y0, Y3, Y3
 	VPADDD    Y0, Y4, Y4
 	ADDQ      CX, AX
 	DECQ      BX
-	JNZ       next240
+	JNZ       next255
 
-last241:
+last256:
 	VZEROUPPER
 	RET
 
@@ -6032,17 +6216,17 @@ TEXT ·rowDotsAVX2(SB), NOSPLIT, $0-68
 	SHLQ         $0x02, SI
 	MOVQ         dst_len+8(FP), R8
 	TESTQ        R8, R8
-	JZ           last244
+	JZ           last259
 
-next243:
+next258:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	XORQ   R9, R9
 	MOVQ   DI, R10
 	CMPQ   R10, $+16
-	JL     end246
+	JL     end261
 
-loop245:
+loop260:
 	VMOVUPS     (CX)(R9*4), Y3
 	VMOVUPS     (BX)(R9*4), Y4
 	VFMADD231PS Y3, Y4, Y1
@@ -6052,24 +6236,24 @@ loop245:
 	ADDQ        $+16, R9
 	SUBQ        $+16, R10
 	CMPQ        R10, $+16
-	JGE         loop245
+	JGE         loop260
 
-end246:
+end261:
 	CMPQ R10, $+8
-	JL   end248
+	JL   end263
 
-loop247:
+loop262:
 	VMOVUPS     (CX)(R9*4), Y3
 	VMOVUPS     (BX)(R9*4), Y4
 	VFMADD231PS Y3, Y4, Y1
 	ADDQ        $+8, R9
 	SUBQ        $+8, R10
 	CMPQ        R10, $+8
-	JGE         loop247
+	JGE         loop262
 
-end248:
+end263:
 	TESTQ       R10, R10
-	JZ          done249
+	JZ          done264
 	LEAQ        laneMaskAVX2<>+0(SB), R11
 	MOVQ        $+8, R12
 	SUBQ        R10, R12
@@ -6078,7 +6262,7 @@ end248:
 	VMASKMOVPS  (BX)(R9*4), Y3, Y3
 	VFMADD231PS Y4, Y3, Y1
 
-done249:
+done264:
 	VADDPS       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
@@ -6092,9 +6276,9 @@ done249:
 	ADDQ         DX, CX
 	ADDQ         SI, BX
 	DECQ         R8
-	JNZ          next243
+	JNZ          next258
 
-last244:
+last259:
 	VZEROUPPER
 	RET
 
@@ -6115,66 +6299,66 @@ TEXT ·scaleRowsAVX2(SB), NOSPLIT, $0-57
 	VMOVUPS Y0, Y0
 	MOVQ    rows+32(FP), R9
 	TESTQ   R9, R9
-	JZ      last251
+	JZ      last266
 
-next250:
+next265:
 	TESTQ        DI, DI
-	JZ           skip252
+	JZ           skip267
 	VBROADCASTSS (DI), Y0
 	ADDQ         $+4, DI
 
-skip252:
+skip267:
 	XORQ R10, R10
 	MOVQ SI, R11
 	CMPQ R11, $+16
-	JL   end254
+	JL   end269
 
-loop253:
+loop268:
 	VMOVUPS (DX)(R10*4), Y1
 	VMULPS  Y1, Y0, Y1
 	TESTQ   R8, R8
-	JZ      skip255
+	JZ      skip270
 	VMOVUPS (AX)(R10*4), Y2
 	VADDPS  Y2, Y1, Y1
 
-skip255:
+skip270:
 	VMOVUPS Y1, (AX)(R10*4)
 	VMOVUPS 32(DX)(R10*4), Y1
 	VMULPS  Y1, Y0, Y1
 	TESTQ   R8, R8
-	JZ      skip256
+	JZ      skip271
 	VMOVUPS 32(AX)(R10*4), Y2
 	VADDPS  Y2, Y1, Y1
 
-skip256:
+skip271:
 	VMOVUPS Y1, 32(AX)(R10*4)
 	ADDQ    $+16, R10
 	SUBQ    $+16, R11
 	CMPQ    R11, $+16
-	JGE     loop253
+	JGE     loop268
 
-end254:
+end269:
 	CMPQ R11, $+8
-	JL   end258
+	JL   end273
 
-loop257:
+loop272:
 	VMOVUPS (DX)(R10*4), Y1
 	VMULPS  Y1, Y0, Y1
 	TESTQ   R8, R8
-	JZ      skip259
+	JZ      skip274
 	VMOVUPS (AX)(R10*4), Y2
 	VADDPS  Y2, Y1, Y1
 
-skip259:
+skip274:
 	VMOVUPS Y1, (AX)(R10*4)
 	ADDQ    $+8, R10
 	SUBQ    $+8, R11
 	CMPQ    R11, $+8
-	JGE     loop257
+	JGE     loop272
 
-end258:
+end273:
 	TESTQ      R11, R11
-	JZ         done260
+	JZ         done275
 	LEAQ       laneMaskAVX2<>+0(SB), R12
 	MOVQ       $+8, R13
 	SUBQ       R11, R13
@@ -6182,19 +6366,19 @@ end258:
 	VMASKMOVPS (DX)(R10*4), Y1, Y2
 	VMULPS     Y2, Y0, Y2
 	TESTQ      R8, R8
-	JZ         skip261
+	JZ         skip276
 	VMASKMOVPS (AX)(R10*4), Y1, Y3
 	VADDPS     Y3, Y2, Y2
 
-skip261:
+skip276:
 	VMASKMOVPS Y2, Y1, (AX)(R10*4)
 
-done260:
+done275:
 	ADDQ CX, AX
 	ADDQ BX, DX
 	DECQ R9
-	JNZ  next250
+	JNZ  next265
 
-last251:
+last266:
 	VZEROUPPER
 	RET

@@ -124,10 +124,10 @@ func sumAVX512(x []float32) float64
 //go:noescape
 func dotAVX512(x []float32, y []float32) float64
 
-// sumSquaresAVX512 returns Σ (x - center)².
+// sumSquaresAVX512 returns Σ x².
 //
 //go:noescape
-func sumSquaresAVX512(x []float32, center float32) float64
+func sumSquaresAVX512(x []float32) float64
 
 // maxAVX512 returns the largest element.
 //
@@ -148,6 +148,16 @@ func allFiniteAVX512(x []float32) bool
 //
 //go:noescape
 func addRows8AVX512(dst []float32, x *float32)
+
+// layerStatsAVX512 returns the mean of x and 1/√(Σ (x-mean)²/D + eps).
+//
+//go:noescape
+func layerStatsAVX512(x []float32, eps float32) (mean float32, rstd float32)
+
+// rmsStatsAVX512 returns 1/√(Σ x²/D + eps).
+//
+//go:noescape
+func rmsStatsAVX512(x []float32, eps float32) (rstd float32)
 
 // normalizeAVX512 sets y = (x-mean)·rstd·w + b; b may be nil.
 //
@@ -184,10 +194,10 @@ func sumExpAVX512(x []float32, scale float32, max float32) float64
 //go:noescape
 func softmaxGradAVX512(dx []float32, y []float32, dy []float32, scale float32, dot float32)
 
-// expAffineAVX512 sets x = a·exp(x - max) + b for x ≤ max.
+// affineAVX512 sets x = a·x + b.
 //
 //go:noescape
-func expAffineAVX512(x []float32, max float32, a float32, b float32)
+func affineAVX512(x []float32, a float32, b float32)
 
 // adamWAVX512 is one step of AdamW.
 //

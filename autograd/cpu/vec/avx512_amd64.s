@@ -3587,35 +3587,32 @@ done106:
 	VZEROUPPER
 	RET
 
-// func sumSquaresAVX512(x []float32, center float32) float64
+// func sumSquaresAVX512(x []float32) float64
 // Requires: AVX, AVX512F, BMI2, SSE2
-TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-40
-	MOVQ         x_base+0(FP), AX
-	VBROADCASTSS center+24(FP), Z0
-	VPXORD       Z1, Z1, Z1
-	VPXORD       Z2, Z2, Z2
-	VPXORD       Z3, Z3, Z3
-	VPXORD       Z4, Z4, Z4
-	MOVQ         x_len+8(FP), CX
-	XORQ         DX, DX
-	CMPQ         CX, $+32
-	JL           end108
+TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-32
+	MOVQ   x_base+0(FP), AX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   x_len+8(FP), CX
+	XORQ   DX, DX
+	CMPQ   CX, $+32
+	JL     end108
 
 loop107:
-	VMOVUPS       (AX)(DX*4), Z5
-	VSUBPS        Z0, Z5, Z5
-	VEXTRACTF64X4 $0x01, Z5, Y6
+	VMOVUPS       (AX)(DX*4), Z4
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VCVTPS2PD     Y4, Z4
 	VCVTPS2PD     Y5, Z5
-	VCVTPS2PD     Y6, Z6
+	VFMADD231PD   Z4, Z4, Z0
 	VFMADD231PD   Z5, Z5, Z1
-	VFMADD231PD   Z6, Z6, Z2
-	VMOVUPS       64(AX)(DX*4), Z5
-	VSUBPS        Z0, Z5, Z5
-	VEXTRACTF64X4 $0x01, Z5, Y6
+	VMOVUPS       64(AX)(DX*4), Z4
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VCVTPS2PD     Y4, Z4
 	VCVTPS2PD     Y5, Z5
-	VCVTPS2PD     Y6, Z6
+	VFMADD231PD   Z4, Z4, Z2
 	VFMADD231PD   Z5, Z5, Z3
-	VFMADD231PD   Z6, Z6, Z4
 	ADDQ          $+32, DX
 	SUBQ          $+32, CX
 	CMPQ          CX, $+32
@@ -3626,13 +3623,12 @@ end108:
 	JL   end110
 
 loop109:
-	VMOVUPS       (AX)(DX*4), Z5
-	VSUBPS        Z0, Z5, Z5
-	VEXTRACTF64X4 $0x01, Z5, Y6
+	VMOVUPS       (AX)(DX*4), Z4
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VCVTPS2PD     Y4, Z4
 	VCVTPS2PD     Y5, Z5
-	VCVTPS2PD     Y6, Z6
+	VFMADD231PD   Z4, Z4, Z0
 	VFMADD231PD   Z5, Z5, Z1
-	VFMADD231PD   Z6, Z6, Z2
 	ADDQ          $+16, DX
 	SUBQ          $+16, CX
 	CMPQ          CX, $+16
@@ -3644,26 +3640,24 @@ end110:
 	MOVL          $0x0000ffff, BX
 	BZHIL         CX, BX, BX
 	KMOVW         BX, K1
-	VMOVUPS.Z     (AX)(DX*4), K1, Z5
-	VSUBPS        Z0, Z5, Z0
-	VMOVUPS.Z     Z0, K1, Z0
-	VEXTRACTF64X4 $0x01, Z0, Y5
-	VCVTPS2PD     Y0, Z0
+	VMOVUPS.Z     (AX)(DX*4), K1, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VCVTPS2PD     Y4, Z4
 	VCVTPS2PD     Y5, Z5
-	VFMADD231PD   Z0, Z0, Z1
-	VFMADD231PD   Z5, Z5, Z2
+	VFMADD231PD   Z4, Z4, Z0
+	VFMADD231PD   Z5, Z5, Z1
 
 done111:
-	VADDPD        Z2, Z1, Z1
-	VADDPD        Z3, Z1, Z1
-	VADDPD        Z4, Z1, Z1
-	VEXTRACTF64X4 $0x01, Z1, Y0
-	VADDPD        Y0, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X0
-	VADDPD        X0, X1, X1
-	VUNPCKHPD     X1, X1, X0
-	VADDSD        X0, X1, X1
-	MOVSD         X1, ret+32(FP)
+	VADDPD        Z1, Z0, Z0
+	VADDPD        Z2, Z0, Z0
+	VADDPD        Z3, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VUNPCKHPD     X0, X0, X1
+	VADDSD        X1, X0, X0
+	MOVSD         X0, ret+24(FP)
 	VZEROUPPER
 	RET
 
@@ -3970,6 +3964,262 @@ done129:
 	VZEROUPPER
 	RET
 
+// func layerStatsAVX512(x []float32, eps float32) (mean float32, rstd float32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·layerStatsAVX512(SB), NOSPLIT, $0-40
+	MOVQ   x_base+0(FP), AX
+	MOVQ   x_len+8(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	XORQ   DX, DX
+	MOVQ   CX, BX
+	CMPQ   BX, $+64
+	JL     end131
+
+loop130:
+	VMOVUPS       (AX)(DX*4), Z2
+	VMOVUPS       Z2, Z2
+	VMOVUPS       64(AX)(DX*4), Z3
+	VADDPS        Z3, Z2, Z2
+	VMOVUPS       128(AX)(DX*4), Z3
+	VADDPS        Z3, Z2, Z2
+	VMOVUPS       192(AX)(DX*4), Z3
+	VADDPS        Z3, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VCVTPS2PD     Y2, Z2
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z2, Z0, Z0
+	VADDPD        Z3, Z1, Z1
+	ADDQ          $+64, DX
+	SUBQ          $+64, BX
+	CMPQ          BX, $+64
+	JGE           loop130
+
+end131:
+	CMPQ BX, $+16
+	JL   end133
+
+loop132:
+	VMOVUPS       (AX)(DX*4), Z2
+	VMOVUPS       Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VCVTPS2PD     Y2, Z2
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z2, Z0, Z0
+	VADDPD        Z3, Z1, Z1
+	ADDQ          $+16, DX
+	SUBQ          $+16, BX
+	CMPQ          BX, $+16
+	JGE           loop132
+
+end133:
+	TESTQ         BX, BX
+	JZ            done134
+	MOVL          $0x0000ffff, SI
+	BZHIL         BX, SI, SI
+	KMOVW         SI, K1
+	VMOVUPS.Z     (AX)(DX*4), K1, Z2
+	VMOVUPS       Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VCVTPS2PD     Y2, Z2
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z2, Z0, Z0
+	VADDPD        Z3, Z1, Z1
+
+done134:
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VUNPCKHPD     X0, X0, X1
+	VADDSD        X1, X0, X0
+	VXORPS        X1, X1, X1
+	VCVTSI2SDQ    CX, X1, X1
+	VDIVSD        X1, X0, X0
+	VCVTSD2SS     X0, X0, X0
+	MOVSS         X0, mean+32(FP)
+	VBROADCASTSS  X0, Z0
+	VPXORD        Z4, Z4, Z4
+	VPXORD        Z5, Z5, Z5
+	XORQ          DX, DX
+	MOVQ          CX, BX
+	CMPQ          BX, $+64
+	JL            end136
+
+loop135:
+	VMOVUPS       (AX)(DX*4), Z1
+	VSUBPS        Z0, Z1, Z1
+	VMULPS        Z1, Z1, Z1
+	VMOVUPS       64(AX)(DX*4), Z2
+	VSUBPS        Z0, Z2, Z2
+	VFMADD231PS   Z2, Z2, Z1
+	VMOVUPS       128(AX)(DX*4), Z2
+	VSUBPS        Z0, Z2, Z2
+	VFMADD231PS   Z2, Z2, Z1
+	VMOVUPS       192(AX)(DX*4), Z2
+	VSUBPS        Z0, Z2, Z2
+	VFMADD231PS   Z2, Z2, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VCVTPS2PD     Y1, Z1
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z1, Z4, Z4
+	VADDPD        Z2, Z5, Z5
+	ADDQ          $+64, DX
+	SUBQ          $+64, BX
+	CMPQ          BX, $+64
+	JGE           loop135
+
+end136:
+	CMPQ BX, $+16
+	JL   end138
+
+loop137:
+	VMOVUPS       (AX)(DX*4), Z1
+	VSUBPS        Z0, Z1, Z1
+	VMULPS        Z1, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VCVTPS2PD     Y1, Z1
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z1, Z4, Z4
+	VADDPD        Z2, Z5, Z5
+	ADDQ          $+16, DX
+	SUBQ          $+16, BX
+	CMPQ          BX, $+16
+	JGE           loop137
+
+end138:
+	TESTQ         BX, BX
+	JZ            done139
+	MOVL          $0x0000ffff, SI
+	BZHIL         BX, SI, SI
+	KMOVW         SI, K1
+	VMOVUPS.Z     (AX)(DX*4), K1, Z1
+	VSUBPS        Z0, Z1, Z0
+	VMOVUPS.Z     Z0, K1, Z0
+	VMULPS        Z0, Z0, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VCVTPS2PD     Y1, Z1
+	VCVTPS2PD     Y0, Z0
+	VADDPD        Z1, Z4, Z4
+	VADDPD        Z0, Z5, Z5
+
+done139:
+	VADDPD        Z5, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPD        Y0, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPD        X0, X4, X4
+	VUNPCKHPD     X4, X4, X0
+	VADDSD        X0, X4, X4
+	VXORPS        X0, X0, X0
+	VCVTSI2SDQ    CX, X0, X0
+	VDIVSD        X0, X4, X4
+	MOVSS         eps+24(FP), X0
+	VCVTSS2SD     X0, X0, X0
+	VADDSD        X0, X4, X4
+	VSQRTSD       X4, X4, X4
+	MOVQ          $0x3ff0000000000000, AX
+	VMOVQ         AX, X0
+	VDIVSD        X4, X0, X0
+	VCVTSD2SS     X0, X0, X0
+	MOVSS         X0, rstd+36(FP)
+	VZEROUPPER
+	RET
+
+// func rmsStatsAVX512(x []float32, eps float32) (rstd float32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·rmsStatsAVX512(SB), NOSPLIT, $0-36
+	MOVQ   x_base+0(FP), AX
+	MOVQ   x_len+8(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	XORQ   DX, DX
+	MOVQ   CX, BX
+	CMPQ   BX, $+64
+	JL     end141
+
+loop140:
+	VMOVUPS       (AX)(DX*4), Z3
+	VSUBPS        Z0, Z3, Z3
+	VMULPS        Z3, Z3, Z3
+	VMOVUPS       64(AX)(DX*4), Z4
+	VSUBPS        Z0, Z4, Z4
+	VFMADD231PS   Z4, Z4, Z3
+	VMOVUPS       128(AX)(DX*4), Z4
+	VSUBPS        Z0, Z4, Z4
+	VFMADD231PS   Z4, Z4, Z3
+	VMOVUPS       192(AX)(DX*4), Z4
+	VSUBPS        Z0, Z4, Z4
+	VFMADD231PS   Z4, Z4, Z3
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VCVTPS2PD     Y3, Z3
+	VCVTPS2PD     Y4, Z4
+	VADDPD        Z3, Z1, Z1
+	VADDPD        Z4, Z2, Z2
+	ADDQ          $+64, DX
+	SUBQ          $+64, BX
+	CMPQ          BX, $+64
+	JGE           loop140
+
+end141:
+	CMPQ BX, $+16
+	JL   end143
+
+loop142:
+	VMOVUPS       (AX)(DX*4), Z3
+	VSUBPS        Z0, Z3, Z3
+	VMULPS        Z3, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VCVTPS2PD     Y3, Z3
+	VCVTPS2PD     Y4, Z4
+	VADDPD        Z3, Z1, Z1
+	VADDPD        Z4, Z2, Z2
+	ADDQ          $+16, DX
+	SUBQ          $+16, BX
+	CMPQ          BX, $+16
+	JGE           loop142
+
+end143:
+	TESTQ         BX, BX
+	JZ            done144
+	MOVL          $0x0000ffff, SI
+	BZHIL         BX, SI, SI
+	KMOVW         SI, K1
+	VMOVUPS.Z     (AX)(DX*4), K1, Z3
+	VSUBPS        Z0, Z3, Z0
+	VMOVUPS.Z     Z0, K1, Z0
+	VMULPS        Z0, Z0, Z3
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VCVTPS2PD     Y3, Z3
+	VCVTPS2PD     Y0, Z0
+	VADDPD        Z3, Z1, Z1
+	VADDPD        Z0, Z2, Z2
+
+done144:
+	VADDPD        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPD        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VADDPD        X0, X1, X1
+	VUNPCKHPD     X1, X1, X0
+	VADDSD        X0, X1, X1
+	VXORPS        X0, X0, X0
+	VCVTSI2SDQ    CX, X0, X0
+	VDIVSD        X0, X1, X1
+	MOVSS         eps+24(FP), X0
+	VCVTSS2SD     X0, X0, X0
+	VADDSD        X0, X1, X1
+	VSQRTSD       X1, X1, X1
+	MOVQ          $0x3ff0000000000000, AX
+	VMOVQ         AX, X0
+	VDIVSD        X1, X0, X0
+	VCVTSD2SS     X0, X0, X0
+	MOVSS         X0, rstd+32(FP)
+	VZEROUPPER
+	RET
+
 // func normalizeAVX512(y []float32, x []float32, w []float32, b []float32, mean float32, rstd float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·normalizeAVX512(SB), NOSPLIT, $0-104
@@ -3982,20 +4232,20 @@ TEXT ·normalizeAVX512(SB), NOSPLIT, $0-104
 	MOVQ         y_len+8(FP), SI
 	XORQ         DI, DI
 	CMPQ         SI, $+32
-	JL           end131
+	JL           end146
 
-loop130:
+loop145:
 	VMOVUPS (CX)(DI*4), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMULPS  Z1, Z2, Z2
 	VMOVUPS (DX)(DI*4), Z3
 	VMULPS  Z3, Z2, Z2
 	TESTQ   BX, BX
-	JZ      skip132
+	JZ      skip147
 	VMOVUPS (BX)(DI*4), Z3
 	VADDPS  Z3, Z2, Z2
 
-skip132:
+skip147:
 	VMOVUPS Z2, (AX)(DI*4)
 	VMOVUPS 64(CX)(DI*4), Z2
 	VSUBPS  Z0, Z2, Z2
@@ -4003,42 +4253,42 @@ skip132:
 	VMOVUPS 64(DX)(DI*4), Z3
 	VMULPS  Z3, Z2, Z2
 	TESTQ   BX, BX
-	JZ      skip133
+	JZ      skip148
 	VMOVUPS 64(BX)(DI*4), Z3
 	VADDPS  Z3, Z2, Z2
 
-skip133:
+skip148:
 	VMOVUPS Z2, 64(AX)(DI*4)
 	ADDQ    $+32, DI
 	SUBQ    $+32, SI
 	CMPQ    SI, $+32
-	JGE     loop130
+	JGE     loop145
 
-end131:
+end146:
 	CMPQ SI, $+16
-	JL   end135
+	JL   end150
 
-loop134:
+loop149:
 	VMOVUPS (CX)(DI*4), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMULPS  Z1, Z2, Z2
 	VMOVUPS (DX)(DI*4), Z3
 	VMULPS  Z3, Z2, Z2
 	TESTQ   BX, BX
-	JZ      skip136
+	JZ      skip151
 	VMOVUPS (BX)(DI*4), Z3
 	VADDPS  Z3, Z2, Z2
 
-skip136:
+skip151:
 	VMOVUPS Z2, (AX)(DI*4)
 	ADDQ    $+16, DI
 	SUBQ    $+16, SI
 	CMPQ    SI, $+16
-	JGE     loop134
+	JGE     loop149
 
-end135:
+end150:
 	TESTQ     SI, SI
-	JZ        done137
+	JZ        done152
 	MOVL      $0x0000ffff, R8
 	BZHIL     SI, R8, R8
 	KMOVW     R8, K1
@@ -4048,14 +4298,14 @@ end135:
 	VMOVUPS.Z (DX)(DI*4), K1, Z1
 	VMULPS    Z1, Z0, Z0
 	TESTQ     BX, BX
-	JZ        skip138
+	JZ        skip153
 	VMOVUPS.Z (BX)(DI*4), K1, Z1
 	VADDPS    Z1, Z0, Z0
 
-skip138:
+skip153:
 	VMOVUPS Z0, K1, (AX)(DI*4)
 
-done137:
+done152:
 	VZEROUPPER
 	RET
 
@@ -4069,9 +4319,9 @@ TEXT ·rmsNormalizeAVX512(SB), NOSPLIT, $0-76
 	MOVQ         y_len+8(FP), BX
 	XORQ         SI, SI
 	CMPQ         BX, $+32
-	JL           end140
+	JL           end155
 
-loop139:
+loop154:
 	VMOVUPS (CX)(SI*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS (DX)(SI*4), Z2
@@ -4085,13 +4335,13 @@ loop139:
 	ADDQ    $+32, SI
 	SUBQ    $+32, BX
 	CMPQ    BX, $+32
-	JGE     loop139
+	JGE     loop154
 
-end140:
+end155:
 	CMPQ BX, $+16
-	JL   end142
+	JL   end157
 
-loop141:
+loop156:
 	VMOVUPS (CX)(SI*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS (DX)(SI*4), Z2
@@ -4100,11 +4350,11 @@ loop141:
 	ADDQ    $+16, SI
 	SUBQ    $+16, BX
 	CMPQ    BX, $+16
-	JGE     loop141
+	JGE     loop156
 
-end142:
+end157:
 	TESTQ     BX, BX
-	JZ        done143
+	JZ        done158
 	MOVL      $0x0000ffff, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -4114,7 +4364,7 @@ end142:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done143:
+done158:
 	VZEROUPPER
 	RET
 
@@ -4135,9 +4385,9 @@ TEXT ·normGradAVX512(SB), NOSPLIT, $0-136
 	MOVQ         x_len+56(FP), DI
 	XORQ         R8, R8
 	CMPQ         DI, $+32
-	JL           end145
+	JL           end160
 
-loop144:
+loop159:
 	VMOVUPS     (DX)(R8*4), Z6
 	VSUBPS      Z0, Z6, Z6
 	VMULPS      Z1, Z6, Z6
@@ -4147,20 +4397,20 @@ loop144:
 	VADDPS      Z8, Z2, Z2
 	VFMADD231PS Z8, Z6, Z4
 	TESTQ       AX, AX
-	JZ          skip146
+	JZ          skip161
 	VMOVUPS     (AX)(R8*4), Z8
 	VMOVUPS     Z8, Z8
 	VFMADD231PS Z6, Z7, Z8
 	VMOVUPS     Z8, (AX)(R8*4)
 
-skip146:
+skip161:
 	TESTQ   CX, CX
-	JZ      skip147
+	JZ      skip162
 	VMOVUPS (CX)(R8*4), Z6
 	VADDPS  Z6, Z7, Z6
 	VMOVUPS Z6, (CX)(R8*4)
 
-skip147:
+skip162:
 	VMOVUPS     64(DX)(R8*4), Z6
 	VSUBPS      Z0, Z6, Z6
 	VMULPS      Z1, Z6, Z6
@@ -4170,30 +4420,30 @@ skip147:
 	VADDPS      Z8, Z3, Z3
 	VFMADD231PS Z8, Z6, Z5
 	TESTQ       AX, AX
-	JZ          skip148
+	JZ          skip163
 	VMOVUPS     64(AX)(R8*4), Z8
 	VMOVUPS     Z8, Z8
 	VFMADD231PS Z6, Z7, Z8
 	VMOVUPS     Z8, 64(AX)(R8*4)
 
-skip148:
+skip163:
 	TESTQ   CX, CX
-	JZ      skip149
+	JZ      skip164
 	VMOVUPS 64(CX)(R8*4), Z6
 	VADDPS  Z6, Z7, Z6
 	VMOVUPS Z6, 64(CX)(R8*4)
 
-skip149:
+skip164:
 	ADDQ $+32, R8
 	SUBQ $+32, DI
 	CMPQ DI, $+32
-	JGE  loop144
+	JGE  loop159
 
-end145:
+end160:
 	CMPQ DI, $+16
-	JL   end151
+	JL   end166
 
-loop150:
+loop165:
 	VMOVUPS     (DX)(R8*4), Z6
 	VSUBPS      Z0, Z6, Z6
 	VMULPS      Z1, Z6, Z6
@@ -4203,28 +4453,28 @@ loop150:
 	VADDPS      Z8, Z2, Z2
 	VFMADD231PS Z8, Z6, Z4
 	TESTQ       AX, AX
-	JZ          skip152
+	JZ          skip167
 	VMOVUPS     (AX)(R8*4), Z8
 	VMOVUPS     Z8, Z8
 	VFMADD231PS Z6, Z7, Z8
 	VMOVUPS     Z8, (AX)(R8*4)
 
-skip152:
+skip167:
 	TESTQ   CX, CX
-	JZ      skip153
+	JZ      skip168
 	VMOVUPS (CX)(R8*4), Z6
 	VADDPS  Z6, Z7, Z6
 	VMOVUPS Z6, (CX)(R8*4)
 
-skip153:
+skip168:
 	ADDQ $+16, R8
 	SUBQ $+16, DI
 	CMPQ DI, $+16
-	JGE  loop150
+	JGE  loop165
 
-end151:
+end166:
 	TESTQ       DI, DI
-	JZ          done154
+	JZ          done169
 	MOVL        $0x0000ffff, R9
 	BZHIL       DI, R9, R9
 	KMOVW       R9, K1
@@ -4237,21 +4487,21 @@ end151:
 	VADDPS      Z6, Z2, Z2
 	VFMADD231PS Z6, Z0, Z4
 	TESTQ       AX, AX
-	JZ          skip155
+	JZ          skip170
 	VMOVUPS.Z   (AX)(R8*4), K1, Z6
 	VMOVUPS     Z6, Z6
 	VFMADD231PS Z0, Z1, Z6
 	VMOVUPS     Z6, K1, (AX)(R8*4)
 
-skip155:
+skip170:
 	TESTQ     CX, CX
-	JZ        skip156
+	JZ        skip171
 	VMOVUPS.Z (CX)(R8*4), K1, Z0
 	VADDPS    Z0, Z1, Z0
 	VMOVUPS   Z0, K1, (CX)(R8*4)
 
-skip156:
-done154:
+skip171:
+done169:
 	VADDPS        Z3, Z2, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
@@ -4290,9 +4540,9 @@ TEXT ·normInputAVX512(SB), NOSPLIT, $0-136
 	MOVQ         dx_len+8(FP), DI
 	XORQ         R8, R8
 	CMPQ         DI, $+32
-	JL           end158
+	JL           end173
 
-loop157:
+loop172:
 	VMOVUPS      (CX)(R8*4), Z4
 	VSUBPS       Z0, Z4, Z4
 	VMULPS       Z1, Z4, Z4
@@ -4304,11 +4554,11 @@ loop157:
 	VFNMADD231PS Z3, Z4, Z5
 	VMULPS       Z1, Z5, Z4
 	TESTQ        SI, SI
-	JZ           skip159
+	JZ           skip174
 	VMOVUPS      (SI)(R8*4), Z5
 	VADDPS       Z5, Z4, Z4
 
-skip159:
+skip174:
 	VMOVUPS      Z4, (AX)(R8*4)
 	VMOVUPS      64(CX)(R8*4), Z4
 	VSUBPS       Z0, Z4, Z4
@@ -4321,22 +4571,22 @@ skip159:
 	VFNMADD231PS Z3, Z4, Z5
 	VMULPS       Z1, Z5, Z4
 	TESTQ        SI, SI
-	JZ           skip160
+	JZ           skip175
 	VMOVUPS      64(SI)(R8*4), Z5
 	VADDPS       Z5, Z4, Z4
 
-skip160:
+skip175:
 	VMOVUPS Z4, 64(AX)(R8*4)
 	ADDQ    $+32, R8
 	SUBQ    $+32, DI
 	CMPQ    DI, $+32
-	JGE     loop157
+	JGE     loop172
 
-end158:
+end173:
 	CMPQ DI, $+16
-	JL   end162
+	JL   end177
 
-loop161:
+loop176:
 	VMOVUPS      (CX)(R8*4), Z4
 	VSUBPS       Z0, Z4, Z4
 	VMULPS       Z1, Z4, Z4
@@ -4348,20 +4598,20 @@ loop161:
 	VFNMADD231PS Z3, Z4, Z5
 	VMULPS       Z1, Z5, Z4
 	TESTQ        SI, SI
-	JZ           skip163
+	JZ           skip178
 	VMOVUPS      (SI)(R8*4), Z5
 	VADDPS       Z5, Z4, Z4
 
-skip163:
+skip178:
 	VMOVUPS Z4, (AX)(R8*4)
 	ADDQ    $+16, R8
 	SUBQ    $+16, DI
 	CMPQ    DI, $+16
-	JGE     loop161
+	JGE     loop176
 
-end162:
+end177:
 	TESTQ        DI, DI
-	JZ           done164
+	JZ           done179
 	MOVL         $0x0000ffff, R9
 	BZHIL        DI, R9, R9
 	KMOVW        R9, K1
@@ -4376,14 +4626,14 @@ end162:
 	VFNMADD231PS Z3, Z0, Z2
 	VMULPS       Z1, Z2, Z0
 	TESTQ        SI, SI
-	JZ           skip165
+	JZ           skip180
 	VMOVUPS.Z    (SI)(R8*4), K1, Z1
 	VADDPS       Z1, Z0, Z0
 
-skip165:
+skip180:
 	VMOVUPS Z0, K1, (AX)(R8*4)
 
-done164:
+done179:
 	VZEROUPPER
 	RET
 
@@ -4407,9 +4657,9 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $0-64
 	MOVQ         x_len+32(FP), DX
 	XORQ         BX, BX
 	CMPQ         DX, $+64
-	JL           end167
+	JL           end182
 
-loop166:
+loop181:
 	VMOVUPS       (CX)(BX*4), Z12
 	VFMSUB213PS   Z9, Z8, Z12
 	VMULPS        Z0, Z12, Z12
@@ -4474,13 +4724,13 @@ loop166:
 	ADDQ          $+64, BX
 	SUBQ          $+64, DX
 	CMPQ          DX, $+64
-	JGE           loop166
+	JGE           loop181
 
-end167:
+end182:
 	CMPQ DX, $+16
-	JL   end169
+	JL   end184
 
-loop168:
+loop183:
 	VMOVUPS       (CX)(BX*4), Z12
 	VFMSUB213PS   Z9, Z8, Z12
 	VMULPS        Z0, Z12, Z12
@@ -4503,11 +4753,11 @@ loop168:
 	ADDQ          $+16, BX
 	SUBQ          $+16, DX
 	CMPQ          DX, $+16
-	JGE           loop168
+	JGE           loop183
 
-end169:
+end184:
 	TESTQ         DX, DX
-	JZ            done170
+	JZ            done185
 	MOVL          $0x0000ffff, SI
 	BZHIL         DX, SI, SI
 	KMOVW         SI, K1
@@ -4532,7 +4782,7 @@ end169:
 	VADDPD        Z1, Z10, Z10
 	VADDPD        Z0, Z11, Z11
 
-done170:
+done185:
 	VADDPD        Z11, Z10, Z10
 	VEXTRACTF64X4 $0x01, Z10, Y0
 	VADDPD        Y0, Y10, Y10
@@ -4563,9 +4813,9 @@ TEXT ·sumExpAVX512(SB), NOSPLIT, $0-40
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 	CMPQ         CX, $+64
-	JL           end172
+	JL           end187
 
-loop171:
+loop186:
 	VMOVUPS       (AX)(DX*4), Z12
 	VFMSUB213PS   Z9, Z8, Z12
 	VMULPS        Z0, Z12, Z12
@@ -4626,13 +4876,13 @@ loop171:
 	ADDQ          $+64, DX
 	SUBQ          $+64, CX
 	CMPQ          CX, $+64
-	JGE           loop171
+	JGE           loop186
 
-end172:
+end187:
 	CMPQ CX, $+16
-	JL   end174
+	JL   end189
 
-loop173:
+loop188:
 	VMOVUPS       (AX)(DX*4), Z12
 	VFMSUB213PS   Z9, Z8, Z12
 	VMULPS        Z0, Z12, Z12
@@ -4654,11 +4904,11 @@ loop173:
 	ADDQ          $+16, DX
 	SUBQ          $+16, CX
 	CMPQ          CX, $+16
-	JGE           loop173
+	JGE           loop188
 
-end174:
+end189:
 	TESTQ         CX, CX
-	JZ            done175
+	JZ            done190
 	MOVL          $0x0000ffff, BX
 	BZHIL         CX, BX, BX
 	KMOVW         BX, K1
@@ -4682,7 +4932,7 @@ end174:
 	VADDPD        Z1, Z10, Z10
 	VADDPD        Z0, Z11, Z11
 
-done175:
+done190:
 	VADDPD        Z11, Z10, Z10
 	VEXTRACTF64X4 $0x01, Z10, Y0
 	VADDPD        Y0, Y10, Y10
@@ -4705,9 +4955,9 @@ TEXT ·softmaxGradAVX512(SB), NOSPLIT, $0-80
 	MOVQ         dx_len+8(FP), BX
 	XORQ         SI, SI
 	CMPQ         BX, $+32
-	JL           end177
+	JL           end192
 
-loop176:
+loop191:
 	VMOVUPS (CX)(SI*4), Z2
 	VMULPS  Z0, Z2, Z2
 	VMOVUPS (DX)(SI*4), Z3
@@ -4723,13 +4973,13 @@ loop176:
 	ADDQ    $+32, SI
 	SUBQ    $+32, BX
 	CMPQ    BX, $+32
-	JGE     loop176
+	JGE     loop191
 
-end177:
+end192:
 	CMPQ BX, $+16
-	JL   end179
+	JL   end194
 
-loop178:
+loop193:
 	VMOVUPS (CX)(SI*4), Z2
 	VMULPS  Z0, Z2, Z2
 	VMOVUPS (DX)(SI*4), Z3
@@ -4739,11 +4989,11 @@ loop178:
 	ADDQ    $+16, SI
 	SUBQ    $+16, BX
 	CMPQ    BX, $+16
-	JGE     loop178
+	JGE     loop193
 
-end179:
+end194:
 	TESTQ     BX, BX
-	JZ        done180
+	JZ        done195
 	MOVL      $0x0000ffff, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -4754,114 +5004,69 @@ end179:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done180:
+done195:
 	VZEROUPPER
 	RET
 
-// func expAffineAVX512(x []float32, max float32, a float32, b float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·expAffineAVX512(SB), NOSPLIT, $0-36
-	VMOVUPS      word3fb8aa3bAVX512<>+0(SB), Z0
-	VMOVUPS      word3962a0beAVX512<>+0(SB), Z1
-	VMOVUPS      word3aa36b25AVX512<>+0(SB), Z2
-	VMOVUPS      word3c1e85c9AVX512<>+0(SB), Z3
-	VMOVUPS      word3d634488AVX512<>+0(SB), Z4
-	VMOVUPS      word3e75feabAVX512<>+0(SB), Z5
-	VMOVUPS      word3f317216AVX512<>+0(SB), Z6
-	VMOVUPS      word3f800000AVX512<>+0(SB), Z7
+// func affineAVX512(x []float32, a float32, b float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·affineAVX512(SB), NOSPLIT, $0-32
 	MOVQ         x_base+0(FP), AX
-	VBROADCASTSS max+24(FP), Z8
-	VBROADCASTSS a+28(FP), Z9
-	VBROADCASTSS b+32(FP), Z10
+	VBROADCASTSS a+24(FP), Z0
+	VBROADCASTSS b+28(FP), Z1
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
-	CMPQ         CX, $+32
-	JL           end182
+	CMPQ         CX, $+64
+	JL           end197
 
-loop181:
-	VMOVUPS     (AX)(DX*4), Z11
-	VSUBPS      Z8, Z11, Z11
-	VMULPS      Z0, Z11, Z11
-	VREDUCEPS   $0x09, Z11, Z12
-	VMOVUPS     Z1, Z13
-	VFMADD213PS Z2, Z12, Z13
-	VFMADD213PS Z3, Z12, Z13
-	VFMADD213PS Z4, Z12, Z13
-	VFMADD213PS Z5, Z12, Z13
-	VFMADD213PS Z6, Z12, Z13
-	VFMADD213PS Z7, Z12, Z13
-	VSCALEFPS   Z11, Z13, Z11
-	VMOVUPS     Z10, Z12
-	VFMADD231PS Z9, Z11, Z12
-	VMOVUPS     Z12, (AX)(DX*4)
-	VMOVUPS     64(AX)(DX*4), Z11
-	VSUBPS      Z8, Z11, Z11
-	VMULPS      Z0, Z11, Z11
-	VREDUCEPS   $0x09, Z11, Z12
-	VMOVUPS     Z1, Z13
-	VFMADD213PS Z2, Z12, Z13
-	VFMADD213PS Z3, Z12, Z13
-	VFMADD213PS Z4, Z12, Z13
-	VFMADD213PS Z5, Z12, Z13
-	VFMADD213PS Z6, Z12, Z13
-	VFMADD213PS Z7, Z12, Z13
-	VSCALEFPS   Z11, Z13, Z11
-	VMOVUPS     Z10, Z12
-	VFMADD231PS Z9, Z11, Z12
-	VMOVUPS     Z12, 64(AX)(DX*4)
-	ADDQ        $+32, DX
-	SUBQ        $+32, CX
-	CMPQ        CX, $+32
-	JGE         loop181
+loop196:
+	VMOVUPS     (AX)(DX*4), Z2
+	VMOVUPS     Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, (AX)(DX*4)
+	VMOVUPS     64(AX)(DX*4), Z2
+	VMOVUPS     Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, 64(AX)(DX*4)
+	VMOVUPS     128(AX)(DX*4), Z2
+	VMOVUPS     Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, 128(AX)(DX*4)
+	VMOVUPS     192(AX)(DX*4), Z2
+	VMOVUPS     Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, 192(AX)(DX*4)
+	ADDQ        $+64, DX
+	SUBQ        $+64, CX
+	CMPQ        CX, $+64
+	JGE         loop196
 
-end182:
+end197:
 	CMPQ CX, $+16
-	JL   end184
+	JL   end199
 
-loop183:
-	VMOVUPS     (AX)(DX*4), Z11
-	VSUBPS      Z8, Z11, Z11
-	VMULPS      Z0, Z11, Z11
-	VREDUCEPS   $0x09, Z11, Z12
-	VMOVUPS     Z1, Z13
-	VFMADD213PS Z2, Z12, Z13
-	VFMADD213PS Z3, Z12, Z13
-	VFMADD213PS Z4, Z12, Z13
-	VFMADD213PS Z5, Z12, Z13
-	VFMADD213PS Z6, Z12, Z13
-	VFMADD213PS Z7, Z12, Z13
-	VSCALEFPS   Z11, Z13, Z11
-	VMOVUPS     Z10, Z12
-	VFMADD231PS Z9, Z11, Z12
-	VMOVUPS     Z12, (AX)(DX*4)
+loop198:
+	VMOVUPS     (AX)(DX*4), Z2
+	VMOVUPS     Z1, Z3
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, (AX)(DX*4)
 	ADDQ        $+16, DX
 	SUBQ        $+16, CX
 	CMPQ        CX, $+16
-	JGE         loop183
+	JGE         loop198
 
-end184:
+end199:
 	TESTQ       CX, CX
-	JZ          done185
+	JZ          done200
 	MOVL        $0x0000ffff, BX
 	BZHIL       CX, BX, BX
 	KMOVW       BX, K1
-	VMOVUPS.Z   (AX)(DX*4), K1, Z11
-	VSUBPS      Z8, Z11, Z8
-	VMULPS      Z0, Z8, Z0
-	VREDUCEPS   $0x09, Z0, Z8
+	VMOVUPS.Z   (AX)(DX*4), K1, Z2
 	VMOVUPS     Z1, Z1
-	VFMADD213PS Z2, Z8, Z1
-	VFMADD213PS Z3, Z8, Z1
-	VFMADD213PS Z4, Z8, Z1
-	VFMADD213PS Z5, Z8, Z1
-	VFMADD213PS Z6, Z8, Z1
-	VFMADD213PS Z7, Z8, Z1
-	VSCALEFPS   Z0, Z1, Z0
-	VMOVUPS     Z10, Z1
-	VFMADD231PS Z9, Z0, Z1
+	VFMADD231PS Z0, Z2, Z1
 	VMOVUPS     Z1, K1, (AX)(DX*4)
 
-done185:
+done200:
 	VZEROUPPER
 	RET
 
@@ -4883,9 +5088,9 @@ TEXT ·adamWAVX512(SB), NOSPLIT, $0-128
 	MOVQ         p_len+8(FP), SI
 	XORQ         DI, DI
 	CMPQ         SI, $+32
-	JL           end187
+	JL           end202
 
-loop186:
+loop201:
 	VMOVUPS     (CX)(DI*4), Z8
 	VMULPS      Z0, Z8, Z8
 	VMOVUPS     (DX)(DI*4), Z9
@@ -4933,13 +5138,13 @@ loop186:
 	ADDQ        $+32, DI
 	SUBQ        $+32, SI
 	CMPQ        SI, $+32
-	JGE         loop186
+	JGE         loop201
 
-end187:
+end202:
 	CMPQ SI, $+16
-	JL   end189
+	JL   end204
 
-loop188:
+loop203:
 	VMOVUPS     (CX)(DI*4), Z8
 	VMULPS      Z0, Z8, Z8
 	VMOVUPS     (DX)(DI*4), Z9
@@ -4965,11 +5170,11 @@ loop188:
 	ADDQ        $+16, DI
 	SUBQ        $+16, SI
 	CMPQ        SI, $+16
-	JGE         loop188
+	JGE         loop203
 
-end189:
+end204:
 	TESTQ       SI, SI
-	JZ          done190
+	JZ          done205
 	MOVL        $0x0000ffff, R8
 	BZHIL       SI, R8, R8
 	KMOVW       R8, K1
@@ -4996,7 +5201,7 @@ end189:
 	VFMADD231PS Z7, Z0, Z1
 	VMOVUPS     Z1, K1, (AX)(DI*4)
 
-done190:
+done205:
 	VZEROUPPER
 	RET
 
@@ -5015,16 +5220,16 @@ TEXT ·sgdAVX512(SB), NOSPLIT, $0-96
 	MOVQ         p_len+8(FP), BX
 	XORQ         SI, SI
 	CMPQ         BX, $+16
-	JL           end192
+	JL           end207
 
-loop191:
+loop206:
 	VMOVUPS     (AX)(SI*4), Z6
 	VMOVUPS     (CX)(SI*4), Z7
 	VMULPS      Z3, Z7, Z7
 	VMOVUPS     Z7, Z7
 	VFMADD231PS Z2, Z6, Z7
 	TESTQ       DX, DX
-	JZ          skip193
+	JZ          skip208
 	VMOVUPS     (DX)(SI*4), Z8
 	VMOVUPS     Z7, Z9
 	VFMADD231PS Z1, Z8, Z9
@@ -5032,18 +5237,18 @@ loop191:
 	VMULPS      Z4, Z7, Z7
 	VFMADD231PS Z9, Z5, Z7
 
-skip193:
+skip208:
 	VMOVUPS      Z6, Z6
 	VFNMADD231PS Z0, Z7, Z6
 	VMOVUPS      Z6, (AX)(SI*4)
 	ADDQ         $+16, SI
 	SUBQ         $+16, BX
 	CMPQ         BX, $+16
-	JGE          loop191
+	JGE          loop206
 
-end192:
+end207:
 	TESTQ       BX, BX
-	JZ          done194
+	JZ          done209
 	MOVL        $0x0000ffff, DI
 	BZHIL       BX, DI, DI
 	KMOVW       DI, K1
@@ -5053,7 +5258,7 @@ end192:
 	VMOVUPS     Z3, Z3
 	VFMADD231PS Z2, Z6, Z3
 	TESTQ       DX, DX
-	JZ          skip195
+	JZ          skip210
 	VMOVUPS.Z   (DX)(SI*4), K1, Z2
 	VMOVUPS     Z3, Z7
 	VFMADD231PS Z1, Z2, Z7
@@ -5061,12 +5266,12 @@ end192:
 	VMULPS      Z4, Z3, Z3
 	VFMADD231PS Z7, Z5, Z3
 
-skip195:
+skip210:
 	VMOVUPS      Z6, Z1
 	VFNMADD231PS Z0, Z3, Z1
 	VMOVUPS      Z1, K1, (AX)(SI*4)
 
-done194:
+done209:
 	VZEROUPPER
 	RET
 
@@ -5088,9 +5293,9 @@ TEXT ·lionAVX512(SB), NOSPLIT, $0-100
 	MOVQ         p_len+8(FP), BX
 	XORQ         SI, SI
 	CMPQ         BX, $+16
-	JL           end197
+	JL           end212
 
-loop196:
+loop211:
 	VMOVUPS     (CX)(SI*4), Z9
 	VMULPS      Z8, Z9, Z9
 	VMOVUPS     (DX)(SI*4), Z14
@@ -5113,11 +5318,11 @@ loop196:
 	ADDQ        $+16, SI
 	SUBQ        $+16, BX
 	CMPQ        BX, $+16
-	JGE         loop196
+	JGE         loop211
 
-end197:
+end212:
 	TESTQ       BX, BX
-	JZ          done198
+	JZ          done213
 	MOVL        $0x0000ffff, DI
 	BZHIL       BX, DI, DI
 	KMOVW       DI, K1
@@ -5141,7 +5346,7 @@ end197:
 	VFMADD231PS Z6, Z8, Z0
 	VMOVUPS     Z0, K1, (DX)(SI*4)
 
-done198:
+done213:
 	VZEROUPPER
 	RET
 
@@ -5155,9 +5360,9 @@ TEXT ·emaAVX512(SB), NOSPLIT, $0-56
 	MOVQ         avg_len+8(FP), DX
 	XORQ         BX, BX
 	CMPQ         DX, $+64
-	JL           end200
+	JL           end215
 
-loop199:
+loop214:
 	VMOVUPS     (CX)(BX*4), Z2
 	VMOVUPS     (AX)(BX*4), Z3
 	VMULPS      Z0, Z3, Z3
@@ -5185,13 +5390,13 @@ loop199:
 	ADDQ        $+64, BX
 	SUBQ        $+64, DX
 	CMPQ        DX, $+64
-	JGE         loop199
+	JGE         loop214
 
-end200:
+end215:
 	CMPQ DX, $+16
-	JL   end202
+	JL   end217
 
-loop201:
+loop216:
 	VMOVUPS     (CX)(BX*4), Z2
 	VMOVUPS     (AX)(BX*4), Z3
 	VMULPS      Z0, Z3, Z3
@@ -5201,11 +5406,11 @@ loop201:
 	ADDQ        $+16, BX
 	SUBQ        $+16, DX
 	CMPQ        DX, $+16
-	JGE         loop201
+	JGE         loop216
 
-end202:
+end217:
 	TESTQ       DX, DX
-	JZ          done203
+	JZ          done218
 	MOVL        $0x0000ffff, SI
 	BZHIL       DX, SI, SI
 	KMOVW       SI, K1
@@ -5216,7 +5421,7 @@ end202:
 	VFMADD231PS Z1, Z2, Z0
 	VMOVUPS     Z0, K1, (AX)(BX*4)
 
-done203:
+done218:
 	VZEROUPPER
 	RET
 
@@ -5238,9 +5443,9 @@ TEXT ·dropoutBlocksAVX512(SB), NOSPLIT, $0-80
 	XORQ         BX, BX
 	SHRQ         $0x06, DX
 	TESTQ        DX, DX
-	JZ           last205
+	JZ           last220
 
-next204:
+next219:
 	VMOVUPS      Z5, Z8
 	VBROADCASTSS seedLow+48(FP), Z9
 	VBROADCASTSS seedHigh+52(FP), Z10
@@ -5500,9 +5705,9 @@ next204:
 	VMOVUPS      Z8, 192(AX)(BX*4)
 	ADDQ         $+64, BX
 	DECQ         DX
-	JNZ          next204
+	JNZ          next219
 
-last205:
+last220:
 	VZEROUPPER
 	RET
 
@@ -5626,9 +5831,9 @@ TEXT ·toBF16AVX512(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	SHRQ    $0x04, DX
 	TESTQ   DX, DX
-	JZ      last207
+	JZ      last222
 
-next206:
+next221:
 	VMOVUPS   (CX)(BX*4), Z3
 	VPSRLD    $0x10, Z3, Z4
 	VPANDD    Z0, Z4, Z4
@@ -5641,9 +5846,9 @@ next206:
 	VPMOVDW   Z5, (AX)(BX*2)
 	ADDQ      $+16, BX
 	DECQ      DX
-	JNZ       next206
+	JNZ       next221
 
-last207:
+last222:
 	VZEROUPPER
 	RET
 
@@ -5710,17 +5915,17 @@ TEXT ·fromBF16AVX512(SB), NOSPLIT, $0-48
 	XORQ  BX, BX
 	SHRQ  $0x04, DX
 	TESTQ DX, DX
-	JZ    last209
+	JZ    last224
 
-next208:
+next223:
 	VPMOVZXWD (CX)(BX*2), Z0
 	VPSLLD    $0x10, Z0, Z0
 	VMOVUPS   Z0, (AX)(BX*4)
 	ADDQ      $+16, BX
 	DECQ      DX
-	JNZ       next208
+	JNZ       next223
 
-last209:
+last224:
 	VZEROUPPER
 	RET
 
@@ -5733,17 +5938,17 @@ TEXT ·toF16AVX512(SB), NOSPLIT, $0-48
 	XORQ  BX, BX
 	SHRQ  $0x04, DX
 	TESTQ DX, DX
-	JZ    last211
+	JZ    last226
 
-next210:
+next225:
 	VMOVUPS   (CX)(BX*4), Z0
 	VCVTPS2PH $0x00, Z0, Y0
 	VMOVUPS   Y0, (AX)(BX*2)
 	ADDQ      $+16, BX
 	DECQ      DX
-	JNZ       next210
+	JNZ       next225
 
-last211:
+last226:
 	VZEROUPPER
 	RET
 
@@ -5756,16 +5961,16 @@ TEXT ·fromF16AVX512(SB), NOSPLIT, $0-48
 	XORQ  BX, BX
 	SHRQ  $0x04, DX
 	TESTQ DX, DX
-	JZ    last213
+	JZ    last228
 
-next212:
+next227:
 	VCVTPH2PS (CX)(BX*2), Z0
 	VMOVUPS   Z0, (AX)(BX*4)
 	ADDQ      $+16, BX
 	DECQ      DX
-	JNZ       next212
+	JNZ       next227
 
-last213:
+last228:
 	VZEROUPPER
 	RET
 
@@ -5782,9 +5987,9 @@ TEXT ·ropeAVX512(SB), NOSPLIT, $0-100
 	LEAQ         (CX)(SI*4), R8
 	XORQ         R9, R9
 	CMPQ         SI, $+16
-	JL           end215
+	JL           end230
 
-loop214:
+loop229:
 	VMOVUPS      (CX)(R9*4), Z1
 	VMOVUPS      (R8)(R9*4), Z2
 	VMOVUPS      (DX)(R9*4), Z3
@@ -5801,11 +6006,11 @@ loop214:
 	ADDQ         $+16, R9
 	SUBQ         $+16, SI
 	CMPQ         SI, $+16
-	JGE          loop214
+	JGE          loop229
 
-end215:
+end230:
 	TESTQ        SI, SI
-	JZ           done216
+	JZ           done231
 	MOVL         $0x0000ffff, R10
 	BZHIL        SI, R10, R10
 	KMOVW        R10, K1
@@ -5823,7 +6028,7 @@ end215:
 	VFMADD231PS  Z0, Z1, Z2
 	VMOVUPS      Z2, K1, (DI)(R9*4)
 
-done216:
+done231:
 	VZEROUPPER
 	RET
 
@@ -5838,9 +6043,9 @@ TEXT ·transpose8AVX512(SB), NOSPLIT, $0-40
 	SHLQ  $0x02, BX
 	MOVQ  blocks+32(FP), SI
 	TESTQ SI, SI
-	JZ    last218
+	JZ    last233
 
-next217:
+next232:
 	VMOVUPS    (DX), Y0
 	ADDQ       BX, DX
 	VMOVUPS    (DX), Y1
@@ -5899,9 +6104,9 @@ next217:
 	VMOVUPS    Y0, (DI)
 	ADDQ       $+32, AX
 	DECQ       SI
-	JNZ        next217
+	JNZ        next232
 
-last218:
+last233:
 	VZEROUPPER
 	RET
 
@@ -5923,9 +6128,9 @@ TEXT ·tileWideAVX512(SB), NOSPLIT, $0-80
 	SHLQ $0x02, R9
 	LEAQ (SI)(SI*2), R11
 
-rows219:
+rows234:
 	CMPQ   DX, $+8
-	JL     fewer220
+	JL     fewer235
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -5947,7 +6152,7 @@ rows219:
 	MOVQ   R8, R14
 	MOVQ   k+24(FP), R15
 
-k221:
+k236:
 	VMOVUPS      (R14), Z16
 	VMOVUPS      64(R14), Z17
 	VBROADCASTSS (R12), Z18
@@ -5978,9 +6183,9 @@ k221:
 	ADDQ         DI, R13
 	ADDQ         R9, R14
 	DECQ         R15
-	JNZ          k221
+	JNZ          k236
 	TESTQ        R10, R10
-	JZ           store222
+	JZ           store237
 	VBROADCASTSS (R10), Z16
 	VFMADD231PS  (AX), Z16, Z0
 	VMOVUPS      Z0, (AX)
@@ -6030,9 +6235,9 @@ k221:
 	VMOVUPS      Z15, 64(AX)
 	ADDQ         CX, AX
 	ADDQ         $+32, R10
-	JMP          stored223
+	JMP          stored238
 
-store222:
+store237:
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	ADDQ    CX, AX
@@ -6058,16 +6263,16 @@ store222:
 	VMOVUPS Z15, 64(AX)
 	ADDQ    CX, AX
 
-stored223:
+stored238:
 	LEAQ (BX)(SI*4), BX
 	LEAQ (BX)(SI*4), BX
 	SUBQ $+8, DX
-	JMP  rows219
+	JMP  rows234
 
-fewer220:
-rows224:
+fewer235:
+rows239:
 	CMPQ   DX, $+4
-	JL     fewer225
+	JL     fewer240
 	VPXORD Z19, Z19, Z19
 	VPXORD Z20, Z20, Z20
 	VPXORD Z21, Z21, Z21
@@ -6080,7 +6285,7 @@ rows224:
 	MOVQ   R8, R13
 	MOVQ   k+24(FP), R14
 
-k226:
+k241:
 	VMOVUPS      (R13), Z0
 	VMOVUPS      64(R13), Z1
 	VBROADCASTSS (R12), Z2
@@ -6098,9 +6303,9 @@ k226:
 	ADDQ         DI, R12
 	ADDQ         R9, R13
 	DECQ         R14
-	JNZ          k226
+	JNZ          k241
 	TESTQ        R10, R10
-	JZ           store227
+	JZ           store242
 	VBROADCASTSS (R10), Z0
 	VFMADD231PS  (AX), Z0, Z19
 	VMOVUPS      Z19, (AX)
@@ -6126,9 +6331,9 @@ k226:
 	VMOVUPS      Z26, 64(AX)
 	ADDQ         CX, AX
 	ADDQ         $+16, R10
-	JMP          stored228
+	JMP          stored243
 
-store227:
+store242:
 	VMOVUPS Z19, (AX)
 	VMOVUPS Z20, 64(AX)
 	ADDQ    CX, AX
@@ -6142,22 +6347,22 @@ store227:
 	VMOVUPS Z26, 64(AX)
 	ADDQ    CX, AX
 
-stored228:
+stored243:
 	LEAQ (BX)(SI*4), BX
 	SUBQ $+4, DX
-	JMP  rows224
+	JMP  rows239
 
-fewer225:
-rows229:
+fewer240:
+rows244:
 	CMPQ   DX, $+1
-	JL     fewer230
+	JL     fewer245
 	VPXORD Z27, Z27, Z27
 	VPXORD Z28, Z28, Z28
 	MOVQ   BX, R11
 	MOVQ   R8, R12
 	MOVQ   k+24(FP), R13
 
-k231:
+k246:
 	VMOVUPS      (R12), Z0
 	VMOVUPS      64(R12), Z1
 	VBROADCASTSS (R11), Z2
@@ -6166,9 +6371,9 @@ k231:
 	ADDQ         DI, R11
 	ADDQ         R9, R12
 	DECQ         R13
-	JNZ          k231
+	JNZ          k246
 	TESTQ        R10, R10
-	JZ           store232
+	JZ           store247
 	VBROADCASTSS (R10), Z0
 	VFMADD231PS  (AX), Z0, Z27
 	VMOVUPS      Z27, (AX)
@@ -6176,19 +6381,19 @@ k231:
 	VMOVUPS      Z28, 64(AX)
 	ADDQ         CX, AX
 	ADDQ         $+4, R10
-	JMP          stored233
+	JMP          stored248
 
-store232:
+store247:
 	VMOVUPS Z27, (AX)
 	VMOVUPS Z28, 64(AX)
 	ADDQ    CX, AX
 
-stored233:
+stored248:
 	ADDQ SI, BX
 	SUBQ $+1, DX
-	JMP  rows229
+	JMP  rows244
 
-fewer230:
+fewer245:
 	VZEROUPPER
 	RET
 
@@ -6210,9 +6415,9 @@ TEXT ·tileNarrowAVX512(SB), NOSPLIT, $0-80
 	SHLQ $0x02, R9
 	LEAQ (SI)(SI*2), R11
 
-rows234:
+rows249:
 	CMPQ   DX, $+8
-	JL     fewer235
+	JL     fewer250
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -6226,7 +6431,7 @@ rows234:
 	MOVQ   R8, R14
 	MOVQ   k+24(FP), R15
 
-k236:
+k251:
 	VMOVUPS      (R14), Z8
 	VBROADCASTSS (R12), Z9
 	VFMADD231PS  Z8, Z9, Z0
@@ -6248,9 +6453,9 @@ k236:
 	ADDQ         DI, R13
 	ADDQ         R9, R14
 	DECQ         R15
-	JNZ          k236
+	JNZ          k251
 	TESTQ        R10, R10
-	JZ           store237
+	JZ           store252
 	VBROADCASTSS (R10), Z8
 	VFMADD231PS  (AX), Z8, Z0
 	VMOVUPS      Z0, (AX)
@@ -6284,9 +6489,9 @@ k236:
 	VMOVUPS      Z7, (AX)
 	ADDQ         CX, AX
 	ADDQ         $+32, R10
-	JMP          stored238
+	JMP          stored253
 
-store237:
+store252:
 	VMOVUPS Z0, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z1, (AX)
@@ -6304,16 +6509,16 @@ store237:
 	VMOVUPS Z7, (AX)
 	ADDQ    CX, AX
 
-stored238:
+stored253:
 	LEAQ (BX)(SI*4), BX
 	LEAQ (BX)(SI*4), BX
 	SUBQ $+8, DX
-	JMP  rows234
+	JMP  rows249
 
-fewer235:
-rows239:
+fewer250:
+rows254:
 	CMPQ   DX, $+4
-	JL     fewer240
+	JL     fewer255
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
@@ -6322,7 +6527,7 @@ rows239:
 	MOVQ   R8, R13
 	MOVQ   k+24(FP), R14
 
-k241:
+k256:
 	VMOVUPS      (R13), Z0
 	VBROADCASTSS (R12), Z1
 	VFMADD231PS  Z0, Z1, Z10
@@ -6335,9 +6540,9 @@ k241:
 	ADDQ         DI, R12
 	ADDQ         R9, R13
 	DECQ         R14
-	JNZ          k241
+	JNZ          k256
 	TESTQ        R10, R10
-	JZ           store242
+	JZ           store257
 	VBROADCASTSS (R10), Z0
 	VFMADD231PS  (AX), Z0, Z10
 	VMOVUPS      Z10, (AX)
@@ -6355,9 +6560,9 @@ k241:
 	VMOVUPS      Z13, (AX)
 	ADDQ         CX, AX
 	ADDQ         $+16, R10
-	JMP          stored243
+	JMP          stored258
 
-store242:
+store257:
 	VMOVUPS Z10, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z11, (AX)
@@ -6367,47 +6572,47 @@ store242:
 	VMOVUPS Z13, (AX)
 	ADDQ    CX, AX
 
-stored243:
+stored258:
 	LEAQ (BX)(SI*4), BX
 	SUBQ $+4, DX
-	JMP  rows239
+	JMP  rows254
 
-fewer240:
-rows244:
+fewer255:
+rows259:
 	CMPQ   DX, $+1
-	JL     fewer245
+	JL     fewer260
 	VPXORD Z14, Z14, Z14
 	MOVQ   BX, R11
 	MOVQ   R8, R12
 	MOVQ   k+24(FP), R13
 
-k246:
+k261:
 	VMOVUPS      (R12), Z0
 	VBROADCASTSS (R11), Z1
 	VFMADD231PS  Z0, Z1, Z14
 	ADDQ         DI, R11
 	ADDQ         R9, R12
 	DECQ         R13
-	JNZ          k246
+	JNZ          k261
 	TESTQ        R10, R10
-	JZ           store247
+	JZ           store262
 	VBROADCASTSS (R10), Z0
 	VFMADD231PS  (AX), Z0, Z14
 	VMOVUPS      Z14, (AX)
 	ADDQ         CX, AX
 	ADDQ         $+4, R10
-	JMP          stored248
+	JMP          stored263
 
-store247:
+store262:
 	VMOVUPS Z14, (AX)
 	ADDQ    CX, AX
 
-stored248:
+stored263:
 	ADDQ SI, BX
 	SUBQ $+1, DX
-	JMP  rows244
+	JMP  rows259
 
-fewer245:
+fewer260:
 	VZEROUPPER
 	RET
 
@@ -6434,29 +6639,29 @@ TEXT ·softmaxLanesAVX512(SB), NOSPLIT, $0-48
 	MOVQ    AX, R8
 	MOVQ    DX, R9
 	CMPQ    R9, $+2
-	JL      rowEnd250
+	JL      rowEnd265
 
-row249:
+row264:
 	VMAXPS (R8), Z8, Z8
 	ADDQ   CX, R8
 	VMAXPS (R8), Z9, Z9
 	ADDQ   CX, R8
 	SUBQ   $+2, R9
 	CMPQ   R9, $+2
-	JGE    row249
+	JGE    row264
 
-rowEnd250:
+rowEnd265:
 	CMPQ R9, $+1
-	JL   rowEnd252
+	JL   rowEnd267
 
-row251:
+row266:
 	VMAXPS (R8), Z8, Z8
 	ADDQ   CX, R8
 	SUBQ   $+1, R9
 	CMPQ   R9, $+1
-	JGE    row251
+	JGE    row266
 
-rowEnd252:
+rowEnd267:
 	VMAXPS      Z9, Z8, Z8
 	VSUBPS      Z8, Z7, Z7
 	VREDUCEPS   $0x09, Z7, Z9
@@ -6474,9 +6679,9 @@ rowEnd252:
 	VPXORD      Z10, Z10, Z10
 	MOVQ        DX, DX
 	CMPQ        DX, $+2
-	JL          rowEnd254
+	JL          rowEnd269
 
-row253:
+row268:
 	VMOVUPS     (AX), Z9
 	VSUBPS      Z8, Z9, Z9
 	VREDUCEPS   $0x09, Z9, Z11
@@ -6507,13 +6712,13 @@ row253:
 	ADDQ        CX, AX
 	SUBQ        $+2, DX
 	CMPQ        DX, $+2
-	JGE         row253
+	JGE         row268
 
-rowEnd254:
+rowEnd269:
 	CMPQ DX, $+1
-	JL   rowEnd256
+	JL   rowEnd271
 
-row255:
+row270:
 	VMOVUPS     (AX), Z9
 	VSUBPS      Z8, Z9, Z9
 	VREDUCEPS   $0x09, Z9, Z11
@@ -6530,9 +6735,9 @@ row255:
 	ADDQ        CX, AX
 	SUBQ        $+1, DX
 	CMPQ        DX, $+1
-	JGE         row255
+	JGE         row270
 
-rowEnd256:
+rowEnd271:
 	VADDPS  Z10, Z7, Z0
 	VMOVUPS Z0, (SI)
 	VZEROUPPER
@@ -6557,14 +6762,14 @@ TEXT ·probGradAVX512(SB), NOSPLIT, $0-56
 	SHLQ    $0x02, DX
 	MOVQ    rows+24(FP), R8
 	TESTQ   R8, R8
-	JZ      last258
+	JZ      last273
 
-next257:
+next272:
 	VBROADCASTSS (SI), Z7
 	VBROADCASTSS (DI), Z8
 	XORQ         R9, R9
 
-columns259:
+columns274:
 	VMOVUPS     (AX)(R9*4), Z9
 	VSUBPS      Z7, Z9, Z9
 	VREDUCEPS   $0x09, Z9, Z10
@@ -6583,15 +6788,15 @@ columns259:
 	VMOVUPS     Z9, (CX)(R9*4)
 	ADDQ        $+16, R9
 	CMPQ        R9, BX
-	JL          columns259
+	JL          columns274
 	ADDQ        DX, AX
 	ADDQ        DX, CX
 	ADDQ        $+4, SI
 	ADDQ        $+4, DI
 	DECQ        R8
-	JNZ         next257
+	JNZ         next272
 
-last258:
+last273:
 	VZEROUPPER
 	RET
 
@@ -6613,13 +6818,13 @@ TEXT ·maskBandAVX512(SB), NOSPLIT, $0-52
 	SHLQ         $0x02, CX
 	MOVQ         rows+16(FP), BX
 	TESTQ        BX, BX
-	JZ           last261
+	JZ           last276
 
-next260:
+next275:
 	VMOVUPS laneNumbersAVX512<>+0(SB), Z5
 	XORQ    SI, SI
 
-columns262:
+columns277:
 	VPCMPGTD Z5, Z3, K1
 	VPCMPD   $0x02, Z5, Z4, K2
 	KORW     K1, K2, K2
@@ -6627,14 +6832,14 @@ columns262:
 	VPADDD   Z1, Z5, Z5
 	ADDQ     $+16, SI
 	CMPQ     SI, DX
-	JL       columns262
+	JL       columns277
 	VPADDD   Z0, Z3, Z3
 	VPADDD   Z0, Z4, Z4
 	ADDQ     CX, AX
 	DECQ     BX
-	JNZ      next260
+	JNZ      next275
 
-last261:
+last276:
 	VZEROUPPER
 	RET
 
@@ -6670,17 +6875,17 @@ TEXT ·rowDotsAVX512(SB), NOSPLIT, $0-68
 	SHLQ         $0x02, SI
 	MOVQ         dst_len+8(FP), R8
 	TESTQ        R8, R8
-	JZ           last264
+	JZ           last279
 
-next263:
+next278:
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	XORQ   R9, R9
 	MOVQ   DI, R10
 	CMPQ   R10, $+32
-	JL     end266
+	JL     end281
 
-loop265:
+loop280:
 	VMOVUPS     (CX)(R9*4), Z3
 	VMOVUPS     (BX)(R9*4), Z4
 	VFMADD231PS Z3, Z4, Z1
@@ -6690,24 +6895,24 @@ loop265:
 	ADDQ        $+32, R9
 	SUBQ        $+32, R10
 	CMPQ        R10, $+32
-	JGE         loop265
+	JGE         loop280
 
-end266:
+end281:
 	CMPQ R10, $+16
-	JL   end268
+	JL   end283
 
-loop267:
+loop282:
 	VMOVUPS     (CX)(R9*4), Z3
 	VMOVUPS     (BX)(R9*4), Z4
 	VFMADD231PS Z3, Z4, Z1
 	ADDQ        $+16, R9
 	SUBQ        $+16, R10
 	CMPQ        R10, $+16
-	JGE         loop267
+	JGE         loop282
 
-end268:
+end283:
 	TESTQ       R10, R10
-	JZ          done269
+	JZ          done284
 	MOVL        $0x0000ffff, R11
 	BZHIL       R10, R11, R11
 	KMOVW       R11, K1
@@ -6715,7 +6920,7 @@ end268:
 	VMOVUPS.Z   (BX)(R9*4), K1, Z4
 	VFMADD231PS Z3, Z4, Z1
 
-done269:
+done284:
 	VADDPS        Z2, Z1, Z3
 	VEXTRACTF64X4 $0x01, Z3, Y4
 	VADDPS        Y4, Y3, Y3
@@ -6731,9 +6936,9 @@ done269:
 	ADDQ          DX, CX
 	ADDQ          SI, BX
 	DECQ          R8
-	JNZ           next263
+	JNZ           next278
 
-last264:
+last279:
 	VZEROUPPER
 	RET
 
@@ -6754,85 +6959,85 @@ TEXT ·scaleRowsAVX512(SB), NOSPLIT, $0-57
 	VMOVUPS Z0, Z0
 	MOVQ    rows+32(FP), R9
 	TESTQ   R9, R9
-	JZ      last271
+	JZ      last286
 
-next270:
+next285:
 	TESTQ        DI, DI
-	JZ           skip272
+	JZ           skip287
 	VBROADCASTSS (DI), Z0
 	ADDQ         $+4, DI
 
-skip272:
+skip287:
 	XORQ R10, R10
 	MOVQ SI, R11
 	CMPQ R11, $+32
-	JL   end274
+	JL   end289
 
-loop273:
+loop288:
 	VMOVUPS (DX)(R10*4), Z1
 	VMULPS  Z1, Z0, Z1
 	TESTQ   R8, R8
-	JZ      skip275
+	JZ      skip290
 	VMOVUPS (AX)(R10*4), Z2
 	VADDPS  Z2, Z1, Z1
 
-skip275:
+skip290:
 	VMOVUPS Z1, (AX)(R10*4)
 	VMOVUPS 64(DX)(R10*4), Z1
 	VMULPS  Z1, Z0, Z1
 	TESTQ   R8, R8
-	JZ      skip276
+	JZ      skip291
 	VMOVUPS 64(AX)(R10*4), Z2
 	VADDPS  Z2, Z1, Z1
 
-skip276:
+skip291:
 	VMOVUPS Z1, 64(AX)(R10*4)
 	ADDQ    $+32, R10
 	SUBQ    $+32, R11
 	CMPQ    R11, $+32
-	JGE     loop273
+	JGE     loop288
 
-end274:
+end289:
 	CMPQ R11, $+16
-	JL   end278
+	JL   end293
 
-loop277:
+loop292:
 	VMOVUPS (DX)(R10*4), Z1
 	VMULPS  Z1, Z0, Z1
 	TESTQ   R8, R8
-	JZ      skip279
+	JZ      skip294
 	VMOVUPS (AX)(R10*4), Z2
 	VADDPS  Z2, Z1, Z1
 
-skip279:
+skip294:
 	VMOVUPS Z1, (AX)(R10*4)
 	ADDQ    $+16, R10
 	SUBQ    $+16, R11
 	CMPQ    R11, $+16
-	JGE     loop277
+	JGE     loop292
 
-end278:
+end293:
 	TESTQ     R11, R11
-	JZ        done280
+	JZ        done295
 	MOVL      $0x0000ffff, R12
 	BZHIL     R11, R12, R12
 	KMOVW     R12, K1
 	VMOVUPS.Z (DX)(R10*4), K1, Z1
 	VMULPS    Z1, Z0, Z1
 	TESTQ     R8, R8
-	JZ        skip281
+	JZ        skip296
 	VMOVUPS.Z (AX)(R10*4), K1, Z2
 	VADDPS    Z2, Z1, Z1
 
-skip281:
+skip296:
 	VMOVUPS Z1, K1, (AX)(R10*4)
 
-done280:
+done295:
 	ADDQ CX, AX
 	ADDQ BX, DX
 	DECQ R9
-	JNZ  next270
+	JNZ  next285
 
-last271:
+last286:
 	VZEROUPPER
 	RET

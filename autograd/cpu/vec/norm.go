@@ -7,15 +7,15 @@ import "math"
 //
 //	mean = Σ x / D,  rstd = 1/√(Σ (x-mean)²/D + eps),  y = (x-mean)·rstd·w + b
 //
-// Statistics are accumulated in float64. b may be nil. mean and rstd keep what
+// Statistics are accumulated in float64 (the assembly adds four vectors in float32
+// first). b may be nil. mean and rstd keep what
 // the backward pass needs, one value a row. In place (y is x), but then the
 // backward pass has lost its x.
 func (v *Impl) LayerNorm(y, mean, rstd, x, w, b []float32, eps float32) {
 	d := len(w)
 	for r := range mean {
 		row := x[r*d:][:d]
-		mu := float32(v.sum(row) / float64(d))
-		rs := float32(1 / math.Sqrt(v.sumSquares(row, mu)/float64(d)+float64(eps)))
+		mu, rs := v.layerStats(row, eps)
 		mean[r], rstd[r] = mu, rs
 		v.normalize(y[r*d:][:d], row, w, b, mu, rs)
 	}
@@ -46,13 +46,13 @@ func (v *Impl) LayerNormBackward(dx, dw, db, x, w, mean, rstd, dy, addend []floa
 //
 //	rstd = 1/√(Σ x²/D + eps),  y = x·rstd·w
 //
-// The statistic is accumulated in float64. In place (y is x), but then the
+// The statistic is accumulated as in [Impl.LayerNorm]. In place (y is x), but then the
 // backward pass has lost its x.
 func (v *Impl) RMSNorm(y, rstd, x, w []float32, eps float32) {
 	d := len(w)
 	for r := range rstd {
 		row := x[r*d:][:d]
-		rs := float32(1 / math.Sqrt(v.sumSquares(row, 0)/float64(d)+float64(eps)))
+		rs := v.rmsStats(row, eps)
 		rstd[r] = rs
 		v.rmsNormalize(y[r*d:][:d], row, w, rs)
 	}
@@ -80,6 +80,23 @@ func rowOrNil(x []float32, r, d int) []float32 {
 		return nil
 	}
 	return x[r*d:][:d]
+}
+
+// layerStatsGeneric returns the mean of x and 1/√(Σ (x-mean)²/D + eps).
+func layerStatsGeneric(x []float32, eps float32) (mean, rstd float32) {
+	n := float64(len(x))
+	mean = float32(sumGeneric(x) / n)
+	var s float64
+	for _, e := range x {
+		d := float64(e - mean)
+		s += d * d
+	}
+	return mean, float32(1 / math.Sqrt(s/n+float64(eps)))
+}
+
+// rmsStatsGeneric returns 1/√(Σ x²/D + eps).
+func rmsStatsGeneric(x []float32, eps float32) float32 {
+	return float32(1 / math.Sqrt(sumSquaresGeneric(x)/float64(len(x))+float64(eps)))
 }
 
 // normalizeGeneric sets y = (x-mean)·rstd·w + b; b may be nil.

@@ -10,7 +10,7 @@ func (v *Impl) Dot(x, y []float32) float64 { return v.dot(x, y[:len(x)]) }
 
 // SumSquares returns Σ x², accumulated in float64 (the square of the norm, for
 // gradient clipping).
-func (v *Impl) SumSquares(x []float32) float64 { return v.sumSquares(x, 0) }
+func (v *Impl) SumSquares(x []float32) float64 { return v.sumSquares(x) }
 
 // Max returns the largest element, -inf for none. With a NaN among them the
 // result is unspecified.
@@ -51,13 +51,10 @@ func dotGeneric(x, y []float32) float64 {
 	return s
 }
 
-// sumSquaresGeneric returns Σ (x - center)².
-func sumSquaresGeneric(x []float32, center float32) float64 {
+func sumSquaresGeneric(x []float32) float64 {
 	var s float64
-	c := float64(center)
 	for _, e := range x {
-		d := float64(e) - c
-		s += d * d
+		s += float64(e) * float64(e)
 	}
 	return s
 }

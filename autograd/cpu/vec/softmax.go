@@ -47,28 +47,37 @@ type Loss struct {
 // Rows that do not count (ignore_index) are the caller's to skip. 0 ≤ t < V.
 func (v *Impl) CrossEntropy(z []float32, t int, c Loss) (loss, nll, lse float32) {
 	lse = v.LogSumExp(z)
-	return v.lossOf(z, t, c, lse)
+	zt, mean := z[t], v.smoothingMean(z, c)
+	loss, nll = c.of(zt, mean, lse)
+	return loss, nll, lse
 }
 
 // CrossEntropyBackward is [Impl.CrossEntropy] fused with its gradient: it
-// returns the same and overwrites the logits by gradScale·d(loss)/dz, which is
+// returns the same, up to rounding, and overwrites the logits by
+// gradScale·d(loss)/dz, which is
 //
 //	gradScale·(p·(1 + 2·ZLoss·lse) - ε/V - (1-ε)·[i = t]),  p = exp(z - lse)
 func (v *Impl) CrossEntropyBackward(z []float32, t int, c Loss, gradScale float32) (loss, nll, lse float32) {
-	lse = v.LogSumExp(z)
-	loss, nll, _ = v.lossOf(z, t, c, lse)
-	v.expAffine(z, lse, gradScale*(1+2*c.ZLoss*lse), -gradScale*c.Smoothing/float32(len(z)))
+	zt, mean, top := z[t], v.smoothingMean(z, c), v.max(z)
+	sum := v.expSum(z, z, 1, top)
+	lse = float32(float64(top) + math.Log(sum))
+	loss, nll = c.of(zt, mean, lse)
+	v.affine(z, gradScale*(1+2*c.ZLoss*lse)*float32(1/sum), -gradScale*c.Smoothing/float32(len(z)))
 	z[t] -= gradScale * (1 - c.Smoothing)
 	return loss, nll, lse
 }
 
-func (v *Impl) lossOf(z []float32, t int, c Loss, lse float32) (loss, nll, _ float32) {
-	nll = lse - z[t]
-	loss = (1-c.Smoothing)*nll + c.ZLoss*lse*lse
-	if c.Smoothing != 0 {
-		loss += c.Smoothing * (lse - float32(v.sum(z)/float64(len(z))))
+// smoothingMean is the mean logit, which only smoothing needs.
+func (v *Impl) smoothingMean(z []float32, c Loss) float32 {
+	if c.Smoothing == 0 {
+		return 0
 	}
-	return loss, nll, lse
+	return float32(v.sum(z) / float64(len(z)))
+}
+
+func (c Loss) of(zt, mean, lse float32) (loss, nll float32) {
+	nll = lse - zt
+	return (1-c.Smoothing)*nll + c.Smoothing*(lse-mean) + c.ZLoss*lse*lse, nll
 }
 
 // expSumGeneric sets dst = exp(scale·x - max) and returns its sum.
@@ -98,9 +107,9 @@ func softmaxGradGeneric(dx, y, dy []float32, scale, dot float32) {
 	}
 }
 
-// expAffineGeneric sets x = a·exp(x - max) + b.
-func expAffineGeneric(x []float32, max, a, b float32) {
+// affineGeneric sets x = a·x + b.
+func affineGeneric(x []float32, a, b float32) {
 	for i, e := range x {
-		x[i] = a*float32(math.Exp(float64(e-max))) + b
+		x[i] = a*e + b
 	}
 }

@@ -39,7 +39,7 @@ type Impl struct {
 
 	sum        func(x []float32) float64
 	dot        func(x, y []float32) float64
-	sumSquares func(x []float32, center float32) float64
+	sumSquares func(x []float32) float64
 	max        func(x []float32) float32
 	maxAbs     func(x []float32) float32
 	allFinite  func(x []float32) bool
@@ -53,6 +53,8 @@ type Impl struct {
 	swiGLU         func(dst, gate, up []float32)
 	swiGLUBackward func(dgate, dup, gate, up, dy []float32)
 
+	layerStats   func(x []float32, eps float32) (mean, rstd float32)
+	rmsStats     func(x []float32, eps float32) (rstd float32)
 	normalize    func(y, x, w, b []float32, mean, rstd float32)
 	rmsNormalize func(y, x, w []float32, rstd float32)
 	normGrad     func(dw, db, x, w, dy []float32, mean, rstd float32) (sumG, sumGX float32)
@@ -61,7 +63,7 @@ type Impl struct {
 	expSum      func(dst, x []float32, scale, max float32) float64
 	sumExp      func(x []float32, scale, max float32) float64
 	softmaxGrad func(dx, y, dy []float32, scale, dot float32)
-	expAffine   func(x []float32, max, a, b float32)
+	affine      func(x []float32, a, b float32)
 
 	rope    func(dst, x, cos, sin []float32, sign float32)
 	dropout func(dst, x []float32, key DropoutKey, block uint64, threshold uint32, scale float32)
@@ -106,11 +108,12 @@ var Generic = &Impl{
 	siluBackward: siluBackwardGeneric,
 	swiGLU:       swiGLUGeneric, swiGLUBackward: swiGLUBackwardGeneric,
 
+	layerStats: layerStatsGeneric, rmsStats: rmsStatsGeneric,
 	normalize: normalizeGeneric, rmsNormalize: rmsNormalizeGeneric,
 	normGrad: normGradGeneric, normInput: normInputGeneric,
 
 	expSum: expSumGeneric, sumExp: sumExpGeneric,
-	softmaxGrad: softmaxGradGeneric, expAffine: expAffineGeneric,
+	softmaxGrad: softmaxGradGeneric, affine: affineGeneric,
 
 	rope: ropeGeneric, dropout: dropoutGeneric,
 

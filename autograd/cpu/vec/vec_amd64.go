@@ -34,10 +34,11 @@ func avx2() *Impl {
 		geluTanhBackward: geluTanhBackwardAVX2, siluBackward: siluBackwardAVX2,
 		swiGLU: swiGLUAVX2, swiGLUBackward: swiGLUBackwardAVX2,
 
+		layerStats: layerStatsAVX2, rmsStats: rmsStatsAVX2,
 		normalize: normalizeAVX2, rmsNormalize: rmsNormalizeAVX2,
 		normGrad: normGradAVX2, normInput: normInputAVX2,
 
-		expSum: expSumAVX2, sumExp: sumExpAVX2, softmaxGrad: softmaxGradAVX2, expAffine: expAffineAVX2,
+		expSum: expSumAVX2, sumExp: sumExpAVX2, softmaxGrad: softmaxGradAVX2, affine: affineAVX2,
 
 		rope: ropeAVX2, dropout: dropoutBy(dropoutBlocksAVX2, 32),
 
@@ -78,10 +79,11 @@ func avx512() *Impl {
 		geluTanhBackward: geluTanhBackwardAVX512, siluBackward: siluBackwardAVX512,
 		swiGLU: swiGLUAVX512, swiGLUBackward: swiGLUBackwardAVX512,
 
+		layerStats: layerStatsAVX512, rmsStats: rmsStatsAVX512,
 		normalize: normalizeAVX512, rmsNormalize: rmsNormalizeAVX512,
 		normGrad: normGradAVX512, normInput: normInputAVX512,
 
-		expSum: expSumAVX512, sumExp: sumExpAVX512, softmaxGrad: softmaxGradAVX512, expAffine: expAffineAVX512,
+		expSum: expSumAVX512, sumExp: sumExpAVX512, softmaxGrad: softmaxGradAVX512, affine: affineAVX512,
 
 		rope: ropeAVX512, dropout: dropoutBy(dropoutBlocksAVX512, 64),
 

@@ -1,6 +1,28 @@
 package main
 
+import (
+	"math"
+
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
 func (g *gen) norms() {
+	g.kernel("layerStats", "func(x []float32, eps float32) (mean, rstd float32)",
+		"returns the mean of x and 1/√(Σ (x-mean)²/D + eps).", func() {
+			x, n := g.pointer("x"), g.length("x")
+			total := g.doubles()
+			part := g.vec()
+			g.loop(n, 4, func(u int, m access) { g.gather(u, part, m.load(x)) }, func() { total.add(part) })
+			mean := sumDoubles(total).AsX()
+			g.VDIVSD(g.asDouble(n), mean, mean)
+			g.VCVTSD2SS(mean, mean, mean)
+			g.Store(mean, g.ReturnIndex(0))
+			g.rstd(x, n, g.broadcast(mean), 1)
+		})
+	g.kernel("rmsStats", "func(x []float32, eps float32) (rstd float32)", "returns 1/√(Σ x²/D + eps).", func() {
+		g.rstd(g.pointer("x"), g.length("x"), g.zero(), 0)
+	})
 	g.kernel("normalize", "func(y, x, w, b []float32, mean, rstd float32)",
 		"sets y = (x-mean)·rstd·w + b; b may be nil.", func() {
 			y, x, w, b := g.pointer("y"), g.pointer("x"), g.pointer("w"), g.pointer("b")
@@ -47,4 +69,47 @@ func (g *gen) norms() {
 				m.store(r, dx)
 			}, nil)
 		})
+}
+
+// gather adds up the vectors of one iteration in float32.
+func (g *gen) gather(u int, part, x vec) {
+	if u == 0 {
+		g.VMOVUPS(x, part)
+	} else {
+		g.VADDPS(x, part, part)
+	}
+}
+
+// asDouble converts an integer.
+func (g *gen) asDouble(n reg.Register) reg.VecVirtual {
+	d := g.XMM()
+	g.VXORPS(d, d, d)
+	g.VCVTSI2SDQ(n, d, d)
+	return d
+}
+
+// rstd stores 1/√(Σ (x-mean)²/n + eps) as a result.
+func (g *gen) rstd(x, n reg.GPVirtual, mean vec, result int) {
+	total := g.doubles()
+	part := g.vec()
+	g.loop(n, 4, func(u int, m access) {
+		d := m.keep(g.sub(m.load(x), mean))
+		if u == 0 {
+			g.VMULPS(d, d, part)
+		} else {
+			g.VFMADD231PS(d, d, part)
+		}
+	}, func() { total.add(part) })
+	s := sumDoubles(total).AsX()
+	g.VDIVSD(g.asDouble(n), s, s)
+	eps, one, bits := g.XMM(), g.XMM(), g.GP64()
+	g.Load(g.Param("eps"), eps)
+	g.VCVTSS2SD(eps, eps, eps)
+	g.VADDSD(eps, s, s)
+	g.VSQRTSD(s, s, s)
+	g.MOVQ(operand.U64(math.Float64bits(1)), bits)
+	g.VMOVQ(bits, one)
+	g.VDIVSD(s, one, one)
+	g.VCVTSD2SS(one, one, one)
+	g.Store(one, g.ReturnIndex(result))
 }

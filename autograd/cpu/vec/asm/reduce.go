@@ -112,10 +112,10 @@ func (g *gen) reductions() {
 		x, y := g.pointer("x"), g.pointer("y")
 		return func(d doubles, m access) { d.addProduct(m.load(x), m.load(y)) }
 	})
-	g.reduceDoubles("sumSquares", "func(x []float32, center float32) float64", "returns Σ (x - center)².", "x", func() func(doubles, access) {
-		x, center := g.pointer("x"), g.scalar("center")
+	g.reduceDoubles("sumSquares", "func(x []float32) float64", "returns Σ x².", "x", func() func(doubles, access) {
+		x := g.pointer("x")
 		return func(d doubles, m access) {
-			e := m.keep(g.sub(m.load(x), center))
+			e := m.load(x)
 			d.addProduct(e, e)
 		}
 	})

@@ -14,11 +14,9 @@ func (g *gen) softmax() {
 			m.store(g.mul(g.mul(m.load(y), scale), g.sub(m.load(dy), dot)), dx)
 		}, nil)
 	})
-	g.kernel("expAffine", "func(x []float32, max, a, b float32)", "sets x = a·exp(x - max) + b for x ≤ max.", func() {
-		x, max, a, b := g.pointer("x"), g.scalar("max"), g.scalar("a"), g.scalar("b")
-		g.loop(g.length("x"), 2, func(_ int, m access) {
-			m.store(g.fma(g.expNegative(g.sub(m.load(x), max)), a, b), x)
-		}, nil)
+	g.kernel("affine", "func(x []float32, a, b float32)", "sets x = a·x + b.", func() {
+		x, a, b := g.pointer("x"), g.scalar("a"), g.scalar("b")
+		g.loop(g.length("x"), 4, func(_ int, m access) { m.store(g.fma(m.load(x), a, b), x) }, nil)
 	})
 }
 
@@ -39,11 +37,7 @@ func (g *gen) expSum(name, signature, doc string, store bool) {
 			if store {
 				m.store(e, dst)
 			}
-			if u == 0 {
-				g.VMOVUPS(e, part)
-			} else {
-				g.VADDPS(e, part, part)
-			}
+			g.gather(u, part, e)
 		}, func() { total.add(part) })
 		g.result(sumDoubles(total), 0)
 	})
