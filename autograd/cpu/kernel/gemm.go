@@ -71,8 +71,8 @@ func (a *Args) validate() {
 }
 
 const (
-	blockSteps     = 512         // steps along K of a block; a panel of B then is 96 KiB
-	chunkSteps     = 4096        // steps along K that are packed at once
+	blockSteps     = 384         // steps along K of a block; a panel of B then is 72 KiB
+	chunkSteps     = 3072        // steps along K that are packed at once
 	sharedFloats   = 1536 * 1024 // the packed operand that all workers read: 6 MiB
 	residentRows   = 288         // rows of A that are packed as a whole
 	maxBlockRows   = 128         // rows of A that a worker packs for itself
@@ -87,7 +87,7 @@ const (
 //
 // # Algorithm
 //
-// Goto's: K is cut into blocks of at most 512 steps; panels of 8 rows of A and of
+// Goto's: K is cut into blocks of at most 384 steps; panels of 8 rows of A and of
 // up to 48 columns of B are laid out contiguously, and a tile kernel keeps 8×48
 // sums in registers over a block. The smaller operand is packed once for all
 // workers and stays in the L2 (or L3) cache; the larger one is packed by the
@@ -198,7 +198,7 @@ func (g *GEMM) mulBlocked() {
 	c := &g.call
 	args := c.args
 	c.columns = c.args.M <= residentRows && args.N > args.M
-	c.blockRows = min(max(roundUp(args.M/8, panelRows), 16), 64)
+	c.blockRows = min(max(roundUp(args.M/8, panelRows), 16), maxBlockRows)
 	maxN := args.N
 	if !c.columns {
 		maxN = len(g.shared) / c.kn.steps(roundUp(min(args.K, c.chunk()), 16)) / c.kn.width * c.kn.width
