@@ -27,7 +27,7 @@ func openStream(name string) (*stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
-	buffered := bufio.NewReaderSize(file, 256<<10)
+	buffered := bufio.NewReaderSize(file, 32<<10)
 	s := &stream{Reader: buffered, file: file}
 	magic, err := buffered.Peek(4)
 	if err != nil && err != io.EOF {

@@ -102,9 +102,11 @@ type pieceReader struct {
 // peek returns the next n bytes, or fewer at the end of the stream, without consuming them.
 func (p *pieceReader) peek(n int) ([]byte, error) {
 	for len(p.buffer) < n && !p.eof {
-		p.buffer = slices.Grow(p.buffer, n-len(p.buffer))
-		m, err := io.ReadFull(p.r, p.buffer[len(p.buffer):n])
-		p.buffer = p.buffer[:len(p.buffer)+m]
+		// By doubling, so that a corpus of small files does not clear a MiB for each.
+		begin, end := len(p.buffer), min(n, max(2*len(p.buffer), 32<<10))
+		p.buffer = slices.Grow(p.buffer, end-begin)
+		m, err := io.ReadFull(p.r, p.buffer[begin:end])
+		p.buffer = p.buffer[:begin+m]
 		switch err {
 		case nil:
 		case io.EOF, io.ErrUnexpectedEOF:
