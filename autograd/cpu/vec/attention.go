@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Attention describes a scaled dot-product attention with grouped key/value
@@ -72,6 +73,9 @@ func (a *Attention) Validate() error {
 	check((a.QuerySegments == nil) == (a.KeySegments == nil), "only one of QuerySegments and KeySegments is given")
 	check(a.QuerySegments == nil || len(a.QuerySegments) == a.B*a.T,
 		"%d QuerySegments for %d × %d queries", len(a.QuerySegments), a.B, a.T)
+	for _, s := range [][]int32{a.QuerySegments, a.KeySegments} {
+		check(len(s) == 0 || slices.Min(s) >= -1, "a segment is below -1, the padding")
+	}
 	check(a.KeySegments == nil || len(a.KeySegments) == a.B*a.S,
 		"%d KeySegments for %d × %d keys", len(a.KeySegments), a.B, a.S)
 	return errors.Join(faults...)
@@ -230,16 +234,8 @@ func (v *Impl) maskScores(w *forwardTile, j0, j1, c0, c1 int) {
 	negInf := float32(math.Inf(-1))
 	lo, hi := w.a.queryBand(w.q0, w.k0)
 	v.maskBand(w.scores[j0*w.cols+c0:], w.cols, j1-j0, c1-c0, lo+j0-c0, hi+j0-c0, negInf)
-	if w.kSeg == nil {
-		return
-	}
-	for j := j0; j < j1; j++ {
-		row := w.scores[j*w.cols:][:w.cols]
-		for i, id := range w.qSeg[c0:min(c1, w.nq)] {
-			if id != w.kSeg[j] || id < 0 {
-				row[c0+i] = negInf
-			}
-		}
+	if w.kSeg != nil {
+		v.maskSegments(w.scores[j0*w.cols+c0:], w.cols, w.kSeg[j0:j1], w.qSeg[c0:min(c1, w.nq)], negInf)
 	}
 }
 

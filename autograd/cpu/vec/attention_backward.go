@@ -175,19 +175,11 @@ func (v *Impl) maskGrad(w *backwardTile, q0, i0, i1, c0, c1 int) {
 	lo, hi := w.a.keyBand(q0, w.k0)
 	for _, x := range [][]float32{w.p, w.ds} {
 		v.maskBand(x[i0*w.cols+c0:], w.cols, i1-i0, c1-c0, lo+i0-c0, hi+i0-c0, 0)
+		if w.kSeg != nil {
+			v.maskSegments(x[i0*w.cols+c0:], w.cols, w.qSeg[i0:i1], w.kSeg[c0:min(c1, w.nk)], 0)
+		}
 		for i := i0; i < i1 && w.nk < c1; i++ {
 			clear(x[i*w.cols+w.nk : i*w.cols+c1]) // the padding
-		}
-	}
-	if w.kSeg == nil {
-		return
-	}
-	for i := i0; i < i1; i++ {
-		p, ds := w.p[i*w.cols:][:w.cols], w.ds[i*w.cols:][:w.cols]
-		for j, id := range w.kSeg[c0:min(c1, w.nk)] {
-			if id != w.qSeg[i] || id < 0 {
-				p[c0+j], ds[c0+j] = 0, 0
-			}
 		}
 	}
 }

@@ -101,6 +101,18 @@ func maskBandGeneric(x []float32, ld, rows, n int, lo, hi int, fill float32) {
 	}
 }
 
+// maskSegmentsGeneric sets x[r, c] = fill where the row's and the column's segment
+// differ or are negative.
+func maskSegmentsGeneric(x []float32, ld int, rowIDs, columnIDs []int32, fill float32) {
+	for r, row := range rowIDs {
+		for c, column := range columnIDs {
+			if row != column || row < 0 {
+				x[r*ld+c] = fill
+			}
+		}
+	}
+}
+
 // rowDotsGeneric sets dst[r] = scale·Σ_j x[r, j]·y[r, j] for rows of n columns;
 // ldy is 0 when y is one row.
 func rowDotsGeneric(dst, x []float32, ldx int, y []float32, ldy, n int, scale float32) {

@@ -274,6 +274,11 @@ func probGradAVX2(p *float32, ds *float32, ld int, rows int, n int, lse *float32
 //go:noescape
 func maskBandAVX2(x *float32, ld int, rows int, n int, lo int, hi int, fill float32)
 
+// maskSegmentsAVX2 is maskSegmentsGeneric. A negative row is replaced by an id that no column has.
+//
+//go:noescape
+func maskSegmentsAVX2(x *float32, ld int, rowIDs []int32, columnIDs []int32, fill float32)
+
 // rowDotsAVX2 is rowDotsGeneric.
 //
 //go:noescape

@@ -5416,14 +5416,14 @@ next219:
 	VMOVUPS      (CX)(BX*4), Y7
 	VMULPS       Y7, Y2, Y7
 	VPMAXUD      Y1, Y4, Y8
-	VPCMPEQD     Y8, Y4, Y8
-	VANDPS       Y8, Y7, Y4
+	VPCMPEQD     Y8, Y4, Y4
+	VANDPS       Y4, Y7, Y4
 	VMOVUPS      Y4, (AX)(BX*4)
 	VMOVUPS      32(CX)(BX*4), Y4
 	VMULPS       Y4, Y2, Y4
 	VPMAXUD      Y1, Y5, Y7
-	VPCMPEQD     Y7, Y5, Y7
-	VANDPS       Y7, Y4, Y4
+	VPCMPEQD     Y7, Y5, Y5
+	VANDPS       Y5, Y4, Y4
 	VMOVUPS      Y4, 32(AX)(BX*4)
 	VMOVUPS      64(CX)(BX*4), Y4
 	VMULPS       Y4, Y2, Y4
@@ -5434,8 +5434,8 @@ next219:
 	VMOVUPS      96(CX)(BX*4), Y4
 	VMULPS       Y4, Y2, Y4
 	VPMAXUD      Y1, Y3, Y5
-	VPCMPEQD     Y5, Y3, Y5
-	VANDPS       Y5, Y4, Y3
+	VPCMPEQD     Y5, Y3, Y3
+	VANDPS       Y3, Y4, Y3
 	VMOVUPS      Y3, 96(AX)(BX*4)
 	ADDQ         $+32, BX
 	DECQ         DX
@@ -6202,6 +6202,67 @@ DATA laneNumbersAVX2<>+24(SB)/4, $0x00000006
 DATA laneNumbersAVX2<>+28(SB)/4, $0x00000007
 GLOBL laneNumbersAVX2<>(SB), RODATA|NOPTR, $32
 
+// func maskSegmentsAVX2(x *float32, ld int, rowIDs []int32, columnIDs []int32, fill float32)
+// Requires: AVX, AVX2, CMOV
+TEXT ·maskSegmentsAVX2(SB), NOSPLIT, $0-68
+	MOVQ         x+0(FP), AX
+	MOVQ         ld+8(FP), CX
+	VBROADCASTSS fill+64(FP), Y0
+	MOVQ         rowIDs_base+16(FP), DX
+	MOVQ         columnIDs_base+40(FP), BX
+	MOVQ         columnIDs_len+48(FP), SI
+	MOVL         $0x80000000, R8
+	SHLQ         $0x02, CX
+	MOVQ         rowIDs_len+24(FP), DI
+	MOVQ         DI, R9
+	TESTQ        R9, R9
+	JZ           last259
+
+next258:
+	MOVL         (DX), DI
+	TESTL        DI, DI
+	CMOVLLT      R8, DI
+	VMOVD        DI, X1
+	VPBROADCASTD X1, Y1
+	XORQ         DI, DI
+	MOVQ         SI, R10
+	CMPQ         R10, $+8
+	JL           end261
+
+loop260:
+	VMOVUPS   (BX)(DI*4), Y2
+	VPCMPEQD  Y1, Y2, Y2
+	VMOVUPS   (AX)(DI*4), Y3
+	VBLENDVPS Y2, Y3, Y0, Y2
+	VMOVUPS   Y2, (AX)(DI*4)
+	ADDQ      $+8, DI
+	SUBQ      $+8, R10
+	CMPQ      R10, $+8
+	JGE       loop260
+
+end261:
+	TESTQ      R10, R10
+	JZ         done262
+	LEAQ       laneMaskAVX2<>+0(SB), R11
+	MOVQ       $+8, R12
+	SUBQ       R10, R12
+	VMOVUPS    (R11)(R12*4), Y2
+	VMASKMOVPS (BX)(DI*4), Y2, Y3
+	VPCMPEQD   Y1, Y3, Y1
+	VMASKMOVPS (AX)(DI*4), Y2, Y3
+	VBLENDVPS  Y1, Y3, Y0, Y1
+	VMASKMOVPS Y1, Y2, (AX)(DI*4)
+
+done262:
+	ADDQ $+4, DX
+	ADDQ CX, AX
+	DECQ R9
+	JNZ  next258
+
+last259:
+	VZEROUPPER
+	RET
+
 // func rowDotsAVX2(dst []float32, x *float32, ldx int, y *float32, ldy int, n int, scale float32)
 // Requires: AVX, FMA3
 TEXT ·rowDotsAVX2(SB), NOSPLIT, $0-68
@@ -6216,17 +6277,17 @@ TEXT ·rowDotsAVX2(SB), NOSPLIT, $0-68
 	SHLQ         $0x02, SI
 	MOVQ         dst_len+8(FP), R8
 	TESTQ        R8, R8
-	JZ           last259
+	JZ           last264
 
-next258:
+next263:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	XORQ   R9, R9
 	MOVQ   DI, R10
 	CMPQ   R10, $+16
-	JL     end261
+	JL     end266
 
-loop260:
+loop265:
 	VMOVUPS     (CX)(R9*4), Y3
 	VMOVUPS     (BX)(R9*4), Y4
 	VFMADD231PS Y3, Y4, Y1
@@ -6236,24 +6297,24 @@ loop260:
 	ADDQ        $+16, R9
 	SUBQ        $+16, R10
 	CMPQ        R10, $+16
-	JGE         loop260
+	JGE         loop265
 
-end261:
+end266:
 	CMPQ R10, $+8
-	JL   end263
+	JL   end268
 
-loop262:
+loop267:
 	VMOVUPS     (CX)(R9*4), Y3
 	VMOVUPS     (BX)(R9*4), Y4
 	VFMADD231PS Y3, Y4, Y1
 	ADDQ        $+8, R9
 	SUBQ        $+8, R10
 	CMPQ        R10, $+8
-	JGE         loop262
+	JGE         loop267
 
-end263:
+end268:
 	TESTQ       R10, R10
-	JZ          done264
+	JZ          done269
 	LEAQ        laneMaskAVX2<>+0(SB), R11
 	MOVQ        $+8, R12
 	SUBQ        R10, R12
@@ -6262,7 +6323,7 @@ end263:
 	VMASKMOVPS  (BX)(R9*4), Y3, Y3
 	VFMADD231PS Y4, Y3, Y1
 
-done264:
+done269:
 	VADDPS       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
@@ -6276,9 +6337,9 @@ done264:
 	ADDQ         DX, CX
 	ADDQ         SI, BX
 	DECQ         R8
-	JNZ          next258
+	JNZ          next263
 
-last259:
+last264:
 	VZEROUPPER
 	RET
 
@@ -6299,66 +6360,66 @@ TEXT ·scaleRowsAVX2(SB), NOSPLIT, $0-57
 	VMOVUPS Y0, Y0
 	MOVQ    rows+32(FP), R9
 	TESTQ   R9, R9
-	JZ      last266
+	JZ      last271
 
-next265:
+next270:
 	TESTQ        DI, DI
-	JZ           skip267
+	JZ           skip272
 	VBROADCASTSS (DI), Y0
 	ADDQ         $+4, DI
 
-skip267:
+skip272:
 	XORQ R10, R10
 	MOVQ SI, R11
 	CMPQ R11, $+16
-	JL   end269
+	JL   end274
 
-loop268:
+loop273:
 	VMOVUPS (DX)(R10*4), Y1
 	VMULPS  Y1, Y0, Y1
 	TESTQ   R8, R8
-	JZ      skip270
+	JZ      skip275
 	VMOVUPS (AX)(R10*4), Y2
 	VADDPS  Y2, Y1, Y1
 
-skip270:
+skip275:
 	VMOVUPS Y1, (AX)(R10*4)
 	VMOVUPS 32(DX)(R10*4), Y1
 	VMULPS  Y1, Y0, Y1
 	TESTQ   R8, R8
-	JZ      skip271
+	JZ      skip276
 	VMOVUPS 32(AX)(R10*4), Y2
 	VADDPS  Y2, Y1, Y1
 
-skip271:
+skip276:
 	VMOVUPS Y1, 32(AX)(R10*4)
 	ADDQ    $+16, R10
 	SUBQ    $+16, R11
 	CMPQ    R11, $+16
-	JGE     loop268
+	JGE     loop273
 
-end269:
+end274:
 	CMPQ R11, $+8
-	JL   end273
+	JL   end278
 
-loop272:
+loop277:
 	VMOVUPS (DX)(R10*4), Y1
 	VMULPS  Y1, Y0, Y1
 	TESTQ   R8, R8
-	JZ      skip274
+	JZ      skip279
 	VMOVUPS (AX)(R10*4), Y2
 	VADDPS  Y2, Y1, Y1
 
-skip274:
+skip279:
 	VMOVUPS Y1, (AX)(R10*4)
 	ADDQ    $+8, R10
 	SUBQ    $+8, R11
 	CMPQ    R11, $+8
-	JGE     loop272
+	JGE     loop277
 
-end273:
+end278:
 	TESTQ      R11, R11
-	JZ         done275
+	JZ         done280
 	LEAQ       laneMaskAVX2<>+0(SB), R12
 	MOVQ       $+8, R13
 	SUBQ       R11, R13
@@ -6366,19 +6427,19 @@ end273:
 	VMASKMOVPS (DX)(R10*4), Y1, Y2
 	VMULPS     Y2, Y0, Y2
 	TESTQ      R8, R8
-	JZ         skip276
+	JZ         skip281
 	VMASKMOVPS (AX)(R10*4), Y1, Y3
 	VADDPS     Y3, Y2, Y2
 
-skip276:
+skip281:
 	VMASKMOVPS Y2, Y1, (AX)(R10*4)
 
-done275:
+done280:
 	ADDQ CX, AX
 	ADDQ BX, DX
 	DECQ R9
-	JNZ  next265
+	JNZ  next270
 
-last266:
+last271:
 	VZEROUPPER
 	RET

@@ -279,6 +279,11 @@ func probGradAVX512(p *float32, ds *float32, ld int, rows int, n int, lse *float
 //go:noescape
 func maskBandAVX512(x *float32, ld int, rows int, n int, lo int, hi int, fill float32)
 
+// maskSegmentsAVX512 is maskSegmentsGeneric. A negative row is replaced by an id that no column has.
+//
+//go:noescape
+func maskSegmentsAVX512(x *float32, ld int, rowIDs []int32, columnIDs []int32, fill float32)
+
 // rowDotsAVX512 is rowDotsGeneric.
 //
 //go:noescape

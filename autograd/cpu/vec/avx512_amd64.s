@@ -6861,6 +6861,66 @@ DATA laneNumbersAVX512<>+56(SB)/4, $0x0000000e
 DATA laneNumbersAVX512<>+60(SB)/4, $0x0000000f
 GLOBL laneNumbersAVX512<>(SB), RODATA|NOPTR, $64
 
+// func maskSegmentsAVX512(x *float32, ld int, rowIDs []int32, columnIDs []int32, fill float32)
+// Requires: AVX, AVX512F, BMI2, CMOV
+TEXT ·maskSegmentsAVX512(SB), NOSPLIT, $0-68
+	MOVQ         x+0(FP), AX
+	MOVQ         ld+8(FP), CX
+	VBROADCASTSS fill+64(FP), Z0
+	MOVQ         rowIDs_base+16(FP), DX
+	MOVQ         columnIDs_base+40(FP), BX
+	MOVQ         columnIDs_len+48(FP), SI
+	MOVL         $0x80000000, R8
+	SHLQ         $0x02, CX
+	MOVQ         rowIDs_len+24(FP), DI
+	MOVQ         DI, R9
+	TESTQ        R9, R9
+	JZ           last279
+
+next278:
+	MOVL         (DX), DI
+	TESTL        DI, DI
+	CMOVLLT      R8, DI
+	VMOVD        DI, X1
+	VPBROADCASTD X1, Z1
+	XORQ         DI, DI
+	MOVQ         SI, R10
+	CMPQ         R10, $+16
+	JL           end281
+
+loop280:
+	VMOVUPS   (BX)(DI*4), Z4
+	VPCMPEQD  Z1, Z4, K1
+	VMOVUPS   (AX)(DI*4), Z4
+	VBLENDMPS Z4, Z0, K1, Z2
+	VMOVUPS   Z2, (AX)(DI*4)
+	ADDQ      $+16, DI
+	SUBQ      $+16, R10
+	CMPQ      R10, $+16
+	JGE       loop280
+
+end281:
+	TESTQ     R10, R10
+	JZ        done282
+	MOVL      $0x0000ffff, R11
+	BZHIL     R10, R11, R11
+	KMOVW     R11, K1
+	VMOVUPS.Z (BX)(DI*4), K1, Z4
+	VPCMPEQD  Z1, Z4, K2
+	VMOVUPS.Z (AX)(DI*4), K1, Z1
+	VBLENDMPS Z1, Z0, K2, Z3
+	VMOVUPS   Z3, K1, (AX)(DI*4)
+
+done282:
+	ADDQ $+4, DX
+	ADDQ CX, AX
+	DECQ R9
+	JNZ  next278
+
+last279:
+	VZEROUPPER
+	RET
+
 // func rowDotsAVX512(dst []float32, x *float32, ldx int, y *float32, ldy int, n int, scale float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·rowDotsAVX512(SB), NOSPLIT, $0-68
@@ -6875,17 +6935,17 @@ TEXT ·rowDotsAVX512(SB), NOSPLIT, $0-68
 	SHLQ         $0x02, SI
 	MOVQ         dst_len+8(FP), R8
 	TESTQ        R8, R8
-	JZ           last279
+	JZ           last284
 
-next278:
+next283:
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	XORQ   R9, R9
 	MOVQ   DI, R10
 	CMPQ   R10, $+32
-	JL     end281
+	JL     end286
 
-loop280:
+loop285:
 	VMOVUPS     (CX)(R9*4), Z3
 	VMOVUPS     (BX)(R9*4), Z4
 	VFMADD231PS Z3, Z4, Z1
@@ -6895,24 +6955,24 @@ loop280:
 	ADDQ        $+32, R9
 	SUBQ        $+32, R10
 	CMPQ        R10, $+32
-	JGE         loop280
+	JGE         loop285
 
-end281:
+end286:
 	CMPQ R10, $+16
-	JL   end283
+	JL   end288
 
-loop282:
+loop287:
 	VMOVUPS     (CX)(R9*4), Z3
 	VMOVUPS     (BX)(R9*4), Z4
 	VFMADD231PS Z3, Z4, Z1
 	ADDQ        $+16, R9
 	SUBQ        $+16, R10
 	CMPQ        R10, $+16
-	JGE         loop282
+	JGE         loop287
 
-end283:
+end288:
 	TESTQ       R10, R10
-	JZ          done284
+	JZ          done289
 	MOVL        $0x0000ffff, R11
 	BZHIL       R10, R11, R11
 	KMOVW       R11, K1
@@ -6920,7 +6980,7 @@ end283:
 	VMOVUPS.Z   (BX)(R9*4), K1, Z4
 	VFMADD231PS Z3, Z4, Z1
 
-done284:
+done289:
 	VADDPS        Z2, Z1, Z3
 	VEXTRACTF64X4 $0x01, Z3, Y4
 	VADDPS        Y4, Y3, Y3
@@ -6936,9 +6996,9 @@ done284:
 	ADDQ          DX, CX
 	ADDQ          SI, BX
 	DECQ          R8
-	JNZ           next278
+	JNZ           next283
 
-last279:
+last284:
 	VZEROUPPER
 	RET
 
@@ -6959,85 +7019,85 @@ TEXT ·scaleRowsAVX512(SB), NOSPLIT, $0-57
 	VMOVUPS Z0, Z0
 	MOVQ    rows+32(FP), R9
 	TESTQ   R9, R9
-	JZ      last286
+	JZ      last291
 
-next285:
+next290:
 	TESTQ        DI, DI
-	JZ           skip287
+	JZ           skip292
 	VBROADCASTSS (DI), Z0
 	ADDQ         $+4, DI
 
-skip287:
+skip292:
 	XORQ R10, R10
 	MOVQ SI, R11
 	CMPQ R11, $+32
-	JL   end289
+	JL   end294
 
-loop288:
+loop293:
 	VMOVUPS (DX)(R10*4), Z1
 	VMULPS  Z1, Z0, Z1
 	TESTQ   R8, R8
-	JZ      skip290
+	JZ      skip295
 	VMOVUPS (AX)(R10*4), Z2
 	VADDPS  Z2, Z1, Z1
 
-skip290:
+skip295:
 	VMOVUPS Z1, (AX)(R10*4)
 	VMOVUPS 64(DX)(R10*4), Z1
 	VMULPS  Z1, Z0, Z1
 	TESTQ   R8, R8
-	JZ      skip291
+	JZ      skip296
 	VMOVUPS 64(AX)(R10*4), Z2
 	VADDPS  Z2, Z1, Z1
 
-skip291:
+skip296:
 	VMOVUPS Z1, 64(AX)(R10*4)
 	ADDQ    $+32, R10
 	SUBQ    $+32, R11
 	CMPQ    R11, $+32
-	JGE     loop288
+	JGE     loop293
 
-end289:
+end294:
 	CMPQ R11, $+16
-	JL   end293
+	JL   end298
 
-loop292:
+loop297:
 	VMOVUPS (DX)(R10*4), Z1
 	VMULPS  Z1, Z0, Z1
 	TESTQ   R8, R8
-	JZ      skip294
+	JZ      skip299
 	VMOVUPS (AX)(R10*4), Z2
 	VADDPS  Z2, Z1, Z1
 
-skip294:
+skip299:
 	VMOVUPS Z1, (AX)(R10*4)
 	ADDQ    $+16, R10
 	SUBQ    $+16, R11
 	CMPQ    R11, $+16
-	JGE     loop292
+	JGE     loop297
 
-end293:
+end298:
 	TESTQ     R11, R11
-	JZ        done295
+	JZ        done300
 	MOVL      $0x0000ffff, R12
 	BZHIL     R11, R12, R12
 	KMOVW     R12, K1
 	VMOVUPS.Z (DX)(R10*4), K1, Z1
 	VMULPS    Z1, Z0, Z1
 	TESTQ     R8, R8
-	JZ        skip296
+	JZ        skip301
 	VMOVUPS.Z (AX)(R10*4), K1, Z2
 	VADDPS    Z2, Z1, Z1
 
-skip296:
+skip301:
 	VMOVUPS Z1, K1, (AX)(R10*4)
 
-done295:
+done300:
 	ADDQ CX, AX
 	ADDQ BX, DX
 	DECQ R9
-	JNZ  next285
+	JNZ  next290
 
-last286:
+last291:
 	VZEROUPPER
 	RET

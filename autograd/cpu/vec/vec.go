@@ -84,6 +84,7 @@ type Impl struct {
 	softmaxLanes func(s []float32, ld, rows int, max, sum, alpha []float32)
 	probGrad     func(p, ds []float32, ld, rows, n int, lse, d []float32)
 	rowDots      func(dst, x []float32, ldx int, y []float32, ldy, n int, scale float32)
+	maskSegments func(x []float32, ld int, rowIDs, columnIDs []int32, fill float32)
 	maskBand     func(x []float32, ld, rows, n int, lo, hi int, fill float32)
 	scaleRows    func(dst []float32, ldd int, src []float32, lds, rows, cols int, f []float32, add bool)
 }
@@ -125,7 +126,8 @@ var Generic = &Impl{
 	transpose: transposeGeneric,
 
 	tile: tileGeneric, softmaxLanes: softmaxLanesGeneric,
-	probGrad: probGradGeneric, rowDots: rowDotsGeneric, scaleRows: scaleRowsGeneric, maskBand: maskBandGeneric,
+	maskSegments: maskSegmentsGeneric,
+	probGrad:     probGradGeneric, rowDots: rowDotsGeneric, scaleRows: scaleRowsGeneric, maskBand: maskBandGeneric,
 }
 
 // Name is "generic", "avx2" or "avx512".

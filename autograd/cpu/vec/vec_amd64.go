@@ -53,6 +53,7 @@ func avx2() *Impl {
 		softmaxLanes: softmaxLanesBy(softmaxLanesAVX2, 8),
 		probGrad:     probGradBy(probGradAVX2),
 		maskBand:     maskBandBy(maskBandAVX2),
+		maskSegments: maskSegmentsBy(maskSegmentsAVX2),
 		rowDots:      rowDotsBy(rowDotsAVX2),
 		scaleRows:    scaleRowsBy(scaleRowsAVX2),
 	}
@@ -98,6 +99,7 @@ func avx512() *Impl {
 		softmaxLanes: softmaxLanesBy(softmaxLanesAVX512, 16),
 		probGrad:     probGradBy(probGradAVX512),
 		maskBand:     maskBandBy(maskBandAVX512),
+		maskSegments: maskSegmentsBy(maskSegmentsAVX512),
 		rowDots:      rowDotsBy(rowDotsAVX512),
 		scaleRows:    scaleRowsBy(scaleRowsAVX512),
 	}

@@ -144,6 +144,13 @@ func maskBandBy(f func(x *float32, ld, rows, n, lo, hi int, fill float32)) func(
 	}
 }
 
+func maskSegmentsBy(f func(x *float32, ld int, rowIDs, columnIDs []int32, fill float32)) func(x []float32, ld int, rowIDs, columnIDs []int32, fill float32) {
+	return func(x []float32, ld int, rowIDs, columnIDs []int32, fill float32) {
+		_ = x[(len(rowIDs)-1)*ld+len(columnIDs)-1]
+		f(&x[0], ld, rowIDs, columnIDs, fill)
+	}
+}
+
 func rowDotsBy(f func(dst []float32, x *float32, ldx int, y *float32, ldy, n int, scale float32)) func(dst, x []float32, ldx int, y []float32, ldy, n int, scale float32) {
 	return func(dst, x []float32, ldx int, y []float32, ldy, n int, scale float32) {
 		if rows := len(dst); rows > 0 {

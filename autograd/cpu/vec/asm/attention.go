@@ -24,6 +24,7 @@ func (g *gen) attention() {
 	g.softmaxLanes()
 	g.probGrad()
 	g.maskBand()
+	g.maskSegments()
 	g.rowDots()
 	g.scaleRows()
 }
@@ -256,6 +257,40 @@ func (g *gen) fillOutside(m operand.Mem, column, lo, hi, fill vec) {
 	g.VPCMPGTD(column, hi, inside)
 	g.VPANDN(inside, below, inside)
 	g.VMOVUPS(g.choose(inside, m, fill), m)
+}
+
+func (g *gen) maskSegments() {
+	g.kernel("maskSegments", "func(x *float32, ld int, rowIDs, columnIDs []int32, fill float32)",
+		"is maskSegmentsGeneric. A negative row is replaced by an id that no column has.", func() {
+			x, ld, fill := g.pointer("*x"), g.integer("ld"), g.scalar("fill")
+			rows, columns, n := g.pointer("rowIDs"), g.pointer("columnIDs"), g.length("columnIDs")
+			id, none := g.GP32(), g.GP32()
+			g.MOVL(operand.U32(1<<31), none)
+			g.SHLQ(operand.U8(2), ld)
+			g.counted(g.length("rowIDs"), func() {
+				g.MOVL(operand.Mem{Base: rows}, id)
+				g.TESTL(id, id)
+				g.CMOVLLT(none, id)
+				row := g.everyLane(id.As64().(reg.GPVirtual))
+				g.loop(n, 1, func(_ int, m access) {
+					m.store(g.choose(g.sameWord(row, m.load(columns)), m.load(x), fill), x)
+				}, nil)
+				g.ADDQ(operand.I8(4), rows)
+				g.ADDQ(ld, x)
+			})
+		})
+}
+
+// sameWord is the mask of equal 32-bit lanes.
+func (g *gen) sameWord(a, b vec) reg.Register {
+	if g.lanes == 16 {
+		k := g.K()
+		g.VPCMPEQD(a, b, k)
+		return k
+	}
+	r := g.vec()
+	g.VPCMPEQD(a, b, r)
+	return r
 }
 
 // everyLane broadcasts the low 32 bits of an integer.

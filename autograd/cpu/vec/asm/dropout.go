@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/mmcloughlin/avo/operand"
-	"github.com/mmcloughlin/avo/reg"
 )
 
 // dropout emits the kernel that runs one Philox block in each lane: lanes blocks
@@ -113,16 +112,7 @@ func (g *gen) interleave(w [4]vec) [4]vec {
 
 // keepAtLeast returns y where word ≥ threshold, unsigned, and 0 elsewhere.
 func (g *gen) keepAtLeast(word, threshold, y vec) vec {
-	var mask reg.Register
 	top := g.vec()
 	g.VPMAXUD(threshold, word, top)
-	if g.lanes == 16 {
-		k := g.K()
-		g.VPCMPEQD(top, word, k)
-		mask = k
-	} else {
-		g.VPCMPEQD(top, word, top)
-		mask = top
-	}
-	return g.zeroUnless(mask, y)
+	return g.zeroUnless(g.sameWord(top, word), y)
 }
