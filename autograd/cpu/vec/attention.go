@@ -239,12 +239,12 @@ func (v *Impl) maskScores(w *forwardTile, j0, j1, c0, c1 int) {
 	}
 }
 
-// arena hands out parts of the caller's scratch.
+// arena hands out parts of the caller's scratch, each a multiple of a cache line.
 type arena []float32
 
 func (s *arena) take(n int) []float32 {
 	part := (*s)[:n:n]
-	*s = (*s)[n:]
+	*s = (*s)[roundUp(n, lanes):]
 	return part
 }
 

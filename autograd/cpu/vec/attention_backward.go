@@ -11,7 +11,7 @@ func (a *Attention) BackwardScratch() int {
 		3*queryTile*padded + // Q, dO, dQ tiles
 		2*queryTile*keyTile + // P, dS
 		keyTile + // ones
-		2*a.Heads/a.KVHeads*a.T // log-sum-exp and D of the group's rows
+		2*roundUp(a.Heads/a.KVHeads*a.T, lanes) // log-sum-exp and D of the group's rows
 }
 
 // AttentionBackward sets the gradients of one (batch, key/value head): its rows

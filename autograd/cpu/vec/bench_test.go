@@ -172,3 +172,21 @@ func BenchmarkDecode(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkTile measures the product under attention alone: the bound of what
+// attention can reach.
+func BenchmarkTile(b *testing.B) {
+	x, ones := make([]float32, 3*4096), make([]float32, 64)
+	for _, s := range []struct{ m, n, k int }{{64, 64, 64}, {8, 32, 32}, {8, 16, 32}} {
+		for _, v := range Available() {
+			b.Run(fmt.Sprintf("%dx%dx%d/%s", s.m, s.n, s.k, v.Name()), func(b *testing.B) {
+				const calls = 20
+				best(b, calls*float64(2*s.m*s.n*s.k), "GFLOP/s", func() {
+					for range calls {
+						v.tile(x[2*4096:], 64, s.m, s.n, s.k, x, 64, 1, x[4096:], 64, ones)
+					}
+				})
+			})
+		}
+	}
+}

@@ -28,7 +28,7 @@ func near(t *testing.T, name string, got []float32, want []float64, tol float64)
 // vectors, unrolled iterations.
 var lengths = []int{0, 1, 3, 7, 8, 9, 15, 16, 17, 31, 33, 48, 63, 64, 65, 100, 127, 257, 1000}
 
-// random returns n normal floats, not aligned to a vector, in front of a canary.
+// random returns n normal floats that are not aligned to a vector.
 func random(rng *rand.Rand, n int) []float32 {
 	x := make([]float32, n+3)
 	for i := range x {
