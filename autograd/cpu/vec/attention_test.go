@@ -175,8 +175,31 @@ func dense(h Heads, n int) []float32 {
 	return x
 }
 
+// randomCases draws shapes and masks.
+func randomCases(n int, rng *rand.Rand) []Attention {
+	var cases []Attention
+	for range n {
+		kv := 1 + rng.IntN(2)
+		a := Attention{B: 1 + rng.IntN(2), T: 1 + rng.IntN(150), KVHeads: kv, Heads: kv * (1 + rng.IntN(2)),
+			HeadDim: 1 + rng.IntN(40), Causal: rng.IntN(3) > 0}
+		a.S = a.T
+		switch rng.IntN(3) {
+		case 0:
+			a.S = 1 + rng.IntN(150)
+		case 1:
+			a.QuerySegments = []int32{}
+		}
+		if rng.IntN(3) == 0 {
+			a.Window = 1 + rng.IntN(100)
+		}
+		cases = append(cases, a)
+	}
+	return cases
+}
+
 func TestAttention(t *testing.T) {
-	for _, c := range attentionCases {
+	cases := append(attentionCases, randomCases(40, rand.New(rand.NewPCG(8, 8)))...)
+	for _, c := range cases {
 		rng := rand.New(rand.NewPCG(1, 2))
 		a := withSegments(c, rng)
 		if err := a.Validate(); err != nil {
@@ -194,6 +217,29 @@ func TestAttention(t *testing.T) {
 				near(t, "dk", dense(x.DK, m), dk, 3e-5)
 				near(t, "dv", dense(x.DV, m), dv, 3e-5)
 			})
+		}
+	}
+}
+
+// TestAttentionLargeScores lets one key win by so much that the others' weights
+// vanish and exponentials without the maximum would overflow.
+func TestAttentionLargeScores(t *testing.T) {
+	const n, hd, winner = 100, 16, 37
+	a := Attention{B: 1, T: n, S: n, Heads: 1, KVHeads: 1, HeadDim: hd, Scale: 1}
+	x := randomTensors(&a, rand.New(rand.NewPCG(1, 1)))
+	for s := range n {
+		x.K.Data[s*x.K.LD] = -50
+		x.Q.Data[s*x.Q.LD] = 100
+	}
+	x.K.Data[winner*x.K.LD] = 50
+	for _, v := range Available() {
+		runAttention(v, &a, x)
+		out := dense(x.Out, hd)
+		for i := range n {
+			equal(t, v.Name(), out[i*hd:][:hd], x.V.Data[winner*x.V.LD:][:hd])
+		}
+		if !v.AllFinite(dense(x.DQ, hd)) || !v.AllFinite(dense(x.DK, hd)) || !v.AllFinite(dense(x.DV, hd)) {
+			t.Errorf("%s: a gradient is not finite", v.Name())
 		}
 	}
 }

@@ -135,6 +135,9 @@ func (g *gen) sigmoid(x vec) vec {
 // sigmoidAndSlope returns s = σ(x) and s·(1-s), without cancellation.
 func (g *gen) sigmoidAndSlope(x vec) (s, slope vec) { return g.sigmoidParts(x, true) }
 
+// A division costs less here than VRCP14PS with a Newton step (5 to 10% on Zen 4),
+// and unlike that gives the same bits on every processor.
+//
 // sigmoidParts works on e = exp(-|x|) and r = 1/(1+e): σ(x) is r for x ≥ 0 and
 // e·r for x < 0, its slope e·r² for both.
 func (g *gen) sigmoidParts(x vec, wantSlope bool) (s, slope vec) {
