@@ -53,7 +53,7 @@ type AttentionTensors struct {
 const (
 	queryTile = 64
 	keyTile   = 64
-	blockRows = 8  // granularity at which tiles on the diagonal are skipped
+	blockRows = 8  // rows at a time where a product's depth follows the diagonal
 	lanes     = 16 // granularity of columns
 )
 
@@ -182,7 +182,7 @@ func (v *Impl) forwardKeys(w *forwardTile, mask tileMask, k []float32, ldk int, 
 	hd, padded, cols := w.a.HeadDim, roundUp(w.a.HeadDim, lanes), w.cols
 	v.copyPadded(w.values, padded, values, ldv, w.nk, hd)
 
-	rows := blockRows
+	rows := lanes // as fine as the columns
 	if mask == allVisible {
 		rows = w.nk
 	}

@@ -134,7 +134,7 @@ func (v *Impl) backwardQueries(w *backwardTile, t *AttentionTensors, batch, head
 // and its share of dK and dV (+=).
 func (v *Impl) backwardPair(w *backwardTile, mask tileMask, q0, nq int, lse, d []float32) {
 	a, hd, padded, cols := w.a, w.a.HeadDim, w.padded, w.cols
-	rows := blockRows
+	rows := lanes // as fine as the columns
 	if mask == allVisible {
 		rows = nq
 	}
