@@ -307,7 +307,7 @@ func (g *gen) laneNumbers() operand.Mem {
 	for i := range words {
 		words[i] = uint32(i)
 	}
-	return g.table("laneNumbers"+g.name, words)
+	return g.table("laneNumbers", words)
 }
 
 func (g *gen) rowDots() {

@@ -42,7 +42,7 @@ func (g *gen) blockOrder() operand.Mem {
 	for i := range words {
 		words[i] = uint32(i%4*g.lanes/4 + i/4)
 	}
-	return g.table("blockOrder"+g.name, words)
+	return g.table("blockOrder", words)
 }
 
 // philox runs ten rounds of Philox4x32 on the counters c0.

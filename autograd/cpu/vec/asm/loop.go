@@ -120,20 +120,11 @@ func (g *gen) firstLanes(n reg.Register) reg.Register {
 
 // maskTable is lanes words of ones followed by lanes words of zeros.
 func (g *gen) maskTable() operand.Mem {
-	const key = 0xfa57fa57 // no constant of a kernel
-	m, ok := g.defined[key]
-	if ok && g.Context == g.real {
-		return m
-	}
 	words := make([]uint32, 2*g.lanes)
 	for i := range g.lanes {
 		words[i] = 1<<32 - 1
 	}
-	m = g.table("laneMask"+g.name, words)
-	if g.Context == g.real {
-		g.defined[key] = m
-	}
-	return m
+	return g.table("laneMask", words)
 }
 
 // counted repeats the body n times; it runs not at all when n is 0.

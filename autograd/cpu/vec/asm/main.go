@@ -24,8 +24,8 @@ import (
 func main() {
 	log.SetFlags(0)
 	for _, i := range []isa{
-		{name: "AVX2", lanes: 8, registers: 16, constants: 6},
-		{name: "AVX512", lanes: 16, registers: 32, constants: 18},
+		{name: "AVX2", lanes: 8, constants: 6},
+		{name: "AVX512", lanes: 16, constants: 18},
 	} {
 		g := newGen(i)
 		g.elementwise()

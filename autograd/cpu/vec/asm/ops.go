@@ -15,7 +15,6 @@ import (
 type isa struct {
 	name      string
 	lanes     int // float32s in a vector
-	registers int
 	constants int // how many of a kernel's constants may stay in registers
 }
 
@@ -30,15 +29,15 @@ type vec = reg.VecVirtual
 type gen struct {
 	isa
 	*build.Context
-	real    *build.Context
-	wanted  []uint32
-	values  map[uint32]operand.Op
-	defined map[uint32]operand.Mem
-	labels  int
+	real   *build.Context
+	wanted []uint32              // constants in the order of their first use
+	values map[uint32]operand.Op // where they are, in a register or in memory
+	tables map[string]operand.Mem
+	labels int
 }
 
 func newGen(i isa) *gen {
-	g := &gen{isa: i, real: build.NewContext(), defined: map[uint32]operand.Mem{}}
+	g := &gen{isa: i, real: build.NewContext(), tables: map[string]operand.Mem{}}
 	g.real.ConstraintExpr("amd64")
 	return g
 }
@@ -80,24 +79,25 @@ func (g *gen) preload() {
 
 // define makes a vector of equal words in read-only memory.
 func (g *gen) define(bits uint32) operand.Mem {
-	m, ok := g.defined[bits]
-	if !ok {
-		words := make([]uint32, g.lanes)
-		for i := range words {
-			words[i] = bits
-		}
-		m = g.table(fmt.Sprintf("word%08x%s", bits, g.name), words)
-		g.defined[bits] = m
+	words := make([]uint32, g.lanes)
+	for i := range words {
+		words[i] = bits
 	}
-	return m
+	return g.table(fmt.Sprintf("word%08x", bits), words)
 }
 
-// table makes read-only memory of the words.
+// table makes read-only memory of the words, once for each name.
 func (g *gen) table(name string, words []uint32) operand.Mem {
-	m := g.StaticGlobal(name)
+	if m, ok := g.tables[name]; ok && g.Context == g.real {
+		return m
+	}
+	m := g.StaticGlobal(name + g.name)
 	g.DataAttributes(attr.RODATA | attr.NOPTR)
 	for i, w := range words {
 		g.AddDatum(4*i, operand.U32(w))
+	}
+	if g.Context == g.real {
+		g.tables[name] = m
 	}
 	return m
 }
