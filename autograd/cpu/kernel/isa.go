@@ -59,7 +59,7 @@ type kernels struct {
 	pairs bool
 
 	// dot sets sums[r] = Σₖ x[k]·w[r·ld + k] for r < 4; k is a multiple of 32.
-	// axpy adds Σ x[r]·w[r·ld + j] over r < 4 to y[j], j < n, a multiple of 16.
+	// axpy adds Σ x[r]·w[r·ld + j] over r < 8 to y[j], j < n, a multiple of 16.
 	// With pairs, x holds pairs and w is rounded on the way. Both nil: few rows
 	// get no kernels of their own.
 	dot  func(x, w *float32, k, ld int, sums *float32)

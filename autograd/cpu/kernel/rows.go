@@ -6,9 +6,11 @@ import (
 )
 
 const (
-	fewRows       = 4        // rows of A up to which B is read in place
-	fewTaskSize   = 64 << 10 // elements of B per task, about
-	maxFewColumns = 1024     // columns of C whose sums stay in the L1 cache
+	fewRows     = 4       // rows of A up to which B is read in place
+	fewSerial   = 1 << 16 // elements of B that one worker reads fastest
+	dotColumns  = 1024    // columns of C per task, rows of B being contiguous along K
+	axpyColumns = 4096    // the same, contiguous across K: the sums stay in the L1 cache
+	axpyRows    = 8       // rows of B that kernels.axpy adds up
 )
 
 // few says whether the product has so few rows that packing B would cost more
@@ -22,13 +24,20 @@ func (g *GEMM) mulFew() {
 	c := &g.call
 	args := c.args
 	c.packFew(g.shared)
-	c.fewColumns = min(roundUp(max(fewTaskSize/args.K, 1), 64), maxFewColumns)
-	tasks := ceilDiv(args.N, c.fewColumns)
-	if tasks == 1 {
-		g.fewTask(0, 0)
-		return
+	c.fewColumns = c.maxFewColumns()
+	if args.N*args.K > fewSerial {
+		c.fewColumns = min(roundUp(ceilDiv(args.N, 4*g.pool.Threads()), 64), c.fewColumns)
 	}
+	tasks := ceilDiv(args.N, c.fewColumns)
 	g.pool.For(tasks, g.multiplyFew)
+}
+
+// maxFewColumns is the number of columns that multiplyFew takes at once.
+func (c *call) maxFewColumns() int {
+	if c.args.TransB {
+		return dotColumns
+	}
+	return axpyColumns
 }
 
 // fewTask computes one range of columns of C.
@@ -62,7 +71,7 @@ func (c *call) packFew(dst []float32) {
 	}
 }
 
-// multiplyFew computes columns [from, to), at most maxFewColumns, of all rows of C. x is A as
+// multiplyFew computes columns [from, to), at most maxFewColumns(), of all rows of C. x is A as
 // packFew leaves it.
 func (w *worker) multiplyFew(c *call, x []float32, from, to int) {
 	args := c.args
@@ -87,33 +96,35 @@ func (w *worker) multiplyFew(c *call, x []float32, from, to int) {
 	}
 }
 
-// dots sets sums, of shape (M, to-from), to A·Bᵀ by scalar products.
+// dots sets sums, of shape (M, to-from), to A·Bᵀ by scalar products. The four rows
+// of B that a kernel reads are a quarter of the range apart: four long streams,
+// which the prefetchers follow across pages.
 func (w *worker) dots(c *call, sums, x []float32, from, to int) {
-	args, n := c.args, to-from
-	sum := w.edge[:4]
+	quarter := (to - from) / 4
+	for j := range quarter {
+		w.dotRows(c, sums, x, from, to, j, quarter, 4)
+	}
+	for j := 4 * quarter; j < to-from; j++ {
+		w.dotRows(c, sums, x, from, to, j, 0, 1)
+	}
+}
+
+// dotRows computes columns j, j+apart, … of the range, so many as rows says.
+func (w *worker) dotRows(c *call, sums, x []float32, from, to, j, apart, rows int) {
+	args, sum := c.args, w.edge[:4]
+	ld := apart * args.LDB
+	b := args.B[(from+j)*args.LDB:]
 	fast := args.K &^ 31
-	for j := 0; j < n; j += 4 {
-		rows, ld := min(4, n-j), args.LDB
-		step := 1
-		if rows == 4 {
-			step = 4
-		} else {
-			ld = 0 // one row, four times
+	for m := range args.M {
+		clear(sum)
+		if fast > 0 {
+			c.kn.dot(&x[m*c.kn.steps(args.K)], &b[0], fast, ld, &sum[0])
 		}
-		for r := 0; r < rows; r += step {
-			row := (from + j + r) * args.LDB
-			for m := range args.M {
-				clear(sum)
-				if fast > 0 {
-					c.kn.dot(&x[m*c.kn.steps(args.K)], &args.B[row], fast, ld, &sum[0])
-				}
-				for i := range step {
-					for k := fast; k < args.K; k++ {
-						sum[i] += c.round(c.a.element(m, k)) * c.round(args.B[row+i*args.LDB+k])
-					}
-					sums[m*n+j+r+i] = sum[i]
-				}
+		for i := range rows {
+			for k := fast; k < args.K; k++ {
+				sum[i] += c.round(c.a.element(m, k)) * c.round(b[i*ld+k])
 			}
+			sums[m*(to-from)+j+i*apart] = sum[i]
 		}
 	}
 }
@@ -123,9 +134,9 @@ func (c *call) axpys(sums, x []float32, from, to int) {
 	args, n := c.args, to-from
 	clear(sums)
 	fast := n &^ 15
-	for k := 0; k < args.K; k += 4 {
+	for k := 0; k < args.K; k += axpyRows {
 		done := 0 // columns that the fast loop covers
-		if k+4 <= args.K {
+		if k+axpyRows <= args.K {
 			done = fast
 		}
 		for m := range args.M {
@@ -137,7 +148,7 @@ func (c *call) axpys(sums, x []float32, from, to int) {
 			if done == n {
 				continue
 			}
-			for kk := k; kk < min(k+4, args.K); kk++ {
+			for kk := k; kk < min(k+axpyRows, args.K); kk++ {
 				v := c.round(c.a.element(m, kk))
 				for j := done; j < n; j++ {
 					y[j] += v * c.round(args.B[kk*args.LDB+from+j])
@@ -171,7 +182,7 @@ func dotGeneric(x, w *float32, k, ld int, sums *float32) {
 
 // axpyGeneric is the definition of kernels.axpy.
 func axpyGeneric(x, w *float32, n, ld int, y *float32) {
-	xs, out := (*[4]float32)(unsafe.Pointer(x)), unsafe.Slice(y, n)
+	xs, out := (*[axpyRows]float32)(unsafe.Pointer(x)), unsafe.Slice(y, n)
 	for r, v := range xs {
 		row := unsafe.Slice(at(w, 4*r*ld), n)
 		for j := range out {

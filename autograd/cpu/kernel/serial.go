@@ -19,8 +19,8 @@ func (g *GEMM) mulSerial(worker int, args *Args) {
 	c.k, c.n = args.K, args.N
 	if c.few(len(w.b)) {
 		c.packFew(w.b)
-		for from := 0; from < args.N; from += maxFewColumns {
-			w.multiplyFew(&c, w.b, from, min(from+maxFewColumns, args.N))
+		for from := 0; from < args.N; from += c.maxFewColumns() {
+			w.multiplyFew(&c, w.b, from, min(from+c.maxFewColumns(), args.N))
 		}
 	} else {
 		for i := range c.blocks() {
