@@ -1,0 +1,113 @@
+package optest
+
+import "gotrain/autograd/ir"
+
+func defineAdd(d *definition) {
+	for i, a := range d.in[0] {
+		d.out[0][i] = a + d.in[1][i]
+	}
+}
+
+func defineMul(d *definition) {
+	for i, a := range d.in[0] {
+		d.out[0][i] = a * d.in[1][i]
+	}
+}
+
+func defineScale(d *definition) {
+	for i, x := range d.in[0] {
+		d.out[0][i] = float64(d.c.attrs.Alpha) * x
+	}
+}
+
+func defineScaleBy(d *definition) {
+	for i, x := range d.in[0] {
+		d.out[0][i] = d.in[1][0] * x
+	}
+}
+
+func defineReshape(d *definition) { copy(d.out[0], d.in[0]) }
+
+// indices returns the index of element i of a tensor along each axis.
+func indices(shape ir.Shape, i int) []int {
+	index := make([]int, len(shape))
+	for a := len(shape) - 1; a >= 0; a-- {
+		index[a] = i % shape[a]
+		i /= shape[a]
+	}
+	return index
+}
+
+// position is the inverse of indices.
+func position(shape ir.Shape, index []int) int {
+	i := 0
+	for a, n := range shape {
+		i = i*n + index[a]
+	}
+	return i
+}
+
+func defineTranspose(d *definition) {
+	from, to := d.c.in[0].shape, d.c.out[0]
+	for i := range d.out[0] {
+		index := make([]int, len(to))
+		for a, x := range indices(to, i) {
+			index[d.c.attrs.Perm[a]] = x
+		}
+		d.out[0][i] = d.in[0][position(from, index)]
+	}
+}
+
+func defineSlice(d *definition) {
+	for i := range d.out[0] {
+		index := indices(d.c.out[0], i)
+		index[d.c.attrs.Axis] += d.c.attrs.Start
+		d.out[0][i] = d.in[0][position(d.c.in[0].shape, index)]
+	}
+}
+
+func defineSliceBackward(d *definition) {
+	for i, x := range d.in[0] {
+		index := indices(d.c.in[0].shape, i)
+		index[d.c.attrs.Axis] += d.c.attrs.Start
+		d.out[0][position(d.c.out[0], index)] = x
+	}
+}
+
+func defineConcat(d *definition) {
+	start := 0
+	for p, x := range d.in {
+		shape := d.c.in[p].shape
+		for i, e := range x {
+			index := indices(shape, i)
+			index[d.c.attrs.Axis] += start
+			d.out[0][position(d.c.out[0], index)] = e
+		}
+		start += shape[d.c.attrs.Axis]
+	}
+}
+
+func defineReduceSum(d *definition) {
+	for i, x := range d.in[0] {
+		index := indices(d.c.in[0].shape, i)
+		for a := range index {
+			if d.c.attrs.Axes[a] {
+				index[a] = 0
+			}
+		}
+		d.out[0][position(d.c.out[0], index)] += float64(d.c.attrs.Alpha) * x
+	}
+}
+
+func defineBroadcast(d *definition) {
+	from := d.c.in[0].shape
+	for i := range d.out[0] {
+		index := indices(d.c.out[0], i)
+		for a := range index {
+			if from[a] == 1 {
+				index[a] = 0
+			}
+		}
+		d.out[0][i] = float64(d.c.attrs.Alpha) * d.in[0][position(from, index)]
+	}
+}
