@@ -119,12 +119,16 @@ func at(x []float64, i int) float64 {
 	return x[i]
 }
 
-// operand rounds x as the program's products do.
-func (d *definition) operand(x float64) float64 {
-	if d.c.attrs.Compute == ir.BF16 {
-		return float64(kernel.RoundBF16(float32(x)))
+// operands returns x as the products of the program read it.
+func (d *definition) operands(x []float64) []float64 {
+	if d.c.attrs.Compute != ir.BF16 {
+		return x
 	}
-	return x
+	y := make([]float64, len(x))
+	for i, e := range x {
+		y[i] = float64(kernel.RoundBF16(float32(e)))
+	}
+	return y
 }
 
 func defineEmbedding(d *definition) {
@@ -144,19 +148,22 @@ func defineEmbeddingBackward(d *definition) {
 
 // product returns op(a)·op(b) of one matrix, (m, n), inner dimension k.
 func (d *definition) product(a, b []float64, transA, transB bool, m, n, k int) []float64 {
+	a, b = d.operands(a), d.operands(b)
+	aRow, aCol, bRow, bCol := k, 1, n, 1
+	if transA {
+		aRow, aCol = 1, m
+	}
+	if transB {
+		bRow, bCol = 1, k
+	}
 	y := make([]float64, m*n)
 	for i := range m {
 		for j := range n {
+			var sum float64
 			for l := range k {
-				ia, ib := i*k+l, l*n+j
-				if transA {
-					ia = l*m + i
-				}
-				if transB {
-					ib = j*k + l
-				}
-				y[i*n+j] += d.operand(a[ia]) * d.operand(b[ib])
+				sum += a[i*aRow+l*aCol] * b[l*bRow+j*bCol]
 			}
+			y[i*n+j] = sum
 		}
 	}
 	return y
@@ -171,7 +178,7 @@ func defineMatMul(d *definition) {
 		k = d.c.in[0].shape[len(shape)-2]
 	}
 	for batch := range shape[:len(shape)-2].Size() {
-		y := d.product(d.in[0][batch*m*k:], d.in[1][batch*k*n:], a.TransA, a.TransB, m, n, k)
+		y := d.product(d.in[0][batch*m*k:][:m*k], d.in[1][batch*k*n:][:k*n], a.TransA, a.TransB, m, n, k)
 		for i, e := range y {
 			o := batch*m*n + i
 			if a.ActBackward {
