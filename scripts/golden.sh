@@ -1,7 +1,11 @@
 #!/usr/bin/env bash
-# Writes the golden files that tests compare with, from PyTorch and transformers.
+# Writes the golden files that tests compare with, from PyTorch, transformers,
+# tokenizers and tiktoken.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/python.sh
+python=$PWD/$python
 "$python" scripts/golden_ops.py
 "$python" scripts/golden_models.py
+(cd autograd/cpu/vec/testdata && "$python" golden.py)
+(cd data/bpe/testdata && "$python" gen_golden.py && "$python" gen_classes.py > ../class_table.go)

@@ -61,7 +61,6 @@ type LoopConfig struct {
 	SampleTokens int     `yaml:"sample_tokens"` // its length
 	MaxSkips     int     `yaml:"max_skips"`     // consecutive steps that the guard may skip, 0 = no guard
 	SpikeFactor  float64 `yaml:"spike_factor"`  // skip when the gradient norm exceeds this multiple of its running mean, 0 = off
-	Profile      string  `yaml:"profile"`       // file of a CPU profile of the run; empty = none
 }
 
 // DefaultConfig returns the values of keys that a file leaves out.
