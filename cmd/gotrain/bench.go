@@ -48,12 +48,11 @@ Reference steps: ` + strings.Join(stepNames(), ", ") + ".",
 	c.Flags().StringSliceVar(&f.steps, "step", nil, "measure steps only, of `NAMES` (all without a name)")
 	c.Flags().Lookup("step").NoOptDefVal = "all"
 	c.Flags().BoolVar(&f.kernels, "kernels", false, "measure kernels only")
-	c.Flags().StringVar(&f.precision, "precision", "float32", "of matrix products: float32 or bfloat16")
-	c.Flags().StringVar(&f.device, "device", "auto", "auto, cpu, cuda or cuda:N")
-	c.Flags().IntVar(&f.threads, "threads", 0, "CPU threads, 0 for all cores")
-	c.Flags().Float64Var(&f.seconds, "seconds", 2, "time for each step, a tenth of it for each kernel")
+	c.Flags().StringVar(&f.precision, "precision", "float32", "of matrix products, `NAME` is float32 or bfloat16")
+	c.Flags().StringVar(&f.device, "device", "auto", "device `NAME`: auto, cpu, cuda or cuda:N")
+	c.Flags().IntVar(&f.threads, "threads", 0, "`N` CPU threads, 0 for all cores")
+	c.Flags().Float64Var(&f.seconds, "seconds", 2, "`S` seconds for each step, a tenth of it for each kernel")
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
-	c.MarkFlagsMutuallyExclusive("step", "kernels")
 	complete(c, "precision", fixed("float32", "bfloat16"))
 	complete(c, "device", devices)
 	complete(c, "step", fixed(append(stepNames(), "all")...))
@@ -78,6 +77,9 @@ func (f *benchFlags) validate() error {
 	}
 	if f.threads < 0 {
 		return usagef("--threads is %d; use 0 for all cores", f.threads)
+	}
+	if f.kernels && len(f.steps) > 0 {
+		return usagef("--kernels and --step exclude each other; leave both out to measure all")
 	}
 	for _, name := range f.steps {
 		if name != "all" && !slices.Contains(stepNames(), name) {

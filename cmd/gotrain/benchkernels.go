@@ -41,7 +41,7 @@ func kernelCases() []kernelCase {
 	}
 	cases = append(cases, attention(16, 256, 6, 64)...)
 	cases = append(cases, attention(1, 1024, 12, 64)...)
-	return append(cases, layerNorm(4096, 384)...)
+	return append(cases, memoryBound(4096, 384, 12_300_000)...)
 }
 
 func (k kernelCase) result(seconds timed, m machine, precision string) kernelResult {
@@ -114,10 +114,9 @@ func attention(batch, length, heads, headDim int) []kernelCase {
 	}
 }
 
-// layerNorm are the kernels that memory bounds: the norms of N rows of D, the
-// activation of N rows of 4·D, and AdamW of the 12.3M model's parameters.
-func layerNorm(n, d int) []kernelCase {
-	const params = 12_300_000
+// memoryBound are the kernels that memory bounds: the norms of n rows of d, the
+// activation of n rows of 4·d, and AdamW.
+func memoryBound(n, d, params int) []kernelCase {
 	return []kernelCase{
 		{fmt.Sprintf("LayerNorm (%d, %d)", n, d), 0, func(p *ir.Program) {
 			in := &ir.Instr{Kind: ir.LayerNorm, Block: -1, Attrs: ir.Attrs{Eps: 1e-5},

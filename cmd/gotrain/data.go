@@ -56,9 +56,23 @@ type prepared struct {
 	enc train.Encoder
 }
 
+// checkPaths finds the files of cfg, so that a path that leads nowhere is a fault
+// of the configuration.
+func checkPaths(cfg train.Config) error {
+	for _, paths := range [][]string{cfg.Data.Paths, cfg.Data.ValidationPaths} {
+		if _, err := data.ExpandPaths(paths); len(paths) > 0 && err != nil {
+			return usageError{err}
+		}
+	}
+	return nil
+}
+
 // prepareData fits the tokenizer, freezing it in the run as training would, and
 // makes the shards; what is there already is used.
 func prepareData(ctx context.Context, cfg train.Config, p *progress) (*prepared, error) {
+	if err := checkPaths(cfg); err != nil {
+		return nil, err
+	}
 	t, err := runTokenizer(ctx, cfg, p)
 	if err != nil {
 		return nil, err
@@ -212,8 +226,8 @@ is coloured, elsewhere there is a line for each token.`,
 		},
 	}
 	f.configFlags.add(c)
-	c.Flags().StringVar(&f.split, "split", "train", "train or validation")
-	c.Flags().Uint64Var(&f.sample, "sample", 0, "number of the sequence in the order of training")
+	c.Flags().StringVar(&f.split, "split", "train", "side `NAME`: train or validation")
+	c.Flags().Uint64Var(&f.sample, "sample", 0, "number `N` of the sequence in the order of training")
 	complete(c, "split", fixed("train", "validation"))
 	return c
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 
 	"gotrain/autograd/cpu"
@@ -14,7 +13,7 @@ func openDevice(name string, threads int) (exec.Backend, error) {
 	case name == "auto", name == "cpu":
 		return cpu.New(cpu.Config{Threads: threads})
 	case name == "cuda", strings.HasPrefix(name, "cuda:"):
-		return nil, usageError{fmt.Errorf("--device %s: this binary was built for the CPU; use --device cpu", name)}
+		return nil, usagef("device %s: this binary was built for the CPU; use --device cpu", name)
 	}
-	return nil, usageError{fmt.Errorf("--device is %q; use auto, cpu, cuda or cuda:N", name)}
+	return nil, usagef("device is %q; use auto, cpu, cuda or cuda:N", name)
 }

@@ -18,6 +18,9 @@ import (
 // the run would go on from, allocates and initialises the model, and prints the
 // plan.
 func dryRun(c *cobra.Command, cfg train.Config, resume string) error {
+	if err := checkPaths(cfg); err != nil {
+		return err
+	}
 	backend, err := openDevice(cfg.Device, cfg.Threads)
 	if err != nil {
 		return err
@@ -65,9 +68,8 @@ func dryResume(cfg train.Config, resume string) (string, error) {
 			return "at step 0, with the earlier run set aside,", nil
 		}
 		return "at step 0", nil
-	case "auto", "":
-		link := checkpoint.LatestLink(cfg.Run.Dir)
-		if !exists(link) {
+	case "auto":
+		if !exists(checkpoint.LatestLink(cfg.Run.Dir)) {
 			return "at step 0", nil
 		}
 		resume = cfg.Run.Dir

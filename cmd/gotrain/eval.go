@@ -44,9 +44,9 @@ different tokenizers: NLL·tokens / (ln 2 · bytes).`,
 	}
 	f.modelFlags.add(c)
 	c.Flags().StringArrayVar(&f.data, "data", nil, "`FILE` or pattern of text; more may follow")
-	c.Flags().StringVar(&f.format, "format", "", "text, jsonl, parquet or shards (default: by the first file's name)")
-	c.Flags().StringVar(&f.textKey, "text-key", "text", "JSONL key or Parquet column of the text")
-	c.Flags().IntVar(&f.batch, "batch", 8, "windows scored together")
+	c.Flags().StringVar(&f.format, "format", "", "format `NAME`: text, jsonl, parquet or shards (default: by the first file's name)")
+	c.Flags().StringVar(&f.textKey, "text-key", "text", "JSONL `KEY` or Parquet column of the text")
+	c.Flags().IntVar(&f.batch, "batch", 8, "`N` windows scored together")
 	complete(c, "format", fixed("text", "jsonl", "parquet", "shards"))
 	return c
 }

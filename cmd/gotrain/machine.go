@@ -1,7 +1,6 @@
 package main
 
 import (
-	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -21,44 +20,57 @@ type machine struct {
 // copyBytes is what measureMachine copies: more than caches hold.
 const copyBytes = 64 << 20
 
-// measureMachine takes about a fifth of a second and wants an idle machine.
+// measureMachine takes a few tenths of a second and wants an idle machine.
 func measureMachine(threads int) machine {
+	// Another program that takes a core for a moment spoils a trial: the best counts.
+	m := measureFor(threads, "float32")
+	for range 3 {
+		again := measureFor(threads, "float32", "bfloat16")
+		m.F32, m.BF16, m.Bandwidth = max(m.F32, again.F32), max(m.BF16, again.BF16), max(m.Bandwidth, again.Bandwidth)
+	}
+	return m
+}
+
+// measureFor measures the bandwidth and the arithmetic of the precisions, once.
+func measureFor(threads int, precisions ...string) machine {
 	pool := kernel.NewPool(threads)
 	defer pool.Close()
 	isa := kernel.Best()
-	return machine{
-		Threads: pool.Threads(), ISA: isa.String(),
-		F32: kernel.MeasurePeakF32(pool, isa), BF16: kernel.MeasurePeakBF16(pool, isa),
-		Bandwidth: measureBandwidth(pool) / 1e9,
+	m := machine{Threads: pool.Threads(), ISA: isa.String(), Bandwidth: measureBandwidth(pool) / 1e9}
+	for _, p := range precisions {
+		if p == "bfloat16" {
+			m.BF16 = kernel.MeasurePeakBF16(pool, isa)
+		} else {
+			m.F32 = kernel.MeasurePeakF32(pool, isa)
+		}
 	}
-}
-
-// measurePeak measures the arithmetic that precision uses, in operations a
-// second.
-func measurePeak(threads int, precision string) float64 {
-	pool := kernel.NewPool(threads)
-	defer pool.Close()
-	if precision == "bfloat16" {
-		return 1e9 * kernel.MeasurePeakBF16(pool, kernel.Best())
-	}
-	return 1e9 * kernel.MeasurePeakF32(pool, kernel.Best())
+	return m
 }
 
 // measureBandwidth copies memory on all workers and returns bytes a second, the
 // best of a few rounds.
 func measureBandwidth(pool *kernel.Pool) float64 {
-	const rounds, grain = 5, 1 << 20
+	const rounds, grain = 3, 1 << 20
 	src, dst := make([]byte, copyBytes), make([]byte, copyBytes)
+	for i := 0; i < copyBytes; i += 4096 {
+		src[i] = 1 // pages that nobody wrote are all the same one
+	}
 	best := time.Duration(1<<63 - 1)
 	for range rounds {
 		start := time.Now()
 		pool.ForRange(copyBytes, grain, func(lo, hi, _ int) { copy(dst[lo:hi], src[lo:hi]) })
 		best = min(best, time.Since(start))
 	}
-	runtime.KeepAlive(src)
 	src, dst = nil, nil
 	debug.FreeOSMemory() // the memory is the model's now
 	return 2 * copyBytes / best.Seconds()
+}
+
+// productBuffers is the memory of the matrix product on threads threads.
+func productBuffers(threads int) int64 {
+	pool := kernel.NewPool(threads)
+	defer pool.Close()
+	return int64(kernel.NewGEMM(pool, kernel.Best()).Bytes())
 }
 
 // peak is the rate of the arithmetic that precision uses, in GFLOP/s.

@@ -12,7 +12,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"syscall"
 
 	"gotrain/train"
 )
@@ -40,7 +39,7 @@ type failure struct{ error }
 func (e failure) Unwrap() error { return e.error }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGUSR1)
+	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
 	// The first interrupt asks for an orderly end, the second one ends at once.
 	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt) })
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)

@@ -20,8 +20,8 @@ type modelFlags struct {
 
 func (f *modelFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.model, "model", "", "checkpoint or run `DIR`; of a run the newest checkpoint")
-	c.Flags().StringVar(&f.device, "device", "auto", "auto, cpu, cuda or cuda:N")
-	c.Flags().StringVar(&f.precision, "precision", "", "float32 or bfloat16 (default: as trained)")
+	c.Flags().StringVar(&f.device, "device", "auto", "device `NAME`: auto, cpu, cuda or cuda:N")
+	c.Flags().StringVar(&f.precision, "precision", "", "of arithmetic, `NAME` is float32 or bfloat16 (default: as trained)")
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
 	complete(c, "model", models)
 	complete(c, "device", devices)

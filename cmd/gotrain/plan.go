@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -56,7 +58,7 @@ is a roofline estimate on an idle machine, without evaluations and checkpoints.`
 		},
 	}
 	f.add(c)
-	c.Flags().StringVar(&device, "device", "", "auto, cpu, cuda or cuda:N (default: the configuration's)")
+	c.Flags().StringVar(&device, "device", "", "device `NAME`: auto, cpu, cuda or cuda:N (default: the configuration's)")
 	complete(c, "device", devices)
 	return c
 }
@@ -64,21 +66,20 @@ is a roofline estimate on an idle machine, without evaluations and checkpoints.`
 // planReport is what plan prints.
 type planReport struct {
 	train.Forecast
-	Config        string       `json:"-"`
-	Vocab         int          `json:"vocab"`
-	VocabFrom     string       `json:"vocab_from"`
-	Precision     string       `json:"precision"`
-	Size          nn.Size      `json:"-"`
-	SixN          float64      `json:"six_n_flops_per_token"`
-	Memory        memoryPlan   `json:"memory"`
-	Machine       machine      `json:"machine"`
-	Limits        memoryLimits `json:"limits"`
-	LargestBatch  int          `json:"largest_batch"` // train.batch that fits this machine's free memory, 0 when unknown
-	Batch         int          `json:"batch"`
-	Accumulate    int          `json:"accumulate"`
-	Context       int          `json:"context"`
-	Steps         int          `json:"steps"`
-	FractionOfMFU float64      `json:"mfu,omitempty"`
+	Vocab        int          `json:"vocab"`
+	VocabFrom    string       `json:"vocab_from"`
+	Precision    string       `json:"precision"`
+	Size         nn.Size      `json:"-"`
+	SixN         float64      `json:"six_n_flops_per_token"`
+	Memory       memoryPlan   `json:"memory"`
+	Machine      machine      `json:"machine"`
+	Limits       memoryLimits `json:"limits"`
+	LargestBatch int          `json:"largest_batch"` // train.batch that fits this machine's free memory, 0 when unknown
+	Batch        int          `json:"batch"`
+	Accumulate   int          `json:"accumulate"`
+	Context      int          `json:"context"`
+	Steps        int          `json:"steps"`
+	MFU          float64      `json:"mfu,omitempty"` // share of the peak
 }
 
 // memoryPlan is the memory of a run by category, in bytes.
@@ -88,7 +89,9 @@ type memoryPlan struct {
 	Gradients  int64 `json:"gradients"` // kept between micro-batches
 	Arena      int64 `json:"arena"`     // activations, other gradients and scratch of the largest program
 	Inputs     int64 `json:"inputs"`    // inputs and constant tables
+	Products   int64 `json:"products"`  // packing buffers of the matrix product
 	Process    int64 `json:"process"`   // this program without a model: measured now
+	Heap       int64 `json:"heap"`      // text, tokens and checkpoints in passing: estimated
 	Total      int64 `json:"total"`     // the most resident memory of the run
 }
 
@@ -108,12 +111,12 @@ func makePlan(ctx context.Context, cfg train.Config, backend exec.Backend) (*pla
 	if err != nil {
 		return nil, err
 	}
-	r.Memory = planMemory(programs)
+	r.Memory = planMemory(programs, cfg.Threads, residentMemory())
 	r.Limits = readMemory()
 	r.Machine = measureMachine(cfg.Threads)
 	r.Forecast = train.Predict(cfg, model, programs, r.Machine.forecast(cfg.Precision))
 	r.Size, r.SixN = nn.SizeOf(model), nn.FLOPsPerToken(model, cfg.Model.Context).SixN
-	r.FractionOfMFU = r.TokensPerS * r.FLOPsPerToken / (1e9 * r.Machine.peak(cfg.Precision))
+	r.MFU = r.TokensPerS * r.FLOPsPerToken / (1e9 * r.Machine.peak(cfg.Precision))
 	r.LargestBatch, err = largestBatch(cfg, model, backend, r)
 	return r, err
 }
@@ -135,6 +138,9 @@ func findVocab(ctx context.Context, cfg train.Config) (int, string, error) {
 		return cfg.Tokenizer.Vocab, "tokenizer.vocab", nil
 	}
 	t, err := train.MakeTokenizer(ctx, cfg, nil)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, "", usagef("the size of the vocabulary: %w; or set model.vocab", err)
+	}
 	if err != nil {
 		return 0, "", fmt.Errorf("the size of the vocabulary: %w", err)
 	}
@@ -147,9 +153,17 @@ func findVocab(ctx context.Context, cfg train.Config) (int, string, error) {
 	return t.Vocab(), "the characters of the training text", nil
 }
 
-// planMemory sums what the programs hold.
-func planMemory(programs *train.Programs) memoryPlan {
-	m := memoryPlan{Arena: programs.Arena(), Process: residentMemory()}
+// What Go's heap holds besides: text in passing, and buffers through which a
+// checkpoint of some size goes to the disk.
+const (
+	textHeap = 6 << 20
+	saveHeap = 8 << 20 // at most
+)
+
+// planMemory sums what the programs hold, in a process that holds base without
+// them.
+func planMemory(programs *train.Programs, threads int, base int64) memoryPlan {
+	m := memoryPlan{Arena: programs.Arena(), Process: base}
 	seen := map[string]bool{}
 	for _, p := range programs.All() {
 		m.Inputs += p.Inputs + p.Tables
@@ -168,7 +182,9 @@ func planMemory(programs *train.Programs) memoryPlan {
 			}
 		}
 	}
-	m.Total = m.Parameters + m.Optimizer + m.Gradients + m.Arena + m.Inputs + m.Process
+	m.Products = min(productBuffers(threads), m.Arena)
+	m.Heap = textHeap + min(saveHeap, m.Parameters+m.Optimizer)
+	m.Total = m.Parameters + m.Optimizer + m.Gradients + m.Arena + m.Inputs + m.Products + m.Process + m.Heap
 	return m
 }
 
@@ -187,8 +203,7 @@ func largestBatch(cfg train.Config, model nn.Model, backend exec.Backend, r *pla
 		if err != nil {
 			return 0, err
 		}
-		m := planMemory(programs)
-		return m.Total - m.Process + r.Memory.Process, nil
+		return planMemory(programs, c.Threads, r.Memory.Process).Total, nil
 	}
 	low := r.Memory.Total
 	high, err := total(2 * cfg.Train.Batch)
@@ -226,7 +241,8 @@ func (r *planReport) print(w io.Writer) error {
 		bytes int64
 	}{
 		{"parameters", m.Parameters}, {"optimizer state", m.Optimizer}, {"stored gradients", m.Gradients},
-		{"activations, gradients, scratch (arena)", m.Arena}, {"inputs and tables", m.Inputs}, {"this program itself (measured)", m.Process},
+		{"activations, gradients, scratch (arena)", m.Arena}, {"inputs and tables", m.Inputs}, {"packed operands of matrix products", m.Products},
+		{"this program itself (measured)", m.Process}, {"text, tokens, checkpoints in passing (estimated)", m.Heap},
 	} {
 		if part.bytes > 0 {
 			line("", "%10s  %s", bytesText(part.bytes), part.name)
@@ -237,16 +253,22 @@ func (r *planReport) print(w io.Writer) error {
 	}
 	line("checkpoint", "%s each", bytesText(r.CheckpointBytes))
 	line("machine", "%d threads, %s: %.0f GFLOP/s float32, %.0f bfloat16, %.1f GB/s", r.Machine.Threads, r.Machine.ISA, r.Machine.F32, r.Machine.BF16, r.Machine.Bandwidth)
-	line("speed", "%s tokens/s, %s a step, %.0f%% of the peak in %s", countText(int64(r.TokensPerS)), durationText(r.StepMS/1e3), 100*r.FractionOfMFU, r.Precision)
-	line("time", "%s for all steps", durationText(r.Seconds))
-	line("scaling law", "%s tokens are compute-optimal for this size (Chinchilla); %s give an expected loss of %.2f on web text",
-		countText(int64(r.ChinchillaTokens)), countText(r.TotalTokens), r.ChinchillaNLL)
+	line("speed", "about %s tokens/s, %s a step, %.0f%% of the peak in %s", countText(int64(r.TokensPerS)), durationText(r.StepMS/1e3), 100*r.MFU, r.Precision)
+	line("time", "about %s for all steps", durationText(r.Seconds))
+	law := fmt.Sprintf("%s give an expected loss of %.2f on web text", countText(r.TotalTokens), r.ChinchillaNLL)
+	if r.ChinchillaNLL > lawLimit {
+		law = countText(r.TotalTokens) + " are too few for it to predict a loss"
+	}
+	line("scaling law", "%s tokens are compute-optimal for this size (Chinchilla); %s", countText(int64(r.ChinchillaTokens)), law)
 	if room := r.Limits.usable(); room > 0 && m.Total > room {
 		line("warning", "this run does not fit: lower train.batch and raise train.accumulate, set train.recompute: true, or shrink the model")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+// lawLimit is a loss that the scaling law, fitted below 5 nats, says nothing of.
+const lawLimit = 6
 
 func times(accumulate int) string {
 	if accumulate == 1 {

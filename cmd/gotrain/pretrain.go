@@ -24,10 +24,10 @@ type runFlags struct {
 func (f *runFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.config, "config", "", "configuration `FILE` (YAML)")
 	c.Flags().StringArrayVar(&f.set, "set", nil, "override a key, `path.to.key=VALUE`; may be repeated")
-	c.Flags().StringVar(&f.device, "device", "", "auto, cpu, cuda or cuda:N (default: the configuration's)")
-	c.Flags().StringVar(&f.resume, "resume", "auto", "auto: go on from the newest checkpoint of the run; none: set the run aside and begin anew; or a checkpoint `DIR`")
+	c.Flags().StringVar(&f.device, "device", "", "device `NAME`: auto, cpu, cuda or cuda:N (default: the configuration's)")
+	c.Flags().StringVar(&f.resume, "resume", "auto", "begin `FROM` auto, the run's newest checkpoint; none, step 0 with an earlier run set aside; or a checkpoint's directory")
 	c.Flags().StringVar(&f.dir, "run", "", "run directory `DIR` (default: the configuration's run.dir)")
-	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "check everything and print the plan; train nothing")
+	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "do everything up to the first step, print the plan, leave nothing behind")
 	complete(c, "config", filesWith("yaml", "yml"))
 	complete(c, "device", devices)
 	complete(c, "resume", func(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
@@ -56,11 +56,29 @@ func (f *runFlags) load(c *cobra.Command) (train.Config, error) {
 	return cfg, nil
 }
 
+// findResume resolves a --resume that names a checkpoint or a run.
+func (f *runFlags) findResume() (string, error) {
+	if f.resume == "auto" || f.resume == "none" {
+		return f.resume, nil
+	}
+	dir, err := train.FindCheckpoint(f.resume)
+	if err != nil {
+		return "", usagef("--resume: %w; or use auto or none", err)
+	}
+	return dir, nil
+}
+
 func newPretrain() *cobra.Command {
 	var f runFlags
 	c := &cobra.Command{
 		Use:   "pretrain",
 		Short: "Train a model from scratch, or go on with a run",
+		Long: `Pretrain fits the tokenizer, packs the text into shards, and trains to the last
+step, with evaluations and checkpoints on the way. Everything is in the run's
+directory: config.yaml, metrics.jsonl, TensorBoard events, checkpoints/latest.
+
+An interrupt, SIGTERM or SIGUSR1 saves and ends with exit code 75; the same
+command goes on from there. Other exit codes: 0 done, 1 failed, 2 wrong use.`,
 		Example: `  gotrain pretrain --config configs/opticks.yaml
   gotrain pretrain --config configs/opticks.yaml --set train.steps=100 --run /tmp/short`,
 		Args: noArgs,
@@ -69,10 +87,14 @@ func newPretrain() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if f.dryRun {
-				return dryRun(c, cfg, f.resume)
+			resume, err := f.findResume()
+			if err != nil {
+				return err
 			}
-			return trainRun(c, cfg, f.resume)
+			if f.dryRun {
+				return dryRun(c, cfg, resume)
+			}
+			return trainRun(c, cfg, resume)
 		},
 	}
 	f.add(c)
@@ -102,6 +124,9 @@ func newResume() *cobra.Command {
 
 // trainRun trains and reports.
 func trainRun(c *cobra.Command, cfg train.Config, resume string) error {
+	if err := checkPaths(cfg); err != nil {
+		return err
+	}
 	backend, err := openDevice(cfg.Device, cfg.Threads)
 	if err != nil {
 		return err

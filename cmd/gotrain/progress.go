@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -25,6 +26,7 @@ type progress struct {
 	machine  machine
 	device   exec.Backend
 	forecast train.Forecast // with the time
+	base     int64          // resident before the run
 	memory   memoryPlan
 	stepMS   []float64 // of each step made now
 }
@@ -39,8 +41,9 @@ func newProgress(w io.Writer) *progress { return &progress{w: w, live: isTermina
 
 // measure learns what the machine can do, for the forecast.
 func (p *progress) measure(cfg train.Config, backend exec.Backend) {
-	p.machine = measureMachine(cfg.Threads)
+	p.machine = measureFor(cfg.Threads, cfg.Precision)
 	p.device = backend
+	p.base = residentMemory()
 	forgetPeak()
 }
 
@@ -112,6 +115,7 @@ func (p *progress) preparing(d data.Progress) {
 func (p *progress) start(s train.Started) {
 	p.started = s
 	f := s.Forecast
+	debug.FreeOSMemory() // what fitting the tokenizer left
 	p.predict(s.Config)
 	p.line("model      %s, %s parameters, context %d, %s", s.Config.Model.Family, countText(f.Params), s.Config.Model.Context, s.Config.Precision)
 	p.line("memory     %s: %s state, %s activations and scratch", bytesText(f.PeakBytes), bytesText(f.StateBytes), bytesText(f.ArenaBytes))
@@ -131,7 +135,7 @@ func (p *progress) predict(cfg train.Config) {
 		return
 	}
 	p.forecast = train.Predict(cfg, model, programs, p.machine.forecast(cfg.Precision))
-	p.memory = planMemory(programs)
+	p.memory = planMemory(programs, cfg.Threads, p.base)
 }
 
 func (p *progress) step(e train.StepEvent) {

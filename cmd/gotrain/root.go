@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func newRoot() *cobra.Command {
@@ -15,7 +17,7 @@ func newRoot() *cobra.Command {
 writes checkpoints that Hugging Face transformers loads.
 
 Start with:  gotrain pretrain --config configs/opticks.yaml
-This machine: gotrain doctor`,
+Look at the machine:  gotrain doctor`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.ArbitraryArgs,
@@ -26,9 +28,9 @@ This machine: gotrain doctor`,
 			return unknownCommand(c, args[0])
 		},
 	}
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usagef("%w; see %s --help", err, c.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
+	// What only has subcommands is no command line of its own.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	root.AddGroup(&cobra.Group{ID: "train", Title: "Training:"}, &cobra.Group{ID: "use", Title: "Using a model:"},
 		&cobra.Group{ID: "prepare", Title: "Text and tokens:"}, &cobra.Group{ID: "look", Title: "Looking before and after:"})
 	add := func(group string, commands ...*cobra.Command) {
@@ -60,6 +62,15 @@ func group(c *cobra.Command, subcommands ...*cobra.Command) *cobra.Command {
 		return usagef("%s wants a subcommand: %s", c.CommandPath(), strings.Join(names, ", "))
 	}
 	return c
+}
+
+// flagError words the errors of package pflag.
+func flagError(c *cobra.Command, err error) error {
+	var value *pflag.InvalidValueError
+	if errors.As(err, &value) {
+		return usagef("--%s is %q, which is no %s; see %s --help", value.GetFlag().Name, value.GetValue(), value.GetFlag().Value.Type(), c.CommandPath())
+	}
+	return usagef("%w; see %s --help", err, c.CommandPath())
 }
 
 func unknownCommand(c *cobra.Command, name string) error {
@@ -96,6 +107,16 @@ func oneArg(name string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) != 1 {
 			return usagef("%s wants one argument, %s; see %s --help", c.CommandPath(), name, c.CommandPath())
+		}
+		return nil
+	}
+}
+
+// atMostOneArg allows the argument name.
+func atMostOneArg(name string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return usagef("%s wants one argument, %s, got %d; put quotes around a text with spaces", c.CommandPath(), name, len(args))
 		}
 		return nil
 	}

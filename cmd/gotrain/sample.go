@@ -43,11 +43,11 @@ model's end-of-text token, after --max-tokens, or when the context is full.`,
 	}
 	f.modelFlags.add(c)
 	c.Flags().StringVar(&f.prompt, "prompt", "", "`TEXT` to continue, - for standard input")
-	c.Flags().IntVar(&f.maxTokens, "max-tokens", 128, "most new tokens, 0 for the whole context")
-	c.Flags().Float64Var(&f.sampling.Temperature, "temperature", 0.8, "divides the logits: lower is more predictable, 0 is --greedy")
-	c.Flags().IntVar(&f.sampling.TopK, "top-k", 50, "choose among the k most likely tokens, 0 for all")
-	c.Flags().Float64Var(&f.sampling.TopP, "top-p", 1, "choose among the most likely tokens that have this probability together")
-	c.Flags().Uint64Var(&f.sampling.Seed, "seed", 1337, "of the choices")
+	c.Flags().IntVar(&f.maxTokens, "max-tokens", 128, "at most `N` new tokens, 0 for the whole context")
+	c.Flags().Float64Var(&f.sampling.Temperature, "temperature", 0.8, "`X` divides the logits: lower is more predictable, 0 is --greedy")
+	c.Flags().IntVar(&f.sampling.TopK, "top-k", 50, "choose among the `K` most likely tokens, 0 for all")
+	c.Flags().Float64Var(&f.sampling.TopP, "top-p", 1, "choose among the most likely tokens that reach probability `P` together")
+	c.Flags().Uint64Var(&f.sampling.Seed, "seed", 1337, "seed `N` of the choices")
 	c.Flags().BoolVar(&f.greedy, "greedy", false, "take the most likely token always")
 	return c
 }

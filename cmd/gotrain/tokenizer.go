@@ -83,29 +83,43 @@ learns a byte-level BPE from all of the files.`,
 				return usageError{err}
 			}
 			f.data = append(f.data, args...)
+			if err := f.check(c); err != nil {
+				return err
+			}
 			return f.run(c)
 		},
 	}
 	c.Flags().StringVar(&f.config, "config", "", "configuration `FILE` (YAML)")
 	c.Flags().StringArrayVar(&f.set, "set", nil, "override a key of --config, `path.to.key=VALUE`; may be repeated")
 	c.Flags().StringArrayVar(&f.data, "data", nil, "`FILE` or pattern of text; more may follow")
-	c.Flags().StringVar(&f.format, "format", "", "of --data: text, jsonl or parquet (default: by the first file's name)")
-	c.Flags().StringVar(&f.textKey, "text-key", "text", "JSONL key or Parquet column of the text")
-	c.Flags().IntVar(&f.vocab, "vocab", 2048, "tokens, special ones included")
-	c.Flags().StringVar(&f.pattern, "pattern", "gpt2", "rule that cuts text into pre-tokens")
+	c.Flags().StringVar(&f.format, "format", "", "format `NAME` of --data: text, jsonl or parquet (default: by the first file's name)")
+	c.Flags().StringVar(&f.textKey, "text-key", "text", "JSONL `KEY` or Parquet column of the text")
+	c.Flags().IntVar(&f.vocab, "vocab", 2048, "`N` tokens, special ones included")
+	c.Flags().StringVar(&f.pattern, "pattern", "gpt2", "`NAME` of the rule that cuts text into pre-tokens")
 	c.Flags().StringVar(&f.out, "out", "", "new directory `DIR` for the tokenizer")
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
 	complete(c, "config", filesWith("yaml", "yml"))
 	complete(c, "pattern", patterns)
 	complete(c, "format", fixed("text", "jsonl", "parquet"))
 	complete(c, "out", directories)
-	c.MarkFlagsMutuallyExclusive("config", "data")
-	c.MarkFlagsOneRequired("config", "data")
-	for _, of := range []string{"vocab", "pattern", "format", "text-key"} {
-		c.MarkFlagsMutuallyExclusive("config", of)
-	}
-	c.MarkFlagsMutuallyExclusive("set", "data")
 	return c
+}
+
+// check refuses flags that would do nothing beside others.
+func (f *tokenizerTrainFlags) check(c *cobra.Command) error {
+	if (f.config != "") == (len(f.data) > 0) {
+		return usagef("%s wants either --config or --data; see %s --help", c.CommandPath(), c.CommandPath())
+	}
+	other, of := []string{"set"}, "--config"
+	if f.config != "" {
+		other, of = []string{"vocab", "pattern", "format", "text-key"}, "--data"
+	}
+	for _, name := range other {
+		if c.Flags().Changed(name) {
+			return usagef("--%s goes with %s only", name, of)
+		}
+	}
+	return nil
 }
 
 func (f *tokenizerTrainFlags) run(c *cobra.Command) error {
@@ -165,7 +179,7 @@ func newTokenizerEncode() *cobra.Command {
 		Long:  "Encode prints the token ids of TEXT, or of standard input without TEXT, byte for byte.",
 		Example: `  gotrain tokenizer encode --tokenizer runs/opticks "The Rays of Light"
   gotrain tokenizer encode --tokenizer runs/opticks < book.txt > book.ids`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOneArg("TEXT"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := require(c, "tokenizer"); err != nil {
 				return usageError{err}

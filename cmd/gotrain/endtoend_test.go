@@ -1,0 +1,337 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gotrain/nn/zoo"
+	"gotrain/train"
+	"gotrain/train/metrics"
+)
+
+// writeConfig writes a configuration and its texts into dir.
+func writeConfig(t *testing.T, dir string) string {
+	t.Helper()
+	var text strings.Builder
+	for i := range 400 {
+		fmt.Fprintf(&text, "line %d says that %d and %d make %d.\n", i, i%7, i%11, i%7+i%11)
+	}
+	write(t, filepath.Join(dir, "train.txt"), text.String()[:9000])
+	write(t, filepath.Join(dir, "validation.txt"), text.String()[9000:])
+	return write(t, filepath.Join(dir, "tiny.yaml"), strings.ReplaceAll(`
+run:       {dir: DIR/run, seed: 7}
+threads:   2
+model:     {family: gpt2, layers: 2, heads: 2, width: 16, context: 32}
+tokenizer: {kind: bytes}
+data:      {train: [DIR/train.txt], validation_paths: [DIR/validation.txt], cache_dir: DIR/cache}
+train:     {steps: 12, batch: 4, eval_every: 6, save_every: 4, sample: "line ", sample_tokens: 4}
+optimizer: {lr: 1e-2, warmup: 2}
+`, "DIR", dir))
+}
+
+func write(t *testing.T, file, content string) string {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(content), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// stopAt cancels a context once a text was written.
+type stopAt struct {
+	bytes.Buffer
+	text string
+	stop context.CancelFunc
+}
+
+func (s *stopAt) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(s.text)) {
+		s.stop()
+	}
+	return s.Buffer.Write(p)
+}
+
+// TestTraining goes the way of a user: train, stop, resume, sample, evaluate,
+// score, look inside.
+func TestTraining(t *testing.T) {
+	dir := t.TempDir()
+	config, runDir := writeConfig(t, dir), filepath.Join(dir, "run")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	errOut := &stopAt{text: "step-00000004", stop: stop}
+	var out bytes.Buffer
+	if code := run(ctx, []string{"pretrain", "--config", config}, strings.NewReader(""), &out, errOut); code != exitRequeue {
+		t.Fatalf("a stopped run has exit code %d\n%s", code, errOut.String())
+	}
+	must(t, "resume", runDir)
+	validation := checkMetrics(t, runDir, 12)
+	t.Run("eval", func(t *testing.T) { testEval(t, dir, validation) })
+	t.Run("sample", func(t *testing.T) { testSample(t, runDir) })
+	t.Run("score", func(t *testing.T) { testScore(t, dir) })
+	t.Run("inspect", func(t *testing.T) { testInspect(t, dir) })
+	t.Run("data", func(t *testing.T) { testData(t, config) })
+	t.Run("damaged", func(t *testing.T) { testDamaged(t, runDir) })
+}
+
+// checkMetrics wants each step once and returns the last validation.
+func checkMetrics(t *testing.T, runDir string, steps int) metrics.Record {
+	t.Helper()
+	raw, err := os.ReadFile(train.MetricsPath(runDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last metrics.Record
+	next := int64(1)
+	for line := range bytes.Lines(raw) {
+		var r metrics.Record
+		if err := json.Unmarshal(line, &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Split == metrics.Val {
+			last = r
+			continue
+		}
+		if r.Step != next {
+			t.Fatalf("metrics.jsonl goes on with step %d, want %d", r.Step, next)
+		}
+		if !(r.MFU > 0) {
+			t.Errorf("step %d has mfu %g", r.Step, r.MFU)
+		}
+		next++
+	}
+	if next != int64(steps)+1 {
+		t.Fatalf("metrics.jsonl ends before step %d, want %d steps", next, steps)
+	}
+	return last
+}
+
+// testEval wants the score that training gave the same text.
+func testEval(t *testing.T, dir string, want metrics.Record) {
+	var got evalResult
+	mustJSON(t, &got, "eval", "--model", filepath.Join(dir, "run"), "--data", filepath.Join(dir, "validation.txt"))
+	if math.Abs(got.NLL-want.NLL) > 1e-5 || math.Abs(got.BitsPerByte-want.BitsPerByte) > 1e-5 || got.Step != 12 {
+		t.Errorf("eval gives %+v, training gave nll %g, %g bits per byte", got, want.NLL, want.BitsPerByte)
+	}
+	if !strings.Contains(must(t, "eval", "--model", filepath.Join(dir, "run"), "--data", filepath.Join(dir, "validation.txt")), "bits per byte") {
+		t.Error("eval prints no bits per byte")
+	}
+}
+
+func testSample(t *testing.T, runDir string) {
+	link := filepath.Join(runDir, "checkpoints", "latest")
+	var a, b sampleResult
+	mustJSON(t, &a, "sample", "--model", runDir, "--prompt", "line ", "--max-tokens", "8")
+	mustJSON(t, &b, "sample", "--model", link, "--prompt", "line ", "--max-tokens", "8")
+	if a.Text != b.Text || len(a.Tokens) == 0 || a.PromptTokens != 5 {
+		t.Errorf("two samples of one seed: %+v and %+v", a, b)
+	}
+	o := gotrain(t, "line \n", "sample", "--model", runDir, "--prompt", "-", "--max-tokens", "8")
+	if want := strings.TrimSuffix("line "+a.Text, "\n") + "\n"; strings.ToValidUTF8(o.out, "\uFFFD") != want {
+		t.Errorf("sample streams %q, --json gives %q", o.out, want)
+	}
+	var c sampleResult
+	mustJSON(t, &c, "sample", "--model", runDir, "--prompt", "line ", "--max-tokens", "0", "--greedy")
+	// 5 tokens of prompt and 28 are one more than the context: the last is not fed back.
+	if len(c.Tokens) != 28 && c.EndedBy != "stop" {
+		t.Errorf("the whole context gives %d tokens, ended by %s", len(c.Tokens), c.EndedBy)
+	}
+}
+
+// testScore holds log-likelihoods to the chain rule and greedy to sample.
+func testScore(t *testing.T, dir string) {
+	runDir := filepath.Join(dir, "run")
+	var s sampleResult
+	mustJSON(t, &s, "sample", "--model", runDir, "--prompt", "line", "--max-tokens", "3", "--greedy")
+	lines := []map[string]string{
+		{"prompt": "line", "completion": "ab"}, {"prompt": "line", "completion": "a"}, {"prompt": "linea", "completion": "b"},
+		{"prompt": "line", "completion": s.Text}, {"prompt": strings.Repeat("x", 100), "completion": "y"}, {"prompt": "", "completion": "l"},
+	}
+	var file bytes.Buffer
+	for _, l := range lines {
+		if err := json.NewEncoder(&file).Encode(l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var r scoreResult
+	mustJSON(t, &r, "score", "--model", runDir, "--data", write(t, filepath.Join(dir, "questions.jsonl"), file.String()))
+	if len(r.Results) != len(lines) {
+		t.Fatalf("%d results of %d lines", len(r.Results), len(lines))
+	}
+	whole, parts := r.Results[0].LogLikelihood, r.Results[1].LogLikelihood+r.Results[2].LogLikelihood
+	if math.Abs(whole-parts) > 1e-4 {
+		t.Errorf("log-likelihood %g, in two parts %g", whole, parts)
+	}
+	if !r.Results[3].Greedy || r.Results[3].Tokens != 3 {
+		t.Errorf("the greedy continuation %q is scored as %+v", s.Text, r.Results[3])
+	}
+	if a := r.Results[0]; a.PerToken != a.LogLikelihood/2 || a.Greedy {
+		t.Errorf("the score is %+v", a)
+	}
+	o := gotrain(t, file.String(), "score", "--model", runDir, "--data", "-")
+	if o.code != 0 || strings.Count(o.out, "\n") != len(lines) || !strings.Contains(o.errOut, "did not fit") {
+		t.Errorf("score of standard input: exit code %d, %q, %q", o.code, o.out, o.errOut)
+	}
+}
+
+func testInspect(t *testing.T, dir string) {
+	var info checkpointInfo
+	mustJSON(t, &info, "inspect", "checkpoint", filepath.Join(dir, "run"))
+	if !info.Verified || info.State == nil || info.State.Step != 12 || len(info.Tensors) == 0 {
+		t.Errorf("inspect checkpoint gives %+v", info)
+	}
+	var n int64
+	for _, tensor := range info.Tensors {
+		n += elements(tensor.Shape)
+		if tensor.Bad != 0 || !(tensor.Norm >= tensor.Max) {
+			t.Errorf("tensor %+v", tensor)
+		}
+	}
+	if n != info.Params {
+		t.Errorf("%d parameters in tensors of %d elements", info.Params, n)
+	}
+	shards, err := filepath.Glob(filepath.Join(dir, "cache", "*", "train-*.gtsh"))
+	if err != nil || len(shards) == 0 {
+		t.Fatalf("no shards in the cache: %v", err)
+	}
+	if out := must(t, "inspect", "shard", shards[0]); !strings.Contains(out, "checksums agree") {
+		t.Errorf("inspect shard prints %q", out)
+	}
+}
+
+func testData(t *testing.T, config string) {
+	var r row
+	mustJSON(t, &r, "data", "inspect", "--config", config, "--sample", "3")
+	if len(r.Inputs) != 32 || r.Counted != 32 || r.Inputs[1] != r.Targets[0] {
+		t.Errorf("data inspect gives %+v", r)
+	}
+	if out := must(t, "data", "inspect", "--config", config); strings.Count(out, "\n") != 34 {
+		t.Errorf("data inspect prints %q", out)
+	}
+	var p struct {
+		Reused     bool
+		Train      *setInfo
+		Validation *setInfo
+	}
+	mustJSON(t, &p, "data", "prepare", "--config", config)
+	if !p.Reused || p.Train.Tokens != 9001 || p.Validation == nil {
+		t.Errorf("data prepare gives %+v", p)
+	}
+}
+
+// testDamaged cuts a checkpoint short; it comes last.
+func testDamaged(t *testing.T, runDir string) {
+	dir := filepath.Join(runDir, "checkpoints", "step-00000012")
+	if err := os.Truncate(filepath.Join(dir, train.ModelFile), 1000); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"sample", "--prompt", "x", "--json", "--model", dir}, {"eval", "--data", filepath.Join(dir, "config.json"), "--json", "--model", dir}, {"inspect", "checkpoint", "--json", dir},
+	} {
+		o := gotrain(t, "", args...)
+		if o.code != exitFailed || o.out != "" || strings.Count(o.errOut, "\n") != 1 || !strings.Contains(o.errOut, "model.safetensors") {
+			t.Errorf("%s of a damaged checkpoint: exit code %d, %q, %q", args[0], o.code, o.out, o.errOut)
+		}
+	}
+}
+
+// TestDryRun wants the plan and no trace.
+func TestDryRun(t *testing.T) {
+	dir := t.TempDir()
+	config := writeConfig(t, dir)
+	before := tree(t, dir)
+	out := must(t, "pretrain", "--config", config, "--dry-run")
+	if !strings.Contains(out, "would begin at step 0") || !strings.Contains(out, "vocabulary 257") {
+		t.Errorf("--dry-run prints %q", out)
+	}
+	if after := tree(t, dir); after != before {
+		t.Errorf("--dry-run leaves %s", after)
+	}
+}
+
+func tree(t *testing.T, dir string) string {
+	t.Helper()
+	var names []string
+	err := filepath.Walk(dir, func(path string, _ os.FileInfo, err error) error {
+		names = append(names, path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(names, "\n")
+}
+
+// TestPlan holds the plan's memory to what an engine allocates.
+func TestPlan(t *testing.T) {
+	config := writeConfig(t, t.TempDir())
+	for _, set := range []string{"train.accumulate=1", "train.accumulate=3"} {
+		var r planReport
+		mustJSON(t, &r, "plan", "--config", config, "--set", set)
+		cfg, err := train.LoadConfig(config, []string{set})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Model.Vocab = r.Vocab
+		model, err := zoo.New(cfg.Model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		backend, err := openDevice("cpu", cfg.Threads)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer backend.Close()
+		engine, err := train.NewEngine(cfg, model, backend)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := r.Memory
+		if state := m.Parameters + m.Optimizer + m.Gradients; state != engine.Store().Bytes() || m.Arena != engine.Programs().Arena() {
+			t.Errorf("%s: the plan has %d bytes of state and %d of arena, the engine %d and %d", set, state, m.Arena, engine.Store().Bytes(), engine.Programs().Arena())
+		}
+		if r.Vocab != 257 || r.TokensPerS <= 0 || r.Seconds <= 0 || m.Parameters != 4*r.Params {
+			t.Errorf("%s: plan gives %+v", set, r)
+		}
+	}
+	if out := must(t, "inspect", "plan", config, "--program", "step", "--dump"); !strings.Contains(out, "MatMul") {
+		t.Errorf("inspect plan prints %q", out)
+	}
+	if out := must(t, "inspect", "config", config); !strings.Contains(out, "label_smoothing") {
+		t.Errorf("inspect config prints %q", out)
+	}
+}
+
+// TestTokenizer trains one and goes there and back.
+func TestTokenizer(t *testing.T) {
+	dir := t.TempDir()
+	config, out := writeConfig(t, dir), filepath.Join(dir, "tokenizer")
+	text := filepath.Join(dir, "train.txt")
+	must(t, "tokenizer", "train", "--data", text, "--vocab", "300", "--out", out)
+	var info tokenizerInfo
+	mustJSON(t, &info, "tokenizer", "info", "--tokenizer", out, "--data", text)
+	if info.Vocab != 300 || info.Text == nil || info.Text.Bytes != 9000 || info.Text.BytesPerToken <= 1 || len(info.Special) != 1 {
+		t.Errorf("tokenizer info gives %+v", info)
+	}
+	bytesText := "line 1 \xff\x00 says\n<|endoftext|>"
+	ids := gotrain(t, bytesText, "tokenizer", "encode", "--tokenizer", out)
+	if back := gotrain(t, ids.out, "tokenizer", "decode", "--tokenizer", out); back.out != bytesText {
+		t.Errorf("encode and decode of %q give %q", bytesText, back.out)
+	}
+	var e encodedText
+	mustJSON(t, &e, "tokenizer", "encode", "--tokenizer", out, "--special", "<|endoftext|>")
+	if len(e.IDs) != 1 || e.IDs[0] != info.Special[0].ID {
+		t.Errorf("encode --special gives %+v", e)
+	}
+	must(t, "tokenizer", "train", "--config", config, "--out", filepath.Join(dir, "bytes"))
+	mustJSON(t, &info, "tokenizer", "info", "--tokenizer", filepath.Join(dir, "bytes"))
+	if info.Vocab != 257 {
+		t.Errorf("the tokenizer of the configuration has %d tokens", info.Vocab)
+	}
+}
