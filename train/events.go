@@ -32,6 +32,7 @@ type Started struct {
 	Step, Steps int
 	Config      Config
 	Forecast    Forecast
+	Programs    *Programs
 	TrainTokens int64
 	EvalTokens  int64
 }

@@ -10,7 +10,8 @@ import (
 
 // Machine is what a forecast knows of the hardware; zero fields are unknown.
 type Machine struct {
-	FLOPS     float64 // measured peak, floating-point operations a second
+	FLOPS     float64 // measured peak of the run's precision, floating-point operations a second
+	FLOPS32   float64 // measured peak of float32
 	Bandwidth float64 // measured memory bandwidth, bytes a second
 }
 
@@ -59,7 +60,7 @@ func Predict(cfg Config, model nn.Model, programs *Programs, m Machine) Forecast
 	f.TotalFLOPs = f.FLOPsPerToken * float64(f.TotalTokens)
 	f.ChinchillaNLL = chinchillaNLL(float64(f.Params), float64(f.TotalTokens))
 	f.ChinchillaTokens = chinchillaTokens(float64(f.Params))
-	if m.FLOPS > 0 && m.Bandwidth > 0 {
+	if m.FLOPS > 0 && m.FLOPS32 > 0 && m.Bandwidth > 0 {
 		seconds := stepSeconds(cfg, programs, m)
 		f.StepMS, f.TokensPerS, f.Seconds = 1e3*seconds, float64(f.StepTokens)/seconds, seconds*float64(cfg.Train.Steps)
 	}
@@ -83,11 +84,14 @@ func chinchillaTokens(params float64) float64 {
 	return math.Pow(chinchillaBeta*chinchillaB*math.Pow(params, chinchillaAlpha)/(chinchillaAlpha*chinchillaA), 1/chinchillaBeta)
 }
 
-// productEfficiency is the fraction of peak that matrix products reach here,
-// attentionEfficiency that of tiled attention (LOG.md has the measurements).
+// productEfficiency is the fraction of peak that matrix products reach here.
+// Tiled attention reaches attentionEfficiency of the float32 peak, whatever the
+// precision, at long sequences and half of it at attentionHalf tokens (LOG.md
+// has the measurements).
 const (
 	productEfficiency   = 0.85
-	attentionEfficiency = 0.5
+	attentionEfficiency = 0.65
+	attentionHalf       = 64
 )
 
 // stepSeconds adds up the instructions of a step, each bound by arithmetic or
@@ -111,7 +115,11 @@ func planSeconds(p *plan.Plan, m Machine) float64 {
 				}
 			}
 		}
-		seconds += max(flops/(m.FLOPS*efficiency), bytes/m.Bandwidth)
+		peak := m.FLOPS
+		if in.Kind == ir.Attention || in.Kind == ir.AttentionBackward {
+			peak = m.FLOPS32
+		}
+		seconds += max(flops/(peak*efficiency), bytes/m.Bandwidth)
 	}
 	return seconds
 }
@@ -147,7 +155,7 @@ func instrFLOPs(in *ir.Instr) (flops, efficiency float64) {
 		if in.Kind == ir.AttentionBackward {
 			flops *= 2.5
 		}
-		return flops, attentionEfficiency
+		return flops, attentionEfficiency * float64(keys) / float64(keys+attentionHalf)
 	}
 	return 0, 1
 }

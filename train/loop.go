@@ -21,6 +21,9 @@ func (r *run) loop(ctx context.Context) error {
 	prefetch := data.NewPrefetch(r.loader, uint64(r.state.Samples), 2)
 	defer prefetch.Close()
 	total := r.cfg.Train.Steps
+	if r.state.Step >= total && r.savedStep == r.state.Step {
+		return nil
+	}
 	began, first := r.deps.Now(), r.state.Step
 	for r.state.Step < total {
 		if ctx.Err() != nil {
@@ -147,10 +150,10 @@ func (r *run) write(rec metrics.Record) {
 // mfu is the fraction of the machine's measured peak that the model's own
 // arithmetic takes (Chowdhery et al. 2022), NaN when no peak was measured.
 func (r *run) mfu(tokensPerS float64) float64 {
-	if r.deps.PeakFLOPS == 0 {
+	if r.deps.Machine.FLOPS == 0 {
 		return math.NaN()
 	}
-	return tokensPerS * nn.FLOPsPerToken(r.model, r.cfg.Model.Context).Exact / r.deps.PeakFLOPS
+	return tokensPerS * nn.FLOPsPerToken(r.model, r.cfg.Model.Context).Exact / r.deps.Machine.FLOPS
 }
 
 // evaluate scores the held-out text, if there is any, and shows a sample.

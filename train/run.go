@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"time"
 
 	"gotrain/autograd/exec"
@@ -27,8 +29,9 @@ type Deps struct {
 	FS       vfs.FS
 	Now      func() time.Time
 	Listener Listener
-	// PeakFLOPS is the machine's measured peak, for the MFU; 0 leaves it out.
-	PeakFLOPS float64
+	// Machine is what was measured of the hardware, for the forecast and the
+	// MFU; zero leaves both out.
+	Machine Machine
 	// Resume is "auto" (go on from the newest good checkpoint, if there is
 	// one), "none" (set an earlier run aside and begin anew) or the directory
 	// of a checkpoint to begin from.
@@ -111,6 +114,9 @@ func (r *run) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.checkSame(); err != nil {
+		return err
+	}
 	if err := r.openData(ctx, from); err != nil {
 		return err
 	}
@@ -134,8 +140,8 @@ func (r *run) open(ctx context.Context) error {
 	if r.recorder, err = openRecorder(r.deps.FS, r.cfg.Run.Dir, r.state.Step, r.deps.Now()); err != nil {
 		return err
 	}
-	r.result.Forecast = Predict(r.cfg, r.model, r.engine.Programs(), Machine{FLOPS: r.deps.PeakFLOPS})
-	started := Started{Step: r.state.Step, Steps: r.cfg.Train.Steps, Config: r.cfg, Forecast: r.result.Forecast, TrainTokens: r.prepared.Train.Tokens()}
+	r.result.Forecast = Predict(r.cfg, r.model, r.engine.Programs(), r.deps.Machine)
+	started := Started{Step: r.state.Step, Steps: r.cfg.Train.Steps, Config: r.cfg, Forecast: r.result.Forecast, Programs: r.engine.Programs(), TrainTokens: r.prepared.Train.Tokens()}
 	if r.prepared.Validation != nil {
 		started.EvalTokens = r.prepared.Validation.Tokens()
 	}
@@ -167,6 +173,32 @@ func (r *run) findCheckpoint() (string, error) {
 		return "", fmt.Errorf("--resume %s: %w", r.deps.Resume, err)
 	}
 	return r.deps.Resume, nil
+}
+
+// checkSame refuses to go on with a run under a configuration whose model or
+// tokenizer is another one: the weights and the frozen tokenizer would win
+// silently, or not fit.
+func (r *run) checkSame() error {
+	was, err := LoadConfig(ConfigPath(r.cfg.Run.Dir), nil)
+	if err != nil {
+		return nil // a run that never came to its first step
+	}
+	now := r.cfg.Model.WithDefaults()
+	if now.Vocab == 0 {
+		now.Vocab = was.Model.Vocab
+	}
+	var differs []string
+	if !reflect.DeepEqual(was.Model.WithDefaults(), now) {
+		differs = append(differs, "model")
+	}
+	if was.Tokenizer != r.cfg.Tokenizer {
+		differs = append(differs, "tokenizer")
+	}
+	if len(differs) > 0 {
+		return fmt.Errorf("%s holds a run with another %s section (see its config.yaml): name another directory with --run, or set the run aside with --resume none",
+			r.cfg.Run.Dir, strings.Join(differs, " and "))
+	}
+	return nil
 }
 
 // openData opens the tokenizer, frozen in the run or in the checkpoint if it is

@@ -83,5 +83,5 @@ func (m machine) peak(precision string) float64 {
 
 // forecast is what train.Predict wants to know.
 func (m machine) forecast(precision string) train.Machine {
-	return train.Machine{FLOPS: 1e9 * m.peak(precision), Bandwidth: 1e9 * m.Bandwidth}
+	return train.Machine{FLOPS: 1e9 * m.peak(precision), FLOPS32: 1e9 * m.F32, Bandwidth: 1e9 * m.Bandwidth}
 }

@@ -133,10 +133,10 @@ func trainRun(c *cobra.Command, cfg train.Config, resume string) error {
 	}
 	defer backend.Close()
 	p := newProgress(c.ErrOrStderr())
-	p.measure(cfg, backend)
+	p.measure(cfg)
 	result, err := train.Train(c.Context(), cfg, train.Deps{
 		Backend: backend, NewModel: zoo.New, FS: vfs.OS{}, Now: time.Now, Listener: p.listener(),
-		PeakFLOPS: 1e9 * p.machine.peak(cfg.Precision), Resume: resume,
+		Machine: p.machine.forecast(cfg.Precision), Resume: resume,
 	})
 	p.finish(cfg, result, err)
 	return err

@@ -7,9 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"gotrain/autograd/exec"
 	"gotrain/data"
-	"gotrain/nn/zoo"
 	"gotrain/train"
 	"gotrain/train/checkpoint"
 	"gotrain/train/metrics"
@@ -24,7 +22,6 @@ type progress struct {
 	last     time.Time // of the last line
 	started  train.Started
 	machine  machine
-	device   exec.Backend
 	forecast train.Forecast // with the time
 	base     int64          // resident before the run
 	memory   memoryPlan
@@ -40,9 +37,8 @@ const (
 func newProgress(w io.Writer) *progress { return &progress{w: w, live: isTerminal(w)} }
 
 // measure learns what the machine can do, for the forecast.
-func (p *progress) measure(cfg train.Config, backend exec.Backend) {
-	p.machine = measureFor(cfg.Threads, cfg.Precision)
-	p.device = backend
+func (p *progress) measure(cfg train.Config) {
+	p.machine = measureFor(cfg.Threads, slices.Compact([]string{"float32", cfg.Precision})...)
 	p.base = residentMemory()
 	forgetPeak()
 }
@@ -116,26 +112,12 @@ func (p *progress) start(s train.Started) {
 	p.started = s
 	f := s.Forecast
 	debug.FreeOSMemory() // what fitting the tokenizer left
-	p.predict(s.Config)
+	p.forecast, p.memory = f, planMemory(s.Programs, s.Config.Threads, p.base)
 	p.line("model      %s, %s parameters, context %d, %s", s.Config.Model.Family, countText(f.Params), s.Config.Model.Context, s.Config.Precision)
 	p.line("memory     %s: %s state, %s activations and scratch", bytesText(f.PeakBytes), bytesText(f.StateBytes), bytesText(f.ArenaBytes))
 	if s.Step > 0 {
 		p.line("resume     from step %d of %d", s.Step, s.Steps)
 	}
-}
-
-// predict forecasts the run that begins, to be compared with what it took.
-func (p *progress) predict(cfg train.Config) {
-	model, err := zoo.New(cfg.Model)
-	if err != nil {
-		return
-	}
-	programs, err := train.Compile(cfg, model, p.device.Workspace)
-	if err != nil {
-		return
-	}
-	p.forecast = train.Predict(cfg, model, programs, p.machine.forecast(cfg.Precision))
-	p.memory = planMemory(programs, cfg.Threads, p.base)
 }
 
 func (p *progress) step(e train.StepEvent) {
