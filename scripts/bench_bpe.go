@@ -105,7 +105,7 @@ func documents(list string) func(yield func([]byte, error) bool) {
 	}
 }
 
-// encode times the best of five encodings.
+// encode times the best of ten encodings.
 func encode(args []string) (map[string]any, error) {
 	t, err := load(args[0])
 	if err != nil {
@@ -121,7 +121,7 @@ func encode(args []string) (map[string]any, error) {
 	}
 	var ids []int32
 	best := time.Duration(1 << 62)
-	for range 5 {
+	for range 10 {
 		start := time.Now()
 		if threads == 1 {
 			ids = t.AppendEncode(nil, text)

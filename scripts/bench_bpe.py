@@ -4,12 +4,13 @@
     bench_bpe.py train LIST VOCAB PATTERN OUT
     bench_bpe.py encode RANKS TEXT THREADS        RANKS is NAME.tiktoken
     bench_bpe.py compare A B                      are two tokenizer.json the same model?
-    bench_bpe.py ranks TOKENIZER OUT              writes the ranks of a tokenizer.json as .tiktoken
+    bench_bpe.py table GO_BINARY GOROOT_SRC TEXT FOLDER    runs both sides and prints the table
 """
 import base64
 import json
 import os
 import resource
+import subprocess
 import sys
 import time
 import zlib
@@ -86,10 +87,11 @@ def encode(ranks, text, threads):
     for _ in range(3):
         start = time.perf_counter()
         if int(threads) == 1:
-            ids = enc.encode_ordinary(content)
+            encoded = [enc.encode_ordinary(content)]
         else:
-            ids = sum(enc.encode_ordinary_batch(parts, num_threads=int(threads)), [])
+            encoded = enc.encode_ordinary_batch(parts, num_threads=int(threads))
         best = min(best, time.perf_counter() - start)
+    ids = [i for part in encoded for i in part]
     crc = zlib.crc32(b"".join(i.to_bytes(4, "little") for i in ids))
     return {"mb_per_s": size / 1e6 / best, "tokens": len(ids), "crc": crc}
 
@@ -99,6 +101,57 @@ def compare(a, b):
     return {"identical": a["vocab"] == b["vocab"] and a["merges"] == b["merges"]}
 
 
+def side(*command):
+    """Runs one side as a process of its own and returns what it printed."""
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def best(*results):
+    return max(results, key=lambda r: r["mb_per_s"])
+
+
+def table(binary, source, text, folder):
+    def python(*args):
+        return side(sys.executable, __file__, *args)
+
+    def row(work, ours, theirs, unit, ratio, same):
+        print(f"{work:44} {ours:>9} {theirs:>9} {unit:5} {ratio:6.1f}x  {'same' if same else 'DIFFERENT'}", flush=True)
+
+    print(f"{'BPE training, vocabulary 16,000':44} {'gotrain':>9} {'HF':>9}")
+    for size in ("20", "0"):
+        names = f"{folder}/list{size}"
+        mb = list_files(source, size, names)["mb"]
+        for pattern in ("gpt2", "gpt4") if size == "20" else ("gpt2",):
+            outs = [f"{folder}/ours.json", f"{folder}/theirs.json"]
+            ours = side(binary, "train", names, "16000", pattern, outs[0])
+            theirs = python("train", names, "16000", pattern, outs[1])
+            same = compare(*outs)["identical"]
+            for key, unit in (("seconds", "s"), ("peak_mib", "MiB")):
+                row(f"{mb:.0f} MB Go source, {pattern}, {key}", f"{ours[key]:.2f}", f"{theirs[key]:.2f}", unit,
+                    theirs[key] / ours[key], same)
+
+    print(f"\n{'Encoding':44} {'gotrain':>9} {'tiktoken':>9}")
+    with open(f"{folder}/list20") as f, open(f"{folder}/go.txt", "wb") as out:
+        for line in f:
+            with open(line.rstrip("\n"), "rb") as doc:
+                out.write(doc.read())
+    side(binary, "ranks", folder)
+    for name in ("r50k_base", "cl100k_base", "o200k_base"):
+        for what, path in ((os.path.basename(text), text), ("20 MB Go source", f"{folder}/go.txt")):
+            single = None
+            for threads in ("1", "2"):
+                args = ("encode", f"{folder}/{name}.tiktoken", path, threads)
+                ours, theirs = (best(*pair) for pair in zip(*((side(binary, *args), python(*args)) for _ in range(2))))
+                same = (ours["tokens"], ours["crc"]) == (theirs["tokens"], theirs["crc"]) or threads == "2"
+                row(f"{what}, {name}, {threads} thread(s)", f"{ours['mb_per_s']:.1f}", f"{theirs['mb_per_s']:.1f}", "MB/s",
+                    ours["mb_per_s"] / theirs["mb_per_s"], same and (single is None or single == ours["crc"]))
+                if single is not None:
+                    print(f"{'    two threads against one':44} {ours['mb_per_s'] / speed:9.2f}")
+                single, speed = ours["crc"], ours["mb_per_s"]
+
+
 if __name__ == "__main__":
-    command = {"list": list_files, "train": train, "encode": encode, "compare": compare}[sys.argv[1]]
-    print(json.dumps(command(*sys.argv[2:])))
+    command = {"list": list_files, "train": train, "encode": encode, "compare": compare, "table": table}[sys.argv[1]]
+    result = command(*sys.argv[2:])
+    if result is not None:
+        print(json.dumps(result))

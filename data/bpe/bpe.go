@@ -15,6 +15,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"runtime"
 	"sort"
 	"sync"
 )
@@ -73,7 +74,7 @@ type Tokenizer struct {
 	segmenter segmenter        // of always
 	everyone  segmenter        // of all added tokens
 
-	encoders    *sync.Pool // of *encoder
+	encoders    chan *encoder // idle ones, with warm caches
 	fingerprint func() string
 }
 
@@ -99,7 +100,7 @@ func New(cfg Config) (*Tokenizer, error) {
 		return nil, err
 	}
 	t.addTokens()
-	t.encoders = &sync.Pool{New: func() any { return newEncoder(t) }}
+	t.encoders = make(chan *encoder, runtime.GOMAXPROCS(0))
 	t.fingerprint = sync.OnceValue(t.hash)
 	return t, nil
 }

@@ -10,14 +10,14 @@ import (
 )
 
 // bytesPerToken is a guess, on the low side, by which memory for ids is set aside.
-const bytesPerToken = 3
+const bytesPerToken = 2
 
 // AppendEncode appends the ids of text to dst. Special tokens are not recognised: text that spells one is ordinary text.
 // Added tokens that are not special are recognised, as in tokenizers with encode_special_tokens=True.
 func (t *Tokenizer) AppendEncode(dst []int32, text []byte) []int32 {
-	e := t.encoders.Get().(*encoder)
+	e := t.borrow()
 	dst = t.segmenter.segments(text, 0, slices.Grow(dst, len(text)/bytesPerToken), e.appendText)
-	t.encoders.Put(e)
+	t.giveBack(e)
 	return dst
 }
 
@@ -34,58 +34,87 @@ func (t *Tokenizer) AppendEncodeSpecial(dst []int32, text []byte, allowed ...str
 		}
 		s = newSegmenter(tokens)
 	}
-	e := t.encoders.Get().(*encoder)
+	e := t.borrow()
 	dst = s.segments(text, 0, dst, e.appendText)
-	t.encoders.Put(e)
+	t.giveBack(e)
 	return dst
 }
 
-// parallelChunk is the size of the pieces that EncodeParallel hands out: long enough for a warm cache, short enough to
-// keep all workers busy to the end.
-const parallelChunk = 256 << 10
+// parallelChunk is the size of the pieces that EncodeParallel hands out: short enough to keep all workers busy to the end
+// and the ids of a piece in the processor's cache until they are copied.
+const parallelChunk = 128 << 10
 
 // EncodeParallel is AppendEncode(nil, text) by n goroutines, n ≤ 0 for GOMAXPROCS; the ids are the same. It cuts the text
 // where a cut cannot alter pre-tokens.
 func (t *Tokenizer) EncodeParallel(text []byte, n int) []int32 {
-	var chunks [][]byte
-	var fixed []int32 // the added token behind each chunk, -1 for none
+	var chunks []chunk
 	t.segmenter.segments(text, 0, nil, func(dst []int32, part []byte) []int32 {
 		for len(part) > 0 {
 			end := t.split.safeBoundary(part, min(parallelChunk, len(part)))
-			chunks, fixed = append(chunks, part[:end]), append(fixed, -1)
+			chunks = append(chunks, chunk{part[:end], -1})
 			part = part[end:]
 		}
 		return dst
 	}, func(id int32) {
-		chunks, fixed = append(chunks, nil), append(fixed, id)
+		chunks = append(chunks, chunk{nil, id})
 	})
-	parts := t.EncodeBatch(chunks, n)
-	starts := make([]int, len(parts)+1)
-	for i, part := range parts {
-		if fixed[i] >= 0 {
-			parts[i] = append(part, fixed[i])
-		}
-		starts[i+1] = starts[i] + len(parts[i])
-	}
-	dst := make([]int32, starts[len(parts)])
-	inParallel(n, len(parts), func(next func() (int, bool)) {
+	out := joiner{dst: make([]int32, 0, len(text)/bytesPerToken), ready: make(map[int][]int32)}
+	inParallel(n, len(chunks), func(next func() (int, bool)) {
+		e := t.borrow()
+		var ids []int32
 		for i, ok := next(); ok; i, ok = next() {
-			copy(dst[starts[i]:], parts[i])
+			ids = e.appendText(ids[:0], chunks[i].text)
+			if chunks[i].added >= 0 {
+				ids = append(ids, chunks[i].added)
+			}
+			ids = out.put(i, ids)
 		}
+		t.giveBack(e)
 	})
-	return dst
+	return out.dst
+}
+
+// A chunk is a stretch of text, or one added token.
+type chunk struct {
+	text  []byte
+	added int32 // -1 for none
+}
+
+// A joiner puts the ids of chunks, which come in any order, one after the other.
+type joiner struct {
+	mu    sync.Mutex
+	dst   []int32
+	next  int             // the chunk that comes next in dst
+	ready map[int][]int32 // chunks that came too early
+}
+
+// put takes the ids of chunk i and returns memory for the ids of another.
+func (j *joiner) put(i int, ids []int32) []int32 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if i != j.next {
+		j.ready[i] = ids
+		return nil
+	}
+	j.dst = append(j.dst, ids...)
+	for j.next++; j.ready[j.next] != nil; j.next++ {
+		ids = j.ready[j.next]
+		delete(j.ready, j.next)
+		j.dst = append(j.dst, ids...)
+	}
+	return ids
 }
 
 // EncodeBatch encodes each text as AppendEncode(nil, text) does, by n goroutines, n ≤ 0 for GOMAXPROCS.
 func (t *Tokenizer) EncodeBatch(texts [][]byte, n int) [][]int32 {
 	out := make([][]int32, len(texts))
 	inParallel(n, len(texts), func(next func() (int, bool)) {
-		e := t.encoders.Get().(*encoder)
+		e := t.borrow()
 		for i, ok := next(); ok; i, ok = next() {
 			dst := make([]int32, 0, len(texts[i])/bytesPerToken)
 			out[i] = t.segmenter.segments(texts[i], 0, dst, e.appendText)
 		}
-		t.encoders.Put(e)
+		t.giveBack(e)
 	})
 	return out
 }
@@ -131,6 +160,24 @@ const maxCached = 15
 
 func newEncoder(t *Tokenizer) *encoder {
 	return &encoder{t: t, cache: make([]cached, 1<<cacheBits)}
+}
+
+// borrow returns an encoder for one goroutine to use, warm if there is one.
+func (t *Tokenizer) borrow() *encoder {
+	select {
+	case e := <-t.encoders:
+		return e
+	default:
+		return newEncoder(t)
+	}
+}
+
+// giveBack keeps e for others, unless there are as many idle ones as processors.
+func (t *Tokenizer) giveBack(e *encoder) {
+	select {
+	case t.encoders <- e:
+	default:
+	}
 }
 
 // appendText appends the ids of text without added tokens.

@@ -117,6 +117,38 @@ func TestTiktokenMerges(t *testing.T) {
 	}
 }
 
+// TestTiktokenSurvivesJSON: the public vocabularies, which leave gaps among their ids, come back from tokenizer.json.
+func TestTiktokenSurvivesJSON(t *testing.T) {
+	all, err := peers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"r50k_base", "cl100k_base"} {
+		tok := all[name].ours
+		back, err := ReadJSON(bytes.NewReader(tok.AppendJSON(nil)), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back.Fingerprint() != tok.Fingerprint() {
+			t.Errorf("%s: another tokenizer", name)
+		}
+		text := []byte("It's 12345 <|endoftext|> here<|endofprompt|>\n  ")
+		if got, want := back.AppendEncodeSpecial(nil, text), tok.AppendEncodeSpecial(nil, text); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: ids %v, want %v", name, got, want)
+		}
+	}
+}
+
+// TestCL100KTail: white space at the end of the text stays whole, as in tiktoken 0.14 and unlike tiktoken-go.
+func TestCL100KTail(t *testing.T) {
+	s := newSplitter(CL100K)
+	for text, want := range map[string]string{"a\n  ": "a|\n  ", "a\n\n  b": "a|\n\n| | b", "a \n": "a| \n", "  ": "  "} {
+		if got := strings.Join(splitAll(&s, []byte(text)), "|"); got != want {
+			t.Errorf("%q splits into %q, want %q", text, got, want)
+		}
+	}
+}
+
 // TestHeapMatchesScan merges the same words both ways.
 func TestHeapMatchesScan(t *testing.T) {
 	all, err := peers()
