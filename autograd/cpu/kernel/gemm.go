@@ -326,6 +326,7 @@ func (c *call) packB(dst []float32, p, i int) {
 // multiplyTask computes one panel of columns, or one block of rows, of the chunk.
 func (g *GEMM) multiplyTask(task, worker int) {
 	c := &g.call
+	defer g.workers[worker].forget()
 	if c.columns {
 		g.multiplyColumns(task, worker)
 		return
@@ -392,6 +393,10 @@ func (w *worker) setBlock(c *call, i int, a, b *float32, width int) {
 		t.bias = &args.Bias[0]
 	}
 }
+
+// forget drops the pointers to the caller's matrices, so that they neither keep
+// memory alive nor point to memory that was unmapped.
+func (w *worker) forget() { w.tile = tile{} }
 
 // compute runs the tile set by setBlock on rows and columns of C. Tiles that
 // overlap the border are computed aside and copied.

@@ -29,6 +29,7 @@ func (g *GEMM) mulSerial(worker int, args *Args) {
 			}
 		}
 	}
+	w.forget()
 	if args.Tile != nil {
 		args.Tile(0, args.M, 0, args.N, worker)
 	}
