@@ -76,6 +76,32 @@ func BenchmarkGEMM(b *testing.B) {
 	}
 }
 
+// BenchmarkGEMMISA compares the instruction sets on one product.
+func BenchmarkGEMMISA(b *testing.B) {
+	pool := NewPool(0)
+	defer pool.Close()
+	rng := rand.New(rand.NewPCG(1, 1))
+	a := Args{M: 256, N: 384, K: 384, TransB: true}
+	a.A, a.LDA = randomMatrix(rng, a.M, a.K, a.TransA, 0)
+	a.B, a.LDB = randomMatrix(rng, a.K, a.N, a.TransB, 0)
+	a.C, a.LDC = randomMatrix(rng, a.M, a.N, false, 0)
+	for _, isa := range Supported() {
+		g := NewGEMM(pool, isa)
+		for _, a.BF16 = range []bool{false, true} {
+			peak := MeasurePeakF32(pool, isa)
+			if a.BF16 {
+				peak = MeasurePeakBF16(pool, isa)
+			}
+			b.Run(fmt.Sprintf("%v/bf16=%v", isa, a.BF16), func(b *testing.B) {
+				best := bestTime(b, func() { g.Mul(&a) })
+				rate := 2 * float64(a.M) * float64(a.N) * float64(a.K) / best.Seconds() / 1e9
+				b.ReportMetric(rate, "GFLOP/s")
+				b.ReportMetric(100*rate/peak, "%peak")
+			})
+		}
+	}
+}
+
 // bestTime runs f b.N times and returns the shortest time, which other processes
 // on the machine disturb least.
 func bestTime(b *testing.B, f func()) time.Duration {
