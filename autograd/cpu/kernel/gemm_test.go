@@ -324,3 +324,13 @@ func TestBFloat16Packing(t *testing.T) {
 		}
 	}
 }
+
+func TestPeakIsPositive(t *testing.T) {
+	pool := NewPool(1)
+	defer pool.Close()
+	for _, isa := range Supported() {
+		if f, b := MeasurePeakF32(pool, isa), MeasurePeakBF16(pool, isa); f <= 0 || b <= 0 {
+			t.Errorf("%v: peaks of %v and %v GFLOP/s", isa, f, b)
+		}
+	}
+}

@@ -1,30 +1,35 @@
 package kernel
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	peakRounds = 200_000 // of a loop: about a millisecond
 	peakTrials = 25      // of which the fastest counts
 )
 
-// MeasurePeakF32 is the highest rate of float32 arithmetic that isa reaches on all
-// workers of pool at once, in GFLOP/s: multiply-adds on registers, each counting
-// as two operations. It takes some tens of milliseconds and wants an idle machine.
+// MeasurePeakF32 is the highest rate of float32 arithmetic of isa on all workers
+// of pool, in GFLOP/s: multiply-adds on registers, each counting as two
+// operations. All workers run at once; the fastest millisecond of any of them
+// times their number is the result, which other processes hardly disturb, but
+// which flatters a processor whose cores differ. It takes some tens of
+// milliseconds.
 func MeasurePeakF32(pool *Pool, isa ISA) float64 { return measurePeak(pool, isa.kernels(false)) }
 
 // MeasurePeakBF16 is MeasurePeakF32 for products of bfloat16 with float32 sums.
 func MeasurePeakBF16(pool *Pool, isa ISA) float64 { return measurePeak(pool, isa.kernels(true)) }
 
 func measurePeak(pool *Pool, kn kernels) float64 {
-	work := func(_, _ int) { kn.peak(peakRounds) }
-	best := 0.0
-	for range peakTrials {
+	times := make([]time.Duration, peakTrials*pool.Threads())
+	pool.For(len(times), func(task, _ int) {
 		start := time.Now()
-		pool.For(pool.Threads(), work)
-		rate := float64(pool.Threads()*peakRounds*kn.peakOps) / float64(time.Since(start).Nanoseconds())
-		best = max(best, rate)
-	}
-	return best
+		kn.peak(peakRounds)
+		times[task] = time.Since(start)
+	})
+	best := max(slices.Min(times), 1)
+	return float64(pool.Threads()*peakRounds*kn.peakOps) / float64(best.Nanoseconds())
 }
 
 // peakGeneric runs n rounds of 12 multiply-adds.
