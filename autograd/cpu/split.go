@@ -4,7 +4,7 @@ package cpu
 // another thread.
 const (
 	streamGrain = 16 << 10 // of a map that only moves and adds
-	mathGrain   = 4 << 10  // of a map with an exponential or a root
+	mathGrain   = 8 << 10  // of a map with an exponential or a root
 )
 
 // split returns a function that calls body for consecutive ranges of [0, n), at
