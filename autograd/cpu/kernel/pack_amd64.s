@@ -7,8 +7,8 @@
 // 128-bit lanes gives whole columns: 16 shuffles for 64 floats, two a cycle on Zen 4,
 // hence bound by the loads of the source. packAcross copies rows that are contiguous
 // across the panels, and prefetches 16 rows ahead because each row is another stream
-// (8 rows: 2 % slower on long K; 32 and 64: slower still; prefetching in packAlong, be
-// it the next rows or the next columns, gains nothing).
+// (8, 32 and 64 rows: 1-5 % slower on long K, near the noise; prefetching in packAlong,
+// be it the next rows or the next columns, gains nothing).
 // The BF16 variants convert two steps along K into one 32-bit element on the way.
 
 //go:build amd64 && !noasm

@@ -8,9 +8,8 @@
 // Both read each weight once and are bound by memory. BF16 converts the weights to
 // bfloat16 in registers; in axpy a permutation of words then pairs two rows.
 //
-// Four rows of dot that are neighbours and shorter than a page read memory at 9-14
-// GB/s, rows far apart at 23; prefetching the next rows by instruction makes both
-// slower. axpy over 4 rows of 4 KiB: 16 GB/s, over 8 rows of 16 KiB: 20.
+// On one core of a busy Zen 4: four rows of dot that are neighbours and shorter than a page read memory at 9-14
+// GB/s, long streams at 23; prefetching the next rows by instruction is slower. axpy over 4 rows of 4 KiB: 16 GB/s, over 8 rows of 16 KiB: 20.
 
 //go:build amd64 && !noasm
 
