@@ -11,7 +11,7 @@ func Reshape(x *Node, shape ...int) *Node {
 	if ir.Shape(shape).Size() != x.shape.Size() {
 		return g.fail("Reshape", "%s has %d elements, %s has %d", x.shape, x.shape.Size(), ir.Shape(shape), ir.Shape(shape).Size())
 	}
-	return g.apply(ir.Reshape, ir.Attrs{}, []*Node{x}, []spec{{append(ir.Shape(nil), shape...), x.dtype}}, []bool{x.dtype == ir.F32},
+	return g.apply(ir.Reshape, ir.Attrs{}, []*Node{x}, []spec{{append(ir.Shape{}, shape...), x.dtype}}, []bool{x.dtype == ir.F32},
 		func(o *op, in []*Node, _, dy *Node) []*Node { return []*Node{Reshape(dy, in[0].shape...)} })
 }
 

@@ -59,12 +59,14 @@ type question struct {
 
 // answer is the score of a line.
 type answer struct {
-	Line           int     `json:"line"`
-	LogLikelihood  float64 `json:"log_likelihood"` // nats, of the whole completion
-	PerToken       float64 `json:"per_token"`
-	PerByte        float64 `json:"per_byte"`
-	Tokens         int     `json:"tokens"`
-	Greedy         bool    `json:"greedy"` // greedy decoding gives this completion
+	Line          int     `json:"line"`
+	LogLikelihood float64 `json:"log_likelihood"` // nats, of the whole completion
+	PerToken      float64 `json:"per_token"`
+	PerByte       float64 `json:"per_byte"`
+	Tokens        int     `json:"tokens"`
+	Greedy        bool    `json:"greedy"` // greedy decoding gives this completion
+	// TokenLogprobs are the log-likelihoods of the completion's tokens, nats.
+	TokenLogprobs  []float32 `json:"token_logprobs"`
 	promptOverflow int
 }
 
@@ -217,6 +219,7 @@ func (s *scorer) score(q question) (answer, error) {
 	if err != nil {
 		return a, err
 	}
+	a.TokenLogprobs = append([]float32(nil), logs...)
 	for _, l := range logs {
 		a.LogLikelihood += float64(l)
 	}
