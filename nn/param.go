@@ -27,21 +27,28 @@ type Param struct {
 // z standard normal.
 type Init struct{ Value, Std float64 }
 
-// Initialize calls set with the first values of every parameter in turn; data
-// is reused between calls. Element i of a parameter is a function of (seed,
-// name, i) alone: neither other parameters nor the number of threads change
-// it. It stops at the first error of set.
-func Initialize(params []Param, seed uint64, set func(name string, data []float32) error) error {
+// initElements is the number of elements that Initialize hands over at a time:
+// memory does not grow with the model.
+const initElements = 1 << 20
+
+// Initialize calls set with the first values of every parameter in turn, a part
+// from offset on at a time; values is reused between calls. Element i of a
+// parameter is a function of (seed, name, i) alone: neither other parameters nor
+// the number of threads change it. It stops at the first error of set.
+func Initialize(params []Param, seed uint64, set func(name string, offset int, values []float32) error) error {
 	largest := 0
 	for _, p := range params {
 		largest = max(largest, p.Shape.Size())
 	}
-	buffer := make([]float32, largest)
+	buffer := make([]float32, min(largest, initElements))
 	for _, p := range params {
-		data := buffer[:p.Shape.Size()]
-		p.Init.fill(data, seed, p.Name)
-		if err := set(p.Name, data); err != nil {
-			return fmt.Errorf("initialise %s: %w", p.Name, err)
+		key := streamKey(seed, p.Name)
+		for offset := 0; offset < p.Shape.Size(); offset += len(buffer) {
+			values := buffer[:min(len(buffer), p.Shape.Size()-offset)]
+			p.Init.fill(values, key, offset)
+			if err := set(p.Name, offset, values); err != nil {
+				return fmt.Errorf("initialise %s: %w", p.Name, err)
+			}
 		}
 	}
 	return nil
@@ -50,20 +57,20 @@ func Initialize(params []Param, seed uint64, set func(name string, data []float3
 // fillBlock is the number of elements that a goroutine takes at a time.
 const fillBlock = 1 << 16
 
-func (in Init) fill(data []float32, seed uint64, name string) {
+// fill writes elements first, first+1, … of a parameter.
+func (in Init) fill(values []float32, key [2]uint32, first int) {
 	if in.Std == 0 {
-		for i := range data {
-			data[i] = float32(in.Value)
+		for i := range values {
+			values[i] = float32(in.Value)
 		}
 		return
 	}
-	key := streamKey(seed, name)
 	var wg sync.WaitGroup
 	limit := make(chan struct{}, runtime.GOMAXPROCS(0))
-	for start := 0; start < len(data); start += fillBlock {
+	for start := 0; start < len(values); start += fillBlock {
 		limit <- struct{}{}
 		wg.Go(func() {
-			in.fillNormal(data[start:min(start+fillBlock, len(data))], key, uint64(start))
+			in.fillNormal(values[start:min(start+fillBlock, len(values))], key, uint64(first+start))
 			<-limit
 		})
 	}

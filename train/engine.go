@@ -76,13 +76,13 @@ func (e *Engine) Programs() *Programs { return e.programs }
 
 // Initialize draws the initial parameters from the seed of the run.
 func (e *Engine) Initialize() error {
-	return nn.Initialize(e.model.Params(), e.cfg.Run.Seed, func(name string, values []float32) error {
+	return nn.Initialize(e.model.Params(), e.cfg.Run.Seed, func(name string, offset int, values []float32) error {
 		if e.store.Get("ema."+name) != nil {
-			if err := e.store.Write("ema."+name, values); err != nil {
+			if err := e.store.WriteAt("ema."+name, offset, values); err != nil {
 				return err
 			}
 		}
-		return e.store.Write(name, values)
+		return e.store.WriteAt(name, offset, values)
 	})
 }
 

@@ -212,7 +212,7 @@ func loadStates(store *exec.Store, file string, names []string, cure string) err
 	}
 	defer f.Close()
 	sort.Strings(names)
-	var buf []float32
+	buf := make([]float32, streamElements)
 	for _, name := range names {
 		t, ok := f.Tensor(name)
 		if !ok {
@@ -222,15 +222,17 @@ func loadStates(store *exec.Store, file string, names []string, cure string) err
 		if !st.Shape.Equal(t.Shape) {
 			return fmt.Errorf("%s: tensor %q has shape %v, the model wants %s: %s", file, name, t.Shape, st.Shape, cure)
 		}
-		if n := st.Shape.Size(); n > len(buf) {
-			buf = make([]float32, n)
-		}
-		values := buf[:st.Shape.Size()]
-		if err := t.CopyFloat32(values); err != nil {
-			return fmt.Errorf("%s: %w", file, err)
-		}
-		if err := store.Write(name, values); err != nil {
-			return err
+		size, width := st.Shape.Size(), t.DType.Size()
+		for off := 0; off < size; off += len(buf) {
+			values := buf[:min(len(buf), size-off)]
+			part := t
+			part.Shape, part.Data = []int{len(values)}, t.Data[off*width:(off+len(values))*width]
+			if err := part.CopyFloat32(values); err != nil {
+				return fmt.Errorf("%s: %w", file, err)
+			}
+			if err := store.WriteAt(name, off, values); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

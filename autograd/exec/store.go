@@ -93,14 +93,33 @@ func (s *Store) Read(name string, dst []float32) error {
 	return s.backend.Download(bytesOf(dst), st.region())
 }
 
+// WriteAt copies data into the elements from offset on, for a caller that fills
+// a large state through a small buffer.
+func (s *Store) WriteAt(name string, offset int, data []float32) error {
+	r, err := s.part(name, offset, len(data))
+	if err != nil {
+		return err
+	}
+	return s.backend.Upload(r, bytesOf(data))
+}
+
 // ReadAt copies the elements from offset on into dst, for a caller that streams
 // a large state through a small buffer.
 func (s *Store) ReadAt(name string, offset int, dst []float32) error {
-	st := s.state[name]
-	if st == nil || st.DType != ir.F32 || offset < 0 || offset+len(dst) > st.Shape.Size() {
-		return fmt.Errorf("state %q does not hold the elements [%d, %d)", name, offset, offset+len(dst))
+	r, err := s.part(name, offset, len(dst))
+	if err != nil {
+		return err
 	}
-	return s.backend.Download(bytesOf(dst), Region{Buffer: st.buf, Offset: int64(offset) * 4, Bytes: int64(len(dst)) * 4})
+	return s.backend.Download(bytesOf(dst), r)
+}
+
+// part is the region of n elements of a float32 state.
+func (s *Store) part(name string, offset, n int) (Region, error) {
+	st := s.state[name]
+	if st == nil || st.DType != ir.F32 || offset < 0 || offset+n > st.Shape.Size() {
+		return Region{}, fmt.Errorf("state %q does not hold the float32 elements [%d, %d)", name, offset, offset+n)
+	}
+	return Region{Buffer: st.buf, Offset: int64(offset) * 4, Bytes: int64(n) * 4}, nil
 }
 
 func (s *Store) check(name string, dtype ir.DType, n int) (*State, error) {

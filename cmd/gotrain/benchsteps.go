@@ -176,7 +176,7 @@ func (f *benchFlags) benchDecode(c *cobra.Command, out io.Writer, backend exec.B
 			return err
 		}
 	}
-	if err := nn.Initialize(model.Params(), 1, store.Write); err != nil {
+	if err := nn.Initialize(model.Params(), 1, store.WriteAt); err != nil {
 		return err
 	}
 	g, err := generate.New(model, store, generate.Config{BF16: f.precision == "bfloat16"})

@@ -30,7 +30,7 @@ func BenchmarkGPT2(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	if err := nn.Initialize(m.Params(), 1, store.Write); err != nil {
+	if err := nn.Initialize(m.Params(), 1, store.WriteAt); err != nil {
 		b.Fatal(err)
 	}
 	g, err := generate.New(m, store, generate.Config{})
@@ -62,7 +62,7 @@ func BenchmarkInitialize(b *testing.B) {
 	}
 	b.SetBytes(4 * nn.SizeOf(m).Params)
 	for b.Loop() {
-		if err := nn.Initialize(m.Params(), 1, func(string, []float32) error { return nil }); err != nil {
+		if err := nn.Initialize(m.Params(), 1, func(string, int, []float32) error { return nil }); err != nil {
 			b.Fatal(err)
 		}
 	}
