@@ -66,7 +66,9 @@ func (g *GEMM) mulBlocked() {
 	c := &g.call
 	args := c.args
 	c.columns = c.args.M <= residentRows && args.N > args.M
-	c.blockRows = min(max(roundUp(args.M/8, panelRows), 16), maxBlockRows)
+	// As many blocks as every worker can have the same number of, of like size.
+	blocks := roundUp(max(ceilDiv(args.M, maxBlockRows), min(8, ceilDiv(args.M, 16))), g.pool.Threads())
+	c.blockRows = max(roundUp(ceilDiv(args.M, blocks), panelRows), 16)
 	maxN := args.N
 	if !c.columns {
 		maxN = len(g.shared) / c.kn.steps(roundUp(min(args.K, c.chunk()), 16)) / c.kn.width * c.kn.width

@@ -72,9 +72,9 @@ func (a *Args) validate() {
 
 const (
 	blockSteps     = 384         // steps along K of a block; a panel of B then is 72 KiB
-	chunkSteps     = 3072        // steps along K that are packed at once
+	chunkSteps     = 4224        // steps along K that are packed at once
 	sharedFloats   = 1536 * 1024 // the packed operand that all workers read: 6 MiB
-	residentRows   = 288         // rows of A that are packed as a whole
+	residentRows   = 384         // rows of A that are packed as a whole
 	maxBlockRows   = 128         // rows of A that a worker packs for itself
 	smallProduct   = 1 << 17     // M·N·K below which one worker is faster than two
 	smallPack      = 8192        // elements below which one worker packs
