@@ -8,24 +8,23 @@ kills=${1:-200}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 CGO_ENABLED=0 go build -o "$tmp/gotrain" ./cmd/gotrain
-train() {
-  "$tmp/gotrain" pretrain --config configs/opticks.yaml --run "$1" --set train.steps=60 --set train.save_every=2 \
-    --set train.eval_every=20 --set train.eval_batches=2 --set train.batch=4 --set model.width=64 --set train.sample_tokens=4
-}
+flags=(pretrain --config configs/opticks.yaml --set train.steps=60 --set train.save_every=2 --set train.eval_every=20
+  --set train.eval_batches=2 --set train.batch=4 --set model.width=64 --set train.sample_tokens=4)
+train() { "$tmp/gotrain" "${flags[@]}" --run "$1" 2>"$tmp/log"; }
 bits() { cat "$1"/checkpoints/latest/{model,optimizer}.safetensors | sha256sum; }
-train "$tmp/whole" 2>/dev/null
+train "$tmp/whole"
 want=$(bits "$tmp/whole")
 killed=0 runs=0
 RANDOM=7
 while [ "$killed" -lt "$kills" ]; do
   run="$tmp/run-$runs"
   while :; do
-    train "$run" 2>"$tmp/log" &
+    "$tmp/gotrain" "${flags[@]}" --run "$run" 2>"$tmp/log" & # not the function: kill must reach gotrain itself
     pid=$!
     sleep "$(printf '0.%03d' $((RANDOM % 1000)))"
     if kill -KILL $pid 2>/dev/null; then killed=$((killed + 1)); fi
     if wait $pid 2>/dev/null; then break; fi
-    if [ "$killed" -ge "$kills" ]; then train "$run" 2>"$tmp/log"; break; fi
+    if [ "$killed" -ge "$kills" ]; then train "$run"; break; fi
   done
   if [ "$(bits "$run")" != "$want" ]; then
     echo "run $runs differs from the undisturbed one after $killed kills; its last log:"
