@@ -15,6 +15,7 @@ test:             ## all tests, without cgo, then without assembly and for arm64
 lint:             ## what CI checks before the tests
 	@test -z "$$(gofmt -l .)" || (gofmt -l .; echo "run gofmt -w on these files"; exit 1)
 	go vet ./...
+	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 bench:            ## this machine's kernels and steps against its peak
 	go run ./cmd/gotrain bench

@@ -111,10 +111,11 @@ func (f *sampleFlags) generate(c *cobra.Command, m *opened, g *generate.Generato
 			return err
 		}
 		emit = func(token int32) error {
-			if piece := m.Tokenizer.TokenBytes(token); len(piece) > 0 {
+			piece := m.Tokenizer.TokenBytes(token)
+			if len(piece) > 0 {
 				last = string(piece)
 			}
-			_, err := io.WriteString(out, string(m.Tokenizer.TokenBytes(token)))
+			_, err := out.Write(piece)
 			return err
 		}
 	}

@@ -23,13 +23,13 @@ type Options struct {
 type Reason string
 
 const (
-	Stopped Reason = "stop"    // a stop token, or Stop from emit
+	Stopped Reason = "stop"    // a stop token, or ErrStop from emit
 	Length  Reason = "length"  // MaxTokens
 	Full    Reason = "context" // the end of the context
 )
 
-// Stop, returned by emit, ends a text without an error.
-var Stop = errors.New("stop")
+// ErrStop, returned by emit, ends a text without an error.
+var ErrStop = errors.New("stop")
 
 // Result is the continuation of a prompt.
 type Result struct {
@@ -89,7 +89,7 @@ func (g *Generator) continueText(ctx context.Context, sampler *Sampler, result R
 		}
 		result.Tokens = append(result.Tokens, token)
 		if emit != nil {
-			if err := emit(token); errors.Is(err, Stop) {
+			if err := emit(token); errors.Is(err, ErrStop) {
 				result.Reason = Stopped
 				return result, nil
 			} else if err != nil {

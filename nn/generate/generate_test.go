@@ -214,12 +214,12 @@ func TestGenerateEnds(t *testing.T) {
 	emitted := 0
 	stopped = run(generate.Options{Sampling: sampling}, func(int32) error {
 		if emitted++; emitted == 3 {
-			return generate.Stop
+			return generate.ErrStop
 		}
 		return nil
 	})
 	if !slices.Equal(stopped.Tokens, all.Tokens[:3]) || stopped.Reason != generate.Stopped {
-		t.Errorf("Stop from emit: %+v, want %v", stopped, all.Tokens[:3])
+		t.Errorf("ErrStop from emit: %+v, want %v", stopped, all.Tokens[:3])
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	partial, err := g.Generate(ctx, prompt, generate.Options{Sampling: sampling}, func(int32) error { cancel(); return nil })
