@@ -1,0 +1,74 @@
+package ir
+
+import (
+	"strings"
+	"testing"
+)
+
+// add returns a program y = a + b with a as an input.
+func add() (*Program, *Instr) {
+	p := &Program{Name: "test"}
+	a, b, y := p.NewValue(Input, "a", F32, 2, 3), p.NewValue(State, "b", F32, 2, 3), p.NewValue(Temp, "", F32, 2, 3)
+	in := p.Emit(&Instr{Kind: Add, In: []*Value{a, b}, Out: []*Value{y}, Block: -1})
+	p.Outputs = []*Value{y}
+	return p, in
+}
+
+func TestVerify(t *testing.T) {
+	for name, tc := range map[string]struct {
+		spoil func(p *Program, in *Instr)
+		want  string
+	}{
+		"sound":          {func(*Program, *Instr) {}, ""},
+		"missing input":  {func(_ *Program, in *Instr) { in.In[1] = nil }, `input "b" is missing`},
+		"too few inputs": {func(_ *Program, in *Instr) { in.In = in.In[:1] }, "1 inputs, want 2"},
+		"use before definition": {func(p *Program, in *Instr) {
+			in.In[0] = p.NewValue(Temp, "", F32, 2, 3)
+		}, "used before it is defined"},
+		"defined twice":    {func(p *Program, in *Instr) { p.Emit(in) }, "defined twice"},
+		"foreign value":    {func(_ *Program, in *Instr) { in.In[0] = &Value{ID: 99, Shape: Shape{2, 3}} }, "not a value of the program"},
+		"undefined output": {func(p *Program, _ *Instr) { p.Outputs = append(p.Outputs, p.NewValue(Temp, "", F32, 1)) }, "an output is not defined"},
+		"unequal storage": {func(p *Program, in *Instr) {
+			v := p.NewValue(Temp, "", F32, 7)
+			v.Base = in.In[0]
+		}, "shares storage"},
+		"read after update": {func(p *Program, in *Instr) {
+			hyper := p.NewValue(Input, "hyper", F32, HyperLen)
+			update := &Instr{Kind: SGD, In: []*Value{in.In[1], in.In[0], nil, hyper, nil}, Block: -1}
+			p.Instrs = append([]*Instr{update}, p.Instrs...)
+		}, `reads state "b" after SGD`},
+	} {
+		p, in := add()
+		tc.spoil(p, in)
+		err := Verify(p)
+		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("%s: got %v, want %q", name, err, tc.want)
+		}
+	}
+}
+
+func TestDumpIsStable(t *testing.T) {
+	p, _ := add()
+	var b strings.Builder
+	if err := p.Dump(&b); err != nil {
+		t.Fatal(err)
+	}
+	const want = "program test\n  %0:f32(2, 3) = Add(a, b)\n  return %0\n"
+	if b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+}
+
+func TestEveryKindIsDescribed(t *testing.T) {
+	for k := Kind(1); k < NumKinds; k++ {
+		info := Kinds[k]
+		if info.Name == "" || info.Doc == "" || len(info.In) == 0 || len(info.Out)+len(info.Mutates) == 0 {
+			t.Errorf("kind %d is not described: %+v", k, info)
+		}
+		for _, o := range info.Overwrites {
+			if o[0] >= len(info.Out) || o[1] >= len(info.In) {
+				t.Errorf("%s: no such pair to overwrite: %v", info.Name, o)
+			}
+		}
+	}
+}
