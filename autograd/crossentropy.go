@@ -35,7 +35,7 @@ func CrossEntropy(logits, targets, norm *Node, cfg LossConfig) (loss, nll *Node)
 // minLogitRows keeps the chunk tall enough that the weight is read seldom.
 const (
 	logitElements = 4 << 20
-	minLogitRows  = 256
+	minLogitRows  = 128
 )
 
 // LinearCrossEntropy is CrossEntropy(x·wᵀ, …) with x (N, D), w (V, D), without

@@ -18,7 +18,7 @@ type machine struct {
 }
 
 // copyBytes is what measureMachine copies: more than caches hold.
-const copyBytes = 64 << 20
+const copyBytes = 24 << 20
 
 // measureMachine takes a few tenths of a second and wants an idle machine.
 func measureMachine(threads int) machine {
