@@ -42,7 +42,7 @@ func (t *Tokenizer) AppendEncodeSpecial(dst []int32, text []byte, allowed ...str
 
 // parallelChunk is the size of the pieces that EncodeParallel hands out: short enough to keep all workers busy to the end
 // and the ids of a piece in the processor's cache until they are copied.
-const parallelChunk = 128 << 10
+const parallelChunk = 32 << 10
 
 // EncodeParallel is AppendEncode(nil, text) by n goroutines, n ≤ 0 for GOMAXPROCS; the ids are the same. It cuts the text
 // where a cut cannot alter pre-tokens.
@@ -61,7 +61,7 @@ func (t *Tokenizer) EncodeParallel(text []byte, n int) []int32 {
 	out := joiner{dst: make([]int32, 0, len(text)/bytesPerToken), ready: make(map[int][]int32)}
 	inParallel(n, len(chunks), func(next func() (int, bool)) {
 		e := t.borrow()
-		var ids []int32
+		ids := make([]int32, 0, parallelChunk/bytesPerToken)
 		for i, ok := next(); ok; i, ok = next() {
 			ids = e.appendText(ids[:0], chunks[i].text)
 			if chunks[i].added >= 0 {
@@ -86,22 +86,26 @@ type joiner struct {
 	dst   []int32
 	next  int             // the chunk that comes next in dst
 	ready map[int][]int32 // chunks that came too early
+	spare [][]int32       // memory of chunks that were joined
 }
 
 // put takes the ids of chunk i and returns memory for the ids of another.
 func (j *joiner) put(i int, ids []int32) []int32 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if i != j.next {
-		j.ready[i] = ids
-		return nil
-	}
-	j.dst = append(j.dst, ids...)
-	for j.next++; j.ready[j.next] != nil; j.next++ {
-		ids = j.ready[j.next]
-		delete(j.ready, j.next)
+	j.ready[i] = ids
+	for ids, ok := j.ready[j.next]; ok; ids, ok = j.ready[j.next] {
 		j.dst = append(j.dst, ids...)
+		j.spare = append(j.spare, ids)
+		delete(j.ready, j.next)
+		j.next++
 	}
+	if len(j.spare) == 0 {
+		return make([]int32, 0, parallelChunk/bytesPerToken)
+	}
+	last := len(j.spare) - 1
+	ids = j.spare[last]
+	j.spare = j.spare[:last]
 	return ids
 }
 
