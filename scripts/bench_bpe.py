@@ -146,8 +146,8 @@ def table(binary, source, text, folder):
                 row(f"{what}, {name}, {threads} thread(s)", f"{ours['mb_per_s']:.1f}", f"{theirs['mb_per_s']:.1f}", "MB/s",
                     ours["mb_per_s"] / theirs["mb_per_s"], same and (single is None or single == ours["crc"]))
                 if single is not None:
-                    print(f"{'    two threads against one':44} {ours['mb_per_s'] / speed:9.2f}")
-                single, speed = ours["crc"], ours["mb_per_s"]
+                    print(f"{'    two threads against one':44} {ours['against_one']:9.2f}")
+                single = ours["crc"]
 
 
 if __name__ == "__main__":
