@@ -15,8 +15,7 @@
 // In reading order: [Save] writes a [Checkpoint]; [Latest] finds the newest good
 // one and sets damaged ones aside; [Verify] checks one without touching it.
 // [Writer] is Save in steps, for checkpoints that several processes write
-// together; [Saver] is Save in the background. [LockRun] keeps a second process
-// out of a run.
+// together. [LockRun] keeps a second process out of a run.
 //
 // The rule of a save: every file is written and synced in a temporary sibling,
 // the manifest last, then the directory is synced, renamed, and its parent

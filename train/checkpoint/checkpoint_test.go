@@ -171,30 +171,6 @@ func TestLockRun(t *testing.T) {
 	}
 }
 
-func TestSaver(t *testing.T) {
-	fsys := durableRun(t)
-	var got []string
-	s := NewSaver(fsys, "run", func(saved Saved, err error) {
-		got = append(got, fmt.Sprint(saved.Step, errors.Is(err, fs.ErrInvalid)))
-	})
-	check(t, s.Wait())
-	bad := Checkpoint{Step: 20, Files: []File{{"a", func(io.Writer) error { return fs.ErrInvalid }}}}
-	release := make(chan struct{})
-	slow := version{10, 0}.checkpoint()
-	slow.Files = append(slow.Files, File{"slow", func(io.Writer) error { <-release; return nil }})
-	s.Submit(slow) // returns while the save is in flight
-	close(release)
-	s.Submit(bad)
-	if err := s.Wait(); !errors.Is(err, fs.ErrInvalid) {
-		t.Fatalf("Wait = %v", err)
-	}
-	s.Submit(version{30, 0}.checkpoint())
-	check(t, s.Wait())
-	if want := []string{"10 false", "0 true", "30 false"}; !slices.Equal(got, want) {
-		t.Fatalf("reports %v, want %v", got, want)
-	}
-}
-
 // TestLatestDoesNotHideErrors: what could not be read is not taken for damage.
 func TestLatestDoesNotHideErrors(t *testing.T) {
 	fsys := durableRun(t)
