@@ -45,13 +45,19 @@ func NewEngine(cfg Config, model nn.Model, b exec.Backend) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, model: model, programs: programs, store: exec.NewStore(b)}
+	return newEngine(cfg, model, exec.NewStore(b), programs)
+}
+
+// newEngine binds programs, of which some may be nil, to the state in store.
+func newEngine(cfg Config, model nn.Model, store *exec.Store, programs *Programs) (*Engine, error) {
+	e := &Engine{cfg: cfg, model: model, programs: programs, store: store}
 	e.nll = make([]float32, cfg.Train.Batch*cfg.Model.Context)
 	e.positions = make([]int32, len(e.nll))
 	for i := range e.positions {
 		e.positions[i] = int32(i % cfg.Model.Context)
 	}
-	if e.arena, err = exec.NewArena(b, programs.Arena()); err != nil {
+	var err error
+	if e.arena, err = exec.NewArena(store.Backend(), programs.Arena()); err != nil {
 		return nil, err
 	}
 	for _, s := range []struct {

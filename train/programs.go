@@ -22,9 +22,7 @@ type Programs struct {
 // Compile plans every program that training cfg needs. workspace is the
 // scratch that the back end wants for an instruction.
 func Compile(cfg Config, model nn.Model, workspace func(*ir.Instr) int64) (*Programs, error) {
-	c := compiler{cfg: cfg, model: model, opt: plan.Options{
-		BF16: cfg.Precision == "bfloat16", Recompute: cfg.Train.Recompute, Workspace: workspace,
-	}}
+	c := newCompiler(cfg, model, workspace)
 	p := &Programs{}
 	if cfg.Train.Accumulate == 1 {
 		p.Step = c.train("step", autograd.GradTemp)
@@ -62,6 +60,12 @@ type compiler struct {
 	model nn.Model
 	opt   plan.Options
 	err   error
+}
+
+func newCompiler(cfg Config, model nn.Model, workspace func(*ir.Instr) int64) *compiler {
+	return &compiler{cfg: cfg, model: model, opt: plan.Options{
+		BF16: cfg.Precision == "bfloat16", Recompute: cfg.Train.Recompute, Workspace: workspace,
+	}}
 }
 
 func (c *compiler) shape() nn.Shape {

@@ -72,7 +72,7 @@ func Train(ctx context.Context, cfg Config, deps Deps) (Result, error) {
 	r := &run{cfg: cfg, deps: deps, savedStep: -1}
 	dir := cfg.Run.Dir
 	if deps.Resume == "none" {
-		if err := setAside(dir); err != nil {
+		if err := setAside(deps.FS, dir); err != nil {
 			return r.result, err
 		}
 	}
@@ -95,11 +95,17 @@ func Train(ctx context.Context, cfg Config, deps Deps) (Result, error) {
 	return r.result, err
 }
 
-// setAside renames an earlier run, so that nothing of it is lost.
-func setAside(dir string) error {
+// setAside renames an earlier run, so that nothing of it is lost. It fails while
+// another process trains into it.
+func setAside(fsys vfs.FS, dir string) error {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
+	lock, err := checkpoint.LockRun(fsys, dir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	for i := 1; ; i++ {
 		to := fmt.Sprintf("%s.%d", filepath.Clean(dir), i)
 		if _, err := os.Stat(to); errors.Is(err, os.ErrNotExist) {
@@ -180,8 +186,11 @@ func (r *run) findCheckpoint() (string, error) {
 // silently, or not fit.
 func (r *run) checkSame() error {
 	was, err := LoadConfig(ConfigPath(r.cfg.Run.Dir), nil)
-	if err != nil {
+	if errors.Is(err, os.ErrNotExist) {
 		return nil // a run that never came to its first step
+	}
+	if err != nil {
+		return err
 	}
 	now := r.cfg.Model.WithDefaults()
 	if now.Vocab == 0 {

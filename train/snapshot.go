@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"sort"
 
@@ -173,13 +172,11 @@ func jsonFile(name string, v any) checkpoint.File {
 
 // restore loads the checkpoint in dir into the engine.
 func (r *run) restore(dir string) error {
-	raw, err := os.ReadFile(filepath.Join(dir, StateFile))
+	state, err := ReadState(dir)
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(raw, &r.state); err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(dir, StateFile), err)
-	}
+	r.state = *state
 	store := r.engine.Store()
 	if err := LoadParams(store, filepath.Join(dir, ModelFile), r.model.Params()); err != nil {
 		return err

@@ -11,7 +11,6 @@ import (
 	"gotrain/data"
 	"gotrain/data/bpe"
 	"gotrain/train/checkpoint"
-	"gotrain/train/vfs"
 )
 
 // Encoder is a tokenizer as package data wants it: with the token that ends a
@@ -59,19 +58,7 @@ func (r *run) openTokenizer(ctx context.Context, from string) (*bpe.Tokenizer, e
 	if err != nil {
 		return nil, err
 	}
-	if err := vfs.MkdirAll(r.deps.FS, frozen); err != nil {
-		return nil, err
-	}
-	files, err := tokenizerFiles(t, r.cfg.Model.Context)
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range files {
-		if err := vfs.WriteFile(r.deps.FS, filepath.Join(frozen, f.Name), f.Write); err != nil {
-			return nil, err
-		}
-	}
-	return t, nil
+	return t, SaveTokenizer(r.deps.FS, frozen, t, r.cfg.Model.Context)
 }
 
 // MakeTokenizer loads or fits the tokenizer that cfg describes.

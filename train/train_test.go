@@ -357,3 +357,24 @@ func TestStepsDoNotAllocate(t *testing.T) {
 		t.Errorf("a step allocates %g times", allocs)
 	}
 }
+
+// TestRunInUseIsNotSetAside begins anew while another process holds the run.
+func TestRunInUseIsNotSetAside(t *testing.T) {
+	cfg := tinyConfig(t)
+	d := deps(t, 1)
+	mustTrain(t, cfg, d)
+	lock, err := checkpoint.LockRun(vfs.OS{}, cfg.Run.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Resume = "none"
+	if _, err := Train(context.Background(), cfg, d); err == nil {
+		t.Error("a run in use was set aside")
+	}
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	bits(t, cfg.Run.Dir)
+	mustTrain(t, cfg, d)
+	bits(t, cfg.Run.Dir+".1")
+}

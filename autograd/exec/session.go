@@ -123,9 +123,6 @@ func (s *Session) locate(values []*ir.Value) []Region {
 	return rs
 }
 
-// HasInput tells whether the plan reads an input of that name.
-func (s *Session) HasInput(name string) bool { _, ok := s.inputs[name]; return ok }
-
 // SetInts writes an int32 input. Inputs that the plan does not read are
 // ignored, so that one batch serves every program of a model.
 func (s *Session) SetInts(name string, data []int32) error { return setInput(s, name, data) }
@@ -195,7 +192,3 @@ func (s *Session) FindNonFinite() (*ir.Instr, error) {
 	}
 	return nil, nil
 }
-
-// Instruments returns the launches of the session with their instructions, for
-// profiling: calling them in order is Run without the final Sync.
-func (s *Session) Instruments() ([]*ir.Instr, []Launch) { return s.Plan.Program.Instrs, s.launch }
