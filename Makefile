@@ -1,5 +1,5 @@
 # The targets are the README's commands.
-.PHONY: build test lint train bench generate golden
+.PHONY: build test lint train bench generate golden build-cuda
 
 build:            ## one static binary in bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/gotrain ./cmd/gotrain
@@ -25,3 +25,6 @@ generate:         ## the assembly, from the avo programs beside it
 
 golden:           ## golden files from PyTorch and transformers, into testdata
 	scripts/golden.sh
+
+build-cuda:       ## the binary for NVIDIA GPUs in bin/, with what that needs fetched into build/
+	scripts/cuda/build.sh

@@ -2,6 +2,7 @@ package gotrain_test
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -19,7 +20,13 @@ var allowed = map[string][]string{
 	"autograd/cpu/kernel": {},
 	"autograd/cpu/vec":    {},
 	"autograd/cpu":        {"autograd/ir", "autograd/plan", "autograd/exec", "autograd/cpu/kernel", "autograd/cpu/vec"},
-	"autograd/optest":     {"autograd", "autograd/ir", "autograd/plan", "autograd/exec", "autograd/cpu"},
+	"autograd/optest":     {"autograd", "autograd/ir", "autograd/plan", "autograd/exec", "autograd/cpu", "cuda/backend"},
+
+	"cuda":                {},
+	"cuda/kernels":        {},
+	"cuda/kernels/source": {},
+	"cuda/sim":            {},
+	"cuda/backend":        {"cuda", "cuda/kernels", "autograd/ir", "autograd/plan", "autograd/exec"},
 
 	"data/bpe": {},
 	"data":     {"data/bpe"},
@@ -54,7 +61,18 @@ var soleImporter = map[string]string{
 }
 
 func TestArrows(t *testing.T) {
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	for _, tags := range []string{"", "gpu"} {
+		t.Run("tags="+tags, func(t *testing.T) { checkArrows(t, tags) })
+	}
+}
+
+// checkArrows reads the imports of the files that a build with the tags has.
+// With cgo switched on, go list reads the files that use it too; it compiles
+// none, so neither a C compiler nor cuda.h is needed.
+func checkArrows(t *testing.T, tags string) {
+	list := exec.Command("go", "list", "-tags="+tags, "-json=ImportPath,Imports", "./...")
+	list.Env = append(os.Environ(), "CGO_ENABLED=1")
+	out, err := list.Output()
 	if err != nil {
 		t.Fatal(err)
 	}

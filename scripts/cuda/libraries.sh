@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Makes what Go needs to compile and link with -tags gpu: cuda.h, and the trampolines to the shared libraries.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+scripts/cuda/toolkit.sh headers
+go run ./scripts/cuda/trampolines

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Fetches NVIDIA's compiler and headers, as Python packages of pinned versions, into build/cuda:
+#
+#   headers       cuda.h 12.8 (1 MB): the last that gorgonia.org/cu compiles against. Enough to build the binary.
+#   toolkit       nvcc 13.0 (104 MB): compiles the kernels. 13.0, since a driver of the 580 series refuses newer PTX.
+#   disassembler  nvdisasm 13.2 (the first one packaged): for scripts/cuda/report.sh.
+#
+# usage: scripts/cuda/toolkit.sh headers|toolkit|disassembler...
+# A folder that holds its packages already is left alone. PYTHON names the interpreter whose pip fetches.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+packages() {
+  case $1 in
+    headers) echo nvidia-cuda-runtime-cu12==12.8.90 ;;
+    toolkit) echo nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88 \
+      nvidia-cuda-runtime==13.0.96 nvidia-cuda-cccl==13.0.85 ;;
+    disassembler) echo nvidia-cuda-nvdisasm==13.2.51 ;;
+    *) echo "toolkit.sh: no part named $1; there are headers, toolkit and disassembler" >&2; return 2 ;;
+  esac
+}
+
+# complete FOLDER PACKAGE==VERSION...: whether pip has put all of them there.
+complete() {
+  local folder=$1 package
+  shift
+  for package in "$@"; do
+    local name=${package%%==*}
+    [ -d "$folder/${name//-/_}-${package##*==}.dist-info" ] || return 1
+  done
+}
+
+for part in "$@"; do
+  wanted=$(packages "$part")
+  # shellcheck disable=SC2086 # one word a package
+  if complete "build/cuda/$part" $wanted; then
+    continue
+  fi
+  echo "fetching $wanted into build/cuda/$part"
+  fresh=build/cuda/$part.new
+  rm -rf "$fresh"
+  # shellcheck disable=SC2086
+  "${PYTHON:-python3}" -m pip install --quiet --disable-pip-version-check --no-deps --target "$fresh" $wanted
+  rm -rf "build/cuda/$part"
+  mv "$fresh" "build/cuda/$part"
+done
