@@ -65,7 +65,7 @@ func (m *mlp) ours(t *testing.T) [3][]float32 {
 	b, err := cpu.New(cpu.Config{})
 	check(err)
 	defer b.Close()
-	pl, err := plan.Build(p, plan.Options{Workspace: b.Workspace})
+	pl, err := plan.Build(p, plan.Options{Target: b.Target()})
 	check(err)
 	store := exec.NewStore(b)
 	arena, err := exec.NewArena(b, pl.Arena)

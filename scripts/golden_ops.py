@@ -393,7 +393,12 @@ def optimizers():
         case("GradNorm", name, [hyper(lr, step, limit=limit)] + grads, [norm.view(1), factor.view(1)], MaxNorm=max_norm)
 
 
-for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers):
+def casts():
+    x = torch.cat([randn(40), torch.tensor([0.0, -0.0, 1.00390625, 1.01171875, 3.3e38, math.inf, -math.inf, 1e-40], dtype=torch.float64)])
+    case("Cast", "bf16 and back", [x], [x.float().bfloat16().double()])
+
+
+for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts):
     family()
 OUT.mkdir(parents=True, exist_ok=True)
 for kind, cases in CASES.items():

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"gotrain/autograd/ir"
 	"gotrain/data"
 	"gotrain/data/bpe"
 	"gotrain/nn"
@@ -18,7 +19,7 @@ import (
 type Config struct {
 	Run       RunConfig       `yaml:"run"`
 	Device    string          `yaml:"device"`    // auto, cpu, cuda, cuda:N
-	Precision string          `yaml:"precision"` // float32, bfloat16
+	Precision string          `yaml:"precision"` // float32, tf32, bfloat16
 	Threads   int             `yaml:"threads"`   // CPU threads, 0 = all cores; results do not depend on it
 	Model     nn.Config       `yaml:"model"`
 	Tokenizer TokenizerConfig `yaml:"tokenizer"`
@@ -113,7 +114,8 @@ func (c Config) Validate() error {
 	check(c.Run.Dir != "", "run.dir is empty; name the directory of the run")
 	check(c.Device == "auto" || c.Device == "cpu" || c.Device == "cuda" || strings.HasPrefix(c.Device, "cuda:"),
 		"device is %q; use auto, cpu, cuda or cuda:N", c.Device)
-	check(c.Precision == "float32" || c.Precision == "bfloat16", "precision is %q; use float32 or bfloat16", c.Precision)
+	_, known := precisions[c.Precision]
+	check(known, "precision is %q; use float32, tf32 or bfloat16", c.Precision)
 	check(c.Threads >= 0, "threads is %d; use 0 for all cores", c.Threads)
 	t := c.Train
 	check(t.Steps > 0, "train.steps is %d; use 1 or more", t.Steps)
@@ -167,3 +169,10 @@ func (c Config) stepTokens() int { return c.Train.Batch * c.Train.Accumulate * c
 
 // ConfigPath is the file of a run's resolved configuration.
 func ConfigPath(runDir string) string { return filepath.Join(runDir, "config.yaml") }
+
+// precisions maps the values of Precision to the operands of matrix products.
+var precisions = map[string]ir.DType{"float32": ir.F32, "tf32": ir.TF32, "bfloat16": ir.BF16}
+
+// Compute returns the operands of matrix products that Precision names. On the
+// CPU tf32 computes as float32 does.
+func (c Config) Compute() ir.DType { return precisions[c.Precision] }

@@ -41,7 +41,7 @@ type StepResult struct {
 // NewEngine allocates everything that training needs on b: after it, a step
 // allocates nothing. Parameters are zero until Initialize or Restore.
 func NewEngine(cfg Config, model nn.Model, b exec.Backend) (*Engine, error) {
-	programs, err := Compile(cfg, model, b.Workspace)
+	programs, err := Compile(cfg, model, b.Target())
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ type Evaluator struct{ engine *Engine }
 // NewEvaluator plans evaluations in batches of cfg.Train.Batch sequences of
 // cfg.Model.Context tokens.
 func NewEvaluator(cfg Config, model nn.Model, store *exec.Store) (*Evaluator, error) {
-	c := newCompiler(cfg, model, store.Backend().Workspace)
+	c := newCompiler(cfg, model, store.Backend().Target())
 	programs := &Programs{Eval: c.eval()}
 	if c.err != nil {
 		return nil, c.err

@@ -19,10 +19,9 @@ type Programs struct {
 	Eval                *plan.Plan // NLL of every target
 }
 
-// Compile plans every program that training cfg needs. workspace is the
-// scratch that the back end wants for an instruction.
-func Compile(cfg Config, model nn.Model, workspace func(*ir.Instr) int64) (*Programs, error) {
-	c := newCompiler(cfg, model, workspace)
+// Compile plans every program that training cfg needs for a back end.
+func Compile(cfg Config, model nn.Model, target plan.Target) (*Programs, error) {
+	c := newCompiler(cfg, model, target)
 	p := &Programs{}
 	if cfg.Train.Accumulate == 1 {
 		p.Step = c.train("step", autograd.GradTemp)
@@ -62,9 +61,9 @@ type compiler struct {
 	err   error
 }
 
-func newCompiler(cfg Config, model nn.Model, workspace func(*ir.Instr) int64) *compiler {
+func newCompiler(cfg Config, model nn.Model, target plan.Target) *compiler {
 	return &compiler{cfg: cfg, model: model, opt: plan.Options{
-		BF16: cfg.Precision == "bfloat16", Recompute: cfg.Train.Recompute, Workspace: workspace,
+		Compute: cfg.Compute(), Recompute: cfg.Train.Recompute, Target: target,
 	}}
 }
 

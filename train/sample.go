@@ -20,7 +20,7 @@ func (r *run) sample() error {
 	}
 	if r.generator == nil {
 		var err error
-		if r.generator, err = generate.New(r.model, r.engine.Store(), generate.Config{BF16: r.cfg.Precision == "bfloat16"}); err != nil {
+		if r.generator, err = generate.New(r.model, r.engine.Store(), generate.Config{Compute: r.cfg.Compute()}); err != nil {
 			return fmt.Errorf("sample: %w", err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"gotrain/autograd/cpu/vec"
 	"gotrain/autograd/exec"
 	"gotrain/autograd/ir"
+	"gotrain/autograd/plan"
 )
 
 // Config configures a Backend.
@@ -82,9 +83,12 @@ func (b *Backend) ISA() string { return b.vec.Name() }
 // Threads returns the number of threads, the caller included.
 func (b *Backend) Threads() int { return b.pool.Threads() }
 
-// Workspace returns the bytes of scratch that in needs while it runs. It grows
-// with the number of threads.
-func (b *Backend) Workspace(in *ir.Instr) int64 {
+// Target describes the back end to the planner. Workspaces grow with the number
+// of threads.
+func (b *Backend) Target() plan.Target { return plan.Target{Workspace: b.workspace} }
+
+// workspace returns the bytes of scratch that in needs while it runs.
+func (b *Backend) workspace(in *ir.Instr) int64 {
 	if f := binders[in.Kind].scratch; f != nil {
 		return 4 * int64(f(b, in))
 	}
@@ -137,11 +141,11 @@ func bytesOf(r exec.Region) []byte {
 	return r.Buffer.(*buffer).data[r.Offset:][:r.Bytes:r.Bytes]
 }
 
-// view returns a region as a slice of 4-byte elements, nil for the zero region.
-func view[T float32 | int32](r exec.Region) []T {
+// view returns a region as a slice, nil for the zero region.
+func view[T float32 | int32 | vec.BF16](r exec.Region) []T {
 	b := bytesOf(r)
-	if len(b) < 4 {
+	if len(b) == 0 {
 		return nil
 	}
-	return unsafe.Slice((*T)(unsafe.Pointer(&b[0])), len(b)/4)
+	return unsafe.Slice((*T)(unsafe.Pointer(&b[0])), len(b)/int(unsafe.Sizeof(T(0))))
 }

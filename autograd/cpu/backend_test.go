@@ -87,7 +87,7 @@ func lookup(t *testing.T, b *cpu.Backend) *exec.Session {
 	p.Emit(&ir.Instr{Kind: ir.Embedding, In: []*ir.Value{ids, table}, Out: []*ir.Value{y}, Path: "wte", Block: -1})
 	p.Emit(&ir.Instr{Kind: ir.MatMul, Attrs: ir.Attrs{TransB: true}, In: []*ir.Value{y, table, nil, nil, nil}, Out: []*ir.Value{z, nil}, Block: -1})
 	p.Outputs = []*ir.Value{z}
-	pl, err := plan.Build(p, plan.Options{Workspace: b.Workspace})
+	pl, err := plan.Build(p, plan.Options{Target: b.Target()})
 	if err != nil {
 		t.Fatal(err)
 	}

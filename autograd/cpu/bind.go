@@ -57,6 +57,7 @@ var binders = [ir.NumKinds]binder{
 	ir.Concat:        {bindConcat, nil},
 	ir.ReduceSum:     {bindReduceSum, scratchReduceSum},
 	ir.Broadcast:     {bindBroadcast, nil},
+	ir.Cast:          {bindCast, nil},
 
 	ir.GradNorm: {bindGradNorm, scratchGradNorm},
 	ir.AdamW:    {bindAdamW, nil},
@@ -92,13 +93,13 @@ func (b *Backend) Bind(in *ir.Instr, args exec.Args) (exec.Launch, error) {
 	}
 	for _, vs := range [][]*ir.Value{in.In, in.Out} {
 		for _, v := range vs {
-			if v != nil && v.DType == ir.BF16 {
-				return nil, fmt.Errorf("cpu: %s: bf16 values are not supported; use plan.Options.BF16, which keeps values in float32", in.Kind)
+			if v != nil && v.DType == ir.BF16 && in.Kind != ir.Cast {
+				return nil, fmt.Errorf("cpu: %s: bf16 values are not supported; build the plan with this back end's Target, which keeps values in float32", in.Kind)
 			}
 		}
 	}
-	if need := b.Workspace(in); args.Workspace.Bytes < need {
-		return nil, fmt.Errorf("cpu: %s needs %d bytes of workspace, has %d; build the plan with this back end's Workspace", in.Kind, need, args.Workspace.Bytes)
+	if need := b.workspace(in); args.Workspace.Bytes < need {
+		return nil, fmt.Errorf("cpu: %s needs %d bytes of workspace, has %d; build the plan with this back end's Target", in.Kind, need, args.Workspace.Bytes)
 	}
 	run := binders[in.Kind].bind(&call{b, in, args})
 	return func() {

@@ -26,7 +26,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer backend.Close()
-	p, err := plan.Build(program, plan.Options{Workspace: backend.Workspace})
+	p, err := plan.Build(program, plan.Options{Target: backend.Target()})
 	if err != nil {
 		log.Fatal(err)
 	}

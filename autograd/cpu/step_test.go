@@ -111,7 +111,7 @@ func newTrainer(tb testing.TB, b *cpu.Backend, c gptConfig, opt plan.Options) *t
 	}
 	p, err := c.train()
 	check(err)
-	opt.Workspace = b.Workspace
+	opt.Target = b.Target()
 	pl, err := plan.Build(p, opt)
 	check(err)
 	t := &trainer{store: exec.NewStore(b)}
@@ -201,7 +201,7 @@ func TestStepDoesNotAllocate(t *testing.T) {
 // the same bits.
 func TestStepThreads(t *testing.T) {
 	c := gptConfig{layers: 1, width: 96, heads: 3, length: 70, batch: 2, vocab: 130}
-	for _, opt := range []plan.Options{{}, {BF16: true}} {
+	for _, opt := range []plan.Options{{}, {Compute: ir.BF16}} {
 		var want []float32
 		for _, threads := range []int{1, 2, 3} {
 			for _, recompute := range []bool{false, true} {
@@ -226,7 +226,7 @@ func TestStepThreads(t *testing.T) {
 				}
 				for i := range want {
 					if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
-						t.Fatalf("%d threads, recompute %t, bf16 %t: value %d is %v, want the bits of %v", threads, recompute, opt.BF16, i, got[i], want[i])
+						t.Fatalf("%d threads, recompute %t, %s: value %d is %v, want the bits of %v", threads, recompute, opt.Compute, i, got[i], want[i])
 					}
 				}
 			}
@@ -246,16 +246,16 @@ func BenchmarkStep(b *testing.B) {
 		{"gpt2", gptConfig{layers: 12, width: 768, heads: 12, length: 64, batch: 4, vocab: 50257}},
 	} {
 		for _, compute := range []struct {
-			name string
-			bf16 bool
-		}{{"f32", false}, {"bf16", true}} {
+			name  string
+			dtype ir.DType
+		}{{"f32", ir.F32}, {"bf16", ir.BF16}} {
 			b.Run(c.name+"/"+compute.name, func(b *testing.B) {
 				back, err := cpu.New(cpu.Config{})
 				if err != nil {
 					b.Fatal(err)
 				}
 				defer back.Close()
-				tr := newTrainer(b, back, c.gptConfig, plan.Options{BF16: compute.bf16})
+				tr := newTrainer(b, back, c.gptConfig, plan.Options{Compute: compute.dtype})
 				b.ResetTimer()
 				for range b.N {
 					tr.step(b)

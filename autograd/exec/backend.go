@@ -6,14 +6,17 @@
 // not run at the same time.
 package exec
 
-import "gotrain/autograd/ir"
+import (
+	"gotrain/autograd/ir"
+	"gotrain/autograd/plan"
+)
 
 // Backend is a device: memory and one kernel for each ir.Kind.
 type Backend interface {
 	// Name is "cpu", "cuda:0", ….
 	Name() string
-	// Workspace returns the bytes of scratch that in needs while it runs.
-	Workspace(in *ir.Instr) int64
+	// Target is what plans for this back end must know of it.
+	Target() plan.Target
 	// Alloc returns zeroed memory aligned to plan.Align.
 	Alloc(bytes int64) (Buffer, error)
 	// Bind chooses the kernel of in and fixes its arguments. The Launch that
@@ -32,6 +35,21 @@ type Backend interface {
 
 // Launch starts a bound kernel.
 type Launch func()
+
+// Recorder is a Backend that can record launches and run them again as one, as
+// CUDA graphs do.
+type Recorder interface {
+	// Record calls launches, which start kernels only, and returns a Launch
+	// that repeats them.
+	Record(launches func()) (Launch, error)
+}
+
+// Grouper is a Backend that can bind consecutive instructions of one kind as one
+// launch, as the updates of all parameters.
+type Grouper interface {
+	Groups(kind ir.Kind) bool
+	BindGroup(ins []*ir.Instr, args []Args) (Launch, error)
+}
 
 // Buffer is memory of a backend.
 type Buffer interface{ Bytes() int64 }

@@ -2,7 +2,6 @@ package exec
 
 import (
 	"fmt"
-	"math"
 
 	"gotrain/autograd/ir"
 	"gotrain/autograd/plan"
@@ -13,7 +12,8 @@ type Session struct {
 	Plan    *plan.Plan
 	backend Backend
 	arena   *Arena
-	launch  []Launch // one per instruction
+	launch  []Launch // one per instruction; nil where an earlier one of its group does the work
+	whole   Launch   // all of them, where the back end can record
 	inputs  map[string]Region
 	regions []Region // by value ID
 }
@@ -48,18 +48,59 @@ func NewSession(p *plan.Plan, store *Store, arena *Arena) (*Session, error) {
 			return nil, fmt.Errorf("plan %s: %w", p.Program.Name, err)
 		}
 	}
-	for i, in := range p.Program.Instrs {
-		args := Args{In: s.locate(in.In), Out: s.locate(in.Out)}
-		if w := p.Workspaces[i]; w.Bytes > 0 {
-			args.Workspace = Region{Buffer: arena.buf, Offset: w.Offset, Bytes: w.Bytes}
-		}
-		launch, err := b.Bind(in, args)
+	s.launch = make([]Launch, len(p.Program.Instrs))
+	for i := 0; i < len(s.launch); {
+		n, err := s.bind(i)
 		if err != nil {
+			in := p.Program.Instrs[i]
 			return nil, fmt.Errorf("plan %s: instruction %d %s at %q: %w", p.Program.Name, i, in.Kind, in.Path, err)
 		}
-		s.launch = append(s.launch, launch)
+		i += n
+	}
+	s.whole = s.each
+	if r, ok := b.(Recorder); ok {
+		whole, err := r.Record(s.each)
+		if err != nil {
+			return nil, fmt.Errorf("plan %s: %w", p.Program.Name, err)
+		}
+		s.whole = whole
 	}
 	return s, b.Sync()
+}
+
+// bind binds instruction i, or the group that begins with it, and returns how
+// many these are.
+func (s *Session) bind(i int) (int, error) {
+	instrs := s.Plan.Program.Instrs
+	if g, ok := s.backend.(Grouper); ok && g.Groups(instrs[i].Kind) {
+		var args []Args
+		for n := i; n < len(instrs) && instrs[n].Kind == instrs[i].Kind; n++ {
+			args = append(args, s.args(n))
+		}
+		launch, err := g.BindGroup(instrs[i:i+len(args)], args)
+		s.launch[i] = launch
+		return len(args), err
+	}
+	launch, err := s.backend.Bind(instrs[i], s.args(i))
+	s.launch[i] = launch
+	return 1, err
+}
+
+func (s *Session) args(i int) Args {
+	in := s.Plan.Program.Instrs[i]
+	args := Args{In: s.locate(in.In), Out: s.locate(in.Out)}
+	if w := s.Plan.Workspaces[i]; w.Bytes > 0 {
+		args.Workspace = Region{Buffer: s.arena.buf, Offset: w.Offset, Bytes: w.Bytes}
+	}
+	return args
+}
+
+func (s *Session) each() {
+	for _, launch := range s.launch {
+		if launch != nil {
+			launch()
+		}
+	}
 }
 
 // place gives v its region; values that share storage follow their root.
@@ -143,9 +184,7 @@ func setInput[T float32 | int32](s *Session, name string, data []T) error {
 
 // Run executes the plan once and waits for it.
 func (s *Session) Run() error {
-	for _, launch := range s.launch {
-		launch()
-	}
+	s.whole()
 	return s.backend.Sync()
 }
 
@@ -159,13 +198,13 @@ func (s *Session) Output(i int, dst []float32) error {
 }
 
 // FindNonFinite runs the plan instruction by instruction and returns the first
-// whose float32 results hold a NaN or an infinity, or nil. It stops there, so
+// whose floating-point results hold a NaN or an infinity, or nil. It stops there, so
 // that instructions which update state after it do not run.
 func (s *Session) FindNonFinite() (*ir.Instr, error) {
 	var host []float32
 	for i, launch := range s.launch {
 		in := s.Plan.Program.Instrs[i]
-		if len(ir.Kinds[in.Kind].Mutates) > 0 {
+		if launch == nil || len(ir.Kinds[in.Kind].Mutates) > 0 {
 			continue
 		}
 		launch()
@@ -173,22 +212,32 @@ func (s *Session) FindNonFinite() (*ir.Instr, error) {
 			return nil, err
 		}
 		for _, v := range in.Out {
-			if v == nil || v.DType != ir.F32 || in.Kind == ir.GradNorm {
+			if v == nil || v.DType == ir.I32 || in.Kind == ir.GradNorm {
 				continue
 			}
-			if n := v.Shape.Size(); n > len(host) {
+			if n := (v.Bytes() + 3) / 4; n > int64(len(host)) {
 				host = make([]float32, n)
 			}
-			h := host[:v.Shape.Size()]
-			if err := s.backend.Download(bytesOf(h), s.regions[v.ID]); err != nil {
+			h := bytesOf(host)[:v.Bytes()]
+			if err := s.backend.Download(h, s.regions[v.ID]); err != nil {
 				return nil, err
 			}
-			for _, x := range h {
-				if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-					return in, nil
-				}
+			if !finite(h, v.DType) {
+				return in, nil
 			}
 		}
 	}
 	return nil, nil
+}
+
+// finite tells whether no element of x is a NaN or an infinity: all bits of the
+// exponent set.
+func finite(x []byte, d ir.DType) bool {
+	size := d.Size()
+	for upper := size - 2; upper < len(x); upper += size {
+		if uint16(x[upper+1])<<8|uint16(x[upper])|0x807f == 0xffff {
+			return false
+		}
+	}
+	return true
 }

@@ -42,6 +42,7 @@ const (
 	Concat
 	ReduceSum
 	Broadcast
+	Cast
 
 	GradNorm
 	AdamW
@@ -66,6 +67,11 @@ type Info struct {
 	Overwrites [][2]int
 	// Mutates lists the inputs (persistent state) that the kernel updates.
 	Mutates []int
+	// ElemIn and ElemOut list the arguments that have the element type of
+	// activations, F32 or BF16, all alike in one instruction. MatMul has two
+	// groups: a and b, and the rest, so that it can sum gradients of weights in
+	// float32. All other arguments are F32 or I32 always.
+	ElemIn, ElemOut []int
 	// Doc is the formula, in the shape legend of the package.
 	Doc string
 }
@@ -75,60 +81,82 @@ var Kinds = [NumKinds]Info{
 	Invalid: {Name: "Invalid"},
 
 	Embedding: {Name: "Embedding", In: []string{"ids", "table"}, Out: []string{"y"},
-		Doc: "y[n] = table[ids[n]]; ids (N) int32, table (V, D), y (N, D)"},
+		ElemOut: []int{0},
+		Doc:     "y[n] = table[ids[n]]; ids (N) int32, table (V, D), y (N, D)"},
 	EmbeddingBackward: {Name: "EmbeddingBackward", In: []string{"ids", "dy", "addend?"}, Out: []string{"dtable"},
+		ElemIn:     []int{1},
 		Overwrites: [][2]int{{0, 2}},
 		Doc:        "dtable[v] = addend[v] + Σ dy[n] over ids[n] = v, in the order of n"},
 	MatMul: {Name: "MatMul", In: []string{"a", "b", "bias?", "addend?", "pre?"}, Out: []string{"y", "pre?"},
+		ElemIn: []int{0, 1, 2, 3, 4}, ElemOut: []int{0, 1},
 		Overwrites: [][2]int{{0, 3}, {0, 4}},
 		Doc: "y = act(op(a)·op(b) + bias + addend), op transposes the last two axes under TransA, TransB; " +
 			"output pre is the argument of act; under ActBackward y = op(a)·op(b) ∘ act'(pre). Leading axes of a and b are equal batches"},
 	ColumnSum: {Name: "ColumnSum", In: []string{"x", "addend?"}, Out: []string{"y"},
+		ElemIn:     []int{0},
 		Overwrites: [][2]int{{0, 1}},
 		Doc:        "y[d] = addend[d] + Σ_n x[n, d]"},
 	LayerNorm: {Name: "LayerNorm", In: []string{"x", "w", "b?"}, Out: []string{"y", "mean", "rstd"},
+		ElemIn: []int{0}, ElemOut: []int{0},
 		Doc: "y = (x - mean)·rstd·w + b over the last axis, rstd = 1/√(var + Eps), biased variance; mean, rstd (N)"},
 	LayerNormBackward: {Name: "LayerNormBackward", In: []string{"x", "w", "mean", "rstd", "dy", "addend?"}, Out: []string{"dx", "dw", "db?"},
+		ElemIn: []int{0, 4, 5}, ElemOut: []int{0},
 		Overwrites: [][2]int{{0, 5}, {0, 4}, {0, 0}},
 		Doc:        "gradients of LayerNorm; dx += addend (N, D)"},
 	RMSNorm: {Name: "RMSNorm", In: []string{"x", "w"}, Out: []string{"y", "rstd"},
+		ElemIn: []int{0}, ElemOut: []int{0},
 		Doc: "y = x·rstd·w over the last axis, rstd = 1/√(mean(x²) + Eps); rstd (N)"},
 	RMSNormBackward: {Name: "RMSNormBackward", In: []string{"x", "w", "rstd", "dy", "addend?"}, Out: []string{"dx", "dw"},
+		ElemIn: []int{0, 3, 4}, ElemOut: []int{0},
 		Overwrites: [][2]int{{0, 4}, {0, 3}, {0, 0}},
 		Doc:        "gradients of RMSNorm; dx += addend (N, D)"},
-	Activation: {Name: "Activation", In: []string{"x"}, Out: []string{"y"}, Overwrites: [][2]int{{0, 0}},
+	Activation: {Name: "Activation", In: []string{"x"}, Out: []string{"y"},
+		ElemIn: []int{0}, ElemOut: []int{0}, Overwrites: [][2]int{{0, 0}},
 		Doc: "y = Act(x), elementwise"},
-	ActivationBackward: {Name: "ActivationBackward", In: []string{"x", "dy"}, Out: []string{"dx"}, Overwrites: [][2]int{{0, 1}, {0, 0}},
+	ActivationBackward: {Name: "ActivationBackward", In: []string{"x", "dy"}, Out: []string{"dx"},
+		ElemIn: []int{0, 1}, ElemOut: []int{0}, Overwrites: [][2]int{{0, 1}, {0, 0}},
 		Doc: "dx = dy·Act'(x)"},
-	SwiGLU: {Name: "SwiGLU", In: []string{"gate", "up"}, Out: []string{"y"}, Overwrites: [][2]int{{0, 0}, {0, 1}},
+	SwiGLU: {Name: "SwiGLU", In: []string{"gate", "up"}, Out: []string{"y"},
+		ElemIn: []int{0, 1}, ElemOut: []int{0}, Overwrites: [][2]int{{0, 0}, {0, 1}},
 		Doc: "y = gate·sigmoid(gate)·up"},
-	SwiGLUBackward: {Name: "SwiGLUBackward", In: []string{"gate", "up", "dy"}, Out: []string{"dgate", "dup"}, Overwrites: [][2]int{{0, 0}, {1, 1}},
+	SwiGLUBackward: {Name: "SwiGLUBackward", In: []string{"gate", "up", "dy"}, Out: []string{"dgate", "dup"},
+		ElemIn: []int{0, 1, 2}, ElemOut: []int{0, 1}, Overwrites: [][2]int{{0, 0}, {1, 1}},
 		Doc: "gradients of SwiGLU"},
-	RoPE: {Name: "RoPE", In: []string{"x", "table", "positions"}, Out: []string{"y"}, Overwrites: [][2]int{{0, 0}},
+	RoPE: {Name: "RoPE", In: []string{"x", "table", "positions"}, Out: []string{"y"},
+		ElemIn: []int{0}, ElemOut: []int{0}, Overwrites: [][2]int{{0, 0}},
 		Doc: "rotates the pairs (i, i+hd/2) of every head of x (N, Heads·hd) by the angle of its position; " +
 			"table (Tmax, hd) holds cos in the first half of a row and sin in the second; Inverse rotates back"},
 	Attention: {Name: "Attention", In: []string{"q", "k?", "v?", "qsegments?", "ksegments?"}, Out: []string{"y", "lse"},
+		ElemIn: []int{0, 1, 2}, ElemOut: []int{0},
 		Doc: "y = softmax(q·kᵀ·Scale + mask)·v per head; q, y (B·T, H·hd), k, v (B·S, G·hd), lse (B·H·T); " +
 			"Causal, Window and equal segments mask; under Packed q holds (q | k | v) in one row"},
 	AttentionBackward: {Name: "AttentionBackward", In: []string{"q", "k?", "v?", "qsegments?", "ksegments?", "y", "lse", "dy"}, Out: []string{"dq", "dk?", "dv?"},
+		ElemIn: []int{0, 1, 2, 5, 7}, ElemOut: []int{0, 1, 2},
 		Doc: "gradients of Attention; under Packed dq holds (dq | dk | dv) in one row"},
 	AttentionCached: {Name: "AttentionCached", In: []string{"q", "k", "v", "kcache", "vcache", "position"}, Out: []string{"y"},
+		ElemIn: []int{0, 1, 2}, ElemOut: []int{0},
 		Mutates: []int{3, 4},
 		Doc: "writes the T new rows of k, v at position[b] of the caches (B·S, G·hd) and attends causally to all rows so far; " +
 			"position (B) int32"},
-	Dropout: {Name: "Dropout", In: []string{"x", "rng"}, Out: []string{"y"}, Overwrites: [][2]int{{0, 0}},
+	Dropout: {Name: "Dropout", In: []string{"x", "rng"}, Out: []string{"y"},
+		ElemIn: []int{0}, ElemOut: []int{0}, Overwrites: [][2]int{{0, 0}},
 		Doc: "y = x·keep/(1-P), keep from Philox4x32-10 keyed by (seed, Site, step), counter = element index; " +
 			"rng (4) int32 = seed low, seed high, step low, step high"},
-	Softmax: {Name: "Softmax", In: []string{"x"}, Out: []string{"y"}, Overwrites: [][2]int{{0, 0}},
+	Softmax: {Name: "Softmax", In: []string{"x"}, Out: []string{"y"},
+		ElemIn: []int{0}, ElemOut: []int{0}, Overwrites: [][2]int{{0, 0}},
 		Doc: "softmax over the last axis"},
-	SoftmaxBackward: {Name: "SoftmaxBackward", In: []string{"y", "dy"}, Out: []string{"dx"}, Overwrites: [][2]int{{0, 1}},
+	SoftmaxBackward: {Name: "SoftmaxBackward", In: []string{"y", "dy"}, Out: []string{"dx"},
+		ElemIn: []int{0, 1}, ElemOut: []int{0}, Overwrites: [][2]int{{0, 1}},
 		Doc: "dx = y∘(dy - Σ dy∘y)"},
 	CrossEntropy: {Name: "CrossEntropy", In: []string{"logits", "targets", "norm"}, Out: []string{"loss", "nll", "lse"},
+		ElemIn: []int{0},
 		Doc: "nll[n] = lse[n] - logits[n, targets[n]], 0 where targets[n] < 0; " +
 			"loss = norm·Σ ((1-Smoothing)·nll + Smoothing·(lse - mean(logits)) + ZLoss·lse²); loss, norm (1)"},
-	CrossEntropyBackward: {Name: "CrossEntropyBackward", In: []string{"logits", "targets", "norm", "lse", "dloss"}, Out: []string{"dlogits"}, Overwrites: [][2]int{{0, 0}},
+	CrossEntropyBackward: {Name: "CrossEntropyBackward", In: []string{"logits", "targets", "norm", "lse", "dloss"}, Out: []string{"dlogits"},
+		ElemIn: []int{0}, ElemOut: []int{0}, Overwrites: [][2]int{{0, 0}},
 		Doc: "gradient of CrossEntropy's loss"},
 	LinearCrossEntropy: {Name: "LinearCrossEntropy", In: []string{"x", "w", "targets", "norm", "addend?"}, Out: []string{"loss", "nll", "dx?", "dw?"},
+		ElemIn: []int{0, 1}, ElemOut: []int{2},
 		Overwrites: [][2]int{{3, 4}},
 		Doc: "CrossEntropy of logits x·wᵀ, x (N, D), w (V, D), computed for Rows rows at a time so that the (N, V) logits never exist whole; " +
 			"dx, dw are the gradients of loss, dw += addend"},
@@ -137,28 +165,41 @@ var Kinds = [NumKinds]Info{
 	MSEBackward: {Name: "MSEBackward", In: []string{"x", "target", "dloss"}, Out: []string{"dx"}, Overwrites: [][2]int{{0, 0}},
 		Doc: "dx = 2(x - target)/n · dloss"},
 
-	Add: {Name: "Add", In: []string{"a", "b"}, Out: []string{"y"}, Overwrites: [][2]int{{0, 0}, {0, 1}},
+	Add: {Name: "Add", In: []string{"a", "b"}, Out: []string{"y"},
+		ElemIn: []int{0, 1}, ElemOut: []int{0}, Overwrites: [][2]int{{0, 0}, {0, 1}},
 		Doc: "y = a + b, same shapes"},
-	Mul: {Name: "Mul", In: []string{"a", "b"}, Out: []string{"y"}, Overwrites: [][2]int{{0, 0}, {0, 1}},
+	Mul: {Name: "Mul", In: []string{"a", "b"}, Out: []string{"y"},
+		ElemIn: []int{0, 1}, ElemOut: []int{0}, Overwrites: [][2]int{{0, 0}, {0, 1}},
 		Doc: "y = a∘b, same shapes"},
-	Scale: {Name: "Scale", In: []string{"x"}, Out: []string{"y"}, Overwrites: [][2]int{{0, 0}},
+	Scale: {Name: "Scale", In: []string{"x"}, Out: []string{"y"},
+		ElemIn: []int{0}, ElemOut: []int{0}, Overwrites: [][2]int{{0, 0}},
 		Doc: "y = Alpha·x"},
-	ScaleBy: {Name: "ScaleBy", In: []string{"x", "s"}, Out: []string{"y"}, Overwrites: [][2]int{{0, 0}},
+	ScaleBy: {Name: "ScaleBy", In: []string{"x", "s"}, Out: []string{"y"},
+		ElemIn: []int{0}, ElemOut: []int{0}, Overwrites: [][2]int{{0, 0}},
 		Doc: "y = s[0]·x, s (1)"},
 	Reshape: {Name: "Reshape", In: []string{"x"}, Out: []string{"y"},
+		ElemIn: []int{0}, ElemOut: []int{0},
 		Doc: "the same elements under another shape; shares x's storage and runs nothing"},
 	Transpose: {Name: "Transpose", In: []string{"x"}, Out: []string{"y"},
+		ElemIn: []int{0}, ElemOut: []int{0},
 		Doc: "y's axis i is x's axis Perm[i]"},
 	Slice: {Name: "Slice", In: []string{"x"}, Out: []string{"y"},
+		ElemIn: []int{0}, ElemOut: []int{0},
 		Doc: "y = x[Start:End] along Axis"},
 	SliceBackward: {Name: "SliceBackward", In: []string{"dy"}, Out: []string{"dx"},
+		ElemIn: []int{0}, ElemOut: []int{0},
 		Doc: "dx = dy at [Start:End] along Axis, 0 elsewhere"},
 	Concat: {Name: "Concat", In: []string{"x..."}, Out: []string{"y"},
+		ElemIn: []int{0}, ElemOut: []int{0},
 		Doc: "the inputs one after the other along Axis"},
 	ReduceSum: {Name: "ReduceSum", In: []string{"x"}, Out: []string{"y"},
+		ElemIn: []int{0}, ElemOut: []int{0},
 		Doc: "y = Alpha·Σ x over the axes where Axes is set, which stay with size 1"},
 	Broadcast: {Name: "Broadcast", In: []string{"x"}, Out: []string{"y"},
+		ElemIn: []int{0}, ElemOut: []int{0},
 		Doc: "y = Alpha·x, axes of size 1 repeated to y's shape"},
+	Cast: {Name: "Cast", In: []string{"x"}, Out: []string{"y"},
+		Doc: "y = x in y's dtype, to nearest even; F32 to BF16 or back, put in by the planner"},
 
 	GradNorm: {Name: "GradNorm", In: []string{"hyper", "g..."}, Out: []string{"norm", "clip"},
 		Doc: "norm = √Σ g² over all inputs; clip = min(1, MaxNorm/(norm + 1e-6)) (1 where MaxNorm = 0), " +

@@ -12,6 +12,9 @@ const (
 	F32 DType = iota
 	BF16
 	I32
+	// TF32 is F32 in memory; as Attrs.Compute it lets a back end round the
+	// operands of products to TensorFloat-32, 10 bits of mantissa.
+	TF32
 )
 
 // Size returns the bytes of one element.
@@ -22,8 +25,8 @@ func (d DType) Size() int {
 	return 4
 }
 
-// String returns the name used in dumps: f32, bf16, i32.
-func (d DType) String() string { return [...]string{"f32", "bf16", "i32"}[d] }
+// String returns the name used in dumps: f32, bf16, i32, tf32.
+func (d DType) String() string { return [...]string{"f32", "bf16", "i32", "tf32"}[d] }
 
 // Shape lists the sizes of a value's axes, the slowest first.
 type Shape []int
@@ -125,7 +128,7 @@ type Attrs struct {
 	TransA, TransB bool  // MatMul
 	Act            Act   // MatMul, Activation
 	ActBackward    bool  // MatMul
-	Compute        DType // MatMul, LinearCrossEntropy, Muon: F32 or BF16 operands, float32 accumulation
+	Compute        DType // MatMul, LinearCrossEntropy, Muon: F32, TF32 or BF16 operands, float32 accumulation
 
 	Eps float32 // norms, AdamW
 

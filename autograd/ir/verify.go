@@ -10,6 +10,7 @@ import (
 //   - every instruction has the inputs and outputs of its kind's Info;
 //   - a temp is defined once, before its uses;
 //   - a value that shares storage has its base's bytes;
+//   - arguments with an element type have the same one, the others are not bf16;
 //   - an output lists a value of the program that is defined;
 //   - state is not read after an instruction has mutated it, except by
 //     instructions that mutate it too.
@@ -33,6 +34,9 @@ func Verify(p *Program) error {
 			return fail("%v", err)
 		}
 		if err := checkArgs("output", Kinds[in.Kind].Out, in.Out); err != nil {
+			return fail("%v", err)
+		}
+		if err := checkElems(in); err != nil {
 			return fail("%v", err)
 		}
 		for j, v := range in.In {

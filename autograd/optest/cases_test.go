@@ -433,6 +433,9 @@ func shapeCases() []opCase {
 			opCase{name, ir.ReduceSum, attrs, []arg{normal(r.shape...)}, []ir.Shape{reduced}},
 			opCase{name, ir.Broadcast, ir.Attrs{Alpha: 0.5}, []arg{normal(reduced...)}, []ir.Shape{r.shape}})
 	}
+	for _, n := range []int{1, 7, 4099} {
+		list = append(list, opCase{fmt.Sprint(n), ir.Cast, ir.Attrs{}, []arg{wide(n)}, []ir.Shape{s(n)}})
+	}
 	return list
 }
 

@@ -22,6 +22,7 @@ var noGradient = map[ir.Kind]string{
 	ir.MSEBackward:          "gradient",
 	ir.ScaleBy:              "appears in gradients only",
 	ir.SliceBackward:        "gradient",
+	ir.Cast:                 "put in by the planner",
 	ir.GradNorm:             "optimizer",
 	ir.AdamW:                "optimizer",
 	ir.SGD:                  "optimizer",

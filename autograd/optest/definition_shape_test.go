@@ -111,3 +111,9 @@ func defineBroadcast(d *definition) {
 		d.out[0][i] = float64(d.c.attrs.Alpha) * d.in[0][position(from, index)]
 	}
 }
+
+func defineCast(d *definition) {
+	for i, x := range d.in[0] {
+		d.out[0][i] = float64(roundBF16(float32(x)))
+	}
+}

@@ -97,6 +97,7 @@ var definitions = [ir.NumKinds]func(d *definition){
 	ir.Concat:        defineConcat,
 	ir.ReduceSum:     defineReduceSum,
 	ir.Broadcast:     defineBroadcast,
+	ir.Cast:          defineCast,
 
 	ir.GradNorm: defineGradNorm,
 	ir.AdamW:    defineAdamW,

@@ -89,7 +89,7 @@ func TestGolden(t *testing.T) {
 			for _, g := range golden(t, kind) {
 				c, want := g.instruction(kind)
 				t.Run(b.name+"/"+c.String(), func(t *testing.T) {
-					got := runCase(t, opened, c, nan, noAlias)
+					got := runCase(t, opened, c, float32s, nan, noAlias)
 					if len(got) != len(want) {
 						t.Fatalf("%d results, want %d", len(got), len(want))
 					}

@@ -247,7 +247,7 @@ func (d *derivative) session(g *autograd.Graph, name string, outputs ...*node) *
 	p, err := g.Lower(name, outputs...)
 	d.check(err)
 	b := d.store.Backend()
-	pl, err := plan.Build(p, plan.Options{Workspace: b.Workspace})
+	pl, err := plan.Build(p, plan.Options{Target: b.Target()})
 	d.check(err)
 	arena, err := exec.NewArena(b, max(pl.Arena, plan.Align))
 	d.check(err)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"gotrain/autograd/cpu"
@@ -39,7 +40,10 @@ type backend struct {
 }
 
 // backends lists all implementations, the reference first.
-func backends() []backend {
+func backends() []backend { return append(cpuBackends(), cudaBackends()...) }
+
+// cpuBackends lists those of the CPU, the best last.
+func cpuBackends() []backend {
 	var all []backend
 	for _, isa := range cpu.ISAs() {
 		all = append(all, backend{"cpu-" + isa, func(threads int) (exec.Backend, error) {
@@ -47,6 +51,74 @@ func backends() []backend {
 		}})
 	}
 	return all
+}
+
+// elements are the dtypes of an instruction's two groups of element arguments.
+type elements [2]ir.DType
+
+var float32s = elements{ir.F32, ir.F32}
+
+func (e elements) String() string {
+	if e[0] == e[1] {
+		return e[0].String()
+	}
+	return e[0].String() + "-" + e[1].String()
+}
+
+// variants lists the element types with which c is to be run on b.
+func (c *opCase) variants(b exec.Backend) []elements {
+	info := ir.Kinds[c.kind]
+	switch {
+	case !b.Target().StoresBF16 || len(info.ElemIn)+len(info.ElemOut) == 0:
+		return []elements{float32s}
+	case c.kind == ir.MatMul && c.attrs.Act == ir.NoAct:
+		return []elements{float32s, {ir.BF16, ir.BF16}, {ir.BF16, ir.F32}}
+	}
+	return []elements{float32s, {ir.BF16, ir.BF16}}
+}
+
+// rounded returns c with the inputs that e stores in bfloat16 rounded to it.
+func (c *opCase) rounded(e elements) *opCase {
+	if e == float32s {
+		return c
+	}
+	r := *c
+	r.in = append([]arg(nil), c.in...)
+	for i := range r.in {
+		if !r.in[i].absent() && c.elem(e, i, false) == ir.BF16 {
+			floats := make([]float32, len(c.in[i].floats))
+			for j, x := range c.in[i].floats {
+				floats[j] = roundBF16(x)
+			}
+			r.in[i].floats = floats
+		}
+	}
+	return &r
+}
+
+// roundBF16 rounds to nearest even; infinities stay.
+func roundBF16(x float32) float32 {
+	b := math.Float32bits(x)
+	return math.Float32frombits((b + 0x7fff + b>>16&1) &^ 0xffff)
+}
+
+// elem returns the dtype of an argument.
+func (c *opCase) elem(e elements, position int, output bool) ir.DType {
+	if c.kind == ir.Cast && output {
+		return ir.BF16
+	}
+	info := ir.Kinds[c.kind]
+	list, names := info.ElemIn, info.In
+	if output {
+		list, names = info.ElemOut, info.Out
+	}
+	if !slices.Contains(list, min(position, len(names)-1)) {
+		return ir.F32
+	}
+	if c.kind == ir.MatMul && (output || position >= 2) {
+		return e[1]
+	}
+	return e[0]
 }
 
 func open(tb testing.TB, b backend, threads int) exec.Backend {
@@ -75,28 +147,45 @@ type bound struct {
 // noAlias is the value of pair for which nothing is computed in place.
 const noAlias = -1
 
-// bind builds and binds the program of c. With pair ≥ 0 the input of that pair
-// of ir.Info.Overwrites is a temp that dies at the instruction, and bind fails
-// unless the planner lets the output take its storage.
-func (c *opCase) bind(b exec.Backend, pair int) (*bound, error) {
+// bind builds and binds the program of c with elements e. With pair ≥ 0 the
+// input of that pair of ir.Info.Overwrites is a temp that dies at the
+// instruction, and bind fails unless the planner lets the output take its
+// storage. bfloat16 arguments are casts of float32 ones.
+func (c *opCase) bind(b exec.Backend, e elements, pair int) (*bound, error) {
 	info := ir.Kinds[c.kind]
 	p := &ir.Program{Name: c.String()}
 	in := &ir.Instr{Kind: c.kind, Attrs: c.attrs, Path: c.name, Block: -1}
+	var kept []*ir.Value
 	for i, a := range c.in {
-		in.In = append(in.In, c.value(p, i, a, pair >= 0 && info.Overwrites[pair][1] == i))
+		overwritten := pair >= 0 && info.Overwrites[pair][1] == i
+		v := c.value(p, i, a, overwritten && c.elem(e, i, false) == ir.F32)
+		if v != nil && c.elem(e, i, false) == ir.BF16 {
+			v = cast(p, v, ir.BF16)
+			if !overwritten {
+				kept = append(kept, v)
+			}
+		}
+		in.In = append(in.In, v)
 	}
 	r := &bound{store: exec.NewStore(b), c: c}
 	for i, shape := range c.out {
 		var v *ir.Value
 		if shape != nil {
-			v = p.NewValue(ir.Temp, "", ir.F32, shape...)
-			p.Outputs = append(p.Outputs, v)
+			v = p.NewValue(ir.Temp, "", c.elem(e, i, true), shape...)
 			r.outputs = append(r.outputs, i)
 		}
 		in.Out = append(in.Out, v)
 	}
 	p.Emit(in)
-	pl, err := plan.Build(p, plan.Options{Workspace: b.Workspace})
+	for _, v := range in.Out {
+		if v != nil {
+			p.Outputs = append(p.Outputs, cast(p, v, ir.F32))
+		}
+	}
+	for _, v := range kept {
+		p.Outputs = append(p.Outputs, cast(p, v, ir.F32)) // read after the instruction, so not overwritten
+	}
+	pl, err := plan.Build(p, plan.Options{Target: b.Target()})
 	if err != nil {
 		return nil, err
 	}
@@ -114,6 +203,16 @@ func (c *opCase) bind(b exec.Backend, pair int) (*bound, error) {
 	r.arena = exec.Region{Buffer: capture.last, Bytes: capture.last.Bytes()}
 	r.session, err = exec.NewSession(pl, r.store, arena)
 	return r, err
+}
+
+// cast returns v in dtype d.
+func cast(p *ir.Program, v *ir.Value, d ir.DType) *ir.Value {
+	if v.DType == d {
+		return v
+	}
+	y := p.NewValue(ir.Temp, "", d, v.Shape...)
+	p.Emit(&ir.Instr{Kind: ir.Cast, In: []*ir.Value{v}, Out: []*ir.Value{y}, Block: -1})
+	return y
 }
 
 // value declares input i. A temp is a copy of an input, made by a Concat of one
@@ -215,9 +314,9 @@ func (r *bound) run(b exec.Backend, fill float32) ([]result, error) {
 }
 
 // runCase binds and runs c once.
-func runCase(tb testing.TB, b exec.Backend, c *opCase, fill float32, pair int) []result {
+func runCase(tb testing.TB, b exec.Backend, c *opCase, e elements, fill float32, pair int) []result {
 	tb.Helper()
-	r, err := c.bind(b, pair)
+	r, err := c.bind(b, e, pair)
 	if err != nil {
 		tb.Fatal(err)
 	}

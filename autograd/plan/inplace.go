@@ -15,7 +15,7 @@ import (
 // An output that defines a state from nothing is the other way round: the
 // dying input moves into the state's storage, if nothing touches the state
 // between, so that a sum of gradients grows where it ends up.
-func inPlace(p *ir.Program, _ Options) {
+func inPlace(p *ir.Program, opt Options) {
 	lives := lifetimes(p)
 	touched := map[*ir.Value][]int{}
 	for i, in := range p.Instrs {
@@ -24,6 +24,9 @@ func inPlace(p *ir.Program, _ Options) {
 	for i, in := range p.Instrs {
 		for _, pair := range ir.Kinds[in.Kind].Overwrites {
 			out, x := in.Out[pair[0]], in.In[pair[1]]
+			if allowed := opt.Target.InPlace; allowed != nil && !allowed(in, pair[0], pair[1]) {
+				continue
+			}
 			if out == nil || x == nil || out.Base != nil || out.Bytes() != x.Bytes() ||
 				shared(in, pair[1]) || slices.ContainsFunc(in.In, func(v *ir.Value) bool { return v != nil && v.Root() == out }) {
 				continue

@@ -119,9 +119,9 @@ func (p *Plan) blocks(opt Options) []block {
 			blocks = append(blocks, block{life: l, bytes: align(v.Bytes()), slot: &p.Slots[id]})
 		}
 	}
-	if opt.Workspace != nil {
+	if opt.Target.Workspace != nil {
 		for i, in := range prog.Instrs {
-			if n := opt.Workspace(in); n > 0 {
+			if n := opt.Target.Workspace(in); n > 0 {
 				p.Workspaces[i].Bytes = n
 				blocks = append(blocks, block{life: life{i, i}, bytes: align(n), slot: &p.Workspaces[i]})
 			}

@@ -39,8 +39,12 @@ var Passes = []Pass{
 		Why: "clones the forward instructions of a block into its backward pass; after the fusions, so that the clones are fused alike"},
 	{Name: "prune", Run: dce,
 		Why: "dce again: drops the optional outputs of the first forward pass that only the backward pass read; also what the fusions orphaned"},
-	{Name: "precision", Run: precision, Skip: func(opt Options) bool { return !opt.BF16 },
-		Why: "marks the products that compute in bf16; after recompute, so that clones are marked alike"},
+	{Name: "precision", Run: precision, Skip: func(opt Options) bool { return opt.Compute == ir.F32 },
+		Why: "marks the products that compute in tf32 or bf16; after recompute, so that clones are marked alike"},
+	{Name: "storage", Run: storage, Skip: func(opt Options) bool { return opt.Compute != ir.BF16 || !opt.Target.StoresBF16 },
+		Why: "gives activations bfloat16 storage; after all that counts uses, because casts are uses"},
+	{Name: "chunk", Run: chunk, Skip: func(opt Options) bool { return opt.Target.LogitElements == 0 },
+		Why: "sets the rows of logits that the target holds at a time; before memory is laid out"},
 	{Name: "schedule", Run: schedule,
 		Why: "moves updates and weight gradients up, so that gradients and activations die early; when the set of instructions is final"},
 	{Name: "in-place", Run: inPlace,
@@ -62,15 +66,4 @@ func (pass Pass) apply(p *ir.Program, opt Options) error {
 		return fmt.Errorf("plan: after pass %s: %w\n%s", pass.Name, err, dump.String())
 	}
 	return nil
-}
-
-// precision sets Compute to BF16 on the kinds whose time goes into matrix
-// products. Values stay float32 in memory; the kernels round operands.
-func precision(p *ir.Program, _ Options) {
-	for _, in := range p.Instrs {
-		switch in.Kind {
-		case ir.MatMul, ir.LinearCrossEntropy, ir.Muon:
-			in.Compute = ir.BF16
-		}
-	}
 }

@@ -39,6 +39,9 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
+// passOptions is what the options of passCases are built with.
+var passOptions = Options{Compute: ir.BF16, Target: Target{StoresBF16: true, LogitElements: 300 * 1000}}
+
 // TestPasses compares the dumps before and after each pass with golden files.
 func TestPasses(t *testing.T) {
 	table := map[string]Pass{}
@@ -64,7 +67,7 @@ func TestPasses(t *testing.T) {
 				if !ok {
 					t.Fatalf("no pass %q", name)
 				}
-				if err := pass.apply(b.p, Options{}); err != nil {
+				if err := pass.apply(b.p, passOptions); err != nil {
 					t.Fatal(err)
 				}
 				fmt.Fprintf(&out, "\n# after %s\n", name)
@@ -85,7 +88,7 @@ func TestPasses(t *testing.T) {
 // TestReport compares the report of a small program with its golden file.
 func TestReport(t *testing.T) {
 	c := gptConfig{layers: 1, b: 2, t: 64, d: 64, heads: 4, v: 1000, tied: true, grads: "add", clip: true, update: true}
-	pl, err := Build(gpt(c), Options{Recompute: true, Workspace: workspaces})
+	pl, err := Build(gpt(c), Options{Recompute: true, Target: Target{Workspace: workspaces}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,6 +246,27 @@ var passCases = []passCase{
 	{"precision", []string{"precision"}, func(b *builder) {
 		x := b.x()
 		b.returns(b.scale(b.matmul(x, x, false, false, nil), 2))
+	}},
+	{"storage", []string{"storage"}, func(b *builder) {
+		hyper, w, u := b.input("hyper", ir.F32, ir.HyperLen), b.state("w", 4, 4), b.state("u", 4)
+		ids := b.input("ids", ir.I32, 4)
+		x := b.emit(ir.Embedding, ir.Attrs{}, []*ir.Value{b.temp(4, 4)}, ids, w)
+		y := b.matmul(x, w, false, false, u) // w is cast once, u as the result is stored
+		z := b.scale(y, 2)
+		dw := b.matmul(x, z, true, false, nil) // only the update reads it: float32
+		du := b.emit(ir.ColumnSum, ir.Attrs{}, []*ir.Value{b.temp(4)}, z, nil)
+		dz := b.matmul(z, w, false, true, nil)
+		de := b.emit(ir.EmbeddingBackward, ir.Attrs{}, []*ir.Value{b.temp(4, 4)}, ids, dz, nil)
+		sum := b.add(dw, de) // follows its inputs: float32
+		b.sgd(w, b.scale(sum, 3), hyper)
+		b.sgd(u, du, hyper)
+		r := b.emit(ir.Reshape, ir.Attrs{}, []*ir.Value{b.temp(16)}, z)
+		b.returns(r, b.unary(ir.Softmax, ir.Attrs{}, dz), b.matmul(z, z, false, false, nil))
+	}},
+	{"chunk", []string{"chunk"}, func(b *builder) {
+		x, w, targets, norm := b.state("x", 1000, 8), b.state("w", 1000, 8), b.input("targets", ir.I32, 1000), b.input("norm", ir.F32, 1)
+		loss := b.emit(ir.LinearCrossEntropy, ir.Attrs{Rows: 128}, []*ir.Value{b.temp(1), b.temp(1000), nil, nil}, x, w, targets, norm, nil)
+		b.returns(loss) // 300 rows fit: four chunks of 256
 	}},
 	{"schedule", []string{"schedule"}, func(b *builder) {
 		hyper, w, u := b.input("hyper", ir.F32, ir.HyperLen), b.state("w", 4, 4), b.state("u", 4, 4)

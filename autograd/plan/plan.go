@@ -24,18 +24,37 @@ import (
 
 // Options selects what the passes do.
 type Options struct {
-	// BF16 computes matrix products with bfloat16 operands and float32
-	// accumulation; everything stays float32 in memory.
-	BF16 bool
+	// Compute is the precision of matrix products: F32, TF32 or BF16 operands,
+	// float32 accumulation. Under BF16 a Target that stores bfloat16 keeps
+	// activations so; parameters, their gradients, optimizer state and
+	// statistics are float32 always.
+	Compute ir.DType
 	// Recompute drops the activations of each block (Instr.Block ≥ 0) after
 	// the forward pass and computes them again before the block's backward
 	// pass (Chen et al. 2016): memory grows with one block instead of all.
 	Recompute bool
 	// NoFuse leaves out the fusing passes; tests compare both.
 	NoFuse bool
-	// Workspace returns the bytes of scratch that a back end needs while in
+	// Target is the back end that the plan is for.
+	Target Target
+}
+
+// Target is what the planner must know of a back end. The zero Target is one
+// without wishes.
+type Target struct {
+	// Workspace returns the bytes of scratch that the back end needs while in
 	// runs. Nil means none.
 	Workspace func(in *ir.Instr) int64
+	// StoresBF16 tells that its kernels read and write bfloat16 activations.
+	StoresBF16 bool
+	// LogitElements is the number of logits that LinearCrossEntropy is to hold
+	// at a time; 0 leaves Attrs.Rows as the program has it.
+	LogitElements int
+	// InPlace tells whether output out of in may take the storage of input x
+	// where ir.Info.Overwrites allows it. Nil means always.
+	InPlace func(in *ir.Instr, out, x int) bool
+	// Reserved is what the back end allocates for itself, in bytes.
+	Reserved int64
 }
 
 // Slot is a place in the arena, in bytes; Offset is a multiple of Align.

@@ -41,7 +41,7 @@ func TestGPTSameBits(t *testing.T) {
 	for name, c := range gptCases() {
 		wantOuts, wantState := evaluate(gpt(c), nil)
 		for _, opt := range []Options{{}, {Recompute: true}, {NoFuse: true}, {Recompute: true, NoFuse: true}} {
-			opt.Workspace = workspaces
+			opt.Target.Workspace = workspaces
 			pl, err := Build(gpt(c), opt)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
@@ -64,7 +64,7 @@ func TestArenaReachesLive(t *testing.T) {
 	for name, c := range gptCases() {
 		c.layers, c.b, c.t, c.d, c.heads, c.v = 12, 4, 1024, 768, 12, 50304
 		for _, opt := range []Options{{}, {Recompute: true}} {
-			opt.Workspace = func(in *ir.Instr) int64 {
+			opt.Target.Workspace = func(in *ir.Instr) int64 {
 				if in.Kind == ir.LinearCrossEntropy {
 					return 100 << 20
 				}

@@ -16,7 +16,7 @@ func TestRandomProgramsSameBits(t *testing.T) {
 		opt := Options{
 			Recompute: rapid.Bool().Draw(t, "recompute"),
 			NoFuse:    rapid.Bool().Draw(t, "nofuse"),
-			Workspace: func(in *ir.Instr) int64 { return int64(in.Kind) % 3 * 70 },
+			Target:    Target{Workspace: func(in *ir.Instr) int64 { return int64(in.Kind) % 3 * 70 }},
 		}
 		wantOuts, wantState := evaluate(randomProgram(code), nil)
 		pl, err := Build(randomProgram(code), opt)
@@ -230,7 +230,7 @@ func TestCheckOverlapFinds(t *testing.T) {
 		x := b.scale(b.x(), 2)
 		y := b.matmul(x, x, false, false, nil)
 		b.returns(y)
-		pl, err := Build(b.p, Options{Workspace: func(*ir.Instr) int64 { return 64 }})
+		pl, err := Build(b.p, Options{Target: Target{Workspace: func(*ir.Instr) int64 { return 64 }}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/autograd/exec"
+	"gotrain/train"
 )
 
 // benchFlags choose what to measure.
@@ -147,7 +148,7 @@ func (f *benchFlags) benchKernels(c *cobra.Command, out io.Writer, backend exec.
 		if c.Context().Err() != nil {
 			return c.Context().Err()
 		}
-		seconds, err := timeKernel(k, backend, f.precision == "bfloat16", f.seconds/10)
+		seconds, err := timeKernel(k, backend, train.Config{Precision: f.precision}.Compute(), f.seconds/10)
 		if err != nil {
 			return fmt.Errorf("%s: %w", k.name, err)
 		}

@@ -155,10 +155,10 @@ type timed struct {
 }
 
 // timeKernel runs the instruction for about budget seconds.
-func timeKernel(k kernelCase, backend exec.Backend, bf16 bool, budget float64) (timed, error) {
+func timeKernel(k kernelCase, backend exec.Backend, compute ir.DType, budget float64) (timed, error) {
 	p := &ir.Program{Name: "bench"}
 	k.emit(p)
-	built, err := plan.Build(p, plan.Options{BF16: bf16, Workspace: backend.Workspace})
+	built, err := plan.Build(p, plan.Options{Compute: compute, Target: backend.Target()})
 	if err != nil {
 		return timed{}, err
 	}

@@ -179,7 +179,7 @@ func (f *benchFlags) benchDecode(c *cobra.Command, out io.Writer, backend exec.B
 	if err := nn.Initialize(model.Params(), 1, store.WriteAt); err != nil {
 		return err
 	}
-	g, err := generate.New(model, store, generate.Config{BF16: f.precision == "bfloat16"})
+	g, err := generate.New(model, store, generate.Config{Compute: train.Config{Precision: f.precision}.Compute()})
 	if err != nil {
 		return err
 	}

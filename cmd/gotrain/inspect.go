@@ -234,7 +234,7 @@ func inspectPlan(c *cobra.Command, cfg train.Config, program string, dump bool) 
 	if err != nil {
 		return usageError{err}
 	}
-	programs, err := train.Compile(cfg, model, backend.Workspace)
+	programs, err := train.Compile(cfg, model, backend.Target())
 	if err != nil {
 		return err
 	}

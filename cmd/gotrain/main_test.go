@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"gotrain/autograd/ir"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata")
@@ -155,7 +157,7 @@ func TestKernelCases(t *testing.T) {
 	}
 	defer backend.Close()
 	for _, k := range append(attention(1, 16, 2, 8), append(memoryBound(8, 16, 100), matMul(8, 12, 16, false, true), matMul(8, 12, 16, true, false))...) {
-		got, err := timeKernel(k, backend, false, 0)
+		got, err := timeKernel(k, backend, ir.F32, 0)
 		if err != nil {
 			t.Errorf("%s: %v", k.name, err)
 		}

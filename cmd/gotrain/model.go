@@ -36,9 +36,6 @@ type opened struct {
 
 func (o *opened) Close() error { return o.device.Close() }
 
-// bf16 tells whether matrices multiply in bfloat16.
-func (o *opened) bf16() bool { return o.Config.Precision == "bfloat16" }
-
 // open loads the model that the flags name.
 func (f *modelFlags) open() (*opened, error) {
 	if f.precision != "" && f.precision != "float32" && f.precision != "bfloat16" {

@@ -107,7 +107,7 @@ func makePlan(ctx context.Context, cfg train.Config, backend exec.Backend) (*pla
 	if err != nil {
 		return nil, usageError{err}
 	}
-	programs, err := train.Compile(cfg, model, backend.Workspace)
+	programs, err := train.Compile(cfg, model, backend.Target())
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +199,7 @@ func largestBatch(cfg train.Config, model nn.Model, backend exec.Backend, r *pla
 	total := func(batch int) (int64, error) {
 		c := cfg
 		c.Train.Batch = batch
-		programs, err := train.Compile(c, model, backend.Workspace)
+		programs, err := train.Compile(c, model, backend.Target())
 		if err != nil {
 			return 0, err
 		}

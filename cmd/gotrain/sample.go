@@ -93,7 +93,7 @@ func (f *sampleFlags) run(c *cobra.Command) error {
 	if limit := m.Config.Model.Context; len(prompt) >= limit {
 		return usagef("the prompt has %d tokens, the model's context is %d; shorten the prompt to %d tokens or fewer", len(prompt), limit, limit-1)
 	}
-	g, err := generate.New(m.Model, m.Store, generate.Config{BF16: m.bf16()})
+	g, err := generate.New(m.Model, m.Store, generate.Config{Compute: m.Config.Compute()})
 	if err != nil {
 		return err
 	}

@@ -190,7 +190,7 @@ type scorer struct {
 }
 
 func newScorer(m *opened) (*scorer, error) {
-	cfg := generate.Config{BF16: m.bf16()}
+	cfg := generate.Config{Compute: m.Config.Compute()}
 	s, err := generate.NewScorer(m.Model, m.Store, cfg)
 	if err != nil {
 		return nil, err

@@ -79,7 +79,7 @@ func forward(t *testing.T, m nn.Model, store *exec.Store, text []int32) []float3
 	if err != nil {
 		t.Fatal(err)
 	}
-	built, err := plan.Build(p, plan.Options{Workspace: store.Backend().Workspace})
+	built, err := plan.Build(p, plan.Options{Target: store.Backend().Target()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"gotrain/autograd"
 	"gotrain/autograd/exec"
+	"gotrain/autograd/ir"
 	"gotrain/autograd/plan"
 	"gotrain/nn"
 )
@@ -19,8 +20,8 @@ type Config struct {
 	// Context limits the tokens of a text, and with them the caches; 0 is the
 	// model's context, which it must not exceed.
 	Context int
-	// BF16 multiplies matrices in bfloat16; see plan.Options.
-	BF16 bool
+	// Compute is the precision of matrix products; see plan.Options.
+	Compute ir.DType
 }
 
 // Generator continues texts. Its caches are states of the store, so that one
@@ -101,7 +102,7 @@ func lower(graph *autograd.Graph, name string, output *autograd.Node, store *exe
 	if err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
 	}
-	built, err := plan.Build(p, plan.Options{BF16: cfg.BF16, Workspace: store.Backend().Workspace})
+	built, err := plan.Build(p, plan.Options{Compute: cfg.Compute, Target: store.Backend().Target()})
 	if err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
 	}

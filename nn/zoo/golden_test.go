@@ -86,7 +86,7 @@ func write(t *testing.T, store *exec.Store, m nn.Model, values func(nn.Param) []
 // session plans p and binds it to store with an arena of its own.
 func session(t *testing.T, store *exec.Store, p *ir.Program, opt plan.Options) *exec.Session {
 	t.Helper()
-	opt.Workspace = store.Backend().Workspace
+	opt.Target = store.Backend().Target()
 	built, err := plan.Build(p, opt)
 	if err != nil {
 		t.Fatal(err)

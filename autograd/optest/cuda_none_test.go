@@ -1,0 +1,5 @@
+//go:build !gpu
+
+package optest
+
+func cudaBackends() []backend { return nil }

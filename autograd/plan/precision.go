@@ -1,0 +1,171 @@
+package plan
+
+import "gotrain/autograd/ir"
+
+// precision sets Compute on the kinds whose time goes into matrix products.
+func precision(p *ir.Program, opt Options) {
+	for _, in := range p.Instrs {
+		switch in.Kind {
+		case ir.MatMul, ir.LinearCrossEntropy, ir.Muon:
+			in.Compute = opt.Compute
+		}
+	}
+}
+
+// minLogitRows is the least number of rows for which a product of logits is
+// worth its start.
+const minLogitRows = 128
+
+// chunk sets the rows of logits that LinearCrossEntropy holds at a time: as many
+// as the target allows, in chunks of equal size.
+func chunk(p *ir.Program, opt Options) {
+	for _, in := range p.Instrs {
+		if in.Kind != ir.LinearCrossEntropy {
+			continue
+		}
+		rows, vocabulary := in.In[0].Shape.Rows(), in.In[1].Shape[0]
+		most := max(minLogitRows, opt.Target.LogitElements/vocabulary)
+		chunks := (rows + most - 1) / most
+		in.Rows = min(rows, ((rows+chunks-1)/chunks+minLogitRows-1)/minLogitRows*minLogitRows)
+	}
+}
+
+// storage gives the element arguments of instructions bfloat16 storage:
+//
+//   - a result that only float32 arguments read, that is state, or that the
+//     host reads, stays float32 where MatMul can write it so and is cast
+//     otherwise. So gradients of parameters are float32.
+//   - Kinds that only move or add elements follow their inputs.
+//   - Parameters are cast once per program, at their first use; the master
+//     weights are the float32 state.
+func storage(p *ir.Program, _ Options) {
+	s := &storer{p: p, isOutput: outputs(p), elemUse: make([]bool, len(p.Values)), casts: map[castKey]*ir.Value{}}
+	s.findElemUses()
+	instrs := p.Instrs
+	p.Instrs = nil
+	for _, in := range instrs {
+		s.lower(in)
+	}
+}
+
+type castKey struct {
+	v *ir.Value
+	d ir.DType
+}
+
+type storer struct {
+	p        *ir.Program
+	isOutput []bool
+	elemUse  []bool // by value ID: an element argument reads it
+	casts    map[castKey]*ir.Value
+}
+
+// follows lists the kinds that compute in whatever type their inputs have.
+func follows(k ir.Kind) bool {
+	switch k {
+	case ir.Add, ir.Mul, ir.Scale, ir.ScaleBy, ir.Reshape, ir.Transpose, ir.Slice, ir.SliceBackward, ir.Concat, ir.ReduceSum, ir.Broadcast:
+		return true
+	}
+	return false
+}
+
+// findElemUses goes backward, because a kind that follows its inputs makes a use
+// of them only if its result has one.
+func (s *storer) findElemUses() {
+	for i := len(s.p.Instrs) - 1; i >= 0; i-- {
+		in := s.p.Instrs[i]
+		if follows(in.Kind) && !s.elemUse[in.Out[0].ID] {
+			continue
+		}
+		in.Elems(func(_ int, v **ir.Value) {
+			if !defines(in, *v) {
+				s.elemUse[(*v).ID] = true
+			}
+		})
+	}
+}
+
+func defines(in *ir.Instr, v *ir.Value) bool {
+	for _, out := range in.Out {
+		if out == v {
+			return true
+		}
+	}
+	return false
+}
+
+// lower emits in with its element type, casts before and behind it.
+func (s *storer) lower(in *ir.Instr) {
+	elem := [2]ir.DType{s.elemOf(in), ir.BF16}
+	if in.Kind == ir.MatMul && s.staysFloat(in.Out[0]) {
+		elem[1] = ir.F32
+	}
+	isElem := make([]bool, len(in.In))
+	for i := range in.In {
+		v := &in.In[i]
+		in.Elems(func(group int, e **ir.Value) {
+			if e == v {
+				isElem[i] = true
+				*v = s.cast(*v, elem[group], in)
+			}
+		})
+		if !isElem[i] && *v != nil && (*v).DType == ir.BF16 {
+			*v = s.cast(*v, ir.F32, in)
+		}
+	}
+	var behind []*ir.Instr
+	in.Elems(func(group int, v **ir.Value) {
+		out := *v
+		if !defines(in, out) || elem[group] != ir.BF16 {
+			return
+		}
+		if out.Class == ir.Temp && !s.isOutput[out.ID] {
+			out.DType = ir.BF16
+			return
+		}
+		*v = s.p.NewValue(ir.Temp, "", ir.BF16, out.Shape...)
+		out.Base = nil // a reshape's
+		behind = append(behind, castInstr(*v, out, in))
+	})
+	s.p.Emit(in)
+	s.p.Instrs = append(s.p.Instrs, behind...)
+}
+
+// elemOf decides the element type of group 0 of in.
+func (s *storer) elemOf(in *ir.Instr) ir.DType {
+	if !follows(in.Kind) {
+		return ir.BF16
+	}
+	var bf16, state bool
+	for _, v := range in.In {
+		bf16 = bf16 || v.DType == ir.BF16
+		state = state || v.Root().Class == ir.State
+	}
+	if bf16 || state && !s.staysFloat(in.Out[0]) {
+		return ir.BF16
+	}
+	return ir.F32
+}
+
+// staysFloat tells whether float32 readers alone want v.
+func (s *storer) staysFloat(v *ir.Value) bool {
+	return v.Root().Class == ir.State || s.isOutput[v.ID] || !s.elemUse[v.ID]
+}
+
+// cast returns v in dtype d, by an instruction before user when it must.
+func (s *storer) cast(v *ir.Value, d ir.DType, user *ir.Instr) *ir.Value {
+	if v.DType == d {
+		return v
+	}
+	key := castKey{v, d}
+	if s.casts[key] == nil {
+		y := s.p.NewValue(ir.Temp, v.Name, d, v.Shape...)
+		s.p.Emit(castInstr(v, y, user))
+		s.casts[key] = y
+	}
+	return s.casts[key]
+}
+
+func castInstr(x, y *ir.Value, user *ir.Instr) *ir.Instr {
+	return &ir.Instr{Kind: ir.Cast, In: []*ir.Value{x}, Out: []*ir.Value{y}, Path: user.Path, Backward: user.Backward, Block: -1}
+}
