@@ -60,8 +60,9 @@ type Target struct {
 // Slot is a place in the arena, in bytes; Offset is a multiple of Align.
 type Slot struct{ Offset, Bytes int64 }
 
-// Align is the alignment of every slot: a cache line and a ZMM register.
-const Align = 64
+// Align is the alignment of every slot: what cuBLASLt assumes of its operands;
+// a multiple of the cache line and of a ZMM register.
+const Align = 256
 
 // Plan is a program with its memory laid out. It is read-only after Build and
 // safe for concurrent use.

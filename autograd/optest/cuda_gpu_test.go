@@ -1,0 +1,29 @@
+//go:build gpu
+
+package optest
+
+import (
+	"errors"
+
+	"gotrain/autograd/exec"
+	cuda "gotrain/cuda/backend"
+)
+
+// cudaBackends lists the first device: a GPU or the simulator.
+func cudaBackends() []backend {
+	b, err := cuda.Open(0)
+	if err != nil {
+		panic(errors.Join(errors.New("the tag gpu wants a device: set LD_LIBRARY_PATH to the simulator's folder"), err))
+	}
+	kept := keptOpen{b, b.(exec.Recorder), b.(exec.Grouper)}
+	return []backend{{"cuda", func(int) (exec.Backend, error) { return kept, nil }}}
+}
+
+// keptOpen is one device for all tests.
+type keptOpen struct {
+	exec.Backend
+	exec.Recorder
+	exec.Grouper
+}
+
+func (keptOpen) Close() error { return nil }

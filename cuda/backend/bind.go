@@ -1,0 +1,288 @@
+//go:build gpu
+
+package backend
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"runtime"
+
+	"gotrain/autograd/exec"
+	"gotrain/autograd/ir"
+	"gotrain/cuda"
+	"gotrain/cuda/kernels"
+)
+
+// binders is the table of kernels, indexed by kind. A binder returns the closure
+// that starts the kernels of an instruction; what it allocates, it allocates
+// then.
+var binders = [ir.NumKinds]func(c *call) func(){
+	ir.Embedding:            bindEmbedding,
+	ir.EmbeddingBackward:    bindEmbeddingBackward,
+	ir.MatMul:               bindMatMul,
+	ir.ColumnSum:            bindColumnSum,
+	ir.LayerNorm:            bindLayerNorm,
+	ir.LayerNormBackward:    bindLayerNormBackward,
+	ir.RMSNorm:              bindRMSNorm,
+	ir.RMSNormBackward:      bindRMSNormBackward,
+	ir.Activation:           bindActivation,
+	ir.ActivationBackward:   bindActivationBackward,
+	ir.SwiGLU:               bindSwiGLU,
+	ir.SwiGLUBackward:       bindSwiGLUBackward,
+	ir.RoPE:                 bindRoPE,
+	ir.Attention:            bindAttention,
+	ir.AttentionBackward:    bindAttentionBackward,
+	ir.AttentionCached:      bindAttentionCached,
+	ir.Dropout:              bindDropout,
+	ir.Softmax:              bindSoftmax,
+	ir.SoftmaxBackward:      bindSoftmaxBackward,
+	ir.CrossEntropy:         bindCrossEntropy,
+	ir.CrossEntropyBackward: bindCrossEntropyBackward,
+	ir.LinearCrossEntropy:   bindLinearCrossEntropy,
+	ir.MSE:                  bindMSE,
+	ir.MSEBackward:          bindMSEBackward,
+
+	ir.Add:           bindAdd,
+	ir.Mul:           bindMul,
+	ir.Scale:         bindScale,
+	ir.ScaleBy:       bindScaleBy,
+	ir.Reshape:       bindReshape,
+	ir.Transpose:     bindTranspose,
+	ir.Slice:         bindSlice,
+	ir.SliceBackward: bindSliceBackward,
+	ir.Concat:        bindConcat,
+	ir.ReduceSum:     bindReduceSum,
+	ir.Broadcast:     bindBroadcast,
+	ir.Cast:          bindCast,
+
+	ir.GradNorm: bindGradNorm,
+	ir.Muon:     bindMuon,
+}
+
+// groupBinders is the table of the kinds that update many parameters in one
+// launch.
+var groupBinders = [ir.NumKinds]func(calls []*call) func(){
+	ir.AdamW: bindAdamW,
+	ir.SGD:   bindSGD,
+	ir.Lion:  bindLion,
+	ir.EMA:   bindEMA,
+}
+
+// call is an instruction with its arguments, while it is bound. The first error
+// of a helper sticks to it.
+type call struct {
+	*Backend
+	*ir.Instr
+	args exec.Args
+	held []exec.Buffer // device tables of the kernel
+	err  error
+}
+
+// in returns the address of input i, 0 when it is absent.
+func (c *call) in(i int) cuda.Ptr { return addr(c.args.In[i]) }
+
+// out returns the address of output i, 0 when it is absent.
+func (c *call) out(i int) cuda.Ptr { return addr(c.args.Out[i]) }
+
+// scratch returns the address of the instruction's workspace.
+func (c *call) scratch() cuda.Ptr { return addr(c.args.Workspace) }
+
+// elem returns the element type of the instruction.
+func (c *call) elem() ir.DType { return c.Elem(0) }
+
+// fail keeps the first error.
+func (c *call) fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+}
+
+// checks returns the two arguments of a kernel that reports indices outside
+// [0, limit): the address of the report and the number of this check.
+func (c *call) checks(what string, limit int) (cuda.Ptr, int32) {
+	c.Backend.faults = append(c.Backend.faults, indexFault{c.Instr, what, limit})
+	return c.Backend.fault, int32(len(c.Backend.faults))
+}
+
+// table returns device memory that holds words.
+func (c *call) table(words []uint64) cuda.Ptr {
+	buf, err := c.Alloc(int64(8 * max(len(words), 1)))
+	if err != nil {
+		c.fail(err)
+		return 0
+	}
+	c.held = append(c.held, buf)
+	host := make([]byte, 8*len(words))
+	for i, w := range words {
+		binary.LittleEndian.PutUint64(host[8*i:], w)
+	}
+	region := exec.Region{Buffer: buf, Bytes: int64(len(host))}
+	if err := c.Upload(region, host); err != nil {
+		c.fail(err)
+	}
+	return addr(region)
+}
+
+// launchElem is launch of the kernel for the element type: name_f32 or
+// name_bf16.
+func (c *call) launchElem(name string, grid, block cuda.Dim, shared int, args ...any) func() {
+	return c.launch(name+"_"+c.elem().String(), grid, block, shared, args...)
+}
+
+// launch returns the closure that starts a kernel. Arguments are cuda.Ptr,
+// int32, int64 and float32, as the kernel declares them; a wrong one is an error
+// of Bind.
+func (c *call) launch(name string, grid, block cuda.Dim, shared int, args ...any) func() {
+	k, err := c.kernel(name)
+	if err != nil {
+		c.fail(err)
+		return nil
+	}
+	slots, err := pack(name, args)
+	if err != nil {
+		c.fail(err)
+		return nil
+	}
+	if shared > 48<<10 {
+		if err := k.SetShared(shared); err != nil {
+			c.fail(err)
+			return nil
+		}
+	}
+	b := c.Backend
+	return func() { b.do(b.stream.Launch(k, grid, block, shared, slots)) }
+}
+
+// pack turns arguments into slots of 8 bytes and compares their types with the
+// kernel's parameters.
+func pack(name string, args []any) ([]cuda.Slot, error) {
+	signature := kernels.Signatures[name].Params
+	if len(args) != len(signature) {
+		return nil, fmt.Errorf("cuda: kernel %s takes %d arguments, got %d", name, len(signature), len(args))
+	}
+	slots := make([]cuda.Slot, len(args))
+	for i, a := range args {
+		var code byte
+		switch a := a.(type) {
+		case cuda.Ptr:
+			code, slots[i] = 'p', cuda.Slot(a)
+		case int32:
+			code, slots[i] = 'i', cuda.Slot(uint32(a))
+		case int64:
+			code, slots[i] = 'l', cuda.Slot(a)
+		case float32:
+			code, slots[i] = 'f', cuda.Slot(math.Float32bits(a))
+		}
+		if code != signature[i] {
+			return nil, fmt.Errorf("cuda: argument %d of kernel %s is a %T, want %q", i, name, a, signature[i])
+		}
+	}
+	return slots, nil
+}
+
+// kernel finds a kernel in the modules.
+func (b *Backend) kernel(name string) (*cuda.Kernel, error) {
+	if k := b.kernels[name]; k != nil {
+		return k, nil
+	}
+	module, ok := b.modules[kernels.Signatures[name].File]
+	if !ok {
+		return nil, fmt.Errorf("cuda: there is no kernel %s", name)
+	}
+	k, err := module.Kernel(name)
+	if err != nil {
+		return nil, err
+	}
+	b.kernels[name] = k
+	return k, nil
+}
+
+// product plans a matrix product.
+func (c *call) product(p cuda.Product) *cuda.Matmul {
+	m, err := c.blas.Plan(p)
+	if err != nil {
+		c.fail(err)
+	}
+	return m
+}
+
+// multiply returns the closure that starts a planned product.
+func (c *call) multiply(m *cuda.Matmul, a, b, addend, y, bias, aux cuda.Ptr) func() {
+	back := c.Backend
+	return func() { back.do(m.Launch(back.stream, a, b, addend, y, bias, aux)) }
+}
+
+// sequence returns the closure that runs steps one after the other.
+func sequence(steps ...func()) func() {
+	return func() {
+		for _, step := range steps {
+			if step != nil {
+				step()
+			}
+		}
+	}
+}
+
+// dtype is the cuBLASLt type of d.
+func dtype(d ir.DType) cuda.DType {
+	if d == ir.BF16 {
+		return cuda.BFloat16
+	}
+	return cuda.Float32
+}
+
+// Bind chooses the kernels of in and fixes their arguments.
+func (b *Backend) Bind(in *ir.Instr, args exec.Args) (exec.Launch, error) {
+	if b.Groups(in.Kind) {
+		return b.BindGroup([]*ir.Instr{in}, []exec.Args{args})
+	}
+	if in.Kind >= ir.NumKinds || binders[in.Kind] == nil {
+		return nil, fmt.Errorf("cuda: no kernel for %s", in.Kind)
+	}
+	c, err := b.call(in, args)
+	if err != nil {
+		return nil, err
+	}
+	run := binders[in.Kind](c)
+	return b.guard(run, []*call{c}), c.err
+}
+
+// Groups tells whether consecutive instructions of a kind are one launch.
+func (b *Backend) Groups(kind ir.Kind) bool { return kind < ir.NumKinds && groupBinders[kind] != nil }
+
+// BindGroup is Bind for instructions of one kind that Groups.
+func (b *Backend) BindGroup(ins []*ir.Instr, args []exec.Args) (exec.Launch, error) {
+	calls := make([]*call, len(ins))
+	for i, in := range ins {
+		c, err := b.call(in, args[i])
+		if err != nil {
+			return nil, err
+		}
+		calls[i] = c
+	}
+	run := groupBinders[ins[0].Kind](calls)
+	for _, c := range calls {
+		if c.err != nil {
+			return nil, c.err
+		}
+	}
+	return b.guard(run, calls), nil
+}
+
+func (b *Backend) call(in *ir.Instr, args exec.Args) (*call, error) {
+	if need := workspace(in); args.Workspace.Bytes < need {
+		return nil, fmt.Errorf("cuda: %s needs %d bytes of workspace, has %d; build the plan with this back end's Target", in.Kind, need, args.Workspace.Bytes)
+	}
+	return &call{Backend: b, Instr: in, args: args}, nil
+}
+
+// guard leaves out launches behind an error and keeps the buffers of calls.
+func (b *Backend) guard(run func(), calls []*call) exec.Launch {
+	return func() {
+		if b.err == nil {
+			run()
+		}
+		runtime.KeepAlive(calls)
+	}
+}

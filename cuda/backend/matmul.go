@@ -1,0 +1,85 @@
+//go:build gpu
+
+package backend
+
+import (
+	"errors"
+
+	"gotrain/autograd/ir"
+	"gotrain/cuda"
+)
+
+// productOf describes the product of in without an epilogue.
+func productOf(in *ir.Instr) cuda.Product {
+	y, a := in.Out[0].Shape, in.In[0].Shape
+	p := cuda.Product{
+		Batch: y[:len(y)-2].Size(), M: y[len(y)-2], N: y[len(y)-1], K: a[len(a)-1],
+		TransA: in.TransA, TransB: in.TransB, AB: dtype(in.Elem(0)), D: dtype(in.Elem(1)), TF32: in.Compute == ir.TF32,
+	}
+	if in.TransA {
+		p.K = a[len(a)-2]
+	}
+	if in.In[3] != nil {
+		p.Beta = 1
+	}
+	return p
+}
+
+// fused returns the epilogue that computes all of in behind its product, and
+// whether cuBLASLt has one: of the activations it knows GELU's approximation.
+func fused(in *ir.Instr) (cuda.Epilogue, bool) {
+	bias, pre := in.In[2] != nil, in.Out[1] != nil
+	switch {
+	case in.Act == ir.NoAct && bias:
+		return cuda.Bias, true
+	case in.Act == ir.NoAct:
+		return cuda.Plain, true
+	case in.Act != ir.GELUTanh:
+		return cuda.Plain, false
+	case in.ActBackward:
+		return cuda.DGELU, true
+	case bias && pre:
+		return cuda.GELUAuxBias, true
+	case bias:
+		return cuda.GELUBias, true
+	case pre:
+		return cuda.GELUAux, true
+	}
+	return cuda.GELU, true
+}
+
+// bindMatMul lets cuBLASLt do all of the instruction where it can, and else the
+// product with bias and addend, with the activation in a kernel behind it.
+func bindMatMul(c *call) func() {
+	p := productOf(c.Instr)
+	if epilogue, ok := fused(c.Instr); ok {
+		p.Epilogue = epilogue
+		m, err := c.blas.Plan(p)
+		if err == nil {
+			aux := c.out(1)
+			if c.ActBackward {
+				aux = c.in(4)
+			}
+			return c.multiply(m, c.in(0), c.in(1), c.in(3), c.out(0), c.in(2), aux)
+		}
+		if !errors.Is(err, cuda.ErrEpilogue) || c.Act == ir.NoAct {
+			c.fail(err)
+			return nil
+		}
+	}
+	p.Epilogue = cuda.Plain
+	if c.In[2] != nil {
+		p.Epilogue = cuda.Bias
+	}
+	y := c.out(0)
+	product := y // where the argument of the activation goes
+	if pre := c.out(1); pre != 0 {
+		product = pre
+	}
+	multiply := c.multiply(c.product(p), c.in(0), c.in(1), c.in(3), product, c.in(2), 0)
+	elements, act, suffix := int64(c.Out[0].Shape.Size()), int32(c.Act), "_"+c.Elem(1).String()
+	if c.ActBackward {
+		return sequence(multiply, c.launch("activation_backward"+suffix, elementGrid(elements), elementBlock, 0, c.in(4), y, y, elements, act))
+	}
+	return sequence(multiply, c.launch("activation"+suffix, elementGrid(elements), elementBlock, 0, product, y, elements, act))
+}

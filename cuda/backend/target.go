@@ -1,0 +1,56 @@
+package backend
+
+import (
+	"gotrain/autograd/ir"
+	"gotrain/autograd/plan"
+)
+
+// blasWorkspace is the scratch memory of cuBLASLt: what NVIDIA advises for
+// Hopper.
+const blasWorkspace = 32 << 20
+
+// logitElements bounds the logits that exist at a time: 512 MiB in bfloat16,
+// chunks of 5336 rows for GPT-2's vocabulary.
+const logitElements = 256 << 20
+
+// Target describes the CUDA back end to the planner. Workspaces depend on the
+// instruction alone, never on the card, so that results do not either.
+func Target() plan.Target {
+	return plan.Target{
+		Workspace: workspace, StoresBF16: true, LogitElements: logitElements,
+		InPlace: inPlace, Reserved: blasWorkspace + faultBytes,
+	}
+}
+
+// faultBytes is the device memory of the first fault of a kernel: code, row,
+// value.
+const faultBytes = 256
+
+// inPlace refuses MatMul to write its result over pre, which cuBLASLt reads.
+func inPlace(in *ir.Instr, out, x int) bool {
+	return in.Kind != ir.MatMul || x != 4
+}
+
+// workspaces gives the bytes of scratch of each kind that needs any.
+var workspaces = [ir.NumKinds]func(in *ir.Instr) int64{
+	ir.EmbeddingBackward:  scratchEmbeddingBackward,
+	ir.ColumnSum:          scratchColumnSum,
+	ir.LayerNormBackward:  scratchNormBackward,
+	ir.RMSNormBackward:    scratchNormBackward,
+	ir.Attention:          scratchAttention,
+	ir.AttentionBackward:  scratchAttentionBackward,
+	ir.AttentionCached:    scratchAttentionCached,
+	ir.CrossEntropy:       scratchCrossEntropy,
+	ir.LinearCrossEntropy: scratchLinearCrossEntropy,
+	ir.MSE:                scratchMSE,
+	ir.ReduceSum:          scratchReduceSum,
+	ir.GradNorm:           scratchGradNorm,
+	ir.Muon:               scratchMuon,
+}
+
+func workspace(in *ir.Instr) int64 {
+	if f := workspaces[in.Kind]; f != nil {
+		return f(in)
+	}
+	return 0
+}
