@@ -10,9 +10,10 @@ import (
 
 // Machine is what a forecast knows of the hardware; zero fields are unknown.
 type Machine struct {
-	FLOPS     float64 // measured peak of the run's precision, floating-point operations a second
-	FLOPS32   float64 // measured peak of float32
-	Bandwidth float64 // measured memory bandwidth, bytes a second
+	Peak      float64 // of arithmetic in the run's precision, floating-point operations a second
+	Products  float64 // what matrix products reach in the run's precision, floating-point operations a second
+	Attention float64 // what attention over long sequences reaches
+	Bandwidth float64 // of memory, bytes a second
 }
 
 // Forecast is what a run will take, known before it starts.
@@ -60,7 +61,7 @@ func Predict(cfg Config, model nn.Model, programs *Programs, m Machine) Forecast
 	f.TotalFLOPs = f.FLOPsPerToken * float64(f.TotalTokens)
 	f.ChinchillaNLL = chinchillaNLL(float64(f.Params), float64(f.TotalTokens))
 	f.ChinchillaTokens = chinchillaTokens(float64(f.Params))
-	if m.FLOPS > 0 && m.FLOPS32 > 0 && m.Bandwidth > 0 {
+	if m.Products > 0 && m.Attention > 0 && m.Bandwidth > 0 {
 		seconds := stepSeconds(cfg, programs, m)
 		f.StepMS, f.TokensPerS, f.Seconds = 1e3*seconds, float64(f.StepTokens)/seconds, seconds*float64(cfg.Train.Steps)
 	}
@@ -84,15 +85,9 @@ func chinchillaTokens(params float64) float64 {
 	return math.Pow(chinchillaBeta*chinchillaB*math.Pow(params, chinchillaAlpha)/(chinchillaAlpha*chinchillaA), 1/chinchillaBeta)
 }
 
-// productEfficiency is the fraction of peak that matrix products reach here.
-// Tiled attention reaches attentionEfficiency of the float32 peak, whatever the
-// precision, at long sequences and half of it at attentionHalf tokens (LOG.md
-// has the measurements).
-const (
-	productEfficiency   = 0.85
-	attentionEfficiency = 0.65
-	attentionHalf       = 64
-)
+// attentionHalf is the number of keys at which tiled attention reaches half of
+// its rate over long sequences (LOG.md has the measurements).
+const attentionHalf = 64
 
 // stepSeconds adds up the instructions of a step, each bound by arithmetic or
 // by memory (Williams et al. 2009, the roofline model).
@@ -106,7 +101,7 @@ func stepSeconds(cfg Config, programs *Programs, m Machine) float64 {
 func planSeconds(p *plan.Plan, m Machine) float64 {
 	var seconds float64
 	for _, in := range p.Program.Instrs {
-		flops, efficiency := instrFLOPs(in)
+		flops, rate := instrFLOPs(in, m)
 		var bytes float64
 		for _, vs := range [][]*ir.Value{in.In, in.Out} {
 			for _, v := range vs {
@@ -115,25 +110,21 @@ func planSeconds(p *plan.Plan, m Machine) float64 {
 				}
 			}
 		}
-		peak := m.FLOPS
-		if in.Kind == ir.Attention || in.Kind == ir.AttentionBackward {
-			peak = m.FLOPS32
-		}
-		seconds += max(flops/(peak*efficiency), bytes/m.Bandwidth)
+		seconds += max(flops/rate, bytes/m.Bandwidth)
 	}
 	return seconds
 }
 
 // instrFLOPs counts the multiplications and additions of an instruction that
-// matrix products do, and the efficiency to expect of them.
-func instrFLOPs(in *ir.Instr) (flops, efficiency float64) {
+// matrix products do, and the rate to expect of them.
+func instrFLOPs(in *ir.Instr, m Machine) (flops, rate float64) {
 	switch in.Kind {
 	case ir.MatMul:
 		inner := in.In[0].Shape.Cols()
 		if in.TransA {
 			inner = in.In[0].Shape[len(in.In[0].Shape)-2]
 		}
-		return 2 * float64(in.Out[0].Shape.Size()) * float64(inner), productEfficiency
+		return 2 * float64(in.Out[0].Shape.Size()) * float64(inner), m.Products
 	case ir.LinearCrossEntropy:
 		products := 1.0
 		for _, i := range []int{2, 3} {
@@ -141,7 +132,7 @@ func instrFLOPs(in *ir.Instr) (flops, efficiency float64) {
 				products++
 			}
 		}
-		return products * 2 * float64(in.In[0].Shape.Size()) * float64(in.In[1].Shape[0]), productEfficiency
+		return products * 2 * float64(in.In[0].Shape.Size()) * float64(in.In[1].Shape[0]), m.Products
 	case ir.Attention, ir.AttentionBackward:
 		rows := in.In[0].Shape[0]
 		keys := rows / in.Batch
@@ -155,7 +146,7 @@ func instrFLOPs(in *ir.Instr) (flops, efficiency float64) {
 		if in.Kind == ir.AttentionBackward {
 			flops *= 2.5
 		}
-		return flops, attentionEfficiency * float64(keys) / float64(keys+attentionHalf)
+		return flops, m.Attention * float64(keys) / float64(keys+attentionHalf)
 	}
-	return 0, 1
+	return 0, m.Products
 }

@@ -147,13 +147,13 @@ func (r *run) write(rec metrics.Record) {
 	}
 }
 
-// mfu is the fraction of the machine's measured peak that the model's own
-// arithmetic takes (Chowdhery et al. 2022), NaN when no peak was measured.
+// mfu is the fraction of the device's peak that the model's own
+// arithmetic takes (Chowdhery et al. 2022), NaN when the peak is not known.
 func (r *run) mfu(tokensPerS float64) float64 {
-	if r.deps.Machine.FLOPS == 0 {
+	if r.deps.Machine.Peak == 0 {
 		return math.NaN()
 	}
-	return tokensPerS * nn.FLOPsPerToken(r.model, r.cfg.Model.Context).Exact / r.deps.Machine.FLOPS
+	return tokensPerS * nn.FLOPsPerToken(r.model, r.cfg.Model.Context).Exact / r.deps.Machine.Peak
 }
 
 // evaluate scores the held-out text, if there is any, and shows a sample.

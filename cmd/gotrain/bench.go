@@ -51,12 +51,12 @@ Reference steps: ` + strings.Join(stepNames(), ", ") + ".",
 	c.Flags().BoolVar(&f.decode, "decode", false, "measure single-token decoding of GPT-2 124M only")
 	c.Flags().StringVar(&f.config, "config", "", "measure the step of a configuration `FILE` only, on random tokens")
 	c.Flags().StringArrayVar(&f.set, "set", nil, "with --config, override a key, `path.to.key=VALUE`; may be repeated")
-	c.Flags().StringVar(&f.precision, "precision", "float32", "of matrix products, `NAME` is float32 or bfloat16")
+	c.Flags().StringVar(&f.precision, "precision", "float32", "of matrix products, `NAME` is float32, tf32 or bfloat16")
 	c.Flags().StringVar(&f.device, "device", "auto", "device `NAME`: auto, cpu, cuda or cuda:N")
 	c.Flags().IntVar(&f.threads, "threads", 0, "`N` CPU threads, 0 for all cores")
 	c.Flags().Float64Var(&f.seconds, "seconds", 2, "`S` seconds for each step, a tenth of it for each kernel")
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
-	complete(c, "precision", fixed("float32", "bfloat16"))
+	complete(c, "precision", fixed(precisions...))
 	complete(c, "device", devices)
 	complete(c, "step", fixed(append(stepNames(), "all")...))
 	return c
@@ -73,8 +73,8 @@ type benchReport struct {
 }
 
 func (f *benchFlags) validate() error {
-	if f.precision != "float32" && f.precision != "bfloat16" {
-		return usagef("--precision is %q; use float32 or bfloat16", f.precision)
+	if !slices.Contains(precisions, f.precision) {
+		return usagef("--precision is %q; use float32, tf32 or bfloat16", f.precision)
 	}
 	if f.seconds <= 0 {
 		return usagef("--seconds is %g; use more than 0", f.seconds)
@@ -106,20 +106,19 @@ func (f *benchFlags) run(c *cobra.Command) error {
 	if err := f.validate(); err != nil {
 		return err
 	}
-	backend, err := openDevice(f.device, f.threads)
+	backend, device, err := openDevice(f.device, f.threads)
 	if err != nil {
 		return err
 	}
 	defer backend.Close()
 	name, _ := processor()
 	r := benchReport{Processor: name, Precision: f.precision, Kernels: []kernelResult{}, Steps: []stepTiming{}}
-	r.Machine = measureMachine(f.threads)
+	r.Machine = device.measure()
 	out := c.OutOrStdout()
 	if f.json {
 		out = io.Discard
 	}
-	fmt.Fprintf(out, "%s, %d threads, %s\npeak  %.1f GFLOP/s float32, %.1f GFLOP/s bfloat16, %.1f GB/s copied\n",
-		r.Processor, r.Machine.Threads, r.Machine.ISA, r.Machine.F32, r.Machine.BF16, r.Machine.Bandwidth)
+	fmt.Fprintf(out, "%s\npeak  %s\n", r.Processor, r.Machine)
 	all := len(f.steps) == 0 && !f.kernels && !f.decode && f.config == ""
 	if all || f.kernels {
 		if err := f.benchKernels(c, out, backend, &r); err != nil {
@@ -127,7 +126,7 @@ func (f *benchFlags) run(c *cobra.Command) error {
 		}
 	}
 	if all || len(f.steps) > 0 || f.config != "" {
-		if err := f.benchSteps(c, out, backend, &r); err != nil {
+		if err := f.benchSteps(c, out, backend, device, &r); err != nil {
 			return err
 		}
 	}

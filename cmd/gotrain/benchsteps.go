@@ -82,7 +82,7 @@ type stepTiming struct {
 	PlannedBytes   int64   `json:"planned_bytes"` // by gotrain plan, the process included
 }
 
-func (f *benchFlags) benchSteps(c *cobra.Command, out io.Writer, backend exec.Backend, r *benchReport) error {
+func (f *benchFlags) benchSteps(c *cobra.Command, out io.Writer, backend exec.Backend, d device, r *benchReport) error {
 	fmt.Fprintf(out, "\n%-8s %10s %-28s %9s %9s %9s  %s\n", "step", "parameters", "shape", "ms", "tokens/s", "GFLOP/s", "of the peak")
 	cases, err := f.chosenSteps()
 	if err != nil {
@@ -92,7 +92,7 @@ func (f *benchFlags) benchSteps(c *cobra.Command, out io.Writer, backend exec.Ba
 		if c.Context().Err() != nil {
 			return c.Context().Err()
 		}
-		t, err := f.timeSteps(s, backend)
+		t, err := f.timeSteps(s, backend, d)
 		if err != nil {
 			return fmt.Errorf("step %s: %w", s.name, err)
 		}
@@ -105,7 +105,7 @@ func (f *benchFlags) benchSteps(c *cobra.Command, out io.Writer, backend exec.Ba
 }
 
 // timeSteps trains on random tokens for about f.seconds.
-func (f *benchFlags) timeSteps(s stepCase, backend exec.Backend) (stepTiming, error) {
+func (f *benchFlags) timeSteps(s stepCase, backend exec.Backend, d device) (stepTiming, error) {
 	cfg := s.cfg
 	cfg.Precision = f.precision
 	model, err := zoo.New(cfg.Model)
@@ -133,7 +133,7 @@ func (f *benchFlags) timeSteps(s stepCase, backend exec.Backend) (stepTiming, er
 	}
 	median := middle(times).Seconds()
 	t := stepTiming{Name: s.name, Params: nn.SizeOf(model).Params, Batch: rows, Context: c.Context, Vocab: c.Vocab, Steps: len(times),
-		StepMS: 1e3 * median, TokensPerS: float64(rows*c.Context) / median, PlannedBytes: planMemory(engine.Programs(), f.threads, base).Total}
+		StepMS: 1e3 * median, TokensPerS: float64(rows*c.Context) / median, PlannedBytes: planMemory(engine.Programs(), d, base).Total}
 	t.GFLOPS = t.TokensPerS * nn.FLOPsPerToken(model, c.Context).Exact / 1e9
 	return t, nil
 }

@@ -1,19 +1,114 @@
 package main
 
 import (
+	"strconv"
 	"strings"
 
 	"gotrain/autograd/cpu"
 	"gotrain/autograd/exec"
+	"gotrain/autograd/plan"
+	"gotrain/cuda/backend"
 )
 
-// openDevice returns the back end that a --device value names.
-func openDevice(name string, threads int) (exec.Backend, error) {
+// device is what a --device value names: the CPU, or a GPU.
+type device struct {
+	threads int           // of the CPU
+	gpu     int           // counted from 0
+	card    *backend.Card // of the GPU; nil is the CPU
+}
+
+// findDevice reads a --device value. auto is the first GPU where the binary has
+// CUDA and the machine a device, else the CPU.
+func findDevice(name string, threads int) (device, error) {
+	d := device{threads: threads}
 	switch {
-	case name == "auto", name == "cpu":
-		return cpu.New(cpu.Config{Threads: threads})
-	case name == "cuda", strings.HasPrefix(name, "cuda:"):
-		return nil, usagef("device %s: this binary was built for the CPU; use --device cpu", name)
+	case name == "cpu":
+		return d, nil
+	case name == "auto":
+		if card, err := backend.CardAt(0); err == nil {
+			d.card = &card
+		}
+		return d, nil
+	case name != "cuda":
+		number, ok := strings.CutPrefix(name, "cuda:")
+		n, err := strconv.Atoi(number)
+		if !ok || err != nil || n < 0 {
+			return d, usagef("device is %q; use auto, cpu, cuda or cuda:N", name)
+		}
+		d.gpu = n
 	}
-	return nil, usagef("device is %q; use auto, cpu, cuda or cuda:N", name)
+	card, err := backend.CardAt(d.gpu)
+	if err != nil {
+		return d, usagef("device %s: %w; or use --device cpu", name, err)
+	}
+	d.card = &card
+	return d, nil
+}
+
+// planDevice is findDevice for plans, which need no GPU: one that is not there is
+// a card of the table.
+func planDevice(name, card string, threads int) (device, error) {
+	d, err := findDevice(name, threads)
+	if card == "" && (err == nil || !strings.HasPrefix(name, "cuda")) {
+		return d, err
+	}
+	if card == "" {
+		card = backend.DefaultCard
+	}
+	c, ok := backend.FindCard(card)
+	if !ok {
+		return d, usagef("--card is %q; use %s", card, strings.Join(backend.CardNames(), ", "))
+	}
+	return device{threads: threads, gpu: 0, card: &c}, nil
+}
+
+// openDevice opens the back end that a --device value names.
+func openDevice(name string, threads int) (exec.Backend, device, error) {
+	d, err := findDevice(name, threads)
+	if err != nil {
+		return nil, d, err
+	}
+	b, err := d.open()
+	return b, d, err
+}
+
+func (d device) open() (exec.Backend, error) {
+	if d.card != nil {
+		return backend.Open(d.gpu)
+	}
+	return cpu.New(cpu.Config{Threads: d.threads})
+}
+
+// target is what plans for the device look like. The back end of the CPU knows
+// its own from the processor; CUDA's is the same for every card.
+func (d device) target() (plan.Target, error) {
+	if d.card != nil {
+		return backend.Target(), nil
+	}
+	b, err := d.open()
+	if err != nil {
+		return plan.Target{}, err
+	}
+	return b.Target(), b.Close()
+}
+
+// used is the memory of the device that is taken now, driver and other programs
+// included; 0 where it is not known.
+func (d device) used() int64 {
+	c, err := backend.CardAt(d.gpu)
+	if err != nil {
+		return 0
+	}
+	return c.Memory - c.Free
+}
+
+// memory is what a run on the device may use.
+func (d device) memory() memoryLimits {
+	if d.card == nil {
+		return readMemory()
+	}
+	if d.card.Free == 0 { // not here
+		return memoryLimits{Total: d.card.Memory, Available: d.card.Memory}
+	}
+	return memoryLimits{Total: d.card.Memory, Available: d.card.Free}
 }

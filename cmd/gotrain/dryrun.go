@@ -21,7 +21,7 @@ func dryRun(c *cobra.Command, cfg train.Config, resume string) error {
 	if err := checkPaths(cfg); err != nil {
 		return err
 	}
-	backend, err := openDevice(cfg.Device, cfg.Threads)
+	backend, device, err := openDevice(cfg.Device, cfg.Threads)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func dryRun(c *cobra.Command, cfg train.Config, resume string) error {
 	if cfg.Model.Vocab, err = dryData(c, cfg, p); err != nil {
 		return err
 	}
-	r, err := makePlan(c.Context(), cfg, backend)
+	r, err := makePlan(c.Context(), cfg, device)
 	if err != nil {
 		return err
 	}

@@ -221,11 +221,14 @@ func newInspectPlan() *cobra.Command {
 }
 
 func inspectPlan(c *cobra.Command, cfg train.Config, program string, dump bool) error {
-	backend, err := openDevice(cfg.Device, cfg.Threads)
+	device, err := planDevice(cfg.Device, "", cfg.Threads)
 	if err != nil {
 		return err
 	}
-	defer backend.Close()
+	target, err := device.target()
+	if err != nil {
+		return err
+	}
 	cfg.Model.Vocab, _, err = findVocab(c.Context(), cfg)
 	if err != nil {
 		return err
@@ -234,7 +237,7 @@ func inspectPlan(c *cobra.Command, cfg train.Config, program string, dump bool) 
 	if err != nil {
 		return usageError{err}
 	}
-	programs, err := train.Compile(cfg, model, backend.Target())
+	programs, err := train.Compile(cfg, model, target)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"runtime/debug"
 	"time"
 
@@ -8,11 +9,14 @@ import (
 	"gotrain/train"
 )
 
-// machine is what this machine reaches, all threads together.
+// machine is what a device reaches: the CPU, measured, all threads together; or a
+// GPU, from its clocks and its architecture.
 type machine struct {
+	GPU       string  `json:"gpu,omitempty"`
 	Threads   int     `json:"threads"`
-	ISA       string  `json:"isa"`
+	ISA       string  `json:"isa,omitempty"`
 	F32       float64 `json:"peak_f32_gflops"`
+	TF32      float64 `json:"peak_tf32_gflops"`
 	BF16      float64 `json:"peak_bf16_gflops"`
 	Bandwidth float64 `json:"bandwidth_gb_per_s"` // of a copy, read and written bytes together
 }
@@ -20,20 +24,27 @@ type machine struct {
 // copyBytes is what measureMachine copies: more than caches hold.
 const copyBytes = 24 << 20
 
-// measureMachine takes a few tenths of a second and wants an idle machine.
-func measureMachine(threads int) machine {
+// measure takes a few tenths of a second and wants an idle machine.
+func (d device) measure() machine {
 	// Another program that takes a core for a moment spoils a trial: the best counts.
-	m := measureFor(threads, "float32")
+	m := d.measureFor("float32")
+	if d.card != nil {
+		return m
+	}
 	for range 3 {
-		again := measureFor(threads, "float32", "bfloat16")
+		again := d.measureFor("float32", "bfloat16")
 		m.F32, m.BF16, m.Bandwidth = max(m.F32, again.F32), max(m.BF16, again.BF16), max(m.Bandwidth, again.Bandwidth)
 	}
+	m.TF32 = m.F32
 	return m
 }
 
 // measureFor measures the bandwidth and the arithmetic of the precisions, once.
-func measureFor(threads int, precisions ...string) machine {
-	pool := kernel.NewPool(threads)
+func (d device) measureFor(precisions ...string) machine {
+	if c := d.card; c != nil {
+		return machine{GPU: c.Name, F32: c.F32 / 1e9, TF32: c.TF32 / 1e9, BF16: c.BF16 / 1e9, Bandwidth: c.Bandwidth / 1e9}
+	}
+	pool := kernel.NewPool(d.threads)
 	defer pool.Close()
 	isa := kernel.Best()
 	m := machine{Threads: pool.Threads(), ISA: isa.String(), Bandwidth: measureBandwidth(pool) / 1e9}
@@ -42,6 +53,7 @@ func measureFor(threads int, precisions ...string) machine {
 			m.BF16 = kernel.MeasurePeakBF16(pool, isa)
 		} else {
 			m.F32 = kernel.MeasurePeakF32(pool, isa)
+			m.TF32 = m.F32
 		}
 	}
 	return m
@@ -75,13 +87,36 @@ func productBuffers(threads int) int64 {
 
 // peak is the rate of the arithmetic that precision uses, in GFLOP/s.
 func (m machine) peak(precision string) float64 {
-	if precision == "bfloat16" {
+	switch precision {
+	case "bfloat16":
 		return m.BF16
+	case "tf32":
+		return m.TF32
 	}
 	return m.F32
 }
 
+// The fractions of peak that the kernels reach. On the CPU they are measured
+// (LOG.md) and attention computes in float32 whatever the precision; on a GPU
+// they are what libraries reach on an H100, not yet measured with ours.
+const (
+	cpuProducts, cpuAttention = 0.85, 0.65
+	gpuProducts, gpuAttention = 0.65, 0.35
+)
+
 // forecast is what train.Predict wants to know.
 func (m machine) forecast(precision string) train.Machine {
-	return train.Machine{FLOPS: 1e9 * m.peak(precision), FLOPS32: 1e9 * m.F32, Bandwidth: 1e9 * m.Bandwidth}
+	peak := 1e9 * m.peak(precision)
+	if m.GPU != "" {
+		return train.Machine{Peak: peak, Products: gpuProducts * peak, Attention: gpuAttention * peak, Bandwidth: 1e9 * m.Bandwidth}
+	}
+	return train.Machine{Peak: peak, Products: cpuProducts * peak, Attention: cpuAttention * 1e9 * m.F32, Bandwidth: 1e9 * m.Bandwidth}
+}
+
+// String tells the peaks in a line.
+func (m machine) String() string {
+	if m.GPU != "" {
+		return fmt.Sprintf("%s: %.0f TFLOP/s float32, %.0f tf32, %.0f bfloat16, %.2f TB/s", m.GPU, m.F32/1e3, m.TF32/1e3, m.BF16/1e3, m.Bandwidth/1e3)
+	}
+	return fmt.Sprintf("%d threads, %s: %.0f GFLOP/s float32, %.0f bfloat16, %.1f GB/s", m.Threads, m.ISA, m.F32, m.BF16, m.Bandwidth)
 }

@@ -151,7 +151,7 @@ func TestBench(t *testing.T) {
 
 // TestKernelCases runs each kind of case on small shapes.
 func TestKernelCases(t *testing.T) {
-	backend, err := openDevice("cpu", 0)
+	backend, _, err := openDevice("cpu", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -18,14 +19,17 @@ type modelFlags struct {
 	json                     bool
 }
 
+// precisions are the values of --precision.
+var precisions = []string{"float32", "tf32", "bfloat16"}
+
 func (f *modelFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.model, "model", "", "checkpoint or run `DIR`; of a run the newest checkpoint")
 	c.Flags().StringVar(&f.device, "device", "auto", "device `NAME`: auto, cpu, cuda or cuda:N")
-	c.Flags().StringVar(&f.precision, "precision", "", "of arithmetic, `NAME` is float32 or bfloat16 (default: as trained)")
+	c.Flags().StringVar(&f.precision, "precision", "", "of arithmetic, `NAME` is float32, tf32 or bfloat16 (default: as trained)")
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
 	complete(c, "model", models)
 	complete(c, "device", devices)
-	complete(c, "precision", fixed("float32", "bfloat16"))
+	complete(c, "precision", fixed(precisions...))
 }
 
 // opened is a loaded model on its device.
@@ -38,10 +42,10 @@ func (o *opened) Close() error { return o.device.Close() }
 
 // open loads the model that the flags name.
 func (f *modelFlags) open() (*opened, error) {
-	if f.precision != "" && f.precision != "float32" && f.precision != "bfloat16" {
-		return nil, usagef("--precision is %q; use float32 or bfloat16", f.precision)
+	if f.precision != "" && !slices.Contains(precisions, f.precision) {
+		return nil, usagef("--precision is %q; use float32, tf32 or bfloat16", f.precision)
 	}
-	device, err := openDevice(f.device, 0)
+	device, _, err := openDevice(f.device, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -12,8 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/autograd/exec"
 	"gotrain/autograd/ir"
+	"gotrain/autograd/plan"
+	"gotrain/cuda/backend"
 	"gotrain/data/bpe"
 	"gotrain/nn"
 	"gotrain/nn/zoo"
@@ -23,7 +24,7 @@ import (
 
 func newPlan() *cobra.Command {
 	var f configFlags
-	var device string
+	var device, card string
 	c := &cobra.Command{
 		Use:   "plan",
 		Short: "What a run will take: parameters, FLOPs, memory, time; runs nothing",
@@ -42,12 +43,11 @@ is a roofline estimate on an idle machine, without evaluations and checkpoints.`
 			if device != "" {
 				cfg.Device = device
 			}
-			backend, err := openDevice(cfg.Device, cfg.Threads)
+			d, err := planDevice(cfg.Device, card, cfg.Threads)
 			if err != nil {
 				return err
 			}
-			defer backend.Close()
-			r, err := makePlan(c.Context(), cfg, backend)
+			r, err := makePlan(c.Context(), cfg, d)
 			if err != nil {
 				return err
 			}
@@ -60,6 +60,8 @@ is a roofline estimate on an idle machine, without evaluations and checkpoints.`
 	f.add(c)
 	c.Flags().StringVar(&device, "device", "", "device `NAME`: auto, cpu, cuda or cuda:N (default: the configuration's)")
 	complete(c, "device", devices)
+	c.Flags().StringVar(&card, "card", "", "plan for this GPU, here or not: "+strings.Join(backend.CardNames(), ", ")+" (default: the GPU of --device, else "+backend.DefaultCard+")")
+	complete(c, "card", fixed(backend.CardNames()...))
 	return c
 }
 
@@ -89,14 +91,19 @@ type memoryPlan struct {
 	Gradients  int64 `json:"gradients"` // kept between micro-batches
 	Arena      int64 `json:"arena"`     // activations, other gradients and scratch of the largest program
 	Inputs     int64 `json:"inputs"`    // inputs and constant tables
-	Products   int64 `json:"products"`  // packing buffers of the matrix product
+	Products   int64 `json:"products"`  // packing buffers of the matrix product; on a GPU the scratch of cuBLASLt
 	Process    int64 `json:"process"`   // this program without a model: measured now
 	Heap       int64 `json:"heap"`      // text, tokens and checkpoints in passing: estimated
-	Total      int64 `json:"total"`     // the most resident memory of the run
+	Driver     int64 `json:"driver"`    // context of the GPU's driver and compiled kernels: estimated
+	Total      int64 `json:"total"`     // the most resident memory of the run; on a GPU, of its memory
 }
 
-// makePlan compiles cfg on backend and measures the machine.
-func makePlan(ctx context.Context, cfg train.Config, backend exec.Backend) (*planReport, error) {
+// driverMemory is what the driver keeps on a GPU for a process, about: 500 MB on
+// an H100.
+const driverMemory = 480 << 20
+
+// makePlan compiles cfg for d and measures the machine.
+func makePlan(ctx context.Context, cfg train.Config, d device) (*planReport, error) {
 	r := &planReport{Precision: cfg.Precision, Batch: cfg.Train.Batch, Accumulate: cfg.Train.Accumulate, Context: cfg.Model.Context, Steps: cfg.Train.Steps}
 	var err error
 	if r.Vocab, r.VocabFrom, err = findVocab(ctx, cfg); err != nil {
@@ -107,17 +114,21 @@ func makePlan(ctx context.Context, cfg train.Config, backend exec.Backend) (*pla
 	if err != nil {
 		return nil, usageError{err}
 	}
-	programs, err := train.Compile(cfg, model, backend.Target())
+	target, err := d.target()
 	if err != nil {
 		return nil, err
 	}
-	r.Memory = planMemory(programs, cfg.Threads, residentMemory())
-	r.Limits = readMemory()
-	r.Machine = measureMachine(cfg.Threads)
+	programs, err := train.Compile(cfg, model, target)
+	if err != nil {
+		return nil, err
+	}
+	r.Memory = planMemory(programs, d, residentMemory())
+	r.Limits = d.memory()
+	r.Machine = d.measure()
 	r.Forecast = train.Predict(cfg, model, programs, r.Machine.forecast(cfg.Precision))
 	r.Size, r.SixN = nn.SizeOf(model), nn.FLOPsPerToken(model, cfg.Model.Context).SixN
 	r.MFU = r.TokensPerS * r.FLOPsPerToken / (1e9 * r.Machine.peak(cfg.Precision))
-	r.LargestBatch, err = largestBatch(cfg, model, backend, r)
+	r.LargestBatch, err = largestBatch(cfg, model, target, d, r)
 	return r, err
 }
 
@@ -160,10 +171,10 @@ const (
 	saveHeap = 8 << 20 // at most
 )
 
-// planMemory sums what the programs hold, in a process that holds base without
-// them.
-func planMemory(programs *train.Programs, threads int, base int64) memoryPlan {
-	m := memoryPlan{Arena: programs.Arena(), Process: base}
+// planMemory sums what the programs hold on d: on the CPU in a process that holds
+// base without them.
+func planMemory(programs *train.Programs, d device, base int64) memoryPlan {
+	m := memoryPlan{Arena: programs.Arena()}
 	seen := map[string]bool{}
 	for _, p := range programs.All() {
 		m.Inputs += p.Inputs + p.Tables
@@ -182,16 +193,20 @@ func planMemory(programs *train.Programs, threads int, base int64) memoryPlan {
 			}
 		}
 	}
-	m.Products = min(productBuffers(threads), m.Arena)
-	m.Heap = textHeap + min(saveHeap, m.Parameters+m.Optimizer)
-	m.Total = m.Parameters + m.Optimizer + m.Gradients + m.Arena + m.Inputs + m.Products + m.Process + m.Heap
+	if d.card != nil {
+		m.Products, m.Driver = backend.Target().Reserved, driverMemory
+	} else {
+		m.Products, m.Process = min(productBuffers(d.threads), m.Arena), base
+		m.Heap = textHeap + min(saveHeap, m.Parameters+m.Optimizer)
+	}
+	m.Total = m.Parameters + m.Optimizer + m.Gradients + m.Arena + m.Inputs + m.Products + m.Process + m.Heap + m.Driver
 	return m
 }
 
 // largestBatch is the largest train.batch whose run fits the memory that is
 // free. What depends on the batch, arena and inputs, grows in proportion to it,
 // but for a part that does not: two programs give both, a third one checks.
-func largestBatch(cfg train.Config, model nn.Model, backend exec.Backend, r *planReport) (int, error) {
+func largestBatch(cfg train.Config, model nn.Model, target plan.Target, d device, r *planReport) (int, error) {
 	room := r.Limits.usable()
 	if room == 0 {
 		return 0, nil
@@ -199,11 +214,11 @@ func largestBatch(cfg train.Config, model nn.Model, backend exec.Backend, r *pla
 	total := func(batch int) (int64, error) {
 		c := cfg
 		c.Train.Batch = batch
-		programs, err := train.Compile(c, model, backend.Target())
+		programs, err := train.Compile(c, model, target)
 		if err != nil {
 			return 0, err
 		}
-		return planMemory(programs, c.Threads, r.Memory.Process).Total, nil
+		return planMemory(programs, d, r.Memory.Process).Total, nil
 	}
 	low := r.Memory.Total
 	high, err := total(2 * cfg.Train.Batch)
@@ -241,7 +256,7 @@ func (r *planReport) print(w io.Writer) error {
 		bytes int64
 	}{
 		{"parameters", m.Parameters}, {"optimizer state", m.Optimizer}, {"stored gradients", m.Gradients},
-		{"activations, gradients, scratch (arena)", m.Arena}, {"inputs and tables", m.Inputs}, {"packed operands of matrix products", m.Products},
+		{"activations, gradients, scratch (arena)", m.Arena}, {"inputs and tables", m.Inputs}, {r.productsName(), m.Products}, {"context of the driver (estimated)", m.Driver},
 		{"this program itself (measured)", m.Process}, {"text, tokens, checkpoints in passing (estimated)", m.Heap},
 	} {
 		if part.bytes > 0 {
@@ -249,10 +264,10 @@ func (r *planReport) print(w io.Writer) error {
 		}
 	}
 	if free := r.Limits.usable(); free > 0 {
-		line("", "%10s  free on this machine; the largest train.batch that fits is %d", bytesText(free), r.LargestBatch)
+		line("", "%10s  free%s; the largest train.batch that fits is %d", bytesText(free), r.where(), r.LargestBatch)
 	}
 	line("checkpoint", "%s each", bytesText(r.CheckpointBytes))
-	line("machine", "%d threads, %s: %.0f GFLOP/s float32, %.0f bfloat16, %.1f GB/s", r.Machine.Threads, r.Machine.ISA, r.Machine.F32, r.Machine.BF16, r.Machine.Bandwidth)
+	line("machine", "%s", r.Machine)
 	line("speed", "about %s tokens/s, %s a step, %.0f%% of the peak in %s", countText(int64(r.TokensPerS)), durationText(r.StepMS/1e3), 100*r.MFU, r.Precision)
 	line("time", "about %s for all steps", durationText(r.Seconds))
 	law := fmt.Sprintf("%s give an expected loss of %.2f on web text", countText(r.TotalTokens), r.ChinchillaNLL)
@@ -265,6 +280,20 @@ func (r *planReport) print(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func (r *planReport) productsName() string {
+	if r.Machine.GPU != "" {
+		return "scratch of cuBLASLt"
+	}
+	return "packed operands of matrix products"
+}
+
+func (r *planReport) where() string {
+	if r.Machine.GPU != "" {
+		return " on " + r.Machine.GPU
+	}
+	return " on this machine"
 }
 
 // lawLimit is a loss that the scaling law, fitted below 5 nats, says nothing of.

@@ -127,13 +127,13 @@ func trainRun(c *cobra.Command, cfg train.Config, resume string) error {
 	if err := checkPaths(cfg); err != nil {
 		return err
 	}
-	backend, err := openDevice(cfg.Device, cfg.Threads)
+	backend, device, err := openDevice(cfg.Device, cfg.Threads)
 	if err != nil {
 		return err
 	}
 	defer backend.Close()
 	p := newProgress(c.ErrOrStderr())
-	p.measure(cfg)
+	p.measure(cfg, device)
 	result, err := train.Train(c.Context(), cfg, train.Deps{
 		Backend: backend, NewModel: zoo.New, FS: vfs.OS{}, Now: time.Now, Listener: p.listener(),
 		Machine: p.machine.forecast(cfg.Precision), Resume: resume,

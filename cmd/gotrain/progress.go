@@ -21,6 +21,7 @@ type progress struct {
 	dirty    bool      // the live line is on the screen
 	last     time.Time // of the last line
 	started  train.Started
+	device   device
 	machine  machine
 	forecast train.Forecast // with the time
 	base     int64          // resident before the run
@@ -37,8 +38,9 @@ const (
 func newProgress(w io.Writer) *progress { return &progress{w: w, live: isTerminal(w)} }
 
 // measure learns what the machine can do, for the forecast.
-func (p *progress) measure(cfg train.Config) {
-	p.machine = measureFor(cfg.Threads, slices.Compact([]string{"float32", cfg.Precision})...)
+func (p *progress) measure(cfg train.Config, d device) {
+	p.device = d
+	p.machine = d.measureFor(slices.Compact([]string{"float32", cfg.Precision})...)
 	p.base = residentMemory()
 	forgetPeak()
 }
@@ -112,7 +114,7 @@ func (p *progress) start(s train.Started) {
 	p.started = s
 	f := s.Forecast
 	debug.FreeOSMemory() // what fitting the tokenizer left
-	p.forecast, p.memory = f, planMemory(s.Programs, s.Config.Threads, p.base)
+	p.forecast, p.memory = f, planMemory(s.Programs, p.device, p.base)
 	p.line("model      %s, %s parameters, context %d, %s", s.Config.Model.Family, countText(f.Params), s.Config.Model.Context, s.Config.Precision)
 	p.line("memory     %s: %s state, %s activations and scratch", bytesText(f.PeakBytes), bytesText(f.StateBytes), bytesText(f.ArenaBytes))
 	if s.Step > 0 {
@@ -171,7 +173,11 @@ func (p *progress) compare(r train.Result) {
 		row("tokens/s", countText(int64(f.TokensPerS)), countText(int64(float64(f.StepTokens)/median*1e3)), "of the median step")
 		row("time", durationText(f.StepMS/1e3*float64(r.Steps)), durationText(r.Elapsed.Seconds()), "actual with evaluations and checkpoints")
 	}
-	if actual := peakMemory(); actual > 0 {
-		row("memory", bytesText(p.memory.Total), bytesText(actual), "most resident at once")
+	actual, note := peakMemory(), "most resident at once"
+	if p.device.card != nil {
+		actual, note = p.device.used(), "taken of the GPU, driver included"
+	}
+	if actual > 0 {
+		row("memory", bytesText(p.memory.Total), bytesText(actual), note)
 	}
 }

@@ -16,9 +16,6 @@ import (
 	"gotrain/cuda/kernels"
 )
 
-// Built tells whether this binary has CUDA.
-const Built = true
-
 // Backend runs plans on one device, on one stream.
 type Backend struct {
 	device  *cuda.Device
@@ -88,9 +85,6 @@ func (b *Backend) start() (err error) {
 
 // Name returns "cuda:N".
 func (b *Backend) Name() string { return fmt.Sprintf("cuda:%d", b.device.Info().Index) }
-
-// Info describes the device.
-func (b *Backend) Info() cuda.Info { return b.device.Info() }
 
 // Target returns Target().
 func (b *Backend) Target() plan.Target { return Target() }

@@ -4,8 +4,8 @@ package backend
 
 import "gotrain/autograd/exec"
 
-// Built tells whether this binary has CUDA.
-const Built = false
-
 // Open returns ErrNotBuilt.
 func Open(int) (exec.Backend, error) { return nil, ErrNotBuilt }
+
+// CardAt returns ErrNotBuilt.
+func CardAt(int) (Card, error) { return Card{}, ErrNotBuilt }
