@@ -33,28 +33,3 @@ func (l *lattice) offset(i int) int {
 	}
 	return o + i*l.stride[0]
 }
-
-// group is a run of adjacent axes that an instruction treats alike.
-type group struct {
-	size   int
-	marked bool
-}
-
-// groups merges the axes of shape into runs of equal mark; axes of size 1 count
-// as either. It returns at least one group.
-func groups(shape ir.Shape, marked func(axis int) bool) []group {
-	var gs []group
-	for a, n := range shape {
-		switch m := marked(a); {
-		case n == 1:
-		case len(gs) > 0 && gs[len(gs)-1].marked == m:
-			gs[len(gs)-1].size *= n
-		default:
-			gs = append(gs, group{n, m})
-		}
-	}
-	if len(gs) == 0 {
-		gs = append(gs, group{size: 1})
-	}
-	return gs
-}

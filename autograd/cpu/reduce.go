@@ -8,14 +8,14 @@ const sumBlock = 64 << 10
 func scratchReduceSum(_ *Backend, in *ir.Instr) int { return blocks(in.In[0].Shape.Size(), sumBlock) }
 
 func bindReduceSum(c *call) func() {
-	gs := groups(c.In[0].Shape, func(axis int) bool { return c.Axes[axis] })
+	gs := c.In[0].Shape.Groups(func(axis int) bool { return c.Axes[axis] })
 	last := gs[len(gs)-1]
 	switch {
-	case len(gs) == 1 && last.marked:
+	case len(gs) == 1 && last.Marked:
 		return c.sumAll()
 	case len(gs) == 1:
 		return bindScale(c)
-	case last.marked:
+	case last.Marked:
 		return c.sumRows(gs)
 	}
 	return c.sumColumns(gs)
@@ -34,27 +34,27 @@ func (c *call) sumAll() func() {
 
 // grid lays out the positions of the kept groups and those of the reduced ones
 // but the last inner groups.
-func grid(gs []group, inner int) (kept, reduced lattice) {
+func grid(gs []ir.AxisGroup, inner int) (kept, reduced lattice) {
 	outer := gs[:len(gs)-inner]
 	stride := 1
 	for _, g := range gs {
-		stride *= g.size
+		stride *= g.Size
 	}
 	for _, g := range outer {
-		stride /= g.size
-		if g.marked {
-			reduced.add(g.size, stride)
+		stride /= g.Size
+		if g.Marked {
+			reduced.add(g.Size, stride)
 		} else {
-			kept.add(g.size, stride)
+			kept.add(g.Size, stride)
 		}
 	}
 	return kept, reduced
 }
 
 // sumRows reduces the innermost axes: each result is a sum of contiguous runs.
-func (c *call) sumRows(gs []group) func() {
+func (c *call) sumRows(gs []ir.AxisGroup) func() {
 	v, x, y, alpha := c.vec, c.x(0), c.y(0), float64(c.Alpha)
-	width := gs[len(gs)-1].size
+	width := gs[len(gs)-1].Size
 	kept, reduced := grid(gs, 1)
 	runs := reduced.count()
 	return c.split(len(y), rowGrain(streamGrain, runs*width), func(lo, hi, _ int) {
@@ -70,9 +70,9 @@ func (c *call) sumRows(gs []group) func() {
 
 // sumColumns keeps the innermost axes: each row of results is a sum of the rows
 // of matrices (height, width).
-func (c *call) sumColumns(gs []group) func() {
+func (c *call) sumColumns(gs []ir.AxisGroup) func() {
 	v, x, y, alpha := c.vec, c.x(0), c.y(0), c.Alpha
-	width, height := gs[len(gs)-1].size, gs[len(gs)-2].size
+	width, height := gs[len(gs)-1].Size, gs[len(gs)-2].Size
 	kept, reduced := grid(gs, 2)
 	runs := reduced.count()
 	return c.split(kept.count(), rowGrain(streamGrain, runs*height*width), func(lo, hi, _ int) {
@@ -90,24 +90,24 @@ func (c *call) sumColumns(gs []group) func() {
 
 func bindBroadcast(c *call) func() {
 	from, to := c.In[0].Shape, c.Out[0].Shape
-	gs := groups(to, func(axis int) bool { return from[axis] == 1 })
+	gs := to.Groups(func(axis int) bool { return from[axis] == 1 })
 	v, x, y, alpha := c.vec, c.x(0), c.y(0), c.Alpha
 	last := gs[len(gs)-1]
-	width := last.size
+	width := last.Size
 	var source lattice // the offset in x of each row of y
 	stride := len(x)
 	for _, g := range gs[:len(gs)-1] {
-		if g.marked {
-			source.add(g.size, 0)
+		if g.Marked {
+			source.add(g.Size, 0)
 		} else {
-			stride /= g.size
-			source.add(g.size, stride)
+			stride /= g.Size
+			source.add(g.Size, stride)
 		}
 	}
 	return c.split(source.count(), rowGrain(streamGrain, width), func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
 			row, at := y[i*width:][:width], source.offset(i)
-			if last.marked {
+			if last.Marked {
 				v.Fill(row, alpha*x[at])
 			} else {
 				v.Scale(row, x[at:][:width], alpha)

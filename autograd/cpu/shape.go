@@ -9,7 +9,7 @@ const transposeTile = 64
 // bindTranspose merges axes that stay together. Where the innermost axis stays,
 // rows are copied; else y is a grid of transposed matrices.
 func bindTranspose(c *call) func() {
-	size, stride := mergedAxes(c.In[0].Shape, c.Perm[:len(c.In[0].Shape)])
+	size, stride := c.In[0].Shape.Transposed(c.Perm[:len(c.In[0].Shape)])
 	last := len(size) - 1
 	v, x, y := c.vec, c.x(0), c.y(0)
 	if stride[last] == 1 {
@@ -52,33 +52,6 @@ func bindTranspose(c *call) func() {
 		v.Transpose(y[to.offset(matrix)+col*ld+r:], ld, x[from.offset(matrix)+r*stride[last]+col:], stride[last],
 			min(transposeTile, size[last]-r), min(transposeTile, size[in]-col))
 	})
-}
-
-// mergedAxes returns the axes of the result of a transposition of a tensor of
-// that shape, with their strides in the tensor; axes that are neighbours in both
-// are one.
-func mergedAxes(shape ir.Shape, perm []int8) (size, stride []int) {
-	strides := make([]int, len(shape))
-	step := 1
-	for a := len(shape) - 1; a >= 0; a-- {
-		strides[a] = step
-		step *= shape[a]
-	}
-	for _, p := range perm {
-		n, s := shape[p], strides[p]
-		if n == 1 {
-			continue
-		}
-		if k := len(size) - 1; k >= 0 && stride[k] == n*s {
-			size[k], stride[k] = size[k]*n, s
-			continue
-		}
-		size, stride = append(size, n), append(stride, s)
-	}
-	if len(size) == 0 {
-		return []int{1}, []int{1}
-	}
-	return size, stride
 }
 
 // runs returns the shape as (outer, inner), split before axis.
