@@ -1,0 +1,55 @@
+//go:build gpu
+
+package cuda
+
+// #include <cuda.h>
+// #include "library.h"
+// #cgo LDFLAGS: -lcuda -ldl -lpthread
+import "C"
+
+import "fmt"
+
+// Library is a shared library that the program opens while it runs.
+type Library struct {
+	Name    string `json:"name"`              // "libcuda"
+	Path    string `json:"path,omitempty"`    // "" when it was not found
+	Version string `json:"version,omitempty"` // "13.0"
+	Problem string `json:"problem,omitempty"` // why it was not found
+	Bound   int    `json:"bound"`             // functions found in it
+	Wanted  int    `json:"wanted"`            // functions that its header declares
+	Cost    string `json:"cost"`              // what goes without it
+	Cure    string `json:"cure"`              // how to get it
+}
+
+// Libraries opens all libraries and tells what was found.
+func Libraries() []Library {
+	driver := describe(C.gotrain_open_cuda())
+	driver.Cost = "nothing runs on a GPU"
+	driver.Cure = "install NVIDIA's driver, 570 or later; in a container: --gpus all and NVIDIA_DRIVER_CAPABILITIES=compute,utility"
+	var version C.int
+	if C.cuDriverGetVersion(&version) == C.CUDA_SUCCESS {
+		driver.Version = fmt.Sprintf("%d.%d", version/1000, version%1000/10)
+	}
+	return []Library{driver}
+}
+
+func describe(l *C.struct_gotrain_library) Library {
+	return Library{
+		Name: "lib" + C.GoString(l.name), Path: C.GoString(&l.path[0]), Problem: C.GoString(&l.error[0]),
+		Bound: int(l.bound), Wanted: int(l.wanted),
+	}
+}
+
+// openDriver opens and initialises the driver; after the first time that takes
+// no time.
+func openDriver() error {
+	if l := C.gotrain_open_cuda(); l.path[0] == 0 {
+		return fmt.Errorf("%w: %s", ErrNoDriver, C.GoString(&l.error[0]))
+	}
+	switch r := C.cuInit(0); r {
+	case C.CUDA_ERROR_NO_DEVICE:
+		return ErrNoDevice
+	default:
+		return driverError("cuInit", result(r))
+	}
+}
