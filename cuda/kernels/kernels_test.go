@@ -1,0 +1,57 @@
+package kernels_test
+
+import (
+	"os"
+	"testing"
+
+	"gotrain/cuda/kernels"
+	"gotrain/cuda/kernels/source"
+)
+
+// The table of signatures is what the sources declare.
+func TestSignatures(t *testing.T) {
+	declared, err := source.Kernels(os.DirFS("."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range declared {
+		want := kernels.Signature{File: k.File, Params: k.Params, Threads: k.Threads}
+		if got, ok := kernels.Signatures[k.Name]; !ok || got != want {
+			t.Errorf("signatures.go has %+v for %s, its source has %+v: run go generate ./cuda/kernels", got, k.Name, want)
+		}
+	}
+	if len(kernels.Signatures) != len(declared) {
+		t.Errorf("signatures.go has %d kernels, the sources have %d: run go generate ./cuda/kernels", len(kernels.Signatures), len(declared))
+	}
+}
+
+// Each image was compiled from its source as it is now.
+func TestImages(t *testing.T) {
+	dir := os.DirFS(".")
+	names, err := source.Names(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("fatbin/" + source.Recorded)
+	if err != nil {
+		t.Fatalf("%v: run scripts/cuda/kernels.sh", err)
+	}
+	recorded := source.ParseRecord(string(text))
+	images := map[string]bool{}
+	for _, image := range kernels.Images() {
+		images[image.Name] = len(image.Data) > 0
+	}
+	for _, name := range names {
+		digest, err := source.Digest(dir, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !images[name] || recorded[name] != digest {
+			t.Errorf("fatbin/%s.fatbin is not what %s.cu compiles to: run scripts/cuda/kernels.sh", name, name)
+		}
+		delete(images, name)
+	}
+	for name := range images {
+		t.Errorf("fatbin/%s.fatbin has no source: run scripts/cuda/kernels.sh", name)
+	}
+}

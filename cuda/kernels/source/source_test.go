@@ -1,0 +1,90 @@
+package source_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"gotrain/cuda/kernels/source"
+)
+
+func files(pairs ...string) fstest.MapFS {
+	m := fstest.MapFS{source.Options: {Data: []byte("-O3")}}
+	for i := 0; i < len(pairs); i += 2 {
+		m[pairs[i]] = &fstest.MapFile{Data: []byte(pairs[i+1])}
+	}
+	return m
+}
+
+func TestKernels(t *testing.T) {
+	dir := files("norm.cu", `
+#include "common.cuh"
+// KERNEL(commented, 256)(int x)
+template <class T> __device__ void norm(const T *x) {}
+KERNEL(norm_f32, 256)(const float *x, float* y, int rows,
+                      long long n /* elements, all */, const float eps) {
+  norm(x);
+}
+KERNEL ( norm_finish, 1024 )
+(const Segment* table) { }
+`, "add.cu", "KERNEL(zero, 32)() {}")
+	got, err := source.Kernels(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []source.Kernel{
+		{Name: "norm_f32", File: "norm", Params: "ppilf", Threads: 256},
+		{Name: "norm_finish", File: "norm", Params: "p", Threads: 1024},
+		{Name: "zero", File: "add", Params: "", Threads: 32},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("Kernels = %+v, want %+v", got, want)
+	}
+}
+
+func TestKernelsRejects(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"\n\nKERNEL(a, 256)(double x) {}", `a.cu:3: kernel a: parameter "double x": the types are`},
+		{"KERNEL(a, 256)(unsigned x) {}", "the types are"},
+		{"KERNEL(a, 256)(int) {}", "no name or no type"},
+		{"KERNEL(a, THREADS)(int x) {}", "a.cu:1: a kernel is declared as"},
+		{"#define K(T) KERNEL(a_##T, 256)(const T* x)", "a.cu:1: a kernel is declared as"},
+		{"KERNEL(a, 2048)(int x) {}", "1 to 1024 threads"},
+		{"KERNEL(a, 1)() {}\nKERNEL(a, 2)() {}", "kernel a is in a.cu and in a.cu"},
+	} {
+		_, err := source.Kernels(files("a.cu", c.text))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q gives %v, want an error with %q", c.text, err, c.want)
+		}
+	}
+}
+
+func TestDigest(t *testing.T) {
+	base := []string{"a.cu", `#include "b.cuh"`, "b.cuh", `#include "c.cuh"`, "c.cuh", "int c;", "d.cuh", "unused", "e.cu", ""}
+	digest := func(pairs ...string) string {
+		d, err := source.Digest(files(append(slices.Clone(base), pairs...)...), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	first := digest()
+	for _, c := range []struct {
+		file, text string
+		changes    bool
+	}{
+		{"a.cu", `#include "b.cuh" `, true},
+		{"c.cuh", "int d;", true}, // included through b.cuh
+		{source.Options, "-O2", true},
+		{"d.cuh", "changed", false},
+		{"e.cu", "changed", false},
+	} {
+		if changed := digest(c.file, c.text) != first; changed != c.changes {
+			t.Errorf("a changed %s changes the digest: %v, want %v", c.file, changed, c.changes)
+		}
+	}
+	if _, err := source.Digest(files("a.cu", `#include "gone.cuh"`), "a"); err == nil {
+		t.Error("a missing include gives no error")
+	}
+}
