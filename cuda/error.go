@@ -17,6 +17,10 @@ var ErrNoDriver = errors.New("cuda: no NVIDIA driver (libcuda.so.1) on this mach
 // ErrNoDevice says that the driver sees no GPU.
 var ErrNoDevice = errors.New("cuda: the NVIDIA driver sees no GPU (a container needs --gpus all, a job an allocated GPU; CUDA_VISIBLE_DEVICES hides them)")
 
+// ErrOutOfMemory is what an [*Error] is when the memory of the device, or the
+// host memory that can be pinned, does not suffice.
+var ErrOutOfMemory = errors.New("cuda: out of memory")
+
 // Error is a call of a library that failed.
 type Error struct {
 	Call string // "cuMemAllocAsync"
@@ -27,6 +31,11 @@ type Error struct {
 
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s: %s", e.Call, e.Name, e.Text)
+}
+
+// Is makes errors.Is(err, ErrOutOfMemory) work.
+func (e *Error) Is(target error) bool {
+	return target == ErrOutOfMemory && e.Name == "CUDA_ERROR_OUT_OF_MEMORY"
 }
 
 // status is a CUresult that is not CUDA_SUCCESS, before it is known which call
