@@ -49,7 +49,7 @@ func matmul(a, b, bias *Node, transA, transB bool) *Node {
 	}
 	shape := append(append(ir.Shape(nil), a.shape[:r-2]...), m, n)
 	return g.apply(ir.MatMul, ir.Attrs{TransA: transA, TransB: transB}, []*Node{a, b, bias, nil, nil},
-		[]spec{f32(shape...), f32(shape...)}, []bool{true, true, true, false, false},
+		[]spec{f32(shape...), f32(shape...), f32(n)}, []bool{true, true, true, false, false},
 		func(o *op, in []*Node, _, dy *Node) []*Node {
 			grads := make([]*Node, 5)
 			if transA {

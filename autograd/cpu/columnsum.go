@@ -2,14 +2,20 @@ package cpu
 
 import "gotrain/autograd/ir"
 
-func scratchColumnSum(_ *Backend, in *ir.Instr) int {
-	n, d := in.In[0].Shape.Rows(), in.In[0].Shape.Cols()
+func scratchColumnSum(_ *Backend, in *ir.Instr) int { return scratchRows(in.In[0].Shape) }
+
+// scratchRows is the workspace of columnSum.
+func scratchRows(shape ir.Shape) int {
+	n, d := shape.Rows(), shape.Cols()
 	return blocks(n, blockRows(n, d)) * d
 }
 
-func bindColumnSum(c *call) func() {
-	x, addend, y := c.x(0), c.x(1), c.y(0)
-	v, n, d := c.vec, c.In[0].Shape.Rows(), c.In[0].Shape.Cols()
+func bindColumnSum(c *call) func() { return c.columnSum(c.In[0].Shape, c.x(0), c.x(1), c.y(0)) }
+
+// columnSum returns a function that adds up the rows of x, and addend if there
+// is one, in scratchRows floats of the workspace.
+func (c *call) columnSum(shape ir.Shape, x, addend, y []float32) func() {
+	v, n, d := c.vec, shape.Rows(), shape.Cols()
 	size := blockRows(n, d)
 	partial := c.scratch()[:blocks(n, size)*d]
 	sum := c.split(n, size, func(lo, hi, _ int) {

@@ -52,6 +52,9 @@ func overPre(in *ir.Instr) bool {
 const preRows = 1024
 
 func scratchMatMul(_ *Backend, in *ir.Instr) int {
+	if in.Out[2] != nil {
+		return scratchRows(in.In[summed(in)].Shape)
+	}
 	if !overPre(in) {
 		return 0
 	}
@@ -59,7 +62,28 @@ func scratchMatMul(_ *Backend, in *ir.Instr) int {
 	return min(p.batch*p.m, preRows) * p.n
 }
 
+// summed is the input whose rows output sum adds up.
+func summed(in *ir.Instr) int {
+	if in.SumA {
+		return 0
+	}
+	return 1
+}
+
 func bindMatMul(c *call) func() {
+	product := c.bindProduct()
+	if c.Out[2] == nil {
+		return product
+	}
+	i := summed(c.Instr)
+	sum := c.columnSum(c.In[i].Shape, c.x(i), nil, c.y(2))
+	return func() {
+		product()
+		sum()
+	}
+}
+
+func (c *call) bindProduct() func() {
 	p := productOf(c.Instr)
 	if overPre(c.Instr) {
 		return c.productOverPre(p)

@@ -87,11 +87,12 @@ var Kinds = [NumKinds]Info{
 		ElemIn:     []int{1},
 		Overwrites: [][2]int{{0, 2}},
 		Doc:        "dtable[v] = addend[v] + Σ dy[n] over ids[n] = v, in the order of n"},
-	MatMul: {Name: "MatMul", In: []string{"a", "b", "bias?", "addend?", "pre?"}, Out: []string{"y", "pre?"},
+	MatMul: {Name: "MatMul", In: []string{"a", "b", "bias?", "addend?", "pre?"}, Out: []string{"y", "pre?", "sum?"},
 		ElemIn: []int{0, 1, 2, 3, 4}, ElemOut: []int{0, 1},
 		Overwrites: [][2]int{{0, 3}, {0, 4}},
 		Doc: "y = act(op(a)·op(b) + bias + addend), op transposes the last two axes under TransA, TransB; " +
-			"output pre is the argument of act; under ActBackward y = op(a)·op(b) ∘ act'(pre). Leading axes of a and b are equal batches"},
+			"output pre is the argument of act; under ActBackward y = op(a)·op(b) ∘ act'(pre). " +
+			"sum adds up the rows of b (K, N), or under SumA those of a (K, M), neither of them batched. Leading axes of a and b are equal batches"},
 	ColumnSum: {Name: "ColumnSum", In: []string{"x", "addend?"}, Out: []string{"y"},
 		ElemIn:     []int{0},
 		Overwrites: [][2]int{{0, 1}},

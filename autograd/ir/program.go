@@ -128,6 +128,7 @@ type Attrs struct {
 	TransA, TransB bool  // MatMul
 	Act            Act   // MatMul, Activation
 	ActBackward    bool  // MatMul
+	SumA           bool  // MatMul
 	Compute        DType // MatMul, LinearCrossEntropy, Muon: F32, TF32 or BF16 operands, float32 accumulation
 
 	Eps float32 // norms, AdamW

@@ -130,7 +130,7 @@ func matMulCases() []opCase {
 		for len(in) < 5 {
 			in = append(in, none)
 		}
-		list = append(list, opCase{name, ir.MatMul, attrs, in, append(out, nil)[:2]})
+		list = append(list, opCase{name, ir.MatMul, attrs, in, append(out, nil, nil)[:3]})
 	}
 	type dims struct{ m, n, k int }
 	for _, d := range []dims{{1, 1, 1}, {5, 7, 3}, {1, 65, 33}, {64, 48, 96}, {130, 97, 70}, {300, 50, 520}} {
@@ -153,6 +153,11 @@ func matMulCases() []opCase {
 		add("bias "+act.String(), ir.Attrs{TransB: true, Act: act}, []arg{normal(70, 9), normal(50, 9), normal(50)}, s(70, 50))
 		add("pre "+act.String(), ir.Attrs{TransB: true, Act: act}, []arg{normal(70, 9), normal(50, 9), normal(50)}, s(70, 50), s(70, 50))
 		add("backward "+act.String(), ir.Attrs{Act: act, ActBackward: true}, []arg{normal(70, 9), normal(9, 50), none, none, normal(70, 50)}, s(70, 50))
+	}
+	for _, d := range []dims{{5, 7, 3}, {65, 33, 300}} {
+		name, a, b := fmt.Sprintf("sum %dx%dx%d", d.m, d.n, d.k), normal(d.k, d.m), normal(d.k, d.n)
+		add(name, ir.Attrs{TransA: true}, []arg{a, b}, s(d.m, d.n), nil, s(d.n))
+		add(name+" of a", ir.Attrs{TransA: true, SumA: true}, []arg{a, b}, s(d.m, d.n), nil, s(d.m))
 	}
 	add("bias", ir.Attrs{}, []arg{normal(33, 20), normal(20, 65), normal(65)}, s(33, 65))
 	add("addend", ir.Attrs{}, []arg{normal(33, 20), normal(20, 65), none, normal(33, 65)}, s(33, 65))

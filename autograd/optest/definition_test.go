@@ -194,6 +194,16 @@ func defineMatMul(d *definition) {
 			d.out[0][o], _ = act(a.Act, e)
 		}
 	}
+	if d.out[2] == nil {
+		return
+	}
+	summed := 1
+	if a.SumA {
+		summed = 0
+	}
+	for i, e := range d.in[summed] {
+		d.out[2][i%d.cols(summed)] += e
+	}
 }
 
 func defineColumnSum(d *definition) {

@@ -72,6 +72,9 @@ func (g *goldenCase) instruction(kind ir.Kind) (*opCase, []result) {
 		c.out = append(c.out, t.Shape)
 		want = append(want, result{ir.Kinds[kind].Out[i], t.arg().floats})
 	}
+	for len(c.out) < len(ir.Kinds[kind].Out) {
+		c.out = append(c.out, nil) // optional ones that the file leaves out
+	}
 	for _, i := range ir.Kinds[kind].Mutates {
 		if t := g.State[strconv.Itoa(i)]; t != nil {
 			want = append(want, result{ir.Kinds[kind].In[i], t.arg().floats})

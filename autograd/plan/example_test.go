@@ -20,7 +20,7 @@ func ExampleBuild() {
 	emit := func(kind ir.Kind, attrs ir.Attrs, cols int, in ...*ir.Value) *ir.Value {
 		out := []*ir.Value{p.NewValue(ir.Temp, "", ir.F32, 64, cols)}
 		if kind == ir.MatMul {
-			out = append(out, nil) // pre
+			out = append(out, nil, nil) // pre, sum
 		}
 		p.Emit(&ir.Instr{Kind: kind, Attrs: attrs, In: in, Out: out, Block: -1})
 		return out[0]
@@ -42,8 +42,8 @@ func ExampleBuild() {
 	fmt.Println("arena", pl.Arena, "state", pl.State, "inputs", pl.Inputs, "peak", pl.Peak())
 	// Output:
 	// program layer
-	//   %0:f32(64, 32), _ = MatMul(x, w, b, _, _) {TransB=true Act=relu}
-	//   %1:f32(64, 16), _ = MatMul(%0, v, _, x, _) {TransB=true}
+	//   %0:f32(64, 32), _, _ = MatMul(x, w, b, _, _) {TransB=true Act=relu}
+	//   %1:f32(64, 16), _, _ = MatMul(%0, v, _, x, _) {TransB=true}
 	//   return %1
 	// arena 12288 state 4224 inputs 4096 peak 20608
 }

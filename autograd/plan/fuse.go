@@ -1,6 +1,10 @@
 package plan
 
-import "gotrain/autograd/ir"
+import (
+	"slices"
+
+	"gotrain/autograd/ir"
+)
 
 // Positions of MatMul's optional arguments in ir.Info.
 const (
@@ -8,6 +12,7 @@ const (
 	matMulAddend = 3
 	matMulPre    = 4 // input
 	matMulPreOut = 1 // output
+	matMulSum    = 2 // output
 )
 
 // plain tells whether a MatMul puts out its product (with bias and addend)
@@ -71,4 +76,36 @@ func fuseActivationBackward(p *ir.Program, _ Options) {
 		mm.In[matMulPre], mm.Out[0] = pre, act.Out[0]
 		f.put(at, mm)
 	}
+}
+
+// fuseBiasGradient turns dw = MatMul{TransA}(x, dy), db = ColumnSum(dy) into
+// dw, db = MatMul(x, dy), so that dy is read once; likewise where dy is a.
+func fuseBiasGradient(p *ir.Program, _ Options) {
+	f := newFlow(p)
+	for j, sum := range p.Instrs {
+		if sum == nil || sum.Kind != ir.ColumnSum || sum.In[1] != nil || sum.Out[0].Class != ir.Temp {
+			continue
+		}
+		for _, i := range f.uses[sum.In[0].ID] {
+			mm := p.Instrs[i]
+			if mm.Kind != ir.MatMul || !f.takesSum(mm, i, sum) {
+				continue
+			}
+			f.take(j)
+			f.take(i)
+			mm.Out[matMulSum], mm.SumA = sum.Out[0], mm.In[0] == sum.In[0]
+			f.put(i, mm)
+			break
+		}
+	}
+}
+
+// takesSum tells whether the product at i can compute sum too: it has the
+// operand as it is summed, and nothing before it reads the result.
+func (f *flow) takesSum(mm *ir.Instr, i int, sum *ir.Instr) bool {
+	x := sum.In[0]
+	if mm.Out[matMulSum] != nil || !plain(mm) || !mm.TransA || mm.TransB || len(x.Shape) != 2 || mm.In[0] == mm.In[1] {
+		return false
+	}
+	return !slices.ContainsFunc(f.uses[sum.Out[0].ID], func(pos int) bool { return pos < i })
 }

@@ -67,7 +67,7 @@ func (b *builder) matmul(x, y *ir.Value, transA, transB bool, bias *ir.Value) *i
 	if transB {
 		cols = y.Shape[0]
 	}
-	return b.emit(ir.MatMul, ir.Attrs{TransA: transA, TransB: transB}, []*ir.Value{b.temp(rows, cols), nil}, x, y, bias, nil, nil)
+	return b.emit(ir.MatMul, ir.Attrs{TransA: transA, TransB: transB}, []*ir.Value{b.temp(rows, cols), nil, nil}, x, y, bias, nil, nil)
 }
 
 // gpt builds a training program and returns it.

@@ -33,6 +33,8 @@ var Passes = []Pass{
 		Why: "lets MatMul apply the derivative; before the addends, which exclude it"},
 	{Name: "fuse-residual", Run: fuseResidual, Skip: noFuse,
 		Why: "lets forward MatMuls add the residual; apart from fuse-accumulate only for the report"},
+	{Name: "fuse-bias-gradient", Run: fuseBiasGradient, Skip: func(opt Options) bool { return opt.NoFuse || !opt.Target.FusesSums },
+		Why: "lets products of weight gradients sum the gradient of the bias; before fuse-accumulate, which gives sums addends"},
 	{Name: "fuse-accumulate", Run: fuseAccumulate, Skip: noFuse,
 		Why: "lets the producers of gradients add to what is there; after all fusions that compete for MatMul"},
 	{Name: "recompute", Run: recompute, Skip: func(opt Options) bool { return !opt.Recompute },

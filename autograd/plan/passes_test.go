@@ -170,7 +170,7 @@ var passCases = []passCase{
 	}},
 	{"dce", []string{"dce"}, func(b *builder) {
 		x, w := b.x(), b.state("w", 7, 4)
-		y := b.emit(ir.MatMul, ir.Attrs{Act: ir.ReLU}, []*ir.Value{b.temp(4, 4), b.temp(4, 4)}, x, x, nil, nil, nil)
+		y := b.emit(ir.MatMul, ir.Attrs{Act: ir.ReLU}, []*ir.Value{b.temp(4, 4), b.temp(4, 4), nil}, x, x, nil, nil, nil)
 		b.scale(b.scale(y, 2), 3)
 		b.addTo(b.state("s", 4, 4), y)
 		targets, norm := b.input("targets", ir.I32, 4), b.input("norm", ir.F32, 1)
@@ -246,6 +246,17 @@ var passCases = []passCase{
 	{"precision", []string{"precision"}, func(b *builder) {
 		x := b.x()
 		b.returns(b.scale(b.matmul(x, x, false, false, nil), 2))
+	}},
+	{"fuse-bias-gradient", []string{"fuse-bias-gradient"}, func(b *builder) {
+		x, dy, dz := b.x(), b.scale(b.x(), 2), b.scale(b.x(), 3)
+		db := b.emit(ir.ColumnSum, ir.Attrs{}, []*ir.Value{b.temp(4)}, dy, nil)
+		dw := b.matmul(x, dy, true, false, nil)
+		dc := b.emit(ir.ColumnSum, ir.Attrs{}, []*ir.Value{b.temp(4)}, dz, nil)
+		early := b.scale(dc, 2)                 // wants dc before the product
+		dv := b.matmul(dz, x, true, false, nil) // so this takes nothing
+		de := b.matmul(dz, x, true, false, nil)
+		dd := b.emit(ir.ColumnSum, ir.Attrs{}, []*ir.Value{b.temp(4)}, dz, nil)
+		b.returns(db, dw, early, dv, de, dd)
 	}},
 	{"storage", []string{"storage"}, func(b *builder) {
 		hyper, w, u := b.input("hyper", ir.F32, ir.HyperLen), b.state("w", 4, 4), b.state("u", 4)

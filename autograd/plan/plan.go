@@ -47,6 +47,8 @@ type Target struct {
 	Workspace func(in *ir.Instr) int64
 	// StoresBF16 tells that its kernels read and write bfloat16 activations.
 	StoresBF16 bool
+	// FusesSums tells that MatMul adds up the rows of an operand on its way.
+	FusesSums bool
 	// LogitElements is the number of logits that LinearCrossEntropy is to hold
 	// at a time; 0 leaves Attrs.Rows as the program has it.
 	LogitElements int

@@ -75,7 +75,7 @@ func matMul(m, n, k int, transA, transB bool) kernelCase {
 	return kernelCase{name, 2 * float64(m) * float64(n) * float64(k), func(p *ir.Program) {
 		in := &ir.Instr{Kind: ir.MatMul, Block: -1, Attrs: ir.Attrs{TransA: transA, TransB: transB},
 			In:  []*ir.Value{p.NewValue(ir.State, "a", ir.F32, a...), p.NewValue(ir.State, "b", ir.F32, b...), nil, nil, nil},
-			Out: []*ir.Value{p.NewValue(ir.Temp, "y", ir.F32, m, n), nil}}
+			Out: []*ir.Value{p.NewValue(ir.Temp, "y", ir.F32, m, n), nil, nil}}
 		p.Emit(in)
 		p.Outputs = in.Out[:1]
 	}}

@@ -30,6 +30,10 @@ func productOf(in *ir.Instr) cuda.Product {
 func fused(in *ir.Instr) (cuda.Epilogue, bool) {
 	bias, pre := in.In[2] != nil, in.Out[1] != nil
 	switch {
+	case in.Out[2] != nil && in.SumA:
+		return cuda.BiasGradientA, true
+	case in.Out[2] != nil:
+		return cuda.BiasGradientB, true
 	case in.Act == ir.NoAct && bias:
 		return cuda.Bias, true
 	case in.Act == ir.NoAct:
@@ -56,11 +60,14 @@ func bindMatMul(c *call) func() {
 		p.Epilogue = epilogue
 		m, err := c.blas.Plan(p)
 		if err == nil {
-			aux := c.out(1)
+			bias, aux := c.in(2), c.out(1)
+			if c.Out[2] != nil {
+				bias = c.out(2)
+			}
 			if c.ActBackward {
 				aux = c.in(4)
 			}
-			return c.multiply(m, c.in(0), c.in(1), c.in(3), c.out(0), c.in(2), aux)
+			return c.multiply(m, c.in(0), c.in(1), c.in(3), c.out(0), bias, aux)
 		}
 		if !errors.Is(err, cuda.ErrEpilogue) || c.Act == ir.NoAct {
 			c.fail(err)
