@@ -19,7 +19,7 @@ type Info struct {
 	Name           string
 	Major, Minor   int   // compute capability
 	SMs            int   // streaming multiprocessors
-	Memory, Free   int64 // bytes; Free is known of an open device only, and is as of the call
+	Memory, Free   int64 // bytes; Free is as of the call, and 0 from Devices, which opens none
 	SharedPerBlock int   // bytes, the largest that Kernel.SetShared grants
 	L2             int   // bytes
 	ClockKHz       int   // of the multiprocessors, boosted
@@ -38,7 +38,7 @@ func Devices() ([]Info, error) {
 		return nil, driverError("cuDeviceGetCount", err)
 	}
 	if n == 0 {
-		return nil, ErrNoDevice
+		return nil, errNoneVisible
 	}
 	infos := make([]Info, n)
 	for i := range infos {
@@ -81,6 +81,16 @@ func readInfo(index int) (Info, error) {
 	return info, nil
 }
 
+// Describe describes one GPU with the memory that is free now. A process that
+// has not opened the device opens it for the time of the call.
+func Describe(index int) (Info, error) {
+	d, err := Open(index)
+	if err != nil {
+		return Info{}, err
+	}
+	return d.Info(), d.Close()
+}
+
 // Device is an open GPU.
 type Device struct {
 	info    Info
@@ -98,7 +108,7 @@ func Open(index int) (*Device, error) {
 		return nil, err
 	}
 	if index < 0 || index >= len(infos) {
-		return nil, fmt.Errorf("cuda: no device %d: the driver sees %d, counted from 0 (CUDA_VISIBLE_DEVICES chooses among them)", index, len(infos))
+		return nil, fmt.Errorf("%w %d: the driver sees %d, counted from 0 (CUDA_VISIBLE_DEVICES chooses among all)", ErrNoDevice, index, len(infos))
 	}
 	d := &Device{info: infos[index]}
 	if d.device, err = cu.GetDevice(index); err != nil {

@@ -14,8 +14,11 @@ import (
 // ErrNoDriver says that libcuda.so.1 was not found.
 var ErrNoDriver = errors.New("cuda: no NVIDIA driver (libcuda.so.1) on this machine")
 
-// ErrNoDevice says that the driver sees no GPU.
-var ErrNoDevice = errors.New("cuda: the NVIDIA driver sees no GPU (a container needs --gpus all, a job an allocated GPU; CUDA_VISIBLE_DEVICES hides them)")
+// ErrNoDevice says that the driver sees no GPU, or not the one asked for.
+var ErrNoDevice = errors.New("cuda: no device")
+
+// errNoneVisible is ErrNoDevice where the driver sees none.
+var errNoneVisible = fmt.Errorf("%w: the NVIDIA driver sees no GPU (a container needs --gpus all, a job an allocated GPU; CUDA_VISIBLE_DEVICES hides them)", ErrNoDevice)
 
 // ErrOutOfMemory is what an [*Error] is when the memory of the device, or the
 // host memory that can be pinned, does not suffice.

@@ -3,8 +3,10 @@
 package cuda
 
 // #include <cuda.h>
+// #include "abi/cublaslt.h"
+// #include "abi/nccl.h"
 // #include "library.h"
-// #cgo LDFLAGS: -lcuda -ldl -lpthread
+// #cgo LDFLAGS: -lcuda -lcublasLt -lnccl -ldl -lpthread
 import "C"
 
 import "fmt"
@@ -30,8 +32,25 @@ func Libraries() []Library {
 	if C.cuDriverGetVersion(&version) == C.CUDA_SUCCESS {
 		driver.Version = fmt.Sprintf("%d.%d", version/1000, version%1000/10)
 	}
-	return []Library{driver}
+
+	blas := describe(C.gotrain_open_cublasLt())
+	blas.Cost = "no model trains or runs on a GPU: all matrix products are cuBLASLt's"
+	blas.Cure = "install CUDA's libraries, or pip install nvidia-cublas in a Python environment and activate it"
+	if blas.Path != "" {
+		blas.Version = dotted(int(C.cublasLtGetVersion()))
+	}
+
+	nccl := describe(C.gotrain_open_nccl())
+	nccl.Cost = "one GPU a run: NCCL adds up gradients over several"
+	nccl.Cure = "install libnccl2, or pip install nvidia-nccl-cu13 in a Python environment and activate it"
+	if C.ncclGetVersion(&version) == C.ncclSuccess {
+		nccl.Version = dotted(int(version))
+	}
+	return []Library{driver, blas, nccl}
 }
+
+// dotted writes a version as cuBLAS and NCCL count them: 22809 is 2.28.9.
+func dotted(v int) string { return fmt.Sprintf("%d.%d.%d", v/10000, v/100%100, v%100) }
 
 func describe(l *C.struct_gotrain_library) Library {
 	return Library{
@@ -48,7 +67,7 @@ func openDriver() error {
 	}
 	switch r := C.cuInit(0); r {
 	case C.CUDA_ERROR_NO_DEVICE:
-		return ErrNoDevice
+		return errNoneVisible
 	default:
 		return driverError("cuInit", result(r))
 	}

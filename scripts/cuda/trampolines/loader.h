@@ -2,8 +2,8 @@
 //
 //   LIBRARY        the archive's name, as in gotrain_open_LIBRARY
 //   FILES          file names of the library, the preferred one first
-//   ABSENT         the status that a function returns which is not there
-//   FUNCTIONS(F)   F(index, function, unbound) for each function, where unbound is absent or succeed
+//   ABSENT         the status of a function that is not there
+//   FUNCTIONS(F)   F(index, function, unbound) for each function, where unbound is absent or zero
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <glob.h>
@@ -22,7 +22,7 @@
 #define TABLE JOIN(gotrain_table_, LIBRARY)
 
 static int absent(void) { return ABSENT; }
-__attribute__((unused)) static int succeed(void) { return 0; }
+__attribute__((unused)) static void *zero(void) { return NULL; }  // success, or no pointer
 
 #define NAME(index, function, unbound) #function,
 static const char *const names[] = {FUNCTIONS(NAME)};
@@ -107,10 +107,7 @@ static void open_once(void) {
   if (dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0) snprintf(library.path, sizeof library.path, "%s", map->l_name);
   for (int i = 0; i < COUNT; i++) {
     void *function = dlsym(handle, names[i]);
-    if (function == NULL) {
-      TABLE[i] = (void *)absent;
-      continue;
-    }
+    if (function == NULL) continue;
     TABLE[i] = function;
     library.bound++;
   }

@@ -3,23 +3,31 @@ package main
 import (
 	"regexp"
 	"slices"
+	"strings"
 )
 
-// prototypes returns the sorted names of the functions that preprocessed C
-// declares and that begin with the prefix and a capital letter. It reads the
+// function is a prototype.
+type function struct {
+	name    string
+	pointer bool // whether it returns one
+}
+
+// prototypes returns the functions that preprocessed C declares and whose names
+// begin with the prefix and a capital letter, in the order of their names. It reads the
 // statements at file scope: a name followed by a parenthesis outside all other
 // parentheses is a function, unless the statement is a typedef. Function
 // definitions (static inline helpers of a header) are not prototypes.
-func prototypes(source, prefix string) []string {
-	function := regexp.MustCompile(`^` + prefix + `[A-Z]\w*$`)
-	var names []string
-	depth, candidate, typedef, first := 0, "", false, true
+func prototypes(source, prefix string) []function {
+	wanted := regexp.MustCompile(`^` + prefix + `[A-Z]\w*$`)
+	var found []function
+	var candidate function
+	depth, typedef, first := 0, false, true
 	tokens := token.FindAllString(source, -1)
 	for i, t := range tokens {
 		switch t {
 		case "(", "{", "[":
 			if t == "{" && depth == 0 {
-				candidate = ""
+				candidate = function{}
 			}
 			depth++
 		case ")", "}", "]":
@@ -31,22 +39,26 @@ func prototypes(source, prefix string) []string {
 			if depth != 0 {
 				continue
 			}
-			if candidate != "" && !typedef {
-				names = append(names, candidate)
+			if candidate.name != "" && !typedef {
+				found = append(found, candidate)
 			}
-			candidate, typedef, first = "", false, true
+			candidate, typedef, first = function{}, false, true
+		case "*":
+			if depth == 0 && candidate.name == "" {
+				candidate.pointer = true
+			}
 		default:
 			if first && depth == 0 {
 				typedef, first = t == "typedef", false
 			}
 			called := i+1 < len(tokens) && tokens[i+1] == "("
-			if depth == 0 && called && candidate == "" && function.MatchString(t) {
-				candidate = t
+			if depth == 0 && called && candidate.name == "" && wanted.MatchString(t) {
+				candidate.name = t
 			}
 		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	slices.SortFunc(found, func(a, b function) int { return strings.Compare(a.name, b.name) })
+	return slices.Compact(found)
 }
 
 // token splits C into words and single characters; strings stay whole.

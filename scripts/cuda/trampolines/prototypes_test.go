@@ -18,11 +18,15 @@ CUresult
 cuThird(
     int a);
 CUresult cuFirst(void);
+const char * cuFourth(int *x);
+int *other_pointer;
+int *cuNoFunction;
+CUresult cuFifth(int *x);
 int cublasLtCreate(void);
 `
 	got := prototypes(header, "cu")
-	want := []string{"cuFirst", "cuSecond_v2", "cuThird"}
+	want := []function{{"cuFifth", false}, {"cuFirst", false}, {"cuFourth", true}, {"cuSecond_v2", false}, {"cuThird", false}}
 	if !slices.Equal(got, want) {
-		t.Errorf("prototypes = %q, want %q", got, want)
+		t.Errorf("prototypes = %+v, want %+v", got, want)
 	}
 }
