@@ -1,0 +1,211 @@
+//go:build gpu
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gotrain/nn"
+	"gotrain/nn/zoo"
+	"gotrain/optim"
+	"gotrain/train"
+	"gotrain/train/metrics"
+)
+
+// stepConfigs are models whose attention takes the kernels of tensor cores in
+// bfloat16: heads of 64 and 128 elements.
+func stepConfigs() map[string]train.Config {
+	base := train.DefaultConfig()
+	base.Train.Batch, base.Run.Seed = 2, 11
+	base.Optimizer.Kind, base.Optimizer.LR, base.Optimizer.Warmup = "adamw", 1e-3, 0
+	gpt2, llama, packed, accumulated := base, base, base, base
+	gpt2.Model = nn.Config{Family: nn.GPT2, Layers: 2, Heads: 2, Width: 128, Context: 40, Vocab: 67, Dropout: 0.1}
+	llama.Model = nn.Config{Family: nn.Llama, Layers: 2, Heads: 2, KVHeads: 1, Width: 256, Context: 24, Vocab: 67}
+	llama.Optimizer.Kind = "muon"
+	packed.Model = nn.Config{Family: nn.GPT2, Layers: 1, Heads: 1, Width: 64, Context: 70, Vocab: 130}
+	packed.Train.DocumentMask, packed.Train.Recompute = true, true
+	packed.Optimizer.Kind = "lion"
+	accumulated.Model = gpt2.Model
+	accumulated.Train.Accumulate, accumulated.Train.Smoothing = 2, 0.1
+	accumulated.Optimizer.Kind = "sgd"
+	accumulated.Optimizer.Momentum = 0.9
+	return map[string]train.Config{"gpt2": gpt2, "llama": llama, "document mask": packed, "accumulated": accumulated}
+}
+
+// trainedState is what two steps leave on a device.
+type trainedState struct {
+	results []train.StepResult
+	state   map[string][]float32
+}
+
+func trainTwoSteps(t *testing.T, cfg train.Config, device string) trainedState {
+	t.Helper()
+	b, _, err := openDevice(device, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	model, err := zoo.New(cfg.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := train.NewEngine(cfg, model, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := engine.Initialize(); err != nil {
+		t.Fatal(err)
+	}
+	batch := randomBatch(cfg.Train.Batch*cfg.Train.Accumulate, cfg.Model.Context, cfg.Model.Vocab)
+	if cfg.Train.DocumentMask {
+		batch.Segments = make([]int32, len(batch.Inputs))
+		for i := range batch.Segments {
+			batch.Segments[i] = int32(i % cfg.Model.Context / 30)
+		}
+	}
+	r := trainedState{state: map[string][]float32{}}
+	for step := range 2 {
+		result, err := engine.Step(batch, step, step, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.results = append(r.results, result)
+	}
+	for _, name := range engine.Store().Names() {
+		values := make([]float32, engine.Store().Get(name).Shape.Size())
+		if err := engine.Store().Read(name, values); err != nil {
+			t.Fatal(err)
+		}
+		r.state[name] = values
+	}
+	return r
+}
+
+// TestCUDAStep compares whole training steps on the device with those of the
+// CPU: losses, gradient norms, and the state of optimizers, which holds the
+// gradients.
+func TestCUDAStep(t *testing.T) {
+	for name, cfg := range stepConfigs() {
+		want := trainTwoSteps(t, cfg, "cpu")
+		for precision, tolerance := range map[string]float64{"float32": 2e-4, "tf32": 1e-2, "bfloat16": 6e-2} {
+			t.Run(name+"/"+precision, func(t *testing.T) {
+				cfg := cfg
+				cfg.Precision = precision
+				compareStates(t, trainTwoSteps(t, cfg, "cuda"), want, tolerance)
+			})
+		}
+	}
+}
+
+func compareStates(t *testing.T, got, want trainedState, tolerance float64) {
+	t.Helper()
+	for i, w := range want.results {
+		if g := got.results[i]; !(math.Abs(g.NLL-w.NLL) < tolerance*w.NLL/10) || !(math.Abs(g.GradNorm-w.GradNorm) < tolerance*w.GradNorm) {
+			t.Errorf("step %d: loss %g, gradient norm %g; the CPU has %g and %g", i, g.NLL, g.GradNorm, w.NLL, w.GradNorm)
+		}
+	}
+	for name, w := range want.state {
+		if !optim.IsState(name) {
+			continue // updates by the sign of a gradient multiply rounding
+		}
+		var diff, size float64
+		for i, x := range w {
+			d := float64(x) - float64(got.state[name][i])
+			diff, size = diff+d*d, size+float64(x)*float64(x)
+		}
+		if !(math.Sqrt(diff) <= tolerance*math.Sqrt(size)+1e-9) {
+			t.Errorf("%s differs by %.2e of its norm", name, math.Sqrt(diff/size))
+		}
+	}
+}
+
+// losses reads the training loss of every step of a run.
+func losses(t *testing.T, runDir string) []float64 {
+	t.Helper()
+	raw, err := os.ReadFile(train.MetricsPath(runDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []float64
+	for line := range bytes.Lines(raw) {
+		var r metrics.Record
+		if err := json.Unmarshal(line, &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Split == metrics.Train {
+			list = append(list, r.NLL)
+		}
+	}
+	return list
+}
+
+// sameLosses wants got to follow want within tolerance.
+func sameLosses(t *testing.T, what string, got, want []float64, tolerance float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d steps, want %d", what, len(got), len(want))
+	}
+	worst := 0.0
+	for i := range want {
+		worst = max(worst, math.Abs(got[i]-want[i]))
+	}
+	t.Logf("%s: the loss goes from %.4f to %.4f and is within %.1e of the CPU's", what, got[0], got[len(got)-1], worst)
+	if !(worst <= tolerance) {
+		t.Errorf("%s: the loss is %.2e off, want at most %.0e", what, worst, tolerance)
+	}
+}
+
+// TestCUDATraining trains 50 steps on the device and on the CPU, and changes from
+// one to the other in the middle of a run.
+func TestCUDATraining(t *testing.T) {
+	dir := t.TempDir()
+	config := writeConfig(t, dir)
+	pretrain := func(name string, args ...string) string {
+		t.Helper()
+		runDir := filepath.Join(dir, name)
+		must(t, append([]string{"pretrain", "--config", config, "--run", runDir, "--set", "train.steps=50", "--set", "train.save_every=25",
+			"--set", "train.eval_every=50", "--set", "optimizer.lr=3e-3"}, args...)...)
+		return runDir
+	}
+	want := losses(t, pretrain("cpu", "--device", "cpu"))
+	sameLosses(t, "cuda", losses(t, pretrain("cuda", "--device", "cuda")), want, 1e-3)
+	sameLosses(t, "cuda in bfloat16", losses(t, pretrain("bf16", "--device", "cuda", "--set", "precision=bfloat16")), want, 5e-2)
+	for _, order := range [][2]string{{"cpu", "cuda"}, {"cuda", "cpu"}} {
+		name := fmt.Sprintf("from %s to %s", order[0], order[1])
+		stopAfterSave(t, 25, "pretrain", "--config", config, "--run", filepath.Join(dir, name), "--device", order[0], "--set", "train.steps=50",
+			"--set", "train.save_every=25", "--set", "train.eval_every=50", "--set", "optimizer.lr=3e-3")
+		sameLosses(t, name, losses(t, pretrain(name, "--device", order[1])), want, 1e-3)
+	}
+}
+
+// stopAfterSave runs a command and interrupts it when it has saved that step.
+func stopAfterSave(t *testing.T, step int, args ...string) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	errOut := &stopAt{text: fmt.Sprintf("step-%08d", step), stop: stop}
+	if code := run(ctx, args, strings.NewReader(""), &bytes.Buffer{}, errOut); code != exitRequeue {
+		t.Fatalf("a stopped run has exit code %d\n%s", code, errOut.String())
+	}
+}
+
+// TestCUDASample decodes greedily on the device what the CPU decodes.
+func TestCUDASample(t *testing.T) {
+	dir := t.TempDir()
+	config := writeConfig(t, dir)
+	must(t, "pretrain", "--config", config, "--device", "cpu")
+	sample := func(device string) string {
+		return must(t, "sample", "--model", filepath.Join(dir, "run"), "--prompt", "line 1", "--greedy", "--max-tokens", "12", "--device", device)
+	}
+	if got, want := sample("cuda"), sample("cpu"); got != want {
+		t.Errorf("the device continues with %q, the CPU with %q", got, want)
+	}
+}
