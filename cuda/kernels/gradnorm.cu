@@ -52,7 +52,7 @@ KERNEL(gradnorm_finish, 1024)
     sum += partial[i];
   }
   sums[threadIdx.x] = sum;
-  for (int half = 512; half > 0; half /= 2) {
+  for (unsigned half = 512; half > 0; half /= 2) {
     __syncthreads();
     if (threadIdx.x < half) {
       sums[threadIdx.x] += sums[threadIdx.x + half];

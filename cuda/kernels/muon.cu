@@ -141,8 +141,8 @@ KERNEL(muon_combine_bf16, 256)(const bf16* a, const float* square, bf16* poly, i
 EXPORT(muon_combine_bf16)
 
 template <class T>
-__device__ void muon_apply(float* p, const T* x, const float* hyper, const float* clip, long long n, float lr_scale, float decay,
-                           float rate) {
+__device__ void muon_apply(float* p, const T* x, const float* hyper, const float* clip, long long n, float lr_scale,
+                           float decay, float rate) {
   if (isnan(factor(clip))) {
     return;
   }

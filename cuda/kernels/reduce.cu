@@ -240,7 +240,9 @@ KERNEL(reduce_sum_rows_bf16, 256)
  long long length, int parts, const long long* kept, int kept_rank, const long long* reduced, int reduced_rank,
  int team, float alpha) {
   const Cut cut = {(unsigned)runs, (unsigned)pieces, (unsigned)together, length, (unsigned)parts};
-  reduce_rows(x, y, partial, results, width, cut, Lattice{kept, kept_rank}, Lattice{reduced, reduced_rank}, team, alpha);
+  const Lattice sums = {kept, kept_rank};
+  const Lattice summed = {reduced, reduced_rank};
+  reduce_rows(x, y, partial, results, width, cut, sums, summed, team, alpha);
 }
 EXPORT(reduce_sum_rows_bf16)
 

@@ -47,11 +47,11 @@ constexpr int kTileRows = 8;  // threads of a block along the rows of a tile
 // y[matrix, c, r] = x[matrix, r, c] for a grid of matrices (rows, columns) whose rows are xpitch apart in x; those of
 // y, (columns, rows), are ypitch apart. from and to are the lattices of the matrices' offsets. A block a tile.
 template <class T>
-__device__ void transpose(const T* x, T* y, int rows, int columns, long long xpitch, long long ypitch, Lattice from,
-                          Lattice to) {
+__device__ void transpose(const T* x, T* y, long long rows, long long columns, long long xpitch, long long ypitch,
+                          Lattice from, Lattice to) {
   __shared__ T tile[kTile][kTile + 1];
-  const long long across = cdiv(columns, kTile);
-  const long long down = cdiv(rows, kTile);
+  const long long across = cdiv(columns, (long long)kTile);
+  const long long down = cdiv(rows, (long long)kTile);
   long long column, row;
   const long long matrix = divide(divide(blockIdx.x, across, &column), down, &row);
   column *= kTile;
@@ -126,14 +126,14 @@ KERNEL(pad_rows_b16, 256)
 EXPORT(pad_rows_b16)
 
 KERNEL(transpose_f32, 256)
-(const float* x, float* y, int rows, int columns, long long xpitch, long long ypitch, const long long* from,
- const long long* to, int rank) {
+(const float* x, float* y, long long rows, long long columns, long long xpitch, long long ypitch,
+ const long long* from, const long long* to, int rank) {
   transpose<float>(x, y, rows, columns, xpitch, ypitch, Lattice{from, rank}, Lattice{to, rank});
 }
 EXPORT(transpose_f32)
 
 KERNEL(transpose_bf16, 256)
-(const bf16* x, bf16* y, int rows, int columns, long long xpitch, long long ypitch, const long long* from,
+(const bf16* x, bf16* y, long long rows, long long columns, long long xpitch, long long ypitch, const long long* from,
  const long long* to, int rank) {
   transpose<bf16>(x, y, rows, columns, xpitch, ypitch, Lattice{from, rank}, Lattice{to, rank});
 }
