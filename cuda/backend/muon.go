@@ -31,7 +31,7 @@ func bindMuon(c *call) func() {
 	if c.Nesterov {
 		nesterov = 1
 	}
-	elem := "_" + m.elem.String()
+	elem := "_" + m.operand.String()
 	steps := []func(){
 		c.launch("muon_momentum", m.chunk, elementBlock, 0, g, momentum, m.at(m.partial), clip, m.n, c.Beta1, nesterov),
 		c.launch("muon_normalize"+elem, m.chunk, elementBlock, 0,
@@ -51,7 +51,7 @@ func bindMuon(c *call) func() {
 // next = X·(aI + bA + cA²), A = Xᵀ·X.
 func (m *muon) iterate(x, next cuda.Ptr) []func() {
 	a, square, poly := m.at(m.a), m.at(m.square), m.at(m.poly)
-	tall, elem := m.rows > m.cols, dtype(m.elem)
+	tall, elem := m.rows > m.cols, dtype(m.operand)
 	product := cuda.Product{Batch: 1, M: m.side, N: m.side, K: m.side, AB: elem, D: elem, TF32: m.Compute == ir.TF32}
 	gram, power, step := product, product, product
 	gram.K, gram.TransA, gram.TransB = max(m.rows, m.cols), tall, !tall
@@ -64,7 +64,7 @@ func (m *muon) iterate(x, next cuda.Ptr) []func() {
 	return []func(){
 		m.multiply(m.product(gram), x, x, 0, a, 0, 0),
 		m.multiply(m.product(power), a, a, 0, square, 0, 0),
-		m.launch("muon_combine_"+m.elem.String(), elementGrid(int64(m.side*m.side)), elementBlock, 0, a, square, poly, int32(m.side)),
+		m.launch("muon_combine_"+m.operand.String(), elementGrid(int64(m.side*m.side)), elementBlock, 0, a, square, poly, int32(m.side)),
 		m.multiply(m.product(step), left, right, 0, next, 0, 0),
 	}
 }

@@ -20,30 +20,30 @@ func scratchGradNorm(in *ir.Instr) int64 {
 // side = min(rows, cols).
 type muonSpace struct {
 	rows, cols, side int
-	elem             ir.DType // of the operands of the products: X, A and the polynomial
+	operand          ir.DType // of the operands of the products: X, A and the polynomial
 
 	x, next, a, square, poly, partial, bytes int64
 }
 
 // newMuonSpace lays out the workspace. In float32 the polynomial replaces A².
 func newMuonSpace(in *ir.Instr) muonSpace {
-	m := muonSpace{rows: in.In[0].Shape.Rows(), cols: in.In[0].Shape.Cols(), elem: ir.F32}
+	m := muonSpace{rows: in.In[0].Shape.Rows(), cols: in.In[0].Shape.Cols(), operand: ir.F32}
 	m.side = min(m.rows, m.cols)
 	if in.Compute == ir.BF16 {
-		m.elem = ir.BF16
+		m.operand = ir.BF16
 	}
 	take := func(elements int, d ir.DType) int64 {
 		at := m.bytes
 		m.bytes += (int64(elements)*int64(d.Size()) + 255) &^ 255 // what cuBLASLt likes best
 		return at
 	}
-	m.x = take(m.rows*m.cols, m.elem)
-	m.next = take(m.rows*m.cols, m.elem)
-	m.a = take(m.side*m.side, m.elem)
+	m.x = take(m.rows*m.cols, m.operand)
+	m.next = take(m.rows*m.cols, m.operand)
+	m.a = take(m.side*m.side, m.operand)
 	m.square = take(m.side*m.side, ir.F32)
 	m.poly = m.square
-	if m.elem != ir.F32 {
-		m.poly = take(m.side*m.side, m.elem)
+	if m.operand != ir.F32 {
+		m.poly = take(m.side*m.side, m.operand)
 	}
 	m.partial = take(blocks(m.rows*m.cols, normChunk), ir.F32)
 	return m
