@@ -119,14 +119,34 @@ KERNEL(muon_normalize_bf16, 256)
 }
 EXPORT(muon_normalize_bf16)
 
-// poly = kB·a + kC·square + kA·I, (side, side); poly may be square.
+// poly = kB·a + kC·square + kA·I, (side, side), side < 65536; poly may be square. Elements of the diagonal are side+1
+// apart.
 template <class T>
 __device__ void muon_combine(const T* a, const float* square, T* poly, int side) {
-  const long long n = (long long)side * side;
-  const long long threads = (long long)gridDim.x * blockDim.x;
-  for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += threads) {
-    const float diagonal = i % (side + 1ll) == 0 ? kA : 0.0f;
-    poly[i] = from_float<T>(kB * to_float(a[i]) + kC * square[i] + diagonal);
+  constexpr int width = Pack<T>::size;
+  const unsigned n = (unsigned)side * side;
+  const unsigned packs = n / width;
+  const unsigned units = n - packs * (width - 1);
+  for (unsigned u = blockIdx.x * blockDim.x + threadIdx.x; u < units; u += gridDim.x * blockDim.x) {
+    const unsigned at = u < packs ? u * width : u + packs * (width - 1);
+    int behind = (int)(at % (side + 1u));  // elements behind the last one of the diagonal
+    if (u >= packs) {
+      poly[at] = from_float<T>(kB * to_float(a[at]) + kC * square[at] + (behind == 0 ? kA : 0.0f));
+      continue;
+    }
+    float x[width];
+    float y[width];
+    Pack<T>::load(a + at).to_floats(x);
+#pragma unroll
+    for (int e = 0; e < width; e += Pack<float>::size) {
+      Pack<float>::load(square + at + e).to_floats(y + e);
+    }
+#pragma unroll
+    for (int e = 0; e < width; e++) {
+      y[e] = kB * x[e] + kC * y[e] + (behind == 0 ? kA : 0.0f);
+      behind = behind == side ? 0 : behind + 1;
+    }
+    Pack<T>::from_floats(y).store(poly + at);
   }
 }
 

@@ -70,7 +70,7 @@ __device__ void reduce_rows(const T* x, T* y, float* partial, unsigned results, 
   const int rank = threadIdx.x % team;
   const long long t = (long long)blockIdx.x * (blockDim.x / team) + threadIdx.x / team;
   if (t >= (long long)results * cut.parts) {
-    return;  // whole warps: no block is left over
+    return;  // a warp too many in the last block
   }
   const unsigned result = (unsigned)(cut.parts == 1 ? t : t / cut.parts);
   const Part part(cut, (unsigned)(t - (long long)result * cut.parts), width);
