@@ -50,7 +50,7 @@ var allowed = map[string][]string{
 
 	"cmd/gotrain": {"train", "train/checkpoint", "train/metrics", "train/configfile", "train/vfs", "train/safetensors",
 		"nn", "nn/zoo", "nn/generate", "optim", "data", "data/bpe",
-		"autograd/ir", "autograd/plan", "autograd/exec", "autograd/cpu", "autograd/cpu/kernel", "cuda/backend"},
+		"autograd/ir", "autograd/plan", "autograd/exec", "autograd/cpu", "autograd/cpu/kernel", "cuda", "cuda/backend"},
 }
 
 // soleImporter lists libraries that one package alone may import.

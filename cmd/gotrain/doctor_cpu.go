@@ -1,0 +1,67 @@
+//go:build !gpu
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gotrain/cuda/backend"
+)
+
+// libraryDirs are where systems keep libcuda.
+var libraryDirs = []string{"/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/lib/wsl/lib", "/usr/local/cuda/compat", "/usr/local/nvidia/lib64"}
+
+// diagnoseGPU looks for GPUs that this binary cannot use.
+func diagnoseGPU() []finding {
+	gpus, _ := filepath.Glob("/dev/nvidia[0-9]*")
+	library := findLibrary("libcuda.so.1")
+	version := driverVersion()
+	if len(gpus) == 0 && library == "" && version == "" {
+		return []finding{{Name: "gpu", OK: true, Detail: "none found, and this binary has no CUDA (make build-cuda builds one that has); training runs on the processor"}}
+	}
+	detail := fmt.Sprintf("%d in /dev", len(gpus))
+	if version != "" {
+		detail += ", driver " + version
+	}
+	if library != "" {
+		detail += ", " + library
+	}
+	f := finding{Name: "gpu", Detail: detail}
+	switch {
+	case len(gpus) == 0:
+		f.Cure = "the library is here but no device: start the container with --gpus all, or load the nvidia kernel module"
+	case library == "":
+		f.Cure = "libcuda.so.1 is missing: install the NVIDIA driver's libraries (in a container: NVIDIA_DRIVER_CAPABILITIES=compute)"
+	default:
+		f.Cure = backend.ErrNotBuilt.Error()
+	}
+	return []finding{f}
+}
+
+// driverVersion is the version of NVIDIA's kernel module, "" when not loaded.
+func driverVersion() string {
+	raw, err := os.ReadFile("/proc/driver/nvidia/version")
+	if err != nil {
+		return ""
+	}
+	for _, word := range strings.Fields(string(raw)) {
+		if strings.Count(word, ".") >= 1 && word[0] >= '0' && word[0] <= '9' {
+			return word
+		}
+	}
+	return "of unknown version"
+}
+
+// findLibrary is the path of a shared library, "" when it is nowhere.
+func findLibrary(name string) string {
+	dirs := append(filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")), libraryDirs...)
+	for _, dir := range dirs {
+		if path := filepath.Join(dir, name); exists(path) {
+			return path
+		}
+	}
+	return ""
+}

@@ -1,0 +1,65 @@
+//go:build gpu
+
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"gotrain/cuda"
+	"gotrain/cuda/backend"
+)
+
+// oldestMajor is the compute capability, before the point, that the kernels
+// need.
+const oldestMajor = 8
+
+// diagnoseGPU opens each device and each library of CUDA.
+func diagnoseGPU() []finding {
+	findings := diagnoseDevices()
+	for _, l := range cuda.Libraries() {
+		f := finding{Name: l.Name, OK: l.Path != ""}
+		if f.OK {
+			f.Detail = fmt.Sprintf("%s, version %s, %d of %d functions", l.Path, l.Version, l.Bound, l.Wanted)
+		} else {
+			f.Detail = fmt.Sprintf("not found (%s); without it %s", l.Problem, l.Cost)
+			f.Cure = l.Cure
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+func diagnoseDevices() []finding {
+	infos, err := cuda.Devices()
+	switch {
+	case errors.Is(err, cuda.ErrNoDriver):
+		return []finding{{Name: "gpu", OK: true, Detail: "none found; training runs on the processor"}}
+	case err != nil:
+		return []finding{{Name: "gpu", Detail: err.Error(), Cure: "nvidia-smi shows what the driver makes of it; until then --device cpu works"}}
+	}
+	findings := make([]finding, len(infos))
+	for i, info := range infos {
+		findings[i] = diagnoseDevice(info)
+	}
+	return findings
+}
+
+func diagnoseDevice(info cuda.Info) finding {
+	f := finding{Name: "gpu", Detail: fmt.Sprintf("cuda:%d %s, compute capability %d.%d, driver for CUDA %d.%d",
+		info.Index, info.Name, info.Major, info.Minor, info.Driver/1000, info.Driver%1000/10)}
+	if info.Major < oldestMajor {
+		f.Cure = fmt.Sprintf("the kernels need compute capability %d.0 or later: use another card, or --device cpu", oldestMajor)
+		return f
+	}
+	card, err := backend.CardAt(info.Index)
+	if err != nil {
+		f.Detail += ": " + err.Error()
+		f.Cure = "another program may own the card, or its memory may be full: nvidia-smi lists them"
+		return f
+	}
+	f.OK = true
+	f.Detail += fmt.Sprintf(", %s free of %s; peak by its clocks %.0f TFLOP/s bfloat16, %.0f tf32, %.0f float32, %.2f TB/s",
+		bytesText(card.Free), bytesText(card.Memory), card.BF16/1e12, card.TF32/1e12, card.F32/1e12, card.Bandwidth/1e12)
+	return f
+}
