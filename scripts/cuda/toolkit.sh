@@ -3,7 +3,7 @@
 #
 #   headers       cuda.h 12.8 (1 MB): the last that gorgonia.org/cu compiles against. Enough to build the binary.
 #   toolkit       nvcc 13.0 (104 MB): compiles the kernels. 13.0, since a driver of the 580 series refuses newer PTX.
-#   disassembler  nvdisasm 13.2 (the first one packaged): for scripts/cuda/report.sh.
+#   disassembler  cuobjdump and nvdisasm 13.2 (the first ones packaged): for scripts/cuda/report.sh.
 #
 # usage: scripts/cuda/toolkit.sh headers|toolkit|disassembler...
 # A folder that holds its packages already is left alone. PYTHON names the interpreter whose pip fetches.
@@ -15,7 +15,7 @@ packages() {
     headers) echo nvidia-cuda-runtime-cu12==12.8.90 ;;
     toolkit) echo nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88 \
       nvidia-cuda-runtime==13.0.96 nvidia-cuda-cccl==13.0.85 ;;
-    disassembler) echo nvidia-cuda-nvdisasm==13.2.51 ;;
+    disassembler) echo nvidia-cuda-cuobjdump==13.2.51 nvidia-cuda-nvdisasm==13.2.51 ;;
     *) echo "toolkit.sh: no part named $1; there are headers, toolkit and disassembler" >&2; return 2 ;;
   esac
 }
@@ -40,7 +40,7 @@ for part in "$@"; do
   fresh=build/cuda/$part.new
   rm -rf "$fresh"
   # shellcheck disable=SC2086
-  "${PYTHON:-python3}" -m pip install --quiet --disable-pip-version-check --no-deps --target "$fresh" $wanted
+  PIP_ROOT_USER_ACTION=ignore "${PYTHON:-python3}" -m pip install --quiet --disable-pip-version-check --no-deps --target "$fresh" $wanted
   rm -rf "build/cuda/$part"
   mv "$fresh" "build/cuda/$part"
 done
