@@ -384,6 +384,7 @@ func shapeCases() []opCase {
 		{s(3, 4, 5), []int8{2, 1, 0}},
 		{s(3, 4, 5), []int8{2, 0, 1}},
 		{s(3, 4, 5), []int8{0, 1, 2}},
+		{s(3, 5, 16), []int8{1, 0, 2}},
 		{s(4, 33, 5, 20), []int8{0, 2, 1, 3}},
 		{s(2, 3, 4, 5, 2, 3), []int8{5, 3, 1, 0, 2, 4}},
 		{s(2, 1, 4, 1), []int8{3, 2, 1, 0}},
@@ -397,7 +398,7 @@ func shapeCases() []opCase {
 	for _, c := range []struct {
 		shape            ir.Shape
 		axis, start, end int
-	}{{s(5), 0, 1, 4}, {s(3, 7), 1, 0, 2}, {s(3, 7), 0, 2, 3}, {s(3, 7, 2), 1, 5, 7}, {s(500, 90), 1, 30, 85}} {
+	}{{s(5), 0, 1, 4}, {s(3, 7), 1, 0, 2}, {s(3, 7), 0, 2, 3}, {s(3, 7, 2), 1, 5, 7}, {s(6, 64), 1, 16, 48}, {s(500, 90), 1, 30, 85}} {
 		out := append(ir.Shape(nil), c.shape...)
 		out[c.axis] = c.end - c.start
 		rest := append(ir.Shape(nil), c.shape...)
@@ -427,6 +428,11 @@ func shapeCases() []opCase {
 		{s(300, 301), []int{0, 1}},
 		{s(90, 7, 101), []int{1}},
 		{s(900, 101), []int{1}},
+		{s(5, 64), []int{1}},
+		{s(3, 16, 24), []int{0}},
+		{s(200, 136), []int{0}},
+		{s(300, 3, 100), []int{0, 2}},
+		{s(300, 2, 3, 8), []int{0, 2}},
 	} {
 		attrs := ir.Attrs{Alpha: 0.5, Axes: axes(r.axes...)}
 		reduced := append(ir.Shape(nil), r.shape...)
