@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -22,7 +23,7 @@ func TestMain(m *testing.M) {
 		_, devices := cuda.Devices()
 		_, opened := cuda.Open(0)
 		for _, l := range cuda.Libraries() {
-			fmt.Println(l.Name, l.Path != "", l.Problem)
+			fmt.Printf("%s path=%s version=%s bound=%d %s\n", l.Name, l.Path, l.Version, l.Bound, l.Problem)
 		}
 		fmt.Println("no driver:", errors.Is(devices, cuda.ErrNoDriver), errors.Is(opened, cuda.ErrNoDriver))
 		fmt.Println(devices)
@@ -31,25 +32,70 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A program starts on a machine without CUDA and can tell what is missing.
-func TestWithoutDriver(t *testing.T) {
-	child := exec.Command(os.Args[0])
-	child.Env = []string{childVariable + "=1", "LD_LIBRARY_PATH="}
-	text, err := child.CombinedOutput()
+// child runs this test program as one that only looks for libraries, in an
+// environment of its own.
+func child(t *testing.T, env ...string) string {
+	t.Helper()
+	c := exec.Command(os.Args[0])
+	c.Dir = t.TempDir()
+	c.Env = append(env, childVariable+"=1")
+	text, err := c.CombinedOutput()
 	if err != nil {
 		t.Fatalf("the program ends with %v:\n%s", err, text)
 	}
-	out := string(text)
-	if strings.Contains(out, "libcuda true") {
+	return string(text)
+}
+
+// A program starts on a machine without CUDA and can tell what is missing.
+func TestWithoutDriver(t *testing.T) {
+	out := child(t)
+	if !strings.Contains(out, "libcuda path= ") {
 		t.Skip("this machine has a driver")
 	}
 	for _, want := range []string{
-		"libcuda false libcuda.so.1: cannot open shared object file",
+		"libcuda path= version= bound=0 libcuda.so.1: cannot open shared object file",
 		"no driver: true true",
 		"cuda: no NVIDIA driver (libcuda.so.1) on this machine: libcuda.so.1: cannot open shared object file",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the program prints\n%s\nwithout %q", out, want)
+		}
+	}
+}
+
+// Libraries are found in Python environments, the last Python first, but after
+// those of the loader.
+func TestPythonEnvironments(t *testing.T) {
+	root := t.TempDir()
+	library := func(version int, folder ...string) string {
+		dir := filepath.Join(append([]string{root}, folder...)...)
+		noError(t, os.MkdirAll(dir, 0o755))
+		source := filepath.Join(dir, "nccl.c")
+		noError(t, os.WriteFile(source, fmt.Appendf(nil, "int ncclGetVersion(int *v) { *v = %d; return 0; }", version), 0o644))
+		out, err := exec.Command("gcc", "-shared", "-fPIC", "-o", filepath.Join(dir, "libnccl.so.2"), source).CombinedOutput()
+		if err != nil {
+			t.Fatalf("gcc: %v\n%s", err, out)
+		}
+		return dir
+	}
+	loader := library(22101, "loader")
+	library(22202, "venv/lib/python3.11/site-packages/nvidia/nccl/lib")
+	newer := library(22303, "venv/lib/python3.12/site-packages/nvidia/nccl/lib")
+	noError(t, os.MkdirAll(filepath.Join(root, "venv/bin"), 0o755))
+	conda := library(22404, "conda/lib")
+	venv := "VIRTUAL_ENV=" + filepath.Join(root, "venv")
+	for _, c := range []struct {
+		env           []string
+		path, version string
+	}{
+		{[]string{venv}, newer, "2.23.3"},
+		{[]string{venv, "LD_LIBRARY_PATH=" + loader}, loader, "2.21.1"},
+		{[]string{"PATH=/nowhere::" + filepath.Join(root, "venv/bin")}, root + "/venv/bin/../lib/python3.12/site-packages/nvidia/nccl/lib", "2.23.3"},
+		{[]string{"CONDA_PREFIX=" + filepath.Join(root, "conda")}, conda, "2.24.4"},
+	} {
+		want := fmt.Sprintf("libnccl path=%s/libnccl.so.2 version=%s bound=1 \n", c.path, c.version)
+		if out := child(t, c.env...); !strings.Contains(out, want) {
+			t.Errorf("with %q the program prints\n%s\nwithout %q", c.env, out, want)
 		}
 	}
 }

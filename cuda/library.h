@@ -16,7 +16,8 @@ struct gotrain_library {
 // gotrain_open_NAME opens the library and fills the table when called for the first time; later calls only return the
 // result. Any thread may call it. The library is sought by the dynamic loader itself (LD_LIBRARY_PATH, the system's
 // folders), then where drivers and toolkits are installed, then in Python environments, whose packages of NVIDIA's
-// libraries lie in site-packages/nvidia/*/lib: $VIRTUAL_ENV, $CONDA_PREFIX, ./.venv, $HOME/.local, /usr and /usr/local.
+// libraries lie in site-packages/nvidia/*/lib: $VIRTUAL_ENV, $CONDA_PREFIX, ./.venv, the Pythons of $PATH, $HOME/.local,
+// /usr and /usr/local.
 const struct gotrain_library *gotrain_open_cuda(void);
 const struct gotrain_library *gotrain_open_cublasLt(void);
 const struct gotrain_library *gotrain_open_nccl(void);

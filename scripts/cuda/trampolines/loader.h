@@ -49,7 +49,7 @@ FUNCTIONS(JUMP)
 static struct gotrain_library library = {.name = TEXT(LIBRARY), .wanted = COUNT};
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-// A folder to search, as a pattern: %s is the value of the environment variable, which must be set.
+// Folders to search, as a pattern: %s is each of the folders in the environment variable, which colons separate.
 static const struct place {
   const char *variable, *pattern;
 } places[] = {
@@ -59,27 +59,41 @@ static const struct place {
   {"CONDA_PREFIX", "%s/lib/python3*/site-packages/nvidia/*/lib"},
   {"CONDA_PREFIX", "%s/lib"},
   {NULL, ".venv/lib/python3*/site-packages/nvidia/*/lib"},
+  {"PATH", "%s/../lib/python3*/site-packages/nvidia/*/lib"},
   {"HOME", "%s/.local/lib/python3*/site-packages/nvidia/*/lib"},
   {NULL, "/usr/lib/python3*/dist-packages/nvidia/*/lib"},
-  {NULL, "/usr/lib/python3*/site-packages/nvidia/*/lib"},
   {NULL, "/usr/local/lib/python3*/dist-packages/nvidia/*/lib"},
-  {NULL, "/usr/local/lib/python3*/site-packages/nvidia/*/lib"},
 };
 
-// open_in opens the first file of that name in the place, or returns NULL. Of several Python versions the newest wins.
-static void *open_in(const struct place *place, const char *file) {
-  char folder[4096], pattern[8192];
-  const char *value = place->variable ? getenv(place->variable) : "";
-  if (value == NULL || (place->variable && *value == 0)) return NULL;
-  snprintf(folder, sizeof folder, place->pattern, value);
-  snprintf(pattern, sizeof pattern, "%s/%s", folder, file);
+// open_matching opens a file of that name in a folder of the pattern, or returns NULL. Of several matches, such as
+// versions of Python, the last in the order of names is tried first.
+static void *open_matching(const char *pattern, const char *file) {
+  char path[8192];
+  snprintf(path, sizeof path, "%s/%s", pattern, file);
   glob_t found;
   void *handle = NULL;
-  if (glob(pattern, 0, NULL, &found) == 0) {
+  if (glob(path, 0, NULL, &found) == 0) {
     for (size_t i = found.gl_pathc; i-- > 0 && handle == NULL;) handle = dlopen(found.gl_pathv[i], RTLD_NOW);
   }
   globfree(&found);
   return handle;
+}
+
+static void *open_in(const struct place *place, const char *file) {
+  if (place->variable == NULL) return open_matching(place->pattern, file);
+  const char *folders = getenv(place->variable);
+  while (folders && *folders) {
+    int length = strcspn(folders, ":");
+    char folder[4096], pattern[8192];
+    if (length > 0 && length < (int)sizeof folder) {
+      snprintf(folder, sizeof folder, "%.*s", length, folders);
+      snprintf(pattern, sizeof pattern, place->pattern, folder);
+      void *handle = open_matching(pattern, file);
+      if (handle) return handle;
+    }
+    folders += length + (folders[length] == ':');
+  }
+  return NULL;
 }
 
 static void *open_anywhere(void) {
