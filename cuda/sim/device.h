@@ -32,20 +32,28 @@ struct dim3 {
   constexpr dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
 };
 
+struct CUctx_st;
+
 namespace sim {
 
-// State is what a fiber sees of its place in the launch. The scheduler sets it before a fiber runs.
+// State is all that an OS thread keeps for itself. It is the only thread-local variable that is not shared memory of a
+// kernel: the scheduler poisons the others at the start of a block. The places are set before a fiber runs.
 struct State {
   uint3 thread;
   unsigned lane;
   uint3 block;
   dim3 block_dim, grid_dim;
-  void* shared;
+  void* shared;            // dynamic shared memory
+  class Scheduler* scheduler;
+  CUctx_st* context;       // current for the driver's API
 };
 extern thread_local State state;
 
-// fail ends the launch with CUDA_ERROR_LAUNCH_FAILED after a line on stderr that names kernel, block and thread.
-[[noreturn]] void fail(const char* format, ...) __attribute__((format(printf, 1, 2)));
+// Fault is the CUDA error with which a launch ends.
+enum class Fault { illegal_address = 700, misaligned_address = 716, launch_failed = 719 };
+
+// fail ends the launch after a line on stderr that names kernel, block and thread.
+[[noreturn]] void fail(Fault fault, const char* format, ...) __attribute__((format(printf, 2, 3)));
 
 // Sums over the threads of a block of what they brought to a barrier.
 struct Votes {
@@ -61,7 +69,7 @@ unsigned active_lanes();
 
 inline void check_aligned(const void* p, size_t bytes, const char* what) {
   if (reinterpret_cast<uintptr_t>(p) % bytes != 0) {
-    fail("%s: address %p is not a multiple of %zu", what, p, bytes);
+    fail(Fault::misaligned_address, "%s: address %p is not a multiple of %zu", what, p, bytes);
   }
 }
 
@@ -72,8 +80,7 @@ struct Kernel {
   int max_threads;
   void (*invoke)(void** arguments);
   int parameters;
-  const char* codes;         // one letter a parameter: p, i, l, f
-  int max_dynamic_shared;    // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+  const char* codes;  // one letter a parameter: p, i, l, f
   Kernel* next;
 };
 struct Registration {
@@ -121,7 +128,7 @@ static constexpr int warpSize = 32;
 #define EXPORT(name)                                                                                        \
   static sim::Kernel name##_kernel = {                                                                      \
       #name, __FILE__, name##_threads, &sim::Signature<&name>::invoke, sim::Signature<&name>::parameters,   \
-      sim::Signature<&name>::codes, 48 << 10, nullptr};                                                     \
+      sim::Signature<&name>::codes, nullptr};                                                     \
   static sim::Registration name##_registration(&name##_kernel);
 #define DYNAMIC_SHARED(T, name) T* name = static_cast<T*>(sim::state.shared)
 

@@ -1,0 +1,100 @@
+// fiber.h: a stack that can be left and entered again, for x86-64 with the System V ABI.
+#pragma once
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include <cstddef>
+#include <cstdlib>
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+#if !defined(__x86_64__)
+#error "the simulator's fibers are written for x86-64"
+#endif
+
+namespace sim {
+
+// Saves the callee-saved registers on the current stack, its pointer in *from, and goes on where `to` was left.
+extern "C" void sim_switch_stack(void** from, void* to);
+
+// Fiber is one stack. A Fiber that is default-constructed stands for the stack of the thread that runs.
+class Fiber {
+ public:
+  Fiber() = default;
+  Fiber(const Fiber&) = delete;
+  Fiber& operator=(const Fiber&) = delete;
+  ~Fiber() {
+    if (stack_ != nullptr) {
+      munmap(stack_, size);
+    }
+  }
+
+  // reset makes the next switch to this fiber call body, which never returns.
+  void reset(void (*body)()) {
+    if (stack_ == nullptr) {
+      void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (p == MAP_FAILED || mprotect(p, guard, PROT_NONE) != 0) {
+        abort();
+      }
+      stack_ = static_cast<char*>(p);
+    }
+#if defined(__SANITIZE_ADDRESS__)
+    ASAN_UNPOISON_MEMORY_REGION(stack_ + guard, size - guard);
+    fake_stack_ = nullptr;
+#endif
+    void** top = reinterpret_cast<void**>(stack_ + size);
+    *--top = nullptr;  // body's return address, and the alignment that a call gives
+    *--top = reinterpret_cast<void*>(body);
+    for (int i = 0; i < 6; i++) {
+      *--top = nullptr;
+    }
+    pointer_ = top;
+  }
+
+  // Leaves this fiber, which runs, for the other.
+  void switch_to(Fiber& other) {
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_start_switch_fiber(&fake_stack_, other.bottom(), other.bytes());
+    sim_switch_stack(&pointer_, other.pointer_);
+    arrived(this);
+#else
+    sim_switch_stack(&pointer_, other.pointer_);
+#endif
+  }
+
+  // The body of a fiber calls this first, as every fiber does that is entered again.
+  static void arrived([[maybe_unused]] Fiber* self) {
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_finish_switch_fiber(self != nullptr ? self->fake_stack_ : nullptr, nullptr, nullptr);
+#endif
+  }
+  // Makes a default-constructed fiber stand for the OS thread that calls.
+  void stand_for_thread() {
+#if defined(__SANITIZE_ADDRESS__)
+    pthread_attr_t attributes;
+    void* bottom;
+    pthread_getattr_np(pthread_self(), &attributes);
+    pthread_attr_getstack(&attributes, &bottom, &thread_bytes_);
+    pthread_attr_destroy(&attributes);
+    thread_bottom_ = bottom;
+#endif
+  }
+
+ private:
+#if defined(__SANITIZE_ADDRESS__)
+  static constexpr size_t size = 512 << 10;  // red zones make frames larger
+  const void* bottom() const { return stack_ != nullptr ? stack_ + guard : thread_bottom_; }
+  size_t bytes() const { return stack_ != nullptr ? size - guard : thread_bytes_; }
+  void* fake_stack_ = nullptr;
+  const void* thread_bottom_ = nullptr;
+  size_t thread_bytes_ = 0;
+#else
+  static constexpr size_t size = 128 << 10;
+#endif
+  static constexpr size_t guard = 4096;
+  char* stack_ = nullptr;
+  void* pointer_ = nullptr;
+};
+
+}  // namespace sim

@@ -1,0 +1,298 @@
+// scheduler.cpp: the threads of one block as fibers.
+#include "scheduler.h"
+
+#include <cstdarg>
+#include <cstdio>
+#include <string>
+
+namespace sim {
+
+asm(R"(
+.text
+.globl sim_switch_stack
+.hidden sim_switch_stack
+.type sim_switch_stack,@function
+sim_switch_stack:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+.size sim_switch_stack, .-sim_switch_stack
+)");
+
+thread_local State state;
+
+Votes block_barrier(bool vote, const char* file, int line) { return state.scheduler->barrier(vote, {file, line}); }
+void warp_collective(unsigned mask, void* record, Combine combine, bool aligned, const char* file, int line) {
+  state.scheduler->collective(mask, record, combine, aligned, {file, line});
+}
+unsigned active_lanes() { return state.scheduler->active_lanes(); }
+
+void fail(Fault fault, const char* format, ...) {
+  char text[1024];
+  va_list list;
+  va_start(list, format);
+  vsnprintf(text, sizeof text, format, list);
+  va_end(list);
+  fprintf(stderr, "cudasim: %s: block (%u,%u,%u) thread (%u,%u,%u): %s\n", state.scheduler->launch().kernel->name,
+          state.block.x, state.block.y, state.block.z, state.thread.x, state.thread.y, state.thread.z, text);
+  state.scheduler->abandon(fault);
+}
+
+void Scheduler::enter() {
+  state.scheduler = this;
+  thread_.stand_for_thread();
+}
+
+// A bit of mask, drawn at random.
+static unsigned draw(unsigned mask, uint64_t random) {
+  const unsigned turn = random & 31;
+  const unsigned turned = turn == 0 ? mask : (mask >> turn | mask << (32 - turn));
+  const unsigned bit = random & 32 ? __builtin_ctz(turned) : 31 - __builtin_clz(turned);
+  return (bit + turn) & 31;
+}
+
+int Scheduler::run_block(const Launch& launch, uint64_t index) {
+  const dim3& block = launch.block;
+  const unsigned threads = block.x * block.y * block.z, warps = (threads + 31) / 32;
+  launch_ = &launch;
+  random_ = Random(launch.seed ^ Random(index).next());
+  copies_at_once_ = random_.next() & 1;
+  alive_ = threads;
+  at_barrier_ = yes_ = 0;
+  fault_ = 0;
+  for (unsigned i = 0; i < warps; i++) {
+    const unsigned lanes = threads - i * 32;
+    Warp& warp = warps_[i];
+    warp.exists = warp.ready = lanes >= 32 ? ~0u : (1u << lanes) - 1;
+    warp.exited = warp.at_barrier = 0;
+    warp.groups = 0;
+    memset(warp.fibers, 0, sizeof warp.fibers);
+  }
+  ready_warps_ = warps == 32 ? ~0u : (1u << warps) - 1;
+  warp_ = draw(ready_warps_, random_.next());
+  state.grid_dim = launch.grid;
+  state.block_dim = block;
+  state.block = {static_cast<unsigned>(index % launch.grid.x), static_cast<unsigned>(index / launch.grid.x % launch.grid.y),
+                 static_cast<unsigned>(index / launch.grid.x / launch.grid.y)};
+  select();
+  thread_.switch_to(*(current_ = take_fiber()));
+  if (fault_ != 0) {  // the fibers hold half-run threads
+    idle_.clear();
+    for (auto& fiber : fibers_) {
+      fiber->reset(body);
+      fiber->copies.clear();
+      idle_.push_back(fiber.get());
+    }
+  }
+  return fault_;
+}
+
+Scheduler::ThreadFiber* Scheduler::take_fiber() {
+  if (idle_.empty()) {
+    fibers_.push_back(std::make_unique<ThreadFiber>());
+    fibers_.back()->reset(body);
+    idle_.push_back(fibers_.back().get());
+  }
+  ThreadFiber* fiber = idle_.back();
+  idle_.pop_back();
+  warps_[warp_].fibers[state.lane] = fiber;
+  return fiber;
+}
+
+// The life of a fiber: it runs threads, one after the other, and stays idle while there is none for it.
+void Scheduler::body() {
+  Fiber::arrived(nullptr);
+  for (;;) {
+    Scheduler& s = *state.scheduler;
+    ThreadFiber* self = s.current_;
+    s.launch_->kernel->invoke(s.launch_->arguments);
+    s.thread_exits();
+    if (!s.select()) {
+      s.idle_.push_back(self);
+      self->switch_to(s.thread_);
+      continue;
+    }
+    ThreadFiber*& next = s.warps_[s.warp_].fibers[state.lane];
+    if (next == nullptr) {
+      next = self;
+      continue;
+    }
+    s.idle_.push_back(self);
+    s.current_ = next;
+    self->switch_to(*next);
+  }
+}
+
+void Scheduler::thread_exits() {
+  Warp& warp = warps_[warp_];
+  const unsigned bit = 1u << state.lane;
+  for (int i = 0; i < warp.groups; i++) {
+    if (warp.group[i].mask & bit) {
+      fail(Fault::launch_failed, "lane %u exits while %s:%d waits for it: mask 0x%08x", state.lane, warp.group[i].site.file,
+           warp.group[i].site.line, warp.group[i].mask);
+    }
+  }
+  warp.exited |= bit;
+  alive_--;
+  current_->copies.clear();
+  current_->copy_group = 0;
+}
+
+// select makes state and warp_ those of the thread that runs next; false when the block is done.
+bool Scheduler::select() {
+  if (warps_[warp_].ready == 0) {
+    ready_warps_ &= ~(1u << warp_);
+    if (ready_warps_ == 0) {
+      if (alive_ == 0) {
+        return false;
+      }
+      if (at_barrier_ != alive_) {
+        report_deadlock();
+      }
+      release_barrier();
+    }
+    warp_ = draw(ready_warps_, random_.next());
+  }
+  Warp& warp = warps_[warp_];
+  const unsigned lane = draw(warp.ready, random_.next());
+  warp.ready &= ~(1u << lane);
+  const unsigned linear = warp_ * 32 + lane;
+  const dim3& block = state.block_dim;
+  state.lane = lane;
+  if (linear < block.x) {
+    state.thread = {linear, 0, 0};
+  } else {
+    state.thread = {linear % block.x, linear / block.x % block.y, linear / block.x / block.y};
+  }
+  return true;
+}
+
+void Scheduler::release_barrier() {
+  votes_ = {alive_, yes_};
+  at_barrier_ = yes_ = 0;
+  const unsigned warps = (state.block_dim.x * state.block_dim.y * state.block_dim.z + 31) / 32;
+  for (unsigned i = 0; i < warps; i++) {
+    Warp& warp = warps_[i];
+    warp.ready = warp.at_barrier;
+    warp.at_barrier = 0;
+    ready_warps_ |= (warp.ready != 0) << i;
+  }
+}
+
+// suspend leaves the thread that runs for another one.
+void Scheduler::suspend() {
+  ThreadFiber* self = current_;
+  select();
+  ThreadFiber* next = warps_[warp_].fibers[state.lane];
+  if (next == nullptr) {
+    next = take_fiber();
+  }
+  if (next != self) {
+    current_ = next;
+    self->switch_to(*next);
+  }
+}
+
+Votes Scheduler::barrier(bool vote, Site site) {
+  if (at_barrier_ == 0) {
+    barrier_site_ = site;
+  } else if (site.line != barrier_site_.line || strcmp(site.file, barrier_site_.file) != 0) {
+    fail(Fault::launch_failed, "divergent barrier: this thread waits at %s:%d, others at %s:%d", site.file, site.line, barrier_site_.file,
+         barrier_site_.line);
+  }
+  at_barrier_++;
+  yes_ += vote;
+  warps_[warp_].at_barrier |= 1u << state.lane;
+  suspend();
+  return votes_;
+}
+
+// arrive finds the group that this lane joins, or opens one, and refuses what the device leaves undefined.
+void Scheduler::arrive(Warp& warp, unsigned mask, Combine combine, bool aligned, Site site, Group** group) {
+  const unsigned bit = 1u << state.lane;
+  if (!(mask & bit)) {
+    fail(Fault::launch_failed, "%s:%d: lane %u is not in its own mask 0x%08x", site.file, site.line, state.lane, mask);
+  }
+  if (mask & (warp.exited | ~warp.exists)) {
+    fail(Fault::launch_failed, "%s:%d: mask 0x%08x names lanes 0x%08x that have exited or do not exist", site.file, site.line, mask,
+         mask & (warp.exited | ~warp.exists));
+  }
+  for (int i = 0; i < warp.groups; i++) {
+    Group& g = warp.group[i];
+    if (!(g.mask & mask)) {
+      continue;
+    }
+    if (g.mask != mask) {
+      fail(Fault::launch_failed, "%s:%d: mask 0x%08x, while lanes 0x%08x wait at %s:%d with mask 0x%08x", site.file, site.line, mask,
+           g.arrived, g.site.file, g.site.line, g.mask);
+    }
+    if (g.combine != combine || (aligned && (g.site.line != site.line || strcmp(g.site.file, site.file) != 0))) {
+      fail(Fault::launch_failed, "lanes of mask 0x%08x diverge: this one is at %s:%d, lanes 0x%08x wait at %s:%d", mask, site.file, site.line,
+           g.arrived, g.site.file, g.site.line);
+    }
+    *group = &g;
+    return;
+  }
+  *group = &warp.group[warp.groups++];
+  **group = {mask, 0, combine, aligned, site};
+}
+
+void Scheduler::collective(unsigned mask, void* record, Combine combine, bool aligned, Site site) {
+  Warp& warp = warps_[warp_];
+  Group* group;
+  arrive(warp, mask, combine, aligned, site, &group);
+  group->arrived |= 1u << state.lane;
+  warp.records[state.lane] = record;
+  if (group->arrived != mask) {
+    suspend();
+    return;
+  }
+  *group = warp.group[--warp.groups];
+  combine(warp.records, mask);
+  warp.ready |= mask & ~(1u << state.lane);
+}
+
+unsigned Scheduler::active_lanes() const {
+  return 1u << state.lane;  // legal, and the least that a program may count on
+}
+
+void Scheduler::report_deadlock() {
+  std::string text = "deadlock: ";
+  char line[256];
+  if (at_barrier_ > 0) {
+    snprintf(line, sizeof line, "%d of %d threads wait at the barrier %s:%d; ", at_barrier_, alive_, barrier_site_.file,
+             barrier_site_.line);
+    text += line;
+  }
+  for (int i = 0; i < 32 && text.size() < 600; i++) {
+    const unsigned waiting = static_cast<unsigned>(i) * 32 < state.block_dim.x * state.block_dim.y * state.block_dim.z;
+    for (int j = 0; waiting && j < warps_[i].groups; j++) {
+      const Group& g = warps_[i].group[j];
+      snprintf(line, sizeof line, "lanes 0x%08x of warp %d wait at %s:%d for lanes 0x%08x; ", g.arrived, i, g.site.file,
+               g.site.line, g.mask & ~g.arrived);
+      text += line;
+    }
+  }
+  text.resize(text.size() - 2);
+  fail(Fault::launch_failed, "%s", text.c_str());
+}
+
+void Scheduler::abandon(Fault fault) {
+  fault_ = static_cast<int>(fault);
+  current_->switch_to(thread_);
+  __builtin_unreachable();
+}
+
+}  // namespace sim

@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# Builds the CUDA simulator: libcuda.so.1, with the kernels linked in, and the fake libcublasLt.so.13 and libnccl.so.2.
+#
+#   scripts/cuda/sim.sh [-o FOLDER] [-s address|undefined] [--planted] [FILE.cu…]
+#
+#   -o FOLDER     where to (build/sim; build/sim-address with -s address, and so on)
+#   -s SANITIZER  instrument simulator and kernels
+#   --planted     link the kernels with planted faults of cuda/sim/planted, which the simulator's own tests launch
+#   FILE.cu…      link these kernels only (all of cuda/kernels)
+#
+# Needs g++ and the header that scripts/cuda/toolkit.sh fetches. Sources are compiled again when they or a header that
+# they include have changed.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+out= sanitizer= planted= kernels=()
+while (($#)); do
+  case $1 in
+    -o) out=$2; shift 2 ;;
+    -s) sanitizer=$2; shift 2 ;;
+    --planted) planted=1; shift ;;
+    -*) echo "$0: unknown option $1" >&2; exit 2 ;;
+    *) kernels+=("$1"); shift ;;
+  esac
+done
+out=${out:-build/sim${planted:+-planted}${sanitizer:+-$sanitizer}}
+((${#kernels[@]})) || kernels=(cuda/kernels/*.cu)
+[[ -n $planted ]] && kernels=(cuda/sim/planted/*.cu)
+
+headers=build/cuda/headers/nvidia/cuda_runtime/include
+[[ -f $headers/cuda.h ]] || { echo "$0: $headers/cuda.h is not there: scripts/cuda/toolkit.sh fetches it" >&2; exit 1; }
+
+flags=(-std=c++17 -O2 -g1 -fPIC -pthread -fvisibility=hidden -fno-strict-aliasing -ffp-contract=off
+  -Wall -Wextra -Wno-unknown-pragmas -DCUDA_SIM -isystem "$headers" -Icuda/kernels)
+case $sanitizer in
+  '') link=(-Wl,--no-undefined) ;;
+  address) flags+=(-fsanitize=address -fno-omit-frame-pointer) link=(-fsanitize=address) ;;
+  undefined) flags+=(-fsanitize=undefined -fno-sanitize-recover=undefined) link=(-fsanitize=undefined) ;;
+  *) echo "$0: unknown sanitizer $sanitizer" >&2; exit 2 ;;
+esac
+
+objects=$out/obj
+mkdir -p "$objects"
+# The flags are part of what an object depends on.
+if [[ $(cat "$objects/flags" 2>/dev/null) != "${flags[*]}" ]]; then
+  rm -f "$objects"/*.o
+  echo "${flags[*]}" > "$objects/flags"
+fi
+
+object() { echo "$objects/$(tr / _ <<< "$1").o"; }
+
+# stale SOURCE: the object of SOURCE is missing or older than a file that it was made from.
+stale() {
+  local o file
+  o=$(object "$1")
+  [[ -f $o && -f $o.d ]] || return 0
+  for file in $(sed -e 's/^[^:]*://' -e 's/\\$//' "$o.d"); do
+    [[ $file -nt $o || ! -e $file ]] && return 0
+  done
+  return 1
+}
+
+compile() {
+  local o
+  o=$(object "$1")
+  g++ "${flags[@]}" -MD -MF "$o.d" -x c++ -c "$1" -o "$o.new" && mv "$o.new" "$o"
+}
+
+driver=()
+for f in cuda/sim/*.cpp; do
+  case $f in */cublaslt.cpp | */nccl.cpp) ;; *) driver+=("$f") ;; esac
+done
+fakes=()
+for f in cuda/sim/cublaslt.cpp cuda/sim/nccl.cpp; do
+  [[ -f $f ]] && fakes+=("$f")
+done
+
+failed=0 running=0
+for f in "${driver[@]}" "${fakes[@]}" "${kernels[@]}"; do
+  stale "$f" || continue
+  compile "$f" &
+  if ((++running >= $(nproc))); then
+    wait -n || failed=1
+    ((running--))
+  fi
+done
+while ((running > 0)); do
+  wait -n || failed=1
+  ((running--)) || true
+done
+((failed == 0)) || exit 1
+
+echo '{ global: cu*; nccl*; local: *; };' > "$objects/exports"
+
+# library NAME LINK-OPTION… SOURCE…: links objects into a shared library unless it is newer than all of them.
+library() {
+  local name=$1 o members=() options=() newer=
+  shift
+  for f in "$@"; do
+    case $f in
+      -*) options+=("$f") ;;
+      *) o=$(object "$f"); members+=("$o"); [[ $o -nt $out/$name ]] && newer=1 ;;
+    esac
+  done
+  [[ -z $newer && $(cat "$objects/$name.members" 2>/dev/null) == "${members[*]}" ]] && return
+  g++ -shared -pthread "${link[@]}" -Wl,--version-script="$objects/exports" -Wl,-soname,"$name" -o "$out/$name.new" "${members[@]}" "${options[@]}"
+  mv "$out/$name.new" "$out/$name"
+  echo "${members[*]}" > "$objects/$name.members"
+}
+library libcuda.so.1 "${driver[@]}" "${kernels[@]}"
+for f in "${fakes[@]}"; do
+  case $f in
+    */cublaslt.cpp) library libcublasLt.so.13 -L"$out" -l:libcuda.so.1 '-Wl,-rpath,$ORIGIN' "$f" ;;
+    */nccl.cpp) library libnccl.so.2 -L"$out" -l:libcuda.so.1 '-Wl,-rpath,$ORIGIN' "$f" ;;
+  esac
+done
