@@ -67,6 +67,13 @@ __device__ __forceinline__ void cp_async_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
 }
 
+// lo and hi rounded to nearest even, lo in the lower half: a register of a fragment.
+__device__ __forceinline__ unsigned pack_bf16(float lo, float hi) {
+  unsigned r;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(hi), "f"(lo));
+  return r;
+}
+
 // 2^x, relative error 2^-22 over the whole range; results below 2^-126 are 0.
 __device__ __forceinline__ float fast_exp2(float x) {
   float y;

@@ -51,5 +51,6 @@ inline void cp_async_wait() {
   sim::cp_async_wait_group(N);
 }
 
+inline unsigned pack_bf16(float lo, float hi) { return bits_as<unsigned>(__floats2bfloat162_rn(lo, hi)); }
 inline float fast_exp2(float x) { return exp2f(x); }
 inline float fast_tanh(float x) { return tanhf(x); }
