@@ -1,0 +1,168 @@
+// attention: y = softmax(scale · q·kᵀ + mask) · v and its log-sum-exp, bf16, head sizes 32, 64, 96 and 128.
+//
+// FlashAttention-2 (Dao 2023): a block of four warps owns 128 queries of one head, a warp 32 of them; it walks over
+// tiles of 64 keys with a running maximum and sum of each row in registers and never stores a score. Tiles that no row
+// of the block sees, by the band or by segments, are skipped, and only tiles that some row does not see whole are masked.
+//
+// q(B·T, ≥ H·D), k, v(B·S, ≥ G·D) with row strides ldq and ldkv, y(B·T, H·D), lse(B, H, T) natural. Rows that see no key
+// give zeros and -inf. Accumulation in float32; scores are kept in units of log 2, so that exp is one ex2.
+//
+// Shared memory: the queries and a ring of three tiles, alternately keys and values, which cp.async fills two products
+// ahead: 80 KB at D = 128, two blocks an SM. A warp's ldmatrix of keys or values feeds four mma (32 rows), so that
+// shared memory (48 + 32 of 4 cycles per warp and tile at D = 128) stays below the tensor cores' time (256 mma).
+//
+// Bound: 4·T·S·D FLOP a head, half of it under a causal mask, for 2·(T + S)·D·2 bytes: compute-bound from some 300
+// tokens on. A block reads keys and values of its head once, T/128 blocks share them in L2.
+#include "attention_mma.cuh"
+
+using namespace attention;
+
+template <int D>
+__device__ void flash(const bf16* q, const bf16* k, const bf16* v, const int* qsegments, const int* ksegments,
+                      const Bounds* qbounds, const Bounds* kbounds, bf16* y, float* lse, int T, int S, int heads,
+                      int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
+  constexpr int kWarps = 4, kThreads = 32 * kWarps, M = 2, kRows = 16 * M * kWarps, kCols = 64, N = kCols / 8;
+  DYNAMIC_SHARED(bf16, queries);
+  bf16* ring = queries + kRows * D;
+
+  Work work(units, section, cdiv(T, kRows), true);
+  int sequence = work.unit / heads, head = work.unit % heads, kv_head = head / (heads / kv_heads);
+  int row0 = work.tile * kRows;
+  Band band{lo, hi, S};
+  Segments row_segments(qsegments, qbounds, sequence, T), col_segments(ksegments, kbounds, sequence, S);
+  Walk<kCols> walk(band, row_segments, col_segments, row0, min(row0 + kRows, T) - 1);
+  q += ((size_t)sequence * T + row0) * ldq + head * D;
+  size_t keys = (size_t)sequence * S * ldkv + kv_head * D;
+
+  int warp_row = threadIdx.x / 32 * 16 * M, g = (threadIdx.x & 31) >> 2, t = threadIdx.x & 3;
+  float out[M][D / 8][4], top[M][2], sum[M][2];
+  clear(out);
+#pragma unroll
+  for (int m = 0; m < M; m++) {
+    top[m][0] = top[m][1] = -INFINITY;
+    sum[m][0] = sum[m][1] = 0;
+  }
+  auto load = [&](int slot, const bf16* source, int tile) {
+    if (tile < walk.end) {
+      load_tile<D, kCols, kThreads>(ring + slot * kCols * D, source + keys + (size_t)tile * kCols * ldkv, ldkv,
+                                    S - tile * kCols);
+    }
+    cp_async_commit();
+  };
+
+  int tile = walk.first(), slot = 0;
+  load_tile<D, kRows, kThreads>(queries, q, ldq, T - row0);
+  load(0, k, tile);
+  load(1, v, tile);
+  while (tile < walk.end) {
+    int following = walk.next(tile + 1);
+    int key_slot = slot, value_slot = slot == 2 ? 0 : slot + 1, free_slot = slot == 0 ? 2 : slot - 1;
+    cp_async_wait<1>();
+    __syncthreads();  // the keys are there, and nobody reads the values before them any more
+    load(free_slot, k, following);
+
+    float s[M][N][4];
+    unsigned p[M][N / 2][4];  // probabilities
+    clear(s);
+    multiply_rows<D>(s, queries, warp_row, ring + key_slot * kCols * D, 0);
+    if (!walk.whole(tile)) {
+#pragma unroll
+      for (int m = 0; m < M; m++) {
+#pragma unroll
+        for (int h = 0; h < 2; h++) {
+          Row row(band, row_segments, row0 + warp_row + 16 * m + 8 * h + g, T);
+#pragma unroll
+          for (int n = 0; n < N; n++) {
+            int column = tile * kCols + 8 * n + 2 * t;
+            if (!row.sees(column, col_segments)) s[m][n][2 * h] = -INFINITY;
+            if (!row.sees(column + 1, col_segments)) s[m][n][2 * h + 1] = -INFINITY;
+          }
+        }
+      }
+    }
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+      for (int h = 0; h < 2; h++) {
+        float before = top[m][h], now = before;
+#pragma unroll
+        for (int n = 0; n < N; n++) now = fmaxf(now, fmaxf(s[m][n][2 * h], s[m][n][2 * h + 1]));
+        top[m][h] = now = quad_max(now);
+        float base = now == -INFINITY ? 0 : now * scale;  // no score yet: exp2(-inf - 0) is 0 all the same
+        float alpha = fast_exp2(before * scale - base);
+        sum[m][h] *= alpha;
+#pragma unroll
+        for (int n = 0; n < N; n++) {
+          float a = fast_exp2(s[m][n][2 * h] * scale - base), b = fast_exp2(s[m][n][2 * h + 1] * scale - base);
+          p[m][n / 2][n % 2 * 2 + h] = pack_bf16(a, b);
+          sum[m][h] += a + b;
+        }
+#pragma unroll
+        for (int d = 0; d < D / 8; d++) {
+          out[m][d][2 * h] *= alpha;
+          out[m][d][2 * h + 1] *= alpha;
+        }
+      }
+    }
+
+    cp_async_wait<1>();
+    __syncthreads();  // the values are there, and nobody reads the keys any more
+    load(key_slot, v, following);
+    multiply_columns<D>(out, p, ring + value_slot * kCols * D, 0);
+    slot = free_slot;
+    tile = following;
+  }
+
+  cp_async_wait<0>();
+  __syncthreads();  // without any key the queries were never waited for
+  int unit = opaque(work.unit);
+  float inverse[M][2];
+#pragma unroll
+  for (int m = 0; m < M; m++) {
+#pragma unroll
+    for (int h = 0; h < 2; h++) {
+      float total = quad_sum(sum[m][h]);
+      inverse[m][h] = total > 0 ? 1 / total : 0;
+      int row = row0 + warp_row + 16 * m + 8 * h + g;
+      if (t == 0 && row < T) lse[(size_t)unit * T + row] = top[m][h] * scale * kLn2 + logf(total);
+    }
+  }
+  y += ((size_t)(unit / heads) * T + row0) * heads * D + unit % heads * D;
+  store_rows<D>(y, heads * D, T - row0, out, inverse, queries, warp_row);
+}
+
+#define ARGUMENTS                                                                                                     \
+  q, k, v, qsegments, ksegments, qbounds, kbounds, y, lse, T, S, heads, kv_heads, ldq, ldkv, units, section, lo, hi,  \
+      scale * kLog2E
+
+KERNEL(attention_d32_bf16, 128)
+(const bf16* q, const bf16* k, const bf16* v, const int* qsegments, const int* ksegments, const Bounds* qbounds,
+ const Bounds* kbounds, bf16* y, float* lse, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units,
+ int section, int lo, int hi, float scale) {
+  flash<32>(ARGUMENTS);
+}
+EXPORT(attention_d32_bf16)
+
+KERNEL(attention_d64_bf16, 128)
+(const bf16* q, const bf16* k, const bf16* v, const int* qsegments, const int* ksegments, const Bounds* qbounds,
+ const Bounds* kbounds, bf16* y, float* lse, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units,
+ int section, int lo, int hi, float scale) {
+  flash<64>(ARGUMENTS);
+}
+EXPORT(attention_d64_bf16)
+
+KERNEL(attention_d96_bf16, 128)
+(const bf16* q, const bf16* k, const bf16* v, const int* qsegments, const int* ksegments, const Bounds* qbounds,
+ const Bounds* kbounds, bf16* y, float* lse, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units,
+ int section, int lo, int hi, float scale) {
+  flash<96>(ARGUMENTS);
+}
+EXPORT(attention_d96_bf16)
+
+KERNEL(attention_d128_bf16, 128)
+(const bf16* q, const bf16* k, const bf16* v, const int* qsegments, const int* ksegments, const Bounds* qbounds,
+ const Bounds* kbounds, bf16* y, float* lse, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units,
+ int section, int lo, int hi, float scale) {
+  flash<128>(ARGUMENTS);
+}
+EXPORT(attention_d128_bf16)

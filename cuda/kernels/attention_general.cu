@@ -1,0 +1,123 @@
+// attention_general: attention (see attention.cu) in float32 arithmetic for any head size up to 256, elements float32 or
+// bf16. It serves parity runs and odd head sizes, and attention over float32 caches.
+//
+// A block owns 32 queries of one head and walks over tiles of 32 keys as the tensor-core kernel does; the scores of a
+// tile pass through shared memory, never through global memory. Shared memory: three tiles of 32 rows and the scores,
+// 3 · 128 · row_stride(hd) + 4.2 KB, 104 KB at head size 256. Bound: shared memory, 4 loads of 16 bytes for 16
+// multiplications in q·kᵀ.
+#include "attention_simt.cuh"
+
+using namespace attention;
+
+// general does a block: queries of element type T, keys and values of type C. With position, sequence b has
+// position[b] + T keys, and rows of the cache stand S apart; lo and hi are then those of S = T.
+template <class T, class C>
+__device__ void general(const T* q, const C* k, const C* v, const int* qsegments, const int* ksegments,
+                        const Bounds* qbounds, const Bounds* kbounds, const int* position, T* y, float* lse, int tokens,
+                        int S, int heads, int kv_heads, int hd, int ldq, int ldkv, int units, int section, int lo,
+                        int hi, float scale) {
+  int stride = row_stride(hd);
+  DYNAMIC_SHARED(float, queries);
+  float* keys = queries + kTile * stride;
+  float* values = keys + kTile * stride;
+  float* scores = values + kTile * stride;
+  float* factors = scores + kTile * kScoreStride;  // of a row's old sums, at last 1 / Σ
+
+  Work work(units, section, cdiv(tokens, kTile), true);
+  int sequence = work.unit / heads, head = work.unit % heads, kv_head = head / (heads / kv_heads);
+  int row0 = work.tile * kTile, length = S;
+  if (position) {
+    int at = position[sequence];
+    if (at < 0 || at + tokens > S) return;  // reported by the kernel that appends
+    length = at + tokens;
+    lo += at;
+    hi += at;
+  }
+  Band band{lo, hi, length};
+  Segments row_segments(qsegments, qbounds, sequence, tokens), col_segments(ksegments, kbounds, sequence, S);
+  Walk<kTile> walk(band, row_segments, col_segments, row0, min(row0 + kTile, tokens) - 1);
+  q += ((size_t)sequence * tokens + row0) * ldq + head * hd;
+  k += (size_t)sequence * S * ldkv + kv_head * hd;
+  v += (size_t)sequence * S * ldkv + kv_head * hd;
+  load_rows(queries, q, ldq, hd, tokens - row0);
+
+  int x = threadIdx.x % 16, row = threadIdx.x / 16;  // of q·kᵀ and P·v: rows row and row + 16
+  int own = threadIdx.x / 8, part = threadIdx.x % 8;  // of the softmax: eight threads a row
+  Row sees[2] = {Row(band, row_segments, row0 + row, tokens), Row(band, row_segments, row0 + row + 16, tokens)};
+  float top = -INFINITY, sum = 0;
+  Sums out;
+  out.clear();
+  for (int tile = walk.first(); tile < walk.end; tile = walk.next(tile + 1)) {
+    int col0 = tile * kTile;
+    bool whole = walk.whole(tile);
+    __syncthreads();
+    load_rows(keys, k + (size_t)col0 * ldkv, ldkv, hd, length - col0);
+    load_rows(values, v + (size_t)col0 * ldkv, ldkv, hd, length - col0);
+    __syncthreads();
+    float s[2][2];
+    dot_rows(s, queries, keys, hd);
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+#pragma unroll
+      for (int j = 0; j < 2; j++) {
+        bool visible = whole || sees[i].sees(col0 + x + 16 * j, col_segments);
+        scores[(row + 16 * i) * kScoreStride + x + 16 * j] = visible ? s[i][j] * scale : -INFINITY;
+      }
+    }
+    __syncthreads();
+    float* mine = scores + own * kScoreStride + part;
+    float now = fmaxf(fmaxf(mine[0], mine[8]), fmaxf(mine[16], mine[24]));
+    for (int step = 4; step > 0; step >>= 1) now = fmaxf(now, __shfl_xor_sync(FULL_WARP, now, step));
+    now = fmaxf(top, now);
+    float base = now == -INFINITY ? 0 : now, alpha = fast_exp2(top - base), added = 0;
+#pragma unroll
+    for (int j = 0; j < 4; j++) {
+      mine[8 * j] = fast_exp2(mine[8 * j] - base);
+      added += mine[8 * j];
+    }
+    for (int step = 4; step > 0; step >>= 1) added += __shfl_xor_sync(FULL_WARP, added, step);
+    sum = sum * alpha + added;
+    top = now;
+    if (part == 0) factors[own] = alpha;
+    __syncthreads();
+    out.scale(factors[row], factors[row + 16]);
+    out.add(scores, values, hd);
+  }
+  __syncthreads();
+  if (part == 0) {
+    factors[own] = sum > 0 ? 1 / sum : 0;
+    if (lse && row0 + own < tokens) lse[(size_t)work.unit * tokens + row0 + own] = top * kLn2 + logf(sum);
+  }
+  __syncthreads();
+  out.scale(factors[row], factors[row + 16]);
+  out.store(y + ((size_t)sequence * tokens + row0) * heads * hd + head * hd, heads * hd, hd, tokens - row0);
+}
+
+#define ARGUMENTS                                                                                                     \
+  q, k, v, qsegments, ksegments, qbounds, kbounds, position, y, lse, T, S, heads, kv_heads, hd, ldq, ldkv, units,      \
+      section, lo, hi, scale *kLog2E
+
+KERNEL(attention_general_f32, 256)
+(const float* q, const float* k, const float* v, const int* qsegments, const int* ksegments, const Bounds* qbounds,
+ const Bounds* kbounds, const int* position, float* y, float* lse, int T, int S, int heads, int kv_heads, int hd,
+ int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
+  general(ARGUMENTS);
+}
+EXPORT(attention_general_f32)
+
+KERNEL(attention_general_bf16, 256)
+(const bf16* q, const bf16* k, const bf16* v, const int* qsegments, const int* ksegments, const Bounds* qbounds,
+ const Bounds* kbounds, const int* position, bf16* y, float* lse, int T, int S, int heads, int kv_heads, int hd,
+ int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
+  general(ARGUMENTS);
+}
+EXPORT(attention_general_bf16)
+
+// Queries in bf16 over caches in float32.
+KERNEL(attention_general_cached_bf16, 256)
+(const bf16* q, const float* k, const float* v, const int* qsegments, const int* ksegments, const Bounds* qbounds,
+ const Bounds* kbounds, const int* position, bf16* y, float* lse, int T, int S, int heads, int kv_heads, int hd,
+ int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
+  general(ARGUMENTS);
+}
+EXPORT(attention_general_cached_bf16)
