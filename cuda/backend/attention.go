@@ -1,0 +1,134 @@
+//go:build gpu
+
+package backend
+
+import (
+	"fmt"
+
+	"gotrain/autograd/ir"
+	"gotrain/cuda"
+)
+
+// sectionBytes bounds what the blocks that run at a time read over and over: the
+// half of the smallest L2 cache, A100's 40 MB.
+const sectionBytes = 20 << 20
+
+// simtTile is the tile of the kernels without tensor cores, rows and columns;
+// widestHead the largest head that they hold: attention_simt.cuh.
+const (
+	simtTile   = 32
+	widestHead = 256
+)
+
+// simtBytes is the shared memory of a number of tiles and of scores.
+func simtBytes(hd, tiles, scores int) int {
+	stride := (divideUp(hd, 4) | 1) * 4
+	return 4 * (tiles*simtTile*stride + scores*simtTile*(simtTile+1))
+}
+
+// attentionCall is an attention instruction while it is bound.
+type attentionCall struct {
+	*call
+	attentionShape
+	steps []func() // launches so far
+
+	qSegments, kSegments, qBounds, kBounds cuda.Ptr
+}
+
+// attention starts the binding of an attention instruction with the bounds of
+// its segments, which lie at the start of the scratch memory.
+func (c *call) attention() *attentionCall {
+	a := &attentionCall{call: c, attentionShape: attentionOf(c.Instr)}
+	if c.HeadDim > widestHead {
+		c.fail(fmt.Errorf("cuda: %s at %q: the head size is %d, the kernels go up to %d", c.Kind, c.Path, c.HeadDim, widestHead))
+	}
+	if c.Kind == ir.AttentionCached || c.in(3) == 0 {
+		return a
+	}
+	queries, _ := a.boundsBytes()
+	a.qSegments, a.qBounds = c.in(3), c.scratch()
+	a.bounds(a.qSegments, a.qBounds, a.queries)
+	a.kSegments, a.kBounds = a.qSegments, a.qBounds
+	if c.in(4) != 0 {
+		a.kSegments, a.kBounds = c.in(4), c.scratch()+cuda.Ptr(queries)
+		a.bounds(a.kSegments, a.kBounds, a.keys)
+	}
+	return a
+}
+
+func (a *attentionCall) bounds(segments, bounds cuda.Ptr, tokens int) {
+	grid := cuda.Dim{X: divideUp(a.batch*divideUp(tokens, boundsTokens), 8), Y: 1, Z: 1}
+	a.do(a.launch("attention_segments", grid, elementBlock, 0, segments, bounds, int32(a.batch), int32(tokens)))
+}
+
+func (a *attentionCall) do(step func()) { a.steps = append(a.steps, step) }
+
+// qkv returns the addresses of q, k and v, or of their gradients, at arguments
+// 0-2, of which the last two are absent when the first holds all.
+func (a *attentionCall) qkv(arg func(int) cuda.Ptr) (q, k, v cuda.Ptr) {
+	if !a.Packed {
+		return arg(0), arg(1), arg(2)
+	}
+	size := a.elem().Size()
+	k = arg(0) + cuda.Ptr(a.Heads*a.HeadDim*size)
+	return arg(0), k, k + cuda.Ptr(a.KVHeads*a.HeadDim*size)
+}
+
+// tiles is the work of one launch: tiles of rows of units, heads of sequences,
+// in sections of units.
+type tiles struct{ units, section, grid int }
+
+// tiles cuts rows into tiles for each unit. unitBytes is what the blocks of one
+// unit read.
+func (a *attentionCall) tiles(units, rows, tile, unitBytes int) tiles {
+	return tiles{units, min(max(sectionBytes/unitBytes, 1), units), units * divideUp(rows, tile)}
+}
+
+// overQueries are tiles of queries: units are query heads, and those of a group
+// read the same keys and values.
+func (a *attentionCall) overQueries(tile int) tiles {
+	read := 2 * a.keys * a.HeadDim * a.elem().Size() * a.KVHeads / a.Heads
+	return a.tiles(a.batch*a.Heads, a.queries, tile, max(read, 1))
+}
+
+// overKeys are tiles of keys: units are key heads, which read the queries and
+// gradients of their group.
+func (a *attentionCall) overKeys(tile int) tiles {
+	read := 2 * a.queries * a.HeadDim * a.elem().Size() * a.Heads / a.KVHeads
+	return a.tiles(a.batch*a.KVHeads, a.keys, tile, read)
+}
+
+// start launches a kernel over tiles. The kernels take, behind their tensors, T,
+// S, the heads, the head size unless it is theirs, the strides, the tiles, the
+// band and the scale.
+func (a *attentionCall) start(name string, t tiles, threads, shared int, anyHead bool, tensors ...any) {
+	ldq, ldkv := a.strides()
+	lo, hi := a.band()
+	args := append(tensors, int32(a.queries), int32(a.keys), int32(a.Heads), int32(a.KVHeads))
+	if anyHead {
+		args = append(args, int32(a.HeadDim))
+	}
+	args = append(args, int32(ldq), int32(ldkv), int32(t.units), int32(t.section), int32(lo), int32(hi), a.Scale)
+	a.do(a.launch(name, cuda.Dim{X: t.grid, Y: 1, Z: 1}, cuda.Dim{X: threads, Y: 1, Z: 1}, shared, args...))
+}
+
+func bindAttention(c *call) func() {
+	a := c.attention()
+	q, k, v := a.qkv(c.in)
+	if a.tensorCores() {
+		const rows, columns, ring = 128, 64, 3
+		name, shared := fmt.Sprintf("attention_d%d_bf16", c.HeadDim), 2*c.HeadDim*(rows+ring*columns)
+		a.start(name, a.overQueries(rows), 128, shared, false,
+			q, k, v, a.qSegments, a.kSegments, a.qBounds, a.kBounds, c.out(0), c.out(1))
+	} else {
+		a.general("attention_general_"+c.elem().String(), q, k, v, 0, c.out(1))
+	}
+	return sequence(a.steps...)
+}
+
+// general launches a kernel without tensor cores; position is absent except over
+// caches.
+func (a *attentionCall) general(name string, q, k, v, position, lse cuda.Ptr) {
+	a.start(name, a.overQueries(simtTile), 256, simtBytes(a.HeadDim, 3, 1)+4*simtTile, true,
+		q, k, v, a.qSegments, a.kSegments, a.qBounds, a.kBounds, position, a.out(0), lse)
+}

@@ -1,0 +1,48 @@
+//go:build gpu
+
+package backend
+
+import "gotrain/cuda"
+
+// bindAttentionCached appends the new keys and values, then attends: for one
+// token with blocks that share the keys of a head, for several with the kernel
+// for float32 keys.
+func bindAttentionCached(c *call) func() {
+	a := c.attention()
+	kcache, vcache, position := c.in(3), c.in(4), c.in(5)
+	width := c.KVHeads * c.HeadDim
+	elements := c.In[0].Shape[0] * width
+	fault, check := c.checks("position", a.keys-a.queries+1)
+	a.do(c.launchElem("attention_cached_append", cuda.Dim{X: divideUp(elements, 256), Y: 1, Z: 1}, elementBlock, 0,
+		c.in(1), c.in(2), kcache, vcache, position, fault, check, int32(a.queries), int32(a.keys), int32(width), int64(elements)))
+	switch {
+	case a.queries == 1:
+		a.token(kcache, vcache, position)
+	case c.elem().Size() == 4:
+		a.general("attention_general_f32", c.in(0), kcache, vcache, position, 0)
+	default:
+		a.general("attention_general_cached_bf16", c.in(0), kcache, vcache, position, 0)
+	}
+	return sequence(a.steps...)
+}
+
+// token launches the attention of one token a sequence.
+func (a *attentionCall) token(kcache, vcache, position cuda.Ptr) {
+	const heads = 8 // of a block
+	blocks, padded := a.cachedBlocks(), divideUp(a.HeadDim, 4)*4
+	var stats, partial cuda.Ptr
+	if blocks > 1 {
+		stats = a.scratch()
+		partial = stats + cuda.Ptr(8*a.batch*a.Heads*blocks)
+	}
+	groups := 256 / (padded / 4)
+	shared := 4 * heads * (padded + cachedKeys + groups*padded)
+	grid := cuda.Dim{X: blocks, Y: a.batch * a.KVHeads * divideUp(a.Heads/a.KVHeads, heads), Z: 1}
+	a.do(a.launchElem("attention_cached_token", grid, cuda.Dim{X: 256, Y: 1, Z: 1}, shared,
+		a.in(0), kcache, vcache, position, a.out(0), stats, partial,
+		int32(a.Heads), int32(a.KVHeads), int32(a.HeadDim), int32(a.keys), int32(a.Window), a.Scale))
+	if blocks > 1 {
+		a.do(a.launchElem("attention_cached_combine", cuda.Dim{X: a.batch * a.Heads, Y: 1, Z: 1}, cuda.Dim{X: 128, Y: 1, Z: 1}, 0,
+			stats, partial, position, a.out(0), int32(a.Heads), int32(a.HeadDim), int32(a.keys), int32(a.Window), int32(blocks)))
+	}
+}

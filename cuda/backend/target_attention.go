@@ -1,0 +1,103 @@
+package backend
+
+import (
+	"slices"
+
+	"gotrain/autograd/ir"
+)
+
+const (
+	boundsTokens = 64  // tokens of one pair of segment bounds: kBoundsTokens of attention.cuh
+	cachedKeys   = 256 // keys of a block of attention_cached
+)
+
+// attentionShape is what the launches of an attention instruction depend on.
+type attentionShape struct {
+	instr                *ir.Instr
+	batch, queries, keys int
+}
+
+func attentionOf(in *ir.Instr) attentionShape {
+	tokens := in.In[0].Shape[0] / in.Batch
+	a := attentionShape{instr: in, batch: in.Batch, queries: tokens, keys: tokens}
+	switch {
+	case in.Kind == ir.AttentionCached:
+		a.keys = in.In[3].Shape[0] / in.Batch
+	case !in.Packed:
+		a.keys = in.In[1].Shape[0] / in.Batch
+	}
+	return a
+}
+
+// tensorCores says whether the kernels on tensor cores take the instruction.
+// They compare unscaled scores, so the scale has to be positive.
+func (a attentionShape) tensorCores() bool {
+	return a.instr.Elem(0) == ir.BF16 && slices.Contains([]int{32, 64, 96, 128}, a.instr.HeadDim) && a.instr.Scale > 0
+}
+
+// strides returns the elements from token to token of q and of k and v.
+func (a attentionShape) strides() (q, kv int) {
+	q, kv = a.instr.Heads*a.instr.HeadDim, a.instr.KVHeads*a.instr.HeadDim
+	if a.instr.Packed {
+		return q + 2*kv, q + 2*kv
+	}
+	return q, kv
+}
+
+// unlimited stands for no bound of a band.
+const unlimited = 1 << 30
+
+// band returns lo and hi such that query t sees keys t + lo ≤ s < t + hi.
+func (a attentionShape) band() (lo, hi int) {
+	lo, hi = -unlimited, unlimited
+	shift := a.keys - a.queries
+	if a.instr.Kind == ir.AttentionCached {
+		shift = 0 // the kernels add the position
+	}
+	if 0 < a.instr.Window && a.instr.Window < unlimited/2 {
+		lo, hi = shift-a.instr.Window+1, shift+a.instr.Window
+	}
+	if a.instr.Causal {
+		hi = shift + 1
+	}
+	return lo, hi
+}
+
+// boundsBytes returns the bytes of the segment bounds of queries and of keys,
+// which share those of the queries unless they have their own segments.
+func (a attentionShape) boundsBytes() (queries, keys int64) {
+	bytes := func(tokens int) int64 { return int64(8 * a.batch * divideUp(tokens, boundsTokens)) }
+	if a.instr.In[3] != nil {
+		queries = bytes(a.queries)
+	}
+	if a.instr.In[4] != nil {
+		keys = bytes(a.keys)
+	}
+	return queries, keys
+}
+
+func scratchAttention(in *ir.Instr) int64 {
+	queries, keys := attentionOf(in).boundsBytes()
+	return queries + keys
+}
+
+// scratchAttentionBackward holds the bounds, then Σ dy·y of each query and head.
+func scratchAttentionBackward(in *ir.Instr) int64 {
+	return scratchAttention(in) + int64(4*in.In[0].Shape[0]*in.Heads)
+}
+
+// cachedBlocks is the number of blocks that share the keys of one head of one
+// token.
+func (a attentionShape) cachedBlocks() int { return divideUp(a.keys, cachedKeys) }
+
+// scratchAttentionCached holds, for one new token and more than one block of
+// keys, two floats and a head of sums for each block.
+func scratchAttentionCached(in *ir.Instr) int64 {
+	a := attentionOf(in)
+	if a.queries > 1 || a.cachedBlocks() == 1 {
+		return 0
+	}
+	return int64(4 * a.batch * a.instr.Heads * a.cachedBlocks() * (2 + a.instr.HeadDim))
+}
+
+func divideUp(n, by int) int { return (n + by - 1) / by }
