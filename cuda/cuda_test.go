@@ -173,6 +173,27 @@ func TestAllocZeroes(t *testing.T) {
 	}
 }
 
+// Free waits for the kernels that write the memory.
+func TestFreeWaits(t *testing.T) {
+	d := open(t, 0)
+	s := newStream(t, d)
+	k := newScaler(t, d)
+	const n = 100_000
+	p, err := d.Alloc(4 * n)
+	noError(t, err)
+	noError(t, s.Upload(p, ramp(n)))
+	for range 20 {
+		noError(t, k.launch(s, p, p, n, 1))
+	}
+	noError(t, d.Free(p))
+	p = alloc(t, d, 4*n)
+	noError(t, s.Synchronize())
+	got := make([]byte, 4*n)
+	noError(t, s.Download(got, p))
+	noError(t, s.Synchronize())
+	checkRamp(t, "memory allocated after Free", got, 0)
+}
+
 func TestAllocNothing(t *testing.T) {
 	d := open(t, 0)
 	if p, err := d.Alloc(0); p != 0 || err != nil {

@@ -30,9 +30,7 @@ func TestLaunchAllocatesNothing(t *testing.T) {
 	s := newStream(t, d)
 	k := newScaler(t, d)
 	x := alloc(t, d, 4096)
-	args := []cuda.Slot{x.Slot(), x.Slot(), cuda.Long(1), cuda.Float(1)}
-	one := cuda.Dim{X: 1, Y: 1, Z: 1}
-	if n := testing.AllocsPerRun(100, func() { noError(t, s.Launch(k.kernel, one, one, 0, args)) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { noError(t, k.launch(s, x, x, 1000, 1)) }); n != 0 {
 		t.Errorf("a launch allocates %g times", n)
 	}
 	noError(t, s.Synchronize())
