@@ -1,5 +1,5 @@
 # The targets are the README's commands.
-.PHONY: build test lint train bench generate golden build-cuda
+.PHONY: build test lint train bench generate golden build-cuda kernels test-sim test-sim-asan
 
 build:            ## one static binary in bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/gotrain ./cmd/gotrain
@@ -28,3 +28,14 @@ golden:           ## golden files from PyTorch and transformers, into testdata
 
 build-cuda:       ## the binary for NVIDIA GPUs in bin/, with what that needs fetched into build/
 	scripts/cuda/build.sh
+
+kernels:          ## the CUDA kernels whose sources changed, compiled into cuda/kernels/fatbin
+	scripts/cuda/kernels.sh
+	scripts/cuda/report.sh
+
+test-sim:         ## what is built for CUDA, on the simulator: no GPU needed
+	scripts/cuda/test_sim.sh
+
+test-sim-asan:    ## the kernels under the address and undefined-behaviour sanitizers
+	scripts/cuda/test_sim.sh address
+	scripts/cuda/test_sim.sh undefined

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Tests what is built for CUDA on the simulator: the driver layer, every kernel against its definition, training from the
+# command line. With a sanitizer, the kernels and the driver layer only.
+#
+# usage: scripts/cuda/test_sim.sh [address|undefined]
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+sanitizer=${1:-}
+scripts/cuda/libraries.sh
+scripts/cuda/kernels.sh
+scripts/cuda/sim.sh ${sanitizer:+-s "$sanitizer"}
+. scripts/cuda/env.sh
+export LD_LIBRARY_PATH=$PWD/build/sim${sanitizer:+-$sanitizer}
+
+# Go does not know that its cached results depend on the simulator, hence -count=1.
+test() { go test -tags gpu -count=1 "${run[@]}" "$@"; }
+
+run=()
+case $sanitizer in
+  address)
+    # Go frees nothing at exit. Only the tests get the sanitizer, not the go command.
+    run=(-exec "env ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$(gcc -print-file-name=libasan.so)")
+    ;;
+esac
+test ./cuda/...
+test ./autograd/optest -run '/^cuda'
+if [ -z "$sanitizer" ]; then
+  test ./cmd/gotrain -run CUDA
+fi
