@@ -14,10 +14,6 @@ func bindReduceSum(c *call) func() {
 	if r.cut == (cut{1, 1, 1, 1, 1}) {
 		return bindScale(c) // nothing is summed
 	}
-	if n := r.results() * r.cut.parts; n > math.MaxInt32 {
-		c.fail(fmt.Errorf("cuda: %d sums in one ReduceSum are more than a launch can make; reduce slices", n))
-		return nil
-	}
 	sum := c.sumRows
 	if r.columns {
 		sum = c.sumColumns
@@ -30,10 +26,14 @@ func bindReduceSum(c *call) func() {
 		c.scratch(), c.out(0), int64(r.results()), int32(r.cut.parts), c.Alpha))
 }
 
-// lattice returns l in device memory, 0 for no axes.
+// lattice returns l in device memory, 0 for no axes. Kernels count positions in
+// 32 bits.
 func (c *call) lattice(l lattice) cuda.Ptr {
 	if len(l) == 0 {
 		return 0
+	}
+	if l.count() > math.MaxInt32 {
+		c.fail(fmt.Errorf("cuda: %s takes a tensor apart in %d rows, more than 2³¹: work on slices of it", c.Kind, l.count()))
 	}
 	return c.table(l.words())
 }

@@ -1,8 +1,7 @@
 // Activations, SwiGLU and their gradients, elementwise.
 //
 // Evaluated in float32: expf and erfcf are good to 2 ulp, the quotient of the sigmoid to 2 ulp. Bound by memory: 2
-// elements moved for Activation, 3 for ActivationBackward and SwiGLU, 5 for SwiGLUBackward, the least there is. Grid: a
-// unit of map.cuh a thread.
+// elements moved for Activation, 3 for ActivationBackward and SwiGLU, 5 for SwiGLUBackward, the least there is.
 #include "map.cuh"
 
 // The codes of ir.Act.

@@ -1,7 +1,7 @@
 // Cast between float32 and bf16.
 //
 // To bf16 rounds to nearest even, NaN stays NaN; to float32 is exact. Bound by memory: 6 bytes an element, the least
-// there is. A unit is 8 elements, 32 bytes of float32 and 16 of bf16; behind them an element each.
+// there is. A thread takes 8 elements at a time, 32 bytes of float32 and 16 of bf16.
 #include "common.cuh"
 
 template <class From, class To>
@@ -9,24 +9,24 @@ __device__ void cast(const From* x, To* y, long long n) {
   constexpr int width = Pack<bf16>::size;
   const bool aligned = aligned16(x) && aligned16(y);
   const long long packs = aligned ? n / width : 0;
-  const long long units = n - packs * (width - 1);
+  const long long thread = (long long)blockIdx.x * blockDim.x + threadIdx.x;
   const long long threads = (long long)gridDim.x * blockDim.x;
-  for (long long u = (long long)blockIdx.x * blockDim.x + threadIdx.x; u < units; u += threads) {
-    if (u < packs) {
-      const long long at = u * width;
-      float v[width];
+#pragma unroll 1
+  for (long long p = thread; p < packs; p += threads) {
+    const long long at = p * width;
+    float v[width];
 #pragma unroll
-      for (int e = 0; e < width; e += Pack<From>::size) {
-        Pack<From>::load(x + at + e).to_floats(v + e);
-      }
-#pragma unroll
-      for (int e = 0; e < width; e += Pack<To>::size) {
-        Pack<To>::from_floats(v + e).store(y + at + e);
-      }
-    } else {
-      const long long at = u + packs * (width - 1);
-      y[at] = from_float<To>(to_float(x[at]));
+    for (int e = 0; e < width; e += Pack<From>::size) {
+      Pack<From>::load(x + at + e).to_floats(v + e);
     }
+#pragma unroll
+    for (int e = 0; e < width; e += Pack<To>::size) {
+      Pack<To>::from_floats(v + e).store(y + at + e);
+    }
+  }
+#pragma unroll 1
+  for (long long at = packs * width + thread; at < n; at += threads) {
+    y[at] = from_float<To>(to_float(x[at]));
   }
 }
 

@@ -43,29 +43,29 @@ __device__ void dropout(const T* x, const int* rng, T* y, long long n, int thres
   const unsigned least = (unsigned)threshold;
   const bool aligned = aligned16(x) && aligned16(y);
   const long long packs = aligned ? n / width : 0;
-  const long long units = n - packs * (width - 1);
+  const long long thread = (long long)blockIdx.x * blockDim.x + threadIdx.x;
   const long long threads = (long long)gridDim.x * blockDim.x;
-  for (long long u = (long long)blockIdx.x * blockDim.x + threadIdx.x; u < units; u += threads) {
-    unsigned words[4];
-    if (u < packs) {
-      const long long at = u * width;
-      float v[width];
-      Pack<T>::load(x + at).to_floats(v);
+  unsigned words[4];
+#pragma unroll 1
+  for (long long p = thread; p < packs; p += threads) {
+    const long long at = p * width;
+    float v[width];
+    Pack<T>::load(x + at).to_floats(v);
 #pragma unroll
-      for (int e = 0; e < width; e++) {
-        if (e % 4 == 0) {
-          philox.block((unsigned)((at + e) / 4), words);
-        }
-        v[e] = words[e % 4] < least ? 0.0f : v[e] * scale;
+    for (int e = 0; e < width; e++) {
+      if (e % 4 == 0) {
+        philox.block((unsigned)((at + e) / 4), words);
       }
-      Pack<T>::from_floats(v).store(y + at);
-    } else {
-      const long long at = u + packs * (width - 1);
-      philox.block((unsigned)(at / 4), words);
-      const int e = (int)(at % 4);
-      const unsigned word = e == 0 ? words[0] : e == 1 ? words[1] : e == 2 ? words[2] : words[3];
-      y[at] = word < least ? from_float<T>(0.0f) : from_float<T>(to_float(x[at]) * scale);
+      v[e] = words[e % 4] < least ? 0.0f : v[e] * scale;
     }
+    Pack<T>::from_floats(v).store(y + at);
+  }
+#pragma unroll 1
+  for (long long at = packs * width + thread; at < n; at += threads) {
+    philox.block((unsigned)(at / 4), words);
+    const int e = (int)(at % 4);
+    const unsigned word = e == 0 ? words[0] : e == 1 ? words[1] : e == 2 ? words[2] : words[3];
+    y[at] = from_float<T>(word < least ? 0.0f : to_float(x[at]) * scale);
   }
 }
 

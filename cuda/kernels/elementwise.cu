@@ -1,7 +1,7 @@
 // Add, Mul, Scale and ScaleBy: one pass over memory.
 //
 // Arithmetic in float32, one rounding to the element type. Bound by memory: 3 elements moved for Add and Mul, 2 for
-// Scale and ScaleBy, which is the least there is. Grid: a unit of map.cuh a thread.
+// Scale and ScaleBy, which is the least there is.
 #include "map.cuh"
 
 // y = a + b

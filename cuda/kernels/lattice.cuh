@@ -27,13 +27,11 @@ struct Lattice {
   const long long* axes;
   int rank;
 
-  // Index is unsigned or long long.
-  template <class Index>
-  __device__ __forceinline__ long long offset(Index i) const {
+  __device__ __forceinline__ long long offset(unsigned i) const {
     long long at = 0;
     for (int a = rank - 1; a > 0; a--) {
-      Index index;
-      i = divide(i, (Index)axes[2 * a], &index);
+      unsigned index;
+      i = divide(i, (unsigned)axes[2 * a], &index);
       at += index * axes[2 * a + 1];
     }
     return rank > 0 ? at + i * axes[1] : at;

@@ -2,9 +2,9 @@
 //
 //   y[0][i], … = f(x[0][i], …)   for i < n, in float32
 //
-// Unit u of the grid is pack u of every operand, 16 bytes (4 float32 or 8 bf16); the n mod width elements behind the
-// packs are a unit each. Operands that are not 16-byte aligned go element by element. A unit is read whole before it is
-// written, by the thread that writes it, so every output may be an input.
+// A thread of the grid takes packs of 16 bytes (4 float32 or 8 bf16) of every operand, then of the n mod size elements
+// that are left one. Operands that are not 16-byte aligned go element by element. All that a thread reads of a pack is
+// read before it is written, by that thread alone, so every output may be an input.
 #pragma once
 #include "common.cuh"
 
@@ -68,13 +68,14 @@ template <class T, int I, int O, class F>
 __device__ __forceinline__ void map(const T* const (&x)[I], T* const (&y)[O], long long n, F f) {
   constexpr int width = Pack<T>::size;
   const long long packs = all_aligned(x) && all_aligned(y) ? n / width : 0;
-  const long long units = n - packs * (width - 1);
+  const long long thread = (long long)blockIdx.x * blockDim.x + threadIdx.x;
   const long long threads = (long long)gridDim.x * blockDim.x;
-  for (long long u = (long long)blockIdx.x * blockDim.x + threadIdx.x; u < units; u += threads) {
-    if (u < packs) {
-      map_pack(x, y, u * width, f);
-    } else {
-      map_element(x, y, u + packs * (width - 1), f);
-    }
+#pragma unroll 1
+  for (long long p = thread; p < packs; p += threads) {
+    map_pack(x, y, p * width, f);
+  }
+#pragma unroll 1
+  for (long long at = packs * width + thread; at < n; at += threads) {
+    map_element(x, y, at, f);
   }
 }

@@ -125,15 +125,11 @@ template <class T>
 __device__ void muon_combine(const T* a, const float* square, T* poly, int side) {
   constexpr int width = Pack<T>::size;
   const unsigned n = (unsigned)side * side;
-  const unsigned packs = n / width;
-  const unsigned units = n - packs * (width - 1);
-  for (unsigned u = blockIdx.x * blockDim.x + threadIdx.x; u < units; u += gridDim.x * blockDim.x) {
-    const unsigned at = u < packs ? u * width : u + packs * (width - 1);
-    int behind = (int)(at % (side + 1u));  // elements behind the last one of the diagonal
-    if (u >= packs) {
-      poly[at] = from_float<T>(kB * to_float(a[at]) + kC * square[at] + (behind == 0 ? kA : 0.0f));
-      continue;
-    }
+  const unsigned end = n / width * width;
+  const unsigned thread = blockIdx.x * blockDim.x + threadIdx.x;
+  const unsigned threads = gridDim.x * blockDim.x;
+#pragma unroll 1
+  for (unsigned at = thread * width; at < end; at += threads * width) {
     float x[width];
     float y[width];
     Pack<T>::load(a + at).to_floats(x);
@@ -141,12 +137,18 @@ __device__ void muon_combine(const T* a, const float* square, T* poly, int side)
     for (int e = 0; e < width; e += Pack<float>::size) {
       Pack<float>::load(square + at + e).to_floats(y + e);
     }
+    int behind = (int)(at % (side + 1u));  // how far behind the last element of the diagonal
 #pragma unroll
     for (int e = 0; e < width; e++) {
       y[e] = kB * x[e] + kC * y[e] + (behind == 0 ? kA : 0.0f);
       behind = behind == side ? 0 : behind + 1;
     }
     Pack<T>::from_floats(y).store(poly + at);
+  }
+  const unsigned at = end + thread;
+  if (at < n) {
+    const float diagonal = at % (side + 1u) == 0 ? kA : 0.0f;
+    poly[at] = from_float<T>(kB * to_float(a[at]) + kC * square[at] + diagonal);
   }
 }
 
@@ -170,28 +172,27 @@ __device__ void muon_apply(float* p, const T* x, const float* hyper, const float
   const float keep = 1.0f - lr * decay;
   const float step = -lr * rate;
   constexpr int width = Pack<T>::size;
-  const long long packs = n / width;
-  const long long units = n - packs * (width - 1);
+  const long long end = n / width * width;
+  const long long thread = (long long)blockIdx.x * blockDim.x + threadIdx.x;
   const long long threads = (long long)gridDim.x * blockDim.x;
-  for (long long u = (long long)blockIdx.x * blockDim.x + threadIdx.x; u < units; u += threads) {
-    if (u < packs) {
-      const long long at = u * width;
-      float v[width];
-      Pack<T>::load(x + at).to_floats(v);
+#pragma unroll 1
+  for (long long at = thread * width; at < end; at += threads * width) {
+    float v[width];
+    Pack<T>::load(x + at).to_floats(v);
 #pragma unroll
-      for (int e = 0; e < width; e += Pack<float>::size) {
-        float w[Pack<float>::size];
-        Pack<float>::load(p + at + e).to_floats(w);
+    for (int e = 0; e < width; e += Pack<float>::size) {
+      float w[Pack<float>::size];
+      Pack<float>::load(p + at + e).to_floats(w);
 #pragma unroll
-        for (int k = 0; k < Pack<float>::size; k++) {
-          w[k] = keep * w[k] + step * v[e + k];
-        }
-        Pack<float>::from_floats(w).store(p + at + e);
+      for (int k = 0; k < Pack<float>::size; k++) {
+        w[k] = keep * w[k] + step * v[e + k];
       }
-    } else {
-      const long long at = u + packs * (width - 1);
-      p[at] = keep * p[at] + step * to_float(x[at]);
+      Pack<float>::from_floats(w).store(p + at + e);
     }
+  }
+  const long long at = end + thread;
+  if (at < n) {
+    p[at] = keep * p[at] + step * to_float(x[at]);
   }
 }
 

@@ -174,9 +174,10 @@ __device__ void broadcast(const T* x, T* y, long long rows, long long width, int
   const bool packed = width % pack == 0 && aligned16(x) && aligned16(y);
   const int unit = packed ? pack : 1;
   const long long threads = (long long)gridDim.x * blockDim.x;
+#pragma unroll 1
   for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < rows * width / unit; i += threads) {
     long long column;
-    const long long row = divide(i, width / unit, &column);
+    const unsigned row = (unsigned)divide(i, width / unit, &column);
     const T* from = x + source.offset(row) + (fill ? 0 : column * unit);
     if (!packed) {
       y[i] = from_float<T>(alpha * to_float(*from));

@@ -11,6 +11,7 @@
 template <class U>
 __device__ void copy_rows(const U* x, U* y, long long rows, long long width, long long from, long long to) {
   const long long threads = (long long)gridDim.x * blockDim.x;
+#pragma unroll 1
   for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < rows * width; i += threads) {
     long long column;
     const long long row = divide(i, width, &column);
@@ -22,9 +23,10 @@ __device__ void copy_rows(const U* x, U* y, long long rows, long long width, lon
 template <class U>
 __device__ void gather_rows(const U* x, U* y, long long rows, long long width, Lattice source) {
   const long long threads = (long long)gridDim.x * blockDim.x;
+#pragma unroll 1
   for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < rows * width; i += threads) {
     long long column;
-    const long long row = divide(i, width, &column);
+    const unsigned row = (unsigned)divide(i, width, &column);
     y[i] = x[source.offset(row) + column];
   }
 }
@@ -33,6 +35,7 @@ __device__ void gather_rows(const U* x, U* y, long long rows, long long width, L
 template <class U>
 __device__ void pad_rows(const U* dy, U* dx, long long rows, long long from, long long to, long long start) {
   const long long threads = (long long)gridDim.x * blockDim.x;
+#pragma unroll 1
   for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < rows * to; i += threads) {
     long long column;
     const long long row = divide(i, to, &column);
@@ -50,12 +53,11 @@ template <class T>
 __device__ void transpose(const T* x, T* y, long long rows, long long columns, long long xpitch, long long ypitch,
                           Lattice from, Lattice to) {
   __shared__ T tile[kTile][kTile + 1];
-  const long long across = cdiv(columns, (long long)kTile);
-  const long long down = cdiv(rows, (long long)kTile);
-  long long column, row;
-  const long long matrix = divide(divide(blockIdx.x, across, &column), down, &row);
-  column *= kTile;
-  row *= kTile;
+  unsigned across, down;
+  const unsigned strip = divide(blockIdx.x, (unsigned)cdiv(columns, (long long)kTile), &across);
+  const unsigned matrix = divide(strip, (unsigned)cdiv(rows, (long long)kTile), &down);
+  const long long column = (long long)across * kTile;
+  const long long row = (long long)down * kTile;
   x += from.offset(matrix);
   y += to.offset(matrix);
 #pragma unroll
