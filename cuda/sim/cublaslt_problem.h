@@ -1,0 +1,61 @@
+// The problems that the simulated cuBLASLt is given: what its descriptors hold, and the checks of one problem.
+#pragma once
+
+#include <cstdint>
+
+#include "../abi/cublaslt.h"
+#include "gemm.h"
+
+struct cublasLtContext {};
+
+struct cublasLtMatmulDesc {
+  cublasComputeType_t compute;
+  cudaDataType scale;
+  int32_t trans_a = CUBLAS_OP_N, trans_b = CUBLAS_OP_N;
+  uint32_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
+  void* bias = nullptr;
+  int64_t bias_stride = 0;
+  void* aux = nullptr;
+  int64_t aux_ld = 0, aux_stride = 0;
+  int32_t aux_type = -1, bias_type = -1;
+};
+
+struct cublasLtMatrixLayout {
+  cudaDataType type;
+  uint64_t rows, cols;
+  int64_t ld;
+  int32_t batch = 1;
+  int64_t stride = 0;
+};
+
+struct cublasLtMatmulPreference {
+  uint64_t workspace = 0;
+  uint32_t alignment[4] = {256, 256, 256, 256};  // of A, B, C, D
+};
+
+namespace lt {
+
+// Bytes of workspace that the simulator's algorithm asks for where it may.
+constexpr size_t algo_workspace = 64 << 10;
+
+// Notes why a call is refused, for cublasLtGetStatusString on the same thread, and returns the status.
+__attribute__((format(printf, 2, 3))) cublasStatus_t refuse(cublasStatus_t status, const char* format, ...);
+
+// The calling thread's latest reason.
+const char* reason();
+
+// Fills p with the operation, without pointers to matrices; fails as the library's heuristic does.
+cublasStatus_t describe(const cublasLtMatmulDesc* desc, const cublasLtMatrixLayout* a, const cublasLtMatrixLayout* b,
+                        const cublasLtMatrixLayout* c, const cublasLtMatrixLayout* d, gemm::Product* p);
+
+// The algorithm for a problem, which remembers the problem and the alignments that it was promised.
+cublasLtMatmulAlgo_t choose(const gemm::Product& p, uint32_t epilogue, const cublasLtMatmulPreference* preference);
+
+// Checks the pointers of a complete problem, and that the algorithm was chosen for it.
+cublasStatus_t check(const gemm::Product& p, uint32_t epilogue, const cublasLtMatmulAlgo_t* algo, void* workspace,
+                     size_t workspace_bytes);
+
+// Bytes of workspace that the algorithm uses.
+size_t workspace(const cublasLtMatmulAlgo_t* algo);
+
+}  // namespace lt
