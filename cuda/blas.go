@@ -13,7 +13,7 @@ import (
 )
 
 // ErrNoBLAS says that libcublasLt was not found.
-var ErrNoBLAS = errors.New("cuda: no cuBLASLt on this machine")
+var ErrNoBLAS = errors.New("cuda: no cuBLASLt on this machine (install CUDA's libraries, or pip install nvidia-cublas in an active Python environment)")
 
 // BLAS computes matrix products on one device by cuBLASLt.
 type BLAS struct {

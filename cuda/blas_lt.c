@@ -56,8 +56,8 @@ void blas_close(blas_library* library) {
   free(library);
 }
 
-static int set_desc(cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t attribute, const void* value, size_t bytes,
-                    blas_error* error) {
+static int set_desc(cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t attribute, const void* value,
+                    size_t bytes, blas_error* error) {
   return outcome(error, "cublasLtMatmulDescSetAttribute",
                  cublasLtMatmulDescSetAttribute(desc, attribute, value, bytes));
 }
@@ -152,8 +152,8 @@ static int choose(blas_matmul* m, cublasLtMatmulPreference_t preference, blas_er
   cublasLtMatmulHeuristicResult_t results[CANDIDATES];
   const char* call = "cublasLtMatmulAlgoGetHeuristic";
   int found = 0;
-  cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(m->library->handle, m->desc, m->a, m->b, m->d, m->d, preference,
-                                                         CANDIDATES, results, &found);
+  cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(m->library->handle, m->desc, m->a, m->b, m->d, m->d,
+                                                         preference, CANDIDATES, results, &found);
   if (outcome(error, call, status)) return error->status;
   for (int i = 0; i < found; i++) {
     if (results[i].state != CUBLAS_STATUS_SUCCESS || results[i].workspaceSize > m->library->workspace_bytes) continue;

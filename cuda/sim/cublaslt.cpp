@@ -1,16 +1,14 @@
-// libcublasLt.so.13 for the simulator: descriptors, heuristic and matmul, with the products computed by gemm.cpp in
-// stream order. It honours every attribute that cuda/abi/cublaslt.h lists and refuses, as the library's documentation
-// says, what the library cannot do; cublasLtGetStatusString then tells the reason in words.
+// libcublasLt.so.13 for the simulator: descriptors, heuristic and matmul; cublaslt_gemm.cpp computes the products when
+// the stream gets to them. It honours every attribute that cuda/abi/cublaslt.h lists and refuses, as the library's
+// documentation says, what the library cannot do; cublasLtGetStatusString then tells the reason in words.
 //
 // Beyond the library it checks what a GPU would not: operands inside live allocations, pointers as aligned as the
-// heuristic was told, an algorithm used for the problem that it was chosen for, a workspace that nobody else uses (each
-// run overwrites it).
+// heuristic was told, an algorithm used for the problem that it was chosen for, a workspace that nobody else uses
+// (each run overwrites it).
 #include <cstring>
 
-#include "../abi/cublaslt.h"
 #include "cublaslt_problem.h"
-#include "gemm.h"
-#include "queue.h"
+#include "extension.h"
 
 using lt::refuse;
 
@@ -35,13 +33,14 @@ struct Work {
   size_t workspace_bytes;
 };
 
-void run(void* arg) {
-  Work* w = static_cast<Work*>(arg);
+int run(void* data) {
+  const Work* w = static_cast<Work*>(data);
   gemm::run(w->product);
   if (w->workspace_bytes) memset(w->workspace, 0xff, w->workspace_bytes);
+  return CUDA_SUCCESS;
 }
 
-void drop(void* arg) { delete static_cast<Work*>(arg); }
+void release(void* data) { delete static_cast<Work*>(data); }
 
 }  // namespace
 
@@ -67,12 +66,16 @@ const char* cublasLtGetStatusName(cublasStatus_t status) {
 }
 
 // The reason for the thread's latest refusal, whatever the status.
-const char* cublasLtGetStatusString(cublasStatus_t status) { return status == CUBLAS_STATUS_SUCCESS ? "success" : lt::reason(); }
+const char* cublasLtGetStatusString(cublasStatus_t status) {
+  return status == CUBLAS_STATUS_SUCCESS ? "success" : lt::reason();
+}
 
 cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
-  void* context = nullptr;
+  CUcontext context = nullptr;
   if (!handle) return refuse(CUBLAS_STATUS_INVALID_VALUE, "no place for the handle");
-  if (cuCtxGetCurrent(&context) || !context) return refuse(CUBLAS_STATUS_NOT_INITIALIZED, "no current context");
+  if (cuCtxGetCurrent(&context) != CUDA_SUCCESS || !context) {
+    return refuse(CUBLAS_STATUS_NOT_INITIALIZED, "no current context");
+  }
   *handle = new cublasLtContext;
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -175,7 +178,9 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
                                               cublasLtMatrixLayout_t d, cublasLtMatmulPreference_t preference,
                                               int wanted, cublasLtMatmulHeuristicResult_t results[], int* found) {
   gemm::Product p;
-  if (wanted < 1 || !results || !found || !preference) return refuse(CUBLAS_STATUS_INVALID_VALUE, "no place for results");
+  if (wanted < 1 || !results || !found || !preference) {
+    return refuse(CUBLAS_STATUS_INVALID_VALUE, "no place for results");
+  }
   *found = 0;
   if (cublasStatus_t s = lt::describe(desc, a, b, c, d, &p)) return s;
   if (wanted > 1) {
@@ -207,9 +212,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
   p.d.data = d;
   if (cublasStatus_t s = lt::check(p, desc->epilogue, algo, workspace, workspace_bytes)) return s;
   Work* work = new Work{p, workspace, lt::workspace(algo)};
-  if (int code = sim_enqueue(stream, run, work, drop)) {
+  if (CUresult error = cudasimEnqueue(stream, nullptr, run, release, work)) {
     delete work;
-    return refuse(CUBLAS_STATUS_EXECUTION_FAILED, "the stream refused the work: CUDA error %d", code);
+    return refuse(CUBLAS_STATUS_EXECUTION_FAILED, "the stream refused the work: CUDA error %d", error);
   }
   return CUBLAS_STATUS_SUCCESS;
 }

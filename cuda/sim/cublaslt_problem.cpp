@@ -5,7 +5,7 @@
 #include <cstring>
 #include <initializer_list>
 
-#include "queue.h"
+#include "extension.h"
 
 namespace lt {
 namespace {
@@ -145,10 +145,10 @@ int64_t extent(const gemm::Matrix& m, int64_t batch) {
 
 cublasStatus_t check_operand(const char* name, const void* p, int64_t bytes, uint64_t align) {
   if (uintptr_t(p) % align) {
-    return refuse(CUBLAS_STATUS_INVALID_VALUE, "%s: %p is not aligned to the %lu bytes that the heuristic was told", name,
+    return refuse(CUBLAS_STATUS_INVALID_VALUE, "%s: %p is not aligned to %lu bytes, which the heuristic was told", name,
                   p, align);
   }
-  if (!sim_check_range(p, bytes)) {
+  if (!cudasimIsDevice(reinterpret_cast<CUdeviceptr>(p), bytes)) {
     return refuse(CUBLAS_STATUS_EXECUTION_FAILED, "%s: %ld bytes at %p are not inside one live allocation", name, bytes,
                   p);
   }
@@ -185,8 +185,9 @@ cublasStatus_t check_operands(const gemm::Product& p, const cublasLtMatmulAlgo_t
     if (cublasStatus_t s = check_overlap(p, "the bias", p.bias, bytes)) return s;
   }
   if (uses_aux(p.epilogue)) {
-    if (cublasStatus_t s = check_operand("aux", p.aux.data, extent(p.aux, p.batch), algo->data[AUX_ALIGNMENT])) return s;
-    if (cublasStatus_t s = check_overlap(p, "aux", p.aux.data, extent(p.aux, p.batch))) return s;
+    int64_t bytes = extent(p.aux, p.batch);
+    if (cublasStatus_t s = check_operand("aux", p.aux.data, bytes, algo->data[AUX_ALIGNMENT])) return s;
+    if (cublasStatus_t s = check_overlap(p, "aux", p.aux.data, bytes)) return s;
   }
   return CUBLAS_STATUS_SUCCESS;
 }

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 
+#pragma GCC visibility push(default)
 #include "../abi/cublaslt.h"
-#include "gemm.h"
+#pragma GCC visibility pop
+#include "cublaslt_gemm.h"
 
 struct cublasLtContext {};
 

@@ -2,12 +2,12 @@
 //
 // Layout: D is cut into blocks of MC × NC, one task each. A task walks k in steps of KC: it packs MC × KC of A into
 // panels of MR rows and KC × NC of B into panels of NR columns, both as float32, and multiplies them into a block of
-// float32 sums; the epilogue runs on the finished block. The inner loop holds MR × NR sums in registers (16 × 6: twelve
-// AVX2 or six AVX-512 registers); the machine's best of three compilations of it is used.
+// float32 sums; the epilogue runs on the finished block. The inner loop holds MR × NR sums in registers (16 × 6: six
+// AVX-512 or twelve AVX2 registers); the machine's best of three compilations of it is used.
 //
-// A sum's order is fixed by the shape: tasks never share an element, and column sums over blocks are added in block
-// order. So the number of threads does not change a bit of the result.
-#include "gemm.h"
+// An element's sum runs over k in order, in one register, without fused multiply-add; column sums over blocks are added
+// in block order. So neither the number of threads nor the instruction set changes a bit of the result.
+#include "cublaslt_gemm.h"
 
 #include <algorithm>
 #include <atomic>
@@ -71,7 +71,7 @@ float gelu_derivative(float x) {
   return 0.5f * (1 + t) + 0.5f * x * (1 - t * t) * gelu_scale * (1 + 3 * gelu_cubic * x * x);
 }
 
-// Copies a rows × cols part of a matrix, whose element (i, j) is data[i·across + j·along], into panels of `width` rows:
+// Copies a rows × cols part of a matrix, whose element (i, j) is at(i·across + j·along), into panels of `width` rows:
 // panel p holds (p·width + r, j) at p·width·cols + j·width + r, and zeros beyond the last row.
 template <class Load>
 void pack_panels(float* out, Load at, int64_t rows, int64_t cols, int64_t across, int64_t along, int64_t width) {
@@ -149,10 +149,14 @@ struct Block {
     int64_t b_across = p.trans_b ? 1 : p.b.ld, b_along = p.trans_b ? p.b.ld : 1;
     for (int64_t k0 = 0; k0 < p.k; k0 += KC) {
       int64_t depth = std::min(KC, p.k - k0);
-      pack(a_panels, p.a, batch * p.a.stride + i0 * a_across + k0 * a_along, p.tf32, rows, depth, a_across, a_along, MR);
-      pack(b_panels, p.b, batch * p.b.stride + j0 * b_across + k0 * b_along, p.tf32, cols, depth, b_across, b_along, NR);
+      int64_t a_first = batch * p.a.stride + i0 * a_across + k0 * a_along;
+      int64_t b_first = batch * p.b.stride + j0 * b_across + k0 * b_along;
+      pack(a_panels, p.a, a_first, p.tf32, rows, depth, a_across, a_along, MR);
+      pack(b_panels, p.b, b_first, p.tf32, cols, depth, b_across, b_along, NR);
       for (int64_t j = 0; j < cols; j += NR) {
-        for (int64_t i = 0; i < rows; i += MR) tile(depth, a_panels + i * depth, b_panels + j * depth, sums + j * MC + i);
+        for (int64_t i = 0; i < rows; i += MR) {
+          tile(depth, a_panels + i * depth, b_panels + j * depth, sums + j * MC + i);
+        }
       }
     }
   }
