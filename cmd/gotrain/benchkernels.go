@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -14,45 +16,41 @@ import (
 // kernelCase is one instruction to measure.
 type kernelCase struct {
 	name  string
+	kind  ir.Kind
+	shape kernelShape
 	flops float64 // 0 where the memory is the bound
+	sums  bool    // a gradient of a weight, which is float32 in every precision
 	emit  func(p *ir.Program)
 }
 
 // kernelResult is the speed of a kernel.
 type kernelResult struct {
-	Name           string  `json:"name"`
-	MS             float64 `json:"ms"` // the fastest
-	GFLOPS         float64 `json:"gflops,omitempty"`
-	GBPerS         float64 `json:"gb_per_s"`         // arguments and results, each once
-	FractionOfPeak float64 `json:"fraction_of_peak"` // of arithmetic where there are gflops, else of bandwidth
-}
-
-// kernelCases are the shapes of a step of the 12.3M model (N = 4096 tokens,
-// D = 384) and of GPT-2 124M (N = 256, D = 768).
-func kernelCases() []kernelCase {
-	cases := []kernelCase{
-		matMul(4096, 1536, 384, false, false), // up projection
-		matMul(4096, 384, 1536, false, true),  // its gradient of the input
-		matMul(384, 1536, 4096, true, false),  // its gradient of the weight
-		matMul(256, 3072, 768, false, false),  // the same of GPT-2 124M
-		matMul(256, 768, 3072, false, true),
-		matMul(768, 3072, 256, true, false),
-		matMul(256, 50257, 768, false, true), // head
-	}
-	cases = append(cases, attention(16, 256, 6, 64)...)
-	cases = append(cases, attention(1, 1024, 12, 64)...)
-	return append(cases, memoryBound(4096, 384, 12_300_000)...)
+	Name           string      `json:"name"`
+	Kind           string      `json:"kind"`
+	Shape          kernelShape `json:"shape"`
+	MS             float64     `json:"ms"` // the fastest
+	GFLOPS         float64     `json:"gflops,omitempty"`
+	GBPerS         float64     `json:"gb_per_s"`         // arguments and results, each once
+	FractionOfPeak float64     `json:"fraction_of_peak"` // of arithmetic where there are gflops, else of bandwidth
 }
 
 func (k kernelCase) result(seconds timed, m machine, precision string) kernelResult {
-	r := kernelResult{Name: k.name, MS: 1e3 * seconds.best, GBPerS: float64(seconds.bytes) / seconds.best / 1e9}
+	r := kernelResult{Name: k.name, Kind: k.kind.String(), Shape: k.shape, MS: 1e3 * seconds.best, GBPerS: float64(seconds.bytes) / seconds.best / 1e9}
 	if k.flops > 0 {
 		r.GFLOPS = k.flops / seconds.best / 1e9
-		r.FractionOfPeak = r.GFLOPS / m.peak(precision)
+		r.FractionOfPeak = ratio(r.GFLOPS, m.peak(precision))
 	} else {
-		r.FractionOfPeak = r.GBPerS / m.Bandwidth
+		r.FractionOfPeak = ratio(r.GBPerS, m.Bandwidth)
 	}
 	return r
+}
+
+// ratio is 0 where the peak is not known.
+func ratio(x, peak float64) float64 {
+	if peak <= 0 {
+		return 0
+	}
+	return x / peak
 }
 
 func (r kernelResult) print(w io.Writer) {
@@ -60,92 +58,7 @@ func (r kernelResult) print(w io.Writer) {
 	if r.GFLOPS > 0 {
 		gflops = fmt.Sprintf("%.1f", r.GFLOPS)
 	}
-	fmt.Fprintf(w, "%-44s %9.3f %9s %9.1f  %10.0f%%\n", r.Name, r.MS, gflops, r.GBPerS, 100*r.FractionOfPeak)
-}
-
-func matMul(m, n, k int, transA, transB bool) kernelCase {
-	a, b, name := ir.Shape{m, k}, ir.Shape{k, n}, "MatMul "
-	if transA {
-		a = ir.Shape{k, m}
-	}
-	if transB {
-		b = ir.Shape{n, k}
-	}
-	name += fmt.Sprintf("%s%s · %s%s", a, transposed(transA), b, transposed(transB))
-	return kernelCase{name, 2 * float64(m) * float64(n) * float64(k), func(p *ir.Program) {
-		in := &ir.Instr{Kind: ir.MatMul, Block: -1, Attrs: ir.Attrs{TransA: transA, TransB: transB},
-			In:  []*ir.Value{p.NewValue(ir.State, "a", ir.F32, a...), p.NewValue(ir.State, "b", ir.F32, b...), nil, nil, nil},
-			Out: []*ir.Value{p.NewValue(ir.Temp, "y", ir.F32, m, n), nil, nil}}
-		p.Emit(in)
-		p.Outputs = in.Out[:1]
-	}}
-}
-
-func transposed(yes bool) string {
-	if yes {
-		return "ᵀ"
-	}
-	return ""
-}
-
-// attention counts the products q·kᵀ and p·v over the keys that the causal mask
-// leaves: 2·2·B·H·hd·T(T+1)/2, and two and a half times that backward.
-func attention(batch, length, heads, headDim int) []kernelCase {
-	rows, width := batch*length, heads*headDim
-	flops := 2 * float64(rows) * float64(length+1) * float64(width)
-	attrs := ir.Attrs{Batch: batch, Heads: heads, KVHeads: heads, HeadDim: headDim, Causal: true, Packed: true, Scale: 0.125}
-	shape := fmt.Sprintf("B %d T %d H %d hd %d", batch, length, heads, headDim)
-	return []kernelCase{
-		{"Attention " + shape, flops, func(p *ir.Program) {
-			in := &ir.Instr{Kind: ir.Attention, Block: -1, Attrs: attrs,
-				In:  []*ir.Value{p.NewValue(ir.State, "qkv", ir.F32, rows, 3*width), nil, nil, nil, nil},
-				Out: []*ir.Value{p.NewValue(ir.Temp, "y", ir.F32, rows, width), p.NewValue(ir.Temp, "lse", ir.F32, rows*heads)}}
-			p.Emit(in)
-			p.Outputs = in.Out
-		}},
-		{"AttentionBackward " + shape, 2.5 * flops, func(p *ir.Program) {
-			in := &ir.Instr{Kind: ir.AttentionBackward, Block: -1, Attrs: attrs,
-				In: []*ir.Value{p.NewValue(ir.State, "qkv", ir.F32, rows, 3*width), nil, nil, nil, nil,
-					p.NewValue(ir.State, "y", ir.F32, rows, width), p.NewValue(ir.State, "lse", ir.F32, rows*heads), p.NewValue(ir.State, "dy", ir.F32, rows, width)},
-				Out: []*ir.Value{p.NewValue(ir.Temp, "dqkv", ir.F32, rows, 3*width), nil, nil}}
-			p.Emit(in)
-			p.Outputs = in.Out[:1]
-		}},
-	}
-}
-
-// memoryBound are the kernels that memory bounds: the norms of n rows of d, the
-// activation of n rows of 4·d, and AdamW.
-func memoryBound(n, d, params int) []kernelCase {
-	return []kernelCase{
-		{fmt.Sprintf("LayerNorm (%d, %d)", n, d), 0, func(p *ir.Program) {
-			in := &ir.Instr{Kind: ir.LayerNorm, Block: -1, Attrs: ir.Attrs{Eps: 1e-5},
-				In:  []*ir.Value{p.NewValue(ir.State, "x", ir.F32, n, d), p.NewValue(ir.State, "w", ir.F32, d), p.NewValue(ir.State, "b", ir.F32, d)},
-				Out: []*ir.Value{p.NewValue(ir.Temp, "y", ir.F32, n, d), p.NewValue(ir.Temp, "mean", ir.F32, n), p.NewValue(ir.Temp, "rstd", ir.F32, n)}}
-			p.Emit(in)
-			p.Outputs = in.Out
-		}},
-		{fmt.Sprintf("LayerNormBackward (%d, %d)", n, d), 0, func(p *ir.Program) {
-			in := &ir.Instr{Kind: ir.LayerNormBackward, Block: -1, Attrs: ir.Attrs{Eps: 1e-5},
-				In: []*ir.Value{p.NewValue(ir.State, "x", ir.F32, n, d), p.NewValue(ir.State, "w", ir.F32, d), p.NewValue(ir.State, "mean", ir.F32, n),
-					p.NewValue(ir.State, "rstd", ir.F32, n), p.NewValue(ir.State, "dy", ir.F32, n, d), nil},
-				Out: []*ir.Value{p.NewValue(ir.Temp, "dx", ir.F32, n, d), p.NewValue(ir.Temp, "dw", ir.F32, d), p.NewValue(ir.Temp, "db", ir.F32, d)}}
-			p.Emit(in)
-			p.Outputs = in.Out
-		}},
-		{fmt.Sprintf("Activation gelu_tanh (%d, %d)", n, 4*d), 0, func(p *ir.Program) {
-			in := &ir.Instr{Kind: ir.Activation, Block: -1, Attrs: ir.Attrs{Act: ir.GELUTanh},
-				In:  []*ir.Value{p.NewValue(ir.State, "x", ir.F32, n, 4*d)},
-				Out: []*ir.Value{p.NewValue(ir.Temp, "y", ir.F32, n, 4*d)}}
-			p.Emit(in)
-			p.Outputs = in.Out
-		}},
-		{fmt.Sprintf("AdamW (%d)", params), 0, func(p *ir.Program) {
-			p.Emit(&ir.Instr{Kind: ir.AdamW, Block: -1, Attrs: ir.Attrs{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, LRScale: 1},
-				In: []*ir.Value{p.NewValue(ir.State, "p", ir.F32, params), p.NewValue(ir.State, "g", ir.F32, params), p.NewValue(ir.State, "exp_avg.p", ir.F32, params),
-					p.NewValue(ir.State, "exp_avg_sq.p", ir.F32, params), p.NewValue(ir.State, "hyper", ir.F32, ir.HyperLen), nil}})
-		}},
-	}
+	fmt.Fprintf(w, "%-52s %9.3f %9s %9.1f  %10.0f%%\n", r.Name, r.MS, gflops, r.GBPerS, 100*r.FractionOfPeak)
 }
 
 // timed is the fastest run of a kernel and the bytes that it reads and writes.
@@ -154,50 +67,187 @@ type timed struct {
 	bytes int64
 }
 
-// timeKernel runs the instruction for about budget seconds.
-func timeKernel(k kernelCase, backend exec.Backend, compute ir.DType, budget float64) (timed, error) {
-	p := &ir.Program{Name: "bench"}
-	k.emit(p)
-	built, err := plan.Build(p, plan.Options{Compute: compute, Target: backend.Target()})
+// What is measured at a time on a back end that records: launches for about
+// batchSeconds, so that the start and the end of a batch, some 20 µs, do not
+// count; over as many sets of arguments as no card's cache holds.
+const (
+	batchSeconds = 0.02
+	mostLaunches = 1000
+	cacheBytes   = 256 << 20
+	mostSets     = 8
+)
+
+// timeKernel runs the instruction for about budget seconds, by itself, with
+// arguments in the types that a training step of this precision gives them. It
+// measures single launches; where the back end records, batches of launches
+// recorded as one, each launch with other arguments than the last.
+func timeKernel(k kernelCase, b exec.Backend, compute ir.DType, budget float64) (timed, error) {
+	in, err := k.instruction(b.Target(), compute)
 	if err != nil {
 		return timed{}, err
 	}
-	store := exec.NewStore(backend)
-	arena, err := exec.NewArena(backend, built.Arena)
-	if err != nil {
-		return timed{}, err
+	t := timed{best: math.Inf(1), bytes: traffic(in)}
+	recorder, records := b.(exec.Recorder)
+	sets := 1
+	if records {
+		sets = int(min(mostSets, 1+cacheBytes/max(t.bytes, cacheBytes/mostSets)))
 	}
-	session, err := exec.NewSession(built, store, arena)
-	if err != nil {
-		return timed{}, err
+	launches := make([]exec.Launch, sets)
+	for i := range launches {
+		args, err := k.arguments(in, b, uint64(i))
+		if err != nil {
+			return timed{}, err
+		}
+		if launches[i], err = b.Bind(in, args); err != nil {
+			return timed{}, err
+		}
 	}
-	if err := randomize(store); err != nil {
-		return timed{}, err
+	batch, count := launches[0], 1
+	if records {
+		if batch, count, err = record(recorder, b, launches); err != nil {
+			return timed{}, err
+		}
 	}
-	t := timed{best: 1e9, bytes: traffic(built.Program.Instrs[0])}
 	for began, runs := time.Now(), 0; runs < 3 || time.Since(began).Seconds() < budget; runs++ {
-		start := time.Now()
-		if err := session.Run(); err != nil {
+		seconds, err := wallTime(batch, b)
+		if err != nil {
 			return t, err
 		}
-		t.best = min(t.best, time.Since(start).Seconds())
+		t.best = min(t.best, seconds/float64(count))
 	}
 	return t, nil
 }
 
-// randomize fills all state with positive numbers below 1.
-func randomize(store *exec.Store) error {
-	r := rand.New(rand.NewPCG(1, 2))
-	for _, name := range store.Names() {
-		values := make([]float32, store.Get(name).Shape.Size())
-		for i := range values {
-			values[i] = r.Float32()
-		}
-		if err := store.Write(name, values); err != nil {
-			return err
+// record makes one launch of many, and tells of how many.
+func record(r exec.Recorder, b exec.Backend, launches []exec.Launch) (exec.Launch, int, error) {
+	var once float64
+	for range 2 { // the first one may load the kernel
+		var err error
+		if once, err = wallTime(launches[0], b); err != nil {
+			return nil, 0, err
 		}
 	}
-	return nil
+	count := int(min(mostLaunches, max(1, batchSeconds/once)))
+	batch, err := r.Record(func() {
+		for i := range count {
+			launches[i%len(launches)]()
+		}
+	})
+	return batch, count, err
+}
+
+// wallTime is the time of a launch until the device is done, in seconds.
+func wallTime(launch exec.Launch, b exec.Backend) (float64, error) {
+	start := time.Now()
+	launch()
+	err := b.Sync()
+	return time.Since(start).Seconds(), err
+}
+
+// instruction plans the case and gives its element arguments the type that they
+// have in a step. Casts, which the planner would put around the instruction
+// since its arguments are state, are left out.
+func (k kernelCase) instruction(target plan.Target, compute ir.DType) (*ir.Instr, error) {
+	p := &ir.Program{Name: "bench"}
+	k.emit(p)
+	wide := target
+	wide.StoresBF16 = false
+	built, err := plan.Build(p, plan.Options{Compute: compute, Target: wide})
+	if err != nil {
+		return nil, err
+	}
+	in := built.Program.Instrs[0]
+	if target.StoresBF16 && compute == ir.BF16 {
+		in.Elems(func(group int, v **ir.Value) {
+			if group == 0 || !k.sums {
+				(*v).DType = ir.BF16
+			}
+		})
+	}
+	return in, nil
+}
+
+// arguments allocates what in reads, writes and works in, and fills it: floats
+// below 1 of both signs, but for those that are never negative, and integers
+// below the size of the vocabulary.
+func (k kernelCase) arguments(in *ir.Instr, b exec.Backend, seed uint64) (exec.Args, error) {
+	r := rand.New(rand.NewPCG(1, seed))
+	var args exec.Args
+	for _, v := range in.In {
+		if v == nil {
+			args.In = append(args.In, exec.Region{})
+			continue
+		}
+		region, err := allocate(b, v.Bytes())
+		if err != nil {
+			return args, err
+		}
+		if err := b.Upload(region, k.random(v, r)); err != nil {
+			return args, err
+		}
+		args.In = append(args.In, region)
+	}
+	for _, v := range in.Out {
+		var region exec.Region
+		if v != nil {
+			var err error
+			if region, err = allocate(b, v.Bytes()); err != nil {
+				return args, err
+			}
+		}
+		args.Out = append(args.Out, region)
+	}
+	if scratch := b.Target().Workspace; scratch != nil && scratch(in) > 0 {
+		var err error
+		args.Workspace, err = allocate(b, scratch(in))
+		return args, err
+	}
+	return args, nil
+}
+
+func allocate(b exec.Backend, bytes int64) (exec.Region, error) {
+	buf, err := b.Alloc(bytes)
+	if err != nil {
+		return exec.Region{}, err
+	}
+	return exec.Region{Buffer: buf, Bytes: bytes}, nil
+}
+
+// period is after how many elements the random numbers of an argument repeat;
+// prime, so that no two rows are alike.
+const period = 1_000_003
+
+// random are the bytes of an argument.
+func (k kernelCase) random(v *ir.Value, r *rand.Rand) []byte {
+	size := int(v.Bytes())
+	out := make([]byte, 0, size)
+	for len(out) < min(size, period*v.DType.Size()) {
+		if v.DType == ir.I32 {
+			out = binary.LittleEndian.AppendUint32(out, uint32(r.IntN(k.shape.Vocab)))
+			continue
+		}
+		x := 2*r.Float32() - 1
+		if neverNegative(v.Name) {
+			x = (x + 1) / 2
+		}
+		if v.DType == ir.BF16 {
+			out = binary.LittleEndian.AppendUint16(out, uint16(math.Float32bits(x)>>16))
+		} else {
+			out = binary.LittleEndian.AppendUint32(out, math.Float32bits(x))
+		}
+	}
+	for len(out) < size {
+		out = append(out, out[:min(len(out), size-len(out))]...)
+	}
+	return out
+}
+
+func neverNegative(argument string) bool {
+	switch argument {
+	case "exp_avg_sq.p", "rstd", "hyper", "norm":
+		return true
+	}
+	return false
 }
 
 // traffic counts arguments and results once, what is updated in place twice.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -24,53 +25,13 @@ type stepCase struct {
 	cfg  train.Config
 }
 
-// reference is a model that PyTorch is measured with too, which applies its
-// gradients without clipping.
-func reference(name string, batch int, model nn.Config) stepCase {
-	cfg := train.DefaultConfig()
-	cfg.Model, cfg.Train.Batch = model, batch
-	cfg.Optimizer.Clip, cfg.Optimizer.InBackward = 0, true
-	return stepCase{name, cfg}
-}
-
-func stepCases() []stepCase {
-	return []stepCase{
-		reference("0.8m", 12, nn.Config{Family: nn.GPT2, Layers: 4, Heads: 4, Width: 128, Context: 64, Vocab: 65}),
-		reference("12.3m", 16, nn.Config{Family: nn.GPT2, Layers: 6, Heads: 6, Width: 384, Context: 256, Vocab: 4096}),
-		reference("124m", 4, nn.Config{Family: nn.GPT2, Layers: 12, Heads: 12, Width: 768, Context: 64, Vocab: 50257}),
-	}
-}
-
-// chosenSteps are the steps that the flags ask for.
-func (f *benchFlags) chosenSteps() ([]stepCase, error) {
-	if f.config != "" {
-		cfg, err := train.LoadConfig(f.config, f.set)
-		if err != nil {
-			return nil, usageError{err}
-		}
-		if cfg.Model.Vocab == 0 {
-			cfg.Model.Vocab = cfg.Tokenizer.Vocab
-		}
-		f.precision = cfg.Precision
-		return []stepCase{{"config", cfg}}, nil
-	}
-	return slices.DeleteFunc(stepCases(), func(s stepCase) bool {
-		return len(f.steps) > 0 && !slices.Contains(f.steps, s.name) && !slices.Contains(f.steps, "all")
-	}), nil
-}
-
-func stepNames() []string {
-	var names []string
-	for _, s := range stepCases() {
-		names = append(names, s.name)
-	}
-	return names
-}
-
 // stepTiming is the speed of whole training steps.
 type stepTiming struct {
 	Name           string  `json:"name"`
 	Params         int64   `json:"params"`
+	Layers         int     `json:"layers"`
+	Heads          int     `json:"heads"`
+	Width          int     `json:"width"`
 	Batch          int     `json:"batch"`
 	Context        int     `json:"context"`
 	Vocab          int     `json:"vocab"`
@@ -80,11 +41,52 @@ type stepTiming struct {
 	GFLOPS         float64 `json:"gflops"` // the model's own arithmetic
 	FractionOfPeak float64 `json:"fraction_of_peak"`
 	PlannedBytes   int64   `json:"planned_bytes"` // by gotrain plan, the process included
+
+	GPU *gpuTiming `json:"gpu,omitempty"`
 }
 
-func (f *benchFlags) benchSteps(c *cobra.Command, out io.Writer, backend exec.Backend, d device, r *benchReport) error {
-	fmt.Fprintf(out, "\n%-8s %10s %-28s %9s %9s %9s  %s\n", "step", "parameters", "shape", "ms", "tokens/s", "GFLOP/s", "of the peak")
-	cases, err := f.chosenSteps()
+// gpuTiming is what a step on a GPU tells besides.
+type gpuTiming struct {
+	FirstStepS float64 `json:"first_step_s"` // from the look for a device to the end of the first step; that is OpenS to StepS
+	OpenS      float64 `json:"open_s"`       // the driver, its context, our kernels
+	BindS      float64 `json:"bind_s"`       // plans, memory, graphs
+	ParamsS    float64 `json:"params_s"`     // the first parameters, drawn by the processor
+	StepS      float64 `json:"step_s"`
+	UsedBytes  int64   `json:"used_bytes"`    // memory of the GPU at the end, other programs included
+	Nodes      int     `json:"graph_nodes"`   // of the graph of a step
+	Idle       float64 `json:"idle_fraction"` // of a step, outside its graph
+}
+
+// stepDevice is the device of one step case. Each case opens it anew, so that
+// memory and start are its own.
+type stepDevice struct {
+	device
+	exec.Backend
+	watched *watchedBackend // nil on the CPU
+	began   time.Time       // the look for the device
+	opened  time.Time
+}
+
+func (d device) openForSteps(began time.Time) (*stepDevice, error) {
+	b, err := d.open()
+	if err != nil {
+		return nil, err
+	}
+	s := &stepDevice{device: d, Backend: b, began: began, opened: time.Now()}
+	if d.card != nil {
+		if s.watched, err = watch(b); err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
+		s.Backend = s.watched
+	}
+	return s, nil
+}
+
+// benchSteps measures the chosen steps; the device has been looked for since
+// began.
+func (f *benchFlags) benchSteps(c *cobra.Command, out io.Writer, d device, began time.Time, r *benchReport) error {
+	fmt.Fprintf(out, "\n%-11s %10s %-28s %9s %9s %9s  %s\n", "step", "parameters", "shape", "ms", "tokens/s", "GFLOP/s", "of the peak")
+	cases, err := f.chosenSteps(d)
 	if err != nil {
 		return err
 	}
@@ -92,20 +94,38 @@ func (f *benchFlags) benchSteps(c *cobra.Command, out io.Writer, backend exec.Ba
 		if c.Context().Err() != nil {
 			return c.Context().Err()
 		}
-		t, err := f.timeSteps(s, backend, d)
+		t, err := f.benchStep(s, d, began)
 		if err != nil {
 			return fmt.Errorf("step %s: %w", s.name, err)
 		}
-		t.FractionOfPeak = t.GFLOPS / r.Machine.peak(f.precision)
+		began = time.Now()
+		t.FractionOfPeak = ratio(t.GFLOPS, r.Machine.peak(f.precision))
 		r.Steps = append(r.Steps, t)
-		fmt.Fprintf(out, "%-8s %10s %-28s %9.2f %9s %9.1f  %10.0f%%\n", t.Name, countText(t.Params),
-			fmt.Sprintf("batch %d × %d, vocab %d", t.Batch, t.Context, t.Vocab), t.StepMS, countText(int64(t.TokensPerS)), t.GFLOPS, 100*t.FractionOfPeak)
+		t.print(out)
 	}
 	return nil
 }
 
+func (t stepTiming) print(w io.Writer) {
+	fmt.Fprintf(w, "%-11s %10s %-28s %9.2f %9s %9.1f  %10.0f%%\n", t.Name, countText(t.Params),
+		fmt.Sprintf("batch %d × %d, vocab %d", t.Batch, t.Context, t.Vocab), t.StepMS, countText(int64(t.TokensPerS)), t.GFLOPS, 100*t.FractionOfPeak)
+	if g := t.GPU; g != nil {
+		fmt.Fprintf(w, "%11s first step after %.2f s, %s used, %s planned, graph of %d nodes, GPU idle %.1f%%\n",
+			"", g.FirstStepS, bytesText(g.UsedBytes), bytesText(t.PlannedBytes), g.Nodes, 100*g.Idle)
+	}
+}
+
+func (f *benchFlags) benchStep(s stepCase, d device, began time.Time) (t stepTiming, err error) {
+	opened, err := d.openForSteps(began)
+	if err != nil {
+		return stepTiming{}, err
+	}
+	defer func() { err = errors.Join(err, opened.Close()) }()
+	return f.timeSteps(s, opened)
+}
+
 // timeSteps trains on random tokens for about f.seconds.
-func (f *benchFlags) timeSteps(s stepCase, backend exec.Backend, d device) (stepTiming, error) {
+func (f *benchFlags) timeSteps(s stepCase, d *stepDevice) (stepTiming, error) {
 	cfg := s.cfg
 	cfg.Precision = f.precision
 	model, err := zoo.New(cfg.Model)
@@ -113,29 +133,54 @@ func (f *benchFlags) timeSteps(s stepCase, backend exec.Backend, d device) (step
 		return stepTiming{}, err
 	}
 	base := residentMemory()
-	engine, err := train.NewEngine(cfg, model, backend)
+	engine, err := train.NewEngine(cfg, model, d.Backend)
 	if err != nil {
 		return stepTiming{}, err
 	}
+	bound := time.Now()
 	if err := engine.Initialize(); err != nil {
 		return stepTiming{}, err
 	}
+	initialized := time.Now()
 	c := cfg.Model
 	rows := cfg.Train.Batch * cfg.Train.Accumulate
 	batch := randomBatch(rows, c.Context, c.Vocab)
 	var times []time.Duration
+	var busy time.Duration // of the device, without the first step
 	for began := time.Now(); len(times) < 4 || time.Since(began).Seconds() < f.seconds; {
 		start := time.Now()
 		if _, err := engine.Step(batch, len(times), len(times), 0); err != nil {
 			return stepTiming{}, err
 		}
 		times = append(times, time.Since(start))
+		if d.watched != nil && len(times) > 1 {
+			ran, err := d.watched.elapsed()
+			if err != nil {
+				return stepTiming{}, err
+			}
+			busy += ran
+		}
 	}
 	median := middle(times).Seconds()
-	t := stepTiming{Name: s.name, Params: nn.SizeOf(model).Params, Batch: rows, Context: c.Context, Vocab: c.Vocab, Steps: len(times),
-		StepMS: 1e3 * median, TokensPerS: float64(rows*c.Context) / median, PlannedBytes: planMemory(engine.Programs(), d, base).Total}
+	t := stepTiming{Name: s.name, Params: nn.SizeOf(model).Params, Layers: c.Layers, Heads: c.Heads, Width: c.Width,
+		Batch: rows, Context: c.Context, Vocab: c.Vocab, Steps: len(times),
+		StepMS: 1e3 * median, TokensPerS: float64(rows*c.Context) / median, PlannedBytes: planMemory(engine.Programs(), d.device, base).Total}
 	t.GFLOPS = t.TokensPerS * nn.FLOPsPerToken(model, c.Context).Exact / 1e9
+	if d.watched != nil {
+		t.GPU = &gpuTiming{OpenS: d.opened.Sub(d.began).Seconds(), BindS: bound.Sub(d.opened).Seconds(), ParamsS: initialized.Sub(bound).Seconds(),
+			StepS: times[0].Seconds(), UsedBytes: d.used(), Nodes: d.watched.nodes()}
+		t.GPU.FirstStepS = t.GPU.OpenS + t.GPU.BindS + t.GPU.ParamsS + t.GPU.StepS
+		t.GPU.Idle = 1 - busy.Seconds()/sum(times[1:]).Seconds()
+	}
 	return t, nil
+}
+
+func sum(times []time.Duration) time.Duration {
+	var all time.Duration
+	for _, t := range times {
+		all += t
+	}
+	return all
 }
 
 // middle returns the median, without the first step, which warms up.
@@ -164,7 +209,12 @@ type decodeTiming struct {
 }
 
 // benchDecode continues a text with GPT-2 124M of random weights.
-func (f *benchFlags) benchDecode(c *cobra.Command, out io.Writer, backend exec.Backend, r *benchReport) error {
+func (f *benchFlags) benchDecode(c *cobra.Command, out io.Writer, d device, r *benchReport) error {
+	backend, err := d.open()
+	if err != nil {
+		return err
+	}
+	defer backend.Close()
 	const prompt, tokens = 8, 64
 	model, err := zoo.New(nn.Config{Family: nn.GPT2, Layers: 12, Heads: 12, Width: 768, Context: 1024, Vocab: 50257})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -149,20 +150,22 @@ func TestBench(t *testing.T) {
 	}
 }
 
-// TestKernelCases runs each kind of case on small shapes.
+// TestKernelCases runs each kind of case in both precisions.
 func TestKernelCases(t *testing.T) {
 	backend, _, err := openDevice("cpu", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer backend.Close()
-	for _, k := range append(attention(1, 16, 2, 8), append(memoryBound(8, 16, 100), matMul(8, 12, 16, false, true), matMul(8, 12, 16, true, false))...) {
-		got, err := timeKernel(k, backend, ir.F32, 0)
-		if err != nil {
-			t.Errorf("%s: %v", k.name, err)
-		}
-		if got.best <= 0 || got.bytes <= 0 {
-			t.Errorf("%s: %+v", k.name, got)
+	for _, k := range smallKernels() {
+		for _, compute := range []ir.DType{ir.F32, ir.BF16} {
+			got, err := timeKernel(k, backend, compute, 0)
+			if err != nil {
+				t.Errorf("%s: %v", k.name, err)
+			}
+			if got.best <= 0 || math.IsInf(got.best, 1) || got.bytes <= 0 {
+				t.Errorf("%s: %+v", k.name, got)
+			}
 		}
 	}
 }

@@ -114,6 +114,8 @@ func TestWrongUse(t *testing.T) {
 		{2, "takes no arguments", []string{"doctor", "--json", "x"}},
 		{2, "--precision", []string{"bench", "--json", "--precision", "int4"}},
 		{2, "0.8m", []string{"bench", "--json", "--step=9b"}},
+		{2, "LayerNorm", []string{"bench", "--json", "--kernels=Norm"}},
+		{2, "small", []string{"bench", "--json", "--shapes", "large"}},
 		{2, "exclude each other", []string{"bench", "--json", "--step", "--kernels"}},
 		{2, "--seconds", []string{"bench", "--json", "--seconds", "0"}},
 		{2, "takes no arguments", []string{"version", "--json", "x"}},
