@@ -68,15 +68,13 @@ compile() {
 
 driver=()
 for f in cuda/sim/*.cpp; do
-  case $f in */cublaslt.cpp | */nccl.cpp) ;; *) driver+=("$f") ;; esac
+  case $f in */cublaslt*.cpp | */nccl*.cpp) ;; *) driver+=("$f") ;; esac
 done
-fakes=()
-for f in cuda/sim/cublaslt.cpp cuda/sim/nccl.cpp; do
-  [[ -f $f ]] && fakes+=("$f")
-done
+blas=(cuda/sim/cublaslt*.cpp)
+nccl=($(compgen -G "cuda/sim/nccl*.cpp" || true))
 
 failed=0 running=0
-for f in "${driver[@]}" "${fakes[@]}" "${kernels[@]}"; do
+for f in "${driver[@]}" "${blas[@]}" "${nccl[@]}" "${kernels[@]}"; do
   stale "$f" || continue
   compile "$f" &
   if ((++running >= $(nproc))); then
@@ -108,9 +106,6 @@ library() {
   echo "${members[*]}" > "$objects/$name.members"
 }
 library libcuda.so.1 "${driver[@]}" "${kernels[@]}"
-for f in "${fakes[@]}"; do
-  case $f in
-    */cublaslt.cpp) library libcublasLt.so.13 -L"$out" -l:libcuda.so.1 '-Wl,-rpath,$ORIGIN' "$f" ;;
-    */nccl.cpp) library libnccl.so.2 -L"$out" -l:libcuda.so.1 '-Wl,-rpath,$ORIGIN' "$f" ;;
-  esac
-done
+uses_driver=(-L"$out" -l:libcuda.so.1 '-Wl,-rpath,$ORIGIN')
+library libcublasLt.so.13 "${uses_driver[@]}" "${blas[@]}"
+((${#nccl[@]} == 0)) || library libnccl.so.2 "${uses_driver[@]}" "${nccl[@]}"
