@@ -1,8 +1,10 @@
 // context.cpp: start, devices, contexts.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
 
+#include "pages.h"
 #include "runtime.h"
 #include "settings.h"
 
@@ -22,7 +24,7 @@ const Settings& settings() {
 #if defined(__SANITIZE_ADDRESS__)
     s.threads = 1;
 #endif
-    s.threads = s.threads < 1 ? 1 : s.threads;
+    s.threads = std::clamp(s.threads, 1, 256);
     return s;
   }();
   return s;
@@ -88,6 +90,9 @@ CUresult cuInit(unsigned flags) {
   Call call;
   if (flags != 0) {
     return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (!call.runtime.initialised) {
+    catch_faults();
   }
   call.runtime.initialised = true;
   return CUDA_SUCCESS;
@@ -171,7 +176,7 @@ static void destroy_primary(Call& call, CUdevice device) {
   drain(call, primary);
   for (auto i = call.runtime.allocations.begin(); i != call.runtime.allocations.end();) {
     if (i->second.context == primary) {
-      free(reinterpret_cast<void*>(i->first));
+      give_back(reinterpret_cast<void*>(i->first), i->second.bytes);
       i = call.runtime.allocations.erase(i);
     } else {
       ++i;

@@ -16,7 +16,7 @@
 #define __forceinline__ inline
 #define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
-#define __align__(n) alignas(n)
+#define __align__(n) __attribute__((aligned(n)))
 #define __constant__ static const
 #if defined(__SANITIZE_ADDRESS__)
 #define __shared__ static  // one OS thread runs all blocks, and the variable gets red zones

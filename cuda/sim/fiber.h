@@ -43,13 +43,19 @@ class Fiber {
     ASAN_UNPOISON_MEMORY_REGION(stack_ + guard, size - guard);
     fake_stack_ = nullptr;
 #endif
-    void** top = reinterpret_cast<void**>(stack_ + size);
-    *--top = nullptr;  // body's return address, and the alignment that a call gives
+    void** top = static_cast<void**>(this->top());
     *--top = reinterpret_cast<void*>(body);
     for (int i = 0; i < 6; i++) {
       *--top = nullptr;
     }
     pointer_ = top;
+  }
+
+  // The stack pointer with which a function starts on the empty stack: below it lies no return address.
+  void* top() const {
+    void** top = reinterpret_cast<void**>(stack_ + size);
+    *--top = nullptr;
+    return top;
   }
 
   // Leaves this fiber, which runs, for the other.

@@ -51,6 +51,7 @@ static void leave(Capture* capture) {
     s->capture = nullptr;
     s->frontier.clear();
   }
+  capture->streams.clear();
 }
 
 // Marks a node and all that it comes after.

@@ -121,7 +121,7 @@ int run(const Launch& launch) {
   std::atomic<int> fault{0};
   const auto work = [&](int number) {
     Scheduler& scheduler = schedulers[number];
-    scheduler.enter();
+    scheduler.enter(number);
     SharedMemory shared(launch.shared);
     for (uint64_t i; fault == 0 && (i = next++) < blocks;) {
       shared.poison();
@@ -130,6 +130,7 @@ int run(const Launch& launch) {
         fault = f;
       }
     }
+    scheduler.leave(number);
   };
   if (blocks == 1 || workers->threads() == 1) {
     work(0);

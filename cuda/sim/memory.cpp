@@ -1,46 +1,13 @@
 // memory.cpp: allocation, copies and fills.
 //
-// Memory is filled with 0xff when it is allocated and when it is freed. Copies and fills must lie within one allocation.
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include <cstdlib>
-
+// Copies and fills must lie within one allocation.
 #include "extension.h"
+#include "pages.h"
 #include "runtime.h"
 
 namespace sim {
 
 namespace {
-
-constexpr size_t large = 64 << 20;
-
-// Poisons all of a small allocation, the two ends of a large one.
-void poison(void* p, size_t bytes) {
-  if (bytes <= 2 * large) {
-    memset(p, 0xff, bytes);
-    return;
-  }
-  memset(p, 0xff, large / 64);
-  memset(static_cast<char*>(p) + bytes - large / 64, 0xff, large / 64);
-}
-
-// fill sets bytes to a value. A large area of zeros is given back to the system, which hands out zeros when it is used:
-// a planned arena of gigabytes costs what a test touches.
-void fill(void* p, unsigned char value, size_t bytes) {
-  char* first = static_cast<char*>(p);
-  if (value == 0 && bytes >= large) {
-    const uintptr_t page = sysconf(_SC_PAGESIZE);
-    char* start = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(p) + page - 1) & ~(page - 1));
-    char* end = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(p) + bytes) & ~(page - 1));
-    if (madvise(start, end - start, MADV_DONTNEED) == 0) {
-      memset(first, 0, start - first);
-      memset(end, 0, first + bytes - end);
-      return;
-    }
-  }
-  memset(p, value, bytes);
-}
 
 void* host(CUdeviceptr p) { return reinterpret_cast<void*>(p); }
 
@@ -51,11 +18,10 @@ CUresult allocate(Call& call, CUdeviceptr* p, size_t bytes) {
   if (bytes > device_memory - call.context->used) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
-  void* memory;
-  if (posix_memalign(&memory, 256, bytes) != 0) {
+  void* memory = acquire(bytes);
+  if (memory == nullptr) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
-  poison(memory, bytes);
   call.context->used += bytes;
   *p = reinterpret_cast<CUdeviceptr>(memory);
   call.runtime.allocations[*p] = {bytes, call.context};
@@ -70,8 +36,7 @@ void release(Runtime& runtime, CUdeviceptr p) {
   if (i->second.context != nullptr) {
     i->second.context->used -= i->second.bytes;
   }
-  poison(host(p), i->second.bytes);
-  free(host(p));
+  give_back(host(p), i->second.bytes);
   runtime.allocations.erase(i);
 }
 
@@ -226,10 +191,10 @@ CUresult cuMemHostAlloc(void** p, size_t bytes, unsigned) {
   if (bytes == 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  if (posix_memalign(p, 4096, bytes) != 0) {
+  *p = acquire(bytes);
+  if (*p == nullptr) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
-  poison(*p, bytes);
   call.runtime.allocations[reinterpret_cast<CUdeviceptr>(*p)] = {bytes, nullptr};
   return CUDA_SUCCESS;
 }

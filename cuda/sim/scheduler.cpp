@@ -1,6 +1,10 @@
 // scheduler.cpp: the threads of one block as fibers.
 #include "scheduler.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
 #include <cstdarg>
 #include <cstdio>
 #include <string>
@@ -50,9 +54,37 @@ void fail(Fault fault, const char* format, ...) {
   state.scheduler->abandon(fault);
 }
 
-void Scheduler::enter() {
+namespace {
+
+// Runs lists the threads that run fibers. A signal handler looks here, as it must not touch thread-local storage that
+// the thread may never have used.
+constexpr int max_threads = 256;
+struct {
+  std::atomic<pid_t> thread;
+  Scheduler* scheduler;
+} runs[max_threads];
+
+pid_t this_thread() { return static_cast<pid_t>(syscall(SYS_gettid)); }
+
+}  // namespace
+
+void Scheduler::enter(int number) {
   state.scheduler = this;
   thread_.stand_for_thread();
+  runs[number].scheduler = this;
+  runs[number].thread = this_thread();
+}
+
+void Scheduler::leave(int number) { runs[number].thread = 0; }
+
+Scheduler* Scheduler::running() {
+  const pid_t self = this_thread();
+  for (auto& run : runs) {
+    if (run.thread == self) {
+      return run.scheduler;
+    }
+  }
+  return nullptr;
 }
 
 // A bit of mask, drawn at random.

@@ -35,6 +35,10 @@ struct Launch {
 // run executes a launch on the simulator's threads. It returns 0, or the CUDA error after the message has been printed.
 int run(const Launch& launch);
 
+// catch_faults makes an access to no memory, or a division by zero, in a kernel a fault of its launch. Faults elsewhere go
+// to the handlers that were there before.
+void catch_faults();
+
 struct Site {
   const char* file;
   int line;
@@ -54,8 +58,9 @@ struct AsyncCopy {
 // it takes the next one.
 class Scheduler {
  public:
-  // Makes this scheduler the one of the OS thread that calls, until another thread does so.
-  void enter();
+  // Makes this scheduler, one of at most 256, the one of the OS thread that calls, until leave.
+  void enter(int number);
+  void leave(int number);
 
   // Runs block number `index` of the launch. Returns 0, or the CUDA error.
   int run_block(const Launch& launch, uint64_t index);
@@ -65,6 +70,9 @@ class Scheduler {
   unsigned active_lanes() const;
   [[noreturn]] void abandon(Fault fault);
   const Launch& launch() const { return *launch_; }
+  // The scheduler whose fibers the calling thread runs at this moment, or nullptr. Safe in a signal handler.
+  static Scheduler* running();
+  void* stack_top() const { return current_->top(); }
 
   bool copies_at_once() const { return copies_at_once_; }
   std::vector<AsyncCopy>& copies() { return current_->copies; }

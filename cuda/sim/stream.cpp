@@ -3,6 +3,8 @@
 // Nothing is executed when it is issued. A call that must wait executes what it waits for; work in other streams, which
 // a device may do early or late, is done before all that or not at all, as the seed says. So an order that no event
 // enforces does not hold.
+#include <algorithm>
+
 #include "extension.h"
 #include "runtime.h"
 
@@ -123,19 +125,18 @@ void drive(Call& call, std::set<CUstream> wanted, const std::function<bool()>& d
   }
 }
 
+// Says whether all operations of a stream below a number have been executed.
+static bool executed(CUstream s, uint64_t number) { return s->queue.empty() || s->queue.front().number >= number; }
+
 CUresult drain(Call& call, CUstream s) {
-  drive(call, {s}, [s] { return s->queue.empty(); });
+  drive(call, {s}, [s, number = call.runtime.operations] { return executed(s, number); });
   return s->context->error;
 }
 
 CUresult drain(Call& call, CUcontext context) {
-  drive(call, context->streams, [context] {
-    for (CUstream s : context->streams) {
-      if (!s->queue.empty()) {
-        return false;
-      }
-    }
-    return true;
+  drive(call, context->streams, [context, number = call.runtime.operations] {
+    return std::all_of(context->streams.begin(), context->streams.end(),
+                       [number](CUstream s) { return executed(s, number); });
   });
   return context->error;
 }
@@ -248,6 +249,9 @@ CUresult cuStreamWaitEvent(CUstream s, CUevent e, unsigned) {
   }
   CUstream stream = call.stream(s);
   if (e->capture != nullptr) {
+    if (e->capture->streams.empty()) {
+      return complain(CUDA_ERROR_CAPTURED_EVENT, "cuStreamWaitEvent: the event's capture has ended");
+    }
     if (stream->capture != nullptr && stream->capture != e->capture) {
       return CUDA_ERROR_STREAM_CAPTURE_MERGE;
     }
