@@ -71,7 +71,7 @@ KERNEL(columnsum_partial_bf16, 256)(const bf16* x, float* partials, int rows, in
 EXPORT(columnsum_partial_bf16)
 
 // partials (parts, gridDim.y, D); plane 0 goes to y, on top of addend where it is present, and plane 1 to y1.
-KERNEL(columnsum_final_f32, 1024)(const float* partials, const float* addend, float* y, float* y1, int parts, int cols) {
+KERNEL(columnsum_final, 1024)(const float* partials, const float* addend, float* y, float* y1, int parts, int cols) {
   __shared__ float shared[WARP][WARP + 1];
   const int column = blockIdx.x * WARP + threadIdx.x;
   float sum = 0;
@@ -95,4 +95,4 @@ KERNEL(columnsum_final_f32, 1024)(const float* partials, const float* addend, fl
     }
   }
 }
-EXPORT(columnsum_final_f32)
+EXPORT(columnsum_final)

@@ -53,15 +53,15 @@ template <class T> struct Classifier {
  private:
   template <bool VECTOR> __device__ __forceinline__ void one_row(int row, int target, T* kept) const {
     constexpr int W = Pack<T>::size;
-    const T* z = logits + static_cast<long long>(row) * stride;
-    T* dz = dlogits == nullptr ? nullptr : dlogits + static_cast<long long>(row) * stride;
+    const long long at = static_cast<long long>(row) * stride;
     if (target < 0) {
       write(first + row, 0, 0, 0);
-      if (dz != nullptr) {
-        clear<VECTOR>(dz);
+      if (dlogits != nullptr) {
+        clear<VECTOR>(dlogits + at);
       }
       return;
     }
+    const T* z = logits + at;
     const float hit = to_float(z[target]);  // before the group meets, since its gradient may overwrite it
     float top = -FLT_MAX;
     float sum = 0;    // of exp(z - top)
@@ -94,9 +94,10 @@ template <class T> struct Classifier {
       loss += smoothing * (log_sum - group_sum(total) / classes);
     }
     write(first + row, loss, miss, log_sum);
-    if (dz == nullptr) {
+    if (dlogits == nullptr) {
       return;
     }
+    T* dz = dlogits + at;
     const float scale = *norm * (dloss == nullptr ? 1.f : *dloss);
     const float share = scale * (1 + 2 * z_loss * log_sum) / sum;
     const float spread = scale * smoothing / classes;
@@ -185,7 +186,7 @@ KERNEL(crossentropy_rows_bf16, 512)(const bf16* logits, const int* targets, cons
 EXPORT(crossentropy_rows_bf16)
 
 // loss = norm·Σ losses, by one block.
-KERNEL(crossentropy_loss_f32, 1024)(const float* losses, const float* norm, float* loss, int rows) {
+KERNEL(crossentropy_loss, 1024)(const float* losses, const float* norm, float* loss, int rows) {
   float sum = 0;
   for (int i = threadIdx.x; i < rows; i += blockDim.x) {
     sum += losses[i];
@@ -195,4 +196,4 @@ KERNEL(crossentropy_loss_f32, 1024)(const float* losses, const float* norm, floa
     *loss = *norm * sum;
   }
 }
-EXPORT(crossentropy_loss_f32)
+EXPORT(crossentropy_loss)

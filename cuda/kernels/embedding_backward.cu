@@ -73,7 +73,7 @@ __device__ __forceinline__ int exclusive_scan(int v) {
 }  // namespace
 
 // counts[block, digit] = how many of the block's pairs have the digit; reports the ids outside the vocabulary.
-KERNEL(embedding_backward_count_f32, 256)(const int* ids, const long long* pairs, int* counts, int* fault, int instr,
+KERNEL(embedding_backward_count, 256)(const int* ids, const long long* pairs, int* counts, int* fault, int instr,
                                           int n, int vocab, int shift) {
   __shared__ int shared[kDigits];
   shared[threadIdx.x] = 0;
@@ -88,10 +88,10 @@ KERNEL(embedding_backward_count_f32, 256)(const int* ids, const long long* pairs
   __syncthreads();
   counts[blockIdx.x * kDigits + threadIdx.x] = shared[threadIdx.x];
 }
-EXPORT(embedding_backward_count_f32)
+EXPORT(embedding_backward_count)
 
 // sorted = pairs in the order of their digits, equal ones in the order in which they were.
-KERNEL(embedding_backward_scatter_f32, 256)(const int* ids, const long long* pairs, const int* counts,
+KERNEL(embedding_backward_scatter, 256)(const int* ids, const long long* pairs, const int* counts,
                                             long long* sorted, int n, int vocab, int shift) {
   __shared__ int next[kWarps][kDigits];  // where the warp's next pair of a digit goes
   const int lane = threadIdx.x % WARP;
@@ -138,10 +138,10 @@ KERNEL(embedding_backward_scatter_f32, 256)(const int* ids, const long long* pai
     __syncwarp();
   }
 }
-EXPORT(embedding_backward_scatter_f32)
+EXPORT(embedding_backward_scatter)
 
 // starts[v] = the number of sorted pairs with an id below v, v = 0 … V.
-KERNEL(embedding_backward_bounds_f32, 256)(const long long* sorted, int* starts, int n, int vocab) {
+KERNEL(embedding_backward_bounds, 256)(const long long* sorted, int* starts, int n, int vocab) {
   const int v = blockIdx.x * blockDim.x + threadIdx.x;
   if (v > vocab) {
     return;
@@ -158,7 +158,7 @@ KERNEL(embedding_backward_bounds_f32, 256)(const long long* sorted, int* starts,
   }
   starts[v] = low;
 }
-EXPORT(embedding_backward_bounds_f32)
+EXPORT(embedding_backward_bounds)
 
 namespace {
 

@@ -1,49 +1,34 @@
 // mse.cu: loss = Σ(x - target)²/n, and its gradient dx = 2(x - target)/n·dloss; x, target, dx are T, loss float32.
 //
-// mse_partial: a block adds up block_packs packs, each thread every 256th of them, into one partial; mse_loss: one
-// block adds up the partials. Both orders depend on n only. dx may be x.
+// mse_partial: a block adds up a chunk of elements into one partial; mse_loss: one block adds up the partials. Both
+// orders depend on n only. dx may be x.
 // Bound: memory, 2·n·sizeof(T) bytes forward, 3·n·sizeof(T) backward.
-#include "common.cuh"
+#include "map.cuh"
 
 namespace {
 
-// visit calls f(index, count) for the thread's packs of the first n elements among packs first … end-1; count is less
-// than the size of a pack at the last one.
-template <class T, class F> __device__ __forceinline__ void visit(long long n, long long first, long long end, F f) {
-  constexpr int W = Pack<T>::size;
-  for (long long pack = first + threadIdx.x; pack < end && pack * W < n; pack += blockDim.x) {
-    const long long left = n - pack * W;
-    f(pack * W, left < W ? static_cast<int>(left) : W);
-  }
-}
-
-// load_some reads count elements at p, which is 16-byte aligned, and zeros behind them.
-template <class T> __device__ __forceinline__ void load_some(const T* p, int count, float (&v)[Pack<T>::size]) {
-  constexpr int W = Pack<T>::size;
-  if (count == W) {
-    Pack<T>::load(p).to_floats(v);
-    return;
-  }
-#pragma unroll
-  for (int j = 0; j < W; j++) {
-    v[j] = j < count ? to_float(p[j]) : 0.f;
-  }
-}
-
+// mse_partial sums chunk blockIdx.x, a multiple of packs but for the last one. x and target are 16-byte aligned.
 template <class T>
-__device__ __forceinline__ void mse_partial(const T* x, const T* target, float* partials, long long n, int block_packs) {
+__device__ __forceinline__ void mse_partial(const T* x, const T* target, float* partials, long long n, int chunk) {
   constexpr int W = Pack<T>::size;
-  const long long first = static_cast<long long>(blockIdx.x) * block_packs;
+  const long long begin = static_cast<long long>(blockIdx.x) * chunk;
+  const int count = static_cast<int>(min(static_cast<long long>(chunk), n - begin));
   float sum = 0;
-  visit<T>(n, first, first + block_packs, [&](long long at, int count) {
+#pragma unroll 4
+  for (int i = threadIdx.x * W; i + W <= count; i += blockDim.x * W) {
     float a[W], b[W];
-    load_some(x + at, count, a);
-    load_some(target + at, count, b);
+    Pack<T>::load(x + begin + i).to_floats(a);
+    Pack<T>::load(target + begin + i).to_floats(b);
 #pragma unroll
     for (int j = 0; j < W; j++) {
       sum += (a[j] - b[j]) * (a[j] - b[j]);
     }
-  });
+  }
+  const int tail = count / W * W + threadIdx.x;
+  if (tail < count) {
+    const float d = to_float(x[begin + tail]) - to_float(target[begin + tail]);
+    sum += d * d;
+  }
   sum = block_sum(sum);
   if (threadIdx.x == 0) {
     partials[blockIdx.x] = sum;
@@ -52,43 +37,25 @@ __device__ __forceinline__ void mse_partial(const T* x, const T* target, float* 
 
 template <class T>
 __device__ __forceinline__ void mse_backward(const T* x, const T* target, const float* dloss, T* dx, long long n) {
-  constexpr int W = Pack<T>::size;
   const float scale = 2 / static_cast<float>(n) * *dloss;
-  const long long first = static_cast<long long>(blockIdx.x) * blockDim.x;
-  visit<T>(n, first, first + blockDim.x, [&](long long at, int count) {
-    float a[W], b[W];
-    load_some(x + at, count, a);
-    load_some(target + at, count, b);
-#pragma unroll
-    for (int j = 0; j < W; j++) {
-      a[j] = scale * (a[j] - b[j]);
-    }
-    if (count == W) {
-      Pack<T>::from_floats(a).store(dx + at);
-      return;
-    }
-#pragma unroll
-    for (int j = 0; j < W; j++) {
-      if (j < count) {
-        dx[at + j] = from_float<T>(a[j]);
-      }
-    }
-  });
+  const T* in[] = {x, target};
+  T* out[] = {dx};
+  map(in, out, n, [scale](const float (&v)[2], float (&d)[1]) { d[0] = scale * (v[0] - v[1]); });
 }
 
 }  // namespace
 
-KERNEL(mse_partial_f32, 256)(const float* x, const float* target, float* partials, long long n, int block_packs) {
-  mse_partial<float>(x, target, partials, n, block_packs);
+KERNEL(mse_partial_f32, 256)(const float* x, const float* target, float* partials, long long n, int chunk) {
+  mse_partial<float>(x, target, partials, n, chunk);
 }
 EXPORT(mse_partial_f32)
 
-KERNEL(mse_partial_bf16, 256)(const bf16* x, const bf16* target, float* partials, long long n, int block_packs) {
-  mse_partial<bf16>(x, target, partials, n, block_packs);
+KERNEL(mse_partial_bf16, 256)(const bf16* x, const bf16* target, float* partials, long long n, int chunk) {
+  mse_partial<bf16>(x, target, partials, n, chunk);
 }
 EXPORT(mse_partial_bf16)
 
-KERNEL(mse_loss_f32, 1024)(const float* partials, float* loss, int parts, long long n) {
+KERNEL(mse_loss, 1024)(const float* partials, float* loss, int parts, long long n) {
   float sum = 0;
   for (int i = threadIdx.x; i < parts; i += blockDim.x) {
     sum += partials[i];
@@ -98,7 +65,7 @@ KERNEL(mse_loss_f32, 1024)(const float* partials, float* loss, int parts, long l
     *loss = sum / static_cast<float>(n);
   }
 }
-EXPORT(mse_loss_f32)
+EXPORT(mse_loss)
 
 KERNEL(mse_backward_f32, 256)(const float* x, const float* target, const float* dloss, float* dx, long long n) {
   mse_backward<float>(x, target, dloss, dx, n);

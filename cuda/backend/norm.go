@@ -1,0 +1,80 @@
+//go:build gpu
+
+package backend
+
+import (
+	"gotrain/autograd/ir"
+	"gotrain/cuda"
+)
+
+// dim is the block for b.
+func (b rowBlock) dim() cuda.Dim { return cuda.Dim{X: b.threads, Y: b.rows, Z: 1} }
+
+// grid is the grid for n rows.
+func (b rowBlock) grid(n int) cuda.Dim { return cuda.Dim{X: blocks(n, b.rows), Y: 1, Z: 1} }
+
+// launchRows starts a kernel that takes rows of input 0 by row.cuh. Its last
+// parameters are the number of rows, that of columns, and rest.
+func (c *call) launchRows(name string, pointers []cuda.Ptr, rest ...any) func() {
+	n, d := c.In[0].Shape.Rows(), c.In[0].Shape.Cols()
+	var args []any
+	for _, p := range pointers {
+		args = append(args, p)
+	}
+	b := newRowBlock(spansOf(d, c.elem()), heldSpans)
+	return c.launchElem(name, b.grid(n), b.dim(), 0, append(append(args, int32(n), int32(d)), rest...)...)
+}
+
+func bindLayerNorm(c *call) func() {
+	return c.launchRows("layernorm", []cuda.Ptr{c.in(0), c.in(1), c.in(2), c.out(0), c.out(1), c.out(2)}, c.Eps)
+}
+
+func bindRMSNorm(c *call) func() {
+	return c.launchRows("rmsnorm", []cuda.Ptr{c.in(0), c.in(1), c.out(0), c.out(1)}, c.Eps)
+}
+
+func bindLayerNormBackward(c *call) func() {
+	p := newNormBackward(c.Instr)
+	return c.normBackward(p, "layernorm_backward",
+		c.in(0), c.in(1), c.in(2), c.in(3), c.in(4), c.in(5), c.out(0), c.scratch(), c.rows(), c.cols(), int32(p.blockRows), int32(p.planes-1), flag(p.inPartials))
+}
+
+func bindRMSNormBackward(c *call) func() {
+	p := newNormBackward(c.Instr)
+	return c.normBackward(p, "rmsnorm_backward",
+		c.in(0), c.in(1), c.in(2), c.in(3), c.in(4), c.out(0), c.scratch(), c.rows(), c.cols(), int32(p.blockRows), flag(p.inPartials))
+}
+
+// normBackward starts the kernel that makes dx and partial sums of dw and db, then
+// the one that adds those up.
+func (c *call) normBackward(p normBackward, name string, args ...any) func() {
+	var db cuda.Ptr
+	if p.planes == 2 {
+		db = c.out(2)
+	}
+	return sequence(
+		c.launchElem(name, cuda.Dim{X: p.parts, Y: 1, Z: 1}, p.dim(), p.shared, args...),
+		c.sumPartials(c.scratch(), 0, c.out(1), db, p.parts))
+}
+
+// sumPartials adds up partials (parts, planes, D) into y and, with a second
+// plane, y1: columnsum.cu.
+func (c *call) sumPartials(partials, addend, y, y1 cuda.Ptr, parts int) func() {
+	planes := 1
+	if y1 != 0 {
+		planes = 2
+	}
+	grid := cuda.Dim{X: blocks(c.In[0].Shape.Cols(), warp), Y: planes, Z: 1}
+	return c.launch("columnsum_final", grid, cuda.Dim{X: warp, Y: warp, Z: 1}, 0, partials, addend, y, y1, int32(parts), c.cols())
+}
+
+// rows and cols are the shape of input 0 as a matrix.
+func (c *call) rows() int32 { return int32(c.In[0].Shape.Rows()) }
+func (c *call) cols() int32 { return int32(c.In[0].Shape.Cols()) }
+
+func flag(set bool) int32 {
+	if set {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,77 @@
+package backend
+
+import (
+	"gotrain/autograd/ir"
+	"gotrain/autograd/plan"
+)
+
+// classifier is how rows of logits are scored: crossentropy.cu.
+type classifier struct {
+	rowBlock
+	stride int // elements between rows
+	held   int // elements of a row in shared memory
+	shared int // bytes
+}
+
+// Of the classifier: the largest block, and the shared memory of a row, what
+// compute capability 8.6 can have less that of its sums. A row of 50,304 bfloat16
+// fits.
+const (
+	classifyThreads = 512
+	classifyShared  = 99<<10 - 512
+)
+
+// newClassifier returns the launch for rows of stride logits: a warp a row up to
+// eight spans a thread, then blocks.
+func newClassifier(stride int, elem ir.DType) classifier {
+	spans := spansOf(stride, elem)
+	k := classifier{rowBlock: rowBlock{warp, warpRows}, stride: stride}
+	switch {
+	case spans > 8*rowThreads:
+		k.rowBlock = rowBlock{classifyThreads, 1}
+	case spans > 8*warp:
+		k.rowBlock = rowBlock{rowThreads, 1}
+	}
+	if stride%spanOf(elem) == 0 {
+		k.held = min(spans, classifyShared/16/k.rows) * spanOf(elem)
+		k.shared = k.rows * k.held * elem.Size()
+	}
+	return k
+}
+
+// scratchCrossEntropy holds the loss of each row.
+func scratchCrossEntropy(in *ir.Instr) int64 { return 4 * int64(in.In[0].Shape[0]) }
+
+// linearLoss is the size of a chunk of LinearCrossEntropy: its rows, and the
+// elements between rows of logits, whole spans so that every vocabulary has
+// 16-byte accesses.
+type linearLoss struct {
+	rows, stride int
+	losses       int64 // offset of the losses in the workspace, behind the logits
+}
+
+func newLinearLoss(in *ir.Instr) linearLoss {
+	n, classes, elem := in.In[0].Shape[0], in.In[1].Shape[0], in.Elem(0)
+	l := linearLoss{rows: n, stride: spansOf(classes, elem) * spanOf(elem)}
+	if in.Rows > 0 {
+		l.rows = min(in.Rows, n)
+	}
+	logits := int64(l.rows) * int64(l.stride) * int64(elem.Size())
+	l.losses = (logits + plan.Align - 1) / plan.Align * plan.Align
+	return l
+}
+
+// scratchLinearCrossEntropy holds a chunk of logits (Rows, V), which become their
+// gradients, then the loss of each row.
+func scratchLinearCrossEntropy(in *ir.Instr) int64 {
+	return newLinearLoss(in).losses + 4*int64(in.In[0].Shape[0])
+}
+
+// mseChunk returns the elements of one partial sum of n: at most 1024 of them.
+func mseChunk(n int) int { return 16384 * blocks(n, 16384*1024) }
+
+// scratchMSE holds the partial sums.
+func scratchMSE(in *ir.Instr) int64 {
+	n := in.In[0].Shape.Size()
+	return 4 * int64(blocks(n, mseChunk(n)))
+}
