@@ -97,11 +97,13 @@ KERNEL(embedding_backward_scatter, 256)(const int* ids, const long long* pairs, 
   const int lane = threadIdx.x % WARP;
   const int warp = threadIdx.x / WARP;
   const int digit = threadIdx.x;
+  const int blocks = gridDim.x;
+  const int own_block = blockIdx.x;
   int before = 0;  // pairs of this thread's digit in earlier blocks
   int total = 0;
-  for (int block = 0; block < gridDim.x; block++) {
+  for (int block = 0; block < blocks; block++) {
     const int count = counts[block * kDigits + digit];
-    before += block < blockIdx.x ? count : 0;
+    before += block < own_block ? count : 0;
     total += count;
   }
 #pragma unroll
@@ -109,7 +111,7 @@ KERNEL(embedding_backward_scatter, 256)(const int* ids, const long long* pairs, 
     next[w][digit] = 0;
   }
   int slot = exclusive_scan(total) + before;
-  const int first = blockIdx.x * kChunk + warp * kWarpPairs;
+  const int first = own_block * kChunk + warp * kWarpPairs;
   for (int i = first + lane; i < min(n, first + kWarpPairs); i += WARP) {
     atomicAdd(&next[warp][digit_of(pair_at(ids, pairs, i, vocab), shift)], 1);
   }

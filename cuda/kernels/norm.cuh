@@ -77,14 +77,15 @@ template <class T> struct NormBackward {
   // rows_of_block writes the block's rows of dx and leaves the sums of each group in sums (groups, 1 + bias, D).
   template <bool CENTRED, bool VECTOR> __device__ __forceinline__ void rows_of_block(float* sums) const {
     const int size = (1 + bias) * cols;
-    const int threads = blockDim.x * blockDim.y;
-    for (int i = threadIdx.y * blockDim.x + threadIdx.x; i < blockDim.y * size; i += threads) {
+    const int groups = blockDim.y;
+    const int threads = blockDim.x * groups;
+    for (int i = threadIdx.y * blockDim.x + threadIdx.x; i < groups * size; i += threads) {
       sums[i] = 0;
     }
     __syncthreads();
     const int first = blockIdx.x * block_rows;
     const int end = min(first + block_rows, rows);
-    for (int row = first + threadIdx.y; row < end; row += blockDim.y) {
+    for (int row = first + threadIdx.y; row < end; row += groups) {
       one_row<CENTRED, VECTOR>(row, sums + threadIdx.y * size);
     }
   }
@@ -138,12 +139,13 @@ template <class T> struct NormBackward {
   // write_partials adds up the groups' sums, in order.
   template <bool VECTOR> __device__ __forceinline__ void write_partials(const float* sums) const {
     __syncthreads();
-    const int threads = blockDim.x * blockDim.y;
+    const int groups = blockDim.y;
+    const int threads = blockDim.x * groups;
     for (int plane = 0; plane <= bias; plane++) {
       float* out = partials + (static_cast<long long>(blockIdx.x) * (1 + bias) + plane) * cols;
       for (int i = threadIdx.y * blockDim.x + threadIdx.x; i < cols; i += threads) {
         float sum = 0;
-        for (int group = 0; group < blockDim.y; group++) {
+        for (int group = 0; group < groups; group++) {
           sum += sums[(group * (1 + bias) + plane) * cols + i];
         }
         out[stored_column<T, VECTOR>(i, cols)] = sum;
