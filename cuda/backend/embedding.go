@@ -24,7 +24,7 @@ func bindEmbeddingBackward(c *call) func() {
 	e := newEmbeddingBackward(c.Instr)
 	n, vocab, d := int32(c.In[0].Shape.Size()), c.Out[0].Shape[0], c.Out[0].Shape[1]
 	at := func(offset int64) cuda.Ptr { return c.scratch() + cuda.Ptr(offset) }
-	sorted, counts, starts, sums := at(e.sorted), at(e.counts), at(e.starts), at(e.sums)
+	sorted, starts, sums := at(e.sorted), at(e.starts), at(e.sums)
 
 	steps := c.sortByID(e)
 	block := cuda.Dim{X: digits, Y: 1, Z: 1}

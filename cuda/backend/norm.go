@@ -2,10 +2,7 @@
 
 package backend
 
-import (
-	"gotrain/autograd/ir"
-	"gotrain/cuda"
-)
+import "gotrain/cuda"
 
 // dim is the block for b.
 func (b rowBlock) dim() cuda.Dim { return cuda.Dim{X: b.threads, Y: b.rows, Z: 1} }
@@ -36,13 +33,13 @@ func bindRMSNorm(c *call) func() {
 func bindLayerNormBackward(c *call) func() {
 	p := newNormBackward(c.Instr)
 	return c.normBackward(p, "layernorm_backward",
-		c.in(0), c.in(1), c.in(2), c.in(3), c.in(4), c.in(5), c.out(0), c.scratch(), c.rows(), c.cols(), int32(p.blockRows), int32(p.planes-1), flag(p.inPartials))
+		c.in(0), c.in(1), c.in(2), c.in(3), c.in(4), c.in(5), c.out(0), c.scratch(), c.inputRows(), c.inputCols(), int32(p.blockRows), int32(p.planes-1), flag(p.inPartials))
 }
 
 func bindRMSNormBackward(c *call) func() {
 	p := newNormBackward(c.Instr)
 	return c.normBackward(p, "rmsnorm_backward",
-		c.in(0), c.in(1), c.in(2), c.in(3), c.in(4), c.out(0), c.scratch(), c.rows(), c.cols(), int32(p.blockRows), flag(p.inPartials))
+		c.in(0), c.in(1), c.in(2), c.in(3), c.in(4), c.out(0), c.scratch(), c.inputRows(), c.inputCols(), int32(p.blockRows), flag(p.inPartials))
 }
 
 // normBackward starts the kernel that makes dx and partial sums of dw and db, then
@@ -65,12 +62,12 @@ func (c *call) sumPartials(partials, addend, y, y1 cuda.Ptr, parts int) func() {
 		planes = 2
 	}
 	grid := cuda.Dim{X: blocks(c.In[0].Shape.Cols(), warp), Y: planes, Z: 1}
-	return c.launch("columnsum_final", grid, cuda.Dim{X: warp, Y: warp, Z: 1}, 0, partials, addend, y, y1, int32(parts), c.cols())
+	return c.launch("columnsum_final", grid, cuda.Dim{X: warp, Y: warp, Z: 1}, 0, partials, addend, y, y1, int32(parts), c.inputCols())
 }
 
-// rows and cols are the shape of input 0 as a matrix.
-func (c *call) rows() int32 { return int32(c.In[0].Shape.Rows()) }
-func (c *call) cols() int32 { return int32(c.In[0].Shape.Cols()) }
+// inputRows and inputCols are the shape of input 0 as a matrix.
+func (c *call) inputRows() int32 { return int32(c.In[0].Shape.Rows()) }
+func (c *call) inputCols() int32 { return int32(c.In[0].Shape.Cols()) }
 
 func flag(set bool) int32 {
 	if set {
