@@ -257,6 +257,17 @@ func attentionCases() []opCase {
 		{name: "packed", batch: 2, t: 65, s: 65, heads: 3, kv: 3, hd: 16, causal: true, packed: true},
 		{name: "packed grouped documents", batch: 2, t: 65, s: 65, heads: 4, kv: 2, hd: 10, causal: true, packed: true, length: 20, padding: 5},
 		{name: "large", batch: 2, t: 130, s: 130, heads: 4, kv: 4, hd: 64, causal: true, packed: true},
+		// Heads and tiles of the tensor-core kernels: 128 queries by 64 keys.
+		{name: "tiles", batch: 2, t: 128, s: 128, heads: 1, kv: 1, hd: 32, causal: true},
+		{name: "head 64 long queries", batch: 1, t: 193, s: 65, heads: 2, kv: 2, hd: 64, causal: true},
+		{name: "head 96 cross", batch: 1, t: 63, s: 129, heads: 2, kv: 1, hd: 96},
+		{name: "head 128", batch: 1, t: 129, s: 129, heads: 2, kv: 1, hd: 128, causal: true, length: 67},
+		{name: "head 256", batch: 1, t: 33, s: 33, heads: 1, kv: 1, hd: 256, causal: true},
+		{name: "window of tiles", batch: 1, t: 260, s: 260, heads: 2, kv: 1, hd: 32, causal: true, window: 65},
+		{name: "window both ways", batch: 1, t: 140, s: 200, heads: 1, kv: 1, hd: 32, window: 30},
+		{name: "documents of tiles", batch: 1, t: 330, s: 330, heads: 2, kv: 1, hd: 32, causal: true, packed: true, length: 128, padding: 66},
+		{name: "documents both ways", batch: 2, t: 140, s: 140, heads: 1, kv: 1, hd: 64, length: 64},
+		{name: "all padding", batch: 1, t: 70, s: 70, heads: 1, kv: 1, hd: 32, length: 8, padding: 70},
 	} {
 		list = append(list, a.cases()...)
 	}
@@ -302,6 +313,8 @@ func cachedCases() []opCase {
 		{"decode", 1, 50, 4, 2, 10, 0, []int32{3, 0, 49}},
 		{"decode long", 1, 700, 4, 1, 64, 0, []int32{699, 100}},
 		{"decode window", 1, 50, 2, 2, 10, 7, []int32{30, 5}},
+		{"decode long window", 1, 600, 9, 1, 20, 300, []int32{599, 10, 256}},
+		{"decode wide", 1, 260, 2, 1, 256, 0, []int32{255, 259}},
 		{"prompt", 9, 50, 4, 2, 10, 0, []int32{0, 0}},
 		{"continue", 9, 50, 4, 2, 10, 0, []int32{3, 41}},
 		{"prompt window", 80, 160, 2, 2, 16, 30, []int32{0, 75}},
