@@ -72,23 +72,29 @@ func newUpdates(t *testing.T, b exec.Backend, kind ir.Kind) *updates {
 			}
 			v := &ir.Value{Shape: ir.Shape{size}, Class: ir.State}
 			in.In = append(in.In, v)
-			args.In = append(args.In, upload(t, b, v, draw))
+			args.In = append(args.In, upload(t, b, v, draw, 0))
 		}
 		u.instrs, u.args = append(u.instrs, in), append(u.args, args)
 	}
 	return u
 }
 
-// upload returns memory for v with numbers from [0.5, 1).
-func upload(t *testing.T, b exec.Backend, v *ir.Value, draw *rand.Rand) exec.Region {
+// upload returns memory for v; from element skip on, it has numbers from [0.5, 1).
+func upload(t *testing.T, b exec.Backend, v *ir.Value, draw *rand.Rand, skip int) exec.Region {
 	buf, err := b.Alloc(v.Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}
 	region := exec.Region{Buffer: buf, Bytes: v.Bytes()}
 	host := make([]byte, v.Bytes())
-	for i := 0; i < len(host); i += 4 {
-		binary.LittleEndian.PutUint32(host[i:], math.Float32bits(0.5+draw.Float32()/2))
+	size := v.DType.Size()
+	for i := skip * size; i < len(host); i += size {
+		bits := math.Float32bits(0.5 + draw.Float32()/2)
+		if size == 2 {
+			binary.LittleEndian.PutUint16(host[i:], uint16(bits>>16))
+		} else {
+			binary.LittleEndian.PutUint32(host[i:], bits)
+		}
 	}
 	if err := b.Upload(region, host); err != nil {
 		t.Fatal(err)
