@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// command is a program to run.
+type command struct {
+	limit time.Duration
+	dir   string // the checker's folder by default
+	args  []string
+	ours  bool // needs CUDA's libraries, which a Python environment may have
+}
+
+// output is what a command left.
+type output struct {
+	stdout, both []byte
+	err          error // tells of a limit, of the exit code
+}
+
+// run runs a command and kills it, with all that it started, at its limit.
+func (c *checker) run(ctx context.Context, cmd command) output {
+	ctx, stop := context.WithTimeout(ctx, cmd.limit)
+	defer stop()
+	p := exec.CommandContext(ctx, cmd.args[0], cmd.args[1:]...)
+	p.Dir = filepath.Join(c.dir, cmd.dir)
+	p.Env = os.Environ()
+	if cmd.ours {
+		p.Env = append(p.Env, "LD_LIBRARY_PATH="+c.libraries)
+	}
+	p.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p.Cancel = func() error { return syscall.Kill(-p.Process.Pid, syscall.SIGKILL) }
+	p.WaitDelay = 10 * time.Second
+	var stdout, both bytes.Buffer
+	p.Stdout, p.Stderr = io.MultiWriter(&stdout, &both), &both
+	fmt.Fprintf(c.log, "$ %s\n", strings.Join(cmd.args, " "))
+	start := time.Now()
+	err := p.Run()
+	c.log.Write(both.Bytes())
+	fmt.Fprintf(c.log, "(%.1f s, %v)\n\n", time.Since(start).Seconds(), err)
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("not done after %v", cmd.limit)
+	}
+	return output{stdout.Bytes(), both.Bytes(), err}
+}
+
+// reason is why a command failed: its last line, or what became of it.
+func (o output) reason() string {
+	lines := strings.Split(strings.TrimSpace(string(o.both)), "\n")
+	var exit *exec.ExitError
+	if last := lines[len(lines)-1]; errors.As(o.err, &exit) && exit.Exited() && last != "" {
+		return last
+	}
+	return o.err.Error()
+}
+
+// json reads the standard output of a command.
+func (o output) json(v any) error {
+	if o.err != nil {
+		return errors.New(o.reason())
+	}
+	return json.Unmarshal(o.stdout, v)
+}
+
+// gotrain runs the binary under test.
+func (c *checker) gotrain(ctx context.Context, limit time.Duration, args ...string) output {
+	return c.run(ctx, command{limit: limit, ours: true, args: append([]string{filepath.Join(c.dir, "bin", "gotrain-cuda")}, args...)})
+}
+
+// libraryPath is LD_LIBRARY_PATH with the folders in which pip puts NVIDIA's
+// libraries behind it: the binary finds those of an active environment by
+// itself, not those of an interpreter that was named.
+func libraryPath(python string) string {
+	path := os.Getenv("LD_LIBRARY_PATH")
+	out, err := exec.Command(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").Output()
+	if err != nil {
+		return path
+	}
+	found, _ := filepath.Glob(filepath.Join(strings.TrimSpace(string(out)), "nvidia", "*", "lib"))
+	if path != "" {
+		found = append([]string{path}, found...)
+	}
+	return strings.Join(found, ":")
+}

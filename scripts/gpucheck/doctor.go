@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// finding is a line of gotrain doctor.
+type finding struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+	Cure   string `json:"cure,omitempty"`
+}
+
+// card is what nvidia-smi tells of the first GPU while nothing of ours runs.
+type card struct {
+	Name      string `json:"name"`
+	Driver    string `json:"driver"`
+	UsedBytes int64  `json:"used_bytes"` // by others
+}
+
+func (c *checker) doctor(ctx context.Context) (string, error) {
+	c.report.Card = nvidiaSMI(ctx)
+	var r struct{ Findings []finding }
+	if err := c.gotrain(ctx, time.Minute, "doctor", "--json", "--run", c.work).json(&r); err != nil {
+		return "", err
+	}
+	c.report.Doctor = r.Findings
+	for _, f := range r.Findings {
+		if f.Name == "gpu" && !f.OK {
+			return f.Detail, errors.New(f.Detail)
+		}
+	}
+	return "", nil
+}
+
+// nvidiaSMI asks the driver's tool; what it does not tell stays empty.
+func nvidiaSMI(ctx context.Context) card {
+	out, err := exec.CommandContext(ctx, "nvidia-smi", "--query-gpu=name,driver_version,memory.used", "--format=csv,noheader,nounits").Output()
+	if err != nil {
+		return card{}
+	}
+	return parseSMI(firstLine(string(out)))
+}
+
+func parseSMI(line string) card {
+	fields := strings.Split(line, ", ")
+	if len(fields) != 3 {
+		return card{}
+	}
+	mib, err := strconv.ParseInt(fields[2], 10, 64)
+	if err != nil {
+		return card{}
+	}
+	return card{fields[0], fields[1], mib << 20}
+}
