@@ -25,7 +25,7 @@ var allowed = map[string][]string{
 	"cuda":                {},
 	"cuda/kernels":        {},
 	"cuda/kernels/source": {},
-	"cuda/sim":            {},
+	"cuda/sim/simtest":    {},
 	"cuda/backend":        {"cuda", "cuda/kernels", "autograd/ir", "autograd/plan", "autograd/exec"},
 
 	"data/bpe": {},

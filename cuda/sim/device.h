@@ -41,13 +41,12 @@ namespace sim {
 struct State {
   uint3 thread;
   unsigned lane;
-  uint3 block;
-  dim3 block_dim, grid_dim;
+  uint3 block, block_dim, grid_dim;
   void* shared;            // dynamic shared memory
   class Scheduler* scheduler;
   CUctx_st* context;       // current for the driver's API
 };
-extern thread_local State state;
+extern __thread State state;
 
 // Fault is the CUDA error with which a launch ends.
 enum class Fault { illegal_address = 700, misaligned_address = 716, launch_failed = 719 };

@@ -14,7 +14,7 @@ void catch_faults() {}  // the sanitizer reports them, with the place in the sou
 
 namespace {
 
-struct sigaction before_segv, before_fpe;
+struct sigaction before[NSIG];  // the handlers of the program
 
 // These run on the stack of the fiber that raised the signal, from its top: the fiber will not go on.
 [[noreturn]] void illegal_address(void* address) {
@@ -24,19 +24,19 @@ struct sigaction before_segv, before_fpe;
 [[noreturn]] void division_by_zero(void*) { fail(Fault::launch_failed, "integer division by zero"); }
 
 void handle(int signal, siginfo_t* info, void* context) {
-  const struct sigaction& before = signal == SIGSEGV ? before_segv : before_fpe;
+  const struct sigaction& others = before[signal];
   const Scheduler* scheduler = Scheduler::running();
   if (scheduler != nullptr) {
     greg_t* registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
-    registers[REG_RIP] = reinterpret_cast<greg_t>(signal == SIGSEGV ? illegal_address : division_by_zero);
+    registers[REG_RIP] = reinterpret_cast<greg_t>(signal == SIGFPE ? division_by_zero : illegal_address);
     registers[REG_RSP] = reinterpret_cast<greg_t>(scheduler->stack_top());
     registers[REG_RDI] = reinterpret_cast<greg_t>(info->si_addr);
-  } else if (before.sa_flags & SA_SIGINFO) {
-    before.sa_sigaction(signal, info, context);
-  } else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
-    before.sa_handler(signal);
+  } else if (others.sa_flags & SA_SIGINFO) {
+    others.sa_sigaction(signal, info, context);
+  } else if (others.sa_handler != SIG_DFL && others.sa_handler != SIG_IGN) {
+    others.sa_handler(signal);
   } else {
-    sigaction(signal, &before, nullptr);  // the instruction is executed again and ends the process
+    sigaction(signal, &others, nullptr);  // the instruction is executed again and ends the process
   }
 }
 
@@ -47,8 +47,9 @@ void catch_faults() {
   action.sa_sigaction = handle;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   sigfillset(&action.sa_mask);
-  sigaction(SIGSEGV, &action, &before_segv);
-  sigaction(SIGFPE, &action, &before_fpe);
+  for (int signal : {SIGSEGV, SIGBUS, SIGFPE}) {
+    sigaction(signal, &action, &before[signal]);
+  }
 }
 
 #endif

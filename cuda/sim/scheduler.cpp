@@ -35,7 +35,7 @@ sim_switch_stack:
 .size sim_switch_stack, .-sim_switch_stack
 )");
 
-thread_local State state;
+__thread State state;
 
 Votes block_barrier(bool vote, const char* file, int line) { return state.scheduler->barrier(vote, {file, line}); }
 void warp_collective(unsigned mask, void* record, Combine combine, bool aligned, const char* file, int line) {
@@ -114,8 +114,8 @@ int Scheduler::run_block(const Launch& launch, uint64_t index) {
   }
   ready_warps_ = warps == 32 ? ~0u : (1u << warps) - 1;
   warp_ = draw(ready_warps_, random_.next());
-  state.grid_dim = launch.grid;
-  state.block_dim = block;
+  state.grid_dim = {launch.grid.x, launch.grid.y, launch.grid.z};
+  state.block_dim = {block.x, block.y, block.z};
   state.block = {static_cast<unsigned>(index % launch.grid.x), static_cast<unsigned>(index / launch.grid.x % launch.grid.y),
                  static_cast<unsigned>(index / launch.grid.x / launch.grid.y)};
   select();
@@ -201,7 +201,7 @@ bool Scheduler::select() {
   const unsigned lane = draw(warp.ready, random_.next());
   warp.ready &= ~(1u << lane);
   const unsigned linear = warp_ * 32 + lane;
-  const dim3& block = state.block_dim;
+  const uint3& block = state.block_dim;
   state.lane = lane;
   if (linear < block.x) {
     state.thread = {linear, 0, 0};
