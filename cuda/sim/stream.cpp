@@ -119,8 +119,13 @@ void drive(Call& call, std::set<CUstream> wanted, const std::function<bool()>& d
       }
       progress |= advance(s, &wanted);
     }
-    if (!progress && wanted.size() == round.size() && !done()) {
-      call.runtime.changed.wait(call.lock);  // for another thread, as a collective operation does
+    if (!progress && wanted.size() == round.size() && !done()) {  // a collective operation waits for other ranks
+      for (CUstream s : streams) {
+        progress |= advance(s, &ignored);
+      }
+      if (!progress) {
+        call.runtime.changed.wait(call.lock);
+      }
     }
   }
 }

@@ -77,7 +77,7 @@ for f in cuda/sim/*.cpp; do
   case $f in */cublaslt*.cpp | */nccl*.cpp) ;; *) driver+=("$f") ;; esac
 done
 blas=(cuda/sim/cublaslt*.cpp)
-nccl=($(compgen -G "cuda/sim/nccl*.cpp" || true))
+nccl=(cuda/sim/nccl*.cpp)
 
 failed=0 running=0
 for f in "${driver[@]}" "${blas[@]}" "${nccl[@]}" "${kernels[@]}"; do
@@ -114,4 +114,4 @@ library() {
 library libcuda.so.1 "${driver[@]}" "${kernels[@]}"
 uses_driver=(-L"$out" -l:libcuda.so.1 '-Wl,-rpath,$ORIGIN')
 library libcublasLt.so.13 "${uses_driver[@]}" "${blas[@]}"
-((${#nccl[@]} == 0)) || library libnccl.so.2 "${uses_driver[@]}" "${nccl[@]}"
+library libnccl.so.2 "${uses_driver[@]}" "${nccl[@]}"

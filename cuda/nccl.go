@@ -1,0 +1,237 @@
+//go:build gpu
+
+package cuda
+
+// #include <stdlib.h>
+// #include "nccl_rank.h"
+// #include "library.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"unsafe"
+)
+
+// ErrNoNCCL says that libnccl was not found.
+var ErrNoNCCL = errors.New("cuda: no NCCL on this machine, which more than one GPU needs (install libnccl2, or pip install nvidia-nccl-cu13 in an active Python environment)")
+
+// errClosed is what a closed or aborted Comm answers.
+var errClosed = errors.New("cuda: the communicator is closed")
+
+// Reduction is how [Comm.AllReduce] and [Comm.ReduceScatter] make one value of
+// the ranks' values.
+type Reduction uint8
+
+const (
+	Sum Reduction = iota
+	Average
+	Max
+)
+
+func (r Reduction) String() string {
+	switch r {
+	case Sum:
+		return "sum"
+	case Average:
+		return "average"
+	case Max:
+		return "max"
+	}
+	return fmt.Sprintf("Reduction(%d)", uint8(r))
+}
+
+// UniqueID makes the name by which the ranks of one new communicator find each
+// other. One rank makes it and tells the others.
+func UniqueID() (id [128]byte, err error) {
+	if err := openNCCL(); err != nil {
+		return id, err
+	}
+	var name [C.NCCL_UNIQUE_ID_BYTES]C.char
+	var failure C.nccl_error
+	if C.nccl_unique_id(&name[0], &failure) != 0 {
+		return id, ncclError(&failure)
+	}
+	for i, c := range name {
+		id[i] = byte(c)
+	}
+	return id, nil
+}
+
+// Comm is one rank of a communicator: a group of devices, one for each rank, in
+// this process or in others, that compute together by NCCL.
+//
+// A collective has to be called on all ranks, in the same order, with the same
+// count, type and reduction. It is queued on a stream and may be captured. A
+// count is in elements. The result is the same on all ranks, and in every run on
+// the same machines.
+//
+// The methods may be called from any goroutine; the order between goroutines is
+// theirs to fix.
+type Comm struct {
+	rank, size int
+
+	mu    sync.Mutex // one collective at a time; not held by Abort
+	end   sync.Mutex // guards c against a second end
+	c     *C.nccl_rank
+	ended bool
+}
+
+// NewComm makes the communicator's rank on this device. It waits until all ranks
+// have called it, each from its own goroutine or process.
+func (d *Device) NewComm(id [128]byte, rank, size int) (*Comm, error) {
+	if err := openNCCL(); err != nil {
+		return nil, err
+	}
+	if rank < 0 || rank >= size {
+		return nil, fmt.Errorf("cuda: communicator: rank %d of %d", rank, size)
+	}
+	var name [C.NCCL_UNIQUE_ID_BYTES]C.char
+	for i, b := range id {
+		name[i] = C.char(b)
+	}
+	c := &Comm{rank: rank, size: size}
+	var failure C.nccl_error
+	if C.nccl_open(d.raw, &name[0], C.int(rank), C.int(size), &c.c, &failure) != 0 {
+		return nil, fmt.Errorf("cuda:%d: rank %d of %d: %w", d.info.Index, rank, size, ncclError(&failure))
+	}
+	return c, nil
+}
+
+// Rank is the number of this rank, from 0.
+func (c *Comm) Rank() int { return c.rank }
+
+// Size is the number of ranks.
+func (c *Comm) Size() int { return c.size }
+
+// AllReduce makes dst on all ranks the reduction of their src, count elements
+// each. dst may be src.
+func (c *Comm) AllReduce(s *Stream, dst, src Ptr, count int64, t DType, r Reduction) error {
+	return c.collective(s, C.NCCL_ALL_REDUCE, dst, src, count, t, r, 0)
+}
+
+// ReduceScatter reduces src, count elements for each rank, and makes dst the part
+// of this rank, count elements. dst may be that part of src.
+func (c *Comm) ReduceScatter(s *Stream, dst, src Ptr, count int64, t DType, r Reduction) error {
+	return c.collective(s, C.NCCL_REDUCE_SCATTER, dst, src, count, t, r, 0)
+}
+
+// AllGather makes dst the ranks' src, count elements each, in the order of ranks.
+// src may be the part of this rank in dst.
+func (c *Comm) AllGather(s *Stream, dst, src Ptr, count int64, t DType) error {
+	return c.collective(s, C.NCCL_ALL_GATHER, dst, src, count, t, Sum, 0)
+}
+
+// Broadcast makes dst on all ranks the src of one, count elements. dst may be
+// src; other ranks' src is not read.
+func (c *Comm) Broadcast(s *Stream, dst, src Ptr, count int64, t DType, root int) error {
+	return c.collective(s, C.NCCL_BROADCAST, dst, src, count, t, Sum, root)
+}
+
+func (c *Comm) collective(s *Stream, kind C.nccl_kind, dst, src Ptr, count int64, t DType, r Reduction, root int) error {
+	if count < 0 || r > Max || t > BFloat16 {
+		return fmt.Errorf("cuda: collective of %d elements of type %v, %v", count, t, r)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.isEnded() {
+		return errClosed
+	}
+	status := C.nccl_collective(c.c, kind, s.handle(), C.uint64_t(dst), C.uint64_t(src), C.uint64_t(count), ncclType(t), ncclReductions[r], C.int(root))
+	if status == 0 {
+		return nil
+	}
+	return fmt.Errorf("cuda: rank %d of %d: %w", c.rank, c.size, ncclError(&c.c.error))
+}
+
+var ncclReductions = [...]C.int{Sum: C.ncclSum, Average: C.ncclAvg, Max: C.ncclMax}
+
+func ncclType(t DType) C.int {
+	if t == BFloat16 {
+		return C.ncclBfloat16
+	}
+	return C.ncclFloat32
+}
+
+// Err is a fault that came after a collective was queued: another rank has gone,
+// or the network. The communicator is then only good for [Comm.Abort].
+func (c *Comm) Err() error {
+	c.end.Lock()
+	defer c.end.Unlock()
+	if c.ended {
+		return errClosed
+	}
+	var failure C.nccl_error
+	if C.nccl_async_error(c.c, &failure) != 0 {
+		return fmt.Errorf("cuda: rank %d of %d: %w", c.rank, c.size, ncclError(&failure))
+	}
+	return nil
+}
+
+// Close frees the rank, whose work must be finished.
+func (c *Comm) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.finish(0)
+}
+
+// Abort frees the rank and ends its unfinished work, which may wait for others
+// without end; the results are void.
+func (c *Comm) Abort() error { return c.finish(1) }
+
+func (c *Comm) isEnded() bool {
+	c.end.Lock()
+	defer c.end.Unlock()
+	return c.ended
+}
+
+// finish closes or aborts, once. An aborted rank keeps its record, less than a
+// kilobyte: a collective may be in it.
+func (c *Comm) finish(abort C.int) error {
+	c.end.Lock()
+	defer c.end.Unlock()
+	if c.ended {
+		return nil
+	}
+	c.ended = true
+	var failure C.nccl_error
+	status := C.nccl_close(c.c, abort, &failure)
+	if abort == 0 {
+		C.free(unsafe.Pointer(c.c))
+	}
+	if status != 0 {
+		return fmt.Errorf("cuda: rank %d of %d: %w", c.rank, c.size, ncclError(&failure))
+	}
+	return nil
+}
+
+// Group calls f, whose collectives begin together when it returns. A goroutine
+// that queues collectives of several ranks needs it, as does one that wants
+// several collectives to be one launch. f may queue collectives only, from the
+// goroutine that it runs on.
+func Group(f func() error) error {
+	runtime.LockOSThread() // a group belongs to a thread
+	defer runtime.UnlockOSThread()
+	var failure C.nccl_error
+	if C.nccl_group_start(&failure) != 0 {
+		return ncclError(&failure)
+	}
+	err := f()
+	if C.nccl_group_end(&failure) != 0 {
+		return errors.Join(err, ncclError(&failure))
+	}
+	return err
+}
+
+func openNCCL() error {
+	if l := C.gotrain_open_nccl(); l.path[0] == 0 {
+		return fmt.Errorf("%w: %s", ErrNoNCCL, C.GoString(&l.error[0]))
+	}
+	return nil
+}
+
+func ncclError(e *C.nccl_error) error {
+	return &Error{C.GoString(e.call), int(e.status), C.GoString(e.name), C.GoString(&e.text[0])}
+}
