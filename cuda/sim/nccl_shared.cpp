@@ -71,7 +71,7 @@ Met Meeting::meet(const std::string& name, int rank, int size, const void* devic
     const Shared::Rank& other = shared_->ranks[r];
     if (r != rank && other.process == mine.process && other.device == device) return Met::same_device;
   }
-  watcher_ = std::thread(&Meeting::watch, this);
+  watcher_ = std::thread(&Meeting::watch, this, shared_->generation.load());
   return Met::yes;
 }
 
@@ -86,9 +86,8 @@ Meeting::~Meeting() {
   if (shared_) munmap(shared_, bytes_);
 }
 
-// Tells the simulator of this process what other ranks have done.
-void Meeting::watch() {
-  uint32_t seen = shared_->generation;
+// Tells the simulator of this process what other ranks have done since the generation `seen`.
+void Meeting::watch(uint32_t seen) {
   while (!leaving_) {
     wait_while(&shared_->generation, seen);
     uint32_t now = shared_->generation;

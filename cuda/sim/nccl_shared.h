@@ -58,7 +58,7 @@ class Meeting {
   struct Shared;
 
   void changed();
-  void watch();
+  void watch(uint32_t seen);
 
   Shared* shared_ = nullptr;
   size_t bytes_ = 0;
