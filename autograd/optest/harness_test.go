@@ -71,6 +71,8 @@ func (c *opCase) variants(b exec.Backend) []elements {
 	switch {
 	case !b.Target().StoresBF16 || len(info.ElemIn)+len(info.ElemOut) == 0:
 		return []elements{float32s}
+	case c.attrs.Compute == ir.BF16: // such a plan stores bfloat16
+		return []elements{{ir.BF16, ir.BF16}}
 	case c.kind == ir.MatMul && c.attrs.Act == ir.NoAct:
 		return []elements{float32s, {ir.BF16, ir.BF16}, {ir.BF16, ir.F32}}
 	}

@@ -5,6 +5,7 @@ package backend
 import (
 	"errors"
 
+	"gotrain/autograd/exec"
 	"gotrain/autograd/ir"
 	"gotrain/cuda"
 )
@@ -30,6 +31,8 @@ func productOf(in *ir.Instr) cuda.Product {
 func fused(in *ir.Instr) (cuda.Epilogue, bool) {
 	bias, pre := in.In[2] != nil, in.Out[1] != nil
 	switch {
+	case in.Out[2] != nil && in.Elem(1) == ir.BF16:
+		return cuda.Plain, false // it would round the sums
 	case in.Out[2] != nil && in.SumA:
 		return cuda.BiasGradientA, true
 	case in.Out[2] != nil:
@@ -53,7 +56,7 @@ func fused(in *ir.Instr) (cuda.Epilogue, bool) {
 }
 
 // bindMatMul lets cuBLASLt do all of the instruction where it can, and else the
-// product with bias and addend, with the activation in a kernel behind it.
+// product with bias and addend, with the rest in kernels behind it.
 func bindMatMul(c *call) func() {
 	p := productOf(c.Instr)
 	if epilogue, ok := fused(c.Instr); ok {
@@ -69,11 +72,17 @@ func bindMatMul(c *call) func() {
 			}
 			return c.multiply(m, c.in(0), c.in(1), c.in(3), c.out(0), bias, aux)
 		}
-		if !errors.Is(err, cuda.ErrEpilogue) || c.Act == ir.NoAct {
+		if !errors.Is(err, cuda.ErrEpilogue) {
 			c.fail(err)
 			return nil
 		}
 	}
+	return c.productThenRest(p)
+}
+
+// productThenRest computes the activation, or the sum of an operand's rows, in
+// kernels behind the product.
+func (c *call) productThenRest(p cuda.Product) func() {
 	p.Epilogue = cuda.Plain
 	if c.In[2] != nil {
 		p.Epilogue = cuda.Bias
@@ -84,9 +93,23 @@ func bindMatMul(c *call) func() {
 		product = pre
 	}
 	multiply := c.multiply(c.product(p), c.in(0), c.in(1), c.in(3), product, c.in(2), 0)
+	if c.Out[2] != nil {
+		return sequence(multiply, c.sumOperand())
+	}
 	elements, act, suffix := int64(c.Out[0].Shape.Size()), int32(c.Act), "_"+c.Elem(1).String()
 	if c.ActBackward {
 		return sequence(multiply, c.launch("activation_backward"+suffix, elementGrid(elements), elementBlock, 0, c.in(4), y, y, elements, act))
 	}
 	return sequence(multiply, c.launch("activation"+suffix, elementGrid(elements), elementBlock, 0, product, y, elements, act))
+}
+
+// sumOperand adds up the rows of an operand for output sum.
+func (c *call) sumOperand() func() {
+	in := sumOf(c.Instr)
+	sum := &call{Backend: c.Backend, Instr: in, args: exec.Args{
+		In: []exec.Region{c.args.In[summed(c.Instr)], {}}, Out: []exec.Region{c.args.Out[2]}, Workspace: c.args.Workspace,
+	}}
+	run := bindColumnSum(sum)
+	c.fail(sum.err)
+	return run
 }

@@ -17,7 +17,7 @@ const logitElements = 256 << 20
 // instruction alone, never on the card, so that results do not either.
 func Target() plan.Target {
 	return plan.Target{
-		Workspace: workspace, StoresBF16: true, LogitElements: logitElements,
+		Workspace: workspace, StoresBF16: true, FusesSums: true, LogitElements: logitElements,
 		InPlace: inPlace, Reserved: blasWorkspace + faultBytes,
 	}
 }
@@ -33,6 +33,7 @@ func inPlace(in *ir.Instr, out, x int) bool {
 
 // workspaces gives the bytes of scratch of each kind that needs any.
 var workspaces = [ir.NumKinds]func(in *ir.Instr) int64{
+	ir.MatMul:             scratchMatMul,
 	ir.EmbeddingBackward:  scratchEmbeddingBackward,
 	ir.ColumnSum:          scratchColumnSum,
 	ir.LayerNormBackward:  scratchNormBackward,
