@@ -24,7 +24,7 @@ func TestCUDADoctor(t *testing.T) {
 	for name, wants := range map[string][]string{
 		"gpu":         {"cuda:0 ", "compute capability", "driver for CUDA", "GiB free of", "TFLOP/s bfloat16", "TB/s"},
 		"libcuda":     {"libcuda.so.1, version", "functions"},
-		"libcublasLt": {"libcublasLt.so.13, version", "of 16 functions"},
+		"libcublasLt": {"libcublasLt.so.", "version", "functions"},
 		"libnccl":     {"libnccl.so.2, version", "functions"},
 	} {
 		for _, want := range wants {
