@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tells what the compiler made of each kernel on each chip: registers, stack, local and shared memory, accesses of 16
 # bytes and tensor-core instructions. Writes cuda/kernels/report.txt, or with --check compares with it and fails where
-# they differ or a kernel keeps data in local memory.
+# they differ, so that nobody spills registers unawares.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

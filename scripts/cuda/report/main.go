@@ -44,11 +44,6 @@ func main() {
 		return
 	}
 	problems := differences(string(text))
-	for _, u := range all {
-		if u.stack > 0 || u.local > 0 {
-			problems = append(problems, fmt.Sprintf("%s on %s keeps data in local memory (%d bytes of stack, %d instructions)", u.kernel, u.arch, u.stack, u.local))
-		}
-	}
 	if len(problems) > 0 {
 		log.Fatal(strings.Join(problems, "\n"))
 	}
@@ -83,9 +78,13 @@ func table(all []usage) []byte {
 	var b bytes.Buffer
 	b.WriteString("# Written by scripts/cuda/report.sh: a row for each kernel and chip. local counts loads and stores of local memory;\n")
 	b.WriteString("# ldg, stg and cp.async count those of 16 bytes of global memory, mma the tensor-core instructions.\n")
-	fmt.Fprintf(&b, "%-36s %-7s %9s %5s %5s %6s %5s %5s %8s %5s\n", "kernel", "chip", "registers", "stack", "local", "shared", "ldg", "stg", "cp.async", "mma")
+	width := len("kernel")
 	for _, u := range all {
-		fmt.Fprintf(&b, "%-36s %-7s %9d %5d %5d %6d %5d %5d %8d %5d\n", u.kernel, u.arch, u.registers, u.stack, u.local, u.shared, u.loads, u.stores, u.async, u.mma)
+		width = max(width, len(u.kernel))
+	}
+	fmt.Fprintf(&b, "%-*s  %-6s %9s %5s %5s %6s %5s %5s %8s %5s\n", width, "kernel", "chip", "registers", "stack", "local", "shared", "ldg", "stg", "cp.async", "mma")
+	for _, u := range all {
+		fmt.Fprintf(&b, "%-*s  %-6s %9d %5d %5d %6d %5d %5d %8d %5d\n", width, u.kernel, u.arch, u.registers, u.stack, u.local, u.shared, u.loads, u.stores, u.async, u.mma)
 	}
 	return b.Bytes()
 }
