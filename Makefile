@@ -1,5 +1,6 @@
 # The targets are the README's commands.
-.PHONY: build test lint train bench generate golden build-cuda kernels test-sim test-sim-asan
+SHELL := /bin/bash
+.PHONY: build test lint lint-cuda train bench generate golden build-cuda kernels test-sim test-sim-asan
 
 build:            ## one static binary in bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/gotrain ./cmd/gotrain
@@ -16,6 +17,9 @@ lint:             ## what CI checks before the tests
 	go vet ./...
 	GOARCH=arm64 go vet ./...
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
+lint-cuda:        ## the same of what is built for CUDA
+	. scripts/cuda/env.sh && go vet -tags gpu ./... && go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 -tags gpu ./...
 
 bench:            ## this machine's kernels and steps against its peak
 	go run ./cmd/gotrain bench
