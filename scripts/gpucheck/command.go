@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -42,21 +43,36 @@ func (c *checker) run(ctx context.Context, cmd command) output {
 	p.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.Cancel = func() error { return syscall.Kill(-p.Process.Pid, syscall.SIGKILL) }
 	p.WaitDelay = 10 * time.Second
-	var stdout, both bytes.Buffer
+	var stdout, both lockedBuffer
 	p.Stdout, p.Stderr = io.MultiWriter(&stdout, &both), &both
 	fmt.Fprintf(c.log, "$ %s\n", strings.Join(cmd.args, " "))
 	start := time.Now()
 	err := p.Run()
-	c.log.Write(both.Bytes())
+	c.log.Write(both.buf.Bytes())
 	fmt.Fprintf(c.log, "(%.1f s, %v)\n\n", time.Since(start).Seconds(), err)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		err = fmt.Errorf("not done after %v", cmd.limit)
 	}
-	return output{stdout.Bytes(), both.Bytes(), err}
+	return output{stdout.buf.Bytes(), both.buf.Bytes(), err}
+}
+
+// lockedBuffer is a buffer for two streams.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer // not embedded, whose ReadFrom would write past the mutex
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
 }
 
 // reason is why a command failed: its last line, or what became of it.
 func (o output) reason() string {
+	if o.err == nil {
+		return "ended well, but said too little"
+	}
 	lines := strings.Split(strings.TrimSpace(string(o.both)), "\n")
 	var exit *exec.ExitError
 	if last := lines[len(lines)-1]; errors.As(o.err, &exit) && exit.Exited() && last != "" {

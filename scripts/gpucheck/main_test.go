@@ -110,6 +110,10 @@ func TestRun(t *testing.T) {
 	if out.err == nil || !strings.Contains(out.reason(), "200ms") || string(out.stdout) != "begun\n" {
 		t.Errorf("got %q, %v", out.stdout, out.err)
 	}
+	out = c.run(context.Background(), command{limit: time.Minute, args: []string{"sh", "-c", "for i in $(seq 200); do echo out; echo err >&2; done"}})
+	if n := strings.Count(string(out.both), "out\n") + strings.Count(string(out.both), "err\n"); n != 400 || len(out.stdout) != 800 {
+		t.Errorf("%d lines of 400 arrived, %d bytes of 800 on standard output", n, len(out.stdout))
+	}
 	out = c.run(context.Background(), command{limit: time.Minute, args: []string{"sh", "-c", "echo the reason >&2; exit 3"}})
 	if out.reason() != "the reason" {
 		t.Errorf("the reason is %q", out.reason())
