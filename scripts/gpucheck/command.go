@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,6 +23,7 @@ type command struct {
 	dir   string // the checker's folder by default
 	args  []string
 	ours  bool // needs CUDA's libraries, which a Python environment may have
+	json  bool // standard output is apart from the errors; else they come in their order
 }
 
 // output is what a command left.
@@ -44,7 +46,10 @@ func (c *checker) run(ctx context.Context, cmd command) output {
 	p.Cancel = func() error { return syscall.Kill(-p.Process.Pid, syscall.SIGKILL) }
 	p.WaitDelay = 10 * time.Second
 	var stdout, both lockedBuffer
-	p.Stdout, p.Stderr = io.MultiWriter(&stdout, &both), &both
+	p.Stdout, p.Stderr = &both, &both
+	if cmd.json {
+		p.Stdout = io.MultiWriter(&stdout, &both)
+	}
 	fmt.Fprintf(c.log, "$ %s\n", strings.Join(cmd.args, " "))
 	start := time.Now()
 	err := p.Run()
@@ -68,10 +73,14 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 	return b.buf.Write(p)
 }
 
-// reason is why a command failed: its last line, or what became of it.
+// reason is why a command failed: the line of a panic, its last line, or what
+// became of it.
 func (o output) reason() string {
 	if o.err == nil {
 		return "ended well, but said too little"
+	}
+	if m := panicLine.Find(o.both); m != nil {
+		return string(m)
 	}
 	lines := strings.Split(strings.TrimSpace(string(o.both)), "\n")
 	var exit *exec.ExitError
@@ -80,6 +89,8 @@ func (o output) reason() string {
 	}
 	return o.err.Error()
 }
+
+var panicLine = regexp.MustCompile(`(?m)^(panic|fatal error|SIG[A-Z]+): .*`)
 
 // json reads the standard output of a command.
 func (o output) json(v any) error {
@@ -91,7 +102,7 @@ func (o output) json(v any) error {
 
 // gotrain runs the binary under test.
 func (c *checker) gotrain(ctx context.Context, limit time.Duration, args ...string) output {
-	return c.run(ctx, command{limit: limit, ours: true, args: append([]string{filepath.Join(c.dir, "bin", "gotrain-cuda")}, args...)})
+	return c.run(ctx, command{limit: limit, ours: true, json: true, args: append([]string{filepath.Join(c.dir, "bin", "gotrain-cuda")}, args...)})
 }
 
 // libraryPath is LD_LIBRARY_PATH with the folders in which pip puts NVIDIA's

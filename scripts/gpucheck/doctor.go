@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,12 +32,15 @@ func (c *checker) doctor(ctx context.Context) (string, error) {
 		return "", err
 	}
 	c.report.Doctor = r.Findings
-	for _, f := range r.Findings {
-		if f.Name == "gpu" && !f.OK {
-			return f.Detail, errors.New(f.Detail)
-		}
+	i := slices.IndexFunc(r.Findings, func(f finding) bool { return f.Name == "gpu" })
+	if i < 0 {
+		return "", errors.New("gotrain doctor says nothing of a GPU")
 	}
-	return "", nil
+	gpu, _, _ := strings.Cut(r.Findings[i].Detail, ",")
+	if !r.Findings[i].OK {
+		return gpu, errors.New(gpu)
+	}
+	return gpu, nil
 }
 
 // nvidiaSMI asks the driver's tool; what it does not tell stays empty.

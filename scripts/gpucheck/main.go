@@ -27,17 +27,18 @@ type part struct {
 	name string
 	does string
 	run  func(c *checker, ctx context.Context) (note string, err error)
+	drop func(r *report) // what an earlier run has left
 }
 
 // parts are in the order in which they run: what others depend on first.
 var parts = []part{
-	{"doctor", "what the machine has, by gotrain doctor and nvidia-smi", (*checker).doctor},
-	{"driver", "tests of the driver layer and of the back end", (*checker).driver},
-	{"kernels", "every kernel against its definition and PyTorch's values", (*checker).kernels},
-	{"training", "the loss of each step on the GPU and the CPU, and changes between them", (*checker).training},
-	{"bench", "speed of kernels and steps", (*checker).bench},
-	{"torch", "the same in PyTorch", (*checker).torch},
-	{"sanitizer", "kernels under compute-sanitizer", (*checker).sanitizer},
+	{"doctor", "what the machine has, by gotrain doctor and nvidia-smi", (*checker).doctor, func(r *report) { r.Card, r.Doctor = card{}, nil }},
+	{"driver", "tests of the driver layer and of the back end", (*checker).driver, func(r *report) { r.dropSuites("cuda", "cuda/backend") }},
+	{"kernels", "every kernel against its definition and PyTorch's values", (*checker).kernels, func(r *report) { r.dropSuites("autograd/optest") }},
+	{"training", "the loss of each step on the GPU and the CPU, and changes between them", (*checker).training, func(r *report) { r.Training = nil }},
+	{"bench", "speed of kernels and steps", (*checker).bench, func(r *report) { r.Bench = benchReport{} }},
+	{"torch", "the same in PyTorch", (*checker).torch, func(r *report) { r.Torch = torchReport{} }},
+	{"sanitizer", "kernels under compute-sanitizer", (*checker).sanitizer, func(r *report) { r.Sanitizer = nil }},
 }
 
 // errSkipped is the error of a part that this machine cannot run.
@@ -52,20 +53,24 @@ type checker struct {
 	dir       string // the unpacked folder
 	work      string // for runs and results in passing
 	log       io.Writer
+	stdout    io.Writer // the table
+	stderr    io.Writer // progress
 	python    string
 	libraries string // LD_LIBRARY_PATH of our own programs
 	small     bool
 	seconds   float64 // for each step of bench
+	stepNames string
 	report    report
 }
 
 func main() {
-	c := &checker{}
+	c := &checker{stdout: os.Stdout, stderr: os.Stderr}
 	var out string
 	flag.StringVar(&c.dir, "dir", ".", "the unpacked `FOLDER`")
-	flag.StringVar(&out, "out", ".", "`FOLDER` for gpu-check.json and gpu-check.log")
+	flag.StringVar(&out, "out", ".", "`FOLDER` for gpu-check.json and gpu-check.log; parts that do not run keep what the first has of them")
 	flag.StringVar(&c.python, "python", "python3", "the `INTERPRETER` that has PyTorch, and whose CUDA libraries serve gotrain too")
 	flag.BoolVar(&c.small, "small", false, "small sizes, for a simulated device")
+	flag.StringVar(&c.stepNames, "steps", "", "`NAMES` of training steps for bench and torch, with commas; gotrain bench knows them")
 	flag.Float64Var(&c.seconds, "seconds", 3, "`S` seconds for each training step that is timed")
 	flag.Usage = usage
 	flag.Parse()
@@ -113,6 +118,10 @@ func (c *checker) check(out string, names []string) (bool, error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	c.libraries = libraryPath(c.python)
+	results := filepath.Join(out, "gpu-check.json")
+	if err := c.report.read(results); err != nil {
+		return false, err
+	}
 	c.report.When, c.report.Small = time.Now().UTC().Format(time.RFC3339), c.small
 	for _, p := range chosen {
 		if ctx.Err() != nil {
@@ -120,11 +129,11 @@ func (c *checker) check(out string, names []string) (bool, error) {
 		}
 		c.runPart(ctx, p)
 		// After every part, so that a machine that is taken away leaves what there is.
-		if err := c.report.write(filepath.Join(out, "gpu-check.json")); err != nil {
+		if err := c.report.write(results); err != nil {
 			return false, err
 		}
 	}
-	c.report.print(os.Stdout)
+	c.report.print(c.stdout)
 	return c.report.good() && ctx.Err() == nil, nil
 }
 
@@ -145,7 +154,8 @@ func choose(names []string) ([]part, error) {
 }
 
 func (c *checker) runPart(ctx context.Context, p part) {
-	fmt.Fprintf(os.Stderr, "%-10s %s\n", p.name, p.does)
+	fmt.Fprintf(c.stderr, "%-10s %s\n", p.name, p.does)
+	p.drop(&c.report)
 	start := time.Now()
 	note, err := p.run(c, ctx)
 	r := partResult{Name: p.name, Status: "ok", Note: note, Seconds: time.Since(start).Seconds()}
@@ -159,8 +169,8 @@ func (c *checker) runPart(ctx context.Context, p part) {
 		}
 		fmt.Fprintf(c.log, "%s: %v\n", p.name, err)
 	}
-	c.report.Parts = append(c.report.Parts, r)
-	fmt.Fprintf(os.Stderr, "%-10s %s after %.1f s: %s\n", "", r.Status, r.Seconds, r.Note)
+	c.report.Parts = append(slices.DeleteFunc(c.report.Parts, func(old partResult) bool { return old.Name == p.name }), r)
+	fmt.Fprintf(c.stderr, "%-10s %s after %.1f s: %s\n", "", r.Status, r.Seconds, r.Note)
 }
 
 func firstLine(s string) string {

@@ -106,11 +106,11 @@ func TestParseSMI(t *testing.T) {
 // TestRun kills a command with its children at the limit, and keeps its output.
 func TestRun(t *testing.T) {
 	c := &checker{dir: t.TempDir(), log: io.Discard}
-	out := c.run(context.Background(), command{limit: 200 * time.Millisecond, args: []string{"sh", "-c", "echo begun; sleep 60 & sleep 60"}})
+	out := c.run(context.Background(), command{limit: 200 * time.Millisecond, json: true, args: []string{"sh", "-c", "echo begun; sleep 60 & sleep 60"}})
 	if out.err == nil || !strings.Contains(out.reason(), "200ms") || string(out.stdout) != "begun\n" {
 		t.Errorf("got %q, %v", out.stdout, out.err)
 	}
-	out = c.run(context.Background(), command{limit: time.Minute, args: []string{"sh", "-c", "for i in $(seq 200); do echo out; echo err >&2; done"}})
+	out = c.run(context.Background(), command{limit: time.Minute, json: true, args: []string{"sh", "-c", "for i in $(seq 200); do echo out; echo err >&2; done"}})
 	if n := strings.Count(string(out.both), "out\n") + strings.Count(string(out.both), "err\n"); n != 400 || len(out.stdout) != 800 {
 		t.Errorf("%d lines of 400 arrived, %d bytes of 800 on standard output", n, len(out.stdout))
 	}

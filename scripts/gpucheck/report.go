@@ -2,25 +2,28 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
 	"math"
 	"os"
+	"slices"
 	"strings"
 )
 
 // report is gpu-check.json.
 type report struct {
-	When          string       `json:"when"`
-	Small         bool         `json:"small,omitempty"` // sizes of a simulated device
-	Card          card         `json:"card"`
-	Parts         []partResult `json:"parts"`
-	Doctor        []finding    `json:"doctor"`
-	Tests         []suite      `json:"tests"`
-	Training      []comparison `json:"training"`
-	Bench         benchReport  `json:"bench"`
-	BenchProblems []string     `json:"bench_problems,omitempty"`
-	Torch         torchReport  `json:"torch"`
-	Sanitizer     []sanitized  `json:"sanitizer"`
-	Targets       []target     `json:"targets"`
+	When      string       `json:"when"`
+	Small     bool         `json:"small,omitempty"` // sizes of a simulated device
+	Card      card         `json:"card"`
+	Parts     []partResult `json:"parts"`
+	Doctor    []finding    `json:"doctor"`
+	Tests     []suite      `json:"tests"`
+	Training  []comparison `json:"training"`
+	Bench     benchReport  `json:"bench"`
+	Torch     torchReport  `json:"torch"`
+	Sanitizer []sanitized  `json:"sanitizer"`
+	Targets   []target     `json:"targets"`
 }
 
 type partResult struct {
@@ -38,6 +41,26 @@ func (r *report) good() bool {
 		}
 	}
 	return true
+}
+
+// dropSuites forgets test binaries.
+func (r *report) dropSuites(names ...string) {
+	r.Tests = slices.DeleteFunc(r.Tests, func(s suite) bool { return slices.Contains(names, s.Name) })
+}
+
+// read reads an earlier report, if there is one.
+func (r *report) read(path string) error {
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, r)
+	}
+	if err != nil {
+		return fmt.Errorf("%s of an earlier run: %w; remove it", path, err)
+	}
+	return nil
 }
 
 func (r *report) write(path string) error {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -65,7 +66,7 @@ type step struct {
 
 // Steps to measure, and what each may take, its start included.
 var (
-	stepNames      = []string{"124m-b16", "124m-b32", "124m-b64", "124m-50257", "1558m-b4", "1558m-b8", "1558m-b16"}
+	stepNames      = []string{"124m-b16", "124m-b32", "124m-b64", "124m-50257", "1558m-b8", "1558m-b16"}
 	smallStepNames = []string{"tiny"}
 	kernelKinds    = []string{"MatMul", "Attention", "AttentionBackward", "LayerNorm", "LayerNormBackward", "Activation", "AdamW", "LinearCrossEntropy"}
 )
@@ -78,9 +79,8 @@ const (
 // bench measures each kind of kernel and each step in a process of its own.
 func (c *checker) bench(ctx context.Context) (string, error) {
 	common := []string{"bench", "--json", "--device", "cuda", "--precision", "bfloat16", "--seconds", fmt.Sprint(c.seconds)}
-	steps := stepNames
+	steps := c.steps()
 	if c.small {
-		steps = smallStepNames
 		common = append(common, "--shapes", "small")
 	}
 	var problems []string
@@ -101,12 +101,22 @@ func (c *checker) bench(ctx context.Context) (string, error) {
 		}
 		b.Machine, b.Steps = r.Machine, append(b.Steps, r.Steps...)
 	}
-	c.report.BenchProblems = problems
 	note := fmt.Sprintf("%d kernels, %d steps", len(b.Kernels), len(b.Steps))
 	if len(problems) > 0 {
 		return note + "; " + strings.Join(problems, "; "), errors.New(strings.Join(problems, "; "))
 	}
 	return note, nil
+}
+
+// steps are those that were asked for.
+func (c *checker) steps() []string {
+	switch {
+	case c.stepNames != "":
+		return strings.Split(c.stepNames, ",")
+	case c.small:
+		return smallStepNames
+	}
+	return stepNames
 }
 
 // torchReport is what torch_gpt2.py prints.
@@ -134,6 +144,10 @@ type torchStep struct {
 	Error         string  `json:"error"`
 }
 
+// bothAttentions is the step that PyTorch does with flash attention and with
+// cuDNN's; the others are with flash attention, to compile once only.
+const bothAttentions = "124m-b32"
+
 const (
 	torchKernelLimit = 5 * time.Minute
 	torchStepLimit   = 6 * time.Minute // torch.compile takes minutes for 48 layers
@@ -145,12 +159,12 @@ func (c *checker) torch(ctx context.Context) (string, error) {
 	if err != nil {
 		return skipped("%s is not here", c.python)
 	}
-	probe := c.run(ctx, command{limit: 2 * time.Minute, args: []string{path, "torch_gpt2.py", "probe"}})
+	probe := c.run(ctx, command{limit: 2 * time.Minute, json: true, args: []string{path, "torch_gpt2.py", "probe"}})
 	if probe.err != nil {
 		return skipped("%s", probe.reason())
 	}
 	if len(c.report.Bench.Kernels)+len(c.report.Bench.Steps) == 0 {
-		return skipped("there is nothing to compare with: run it with bench")
+		return skipped("there is nothing to compare with: run bench first")
 	}
 	c.report.Torch.Torch = strings.TrimSpace(string(probe.stdout))
 	cases := filepath.Join(c.work, "bench.json")
@@ -164,7 +178,7 @@ func (c *checker) torch(ctx context.Context) (string, error) {
 	var problems []string
 	measure := func(limit time.Duration, args ...string) {
 		var r torchReport
-		out := c.run(ctx, command{limit: limit, args: append([]string{path, "torch_gpt2.py"}, args...)})
+		out := c.run(ctx, command{limit: limit, json: true, args: append([]string{path, "torch_gpt2.py"}, args...)})
 		if err := out.json(&r); err != nil {
 			problems = append(problems, fmt.Sprintf("%s: %v", strings.Join(args, " "), err))
 			return
@@ -174,7 +188,14 @@ func (c *checker) torch(ctx context.Context) (string, error) {
 	}
 	measure(torchKernelLimit, "kernels", cases)
 	for _, s := range c.report.Bench.Steps {
-		measure(torchStepLimit, "step", cases, s.Name, "--seconds", fmt.Sprint(c.seconds))
+		if !slices.Contains(c.steps(), s.Name) {
+			continue
+		}
+		args := []string{"step", cases, s.Name, "--seconds", fmt.Sprint(c.seconds), "--attention", "flash"}
+		if s.Name == bothAttentions {
+			args = append(args, "cudnn")
+		}
+		measure(torchStepLimit, args...)
 	}
 	note := fmt.Sprintf("%s: %d kernels, %d steps", c.report.Torch.Torch, len(c.report.Torch.Kernels), len(c.report.Torch.Steps))
 	if len(problems) > 0 {

@@ -158,20 +158,29 @@ func (r *report) printSteps(t *table) {
 	if len(r.Bench.Steps) == 0 {
 		return
 	}
-	t.row("step", "ms", "tokens/s", "TFLOP/s", "MFU", "GiB", "planned", "nodes", "idle", "first step s", "PyTorch tokens/s", "ours/theirs", "its GiB", "its first step s")
+	t.row("step", "ms", "tokens/s", "TFLOP/s", "MFU", "nodes", "idle", "PyTorch tokens/s", "with", "ours/theirs")
 	for _, s := range r.Bench.Steps {
-		cells := []string{s.Name, fmt.Sprintf("%.2f", s.StepMS), fmt.Sprintf("%.0f", s.TokensPerS), fmt.Sprintf("%.1f", s.GFLOPS/1e3), fmt.Sprintf("%.1f%%", 100*r.mfu(s)),
-			gib(r.used(s)), gib(float64(s.PlannedBytes)), fmt.Sprint(s.GPU.Nodes), fmt.Sprintf("%.1f%%", 100*s.GPU.Idle),
-			fmt.Sprintf("%.2f = %.2f open + %.2f bind + %.2f parameters + %.2f step", s.GPU.FirstStepS, s.GPU.OpenS, s.GPU.BindS, s.GPU.ParamsS, s.GPU.StepS)}
-		if theirs, ok := r.torchStep(s.Name); ok {
-			cells = append(cells, fmt.Sprintf("%.0f (%s)", theirs.TokensPerS, theirs.Attention), fmt.Sprintf("%.2f", s.TokensPerS/theirs.TokensPerS),
-				gib(float64(theirs.UsedBytes-r.Card.UsedBytes)), fmt.Sprintf("%.1f", theirs.FirstStepS))
-		} else {
-			cells = append(cells, "-", "-", "-", "-")
+		theirs, ratio := "-", "-"
+		torch, ok := r.torchStep(s.Name)
+		if ok {
+			theirs, ratio = fmt.Sprintf("%.0f", torch.TokensPerS), fmt.Sprintf("%.2f", s.TokensPerS/torch.TokensPerS)
 		}
-		t.row(cells...)
+		t.row(s.Name, fmt.Sprintf("%.2f", s.StepMS), fmt.Sprintf("%.0f", s.TokensPerS), fmt.Sprintf("%.1f", s.GFLOPS/1e3), fmt.Sprintf("%.1f%%", 100*r.mfu(s)),
+			fmt.Sprint(s.GPU.Nodes), fmt.Sprintf("%.1f%%", 100*s.GPU.Idle), theirs, torch.Attention, ratio)
 	}
-	t.flush("training steps in bfloat16; memory is all that the process uses of the GPU")
+	t.flush("training steps in bfloat16; idle is what lies between the graphs of two steps")
+
+	t.row("step", "GiB", "planned", "PyTorch", "first step s", "open", "bind", "parameters", "step", "PyTorch s")
+	for _, s := range r.Bench.Steps {
+		memory, first := "-", "-"
+		if torch, ok := r.torchStep(s.Name); ok {
+			memory, first = gib(float64(torch.UsedBytes-r.Card.UsedBytes)), fmt.Sprintf("%.1f", torch.FirstStepS)
+		}
+		g := s.GPU
+		t.row(s.Name, gib(r.used(s)), gib(float64(s.PlannedBytes)), memory,
+			fmt.Sprintf("%.2f", g.FirstStepS), fmt.Sprintf("%.2f", g.OpenS), fmt.Sprintf("%.2f", g.BindS), fmt.Sprintf("%.2f", g.ParamsS), fmt.Sprintf("%.2f", g.StepS), first)
+	}
+	t.flush("all that the process uses of the GPU's memory, and its start")
 	for _, s := range r.Torch.Steps {
 		if s.Error != "" {
 			t.row(s.Name, s.Attention, s.Error)

@@ -107,10 +107,9 @@ def measure_step(case, attention, device, seconds, compiled):
     return result
 
 
-def measure_steps(case, device, seconds, compiled):
-    """Measures with flash attention, and with cuDNN's where compiling twice is a matter of a minute."""
+def measure_steps(case, attentions, device, seconds, compiled):
     results = []
-    for attention in ["flash", "cudnn"] if device == "cuda" and case["layers"] <= 12 else ["flash"]:
+    for attention in attentions:
         result = {"name": case["name"], "attention": attention if device == "cuda" else "default"}
         try:
             result |= measure_step(case, attention, device, seconds, compiled)
@@ -303,6 +302,7 @@ def main():
     p.add_argument("name", nargs="?", help="of the step")
     p.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     p.add_argument("--seconds", type=float, default=3, help="for a step; a tenth of it for each kernel")
+    p.add_argument("--attention", nargs="+", default=["flash"], choices=list(BACKENDS), help="of steps, one after the other")
     p.add_argument("--eager", action="store_true", help="steps without torch.compile")
     args = p.parse_args()
     about = probe(args.device)
@@ -317,7 +317,7 @@ def main():
         result["kernels"] = [measure_kernel(k, args.device, args.seconds / 10) for k in cases["kernels"]]
     else:
         case = next(s for s in cases["steps"] if s["name"] == args.name)
-        result["steps"] = measure_steps(case, args.device, args.seconds, not args.eager)
+        result["steps"] = measure_steps(case, args.attention, args.device, args.seconds, not args.eager)
     print(json.dumps(result))
 
 
