@@ -1,8 +1,10 @@
-// Activations, SwiGLU and their gradients, elementwise.
+// activation.cu: Activations, SwiGLU and their gradients, elementwise.
 //
 // Evaluated in float32: expf and erfcf are good to 2 ulp, the quotient of the sigmoid to 2 ulp. Bound by memory: 2
 // elements moved for Activation, 3 for ActivationBackward and SwiGLU, 5 for SwiGLUBackward, the least there is.
 #include "map.cuh"
+
+namespace {
 
 // The codes of ir.Act.
 constexpr int kGELU = 1;
@@ -140,6 +142,8 @@ __device__ void swiglu_backward(const T* gate, const T* up, const T* dy, T* dgat
     z[1] = x[2] * x[0] * s;
   });
 }
+
+}  // namespace
 
 KERNEL(activation_f32, 256)(const float* x, float* y, long long n, int act) {
   activation<float>(x, y, n, act);

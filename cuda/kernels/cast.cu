@@ -1,8 +1,10 @@
-// Cast between float32 and bf16.
+// cast.cu: Cast between float32 and bf16.
 //
 // To bf16 rounds to nearest even, NaN stays NaN; to float32 is exact. Bound by memory: 6 bytes an element, the least
 // there is. A thread takes 8 elements at a time, 32 bytes of float32 and 16 of bf16.
 #include "common.cuh"
+
+namespace {
 
 template <class From, class To>
 __device__ void cast(const From* x, To* y, long long n) {
@@ -29,6 +31,8 @@ __device__ void cast(const From* x, To* y, long long n) {
     y[at] = from_float<To>(to_float(x[at]));
   }
 }
+
+}  // namespace
 
 KERNEL(cast_to_bf16, 256)(const float* x, bf16* y, long long n) {
   cast<float, bf16>(x, y, n);

@@ -1,13 +1,14 @@
-// Dropout (Srivastava et al. 2014) with the mask of Philox4x32-10 (Salmon et al. 2011).
+// dropout.cu: Dropout (Srivastava et al. 2014) with the mask of Philox4x32-10 (Salmon et al. 2011).
 //
-//   y[e] = x[e]·scale where word e mod 4 of philox(key = seed, counter = (e div 4, site, step low, step high)) ≥
-//   threshold, else 0;   scale = 1/(1-p), threshold = p·2³²
+//   y[e] = x[e]·scale where word e mod 4 of philox(seed, counter) ≥ threshold, else 0
+//   counter = (e div 4, site, step low, step high),  scale = 1/(1-p),  threshold = p·2³²
 //
 // A pure function of (seed, site, step, element): every back end drops the same elements and the backward pass is the
 // same function of dy. rng holds seed low, seed high, step low, step high. A pack is 1 block of Philox in float32 and 2
-// in bf16; the elements behind the last pack make their block each for itself. Bound by memory, 2 elements moved;
-// Philox costs some 15 integer instructions an element.
+// in bf16; the elements behind the last pack make their block each for itself. Bound by memory, 2 elements moved.
 #include "common.cuh"
+
+namespace {
 
 struct Philox {
   unsigned key[2];
@@ -68,6 +69,8 @@ __device__ void dropout(const T* x, const int* rng, T* y, long long n, int thres
     y[at] = from_float<T>(word < least ? 0.0f : to_float(x[at]) * scale);
   }
 }
+
+}  // namespace
 
 KERNEL(dropout_f32, 256)(const float* x, const int* rng, float* y, long long n, int threshold, float scale, int site) {
   dropout<float>(x, rng, y, n, threshold, scale, site);

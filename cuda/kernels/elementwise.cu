@@ -1,8 +1,10 @@
-// Add, Mul, Scale and ScaleBy: one pass over memory.
+// elementwise.cu: Add, Mul, Scale and ScaleBy: one pass over memory.
 //
 // Arithmetic in float32, one rounding to the element type. Bound by memory: 3 elements moved for Add and Mul, 2 for
 // Scale and ScaleBy, which is the least there is.
 #include "map.cuh"
+
+namespace {
 
 // y = a + b
 template <class T>
@@ -21,6 +23,8 @@ template <class T>
 __device__ void scale(const T* x, T* y, long long n, float alpha) {
   map<T, 1, 1>({x}, {y}, n, [alpha](const float (&v)[1], float (&z)[1]) { z[0] = alpha * v[0]; });
 }
+
+}  // namespace
 
 KERNEL(add_f32, 256)(const float* a, const float* b, float* y, long long n) {
   add<float>(a, b, y, n);

@@ -1,7 +1,7 @@
-// GradNorm: the global norm of all gradients and the clipping factor, in two launches.
+// gradnorm.cu: the global norm of all gradients and the clipping factor, in two launches.
 //
-//   norm = √Σ g²;  clip = min(1, max_norm/(norm + 1e-6)), 1 where max_norm is 0, NaN where norm is not finite or above
-//   limit
+//   norm = √Σ g²
+//   clip = min(1, max_norm/(norm + 1e-6)), 1 where max_norm is 0, NaN where norm is not finite or above limit
 //
 // gradnorm_squares gives each chunk of 16384 elements of each gradient a block and a partial sum in float32;
 // gradnorm_finish adds these in float64, in one block. Sums have a fixed order that depends on the shapes only. A sum
@@ -18,6 +18,7 @@ struct GradNormSegment {
 constexpr long long kChunk = 16384;
 constexpr int kLanes = 4;  // float32 of a pack
 
+// partial[chunk] = Σ g² over the chunk
 KERNEL(gradnorm_squares, 256)(const GradNormSegment* table, int count, float* partial) {
   const GradNormSegment& segment = segment_of(table, count);
   const long long begin = (blockIdx.x - segment.first) * kChunk;
@@ -44,6 +45,7 @@ KERNEL(gradnorm_squares, 256)(const GradNormSegment* table, int count, float* pa
 }
 EXPORT(gradnorm_squares)
 
+// norm = √Σ partial, and the factor that follows from it; one block
 KERNEL(gradnorm_finish, 1024)
 (const float* partial, int parts, const float* limit, float max_norm, float* norm, float* clip) {
   __shared__ double sums[1024];

@@ -1,4 +1,4 @@
-// Lattices: regular grids of offsets into a tensor.
+// lattice.cuh: regular grids of offsets into a tensor.
 #pragma once
 #include "common.cuh"
 

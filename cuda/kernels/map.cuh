@@ -1,4 +1,4 @@
-// Elementwise maps.
+// map.cuh: maps of elements.
 //
 //   y[0][i], … = f(x[0][i], …)   for i < n, in float32
 //

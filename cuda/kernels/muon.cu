@@ -1,4 +1,5 @@
-// The elementwise parts of Muon (Jordan et al. 2024); the products of its Newton-Schulz iteration are cuBLASLt's.
+// muon.cu: the elementwise parts of Muon (Jordan et al. 2024); the products of its Newton-Schulz iteration are
+// cuBLASLt's.
 //
 //   m ← beta1·m + clip·g;  u = clip·g + beta1·m under nesterov, else m;  X = u/(‖u‖ + 1e-7)
 //   repeated: A = XXᵀ (XᵀX when X is tall), P = bA + cA² + aI, X ← PX (XP when tall)
@@ -11,10 +12,14 @@
 // on numbers that nobody reads.
 #include "common.cuh"
 
+namespace {
+
 constexpr float kA = 3.4445f;
 constexpr float kB = -4.7750f;
 constexpr float kC = 2.0315f;
 constexpr float kEps = 1e-7f;
+
+constexpr int kLR = 0;  // index into hyper (package ir)
 
 constexpr long long kChunk = 16384;
 
@@ -28,42 +33,7 @@ __device__ __forceinline__ float direction(float g, float m, float clip, float b
   return nesterov ? clip * g + beta1 * m : m;
 }
 
-KERNEL(muon_momentum,
-       256)(const float* g, float* m, float* partial, const float* clip, long long n, float beta1, int nesterov) {
-  const float scale = factor(clip);
-  if (isnan(scale)) {
-    return;
-  }
-  constexpr int width = Pack<float>::size;
-  const long long begin = blockIdx.x * kChunk;
-  const long long end = min(n, begin + kChunk);
-  float sum = 0.0f;
-  for (long long i = begin + threadIdx.x * width; i + width <= end; i += 256 * width) {
-    float x[width];
-    float y[width];
-    Pack<float>::load(g + i).to_floats(x);
-    Pack<float>::load(m + i).to_floats(y);
-#pragma unroll
-    for (int e = 0; e < width; e++) {
-      y[e] = beta1 * y[e] + scale * x[e];
-      const float u = direction(x[e], y[e], scale, beta1, nesterov);
-      sum += u * u;
-    }
-    Pack<float>::from_floats(y).store(m + i);
-  }
-  const long long i = end / width * width + threadIdx.x;
-  if (i < end) {
-    m[i] = beta1 * m[i] + scale * g[i];
-    const float u = direction(g[i], m[i], scale, beta1, nesterov);
-    sum += u * u;
-  }
-  sum = block_sum(sum);
-  if (threadIdx.x == 0) {
-    partial[blockIdx.x] = sum;
-  }
-}
-EXPORT(muon_momentum)
-
+// x = u/(‖u‖ + kEps), ‖u‖² = Σ partial; a block a chunk.
 template <class T>
 __device__ void muon_normalize(const float* g, const float* m, T* x, const float* partial, int parts, const float* clip,
                                long long n, float beta1, int nesterov) {
@@ -105,20 +75,6 @@ __device__ void muon_normalize(const float* g, const float* m, T* x, const float
   }
 }
 
-KERNEL(muon_normalize_f32, 256)
-(const float* g, const float* m, float* x, const float* partial, int parts, const float* clip, long long n,
- float beta1, int nesterov) {
-  muon_normalize(g, m, x, partial, parts, clip, n, beta1, nesterov);
-}
-EXPORT(muon_normalize_f32)
-
-KERNEL(muon_normalize_bf16, 256)
-(const float* g, const float* m, bf16* x, const float* partial, int parts, const float* clip, long long n, float beta1,
- int nesterov) {
-  muon_normalize(g, m, x, partial, parts, clip, n, beta1, nesterov);
-}
-EXPORT(muon_normalize_bf16)
-
 // poly = kB·a + kC·square + kA·I, (side, side), side < 65536; poly may be square. Elements of the diagonal are side+1
 // apart.
 template <class T>
@@ -152,24 +108,15 @@ __device__ void muon_combine(const T* a, const float* square, T* poly, int side)
   }
 }
 
-KERNEL(muon_combine_f32, 256)(const float* a, const float* square, float* poly, int side) {
-  muon_combine(a, square, poly, side);
-}
-EXPORT(muon_combine_f32)
-
-KERNEL(muon_combine_bf16, 256)(const bf16* a, const float* square, bf16* poly, int side) {
-  muon_combine(a, square, poly, side);
-}
-EXPORT(muon_combine_bf16)
-
+// p = (1 - lr·decay)·p - lr·rate·x
 template <class T>
 __device__ void muon_apply(float* p, const T* x, const float* hyper, const float* clip, long long n, float lr_scale,
                            float decay, float rate) {
   if (isnan(factor(clip))) {
     return;
   }
-  const float lr = hyper[0] * lr_scale;
-  const float keep = 1.0f - lr * decay;
+  const float lr = hyper[kLR] * lr_scale;
+  const float keep = fmaf(-lr, decay, 1.0f);
   const float step = -lr * rate;
   constexpr int width = Pack<T>::size;
   const long long end = n / width * width;
@@ -195,6 +142,69 @@ __device__ void muon_apply(float* p, const T* x, const float* hyper, const float
     p[at] = keep * p[at] + step * to_float(x[at]);
   }
 }
+
+}  // namespace
+
+// m = beta1·m + clip·g, partial = Σ u²; a block a chunk.
+KERNEL(muon_momentum, 256)
+(const float* g, float* m, float* partial, const float* clip, long long n, float beta1, int nesterov) {
+  const float scale = factor(clip);
+  if (isnan(scale)) {
+    return;
+  }
+  constexpr int width = Pack<float>::size;
+  const long long begin = blockIdx.x * kChunk;
+  const long long end = min(n, begin + kChunk);
+  float sum = 0.0f;
+  for (long long i = begin + threadIdx.x * width; i + width <= end; i += 256 * width) {
+    float x[width];
+    float y[width];
+    Pack<float>::load(g + i).to_floats(x);
+    Pack<float>::load(m + i).to_floats(y);
+#pragma unroll
+    for (int e = 0; e < width; e++) {
+      y[e] = beta1 * y[e] + scale * x[e];
+      const float u = direction(x[e], y[e], scale, beta1, nesterov);
+      sum += u * u;
+    }
+    Pack<float>::from_floats(y).store(m + i);
+  }
+  const long long i = end / width * width + threadIdx.x;
+  if (i < end) {
+    m[i] = beta1 * m[i] + scale * g[i];
+    const float u = direction(g[i], m[i], scale, beta1, nesterov);
+    sum += u * u;
+  }
+  sum = block_sum(sum);
+  if (threadIdx.x == 0) {
+    partial[blockIdx.x] = sum;
+  }
+}
+EXPORT(muon_momentum)
+
+KERNEL(muon_normalize_f32, 256)
+(const float* g, const float* m, float* x, const float* partial, int parts, const float* clip, long long n,
+ float beta1, int nesterov) {
+  muon_normalize(g, m, x, partial, parts, clip, n, beta1, nesterov);
+}
+EXPORT(muon_normalize_f32)
+
+KERNEL(muon_normalize_bf16, 256)
+(const float* g, const float* m, bf16* x, const float* partial, int parts, const float* clip, long long n, float beta1,
+ int nesterov) {
+  muon_normalize(g, m, x, partial, parts, clip, n, beta1, nesterov);
+}
+EXPORT(muon_normalize_bf16)
+
+KERNEL(muon_combine_f32, 256)(const float* a, const float* square, float* poly, int side) {
+  muon_combine(a, square, poly, side);
+}
+EXPORT(muon_combine_f32)
+
+KERNEL(muon_combine_bf16, 256)(const bf16* a, const float* square, bf16* poly, int side) {
+  muon_combine(a, square, poly, side);
+}
+EXPORT(muon_combine_bf16)
 
 KERNEL(muon_apply_f32, 256)
 (float* p, const float* x, const float* hyper, const float* clip, long long n, float lr_scale, float decay,

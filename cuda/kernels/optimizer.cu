@@ -1,4 +1,4 @@
-// AdamW, SGD, Lion and EMA over many parameters in one launch each.
+// optimizer.cu: AdamW, SGD, Lion and EMA over many parameters in one launch each.
 //
 // A block updates a chunk of 4096 elements of one segment (segments.cuh), in packs of 4 float32 a thread. The constants
 // of the step come from device memory: hyper, clip. A NaN in clip leaves everything as it is. All tensors are float32.
@@ -6,13 +6,7 @@
 // SGD without 12, EMA 12: each tensor once, the least there is.
 #include "segments.cuh"
 
-// Indices into hyper (package ir).
-constexpr int kLR = 0;
-constexpr int kBC1 = 1;
-constexpr int kBC2 = 2;
-constexpr int kFirst = 4;
-
-struct Segment {
+struct OptimizerSegment {
   long long first;
   long long n;
   float* p;
@@ -29,13 +23,21 @@ struct Segment {
   int nesterov;
 };
 
+namespace {
+
+// Indices into hyper (package ir).
+constexpr int kLR = 0;
+constexpr int kBC1 = 1;
+constexpr int kBC2 = 2;
+constexpr int kFirst = 4;
+
 constexpr long long kChunk = 4096;
 constexpr int kLanes = 4;
 
 // update runs f(float (&state)[N], float g) for each element of the block's chunk; state holds the elements of the N
 // tensors, which are written back.
 template <int N, class F>
-__device__ __forceinline__ void update(const Segment& s, float* const (&state)[N], F f) {
+__device__ __forceinline__ void update(const OptimizerSegment& s, float* const (&state)[N], F f) {
   const long long begin = (blockIdx.x - s.first) * kChunk;
   const long long end = min(s.n, begin + kChunk);
   for (long long i = begin + threadIdx.x * kLanes; i + kLanes <= end; i += 256 * kLanes) {
@@ -80,14 +82,16 @@ __device__ __forceinline__ void update(const Segment& s, float* const (&state)[N
 }
 
 // factor returns what the gradients of the segment are multiplied by; NaN says to skip the step.
-__device__ __forceinline__ float factor(const Segment& s) {
+__device__ __forceinline__ float factor(const OptimizerSegment& s) {
   return s.clip == nullptr ? 1.0f : *s.clip;
 }
 
+}  // namespace
+
 // g ← clip·g;  m ← m + (1-beta1)·(g-m);  v ← beta2·v + (1-beta2)·g²
 // p ← (1-lr·decay)·p - lr/bc1·m/(√v/√bc2 + eps)   (Loshchilov and Hutter 2019)
-KERNEL(adamw, 256)(const Segment* table, int count) {
-  const Segment& s = segment_of(table, count);
+KERNEL(adamw, 256)(const OptimizerSegment* table, int count) {
+  const OptimizerSegment& s = segment_of(table, count);
   const float clip = factor(s);
   if (isnan(clip)) {
     return;
@@ -109,8 +113,8 @@ EXPORT(adamw)
 
 // g ← clip·g + decay·p;  m ← beta1·m + g, g at the first step;  p ← p - lr·(m, or g + beta1·m under nesterov, or g
 // without m)
-KERNEL(sgd, 256)(const Segment* table, int count) {
-  const Segment& s = segment_of(table, count);
+KERNEL(sgd, 256)(const OptimizerSegment* table, int count) {
+  const OptimizerSegment& s = segment_of(table, count);
   const float clip = factor(s);
   if (isnan(clip)) {
     return;
@@ -132,8 +136,8 @@ KERNEL(sgd, 256)(const Segment* table, int count) {
 EXPORT(sgd)
 
 // g ← clip·g;  p ← (1-lr·decay)·p - lr·sign(beta1·m + (1-beta1)·g);  m ← beta2·m + (1-beta2)·g   (Chen et al. 2023)
-KERNEL(lion, 256)(const Segment* table, int count) {
-  const Segment& s = segment_of(table, count);
+KERNEL(lion, 256)(const OptimizerSegment* table, int count) {
+  const OptimizerSegment& s = segment_of(table, count);
   const float clip = factor(s);
   if (isnan(clip)) {
     return;
@@ -152,8 +156,8 @@ KERNEL(lion, 256)(const Segment* table, int count) {
 EXPORT(lion)
 
 // p ← beta1·p + (1-beta1)·g, p an average of the parameter g
-KERNEL(ema, 256)(const Segment* table, int count) {
-  const Segment& s = segment_of(table, count);
+KERNEL(ema, 256)(const OptimizerSegment* table, int count) {
+  const OptimizerSegment& s = segment_of(table, count);
   if (isnan(factor(s))) {
     return;
   }

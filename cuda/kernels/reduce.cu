@@ -1,4 +1,4 @@
-// ReduceSum and Broadcast.
+// reduce.cu: ReduceSum and Broadcast.
 //
 // The axes of ReduceSum are merged into alternating groups of kept and reduced ones. Where the innermost group is
 // reduced, a result is the sum of contiguous runs, made by a team of threads (a warp or a block); where it is kept, a
@@ -12,6 +12,8 @@
 // Broadcast writes each row of y as one copy of a row of x or as one element of it, times alpha. Bound by the writes of
 // y.
 #include "lattice.cuh"
+
+namespace {
 
 // How long sums are cut. A sum is over `runs` runs, a matrix being a run of rows.
 struct Cut {
@@ -200,10 +202,12 @@ __device__ void broadcast(const T* x, T* y, long long rows, long long width, int
   }
 }
 
-KERNEL(reduce_sum_rows_f32,
-       256)(const float* x, float* y, float* partial, int results, long long width, int runs, int pieces,
-                        int together, long long length, int parts, const long long* kept, int kept_rank,
-                        const long long* reduced, int reduced_rank, int team, float alpha) {
+}  // namespace
+
+KERNEL(reduce_sum_rows_f32, 256)
+(const float* x, float* y, float* partial, int results, long long width, int runs, int pieces, int together,
+ long long length, int parts, const long long* kept, int kept_rank, const long long* reduced, int reduced_rank,
+ int team, float alpha) {
   const Cut cut = {(unsigned)runs, (unsigned)pieces, (unsigned)together, length, (unsigned)parts};
   reduce_rows(x, y, partial, results, width, cut, Lattice{kept, kept_rank}, Lattice{reduced, reduced_rank}, team,
               alpha);

@@ -1,4 +1,4 @@
-// Segments: one launch over many tensors.
+// segments.cuh: one launch over many tensors.
 //
 // A table in device memory holds one segment a tensor. Each is cut into chunks of a fixed number of elements, a block
 // each; member first is the number of the segment's first chunk in the grid.

@@ -1,4 +1,4 @@
-// Transpose, Slice, SliceBackward and Concat: elements move, none changes.
+// shape.cu: Transpose, Slice, SliceBackward and Concat: elements move, none changes.
 //
 // Rows move in units of 16, 4 or 2 bytes, the largest that divides every width, pitch and offset of the call (the
 // suffix is the unit's bits), one unit a thread: the index arithmetic, in 32 bits where it fits, hides behind memory.
@@ -6,6 +6,8 @@
 // transposed reads free of bank conflicts, so that reads and writes of memory are both in runs of 32 elements. Bound by
 // memory: 2 elements moved, the least there is.
 #include "lattice.cuh"
+
+namespace {
 
 // y[r·to + c] = x[r·from + c]   for r < rows, c < width, in units
 template <class U>
@@ -74,6 +76,8 @@ __device__ void transpose(const T* x, T* y, long long rows, long long columns, l
     }
   }
 }
+
+}  // namespace
 
 KERNEL(copy_rows_b128, 256)(const uint4* x, uint4* y, long long rows, long long width, long long from, long long to) {
   copy_rows(x, y, rows, width, from, to);
