@@ -50,6 +50,17 @@ func below(limit, n int) arg {
 	return a
 }
 
+// frequent is below with id limit/2 at two of three places.
+func frequent(limit, n int) arg {
+	a := below(limit, n)
+	for i := range a.ints {
+		if i%3 != 0 {
+			a.ints[i] = int32(limit / 2)
+		}
+	}
+	return a
+}
+
 // targets is below with every fifth ignored.
 func targets(limit, n int) arg {
 	a := below(limit, n)
@@ -121,6 +132,12 @@ func embeddingCases() []opCase {
 		{"addend", ir.EmbeddingBackward, ir.Attrs{}, []arg{below(7, 5), normal(5, 3), normal(7, 3)}, []ir.Shape{s(7, 3)}},
 		{"large", ir.EmbeddingBackward, ir.Attrs{}, []arg{below(50, 600), normal(600, 131), none}, []ir.Shape{s(50, 131)}},
 		{"large addend", ir.EmbeddingBackward, ir.Attrs{}, []arg{below(900, 600), normal(600, 131), normal(900, 131)}, []ir.Shape{s(900, 131)}},
+		{"slices", ir.Embedding, ir.Attrs{}, []arg{below(9, 10), normal(9, 520)}, []ir.Shape{s(10, 520)}},
+		{"slices", ir.EmbeddingBackward, ir.Attrs{}, []arg{below(9, 10), normal(10, 520), none}, []ir.Shape{s(9, 520)}},
+		{"frequent", ir.EmbeddingBackward, ir.Attrs{}, []arg{frequent(9, 700), normal(700, 24), normal(9, 24)}, []ir.Shape{s(9, 24)}},
+		{"frequent odd", ir.EmbeddingBackward, ir.Attrs{}, []arg{frequent(300, 4500), normal(4500, 5), none}, []ir.Shape{s(300, 5)}},
+		{"only one", ir.EmbeddingBackward, ir.Attrs{}, []arg{below(1, 200), normal(200, 8), none}, []ir.Shape{s(1, 8)}},
+		{"large vocabulary", ir.EmbeddingBackward, ir.Attrs{}, []arg{below(70000, 100), normal(100, 2), none}, []ir.Shape{s(70000, 2)}},
 	}
 }
 
@@ -174,7 +191,10 @@ func matMulCases() []opCase {
 
 func normCases() []opCase {
 	var list []opCase
-	for _, d := range []struct{ rows, cols int }{{1, 1}, {3, 5}, {7, 64}, {700, 67}} {
+	for _, d := range []struct{ rows, cols int }{
+		{1, 1}, {3, 5}, {7, 64}, {700, 67}, {300, 64},
+		{5, 768}, {3, 1024}, {2, 2051}, {2, 8200}, {2, 24600}, // a warp a row, a block, and more than a block or shared memory holds
+	} {
 		n, w := d.rows, d.cols
 		x, row, rows := s(n, w), s(w), s(n)
 		name := fmt.Sprintf("%dx%d", n, w)
@@ -217,6 +237,11 @@ func activationCases() []opCase {
 			opCase{shape.String(), ir.Softmax, ir.Attrs{}, []arg{wide(shape...)}, []ir.Shape{shape}},
 			opCase{shape.String(), ir.SoftmaxBackward, ir.Attrs{}, []arg{positive(shape...), normal(shape...)}, []ir.Shape{shape}},
 			opCase{shape.String(), ir.Dropout, ir.Attrs{P: 0.3, Site: 5}, []arg{normal(shape...), ints(17, -4, 9, 1)}, []ir.Shape{shape}})
+	}
+	for _, shape := range []ir.Shape{{5, 64}, {2, 261}, {2, 1032}, {1, 4104}} { // a warp a row, a block, and more than a block holds
+		list = append(list,
+			opCase{shape.String(), ir.Softmax, ir.Attrs{}, []arg{wide(shape...)}, []ir.Shape{shape}},
+			opCase{shape.String(), ir.SoftmaxBackward, ir.Attrs{}, []arg{positive(shape...), normal(shape...)}, []ir.Shape{shape}})
 	}
 	for _, inverse := range []bool{false, true} {
 		attrs := ir.Attrs{Heads: 3, HeadDim: 10, Inverse: inverse}
@@ -342,6 +367,9 @@ func lossCases() []opCase {
 		{"small smoothed", 7, 11, 5, 3, true},
 		{"chunks", 150, 300, 33, 64, false},
 		{"chunks smoothed", 150, 300, 33, 64, true},
+		{"block", 3, 2056, 4, 2, true},
+		{"largest block", 2, 16417, 3, 2, false},
+		{"wider than shared memory", 2, 50504, 2, 2, true},
 	} {
 		attrs := ir.Attrs{Rows: l.rows}
 		if l.smoothed {

@@ -62,7 +62,8 @@ func (c *call) sumPartials(partials, addend, y, y1 cuda.Ptr, parts int) func() {
 		planes = 2
 	}
 	grid := cuda.Dim{X: blocks(c.In[0].Shape.Cols(), warp), Y: planes, Z: 1}
-	return c.launch("columnsum_final", grid, cuda.Dim{X: warp, Y: warp, Z: 1}, 0, partials, addend, y, y1, int32(parts), c.inputCols())
+	block := cuda.Dim{X: warp, Y: min(parts, warp), Z: 1}
+	return c.launch("columnsum_final", grid, block, 0, partials, addend, y, y1, int32(parts), c.inputCols())
 }
 
 // inputRows and inputCols are the shape of input 0 as a matrix.

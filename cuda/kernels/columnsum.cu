@@ -2,8 +2,8 @@
 //
 // Two steps with a fixed order of additions. columnsum_partial: a block of 32×8 threads takes block_rows rows of a tile
 // of 32 spans (row.cuh); its thread rows go through every eighth row and are added up in shared memory, which gives
-// partials (blocks, D). columnsum_final: 32×32 threads add up the partials of 32 columns. Its second plane serves the
-// norms, whose partials hold those of dw and db side by side.
+// partials (blocks, D). columnsum_final: 32 threads a row, up to 32 rows, add up the partials of 32 columns. Its second
+// plane serves the norms, whose partials hold those of dw and db side by side.
 // Bound: memory, N·D·sizeof(T) bytes read; the partials stay in the second-level cache.
 #include "row.cuh"
 
@@ -72,27 +72,31 @@ EXPORT(columnsum_partial_bf16)
 
 // partials (parts, gridDim.y, D); plane 0 goes to y, on top of addend where it is present, and plane 1 to y1.
 KERNEL(columnsum_final, 1024)(const float* partials, const float* addend, float* y, float* y1, int parts, int cols) {
-  __shared__ float shared[WARP][WARP + 1];
+  __shared__ float shared[WARP][WARP];
   const int column = blockIdx.x * WARP + threadIdx.x;
+  const int thread_rows = blockDim.y;
   float sum = 0;
   if (column < cols) {
     const long long stride = static_cast<long long>(gridDim.y) * cols;
     const float* at = partials + static_cast<long long>(blockIdx.y) * cols + column;
 #pragma unroll 8
-    for (int part = threadIdx.y; part < parts; part += WARP) {
+    for (int part = threadIdx.y; part < parts; part += thread_rows) {
       sum += at[part * stride];
     }
   }
-  shared[threadIdx.x][threadIdx.y] = sum;
+  shared[threadIdx.y][threadIdx.x] = sum;
   __syncthreads();
-  sum = warp_sum(shared[threadIdx.y][threadIdx.x]);
-  const int out = blockIdx.x * WARP + threadIdx.y;
-  if (threadIdx.x == 0 && out < cols) {
-    if (blockIdx.y == 1) {
-      y1[out] = sum;
-    } else {
-      y[out] = sum + (addend == nullptr ? 0.f : addend[out]);
-    }
+  if (threadIdx.y > 0 || column >= cols) {
+    return;
+  }
+#pragma unroll 8
+  for (int row = 1; row < thread_rows; row++) {
+    sum += shared[row][threadIdx.x];
+  }
+  if (blockIdx.y == 1) {
+    y1[column] = sum;
+  } else {
+    y[column] = sum + (addend == nullptr ? 0.f : addend[column]);
   }
 }
 EXPORT(columnsum_final)
