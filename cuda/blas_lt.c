@@ -89,7 +89,6 @@ static int make_desc(blas_matmul* m, const blas_problem* p, blas_error* error) {
       {CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, &p->type_d, sizeof p->type_d, p->uses_bias},
       {CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, &p->ld_aux, sizeof p->ld_aux, p->uses_aux},
       {CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_BATCH_STRIDE, &p->stride_aux, sizeof p->stride_aux, p->uses_aux},
-      {CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_DATA_TYPE, &p->type_d, sizeof p->type_d, p->uses_aux},
   };
   for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
     if (!attributes[i].wanted) continue;
@@ -126,7 +125,8 @@ static int make_layouts(blas_matmul* m, const blas_problem* p, blas_error* error
   return make_layout(&m->d, p->type_d, p->m, p->n, p->ldd, p->batch, p->stride_d, error);
 }
 
-// Tells the heuristic the workspace and the alignment of the matrices.
+// Tells the heuristic the workspace, the alignment of the matrices, and that a sum over k may be split only where its
+// parts are added up in float32: the library may otherwise do that in D's type.
 static int make_preference(const blas_library* l, cublasLtMatmulPreference_t* preference, blas_error* error) {
   if (outcome(error, "cublasLtMatmulPreferenceCreate", cublasLtMatmulPreferenceCreate(preference))) {
     return error->status;
@@ -136,6 +136,12 @@ static int make_preference(const blas_library* l, cublasLtMatmulPreference_t* pr
   if (outcome(error, call,
               cublasLtMatmulPreferenceSetAttribute(*preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
                                                    sizeof workspace))) {
+    return error->status;
+  }
+  uint32_t schemes = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+  if (outcome(error, call,
+              cublasLtMatmulPreferenceSetAttribute(*preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &schemes,
+                                                   sizeof schemes))) {
     return error->status;
   }
   uint32_t alignment = BLAS_ALIGNMENT;

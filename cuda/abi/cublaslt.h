@@ -57,10 +57,9 @@ typedef enum {
   CUBLASLT_MATMUL_DESC_EPILOGUE = 7,                    // uint32_t: cublasLtEpilogue_t
   CUBLASLT_MATMUL_DESC_BIAS_POINTER = 8,                // void*: vector of as many elements as D has rows
   CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE = 10,          // int64_t: elements
-  CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER = 11,       // void*: matrix of D's shape
+  CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER = 11,       // void*: matrix of D's shape and type
   CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD = 12,            // int64_t: elements, a multiple of 8
   CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_BATCH_STRIDE = 13,  // int64_t: elements, a multiple of 8
-  CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_DATA_TYPE = 22,     // int32_t: cudaDataType, -1: D's
   CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE = 26,             // int32_t: cudaDataType, -1: D's
 } cublasLtMatmulDescAttributes_t;
 
@@ -84,11 +83,17 @@ typedef enum {
 
 typedef enum {
   CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES = 1,    // uint64_t
+  CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK = 3,  // uint32_t: allowed values of cublasLtReductionScheme_t
   CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES = 5,  // uint32_t
   CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES = 6,  // uint32_t
   CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES = 7,  // uint32_t
   CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES = 8,  // uint32_t
 } cublasLtMatmulPreferenceAttributes_t;
+
+// How the parts of a sum over k that was split are added up.
+typedef enum {
+  CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE = 2,  // in the type of the sums, in the workspace
+} cublasLtReductionScheme_t;
 
 // An algorithm, to be copied freely.
 typedef struct {

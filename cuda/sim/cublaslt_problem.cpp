@@ -76,9 +76,6 @@ cublasStatus_t check_types(const cublasLtMatmulDesc* desc, const cublasLtMatrixL
   if (desc->bias_type != -1 && desc->bias_type != d->type) {
     return refuse(CUBLAS_STATUS_NOT_SUPPORTED, "bias of type %d with D of type %d", desc->bias_type, d->type);
   }
-  if (desc->aux_type != -1 && desc->aux_type != d->type) {
-    return refuse(CUBLAS_STATUS_NOT_SUPPORTED, "aux of type %d with D of type %d", desc->aux_type, d->type);
-  }
   return CUBLAS_STATUS_SUCCESS;
 }
 

@@ -19,7 +19,7 @@ struct cublasLtMatmulDesc {
   int64_t bias_stride = 0;
   void* aux = nullptr;
   int64_t aux_ld = 0, aux_stride = 0;
-  int32_t aux_type = -1, bias_type = -1;
+  int32_t bias_type = -1;
 };
 
 struct cublasLtMatrixLayout {
@@ -32,6 +32,7 @@ struct cublasLtMatrixLayout {
 
 struct cublasLtMatmulPreference {
   uint64_t workspace = 0;
+  uint32_t schemes = 7;  // how split sums may be added up; the simulator splits none
   uint32_t alignment[4] = {256, 256, 256, 256};  // of A, B, C, D
 };
 

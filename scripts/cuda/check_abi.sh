@@ -22,7 +22,8 @@ case $library in
     fields='cublasLtMatmulHeuristicResult_t:workspaceSize cublasLtMatmulHeuristicResult_t:state'
     handles='cublasLtHandle_t cublasLtMatmulDesc_t cublasLtMatrixLayout_t cublasLtMatmulPreference_t cudaStream_t'
     enums='cudaDataType cublasStatus_t cublasOperation_t cublasComputeType_t cublasLtMatmulDescAttributes_t
-      cublasLtEpilogue_t cublasLtMatrixLayoutAttribute_t cublasLtMatmulPreferenceAttributes_t'
+      cublasLtEpilogue_t cublasLtMatrixLayoutAttribute_t cublasLtMatmulPreferenceAttributes_t
+      cublasLtReductionScheme_t'
     ;;
   nccl)
     header=nccl.h
