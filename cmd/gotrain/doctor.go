@@ -60,9 +60,9 @@ func printFindings(w io.Writer, findings []finding) error {
 			status = "warn"
 			warnings++
 		}
-		fmt.Fprintf(&b, "%s  %-10s %s\n", status, f.Name, f.Detail)
+		fmt.Fprintf(&b, "%s  %-11s %s\n", status, f.Name, f.Detail)
 		if f.Cure != "" {
-			fmt.Fprintf(&b, "%17s→ %s\n", "", f.Cure)
+			fmt.Fprintf(&b, "%18s→ %s\n", "", f.Cure)
 		}
 	}
 	if warnings == 0 {
