@@ -1,0 +1,468 @@
+//go:build gpu
+
+package cuda
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// testBLAS opens device 0, with a stream and a BLAS of 1 MiB of workspace.
+func testBLAS(t *testing.T) (*Device, *Stream, *BLAS) {
+	t.Helper()
+	d := openDevice(t, 0)
+	s, err := d.NewStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { check(t, s.Close()) })
+	const bytes = 1 << 20
+	workspace, err := d.Alloc(bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := d.NewBLAS(workspace, bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		check(t, b.Close())
+		check(t, d.Free(workspace))
+	})
+	return d, s, b
+}
+
+func openDevice(t *testing.T, index int) *Device {
+	t.Helper()
+	d, err := Open(index)
+	if err != nil {
+		t.Fatalf("%v (without a GPU: make test-sim)", err)
+	}
+	t.Cleanup(func() { check(t, d.Close()) })
+	return d
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// roundBF16 rounds to the nearest bfloat16, ties to even.
+func roundBF16(x float32) float32 {
+	bits := math.Float32bits(x)
+	return math.Float32frombits((bits + 0x7fff + bits>>16&1) &^ 0xffff)
+}
+
+// encode and decode convert between values and the bytes of a type.
+func encode(t DType, values []float32) []byte {
+	var b []byte
+	for _, v := range values {
+		if t == BFloat16 {
+			b = binary.LittleEndian.AppendUint16(b, uint16(math.Float32bits(roundBF16(v))>>16))
+		} else {
+			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+		}
+	}
+	return b
+}
+
+func decode(t DType, b []byte) []float32 {
+	values := make([]float32, int64(len(b))/t.Size())
+	for i := range values {
+		if t == BFloat16 {
+			values[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(b[2*i:])) << 16)
+		} else {
+			values[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+		}
+	}
+	return values
+}
+
+// randomValues are what a tensor of the type can hold exactly.
+func randomValues(r *rand.Rand, t DType, n int) []float32 {
+	values := make([]float32, n)
+	for i := range values {
+		values[i] = float32(r.NormFloat64())
+	}
+	return decode(t, encode(t, values))
+}
+
+// put copies values to new memory of the device; get brings them back.
+func put(t *testing.T, s *Stream, dtype DType, values []float32) Ptr {
+	t.Helper()
+	b := encode(dtype, values)
+	p, err := s.device.Alloc(int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { check(t, s.device.Free(p)) })
+	if err := s.Upload(p, b); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func get(t *testing.T, s *Stream, dtype DType, p Ptr, n int) []float32 {
+	t.Helper()
+	b := make([]byte, int64(n)*dtype.Size())
+	if err := s.Download(b, p); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Synchronize(); err != nil {
+		t.Fatal(err)
+	}
+	return decode(dtype, b)
+}
+
+// operands are those of one product, by value.
+type operands struct{ a, b, c, d, bias, aux []float32 }
+
+func newOperands(r *rand.Rand, p Product) operands {
+	rowsA, _ := p.storedA()
+	rowsB, _ := p.storedB()
+	bias, ab := p.N, p.AB
+	if p.Epilogue == BiasGradientA {
+		bias = p.M
+	}
+	if p.TF32 {
+		ab = BFloat16 // values that TF32 does not round
+	}
+	return operands{
+		a:    randomValues(r, ab, p.Batch*rowsA*p.LDA),
+		b:    randomValues(r, ab, p.Batch*rowsB*p.LDB),
+		c:    randomValues(r, p.D, p.Batch*p.M*p.LDC),
+		d:    randomValues(r, p.D, p.Batch*p.M*p.LDC),
+		bias: randomValues(r, p.D, bias),
+		aux:  randomValues(r, p.D, p.Batch*p.M*p.N),
+	}
+}
+
+// gelu and its derivative, in float64.
+func gelu(x float64) (y, slope float64) {
+	scale := math.Sqrt(2 / math.Pi)
+	tanh := math.Tanh(scale * (x + 0.044715*x*x*x))
+	return x / 2 * (1 + tanh), (1+tanh)/2 + x/2*(1-tanh*tanh)*scale*(1+3*0.044715*x*x)
+}
+
+// reference computes a product in float64 as Product and Epilogue define it. It
+// changes d, bias and aux as the device does.
+func (o operands) reference(p Product) operands {
+	out := operands{o.a, o.b, o.c, slices.Clone(o.d), slices.Clone(o.bias), slices.Clone(o.aux)}
+	rowsA, _ := p.storedA()
+	rowsB, _ := p.storedB()
+	a := func(batch, m, k int) float64 {
+		if p.TransA {
+			m, k = k, m
+		}
+		return float64(o.a[(batch*rowsA+m)*p.LDA+k])
+	}
+	b := func(batch, k, n int) float64 {
+		if p.TransB {
+			k, n = n, k
+		}
+		return float64(o.b[(batch*rowsB+k)*p.LDB+n])
+	}
+	gradient := make([]float64, len(o.bias))
+	for batch := range p.Batch {
+		for m := range p.M {
+			for n := range p.N {
+				at, packed := (batch*p.M+m)*p.LDC+n, (batch*p.M+m)*p.N+n
+				x := 0.0
+				for k := range p.K {
+					x += a(batch, m, k) * b(batch, k, n)
+				}
+				if p.Beta != 0 {
+					x += float64(p.Beta) * float64(o.c[at])
+				}
+				switch p.Epilogue {
+				case Bias, GELUBias, GELUAuxBias:
+					x += float64(o.bias[n])
+				}
+				switch p.Epilogue {
+				case GELUAux, GELUAuxBias:
+					out.aux[packed] = float32(x)
+				}
+				switch p.Epilogue {
+				case GELU, GELUBias, GELUAux, GELUAuxBias:
+					x, _ = gelu(x)
+				case DGELU, DGELUBiasGradient:
+					_, slope := gelu(float64(o.aux[packed]))
+					x *= slope
+				}
+				if p.Epilogue == DGELUBiasGradient {
+					gradient[n] += x
+				}
+				out.d[at] = float32(x)
+			}
+		}
+	}
+	switch p.Epilogue {
+	case BiasGradientA:
+		for m := range p.M {
+			for k := range p.K {
+				gradient[m] += a(0, m, k)
+			}
+		}
+	case BiasGradientB:
+		for n := range p.N {
+			for k := range p.K {
+				gradient[n] += b(0, k, n)
+			}
+		}
+	}
+	if p.storesBias() {
+		for i, g := range gradient {
+			out.bias[i] = float32(g)
+		}
+	}
+	return out
+}
+
+// compare fails where got leaves want by more than tolerance·(1 + |want|).
+func compare(t *testing.T, name string, got, want []float32, tolerance float64) {
+	t.Helper()
+	for i := range want {
+		g, w := float64(got[i]), float64(want[i])
+		if !(math.Abs(g-w) <= tolerance*(1+math.Abs(w))) {
+			t.Errorf("%s[%d] = %v, want %v ± %.1g", name, i, g, w, tolerance*(1+math.Abs(w)))
+			return
+		}
+	}
+}
+
+// tolerance of a value that the product stores, by the roundings on the way.
+func (p Product) tolerance() float64 {
+	if p.D == BFloat16 {
+		return 1.0 / 128
+	}
+	return 4e-6 * math.Sqrt(float64(p.K))
+}
+
+func runProduct(t *testing.T, s *Stream, b *BLAS, p Product, seed uint64) {
+	t.Helper()
+	m, err := b.Plan(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p = m.Product()
+	o := newOperands(rand.New(rand.NewPCG(seed, 1)), p)
+	pa, pb := put(t, s, p.AB, o.a), put(t, s, p.AB, o.b)
+	pc, pd := put(t, s, p.D, o.c), put(t, s, p.D, o.d)
+	bias, aux := put(t, s, p.D, o.bias), put(t, s, p.D, o.aux)
+	if err := m.Launch(s, pa, pb, pc, pd, bias, aux); err != nil {
+		t.Fatal(err)
+	}
+	want := o.reference(p)
+	compare(t, "D", get(t, s, p.D, pd, len(o.d)), want.d, p.tolerance())
+	compare(t, "bias", get(t, s, p.D, bias, len(o.bias)), want.bias, p.tolerance())
+	compare(t, "aux", get(t, s, p.D, aux, len(o.aux)), want.aux, p.tolerance())
+}
+
+// TestProduct holds every epilogue, pair of transpositions, type, batch and beta
+// against float64, at sizes that fill no block of a kernel.
+func TestProduct(t *testing.T) {
+	_, s, b := testBLAS(t)
+	types := []struct {
+		ab, d DType
+		tf32  bool
+	}{{Float32, Float32, false}, {Float32, Float32, true}, {BFloat16, BFloat16, false}, {BFloat16, Float32, false}}
+	seed := uint64(0)
+	for e := range Epilogue(len(epilogueNames)) {
+		for _, ty := range types {
+			for variant := range 16 {
+				p := Product{
+					M: 37, N: 43, K: 29, TransA: variant&1 != 0, TransB: variant&2 != 0,
+					AB: ty.ab, D: ty.d, TF32: ty.tf32, Epilogue: e, Beta: float32(variant & 4 / 4), Batch: 1 + variant>>3*2,
+				}
+				if p.usesAux() {
+					p.N = 40
+				}
+				if p.Batch > 1 && p.storesBias() {
+					continue
+				}
+				seed++
+				t.Run(fmt.Sprintf("%v/beta%v", p, p.Beta), func(t *testing.T) { runProduct(t, s, b, p, seed) })
+			}
+		}
+	}
+}
+
+// TestProductRows takes parts of wider matrices and more than one block of the
+// simulator's kernel.
+func TestProductRows(t *testing.T) {
+	_, s, b := testBLAS(t)
+	for i, p := range []Product{
+		{M: 131, N: 200, K: 300, LDA: 304, LDB: 208, LDC: 216, Beta: 0.5},
+		{M: 131, N: 200, K: 300, LDA: 136, LDB: 304, LDC: 201, TransA: true, TransB: true, Epilogue: Bias},
+		{M: 250, N: 136, K: 17, Epilogue: DGELUBiasGradient},
+		{M: 1, N: 1, K: 1},
+		{M: 1, N: 1000, K: 3, AB: BFloat16, D: Float32, Epilogue: BiasGradientB},
+	} {
+		t.Run(p.String(), func(t *testing.T) { runProduct(t, s, b, p, uint64(i)) })
+	}
+}
+
+// TestProductInPlace adds up into D and launches one plan with several biases.
+func TestProductInPlace(t *testing.T) {
+	_, s, b := testBLAS(t)
+	m, err := b.Plan(Product{M: 2, N: 4, K: 2, Beta: 1, Epilogue: Bias})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := b.Plan(Product{M: 2, N: 4, K: 2, LDA: 2, Batch: 1, Beta: 1, Epilogue: Bias})
+	if err != nil || again != m {
+		t.Errorf("the same product was planned twice: %v", err)
+	}
+	identity := put(t, s, Float32, []float32{1, 0, 0, 1})
+	x := put(t, s, Float32, []float32{1, 2, 3, 4, 5, 6, 7, 8})
+	d := put(t, s, Float32, make([]float32, 8))
+	tens := put(t, s, Float32, []float32{10, 20, 30, 40})
+	hundreds := put(t, s, Float32, []float32{100, 200, 300, 400})
+	check(t, m.Launch(s, identity, x, d, d, tens, 0))
+	check(t, m.Launch(s, identity, x, 0, d, hundreds, 0))
+	compare(t, "D", get(t, s, Float32, d, 8), []float32{112, 224, 336, 448, 120, 232, 344, 456}, 0)
+}
+
+// TestProductTF32 tells whether TF32 rounds, and float32 does not.
+func TestProductTF32(t *testing.T) {
+	_, s, b := testBLAS(t)
+	const x = 1 + 1.0/4096 // two bits more than TF32 has
+	pa, pb := put(t, s, Float32, []float32{x}), put(t, s, Float32, []float32{1})
+	for _, tf32 := range []bool{false, true} {
+		m, err := b.Plan(Product{M: 1, N: 1, K: 1, TF32: tf32})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := put(t, s, Float32, []float32{0})
+		check(t, m.Launch(s, pa, pb, 0, d, 0, 0))
+		if got := get(t, s, Float32, d, 1)[0]; (got == x) == tf32 {
+			t.Errorf("TF32 %v: %v·1 = %v", tf32, float32(x), got)
+		}
+	}
+}
+
+func TestProductCaptured(t *testing.T) {
+	_, s, b := testBLAS(t)
+	m, err := b.Plan(Product{M: 1, N: 1, K: 1, Beta: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two := put(t, s, Float32, []float32{1}), put(t, s, Float32, []float32{2})
+	d := put(t, s, Float32, []float32{0})
+	g, err := s.Capture(func() error { return m.Launch(s, one, two, 0, d, 0, 0) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		check(t, g.Launch(s))
+	}
+	if got := get(t, s, Float32, d, 1)[0]; got != 6 {
+		t.Errorf("after three launches D = %v, want 6", got)
+	}
+	check(t, g.Close())
+}
+
+func TestPlanRefuses(t *testing.T) {
+	_, _, b := testBLAS(t)
+	for _, c := range []struct {
+		product  Product
+		epilogue bool
+		message  string
+	}{
+		{Product{M: 0, N: 8, K: 8}, false, "sizes"},
+		{Product{M: 8, N: 8, K: 8, LDB: 7}, false, "LDB 7 is shorter"},
+		{Product{M: 8, N: 8, K: 8, D: BFloat16}, false, "no such types"},
+		{Product{M: 8, N: 8, K: 8, AB: BFloat16, TF32: true}, false, "TF32"},
+		{Product{M: 8, N: 9, K: 8, Epilogue: GELUAux}, true, "multiple of 8"},
+		{Product{M: 8, N: 9, K: 8, Epilogue: DGELU}, true, "multiple of 8"},
+		{Product{M: 8, N: 8, K: 8, Batch: 2, Epilogue: BiasGradientA}, true, "batch"},
+	} {
+		_, err := b.Plan(c.product)
+		if err == nil || errors.Is(err, ErrEpilogue) != c.epilogue || !strings.Contains(err.Error(), c.message) {
+			t.Errorf("Plan(%v): %v", c.product, err)
+		}
+	}
+}
+
+// TestLaunchRefuses holds what the simulator's cuBLASLt checks of operands; a GPU
+// would read or write elsewhere.
+func TestLaunchRefuses(t *testing.T) {
+	d, s, b := testBLAS(t)
+	if !strings.Contains(d.Info().Name, "imulator") {
+		t.Skip("only the simulator checks addresses")
+	}
+	m, err := b.Plan(Product{M: 16, N: 16, K: 16, Epilogue: GELUAuxBias})
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := make([]float32, 256)
+	x, y, z := put(t, s, Float32, full), put(t, s, Float32, full), put(t, s, Float32, full)
+	bias, aux, short := put(t, s, Float32, full[:16]), put(t, s, Float32, full), put(t, s, Float32, full[:200])
+	for _, c := range []struct {
+		name    string
+		o       [6]Ptr
+		message string
+	}{
+		{"misaligned", [6]Ptr{x + 4, y, 0, z, bias, aux}, "aligned to 16"},
+		{"short A", [6]Ptr{short, y, 0, z, bias, aux}, "not inside one live allocation"},
+		{"short D", [6]Ptr{x, y, 0, short, bias, aux}, "not inside one live allocation"},
+		{"no bias", [6]Ptr{x, y, 0, z, 0, aux}, "not inside one live allocation"},
+		{"short aux", [6]Ptr{x, y, 0, z, bias, short}, "not inside one live allocation"},
+		{"D is A", [6]Ptr{x, y, 0, x, bias, aux}, "D overlaps"},
+		{"aux is D", [6]Ptr{x, y, 0, z, bias, z}, "D overlaps"},
+	} {
+		err := m.Launch(s, c.o[0], c.o[1], c.o[2], c.o[3], c.o[4], c.o[5])
+		var e *Error
+		if !errors.As(err, &e) || e.Call != "cublasLtMatmul" || !strings.Contains(e.Text, c.message) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	check(t, m.Launch(s, x, y, 0, z, bias, aux))
+	check(t, s.Synchronize())
+}
+
+func TestProductFLOPs(t *testing.T) {
+	if got := (Product{M: 3, N: 5, K: 7, Batch: 2}).FLOPs(); got != 420 {
+		t.Errorf("FLOPs = %d, want 420", got)
+	}
+}
+
+func BenchmarkLaunch(b *testing.B) {
+	d, err := Open(0)
+	if err != nil {
+		b.Skip(err)
+	}
+	s, err := d.NewStream()
+	if err != nil {
+		b.Fatal(err)
+	}
+	blas, err := d.NewBLAS(0, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	m, err := blas.Plan(Product{M: 1, N: 1, K: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	x, err := d.Alloc(768)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := m.Launch(s, x, x+256, 0, x+512, 0, 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := s.Synchronize(); err != nil {
+		b.Fatal(err)
+	}
+}
