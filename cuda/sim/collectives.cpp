@@ -57,27 +57,30 @@ static void unpack(unsigned pair, float* low, float* high) {
   *high = __uint_as_float(pair & 0xffff0000u);
 }
 
+// A row of B or D.
+typedef float Row __attribute__((vector_size(32)));
+
 void combine_mma_m16n8k16(void* const records[32], unsigned) {
-  float a[16][16], b[16][8], d[16][8];
+  float a[16][16];
+  Row b[16], d[16];
   for (int lane = 0; lane < 32; lane++) {
     const Mma* m = static_cast<const Mma*>(records[lane]);
     const int g = lane / 4, t = lane % 4;
     for (int i = 0; i < 4; i++) {
       float* pair = &a[g + 8 * (i & 1)][2 * t + 8 * (i >> 1)];
       unpack(m->a[i], pair, pair + 1);
+      d[g + 8 * (i >> 1)][2 * t + (i & 1)] = m->d[i];
     }
     for (int i = 0; i < 2; i++) {
-      unpack(m->b[i], &b[2 * t + 8 * i][g], &b[2 * t + 8 * i + 1][g]);
-    }
-    for (int i = 0; i < 4; i++) {
-      d[g + 8 * (i >> 1)][2 * t + (i & 1)] = m->d[i];
+      float low, high;
+      unpack(m->b[i], &low, &high);
+      b[2 * t + 8 * i][g] = low;
+      b[2 * t + 8 * i + 1][g] = high;
     }
   }
   for (int row = 0; row < 16; row++) {
     for (int k = 0; k < 16; k++) {
-      for (int column = 0; column < 8; column++) {
-        d[row][column] += a[row][k] * b[k][column];
-      }
+      d[row] += a[row][k] * b[k];
     }
   }
   for (int lane = 0; lane < 32; lane++) {

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -38,6 +39,8 @@ class Fiber {
         abort();
       }
       stack_ = static_cast<char*>(p);
+      // Stacks start at different sets of the caches, or else a warp's would displace each other.
+      offset_ = reinterpret_cast<uintptr_t>(p) / size % 61 * 5 * 64;
     }
 #if defined(__SANITIZE_ADDRESS__)
     ASAN_UNPOISON_MEMORY_REGION(stack_ + guard, size - guard);
@@ -53,7 +56,7 @@ class Fiber {
 
   // The stack pointer with which a function starts on the empty stack: below it lies no return address.
   void* top() const {
-    void** top = reinterpret_cast<void**>(stack_ + size);
+    void** top = reinterpret_cast<void**>(stack_ + size - offset_);
     *--top = nullptr;
     return top;
   }
@@ -100,6 +103,7 @@ class Fiber {
 #endif
   static constexpr size_t guard = 4096;
   char* stack_ = nullptr;
+  size_t offset_ = 0;
   void* pointer_ = nullptr;
 };
 

@@ -40,7 +40,9 @@ static CUresult check_arguments(Call& call, const Kernel& k, void** parameters) 
     }
   }
   for (int i = 0; i < k.parameters; i++) {
-    const bool slots = i + 1 == k.parameters || static_cast<char*>(parameters[i + 1]) - static_cast<char*>(parameters[i]) == 8;
+    const int next = i + 1 < k.parameters ? i + 1 : i;
+    const bool slots =
+        next > 0 && static_cast<char*>(parameters[next]) - static_cast<char*>(parameters[next - 1]) == 8;
     uint64_t value = 0;
     memcpy(&value, parameters[i], slots ? 8 : parameter_bytes(k.codes[i]));
     const uint64_t high = value >> 32;

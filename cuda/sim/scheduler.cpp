@@ -69,7 +69,8 @@ pid_t this_thread() { return static_cast<pid_t>(syscall(SYS_gettid)); }
 }  // namespace
 
 void Scheduler::enter(int number) {
-  state.scheduler = this;
+  state_ = &state;
+  state_->scheduler = this;
   thread_.stand_for_thread();
   runs[number].scheduler = this;
   runs[number].thread = this_thread();
@@ -87,13 +88,13 @@ Scheduler* Scheduler::running() {
   return nullptr;
 }
 
-// A bit of mask, drawn at random.
-static unsigned draw(unsigned mask, uint64_t random) {
-  const unsigned turn = random & 31;
-  const unsigned turned = turn == 0 ? mask : (mask >> turn | mask << (32 - turn));
-  const unsigned bit = random & 32 ? __builtin_ctz(turned) : 31 - __builtin_clz(turned);
-  return (bit + turn) & 31;
+// A bit of mask. order, of 6 bits, says where the search starts and in which direction it goes.
+static inline unsigned pick(unsigned mask, unsigned order) {
+  const unsigned turn = order & 31, turned = mask >> turn | mask << (-turn & 31);
+  return ((order & 32 ? __builtin_ctz(turned) : 31 - __builtin_clz(turned)) + turn) & 31;
 }
+
+static bool same(Site a, Site b) { return a.line == b.line && (a.file == b.file || strcmp(a.file, b.file) == 0); }
 
 int Scheduler::run_block(const Launch& launch, uint64_t index) {
   const dim3& block = launch.block;
@@ -113,10 +114,10 @@ int Scheduler::run_block(const Launch& launch, uint64_t index) {
     memset(warp.fibers, 0, sizeof warp.fibers);
   }
   ready_warps_ = warps == 32 ? ~0u : (1u << warps) - 1;
-  warp_ = draw(ready_warps_, random_.next());
-  state.grid_dim = {launch.grid.x, launch.grid.y, launch.grid.z};
-  state.block_dim = {block.x, block.y, block.z};
-  state.block = {static_cast<unsigned>(index % launch.grid.x), static_cast<unsigned>(index / launch.grid.x % launch.grid.y),
+  choose_warp();
+  state_->grid_dim = {launch.grid.x, launch.grid.y, launch.grid.z};
+  state_->block_dim = {block.x, block.y, block.z};
+  state_->block = {static_cast<unsigned>(index % launch.grid.x), static_cast<unsigned>(index / launch.grid.x % launch.grid.y),
                  static_cast<unsigned>(index / launch.grid.x / launch.grid.y)};
   select();
   thread_.switch_to(*(current_ = take_fiber()));
@@ -139,7 +140,7 @@ Scheduler::ThreadFiber* Scheduler::take_fiber() {
   }
   ThreadFiber* fiber = idle_.back();
   idle_.pop_back();
-  warps_[warp_].fibers[state.lane] = fiber;
+  warps_[warp_].fibers[state_->lane] = fiber;
   return fiber;
 }
 
@@ -156,7 +157,7 @@ void Scheduler::body() {
       self->switch_to(s.thread_);
       continue;
     }
-    ThreadFiber*& next = s.warps_[s.warp_].fibers[state.lane];
+    ThreadFiber*& next = s.warps_[s.warp_].fibers[s.state_->lane];
     if (next == nullptr) {
       next = self;
       continue;
@@ -169,10 +170,10 @@ void Scheduler::body() {
 
 void Scheduler::thread_exits() {
   Warp& warp = warps_[warp_];
-  const unsigned bit = 1u << state.lane;
+  const unsigned bit = 1u << state_->lane;
   for (int i = 0; i < warp.groups; i++) {
     if (warp.group[i].mask & bit) {
-      fail(Fault::launch_failed, "lane %u exits while %s:%d waits for it: mask 0x%08x", state.lane, warp.group[i].site.file,
+      fail(Fault::launch_failed, "lane %u exits while %s:%d waits for it: mask 0x%08x", state_->lane, warp.group[i].site.file,
            warp.group[i].site.line, warp.group[i].mask);
     }
   }
@@ -180,6 +181,12 @@ void Scheduler::thread_exits() {
   alive_--;
   current_->copies.clear();
   current_->copy_group = 0;
+}
+
+void Scheduler::choose_warp() {
+  const uint64_t random = random_.next();
+  warp_ = pick(ready_warps_, random & 63);
+  lane_order_ = random >> 6 & 63;
 }
 
 // select makes state and warp_ those of the thread that runs next; false when the block is done.
@@ -195,18 +202,18 @@ bool Scheduler::select() {
       }
       release_barrier();
     }
-    warp_ = draw(ready_warps_, random_.next());
+    choose_warp();
   }
   Warp& warp = warps_[warp_];
-  const unsigned lane = draw(warp.ready, random_.next());
+  const unsigned lane = pick(warp.ready, lane_order_);
   warp.ready &= ~(1u << lane);
   const unsigned linear = warp_ * 32 + lane;
-  const uint3& block = state.block_dim;
-  state.lane = lane;
+  const uint3& block = state_->block_dim;
+  state_->lane = lane;
   if (linear < block.x) {
-    state.thread = {linear, 0, 0};
+    state_->thread = {linear, 0, 0};
   } else {
-    state.thread = {linear % block.x, linear / block.x % block.y, linear / block.x / block.y};
+    state_->thread = {linear % block.x, linear / block.x % block.y, linear / block.x / block.y};
   }
   return true;
 }
@@ -214,7 +221,7 @@ bool Scheduler::select() {
 void Scheduler::release_barrier() {
   votes_ = {alive_, yes_};
   at_barrier_ = yes_ = 0;
-  const unsigned warps = (state.block_dim.x * state.block_dim.y * state.block_dim.z + 31) / 32;
+  const unsigned warps = (state_->block_dim.x * state_->block_dim.y * state_->block_dim.z + 31) / 32;
   for (unsigned i = 0; i < warps; i++) {
     Warp& warp = warps_[i];
     warp.ready = warp.at_barrier;
@@ -227,7 +234,7 @@ void Scheduler::release_barrier() {
 void Scheduler::suspend() {
   ThreadFiber* self = current_;
   select();
-  ThreadFiber* next = warps_[warp_].fibers[state.lane];
+  ThreadFiber* next = warps_[warp_].fibers[state_->lane];
   if (next == nullptr) {
     next = take_fiber();
   }
@@ -240,22 +247,22 @@ void Scheduler::suspend() {
 Votes Scheduler::barrier(bool vote, Site site) {
   if (at_barrier_ == 0) {
     barrier_site_ = site;
-  } else if (site.line != barrier_site_.line || strcmp(site.file, barrier_site_.file) != 0) {
+  } else if (!same(site, barrier_site_)) {
     fail(Fault::launch_failed, "divergent barrier: this thread waits at %s:%d, others at %s:%d", site.file, site.line, barrier_site_.file,
          barrier_site_.line);
   }
   at_barrier_++;
   yes_ += vote;
-  warps_[warp_].at_barrier |= 1u << state.lane;
+  warps_[warp_].at_barrier |= 1u << state_->lane;
   suspend();
   return votes_;
 }
 
 // arrive finds the group that this lane joins, or opens one, and refuses what the device leaves undefined.
 void Scheduler::arrive(Warp& warp, unsigned mask, Combine combine, bool aligned, Site site, Group** group) {
-  const unsigned bit = 1u << state.lane;
+  const unsigned bit = 1u << state_->lane;
   if (!(mask & bit)) {
-    fail(Fault::launch_failed, "%s:%d: lane %u is not in its own mask 0x%08x", site.file, site.line, state.lane, mask);
+    fail(Fault::launch_failed, "%s:%d: lane %u is not in its own mask 0x%08x", site.file, site.line, state_->lane, mask);
   }
   if (mask & (warp.exited | ~warp.exists)) {
     fail(Fault::launch_failed, "%s:%d: mask 0x%08x names lanes 0x%08x that have exited or do not exist", site.file, site.line, mask,
@@ -270,7 +277,7 @@ void Scheduler::arrive(Warp& warp, unsigned mask, Combine combine, bool aligned,
       fail(Fault::launch_failed, "%s:%d: mask 0x%08x, while lanes 0x%08x wait at %s:%d with mask 0x%08x", site.file, site.line, mask,
            g.arrived, g.site.file, g.site.line, g.mask);
     }
-    if (g.combine != combine || (aligned && (g.site.line != site.line || strcmp(g.site.file, site.file) != 0))) {
+    if (g.combine != combine || (aligned && !same(g.site, site))) {
       fail(Fault::launch_failed, "lanes of mask 0x%08x diverge: this one is at %s:%d, lanes 0x%08x wait at %s:%d", mask, site.file, site.line,
            g.arrived, g.site.file, g.site.line);
     }
@@ -285,19 +292,19 @@ void Scheduler::collective(unsigned mask, void* record, Combine combine, bool al
   Warp& warp = warps_[warp_];
   Group* group;
   arrive(warp, mask, combine, aligned, site, &group);
-  group->arrived |= 1u << state.lane;
-  warp.records[state.lane] = record;
+  group->arrived |= 1u << state_->lane;
+  warp.records[state_->lane] = record;
   if (group->arrived != mask) {
     suspend();
     return;
   }
   *group = warp.group[--warp.groups];
   combine(warp.records, mask);
-  warp.ready |= mask & ~(1u << state.lane);
+  warp.ready |= mask & ~(1u << state_->lane);
 }
 
 unsigned Scheduler::active_lanes() const {
-  return 1u << state.lane;  // legal, and the least that a program may count on
+  return 1u << state_->lane;  // legal, and the least that a program may count on
 }
 
 void Scheduler::report_deadlock() {
@@ -309,7 +316,7 @@ void Scheduler::report_deadlock() {
     text += line;
   }
   for (int i = 0; i < 32 && text.size() < 600; i++) {
-    const unsigned waiting = static_cast<unsigned>(i) * 32 < state.block_dim.x * state.block_dim.y * state.block_dim.z;
+    const unsigned waiting = static_cast<unsigned>(i) * 32 < state_->block_dim.x * state_->block_dim.y * state_->block_dim.z;
     for (int j = 0; waiting && j < warps_[i].groups; j++) {
       const Group& g = warps_[i].group[j];
       snprintf(line, sizeof line, "lanes 0x%08x of warp %d wait at %s:%d for lanes 0x%08x; ", g.arrived, i, g.site.file,

@@ -101,6 +101,7 @@ class Scheduler {
   static void body();
   void thread_exits();
   bool select();
+  void choose_warp();
   void release_barrier();
   void suspend();
   ThreadFiber* take_fiber();
@@ -108,13 +109,14 @@ class Scheduler {
   [[noreturn]] void report_deadlock();
 
   const Launch* launch_ = nullptr;
+  State* state_ = nullptr;  // of the OS thread
   Random random_;
   Fiber thread_;  // the OS thread's own stack
   std::vector<std::unique_ptr<ThreadFiber>> fibers_;
   std::vector<ThreadFiber*> idle_;
   ThreadFiber* current_ = nullptr;
   Warp warps_[32];
-  unsigned warp_ = 0, ready_warps_ = 0;
+  unsigned warp_ = 0, ready_warps_ = 0, lane_order_ = 0;
   int alive_ = 0, at_barrier_ = 0;
   Site barrier_site_ = {};
   int yes_ = 0;
