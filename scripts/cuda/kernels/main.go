@@ -32,7 +32,7 @@ func main() {
 	}
 	folder := filepath.Join(root, "cuda", "kernels")
 	if len(os.Args) < 2 {
-		log.Fatal("say signatures, stale or record NAME...")
+		log.Fatal("say signatures, stale or record NAME")
 	}
 	switch os.Args[1] {
 	case "signatures":
@@ -42,7 +42,7 @@ func main() {
 	case "record":
 		err = record(folder, os.Args[2:])
 	default:
-		err = fmt.Errorf("no command %s: say signatures, stale or record NAME...", os.Args[1])
+		err = fmt.Errorf("there is no %s; say signatures, stale or record NAME", os.Args[1])
 	}
 	if err != nil {
 		log.Fatal(err)
