@@ -177,6 +177,8 @@ func (p Product) complete() (Product, error) {
 		}
 	}
 	switch {
+	case int(p.Epilogue) >= len(epilogueNames):
+		return p, fmt.Errorf("cuda: product %v: there is no such epilogue", p)
 	case p.AB > BFloat16 || p.D > BFloat16 || p.AB == Float32 && p.D != Float32:
 		return p, fmt.Errorf("cuda: product %v: cuBLASLt has no such types", p)
 	case p.TF32 && p.AB != Float32:

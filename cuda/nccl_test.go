@@ -207,40 +207,46 @@ func TestCollectiveRefuses(t *testing.T) {
 }
 
 // peerVariable gives the name of the communicator to the process that is rank 1
-// of TestProcesses.
+// of a test of two processes.
 const peerVariable = "GOTRAIN_TEST_NCCL_PEER"
 
-// TestProcesses adds up over two processes, the second of which is this test
-// again.
-func TestProcesses(t *testing.T) {
+// peer runs a test again, in a process of its own, as rank 1. It returns 0 and
+// the name of the communicator to the one process, 1 and the name to the other.
+func peer(t *testing.T) (rank int, id [128]byte) {
+	t.Helper()
 	if infos, err := Devices(); err != nil || len(infos) < 2 {
 		t.Skipf("needs two devices: %v", err)
 	}
-	var id [128]byte
-	rank := 0
 	if name := os.Getenv(peerVariable); name != "" {
-		rank = 1
 		if _, err := hex.Decode(id[:], []byte(name)); err != nil {
 			t.Fatal(err)
 		}
-	} else {
-		var err error
-		if id, err = UniqueID(); err != nil {
-			t.Fatal(err)
-		}
-		peer := exec.Command(os.Args[0], "-test.run=^TestProcesses$", "-test.count=1")
-		peer.Env = append(os.Environ(), peerVariable+"="+hex.EncodeToString(id[:]))
-		var output strings.Builder
-		peer.Stdout, peer.Stderr = &output, &output
-		if err := peer.Start(); err != nil {
-			t.Fatal(err)
-		}
-		defer func() {
-			if err := peer.Wait(); err != nil {
-				t.Errorf("rank 1: %v\n%s", err, &output)
-			}
-		}()
+		return 1, id
 	}
+	id, err := UniqueID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1")
+	c.Env = append(os.Environ(), peerVariable+"="+hex.EncodeToString(id[:]))
+	var output strings.Builder
+	c.Stdout, c.Stderr = &output, &output
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() { ended <- c.Wait() }()
+	t.Cleanup(func() {
+		if err := <-ended; err != nil {
+			t.Errorf("rank 1: %v\n%s", err, &output)
+		}
+	})
+	return 0, id
+}
+
+// join makes the rank of a communicator of two on the device of the same number.
+func join(t *testing.T, id [128]byte, rank int) member {
+	t.Helper()
 	d := openDevice(t, rank)
 	s, err := d.NewStream()
 	if err != nil {
@@ -250,11 +256,40 @@ func TestProcesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := put(t, s, Float32, []float32{float32(rank + 1)})
+	t.Cleanup(func() {
+		check(t, comm.Close())
+		check(t, s.Close())
+	})
+	return member{comm, s}
+}
+
+// TestProcesses adds up over two processes.
+func TestProcesses(t *testing.T) {
+	rank, id := peer(t)
+	m := join(t, id, rank)
+	p := put(t, m.stream, Float32, []float32{float32(rank + 1)})
 	for range 3 {
-		check(t, comm.AllReduce(s, p, p, 1, Float32, Sum))
+		check(t, m.comm.AllReduce(m.stream, p, p, 1, Float32, Sum))
 	}
-	compare(t, "p", get(t, s, Float32, p, 1), []float32{12}, 0)
-	check(t, comm.Close())
-	check(t, s.Close())
+	compare(t, "p", get(t, m.stream, Float32, p, 1), []float32{12}, 0)
+}
+
+// TestProcessEnds tells a rank that waits that the other's process has ended. On
+// GPUs the time until then is NCCL's.
+func TestProcessEnds(t *testing.T) {
+	rank, id := peer(t)
+	m := join(t, id, rank)
+	if !strings.Contains(m.stream.device.Info().Name, "imulator") {
+		t.Skip("only the simulator tells at once")
+	}
+	if rank == 1 {
+		os.Exit(0)
+	}
+	p := put(t, m.stream, Float32, []float32{1})
+	check(t, m.comm.AllReduce(m.stream, p, p, 1, Float32, Sum))
+	check(t, m.stream.Synchronize())
+	var e *Error
+	if err := m.comm.Err(); !errors.As(err, &e) || e.Name != "ncclRemoteError" {
+		t.Errorf("after the end of the other rank: %v", err)
+	}
 }

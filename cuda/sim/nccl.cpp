@@ -95,14 +95,13 @@ class Operation {
     comm_->active = this;
     while (done_ < call_.count) {
       if (comm_->closed) return finish();
-      if (m.aborted()) return fail(ncclRemoteError);
       if (!posted_) {
-        if (!m.may_write()) return false;
+        if (!m.may_write()) return m.aborted() && fail(ncclRemoteError);
         write();
         m.post(call_);
         posted_ = true;
       }
-      if (!m.all_posted()) return false;
+      if (!m.all_posted()) return m.aborted() && fail(ncclRemoteError);
       for (int r = 0; r < m.size(); r++) {
         if (m.call_of(r) == call_) continue;
         cudasimComplain("NCCL: ranks %d and %d are in different collectives", m.rank(), r);

@@ -1,6 +1,8 @@
 #include "nccl_shared.h"
 
+#include <cerrno>
 #include <climits>
+#include <csignal>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
@@ -16,8 +18,8 @@ struct Meeting::Shared {
   std::atomic<uint32_t> generation;  // counts changes; a futex
   std::atomic<uint32_t> size, attached, aborted;
   struct alignas(64) Rank {
-    std::atomic<uint32_t> present;
-    int64_t process;
+    std::atomic<uint32_t> taken, here;
+    std::atomic<pid_t> process;
     const void* device;
     std::atomic<uint64_t> posted, read;  // rounds
     Call call;                           // of the round posted
@@ -56,9 +58,10 @@ Met Meeting::meet(const std::string& name, int rank, int size, const void* devic
   uint32_t unset = 0;
   if (!shared_->size.compare_exchange_strong(unset, size) && unset != uint32_t(size)) return Met::wrong_size;
   Shared::Rank& mine = shared_->ranks[rank];
-  if (mine.present.exchange(1)) return Met::taken;
+  if (mine.taken.exchange(1)) return Met::taken;
   mine.process = getpid();
   mine.device = device;
+  mine.here = 1;
   if (shared_->attached.fetch_add(1) + 1 == uint32_t(size)) shm_unlink(name.c_str());
   changed();
   for (;;) {
@@ -66,6 +69,7 @@ Met Meeting::meet(const std::string& name, int rank, int size, const void* devic
     if (aborted()) return Met::aborted;
     if (shared_->attached == uint32_t(size)) break;
     wait_while(&shared_->generation, generation);
+    look_for_dead();
   }
   for (int r = 0; r < size; r++) {
     const Shared::Rank& other = shared_->ranks[r];
@@ -77,6 +81,7 @@ Met Meeting::meet(const std::string& name, int rank, int size, const void* devic
 
 void Meeting::leave() {
   leaving_ = true;
+  shared_->ranks[rank_].here = 0;
   if (!watcher_.joinable()) return;
   changed();
   watcher_.join();
@@ -93,6 +98,15 @@ void Meeting::watch(uint32_t seen) {
     uint32_t now = shared_->generation;
     if (now != seen) cudasimNotify();
     seen = now;
+    look_for_dead();
+  }
+}
+
+void Meeting::look_for_dead() {
+  if (aborted()) return;
+  for (int r = 0; r < size_; r++) {
+    const Shared::Rank& other = shared_->ranks[r];
+    if (other.here && kill(other.process, 0) != 0 && errno == ESRCH) return abort();
   }
 }
 

@@ -42,7 +42,8 @@ class Meeting {
   int rank() const { return rank_; }
   int size() const { return size_; }
 
-  // Wakes all ranks for good; their operations end without a result.
+  // Tells all ranks that no more can be had of one; operations that wait end without a result. A process that ends
+  // before its ranks have left does so, too.
   void abort();
   bool aborted() const;
 
@@ -58,6 +59,7 @@ class Meeting {
   struct Shared;
 
   void changed();
+  void look_for_dead();
   void watch(uint32_t seen);
 
   Shared* shared_ = nullptr;
