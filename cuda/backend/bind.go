@@ -54,15 +54,14 @@ var binders = [ir.NumKinds]func(c *call) func(){
 	ir.Concat:        bindConcat,
 	ir.ReduceSum:     bindReduceSum,
 	ir.Broadcast:     bindBroadcast,
-	ir.Cast:          bindCast,
 
 	ir.GradNorm: bindGradNorm,
 	ir.Muon:     bindMuon,
 }
 
-// groupBinders is the table of the kinds that update many parameters in one
-// launch.
+// groupBinders is the table of the kinds that do many tensors in one launch.
 var groupBinders = [ir.NumKinds]func(calls []*call) func(){
+	ir.Cast:  bindCast,
 	ir.AdamW: bindAdamW,
 	ir.SGD:   bindSGD,
 	ir.Lion:  bindLion,
