@@ -209,3 +209,44 @@ func TestCUDASample(t *testing.T) {
 		t.Errorf("the device continues with %q, the CPU with %q", got, want)
 	}
 }
+
+// TestCUDAMemory holds the plan's memory to what the device gives: all that is
+// allocated beyond the driver's own.
+func TestCUDAMemory(t *testing.T) {
+	dir := t.TempDir()
+	config := writeConfig(t, dir)
+	for _, precision := range []string{"float32", "bfloat16"} {
+		args := []string{"plan", "--config", config, "--device", "cuda", "--set", "precision=" + precision, "--set", "model.width=128", "--set", "train.batch=16"}
+		var r planReport
+		mustJSON(t, &r, args...)
+		cfg, err := train.LoadConfig(config, []string{"precision=" + precision, "model.width=128", "train.batch=16"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Model.Vocab = r.Vocab
+		model, err := zoo.New(cfg.Model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := findDevice("cuda", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := d.used()
+		b, err := d.open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := train.NewEngine(cfg, model, b); err != nil {
+			t.Fatal(err)
+		}
+		planned, taken := r.Memory.Total-r.Memory.Driver, d.used()-before
+		t.Logf("%s: %d bytes planned, %d taken", precision, planned, taken)
+		if diff := math.Abs(float64(taken-planned)) / float64(planned); !(diff <= 0.05) {
+			t.Errorf("%s: the plan has %d bytes, the device gave %d", precision, planned, taken)
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
