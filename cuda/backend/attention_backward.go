@@ -8,18 +8,17 @@ import (
 	"gotrain/cuda"
 )
 
-// bindAttentionBackward computes Σ dy·y of all queries, then dk and dv by tiles
+// bindAttentionBackward prepares the log-sum-exp and Σ dy·y of all queries, then dk and dv by tiles
 // of keys and dq by tiles of queries.
 func bindAttentionBackward(c *call) func() {
 	a := c.attention()
-	rows := c.In[0].Shape[0] * c.Heads
-	delta := c.scratch() + cuda.Ptr(scratchAttention(c.Instr))
-	a.do(c.launchElem("attention_backward_delta", cuda.Dim{X: divideUp(rows, 32), Y: 1, Z: 1}, elementBlock, 0,
-		c.in(5), c.in(7), delta, int32(a.queries), int32(c.Heads), int32(c.HeadDim), int32(rows)))
+	rows, stats := a.statsRows(), c.scratch()+cuda.Ptr(scratchAttention(c.Instr))
+	a.do(c.launchElem("attention_backward_stats", cuda.Dim{X: divideUp(rows, 32), Y: 1, Z: 1}, elementBlock, 0,
+		c.in(5), c.in(7), c.in(6), stats, int32(a.queries), int32(c.Heads), int32(c.HeadDim), int32(rows)))
 
 	q, k, v := a.qkv(c.in)
 	dq, dk, dv := a.qkv(c.out)
-	inputs := []any{q, k, v, c.in(7), c.in(6), delta, a.qSegments, a.kSegments, a.qBounds, a.kBounds}
+	inputs := []any{q, k, v, c.in(7), stats, a.qSegments, a.kSegments, a.qBounds, a.kBounds}
 	toKeys := append(inputs[:len(inputs):len(inputs)], dk, dv)
 	toQueries := append(inputs[:len(inputs):len(inputs)], dq)
 	if !a.tensorCores() {
@@ -31,9 +30,9 @@ func bindAttentionBackward(c *call) func() {
 	const tile = 128
 	warps, columns := gradientTiles(c.HeadDim)
 	a.start(fmt.Sprintf("attention_backward_keys_d%d_bf16", c.HeadDim), a.overKeys(tile), 32*warps,
-		2*c.HeadDim*(2*tile+4*64)+4*4*64, false, toKeys...)
+		2*c.HeadDim*(2*tile+4*64)+8*2*64, false, toKeys...)
 	a.start(fmt.Sprintf("attention_backward_queries_d%d_bf16", c.HeadDim), a.overQueries(tile), 128,
-		2*c.HeadDim*(2*tile+4*columns), false, toQueries...)
+		2*c.HeadDim*(2*tile+4*columns)+8*2*64, false, toQueries...)
 	return sequence(a.steps...)
 }
 

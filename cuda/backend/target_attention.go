@@ -76,14 +76,23 @@ func (a attentionShape) boundsBytes() (queries, keys int64) {
 	return queries, keys
 }
 
+// scratchAttention holds the bounds, rounded up to the 16 bytes that kernels
+// copy at a time.
 func scratchAttention(in *ir.Instr) int64 {
 	queries, keys := attentionOf(in).boundsBytes()
-	return queries + keys
+	return (queries + keys + 15) / 16 * 16
 }
 
-// scratchAttentionBackward holds the bounds, then Σ dy·y of each query and head.
+// statsRows is the number of queries of all heads, those of a sequence rounded
+// up to tiles.
+func (a attentionShape) statsRows() int {
+	return a.batch * a.instr.Heads * divideUp(a.queries, boundsTokens) * boundsTokens
+}
+
+// scratchAttentionBackward holds the bounds, then two floats, the log-sum-exp
+// and Σ dy·y, for each query and head.
 func scratchAttentionBackward(in *ir.Instr) int64 {
-	return scratchAttention(in) + int64(4*in.In[0].Shape[0]*in.Heads)
+	return scratchAttention(in) + int64(8*attentionOf(in).statsRows())
 }
 
 // cachedBlocks is the number of blocks that share the keys of one head of one

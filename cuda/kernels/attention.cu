@@ -25,14 +25,11 @@ __device__ void flash(const bf16* q, const bf16* k, const bf16* v, const int* qs
   DYNAMIC_SHARED(bf16, queries);
   bf16* ring = queries + kRows * D;
 
-  Work work(units, section, cdiv(T, kRows), true);
-  int sequence = work.unit / heads, head = work.unit % heads, kv_head = head / (heads / kv_heads);
-  int row0 = work.tile * kRows;
-  Band band{lo, hi, S};
-  Segments row_segments(qsegments, qbounds, sequence, T), col_segments(ksegments, kbounds, sequence, S);
-  Walk<kCols> walk(band, row_segments, col_segments, row0, min(row0 + kRows, T) - 1);
-  q += ((size_t)sequence * T + row0) * ldq + head * D;
-  size_t keys = (size_t)sequence * S * ldkv + kv_head * D;
+  __shared__ Place place;
+  Segments row_segments{qsegments, qbounds, T}, col_segments{ksegments, kbounds, S};
+  Walk<kRows, kCols> walk{{lo, hi, S}, row_segments, col_segments, place};
+  if (threadIdx.x == 0) place = attention::place(row_segments, kRows, heads, kv_heads, units, section, true);
+  __syncthreads();
 
   int warp_row = threadIdx.x / 32 * 16 * M, g = (threadIdx.x & 31) >> 2, t = threadIdx.x & 3;
   float out[M][D / 8][4], top[M][2], sum[M][2];
@@ -43,18 +40,20 @@ __device__ void flash(const bf16* q, const bf16* k, const bf16* v, const int* qs
     sum[m][0] = sum[m][1] = 0;
   }
   auto load = [&](int slot, const bf16* source, int tile) {
-    if (tile < walk.end) {
-      load_tile<D, kCols, kThreads>(ring + slot * kCols * D, source + keys + (size_t)tile * kCols * ldkv, ldkv,
+    if (tile < walk.end()) {
+      size_t token = place.sequence * S + tile * kCols;
+      load_tile<D, kCols, kThreads>(ring + slot * kCols * D, source + token * ldkv + place.col_head * D, ldkv,
                                     S - tile * kCols);
     }
     cp_async_commit();
   };
 
   int tile = walk.first(), slot = 0;
-  load_tile<D, kRows, kThreads>(queries, q, ldq, T - row0);
+  size_t first = place.sequence * T + place.row;
+  load_tile<D, kRows, kThreads>(queries, q + first * ldq + place.row_head * D, ldq, T - place.row);
   load(0, k, tile);
   load(1, v, tile);
-  while (tile < walk.end) {
+  while (tile < walk.end()) {
     int following = walk.next(tile + 1);
     int key_slot = slot, value_slot = slot == 2 ? 0 : slot + 1, free_slot = slot == 0 ? 2 : slot - 1;
     cp_async_wait<1>();
@@ -65,21 +64,7 @@ __device__ void flash(const bf16* q, const bf16* k, const bf16* v, const int* qs
     unsigned p[M][N / 2][4];  // probabilities
     clear(s);
     multiply_rows<D>(s, queries, warp_row, ring + key_slot * kCols * D, 0);
-    if (!walk.whole(tile)) {
-#pragma unroll
-      for (int m = 0; m < M; m++) {
-#pragma unroll
-        for (int h = 0; h < 2; h++) {
-          Row row(band, row_segments, row0 + warp_row + 16 * m + 8 * h + g, T);
-#pragma unroll
-          for (int n = 0; n < N; n++) {
-            int column = tile * kCols + 8 * n + 2 * t;
-            if (!row.sees(column, col_segments)) s[m][n][2 * h] = -INFINITY;
-            if (!row.sees(column + 1, col_segments)) s[m][n][2 * h + 1] = -INFINITY;
-          }
-        }
-      }
-    }
+    if (!walk.whole(tile)) hide(s, -INFINITY, walk, warp_row, tile * kCols);
 #pragma unroll
     for (int m = 0; m < M; m++) {
 #pragma unroll
@@ -115,7 +100,6 @@ __device__ void flash(const bf16* q, const bf16* k, const bf16* v, const int* qs
 
   cp_async_wait<0>();
   __syncthreads();  // without any key the queries were never waited for
-  int unit = opaque(work.unit);
   float inverse[M][2];
 #pragma unroll
   for (int m = 0; m < M; m++) {
@@ -123,12 +107,12 @@ __device__ void flash(const bf16* q, const bf16* k, const bf16* v, const int* qs
     for (int h = 0; h < 2; h++) {
       float total = quad_sum(sum[m][h]);
       inverse[m][h] = total > 0 ? 1 / total : 0;
-      int row = row0 + warp_row + 16 * m + 8 * h + g;
-      if (t == 0 && row < T) lse[(size_t)unit * T + row] = top[m][h] * scale * kLn2 + logf(total);
+      int row = place.row + warp_row + 16 * m + 8 * h + g;
+      if (t == 0 && row < T) lse[place.unit * T + row] = top[m][h] * scale * kLn2 + logf(total);
     }
   }
-  y += ((size_t)(unit / heads) * T + row0) * heads * D + unit % heads * D;
-  store_rows<D>(y, heads * D, T - row0, out, inverse, queries, warp_row);
+  first = place.sequence * T + place.row;
+  store_rows<D>(y + (first * heads + place.row_head) * D, heads * D, T - place.row, out, inverse, queries, warp_row);
 }
 
 #define ARGUMENTS                                                                                                     \

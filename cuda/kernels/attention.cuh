@@ -36,53 +36,78 @@ struct alignas(8) Bounds {
   __device__ bool same(Bounds b) const { return min == max && b.min == b.max && min == b.min; }
 };
 
-// Segments of the tokens of one sequence; without a document mask ids is null. Offsets beside the kernel's arguments
-// need fewer registers than pointers.
+// opaque returns x without the compiler's knowing, so that what is derived from it is computed again at every use of a
+// loop instead of held in registers, of which the accumulators need all.
+__device__ inline int opaque(int x) {
+#ifdef __CUDA_ARCH__
+  asm volatile("" : "+r"(x));
+#endif
+  return x;
+}
+
+// Segments of all tokens; without a document mask ids is null.
 struct Segments {
   const int* ids;        // (B, tokens)
   const Bounds* bounds;  // (B, tokens / kBoundsTokens rounded up)
-  int first, first_bounds;
+  int tokens;
 
-  __device__ Segments(const int* ids, const Bounds* bounds, int sequence, int tokens)
-      : ids(ids), bounds(bounds), first(sequence * tokens), first_bounds(sequence * cdiv(tokens, kBoundsTokens)) {}
-
-  __device__ int id(int token) const { return ids[first + token]; }
-  __device__ Bounds bounds_of(int token) const { return bounds[first_bounds + token / kBoundsTokens]; }
-
-  // bounds_of returns the bounds of the tokens [begin, end): those of all groups of kBoundsTokens that they touch.
-  __device__ Bounds bounds_of(int begin, int end) const {
-    Bounds all = bounds_of(begin);
-    for (int i = begin + kBoundsTokens - begin % kBoundsTokens; i < end; i += kBoundsTokens) {
-      Bounds b = bounds_of(i);
-      all = {min(all.min, b.min), max(all.max, b.max)};
-    }
-    return all;
+  __device__ int id(int sequence, int token) const { return ids[sequence * tokens + token]; }
+  __device__ Bounds bounds_of(int sequence, int token) const {
+    return bounds[sequence * cdiv(tokens, kBoundsTokens) + token / kBoundsTokens];
   }
 };
 
-// Walk goes over the tiles of COLS columns that one of the rows [row, last] may see. All lanes of a warp take part.
-template <int COLS>
-struct Walk {
-  Segments columns;
-  Bounds rows;                 // of the rows' segments
-  int begin, end;              // the tiles that some row may see
-  int whole_begin, whole_end;  // those that all rows see whole, segments aside
+// Place is what a block works on. The kernels on tensor cores keep it in shared memory, where it needs no registers.
+struct Place {
+  int unit, sequence, row_head;  // unit = sequence·heads of rows + row_head
+  int col_head, col_end;         // the heads of the columns
+  int row;                       // the first of the tile
+  Bounds bounds;                 // of the segments of the tile's rows
+};
 
-  __device__ Walk(Band band, Segments row_segments, Segments col_segments, int row, int last)
-      : columns(col_segments), rows{0, 0}, begin(band.begin(row) / COLS), end(cdiv(band.end(last), COLS)),
-        whole_begin(cdiv(band.begin(last), COLS)), whole_end(band.end(row) / COLS) {
-    if (columns.ids) rows = row_segments.bounds_of(row, last + 1);
+// place returns the place of this block. Rows have row_heads heads of units in all, columns col_heads. Blocks start in
+// the order of their index: the heaviest tiles of one section of units first, so that what a section reads again and
+// again stays in the L2 cache and the last blocks are short.
+__device__ inline Place place(Segments rows, int tile_rows, int row_heads, int col_heads, int units, int section,
+                              bool heavy_last) {
+  int tiles = cdiv(rows.tokens, tile_rows), begin = blockIdx.x / (section * tiles) * section;
+  int at = blockIdx.x - begin * tiles, width = min(section, units - begin), tile = at / width;
+  Place p;
+  p.unit = begin + at % width;
+  p.sequence = p.unit / row_heads;
+  p.row_head = p.unit % row_heads;
+  p.col_head = row_heads < col_heads ? p.row_head * (col_heads / row_heads) : p.row_head / (row_heads / col_heads);
+  p.col_end = p.col_head + max(1, col_heads / row_heads);
+  p.row = (heavy_last ? tiles - 1 - tile : tile) * tile_rows;
+  p.bounds = {0, 0};
+  if (!rows.ids) return p;
+  p.bounds = rows.bounds_of(p.sequence, p.row);
+  for (int i = kBoundsTokens; i < tile_rows && p.row + i < rows.tokens; i += kBoundsTokens) {
+    Bounds b = rows.bounds_of(p.sequence, p.row + i);
+    p.bounds = {min(p.bounds.min, b.min), max(p.bounds.max, b.max)};
   }
+  return p;
+}
 
-  __device__ int first() const { return next(begin); }
+// Walk goes over the tiles of COLS columns that one of the ROWS rows of a place may see. All lanes of a warp take part.
+template <int ROWS, int COLS>
+struct Walk {
+  Band band;
+  Segments rows, columns;
+  const Place& place;
 
-  // next returns the first visible tile from tile on, end or more when there is none.
+  __device__ int last_row() const { return min(place.row + ROWS, rows.tokens) - 1; }
+  __device__ int end() const { return cdiv(band.end(last_row()), COLS); }
+  __device__ int first() const { return next(band.begin(place.row) / COLS); }
+
+  // next returns the first visible tile from tile on, end() or more when there is none.
   __device__ int next(int tile) const {
     if (!columns.ids) return tile;
+    int end = this->end();
     for (; tile < end; tile += 32) {
       int mine = tile + (threadIdx.x & 31);
-      bool meets = mine < end && rows.meets(columns.bounds_of(mine * COLS));
-      unsigned visible = __ballot_sync(~0u, meets);
+      bool meets = mine < end && place.bounds.meets(columns.bounds_of(place.sequence, mine * COLS));
+      unsigned visible = __ballot_sync(FULL_WARP, meets);
       if (visible) return tile + __ffs(visible) - 1;
     }
     return end;
@@ -90,40 +115,43 @@ struct Walk {
 
   // whole says that all rows see all columns of the tile.
   __device__ bool whole(int tile) const {
-    return whole_begin <= tile && tile < whole_end && (!columns.ids || rows.same(columns.bounds_of(tile * COLS)));
+    int begin = tile * COLS;
+    return band.begin(last_row()) <= begin && begin + COLS <= band.end(place.row) &&
+           (!columns.ids || place.bounds.same(columns.bounds_of(place.sequence, begin)));
   }
 };
 
-// Row holds what decides which columns one row sees.
+// Row is a row of a tile that not all see whole.
 struct Row {
-  int begin, end, segment;
+  int at, segment;
 
   __device__ Row() {}
-  __device__ Row(Band band, Segments segments, int row, int rows)
-      : begin(band.begin(row)), end(band.end(row)), segment(0) {
+  __device__ Row(Segments segments, int sequence, int row) : at(row), segment(0) {
     if (!segments.ids) return;
-    segment = row < rows ? segments.id(row) : -1;
-    if (segment < 0) end = 0;  // padding sees nothing
-  }
-
-  __device__ bool sees(int column, Segments columns) const {
-    return begin <= column && column < end && (!columns.ids || columns.id(column) == segment);
+    segment = row < segments.tokens ? segments.id(sequence, row) : -1;
+    if (segment < 0) at = -(1 << 30);  // padding: no column is in the band of this row
   }
 };
 
-// Work is the tile of rows and the unit (a head of a sequence) of a block. Blocks start in the order of their index:
-// the heaviest tiles of one section of units first, so that the keys and values of a section stay in the L2 cache and
-// the last blocks are short.
-struct Work {
-  int unit, tile;
+// Column is a column of such a tile.
+struct Column {
+  int at, segment;
+  bool exists;
 
-  __device__ Work(int units, int section, int tiles, bool heavy_last) {
-    int begin = blockIdx.x / (section * tiles) * section;
-    int at = blockIdx.x - begin * tiles;
-    int width = min(section, units - begin);
-    unit = begin + at % width;
-    tile = heavy_last ? tiles - 1 - at / width : at / width;
+  __device__ Column(Band band, Segments segments, int sequence, int column)
+      : at(column), segment(0), exists(column < band.columns) {
+    if (segments.ids && exists) segment = segments.id(sequence, column);
   }
+
+  __device__ bool seen_by(Row row, Band band) const {
+    return (unsigned)(at - row.at - band.lo) < (unsigned)(band.hi - band.lo) && segment == row.segment && exists;
+  }
+};
+
+// Stats are what the backward pass must know of kBoundsTokens queries of a head: the log-sum-exp in units of log 2, and
+// Σ dy·y. Queries beyond the last have (+∞, 0), which makes their probabilities 0.
+struct alignas(16) Stats {
+  float lse[kBoundsTokens], delta[kBoundsTokens];
 };
 
 }  // namespace attention

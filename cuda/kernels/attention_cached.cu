@@ -55,15 +55,15 @@ __device__ inline float4 load4(const float* row, int d, int hd, bool vectors) {
   return make_float4(row[d], d + 1 < hd ? row[d + 1] : 0, d + 2 < hd ? row[d + 2] : 0, d + 3 < hd ? row[d + 3] : 0);
 }
 
-// Stats of a block's scores, in units of log 2.
-struct alignas(8) Stats {
+// Partial says what combine must know of a block's scores, in units of log 2.
+struct alignas(8) Partial {
   float top, sum;  // Σ 2^(score - top)
 };
 
 // token: grid (blocks of keys, B·G·⌈share / 8⌉). With one block of keys y is final; with more stats(B·H, blocks) and
 // partial(B·H, blocks, hd) are for combine.
 template <class T>
-__device__ void token(const T* q, const float* kcache, const float* vcache, const int* position, T* y, Stats* stats,
+__device__ void token(const T* q, const float* kcache, const float* vcache, const int* position, T* y, Partial* stats,
                       float* partial, int heads, int kv_heads, int hd, int capacity, int window, float scale) {
   int share = heads / kv_heads, parts = cdiv(share, kHeads), part = blockIdx.y % parts;
   int sequence = blockIdx.y / parts / kv_heads, kv_head = blockIdx.y / parts % kv_heads;
@@ -160,14 +160,14 @@ __device__ void token(const T* q, const float* kcache, const float* vcache, cons
 }
 
 KERNEL(attention_cached_token_f32, 256)
-(const float* q, const float* kcache, const float* vcache, const int* position, float* y, Stats* stats, float* partial,
+(const float* q, const float* kcache, const float* vcache, const int* position, float* y, Partial* stats, float* partial,
  int heads, int kv_heads, int hd, int capacity, int window, float scale) {
   token(q, kcache, vcache, position, y, stats, partial, heads, kv_heads, hd, capacity, window, scale);
 }
 EXPORT(attention_cached_token_f32)
 
 KERNEL(attention_cached_token_bf16, 256)
-(const bf16* q, const float* kcache, const float* vcache, const int* position, bf16* y, Stats* stats, float* partial,
+(const bf16* q, const float* kcache, const float* vcache, const int* position, bf16* y, Partial* stats, float* partial,
  int heads, int kv_heads, int hd, int capacity, int window, float scale) {
   token(q, kcache, vcache, position, y, stats, partial, heads, kv_heads, hd, capacity, window, scale);
 }
@@ -176,7 +176,7 @@ EXPORT(attention_cached_token_bf16)
 // combine: y = Σ 2^(top - largest top)·partial / Σ 2^(top - largest top)·sum over the blocks of keys of a row. Grid:
 // B·H blocks.
 template <class T>
-__device__ void combine(const Stats* stats, const float* partial, const int* position, T* y, int heads, int hd,
+__device__ void combine(const Partial* stats, const float* partial, const int* position, T* y, int heads, int hd,
                         int capacity, int window, int blocks) {
   int row = blockIdx.x, start = position[row / heads];
   if (!valid(start, 1, capacity)) return;
@@ -194,14 +194,14 @@ __device__ void combine(const Stats* stats, const float* partial, const int* pos
 }
 
 KERNEL(attention_cached_combine_f32, 128)
-(const Stats* stats, const float* partial, const int* position, float* y, int heads, int hd, int capacity, int window,
+(const Partial* stats, const float* partial, const int* position, float* y, int heads, int hd, int capacity, int window,
  int blocks) {
   combine(stats, partial, position, y, heads, hd, capacity, window, blocks);
 }
 EXPORT(attention_cached_combine_f32)
 
 KERNEL(attention_cached_combine_bf16, 128)
-(const Stats* stats, const float* partial, const int* position, bf16* y, int heads, int hd, int capacity, int window,
+(const Partial* stats, const float* partial, const int* position, bf16* y, int heads, int hd, int capacity, int window,
  int blocks) {
   combine(stats, partial, position, y, heads, hd, capacity, window, blocks);
 }

@@ -23,9 +23,11 @@ __device__ void general(const T* q, const C* k, const C* v, const int* qsegments
   float* scores = values + kTile * stride;
   float* factors = scores + kTile * kScoreStride;  // of a row's old sums, at last 1 / Σ
 
-  Work work(units, section, cdiv(tokens, kTile), true);
-  int sequence = work.unit / heads, head = work.unit % heads, kv_head = head / (heads / kv_heads);
-  int row0 = work.tile * kTile, length = S;
+  Segments row_segments{qsegments, qbounds, tokens}, col_segments{ksegments, kbounds, S};
+  __shared__ Place place;
+  if (threadIdx.x == 0) place = attention::place(row_segments, kTile, heads, kv_heads, units, section, true);
+  __syncthreads();
+  int length = S, sequence = place.sequence;
   if (position) {
     int at = position[sequence];
     if (at < 0 || at + tokens > S) return;  // reported by the kernel that appends
@@ -34,20 +36,20 @@ __device__ void general(const T* q, const C* k, const C* v, const int* qsegments
     hi += at;
   }
   Band band{lo, hi, length};
-  Segments row_segments(qsegments, qbounds, sequence, tokens), col_segments(ksegments, kbounds, sequence, S);
-  Walk<kTile> walk(band, row_segments, col_segments, row0, min(row0 + kTile, tokens) - 1);
-  q += ((size_t)sequence * tokens + row0) * ldq + head * hd;
-  k += (size_t)sequence * S * ldkv + kv_head * hd;
-  v += (size_t)sequence * S * ldkv + kv_head * hd;
-  load_rows(queries, q, ldq, hd, tokens - row0);
+  Walk<kTile, kTile> walk{band, row_segments, col_segments, place};
+  size_t first = (size_t)sequence * tokens + place.row;
+  q += first * ldq + place.row_head * hd;
+  k += (size_t)sequence * S * ldkv + place.col_head * hd;
+  v += (size_t)sequence * S * ldkv + place.col_head * hd;
+  load_rows(queries, q, ldq, hd, tokens - place.row);
 
   int x = threadIdx.x % 16, row = threadIdx.x / 16;  // of q·kᵀ and P·v: rows row and row + 16
   int own = threadIdx.x / 8, part = threadIdx.x % 8;  // of the softmax: eight threads a row
-  Row sees[2] = {Row(band, row_segments, row0 + row, tokens), Row(band, row_segments, row0 + row + 16, tokens)};
+  Row seer[2] = {Row(row_segments, sequence, place.row + row), Row(row_segments, sequence, place.row + row + 16)};
   float top = -INFINITY, sum = 0;
   Sums out;
   out.clear();
-  for (int tile = walk.first(); tile < walk.end; tile = walk.next(tile + 1)) {
+  for (int tile = walk.first(); tile < walk.end(); tile = walk.next(tile + 1)) {
     int col0 = tile * kTile;
     bool whole = walk.whole(tile);
     __syncthreads();
@@ -60,7 +62,7 @@ __device__ void general(const T* q, const C* k, const C* v, const int* qsegments
     for (int i = 0; i < 2; i++) {
 #pragma unroll
       for (int j = 0; j < 2; j++) {
-        bool visible = whole || sees[i].sees(col0 + x + 16 * j, col_segments);
+        bool visible = whole || Column(band, col_segments, sequence, col0 + x + 16 * j).seen_by(seer[i], band);
         scores[(row + 16 * i) * kScoreStride + x + 16 * j] = visible ? s[i][j] * scale : -INFINITY;
       }
     }
@@ -86,16 +88,16 @@ __device__ void general(const T* q, const C* k, const C* v, const int* qsegments
   __syncthreads();
   if (part == 0) {
     factors[own] = sum > 0 ? 1 / sum : 0;
-    if (lse && row0 + own < tokens) lse[(size_t)work.unit * tokens + row0 + own] = top * kLn2 + logf(sum);
+    if (lse && place.row + own < tokens) lse[(size_t)place.unit * tokens + place.row + own] = top * kLn2 + logf(sum);
   }
   __syncthreads();
   out.scale(factors[row], factors[row + 16]);
-  out.store(y + ((size_t)sequence * tokens + row0) * heads * hd + head * hd, heads * hd, hd, tokens - row0);
+  out.store(y + (first * heads + place.row_head) * hd, heads * hd, hd, tokens - place.row);
 }
 
 #define ARGUMENTS                                                                                                     \
   q, k, v, qsegments, ksegments, qbounds, kbounds, position, y, lse, T, S, heads, kv_heads, hd, ldq, ldkv, units,      \
-      section, lo, hi, scale *kLog2E
+      section, lo, hi, scale * kLog2E
 
 KERNEL(attention_general_f32, 256)
 (const float* q, const float* k, const float* v, const int* qsegments, const int* ksegments, const Bounds* qbounds,

@@ -11,15 +11,12 @@ using namespace attention;
 template <class T>
 struct GeneralSide {
   const T *first, *second;
-  int ld0, ld1, tokens;
-  const int* segments;
-  const Bounds* bounds;
+  int ld0, ld1, heads;
+  Segments segments;
 };
 
 template <class T, bool KEYS>
-__device__ void general_gradient(GeneralSide<T> rows, GeneralSide<T> cols, const float* lse, const float* delta, T* d0,
-                                 T* d1, int ldd, int heads, int kv_heads, int hd, int units, int section, Band band,
-                                 float scale) {
+__device__ void general_gradient(GeneralSide<T> rows, GeneralSide<T> cols, const Stats* stats, T* d0, T* d1, int ldd, int hd, int units, int section, Band band, float scale) {
   int stride = row_stride(hd);
   DYNAMIC_SHARED(float, a0);
   float* a1 = a0 + kTile * stride;
@@ -28,33 +25,32 @@ __device__ void general_gradient(GeneralSide<T> rows, GeneralSide<T> cols, const
   float* p = b1 + kTile * stride;
   float* ds = p + kTile * kScoreStride;
 
-  Work work(units, section, cdiv(rows.tokens, kTile), !KEYS);
-  int row_heads = KEYS ? kv_heads : heads, share = heads / kv_heads, turns = KEYS ? share : 1;
-  int sequence = work.unit / row_heads, row_head = work.unit % row_heads;
-  int first_head = KEYS ? row_head * share : row_head / share, row0 = work.tile * kTile;
-  Segments row_segments(rows.segments, rows.bounds, sequence, rows.tokens);
-  Segments col_segments(cols.segments, cols.bounds, sequence, cols.tokens);
-  Walk<kTile> walk(band, row_segments, col_segments, row0, min(row0 + kTile, rows.tokens) - 1);
-  size_t row_token = (size_t)sequence * rows.tokens + row0, col_token = (size_t)sequence * cols.tokens;
-  load_rows(a0, rows.first + row_token * rows.ld0 + row_head * hd, rows.ld0, hd, rows.tokens - row0);
-  load_rows(a1, rows.second + row_token * rows.ld1 + row_head * hd, rows.ld1, hd, rows.tokens - row0);
+  __shared__ Place place;
+  if (threadIdx.x == 0) {
+    place = attention::place(rows.segments, kTile, rows.heads, cols.heads, units, section, !KEYS);
+  }
+  __syncthreads();
+  Walk<kTile, kTile> walk{band, rows.segments, cols.segments, place};
+  int present = rows.segments.tokens - place.row;
+  size_t first = (size_t)place.sequence * rows.segments.tokens + place.row;
+  load_rows(a0, rows.first + first * rows.ld0 + place.row_head * hd, rows.ld0, hd, present);
+  load_rows(a1, rows.second + first * rows.ld1 + place.row_head * hd, rows.ld1, hd, present);
 
-  int x = threadIdx.x % 16, y = threadIdx.x / 16, queries = KEYS ? cols.tokens : rows.tokens;
-  Row sees[2] = {Row(band, row_segments, row0 + y, rows.tokens), Row(band, row_segments, row0 + y + 16, rows.tokens)};
+  int x = threadIdx.x % 16, y = threadIdx.x / 16, queries = (KEYS ? cols : rows).segments.tokens;
+  Row seer[2] = {Row(rows.segments, place.sequence, place.row + y), Row(rows.segments, place.sequence, place.row + y + 16)};
   Sums sum0, sum1;
   sum0.clear();
   sum1.clear();
-  for (int turn = 0; turn < turns; turn++) {
-    int col_head = first_head + turn;
-    const float* head_lse = lse + ((size_t)sequence * heads + (KEYS ? col_head : row_head)) * queries;
-    const float* head_delta = delta + ((size_t)sequence * heads + (KEYS ? col_head : row_head)) * queries;
-    for (int tile = walk.first(); tile < walk.end; tile = walk.next(tile + 1)) {
-      int col0 = tile * kTile;
-      size_t token = col_token + col0;
+  for (int head = place.col_head; head < place.col_end; head++) {
+    const Stats* of_head = stats + ((size_t)place.sequence * (KEYS ? cols : rows).heads + (KEYS ? head : place.row_head)) *
+                                       cdiv(queries, kBoundsTokens);
+    for (int tile = walk.first(); tile < walk.end(); tile = walk.next(tile + 1)) {
+      int col0 = tile * kTile, valid = cols.segments.tokens - col0;
+      size_t token = (size_t)place.sequence * cols.segments.tokens + col0;
       bool whole = walk.whole(tile);
       __syncthreads();
-      load_rows(b0, cols.first + token * cols.ld0 + col_head * hd, cols.ld0, hd, cols.tokens - col0);
-      load_rows(b1, cols.second + token * cols.ld1 + col_head * hd, cols.ld1, hd, cols.tokens - col0);
+      load_rows(b0, cols.first + token * cols.ld0 + head * hd, cols.ld0, hd, valid);
+      load_rows(b1, cols.second + token * cols.ld1 + head * hd, cols.ld1, hd, valid);
       __syncthreads();
       float s[2][2], dp[2][2];
       dot_rows(s, a0, b0, hd);
@@ -63,11 +59,12 @@ __device__ void general_gradient(GeneralSide<T> rows, GeneralSide<T> cols, const
       for (int i = 0; i < 2; i++) {
 #pragma unroll
         for (int j = 0; j < 2; j++) {
-          int row = y + 16 * i, col = x + 16 * j, query = KEYS ? col0 + col : row0 + row;
+          int row = y + 16 * i, col = x + 16 * j, query = KEYS ? col0 + col : place.row + row;
           float probability = 0, gradient = 0;
-          if (query < queries && (whole || sees[i].sees(col0 + col, col_segments))) {
-            probability = fast_exp2((s[i][j] * scale - head_lse[query]) * kLog2E);
-            gradient = probability * (dp[i][j] - head_delta[query]);
+          if (query < queries && (whole || Column(band, cols.segments, place.sequence, col0 + col).seen_by(seer[i], band))) {
+            const Stats& group = of_head[query / kBoundsTokens];
+            probability = fast_exp2(s[i][j] * scale * kLog2E - group.lse[query % kBoundsTokens]);
+            gradient = probability * (dp[i][j] - group.delta[query % kBoundsTokens]);
           }
           p[row * kScoreStride + col] = probability;
           ds[row * kScoreStride + col] = gradient;
@@ -78,64 +75,64 @@ __device__ void general_gradient(GeneralSide<T> rows, GeneralSide<T> cols, const
       if (KEYS) sum1.add(p, b1, hd);
     }
   }
-  size_t at = row_token * ldd + row_head * hd;
+  size_t at = first * ldd + place.row_head * hd;
   sum0.scale(scale, scale);
-  sum0.store(d0 + at, ldd, hd, rows.tokens - row0);
-  if (KEYS) sum1.store(d1 + at, ldd, hd, rows.tokens - row0);
+  sum0.store(d0 + at, ldd, hd, present);
+  if (KEYS) sum1.store(d1 + at, ldd, hd, present);
 }
 
 template <class T>
-__device__ void general_keys(const T* q, const T* k, const T* v, const T* dy, const float* lse, const float* delta,
+__device__ void general_keys(const T* q, const T* k, const T* v, const T* dy, const Stats* stats,
                              const int* qsegments, const int* ksegments, const Bounds* qbounds, const Bounds* kbounds,
                              T* dk, T* dv, int tokens, int S, int heads, int kv_heads, int hd, int ldq, int ldkv,
                              int units, int section, int lo, int hi, float scale) {
-  GeneralSide<T> keys{k, v, ldkv, ldkv, S, ksegments, kbounds};
-  GeneralSide<T> queries{q, dy, ldq, heads * hd, tokens, qsegments, qbounds};
-  general_gradient<T, true>(keys, queries, lse, delta, dk, dv, ldkv, heads, kv_heads, hd, units, section,
+  GeneralSide<T> keys{k, v, ldkv, ldkv, kv_heads, {ksegments, kbounds, S}};
+  GeneralSide<T> queries{q, dy, ldq, heads * hd, heads, {qsegments, qbounds, tokens}};
+  general_gradient<T, true>(keys, queries, stats, dk, dv, ldkv, hd, units, section,
                             Band{lo, hi, S}.transposed(tokens), scale);
 }
 
 template <class T>
-__device__ void general_queries(const T* q, const T* k, const T* v, const T* dy, const float* lse, const float* delta,
+__device__ void general_queries(const T* q, const T* k, const T* v, const T* dy, const Stats* stats,
                                 const int* qsegments, const int* ksegments, const Bounds* qbounds,
                                 const Bounds* kbounds, T* dq, int tokens, int S, int heads, int kv_heads, int hd,
                                 int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
-  GeneralSide<T> keys{k, v, ldkv, ldkv, S, ksegments, kbounds};
-  GeneralSide<T> queries{q, dy, ldq, heads * hd, tokens, qsegments, qbounds};
-  general_gradient<T, false>(queries, keys, lse, delta, dq, nullptr, ldq, heads, kv_heads, hd, units, section,
+  GeneralSide<T> keys{k, v, ldkv, ldkv, kv_heads, {ksegments, kbounds, S}};
+  GeneralSide<T> queries{q, dy, ldq, heads * hd, heads, {qsegments, qbounds, tokens}};
+  general_gradient<T, false>(queries, keys, stats, dq, nullptr, ldq, hd, units, section,
                              Band{lo, hi, S}, scale);
 }
 
 #define SHAPE T, S, heads, kv_heads, hd, ldq, ldkv, units, section, lo, hi, scale
 
 KERNEL(attention_backward_general_keys_f32, 256)
-(const float* q, const float* k, const float* v, const float* dy, const float* lse, const float* delta,
+(const float* q, const float* k, const float* v, const float* dy, const Stats* stats,
  const int* qsegments, const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, float* dk, float* dv, int T,
  int S, int heads, int kv_heads, int hd, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
-  general_keys(q, k, v, dy, lse, delta, qsegments, ksegments, qbounds, kbounds, dk, dv, SHAPE);
+  general_keys(q, k, v, dy, stats, qsegments, ksegments, qbounds, kbounds, dk, dv, SHAPE);
 }
 EXPORT(attention_backward_general_keys_f32)
 
 KERNEL(attention_backward_general_keys_bf16, 256)
-(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const float* lse, const float* delta,
+(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats,
  const int* qsegments, const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dk, bf16* dv, int T,
  int S, int heads, int kv_heads, int hd, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
-  general_keys(q, k, v, dy, lse, delta, qsegments, ksegments, qbounds, kbounds, dk, dv, SHAPE);
+  general_keys(q, k, v, dy, stats, qsegments, ksegments, qbounds, kbounds, dk, dv, SHAPE);
 }
 EXPORT(attention_backward_general_keys_bf16)
 
 KERNEL(attention_backward_general_queries_f32, 256)
-(const float* q, const float* k, const float* v, const float* dy, const float* lse, const float* delta,
+(const float* q, const float* k, const float* v, const float* dy, const Stats* stats,
  const int* qsegments, const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, float* dq, int T, int S,
  int heads, int kv_heads, int hd, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
-  general_queries(q, k, v, dy, lse, delta, qsegments, ksegments, qbounds, kbounds, dq, SHAPE);
+  general_queries(q, k, v, dy, stats, qsegments, ksegments, qbounds, kbounds, dq, SHAPE);
 }
 EXPORT(attention_backward_general_queries_f32)
 
 KERNEL(attention_backward_general_queries_bf16, 256)
-(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const float* lse, const float* delta,
+(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats,
  const int* qsegments, const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dq, int T, int S,
  int heads, int kv_heads, int hd, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
-  general_queries(q, k, v, dy, lse, delta, qsegments, ksegments, qbounds, kbounds, dq, SHAPE);
+  general_queries(q, k, v, dy, stats, qsegments, ksegments, qbounds, kbounds, dq, SHAPE);
 }
 EXPORT(attention_backward_general_queries_bf16)

@@ -26,15 +26,6 @@ __device__ inline int chunk_after(int at, int c) {
   return D % 64 == 0 ? at ^ c * 8 : (at ^ (c & 3) * 8) + (c & ~3) * 8;
 }
 
-// opaque returns x without the compiler's knowing, so that what is derived from it is computed again at every use of a
-// loop instead of held in registers, of which the accumulators need all.
-__device__ inline int opaque(int x) {
-#ifdef __CUDA_ARCH__
-  asm volatile("" : "+r"(x));
-#endif
-  return x;
-}
-
 // load_tile starts the copy of TOKENS rows; those from valid on become zeros.
 template <int D, int TOKENS, int THREADS>
 __device__ inline void load_tile(bf16* tile, const bf16* source, int ld, int valid) {
@@ -52,9 +43,9 @@ __device__ inline void load_tile(bf16* tile, const bf16* source, int ld, int val
 // multiply_rows: c(16·M, 8·N) += A·Bᵀ over D, the rows of A from a_row and those of B from b_row on.
 template <int D, int M, int N>
 __device__ inline void multiply_rows(float (&c)[M][N][4], const bf16* a, int a_row, const bf16* b, int b_row) {
-  int lane = threadIdx.x & 31;
-  int a_at = opaque(chunk_at<D>(a_row + (lane & 15), lane >> 4));
-  int b_at = opaque(chunk_at<D>(b_row + (lane & 7) + (lane >> 4) * 8, lane >> 3 & 1));
+  int lane = opaque(threadIdx.x) & 31;
+  int a_at = chunk_at<D>(a_row + (lane & 15), lane >> 4);
+  int b_at = chunk_at<D>(b_row + (lane & 7) + (lane >> 4) * 8, lane >> 3 & 1);
 #pragma unroll
   for (int k = 0; k < D / 16; k++) {
     unsigned fa[M][4];
@@ -73,12 +64,37 @@ __device__ inline void multiply_rows(float (&c)[M][N][4], const bf16* a, int a_r
   }
 }
 
+// hide sets the elements of columns from column on that rows from row on of the place's tile do not see.
+template <int M, int N, class Walk>
+__device__ inline void hide(float (&c)[M][N][4], float value, const Walk& walk, int row, int column) {
+  int lane = opaque(threadIdx.x) & 31, g = lane >> 2, t = lane & 3, sequence = walk.place.sequence;
+  row += walk.place.row + g;
+  Row mine[M][2];
+#pragma unroll
+  for (int m = 0; m < M; m++) {
+    mine[m][0] = Row(walk.rows, sequence, row + 16 * m);
+    mine[m][1] = Row(walk.rows, sequence, row + 16 * m + 8);
+  }
+#pragma unroll
+  for (int n = 0; n < N; n++) {
+#pragma unroll
+    for (int e = 0; e < 2; e++) {
+      Column of(walk.band, walk.columns, sequence, column + 8 * n + 2 * t + e);
+#pragma unroll
+      for (int m = 0; m < M; m++) {
+        if (!of.seen_by(mine[m][0], walk.band)) c[m][n][e] = value;
+        if (!of.seen_by(mine[m][1], walk.band)) c[m][n][2 + e] = value;
+      }
+    }
+  }
+}
+
 // multiply_columns: c(16·M, D) += P·B, where P(16·M, 16·N) are rounded accumulators in pairs and the rows of B start at b_row.
 template <int D, int M, int N>
 __device__ inline void multiply_columns(float (&c)[M][D / 8][4], const unsigned (&p)[M][N][4], const bf16* b,
                                         int b_row) {
-  int lane = threadIdx.x & 31;
-  int b_at = opaque(chunk_at<D>(b_row + (lane & 15), lane >> 4));
+  int lane = opaque(threadIdx.x) & 31;
+  int b_at = chunk_at<D>(b_row + (lane & 15), lane >> 4);
 #pragma unroll
   for (int n = 0; n < N; n++) {
 #pragma unroll

@@ -20,6 +20,7 @@ template <class T>
 __device__ inline void load_rows(float* tile, const T* source, int ld, int hd, int valid) {
   int stride = row_stride(hd);
   for (int r = threadIdx.x / 32; r < kTile; r += kThreads / 32) {
+#pragma unroll 2
     for (int d = threadIdx.x % 32; d < stride; d += 32) {
       tile[r * stride + d] = r < valid && d < hd ? to_float(source[(size_t)r * ld + d]) : 0;
     }
@@ -32,6 +33,7 @@ __device__ inline void dot_rows(float (&c)[2][2], const float* a, const float* b
   const float *a0 = a + y * stride, *a1 = a0 + 16 * stride, *b0 = b + x * stride, *b1 = b0 + 16 * stride;
   c[0][0] = c[0][1] = c[1][0] = c[1][1] = 0;
   auto dot = [](float sum, float4 u, float4 v) { return sum + u.x * v.x + u.y * v.y + u.z * v.z + u.w * v.w; };
+#pragma unroll 2
   for (int d = 0; d < hd; d += 4) {
     float4 u0 = *reinterpret_cast<const float4*>(a0 + d), u1 = *reinterpret_cast<const float4*>(a1 + d);
     float4 v0 = *reinterpret_cast<const float4*>(b0 + d), v1 = *reinterpret_cast<const float4*>(b1 + d);
@@ -73,6 +75,7 @@ struct Sums {
       sum.z += f * u.z;
       sum.w += f * u.w;
     };
+#pragma unroll 2
     for (int s = 0; s < kTile; s++) {
       float p0 = p[y * kScoreStride + s], p1 = p[(y + 16) * kScoreStride + s];
 #pragma unroll
