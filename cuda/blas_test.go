@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -234,6 +237,37 @@ func TestLaunchRefuses(t *testing.T) {
 	}
 	check(t, m.Launch(s, x, y, 0, z, bias, aux))
 	check(t, s.Synchronize())
+}
+
+// TestWithoutLibraries runs again where there is a driver and nothing else.
+func TestWithoutLibraries(t *testing.T) {
+	const child = "GOTRAIN_TEST_DRIVER_ONLY"
+	if os.Getenv(child) == "" {
+		dir := t.TempDir()
+		if err := os.Symlink(Libraries()[0].Path, filepath.Join(dir, "libcuda.so.1")); err != nil {
+			t.Fatal(err)
+		}
+		c := exec.Command(os.Args[0], "-test.run=^TestWithoutLibraries$")
+		c.Dir, c.Env = dir, []string{"LD_LIBRARY_PATH=" + dir, "HOME=" + dir, child + "=1"}
+		for _, name := range []string{"LD_PRELOAD", "ASAN_OPTIONS"} { // of a simulator with a sanitizer
+			c.Env = append(c.Env, name+"="+os.Getenv(name))
+		}
+		if output, err := c.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, output)
+		}
+		return
+	}
+	for _, l := range Libraries()[1:] {
+		if l.Path != "" {
+			t.Skipf("this machine has %s", l.Path)
+		}
+	}
+	if _, err := openDevice(t, 0).NewBLAS(0, 0); !errors.Is(err, ErrNoBLAS) {
+		t.Errorf("NewBLAS: %v", err)
+	}
+	if _, err := UniqueID(); !errors.Is(err, ErrNoNCCL) {
+		t.Errorf("UniqueID: %v", err)
+	}
 }
 
 func TestProductFLOPs(t *testing.T) {
