@@ -101,11 +101,19 @@ func (c *checker) bench(ctx context.Context) (string, error) {
 		}
 		b.Machine, b.Steps = r.Machine, append(b.Steps, r.Steps...)
 	}
-	note := fmt.Sprintf("%d kernels, %d steps", len(b.Kernels), len(b.Steps))
-	if len(problems) > 0 {
-		return note + "; " + strings.Join(problems, "; "), errors.New(strings.Join(problems, "; "))
+	return measured(fmt.Sprintf("%d kernels, %d steps", len(b.Kernels), len(b.Steps)), problems)
+}
+
+// measured is the note and the error of a part that measured; the log tells of
+// all problems.
+func measured(note string, problems []string) (string, error) {
+	switch len(problems) {
+	case 0:
+		return note, nil
+	case 1:
+		return note + "; " + problems[0], errors.New(problems[0])
 	}
-	return note, nil
+	return fmt.Sprintf("%s; %d failed, first %s", note, len(problems), problems[0]), errors.New(strings.Join(problems, "; "))
 }
 
 // steps are those that were asked for.
@@ -197,9 +205,5 @@ func (c *checker) torch(ctx context.Context) (string, error) {
 		}
 		measure(torchStepLimit, args...)
 	}
-	note := fmt.Sprintf("%s: %d kernels, %d steps", c.report.Torch.Torch, len(c.report.Torch.Kernels), len(c.report.Torch.Steps))
-	if len(problems) > 0 {
-		return note, errors.New(strings.Join(problems, "; "))
-	}
-	return note, nil
+	return measured(fmt.Sprintf("%s: %d kernels, %d steps", c.report.Torch.Torch, len(c.report.Torch.Kernels), len(c.report.Torch.Steps)), problems)
 }
