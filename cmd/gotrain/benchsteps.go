@@ -54,7 +54,7 @@ type gpuTiming struct {
 	StepS      float64 `json:"step_s"`
 	UsedBytes  int64   `json:"used_bytes"`    // memory of the GPU at the end, other programs included
 	Nodes      int     `json:"graph_nodes"`   // of the graph of a step
-	Idle       float64 `json:"idle_fraction"` // of a step, outside its graph
+	Idle       float64 `json:"idle_fraction"` // of a step, outside its graphs
 }
 
 // stepDevice is the device of one step case. Each case opens it anew, so that
@@ -146,19 +146,17 @@ func (f *benchFlags) timeSteps(s stepCase, d *stepDevice) (stepTiming, error) {
 	rows := cfg.Train.Batch * cfg.Train.Accumulate
 	batch := randomBatch(rows, c.Context, c.Vocab)
 	var times []time.Duration
-	var busy time.Duration // of the device, without the first step
+	var warm time.Duration // in which the first step had the device busy
 	for began := time.Now(); len(times) < 4 || time.Since(began).Seconds() < f.seconds; {
 		start := time.Now()
 		if _, err := engine.Step(batch, len(times), len(times), 0); err != nil {
 			return stepTiming{}, err
 		}
 		times = append(times, time.Since(start))
-		if d.watched != nil && len(times) > 1 {
-			ran, err := d.watched.elapsed()
-			if err != nil {
+		if d.watched != nil && len(times) == 1 {
+			if warm, err = d.watched.busy(); err != nil {
 				return stepTiming{}, err
 			}
-			busy += ran
 		}
 	}
 	median := middle(times).Seconds()
@@ -167,10 +165,14 @@ func (f *benchFlags) timeSteps(s stepCase, d *stepDevice) (stepTiming, error) {
 		StepMS: 1e3 * median, TokensPerS: float64(rows*c.Context) / median, PlannedBytes: planMemory(engine.Programs(), d.device, base).Total}
 	t.GFLOPS = t.TokensPerS * nn.FLOPsPerToken(model, c.Context).Exact / 1e9
 	if d.watched != nil {
+		busy, err := d.watched.busy()
+		if err != nil {
+			return stepTiming{}, err
+		}
 		t.GPU = &gpuTiming{OpenS: d.opened.Sub(d.began).Seconds(), BindS: bound.Sub(d.opened).Seconds(), ParamsS: initialized.Sub(bound).Seconds(),
 			StepS: times[0].Seconds(), UsedBytes: d.used(), Nodes: d.watched.nodes()}
 		t.GPU.FirstStepS = t.GPU.OpenS + t.GPU.BindS + t.GPU.ParamsS + t.GPU.StepS
-		t.GPU.Idle = 1 - busy.Seconds()/sum(times[1:]).Seconds()
+		t.GPU.Idle = 1 - (busy-warm).Seconds()/sum(times[1:]).Seconds()
 	}
 	return t, nil
 }

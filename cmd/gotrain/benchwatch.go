@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -8,13 +9,17 @@ import (
 	"gotrain/cuda/backend"
 )
 
-// watchedBackend is a CUDA back end that measures, on the device, the recorded
-// launches that run on it.
+// watchedBackend is a CUDA back end that adds up, by the device's clock, the time
+// of the recorded launches that run on it one at a time.
 type watchedBackend struct {
 	exec.Backend
 	exec.Grouper
 	recorder exec.Recorder
+	clock    backend.Clock
 	watch    backend.Stopwatch
+	running  bool // the stopwatch holds a time that is not in total
+	total    time.Duration
+	err      error
 }
 
 func watch(b exec.Backend) (*watchedBackend, error) {
@@ -25,7 +30,7 @@ func watch(b exec.Backend) (*watchedBackend, error) {
 		return nil, fmt.Errorf("%s does not measure what it records", b.Name())
 	}
 	watch, err := clock.NewStopwatch()
-	return &watchedBackend{b, grouper, recorder, watch}, err
+	return &watchedBackend{Backend: b, Grouper: grouper, recorder: recorder, clock: clock, watch: watch}, err
 }
 
 // Record is exec.Recorder's.
@@ -35,18 +40,31 @@ func (w *watchedBackend) Record(launches func()) (exec.Launch, error) {
 		return nil, err
 	}
 	return func() {
+		w.collect()
 		w.watch.Start()
 		launch()
 		w.watch.Stop()
+		w.running = true
 	}, nil
 }
 
-// elapsed is the time that the last recorded launch took on the device; the
-// device has been waited for.
-func (w *watchedBackend) elapsed() (time.Duration, error) { return w.watch.Elapsed() }
+// collect waits for the last launch.
+func (w *watchedBackend) collect() {
+	if !w.running {
+		return
+	}
+	w.running = false
+	ran, err := w.watch.Elapsed()
+	w.total += ran
+	w.err = errors.Join(w.err, err)
+}
+
+// busy is the time that the launches so far took on the device.
+func (w *watchedBackend) busy() (time.Duration, error) {
+	w.collect()
+	return w.total, w.err
+}
 
 // nodes is the size of the graph recorded first, which in an engine is that of
-// the training step.
-func (w *watchedBackend) nodes() int {
-	return w.Backend.(backend.Clock).GraphNodes()[0]
-}
+// the training step, with accumulation of its first micro-batch.
+func (w *watchedBackend) nodes() int { return w.clock.GraphNodes()[0] }

@@ -69,7 +69,7 @@ def attention_backend(device, name):
     return sdpa_kernel([BACKENDS[name]]) if device == "cuda" else contextlib.nullcontext()
 
 
-def measure_step(case, attention, device, seconds, compiled):
+def measure_step(case, attention, device, seconds, compiled, began):
     torch.manual_seed(0)
     with torch.device(device):
         model = GPT2(case["layers"], case["heads"], case["width"], case["context"], case["vocab"])
@@ -89,7 +89,7 @@ def measure_step(case, attention, device, seconds, compiled):
     times = []
     with attention_backend(device, attention):
         step()
-        first = time.perf_counter() - START
+        first = time.perf_counter() - began
         for _ in range(3):
             step()
         end = time.perf_counter() + seconds
@@ -108,18 +108,26 @@ def measure_step(case, attention, device, seconds, compiled):
 
 
 def measure_steps(case, attentions, device, seconds, compiled):
-    results = []
+    """Measures with each attention; without torch.compile where that fails, as it does without a C compiler."""
+    results, began = [], START
     for attention in attentions:
-        result = {"name": case["name"], "attention": attention if device == "cuda" else "default"}
-        try:
-            result |= measure_step(case, attention, device, seconds, compiled)
-        except (RuntimeError, torch._dynamo.exc.TorchDynamoException) as e:
-            result["error"] = first_line(e)
-        results.append(result)
-        if device == "cuda":
-            torch._dynamo.reset()
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
+        for mode in ["compiled", "eager"] if compiled else ["eager"]:
+            result = {"name": case["name"], "attention": f"{attention if device == 'cuda' else 'default'}, {mode}"}
+            results.append(result)
+            try:
+                result |= measure_step(case, attention, device, seconds, mode == "compiled", began)
+                break
+            except torch.cuda.OutOfMemoryError as e:
+                result["error"] = first_line(e)
+                break
+            except (RuntimeError, torch._dynamo.exc.TorchDynamoException) as e:
+                result["error"] = first_line(e)
+            finally:
+                began = time.perf_counter()
+                torch._dynamo.reset()
+                if device == "cuda":
+                    torch.cuda.empty_cache()
+                    torch.cuda.reset_peak_memory_stats()
     return results
 
 
@@ -245,15 +253,16 @@ def linear_cross_entropy(s, device):
     def loss(x, w, targets):
         return F.cross_entropy((x @ w.T).float(), targets)
 
-    compiled = torch.compile(loss)
+    def of(f):
+        def make():
+            x = uniform(s["rows"], s["width"], device=device).requires_grad_()
+            w = uniform(s["vocab"], s["width"], device=device).requires_grad_()
+            targets = torch.randint(s["vocab"], (s["rows"],), device=device)
+            return lambda: torch.autograd.grad(f(x, w, targets), (x, w))
 
-    def make():
-        x = uniform(s["rows"], s["width"], device=device).requires_grad_()
-        w = uniform(s["vocab"], s["width"], device=device).requires_grad_()
-        targets = torch.randint(s["vocab"], (s["rows"],), device=device)
-        return lambda: torch.autograd.grad(compiled(x, w, targets), (x, w))
+        return make
 
-    return {"compiled": make}
+    return {"compiled": of(torch.compile(loss)), "eager": of(loss)}
 
 
 def implementations(kernel, device):
