@@ -42,7 +42,7 @@ __device__ __forceinline__ void cast_chunk(const From* x, To* y, long long n) {
 }  // namespace
 
 KERNEL(cast, 256)(const CastSegment* table, int count) {
-  const CastSegment& s = segment_of(table, count);
+  const CastSegment s = segment_of(table, count);
   const long long begin = (blockIdx.x - s.first) * kChunk;
   const long long n = min(kChunk, s.n - begin);
   if (s.to_bf16) {

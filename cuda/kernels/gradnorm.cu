@@ -20,7 +20,7 @@ constexpr int kLanes = 4;  // float32 of a pack
 
 // partial[chunk] = Σ g² over the chunk
 KERNEL(gradnorm_squares, 256)(const GradNormSegment* table, int count, float* partial) {
-  const GradNormSegment& segment = segment_of(table, count);
+  const GradNormSegment segment = segment_of(table, count);
   const long long begin = (blockIdx.x - segment.first) * kChunk;
   const long long n = min(kChunk, segment.n - begin);
   const float* g = segment.g + begin;

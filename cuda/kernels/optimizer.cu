@@ -91,7 +91,7 @@ __device__ __forceinline__ float factor(const OptimizerSegment& s) {
 // g ← clip·g;  m ← m + (1-beta1)·(g-m);  v ← beta2·v + (1-beta2)·g²
 // p ← (1-lr·decay)·p - lr/bc1·m/(√v/√bc2 + eps)   (Loshchilov and Hutter 2019)
 KERNEL(adamw, 256)(const OptimizerSegment* table, int count) {
-  const OptimizerSegment& s = segment_of(table, count);
+  const OptimizerSegment s = segment_of(table, count);
   const float clip = factor(s);
   if (isnan(clip)) {
     return;
@@ -114,7 +114,7 @@ EXPORT(adamw)
 // g ← clip·g + decay·p;  m ← beta1·m + g, g at the first step;  p ← p - lr·(m, or g + beta1·m under nesterov, or g
 // without m)
 KERNEL(sgd, 256)(const OptimizerSegment* table, int count) {
-  const OptimizerSegment& s = segment_of(table, count);
+  const OptimizerSegment s = segment_of(table, count);
   const float clip = factor(s);
   if (isnan(clip)) {
     return;
@@ -137,7 +137,7 @@ EXPORT(sgd)
 
 // g ← clip·g;  p ← (1-lr·decay)·p - lr·sign(beta1·m + (1-beta1)·g);  m ← beta2·m + (1-beta2)·g   (Chen et al. 2023)
 KERNEL(lion, 256)(const OptimizerSegment* table, int count) {
-  const OptimizerSegment& s = segment_of(table, count);
+  const OptimizerSegment s = segment_of(table, count);
   const float clip = factor(s);
   if (isnan(clip)) {
     return;
@@ -157,7 +157,7 @@ EXPORT(lion)
 
 // p ← beta1·p + (1-beta1)·g, p an average of the parameter g
 KERNEL(ema, 256)(const OptimizerSegment* table, int count) {
-  const OptimizerSegment& s = segment_of(table, count);
+  const OptimizerSegment s = segment_of(table, count);
   if (isnan(factor(s))) {
     return;
   }
