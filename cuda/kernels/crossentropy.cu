@@ -4,20 +4,49 @@
 //   dz = scale·(p·(1 + 2ζ·lse) - ε/V - (1-ε)·[i = t]),  p = exp(z - lse),  scale = norm·dloss
 //
 // One kernel serves CrossEntropy, its gradient and, chunk by chunk, LinearCrossEntropy. A group of threads (row.cuh)
-// takes a row: one sweep over it finds the maximum and the sum of exponentials under it (Milakov and Gimelshein 2018)
-// and leaves the row in shared memory, from where a second sweep makes the gradient, in place if dlogits is logits.
-// Shared memory, where a thread reads only what it wrote, holds 98 KB of row and lets two rows of 50,304 bf16 overlap
-// on an H100; registers would hold one. What a wider row has beyond held columns is read anew.
+// takes a row: asynchronous copies bring it into shared memory, half of it while the other half is worked on; one sweep
+// finds the maximum and the sum of exponentials under it (Milakov and Gimelshein 2018), a second one makes the gradient,
+// in place if dlogits is logits. A thread reads only what it has copied itself. Shared memory holds 98 KB of a row, so
+// that on an H100 two rows of 50,304 bf16 overlap; registers would hold one. What a wider row has beyond held columns is
+// read twice.
 // Rows with t < 0 lose nothing and have gradient 0. Rows are stride elements apart; where stride is padded to whole
 // spans, every V takes the 16-byte path.
 // Bound: memory, V·sizeof(T) bytes read and, with a gradient, as many written a row.
 #include <cfloat>
 
+#include "mma.cuh"
 #include "row.cuh"
 
 namespace {
 
-template <class T> struct Classifier {
+// Top is the maximum of the logits that a thread has seen, with sums under it.
+struct Top {
+  float top = -FLT_MAX;
+  float sum = 0;    // of exp(z - top)
+  float total = 0;  // of z
+
+  // add takes a span; columns behind the last class do not count.
+  template <class T, bool VECTOR>
+  __device__ __forceinline__ void add(const Span<T, VECTOR>& span, float (&v)[Pack<T>::size], int classes) {
+    float higher = top;
+#pragma unroll
+    for (int j = 0; j < Pack<T>::size; j++) {
+      const bool counts = span.column(j) < classes;
+      total += counts ? v[j] : 0.f;
+      v[j] = counts ? v[j] : -INFINITY;
+      higher = fmaxf(higher, v[j]);
+    }
+    sum *= __expf(top - higher);
+    top = higher;
+#pragma unroll
+    for (int j = 0; j < Pack<T>::size; j++) {
+      sum += __expf(v[j] - top);
+    }
+  }
+};
+
+template <class T>
+struct Classifier {
   const T* logits;
   const int* targets;
   const float* norm;
@@ -51,7 +80,8 @@ template <class T> struct Classifier {
   }
 
  private:
-  template <bool VECTOR> __device__ __forceinline__ void one_row(int row, int target, T* kept) const {
+  template <bool VECTOR>
+  __device__ __forceinline__ void one_row(int row, int target, T* kept) const {
     constexpr int W = Pack<T>::size;
     const long long at = static_cast<long long>(row) * stride;
     if (target < 0) {
@@ -63,35 +93,14 @@ template <class T> struct Classifier {
     }
     const T* z = logits + at;
     const float hit = to_float(z[target]);  // before the group meets, since its gradient may overwrite it
-    float top = -FLT_MAX;
-    float sum = 0;    // of exp(z - top)
-    float total = 0;  // of z
-    each_span<T, VECTOR>(classes, [&](const Span<T, VECTOR>& span) {
-      float v[W];
-      read_first(z, kept, span, v);
-      float higher = top;
-#pragma unroll
-      for (int j = 0; j < W; j++) {
-        const bool counts = span.column(j) < classes;
-        total += counts ? v[j] : 0.f;
-        v[j] = counts ? v[j] : -INFINITY;
-        higher = fmaxf(higher, v[j]);
-      }
-      sum *= __expf(top - higher);
-      top = higher;
-#pragma unroll
-      for (int j = 0; j < W; j++) {
-        sum += __expf(v[j] - top);
-      }
-    });
-    const float own = top;
-    top = group_max(own);
-    sum = group_sum(sum * __expf(own - top));
+    const Top own = read<VECTOR>(z, kept);
+    const float top = group_max(own.top);
+    const float sum = group_sum(own.sum * __expf(own.top - top));
     const float log_sum = top + logf(sum);
     const float miss = log_sum - hit;
     float loss = (1 - smoothing) * miss + z_loss * log_sum * log_sum;
     if (smoothing != 0) {
-      loss += smoothing * (log_sum - group_sum(total) / classes);
+      loss += smoothing * (log_sum - group_sum(own.total) / classes);
     }
     write(first + row, loss, miss, log_sum);
     if (dlogits == nullptr) {
@@ -102,44 +111,55 @@ template <class T> struct Classifier {
     const float share = scale * (1 + 2 * z_loss * log_sum) / sum;
     const float spread = scale * smoothing / classes;
     const float peak = scale * (1 - smoothing);
-    each_span<T, VECTOR>(classes, [&](const Span<T, VECTOR>& span) {
-      float v[W];
-      read_again(z, kept, span, v);
+    const auto gradient = [=](const T* row) {
+      return [=](const Span<T, VECTOR>& span) {
+        float v[W];
+        span.load(row, v);
 #pragma unroll
-      for (int j = 0; j < W; j++) {
-        v[j] = share * __expf(v[j] - top) - spread - (span.column(j) == target ? peak : 0.f);
-      }
-      span.store(dz, v);
-    });
+        for (int j = 0; j < W; j++) {
+          v[j] = share * __expf(v[j] - top) - spread - (span.column(j) == target ? peak : 0.f);
+        }
+        span.store(dz, v);
+      };
+    };
+    const int in_shared = VECTOR ? held : 0;
+    each_span<T, VECTOR>(0, in_shared, gradient(kept));
+    each_span<T, VECTOR>(in_shared, classes, gradient(z));
   }
 
-  // read_first reads a span of the row and keeps it for read_again.
+  // read takes the row into account and leaves its first held columns in kept.
   template <bool VECTOR>
-  __device__ __forceinline__ void read_first(const T* z, T* kept, const Span<T, VECTOR>& span,
-                                             float (&v)[Pack<T>::size]) const {
+  __device__ __forceinline__ Top read(const T* z, T* kept) const {
+    Top top;
+    const auto add = [&](const T* row) {
+      return [&top, row, this](const Span<T, VECTOR>& span) {
+        float v[Pack<T>::size];
+        span.load(row, v);
+        top.add(span, v, classes);
+      };
+    };
     if constexpr (VECTOR) {
-      const Pack<T> p = Pack<T>::load(z + span.first);
-      if (span.first < held) {
-        p.store(kept + span.first);
-      }
-      p.to_floats(v);
+      const int step = blockDim.x * Pack<T>::size;
+      const int half = min(cdiv(cdiv(held, step), 2) * step, held);  // whole steps, so that threads keep their columns
+      const auto copy = [&](const Span<T, VECTOR>& span) { cp_async16(kept + span.first, z + span.first); };
+      each_span<T, VECTOR>(0, half, copy);
+      cp_async_commit();
+      each_span<T, VECTOR>(half, held, copy);
+      cp_async_commit();
+      cp_async_wait<1>();
+      each_span<T, VECTOR>(0, half, add(kept));
+      cp_async_wait<0>();
+      each_span<T, VECTOR>(half, held, add(kept));
+      each_span<T, VECTOR>(held, classes, add(z));
     } else {
-      span.load(z, v);
+      each_span<T, VECTOR>(0, classes, add(z));
     }
+    return top;
   }
 
   template <bool VECTOR>
-  __device__ __forceinline__ void read_again(const T* z, const T* kept, const Span<T, VECTOR>& span,
-                                             float (&v)[Pack<T>::size]) const {
-    if (VECTOR && span.first < held) {
-      span.load(kept, v);
-    } else {
-      span.load(z, v);
-    }
-  }
-
-  template <bool VECTOR> __device__ __forceinline__ void clear(T* dz) const {
-    each_span<T, VECTOR>(classes, [&](const Span<T, VECTOR>& span) {
+  __device__ __forceinline__ void clear(T* dz) const {
+    each_span<T, VECTOR>(0, classes, [&](const Span<T, VECTOR>& span) {
       const float zeros[Pack<T>::size] = {};
       span.store(dz, zeros);
     });

@@ -6,7 +6,8 @@
 
 namespace {
 
-template <class T, bool VECTOR> __device__ __forceinline__ void copy_span(const float* row, T* y, int cols) {
+template <class T, bool VECTOR>
+__device__ __forceinline__ void copy_span(const float* row, T* y, int cols) {
   const Span<T, VECTOR> span(blockIdx.y * WARP * Pack<T>::size, cols);
   if (!span.empty()) {
     float v[Pack<T>::size];

@@ -41,14 +41,16 @@ __device__ __forceinline__ void add_columns(float* sums, const Span<T, VECTOR>& 
 }
 
 // stored_column returns the column whose sum add_columns keeps in element i.
-template <class T, bool VECTOR> __device__ __forceinline__ int stored_column(int i, int cols) {
+template <class T, bool VECTOR>
+__device__ __forceinline__ int stored_column(int i, int cols) {
   if constexpr (!VECTOR) return i;
   constexpr int W = Pack<T>::size;
   const int packs = cols / W;
   return i / 4 % packs * W + i / 4 / packs * 4 + i % 4;
 }
 
-template <class T> struct NormBackward {
+template <class T>
+struct NormBackward {
   const T* x;
   const float* w;
   const float* mean;
@@ -60,7 +62,8 @@ template <class T> struct NormBackward {
   int rows, cols, block_rows, bias, in_partials;
 
   // run is the kernel; CENTRED tells LayerNorm from RMSNorm.
-  template <bool CENTRED> __device__ void run(float* shared) const {
+  template <bool CENTRED>
+  __device__ void run(float* shared) const {
     if (in_partials != 0) {
       const long long at = static_cast<long long>(blockIdx.x) * (1 + bias) * cols;
       rows_of_block<CENTRED, false>(partials + at);
@@ -75,7 +78,8 @@ template <class T> struct NormBackward {
 
  private:
   // rows_of_block writes the block's rows of dx and leaves the sums of each group in sums (groups, 1 + bias, D).
-  template <bool CENTRED, bool VECTOR> __device__ __forceinline__ void rows_of_block(float* sums) const {
+  template <bool CENTRED, bool VECTOR>
+  __device__ __forceinline__ void rows_of_block(float* sums) const {
     const int size = (1 + bias) * cols;
     const int groups = blockDim.y;
     const int threads = blockDim.x * groups;
@@ -90,7 +94,8 @@ template <class T> struct NormBackward {
     }
   }
 
-  template <bool CENTRED, bool VECTOR> __device__ __forceinline__ void one_row(int row, float* sums) const {
+  template <bool CENTRED, bool VECTOR>
+  __device__ __forceinline__ void one_row(int row, float* sums) const {
     constexpr int W = Pack<T>::size;
     constexpr int K = VECTOR ? kNormHeld : 1;
     const long long at = static_cast<long long>(row) * cols;
@@ -137,7 +142,8 @@ template <class T> struct NormBackward {
   }
 
   // write_partials adds up the groups' sums, in order.
-  template <bool VECTOR> __device__ __forceinline__ void write_partials(const float* sums) const {
+  template <bool VECTOR>
+  __device__ __forceinline__ void write_partials(const float* sums) const {
     __syncthreads();
     const int groups = blockDim.y;
     const int threads = blockDim.x * groups;

@@ -11,11 +11,13 @@
 #include "common.cuh"
 
 // row_vectors tells whether rows of cols elements of T at these addresses can be accessed by VECTOR spans.
-template <class T, class... P> __device__ __forceinline__ bool row_vectors(int cols, const P*... rows) {
+template <class T, class... P>
+__device__ __forceinline__ bool row_vectors(int cols, const P*... rows) {
   return cols % Pack<T>::size == 0 && (aligned16(rows) && ...);
 }
 
-template <class T, bool VECTOR> struct Span {
+template <class T, bool VECTOR>
+struct Span {
   static constexpr int W = Pack<T>::size;
   int first;
   int cols;
@@ -29,7 +31,8 @@ template <class T, bool VECTOR> struct Span {
   __device__ __forceinline__ bool has(int j) const { return VECTOR || column(j) < cols; }
 
   // load reads the span of a row; columns behind the last are 0.
-  template <class U> __device__ __forceinline__ void load(const U* row, float (&v)[W]) const {
+  template <class U>
+  __device__ __forceinline__ void load(const U* row, float (&v)[W]) const {
     if constexpr (VECTOR) {
 #pragma unroll
       for (int j = 0; j < W; j += Pack<U>::size) {
@@ -43,7 +46,8 @@ template <class T, bool VECTOR> struct Span {
     }
   }
 
-  template <class U> __device__ __forceinline__ void store(U* row, const float (&v)[W]) const {
+  template <class U>
+  __device__ __forceinline__ void store(U* row, const float (&v)[W]) const {
     if constexpr (VECTOR) {
 #pragma unroll
       for (int j = 0; j < W; j += Pack<U>::size) {
@@ -62,7 +66,8 @@ template <class T, bool VECTOR> struct Span {
 
 // sweep calls f(k, span) for each span of the thread, k = 0 … K-1 for the first K and -1 for the rest. k is a
 // constant in f, so that what a Held row keeps stays in registers.
-template <class T, bool VECTOR, int K, class F> __device__ __forceinline__ void sweep(int cols, F f) {
+template <class T, bool VECTOR, int K, class F>
+__device__ __forceinline__ void sweep(int cols, F f) {
   const int step = blockDim.x * Span<T, VECTOR>::W;
 #pragma unroll
   for (int k = 0; k < K; k++) {
@@ -77,18 +82,29 @@ template <class T, bool VECTOR, int K, class F> __device__ __forceinline__ void 
   }
 }
 
-// each_span calls f(span) for each span of the thread; the loads of four are in flight together.
-template <class T, bool VECTOR, class F> __device__ __forceinline__ void each_span(int cols, F f) {
+// each_span calls f(span) for each span of the thread among columns begin … end-1, four at a time without a branch
+// between them, so that their loads are in flight together. VECTOR wants begin to be a whole number of spans.
+template <class T, bool VECTOR, class F>
+__device__ __forceinline__ void each_span(int begin, int end, F f) {
+  constexpr int together = 4;
   const int step = blockDim.x * Span<T, VECTOR>::W;
-#pragma unroll 4
-  for (Span<T, VECTOR> span(0, cols); !span.empty(); span.first += step) {
+  Span<T, VECTOR> span(begin, end);
+  while (span.first + (together - 1) * step < end) {
+#pragma unroll
+    for (int i = 0; i < together; i++) {
+      f(span);
+      span.first += step;
+    }
+  }
+  for (; !span.empty(); span.first += step) {
     f(span);
   }
 }
 
 // Held is a row whose first K spans a thread keeps in registers, in the type of memory; the spans behind them, of
 // very wide rows, are read anew at each sweep. A null row reads as zeros.
-template <class T, bool VECTOR, int K> class Held {
+template <class T, bool VECTOR, int K>
+class Held {
   static constexpr int W = Pack<T>::size;
   const T* row;
   Pack<T> held[K];

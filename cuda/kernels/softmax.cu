@@ -13,7 +13,8 @@ namespace {
 
 constexpr int kHeld = 4;
 
-template <class T, bool VECTOR> __device__ __forceinline__ void softmax_row(const T* x, T* y, int cols) {
+template <class T, bool VECTOR>
+__device__ __forceinline__ void softmax_row(const T* x, T* y, int cols) {
   constexpr int W = Pack<T>::size;
   constexpr int K = VECTOR ? kHeld : 1;
   const Held<T, VECTOR, K> held(x, cols);
@@ -77,7 +78,8 @@ __device__ __forceinline__ void softmax_backward_row(const T* y, const T* dy, T*
   });
 }
 
-template <class T> __device__ __forceinline__ void softmax(const T* x, T* y, int rows, int cols) {
+template <class T>
+__device__ __forceinline__ void softmax(const T* x, T* y, int rows, int cols) {
   const int row = blockIdx.x * blockDim.y + threadIdx.y;
   if (row >= rows) {
     return;
