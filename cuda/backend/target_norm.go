@@ -16,17 +16,17 @@ const (
 	warpRows      = 8
 )
 
-// newRowBlock returns the block for rows of spans that fit held spans a thread: a
-// warp where that suffices, else the threads that leave the fewest without work.
+// newRowBlock returns the block for rows of spans of which a thread holds held: a
+// warp where that suffices, else the fewest threads of those that leave the
+// fewest without work.
 func newRowBlock(spans, held int) rowBlock {
 	if spans <= held*warp {
 		return rowBlock{warp, warpRows}
 	}
-	best := rowThreads
-	for threads := 2 * warp; threads < rowThreads; threads += warp {
-		each := blocks(spans, threads)
-		if each <= held && threads*each <= best*blocks(spans, best) {
-			best = threads
+	best, fewest := rowThreads, spans+rowThreads*held
+	for threads := 2 * warp; threads <= rowThreads; threads += warp {
+		if each := blocks(spans, threads); each <= held && threads*each < fewest {
+			best, fewest = threads, threads*each
 		}
 	}
 	return rowBlock{best, 1}
