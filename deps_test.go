@@ -42,6 +42,7 @@ var allowed = map[string][]string{
 	"train/vfs":         {},
 	"train/vfs/vfstest": {"train/vfs"},
 	"train/safetensors": {},
+	"train/gguf":        {},
 	"train/checkpoint":  {"train/vfs"},
 	"train/metrics":     {"train/vfs"},
 	"train/configfile":  {},

@@ -6,11 +6,12 @@
 //	              "wte.weight": {"dtype": "F32", "shape": [50257, 768], "data_offsets": [0, 154389504]}, …}
 //	rest      the tensors, row-major, little endian, without gaps; offsets count from here
 //
-// [Open] maps a file into memory and gives its [Tensor]s; [Parse] does so for
-// bytes in hand. [Write] streams tensors to a writer; [Bytes] hands it a slice of
-// numbers without copying. Reading trusts nothing: what a file declares is
-// checked against its size before any of it is used, and memory and time are
-// bounded by the header's length. A bad file is a *FormatError.
+// [Open] maps a file into memory and gives its [Tensor]s; [OpenDir] does so for a
+// directory of one file or several, [Parse] for bytes in hand. [Write] streams
+// tensors to a writer; [Bytes] hands it a slice of numbers without copying.
+// Reading trusts nothing: what a file declares is checked against its size before
+// any of it is used, and memory and time are bounded by the header's length. A bad
+// file is a *FormatError.
 package safetensors
 
 import (
