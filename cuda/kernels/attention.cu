@@ -17,6 +17,37 @@
 
 using namespace attention;
 
+// softmax turns the scores of a tile into probabilities relative to the largest score so far, and the sums so far into
+// sums relative to it.
+template <int D, int M, int N>
+__device__ inline void softmax(unsigned (&p)[M][N / 2][4], float (&out)[M][D / 8][4], float (&top)[M][2],
+                               float (&sum)[M][2], const float (&s)[M][N][4], float scale) {
+#pragma unroll
+  for (int m = 0; m < M; m++) {
+#pragma unroll
+    for (int h = 0; h < 2; h++) {
+      float before = top[m][h], now = before;
+#pragma unroll
+      for (int n = 0; n < N; n++) now = fmaxf(now, fmaxf(s[m][n][2 * h], s[m][n][2 * h + 1]));
+      top[m][h] = now = quad_max(now);
+      float base = now == -INFINITY ? 0 : now * scale;  // no score yet: exp2(-inf - 0) is 0 all the same
+      float alpha = fast_exp2(before * scale - base);
+      sum[m][h] *= alpha;
+#pragma unroll
+      for (int n = 0; n < N; n++) {
+        float a = fast_exp2(s[m][n][2 * h] * scale - base), b = fast_exp2(s[m][n][2 * h + 1] * scale - base);
+        p[m][n / 2][n % 2 * 2 + h] = pack_bf16(a, b);
+        sum[m][h] += a + b;
+      }
+#pragma unroll
+      for (int d = 0; d < D / 8; d++) {
+        out[m][d][2 * h] *= alpha;
+        out[m][d][2 * h + 1] *= alpha;
+      }
+    }
+  }
+}
+
 template <int D>
 __device__ void flash(const bf16* q, const bf16* k, const bf16* v, const int* qsegments, const int* ksegments,
                       const Bounds* qbounds, const Bounds* kbounds, bf16* y, float* lse, int T, int S, int heads,
@@ -60,40 +91,20 @@ __device__ void flash(const bf16* q, const bf16* k, const bf16* v, const int* qs
     __syncthreads();  // the keys are there, and nobody reads the values before them any more
     load(free_slot, k, following);
 
-    float s[M][N][4];
     unsigned p[M][N / 2][4];  // probabilities
-    clear(s);
-    multiply_rows<D>(s, queries, warp_row, ring + key_slot * kCols * D, 0);
-    if (!walk.whole(tile)) hide(s, -INFINITY, walk, warp_row, tile * kCols);
-#pragma unroll
-    for (int m = 0; m < M; m++) {
-#pragma unroll
-      for (int h = 0; h < 2; h++) {
-        float before = top[m][h], now = before;
-#pragma unroll
-        for (int n = 0; n < N; n++) now = fmaxf(now, fmaxf(s[m][n][2 * h], s[m][n][2 * h + 1]));
-        top[m][h] = now = quad_max(now);
-        float base = now == -INFINITY ? 0 : now * scale;  // no score yet: exp2(-inf - 0) is 0 all the same
-        float alpha = fast_exp2(before * scale - base);
-        sum[m][h] *= alpha;
-#pragma unroll
-        for (int n = 0; n < N; n++) {
-          float a = fast_exp2(s[m][n][2 * h] * scale - base), b = fast_exp2(s[m][n][2 * h + 1] * scale - base);
-          p[m][n / 2][n % 2 * 2 + h] = pack_bf16(a, b);
-          sum[m][h] += a + b;
-        }
-#pragma unroll
-        for (int d = 0; d < D / 8; d++) {
-          out[m][d][2 * h] *= alpha;
-          out[m][d][2 * h + 1] *= alpha;
-        }
-      }
+    bool some = walk.some(warp_row, 16 * M, tile);
+    if (some) {
+      float s[M][N][4];
+      clear(s);
+      multiply_rows<D>(s, queries, warp_row, ring + key_slot * kCols * D, 0);
+      if (!walk.whole(tile)) hide(s, -INFINITY, walk, warp_row, tile * kCols);
+      softmax<D>(p, out, top, sum, s, scale);
     }
 
     cp_async_wait<1>();
     __syncthreads();  // the values are there, and nobody reads the keys any more
     load(key_slot, v, following);
-    multiply_columns<D>(out, p, ring + value_slot * kCols * D, 0);
+    if (some) multiply_columns<D>(out, p, ring + value_slot * kCols * D, 0);
     slot = free_slot;
     tile = following;
   }

@@ -113,6 +113,13 @@ struct Walk {
     return end;
   }
 
+  // some says that one of a warp's rows, n from row on of the tile, is in the band of the tile of columns.
+  __device__ bool some(int row, int n, int tile) const {
+    int begin = tile * COLS;
+    row += place.row;
+    return begin < band.end(row + n - 1) && band.begin(row) < begin + COLS;
+  }
+
   // whole says that all rows see all columns of the tile.
   __device__ bool whole(int tile) const {
     int begin = tile * COLS;

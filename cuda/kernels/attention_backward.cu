@@ -143,8 +143,9 @@ __device__ void flash_gradient(Side rows, Side cols, const Stats* stats, bf16* d
     lse += KEYS ? thread % 4 * 2 : warp_row % kBoundsTokens + thread % 32 / 4;
     const float* delta = lse + kBoundsTokens;
     bool whole = walk.whole(this_tile);
+    int columns = walk.some(warp_row, 16 * M, this_tile) ? COLS : 0;
 #pragma unroll 1
-    for (int part = 0; part < COLS; part += kPart) {
+    for (int part = 0; part < columns; part += kPart) {
       float s[M][N][4], dp[M][N][4];
       unsigned p[M][N / 2][4], ds[M][N / 2][4];
       clear(s);

@@ -44,20 +44,18 @@ __device__ void rope(const T* x, const float* table, const int* positions, T* y,
   int half = hd / 2;
   bool packs = half % Pack<T>::size == 0 && aligned16(x) && aligned16(y) && aligned16(table);
   int width = packs ? Pack<T>::size : 1, chunks = half / width;
-  long long at = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-  if (at >= (long long)rows * heads * chunks) return;
-  int i = at % chunks * width;
-  long long head = at / chunks;
-  int row = head / heads, position = positions[row];
+  unsigned at = blockIdx.x * blockDim.x + threadIdx.x, head = at / chunks;
+  if (head >= (unsigned)rows * heads) return;
+  int i = at % chunks * width, row = head / heads, position = positions[row];
   if (position < 0 || position >= length) {
     report(fault, check, row, position);
     return;
   }
   const float* angles = table + (size_t)position * hd + i;
   if (packs) {
-    rotate_packs(x + head * hd + i, angles, y + head * hd + i, half, sign);
+    rotate_packs(x + (size_t)head * hd + i, angles, y + (size_t)head * hd + i, half, sign);
   } else {
-    rotate(x + head * hd + i, angles, y + head * hd + i, half, sign);
+    rotate(x + (size_t)head * hd + i, angles, y + (size_t)head * hd + i, half, sign);
   }
 }
 
