@@ -114,16 +114,24 @@ func (a *attentionCall) start(name string, t tiles, threads, shared int, anyHead
 
 func bindAttention(c *call) func() {
 	a := c.attention()
-	q, k, v := a.qkv(c.in)
 	if a.tensorCores() {
-		const rows, columns, ring = 128, 64, 3
-		name, shared := fmt.Sprintf("attention_d%d_bf16", c.HeadDim), 2*c.HeadDim*(rows+ring*columns)
-		a.start(name, a.overQueries(rows), 128, shared, false,
-			q, k, v, a.qSegments, a.kSegments, a.qBounds, a.kBounds, c.out(0), c.out(1))
+		a.flash(a.overQueries(flashRows))
 	} else {
+		q, k, v := a.qkv(c.in)
 		a.general("attention_general_"+c.elem().String(), q, k, v, 0, c.out(1))
 	}
 	return sequence(a.steps...)
+}
+
+// flashRows are the rows of a tile of the kernels on tensor cores.
+const flashRows = 128
+
+// flash launches the kernel on tensor cores.
+func (a *attentionCall) flash(t tiles) {
+	const columns, ring = 64, 3
+	q, k, v := a.qkv(a.in)
+	name, shared := fmt.Sprintf("attention_d%d_bf16", a.HeadDim), 2*a.HeadDim*(flashRows+ring*columns)
+	a.start(name, t, 128, shared, false, q, k, v, a.qSegments, a.kSegments, a.qBounds, a.kBounds, a.out(0), a.out(1))
 }
 
 // general launches a kernel without tensor cores; position is absent except over

@@ -27,12 +27,11 @@ func bindAttentionBackward(c *call) func() {
 		a.start("attention_backward_general_queries_"+elem, a.overQueries(simtTile), 256, shared, true, toQueries...)
 		return sequence(a.steps...)
 	}
-	const tile = 128
 	warps, columns := gradientTiles(c.HeadDim)
-	a.start(fmt.Sprintf("attention_backward_keys_d%d_bf16", c.HeadDim), a.overKeys(tile), 32*warps,
-		2*c.HeadDim*(2*tile+4*64)+8*2*64, false, toKeys...)
-	a.start(fmt.Sprintf("attention_backward_queries_d%d_bf16", c.HeadDim), a.overQueries(tile), 128,
-		2*c.HeadDim*(2*tile+4*columns)+8*2*64, false, toQueries...)
+	a.start(fmt.Sprintf("attention_backward_keys_d%d_bf16", c.HeadDim), a.overKeys(flashRows), 32*warps,
+		2*c.HeadDim*(2*flashRows+4*64)+8*2*64, false, toKeys...)
+	a.start(fmt.Sprintf("attention_backward_queries_d%d_bf16", c.HeadDim), a.overQueries(flashRows), 128,
+		2*c.HeadDim*(2*flashRows+4*columns)+8*2*64, false, toQueries...)
 	return sequence(a.steps...)
 }
 

@@ -1,0 +1,125 @@
+//go:build gpu
+
+package backend
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"gotrain/autograd/exec"
+	"gotrain/autograd/ir"
+)
+
+// attentionInstr is causal attention of 2 sequences of 300 tokens in bfloat16,
+// 4 heads of 32 that share 2, with its memory.
+func attentionInstr(t *testing.T, b exec.Backend) *call {
+	const batch, tokens, heads, kv, hd = 2, 300, 4, 2, 32
+	draw := rand.New(rand.NewPCG(9, 10))
+	value := func(shape ...int) *ir.Value { return &ir.Value{Shape: shape, DType: ir.BF16} }
+	in := &ir.Instr{Kind: ir.Attention, In: make([]*ir.Value, 5),
+		Attrs: ir.Attrs{Batch: batch, Heads: heads, KVHeads: kv, HeadDim: hd, Causal: true, Scale: 0.2}}
+	in.In[0] = value(batch*tokens, heads*hd)
+	in.In[1], in.In[2] = value(batch*tokens, kv*hd), value(batch*tokens, kv*hd)
+	in.Out = []*ir.Value{value(batch*tokens, heads*hd), {Shape: ir.Shape{batch * heads * tokens}}}
+	var args exec.Args
+	for _, v := range in.In {
+		var region exec.Region
+		if v != nil {
+			region = upload(t, b, v, draw, 0)
+		}
+		args.In = append(args.In, region)
+	}
+	for _, v := range in.Out {
+		args.Out = append(args.Out, upload(t, b, v, draw, 0))
+	}
+	return &call{Backend: b.(*Backend), Instr: in, args: args}
+}
+
+// TestAttentionSections cuts the heads into sections of every size, the last one
+// smaller: the bits are the same.
+func TestAttentionSections(t *testing.T) {
+	opened, err := Open(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	var want [][]byte
+	for section := 8; section > 0; section-- {
+		c := attentionInstr(t, opened) // results hold other numbers until they are written
+		a := c.attention()
+		work := a.overQueries(flashRows)
+		work.section = section
+		a.flash(work)
+		if c.err != nil {
+			t.Fatal(c.err)
+		}
+		sequence(a.steps...)()
+		for i, out := range c.args.Out {
+			got := make([]byte, out.Bytes)
+			if err := opened.Download(got, out); err != nil {
+				t.Fatal(err)
+			}
+			if section == 8 {
+				want = append(want, got)
+			} else if !bytes.Equal(got, want[i]) {
+				t.Errorf("result %d of sections of %d heads differs", i, section)
+			}
+		}
+	}
+}
+
+// TestPositions gives positions outside the table and beyond the caches: Sync
+// names the instruction and the position, and the run after it is clean.
+func TestPositions(t *testing.T) {
+	opened, err := Open(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	cached := func(tokens int) *ir.Instr {
+		value := func(rows, columns int) *ir.Value { return &ir.Value{Shape: ir.Shape{rows, columns}} }
+		q, kv, cache := value(2*tokens, 8), value(2*tokens, 8), value(2*10, 8)
+		return &ir.Instr{Kind: ir.AttentionCached, Path: "attn", Attrs: ir.Attrs{Batch: 2, Heads: 2, KVHeads: 2, HeadDim: 4, Causal: true, Scale: 1},
+			In: []*ir.Value{q, kv, kv, cache, cache, {Shape: ir.Shape{2}, DType: ir.I32}}, Out: []*ir.Value{q}}
+	}
+	rope := &ir.Instr{Kind: ir.RoPE, Path: "attn", Attrs: ir.Attrs{Heads: 1, HeadDim: 4},
+		In: []*ir.Value{{Shape: ir.Shape{2, 4}}, {Shape: ir.Shape{9, 4}}, {Shape: ir.Shape{2}, DType: ir.I32}}, Out: []*ir.Value{{Shape: ir.Shape{2, 4}}}}
+	for _, c := range []struct {
+		in        *ir.Instr
+		positions []int32
+		want      string // "" is no error
+	}{
+		{rope, []int32{8, 9}, `RoPE at "attn": position 9 at row 1 is outside [0, 9)`},
+		{rope, []int32{-1, 0}, `RoPE at "attn": position -1 at row 0 is outside [0, 9)`},
+		{rope, []int32{0, 8}, ""},
+		{cached(1), []int32{9, 10}, `AttentionCached at "attn": position 10 at row 1 is outside [0, 10)`},
+		{cached(1), []int32{-1, 3}, `AttentionCached at "attn": position -1 at row 0 is outside [0, 10)`},
+		{cached(1), []int32{0, 9}, ""},
+		{cached(3), []int32{8, 0}, `AttentionCached at "attn": position 8 at row 0 is outside [0, 8)`},
+		{cached(3), []int32{0, 7}, ""},
+	} {
+		draw := rand.New(rand.NewPCG(11, 12))
+		var args exec.Args
+		for _, v := range c.in.In {
+			args.In = append(args.In, upload(t, opened, v, draw, 0))
+		}
+		args.Out = []exec.Region{upload(t, opened, c.in.Out[0], draw, 0)}
+		host := binary.LittleEndian.AppendUint32(nil, uint32(c.positions[0]))
+		host = binary.LittleEndian.AppendUint32(host, uint32(c.positions[1]))
+		if err := opened.Upload(args.In[len(args.In)-1], host); err != nil {
+			t.Fatal(err)
+		}
+		launch, err := opened.Bind(c.in, args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		launch()
+		err = opened.Sync()
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s at positions %v: %v, want %q", c.in.Kind, c.positions, err, c.want)
+		}
+	}
+}
