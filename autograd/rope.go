@@ -10,9 +10,58 @@ import (
 // RoPEConfig describes rotary position embeddings (Su et al. 2021) in the
 // half-rotation layout of Hugging Face's Llama.
 type RoPEConfig struct {
-	Heads  int     // heads in a row of x
-	Length int     // positions 0 … Length-1
-	Theta  float64 // base, 10000 for Llama 2
+	Heads   int     // heads in a row of x
+	Length  int     // positions 0 … Length-1
+	Theta   float64 // base, 10000 for Llama 2
+	Scaling RoPEScaling
+}
+
+// Ways to stretch rotary positions that RoPEScaling.Kind names.
+const (
+	LinearScaling = "linear" // all frequencies alike (Chen et al. 2023)
+	Llama3Scaling = "llama3" // low frequencies only (Dubey et al. 2024)
+	YaRNScaling   = "yarn"   // by how often a frequency turns in the old context (Peng et al. 2023)
+)
+
+// RoPEScaling stretches rotary positions beyond the context that a model was
+// first trained on. The zero value does not.
+type RoPEScaling struct {
+	Kind                        string
+	Factor                      float64 // new context / old context
+	Original                    int     // old context; llama3, yarn
+	LowFrequency, HighFrequency float64 // llama3: turns in the old context below which positions are stretched, and above which not
+	BetaFast, BetaSlow          float64 // yarn: the same, the other way round
+	Attention                   float64 // yarn: factor of cos and sin
+}
+
+// frequencies returns the angle by which each of hd/2 pairs turns from a position
+// to the next.
+func (cfg RoPEConfig) frequencies(hd int) []float64 {
+	s, f := cfg.Scaling, make([]float64, hd/2)
+	for i := range f {
+		f[i] = math.Pow(cfg.Theta, -2*float64(i)/float64(hd))
+		switch s.Kind {
+		case LinearScaling:
+			f[i] /= s.Factor
+		case Llama3Scaling:
+			turns := float64(s.Original) * f[i] / (2 * math.Pi)
+			keep := min(max((turns-s.LowFrequency)/(s.HighFrequency-s.LowFrequency), 0), 1)
+			f[i] = (1-keep)*f[i]/s.Factor + keep*f[i]
+		case YaRNScaling:
+			low, high := max(math.Floor(cfg.pairOf(s.BetaFast, hd)), 0), min(math.Ceil(cfg.pairOf(s.BetaSlow, hd)), float64(hd-1))
+			if low == high {
+				high += 0.001
+			}
+			stretch := min(max((float64(i)-low)/(high-low), 0), 1)
+			f[i] = stretch*f[i]/s.Factor + (1-stretch)*f[i]
+		}
+	}
+	return f
+}
+
+// pairOf returns the pair, a fraction, that turns so often in the old context.
+func (cfg RoPEConfig) pairOf(turns float64, hd int) float64 {
+	return float64(hd) * math.Log(float64(cfg.Scaling.Original)/(turns*2*math.Pi)) / (2 * math.Log(cfg.Theta))
 }
 
 // RoPE rotates the heads of x (N, Heads·hd) by their positions (N) int32.
@@ -25,7 +74,7 @@ func RoPE(x, positions *Node, cfg RoPEConfig) *Node {
 		return g.fail("RoPE", "%s does not divide into %d heads of even size", x.shape, cfg.Heads)
 	}
 	hd := x.shape[1] / cfg.Heads
-	table := g.Table(fmt.Sprintf("rope.%d.%d.%g", cfg.Length, hd, cfg.Theta), func() []float32 { return ropeTable(cfg, hd) }, cfg.Length, hd)
+	table := g.Table(fmt.Sprintf("rope.%d.%d.%g.%v", cfg.Length, hd, cfg.Theta, cfg.Scaling), func() []float32 { return ropeTable(cfg, hd) }, cfg.Length, hd)
 	attrs := ir.Attrs{Heads: cfg.Heads, HeadDim: hd}
 	return g.apply(ir.RoPE, attrs, []*Node{x, table, positions}, []spec{like(x)}, []bool{true, false, false},
 		func(o *op, in []*Node, _, dy *Node) []*Node {
@@ -38,12 +87,16 @@ func RoPE(x, positions *Node, cfg RoPEConfig) *Node {
 // ropeTable computes (Length, hd): cos of the angles, then sin.
 func ropeTable(cfg RoPEConfig, hd int) []float32 {
 	t := make([]float32, cfg.Length*hd)
+	frequencies, size := cfg.frequencies(hd), 1.0
+	if cfg.Scaling.Kind == YaRNScaling {
+		size = cfg.Scaling.Attention
+	}
 	for pos := range cfg.Length {
 		row := t[pos*hd : (pos+1)*hd]
-		for i := range hd / 2 {
-			angle := float64(pos) * math.Pow(cfg.Theta, -2*float64(i)/float64(hd))
-			row[i] = float32(math.Cos(angle))
-			row[hd/2+i] = float32(math.Sin(angle))
+		for i, f := range frequencies {
+			angle := float64(pos) * f
+			row[i] = float32(size * math.Cos(angle))
+			row[hd/2+i] = float32(size * math.Sin(angle))
 		}
 	}
 	return t

@@ -64,7 +64,13 @@ func (b *Builder) Embedding(name string, rows, width int) *autograd.Node {
 // Linear is x·w + bias, x (N, in) → (N, out). It declares "name.weight" in the
 // builder's layout and, where the model has biases, "name.bias" (out).
 func (b *Builder) Linear(name string, x *autograd.Node, out int) *autograd.Node {
-	return b.linear(name, x, out, b.config.InitStd)
+	return b.linear(name, x, out, b.config.InitStd, b.config.HasBias())
+}
+
+// QKV is Linear for the projections to queries, keys and values, which have a
+// bias under Config.QKVBias too.
+func (b *Builder) QKV(name string, x *autograd.Node, out int) *autograd.Node {
+	return b.linear(name, x, out, b.config.InitStd, b.config.HasBias() || b.config.QKVBias)
 }
 
 // Residual is Linear for a projection that adds to the residual stream: its
@@ -74,24 +80,24 @@ func (b *Builder) Residual(name string, x *autograd.Node, out int) *autograd.Nod
 	if isSet(b.config.ScaleResidual) {
 		std /= math.Sqrt(2 * float64(b.config.Layers))
 	}
-	return b.linear(name, x, out, std)
+	return b.linear(name, x, out, std, b.config.HasBias())
 }
 
-func (b *Builder) linear(name string, x *autograd.Node, out int, std float64) *autograd.Node {
+func (b *Builder) linear(name string, x *autograd.Node, out int, std float64, biased bool) *autograd.Node {
 	shape := []int{out, x.Shape().Cols()}
 	if b.layout == autograd.InOut {
 		shape[0], shape[1] = shape[1], shape[0]
 	}
 	w := b.param(Param{Name: name + ".weight", Shape: shape, Init: Init{Std: std}, Decay: true, Matrix: true})
-	bias := b.bias(name, out)
+	bias := b.bias(name, out, biased)
 	var y *autograd.Node
 	b.Graph.In(name, func() { y = autograd.Linear(x, w, bias, b.layout) })
 	return y
 }
 
-// bias declares "name.bias" (size) where the model has biases, else nil.
-func (b *Builder) bias(name string, size int) *autograd.Node {
-	if !b.config.HasBias() {
+// bias declares "name.bias" (size) where there is one, else nil.
+func (b *Builder) bias(name string, size int, there bool) *autograd.Node {
+	if !there {
 		return nil
 	}
 	return b.param(Param{Name: name + ".bias", Shape: []int{size}})
@@ -102,7 +108,7 @@ func (b *Builder) bias(name string, size int) *autograd.Node {
 func (b *Builder) LayerNorm(name string, x *autograd.Node) *autograd.Node {
 	d := x.Shape().Cols()
 	w := b.param(Param{Name: name + ".weight", Shape: []int{d}, Init: Init{Value: 1}})
-	bias := b.bias(name, d)
+	bias := b.bias(name, d, b.config.HasBias())
 	var y *autograd.Node
 	b.Graph.In(name, func() { y = autograd.LayerNorm(x, w, bias, float32(b.config.NormEps)) })
 	return y
@@ -125,7 +131,7 @@ func (b *Builder) HeadNorm(name string, x *autograd.Node, heads int) *autograd.N
 
 // RoPE rotates the heads of x (N, heads·hd) by their positions.
 func (b *Builder) RoPE(x *autograd.Node, heads int) *autograd.Node {
-	return autograd.RoPE(x, b.Positions, autograd.RoPEConfig{Heads: heads, Length: b.Span(), Theta: b.config.RopeTheta})
+	return autograd.RoPE(x, b.Positions, autograd.RoPEConfig{Heads: heads, Length: b.Span(), Theta: b.config.RopeTheta, Scaling: b.config.ropeScaling()})
 }
 
 // Sinusoids looks up the positions in the constant table of Vaswani et al. 2017:

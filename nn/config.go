@@ -1,6 +1,11 @@
 package nn
 
-import "gotrain/autograd/ir"
+import (
+	"math"
+
+	"gotrain/autograd"
+	"gotrain/autograd/ir"
+)
 
 // Families that Config.Family names.
 const (
@@ -41,6 +46,12 @@ type Config struct {
 	Positions string `yaml:"positions,omitempty" json:"positions,omitempty"`
 	// RopeTheta is the base of the rotary frequencies; default 10000.
 	RopeTheta float64 `yaml:"rope_theta,omitempty" json:"rope_theta,omitempty"`
+	// RopeScaling stretches rotary positions beyond the context that the model
+	// was first trained on.
+	RopeScaling *RopeScaling `yaml:"rope_scaling,omitempty" json:"rope_scaling,omitempty"`
+	// QKVBias gives the projections to queries, keys and values a bias whatever
+	// Bias says, as Qwen 2 does.
+	QKVBias bool `yaml:"qkv_bias" json:"qkv_bias,omitempty"`
 	// QKNorm normalises the query and key of each head, as Qwen 3 does.
 	QKNorm bool `yaml:"qk_norm" json:"qk_norm,omitempty"`
 	// SlidingWindow limits a token to the last so many, itself included, as
@@ -52,6 +63,52 @@ type Config struct {
 	// ScaleResidual divides it by √(2·layers) for the projections that add to
 	// the residual stream; default gpt2 true, llama false.
 	ScaleResidual *bool `yaml:"scale_residual,omitempty" json:"scale_residual,omitempty"`
+}
+
+// RopeScaling is how rotary positions are stretched; see autograd.RoPEScaling.
+type RopeScaling struct {
+	Type            string  `yaml:"type" json:"type"`     // linear, llama3, yarn
+	Factor          float64 `yaml:"factor" json:"factor"` // new context / old context
+	Original        int     `yaml:"original,omitempty" json:"original,omitempty"`
+	LowFreqFactor   float64 `yaml:"low_freq_factor,omitempty" json:"low_freq_factor,omitempty"`   // llama3; default 1
+	HighFreqFactor  float64 `yaml:"high_freq_factor,omitempty" json:"high_freq_factor,omitempty"` // llama3; default 4
+	BetaFast        float64 `yaml:"beta_fast,omitempty" json:"beta_fast,omitempty"`               // yarn; default 32
+	BetaSlow        float64 `yaml:"beta_slow,omitempty" json:"beta_slow,omitempty"`               // yarn; default 1
+	AttentionFactor float64 `yaml:"attention_factor,omitempty" json:"attention_factor,omitempty"` // yarn; default 0.1·ln(factor) + 1
+}
+
+// withDefaults fills in what the type leaves open. The old context is by default
+// the new one by the factor.
+func (s RopeScaling) withDefaults(context int) *RopeScaling {
+	switch s.Type {
+	case autograd.Llama3Scaling:
+		setDefault(&s.LowFreqFactor, 1)
+		setDefault(&s.HighFreqFactor, 4)
+	case autograd.YaRNScaling:
+		setDefault(&s.BetaFast, 32)
+		setDefault(&s.BetaSlow, 1)
+		if s.Factor > 0 {
+			setDefault(&s.AttentionFactor, 0.1*math.Log(max(s.Factor, 1))+1)
+		}
+	default:
+		return &s
+	}
+	if s.Factor > 0 {
+		setDefault(&s.Original, int(float64(context)/s.Factor))
+	}
+	return &s
+}
+
+// ropeScaling is what package autograd wants to know.
+func (c Config) ropeScaling() autograd.RoPEScaling {
+	s := c.RopeScaling
+	if s == nil {
+		return autograd.RoPEScaling{}
+	}
+	return autograd.RoPEScaling{
+		Kind: s.Type, Factor: s.Factor, Original: s.Original, LowFrequency: s.LowFreqFactor, HighFrequency: s.HighFreqFactor,
+		BetaFast: s.BetaFast, BetaSlow: s.BetaSlow, Attention: s.AttentionFactor,
+	}
 }
 
 // ffnMultiple is what the default width of Llama's feed-forward layer is
@@ -73,6 +130,9 @@ func (c Config) WithDefaults() Config {
 		setDefault(&c.Activation, "silu")
 		setDefault(&c.Positions, Rotary)
 		setDefault(&c.RopeTheta, 10000)
+		if c.RopeScaling != nil {
+			c.RopeScaling = c.RopeScaling.withDefaults(c.Context)
+		}
 	} else {
 		setDefault(&c.FFN, 4*c.Width)
 		setDefault(&c.Activation, "gelu_tanh")

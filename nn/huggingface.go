@@ -136,6 +136,9 @@ func (h HF) Float(key string, absent float64) float64 { return read(h, key, abse
 // Bool reads true or false.
 func (h HF) Bool(key string, absent bool) bool { return read(h, key, absent) }
 
+// String reads a text.
+func (h HF) String(key, absent string) string { return read(h, key, absent) }
+
 // Object reads a nested object; its faults go to h. Absent is empty.
 func (h HF) Object(key string) HF {
 	return HF{path: h.path + key + ".", keys: read(h, key, map[string]json.RawMessage(nil)), faults: h.faults}

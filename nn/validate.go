@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"gotrain/autograd"
 )
 
 // Limits of sizes, far above any model: they keep a damaged config.json from
@@ -104,6 +106,12 @@ func (f *faults) gpt2(c Config) {
 	if c.SlidingWindow != 0 {
 		f.add("sliding_window", "belongs to family %s: leave it out", Llama)
 	}
+	if c.QKVBias {
+		f.add("qkv_bias", "belongs to family %s: leave it out", Llama)
+	}
+	if c.RopeScaling != nil {
+		f.add("rope_scaling", "belongs to family %s: leave it out", Llama)
+	}
 	if c.RopeTheta != 0 {
 		f.add("rope_theta", "belongs to family %s: leave it out", Llama)
 	}
@@ -127,5 +135,32 @@ func (f *faults) llama(c Config) {
 	}
 	if !(c.RopeTheta > 1 && c.RopeTheta < 1e12) {
 		f.add("rope_theta", "%g is outside (1, 1e12): 10000 is usual", c.RopeTheta)
+	}
+	if c.RopeScaling != nil {
+		f.ropeScaling(*c.RopeScaling)
+	}
+}
+
+func (f *faults) ropeScaling(s RopeScaling) {
+	if !(s.Factor > 0 && s.Factor < 1e6) {
+		f.add("rope_scaling.factor", "%g is outside (0, 1e6): it is the new context by the old one", s.Factor)
+	}
+	switch s.Type {
+	case autograd.LinearScaling:
+		return
+	case autograd.Llama3Scaling:
+		if !(s.LowFreqFactor > 0 && s.HighFreqFactor > s.LowFreqFactor) {
+			f.add("rope_scaling", "low_freq_factor %g and high_freq_factor %g: use 0 < low < high, such as 1 and 4", s.LowFreqFactor, s.HighFreqFactor)
+		}
+	case autograd.YaRNScaling:
+		if !(s.BetaSlow > 0 && s.BetaFast > s.BetaSlow && s.AttentionFactor > 0) {
+			f.add("rope_scaling", "beta_fast %g, beta_slow %g, attention_factor %g: use fast > slow > 0, such as 32 and 1, and a positive factor", s.BetaFast, s.BetaSlow, s.AttentionFactor)
+		}
+	default:
+		f.add("rope_scaling.type", "%q is unknown: use %s, %s or %s", s.Type, autograd.LinearScaling, autograd.Llama3Scaling, autograd.YaRNScaling)
+		return
+	}
+	if s.Original <= 0 || s.Original > maxSize {
+		f.add("rope_scaling.original", "%d is outside [1, %d]: give the context before the scaling", s.Original, maxSize)
 	}
 }

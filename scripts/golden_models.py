@@ -19,7 +19,7 @@ import numpy
 import torch
 from transformers import (
     GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM,
-    MistralConfig, MistralForCausalLM, Qwen3Config, Qwen3ForCausalLM,
+    MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM,
 )
 
 BATCH, LENGTH, VOCAB = 2, 11, 37
@@ -34,6 +34,10 @@ GPT2 = dict(
     embd_pdrop=0.0, resid_pdrop=0.0, attn_pdrop=0.0, attn_implementation="eager",
 )
 
+def ROPE(**rope):
+    return {k: v for k, v in LLAMA.items() if k != "rope_theta"} | dict(rope_parameters=dict(rope_theta=500.0, **rope))
+
+
 MODELS = {
     "gpt2": lambda: GPT2LMHeadModel(GPT2Config(**GPT2)),
     "gpt2_untied": lambda: GPT2LMHeadModel(GPT2Config(**GPT2 | dict(tie_word_embeddings=False, n_inner=32, activation_function="gelu"))),
@@ -42,6 +46,12 @@ MODELS = {
     "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**LLAMA, head_dim=8)),
     "qwen3_window": lambda: Qwen3ForCausalLM(Qwen3Config(
         **LLAMA, head_dim=6, use_sliding_window=True, sliding_window=4, max_window_layers=0)),
+    "llama_linear": lambda: LlamaForCausalLM(LlamaConfig(**ROPE(rope_type="linear", factor=3.0))),
+    "llama3": lambda: LlamaForCausalLM(LlamaConfig(**ROPE(
+        rope_type="llama3", factor=4.0, low_freq_factor=0.5, high_freq_factor=2.0, original_max_position_embeddings=8), head_dim=12)),
+    "llama_yarn": lambda: LlamaForCausalLM(LlamaConfig(**ROPE(
+        rope_type="yarn", factor=2.0, beta_fast=3.0, beta_slow=0.5, original_max_position_embeddings=8), head_dim=12)),
+    "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**LLAMA | dict(tie_word_embeddings=True))),
     "mistral": lambda: MistralForCausalLM(MistralConfig(**LLAMA, sliding_window=4)),
 }
 

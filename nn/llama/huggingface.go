@@ -3,6 +3,7 @@ package llama
 import (
 	"fmt"
 
+	"gotrain/autograd"
 	"gotrain/nn"
 )
 
@@ -10,15 +11,16 @@ import (
 const (
 	typeLlama   = "llama"   // LlamaForCausalLM
 	typeMistral = "mistral" // MistralForCausalLM: a sliding window, no biases
+	typeQwen2   = "qwen2"   // Qwen2ForCausalLM: biases of queries, keys and values
 	typeQwen3   = "qwen3"   // Qwen3ForCausalLM: normalised heads, no biases in the feed-forward layer
 )
 
 // ModelTypes lists the model_type values that FromHuggingFace reads.
-func ModelTypes() []string { return []string{typeLlama, typeMistral, typeQwen3} }
+func ModelTypes() []string { return []string{typeLlama, typeMistral, typeQwen2, typeQwen3} }
 
 // HuggingFace returns the keys of config.json: LlamaForCausalLM, with QKNorm
-// Qwen3ForCausalLM, with a sliding window alone MistralForCausalLM. Biases
-// together with either have no counterpart there.
+// Qwen3ForCausalLM, with QKVBias Qwen2ForCausalLM, with a sliding window alone
+// MistralForCausalLM. Biases together with these have no counterpart there.
 func (m *Model) HuggingFace() (map[string]any, error) {
 	c := m.config
 	keys := map[string]any{
@@ -35,18 +37,25 @@ func (m *Model) HuggingFace() (map[string]any, error) {
 		"initializer_range":       c.InitStd,
 		"tie_word_embeddings":     c.IsTied(),
 		"rope_theta":              c.RopeTheta,
-		"rope_parameters":         map[string]any{"rope_type": "default", "rope_theta": c.RopeTheta},
+		"rope_parameters":         ropeParameters(c),
 		"attention_dropout":       0.0,
 		"use_cache":               true,
 		"dtype":                   "float32",
 	}
-	if c.HasBias() && (c.QKNorm || c.SlidingWindow > 0) {
+	if c.HasBias() && (c.QKNorm || c.QKVBias || c.SlidingWindow > 0) || c.QKVBias && c.QKNorm {
 		return nil, fmt.Errorf("%w: of transformers' relatives of Llama those with normalised heads or a sliding window lack biases: train with model.bias false", nn.ErrNoCounterpart)
 	}
+	if c.RopeScaling != nil {
+		keys["rope_scaling"] = ropeParameters(c) // for transformers before 5
+	}
 	switch {
-	case c.QKNorm:
-		keys["model_type"], keys["architectures"] = typeQwen3, []string{"Qwen3ForCausalLM"}
-		keys["attention_bias"] = false
+	case c.QKNorm, c.QKVBias:
+		if c.QKNorm {
+			keys["model_type"], keys["architectures"] = typeQwen3, []string{"Qwen3ForCausalLM"}
+			keys["attention_bias"] = false
+		} else {
+			keys["model_type"], keys["architectures"] = typeQwen2, []string{"Qwen2ForCausalLM"}
+		}
 		keys["use_sliding_window"] = c.SlidingWindow > 0
 		keys["max_window_layers"] = 0 // layers from this one on have the window
 		keys["sliding_window"] = nil
@@ -65,7 +74,7 @@ func (m *Model) HuggingFace() (map[string]any, error) {
 
 // FromHuggingFace reads a config.json of one of ModelTypes. Absent keys take
 // transformers' defaults. It returns an error for what this package does not
-// compute, such as scaled rotary positions, and for sizes that do not fit.
+// compute, such as layers with different windows, and for sizes that do not fit.
 func FromHuggingFace(raw nn.HF) (nn.Config, error) {
 	c := nn.Config{
 		Family:     nn.Llama,
@@ -77,10 +86,10 @@ func FromHuggingFace(raw nn.HF) (nn.Config, error) {
 		Heads:      raw.Int("num_attention_heads", 32),
 		Activation: raw.Activation("hidden_act", "silu"),
 		NormEps:    raw.Float("rms_norm_eps", 1e-6),
-		RopeTheta:  ropeTheta(raw),
 		InitStd:    raw.Float("initializer_range", 0.02),
 		Tied:       nn.Bool(raw.Bool("tie_word_embeddings", false)),
 	}
+	c.RopeTheta, c.RopeScaling = rope(raw)
 	c.KVHeads = raw.Int("num_key_value_heads", c.Heads)
 	c.HeadDim = raw.Int("head_dim", 0)
 	bias := raw.Bool("attention_bias", false)
@@ -89,11 +98,15 @@ func FromHuggingFace(raw nn.HF) (nn.Config, error) {
 	case typeMistral:
 		raw.Want("attention_bias", false, false)
 		c.SlidingWindow = window(raw, 4096)
-	case typeQwen3:
-		raw.Want("attention_bias", false, false)
-		c.QKNorm = true
-		if c.HeadDim == 0 {
-			c.HeadDim = 128
+	case typeQwen2, typeQwen3:
+		if raw.ModelType() == typeQwen3 {
+			raw.Want("attention_bias", false, false)
+			c.QKNorm = true
+			if c.HeadDim == 0 {
+				c.HeadDim = 128
+			}
+		} else {
+			c.Bias, c.QKVBias = nn.Bool(false), true
 		}
 		if raw.Bool("use_sliding_window", false) {
 			raw.Want("max_window_layers", 0, 28)
@@ -116,15 +129,48 @@ func window(raw nn.HF, absent int) int {
 	return raw.Int("sliding_window", absent)
 }
 
-// ropeTheta reads the base from rope_parameters (transformers 5) or from
-// rope_theta and rope_scaling (before).
-func ropeTheta(raw nn.HF) float64 {
-	theta := raw.Float("rope_theta", 10000)
+// rope reads the base and the scaling from rope_parameters (transformers 5) or
+// from rope_theta and rope_scaling (before).
+func rope(raw nn.HF) (theta float64, scaling *nn.RopeScaling) {
+	theta = raw.Float("rope_theta", 10000)
 	for _, key := range []string{"rope_parameters", "rope_scaling"} {
-		rope := raw.Object(key)
-		theta = rope.Float("rope_theta", theta)
-		rope.Want("rope_type", "default", "default")
-		rope.Want("type", "default", "default")
+		keys := raw.Object(key)
+		theta = keys.Float("rope_theta", theta)
+		kind := keys.String("rope_type", keys.String("type", "default"))
+		if kind == "default" || scaling != nil {
+			continue
+		}
+		scaling = &nn.RopeScaling{
+			Type:            kind,
+			Factor:          keys.Float("factor", 1),
+			Original:        keys.Int("original_max_position_embeddings", raw.Int("original_max_position_embeddings", 0)),
+			LowFreqFactor:   keys.Float("low_freq_factor", 0),
+			HighFreqFactor:  keys.Float("high_freq_factor", 0),
+			BetaFast:        keys.Float("beta_fast", 0),
+			BetaSlow:        keys.Float("beta_slow", 0),
+			AttentionFactor: keys.Float("attention_factor", 0),
+		}
+		keys.Want("truncate", true, true) // yarn: whole pairs
+		keys.Want("mscale", 0, 0)
 	}
-	return theta
+	return theta, scaling
+}
+
+// ropeParameters writes what rope reads.
+func ropeParameters(c nn.Config) map[string]any {
+	keys := map[string]any{"rope_type": "default", "rope_theta": c.RopeTheta}
+	s := c.RopeScaling
+	if s == nil {
+		return keys
+	}
+	keys["rope_type"], keys["factor"] = s.Type, s.Factor
+	switch s.Type {
+	case autograd.Llama3Scaling:
+		keys["low_freq_factor"], keys["high_freq_factor"] = s.LowFreqFactor, s.HighFreqFactor
+		keys["original_max_position_embeddings"] = s.Original
+	case autograd.YaRNScaling:
+		keys["beta_fast"], keys["beta_slow"], keys["attention_factor"] = s.BetaFast, s.BetaSlow, s.AttentionFactor
+		keys["original_max_position_embeddings"] = s.Original
+	}
+	return keys
 }

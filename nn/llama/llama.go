@@ -1,7 +1,8 @@
 // Package llama is Llama (Touvron et al. 2023) with the parameter names of
 // Hugging Face's LlamaForCausalLM. With grouped heads and a sliding window it is
-// Mistral 7B (Jiang et al. 2023), with normalised queries and keys Qwen 3 (Yang
-// et al. 2025).
+// Mistral 7B (Jiang et al. 2023), with biases of queries, keys and values
+// Qwen 2 (Yang et al. 2024), with normalised queries and keys Qwen 3 (Yang et
+// al. 2025).
 package llama
 
 import (
@@ -71,9 +72,9 @@ func (m *Model) block(b *nn.Builder, x *autograd.Node) *autograd.Node {
 // attention is (N, D) → (N, D), with H query heads over G key and value heads.
 func (m *Model) attention(b *nn.Builder, x *autograd.Node) *autograd.Node {
 	c := m.config
-	q := b.Linear("self_attn.q_proj", x, c.Heads*c.HeadDim)   // (N, D) → (N, H·hd)
-	k := b.Linear("self_attn.k_proj", x, c.KVHeads*c.HeadDim) // (N, D) → (N, G·hd)
-	v := b.Linear("self_attn.v_proj", x, c.KVHeads*c.HeadDim) // (N, D) → (N, G·hd)
+	q := b.QKV("self_attn.q_proj", x, c.Heads*c.HeadDim)   // (N, D) → (N, H·hd)
+	k := b.QKV("self_attn.k_proj", x, c.KVHeads*c.HeadDim) // (N, D) → (N, G·hd)
+	v := b.QKV("self_attn.v_proj", x, c.KVHeads*c.HeadDim) // (N, D) → (N, G·hd)
 	if c.QKNorm {
 		q = b.HeadNorm("self_attn.q_norm", q, c.Heads)
 		k = b.HeadNorm("self_attn.k_norm", k, c.KVHeads)

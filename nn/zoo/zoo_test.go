@@ -32,7 +32,12 @@ func configs() map[string]nn.Config {
 		"qwen3":             vary(llama, func(c *nn.Config) { c.QKNorm, c.HeadDim = true, 6 }),
 		"mistral":           vary(llama, func(c *nn.Config) { c.SlidingWindow = 5 }),
 		"qwen3 window":      vary(llama, func(c *nn.Config) { c.QKNorm, c.SlidingWindow = true, 5 }),
-		"qwen3 bias":        vary(llama, func(c *nn.Config) { c.QKNorm, c.Bias = true, nn.Bool(true) }),
+		"qwen2":             vary(llama, func(c *nn.Config) { c.QKVBias = true }),
+		"llama3": vary(llama, func(c *nn.Config) {
+			c.RopeScaling = &nn.RopeScaling{Type: autograd.Llama3Scaling, Factor: 4, Original: 6}
+		}),
+		"llama yarn": vary(llama, func(c *nn.Config) { c.RopeScaling = &nn.RopeScaling{Type: autograd.YaRNScaling, Factor: 2} }),
+		"qwen3 bias": vary(llama, func(c *nn.Config) { c.QKNorm, c.Bias = true, nn.Bool(true) }),
 	}
 }
 
@@ -155,8 +160,9 @@ func TestParseConfigRefuses(t *testing.T) {
 		`{"model_type":"bert"}`:                                                       `"bert" is not one of`,
 		`{"model_type":"gpt2","n_embd":"x"}`:                                          `n_embd: "x" does not fit`,
 		`{"model_type":"gpt2","scale_attn_by_inverse_layer_idx":true}`:                `scale_attn_by_inverse_layer_idx: true is not supported`,
-		`{"model_type":"llama","rope_scaling":{"rope_type":"llama3","factor":8}}`:     `rope_scaling.rope_type: llama3 is not supported`,
-		`{"model_type":"llama","rope_parameters":{"rope_type":"yarn"}}`:               `rope_parameters.rope_type: yarn is not supported`,
+		`{"model_type":"llama","rope_scaling":{"rope_type":"dynamic","factor":8}}`:    `model.rope_scaling.type: "dynamic" is unknown`,
+		`{"model_type":"llama","rope_parameters":{"rope_type":"yarn","factor":-1}}`:   `model.rope_scaling.factor: -1 is outside`,
+		`{"model_type":"llama","rope_scaling":{"type":"yarn","mscale":0.7}}`:          `rope_scaling.mscale: 0.7 is not supported`,
 		`{"model_type":"llama","hidden_act":"mish"}`:                                  `activation "mish"`,
 		`{"model_type":"llama","attention_bias":true}`:                                `mlp_bias: false is not supported, only true`,
 		`{"model_type":"llama","num_hidden_layers":1000000000}`:                       `model.layers: 1000000000 is outside`,
