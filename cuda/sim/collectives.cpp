@@ -1,4 +1,5 @@
 // collectives.cpp: what the lanes of a warp do together, run once by the lane that comes last; and cp.async.
+#include "accesses.h"
 #include "scheduler.h"
 #include "tensor.h"
 
@@ -114,6 +115,7 @@ template void combine_ldmatrix<4, false>(void* const*, unsigned);
 template void combine_ldmatrix<4, true>(void* const*, unsigned);
 
 static void copy(const AsyncCopy& c) {
+  accesses_copy_done(c.shared);
   if (c.valid) {
     memcpy(c.shared, c.global, 16);
   } else {

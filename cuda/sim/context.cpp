@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "accesses.h"
 #include "pages.h"
 #include "runtime.h"
 #include "settings.h"
@@ -21,7 +22,7 @@ const Settings& settings() {
     Settings s;
     s.seed = number_from("CUDASIM_SEED", 1);
     s.threads = static_cast<int>(number_from("CUDASIM_THREADS", processors > 0 ? processors : 1));
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(CUDASIM_ACCESSES)
     s.threads = 1;
 #endif
     s.threads = std::clamp(s.threads, 1, 256);
@@ -176,6 +177,7 @@ static void destroy_primary(Call& call, CUdevice device) {
   drain(call, primary);
   for (auto i = call.runtime.allocations.begin(); i != call.runtime.allocations.end();) {
     if (i->second.context == primary) {
+      accesses_forget(reinterpret_cast<void*>(i->first));
       give_back(reinterpret_cast<void*>(i->first), i->second.bytes);
       i = call.runtime.allocations.erase(i);
     } else {

@@ -107,7 +107,7 @@ struct Signature<F> {
   static constexpr int parameters = sizeof...(A);
   static constexpr char codes[] = {parameter_code<A>()..., 0};
   template <size_t... I>
-  static void call(void** arguments, std::index_sequence<I...>) {
+  __attribute__((no_sanitize_thread)) static void call(void** arguments, std::index_sequence<I...>) {
     F(*static_cast<A*>(arguments[I])...);
   }
   static void invoke(void** arguments) { call(arguments, std::index_sequence_for<A...>{}); }

@@ -61,6 +61,8 @@ class Fiber {
     return top;
   }
 
+  bool holds(const void* p) const { return static_cast<size_t>(static_cast<const char*>(p) - stack_) < size; }
+
   // Leaves this fiber, which runs, for the other.
   void switch_to(Fiber& other) {
 #if defined(__SANITIZE_ADDRESS__)

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <thread>
 
+#include "accesses.h"
 #include "scheduler.h"
 #include "settings.h"
 
@@ -74,7 +75,9 @@ class SharedMemory {
   }
   ~SharedMemory() { free(dynamic_); }
 
-  void poison() {
+  // Makes it that of a new block, and poisons it.
+  void begin_block(unsigned block) {
+    accesses_begin_block(block, dynamic_, bytes_, first_, last_);
     memset(dynamic_, 0xff, bytes_);
     char* own = reinterpret_cast<char*>(&state);
     memset(first_, 0xff, own - first_);
@@ -117,6 +120,7 @@ int run(const Launch& launch) {
   while (std::gcd(stride, blocks) != 1) {
     stride++;
   }
+  accesses_begin_launch();
   std::atomic<uint64_t> next{0};
   std::atomic<int> fault{0};
   const auto work = [&](int number) {
@@ -124,8 +128,8 @@ int run(const Launch& launch) {
     scheduler.enter(number);
     SharedMemory shared(launch.shared);
     for (uint64_t i; fault == 0 && (i = next++) < blocks;) {
-      shared.poison();
       const uint64_t index = (first + static_cast<unsigned __int128>(i) * stride) % blocks;
+      shared.begin_block(index);
       if (const int f = scheduler.run_block(launch, index); f != 0) {
         fault = f;
       }

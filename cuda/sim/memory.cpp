@@ -1,6 +1,7 @@
 // memory.cpp: allocation, copies and fills.
 //
 // Copies and fills must lie within one allocation.
+#include "accesses.h"
 #include "extension.h"
 #include "pages.h"
 #include "runtime.h"
@@ -36,6 +37,7 @@ void release(Runtime& runtime, CUdeviceptr p) {
   if (i->second.context != nullptr) {
     i->second.context->used -= i->second.bytes;
   }
+  accesses_forget(host(p));
   give_back(host(p), i->second.bytes);
   runtime.allocations.erase(i);
 }

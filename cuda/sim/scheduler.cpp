@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <string>
 
+#include "accesses.h"
+
 namespace sim {
 
 asm(R"(
@@ -101,7 +103,7 @@ int Scheduler::run_block(const Launch& launch, uint64_t index) {
   const unsigned threads = block.x * block.y * block.z, warps = (threads + 31) / 32;
   launch_ = &launch;
   random_ = Random(launch.seed ^ Random(index).next());
-  copies_at_once_ = random_.next() & 1;
+  copies_at_once_ = !accesses_checked && (random_.next() & 1);
   alive_ = threads;
   at_barrier_ = yes_ = 0;
   fault_ = 0;
@@ -220,6 +222,7 @@ bool Scheduler::select() {
 
 void Scheduler::release_barrier() {
   votes_ = {alive_, yes_};
+  accesses_barrier();
   at_barrier_ = yes_ = 0;
   const unsigned warps = (state_->block_dim.x * state_->block_dim.y * state_->block_dim.z + 31) / 32;
   for (unsigned i = 0; i < warps; i++) {
@@ -300,6 +303,9 @@ void Scheduler::collective(unsigned mask, void* record, Combine combine, bool al
   }
   *group = warp.group[--warp.groups];
   combine(warp.records, mask);
+  if (combine == combine_nothing) {  // __syncwarp; the others do not order memory
+    accesses_syncwarp(warp_, mask);
+  }
   warp.ready |= mask & ~(1u << state_->lane);
 }
 

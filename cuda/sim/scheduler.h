@@ -73,6 +73,7 @@ class Scheduler {
   // The scheduler whose fibers the calling thread runs at this moment, or nullptr. Safe in a signal handler.
   static Scheduler* running();
   void* stack_top() const { return current_->top(); }
+  bool on_stack(const void* p) const { return current_->holds(p); }
 
   bool copies_at_once() const { return copies_at_once_; }
   std::vector<AsyncCopy>& copies() { return current_->copies; }

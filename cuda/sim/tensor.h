@@ -1,5 +1,6 @@
 // tensor.h: the functions of mma.cuh for the simulator, after the PTX ISA's fragment layouts. mma.cuh documents them.
 #pragma once
+#include "accesses.h"
 #include "device.h"
 
 namespace sim {
@@ -20,6 +21,9 @@ void combine_ldmatrix(void* const records[32], unsigned mask);
 template <int MATRICES, bool TRANS>
 inline void ldmatrix(unsigned* r, const void* row, const char* file, int line) {
   Ldmatrix record = {row, r};
+  if (state.lane < MATRICES * 8) {
+    accesses_read(row, 16);
+  }
   warp_collective(0xffffffffu, &record, combine_ldmatrix<MATRICES, TRANS>, true, file, line);
 }
 
@@ -44,7 +48,13 @@ inline void ldmatrix_x2_trans(unsigned r[2], const void* shared, SIM_SITE) {
   sim::ldmatrix<2, true>(r, shared, file, line);
 }
 
-inline void cp_async16(void* shared, const void* global, bool valid = true) { sim::cp_async(shared, global, valid); }
+inline void cp_async16(void* shared, const void* global, bool valid = true) {
+  if (valid) {
+    sim::accesses_read(global, 16);
+  }
+  sim::accesses_copy_issued(shared);
+  sim::cp_async(shared, global, valid);
+}
 inline void cp_async_commit() { sim::cp_async_commit_group(); }
 template <int N>
 inline void cp_async_wait() {

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Builds the CUDA simulator: libcuda.so.1, with the kernels linked in, and the fake libcublasLt.so.13 and libnccl.so.2.
 #
-#   scripts/cuda/sim.sh [-o FOLDER] [-s address|undefined] [--planted] [FILE.cu…]
+#   scripts/cuda/sim.sh [-o FOLDER] [-s address|thread|undefined] [--planted] [FILE.cu…]
 #
 #   -o FOLDER     where to (build/sim; build/sim-address with -s address, and so on)
-#   -s SANITIZER  instrument simulator and kernels
+#   -s SANITIZER  instrument simulator and kernels; with thread the simulator itself looks at every access of a kernel
 #   --planted     link the kernels with planted faults of cuda/sim/planted, which the simulator's own tests launch
 #   FILE.cu…      link these kernels only (all of cuda/kernels)
 #
@@ -31,10 +31,11 @@ headers=build/cuda/headers/nvidia/cuda_runtime/include
 [[ -f $headers/cuda.h ]] || { echo "$0: $headers/cuda.h is not there: scripts/cuda/toolkit.sh fetches it" >&2; exit 1; }
 
 flags=(-std=c++17 -O2 -g1 -fPIC -pthread -fvisibility=hidden -fno-strict-aliasing -ffp-contract=off
-  -Wall -Wextra -Wno-unknown-pragmas -DCUDA_SIM -isystem "$headers" -Icuda/kernels)
+  -ffile-prefix-map="$PWD/=" -Wall -Wextra -Wno-unknown-pragmas -DCUDA_SIM -isystem "$headers" -Icuda/kernels)
 case $sanitizer in
   '') link=(-Wl,--no-undefined) ;;
   address) flags+=(-fsanitize=address -fno-omit-frame-pointer -Wno-unused-function) link=(-fsanitize=address) ;;
+  thread) flags+=(-DCUDASIM_ACCESSES) link=(-Wl,--no-undefined) ;;
   undefined) flags+=(-fsanitize=undefined -fno-sanitize-recover=undefined) link=(-fsanitize=undefined) ;;
   *) echo "$0: unknown sanitizer $sanitizer" >&2; exit 2 ;;
 esac
@@ -63,13 +64,14 @@ stale() {
 # Under the address sanitizer a kernel file is compiled inside an unnamed namespace: static variables of templates, and
 # with them shared memory, would else be merged over files, and then they get no red zones.
 compile() {
-  local o source=$1
+  local o source=$1 own=()
   o=$(object "$1")
   if [[ $sanitizer == address && $1 == *.cu ]]; then
     source=$o.cpp
     printf '#include "../sim/tensor.h"\nnamespace {\n#include "%s"\n}\n' "$(realpath "$1")" > "$source"
   fi
-  g++ "${flags[@]}" -MD -MF "$o.d" -x c++ -c "$source" -o "$o.new" && mv "$o.new" "$o"
+  [[ $sanitizer == thread && $1 == *.cu ]] && own=(-O1 -fsanitize=thread)
+  g++ "${flags[@]}" "${own[@]}" -MD -MF "$o.d" -x c++ -c "$source" -o "$o.new" && mv "$o.new" "$o"
 }
 
 driver=()

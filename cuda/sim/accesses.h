@@ -1,0 +1,45 @@
+// accesses.h: every access of a kernel to memory, looked at. Only in builds with -s thread, where g++ puts a call before
+// each access as it does for the thread sanitizer, and accesses.cpp answers these calls.
+//
+// Two accesses to the same two bytes, at least one of them a write, are a race unless something orders them: a barrier of
+// the block, a __syncwarp that holds both lanes, or the end of a launch. Between blocks nothing does, save that a block
+// which has done an atomic operation on device memory may read what others wrote.
+#pragma once
+#include <cstddef>
+
+namespace sim {
+
+#if defined(CUDASIM_ACCESSES)
+
+constexpr bool accesses_checked = true;
+
+// What the scheduler and the driver tell.
+void accesses_begin_launch();
+void accesses_begin_block(unsigned block, const void* dynamic, size_t bytes, const void* static_first,
+                          const void* static_last);
+void accesses_barrier();
+void accesses_syncwarp(unsigned warp, unsigned mask);
+void accesses_forget(const void* allocation);
+
+// An access that the compiler does not see. issued marks a copy as under way: who touches its target before the wait is
+// at fault.
+void accesses_read(const void* p, size_t bytes);
+void accesses_copy_issued(void* shared);
+void accesses_copy_done(void* shared);
+
+#else
+
+constexpr bool accesses_checked = false;
+
+inline void accesses_begin_launch() {}
+inline void accesses_begin_block(unsigned, const void*, size_t, const void*, const void*) {}
+inline void accesses_barrier() {}
+inline void accesses_syncwarp(unsigned, unsigned) {}
+inline void accesses_forget(const void*) {}
+inline void accesses_read(const void*, size_t) {}
+inline void accesses_copy_issued(void*) {}
+inline void accesses_copy_done(void*) {}
+
+#endif
+
+}  // namespace sim
