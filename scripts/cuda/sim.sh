@@ -31,7 +31,7 @@ headers=build/cuda/headers/nvidia/cuda_runtime/include
 [[ -f $headers/cuda.h ]] || { echo "$0: $headers/cuda.h is not there: scripts/cuda/toolkit.sh fetches it" >&2; exit 1; }
 
 flags=(-std=c++17 -O2 -g1 -fPIC -pthread -fvisibility=hidden -fno-strict-aliasing -ffp-contract=off
-  -ffile-prefix-map="$PWD/=" -Wall -Wextra -Wno-unknown-pragmas -DCUDA_SIM -isystem "$headers" -Icuda/kernels)
+  -ffile-prefix-map="$PWD=." -Wall -Wextra -Wno-unknown-pragmas -DCUDA_SIM -isystem "$headers" -Icuda/kernels)
 case $sanitizer in
   '') link=(-Wl,--no-undefined) ;;
   address) flags+=(-fsanitize=address -fno-omit-frame-pointer -Wno-unused-function) link=(-fsanitize=address) ;;

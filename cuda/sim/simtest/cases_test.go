@@ -200,6 +200,9 @@ var cases = map[string]func(*rig) error{
 	"sum_divergent":               elementwise("sum_divergent", 1, 128, 128, 128, 0, sumOf(128)),
 	"deadlock":                    elementwise("deadlock", 1, 64, 64, 0, 0, identity),
 
+	"sum_blocks_correct":   sumBlocks("sum_blocks_correct"),
+	"sum_blocks_unordered": sumBlocks("sum_blocks_unordered"),
+
 	"sum_lanes_correct":  elementwise("sum_lanes_correct", 1, 32, 20, 20, 0, sumOf(20)),
 	"sum_lanes_exited":   elementwise("sum_lanes_exited", 1, 32, 20, 20, 0, sumOf(20)),
 	"sum_lanes_outside":  elementwise("sum_lanes_outside", 1, 32, 20, 20, 0, sumOf(20)),
@@ -246,6 +249,23 @@ func largeSharedAllowed(r *rig) error {
 		return err
 	}
 	return compare(fromBytes(r.download(y, 1024))[:1], []float32{256})
+}
+
+func sumBlocks(kernel string) func(*rig) error {
+	return func(r *rig) error {
+		const blocks, block = 7, 256
+		x := r.upload(toBytes(ramp(1, blocks*block)))
+		partial, count, total := r.alloc(4*blocks), r.alloc(4), r.alloc(4)
+		err := r.launch(r.stream, kernel, blocks, block, 0, x.Slot(), partial.Slot(), count.Slot(), total.Slot())
+		if err != nil {
+			return err
+		}
+		got := fromBytes(r.download(total, 4))
+		if r.err != nil {
+			return r.err
+		}
+		return compare(got, []float32{blocks * block * (blocks*block + 1) / 2})
+	}
 }
 
 func notAnImage(r *rig) error {

@@ -32,7 +32,12 @@ type simulator struct {
 	err       error
 }
 
-var plain, address, undefined = &simulator{}, &simulator{sanitizer: "address"}, &simulator{sanitizer: "undefined"}
+var (
+	plain     = &simulator{}
+	address   = &simulator{sanitizer: "address"}
+	thread    = &simulator{sanitizer: "thread"}
+	undefined = &simulator{sanitizer: "undefined"}
+)
 
 func (s *simulator) folder() string {
 	if s.sanitizer == "" {
@@ -115,6 +120,16 @@ func TestReported(t *testing.T) {
 		{plain, "not_an_image", "twice_correct", `the image is not a fatbin(?s:.*)CUDA_ERROR_INVALID_IMAGE`},
 		{address, "twice_beyond", "twice_correct", `heap-buffer-overflow(?s:.*)WRITE of size 4(?s:.*)memory.cu:\d+`},
 		{address, "shared_array_beyond", "shared_array_correct", `global-buffer-overflow(?s:.*)memory.cu:\d+`},
+		{thread, "twice_beyond", "twice_correct",
+			`write of 4 bytes, 400 bytes after the start of an allocation of 400 bytes, at .*memory.cu:\d+(?s:.*)CUDA_ERROR_ILLEGAL_ADDRESS`},
+		{thread, "reverse_unsynchronized", "reverse_correct", `read of shared memory that the block has not written, at .*barriers.cu:\d+`},
+		{thread, "swap_halves_unsynchronized", "swap_halves_correct",
+			`race on shared memory: (read|write) of 0x.* at .*barriers.cu:\d+.*, after a (read|write) by thread \d+ of block \d+ at .*barriers.cu:\d+`},
+		{thread, "reverse_warp_unsynchronized", "reverse_warp_correct", `read of shared memory that the block has not written, at .*barriers.cu:\d+`},
+		{thread, "product_unwaited", "product_correct", `read of shared memory before the wait for its cp_async16 by thread \d+, at .*tensor.cu:\d+`},
+		{thread, "product_unsynchronized", "product_correct", `race on shared memory: write of 0x.* at .*tensor.cu:\d+.*, after a read`},
+		{thread, "sum_blocks_unordered", "sum_blocks_correct",
+			`race on device memory: (read|write) of 0x.* at .*blocks.cu:\d+.*, after a (read|write) by thread 0 of block \d+`},
 		{undefined, "shared_array_beyond", "shared_array_correct", `memory.cu:\d+:\d+: runtime error: index \d+ out of bounds`},
 	} {
 		t.Run(c.fault+c.simulator.sanitizer, func(t *testing.T) {
@@ -135,6 +150,7 @@ func TestWrongResult(t *testing.T) {
 		{"reverse_unsynchronized", "reverse_correct"},
 		{"swap_halves_unsynchronized", "swap_halves_correct"},
 		{"reverse_warp_unsynchronized", "reverse_warp_correct"},
+		{"sum_blocks_unordered", "sum_blocks_correct"},
 		{"product_unwaited", "product_correct"},
 		{"product_unsynchronized", "product_correct"},
 		{"upload_not_awaited", "upload_awaited"},
@@ -160,7 +176,7 @@ func TestWrongResult(t *testing.T) {
 
 // TestFragments compares the layouts of ldmatrix and mma with the definition of the product, under the sanitizers too.
 func TestFragments(t *testing.T) {
-	for _, s := range []*simulator{plain, address, undefined} {
+	for _, s := range []*simulator{plain, address, thread, undefined} {
 		for _, name := range []string{"product_correct", "transpose_tiles"} {
 			if out := s.run(t, name, 1); out != "correct\n" {
 				t.Errorf("%s %s: %s", s.sanitizer, name, out)
