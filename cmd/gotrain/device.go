@@ -21,28 +21,38 @@ type device struct {
 // CUDA and the machine a device, else the CPU.
 func findDevice(name string, threads int) (device, error) {
 	d := device{threads: threads}
-	switch {
-	case name == "cpu":
-		return d, nil
-	case name == "auto":
-		if card, err := backend.CardAt(0); err == nil {
-			d.card = &card
-		}
-		return d, nil
-	case name != "cuda":
-		number, ok := strings.CutPrefix(name, "cuda:")
-		n, err := strconv.Atoi(number)
-		if !ok || err != nil || n < 0 {
-			return d, usagef("device is %q; use auto, cpu, cuda or cuda:N", name)
-		}
-		d.gpu = n
+	index, err := gpuIndex(name)
+	if err != nil || index == noGPU {
+		return d, err
 	}
-	card, err := backend.CardAt(d.gpu)
+	card, err := backend.CardAt(index)
+	if name == "auto" && backend.Absent(err) {
+		return d, nil
+	}
 	if err != nil {
 		return d, usagef("device %s: %w; or use --device cpu", name, err)
 	}
-	d.card = &card
+	d.gpu, d.card = index, &card
 	return d, nil
+}
+
+// noGPU is the index of the CPU.
+const noGPU = -1
+
+// gpuIndex reads a --device value; auto may be the first GPU.
+func gpuIndex(name string) (int, error) {
+	switch name {
+	case "cpu":
+		return noGPU, nil
+	case "auto", "cuda":
+		return 0, nil
+	}
+	number, ok := strings.CutPrefix(name, "cuda:")
+	n, err := strconv.Atoi(number)
+	if !ok || err != nil || n < 0 {
+		return 0, usagef("device is %q; use auto, cpu, cuda or cuda:N", name)
+	}
+	return n, nil
 }
 
 // planDevice is findDevice for plans, which need no GPU: one that is not there is
@@ -62,12 +72,24 @@ func planDevice(name, card string, threads int) (device, error) {
 	return device{threads: threads, gpu: 0, card: &c}, nil
 }
 
-// openDevice opens the back end that a --device value names.
+// openDevice opens the back end that a --device value names. It opens a GPU
+// before it describes it, because the description alone would open it too.
 func openDevice(name string, threads int) (exec.Backend, device, error) {
-	d, err := findDevice(name, threads)
+	index, err := gpuIndex(name)
 	if err != nil {
-		return nil, d, err
+		return nil, device{}, err
 	}
+	if index != noGPU {
+		b, err := backend.Open(index)
+		if err == nil {
+			d, err := findDevice(name, threads)
+			return b, d, err
+		}
+		if name != "auto" || !backend.Absent(err) {
+			return nil, device{}, usagef("device %s: %w; or use --device cpu", name, err)
+		}
+	}
+	d := device{threads: threads}
 	b, err := d.open()
 	return b, d, err
 }

@@ -2,7 +2,16 @@
 
 package backend
 
-import "gotrain/cuda"
+import (
+	"errors"
+
+	"gotrain/cuda"
+)
+
+// Absent tells whether err, of Open or CardAt, says that there is no GPU to open.
+func Absent(err error) bool {
+	return errors.Is(err, cuda.ErrNoDriver) || errors.Is(err, cuda.ErrNoDevice)
+}
 
 // CardAt describes a device, counted from 0, with the memory that is free now.
 // It fails as Open does.

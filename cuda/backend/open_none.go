@@ -7,5 +7,8 @@ import "gotrain/autograd/exec"
 // Open returns ErrNotBuilt.
 func Open(int) (exec.Backend, error) { return nil, ErrNotBuilt }
 
+// Absent tells whether err says that there is no GPU to open.
+func Absent(err error) bool { return err == ErrNotBuilt }
+
 // CardAt returns ErrNotBuilt.
 func CardAt(int) (Card, error) { return Card{}, ErrNotBuilt }
