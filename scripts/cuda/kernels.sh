@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Compiles the kernels whose sources have changed: cuda/kernels/NAME.cu to cuda/kernels/fatbin/NAME.fatbin, with machine
-# code for sm_80, sm_90a and sm_100 and PTX of compute_80. Fetches nvcc if anything has to be compiled.
+# code for sm_80, sm_90a and sm_100 and PTX of compute_80. Fetches nvcc if anything has to be compiled. The same sources
+# give the same bits in every folder: nvcc.options has cicc name things of internal linkage by a fixed path.
 #
 # usage: scripts/cuda/kernels.sh [NAME...]    those that have changed among the named ones; all by default
 # JOBS compilations run at a time, 2 by default.
