@@ -12,7 +12,7 @@ type Card struct {
 	Memory, Free    int64
 }
 
-// cards are NVIDIA's data sheets, for plans of machines that are elsewhere.
+// cards are NVIDIA's data sheets.
 var cards = []Card{
 	{"h100-sxm", 66.9e12, 494.7e12, 989.4e12, 3.35e12, 81559 << 20, 0},
 	{"h200", 66.9e12, 494.7e12, 989.4e12, 4.8e12, 143771 << 20, 0},
@@ -42,32 +42,4 @@ func CardNames() []string {
 		names[i] = c.Name
 	}
 	return names
-}
-
-// perClock is the arithmetic of a multiprocessor in one clock, in FLOPs with
-// float32 accumulation, by compute capability (CUDA C++ Programming Guide,
-// NVIDIA's architecture white papers).
-var perClock = []struct {
-	major, minor    int
-	f32, tf32, bf16 float64
-}{
-	{8, 0, 128, 1024, 2048}, // A100
-	{8, 6, 256, 256, 512},   // GA10x
-	{8, 9, 256, 256, 512},   // AD10x
-	{9, 0, 256, 2048, 4096}, // H100, H200
-	{10, 0, 256, 4096, 8192},
-	{12, 0, 256, 256, 512},
-}
-
-// cardOf computes the rates of a device from its clocks: clock in kHz, memory
-// clock in kHz at double data rate, bus in bits.
-func cardOf(name string, major, minor, sms, clock, memoryClock, bus int) Card {
-	c := Card{Name: name, Bandwidth: 2 * float64(memoryClock) * 1e3 * float64(bus) / 8}
-	for _, p := range perClock {
-		if p.major < major || p.major == major && p.minor <= minor {
-			rate := float64(sms) * float64(clock) * 1e3
-			c.F32, c.TF32, c.BF16 = p.f32*rate, p.tf32*rate, p.bf16*rate
-		}
-	}
-	return c
 }

@@ -89,3 +89,12 @@ func bindBroadcast(c *call) func() {
 	return c.launchElem("broadcast", elementGrid(int64(c.Out[0].Shape.Size())), elementBlock, 0,
 		c.in(0), c.out(0), int64(source.count()), int64(last.Size), fill, c.lattice(source), int32(len(source)), c.Alpha)
 }
+
+// words is l as lattice.cuh reads it.
+func (l lattice) words() []uint64 {
+	var words []uint64
+	for _, axis := range l {
+		words = append(words, uint64(axis[0]), uint64(axis[1]))
+	}
+	return words
+}

@@ -15,15 +15,6 @@ func (l lattice) count() int {
 	return n
 }
 
-// words is l as lattice.cuh reads it.
-func (l lattice) words() []uint64 {
-	var words []uint64
-	for _, axis := range l {
-		words = append(words, uint64(axis[0]), uint64(axis[1]))
-	}
-	return words
-}
-
 // reduction is how a ReduceSum runs. The innermost group of axes is a run of
 // width elements that is summed, or, with columns, a row of width results, each
 // the sum of a column of matrices (height, width).
