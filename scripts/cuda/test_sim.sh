@@ -17,14 +17,14 @@ export LD_LIBRARY_PATH=$PWD/build/sim${sanitizer:+-$sanitizer}
 test() { go test -tags gpu -count=1 "${run[@]}" "$@"; }
 
 run=()
-case $sanitizer in
-  address)
-    # Go frees nothing at exit. Only the tests get the sanitizer, not the go command.
-    run=(-exec "env ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$(gcc -print-file-name=libasan.so)")
-    ;;
-esac
-test ./cuda/...
+if [ "$sanitizer" = address ]; then
+  # Go frees nothing at exit. Only the tests get the sanitizer, not the go command.
+  run=(-exec "env ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$(gcc -print-file-name=libasan.so)")
+fi
 test ./autograd/optest -run '/^cuda'
-if [ -z "$sanitizer" ]; then
+if [ -n "$sanitizer" ]; then
+  test ./cuda
+else
+  test ./cuda/...
   test ./cmd/gotrain -run CUDA
 fi
