@@ -4,6 +4,7 @@ package backend
 
 import (
 	"fmt"
+	"slices"
 
 	"gotrain/autograd/ir"
 	"gotrain/cuda"
@@ -139,4 +140,38 @@ func (a *attentionCall) flash(t tiles) {
 func (a *attentionCall) general(name string, q, k, v, position, lse cuda.Ptr) {
 	a.start(name, a.overQueries(simtTile), 256, simtBytes(a.HeadDim, 3, 1)+4*simtTile, true,
 		q, k, v, a.qSegments, a.kSegments, a.qBounds, a.kBounds, position, a.out(0), lse)
+}
+
+// tensorCores says whether the kernels on tensor cores take the instruction.
+// They compare unscaled scores, so the scale has to be positive.
+func (a attentionShape) tensorCores() bool {
+	return a.instr.Elem(0) == ir.BF16 && slices.Contains([]int{32, 64, 96, 128}, a.instr.HeadDim) && a.instr.Scale > 0
+}
+
+// strides returns the elements from token to token of q and of k and v.
+func (a attentionShape) strides() (q, kv int) {
+	q, kv = a.instr.Heads*a.instr.HeadDim, a.instr.KVHeads*a.instr.HeadDim
+	if a.instr.Packed {
+		return q + 2*kv, q + 2*kv
+	}
+	return q, kv
+}
+
+// unlimited stands for no bound of a band.
+const unlimited = 1 << 30
+
+// band returns lo and hi such that query t sees keys t + lo ≤ s < t + hi.
+func (a attentionShape) band() (lo, hi int) {
+	lo, hi = -unlimited, unlimited
+	shift := a.keys - a.queries
+	if a.instr.Kind == ir.AttentionCached {
+		shift = 0 // the kernels add the position
+	}
+	if 0 < a.instr.Window && a.instr.Window < unlimited/2 {
+		lo, hi = shift-a.instr.Window+1, shift+a.instr.Window
+	}
+	if a.instr.Causal {
+		hi = shift + 1
+	}
+	return lo, hi
 }

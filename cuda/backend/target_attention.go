@@ -1,10 +1,6 @@
 package backend
 
-import (
-	"slices"
-
-	"gotrain/autograd/ir"
-)
+import "gotrain/autograd/ir"
 
 const (
 	boundsTokens = 64  // tokens of one pair of segment bounds: kBoundsTokens of attention.cuh
@@ -27,40 +23,6 @@ func attentionOf(in *ir.Instr) attentionShape {
 		a.keys = in.In[1].Shape[0] / in.Batch
 	}
 	return a
-}
-
-// tensorCores says whether the kernels on tensor cores take the instruction.
-// They compare unscaled scores, so the scale has to be positive.
-func (a attentionShape) tensorCores() bool {
-	return a.instr.Elem(0) == ir.BF16 && slices.Contains([]int{32, 64, 96, 128}, a.instr.HeadDim) && a.instr.Scale > 0
-}
-
-// strides returns the elements from token to token of q and of k and v.
-func (a attentionShape) strides() (q, kv int) {
-	q, kv = a.instr.Heads*a.instr.HeadDim, a.instr.KVHeads*a.instr.HeadDim
-	if a.instr.Packed {
-		return q + 2*kv, q + 2*kv
-	}
-	return q, kv
-}
-
-// unlimited stands for no bound of a band.
-const unlimited = 1 << 30
-
-// band returns lo and hi such that query t sees keys t + lo ≤ s < t + hi.
-func (a attentionShape) band() (lo, hi int) {
-	lo, hi = -unlimited, unlimited
-	shift := a.keys - a.queries
-	if a.instr.Kind == ir.AttentionCached {
-		shift = 0 // the kernels add the position
-	}
-	if 0 < a.instr.Window && a.instr.Window < unlimited/2 {
-		lo, hi = shift-a.instr.Window+1, shift+a.instr.Window
-	}
-	if a.instr.Causal {
-		hi = shift + 1
-	}
-	return lo, hi
 }
 
 // boundsBytes returns the bytes of the segment bounds of queries and of keys,
