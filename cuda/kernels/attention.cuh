@@ -151,7 +151,8 @@ struct Column {
   }
 
   __device__ bool seen_by(Row row, Band band) const {
-    return (unsigned)(at - row.at - band.lo) < (unsigned)(band.hi - band.lo) && segment == row.segment && exists;
+    unsigned distance = (unsigned)at - (unsigned)row.at - (unsigned)band.lo;  // wraps: an unlimited band is 2^31 wide
+    return distance < (unsigned)band.hi - (unsigned)band.lo && segment == row.segment && exists;
   }
 };
 
