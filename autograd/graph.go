@@ -86,8 +86,9 @@ func (g *Graph) Param(name string, shape ...int) *Node {
 	return p
 }
 
-// State declares persistent float32 memory that is not trained, such as a
-// key/value cache.
+// State declares persistent float32 memory that is not trained: a key/value
+// cache, or a frozen parameter. Grad does not differentiate by it, so that neither
+// its gradient nor what only that would read is computed or kept.
 func (g *Graph) State(name string, shape ...int) *Node {
 	return g.leaf(ir.State, name, ir.F32, shape)
 }

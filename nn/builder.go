@@ -15,14 +15,15 @@ type Builder struct {
 	config Config
 	layout autograd.WeightLayout
 	path   string
-	block  int
-	params []Param
+	block  int      // -1 outside
+	params []Param  // as declared
+	layers []string // names of the linear layers
 }
 
 // NewBuilder returns a builder over g for a model with all defaults filled in,
 // whose linear layers store their weights in the given layout.
 func NewBuilder(g *autograd.Graph, in Inputs, c Config, layout autograd.WeightLayout) *Builder {
-	return &Builder{Inputs: in, Graph: g, config: c, layout: layout}
+	return &Builder{Inputs: in, Graph: g, config: c, layout: layout, block: -1}
 }
 
 // In runs build with name appended to the path.
@@ -36,10 +37,10 @@ func (b *Builder) In(name string, build func()) {
 // Block is In for block i of the model, which plan.Options.Recompute treats as
 // one and which owns the caches "cache.k.i" and "cache.v.i".
 func (b *Builder) Block(i int, name string, build func()) {
-	saved := b.path
+	path, block := b.path, b.block
 	b.path, b.block = b.name(name), i
 	b.Graph.Block(i, name, build)
-	b.path = saved
+	b.path, b.block = path, block
 }
 
 func (b *Builder) name(s string) string {
@@ -49,9 +50,15 @@ func (b *Builder) name(s string) string {
 	return b.path + "." + s
 }
 
+// param declares a parameter: a frozen one is state that Grad does not
+// differentiate by.
 func (b *Builder) param(p Param) *autograd.Node {
-	p.Name = b.name(p.Name)
+	p.Name, p.Block = b.name(p.Name), b.block
+	p.Frozen = b.config.frozen(p)
 	b.params = append(b.params, p)
+	if p.Frozen {
+		return b.Graph.State(p.Name, p.Shape...)
+	}
 	return b.Graph.Param(p.Name, p.Shape...)
 }
 
@@ -62,7 +69,8 @@ func (b *Builder) Embedding(name string, rows, width int) *autograd.Node {
 }
 
 // Linear is x·w + bias, x (N, in) → (N, out). It declares "name.weight" in the
-// builder's layout and, where the model has biases, "name.bias" (out).
+// builder's layout and, where the model has biases, "name.bias" (out); where the
+// layer is a target of Config.Adapter, its two matrices too.
 func (b *Builder) Linear(name string, x *autograd.Node, out int) *autograd.Node {
 	return b.linear(name, x, out, b.config.InitStd, b.config.HasBias())
 }
@@ -88,11 +96,11 @@ func (b *Builder) linear(name string, x *autograd.Node, out int, std float64, bi
 	if b.layout == autograd.InOut {
 		shape[0], shape[1] = shape[1], shape[0]
 	}
-	w := b.param(Param{Name: name + ".weight", Shape: shape, Init: Init{Std: std}, Decay: true, Matrix: true})
+	w := b.param(Param{Name: name + ".weight", Shape: shape, Init: Init{Std: std}, Decay: true, Matrix: true, Layout: b.layout})
 	bias := b.bias(name, out, biased)
 	var y *autograd.Node
 	b.Graph.In(name, func() { y = autograd.Linear(x, w, bias, b.layout) })
-	return y
+	return b.adapt(name, x, y, out)
 }
 
 // bias declares "name.bias" (size) where there is one, else nil.
@@ -191,10 +199,14 @@ func (b *Builder) attention() autograd.AttentionConfig {
 	}
 }
 
-// Declare returns the parameters that forward declares, in that order.
+// Declare returns the parameters that forward declares, in that order, or what is
+// wrong with the configuration's adapter and frozen parameters.
 func Declare(c Config, layout autograd.WeightLayout, forward func(*Builder) (hidden, head *autograd.Node)) ([]Param, error) {
 	g := autograd.NewGraph()
 	b := NewBuilder(g, NewInputs(g, 1, 1), c, layout)
 	forward(b)
-	return b.params, g.Err()
+	if err := g.Err(); err != nil {
+		return nil, err
+	}
+	return b.params, b.checkSets()
 }

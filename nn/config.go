@@ -63,6 +63,13 @@ type Config struct {
 	// ScaleResidual divides it by √(2·layers) for the projections that add to
 	// the residual stream; default gpt2 true, llama false.
 	ScaleResidual *bool `yaml:"scale_residual,omitempty" json:"scale_residual,omitempty"`
+
+	// Adapter and Freeze say which parameters are trained. They belong to a run,
+	// not to the model: they stand in sections of their own and in no config.json.
+	Adapter Adapter `yaml:"-" json:"-"`
+	// Freeze holds patterns over the names of parameters (package path's Match,
+	// where * stands for dots too): what matches one is not trained.
+	Freeze []string `yaml:"-" json:"-"`
 }
 
 // RopeScaling is how rotary positions are stretched; see autograd.RoPEScaling.
@@ -119,6 +126,7 @@ const ffnMultiple = 64
 // stay for Validate to find.
 func (c Config) WithDefaults() Config {
 	llama := c.Family == Llama
+	c.Adapter = c.Adapter.withDefaults()
 	setDefault(&c.KVHeads, c.Heads)
 	if c.Heads > 0 {
 		setDefault(&c.HeadDim, c.Width/c.Heads)

@@ -72,7 +72,7 @@ func (s Shape) inputs(g *autograd.Graph) Inputs {
 func Training(m Model, s Shape, cfg autograd.LossConfig) (g *autograd.Graph, loss, nll *autograd.Node) {
 	g = autograd.NewGraph()
 	in := s.inputs(g)
-	if m.Config().Dropout > 0 {
+	if c := m.Config(); c.Dropout > 0 || c.Adapter.Dropout > 0 {
 		in.RNG = g.Ints("rng", 4)
 	}
 	loss, nll = score(g, m, in, cfg)

@@ -5,12 +5,14 @@ import (
 	"hash/fnv"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 
+	"gotrain/autograd"
 	"gotrain/autograd/ir"
 )
 
-// Param is a trainable parameter of a model.
+// Param is a parameter of a model.
 type Param struct {
 	Name  string // Hugging Face's
 	Shape ir.Shape
@@ -21,11 +23,36 @@ type Param struct {
 	// Matrix marks the weights of hidden linear layers, which Muon updates:
 	// not embeddings, the head, norms or biases.
 	Matrix bool
+	// Layout is how a Matrix of the base is stored.
+	Layout autograd.WeightLayout
+	// Frozen parameters are read and never trained: they have no gradient and no
+	// optimizer state.
+	Frozen bool
+	// Adapter marks the parameters that Config.Adapter adds to the base.
+	Adapter bool
+	// Block is the block of the model that the parameter belongs to, -1 for none.
+	Block int
+}
+
+// Trainable returns the parameters that training changes.
+func Trainable(params []Param) []Param {
+	return slices.DeleteFunc(slices.Clone(params), func(p Param) bool { return p.Frozen })
+}
+
+// Base returns the parameters without those of an adapter: what a checkpoint of
+// the merged model holds.
+func Base(params []Param) []Param {
+	return slices.DeleteFunc(slices.Clone(params), func(p Param) bool { return p.Adapter })
+}
+
+// Adapters returns the parameters of the adapter.
+func Adapters(params []Param) []Param {
+	return slices.DeleteFunc(slices.Clone(params), func(p Param) bool { return !p.Adapter })
 }
 
 // Init is the distribution of a parameter's first elements: Value + Std·z with
-// z standard normal.
-type Init struct{ Value, Std float64 }
+// z standard normal, or uniform in (-Bound, Bound).
+type Init struct{ Value, Std, Bound float64 }
 
 // initElements is the number of elements that Initialize hands over at a time:
 // memory does not grow with the model.
@@ -59,7 +86,7 @@ const fillBlock = 1 << 16
 
 // fill writes elements first, first+1, … of a parameter.
 func (in Init) fill(values []float32, key [2]uint32, first int) {
-	if in.Std == 0 {
+	if in.Std == 0 && in.Bound == 0 {
 		for i := range values {
 			values[i] = float32(in.Value)
 		}
@@ -70,31 +97,44 @@ func (in Init) fill(values []float32, key [2]uint32, first int) {
 	for start := 0; start < len(values); start += fillBlock {
 		limit <- struct{}{}
 		wg.Go(func() {
-			in.fillNormal(values[start:min(start+fillBlock, len(values))], key, uint64(first+start))
+			in.fillRandom(values[start:min(start+fillBlock, len(values))], key, uint64(first+start))
 			<-limit
 		})
 	}
 	wg.Wait()
 }
 
-// fillNormal writes elements first, first+1, … of the stream; first is a
-// multiple of 4. Four uniform words give four normals by the transform of Box
-// and Muller.
-func (in Init) fillNormal(data []float32, key [2]uint32, first uint64) {
+// fillRandom writes elements first, first+1, … of the stream; first is a
+// multiple of 4. Four words of the generator give four elements.
+func (in Init) fillRandom(data []float32, key [2]uint32, first uint64) {
+	draw := in.normal
+	if in.Bound != 0 {
+		draw = in.uniform
+	}
 	for i := 0; i < len(data); i += 4 {
 		counter := (first + uint64(i)) / 4
-		w := philox([4]uint32{uint32(counter), uint32(counter >> 32)}, key)
-		var z [4]float64
-		for j := 0; j < 4; j += 2 {
-			u := (float64(w[j]) + 1) / (1 << 32) // (0, 1]: its logarithm is finite
-			radius := math.Sqrt(-2 * math.Log(u))
-			sin, cos := math.Sincos(2 * math.Pi * float64(w[j+1]) / (1 << 32))
-			z[j], z[j+1] = radius*cos, radius*sin
-		}
-		for j := 0; j < 4 && i+j < len(data); j++ {
-			data[i+j] = float32(in.Value + in.Std*z[j])
-		}
+		values := draw(philox([4]uint32{uint32(counter), uint32(counter >> 32)}, key))
+		copy(data[i:], values[:])
 	}
+}
+
+// normal gives four normals by the transform of Box and Muller.
+func (in Init) normal(w [4]uint32) (values [4]float32) {
+	for j := 0; j < 4; j += 2 {
+		u := (float64(w[j]) + 1) / (1 << 32) // (0, 1]: its logarithm is finite
+		radius := math.Sqrt(-2 * math.Log(u))
+		sin, cos := math.Sincos(2 * math.Pi * float64(w[j+1]) / (1 << 32))
+		values[j], values[j+1] = float32(in.Value+in.Std*(radius*cos)), float32(in.Value+in.Std*(radius*sin))
+	}
+	return values
+}
+
+// uniform gives four numbers in (-Bound, Bound).
+func (in Init) uniform(w [4]uint32) (values [4]float32) {
+	for j, x := range w {
+		values[j] = float32(in.Bound * ((float64(x)+0.5)/(1<<31) - 1))
+	}
+	return values
 }
 
 // streamKey hashes a seed and a name with 64-bit FNV-1a.

@@ -33,7 +33,7 @@ func (c Config) Validate() error {
 	} else {
 		f.llama(c)
 	}
-	return errors.Join(f...)
+	return errors.Join(errors.Join(f...), c.Adapter.Validate())
 }
 
 // faults collects what is wrong with a configuration.

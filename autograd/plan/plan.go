@@ -214,7 +214,8 @@ func writesState(in *ir.Instr) bool {
 	return false
 }
 
-// optional tells whether the output with that index may be absent.
+// optional tells whether the output with that index may be dropped. Those of
+// AttentionBackward come together: only under Packed are dk and dv parts of dq.
 func optional(in *ir.Instr, out int) bool {
-	return strings.HasSuffix(ir.Kinds[in.Kind].Out[out], "?")
+	return in.Kind != ir.AttentionBackward && strings.HasSuffix(ir.Kinds[in.Kind].Out[out], "?")
 }

@@ -43,6 +43,13 @@ func (g goldenTensor) floats() []float32 {
 
 func readGolden(t *testing.T, path string) golden {
 	t.Helper()
+	var g golden
+	readGoldenInto(t, path, &g)
+	return g
+}
+
+func readGoldenInto(t *testing.T, path string, g any) {
+	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -52,11 +59,9 @@ func readGolden(t *testing.T, path string) golden {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var g golden
-	if err := json.NewDecoder(z).Decode(&g); err != nil {
+	if err := json.NewDecoder(z).Decode(g); err != nil {
 		t.Fatal(err)
 	}
-	return g
 }
 
 // newStore returns an empty store on the CPU.
@@ -215,13 +220,7 @@ func checkGolden(t *testing.T, g golden, m nn.Model, store *exec.Store, opt plan
 	}
 	s = session(t, store, p, opt)
 	feed()
-	counted := 0
-	for _, target := range g.Targets {
-		if target >= 0 {
-			counted++
-		}
-	}
-	if err := s.SetFloats("norm", []float32{1 / float32(counted)}); err != nil {
+	if err := s.SetFloats("norm", []float32{1 / float32(counted(g.Targets))}); err != nil {
 		t.Fatal(err)
 	}
 	run(t, s)

@@ -1,0 +1,301 @@
+package nn
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"gotrain/autograd"
+)
+
+// Adapter is the lora section of a configuration: beside every target, a frozen
+// linear layer with weights W, stand two trained matrices A (r, in) and B
+// (out, r) (Hu et al. 2021, "LoRA"):
+//
+//	y = x·Wᵀ + bias + Scale·(dropout(x)·Aᵀ)·Bᵀ
+//
+// The parameters are "NAME.lora_A.weight" and "NAME.lora_B.weight" beside
+// "NAME.weight". A begins as Hugging Face's peft begins it, Kaiming-uniform with
+// a = √5, which is U(-1/√in, 1/√in), and B at zero: the adapted model begins as
+// its base. Rank 0 means no adapter: all parameters are trained.
+type Adapter struct {
+	Rank    int     `yaml:"rank"`    // r, 0 = none
+	Alpha   float64 `yaml:"alpha"`   // default rank, which makes Scale 1 without rslora
+	Dropout float64 `yaml:"dropout"` // of what A multiplies, in training only
+	// Targets name linear layers by their last parts, such as q_proj or
+	// self_attn.q_proj, or whole; AllLinear means every linear layer but the
+	// head. Default AllLinear.
+	Targets []string `yaml:"targets"`
+	RSLoRA  bool     `yaml:"rslora"` // divide alpha by √rank (Kalajdzievski 2023), not by rank
+}
+
+// AllLinear is the target that means every linear layer but the head.
+const AllLinear = "all-linear"
+
+// Suffixes of the parameters of an adapter, behind the name of the layer.
+const (
+	LoRAA = ".lora_A.weight"
+	LoRAB = ".lora_B.weight"
+)
+
+// maxRank is far above any useful rank.
+const maxRank = 1 << 14
+
+// Validate returns all faults of a, joined, each with its cure, or nil.
+func (a Adapter) Validate() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("lora."+format, args...))
+		}
+	}
+	check(a.Rank >= 0 && a.Rank <= maxRank, "rank is %d; use 1 to %d, or 0 to train all parameters", a.Rank, maxRank)
+	check(a.Alpha >= 0 && !math.IsInf(a.Alpha, 0), "alpha is %g; use a positive number, or 0 for the rank", a.Alpha)
+	check(a.Dropout >= 0 && a.Dropout < 1, "dropout is %g; use a number in [0, 1)", a.Dropout)
+	check(!slices.Contains(a.Targets, ""), "targets: one is empty; name layers such as q_proj, or %s", AllLinear)
+	return errors.Join(errs...)
+}
+
+// withDefaults fills in alpha and targets.
+func (a Adapter) withDefaults() Adapter {
+	if a.Rank == 0 {
+		return Adapter{}
+	}
+	setDefault(&a.Alpha, float64(a.Rank))
+	if len(a.Targets) == 0 {
+		a.Targets = []string{AllLinear}
+	}
+	return a
+}
+
+// Scale is what the product B·A is multiplied by: alpha/rank, under RSLoRA
+// alpha/√rank.
+func (a Adapter) Scale() float64 {
+	a = a.withDefaults()
+	switch {
+	case a.Rank == 0:
+		return 0
+	case a.RSLoRA:
+		return a.Alpha / math.Sqrt(float64(a.Rank))
+	}
+	return a.Alpha / float64(a.Rank)
+}
+
+// adapts tells whether layer is a target of a.
+func (a Adapter) adapts(layer string) bool {
+	return a.Rank > 0 && slices.ContainsFunc(a.Targets, func(t string) bool { return isTarget(t, layer) })
+}
+
+func isTarget(target, layer string) bool {
+	return target == AllLinear || target == layer || strings.HasSuffix(layer, "."+target)
+}
+
+// adapt adds the low-rank product to y = Linear(name, x) where the layer is a
+// target. path names the layer in full.
+func (b *Builder) adapt(name string, x, y *autograd.Node, out int) *autograd.Node {
+	a := b.config.Adapter
+	layer := b.name(name)
+	b.layers = append(b.layers, layer)
+	if !a.adapts(layer) {
+		return y
+	}
+	in := x.Shape().Cols()
+	down := b.param(Param{Name: name + LoRAA, Shape: []int{a.Rank, in}, Init: Init{Bound: 1 / math.Sqrt(float64(in))}, Decay: true, Matrix: true, Adapter: true})
+	up := b.param(Param{Name: name + LoRAB, Shape: []int{out, a.Rank}, Decay: true, Matrix: true, Adapter: true})
+	b.Graph.In(name+".lora", func() {
+		if b.RNG != nil {
+			x = autograd.Dropout(x, b.RNG, float32(a.Dropout))
+		}
+		h := autograd.MatMul(x, down, false, true) // (N, in) × (r, in)ᵀ → (N, r)
+		h = autograd.Scale(h, float32(a.Scale()))
+		y = autograd.Add(y, autograd.MatMul(h, up, false, true)) // (N, r) × (out, r)ᵀ → (N, out)
+	})
+	return y
+}
+
+// frozen tells whether the parameter is left as it is: everything but the
+// adapter where there is one, and what Config.Freeze names.
+func (c Config) frozen(p Param) bool {
+	if c.Adapter.Rank > 0 && !p.Adapter {
+		return true
+	}
+	return slices.ContainsFunc(c.Freeze, func(pattern string) bool { return matches(pattern, p.Name) })
+}
+
+func matches(pattern, name string) bool {
+	ok, err := path.Match(pattern, name)
+	return ok && err == nil
+}
+
+// checkSets returns what is wrong with the sets of parameters that the
+// configuration of b asks for, once all are declared.
+func (b *Builder) checkSets() error {
+	var errs []error
+	var names []string
+	trainable := false
+	for _, p := range b.params {
+		names = append(names, p.Name)
+		trainable = trainable || !p.Frozen
+	}
+	for _, pattern := range b.config.Freeze {
+		if _, err := path.Match(pattern, ""); err != nil {
+			errs = append(errs, fmt.Errorf("train.freeze: %q is no pattern: write [ and ] in pairs, and \\ before one that is meant itself", pattern))
+		} else if !slices.ContainsFunc(names, func(name string) bool { return matches(pattern, name) }) {
+			errs = append(errs, fmt.Errorf("train.freeze: no parameter matches %q; the nearest are %s", pattern, strings.Join(nearest(pattern, names), ", ")))
+		}
+	}
+	if a := b.config.Adapter; a.Rank > 0 {
+		for _, target := range a.Targets {
+			if !slices.ContainsFunc(b.layers, func(layer string) bool { return isTarget(target, layer) }) {
+				errs = append(errs, fmt.Errorf("lora.targets: no linear layer is called %q; the nearest are %s, or use %s", target, strings.Join(nearest(target, b.layers), ", "), AllLinear))
+			}
+		}
+	}
+	if len(errs) == 0 && !trainable {
+		errs = append(errs, errors.New("train.freeze: every parameter is frozen; leave some to be trained"))
+	}
+	return errors.Join(errs...)
+}
+
+// nearest returns up to three of the names that are least unlike word, which
+// may hold the wildcards of a pattern or be the last part of a name.
+func nearest(word string, names []string) []string {
+	type scored struct {
+		name     string
+		distance int
+	}
+	var all []scored
+	for _, name := range names {
+		d := editDistance(word, name)
+		for i := range name {
+			if name[i] == '.' {
+				d = min(d, editDistance(word, name[i+1:]))
+			}
+		}
+		all = append(all, scored{name, d})
+	}
+	slices.SortStableFunc(all, func(a, b scored) int { return a.distance - b.distance })
+	var best []string
+	for _, s := range all[:min(3, len(all))] {
+		best = append(best, s.name)
+	}
+	return best
+}
+
+// editDistance is Levenshtein's, where a * stands for anything.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal, free := row[0], a[i-1] == '*'
+		if !free {
+			row[0] = i
+		}
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			insert := row[j-1] + 1
+			if free {
+				cost, insert = 0, row[j-1]
+			}
+			diagonal, row[j] = row[j], min(row[j]+1, insert, diagonal+cost)
+			if free {
+				row[j] = min(row[j], diagonal)
+			}
+		}
+	}
+	return row[len(b)]
+}
+
+// Delta is the change Scale·B·A that an adapter makes to a weight, in the
+// weight's layout.
+//
+// The arithmetic is float32 throughout and the same on every machine: an element
+// is Scale·(Σ B[o,k]·A[k,i]), the sum over ascending k from 0, every product and
+// every sum rounded, and one more rounding as it is added to the weight. So a
+// weight merges to the same bits in one piece or in parts, an adapter whose B is
+// zero leaves it as it is, and Unmerge gives back a weight w to within
+// the last bit of w and of w + delta: exactly it need not be, so what must be
+// exact keeps the base.
+type Delta struct {
+	left, right []float32 // (rows, r), (r, cols)
+	rank, cols  int
+	scale       float32
+}
+
+// NewDelta returns the change that a (r, in) and b (out, r), which it does not
+// modify, make to a weight in layout.
+func NewDelta(layout autograd.WeightLayout, a, b []float32, rank int, scale float64) *Delta {
+	d := &Delta{left: b, right: a, rank: rank, scale: float32(scale)}
+	if layout == autograd.InOut { // (B·A)ᵀ = Aᵀ·Bᵀ
+		d.left, d.right = transpose(a, rank), transpose(b, len(b)/rank)
+	}
+	d.cols = len(d.right) / rank
+	return d
+}
+
+// transpose returns x (rows, cols) as (cols, rows).
+func transpose(x []float32, rows int) []float32 {
+	cols := len(x) / rows
+	y := make([]float32, len(x))
+	for r := range rows {
+		for c := range cols {
+			y[c*rows+r] = x[r*cols+c]
+		}
+	}
+	return y
+}
+
+// Merge adds the change to w, the elements of the weight from offset on.
+func (d *Delta) Merge(w []float32, offset int) { d.add(w, offset, d.scale) }
+
+// Unmerge takes the change from w, the elements of a merged weight from offset
+// on.
+func (d *Delta) Unmerge(w []float32, offset int) { d.add(w, offset, -d.scale) }
+
+// mergeBlock is the number of elements that a goroutine takes at a time.
+const mergeBlock = 1 << 15
+
+func (d *Delta) add(w []float32, offset int, scale float32) {
+	var wg sync.WaitGroup
+	limit := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for start := 0; start < len(w); start += mergeBlock {
+		limit <- struct{}{}
+		wg.Go(func() {
+			sum := make([]float32, d.cols)
+			part := w[start:min(start+mergeBlock, len(w))]
+			for at := offset + start; len(part) > 0; {
+				row, col := at/d.cols, at%d.cols
+				n := min(len(part), d.cols-col)
+				d.sum(sum[:n], row, col)
+				for i, s := range sum[:n] {
+					part[i] += float32(scale * s)
+				}
+				part, at = part[n:], at+n
+			}
+			<-limit
+		})
+	}
+	wg.Wait()
+}
+
+// sum computes elements [col, col+len(sum)) of a row of left·right. The
+// conversions keep compilers from fusing a product with a sum.
+func (d *Delta) sum(sum []float32, row, col int) {
+	clear(sum)
+	for k, l := range d.left[row*d.rank:][:d.rank] {
+		right := d.right[k*d.cols+col:][:len(sum)]
+		for i, r := range right {
+			sum[i] += float32(l * r)
+		}
+	}
+}

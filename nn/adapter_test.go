@@ -1,0 +1,154 @@
+package nn_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"gotrain/autograd"
+	"gotrain/autograd/ir"
+	"gotrain/autograd/plan"
+	"gotrain/nn"
+	"gotrain/nn/llama"
+)
+
+func tinyLlama(change func(*nn.Config)) (nn.Model, error) {
+	c := nn.Config{Family: nn.Llama, Layers: 2, Heads: 4, KVHeads: 2, Width: 8, FFN: 16, Context: 6, Vocab: 10, Tied: nn.Bool(true)}
+	change(&c)
+	return llama.New(c)
+}
+
+func TestFaultsOfAdapterAndFreeze(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		change func(*nn.Config)
+		want   []string
+	}{
+		{"a pattern without parameter", func(c *nn.Config) { c.Freeze = []string{"model.layer.0.mlp.*"} },
+			[]string{`train.freeze: no parameter matches "model.layer.0.mlp.*"`, "the nearest are model.layers.0.mlp."}},
+		{"a bad pattern", func(c *nn.Config) { c.Freeze = []string{"model.[*"} }, []string{`"model.[*" is no pattern`}},
+		{"everything", func(c *nn.Config) { c.Freeze = []string{"*"} }, []string{"every parameter is frozen"}},
+		{"the adapter", func(c *nn.Config) { c.Adapter.Rank, c.Freeze = 2, []string{"*.lora_?.weight"} }, []string{"every parameter is frozen"}},
+		{"targets", func(c *nn.Config) {
+			c.Adapter = nn.Adapter{Rank: 2, Targets: []string{"q_proj", "qproj", "attn.v_proj"}}
+		},
+			[]string{`no linear layer is called "qproj"`, "model.layers.0.self_attn.q_proj", `no linear layer is called "attn.v_proj"`, "use all-linear"}},
+		{"numbers", func(c *nn.Config) { c.Adapter = nn.Adapter{Rank: -1, Alpha: -1, Dropout: 1, Targets: []string{""}} },
+			[]string{"lora.rank is -1", "lora.alpha is -1", "lora.dropout is 1", "lora.targets: one is empty"}},
+	} {
+		_, err := tinyLlama(tc.change)
+		if err == nil {
+			t.Errorf("%s: accepted", tc.name)
+			continue
+		}
+		for _, want := range tc.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: lacks %q: %v", tc.name, want, err)
+			}
+		}
+	}
+}
+
+func TestFrozenParametersCostNothing(t *testing.T) {
+	arena := func(freeze ...string) (int64, *ir.Program) {
+		m, err := tinyLlama(func(c *nn.Config) { c.Freeze, c.Context = freeze, 64 })
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, loss, nll := nn.Training(m, nn.Shape{Batch: 4, Length: 64}, autograd.LossConfig{})
+		p, grads, err := g.LowerTrain("step", g.Grad(loss), autograd.GradStore, nll)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := len(nn.Trainable(m.Params())); len(grads) != want {
+			t.Errorf("freeze %v: %d gradients, want %d", freeze, len(grads), want)
+		}
+		built, err := plan.Build(p, plan.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return built.Arena, built.Program
+	}
+	all, _ := arena()
+	half, p := arena("model.embed_tokens.*", "model.layers.0.*")
+	if half >= all*3/4 {
+		t.Errorf("half of the layers frozen: an arena of %d bytes, %d without", half, all)
+	}
+	for _, in := range p.Instrs {
+		if in.Backward && in.Block == 0 {
+			t.Errorf("%s at %s is in the backward pass of a block before the first trained parameter", in.Kind, in.Path)
+		}
+	}
+}
+
+func TestFLOPsOfFrozenParameters(t *testing.T) {
+	embedding, block := 80.0, 2*64+2*32+3*128.0 // the embedding is the head too
+	attention := 4 * 8 * 21.0 / 6               // forward, a block
+	flops := func(change func(*nn.Config)) float64 {
+		m, err := tinyLlama(change)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return nn.FLOPsPerToken(m, 6).Exact
+	}
+	for _, tc := range []struct {
+		name   string
+		change func(*nn.Config)
+		want   float64
+	}{
+		{"all", func(*nn.Config) {}, 6*(2*block+embedding) + 2*3*attention},
+		{"block 0 and table frozen", func(c *nn.Config) { c.Freeze = []string{"model.embed_tokens.*", "model.layers.0.*"} },
+			2*block + 6*block + 4*embedding + attention + 3*attention},
+		// A and B of k_proj are 1·8 and 4·1; nothing before them has a gradient, so
+		// neither q and k of block 0 nor A's input.
+		{"adapters of k", func(c *nn.Config) { c.Adapter = nn.Adapter{Rank: 1, Targets: []string{"k_proj"}} },
+			2*(64+32) + 4*(block-64-32) + 4*block + 4*8 + 6*4 + 6*12 + 4*embedding + 2*3*attention},
+	} {
+		if got := flops(tc.change); math.Abs(got-tc.want) > 1e-9 {
+			t.Errorf("%s: %g FLOPs a token, want %g", tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestFirstAdapter(t *testing.T) {
+	m, err := tinyLlama(func(c *nn.Config) { c.Adapter = nn.Adapter{Rank: 4, Targets: []string{"down_proj"}} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	bound := 1 / math.Sqrt(16)
+	var square float64
+	n := 0
+	err = nn.Initialize(nn.Adapters(m.Params()), 7, func(name string, _ int, values []float32) error {
+		for _, x := range values {
+			if strings.HasSuffix(name, nn.LoRAB) && x != 0 {
+				t.Errorf("%s begins with %g", name, x)
+			}
+			if strings.HasSuffix(name, nn.LoRAA) {
+				if math.Abs(float64(x)) >= bound {
+					t.Errorf("%s begins with %g, bound %g", name, x, bound)
+				}
+				square += float64(x) * float64(x)
+				n++
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The variance of a uniform distribution is bound²/3, here within 4 standard errors.
+	if v := square / float64(n) / (bound * bound / 3); n != 2*4*16 || math.Abs(v-1) > 0.32 {
+		t.Errorf("%d elements with %g of the variance", n, v)
+	}
+}
+
+func TestScale(t *testing.T) {
+	for _, tc := range []struct {
+		a    nn.Adapter
+		want float64
+	}{{nn.Adapter{}, 0}, {nn.Adapter{Rank: 4}, 1}, {nn.Adapter{Rank: 4, Alpha: 6}, 1.5}, {nn.Adapter{Rank: 4, Alpha: 6, RSLoRA: true}, 3}} {
+		if got := tc.a.Scale(); got != tc.want {
+			t.Errorf("%+v: scale %g, want %g", tc.a, got, tc.want)
+		}
+	}
+}
