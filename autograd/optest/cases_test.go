@@ -292,6 +292,7 @@ func attentionCases() []opCase {
 		{name: "window both ways", batch: 1, t: 140, s: 200, heads: 1, kv: 1, hd: 32, window: 30},
 		{name: "documents of tiles", batch: 1, t: 330, s: 330, heads: 2, kv: 1, hd: 32, causal: true, packed: true, length: 128, padding: 66},
 		{name: "documents both ways", batch: 2, t: 140, s: 140, heads: 1, kv: 1, hd: 64, length: 64},
+		{name: "documents of few of many tiles", batch: 1, t: 2200, s: 2200, heads: 1, kv: 1, hd: 32, length: 50},
 		{name: "all padding", batch: 1, t: 70, s: 70, heads: 1, kv: 1, hd: 32, length: 8, padding: 70},
 	} {
 		list = append(list, a.cases()...)
