@@ -2,14 +2,17 @@
 //
 // FlashAttention-2 (Dao 2023): a block of four warps owns 128 queries of one head, a warp 32 of them; it walks over
 // tiles of 64 keys with a running maximum and sum of each row in registers and never stores a score. Tiles that no row
-// of the block sees, by the band or by segments, are skipped, and only tiles that some row does not see whole are masked.
+// of the block sees, by the band or by segments, are skipped, and only tiles that some row does not see whole are
+// masked.
 //
-// q(B·T, ≥ H·D), k, v(B·S, ≥ G·D) with row strides ldq and ldkv, y(B·T, H·D), lse(B, H, T) natural. Rows that see no key
-// give zeros and -inf. Accumulation in float32; scores are kept in units of log 2, so that exp is one ex2.
+// q(B·T, ≥ H·D), k, v(B·S, ≥ G·D) with row strides ldq and ldkv, y(B·T, H·D), lse(B, H, T) natural. Rows that see no
+// key give zeros and -inf. Accumulation in float32; scale > 0 times log₂e is multiplied in at the exponential, which
+// is one ex2. units = B·H; section, lo and hi: see place and Band.
 //
 // Shared memory: the queries and a ring of three tiles, alternately keys and values, which cp.async fills two products
 // ahead: 80 KB at D = 128, two blocks an SM. A warp's ldmatrix of keys or values feeds four mma (32 rows), so that
-// shared memory (48 + 32 of 4 cycles per warp and tile at D = 128) stays below the tensor cores' time (256 mma).
+// shared memory (48 + 32 ldmatrix of 4 cycles per warp and tile at D = 128) stays below the tensor cores' time (256
+// mma). 255 registers at D = 128, 168 at 64, where three blocks fit.
 //
 // Bound: 4·T·S·D FLOP a head, half of it under a causal mask, for 2·(T + S)·D·2 bytes: compute-bound from some 300
 // tokens on. A block reads keys and values of its head once, T/128 blocks share them in L2.

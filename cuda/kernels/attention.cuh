@@ -57,6 +57,15 @@ struct Segments {
   }
 };
 
+// Side is the rows or the columns of a pass of the backward kernels: two tensors with the strides of their tokens. A
+// head of theirs stands the head size behind the one before.
+template <class T>
+struct Side {
+  const T *first, *second;
+  int ld0, ld1, heads;
+  Segments segments;
+};
+
 // Place is what a block works on. The kernels on tensor cores keep it in shared memory, where it needs no registers.
 struct Place {
   int unit, sequence, row_head;  // unit = sequence·heads of rows + row_head
@@ -89,7 +98,8 @@ __device__ inline Place place(Segments rows, int tile_rows, int row_heads, int c
   return p;
 }
 
-// Walk goes over the tiles of COLS columns that one of the ROWS rows of a place may see. All lanes of a warp take part.
+// Walk goes over the tiles of COLS columns that one of the ROWS rows of a place may see. All lanes of a warp take
+// part.
 template <int ROWS, int COLS>
 struct Walk {
   Band band;
@@ -156,8 +166,8 @@ struct Column {
   }
 };
 
-// Stats are what the backward pass must know of kBoundsTokens queries of a head: the log-sum-exp in units of log 2, and
-// Σ dy·y. Queries beyond the last have (+∞, 0), which makes their probabilities 0.
+// Stats are what the backward pass must know of kBoundsTokens queries of a head: the log-sum-exp in units of log 2,
+// and Σ dy·y. Queries beyond the last have (+∞, 0), which makes their probabilities 0.
 struct alignas(16) Stats {
   float lse[kBoundsTokens], delta[kBoundsTokens];
 };

@@ -5,21 +5,21 @@
 //
 // Two passes over the same pairs of tiles, so that every sum has one owner and a fixed order and there are no atomics:
 // "keys" owns a tile of keys and walks over the queries of all heads of its group (dk, dv), "queries" owns a tile of
-// queries and walks over the keys (dq). P is computed in both: seven products instead of five. One template serves both,
-// since they differ only in the roles:
+// queries and walks over the keys (dq). P is computed in both: seven products instead of five. One template serves
+// both, since they differ only in the roles:
 //
 //           rows   A0  A1   columns  B0  B1   lse, δ      sums
 //   keys    keys   k   v    queries  q   dy   of columns  dk += dSᵀ·B0, dv += Pᵀ·B1
 //   queries queries q  dy   keys     k   v    of rows     dq += dS·B0
 //
-// S = A0·B0ᵀ and dP = A1·B1ᵀ (transposed in the pass of keys). P and dS become first operands in registers. Shared memory
-// holds A0 and A1, and pairs (B0, B1) twice: the next is copied while this one is used.
+// S = A0·B0ᵀ and dP = A1·B1ᵀ (transposed in the pass of keys). P and dS become first operands in registers. Shared
+// memory holds A0 and A1, and pairs (B0, B1) twice: the next is copied while this one is used.
 //
-//   head size   pass     warps × rows   columns   shared memory   blocks an SM
-//   32, 64      keys     4 × 32         64        33, 66 KB       2 (registers)
-//               queries  4 × 32         64        32, 64 KB       2 (registers)
-//   96, 128     keys     8 × 16         64        97, 129 KB      1
-//               queries  4 × 32         32        72, 96 KB       2
+//   head size   pass     warps × rows   columns   shared memory   blocks an SM of sm_90
+//   32, 64      keys     4 × 32         64        33, 65 KB       3, 2 (registers)
+//               queries  4 × 32         64        33, 65 KB       2 (registers)
+//   96, 128     keys     8 × 16         64        97, 129 KB      1 (registers)
+//               queries  4 × 32         32        73, 97 KB       2 (registers)
 //
 // Bound: 14·T·S·D FLOP a head, half of it under a causal mask; compute-bound as the forward pass. With 16 rows a warp
 // (two accumulators of 128 columns leave no registers for more) an ldmatrix feeds two mma, and shared memory is the
@@ -68,23 +68,49 @@ KERNEL(attention_backward_stats_bf16, 256)
 }
 EXPORT(attention_backward_stats_bf16)
 
-// Side is the rows or the columns of a pass: two tensors with the stride of a token.
-struct Side {
-  const bf16 *first, *second;
-  int ld0, ld1, heads;
-  Segments segments;
-};
+// stat_at is where element e of accumulator (m, n) finds its query: counted along the columns in the pass of keys,
+// along the rows in the pass of queries.
+template <bool KEYS>
+__device__ constexpr int stat_at(int m, int n, int e) {
+  return KEYS ? 8 * n + e % 2 : 16 * m + 8 * (e / 2);
+}
+
+// exponentiate turns scores into probabilities.
+template <bool KEYS, int M, int N>
+__device__ inline void exponentiate(float (&s)[M][N][4], const float* lse, float scale) {
+#pragma unroll
+  for (int m = 0; m < M; m++) {
+#pragma unroll
+    for (int n = 0; n < N; n++) {
+#pragma unroll
+      for (int e = 0; e < 4; e++) s[m][n][e] = fast_exp2(s[m][n][e] * scale - lse[stat_at<KEYS>(m, n, e)]);
+    }
+  }
+}
+
+// differentiate turns probabilities into gradients of the scores.
+template <bool KEYS, int M, int N>
+__device__ inline void differentiate(float (&s)[M][N][4], const float (&dp)[M][N][4], const float* delta) {
+#pragma unroll
+  for (int m = 0; m < M; m++) {
+#pragma unroll
+    for (int n = 0; n < N; n++) {
+#pragma unroll
+      for (int e = 0; e < 4; e++) s[m][n][e] *= dp[m][n][e] - delta[stat_at<KEYS>(m, n, e)];
+    }
+  }
+}
 
 // flash_gradient does a block of a pass. A0, A1 and B0, B1 are rows.first, … of the table above; head strides are D.
 // d0 and d1 (keys only) have the row stride ldd.
 template <int D, int M, int WARPS, int COLS, bool KEYS>
-__device__ void flash_gradient(Side rows, Side cols, const Stats* stats, bf16* d0, bf16* d1, int ldd, int units,
-                               int section, Band band, float scale) {
+__device__ void flash_gradient(Side<bf16> rows, Side<bf16> cols, const Stats* stats, bf16* d0, bf16* d1, int ldd,
+                               int units, int section, Band band, float scale) {
   constexpr int kThreads = 32 * WARPS, kRows = 16 * M * WARPS, kPart = KEYS && M == 2 ? 32 : COLS, N = kPart / 8;
   constexpr int kStatsChunks = sizeof(Stats) / 16;
   DYNAMIC_SHARED(bf16, a0);
   bf16* a1 = a0 + kRows * D;
-  bf16* ring = a1 + kRows * D;                                     // two pairs of B0, B1
+  bf16* ring = a1 + kRows * D;                                        // two pairs of B0, B1
   Stats* of_queries = reinterpret_cast<Stats*>(ring + 4 * COLS * D);  // two, of the pairs (KEYS) or of the rows
 
   __shared__ Place place;
@@ -150,17 +176,7 @@ __device__ void flash_gradient(Side rows, Side cols, const Stats* stats, bf16* d
       unsigned p[M][N / 2][4], ds[M][N / 2][4];
       clear(s);
       multiply_rows<D>(s, a0, warp_row, b0, part);
-#pragma unroll
-      for (int m = 0; m < M; m++) {
-#pragma unroll
-        for (int n = 0; n < N; n++) {
-#pragma unroll
-          for (int e = 0; e < 4; e++) {
-            float l = lse[KEYS ? part + 8 * n + e % 2 : 16 * m + 8 * (e / 2)];
-            s[m][n][e] = fast_exp2(s[m][n][e] * (scale * kLog2E) - l);
-          }
-        }
-      }
+      exponentiate<KEYS>(s, KEYS ? lse + part : lse, scale * kLog2E);
       if (!whole) hide(s, 0, walk, warp_row, this_tile * COLS + part);
       if (KEYS) {
         round_pairs(p, s);
@@ -168,16 +184,7 @@ __device__ void flash_gradient(Side rows, Side cols, const Stats* stats, bf16* d
       }
       clear(dp);
       multiply_rows<D>(dp, a1, warp_row, b1, part);
-#pragma unroll
-      for (int m = 0; m < M; m++) {
-#pragma unroll
-        for (int n = 0; n < N; n++) {
-#pragma unroll
-          for (int e = 0; e < 4; e++) {
-            s[m][n][e] *= dp[m][n][e] - delta[KEYS ? part + 8 * n + e % 2 : 16 * m + 8 * (e / 2)];
-          }
-        }
-      }
+      differentiate<KEYS>(s, dp, KEYS ? delta + part : delta);
       round_pairs(ds, s);
       multiply_columns<D>(sum0, ds, b0, part);
     }
@@ -200,15 +207,15 @@ __device__ void flash_gradient(Side rows, Side cols, const Stats* stats, bf16* d
   if (KEYS) store_rows<D>(d1 + at, ldd, present, sum1, ones, a1, warp_row);
 }
 
-// In both passes q, k, v have the row strides ldq and ldkv, their gradients the same; y and dy are (B·T, H·D). units is
-// the number of heads of rows of all sequences: key heads in the pass of keys.
+// In both passes q, k, v have the row strides ldq and ldkv, their gradients the same; y and dy are (B·T, H·D). units
+// is the number of heads of rows of all sequences: key heads in the pass of keys.
 template <int D, int M, int WARPS>
 __device__ void flash_keys(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats,
-                           const int* qsegments, const int* ksegments, const Bounds* qbounds,
-                           const Bounds* kbounds, bf16* dk, bf16* dv, int T, int S, int heads, int kv_heads, int ldq,
-                           int ldkv, int units, int section, int lo, int hi, float scale) {
-  Side keys{k, v, ldkv, ldkv, kv_heads, {ksegments, kbounds, S}};
-  Side queries{q, dy, ldq, heads * D, heads, {qsegments, qbounds, T}};
+                           const int* qsegments, const int* ksegments, const Bounds* qbounds, const Bounds* kbounds,
+                           bf16* dk, bf16* dv, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units,
+                           int section, int lo, int hi, float scale) {
+  Side<bf16> keys{k, v, ldkv, ldkv, kv_heads, {ksegments, kbounds, S}};
+  Side<bf16> queries{q, dy, ldq, heads * D, heads, {qsegments, qbounds, T}};
   flash_gradient<D, M, WARPS, 64, true>(keys, queries, stats, dk, dv, ldkv, units, section,
                                         Band{lo, hi, S}.transposed(T), scale);
 }
@@ -218,8 +225,8 @@ __device__ void flash_queries(const bf16* q, const bf16* k, const bf16* v, const
                               const int* qsegments, const int* ksegments, const Bounds* qbounds,
                               const Bounds* kbounds, bf16* dq, int T, int S, int heads, int kv_heads, int ldq, int ldkv,
                               int units, int section, int lo, int hi, float scale) {
-  Side keys{k, v, ldkv, ldkv, kv_heads, {ksegments, kbounds, S}};
-  Side queries{q, dy, ldq, heads * D, heads, {qsegments, qbounds, T}};
+  Side<bf16> keys{k, v, ldkv, ldkv, kv_heads, {ksegments, kbounds, S}};
+  Side<bf16> queries{q, dy, ldq, heads * D, heads, {qsegments, qbounds, T}};
   flash_gradient<D, 2, 4, COLS, false>(queries, keys, stats, dq, nullptr, ldq, units, section,
                                        Band{lo, hi, S}, scale);
 }
@@ -228,65 +235,65 @@ __device__ void flash_queries(const bf16* q, const bf16* k, const bf16* v, const
 #define SHAPE T, S, heads, kv_heads, ldq, ldkv, units, section, lo, hi, scale
 
 KERNEL(attention_backward_keys_d32_bf16, 128)
-(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats,
- const int* qsegments, const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dk, bf16* dv, int T,
- int S, int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
+(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
+ const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dk, bf16* dv, int T, int S, int heads,
+ int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
   flash_keys<32, 2, 4>(INPUTS, dk, dv, SHAPE);
 }
 EXPORT(attention_backward_keys_d32_bf16)
 
 KERNEL(attention_backward_queries_d32_bf16, 128)
-(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats,
- const int* qsegments, const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dq, int T, int S,
- int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
+(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
+ const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dq, int T, int S, int heads, int kv_heads,
+ int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
   flash_queries<32, 64>(INPUTS, dq, SHAPE);
 }
 EXPORT(attention_backward_queries_d32_bf16)
 
 KERNEL(attention_backward_keys_d64_bf16, 128)
-(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats,
- const int* qsegments, const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dk, bf16* dv, int T,
- int S, int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
+(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
+ const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dk, bf16* dv, int T, int S, int heads,
+ int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
   flash_keys<64, 2, 4>(INPUTS, dk, dv, SHAPE);
 }
 EXPORT(attention_backward_keys_d64_bf16)
 
 KERNEL(attention_backward_queries_d64_bf16, 128)
-(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats,
- const int* qsegments, const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dq, int T, int S,
- int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
+(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
+ const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dq, int T, int S, int heads, int kv_heads,
+ int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
   flash_queries<64, 64>(INPUTS, dq, SHAPE);
 }
 EXPORT(attention_backward_queries_d64_bf16)
 
 KERNEL(attention_backward_keys_d96_bf16, 256)
-(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats,
- const int* qsegments, const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dk, bf16* dv, int T,
- int S, int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
+(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
+ const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dk, bf16* dv, int T, int S, int heads,
+ int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
   flash_keys<96, 1, 8>(INPUTS, dk, dv, SHAPE);
 }
 EXPORT(attention_backward_keys_d96_bf16)
 
 KERNEL(attention_backward_queries_d96_bf16, 128)
-(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats,
- const int* qsegments, const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dq, int T, int S,
- int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
+(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
+ const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dq, int T, int S, int heads, int kv_heads,
+ int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
   flash_queries<96, 32>(INPUTS, dq, SHAPE);
 }
 EXPORT(attention_backward_queries_d96_bf16)
 
 KERNEL(attention_backward_keys_d128_bf16, 256)
-(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats,
- const int* qsegments, const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dk, bf16* dv, int T,
- int S, int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
+(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
+ const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dk, bf16* dv, int T, int S, int heads,
+ int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
   flash_keys<128, 1, 8>(INPUTS, dk, dv, SHAPE);
 }
 EXPORT(attention_backward_keys_d128_bf16)
 
 KERNEL(attention_backward_queries_d128_bf16, 128)
-(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats,
- const int* qsegments, const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dq, int T, int S,
- int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
+(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
+ const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dq, int T, int S, int heads, int kv_heads,
+ int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
   flash_queries<128, 32>(INPUTS, dq, SHAPE);
 }
 EXPORT(attention_backward_queries_d128_bf16)

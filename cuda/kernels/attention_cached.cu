@@ -2,10 +2,10 @@
 // (B, capacity, G·hd). (Several new tokens run attention_general over the caches.)
 //
 // "append" writes the new rows at position[b]. "token": a block does 256 keys of one key head for up to eight of the
-// query heads that share it, so that every key and value is read once: scores by groups of eight lanes a key, softmax by
-// a warp a head, then sums of the values by columns, combined over groups of keys in a fixed order. "combine" joins the
-// blocks of a head in the order of the keys. The blocks depend on the capacity alone, those beyond the position or before
-// the window end at once.
+// query heads that share it, so that every key and value is read once: scores by groups of eight lanes a key, softmax
+// by a warp a head, then sums of the values by columns, combined over groups of keys in a fixed order. "combine" joins
+// the blocks of a head in the order of the keys. The blocks depend on the capacity alone, those beyond the position or
+// before the window end at once.
 //
 // Bound: memory, 2·G·hd·4 bytes a key and sequence. 48 KB of shared memory at most.
 #include "attention.cuh"
@@ -160,15 +160,15 @@ __device__ void token(const T* q, const float* kcache, const float* vcache, cons
 }
 
 KERNEL(attention_cached_token_f32, 256)
-(const float* q, const float* kcache, const float* vcache, const int* position, float* y, Partial* stats, float* partial,
- int heads, int kv_heads, int hd, int capacity, int window, float scale) {
+(const float* q, const float* kcache, const float* vcache, const int* position, float* y, Partial* stats,
+ float* partial, int heads, int kv_heads, int hd, int capacity, int window, float scale) {
   token(q, kcache, vcache, position, y, stats, partial, heads, kv_heads, hd, capacity, window, scale);
 }
 EXPORT(attention_cached_token_f32)
 
 KERNEL(attention_cached_token_bf16, 256)
-(const bf16* q, const float* kcache, const float* vcache, const int* position, bf16* y, Partial* stats, float* partial,
- int heads, int kv_heads, int hd, int capacity, int window, float scale) {
+(const bf16* q, const float* kcache, const float* vcache, const int* position, bf16* y, Partial* stats,
+ float* partial, int heads, int kv_heads, int hd, int capacity, int window, float scale) {
   token(q, kcache, vcache, position, y, stats, partial, heads, kv_heads, hd, capacity, window, scale);
 }
 EXPORT(attention_cached_token_bf16)

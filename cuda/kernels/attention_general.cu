@@ -1,5 +1,5 @@
-// attention_general: attention (see attention.cu) in float32 arithmetic for any head size up to 256, elements float32 or
-// bf16. It serves parity runs and odd head sizes, and attention over float32 caches.
+// attention_general: attention (see attention.cu) in float32 arithmetic for any head size up to 256, elements float32
+// or bf16. It serves parity runs and odd head sizes, and attention over float32 caches.
 //
 // A block owns 32 queries of one head and walks over tiles of 32 keys as the tensor-core kernel does; the scores of a
 // tile pass through shared memory, never through global memory. Shared memory: three tiles of 32 rows and the scores,

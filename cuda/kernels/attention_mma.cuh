@@ -1,15 +1,14 @@
 // Tiles of bf16 in shared memory and the two products of attention on tensor cores.
 //
 // A tile holds tokens × D elements without padding. The 16-byte chunk c of row r lies at chunk c ^ f(r) of the row,
-// f(r) = r mod 8 for rows of 128 or 256 bytes and (r / 2) mod 4 for rows of 64 or 192 bytes: the eight rows that a phase
-// of ldmatrix reads at one chunk lie in different banks, and so do the chunks of a row that cp.async writes.
+// f(r) = r mod 8 for rows of 128 or 256 bytes and (r / 2) mod 4 for rows of 64 or 192 bytes: the eight rows that a
+// phase of ldmatrix reads at one chunk lie in different banks, and so do the chunks of a row that cp.async writes.
 //
 // Fragments of mma.m16n8k16 (g = lane / 4, t = lane mod 4): an accumulator c holds (row g, columns 2t, 2t + 1) and
 // (row g + 8, …). Two neighbouring accumulators, rounded, are the first operand of the next product as they are, so
 // probabilities never leave the registers (Dao 2023).
 #pragma once
 #include "attention.cuh"
-#include "mma.cuh"
 
 namespace attention {
 
@@ -89,7 +88,7 @@ __device__ inline void hide(float (&c)[M][N][4], float value, const Walk& walk, 
   }
 }
 
-// multiply_columns: c(16·M, D) += P·B, where P(16·M, 16·N) are rounded accumulators in pairs and the rows of B start at b_row.
+// multiply_columns: c(16·M, D) += P·B, where P(16·M, 16·N) comes from round_pairs and the rows of B start at b_row.
 template <int D, int M, int N>
 __device__ inline void multiply_columns(float (&c)[M][D / 8][4], const unsigned (&p)[M][N][4], const bf16* b,
                                         int b_row) {

@@ -62,7 +62,10 @@ struct Sums {
     for (int i = 0; i < 2; i++) {
       float f = i == 0 ? first : second;
 #pragma unroll
-      for (int j = 0; j < kChunks; j++) v[i][j] = make_float4(v[i][j].x * f, v[i][j].y * f, v[i][j].z * f, v[i][j].w * f);
+      for (int j = 0; j < kChunks; j++) {
+        float4 u = v[i][j];
+        v[i][j] = make_float4(u.x * f, u.y * f, u.z * f, u.w * f);
+      }
     }
   }
 

@@ -2,11 +2,11 @@
 //
 //   y_i = x_i·cos_i - x_{i+h}·sin_i,  y_{i+h} = x_{i+h}·cos_i + x_i·sin_i,  h = hd / 2
 //
-// x, y(N, H·hd), table(L, hd) float32 with h cosines, then h sines, positions(N) int32. Inverse takes -sin: the gradient.
-// y may be x. A position outside the table is reported and its row left alone.
+// x, y(N, H·hd), table(L, hd) float32 with h cosines, then h sines, positions(N) int32. Inverse takes -sin: the
+// gradient. y may be x. A position outside the table is reported and its row left alone.
 //
-// A thread does the pairs of 16 bytes in each half, or one pair where rows are not multiples of 16 bytes. Bound: memory,
-// 2·N·H·hd elements; the table's rows stay in L2.
+// A thread does the pairs of 16 bytes in each half, or one pair where rows are not multiples of 16 bytes. Bound:
+// memory, 2·N·H·hd elements; the table's rows stay in L2.
 #include "common.cuh"
 
 template <class T>

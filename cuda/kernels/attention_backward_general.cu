@@ -7,16 +7,9 @@
 
 using namespace attention;
 
-// GeneralSide is Side of attention_backward.cu for any element type.
-template <class T>
-struct GeneralSide {
-  const T *first, *second;
-  int ld0, ld1, heads;
-  Segments segments;
-};
-
 template <class T, bool KEYS>
-__device__ void general_gradient(GeneralSide<T> rows, GeneralSide<T> cols, const Stats* stats, T* d0, T* d1, int ldd, int hd, int units, int section, Band band, float scale) {
+__device__ void general_gradient(Side<T> rows, Side<T> cols, const Stats* stats, T* d0, T* d1, int ldd, int hd,
+                                 int units, int section, Band band, float scale) {
   int stride = row_stride(hd);
   DYNAMIC_SHARED(float, a0);
   float* a1 = a0 + kTile * stride;
@@ -37,13 +30,14 @@ __device__ void general_gradient(GeneralSide<T> rows, GeneralSide<T> cols, const
   load_rows(a1, rows.second + first * rows.ld1 + place.row_head * hd, rows.ld1, hd, present);
 
   int x = threadIdx.x % 16, y = threadIdx.x / 16, queries = (KEYS ? cols : rows).segments.tokens;
-  Row seer[2] = {Row(rows.segments, place.sequence, place.row + y), Row(rows.segments, place.sequence, place.row + y + 16)};
+  Row seer[2];
+  for (int i = 0; i < 2; i++) seer[i] = Row(rows.segments, place.sequence, place.row + y + 16 * i);
   Sums sum0, sum1;
   sum0.clear();
   sum1.clear();
   for (int head = place.col_head; head < place.col_end; head++) {
-    const Stats* of_head = stats + ((size_t)place.sequence * (KEYS ? cols : rows).heads + (KEYS ? head : place.row_head)) *
-                                       cdiv(queries, kBoundsTokens);
+    int of_head = KEYS ? place.sequence * cols.heads + head : place.unit;
+    const Stats* groups = stats + (size_t)of_head * cdiv(queries, kBoundsTokens);
     for (int tile = walk.first(); tile < walk.end(); tile = walk.next(tile + 1)) {
       int col0 = tile * kTile, valid = cols.segments.tokens - col0;
       size_t token = (size_t)place.sequence * cols.segments.tokens + col0;
@@ -61,8 +55,9 @@ __device__ void general_gradient(GeneralSide<T> rows, GeneralSide<T> cols, const
         for (int j = 0; j < 2; j++) {
           int row = y + 16 * i, col = x + 16 * j, query = KEYS ? col0 + col : place.row + row;
           float probability = 0, gradient = 0;
-          if (query < queries && (whole || Column(band, cols.segments, place.sequence, col0 + col).seen_by(seer[i], band))) {
-            const Stats& group = of_head[query / kBoundsTokens];
+          Column column(band, cols.segments, place.sequence, col0 + col);
+          if (query < queries && (whole || column.seen_by(seer[i], band))) {
+            const Stats& group = groups[query / kBoundsTokens];
             probability = fast_exp2(s[i][j] * scale * kLog2E - group.lse[query % kBoundsTokens]);
             gradient = probability * (dp[i][j] - group.delta[query % kBoundsTokens]);
           }
@@ -86,8 +81,8 @@ __device__ void general_keys(const T* q, const T* k, const T* v, const T* dy, co
                              const int* qsegments, const int* ksegments, const Bounds* qbounds, const Bounds* kbounds,
                              T* dk, T* dv, int tokens, int S, int heads, int kv_heads, int hd, int ldq, int ldkv,
                              int units, int section, int lo, int hi, float scale) {
-  GeneralSide<T> keys{k, v, ldkv, ldkv, kv_heads, {ksegments, kbounds, S}};
-  GeneralSide<T> queries{q, dy, ldq, heads * hd, heads, {qsegments, qbounds, tokens}};
+  Side<T> keys{k, v, ldkv, ldkv, kv_heads, {ksegments, kbounds, S}};
+  Side<T> queries{q, dy, ldq, heads * hd, heads, {qsegments, qbounds, tokens}};
   general_gradient<T, true>(keys, queries, stats, dk, dv, ldkv, hd, units, section,
                             Band{lo, hi, S}.transposed(tokens), scale);
 }
@@ -97,8 +92,8 @@ __device__ void general_queries(const T* q, const T* k, const T* v, const T* dy,
                                 const int* qsegments, const int* ksegments, const Bounds* qbounds,
                                 const Bounds* kbounds, T* dq, int tokens, int S, int heads, int kv_heads, int hd,
                                 int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
-  GeneralSide<T> keys{k, v, ldkv, ldkv, kv_heads, {ksegments, kbounds, S}};
-  GeneralSide<T> queries{q, dy, ldq, heads * hd, heads, {qsegments, qbounds, tokens}};
+  Side<T> keys{k, v, ldkv, ldkv, kv_heads, {ksegments, kbounds, S}};
+  Side<T> queries{q, dy, ldq, heads * hd, heads, {qsegments, qbounds, tokens}};
   general_gradient<T, false>(queries, keys, stats, dq, nullptr, ldq, hd, units, section,
                              Band{lo, hi, S}, scale);
 }
@@ -106,33 +101,33 @@ __device__ void general_queries(const T* q, const T* k, const T* v, const T* dy,
 #define SHAPE T, S, heads, kv_heads, hd, ldq, ldkv, units, section, lo, hi, scale
 
 KERNEL(attention_backward_general_keys_f32, 256)
-(const float* q, const float* k, const float* v, const float* dy, const Stats* stats,
- const int* qsegments, const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, float* dk, float* dv, int T,
- int S, int heads, int kv_heads, int hd, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
+(const float* q, const float* k, const float* v, const float* dy, const Stats* stats, const int* qsegments,
+ const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, float* dk, float* dv, int T, int S, int heads,
+ int kv_heads, int hd, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
   general_keys(q, k, v, dy, stats, qsegments, ksegments, qbounds, kbounds, dk, dv, SHAPE);
 }
 EXPORT(attention_backward_general_keys_f32)
 
 KERNEL(attention_backward_general_keys_bf16, 256)
-(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats,
- const int* qsegments, const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dk, bf16* dv, int T,
- int S, int heads, int kv_heads, int hd, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
+(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
+ const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dk, bf16* dv, int T, int S, int heads,
+ int kv_heads, int hd, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
   general_keys(q, k, v, dy, stats, qsegments, ksegments, qbounds, kbounds, dk, dv, SHAPE);
 }
 EXPORT(attention_backward_general_keys_bf16)
 
 KERNEL(attention_backward_general_queries_f32, 256)
-(const float* q, const float* k, const float* v, const float* dy, const Stats* stats,
- const int* qsegments, const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, float* dq, int T, int S,
- int heads, int kv_heads, int hd, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
+(const float* q, const float* k, const float* v, const float* dy, const Stats* stats, const int* qsegments,
+ const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, float* dq, int T, int S, int heads, int kv_heads,
+ int hd, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
   general_queries(q, k, v, dy, stats, qsegments, ksegments, qbounds, kbounds, dq, SHAPE);
 }
 EXPORT(attention_backward_general_queries_f32)
 
 KERNEL(attention_backward_general_queries_bf16, 256)
-(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats,
- const int* qsegments, const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dq, int T, int S,
- int heads, int kv_heads, int hd, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
+(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
+ const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dq, int T, int S, int heads, int kv_heads,
+ int hd, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
   general_queries(q, k, v, dy, stats, qsegments, ksegments, qbounds, kbounds, dq, SHAPE);
 }
 EXPORT(attention_backward_general_queries_bf16)
