@@ -40,7 +40,7 @@ Look at the machine:  gotrain doctor`,
 		}
 	}
 	add("train", newPretrain(), newResume())
-	add("use", newSample(), newEval(), newScore())
+	add("use", newSample(), newEval(), newScore(), newImport(), newExport())
 	add("prepare", newTokenizer(), newData())
 	add("look", newPlan(), newInspect(), newDoctor(), newBench(), newVersion())
 	markFailures(root)
@@ -107,6 +107,15 @@ func oneArg(name string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) != 1 {
 			return usagef("%s wants one argument, %s; see %s --help", c.CommandPath(), name, c.CommandPath())
+		}
+		return nil
+	}
+}
+
+func twoArgs(names string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != 2 {
+			return usagef("%s wants two arguments, %s; see %s --help", c.CommandPath(), names, c.CommandPath())
 		}
 		return nil
 	}

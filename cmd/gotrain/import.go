@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gotrain/autograd/cpu"
+	"gotrain/autograd/exec"
+	"gotrain/data/bpe"
+	"gotrain/nn/zoo"
+	"gotrain/train/convert"
+	"gotrain/train/vfs"
+)
+
+// convertFlags are those that import and export share.
+type convertFlags struct {
+	tokenizer string
+	verify    bool
+	json      bool
+}
+
+func (f *convertFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.tokenizer, "tokenizer", "", "`DIR` to take tokenizer.json from, in place of the model's own")
+	c.Flags().BoolVar(&f.verify, "verify", true, "compute logits and 32 greedy tokens before and after, and write parity.json")
+	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
+}
+
+func newImport() *cobra.Command {
+	var f convertFlags
+	c := &cobra.Command{
+		Use:   "import SRC DST",
+		Short: "Turn a Hugging Face directory or a GGUF file into a checkpoint",
+		Long: `Import reads a model of the families gpt2 and llama (Llama, Mistral, Qwen, SmolLM2)
+and writes a checkpoint DST, which finetune, sample, chat and eval take and
+transformers loads.
+
+SRC is a Hugging Face directory (model.safetensors or its shards, config.json,
+tokenizer.json) or a GGUF file of llama.cpp, whose quantised tensors become
+float32; other types stay. DST must not exist; after a failure nothing is left
+of it. parity.json in it tells how far logits and greedy text are from those of
+SRC.`,
+		Example: `  gotrain import SmolLM2-135M-Instruct.Q4_1.gguf models/smollm2
+  gotrain import ~/models/Qwen3-0.6B models/qwen3
+  gotrain sample --model models/smollm2 --prompt "Gravity is"`,
+		Args: twoArgs("SRC and DST"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return f.convert(c, args[0], args[1], convert.Options{Format: convert.HuggingFace})
+		},
+	}
+	f.add(c)
+	return c
+}
+
+// convert runs a conversion and prints its report.
+func (f *convertFlags) convert(c *cobra.Command, src, dst string, opt convert.Options) error {
+	if _, err := os.Stat(src); err != nil {
+		return usageError{err}
+	}
+	opt.Tokenizer, opt.Verify = f.tokenizer, f.verify
+	r, err := convert.Convert(c.Context(), src, dst, opt, convertDeps())
+	if errors.Is(err, convert.ErrExists) {
+		return usageError{err}
+	}
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted; nothing was written")
+	}
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return writeJSON(c.OutOrStdout(), r)
+	}
+	return printConversion(c.OutOrStdout(), r)
+}
+
+// convertDeps are the families, tokenizers and the CPU.
+func convertDeps() convert.Deps {
+	return convert.Deps{
+		FS:       vfs.OS{},
+		Families: convert.Families{ParseConfig: zoo.ParseConfig, New: zoo.New, MatchNames: zoo.MatchNames},
+		ReadTokenizer: func(text []byte) (convert.Tokenizer, error) {
+			return bpe.ReadJSON(bytes.NewReader(text), "tokenizer.json")
+		},
+		Backend: func() (exec.Backend, error) { return cpu.New(cpu.Config{}) },
+	}
+}
+
+func printConversion(w io.Writer, r convert.Report) error {
+	var types []string
+	for _, name := range slices.Sorted(maps.Keys(r.Types)) {
+		types = append(types, fmt.Sprintf("%d %s", r.Types[name], name))
+	}
+	fmt.Fprintf(w, "%s: %s, %s parameters, %s (tensors: %s), written in %.1f s\n",
+		r.Result, r.ModelType, countText(r.Parameters), bytesText(r.Bytes), strings.Join(types, ", "), r.WriteSeconds)
+	for _, note := range r.Notes {
+		fmt.Fprintf(w, "note: %s\n", note)
+	}
+	if r.Parity == nil {
+		return nil
+	}
+	p := r.Parity
+	fmt.Fprintf(w, "logits differ by at most %.3g, on average %.3g (the largest is %.3g)\n", p.LargestDifference, p.AverageDifference, p.LargestLogit)
+	if p.SameText {
+		_, err := fmt.Fprintf(w, "both go on greedily: %q\n", p.SourceText)
+		return err
+	}
+	_, err := fmt.Fprintf(w, "the source goes on greedily: %q\nthe result goes on greedily: %q\n", p.SourceText, p.ResultText)
+	return err
+}

@@ -1,0 +1,173 @@
+// Package convert turns models of other programs into checkpoints and back: Hugging
+// Face directories (one safetensors file or several) and GGUF files of llama.cpp.
+//
+// [Convert] does both directions. It opens the source, a directory or a file, as a
+// model of a known family with its parameters under Hugging Face's names; writes the
+// result tensor by tensor from the mapped source, in a temporary sibling; computes
+// with both what a [Certificate] holds; and only then gives the result its name. A
+// checkpoint is a Hugging Face directory, so that importing is writing one and
+// exporting may be too.
+//
+// The parts in reading order: source.go (what is opened), directory.go and
+// ggufread.go (how), tensor.go (how a parameter streams), tokenizer.go (GGUF's
+// tokenizer and tokenizer.json), output.go and ggufwrite.go (what is written),
+// parity.go (the certificate). llama.cpp stores the rows of the query and key
+// projections of architecture llama in another order than transformers; names.go
+// has it beside the names.
+//
+// Nothing of the source is trusted: sizes are checked by the readers, names and
+// shapes against the model. Errors name file, key or tensor.
+package convert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"gotrain/autograd/exec"
+	"gotrain/nn"
+	"gotrain/train/gguf"
+	"gotrain/train/vfs"
+)
+
+// Format is what a model is stored as.
+type Format string
+
+// The formats.
+const (
+	HuggingFace Format = "hf"   // a directory with model.safetensors, config.json, tokenizer.json, …
+	GGUF        Format = "gguf" // one file
+)
+
+// Families makes models of configurations; package zoo has all three functions.
+type Families struct {
+	ParseConfig func(text []byte) (nn.Config, error) // of a config.json
+	New         func(nn.Config) (nn.Model, error)
+	// MatchNames maps names of tensors in a file to those of parameters.
+	MatchNames func(m nn.Model, stored []string) (map[string]string, error)
+}
+
+// Tokenizer turns text into tokens and back.
+type Tokenizer interface {
+	Vocab() int
+	AppendEncode(dst []int32, text []byte) []int32
+	AppendDecode(dst []byte, ids []int32) []byte
+}
+
+// Deps is what a conversion takes from outside.
+type Deps struct {
+	FS       vfs.FS
+	Families Families
+	// ReadTokenizer reads a tokenizer.json.
+	ReadTokenizer func(text []byte) (Tokenizer, error)
+	// Backend computes the certificate; Convert closes what it opens.
+	Backend func() (exec.Backend, error)
+}
+
+// Options say what Convert makes.
+type Options struct {
+	Format Format
+	// Type is that of the result's tensors; nil keeps the source's where the format
+	// has it, and gives float32 for others. Vectors are float32 in GGUF whatever
+	// Type is, as llama.cpp wants them.
+	Type *gguf.Type
+	// Tokenizer is a directory to take the tokenizer from in place of the source's.
+	Tokenizer string
+	// Verify computes the certificate and writes it beside the weights.
+	Verify bool
+}
+
+// Report is what Convert did.
+type Report struct {
+	Source       string         `json:"source"`
+	Result       string         `json:"result"`
+	Format       Format         `json:"format"`
+	ModelType    string         `json:"model_type"` // of config.json
+	Parameters   int64          `json:"parameters"`
+	Types        map[string]int `json:"types"` // tensors of each type in the result
+	Bytes        int64          `json:"bytes"` // of the result's weights
+	WriteSeconds float64        `json:"write_seconds"`
+	Notes        []string       `json:"notes,omitempty"`  // what the format cannot hold
+	Parity       *Certificate   `json:"parity,omitempty"` // nil without Verify
+}
+
+// ErrExists says that the result's name is taken.
+var ErrExists = errors.New("exists already")
+
+// Convert converts the model at src, a Hugging Face directory, a checkpoint or a
+// GGUF file, to dst, which must not exist. On failure nothing is left.
+func Convert(ctx context.Context, src, dst string, opt Options, deps Deps) (Report, error) {
+	if opt.Format == HuggingFace && opt.Type != nil && *opt.Type == gguf.Q8_0 {
+		return Report{}, errors.New("safetensors has no type q8_0: use f32, f16 or bf16, or the format gguf")
+	}
+	if err := checkFree(deps.FS, dst); err != nil {
+		return Report{}, err
+	}
+	start := time.Now()
+	s, err := open(src, deps)
+	if err != nil {
+		return Report{}, err
+	}
+	defer s.close()
+	if opt.Tokenizer != "" {
+		if s.tokenizer, err = readTokenizer(opt.Tokenizer); err != nil {
+			return Report{}, err
+		}
+	}
+	note, err := s.readEncoder(deps)
+	if err != nil {
+		return Report{}, err
+	}
+	r := Report{Source: src, Result: filepath.Clean(dst), Format: opt.Format, ModelType: s.modelType(), Types: map[string]int{}}
+	if note != "" {
+		r.Notes = append(r.Notes, note)
+	}
+	for _, t := range s.tensors {
+		r.Parameters += int64(t.size())
+	}
+	out, err := newOutput(s, opt, &r)
+	if err != nil {
+		return Report{}, err
+	}
+	if err := vfs.MkdirAll(deps.FS, filepath.Dir(r.Result)); err != nil {
+		return Report{}, err
+	}
+	temp := r.Result + vfs.TempSuffix
+	if err := vfs.RemoveAll(deps.FS, temp); err != nil {
+		return Report{}, err
+	}
+	if err := publish(ctx, s, out, temp, start, opt, &r, deps); err != nil {
+		return Report{}, errors.Join(err, vfs.RemoveAll(deps.FS, temp))
+	}
+	return r, nil
+}
+
+// checkFree wants a name that nothing has.
+func checkFree(fsys vfs.FS, dst string) error {
+	if _, err := fsys.Stat(dst); err == nil {
+		return fmt.Errorf("%s %w: name another place, or remove it", dst, ErrExists)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// publish writes out to temp, certifies it and renames it.
+func publish(ctx context.Context, s *source, out output, temp string, start time.Time, opt Options, r *Report, deps Deps) error {
+	if err := out.write(ctx, deps.FS, temp); err != nil {
+		return err
+	}
+	r.WriteSeconds = time.Since(start).Seconds()
+	if opt.Verify {
+		certificate, err := certify(ctx, s, temp, deps)
+		if err != nil {
+			return err
+		}
+		certificate.Source, certificate.Result = r.Source, r.Result
+		r.Parity = &certificate
+	}
+	return out.finish(deps.FS, temp, r.Result, r.Parity)
+}

@@ -1,0 +1,140 @@
+package convert
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"gotrain/autograd/ir"
+	"gotrain/nn"
+)
+
+// source is an opened model.
+type source struct {
+	path      string
+	model     nn.Model
+	special   nn.SpecialTokens
+	tensors   []tensor // the parameters in the model's order
+	tokenizer tokenizerFiles
+	// encoder is made of the tokenizer's files by readEncoder, which leaves nil
+	// where this program does not know their kind.
+	encoder Tokenizer
+	// generation is generation_config.json, nil to make one of special.
+	generation []byte
+	closer     func() error
+}
+
+// tokenizerFiles are a tokenizer as Hugging Face stores it, or why there is none.
+type tokenizerFiles struct {
+	tokenizer []byte // tokenizer.json
+	config    []byte // tokenizer_config.json, with the chat template
+	err       error
+}
+
+// open opens the model at path. The source's tokenizer may be missing or of an
+// unknown kind: then tokenizer.err says so.
+func open(path string, deps Deps) (*source, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return openDirectory(path, deps)
+	}
+	return openGGUF(path, deps)
+}
+
+func (s *source) close() error {
+	if s.closer == nil {
+		return nil
+	}
+	return s.closer()
+}
+
+// modelType is the model_type of the model's config.json.
+func (s *source) modelType() string {
+	keys, err := s.model.HuggingFace()
+	if err != nil {
+		return s.model.Config().Family
+	}
+	name, _ := keys["model_type"].(string)
+	return name
+}
+
+// build makes the model of a config.json.
+func (s *source) build(text []byte, families Families) error {
+	config, err := families.ParseConfig(text)
+	if err != nil {
+		return err
+	}
+	s.model, err = families.New(config)
+	return err
+}
+
+// add appends the tensor of parameter p after checking its shape.
+func (s *source) add(p nn.Param, t tensor) error {
+	if !p.Shape.Equal(ir.Shape(t.shape)) {
+		return fmt.Errorf("%s: tensor %q has shape %v, the configuration wants %s: they do not belong together", s.path, t.stored, t.shape, p.Shape)
+	}
+	if !t.typ.Decodable() {
+		return fmt.Errorf("%s: tensor %q is of type %v, which is not read: convert the model to F16, Q8_0 or a K-quant first", s.path, t.stored, t.typ)
+	}
+	t.name = p.Name
+	s.tensors = append(s.tensors, t)
+	return nil
+}
+
+// maxText bounds the JSON files of a model, in bytes.
+const maxText = 256 << 20
+
+// readText reads a file of at most maxText bytes.
+func readText(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxText {
+		return nil, fmt.Errorf("%s: longer than %d bytes", path, maxText)
+	}
+	return os.ReadFile(path)
+}
+
+// readOptional is readText that gives nil for a file that is not there.
+func readOptional(path string) ([]byte, error) {
+	text, err := readText(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	return text, err
+}
+
+// readEncoder makes the tokenizer of its files and checks that it is the model's.
+// A note tells why this program cannot use it; other programs may.
+func (s *source) readEncoder(deps Deps) (note string, err error) {
+	if s.tokenizer.err != nil {
+		return "", fmt.Errorf("%s: %w", s.path, s.tokenizer.err)
+	}
+	t, err := deps.ReadTokenizer(s.tokenizer.tokenizer)
+	if err != nil {
+		return fmt.Sprintf("gotrain cannot use this tokenizer, though transformers may: %v", err), nil
+	}
+	if t, m := t.Vocab(), s.model.Config().Vocab; t > m {
+		return "", fmt.Errorf("%s: the tokenizer has %d tokens, the model %d; they do not belong together", s.path, t, m)
+	}
+	s.encoder = t
+	return "", nil
+}
+
+// setKey returns the JSON object text with one more key.
+func setKey(text []byte, key string, value any) ([]byte, error) {
+	object := map[string]json.RawMessage{}
+	if err := json.Unmarshal(text, &object); err != nil {
+		return nil, err
+	}
+	var err error
+	if object[key], err = encodeJSON(value, ""); err != nil {
+		return nil, err
+	}
+	return encodeJSON(object, "  ")
+}
