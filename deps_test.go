@@ -46,11 +46,13 @@ var allowed = map[string][]string{
 	"train/checkpoint":  {"train/vfs"},
 	"train/metrics":     {"train/vfs"},
 	"train/configfile":  {},
+	"train/convert": {"nn", "nn/generate", "autograd/exec", "autograd/ir", "data/bpe",
+		"train/gguf", "train/safetensors", "train/vfs"},
 	"train": {"nn", "nn/generate", "optim", "data", "data/bpe", "autograd", "autograd/ir", "autograd/plan", "autograd/exec",
 		"train/vfs", "train/safetensors", "train/checkpoint", "train/metrics", "train/configfile"},
 
 	"cmd/gotrain": {"train", "train/checkpoint", "train/metrics", "train/configfile", "train/vfs", "train/safetensors",
-		"nn", "nn/zoo", "nn/generate", "optim", "data", "data/bpe",
+		"train/convert", "train/gguf", "nn", "nn/zoo", "nn/generate", "optim", "data", "data/bpe",
 		"autograd/ir", "autograd/plan", "autograd/exec", "autograd/cpu", "autograd/cpu/kernel", "cuda", "cuda/backend"},
 }
 

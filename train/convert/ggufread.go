@@ -170,11 +170,15 @@ func llamaKeys(r *metadataReader, f *gguf.File, a architecture, keys map[string]
 	keys["rms_norm_eps"] = r.float("attention.layer_norm_rms_epsilon")
 	keys["rope_theta"] = theta
 	keys["hidden_act"] = "silu"
-	if a.name == "llama" {
+	window := r.int("attention.sliding_window", 0)
+	switch {
+	case a.name != "llama" && window > 0:
+		keys["use_sliding_window"], keys["max_window_layers"], keys["sliding_window"] = true, 0, window
+	case a.name == "llama":
 		_, outputBias := f.Tensor("blk.0.attn_output.bias")
 		_, mlpBias := f.Tensor("blk.0.ffn_down.bias")
 		keys["attention_bias"], keys["mlp_bias"] = outputBias, mlpBias
-		if window := r.int("attention.sliding_window", 0); window > 0 {
+		if window > 0 {
 			keys["model_type"], keys["sliding_window"] = "mistral", window
 		}
 	}
@@ -201,6 +205,7 @@ func readScaling(r *metadataReader, f *gguf.File, theta float64) (rope, error) {
 	s := rope{Type: kind, Factor: r.float("rope.scaling.factor")}
 	if kind == "yarn" {
 		s.Original = r.int("rope.scaling.original_context_length")
+		s.BetaFast, s.BetaSlow = r.float("rope.scaling.yarn_beta_fast", 0), r.float("rope.scaling.yarn_beta_slow", 0)
 	}
 	return s, nil
 }

@@ -197,18 +197,8 @@ func llamaMetadata(c nn.Config, a architecture, scaling rope, r *Report) (gguf.M
 		add("attention.sliding_window", uint32(c.SlidingWindow))
 		r.Notes = append(r.Notes, fmt.Sprintf("llama.cpp's %s ignores the sliding window of %d tokens: longer texts come out differently there", a.name, c.SlidingWindow))
 	}
-	switch kind := scaling.kind(); kind {
-	case "", "llama3": // in a tensor
-	case "linear", "yarn":
-		add("rope.scaling.type", kind)
-		add("rope.scaling.factor", float32(scaling.Factor))
-		if kind == "yarn" {
-			add("rope.scaling.original_context_length", uint32(scaling.Original))
-		}
-	default:
-		return nil, fmt.Errorf("GGUF has no scaling of rotary positions of type %q", kind)
-	}
-	return m, nil
+	more, err := scaling.metadata(a.name + ".")
+	return append(m, more...), err
 }
 
 func (o *ggufOutput) write(ctx context.Context, fsys vfs.FS, temp string) error {

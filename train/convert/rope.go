@@ -1,11 +1,13 @@
 package convert
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"gotrain/train/gguf"
 )
@@ -23,6 +25,9 @@ type rope struct {
 	LowFrequency float64 `json:"low_freq_factor,omitempty"`
 	HighFreq     float64 `json:"high_freq_factor,omitempty"`
 	Original     int     `json:"original_max_position_embeddings,omitempty"`
+	BetaFast     float64 `json:"beta_fast,omitempty"`
+	BetaSlow     float64 `json:"beta_slow,omitempty"`
+	Attention    float64 `json:"attention_factor,omitempty"`
 }
 
 // kind is the name of the scaling, "" for none.
@@ -46,6 +51,33 @@ func ropeOf(keys map[string]json.RawMessage) (rope, error) {
 		}
 	}
 	return r, nil
+}
+
+// metadata are the scaling's keys of GGUF, where it is not in ropeFactors.
+func (r rope) metadata(prefix string) (gguf.Metadata, error) {
+	m := gguf.Metadata{
+		{Key: prefix + "rope.scaling.type", Value: r.kind()},
+		{Key: prefix + "rope.scaling.factor", Value: float32(r.Factor)},
+	}
+	switch r.kind() {
+	case "", "llama3":
+		return nil, nil
+	case "linear":
+		return m, nil
+	case "yarn":
+		if usual := 0.1*math.Log(r.Factor) + 1; r.Attention != 0 && math.Abs(r.Attention-usual) > 1e-6 {
+			return nil, fmt.Errorf("llama.cpp's yarn scales attention by 0.1·ln(factor) + 1 = %g, this model by %g: it cannot be written as GGUF", usual, r.Attention)
+		}
+		m = append(m, gguf.KV{Key: prefix + "rope.scaling.original_context_length", Value: uint32(r.Original)})
+		for key, beta := range map[string]float64{"fast": r.BetaFast, "slow": r.BetaSlow} {
+			if beta != 0 {
+				m = append(m, gguf.KV{Key: prefix + "rope.scaling.yarn_beta_" + key, Value: float32(beta)})
+			}
+		}
+		slices.SortFunc(m, func(a, b gguf.KV) int { return cmp.Compare(a.Key, b.Key) })
+		return m, nil
+	}
+	return nil, fmt.Errorf("GGUF has no scaling of rotary positions of type %q", r.kind())
 }
 
 // factors are ropeFactors of heads of width d: 1 for short wavelengths, r.Factor
