@@ -1,14 +1,15 @@
-// crossentropy.cu: cross-entropy of rows of logits z (N, V) with target t, and its gradient (autograd/ir, CrossEntropy).
+// crossentropy.cu: cross-entropy of rows of logits z (N, V) with target t, and its gradient; logits and dlogits are T,
+// the rest float32.
 //
 //   lse = ln Σ exp(z),  nll = lse - z_t,  loss = (1-ε)·nll + ε·(lse - Σz/V) + ζ·lse²     ε smoothing, ζ z-loss
 //   dz = scale·(p·(1 + 2ζ·lse) - ε/V - (1-ε)·[i = t]),  p = exp(z - lse),  scale = norm·dloss
 //
 // One kernel serves CrossEntropy, its gradient and, chunk by chunk, LinearCrossEntropy. A group of threads (row.cuh)
-// takes a row: asynchronous copies bring it into shared memory, half of it while the other half is worked on; one sweep
-// finds the maximum and the sum of exponentials under it (Milakov and Gimelshein 2018), a second one makes the gradient,
-// in place if dlogits is logits. A thread reads only what it has copied itself. Shared memory holds 98 KB of a row, so
-// that on an H100 two rows of 50,304 bf16 overlap; registers would hold one. What a wider row has beyond held columns is
-// read twice.
+// takes a row: asynchronous copies bring it into shared memory, half of it while the other half is worked on; one
+// sweep finds the maximum and the sum of exponentials under it (Milakov and Gimelshein 2018), a second one makes the
+// gradient, in place if dlogits is logits. A thread reads only what it has copied itself. Shared memory holds 98 KB of
+// a row, so that on an H100 two rows of 50,304 bf16 overlap; registers would hold one. What a wider row has beyond
+// held columns is read twice.
 // Rows with t < 0 lose nothing and have gradient 0. Rows are stride elements apart; where stride is padded to whole
 // spans, every V takes the 16-byte path.
 // Bound: memory, V·sizeof(T) bytes read and, with a gradient, as many written a row.
@@ -184,9 +185,9 @@ struct Classifier {
 }  // namespace
 
 KERNEL(crossentropy_rows_f32, 512)(const float* logits, const int* targets, const float* norm, const float* dloss,
-                                    float* losses, float* nll, float* lse, float* dlogits, int* fault, int instr,
-                                    int first, int rows, int classes, int stride, int held,
-                                    float smoothing, float z_loss) {
+                                   float* losses, float* nll, float* lse, float* dlogits, int* fault, int instr,
+                                   int first, int rows, int classes, int stride, int held, float smoothing,
+                                   float z_loss) {
   const Classifier<float> classifier{logits, targets, norm, dloss,   losses, nll,  lse,       dlogits, fault,
                                      instr,  first,   rows, classes, stride, held, smoothing, z_loss};
   DYNAMIC_SHARED(float, shared);
@@ -195,9 +196,9 @@ KERNEL(crossentropy_rows_f32, 512)(const float* logits, const int* targets, cons
 EXPORT(crossentropy_rows_f32)
 
 KERNEL(crossentropy_rows_bf16, 512)(const bf16* logits, const int* targets, const float* norm, const float* dloss,
-                                     float* losses, float* nll, float* lse, bf16* dlogits, int* fault, int instr,
-                                     int first, int rows, int classes, int stride, int held,
-                                     float smoothing, float z_loss) {
+                                    float* losses, float* nll, float* lse, bf16* dlogits, int* fault, int instr,
+                                    int first, int rows, int classes, int stride, int held, float smoothing,
+                                    float z_loss) {
   const Classifier<bf16> classifier{logits, targets, norm, dloss,   losses, nll,  lse,       dlogits, fault,
                                     instr,  first,   rows, classes, stride, held, smoothing, z_loss};
   DYNAMIC_SHARED(bf16, shared);

@@ -1,7 +1,7 @@
 // embedding.cu: y[n] = table[ids[n]], ids (N) int32, table (V, D) float32, y (N, D) T.
 //
-// A warp copies one span (row.cuh) of a row a thread; gridDim.y covers the columns. Bound: memory, N·D·(4 + sizeof(T)) bytes, fewer where the
-// second-level cache holds the rows of frequent ids.
+// A warp copies one span (row.cuh) of a row a thread; gridDim.y covers the columns.
+// Bound: memory, N·D·(4 + sizeof(T)) bytes, fewer where the second-level cache holds the rows of frequent ids.
 #include "row.cuh"
 
 namespace {

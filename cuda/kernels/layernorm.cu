@@ -12,8 +12,8 @@ namespace {
 constexpr int kHeld = 4;
 
 template <class T, bool VECTOR>
-__device__ __forceinline__ void layernorm_row(const T* x, const float* w, const float* b, T* y, float* mean, float* rstd,
-                                              int cols, float eps) {
+__device__ __forceinline__ void layernorm_row(const T* x, const float* w, const float* b, T* y, float* mean,
+                                              float* rstd, int cols, float eps) {
   constexpr int W = Pack<T>::size;
   constexpr int K = VECTOR ? kHeld : 1;
   const Held<T, VECTOR, K> held(x, cols);
