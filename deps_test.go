@@ -28,8 +28,10 @@ var allowed = map[string][]string{
 	"cuda/sim/simtest":    {},
 	"cuda/backend":        {"cuda", "cuda/kernels", "autograd/ir", "autograd/plan", "autograd/exec"},
 
-	"data/bpe": {},
-	"data":     {"data/bpe"},
+	"data/hf":  {},
+	"data/bpe": {"data/hf"},
+	"data/spm": {"data/hf"},
+	"data":     {"data/hf", "data/bpe"},
 
 	"nn":          {"autograd", "autograd/ir"},
 	"nn/gpt2":     {"nn", "autograd", "autograd/ir"},
@@ -46,13 +48,13 @@ var allowed = map[string][]string{
 	"train/checkpoint":  {"train/vfs"},
 	"train/metrics":     {"train/vfs"},
 	"train/configfile":  {},
-	"train/convert": {"nn", "nn/generate", "autograd/exec", "autograd/ir", "data/bpe",
+	"train/convert": {"nn", "nn/generate", "autograd/exec", "autograd/ir", "data/bpe", "data/hf", "data/spm",
 		"train/gguf", "train/safetensors", "train/vfs"},
-	"train": {"nn", "nn/generate", "optim", "data", "data/bpe", "autograd", "autograd/ir", "autograd/plan", "autograd/exec",
+	"train": {"nn", "nn/generate", "optim", "data", "data/bpe", "data/spm", "data/hf", "autograd", "autograd/ir", "autograd/plan", "autograd/exec",
 		"train/vfs", "train/safetensors", "train/checkpoint", "train/metrics", "train/configfile"},
 
 	"cmd/gotrain": {"train", "train/checkpoint", "train/metrics", "train/configfile", "train/vfs", "train/safetensors",
-		"train/convert", "train/gguf", "nn", "nn/zoo", "nn/generate", "optim", "data", "data/bpe",
+		"train/convert", "train/gguf", "nn", "nn/zoo", "nn/generate", "optim", "data", "data/bpe", "data/hf",
 		"autograd/ir", "autograd/plan", "autograd/exec", "autograd/cpu", "autograd/cpu/kernel", "cuda", "cuda/backend"},
 }
 

@@ -9,7 +9,7 @@ import (
 
 	"gotrain/autograd/exec"
 	"gotrain/autograd/ir"
-	"gotrain/data/bpe"
+	"gotrain/data"
 	"gotrain/nn"
 	"gotrain/train/checkpoint"
 	"gotrain/train/configfile"
@@ -30,7 +30,7 @@ type Loaded struct {
 	Dir       string // of the checkpoint, links resolved
 	Model     nn.Model
 	Store     *exec.Store // holds the parameters, and nothing else yet
-	Tokenizer *bpe.Tokenizer
+	Tokenizer data.Tokenizer
 	Special   nn.SpecialTokens
 	// State is where training stood, the zero State in a directory that was not
 	// written by training; Config is then the default with the model's section.
@@ -153,7 +153,7 @@ func (l *Loaded) EndTokens() []int32 {
 // SaveTokenizer writes a tokenizer as Hugging Face reads it, tokenizer.json and
 // tokenizer_config.json, into dir. context is the longest sequence in tokens, 0
 // for no limit.
-func SaveTokenizer(fsys vfs.FS, dir string, t *bpe.Tokenizer, context int) error {
+func SaveTokenizer(fsys vfs.FS, dir string, t data.Tokenizer, context int) error {
 	files, err := tokenizerFiles(t, context)
 	if err != nil {
 		return err

@@ -13,7 +13,6 @@ import (
 
 	"gotrain/autograd/exec"
 	"gotrain/data"
-	"gotrain/data/bpe"
 	"gotrain/nn"
 	"gotrain/nn/generate"
 	"gotrain/train/checkpoint"
@@ -52,7 +51,7 @@ type Result struct {
 type run struct {
 	cfg       Config
 	deps      Deps
-	tokenizer *bpe.Tokenizer
+	tokenizer data.Tokenizer
 	prepared  *data.Prepared
 	model     nn.Model
 	engine    *Engine

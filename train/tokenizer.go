@@ -10,13 +10,14 @@ import (
 
 	"gotrain/data"
 	"gotrain/data/bpe"
+	"gotrain/data/hf"
 	"gotrain/train/checkpoint"
 )
 
 // Encoder is a tokenizer as package data wants it: with the token that ends a
 // document.
 type Encoder struct {
-	*bpe.Tokenizer
+	data.Tokenizer
 	end int32
 }
 
@@ -24,7 +25,7 @@ type Encoder struct {
 var endTokens = []string{bpe.EndOfText, "<|end_of_text|>", "</s>", "<eos>"}
 
 // NewEncoder finds the tokenizer's end-of-text token.
-func NewEncoder(t *bpe.Tokenizer) (Encoder, error) {
+func NewEncoder(t data.Tokenizer) (Encoder, error) {
 	for _, name := range endTokens {
 		if id, ok := t.Special(name); ok {
 			return Encoder{t, id}, nil
@@ -44,14 +45,14 @@ func TokenizerDir(runDir string) string { return filepath.Join(runDir, "tokenize
 
 // openTokenizer loads the tokenizer of the checkpoint, else the one frozen in
 // the run, else what the configuration names, and freezes it in the run.
-func (r *run) openTokenizer(ctx context.Context, from string) (*bpe.Tokenizer, error) {
+func (r *run) openTokenizer(ctx context.Context, from string) (data.Tokenizer, error) {
 	frozen := TokenizerDir(r.cfg.Run.Dir)
 	for _, dir := range []string{from, frozen} {
 		if dir == "" {
 			continue
 		}
 		if _, err := os.Stat(filepath.Join(dir, "tokenizer.json")); err == nil {
-			return bpe.Load(filepath.Join(dir, "tokenizer.json"))
+			return LoadTokenizer(dir)
 		}
 	}
 	t, err := MakeTokenizer(ctx, r.cfg, r.deps.Listener.Phase)
@@ -62,7 +63,7 @@ func (r *run) openTokenizer(ctx context.Context, from string) (*bpe.Tokenizer, e
 }
 
 // MakeTokenizer loads or fits the tokenizer that cfg describes.
-func MakeTokenizer(ctx context.Context, cfg Config, phase func(Phase)) (*bpe.Tokenizer, error) {
+func MakeTokenizer(ctx context.Context, cfg Config, phase func(Phase)) (data.Tokenizer, error) {
 	c := cfg.Tokenizer
 	switch {
 	case c.Path != "":
@@ -74,7 +75,7 @@ func MakeTokenizer(ctx context.Context, cfg Config, phase func(Phase)) (*bpe.Tok
 	if err != nil {
 		return nil, err
 	}
-	var t *bpe.Tokenizer
+	var t data.Tokenizer
 	if c.Kind == "characters" {
 		var text []byte
 		for doc, err := range trainingText(corpus) {
@@ -114,9 +115,9 @@ func trainingText(c *data.Corpus) iter.Seq2[[]byte, error] {
 	}
 }
 
-// LoadTokenizer reads a tokenizer.json, a directory that holds one, or a
-// .tiktoken rank file whose name tells its encoding.
-func LoadTokenizer(path string) (*bpe.Tokenizer, error) {
+// LoadTokenizer reads a tokenizer.json of any kind, a directory that holds one,
+// or a .tiktoken rank file whose name tells its encoding.
+func LoadTokenizer(path string) (data.Tokenizer, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, "tokenizer.json")
 	}
@@ -132,8 +133,8 @@ func LoadTokenizer(path string) (*bpe.Tokenizer, error) {
 
 // tokenizerFiles are the tokenizer as Hugging Face reads it, for sequences of at
 // most context tokens.
-func tokenizerFiles(t *bpe.Tokenizer, context int) ([]checkpoint.File, error) {
-	roles := bpe.Roles{MaxLength: context}
+func tokenizerFiles(t data.Tokenizer, context int) ([]checkpoint.File, error) {
+	roles := hf.Roles{MaxLength: context}
 	if e, err := NewEncoder(t); err == nil {
 		name := string(t.TokenBytes(e.end))
 		roles.BOS, roles.EOS = name, name

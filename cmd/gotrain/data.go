@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/data"
-	"gotrain/data/bpe"
 	"gotrain/train"
 	"gotrain/train/vfs"
 )
@@ -99,9 +98,9 @@ func prepareData(ctx context.Context, cfg train.Config, p *progress) (*prepared,
 
 // runTokenizer returns the tokenizer frozen in the run, else the one that the
 // configuration describes.
-func runTokenizer(ctx context.Context, cfg train.Config, p *progress) (*bpe.Tokenizer, error) {
+func runTokenizer(ctx context.Context, cfg train.Config, p *progress) (data.Tokenizer, error) {
 	if frozen := filepath.Join(train.TokenizerDir(cfg.Run.Dir), "tokenizer.json"); exists(frozen) {
-		return bpe.Load(frozen)
+		return train.LoadTokenizer(frozen)
 	}
 	return train.MakeTokenizer(ctx, cfg, p.listener().Phase)
 }

@@ -15,7 +15,6 @@ import (
 	"gotrain/autograd/ir"
 	"gotrain/autograd/plan"
 	"gotrain/cuda/backend"
-	"gotrain/data/bpe"
 	"gotrain/nn"
 	"gotrain/nn/zoo"
 	"gotrain/optim"
@@ -139,7 +138,7 @@ func findVocab(ctx context.Context, cfg train.Config) (int, string, error) {
 		return cfg.Model.Vocab, "model.vocab", nil
 	}
 	if frozen := filepath.Join(train.TokenizerDir(cfg.Run.Dir), "tokenizer.json"); exists(frozen) {
-		t, err := bpe.Load(frozen)
+		t, err := train.LoadTokenizer(frozen)
 		if err != nil {
 			return 0, "", err
 		}

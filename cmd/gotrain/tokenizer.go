@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/data"
-	"gotrain/data/bpe"
 	"gotrain/train"
 	"gotrain/train/checkpoint"
 	"gotrain/train/vfs"
@@ -31,7 +30,7 @@ func newTokenizer() *cobra.Command {
 
 // openTokenizer loads the tokenizer that path names: a file, a directory with
 // one, a checkpoint or a run.
-func openTokenizer(path string) (*bpe.Tokenizer, error) {
+func openTokenizer(path string) (data.Tokenizer, error) {
 	if info, err := os.Stat(path); err != nil {
 		return nil, usagef("--tokenizer: %w", err)
 	} else if info.IsDir() {
@@ -229,7 +228,7 @@ type encodedText struct {
 	Bytes  int      `json:"bytes"`
 }
 
-func encoded(t *bpe.Tokenizer, ids []int32, bytes int) encodedText {
+func encoded(t data.Tokenizer, ids []int32, bytes int) encodedText {
 	e := encodedText{IDs: ids, Tokens: make([]string, len(ids)), Bytes: bytes}
 	if ids == nil {
 		e.IDs = []int32{}
@@ -297,7 +296,7 @@ func newTokenizerDecode() *cobra.Command {
 	return c
 }
 
-func parseIDs(t *bpe.Tokenizer, fields []string) ([]int32, error) {
+func parseIDs(t data.Tokenizer, fields []string) ([]int32, error) {
 	ids := make([]int32, len(fields))
 	for i, f := range fields {
 		id, err := strconv.ParseInt(f, 10, 32)
@@ -315,8 +314,7 @@ func parseIDs(t *bpe.Tokenizer, fields []string) ([]int32, error) {
 // tokenizerInfo is what info prints.
 type tokenizerInfo struct {
 	Vocab       int           `json:"vocab"`
-	Merges      int           `json:"merges"`
-	Pattern     string        `json:"pattern"`
+	Model       string        `json:"model"`
 	Fingerprint string        `json:"fingerprint"`
 	Special     []specialInfo `json:"special"`
 	Longest     []tokenInfo   `json:"longest"`
@@ -344,8 +342,8 @@ type textInfo struct {
 
 const longestShown = 8
 
-func describe(t *bpe.Tokenizer) tokenizerInfo {
-	info := tokenizerInfo{Vocab: t.Vocab(), Merges: len(t.Config().Merges), Pattern: t.Pattern().String(), Fingerprint: t.Fingerprint(), Special: []specialInfo{}}
+func describe(t data.Tokenizer) tokenizerInfo {
+	info := tokenizerInfo{Vocab: t.Vocab(), Model: t.Model(), Fingerprint: t.Fingerprint(), Special: []specialInfo{}}
 	special := map[int32]bool{}
 	for _, s := range t.Specials() {
 		special[s.ID] = true
@@ -397,7 +395,7 @@ func newTokenizerInfo() *cobra.Command {
 	return c
 }
 
-func compression(t *bpe.Tokenizer, paths []string) (*textInfo, error) {
+func compression(t data.Tokenizer, paths []string) (*textInfo, error) {
 	files, err := data.ExpandPaths(paths)
 	if err != nil {
 		return nil, usagef("--data: %w", err)
@@ -428,8 +426,8 @@ func (i tokenizerInfo) print(w io.Writer) error {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-12s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	line("vocabulary", "%d tokens, %d merges", i.Vocab, i.Merges)
-	line("pattern", "%s", i.Pattern)
+	line("vocabulary", "%d tokens", i.Vocab)
+	line("model", "%s", i.Model)
 	line("fingerprint", "%s", i.Fingerprint)
 	for _, s := range i.Special {
 		line("special", "%-7d %s", s.ID, s.Content)

@@ -17,30 +17,19 @@ import (
 	"encoding/hex"
 	"runtime"
 	"sort"
+	"strconv"
 	"sync"
+
+	"gotrain/data/hf"
 )
 
-// maxVocab bounds ids, so that a file of a few bytes cannot ask for gigabytes. The largest vocabularies in use have
-// 262,144 tokens.
-const maxVocab = 1 << 21
+const maxVocab = hf.MaxVocab
 
 // EndOfText is the special token that separates documents in GPT-2 and its descendants.
 const EndOfText = "<|endoftext|>"
 
 // A Merge joins two adjacent tokens into the token of their joined bytes.
 type Merge struct{ Left, Right int32 }
-
-// An AddedToken is found in text as it stands, before the split pattern sees any of it.
-type AddedToken struct {
-	ID      int32
-	Content string
-
-	Special    bool // control token: text spells it only where the caller allows it
-	SingleWord bool // not inside a word
-	LStrip     bool // takes the white space before it, which decoding cannot give back
-	RStrip     bool // takes the white space behind it, likewise
-	Normalized bool // looked for after the tokens that are not
-}
 
 // A Config is the whole definition of a Tokenizer.
 type Config struct {
@@ -55,11 +44,10 @@ type Config struct {
 	Added []AddedToken
 	// IgnoreMerges makes a pre-token that is in Tokens that token, whatever the merges would make of it (tiktoken, Llama 3).
 	IgnoreMerges bool
-	// NFC notes that the peer normalises text to Unicode NFC before anything else (Qwen). Encoding here never alters bytes:
-	// hand in NFC text to get the peer's ids.
-	NFC bool
-	// PostProcessor is the post_processor of tokenizer.json, kept as it is; it does not act on encodings here.
-	PostProcessor []byte
+	// Normalizer alters text before it is split, as NFC does for Qwen; decoding gives the altered text.
+	Normalizer hf.Normalizer
+	// Frame is the special tokens that the original puts around a sequence.
+	Frame hf.Frame
 }
 
 // A Tokenizer turns bytes into token ids and back. Make one with New, Train, Load, LoadTiktoken, Bytes or Characters.
@@ -71,8 +59,7 @@ type Tokenizer struct {
 	pairs   pairTable
 
 	specials  map[string]int32 // special tokens by content
-	segmenter segmenter        // of always
-	everyone  segmenter        // of all added tokens
+	segmenter *hf.Segmenter
 
 	encoders    chan *encoder // idle ones, with warm caches
 	fingerprint func() string
@@ -99,25 +86,16 @@ func New(cfg Config) (*Tokenizer, error) {
 	if t.pairs, err = newPairTable(&t.vocab, cfg.Merges); err != nil {
 		return nil, err
 	}
-	t.addTokens()
+	t.specials = map[string]int32{}
+	for _, a := range cfg.Added {
+		if a.Special {
+			t.specials[a.Content] = a.ID
+		}
+	}
+	t.segmenter = hf.NewSegmenter(cfg.Added, cfg.Normalizer)
 	t.encoders = make(chan *encoder, runtime.GOMAXPROCS(0))
 	t.fingerprint = sync.OnceValue(t.hash)
 	return t, nil
-}
-
-// addTokens sorts the added tokens by who may spell them.
-func (t *Tokenizer) addTokens() {
-	t.specials = map[string]int32{}
-	var always []AddedToken
-	for _, a := range t.cfg.Added {
-		if a.Special {
-			t.specials[a.Content] = a.ID
-		} else {
-			always = append(always, a)
-		}
-	}
-	t.segmenter = newSegmenter(always)
-	t.everyone = newSegmenter(t.cfg.Added)
 }
 
 // Config returns the definition of t. Its slices are shared: do not change them.
@@ -125,6 +103,11 @@ func (t *Tokenizer) Config() Config { return t.cfg }
 
 // Pattern returns the split pattern.
 func (t *Tokenizer) Pattern() Pattern { return t.cfg.Pattern }
+
+// Model names the kind of tokenizer in words.
+func (t *Tokenizer) Model() string {
+	return "byte-level BPE, pattern " + t.cfg.Pattern.String() + ", " + strconv.Itoa(len(t.cfg.Merges)) + " merges"
+}
 
 // Vocab returns the size of the vocabulary: one more than the largest id. Ids below it may be unused.
 func (t *Tokenizer) Vocab() int { return t.vocab.size() }
@@ -167,6 +150,9 @@ func (t *Tokenizer) Specials() []AddedToken {
 	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
 	return out
 }
+
+// Frame returns the special tokens that the original puts before and behind a text.
+func (t *Tokenizer) Frame() hf.Frame { return t.cfg.Frame }
 
 // AppendDecode appends the bytes of ids to dst. Ids that are unused or out of range add nothing.
 func (t *Tokenizer) AppendDecode(dst []byte, ids []int32) []byte {
@@ -215,6 +201,9 @@ func (t *Tokenizer) hash() string {
 		flag(a.LStrip)
 		flag(a.RStrip)
 		flag(a.Normalized)
+	}
+	if !t.cfg.Normalizer.Identity() {
+		text(string(t.cfg.Normalizer.AppendJSON(nil)))
 	}
 	h.Write(buf)
 	return hex.EncodeToString(h.Sum(nil))

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"gotrain/data/hf"
 )
 
 // bytesPerToken is a guess, on the low side, by which memory for ids is set aside.
@@ -16,7 +18,7 @@ const bytesPerToken = 2
 // Added tokens that are not special are recognised, as in tokenizers with encode_special_tokens=True.
 func (t *Tokenizer) AppendEncode(dst []int32, text []byte) []int32 {
 	e := t.borrow()
-	dst = t.segmenter.segments(text, 0, slices.Grow(dst, len(text)/bytesPerToken), e.appendText)
+	dst = e.appendPieces(slices.Grow(dst, len(text)/bytesPerToken), text, isSpecial)
 	t.giveBack(e)
 	return dst
 }
@@ -24,19 +26,27 @@ func (t *Tokenizer) AppendEncode(dst []int32, text []byte) []int32 {
 // AppendEncodeSpecial is AppendEncode that recognises the special tokens in allowed too, by content; all of them if
 // allowed is empty. Names that are no special tokens are ignored.
 func (t *Tokenizer) AppendEncodeSpecial(dst []int32, text []byte, allowed ...string) []int32 {
-	s := t.everyone
+	var ordinary func(*AddedToken) bool
 	if len(allowed) > 0 {
-		var tokens []AddedToken
-		for _, a := range t.cfg.Added {
-			if !a.Special || slices.Contains(allowed, a.Content) {
-				tokens = append(tokens, a)
-			}
-		}
-		s = newSegmenter(tokens)
+		ordinary = func(a *AddedToken) bool { return a.Special && !slices.Contains(allowed, t.vocab.text(a.ID)) }
 	}
 	e := t.borrow()
-	dst = s.segments(text, 0, dst, e.appendText)
+	dst = e.appendPieces(dst, text, ordinary)
 	t.giveBack(e)
+	return dst
+}
+
+func isSpecial(a *AddedToken) bool { return a.Special }
+
+// appendPieces appends the ids of text, added tokens included.
+func (e *encoder) appendPieces(dst []int32, text []byte, ordinary func(*AddedToken) bool) []int32 {
+	e.t.segmenter.Cut(text, ordinary, func(p hf.Piece) {
+		if p.ID >= 0 {
+			dst = append(dst, p.ID)
+		} else {
+			dst = e.appendText(dst, p.Text)
+		}
+	})
 	return dst
 }
 
@@ -48,15 +58,16 @@ const parallelChunk = 32 << 10
 // where a cut cannot alter pre-tokens.
 func (t *Tokenizer) EncodeParallel(text []byte, n int) []int32 {
 	var chunks []chunk
-	t.segmenter.segments(text, 0, nil, func(dst []int32, part []byte) []int32 {
-		for len(part) > 0 {
+	t.segmenter.Cut(text, isSpecial, func(p hf.Piece) {
+		if p.ID >= 0 {
+			chunks = append(chunks, chunk{nil, p.ID})
+			return
+		}
+		for part := p.Text; len(part) > 0; {
 			end := t.split.safeBoundary(part, min(parallelChunk, len(part)))
 			chunks = append(chunks, chunk{part[:end], -1})
 			part = part[end:]
 		}
-		return dst
-	}, func(id int32) {
-		chunks = append(chunks, chunk{nil, id})
 	})
 	out := joiner{dst: make([]int32, 0, len(text)/bytesPerToken), ready: make(map[int][]int32)}
 	inParallel(n, len(chunks), func(next func() (int, bool)) {
@@ -116,7 +127,7 @@ func (t *Tokenizer) EncodeBatch(texts [][]byte, n int) [][]int32 {
 		e := t.borrow()
 		for i, ok := next(); ok; i, ok = next() {
 			dst := make([]int32, 0, len(texts[i])/bytesPerToken)
-			out[i] = t.segmenter.segments(texts[i], 0, dst, e.appendText)
+			out[i] = e.appendPieces(dst, texts[i], isSpecial)
 		}
 		t.giveBack(e)
 	})

@@ -2,17 +2,14 @@ package bpe
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
-	"sort"
 	"strconv"
 	"strings"
-)
 
-// maxJSONBytes is the most that a tokenizer.json may hold; the largest in use have 35 MB.
-const maxJSONBytes = 256 << 20
+	"gotrain/data/hf"
+)
 
 // Load reads tokenizer.json, from path itself or from the directory path.
 func Load(path string) (*Tokenizer, error) {
@@ -27,40 +24,44 @@ func Load(path string) (*Tokenizer, error) {
 	return ReadJSON(f, path)
 }
 
-// ReadJSON reads a tokenizer.json; name stands for the source in errors. It takes byte-level BPE models with a Pattern
-// that it knows, and reports anything else that would alter ids as an *UnsupportedError. Truncation and padding are
-// ignored, as is adding special tokens after encoding.
+// ReadJSON reads a tokenizer.json; name stands for the source in errors. It takes byte-level BPE models, and reports
+// anything that would alter ids and that it does not know as an *UnsupportedError. Truncation and padding are ignored.
 func ReadJSON(r io.Reader, name string) (*Tokenizer, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxJSONBytes+1))
-	if err != nil {
-		return nil, err
-	}
-	cfg, err := parseJSON(data)
+	doc, err := hf.ReadDocument(r)
 	if err != nil {
 		return nil, inFile(err, name)
 	}
-	t, err := New(cfg)
+	t, err := FromDocument(doc)
 	return t, inFile(err, name)
 }
 
-// The parts of tokenizer.json that we read. What is raw here is decoded by its type.
-type tokenizerJSON struct {
-	Added         []addedJSON     `json:"added_tokens"`
-	Normalizer    json.RawMessage `json:"normalizer"`
-	PreTokenizer  json.RawMessage `json:"pre_tokenizer"`
-	PostProcessor json.RawMessage `json:"post_processor"`
-	Decoder       json.RawMessage `json:"decoder"`
-	Model         *modelJSON      `json:"model"`
-}
-
-type addedJSON struct {
-	ID         int64  `json:"id"`
-	Content    string `json:"content"`
-	SingleWord bool   `json:"single_word"`
-	LStrip     bool   `json:"lstrip"`
-	RStrip     bool   `json:"rstrip"`
-	Normalized bool   `json:"normalized"`
-	Special    bool   `json:"special"`
+// FromDocument makes the tokenizer of a tokenizer.json.
+func FromDocument(doc *hf.Document) (*Tokenizer, error) {
+	var cfg Config
+	var model modelJSON
+	err := doc.DecodeModel(&model)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Normalizer, err = hf.ParseNormalizer(doc.Normalizer); err != nil {
+		return nil, err
+	}
+	if cfg.Pattern, err = readPreTokenizer(doc.PreTokenizer); err != nil {
+		return nil, err
+	}
+	if err := checkDecoder(doc.Decoder); err != nil {
+		return nil, err
+	}
+	if cfg.Frame, err = hf.ParseFrame(doc.PostProcessor); err != nil {
+		return nil, err
+	}
+	if cfg.Added, err = doc.AddedTokens(); err != nil {
+		return nil, err
+	}
+	if err := readModel(&cfg, &model); err != nil {
+		return nil, err
+	}
+	return New(cfg)
 }
 
 type modelJSON struct {
@@ -100,61 +101,9 @@ func (m *mergeJSON) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-func parseJSON(data []byte) (Config, error) {
-	var cfg Config
-	if len(data) > maxJSONBytes {
-		return cfg, &FormatError{Offset: maxJSONBytes, Fault: "file too large", Cure: "a tokenizer.json has at most " + strconv.Itoa(maxJSONBytes>>20) + " MiB"}
-	}
-	var doc tokenizerJSON
-	if err := json.Unmarshal(data, &doc); err != nil {
-		return cfg, jsonFault(err)
-	}
-	if doc.Model == nil {
-		return cfg, &FormatError{Key: "model", Offset: -1, Fault: "missing", Cure: "is this a tokenizer.json?"}
-	}
-	var err error
-	if cfg.NFC, err = readNormalizer(doc.Normalizer); err != nil {
-		return cfg, err
-	}
-	if cfg.Pattern, err = readPreTokenizer(doc.PreTokenizer); err != nil {
-		return cfg, err
-	}
-	if err := checkDecoder(doc.Decoder); err != nil {
-		return cfg, err
-	}
-	if !isNull(doc.PostProcessor) {
-		cfg.PostProcessor = doc.PostProcessor
-	}
-	if err := readAdded(&cfg, doc.Added); err != nil {
-		return cfg, err
-	}
-	return cfg, readModel(&cfg, doc.Model)
-}
-
-// jsonFault turns an error of encoding/json into ours.
-func jsonFault(err error) error {
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	var ours *FormatError
-	switch {
-	case errors.As(err, &ours):
-		return ours
-	case errors.As(err, &syntax):
-		return &FormatError{Offset: syntax.Offset, Fault: "not JSON: " + syntax.Error(), Cure: "is the file complete?"}
-	case errors.As(err, &kind):
-		return &FormatError{Key: kind.Field, Offset: kind.Offset, Fault: kind.Value + " where " + kind.Type.String() + " belongs"}
-	}
-	return &FormatError{Offset: -1, Fault: err.Error()}
-}
-
-func isNull(raw json.RawMessage) bool {
-	return len(raw) == 0 || string(raw) == "null"
-}
-
 // A step is one element of a normalizer, pre_tokenizer or decoder.
 type step struct {
 	Type             string `json:"type"`
-	Normalizers      []step `json:"normalizers"`
 	PreTokenizers    []step `json:"pretokenizers"`
 	Decoders         []step `json:"decoders"`
 	AddPrefixSpace   bool   `json:"add_prefix_space"`
@@ -170,32 +119,17 @@ type step struct {
 
 // steps reads raw, a step or a Sequence of them, as a list.
 func steps(raw json.RawMessage, key string) ([]step, error) {
-	if isNull(raw) {
+	if hf.IsNull(raw) {
 		return nil, nil
 	}
 	var s step
-	if err := json.Unmarshal(raw, &s); err != nil {
-		fault := jsonFault(err)
-		if f, ok := fault.(*FormatError); ok {
-			f.Key, f.Offset = strings.TrimSuffix(key+"."+f.Key, "."), -1
-		}
-		return nil, fault
+	if err := hf.DecodeStep(raw, key, &s); err != nil {
+		return nil, err
 	}
 	if s.Type != "Sequence" {
 		return []step{s}, nil
 	}
-	return append(append(s.Normalizers, s.PreTokenizers...), s.Decoders...), nil
-}
-
-func readNormalizer(raw json.RawMessage) (nfc bool, err error) {
-	list, err := steps(raw, "normalizer")
-	for _, s := range list {
-		if s.Type != "NFC" {
-			return false, &UnsupportedError{What: "normalizer", Value: s.Type, Cure: "only NFC is, on text that is NFC already"}
-		}
-		nfc = true
-	}
-	return nfc, err
+	return append(s.PreTokenizers, s.Decoders...), nil
 }
 
 // readPreTokenizer finds the Pattern of a pre_tokenizer: ByteLevel with its own expression, Digits and that, or Split by
@@ -248,18 +182,6 @@ func checkDecoder(raw json.RawMessage) error {
 		}
 	}
 	return err
-}
-
-func readAdded(cfg *Config, list []addedJSON) error {
-	for i, a := range list {
-		if a.ID < 0 || a.ID >= maxVocab {
-			return faultf("added_tokens["+strconv.Itoa(i)+"].id", "%d is outside 0 … %d", a.ID, maxVocab-1)
-		}
-		cfg.Added = append(cfg.Added, AddedToken{ID: int32(a.ID), Content: a.Content, Special: a.Special,
-			SingleWord: a.SingleWord, LStrip: a.LStrip, RStrip: a.RStrip, Normalized: a.Normalized})
-	}
-	sort.SliceStable(cfg.Added, func(i, j int) bool { return cfg.Added[i].ID < cfg.Added[j].ID })
-	return nil
 }
 
 func readModel(cfg *Config, m *modelJSON) error {

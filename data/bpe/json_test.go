@@ -6,10 +6,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"gotrain/data/hf"
 )
 
 // golden is one record of testdata/ids.json: the ids of Hugging Face tokenizers, with and without special tokens.
@@ -118,8 +121,11 @@ func TestPatternsSurviveJSON(t *testing.T) {
 	for _, p := range Patterns() {
 		cfg := plain.Config()
 		cfg.Pattern = p
-		cfg.IgnoreMerges, cfg.NFC = true, true
-		cfg.PostProcessor = []byte(`{"type": "ByteLevel"}`)
+		cfg.IgnoreMerges = true
+		if cfg.Normalizer, err = hf.ParseNormalizer([]byte(`{"type": "NFC"}`)); err != nil {
+			t.Fatal(err)
+		}
+		cfg.Frame = hf.Frame{Before: []int32{256}, After: []int32{256}}
 		tok, err := New(cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -129,7 +135,7 @@ func TestPatternsSurviveJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := back.Config()
-		if back.Fingerprint() != tok.Fingerprint() || !got.NFC || !got.IgnoreMerges || string(got.PostProcessor) != string(cfg.PostProcessor) {
+		if back.Fingerprint() != tok.Fingerprint() || !got.IgnoreMerges || !reflect.DeepEqual(got.Frame, cfg.Frame) {
 			t.Errorf("%v: read back as %v", p, back.Pattern())
 		}
 		if q, err := ParsePattern(p.String()); err != nil || q != p {
@@ -184,7 +190,7 @@ func TestJSONErrors(t *testing.T) {
 		`pre_tokenizer "Whitespace"`:         small(t, byteLevel, `{"type": "Whitespace"}`),
 		`pre_tokenizer ""`:                   small(t, byteLevel, `null`),
 		`add_prefix_space alters`:            small(t, `"add_prefix_space": false`, `"add_prefix_space": true`),
-		`normalizer "Lowercase"`:             small(t, `"normalizer": null`, `"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]}`),
+		`normalizer "BertNormalizer"`:        small(t, `"normalizer": null`, `"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "BertNormalizer"}]}`),
 		`decoder "Metaspace"`:                small(t, `"decoder": {"type": "ByteLevel"`, `"decoder": {"type": "Metaspace"`),
 		`model "WordPiece"`:                  small(t, `"type": "BPE"`, `"type": "WordPiece"`),
 		`model.dropout "0.1"`:                small(t, `"dropout": null`, `"dropout": 0.1`),

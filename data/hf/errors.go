@@ -1,4 +1,4 @@
-package bpe
+package hf
 
 import (
 	"fmt"
@@ -16,7 +16,7 @@ type FormatError struct {
 
 func (e *FormatError) Error() string {
 	var b strings.Builder
-	b.WriteString("bpe: ")
+	b.WriteString("tokenizer: ")
 	if e.File != "" {
 		b.WriteString(e.File + ": ")
 	}
@@ -33,7 +33,7 @@ func (e *FormatError) Error() string {
 	return b.String()
 }
 
-// An UnsupportedError reports something well-formed that this package does not do, such as an unknown split pattern.
+// An UnsupportedError reports something well-formed that no code here does, such as an unknown split pattern.
 type UnsupportedError struct {
 	File  string // path or name of the source; "" where there is none
 	What  string // kind of thing, as "split pattern"
@@ -46,11 +46,11 @@ func (e *UnsupportedError) Error() string {
 	if e.File != "" {
 		file = e.File + ": "
 	}
-	return fmt.Sprintf("bpe: %sunsupported %s %q; %s", file, e.What, e.Value, e.Cure)
+	return fmt.Sprintf("tokenizer: %sunsupported %s %q; %s", file, e.What, e.Value, e.Cure)
 }
 
-// inFile names the source of an error that this package made.
-func inFile(err error, file string) error {
+// InFile names the source of an error that this package or a tokenizer made.
+func InFile(err error, file string) error {
 	switch e := err.(type) {
 	case *FormatError:
 		e.File = file
@@ -60,13 +60,13 @@ func inFile(err error, file string) error {
 	return err
 }
 
-// faultf makes the FormatError of a key.
-func faultf(key, format string, args ...any) *FormatError {
+// Faultf makes the FormatError of a key.
+func Faultf(key, format string, args ...any) *FormatError {
 	return &FormatError{Key: key, Offset: -1, Fault: fmt.Sprintf(format, args...)}
 }
 
-// quote shortens s for an error text.
-func quote(s string) string {
+// Quote shortens s for an error text.
+func Quote(s string) string {
 	if len(s) > 40 {
 		return fmt.Sprintf("%q…", s[:40])
 	}

@@ -1,0 +1,165 @@
+package hf
+
+import (
+	"bytes"
+	"sort"
+	"unicode"
+	"unicode/utf8"
+)
+
+// An AddedToken is found in text as it stands, before the model sees any of it.
+type AddedToken struct {
+	ID      int32
+	Content string
+
+	Special    bool // control token: text spells it only where the caller allows it
+	SingleWord bool // not inside a word
+	LStrip     bool // takes the white space before it, which decoding cannot give back
+	RStrip     bool // takes the white space behind it, likewise
+	Normalized bool // looked for in normalized text, after the tokens that are not
+}
+
+// A Piece of text is an added token, or what lies between them.
+type Piece struct {
+	Text []byte // normalized; nil for a token
+	ID   int32  // of the added token, -1 for text
+	At   int    // where Text begins in the text, as long as nothing was normalized; 0 only at the beginning
+}
+
+// A Segmenter cuts text at added tokens as tokenizers does: first at those that are not normalized, then, in the
+// normalized text between them, at those that are. At each place the longest token wins.
+type Segmenter struct {
+	normalize Normalizer
+	raw       finder
+	cooked    finder
+}
+
+// NewSegmenter looks for tokens; the text between is normalized by n, and so is the content of the tokens that want it.
+func NewSegmenter(tokens []AddedToken, n Normalizer) *Segmenter {
+	var raw, cooked []AddedToken
+	for _, a := range tokens {
+		if !a.Normalized {
+			raw = append(raw, a)
+			continue
+		}
+		a.Content = string(n.Apply([]byte(a.Content)))
+		if a.Content != "" {
+			cooked = append(cooked, a)
+		}
+	}
+	return &Segmenter{normalize: n, raw: newFinder(raw), cooked: newFinder(cooked)}
+}
+
+// Cut calls yield for each piece of text in order. Tokens for which ordinary is true stay text; nil finds all.
+func (s *Segmenter) Cut(text []byte, ordinary func(*AddedToken) bool, yield func(Piece)) {
+	s.raw.cut(text, 0, ordinary, func(p Piece) {
+		if p.ID >= 0 {
+			yield(p)
+			return
+		}
+		s.cooked.cut(s.normalize.Apply(p.Text), p.At, ordinary, yield)
+	})
+}
+
+// A finder finds tokens by their first byte.
+type finder struct {
+	byFirst map[byte][]AddedToken // longest first
+	only    int                   // the first byte if all share it, else -1
+	first   [256]bool
+}
+
+func newFinder(tokens []AddedToken) finder {
+	f := finder{byFirst: map[byte][]AddedToken{}, only: -1}
+	for _, a := range tokens {
+		b := a.Content[0]
+		f.byFirst[b] = append(f.byFirst[b], a)
+		f.first[b] = true
+		f.only = int(b)
+	}
+	if len(f.byFirst) > 1 {
+		f.only = -1
+	}
+	for _, list := range f.byFirst {
+		sort.SliceStable(list, func(i, j int) bool { return len(list[i].Content) > len(list[j].Content) })
+	}
+	return f
+}
+
+// candidate returns the first position from i on at which a token may start, or len(text).
+func (f *finder) candidate(text []byte, i int) int {
+	if f.only >= 0 {
+		if at := bytes.IndexByte(text[i:], byte(f.only)); at >= 0 {
+			return i + at
+		}
+		return len(text)
+	}
+	for i < len(text) && !f.first[text[i]] {
+		i++
+	}
+	return i
+}
+
+// at returns the longest token that text has at i, nil for none.
+func (f *finder) at(text []byte, i int) *AddedToken {
+	list := f.byFirst[text[i]]
+	for j := range list {
+		a := &list[j]
+		if len(a.Content) <= len(text)-i && string(text[i:i+len(a.Content)]) == a.Content {
+			return a
+		}
+	}
+	return nil
+}
+
+// cut yields the pieces of text, which begins at base. A token that does not count, because it is ordinary or inside a
+// word, hides others that begin inside it, as in tokenizers.
+func (f *finder) cut(text []byte, base int, ordinary func(*AddedToken) bool, yield func(Piece)) {
+	done := 0
+	plain := func(end int) {
+		if end > done {
+			yield(Piece{Text: text[done:end], ID: -1, At: base + done})
+		}
+	}
+	if len(f.byFirst) == 0 {
+		plain(len(text))
+		return
+	}
+	for i := f.candidate(text, 0); i < len(text); i = f.candidate(text, i) {
+		a := f.at(text, i)
+		if a == nil {
+			i++
+			continue
+		}
+		start, end := i, i+len(a.Content)
+		i = end
+		if ordinary != nil && ordinary(a) || a.SingleWord && (endsInWord(text[:start]) || startsWithWord(text[end:])) {
+			continue
+		}
+		if a.LStrip {
+			start = max(done, len(bytes.TrimRightFunc(text[:start], unicode.IsSpace)))
+		}
+		if a.RStrip {
+			end = len(text) - len(bytes.TrimLeftFunc(text[end:], unicode.IsSpace))
+			i = end
+		}
+		plain(start)
+		yield(Piece{ID: a.ID, At: base + start})
+		done = end
+	}
+	plain(len(text))
+}
+
+func endsInWord(text []byte) bool {
+	r, _ := utf8.DecodeLastRune(text)
+	return isWord(r)
+}
+
+func startsWithWord(text []byte) bool {
+	r, _ := utf8.DecodeRune(text)
+	return isWord(r)
+}
+
+// isWord is \w of Unicode Technical Standard 18.
+func isWord(r rune) bool {
+	return unicode.In(r, unicode.L, unicode.M, unicode.Nd, unicode.Nl, unicode.Pc, unicode.Other_Alphabetic, unicode.Join_Control)
+}
