@@ -170,8 +170,8 @@ void touch(Region& region, const char* where, const char* p, size_t bytes, Kind 
       cell = {};
     }
     if (cell.write.pending && cell.write.time >= l.block_start) {
-      fail(Fault::launch_failed, "%s of shared memory before the wait for its cp_async16 by thread %u, at %s", name(kind),
-           cell.write.thread, place(pc).c_str());
+      fail(Fault::launch_failed, "%s of shared memory before the wait for its cp_async16 by thread %u, at %s",
+           name(kind), cell.write.thread, place(pc).c_str());
     }
     if (!(kind == Kind::atomic && cell.write.atomic) && !ordered(l, cell.write, thread)) {
       report_race(where, p, kind, pc, cell.write, cell.write.atomic ? "atomic operation" : "write");
@@ -200,7 +200,8 @@ void touch(Region& region, const char* where, const char* p, size_t bytes, Kind 
        place(pc).c_str());
 }
 
-// The region of the allocation, of device or of pinned memory, that holds the bytes; nullptr for a constant of the library.
+// The region of the allocation, of device or of pinned memory, that holds the bytes; nullptr for a constant of the
+// library.
 Region* find_allocation(const char* p, size_t bytes, Kind kind, uint32_t pc) {
   Log& l = log();
   if (l.last != nullptr && l.last->holds(p) && l.last->holds(p + bytes - 1)) {

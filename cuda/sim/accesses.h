@@ -1,9 +1,9 @@
-// accesses.h: every access of a kernel to memory, looked at. Only in builds with -s thread, where g++ puts a call before
-// each access as it does for the thread sanitizer, and accesses.cpp answers these calls.
+// accesses.h: every access of a kernel to memory, looked at. Only in builds with -s thread, where g++ puts a call
+// before each access as it does for the thread sanitizer, and accesses.cpp answers these calls.
 //
-// Two accesses to the same two bytes, at least one of them a write, are a race unless something orders them: a barrier of
-// the block, a __syncwarp that holds both lanes, or the end of a launch. Between blocks nothing does, save that a block
-// which has done an atomic operation on device memory may read what others wrote.
+// Two accesses to the same two bytes, at least one of them a write, are a race unless something orders them: a
+// barrier of the block, a __syncwarp that holds both lanes, or the end of a launch. Between blocks nothing does, save
+// that a block which has done an atomic operation on device memory may read what others wrote.
 #pragma once
 #include <cstddef>
 

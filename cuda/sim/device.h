@@ -60,8 +60,8 @@ struct Votes {
 };
 Votes block_barrier(bool vote, const char* file, int line);
 
-// warp_collective suspends the fiber until all lanes of mask have called it with the same mask and combine; then combine
-// runs once with every lane's record. aligned: the lanes must also come from the same line.
+// warp_collective suspends the fiber until all lanes of mask have called it with the same mask and combine; then
+// combine runs once with every lane's record. aligned: the lanes must also come from the same line.
 using Combine = void (*)(void* const records[32], unsigned mask);
 void warp_collective(unsigned mask, void* record, Combine combine, bool aligned, const char* file, int line);
 unsigned active_lanes();

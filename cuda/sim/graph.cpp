@@ -7,7 +7,8 @@ namespace sim {
 // executed in an order drawn from the seed.
 class GraphRun {
  public:
-  explicit GraphRun(const CUgraphExec_st& exec) : nodes_(exec.nodes), done_(exec.nodes.size()), left_(exec.nodes.size()) {}
+  explicit GraphRun(const CUgraphExec_st& exec)
+      : nodes_(exec.nodes), done_(exec.nodes.size()), left_(exec.nodes.size()) {}
 
   bool step(CUresult* result) {
     Random& random = Runtime::get().random;

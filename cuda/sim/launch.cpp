@@ -62,8 +62,8 @@ class Workers {
   int running_ = 0;
 };
 
-// SharedMemory is the shared memory of the block that an OS thread runs: the dynamic part, of the launch's exact size so
-// that the address sanitizer sees its end, and the static variables, which are the library's thread-local storage.
+// SharedMemory is the shared memory of the block that an OS thread runs: the dynamic part, of the launch's exact size
+// so that the address sanitizer sees its end, and the static variables, which are the library's thread-local storage.
 class SharedMemory {
  public:
   explicit SharedMemory(size_t dynamic) : bytes_(dynamic) {

@@ -29,9 +29,9 @@ struct Arguments {
   std::vector<void*> pointers;
 };
 
-// check_arguments compares what the caller passes with the kernel's parameters. The array ends with a null pointer, and
-// slots that are 8 bytes apart hold 32-bit values extended to 64: so a wrong count, a pointer passed for a number, and a
-// number passed for a pointer are seen.
+// check_arguments compares what the caller passes with the kernel's parameters. The array ends with a null pointer,
+// and slots that are 8 bytes apart hold 32-bit values extended to 64: so a wrong count, a pointer passed for a
+// number, and a number passed for a pointer are seen.
 static CUresult check_arguments(Call& call, const Kernel& k, void** parameters) {
   for (int i = 0; i <= k.parameters; i++) {
     if ((parameters[i] == nullptr) != (i == k.parameters)) {
@@ -71,8 +71,8 @@ static CUresult check_shape(CUfunction f, dim3 grid, dim3 block, unsigned shared
   }
   if (shared > f->max_dynamic_shared) {
     return complain(CUDA_ERROR_INVALID_VALUE,
-                    "%s: %u bytes of dynamic shared memory, %u are allowed (cuFuncSetAttribute allows up to %u)", k.name,
-                    shared, f->max_dynamic_shared, max_shared);
+                    "%s: %u bytes of dynamic shared memory, %u are allowed (cuFuncSetAttribute allows up to %u)",
+                    k.name, shared, f->max_dynamic_shared, max_shared);
   }
   return CUDA_SUCCESS;
 }

@@ -4,8 +4,9 @@
 
 namespace sim {
 
-// acquire gives memory aligned to 256 bytes and filled with 0xff, or nullptr. Under the address sanitizer it has exactly
-// that size; otherwise inaccessible pages lie around it, the upper one at the next multiple of 256 bytes after its end.
+// acquire gives memory aligned to 256 bytes and filled with 0xff, or nullptr. Under the address sanitizer it has
+// exactly that size; otherwise inaccessible pages lie around it, the upper one at the next multiple of 256 bytes
+// after its end.
 void* acquire(size_t bytes);
 void give_back(void* p, size_t bytes);
 

@@ -119,8 +119,9 @@ int Scheduler::run_block(const Launch& launch, uint64_t index) {
   choose_warp();
   state_->grid_dim = {launch.grid.x, launch.grid.y, launch.grid.z};
   state_->block_dim = {block.x, block.y, block.z};
-  state_->block = {static_cast<unsigned>(index % launch.grid.x), static_cast<unsigned>(index / launch.grid.x % launch.grid.y),
-                 static_cast<unsigned>(index / launch.grid.x / launch.grid.y)};
+  state_->block = {static_cast<unsigned>(index % launch.grid.x),
+                   static_cast<unsigned>(index / launch.grid.x % launch.grid.y),
+                   static_cast<unsigned>(index / launch.grid.x / launch.grid.y)};
   select();
   thread_.switch_to(*(current_ = take_fiber()));
   if (fault_ != 0) {  // the fibers hold half-run threads
@@ -175,8 +176,8 @@ void Scheduler::thread_exits() {
   const unsigned bit = 1u << state_->lane;
   for (int i = 0; i < warp.groups; i++) {
     if (warp.group[i].mask & bit) {
-      fail(Fault::launch_failed, "lane %u exits while %s:%d waits for it: mask 0x%08x", state_->lane, warp.group[i].site.file,
-           warp.group[i].site.line, warp.group[i].mask);
+      fail(Fault::launch_failed, "lane %u exits while %s:%d waits for it: mask 0x%08x", state_->lane,
+           warp.group[i].site.file, warp.group[i].site.line, warp.group[i].mask);
     }
   }
   warp.exited |= bit;
@@ -251,8 +252,8 @@ Votes Scheduler::barrier(bool vote, Site site) {
   if (at_barrier_ == 0) {
     barrier_site_ = site;
   } else if (!same(site, barrier_site_)) {
-    fail(Fault::launch_failed, "divergent barrier: this thread waits at %s:%d, others at %s:%d", site.file, site.line, barrier_site_.file,
-         barrier_site_.line);
+    fail(Fault::launch_failed, "divergent barrier: this thread waits at %s:%d, others at %s:%d", site.file,
+         site.line, barrier_site_.file, barrier_site_.line);
   }
   at_barrier_++;
   yes_ += vote;
@@ -265,11 +266,12 @@ Votes Scheduler::barrier(bool vote, Site site) {
 void Scheduler::arrive(Warp& warp, unsigned mask, Combine combine, bool aligned, Site site, Group** group) {
   const unsigned bit = 1u << state_->lane;
   if (!(mask & bit)) {
-    fail(Fault::launch_failed, "%s:%d: lane %u is not in its own mask 0x%08x", site.file, site.line, state_->lane, mask);
+    fail(Fault::launch_failed, "%s:%d: lane %u is not in its own mask 0x%08x", site.file, site.line, state_->lane,
+         mask);
   }
   if (mask & (warp.exited | ~warp.exists)) {
-    fail(Fault::launch_failed, "%s:%d: mask 0x%08x names lanes 0x%08x that have exited or do not exist", site.file, site.line, mask,
-         mask & (warp.exited | ~warp.exists));
+    fail(Fault::launch_failed, "%s:%d: mask 0x%08x names lanes 0x%08x that have exited or do not exist", site.file,
+         site.line, mask, mask & (warp.exited | ~warp.exists));
   }
   for (int i = 0; i < warp.groups; i++) {
     Group& g = warp.group[i];
@@ -277,12 +279,12 @@ void Scheduler::arrive(Warp& warp, unsigned mask, Combine combine, bool aligned,
       continue;
     }
     if (g.mask != mask) {
-      fail(Fault::launch_failed, "%s:%d: mask 0x%08x, while lanes 0x%08x wait at %s:%d with mask 0x%08x", site.file, site.line, mask,
-           g.arrived, g.site.file, g.site.line, g.mask);
+      fail(Fault::launch_failed, "%s:%d: mask 0x%08x, while lanes 0x%08x wait at %s:%d with mask 0x%08x", site.file,
+           site.line, mask, g.arrived, g.site.file, g.site.line, g.mask);
     }
     if (g.combine != combine || (aligned && !same(g.site, site))) {
-      fail(Fault::launch_failed, "lanes of mask 0x%08x diverge: this one is at %s:%d, lanes 0x%08x wait at %s:%d", mask, site.file, site.line,
-           g.arrived, g.site.file, g.site.line);
+      fail(Fault::launch_failed, "lanes of mask 0x%08x diverge: this one is at %s:%d, lanes 0x%08x wait at %s:%d", mask,
+           site.file, site.line, g.arrived, g.site.file, g.site.line);
     }
     *group = &g;
     return;
@@ -321,9 +323,9 @@ void Scheduler::report_deadlock() {
              barrier_site_.line);
     text += line;
   }
-  for (int i = 0; i < 32 && text.size() < 600; i++) {
-    const unsigned waiting = static_cast<unsigned>(i) * 32 < state_->block_dim.x * state_->block_dim.y * state_->block_dim.z;
-    for (int j = 0; waiting && j < warps_[i].groups; j++) {
+  const int threads = state_->block_dim.x * state_->block_dim.y * state_->block_dim.z;
+  for (int i = 0; i * 32 < threads && text.size() < 600; i++) {
+    for (int j = 0; j < warps_[i].groups; j++) {
       const Group& g = warps_[i].group[j];
       snprintf(line, sizeof line, "lanes 0x%08x of warp %d wait at %s:%d for lanes 0x%08x; ", g.arrived, i, g.site.file,
                g.site.line, g.mask & ~g.arrived);

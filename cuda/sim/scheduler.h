@@ -35,8 +35,8 @@ struct Launch {
 // run executes a launch on the simulator's threads. It returns 0, or the CUDA error after the message has been printed.
 int run(const Launch& launch);
 
-// catch_faults makes an access to no memory, or a division by zero, in a kernel a fault of its launch. Faults elsewhere go
-// to the handlers that were there before.
+// catch_faults makes an access to no memory, or a division by zero, in a kernel a fault of its launch. Faults
+// elsewhere go to the handlers that were there before.
 void catch_faults();
 
 struct Site {

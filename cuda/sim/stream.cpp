@@ -267,7 +267,8 @@ CUresult cuStreamWaitEvent(CUstream s, CUevent e, unsigned) {
   }
   if (stream->capture != nullptr) {
     stream->capture->invalid = true;
-    return complain(CUDA_ERROR_STREAM_CAPTURE_ISOLATION, "cuStreamWaitEvent: the event was recorded outside the capture");
+    return complain(CUDA_ERROR_STREAM_CAPTURE_ISOLATION,
+                    "cuStreamWaitEvent: the event was recorded outside the capture");
   }
   if (e->recorded == 0) {
     return CUDA_SUCCESS;

@@ -27,8 +27,8 @@ inline void ldmatrix(unsigned* r, const void* row, const char* file, int line) {
   warp_collective(0xffffffffu, &record, combine_ldmatrix<MATRICES, TRANS>, true, file, line);
 }
 
-// Copies of this thread. Half of the blocks, by seed, copy at once, the others at the wait: a missing wait and a missing
-// barrier before the copy each give wrong results in some blocks.
+// Copies of this thread. Half of the blocks, by seed, copy at once, the others at the wait: a missing wait and a
+// missing barrier before the copy each give wrong results in some blocks.
 void cp_async(void* shared, const void* global, bool valid);
 void cp_async_commit_group();
 void cp_async_wait_group(int newest);

@@ -17,8 +17,8 @@ EXPORT(reverse_correct)
 KERNEL(reverse_unsynchronized, 256)(const float* x, float* y, int n) { reverse<false>(x, y, n); }
 EXPORT(reverse_unsynchronized)
 
-// y[i] = x[(i + blockDim.x/2·(rounds)) % blockDim.x], by swapping halves `rounds` times. The wrong one lacks the barrier
-// between a round's read and the next round's write.
+// y[i] = x[(i + blockDim.x/2·(rounds)) % blockDim.x], by swapping halves `rounds` times. The wrong one lacks the
+// barrier between a round's read and the next round's write.
 template <bool CORRECT>
 __device__ void swap_halves(const float* x, float* y, int rounds) {
   __shared__ float s[256];

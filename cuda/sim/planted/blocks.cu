@@ -1,8 +1,8 @@
 // blocks.cu: one block reads what the others write, with and without an order between them.
 #include "common.cuh"
 
-// total[0] = the sum of x (blocks of 256). The block that comes last, by an atomic counter, adds up the partial sums; in the
-// wrong kernel the block of the highest number does.
+// total[0] = the sum of x (blocks of 256). The block that comes last, by an atomic counter, adds up the partial sums;
+// in the wrong kernel the block of the highest number does.
 template <bool CORRECT>
 __device__ void sum_blocks(const float* x, float* partial, int* count, float* total) {
   __shared__ bool last;

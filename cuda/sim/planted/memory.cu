@@ -14,8 +14,8 @@ EXPORT(twice_correct)
 KERNEL(twice_beyond, 256)(const float* x, float* y, int n) { twice<false>(x, y, n); }
 EXPORT(twice_beyond)
 
-// y[i] = x[i] for rows of `columns` elements, in vectors of 16 bytes. The wrong one does not look at the alignment of the
-// rows.
+// y[i] = x[i] for rows of `columns` elements, in vectors of 16 bytes. The wrong one does not look at the alignment of
+// the rows.
 template <bool CORRECT>
 __device__ void copy_rows(const float* x, float* y, int columns) {
   x += static_cast<long long>(blockIdx.x) * columns;
