@@ -34,6 +34,8 @@ type Merge struct{ Left, Right int32 }
 // A Config is the whole definition of a Tokenizer.
 type Config struct {
 	Pattern Pattern
+	// Sequence cuts text in the place of Pattern, nil for Pattern.
+	Sequence *Sequence
 	// Tokens holds the bytes of each id; "" for an id that is unused or only in Added. All 256 single bytes must be there,
 	// no two tokens may be equal.
 	Tokens []string
@@ -106,7 +108,11 @@ func (t *Tokenizer) Pattern() Pattern { return t.cfg.Pattern }
 
 // Model names the kind of tokenizer in words.
 func (t *Tokenizer) Model() string {
-	return "byte-level BPE, pattern " + t.cfg.Pattern.String() + ", " + strconv.Itoa(len(t.cfg.Merges)) + " merges"
+	pattern := t.cfg.Pattern.String()
+	if t.cfg.Sequence != nil {
+		pattern = "of its own"
+	}
+	return "byte-level BPE, pattern " + pattern + ", " + strconv.Itoa(len(t.cfg.Merges)) + " merges"
 }
 
 // Vocab returns the size of the vocabulary: one more than the largest id. Ids below it may be unused.
@@ -201,6 +207,9 @@ func (t *Tokenizer) hash() string {
 		flag(a.LStrip)
 		flag(a.RStrip)
 		flag(a.Normalized)
+	}
+	if s := t.cfg.Sequence; s != nil {
+		text(string(s.raw))
 	}
 	if !t.cfg.Normalizer.Identity() {
 		text(string(t.cfg.Normalizer.AppendJSON(nil)))

@@ -63,6 +63,10 @@ func (t *Tokenizer) EncodeParallel(text []byte, n int) []int32 {
 			chunks = append(chunks, chunk{nil, p.ID})
 			return
 		}
+		if t.cfg.Sequence != nil { // nobody knows where it may be cut
+			chunks = append(chunks, chunk{p.Text, -1})
+			return
+		}
 		for part := p.Text; len(part) > 0; {
 			end := t.split.safeBoundary(part, min(parallelChunk, len(part)))
 			chunks = append(chunks, chunk{part[:end], -1})
@@ -197,34 +201,40 @@ func (t *Tokenizer) giveBack(e *encoder) {
 
 // appendText appends the ids of text without added tokens.
 func (e *encoder) appendText(dst []int32, text []byte) []int32 {
+	if s := e.t.cfg.Sequence; s != nil {
+		s.cut(text, func(word []byte) { dst = e.appendPreToken(dst, word, 0, len(word)) })
+		return dst
+	}
 	for i := 0; i < len(text); {
 		end := e.t.split.next(text, i)
-		word := text[i:end]
-		switch {
-		case len(word) == 1:
-			dst = append(dst, e.t.byteIDs[word[0]])
-		case len(word) > maxCached:
-			dst = e.appendWord(dst, word)
-		default:
-			lo, hi := cacheKey(text, i, len(word))
-			h, l := bits.Mul64(lo^0x9E3779B97F4A7C15, hi^0xD6E8FEB86659FD93)
-			c := &e.cache[(h^l)>>(64-cacheBits)]
-			if c.lo != lo || c.hi != hi {
-				dst = e.appendUncached(dst, word, c, lo, hi)
-				break
-			}
-			switch c.n {
-			case 1:
-				dst = append(dst, c.ids[0])
-			case 2:
-				dst = append(dst, c.ids[0], c.ids[1])
-			default:
-				dst = append(dst, c.ids[:]...)
-			}
-		}
+		dst = e.appendPreToken(dst, text, i, end)
 		i = end
 	}
 	return dst
+}
+
+// appendPreToken appends the ids of the pre-token text[i:end].
+func (e *encoder) appendPreToken(dst []int32, text []byte, i, end int) []int32 {
+	word := text[i:end]
+	switch {
+	case len(word) == 1:
+		return append(dst, e.t.byteIDs[word[0]])
+	case len(word) > maxCached:
+		return e.appendWord(dst, word)
+	}
+	lo, hi := cacheKey(text, i, len(word))
+	h, l := bits.Mul64(lo^0x9E3779B97F4A7C15, hi^0xD6E8FEB86659FD93)
+	c := &e.cache[(h^l)>>(64-cacheBits)]
+	if c.lo != lo || c.hi != hi {
+		return e.appendUncached(dst, word, c, lo, hi)
+	}
+	switch c.n {
+	case 1:
+		return append(dst, c.ids[0])
+	case 2:
+		return append(dst, c.ids[0], c.ids[1])
+	}
+	return append(dst, c.ids[:]...)
 }
 
 // appendUncached encodes a word and, if its ids fit, makes c its cache entry.

@@ -46,7 +46,7 @@ func FromDocument(doc *hf.Document) (*Tokenizer, error) {
 	if cfg.Normalizer, err = hf.ParseNormalizer(doc.Normalizer); err != nil {
 		return nil, err
 	}
-	if cfg.Pattern, err = readPreTokenizer(doc.PreTokenizer); err != nil {
+	if err = readPreTokenizer(&cfg, doc.PreTokenizer); err != nil {
 		return nil, err
 	}
 	if err := checkDecoder(doc.Decoder); err != nil {
@@ -103,19 +103,19 @@ func (m *mergeJSON) UnmarshalJSON(data []byte) error {
 
 // A step is one element of a normalizer, pre_tokenizer or decoder.
 type step struct {
-	Type             string `json:"type"`
-	PreTokenizers    []step `json:"pretokenizers"`
-	Decoders         []step `json:"decoders"`
-	AddPrefixSpace   bool   `json:"add_prefix_space"`
-	UseRegex         *bool  `json:"use_regex"`
-	IndividualDigits bool   `json:"individual_digits"`
-	Behavior         string `json:"behavior"`
-	Invert           bool   `json:"invert"`
-	Pattern          struct {
-		Regex  string
-		String string
-	} `json:"pattern"`
+	Type             string         `json:"type"`
+	PreTokenizers    []step         `json:"pretokenizers"`
+	Decoders         []step         `json:"decoders"`
+	AddPrefixSpace   bool           `json:"add_prefix_space"`
+	UseRegex         *bool          `json:"use_regex"`
+	IndividualDigits bool           `json:"individual_digits"`
+	Behavior         string         `json:"behavior"`
+	Invert           bool           `json:"invert"`
+	Pattern          hf.PatternJSON `json:"pattern"`
 }
+
+// maxSteps bounds the steps of a Sequence and how deep Sequences lie in each other.
+const maxSteps = 32
 
 // steps reads raw, a step or a Sequence of them, as a list.
 func steps(raw json.RawMessage, key string) ([]step, error) {
@@ -126,52 +126,54 @@ func steps(raw json.RawMessage, key string) ([]step, error) {
 	if err := hf.DecodeStep(raw, key, &s); err != nil {
 		return nil, err
 	}
-	if s.Type != "Sequence" {
-		return []step{s}, nil
+	list := flatten(nil, s, 0)
+	if len(list) > maxSteps {
+		return nil, faultf(key, "more than %d steps", maxSteps)
 	}
-	return append(s.PreTokenizers, s.Decoders...), nil
+	return list, nil
 }
 
-// readPreTokenizer finds the Pattern of a pre_tokenizer: ByteLevel with its own expression, Digits and that, or Split by
-// a known expression and ByteLevel without.
-func readPreTokenizer(raw json.RawMessage) (Pattern, error) {
+// flatten appends s, or the steps of a Sequence.
+func flatten(list []step, s step, depth int) []step {
+	if s.Type != "Sequence" || depth > maxSteps {
+		return append(list, s)
+	}
+	for _, inner := range append(s.PreTokenizers, s.Decoders...) {
+		list = flatten(list, inner, depth+1)
+	}
+	return list
+}
+
+// readPreTokenizer reads a pre_tokenizer into a Pattern where it is one, ByteLevel with its own expression, Digits and
+// that, or Split by a known expression and ByteLevel without; else into a Sequence.
+func readPreTokenizer(cfg *Config, raw json.RawMessage) error {
 	list, err := steps(raw, "pre_tokenizer")
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if len(list) == 0 || list[len(list)-1].Type != "ByteLevel" {
-		return 0, unsupportedSplit(list, "only byte-level tokenizers are supported: the last pre-tokenizer must be ByteLevel")
+	if len(list) == 0 {
+		return unsupportedSplit(list, "only byte-level tokenizers are supported: one of the pre-tokenizers must be ByteLevel")
 	}
 	last := list[len(list)-1]
-	if last.AddPrefixSpace {
-		return 0, unsupportedSplit(list, "add_prefix_space alters the text; set it to false and add the space to the text")
-	}
-	useRegex := last.UseRegex == nil || *last.UseRegex
-	switch first := list[0]; {
-	case len(list) == 1 && useRegex:
-		return GPT2, nil
-	case len(list) == 2 && useRegex && first.Type == "Digits" && first.IndividualDigits:
-		return Digits, nil
-	case len(list) == 2 && !useRegex && first.Type == "Split" && first.Behavior == "Isolated" && !first.Invert && first.Pattern.Regex != "":
-		if p, ok := patternOfRegex(first.Pattern.Regex); ok {
-			return p, nil
+	if last.Type == "ByteLevel" && !last.AddPrefixSpace {
+		useRegex := last.UseRegex == nil || *last.UseRegex
+		switch first := list[0]; {
+		case len(list) == 1 && useRegex:
+			cfg.Pattern = GPT2
+			return nil
+		case len(list) == 2 && useRegex && first.Type == "Digits" && first.IndividualDigits:
+			cfg.Pattern = Digits
+			return nil
+		case len(list) == 2 && !useRegex && first.Type == "Split" && first.Pattern.Regex != nil &&
+			(first.Behavior == "Isolated" && !first.Invert || first.Behavior == "Removed" && first.Invert):
+			if p, ok := patternOfRegex(*first.Pattern.Regex); ok {
+				cfg.Pattern = p
+				return nil
+			}
 		}
-		return 0, &UnsupportedError{What: "split pattern", Value: first.Pattern.Regex, Cure: "known are those of Patterns"}
 	}
-	return 0, unsupportedSplit(list, "supported are ByteLevel, Split then ByteLevel, Digits then ByteLevel")
-}
-
-// unsupportedSplit names the steps of a pre_tokenizer.
-func unsupportedSplit(list []step, cure string) error {
-	var names []string
-	for _, s := range list {
-		name := s.Type
-		if p := s.Pattern.Regex + s.Pattern.String; p != "" {
-			name += " " + p
-		}
-		names = append(names, name)
-	}
-	return &UnsupportedError{What: "pre_tokenizer", Value: strings.Join(names, ", "), Cure: cure}
+	cfg.Sequence, err = ParseSequence(raw)
+	return err
 }
 
 func checkDecoder(raw json.RawMessage) error {

@@ -39,7 +39,12 @@ func (t *Tokenizer) Save(path string) (err error) {
 // AppendJSON appends t in the format of tokenizer.json, which Hugging Face tokenizers and transformers load to the same
 // ids.
 func (t *Tokenizer) AppendJSON(dst []byte) []byte {
-	dst = t.cfg.Pattern.appendPreTokenizer(hf.AppendHead(dst, t.cfg.Added, t.cfg.Normalizer))
+	dst = hf.AppendHead(dst, t.cfg.Added, t.cfg.Normalizer)
+	if s := t.cfg.Sequence; s != nil {
+		dst = append(dst, s.raw...)
+	} else {
+		dst = t.cfg.Pattern.appendPreTokenizer(dst)
+	}
 	dst = append(dst, ",\n  \"post_processor\": "...)
 	dst = t.cfg.Frame.AppendTemplate(dst, t.vocab.text)
 	dst = append(dst, ",\n  \"decoder\": "+`{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true}`...)

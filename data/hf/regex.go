@@ -76,7 +76,7 @@ func goSyntax(text string) (string, bool) {
 				b.WriteString(`\p{L}\p{M}\p{N}\p{Pc}`)
 			case next == 'w':
 				b.WriteString(`[\p{L}\p{M}\p{N}\p{Pc}]`)
-			case next == '/' || next == '-' && !inClass || next == '\'' || next == '"' || next >= utf8.RuneSelf:
+			case next >= utf8.RuneSelf:
 				b.WriteByte(next)
 			default:
 				b.WriteByte('\\')
