@@ -41,6 +41,8 @@ var allowed = map[string][]string{
 
 	"optim": {"autograd", "autograd/ir"},
 
+	"task": {"train/configfile"},
+
 	"train/vfs":         {},
 	"train/vfs/vfstest": {"train/vfs"},
 	"train/safetensors": {},
@@ -53,7 +55,7 @@ var allowed = map[string][]string{
 	"train": {"nn", "nn/generate", "optim", "data", "data/bpe", "data/spm", "data/hf", "autograd", "autograd/ir", "autograd/plan", "autograd/exec",
 		"train/vfs", "train/safetensors", "train/checkpoint", "train/metrics", "train/configfile"},
 
-	"cmd/gotrain": {"train", "train/checkpoint", "train/metrics", "train/configfile", "train/vfs", "train/safetensors",
+	"cmd/gotrain": {"task", "train", "train/checkpoint", "train/metrics", "train/configfile", "train/vfs", "train/safetensors",
 		"train/convert", "train/gguf", "nn", "nn/zoo", "nn/generate", "optim", "data", "data/bpe", "data/hf",
 		"autograd/ir", "autograd/plan", "autograd/exec", "autograd/cpu", "autograd/cpu/kernel", "cuda", "cuda/backend"},
 }

@@ -21,20 +21,43 @@ type evalFlags struct {
 	format  string
 	textKey string
 	batch   int
+
+	task    string
+	shots   int
+	limit   int
+	prompts bool
 }
 
 func newEval() *cobra.Command {
 	var f evalFlags
 	c := &cobra.Command{
 		Use:   "eval",
-		Short: "Score texts: NLL, perplexity, bits per byte",
+		Short: "Score texts (NLL, perplexity, bits per byte), or answers to questions",
 		Long: `Eval scores every token of the texts but the first, in windows of the model's
 context, as training scores held-out text. Bits per byte compare models with
-different tokenizers: NLL·tokens / (ln 2 · bytes).`,
+different tokenizers: NLL·tokens / (ln 2 · bytes).
+
+With --task it asks the questions of a task file instead: multiple choice scored
+by log-likelihood (format: mmlu) or generated answers compared with the expected
+one (format: gsm8k), zero-shot or with examples; --prompts shows what the model
+would see.`,
 		Example: `  gotrain eval --model runs/opticks --data book.txt
-  gotrain eval --model runs/opticks --data 'texts/*.jsonl' --json`,
+  gotrain eval --model runs/opticks --data 'texts/*.jsonl' --json
+  gotrain eval --model runs/opticks --task tasks/mmlu.yaml --shots 5 --limit 100`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
+			if f.task != "" {
+				if len(f.data)+len(args) > 0 {
+					return usagef("--task names its own data; leave out --data and %v", args)
+				}
+				if f.prompts {
+					return f.runTask(c)
+				}
+				if err := require(c, "model"); err != nil {
+					return usageError{err}
+				}
+				return f.runTask(c)
+			}
 			if err := require(c, "model", "data"); err != nil {
 				return usageError{err}
 			}
@@ -47,6 +70,10 @@ different tokenizers: NLL·tokens / (ln 2 · bytes).`,
 	c.Flags().StringVar(&f.format, "format", "", "format `NAME`: text, jsonl, parquet or shards (default: by the first file's name)")
 	c.Flags().StringVar(&f.textKey, "text-key", "text", "JSONL `KEY` or Parquet column of the text")
 	c.Flags().IntVar(&f.batch, "batch", 8, "`N` windows scored together")
+	c.Flags().StringVar(&f.task, "task", "", "task `FILE` in YAML: questions to ask instead of texts")
+	c.Flags().IntVar(&f.shots, "shots", 0, "with --task, `N` examples before each question (default: the file's)")
+	c.Flags().IntVar(&f.limit, "limit", 0, "with --task, at most `N` questions (default: the file's)")
+	c.Flags().BoolVar(&f.prompts, "prompts", false, "with --task, print every prompt and ask nothing")
 	complete(c, "format", fixed("text", "jsonl", "parquet", "shards"))
 	return c
 }

@@ -200,21 +200,8 @@ func newScorer(m *opened) (*scorer, error) {
 }
 
 func (s *scorer) score(q question) (answer, error) {
-	text := strings.TrimRight(*q.Prompt, " \t\r\n")
-	completion := (*q.Prompt)[len(text):] + *q.Completion
-	t := s.model.Tokenizer
-	prompt, ids := t.AppendEncode(nil, []byte(text)), t.AppendEncode(nil, []byte(completion))
-	if len(prompt) == 0 {
-		if ends := s.model.EndTokens(); len(ends) > 0 {
-			prompt = append(prompt, ends[0])
-		}
-	}
-	a := answer{Line: q.line, Tokens: len(ids)}
-	context := s.model.Config.Model.Context
-	if over := len(prompt) + len(ids) - (context + 1); over > 0 && over < len(prompt) {
-		a.promptOverflow = over
-		prompt = prompt[over:]
-	}
+	prompt, ids, overflow := s.encode(*q.Prompt, *q.Completion)
+	a := answer{Line: q.line, Tokens: len(ids), promptOverflow: overflow}
 	logs, err := s.scorer.Score(prompt, ids)
 	if err != nil {
 		return a, err
@@ -223,9 +210,27 @@ func (s *scorer) score(q question) (answer, error) {
 	for _, l := range logs {
 		a.LogLikelihood += float64(l)
 	}
-	a.PerToken, a.PerByte = a.LogLikelihood/float64(len(ids)), a.LogLikelihood/float64(len(completion))
+	a.PerToken, a.PerByte = a.LogLikelihood/float64(len(ids)), a.LogLikelihood/float64(len(*q.Completion))
 	a.Greedy, err = s.greedy(prompt, ids)
 	return a, err
+}
+
+// encode returns the tokens of both texts, spaces between them with the
+// completion. A prompt that is too long loses its first overflow tokens.
+func (s *scorer) encode(prompt, completion string) (promptIDs, completionIDs []int32, overflow int) {
+	text := strings.TrimRight(prompt, " \t\r\n")
+	t := s.model.Tokenizer
+	promptIDs, completionIDs = t.AppendEncode(nil, []byte(text)), t.AppendEncode(nil, []byte(prompt[len(text):]+completion))
+	if len(promptIDs) == 0 {
+		if ends := s.model.EndTokens(); len(ends) > 0 {
+			promptIDs = append(promptIDs, ends[0])
+		}
+	}
+	context := s.model.Config.Model.Context
+	if over := len(promptIDs) + len(completionIDs) - (context + 1); over > 0 && over < len(promptIDs) {
+		return promptIDs[over:], completionIDs, over
+	}
+	return promptIDs, completionIDs, 0
 }
 
 // greedy tells whether ids are the most likely tokens after prompt one by one.

@@ -131,6 +131,7 @@ __device__ void flash_gradient(Side<bf16> rows, Side<bf16> cols, const Stats* st
     const Stats* source = stats + place.unit * groups + group;
     cp_async16(of_queries[0].lse + 4 * threadIdx.x, source->lse + 4 * (threadIdx.x % kStatsChunks));
   }
+  cp_async_commit();  // rows without any column have no other group
   auto load = [&](int slot, int head, int tile) {
     bf16* pair = ring + slot * 2 * COLS * D;
     int tokens = cols.segments.tokens, valid = tokens - tile * COLS;

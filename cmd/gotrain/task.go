@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gotrain/nn/generate"
+	"gotrain/task"
+)
+
+// taskReport is what eval --task prints.
+type taskReport struct {
+	Model   string        `json:"model"`
+	Task    task.Config   `json:"task"`
+	Scores  []task.Score  `json:"scores"` // of all questions, then of each group
+	Results []task.Result `json:"results"`
+	Seconds float64       `json:"seconds"`
+}
+
+// runTask asks the model every question of a task file.
+func (f *evalFlags) runTask(c *cobra.Command) error {
+	cfg, err := task.Load(f.task)
+	if err != nil {
+		return usageError{err}
+	}
+	if c.Flags().Changed("shots") {
+		cfg.Shots = f.shots
+	}
+	if c.Flags().Changed("limit") {
+		cfg.Limit = f.limit
+	}
+	if cfg.Shots > 0 && cfg.ShotsData == "" {
+		return usagef("--shots is %d, but %s names no shots_data", cfg.Shots, f.task)
+	}
+	t, err := task.Open(cfg)
+	if err != nil {
+		return err
+	}
+	if f.prompts {
+		return printPrompts(c.OutOrStdout(), t)
+	}
+	m, err := f.open()
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	asked, err := newTaskModel(m)
+	if err != nil {
+		return err
+	}
+	r := taskReport{Model: m.Dir, Task: cfg, Results: []task.Result{}}
+	start := time.Now()
+	for i := range t.Len() {
+		result, err := t.Ask(c.Context(), asked, i)
+		if errors.Is(err, context.Canceled) || c.Context().Err() != nil {
+			return errors.New("interrupted")
+		}
+		if err != nil {
+			return err
+		}
+		r.Results = append(r.Results, result)
+	}
+	r.Seconds, r.Scores = time.Since(start).Seconds(), task.Summarize(r.Results)
+	if f.json {
+		return writeJSON(c.OutOrStdout(), r)
+	}
+	return r.print(c.OutOrStdout())
+}
+
+// printPrompts shows what the model would see, without one.
+func printPrompts(w io.Writer, t *task.Task) error {
+	for i := range t.Len() {
+		prompt, err := t.Prompt(i)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(w, "──── %d of %d\n%s\n", i+1, t.Len(), prompt); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *taskReport) print(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %d shots, %d questions in %s\n\n%-32s %9s %9s %9s %11s\n", r.Task.Name, r.Task.Shots, len(r.Results), durationText(r.Seconds),
+		"", "questions", "accuracy", "± stderr", "normalized")
+	for _, s := range r.Scores {
+		name := s.Group
+		if name == "" {
+			name = "all"
+		}
+		fmt.Fprintf(&b, "%-32s %9d %8.1f%% %8.1f%% %10.1f%%\n", name, s.Questions, 100*s.Accuracy, 100*s.StdErr, 100*s.Normalized)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// taskModel answers the questions of a task. The choices of a question share its
+// prompt, so that is read once.
+type taskModel struct {
+	*scorer
+	prompt []int32   // that the generator holds
+	first  []float32 // log-probabilities of the token after it
+}
+
+func newTaskModel(m *opened) (*taskModel, error) {
+	s, err := newScorer(m)
+	return &taskModel{scorer: s}, err
+}
+
+// LogLikelihood scores a completion. A prompt that is too long loses its
+// beginning.
+func (t *taskModel) LogLikelihood(prompt, completion string) (float64, int, error) {
+	ids, completionIDs, _ := t.encode(prompt, completion)
+	g := t.generator
+	if !slices.Equal(ids, t.prompt) {
+		g.Truncate(0)
+		t.prompt = nil
+		if err := g.Append(ids...); err != nil {
+			return 0, 0, err
+		}
+		t.prompt, t.first = ids, append(t.first[:0], g.Logits()...)
+		logSoftmax(t.first)
+	}
+	g.Truncate(len(ids))
+	sum := float64(t.first[completionIDs[0]])
+	var logs []float32
+	for i, id := range completionIDs[1:] {
+		if err := g.Append(completionIDs[i]); err != nil {
+			return 0, 0, err
+		}
+		logs = append(logs[:0], g.Logits()...)
+		logSoftmax(logs)
+		sum += float64(logs[id])
+	}
+	return sum, len(completionIDs), nil
+}
+
+// logSoftmax replaces logits by log-probabilities.
+func logSoftmax(logits []float32) {
+	most := float64(slices.Max(logits))
+	var sum float64
+	for _, x := range logits {
+		sum += math.Exp(float64(x) - most)
+	}
+	norm := most + math.Log(sum)
+	for i, x := range logits {
+		logits[i] = float32(float64(x) - norm)
+	}
+}
+
+// Generate continues prompt greedily. A prompt that is too long loses its
+// beginning.
+func (t *taskModel) Generate(ctx context.Context, prompt, stop string, maxTokens int) (string, error) {
+	tokenizer, context := t.model.Tokenizer, t.model.Config.Model.Context
+	ids := tokenizer.AppendEncode(nil, []byte(prompt))
+	if keep := max(1, context-maxTokens); len(ids) > keep {
+		ids = ids[len(ids)-keep:]
+	}
+	var text []byte
+	t.prompt = nil
+	_, err := t.generator.Generate(ctx, ids, generate.Options{MaxTokens: maxTokens, Stop: t.model.EndTokens(), Reuse: true}, func(token int32) error {
+		text = append(text, tokenizer.TokenBytes(token)...)
+		if stop != "" && strings.Contains(string(text), stop) {
+			return generate.ErrStop
+		}
+		return nil
+	})
+	return string(text), err
+}
