@@ -33,6 +33,9 @@ var allowed = map[string][]string{
 	"data/spm": {"data/hf"},
 	"data":     {"data/hf", "data/bpe"},
 
+	"data/chat":     {},
+	"data/instruct": {"data", "data/chat"},
+
 	"nn":          {"autograd", "autograd/ir"},
 	"nn/gpt2":     {"nn", "autograd", "autograd/ir"},
 	"nn/llama":    {"nn", "autograd", "autograd/ir"},
@@ -52,7 +55,7 @@ var allowed = map[string][]string{
 	"train/configfile":  {},
 	"train/convert": {"nn", "nn/generate", "autograd/exec", "autograd/ir", "data/bpe", "data/hf", "data/spm",
 		"train/gguf", "train/safetensors", "train/vfs"},
-	"train": {"nn", "nn/generate", "optim", "data", "data/bpe", "data/spm", "data/hf", "autograd", "autograd/ir", "autograd/plan", "autograd/exec",
+	"train": {"nn", "nn/generate", "optim", "data", "data/bpe", "data/chat", "data/instruct", "data/spm", "data/hf", "autograd", "autograd/ir", "autograd/plan", "autograd/exec",
 		"train/vfs", "train/safetensors", "train/checkpoint", "train/metrics", "train/configfile"},
 
 	"cmd/gotrain": {"task", "train", "train/checkpoint", "train/metrics", "train/configfile", "train/vfs", "train/safetensors",
@@ -65,6 +68,9 @@ var soleImporter = map[string]string{
 	"gorgonia.org/gorgonia": "autograd",
 	"gorgonia.org/tensor":   "autograd",
 	"gorgonia.org/cu":       "cuda",
+
+	"github.com/nikolalohinski/gonja/v2/exec":   "data/chat",
+	"github.com/nikolalohinski/gonja/v2/parser": "data/chat",
 }
 
 func TestArrows(t *testing.T) {

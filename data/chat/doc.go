@@ -1,0 +1,20 @@
+// Package chat turns conversations into the text that a model reads, by chat templates.
+//
+// Reading order:
+//
+//   - [Message] and [Conversation] are what is said.
+//   - [Template] is a program in Jinja that writes a conversation out: the one that a model brings in its
+//     tokenizer_config.json, or a shipped one, see [Named]. Training, chat and serving render with the same Template.
+//   - [Template.Spans] finds in the rendered text what the assistant says, for any template.
+//
+// Templates see what they see in transformers' apply_chat_template: messages, add_generation_prompt, bos_token, eos_token,
+// raise_exception, strftime_now, the statements {% generation %}, {% break %} and {% continue %}, with trim_blocks and
+// lstrip_blocks on. Tools and documents are none.
+//
+// # Hostile templates
+//
+// A template comes with a model and is code of a stranger. It reads no file and sees nothing but the conversation; its
+// steps, the length of its output and of its values are bounded, see [Limits], and what panics in it becomes an error.
+//
+// Errors name the template, the line and a cure. Templates are immutable and safe for concurrent use.
+package chat
