@@ -40,6 +40,7 @@ kernels:          ## the CUDA kernels whose sources changed, compiled into cuda/
 test-sim:         ## what is built for CUDA, on the simulator: no GPU needed
 	scripts/cuda/test_sim.sh
 
-test-sim-asan:    ## the kernels under the address and undefined-behaviour sanitizers
+test-sim-asan:    ## the kernels under the address, race and undefined-behaviour sanitizers
 	scripts/cuda/test_sim.sh address
 	scripts/cuda/test_sim.sh undefined
+	scripts/cuda/test_sim.sh thread

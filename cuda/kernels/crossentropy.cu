@@ -107,6 +107,7 @@ struct Classifier {
     if (dlogits == nullptr) {
       return;
     }
+    __syncwarp();  // hit is read before another lane overwrites it: shuffles do not order memory
     T* dz = dlogits + at;
     const float scale = *norm * (dloss == nullptr ? 1.f : *dloss);
     const float share = scale * (1 + 2 * z_loss * log_sum) / sum;

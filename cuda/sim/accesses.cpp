@@ -140,14 +140,15 @@ bool ordered(const Log& l, const Access& a, unsigned thread) {
        place(before.pc).c_str());
 }
 
-void remember_read(Log& l, Access& read, const Access& now) {
+// What comes behind this read also comes behind those that are ordered before it.
+void remember_read(const Log& l, Access& read, const Access& now) {
   Access next = now;
-  if (read.time >= l.launch && (read.block != l.block || read.readers == Readers::grid)) {
-    next.readers = Readers::grid;
-  } else if (read.time >= l.launch && read.time >= l.barrier) {
-    if (read.readers >= Readers::block || read.thread / 32 != now.thread / 32) {
+  if (!ordered(l, read, now.thread)) {
+    if (read.block != l.block || read.readers == Readers::grid) {
+      next.readers = Readers::grid;
+    } else if (read.readers >= Readers::block || read.thread / 32 != now.thread / 32) {
       next.readers = Readers::block;
-    } else if (read.thread != now.thread || read.readers == Readers::warp) {
+    } else {
       next.readers = Readers::warp;
     }
   }

@@ -2,7 +2,7 @@
 # Tests what is built for CUDA on the simulator: the driver layer, every kernel against its definition, training from the
 # command line. With a sanitizer, the kernels and the driver layer only.
 #
-# usage: scripts/cuda/test_sim.sh [address|undefined]
+# usage: scripts/cuda/test_sim.sh [address|undefined|thread]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
