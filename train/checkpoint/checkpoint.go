@@ -7,6 +7,7 @@
 //	RUN/checkpoints/step-00001000/            one checkpoint: the caller's files and
 //	RUN/checkpoints/step-00001000/manifest.json   their sizes and checksums
 //	RUN/checkpoints/latest                    symbolic link to the newest good one
+//	RUN/checkpoints/best                      symbolic link to the one that the caller calls best
 //	RUN/checkpoints/step-00001000.tmp         a save in progress, or one that died
 //	RUN/checkpoints/step-00001000.old         the one that a second save of a step replaces
 //	RUN/checkpoints/step-00001000.trash       a retired one while it is deleted
@@ -43,7 +44,7 @@ import (
 // the save runs beside the training. Large single writes go to the disk as they
 // are, small ones are gathered.
 type File struct {
-	Name  string // a plain name: no slash, no leading dot, not manifest.json
+	Name  string // a plain name, or FOLDER/NAME of two: no leading dot, not manifest.json
 	Write func(io.Writer) error
 }
 
@@ -51,6 +52,7 @@ type File struct {
 type Checkpoint struct {
 	Step  int64  // optimizer steps done, 0 ≤ Step
 	Keep  int    // newest checkpoints to keep, this one included; 0 keeps all
+	Best  int64  // step of the checkpoint that the link best names and that is kept, 0 for none
 	Files []File // written in this order
 }
 
@@ -67,12 +69,12 @@ type Kind string
 
 // The kinds of events.
 const (
-	Quarantined Kind = "quarantined"   // a damaged checkpoint at Path was renamed to MovedTo; Err says what is wrong with it
-	Recovered   Kind = "recovered"     // a checkpoint left at Path by a crash in a second save of its step is back at MovedTo
-	StaleTemp   Kind = "stale-temp"    // Path, left by a crash, was deleted
-	Retired     Kind = "retired"       // Path was deleted: older than the newest Keep
-	NotTidied   Kind = "not-tidied"    // Path could not be renamed or deleted because of Err; the checkpoint stands
-	LinkFailed  Kind = "latest-failed" // the link at Path could not be set because of Err; the checkpoint stands
+	Quarantined Kind = "quarantined" // a damaged checkpoint at Path was renamed to MovedTo; Err says what is wrong with it
+	Recovered   Kind = "recovered"   // a checkpoint left at Path by a crash in a second save of its step is back at MovedTo
+	StaleTemp   Kind = "stale-temp"  // Path, left by a crash, was deleted
+	Retired     Kind = "retired"     // Path was deleted: older than the newest Keep
+	NotTidied   Kind = "not-tidied"  // Path could not be renamed or deleted because of Err; the checkpoint stands
+	LinkFailed  Kind = "link-failed" // the link at Path could not be set because of Err; the checkpoint stands
 )
 
 // Event is something that happened beside the result.
@@ -99,6 +101,7 @@ const (
 	folder        = "checkpoints"
 	manifestName  = "manifest.json"
 	latestName    = "latest"
+	bestName      = "best"
 	lockName      = "run.lock"
 	oldSuffix     = ".old"
 	trashSuffix   = ".trash"
@@ -113,6 +116,9 @@ func Dir(runDir string, step int64) string {
 // LatestLink gives the path of a run's link to its newest good checkpoint.
 func LatestLink(runDir string) string { return filepath.Join(runDir, folder, latestName) }
 
+// BestLink gives the path of a run's link to its best checkpoint.
+func BestLink(runDir string) string { return filepath.Join(runDir, folder, bestName) }
+
 func stepName(step int64) string { return fmt.Sprintf("step-%08d", step) }
 
 // parseStep reads the step from a name that stepName made.
@@ -125,13 +131,17 @@ func parseStep(name string) (int64, bool) {
 	return step, err == nil && step >= 0 && stepName(step) == name
 }
 
-// checkName refuses file names that would leave the directory or hide in it.
+// checkName refuses file names that would leave the directory, hide in it or lie
+// deeper than one folder.
 func checkName(name string) error {
-	switch {
-	case name == "":
+	if name == "" {
 		return errors.New("a file has no name")
-	case strings.HasPrefix(name, "."), strings.ContainsAny(name, "/\\\x00"), name == manifestName:
-		return fmt.Errorf("%q is no usable file name: want a plain name without slash or leading dot, other than %s", name, manifestName)
+	}
+	parts := strings.Split(name, "/")
+	for _, part := range parts {
+		if part == "" || strings.HasPrefix(part, ".") || strings.ContainsAny(part, "\\\x00") || part == manifestName || len(parts) > 2 {
+			return fmt.Errorf("%q is no usable file name: want a plain name or FOLDER/NAME, without leading dots, other than %s", name, manifestName)
+		}
 	}
 	return nil
 }

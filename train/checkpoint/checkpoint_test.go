@@ -86,6 +86,30 @@ func TestRetention(t *testing.T) {
 	}
 }
 
+func TestBestIsKept(t *testing.T) {
+	fsys := durableRun(t)
+	for step := int64(1); step <= 5; step++ {
+		c := version{step, 0}.checkpoint()
+		c.Keep, c.Best = 2, 2
+		s, err := Save(fsys, "run", c)
+		check(t, err)
+		for _, e := range s.Events {
+			if e.Kind != Retired {
+				t.Errorf("event %v", e)
+			}
+		}
+		target, err := fsys.Readlink(BestLink("run"))
+		if there := err == nil; there != (step >= 2) || there && target != "step-00000002" {
+			t.Errorf("after step %d the link best is %q, %v", step, target, err)
+		}
+	}
+	l, err := list(fsys, "run")
+	check(t, err)
+	if !slices.Equal(l.steps, []int64{5, 4, 2}) {
+		t.Errorf("kept %v", l.steps)
+	}
+}
+
 func TestSaveRefusesBadInput(t *testing.T) {
 	file := func(names ...string) (files []File) {
 		for _, name := range names {
@@ -100,7 +124,9 @@ func TestSaveRefusesBadInput(t *testing.T) {
 	}{
 		{Checkpoint{Step: -1}, "negative"},
 		{Checkpoint{Files: file("../x")}, "plain name"},
-		{Checkpoint{Files: file("a/b")}, "plain name"},
+		{Checkpoint{Files: file("a/b/c")}, "plain name"},
+		{Checkpoint{Files: file("a/.b")}, "plain name"},
+		{Checkpoint{Files: file("/a")}, "plain name"},
 		{Checkpoint{Files: file(".hidden")}, "plain name"},
 		{Checkpoint{Files: file("manifest.json")}, "plain name"},
 		{Checkpoint{Files: file("")}, "no name"},

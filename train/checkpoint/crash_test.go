@@ -31,7 +31,7 @@ func (v version) body(name string) string {
 	return strings.Repeat(fmt.Sprintf("%s of step %d try %d\n", name, v.step, v.try), 40)
 }
 
-var fileNames = []string{"config.json", "model.safetensors", "optimizer.safetensors"}
+var fileNames = []string{"adapter/adapter.json", "config.json", "model.safetensors", "optimizer.safetensors"}
 
 func (v version) checkpoint() Checkpoint {
 	c := Checkpoint{Step: v.step, Keep: keep}

@@ -70,7 +70,7 @@ func settle(fsys vfs.FS, runDir, path string, m Manifest) (Found, []Event) {
 		events = append(events, Event{Kind: Recovered, Step: m.Step, Path: path, MovedTo: proper})
 		path = proper
 	}
-	return Found{Path: path, Manifest: m}, append(events, setLatest(fsys, runDir, m.Step)...)
+	return Found{Path: path, Manifest: m}, append(events, setLink(fsys, runDir, latestName, m.Step)...)
 }
 
 // quarantine renames a damaged checkpoint to the first free name. Where that
@@ -92,9 +92,9 @@ func quarantine(fsys vfs.FS, runDir string, step int64, path string, taken map[s
 	return e
 }
 
-// setLatest points RUN/checkpoints/latest at a step, unless it does already.
-func setLatest(fsys vfs.FS, runDir string, step int64) []Event {
-	link := LatestLink(runDir)
+// setLink points the link RUN/checkpoints/name at a step, unless it does already.
+func setLink(fsys vfs.FS, runDir, name string, step int64) []Event {
+	link := filepath.Join(runDir, folder, name)
 	if target, err := fsys.Readlink(link); err == nil && target == stepName(step) {
 		return nil
 	}

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -131,15 +133,9 @@ func verify(fsys vfs.FS, dir string, step int64) (Manifest, error) {
 	damage := func(file, format string, args ...any) error {
 		return &DamageError{Path: dir, File: file, Problem: fmt.Sprintf(format, args...)}
 	}
-	entries, err := fsys.ReadDir(dir)
+	present, err := filesIn(fsys, dir)
 	if err != nil {
 		return Manifest{}, asDamage(err, dir, ".")
-	}
-	present := map[string]bool{}
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".") {
-			present[e.Name()] = true
-		}
 	}
 	if !present[manifestName] {
 		return Manifest{}, damage(manifestName, "missing")
@@ -180,10 +176,8 @@ func verify(fsys vfs.FS, dir string, step int64) (Manifest, error) {
 			return m, damage(f.Name, "%d bytes, want %d", info.Size(), f.Size)
 		}
 	}
-	for _, e := range entries {
-		if present[e.Name()] {
-			return m, damage(e.Name(), "not in the manifest")
-		}
+	if extra := slices.Sorted(maps.Keys(present)); len(extra) > 0 {
+		return m, damage(extra[0], "not in the manifest")
 	}
 	buf := make([]byte, chunk)
 	for _, f := range m.Files {
@@ -196,6 +190,36 @@ func verify(fsys vfs.FS, dir string, step int64) (Manifest, error) {
 		}
 	}
 	return m, nil
+}
+
+// filesIn returns the names of the files in a checkpoint and its folders, those
+// with a leading dot left out. An empty folder stands for itself.
+func filesIn(fsys vfs.FS, dir string) (map[string]bool, error) {
+	names := map[string]bool{}
+	entries, err := fsys.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		inside := []fs.DirEntry{}
+		if e.IsDir() {
+			if inside, err = fsys.ReadDir(filepath.Join(dir, e.Name())); err != nil {
+				return nil, err
+			}
+		}
+		if len(inside) == 0 {
+			names[e.Name()] = true
+		}
+		for _, f := range inside {
+			if !strings.HasPrefix(f.Name(), ".") {
+				names[e.Name()+"/"+f.Name()] = true
+			}
+		}
+	}
+	return names, nil
 }
 
 // asDamage turns errors that come from the medium, a vanished file or a file in

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"path"
 	"path/filepath"
 	"slices"
 
@@ -27,6 +29,8 @@ type Writer struct {
 	fsys    vfs.FS
 	runDir  string
 	step    int64
+	best    int64           // step that the link best names, 0 for none
+	folders map[string]bool // made in the temporary directory
 	entries []Entry
 	events  []Event
 	buf     *bufio.Writer // gathers small writes, for one file after the other
@@ -62,7 +66,7 @@ func Begin(fsys vfs.FS, runDir string, step int64) (*Writer, error) {
 
 // Join gives a Writer into the directory that another process's Begin made.
 func Join(fsys vfs.FS, runDir string, step int64) *Writer {
-	return &Writer{fsys: fsys, runDir: runDir, step: step, buf: bufio.NewWriterSize(nil, chunk)}
+	return &Writer{fsys: fsys, runDir: runDir, step: step, folders: map[string]bool{}, buf: bufio.NewWriterSize(nil, chunk)}
 }
 
 func (w *Writer) final() string { return Dir(w.runDir, w.step) }
@@ -102,6 +106,9 @@ func (w *Writer) Write(f File) (Entry, error) {
 const chunk = 256 << 10
 
 func (w *Writer) writeFile(name string, write func(io.Writer) error) (Entry, error) {
+	if err := w.makeFolder(path.Dir(name)); err != nil {
+		return Entry{}, err
+	}
 	f, err := w.fsys.Create(filepath.Join(w.temp(), name))
 	if err != nil {
 		return Entry{}, err
@@ -119,6 +126,34 @@ func (w *Writer) writeFile(name string, write func(io.Writer) error) (Entry, err
 		err = cerr
 	}
 	return Entry{Name: name, Size: h.size, XXH3: Sum(h.h.Sum64())}, err
+}
+
+// makeFolder makes a folder of the checkpoint, unless another file or process
+// has done so. "." is the checkpoint itself.
+func (w *Writer) makeFolder(name string) error {
+	if name == "." || w.folders[name] {
+		return nil
+	}
+	if err := w.fsys.Mkdir(filepath.Join(w.temp(), name)); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	w.folders[name] = true
+	return nil
+}
+
+// syncFolders makes the names of all files survive a power loss.
+func (w *Writer) syncFolders(m Manifest) error {
+	folders := []string{"."}
+	for _, f := range m.Files {
+		folders = append(folders, path.Dir(f.Name))
+	}
+	slices.Sort(folders)
+	for _, name := range slices.Compact(folders) {
+		if err := w.fsys.SyncDir(filepath.Join(w.temp(), name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // hashed writes to f and keeps size and checksum of what it wrote.
@@ -158,7 +193,7 @@ func (w *Writer) Commit(keep int, others ...Entry) (Saved, error) {
 	for _, f := range m.Files {
 		s.Bytes += f.Size
 	}
-	w.events = append(w.events, setLatest(w.fsys, w.runDir, w.step)...)
+	w.events = append(w.events, setLink(w.fsys, w.runDir, latestName, w.step)...)
 	w.tidy(keep)
 	s.Events = w.events
 	return s, nil
@@ -201,7 +236,7 @@ func (w *Writer) publish(m Manifest) error {
 	if err != nil {
 		return w.failed("write "+manifestName, err)
 	}
-	if err := w.fsys.SyncDir(w.temp()); err != nil {
+	if err := w.syncFolders(m); err != nil {
 		return w.failed("sync "+w.temp(), err)
 	}
 	l, err := list(w.fsys, w.runDir)
@@ -237,13 +272,17 @@ func (w *Writer) publish(m Manifest) error {
 	return w.failed("rename", err)
 }
 
-// tidy deletes the replaced checkpoint of this step and those that are not among
-// the newest keep. It never deletes the one just saved.
+// tidy points the link best at its step, and deletes the replaced checkpoint of
+// this step and those that are not among the newest keep. It never deletes the
+// one just saved or the best.
 func (w *Writer) tidy(keep int) {
 	l, err := list(w.fsys, w.runDir)
 	if err != nil {
 		w.note(NotTidied, w.dir(), err)
 		return
+	}
+	if w.best > 0 && slices.Contains(l.steps, w.best) {
+		w.events = append(w.events, setLink(w.fsys, w.runDir, bestName, w.best)...)
 	}
 	for _, step := range l.olds {
 		if old := Dir(w.runDir, step) + oldSuffix; slices.Contains(l.steps, step) {
@@ -256,7 +295,7 @@ func (w *Writer) tidy(keep int) {
 		return
 	}
 	for _, step := range l.steps[keep:] {
-		if step == w.step {
+		if step == w.step || step == w.best {
 			continue
 		}
 		kind, path := Retired, Dir(w.runDir, step)
@@ -293,6 +332,7 @@ func Save(fsys vfs.FS, runDir string, c Checkpoint) (Saved, error) {
 	if err != nil {
 		return Saved{}, err
 	}
+	w.best = c.Best
 	for _, f := range c.Files {
 		if _, err := w.Write(f); err != nil {
 			return Saved{}, w.abandon(err)
