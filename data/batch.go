@@ -14,6 +14,9 @@ type Batch struct {
 	Segments  []int32 // (B, T), the document of each input, counted from 0 in each row
 	Positions []int32 // (B, T), the place of each input in its document, from 0 at the start of the row too
 
+	// Extra holds the further inputs of an objective by name, as many numbers for each row; nil for next tokens.
+	Extra map[string][]float32
+
 	Position uint64 // the global sample at which the step of this batch begins, the same on all ranks
 	Counted  int    // targets that are not ignored
 	Bytes    int64  // bytes of text of the counted targets; only set by Eval

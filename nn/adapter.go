@@ -61,8 +61,8 @@ func (a Adapter) Validate() error {
 	return errors.Join(errs...)
 }
 
-// withDefaults fills in alpha and targets.
-func (a Adapter) withDefaults() Adapter {
+// WithDefaults fills in alpha and targets.
+func (a Adapter) WithDefaults() Adapter {
 	if a.Rank == 0 {
 		return Adapter{}
 	}
@@ -76,7 +76,7 @@ func (a Adapter) withDefaults() Adapter {
 // Scale is what the product B·A is multiplied by: alpha/rank, under RSLoRA
 // alpha/√rank.
 func (a Adapter) Scale() float64 {
-	a = a.withDefaults()
+	a = a.WithDefaults()
 	switch {
 	case a.Rank == 0:
 		return 0

@@ -126,7 +126,7 @@ const ffnMultiple = 64
 // stay for Validate to find.
 func (c Config) WithDefaults() Config {
 	llama := c.Family == Llama
-	c.Adapter = c.Adapter.withDefaults()
+	c.Adapter = c.Adapter.WithDefaults()
 	setDefault(&c.KVHeads, c.Heads)
 	if c.Heads > 0 {
 		setDefault(&c.HeadDim, c.Width/c.Heads)

@@ -3,7 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
-	"os"
+	"math"
 	"path/filepath"
 	"strings"
 
@@ -12,7 +12,6 @@ import (
 	"gotrain/data/bpe"
 	"gotrain/nn"
 	"gotrain/optim"
-	"gotrain/train/configfile"
 )
 
 // Config is a whole configuration file. Each section lives beside its owner.
@@ -26,6 +25,16 @@ type Config struct {
 	Data      data.Config     `yaml:"data"`
 	Train     LoopConfig      `yaml:"train"`
 	Optimizer optim.Config    `yaml:"optimizer"`
+
+	// Base is the checkpoint or run that fine-tuning begins from; empty trains
+	// from scratch. Model and tokenizer are the base's.
+	Base string `yaml:"base"`
+	// LoRA trains low-rank additions to the base, which stays as it is.
+	LoRA nn.Adapter `yaml:"lora"`
+
+	// Objective is what is minimised; the command that trains sets it, no file.
+	// The zero Objective is the NLL of the next token.
+	Objective Objective `yaml:"-"`
 }
 
 // RunConfig names the run.
@@ -48,6 +57,7 @@ type TokenizerConfig struct {
 type LoopConfig struct {
 	Steps        int     `yaml:"steps"`         // optimizer steps
 	Batch        int     `yaml:"batch"`         // sequences in a micro-batch
+	Context      int     `yaml:"context"`       // tokens of a sequence, 0 = model.context
 	Accumulate   int     `yaml:"accumulate"`    // micro-batches in a step
 	EvalEvery    int     `yaml:"eval_every"`    // steps between evaluations, 0 = at the end only
 	EvalBatches  int     `yaml:"eval_batches"`  // batches of held-out text in an evaluation, 0 = all
@@ -62,6 +72,10 @@ type LoopConfig struct {
 	SampleTokens int     `yaml:"sample_tokens"` // its length
 	MaxSkips     int     `yaml:"max_skips"`     // consecutive steps that the guard may skip, 0 = no guard
 	SpikeFactor  float64 `yaml:"spike_factor"`  // skip when the gradient norm exceeds this multiple of its running mean, 0 = off
+
+	Freeze   []string `yaml:"freeze"`    // patterns over names of parameters, such as model.layers.[0-9].*, that are not trained
+	Patience int      `yaml:"patience"`  // evaluations in a row without improvement that end the run, 0 = off
+	MinDelta float64  `yaml:"min_delta"` // nats per token that count as an improvement
 }
 
 // DefaultConfig returns the values of keys that a file leaves out.
@@ -85,17 +99,8 @@ func DefaultConfig() Config {
 // order, and validates.
 func LoadConfig(file string, assignments []string) (Config, error) {
 	cfg := DefaultConfig()
-	src, err := os.ReadFile(file)
-	if err != nil {
-		return cfg, fmt.Errorf("config: %w", err)
-	}
-	if err := configfile.Decode(file, src, &cfg); err != nil {
+	if err := decode(file, assignments, &cfg); err != nil {
 		return cfg, err
-	}
-	for _, a := range assignments {
-		if err := configfile.Set(&cfg, a); err != nil {
-			return cfg, err
-		}
 	}
 	if err := cfg.Validate(); err != nil {
 		return cfg, fmt.Errorf("%s:\n%w", file, err)
@@ -124,13 +129,18 @@ func (c Config) Validate() error {
 	check(t.LogEvery > 0, "train.log_every is %d; use 1 or more", t.LogEvery)
 	check(t.EvalEvery >= 0 && t.SaveEvery >= 0 && t.Keep >= 0 && t.EvalBatches >= 0 && t.MaxSkips >= 0 && t.SampleTokens >= 0,
 		"train: eval_every, eval_batches, save_every, keep, max_skips and sample_tokens are 0 or more")
+	check(t.Context >= 0 && (t.Context <= c.Model.Context || c.Model.Context == 0), "train.context is %d; use 1 to model.context = %d, or 0 for that", t.Context, c.Model.Context)
+	check(t.Patience >= 0, "train.patience is %d evaluations; use 1 or more, or 0 for no early stopping", t.Patience)
+	check(t.Patience == 0 || t.EvalEvery > 0, "train.patience needs train.eval_every: without evaluations on the way there is nothing to judge by")
+	check(t.MinDelta >= 0 && !math.IsInf(t.MinDelta, 0), "train.min_delta is %g; use 0 or more nats per token", t.MinDelta)
+	check(c.LoRA.Rank == 0 || c.Base != "", "lora needs a base: run gotrain finetune with --base DIR")
 	check(t.Smoothing >= 0 && t.Smoothing < 1, "train.label_smoothing is %g; use a number in [0, 1)", t.Smoothing)
 	check(t.ZLoss >= 0, "train.z_loss is %g; use 0 or more", t.ZLoss)
 	check(t.SpikeFactor == 0 || t.SpikeFactor > 1, "train.spike_factor is %g; use more than 1, or 0 for off", t.SpikeFactor)
 	check(!c.Optimizer.InBackward || t.Accumulate == 1, "optimizer.in_backward needs train.accumulate: 1: gradients are applied as soon as they exist")
 	check(!c.Optimizer.InBackward || t.SpikeFactor == 0, "optimizer.in_backward needs train.spike_factor: 0: the norm of all gradients is never known")
 	errs = append(errs, c.Tokenizer.validate()...)
-	for _, err := range []error{c.Model.Validate(), c.Data.Validate(), c.Optimizer.Validate()} {
+	for _, err := range []error{c.Model.Validate(), c.LoRA.Validate(), c.Data.Validate(), c.Optimizer.Validate()} {
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -165,7 +175,27 @@ const minVocab = 257
 func (c Config) guarded() bool { return c.Train.MaxSkips > 0 && !c.Optimizer.InBackward }
 
 // stepTokens is the number of positions of an optimizer step.
-func (c Config) stepTokens() int { return c.Train.Batch * c.Train.Accumulate * c.Model.Context }
+func (c Config) stepTokens() int { return c.Train.Batch * c.Train.Accumulate * c.Length() }
+
+// Length is the number of tokens of a training sequence.
+func (c Config) Length() int {
+	if c.Train.Context > 0 {
+		return c.Train.Context
+	}
+	return c.Model.Context
+}
+
+// TrainedModel is the model section with what is trained of it.
+func (c Config) TrainedModel() nn.Config {
+	m := c.Model
+	m.Adapter, m.Freeze = c.LoRA, c.Train.Freeze
+	return m
+}
+
+// BatchShape is the shape of batches of rows sequences.
+func (c Config) BatchShape(rows int) data.Shape {
+	return data.Shape{Batch: rows, Context: c.Length(), VocabSize: c.Model.Vocab, DocumentMask: c.Train.DocumentMask}
+}
 
 // ConfigPath is the file of a run's resolved configuration.
 func ConfigPath(runDir string) string { return filepath.Join(runDir, "config.yaml") }

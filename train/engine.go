@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math"
 
 	"gotrain/autograd/exec"
@@ -51,10 +52,10 @@ func NewEngine(cfg Config, model nn.Model, b exec.Backend) (*Engine, error) {
 // newEngine binds programs, of which some may be nil, to the state in store.
 func newEngine(cfg Config, model nn.Model, store *exec.Store, programs *Programs) (*Engine, error) {
 	e := &Engine{cfg: cfg, model: model, programs: programs, store: store}
-	e.nll = make([]float32, cfg.Train.Batch*cfg.Model.Context)
+	e.nll = make([]float32, cfg.Train.Batch*cfg.Length())
 	e.positions = make([]int32, len(e.nll))
 	for i := range e.positions {
-		e.positions[i] = int32(i % cfg.Model.Context)
+		e.positions[i] = int32(i % cfg.Length())
 	}
 	var err error
 	if e.arena, err = exec.NewArena(store.Backend(), programs.Arena()); err != nil {
@@ -82,14 +83,36 @@ func (e *Engine) Programs() *Programs { return e.programs }
 
 // Initialize draws the initial parameters from the seed of the run.
 func (e *Engine) Initialize() error {
-	return nn.Initialize(e.model.Params(), e.cfg.Run.Seed, func(name string, offset int, values []float32) error {
-		if e.store.Get("ema."+name) != nil {
-			if err := e.store.WriteAt("ema."+name, offset, values); err != nil {
+	return e.draw(e.model.Params())
+}
+
+// InitializeFrom loads the parameters of the base from the checkpoint in dir and
+// draws those of the adapter, if there is one.
+func (e *Engine) InitializeFrom(dir string) error {
+	if err := LoadParams(e.store, dir, nn.Base(e.model.Params())); err != nil {
+		return err
+	}
+	return e.draw(nn.Adapters(e.model.Params()))
+}
+
+// draw gives params their first values, and averages theirs.
+func (e *Engine) draw(params []nn.Param) error {
+	if err := nn.Initialize(params, e.cfg.Run.Seed, e.store.WriteAt); err != nil {
+		return err
+	}
+	buf := make([]float32, streamElements)
+	for _, p := range nn.Trainable(e.model.Params()) {
+		if e.store.Get("ema."+p.Name) == nil {
+			continue
+		}
+		for off := 0; off < p.Shape.Size(); off += len(buf) {
+			part := buf[:min(len(buf), p.Shape.Size()-off)]
+			if err := errors.Join(e.store.ReadAt(p.Name, off, part), e.store.WriteAt("ema."+p.Name, off, part)); err != nil {
 				return err
 			}
 		}
-		return e.store.WriteAt(name, offset, values)
-	})
+	}
+	return nil
 }
 
 // Step trains on batch, whose rows are the micro-batches one after the other.
@@ -158,6 +181,15 @@ func (e *Engine) feed(s *exec.Session, batch *data.Batch, m int, norm float32, c
 	if batch.Segments != nil {
 		err = errors.Join(err, s.SetInts("segments", batch.Segments[lo:hi]))
 	}
+	parts := len(batch.Inputs) / len(e.nll)
+	for _, name := range e.cfg.Objective.Inputs {
+		all, ok := batch.Extra[name]
+		if !ok {
+			return fmt.Errorf("objective %s: the batch has no input %q", e.cfg.Objective.Name, name)
+		}
+		n := len(all) / parts
+		err = errors.Join(err, s.SetFloats(name, all[m*n:(m+1)*n]))
+	}
 	return err
 }
 
@@ -212,17 +244,19 @@ type EvalResult struct {
 	Targets     int
 }
 
-// Evaluate scores up to limit batches (0: all) of the held-out text.
-func (e *Engine) Evaluate(batches *data.Eval, limit int) (EvalResult, error) {
+// Evaluate scores up to limit batches (0: all) of the held-out text, whose source
+// ends with io.EOF.
+func (e *Engine) Evaluate(batches data.Source, limit int) (EvalResult, error) {
 	var r EvalResult
 	var sum float64
 	var bytes int64
 	batch := batches.NewBatch()
-	for i := range batches.Steps() {
-		if limit > 0 && i >= limit {
+	for i := 0; limit == 0 || i < limit; i++ {
+		err := batches.Fill(batch, uint64(i)*batches.Stride())
+		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err := batches.Fill(batch, uint64(i)*batches.Stride()); err != nil {
+		if err != nil {
 			return r, err
 		}
 		if err := e.feed(e.eval, batch, 0, 1, 0); err != nil {

@@ -11,7 +11,7 @@ import (
 type Evaluator struct{ engine *Engine }
 
 // NewEvaluator plans evaluations in batches of cfg.Train.Batch sequences of
-// cfg.Model.Context tokens.
+// cfg.Length tokens.
 func NewEvaluator(cfg Config, model nn.Model, store *exec.Store) (*Evaluator, error) {
 	c := newCompiler(cfg, model, store.Backend().Target())
 	programs := &Programs{Eval: c.eval()}
@@ -23,6 +23,6 @@ func NewEvaluator(cfg Config, model nn.Model, store *exec.Store) (*Evaluator, er
 }
 
 // Evaluate scores up to limit batches (0: all).
-func (e *Evaluator) Evaluate(batches *data.Eval, limit int) (EvalResult, error) {
+func (e *Evaluator) Evaluate(batches data.Source, limit int) (EvalResult, error) {
 	return e.engine.Evaluate(batches, limit)
 }

@@ -19,6 +19,7 @@ type Machine struct {
 // Forecast is what a run will take, known before it starts.
 type Forecast struct {
 	Params           int64   `json:"params"`
+	Trainable        int64   `json:"trainable_params"`
 	FLOPsPerToken    float64 `json:"flops_per_token"` // forward and backward, attention included
 	StateBytes       int64   `json:"state_bytes"`     // parameters, optimizer state, stored gradients
 	ArenaBytes       int64   `json:"arena_bytes"`     // activations, gradients and scratch: the largest program
@@ -38,10 +39,11 @@ type Forecast struct {
 // Predict forecasts the run of cfg from its compiled programs.
 func Predict(cfg Config, model nn.Model, programs *Programs, m Machine) Forecast {
 	f := Forecast{
-		FLOPsPerToken: nn.FLOPsPerToken(model, cfg.Model.Context).Exact, ArenaBytes: programs.Arena(),
+		FLOPsPerToken: nn.FLOPsPerToken(model, cfg.Length()).Exact, ArenaBytes: programs.Arena(),
 		StepTokens: cfg.stepTokens(), TotalTokens: int64(cfg.Train.Steps) * int64(cfg.stepTokens()),
 	}
-	f.Params = nn.SizeOf(model).Params
+	size := nn.SizeOf(model)
+	f.Params, f.Trainable = size.Params, size.Trainable
 	state := map[string]int64{}
 	for _, p := range programs.All() {
 		f.InputBytes += p.Inputs + p.Tables

@@ -135,7 +135,7 @@ func (l *Loaded) loadModel(families Families) error {
 			return err
 		}
 	}
-	return LoadParams(l.Store, filepath.Join(l.Dir, ModelFile), l.Model.Params())
+	return LoadParams(l.Store, l.Dir, l.Model.Params())
 }
 
 // EndTokens are the tokens that end a text.
@@ -154,7 +154,7 @@ func (l *Loaded) EndTokens() []int32 {
 // tokenizer_config.json, into dir. context is the longest sequence in tokens, 0
 // for no limit.
 func SaveTokenizer(fsys vfs.FS, dir string, t data.Tokenizer, context int) error {
-	files, err := tokenizerFiles(t, context)
+	files, err := tokenizerFiles(t, freshIdentity(t, context).roles)
 	if err != nil {
 		return err
 	}

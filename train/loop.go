@@ -18,14 +18,14 @@ var ErrStopped = errors.New("stopped on request; the run is saved")
 
 // loop runs the steps that are left. It returns nil when all are done.
 func (r *run) loop(ctx context.Context) error {
-	prefetch := data.NewPrefetch(r.loader, uint64(r.state.Samples), 2)
+	prefetch := data.NewPrefetch(r.corpus.train, uint64(r.state.Samples), 2)
 	defer prefetch.Close()
 	total := r.cfg.Train.Steps
-	if r.state.Step >= total && r.savedStep == r.state.Step {
+	if (r.state.Step >= total || r.exhausted()) && r.savedStep == r.state.Step {
 		return nil
 	}
 	began, first := r.deps.Now(), r.state.Step
-	for r.state.Step < total {
+	for r.state.Step < total && !r.exhausted() {
 		if ctx.Err() != nil {
 			return r.stop()
 		}
@@ -50,17 +50,31 @@ func (r *run) loop(ctx context.Context) error {
 		}
 		now := r.deps.Now()
 		r.record(result, now.Sub(start), r.eta(now.Sub(began), first))
-		if every(r.cfg.Train.EvalEvery, r.state.Step) && r.state.Step < total {
-			if err := r.evaluate(); err != nil {
+		if r.state.Step == total {
+			break
+		}
+		improved := false
+		if every(r.cfg.Train.EvalEvery, r.state.Step) {
+			if improved, err = r.evaluate(); err != nil {
 				return err
 			}
 		}
-		if every(r.cfg.Train.SaveEvery, r.state.Step) && r.state.Step < total {
+		if every(r.cfg.Train.SaveEvery, r.state.Step) || improved {
 			r.saveOrWarn()
 		}
 	}
-	if err := r.evaluate(); err != nil {
-		return err
+	return r.end()
+}
+
+// end evaluates and saves what the last step left.
+func (r *run) end() error {
+	if r.lastEval == nil || r.lastEval.Step != int64(r.state.Step) {
+		if _, err := r.evaluate(); err != nil {
+			return err
+		}
+	}
+	if r.savedStep == r.state.Step {
+		return nil
 	}
 	return r.save()
 }
@@ -153,16 +167,17 @@ func (r *run) mfu(tokensPerS float64) float64 {
 	if r.deps.Machine.Peak == 0 {
 		return math.NaN()
 	}
-	return tokensPerS * nn.FLOPsPerToken(r.model, r.cfg.Model.Context).Exact / r.deps.Machine.Peak
+	return tokensPerS * nn.FLOPsPerToken(r.model, r.cfg.Length()).Exact / r.deps.Machine.Peak
 }
 
-// evaluate scores the held-out text, if there is any, and shows a sample.
-func (r *run) evaluate() error {
-	if r.eval != nil {
+// evaluate scores the held-out text, if there is any, and shows a sample. It
+// tells whether the score is the best so far, where early stopping asks.
+func (r *run) evaluate() (improved bool, err error) {
+	if r.corpus.eval != nil {
 		start := r.deps.Now()
-		result, err := r.engine.Evaluate(r.eval, r.cfg.Train.EvalBatches)
+		result, err := r.engine.Evaluate(r.corpus.eval, r.cfg.Train.EvalBatches)
 		if err != nil {
-			return fmt.Errorf("evaluation after step %d: %w", r.state.Step, err)
+			return false, fmt.Errorf("evaluation after step %d: %w", r.state.Step, err)
 		}
 		seconds := math.Max(r.deps.Now().Sub(start).Seconds(), 1e-9)
 		rec := metrics.Record{
@@ -173,8 +188,9 @@ func (r *run) evaluate() error {
 		r.write(rec)
 		r.lastEval = &rec
 		notify(r.deps.Listener.Validation, rec)
+		improved = r.judge(result.NLL)
 	}
-	return r.sample()
+	return improved, r.sample()
 }
 
 // saveOrWarn saves in the middle of a run, where a full disk costs a checkpoint

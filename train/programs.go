@@ -68,12 +68,12 @@ func newCompiler(cfg Config, model nn.Model, target plan.Target) *compiler {
 }
 
 func (c *compiler) shape() nn.Shape {
-	return nn.Shape{Batch: c.cfg.Train.Batch, Length: c.cfg.Model.Context, Segments: c.cfg.Train.DocumentMask}
+	return nn.Shape{Batch: c.cfg.Train.Batch, Length: c.cfg.Length(), Segments: c.cfg.Train.DocumentMask}
 }
 
 // training builds the graph up to the loss.
 func (c *compiler) training() (g *autograd.Graph, loss, nll *autograd.Node) {
-	return nn.Training(c.model, c.shape(), autograd.LossConfig{Smoothing: c.cfg.Train.Smoothing, ZLoss: c.cfg.Train.ZLoss})
+	return c.cfg.Objective.training(c.model, c.shape(), autograd.LossConfig{Smoothing: c.cfg.Train.Smoothing, ZLoss: c.cfg.Train.ZLoss})
 }
 
 func (c *compiler) train(name string, mode autograd.GradMode) *plan.Plan {
@@ -100,7 +100,7 @@ func (c *compiler) update() *plan.Plan {
 }
 
 func (c *compiler) eval() *plan.Plan {
-	g, _, nll := nn.Evaluation(c.model, c.shape())
+	g, nll := c.cfg.Objective.evaluation(c.model, c.shape())
 	p, err := g.Lower("eval", nll)
 	if err != nil {
 		return c.fail("eval", err)

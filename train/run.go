@@ -44,6 +44,8 @@ type Result struct {
 	Checkpoint string          // the newest
 	Elapsed    time.Duration   // of the steps made now
 	Steps      int             // made now
+	Early      bool            // ended by train.patience
+	Best       string          // link to the best checkpoint, "" without train.patience
 	Forecast   Forecast
 }
 
@@ -52,11 +54,10 @@ type run struct {
 	cfg       Config
 	deps      Deps
 	tokenizer data.Tokenizer
-	prepared  *data.Prepared
+	identity  identity
+	corpus    corpus
 	model     nn.Model
 	engine    *Engine
-	loader    *data.Loader
-	eval      *data.Eval
 	recorder  *recorder
 	generator *generate.Generator
 	state     State
@@ -90,6 +91,7 @@ func Train(ctx context.Context, cfg Config, deps Deps) (Result, error) {
 	began, first := deps.Now(), r.state.Step
 	err = r.loop(ctx)
 	r.result.State, r.result.Validation = r.state, r.lastEval
+	r.result.Early, r.result.Best = r.exhausted(), r.bestLink()
 	r.result.Elapsed, r.result.Steps = deps.Now().Sub(began), r.state.Step-first
 	return r.result, err
 }
@@ -125,7 +127,7 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.openData(ctx, from); err != nil {
 		return err
 	}
-	if r.model, err = r.deps.NewModel(r.cfg.Model); err != nil {
+	if r.model, err = r.deps.NewModel(r.cfg.TrainedModel()); err != nil {
 		return err
 	}
 	if r.engine, err = NewEngine(r.cfg, r.model, r.deps.Backend); err != nil {
@@ -134,7 +136,7 @@ func (r *run) open(ctx context.Context) error {
 	if from != "" {
 		err = r.restore(from)
 	} else {
-		err = r.engine.Initialize()
+		err = r.begin()
 	}
 	if err != nil {
 		return err
@@ -146,12 +148,26 @@ func (r *run) open(ctx context.Context) error {
 		return err
 	}
 	r.result.Forecast = Predict(r.cfg, r.model, r.engine.Programs(), r.deps.Machine)
-	started := Started{Step: r.state.Step, Steps: r.cfg.Train.Steps, Config: r.cfg, Forecast: r.result.Forecast, Programs: r.engine.Programs(), TrainTokens: r.prepared.Train.Tokens()}
-	if r.prepared.Validation != nil {
-		started.EvalTokens = r.prepared.Validation.Tokens()
-	}
-	notify(r.deps.Listener.Started, started)
+	notify(r.deps.Listener.Started, Started{
+		Step: r.state.Step, Steps: r.cfg.Train.Steps, Config: r.cfg, Forecast: r.result.Forecast, Programs: r.engine.Programs(),
+		TrainTokens: r.corpus.trainTokens, EvalTokens: r.corpus.evalTokens,
+	})
 	return nil
+}
+
+// begin gives the parameters their first values.
+func (r *run) begin() error {
+	if r.cfg.Base == "" {
+		return r.engine.Initialize()
+	}
+	if r.cfg.LoRA.Rank > 0 {
+		sum, err := fingerprint(r.cfg.Base)
+		if err != nil {
+			return err
+		}
+		r.state.Base = &BaseState{Dir: r.cfg.Base, Fingerprint: sum}
+	}
+	return r.engine.InitializeFrom(r.cfg.Base)
 }
 
 // findCheckpoint returns the directory to resume from, or "".
@@ -202,6 +218,12 @@ func (r *run) checkSame() error {
 	if was.Tokenizer != r.cfg.Tokenizer {
 		differs = append(differs, "tokenizer")
 	}
+	if was.Base != r.cfg.Base {
+		differs = append(differs, "base")
+	}
+	if !reflect.DeepEqual(was.LoRA.WithDefaults(), r.cfg.LoRA.WithDefaults()) {
+		differs = append(differs, "lora")
+	}
 	if len(differs) > 0 {
 		return fmt.Errorf("%s holds a run with another %s section (see its config.yaml): name another directory with --run, or set the run aside with --resume none",
 			r.cfg.Run.Dir, strings.Join(differs, " and "))
@@ -226,25 +248,16 @@ func (r *run) openData(ctx context.Context, from string) error {
 	if r.cfg.Model.Vocab < enc.VocabSize() {
 		return fmt.Errorf("model.vocab is %d but the tokenizer has %d tokens; leave model.vocab out to take the tokenizer's", r.cfg.Model.Vocab, enc.VocabSize())
 	}
-	if r.prepared, err = data.Prepare(ctx, r.cfg.Data, enc, r.deps.Listener.Preparing); err != nil {
+	if r.identity, err = r.findIdentity(from); err != nil {
 		return err
 	}
-	detail := fmt.Sprintf("%d training tokens in %s", r.prepared.Train.Tokens(), r.prepared.Dir)
-	if r.prepared.Reused {
-		detail += " (reused)"
-	}
-	notify(r.deps.Listener.Phase, Phase{"shards", detail})
-	t := r.cfg.Train
-	shape := data.Shape{Batch: t.Batch * t.Accumulate, Context: r.cfg.Model.Context, VocabSize: r.cfg.Model.Vocab, DocumentMask: t.DocumentMask}
-	if r.loader, err = data.NewLoader(r.prepared.Train, data.LoaderConfig{Shape: shape, Seed: r.cfg.Run.Seed}); err != nil {
+	if r.corpus, err = openText(ctx, r.cfg, enc, r.deps.Listener); err != nil {
 		return err
 	}
-	if r.prepared.Validation == nil {
-		return nil
+	if r.cfg.Train.Patience > 0 && r.corpus.eval == nil {
+		return errors.New("train.patience needs held-out text to judge by: set data.validation or data.validation_paths")
 	}
-	shape.Batch = t.Batch
-	r.eval, err = data.NewEval(r.prepared.Validation, shape, enc)
-	return err
+	return nil
 }
 
 // writeConfig writes the resolved configuration, every default spelled out.
@@ -263,7 +276,7 @@ func (r *run) close() {
 	if r.recorder != nil {
 		r.recorder.close()
 	}
-	if r.prepared != nil {
-		r.prepared.Close()
+	if r.corpus.close != nil {
+		r.corpus.close()
 	}
 }

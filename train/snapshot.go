@@ -30,6 +30,10 @@ type State struct {
 	Tokens  int64  `json:"tokens"`  // positions trained on
 	Guard   Guard  `json:"guard"`
 	Config  string `json:"config"` // the resolved configuration, YAML
+	// Base is what an adapter was trained on, nil without one.
+	Base *BaseState `json:"base,omitempty"`
+	// Best is the best evaluation so far, nil without early stopping.
+	Best *Best `json:"best,omitempty"`
 }
 
 // streamElements is the buffer through which a state goes to disk: memory does
@@ -44,13 +48,20 @@ type stateReader struct {
 }
 
 // WriteTo writes the state's elements, little endian.
-func (r stateReader) WriteTo(w io.Writer) (int64, error) {
+func (r stateReader) WriteTo(w io.Writer) (int64, error) { return r.stream(w, nil) }
+
+// stream writes the elements as change leaves them, which gets a part and its
+// offset; nil changes nothing.
+func (r stateReader) stream(w io.Writer, change func(part []float32, offset int)) (int64, error) {
 	buf := make([]float32, min(streamElements, r.size))
 	var written int64
 	for off := 0; off < r.size; off += len(buf) {
 		part := buf[:min(len(buf), r.size-off)]
 		if err := r.store.ReadAt(r.name, off, part); err != nil {
 			return written, err
+		}
+		if change != nil {
+			change(part, off)
 		}
 		n, err := w.Write(safetensors.Bytes(part))
 		written += int64(n)
@@ -70,8 +81,8 @@ func stateTensor(store *exec.Store, name string) (safetensors.Tensor, error) {
 		From: stateReader{store: store, name: name, size: st.Shape.Size()}}, nil
 }
 
-// modelTensors lists the parameters of a model under their Hugging Face names.
-func modelTensors(store *exec.Store, params []nn.Param) ([]safetensors.Tensor, error) {
+// stateTensors lists parameters under their Hugging Face names.
+func stateTensors(store *exec.Store, params []nn.Param) ([]safetensors.Tensor, error) {
 	var tensors []safetensors.Tensor
 	for _, p := range params {
 		t, err := stateTensor(store, p.Name)
@@ -98,7 +109,7 @@ func optimizerTensors(store *exec.Store) []safetensors.Tensor {
 
 // save writes a checkpoint of the current state and makes it the newest.
 func (r *run) save() error {
-	model, err := modelTensors(r.engine.Store(), r.model.Params())
+	model, err := mergedTensors(r.engine.Store(), r.model)
 	if err != nil {
 		return err
 	}
@@ -121,10 +132,19 @@ func (r *run) save() error {
 	if err != nil {
 		return err
 	}
+	if r.cfg.LoRA.Rank > 0 {
+		adapter, err := adapterFiles(r.engine.Store(), r.model, r.cfg.Base)
+		if err != nil {
+			return err
+		}
+		files = append(files, adapter...)
+	}
 	if err := r.recorder.log.Sync(); err != nil {
 		return err
 	}
-	saved, err := checkpoint.Save(r.deps.FS, r.cfg.Run.Dir, checkpoint.Checkpoint{Step: int64(r.state.Step), Keep: r.cfg.Train.Keep, Files: append(files, hub...)})
+	saved, err := checkpoint.Save(r.deps.FS, r.cfg.Run.Dir, checkpoint.Checkpoint{
+		Step: int64(r.state.Step), Keep: r.cfg.Train.Keep, Best: r.bestStep(), Files: append(files, hub...),
+	})
 	if err != nil {
 		return err
 	}
@@ -138,19 +158,15 @@ func (r *run) save() error {
 
 // hubFiles are what transformers and other programs read beside the weights.
 func (r *run) hubFiles() ([]checkpoint.File, error) {
-	special := nn.SpecialTokens{BOS: -1, PAD: -1}
-	if e, err := NewEncoder(r.tokenizer); err == nil {
-		special.BOS, special.EOS = int(e.end), []int{int(e.end)}
-	}
-	config, err := nn.ConfigJSON(r.model, special)
+	config, err := nn.ConfigJSON(r.model, r.identity.special)
 	if err != nil {
 		return nil, err
 	}
-	generation, err := nn.GenerationJSON(special)
+	generation, err := nn.GenerationJSON(r.identity.special)
 	if err != nil {
 		return nil, err
 	}
-	files, err := tokenizerFiles(r.tokenizer, r.cfg.Model.Context)
+	files, err := tokenizerFiles(r.tokenizer, r.identity.roles)
 	return append(files, bytesFile("config.json", config), bytesFile("generation_config.json", generation)), err
 }
 
@@ -177,41 +193,67 @@ func (r *run) restore(dir string) error {
 		return err
 	}
 	r.state = *state
-	store := r.engine.Store()
-	if err := LoadParams(store, filepath.Join(dir, ModelFile), r.model.Params()); err != nil {
+	if err := r.restoreParams(dir); err != nil {
 		return err
 	}
+	store := r.engine.Store()
 	var wanted []string
 	for _, name := range store.Names() {
 		if optim.IsState(name) {
 			wanted = append(wanted, name)
 		}
 	}
-	return loadStates(store, filepath.Join(dir, OptimizerFile), wanted,
-		"the optimizer of the checkpoint is another one; keep optimizer.kind, momentum and ema as they were")
-}
-
-// LoadParams fills the parameters of a model in store from a safetensors file.
-func LoadParams(store *exec.Store, file string, params []nn.Param) error {
-	names := make([]string, len(params))
-	for i, p := range params {
-		names[i] = p.Name
-	}
-	return loadStates(store, file, names, "the file is of another model; keep the model section as it was")
-}
-
-// loadStates reads the named states from a safetensors file. All of them must
-// be there with their shapes; cure ends the error otherwise.
-func loadStates(store *exec.Store, file string, names []string, cure string) error {
+	file := filepath.Join(dir, OptimizerFile)
 	f, err := safetensors.Open(file)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+	return loadStates(store, file, f.Tensor, wanted,
+		"the optimizer of the checkpoint is another one; keep optimizer.kind, momentum and ema, train.freeze and lora as they were")
+}
+
+// restoreParams loads the parameters from the checkpoint in dir: with an adapter,
+// which it holds, to the base that the adapter was trained on.
+func (r *run) restoreParams(dir string) error {
+	if r.cfg.LoRA.Rank == 0 {
+		return LoadParams(r.engine.Store(), dir, r.model.Params())
+	}
+	if err := r.checkBase(); err != nil {
+		return err
+	}
+	if err := LoadParams(r.engine.Store(), r.cfg.Base, nn.Base(r.model.Params())); err != nil {
+		return err
+	}
+	return r.loadAdapter(dir)
+}
+
+// LoadParams fills parameters in store from the weights in dir, one safetensors
+// file or several.
+func LoadParams(store *exec.Store, dir string, params []nn.Param) error {
+	weights, err := safetensors.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	defer weights.Close()
+	return loadStates(store, dir, weights.Tensor, names(params), "the weights are of another model; keep the model section as it was")
+}
+
+func names(params []nn.Param) []string {
+	names := make([]string, len(params))
+	for i, p := range params {
+		names[i] = p.Name
+	}
+	return names
+}
+
+// loadStates reads the named states from the tensors of a file. All of them must
+// be there with their shapes; cure ends the error otherwise.
+func loadStates(store *exec.Store, file string, tensor func(name string) (safetensors.Tensor, bool), names []string, cure string) error {
 	sort.Strings(names)
 	buf := make([]float32, streamElements)
 	for _, name := range names {
-		t, ok := f.Tensor(name)
+		t, ok := tensor(name)
 		if !ok {
 			return fmt.Errorf("%s: there is no tensor %q: %s", file, name, cure)
 		}

@@ -131,14 +131,8 @@ func LoadTokenizer(path string) (data.Tokenizer, error) {
 	return bpe.Load(path)
 }
 
-// tokenizerFiles are the tokenizer as Hugging Face reads it, for sequences of at
-// most context tokens.
-func tokenizerFiles(t data.Tokenizer, context int) ([]checkpoint.File, error) {
-	roles := hf.Roles{MaxLength: context}
-	if e, err := NewEncoder(t); err == nil {
-		name := string(t.TokenBytes(e.end))
-		roles.BOS, roles.EOS = name, name
-	}
+// tokenizerFiles are the tokenizer as Hugging Face reads it.
+func tokenizerFiles(t data.Tokenizer, roles hf.Roles) ([]checkpoint.File, error) {
 	config, err := t.ConfigJSON(roles)
 	if err != nil {
 		return nil, err

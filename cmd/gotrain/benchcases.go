@@ -98,9 +98,9 @@ func (f *benchFlags) cases(d device) caseSet {
 // chosenSteps are the steps that the flags ask for.
 func (f *benchFlags) chosenSteps(d device) ([]stepCase, error) {
 	if f.config != "" {
-		cfg, err := train.LoadConfig(f.config, f.set)
+		cfg, err := loadConfig(f.config, f.set)
 		if err != nil {
-			return nil, usageError{err}
+			return nil, err
 		}
 		if cfg.Model.Vocab == 0 {
 			cfg.Model.Vocab = cfg.Tokenizer.Vocab

@@ -128,7 +128,7 @@ func (f *benchFlags) benchStep(s stepCase, d device, began time.Time) (t stepTim
 func (f *benchFlags) timeSteps(s stepCase, d *stepDevice) (stepTiming, error) {
 	cfg := s.cfg
 	cfg.Precision = f.precision
-	model, err := zoo.New(cfg.Model)
+	model, err := zoo.New(cfg.TrainedModel())
 	if err != nil {
 		return stepTiming{}, err
 	}
@@ -143,6 +143,7 @@ func (f *benchFlags) timeSteps(s stepCase, d *stepDevice) (stepTiming, error) {
 	}
 	initialized := time.Now()
 	c := cfg.Model
+	c.Context = cfg.Length()
 	rows := cfg.Train.Batch * cfg.Train.Accumulate
 	batch := randomBatch(rows, c.Context, c.Vocab)
 	var times []time.Duration

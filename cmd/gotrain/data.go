@@ -42,11 +42,7 @@ func (f *configFlags) load(c *cobra.Command) (train.Config, error) {
 	if err := require(c, "config"); err != nil {
 		return train.Config{}, usageError{err}
 	}
-	cfg, err := train.LoadConfig(f.config, f.set)
-	if err != nil {
-		return cfg, usageError{err}
-	}
-	return cfg, nil
+	return loadConfig(f.config, f.set)
 }
 
 // prepared is the tokenizer and the shards of a configuration.

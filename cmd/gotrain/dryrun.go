@@ -42,7 +42,7 @@ func dryRun(c *cobra.Command, cfg train.Config, resume string) error {
 	if free := r.Limits.usable(); free > 0 && r.Memory.Total > free {
 		return errors.Join(r.print(c.OutOrStdout()), fmt.Errorf("the run needs %s of memory, %s are free: lower train.batch to %d, or set train.recompute: true", bytesText(r.Memory.Total), bytesText(free), r.LargestBatch))
 	}
-	model, err := zoo.New(cfg.Model)
+	model, err := zoo.New(cfg.TrainedModel())
 	if err != nil {
 		return usageError{err}
 	}
@@ -50,7 +50,12 @@ func dryRun(c *cobra.Command, cfg train.Config, resume string) error {
 	if err != nil {
 		return err
 	}
-	if err := engine.Initialize(); err != nil {
+	if cfg.Base == "" {
+		err = engine.Initialize()
+	} else {
+		err = engine.InitializeFrom(cfg.Base)
+	}
+	if err != nil {
 		return err
 	}
 	if err := r.print(c.OutOrStdout()); err != nil {
@@ -108,8 +113,8 @@ func dryData(c *cobra.Command, cfg train.Config, p *progress) (int, error) {
 		return 0, err
 	}
 	p.line("%-10s %d training tokens, %d held out", "data", tokens[data.Train], tokens[data.Validation])
-	if tokens[data.Train] <= int64(cfg.Model.Context) {
-		return 0, fmt.Errorf("data: the training text has %d tokens; a sequence takes model.context + 1 = %d: add text or lower model.context", tokens[data.Train], cfg.Model.Context+1)
+	if tokens[data.Train] <= int64(cfg.Length()) {
+		return 0, fmt.Errorf("data: the training text has %d tokens; a sequence takes %d: add text or lower train.context", tokens[data.Train], cfg.Length()+1)
 	}
 	if cfg.Model.Vocab == 0 {
 		return enc.VocabSize(), nil

@@ -37,9 +37,9 @@ func newInspectConfig() *cobra.Command {
   gotrain inspect config configs/opticks.yaml --set optimizer.kind=muon > muon.yaml`,
 		Args: oneArg("FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
-			cfg, err := train.LoadConfig(args[0], set)
+			cfg, err := loadConfig(args[0], set)
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			cfg.Model = cfg.Model.WithDefaults()
 			text, err := configfile.Encode(cfg)
@@ -205,9 +205,9 @@ func newInspectPlan() *cobra.Command {
   gotrain inspect plan configs/opticks.yaml --program step --dump`,
 		Args: oneArg("FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
-			cfg, err := train.LoadConfig(args[0], f.set)
+			cfg, err := loadConfig(args[0], f.set)
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			return inspectPlan(c, cfg, program, dump)
 		},
@@ -233,7 +233,7 @@ func inspectPlan(c *cobra.Command, cfg train.Config, program string, dump bool) 
 	if err != nil {
 		return err
 	}
-	model, err := zoo.New(cfg.Model)
+	model, err := zoo.New(cfg.TrainedModel())
 	if err != nil {
 		return usageError{err}
 	}

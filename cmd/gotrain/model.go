@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/autograd/exec"
-	"gotrain/nn/zoo"
 	"gotrain/train"
 	"gotrain/train/vfs"
 )
@@ -49,7 +48,7 @@ func (f *modelFlags) open() (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := train.Load(f.model, device, vfs.OS{}, train.Families{ParseConfig: zoo.ParseConfig, New: zoo.New})
+	loaded, err := train.Load(f.model, device, vfs.OS{}, families())
 	if err != nil {
 		err = errors.Join(fmt.Errorf("--model: %w", err), device.Close())
 		if errors.Is(err, train.ErrNoModel) {

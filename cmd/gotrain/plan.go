@@ -103,13 +103,13 @@ const driverMemory = 480 << 20
 
 // makePlan compiles cfg for d and measures the machine.
 func makePlan(ctx context.Context, cfg train.Config, d device) (*planReport, error) {
-	r := &planReport{Precision: cfg.Precision, Batch: cfg.Train.Batch, Accumulate: cfg.Train.Accumulate, Context: cfg.Model.Context, Steps: cfg.Train.Steps}
+	r := &planReport{Precision: cfg.Precision, Batch: cfg.Train.Batch, Accumulate: cfg.Train.Accumulate, Context: cfg.Length(), Steps: cfg.Train.Steps}
 	var err error
 	if r.Vocab, r.VocabFrom, err = findVocab(ctx, cfg); err != nil {
 		return nil, err
 	}
 	cfg.Model.Vocab = r.Vocab
-	model, err := zoo.New(cfg.Model)
+	model, err := zoo.New(cfg.TrainedModel())
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -125,7 +125,7 @@ func makePlan(ctx context.Context, cfg train.Config, d device) (*planReport, err
 	r.Limits = d.memory()
 	r.Machine = d.measure()
 	r.Forecast = train.Predict(cfg, model, programs, r.Machine.forecast(cfg.Precision))
-	r.Size, r.SixN = nn.SizeOf(model), nn.FLOPsPerToken(model, cfg.Model.Context).SixN
+	r.Size, r.SixN = nn.SizeOf(model), nn.FLOPsPerToken(model, cfg.Length()).SixN
 	r.MFU = r.TokensPerS * r.FLOPsPerToken / (1e9 * r.Machine.peak(cfg.Precision))
 	r.LargestBatch, err = largestBatch(cfg, model, target, d, r)
 	return r, err
@@ -246,6 +246,9 @@ func (r *planReport) print(w io.Writer) error {
 		fmt.Fprintf(&b, "%-12s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	line("model", "%s parameters, %s of them in matrix products; vocabulary %d (%s)", countText(r.Params), countText(r.Size.Matmul), r.Vocab, r.VocabFrom)
+	if r.Trainable < r.Params {
+		line("trained", "%s parameters, %.2f%%; the others are frozen", countText(r.Trainable), 100*float64(r.Trainable)/float64(r.Params))
+	}
 	line("arithmetic", "%s FLOPs a token, forward and backward (6N: %s)", countText(int64(r.FLOPsPerToken)), countText(int64(r.SixN)))
 	line("tokens", "%s: %d steps × %d sequences × %d context%s", countText(r.TotalTokens), r.Steps, r.Batch, r.Context, times(r.Accumulate))
 	m := r.Memory

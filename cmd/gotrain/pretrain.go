@@ -42,6 +42,18 @@ func (f *runFlags) load(c *cobra.Command) (train.Config, error) {
 	if err := require(c, "config"); err != nil {
 		return train.Config{}, usageError{err}
 	}
+	cfg, err := train.LoadConfig(f.config, f.assignments())
+	if err == nil && cfg.Base != "" {
+		err = fmt.Errorf("%s begins from the base %s: use gotrain finetune", f.config, cfg.Base)
+	}
+	if err != nil {
+		return cfg, usageError{err}
+	}
+	return cfg, nil
+}
+
+// assignments are those of --set and of the flags that stand for one.
+func (f *runFlags) assignments() []string {
 	set := slices.Clone(f.set)
 	if f.dir != "" {
 		set = append(set, fmt.Sprintf("run.dir=%q", f.dir))
@@ -49,11 +61,7 @@ func (f *runFlags) load(c *cobra.Command) (train.Config, error) {
 	if f.device != "" {
 		set = append(set, "device="+f.device)
 	}
-	cfg, err := train.LoadConfig(f.config, set)
-	if err != nil {
-		return cfg, usageError{err}
-	}
-	return cfg, nil
+	return set
 }
 
 // findResume resolves a --resume that names a checkpoint or a run.

@@ -115,7 +115,11 @@ func (p *progress) start(s train.Started) {
 	f := s.Forecast
 	debug.FreeOSMemory() // what fitting the tokenizer left
 	p.forecast, p.memory = f, planMemory(s.Programs, p.device, p.base)
-	p.line("model      %s, %s parameters, context %d, %s", s.Config.Model.Family, countText(f.Params), s.Config.Model.Context, s.Config.Precision)
+	trained := ""
+	if f.Trainable < f.Params {
+		trained = fmt.Sprintf(", %s of them trained", countText(f.Trainable))
+	}
+	p.line("model      %s, %s parameters%s, context %d, %s", s.Config.Model.Family, countText(f.Params), trained, s.Config.Length(), s.Config.Precision)
 	p.line("memory     %s: %s state, %s activations and scratch", bytesText(f.PeakBytes), bytesText(f.StateBytes), bytesText(f.ArenaBytes))
 	if s.Step > 0 {
 		p.line("resume     from step %d of %d", s.Step, s.Steps)
@@ -151,13 +155,25 @@ func (p *progress) finish(cfg train.Config, r train.Result, err error) {
 	if err != nil {
 		return
 	}
+	if r.Steps == 0 && r.Early {
+		p.line("run %s has ended early at step %d: the best checkpoint is %s (nll %.4f); raise train.patience to go on", cfg.Run.Dir, r.State.Step, r.Best, r.State.Best.NLL)
+		return
+	}
 	if r.Steps == 0 {
 		p.line("run %s is at step %d of %d already; raise train.steps to go on, or use --resume none to begin anew", cfg.Run.Dir, r.State.Step, cfg.Train.Steps)
 		return
 	}
 	p.line("done       %d steps in %s", r.Steps, durationText(r.Elapsed.Seconds()))
 	p.compare(r)
-	p.line("next       gotrain sample --model %s --prompt %q", cfg.Run.Dir, cfg.Train.Sample)
+	model := cfg.Run.Dir
+	if r.Best != "" {
+		model = r.Best
+		p.line("best       step %d, validation nll %.4f: %s", r.State.Best.Step, r.State.Best.NLL, r.Best)
+	}
+	if r.Early {
+		p.line("stopped    early: %d evaluations in a row without improvement", r.State.Best.Worse)
+	}
+	p.line("next       gotrain sample --model %s --prompt %q", model, cfg.Train.Sample)
 }
 
 // compare prints what was predicted beside what the run took.

@@ -39,7 +39,7 @@ Look at the machine:  gotrain doctor`,
 			root.AddCommand(c)
 		}
 	}
-	add("train", newPretrain(), newResume())
+	add("train", newPretrain(), newFinetune(), newResume())
 	add("use", newSample(), newEval(), newScore(), newImport(), newExport())
 	add("prepare", newTokenizer(), newData())
 	add("look", newPlan(), newInspect(), newDoctor(), newBench(), newVersion())

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"gotrain/nn/zoo"
+	"gotrain/train"
+)
+
+// families makes models of configurations.
+func families() train.Families {
+	return train.Families{ParseConfig: zoo.ParseConfig, New: zoo.New}
+}
+
+func newFinetune() *cobra.Command {
+	var f runFlags
+	var base string
+	c := &cobra.Command{
+		Use:   "finetune",
+		Short: "Go on training a model on other data, whole or by low-rank adapters",
+		Long: `Finetune begins from a model (a checkpoint, a run, or what gotrain import made of
+a Hugging Face directory or a GGUF file), whose architecture, tokenizer and chat
+template it keeps, and trains as pretrain does. With lora.rank it trains low-rank
+adapters to the linear layers; every checkpoint then holds the merged model, which
+sample, chat, eval and transformers load as it is, and the adapter beside it, in
+adapter/, as peft keeps it.
+
+With train.patience the run ends when the held-out loss no longer falls;
+checkpoints/best is then the best checkpoint. Interrupts and exit codes are those
+of pretrain.`,
+		Example: `  gotrain finetune --config configs/finetune-lora.yaml --base runs/go-source
+  gotrain finetune --config configs/finetune-full.yaml --base models/smollm2 --set optimizer.lr=1e-5`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := f.loadFinetune(c, base)
+			if err != nil {
+				return err
+			}
+			resume, err := f.findResume()
+			if err != nil {
+				return err
+			}
+			if f.dryRun {
+				return dryRun(c, cfg, resume)
+			}
+			return trainRun(c, cfg, resume)
+		},
+	}
+	f.add(c)
+	c.Flags().StringVar(&base, "base", "", "checkpoint or run `DIR` to begin from (default: the configuration's base)")
+	complete(c, "base", models)
+	return c
+}
+
+// loadFinetune reads the configuration and the model section of the base.
+func (f *runFlags) loadFinetune(c *cobra.Command, base string) (train.Config, error) {
+	if err := require(c, "config"); err != nil {
+		return train.Config{}, usageError{err}
+	}
+	cfg, err := train.LoadFinetune(f.config, f.assignments(), base, families())
+	if err != nil {
+		return cfg, usageError{err}
+	}
+	return cfg, nil
+}
+
+// loadConfig reads any configuration: one with a base takes its model section
+// from there.
+func loadConfig(file string, assignments []string) (train.Config, error) {
+	cfg, err := train.LoadFinetune(file, assignments, "", families())
+	if errors.Is(err, train.ErrNoModel) && cfg.Base == "" {
+		cfg, err = train.LoadConfig(file, assignments)
+	}
+	if err != nil {
+		return cfg, usageError{err}
+	}
+	return cfg, nil
+}

@@ -1,0 +1,109 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"gotrain/nn"
+	"gotrain/train/configfile"
+)
+
+// LoadFinetune is LoadConfig for a run that begins from a base: base, a
+// checkpoint or a run, or the configuration's own if base is empty. The model
+// section is the base's config.json and the tokenizer the base's; a file that
+// says otherwise is an error, apart from model.dropout, which is no part of a
+// trained model. Errors about the base wrap ErrNoModel.
+func LoadFinetune(file string, assignments []string, base string, families Families) (Config, error) {
+	asWritten := DefaultConfig()
+	if err := decode(file, assignments, &asWritten); err != nil {
+		return asWritten, err
+	}
+	if base == "" {
+		base = asWritten.Base
+	}
+	if base == "" {
+		return asWritten, fmt.Errorf("%s: %w: name the model to begin from with --base DIR, or in the configuration as base", file, ErrNoModel)
+	}
+	cfg := DefaultConfig()
+	dir, model, err := openBase(base, families)
+	if err != nil {
+		return cfg, err
+	}
+	cfg.Model, cfg.Tokenizer = model, TokenizerConfig{Path: dir}
+	if err := decode(file, assignments, &cfg); err != nil {
+		return cfg, err
+	}
+	cfg.Base = dir
+	if err := errors.Join(conflicts(model, cfg.Model), tokenizerConflict(cfg.Tokenizer, dir)); err != nil {
+		return cfg, fmt.Errorf("%s:\n%w", file, err)
+	}
+	if err := cfg.Validate(); err != nil {
+		return cfg, fmt.Errorf("%s:\n%w", file, err)
+	}
+	return cfg, nil
+}
+
+// openBase finds the checkpoint that path names and reads its model section.
+func openBase(path string, families Families) (dir string, model nn.Config, err error) {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return "", model, fmt.Errorf("base: %w: %s is a file; turn it into a checkpoint with gotrain import %s DIR and name DIR", ErrNoModel, path, path)
+	}
+	if dir, err = FindCheckpoint(path); err != nil {
+		return "", model, fmt.Errorf("base: %w; gotrain import turns a Hugging Face directory or a GGUF file into a checkpoint", err)
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return "", model, err
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil {
+		return "", model, fmt.Errorf("base: %w", err)
+	}
+	if model, err = families.ParseConfig(text); err != nil {
+		return "", model, fmt.Errorf("base: %s: %w", dir, err)
+	}
+	return dir, model, nil
+}
+
+// conflicts names the keys of a model section that differ from the base's.
+func conflicts(base, now nn.Config) error {
+	now = now.WithDefaults()
+	a, b := reflect.ValueOf(base), reflect.ValueOf(now)
+	var errs []error
+	for i := range a.NumField() {
+		key, _, _ := strings.Cut(a.Type().Field(i).Tag.Get("yaml"), ",")
+		if key == "dropout" || reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
+			continue
+		}
+		errs = append(errs, fmt.Errorf("model.%s is %v, but the base has %v: leave it out", key,
+			reflect.Indirect(b.Field(i)), reflect.Indirect(a.Field(i))))
+	}
+	return errors.Join(errs...)
+}
+
+func tokenizerConflict(now TokenizerConfig, dir string) error {
+	if now == (TokenizerConfig{Path: dir}) {
+		return nil
+	}
+	return errors.New("tokenizer: fine-tuning keeps the tokenizer of the base: leave the section out")
+}
+
+// decode reads a file and the --set assignments over cfg.
+func decode(file string, assignments []string, cfg *Config) error {
+	src, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	if err := configfile.Decode(file, src, cfg); err != nil {
+		return err
+	}
+	for _, a := range assignments {
+		if err := configfile.Set(cfg, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,39 @@
+package train
+
+import (
+	"context"
+	"fmt"
+
+	"gotrain/data"
+)
+
+// corpus is what a run trains on and is scored by. The loop knows nothing else
+// of the data.
+type corpus struct {
+	train, eval             data.Source // eval is nil without held-out data, and ends with io.EOF
+	trainTokens, evalTokens int64
+	close                   func() error
+}
+
+// openText packs text into shards and cuts them into batches.
+func openText(ctx context.Context, cfg Config, enc Encoder, listen Listener) (corpus, error) {
+	prepared, err := data.Prepare(ctx, cfg.Data, enc, listen.Preparing)
+	if err != nil {
+		return corpus{}, err
+	}
+	c := corpus{trainTokens: prepared.Train.Tokens(), close: prepared.Close}
+	detail := fmt.Sprintf("%d training tokens in %s", c.trainTokens, prepared.Dir)
+	if prepared.Reused {
+		detail += " (reused)"
+	}
+	notify(listen.Phase, Phase{"shards", detail})
+	if c.train, err = data.NewLoader(prepared.Train, data.LoaderConfig{Shape: cfg.BatchShape(cfg.Train.Batch * cfg.Train.Accumulate), Seed: cfg.Run.Seed}); err != nil {
+		return c, err
+	}
+	if prepared.Validation == nil {
+		return c, nil
+	}
+	c.evalTokens = prepared.Validation.Tokens()
+	c.eval, err = data.NewEval(prepared.Validation, cfg.BatchShape(cfg.Train.Batch), enc)
+	return c, err
+}

@@ -1,0 +1,341 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gotrain/autograd"
+	"gotrain/data"
+	"gotrain/nn"
+	"gotrain/nn/zoo"
+	"gotrain/train/checkpoint"
+	"gotrain/train/peft"
+	"gotrain/train/safetensors"
+	"gotrain/train/vfs"
+	"gotrain/train/vfs/vfstest"
+)
+
+var zooFamilies = Families{ParseConfig: zoo.ParseConfig, New: zoo.New}
+
+// finetuneConfig pretrains a tiny base and returns a configuration that begins
+// from it, with more lines of YAML.
+func finetuneConfig(t *testing.T, lines ...string) Config {
+	t.Helper()
+	pre := tinyConfig(t)
+	pre.Train.Sample = ""
+	mustTrain(t, pre, deps(t, 2))
+	text := strings.Join(append([]string{
+		"run: {dir: " + pre.Run.Dir + "-tuned}",
+		"data: {train: [" + pre.Data.Paths[0] + "], validation: 0.1, cache_dir: " + pre.Data.CacheDir + "}",
+		"train: {steps: 10, batch: 4, context: 12, save_every: 2, eval_every: 5, eval_batches: 3, sample: \"\"}",
+		"optimizer: {lr: 0.01, warmup: 2, ema: 0.9}",
+	}, lines...), "\n")
+	file := filepath.Join(t.TempDir(), "finetune.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := LoadFinetune(file, nil, pre.Run.Dir, zooFamilies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// tensors reads a file of a checkpoint by name.
+func tensors(t *testing.T, file string) map[string][]byte {
+	t.Helper()
+	f, err := safetensors.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	all := map[string][]byte{}
+	for _, tensor := range f.Tensors() {
+		all[tensor.Name] = bytes.Clone(tensor.Data)
+	}
+	return all
+}
+
+const loraSection = "lora: {rank: 2, alpha: 4, dropout: 0.1, targets: [c_attn, mlp.c_proj]}"
+
+func TestLoRARun(t *testing.T) {
+	cfg := finetuneConfig(t, loraSection)
+	base := tensors(t, filepath.Join(cfg.Base, ModelFile))
+	r := mustTrain(t, cfg, deps(t, 2))
+
+	dir := r.Checkpoint
+	for name := range tensors(t, filepath.Join(dir, OptimizerFile)) {
+		if !strings.Contains(name, ".lora_") {
+			t.Errorf("there is optimizer state %s", name)
+		}
+	}
+	adapter, err := peft.Open(vfs.OS{}, filepath.Join(dir, AdapterDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer adapter.Close()
+	if len(adapter.Layers()) != 4 || adapter.Rank != 2 || adapter.Alpha != 4 || adapter.Dropout != 0.1 || !adapter.FanInFanOut {
+		t.Errorf("adapter %+v of %v", adapter.Config, adapter.Layers())
+	}
+	merged := tensors(t, filepath.Join(dir, ModelFile))
+	if len(merged) != len(base) {
+		t.Errorf("the merged model has %d tensors, the base %d", len(merged), len(base))
+	}
+	for name, was := range base {
+		_, adapted := adapter.Tensors[strings.TrimSuffix(name, ".weight")+nn.LoRAA]
+		if bytes.Equal(merged[name], was) == adapted {
+			t.Errorf("%s: adapted %t, unchanged %t", name, adapted, !adapted)
+		}
+	}
+	// The merged model scores as the adapted one does, but for rounding.
+	if got := evaluateCheckpoint(t, dir, cfg); math.Abs(got-r.Validation.NLL) > 1e-5 {
+		t.Errorf("the merged model scores %g, the adapted one %g", got, r.Validation.NLL)
+	}
+	if f := r.Forecast; f.Trainable != 2*2*(16+48+64+16) || f.Params <= f.Trainable {
+		t.Errorf("forecast of %d parameters, %d trained", f.Params, f.Trainable)
+	}
+}
+
+// evaluateCheckpoint scores the held-out text of cfg with the model in dir.
+func evaluateCheckpoint(t *testing.T, dir string, cfg Config) float64 {
+	t.Helper()
+	loaded, err := Load(dir, backend(t, 2), vfs.OS{}, zooFamilies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc, err := NewEncoder(loaded.Tokenizer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := openText(context.Background(), cfg, enc, Listener{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	e, err := NewEvaluator(loaded.Config, loaded.Model, loaded.Store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := e.Evaluate(c.eval, cfg.Train.EvalBatches)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.NLL
+}
+
+// TestKilledLoRARunsGoOnBitForBit kills at random file operations and resumes.
+func TestKilledLoRARunsGoOnBitForBit(t *testing.T) {
+	cfg := finetuneConfig(t, loraSection)
+	content := func() []byte {
+		adapter, err := os.ReadFile(filepath.Join(checkpoint.LatestLink(cfg.Run.Dir), AdapterDir, peft.WeightsFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return append(bits(t, cfg.Run.Dir), adapter...)
+	}
+	fault := vfstest.NewFault(noSync{})
+	d := deps(t, 1)
+	d.FS = fault
+	fault.CrashAt(1 << 30)
+	mustTrain(t, cfg, d)
+	operations, want := len(fault.Trace()), content()
+	rng := rand.New(rand.NewPCG(3, 3))
+	for run := range 8 {
+		cfg.Run.Dir = filepath.Join(t.TempDir(), "run")
+		for attempt := range 3 {
+			fault.CrashAt(rng.IntN(operations * (attempt + 1)))
+			if _, err := Train(context.Background(), cfg, d); err == nil && !crashed(fault) {
+				break
+			}
+		}
+		fault.CrashAt(1 << 30)
+		mustTrain(t, cfg, d)
+		if !bytes.Equal(content(), want) {
+			t.Fatalf("run %d: other bits after kills", run)
+		}
+	}
+}
+
+func TestChangedBaseIsRefused(t *testing.T) {
+	cfg := finetuneConfig(t, loraSection)
+	mustTrain(t, cfg, deps(t, 1))
+	cfg.Train.Steps++
+	weights := filepath.Join(cfg.Base, ModelFile)
+	raw, err := os.ReadFile(weights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw[len(raw)-1] ^= 1
+	if err := os.WriteFile(weights, raw, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Train(context.Background(), cfg, deps(t, 1)); err == nil || !strings.Contains(err.Error(), "are others than those that the adapter was trained on") {
+		t.Errorf("another base: %v", err)
+	}
+	if err := os.Remove(weights); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Train(context.Background(), cfg, deps(t, 1)); err == nil || !strings.Contains(err.Error(), "the base of the adapter is gone") {
+		t.Errorf("no base: %v", err)
+	}
+	cfg.LoRA.Rank = 3
+	if _, err := Train(context.Background(), cfg, deps(t, 1)); err == nil || !strings.Contains(err.Error(), "another lora section") {
+		t.Errorf("another rank: %v", err)
+	}
+}
+
+func TestFrozenParametersStay(t *testing.T) {
+	cfg := finetuneConfig(t)
+	cfg.Train.Freeze = []string{"transformer.w?e.*", "transformer.h.0.*", "*.ln_?.*"}
+	base := tensors(t, filepath.Join(cfg.Base, ModelFile))
+	r := mustTrain(t, cfg, deps(t, 2))
+	for name, now := range tensors(t, filepath.Join(r.Checkpoint, ModelFile)) {
+		frozen := strings.Contains(name, ".wte.") || strings.Contains(name, ".wpe.") || strings.Contains(name, ".h.0.") || strings.Contains(name, ".ln_")
+		if bytes.Equal(now, base[name]) != frozen {
+			t.Errorf("%s: frozen %t, unchanged %t", name, frozen, !frozen)
+		}
+	}
+	for name := range tensors(t, filepath.Join(r.Checkpoint, OptimizerFile)) {
+		if strings.Contains(name, ".h.0.") {
+			t.Errorf("there is optimizer state %s", name)
+		}
+	}
+}
+
+func TestConflictsWithTheBase(t *testing.T) {
+	cfg := finetuneConfig(t)
+	file := filepath.Join(t.TempDir(), "f.yaml")
+	for _, tc := range []struct{ text, want string }{
+		{"model: {layers: 3}", "model.layers is 3, but the base has 2: leave it out"},
+		{"model: {tied: false}", "model.tied is false, but the base has true"},
+		{"tokenizer: {kind: bytes}", "fine-tuning keeps the tokenizer of the base"},
+		{"lora: {rank: -1}", "lora.rank is -1"},
+		{"train: {context: 17}", "train.context is 17; use 1 to model.context = 16"},
+		{"train: {patience: 1, eval_every: 0}", "train.patience needs train.eval_every"},
+	} {
+		text := tc.text + "\ndata: {train: [x]}\n"
+		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoadFinetune(file, nil, cfg.Base, zooFamilies); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v, want %q", tc.text, err, tc.want)
+		}
+	}
+	if err := os.WriteFile(file, []byte("data: {train: [x]}\nmodel: {dropout: 0.2}\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := LoadFinetune(file, nil, cfg.Base, zooFamilies); err != nil || got.Model.Dropout != 0.2 || got.Model.Width != 16 {
+		t.Errorf("another dropout: %+v, %v", got.Model, err)
+	}
+	for _, tc := range []struct{ base, want string }{
+		{"", "name the model to begin from with --base"},
+		{file, "is a file; turn it into a checkpoint with gotrain import"},
+		{t.TempDir(), "gotrain import turns a Hugging Face directory"},
+	} {
+		if _, err := LoadFinetune(file, nil, tc.base, zooFamilies); !errors.Is(err, ErrNoModel) || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("base %q: %v, want %q", tc.base, err, tc.want)
+		}
+	}
+}
+
+// TestEarlyStopping trains at a rate that changes nothing to speak of: after the
+// first evaluation none is an improvement.
+func TestEarlyStopping(t *testing.T) {
+	cfg := finetuneConfig(t)
+	cfg.Train.Steps, cfg.Train.EvalEvery, cfg.Train.SaveEvery, cfg.Train.Keep = 40, 3, 2, 1
+	cfg.Train.Patience, cfg.Train.MinDelta, cfg.Optimizer.LR = 4, 0.01, 1e-9
+	whole := cfg
+	whole.Run.Dir += "-whole"
+	d := deps(t, 1)
+	r := mustTrain(t, whole, d)
+	check := func(cfg Config, r Result) {
+		t.Helper()
+		if !r.Early || r.State.Step != 15 || r.State.Best.Step != 3 || r.State.Best.Worse != 4 {
+			t.Errorf("early %t at step %d, best %+v; want the end at step 15, step 3 the best", r.Early, r.State.Step, r.State.Best)
+		}
+		if target, err := os.Readlink(r.Best); err != nil || target != "step-00000003" {
+			t.Errorf("the best checkpoint is %s, %v", target, err)
+		}
+		if _, err := Load(r.Best, d.Backend, vfs.OS{}, zooFamilies); err != nil {
+			t.Error(err)
+		}
+	}
+	check(whole, r)
+	if r = mustTrain(t, whole, d); r.Steps != 0 {
+		t.Errorf("%d more steps after the end", r.Steps)
+	}
+	check(whole, r)
+	for { // stopped after every step, it judges as the whole run
+		ctx, cancel := context.WithCancel(context.Background())
+		d.Listener.Step = func(StepEvent) { cancel() }
+		result, err := Train(ctx, cfg, d)
+		cancel()
+		if r = result; err == nil {
+			break
+		}
+		if !errors.Is(err, ErrStopped) {
+			t.Fatal(err)
+		}
+	}
+	check(cfg, r)
+	if !bytes.Equal(bits(t, cfg.Run.Dir), bits(t, whole.Run.Dir)) {
+		t.Error("a run in parts ends with other bits")
+	}
+}
+
+// weighted is an objective with an input of its own: the weight of each micro-batch.
+func weighted() Objective {
+	return Objective{
+		Name: "weighted", Inputs: []string{"weights"},
+		Training: func(m nn.Model, s nn.Shape, cfg autograd.LossConfig) (g *autograd.Graph, loss, nll *autograd.Node) {
+			g, loss, nll = nn.Training(m, s, cfg)
+			return g, autograd.Reshape(autograd.Mul(autograd.Reshape(loss, 1), g.Floats("weights", 1))), nll
+		},
+	}
+}
+
+func TestObjectiveWithAnInput(t *testing.T) {
+	cfg := tinyConfig(t)
+	cfg.Model.Vocab, cfg.Model.Dropout, cfg.Train.Accumulate = 300, 0, 2
+	norm := func(objective Objective, weights ...float32) float64 {
+		cfg.Objective = objective
+		model, err := zoo.New(cfg.Model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := NewEngine(cfg, model, backend(t, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Initialize(); err != nil {
+			t.Fatal(err)
+		}
+		n := cfg.Train.Batch * cfg.Train.Accumulate * cfg.Model.Context
+		batch := &data.Batch{Inputs: make([]int32, n), Targets: make([]int32, n), Counted: n}
+		for i := range batch.Inputs {
+			batch.Inputs[i], batch.Targets[i] = int32(i%7), int32(i%5)
+		}
+		if len(weights) > 0 {
+			batch.Extra = map[string][]float32{"weights": weights}
+		}
+		r, err := e.Step(batch, 0, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.GradNorm
+	}
+	plain, twice, first := norm(Objective{}), norm(weighted(), 2, 2), norm(weighted(), 1, 0)
+	if math.Abs(twice/plain-2) > 1e-5 {
+		t.Errorf("gradient norm %g, with weight 2 %g", plain, twice)
+	}
+	if first >= plain*0.95 || first == 0 {
+		t.Errorf("gradient norm %g, of the first micro-batch alone %g", plain, first)
+	}
+}
