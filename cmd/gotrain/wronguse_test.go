@@ -20,6 +20,7 @@ func TestWrongUse(t *testing.T) {
 	unknown := write(t, in("unknown.yaml"), "model: {layerz: 3}\n")
 	broken := write(t, in("broken.yaml"), "model: {layers: [\n")
 	shard := write(t, in("bad.gtsh"), "GTSH and no more")
+	longShard := write(t, in("long-bad.gtsh"), strings.Repeat("GTSH and no more", 2))
 	good := write(t, in("good.jsonl"), `{"prompt":"a","completion":"b"}`+"\n")
 	malformed := write(t, in("malformed.jsonl"), `{"prompt":"a","completion":"b"}`+"\n"+`{"prompt":`+"\n")
 	number := write(t, in("number.jsonl"), `{"prompt":"a","completion":3}`+"\n")
@@ -78,6 +79,20 @@ func TestWrongUse(t *testing.T) {
 		{1, `absent.jsonl:3: there is no "completion"`, []string{"score", "--json", "--model", dir, "--data", absent}},
 		{1, "no lines", []string{"score", "--json", "--model", dir, "--data", empty}},
 		{2, "holds no model", []string{"score", "--json", "--model", dir, "--data", good}},
+
+		{2, "wants two arguments, SRC and DST", []string{"import", "--json", dir}},
+		{2, "no such file", []string{"import", "--json", in("nope"), in("out")}},
+		{2, "exists already", []string{"import", "--json", truncated, dir}},
+		{1, "config.json", []string{"import", "--json", truncated, in("out")}},
+		{1, "holds no config.json", []string{"import", "--json", dir, in("out")}},
+		{1, `bad.gtsh: does not begin with "GGUF"`, []string{"import", "--json", longShard, in("out")}},
+		{1, "bad.gtsh: 16 bytes are too few for a GGUF file", []string{"import", "--json", shard, in("out")}},
+		{2, "wants two arguments, SRC and DST", []string{"export", "--json"}},
+		{2, "no such file", []string{"export", "--json", in("nope"), in("out")}},
+		{2, "holds no model", []string{"export", "--json", dir, in("out")}},
+		{2, `--format is "onnx"; use hf or gguf`, []string{"export", "--json", truncated, in("out"), "--format", "onnx"}},
+		{2, `--type is "q4_0"; use f32`, []string{"export", "--json", truncated, in("out.gguf"), "--type", "q4_0"}},
+		{2, "--type q8_0 goes with --format gguf", []string{"export", "--json", truncated, in("out"), "--type", "q8_0"}},
 
 		{2, "wants a subcommand: decode, encode, info, train", []string{"tokenizer"}},
 		{2, "either --config or --data", []string{"tokenizer", "train", "--out", in("out")}},
