@@ -51,7 +51,7 @@ func (l *Loader) Fill(dst *Batch, position uint64) error {
 		if number := sample / l.windows; number != e.number {
 			e = l.epoch(number)
 		}
-		window := e.order.at(sample % l.windows)
+		window := e.order.At(sample % l.windows)
 		dst.Counted += l.fillRow(dst, row, l.set, e.offset+int64(window)*int64(l.Context))
 	}
 	return nil
@@ -61,12 +61,12 @@ func (l *Loader) Fill(dst *Batch, position uint64) error {
 type epoch struct {
 	number uint64
 	offset int64 // of the grid of windows
-	order  permutation
+	order  Permutation
 }
 
 func (l *Loader) epoch(number uint64) epoch {
 	// 2·number keys the order and 2·number+1 the offset.
 	slack := uint64(l.set.Tokens()) - 1 - l.windows*uint64(l.Context)
 	offset := mix(mix(l.Seed)+2*number+1) % (slack + 1)
-	return epoch{number: number, offset: int64(offset), order: newPermutation(l.windows, l.Seed, 2*number)}
+	return epoch{number: number, offset: int64(offset), order: NewPermutation(l.windows, l.Seed, 2*number)}
 }

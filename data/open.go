@@ -66,3 +66,6 @@ func (s *stream) Close() error {
 	}
 	return s.file.Close()
 }
+
+// Open opens a file and decompresses gzip and zstd, recognized by content. Errors of reading name the file.
+func Open(name string) (io.ReadCloser, error) { return openStream(name) }

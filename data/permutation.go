@@ -2,11 +2,11 @@ package data
 
 import "math/bits"
 
-// permutation is a keyed bijection of [0, n) without memory: an unbalanced Feistel network over the smallest power of
+// Permutation is a keyed bijection of [0, n) without memory: an unbalanced Feistel network over the smallest power of
 // two that is at least n, walked until the value falls below n (Black and Rogaway, "Ciphers with arbitrary finite
 // domains", 2002). The walk takes less than two steps on average for n > 128. Below, the domain stays at 256, for halves of
 // one or two bits reach too few of the permutations to be even.
-type permutation struct {
+type Permutation struct {
 	n           uint64
 	left, right int // bits of the halves
 	keys        [feistelRounds]uint64
@@ -14,18 +14,18 @@ type permutation struct {
 
 const feistelRounds = 8
 
-// newPermutation keys the bijection of [0, n), n ≥ 1, with seed and stream.
-func newPermutation(n, seed, stream uint64) permutation {
+// NewPermutation keys the bijection of [0, n), n ≥ 1, with seed and stream.
+func NewPermutation(n, seed, stream uint64) Permutation {
 	width := max(bits.Len64(n-1), 8)
-	p := permutation{n: n, left: width / 2, right: width - width/2}
+	p := Permutation{n: n, left: width / 2, right: width - width/2}
 	for i := range p.keys {
 		p.keys[i] = mix(mix(mix(seed)+stream) + uint64(i))
 	}
 	return p
 }
 
-// at returns the image of i < n.
-func (p *permutation) at(i uint64) uint64 {
+// At returns the image of i < n.
+func (p *Permutation) At(i uint64) uint64 {
 	for {
 		if i = p.cipher(i); i < p.n {
 			return i
@@ -34,7 +34,7 @@ func (p *permutation) at(i uint64) uint64 {
 }
 
 // cipher permutes [0, 2^(left+right)); the halves swap widths at each round, so the even number of rounds restores them.
-func (p *permutation) cipher(x uint64) uint64 {
+func (p *Permutation) cipher(x uint64) uint64 {
 	left, right := p.left, p.right
 	a, b := x>>right, x&(1<<right-1)
 	for _, key := range p.keys {

@@ -10,10 +10,10 @@ import (
 func TestPermutationIsBijective(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		n := rapid.Uint64Range(1, 5000).Draw(rt, "n")
-		p := newPermutation(n, rapid.Uint64().Draw(rt, "seed"), rapid.Uint64().Draw(rt, "stream"))
+		p := NewPermutation(n, rapid.Uint64().Draw(rt, "seed"), rapid.Uint64().Draw(rt, "stream"))
 		seen := make([]bool, n)
 		for i := range n {
-			image := p.at(i)
+			image := p.At(i)
 			if image >= n || seen[image] {
 				rt.Fatalf("%d ↦ %d, outside [0, %d) or taken", i, image, n)
 			}
@@ -27,8 +27,8 @@ func TestPermutationStaysInRange(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		n := rapid.Uint64Min(1).Draw(rt, "n")
 		i, j := rapid.Uint64Max(n-1).Draw(rt, "i"), rapid.Uint64Max(n-1).Draw(rt, "j")
-		p := newPermutation(n, 1, 2)
-		if a, b := p.at(i), p.at(j); a >= n || b >= n || (a == b) != (i == j) {
+		p := NewPermutation(n, 1, 2)
+		if a, b := p.At(i), p.At(j); a >= n || b >= n || (a == b) != (i == j) {
 			rt.Fatalf("n %d: %d ↦ %d, %d ↦ %d", n, i, a, j, b)
 		}
 	})
@@ -40,9 +40,9 @@ func TestPermutationIsUniform(t *testing.T) {
 		const draws = 5_000
 		counts := make([]int, n*n)
 		for stream := range uint64(draws) {
-			p := newPermutation(n, 42, stream)
+			p := NewPermutation(n, 42, stream)
 			for i := range n {
-				counts[i*n+p.at(i)]++
+				counts[i*n+p.At(i)]++
 			}
 		}
 		expected := float64(draws) / float64(n)

@@ -1,0 +1,199 @@
+package instruct
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"gotrain/data"
+	"gotrain/data/chat"
+)
+
+// Read streams the conversations of files in order: JSON Lines, a JSON array of objects, both possibly compressed with gzip
+// or zstd, or Parquet, told apart by content. Records are told apart by their keys:
+//
+//	messages                    [{"role": "user", "content": "…"}, …]                      OpenAI
+//	conversations               [{"from": "human", "value": "…"}, …]                       ShareGPT
+//	instruction, input, output  texts; system is optional, input goes behind instruction   Alpaca
+//	instruction, instances      [{"input": "…", "output": "…"}, …]                         self-instruct's seeds
+//	prompt, completion or response; question, answer                                       texts
+//
+// It ends with the first error, which names file and line.
+func Read(paths []string) iter.Seq2[chat.Conversation, error] {
+	return func(yield func(chat.Conversation, error) bool) {
+		for _, path := range paths {
+			more := true
+			err := readFile(path, func(c chat.Conversation) bool {
+				more = yield(c, nil)
+				return more
+			})
+			if err != nil {
+				yield(chat.Conversation{}, err)
+				return
+			}
+			if !more {
+				return
+			}
+		}
+	}
+}
+
+// maxRecord bounds the bytes of one record and so the memory that a broken file can take.
+const maxRecord = 64 << 20
+
+func readFile(path string, yield func(chat.Conversation) bool) error {
+	stream, err := data.Open(path)
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	reader := bufio.NewReaderSize(stream, 1<<16)
+	head, err := reader.Peek(4)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if string(head) == "PAR1" {
+		return readParquet(path, yield)
+	}
+	if mark, err := reader.Peek(3); err == nil && string(mark) == "\ufeff" {
+		reader.Discard(len(mark))
+	}
+	lines := &lineCounter{reader: reader}
+	if first, err := lines.skipSpace(); err == nil && first == '[' {
+		return readArray(path, lines, yield)
+	}
+	return readLines(path, lines, yield)
+}
+
+// lineCounter knows the line of a place in what it has read.
+type lineCounter struct {
+	reader *bufio.Reader
+	offset int64
+	breaks []int64 // offsets of line breaks
+}
+
+func (l *lineCounter) Read(p []byte) (int, error) {
+	n, err := l.reader.Read(p)
+	for i, c := range p[:n] {
+		if c == '\n' {
+			l.breaks = append(l.breaks, l.offset+int64(i))
+		}
+	}
+	l.offset += int64(n)
+	return n, err
+}
+
+// line returns the line, from 1, that holds offset, and forgets those before it.
+func (l *lineCounter) line(offset int64, known *int) int {
+	for len(l.breaks) > 0 && l.breaks[0] < offset {
+		l.breaks = l.breaks[1:]
+		*known++
+	}
+	return *known + 1
+}
+
+// skipSpace returns the first byte that is not white space, without consuming it.
+func (l *lineCounter) skipSpace() (byte, error) {
+	for {
+		c, err := l.reader.ReadByte()
+		if err != nil {
+			return 0, err
+		}
+		switch c {
+		case '\n':
+			l.breaks = append(l.breaks, l.offset)
+		case ' ', '\t', '\r':
+		default:
+			return c, l.reader.UnreadByte()
+		}
+		l.offset++
+	}
+}
+
+// emit yields the conversations of one record.
+func emit(source string, object []byte, yield func(chat.Conversation) bool) (more bool, err error) {
+	conversations, err := parseRecord(object)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", source, err)
+	}
+	for _, c := range conversations {
+		c.Source = source
+		if !yield(c) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func readLines(path string, lines *lineCounter, yield func(chat.Conversation) bool) error {
+	number := len(lines.breaks)
+	var buffer []byte
+	for {
+		number++
+		line, err := appendLine(lines.reader, buffer[:0])
+		source := fmt.Sprintf("%s:%d", path, number)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("%s: %w", source, err)
+		}
+		buffer = line
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			if more, err := emit(source, line, yield); !more || err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return nil
+		}
+	}
+}
+
+// appendLine appends the next line to dst.
+func appendLine(r *bufio.Reader, dst []byte) ([]byte, error) {
+	for {
+		part, err := r.ReadSlice('\n')
+		if dst = append(dst, part...); len(dst) > maxRecord {
+			return nil, fmt.Errorf("a line longer than %d MiB (is the file JSON Lines, one object a line?)", maxRecord>>20)
+		}
+		if err != bufio.ErrBufferFull {
+			return dst, err
+		}
+	}
+}
+
+func readArray(path string, lines *lineCounter, yield func(chat.Conversation) bool) error {
+	base := lines.offset
+	known := 0
+	limited := &io.LimitedReader{R: lines, N: maxRecord}
+	decoder := json.NewDecoder(limited)
+	fault := func(err error) error {
+		if limited.N <= 0 {
+			err = fmt.Errorf("a record longer than %d MiB", maxRecord>>20)
+		} else if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+			err = errors.New("the file ends in the middle of the array (is it whole?)")
+		}
+		return fmt.Errorf("%s:%d: not a JSON array of objects: %w", path, lines.line(base+decoder.InputOffset(), &known), err)
+	}
+	if _, err := decoder.Token(); err != nil {
+		return fault(err)
+	}
+	for decoder.More() {
+		limited.N = maxRecord
+		var object json.RawMessage
+		if err := decoder.Decode(&object); err != nil {
+			return fault(err)
+		}
+		begin := base + decoder.InputOffset() - int64(len(object))
+		more, err := emit(fmt.Sprintf("%s:%d", path, lines.line(begin, &known)), object, yield)
+		if !more || err != nil {
+			return err
+		}
+	}
+	if _, err := decoder.Token(); err != nil {
+		return fault(err)
+	}
+	return nil
+}

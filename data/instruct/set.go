@@ -1,0 +1,208 @@
+package instruct
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"gotrain/data/chat"
+)
+
+// Set is the examples of a data set as tokens.
+type Set struct {
+	tokens  []int32
+	counted []bool
+	begins  []int // of each example, and the end of the last
+	sources []string
+	stats   Stats
+}
+
+// Stats says what became of the conversations.
+type Stats struct {
+	Examples  int   `json:"examples"`  // in the set
+	Tokens    int64 `json:"tokens"`    // of them
+	Counted   int64 `json:"counted"`   // tokens that the loss counts
+	Truncated int   `json:"truncated"` // examples that were cut
+	Dropped   int   `json:"dropped"`   // conversations that were left out: too long, or without a counted token when cut
+	Ends      int   `json:"ends"`      // counted tokens that end a turn and are one special token
+}
+
+// ErrNoEnd says that a model trained on the set would never learn to stop.
+var ErrNoEnd = errors.New("no end-of-turn token is ever trained")
+
+// Build encodes conversations for rows of context positions. It works on all processors; the set does not depend on their
+// number. It fails with ErrNoEnd when no answer in the set ends with a special token.
+func Build(ctx context.Context, cfg Config, enc *Encoder, rowLength int, conversations iter.Seq2[chat.Conversation, error]) (*Set, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if rowLength < 1 {
+		return nil, fmt.Errorf("instruct: a row of %d tokens (use 1 or more)", rowLength)
+	}
+	b := &builder{cfg: cfg, enc: enc, longest: rowLength + 1, set: &Set{begins: []int{0}}}
+	chunk := make([]chat.Conversation, 0, chunkSize)
+	read := 0
+	for c, err := range conversations {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return nil, err
+		}
+		if chunk = append(chunk, c); len(chunk) == cap(chunk) {
+			if err := b.add(chunk); err != nil {
+				return nil, err
+			}
+			chunk = chunk[:0]
+		}
+		if read++; read == cfg.MaxExamples {
+			break
+		}
+	}
+	if err := b.add(chunk); err != nil {
+		return nil, err
+	}
+	return b.set, b.check()
+}
+
+// chunkSize is the conversations that are encoded at a time.
+const chunkSize = 512
+
+type builder struct {
+	cfg      Config
+	enc      *Encoder
+	longest  int // tokens of an example
+	set      *Set
+	lastText string // the end of the first answer, for an error
+}
+
+// add encodes a chunk in parallel and appends it in order.
+func (b *builder) add(chunk []chat.Conversation) error {
+	examples := make([]Example, len(chunk))
+	faults := make([]error, len(chunk))
+	var wait sync.WaitGroup
+	workers := min(runtime.GOMAXPROCS(0), len(chunk))
+	for w := range workers {
+		wait.Go(func() {
+			for i := w; i < len(chunk); i += workers {
+				examples[i], faults[i] = b.enc.Example(chunk[i], b.cfg.Loss)
+			}
+		})
+	}
+	wait.Wait()
+	for i, x := range examples {
+		if faults[i] != nil {
+			return faults[i]
+		}
+		b.append(x)
+	}
+	return nil
+}
+
+// append adds an example, cut or left out as the configuration says.
+func (b *builder) append(x Example) {
+	s := &b.set.stats
+	if len(x.Tokens) > b.longest {
+		switch b.cfg.Truncate {
+		case TruncateLeft:
+			from := len(x.Tokens) - b.longest
+			x.Tokens, x.Counted = x.Tokens[from:], x.Counted[from:]
+			x.Counted[0] = false
+		case TruncateRight:
+			x.Tokens, x.Counted = x.Tokens[:b.longest], x.Counted[:b.longest]
+		default:
+			s.Dropped++
+			return
+		}
+		if !slices.Contains(x.Counted, true) {
+			s.Dropped++
+			return
+		}
+		s.Truncated++
+	}
+	counted := 0
+	for i, c := range x.Counted {
+		if !c {
+			continue
+		}
+		counted++
+		if slices.Contains(x.Ends, x.Tokens[i]) && b.isSpecial(x.Tokens[i]) {
+			s.Ends++
+		}
+	}
+	if counted == 0 {
+		s.Dropped++
+		return
+	}
+	if b.lastText == "" && len(x.Ends) > 0 {
+		b.lastText = string(b.enc.tokens.TokenBytes(x.Ends[0]))
+	}
+	b.set.tokens = append(b.set.tokens, x.Tokens...)
+	b.set.counted = append(b.set.counted, x.Counted...)
+	b.set.begins = append(b.set.begins, len(b.set.tokens))
+	b.set.sources = append(b.set.sources, x.Source)
+	s.Examples++
+	s.Tokens += int64(len(x.Tokens))
+	s.Counted += int64(counted)
+}
+
+func (b *builder) isSpecial(id int32) bool {
+	_, ok := b.enc.tokens.Special(string(b.enc.tokens.TokenBytes(id)))
+	return ok
+}
+
+func (b *builder) check() error {
+	s := b.set.stats
+	if s.Examples == 0 {
+		if s.Dropped > 0 {
+			return fmt.Errorf("instruct: all %d examples are longer than a row of %d tokens (raise train.context, or set data.instruct.truncate to left or right)", s.Dropped, b.longest-1)
+		}
+		return errors.New("instruct: there are no examples (are the files empty, or data.validation too large?)")
+	}
+	if s.Ends > 0 {
+		return nil
+	}
+	name := b.enc.template.Name()
+	if b.cfg.Truncate == TruncateRight && s.Truncated == s.Examples {
+		return fmt.Errorf("instruct: %w: every example is cut before the end of its answer (raise train.context, or set data.instruct.truncate to left)", ErrNoEnd)
+	}
+	return fmt.Errorf("instruct: %w: with the chat template %q answers end in %q, which is no special token of this tokenizer, so the model would not learn to stop (use a template whose end of turn the tokenizer has: plain and alpaca end with eos_token; or add the token to the tokenizer; its special tokens are %s)",
+		ErrNoEnd, name, b.lastText, quoted(b.enc.special))
+}
+
+// quoted lists the first few of names.
+func quoted(names []string) string {
+	const most = 8
+	var b strings.Builder
+	for i, name := range names {
+		if i == most {
+			b.WriteString(", …")
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%q", name)
+	}
+	return b.String()
+}
+
+// Stats returns the counts of the set.
+func (s *Set) Stats() Stats { return s.stats }
+
+// Examples returns the number of examples.
+func (s *Set) Examples() int { return len(s.sources) }
+
+// Example returns example i, whose slices the caller does not modify.
+func (s *Set) Example(i int) Example {
+	lo, hi := s.begins[i], s.begins[i+1]
+	return Example{Tokens: s.tokens[lo:hi], Counted: s.counted[lo:hi], Source: s.sources[i]}
+}
+
+// positions is what example i takes of a row.
+func (s *Set) positions(i int) int { return s.begins[i+1] - s.begins[i] - 1 }
