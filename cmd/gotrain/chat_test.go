@@ -1,0 +1,79 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestChat talks to a model that knows nothing: what counts is the frame.
+func TestChat(t *testing.T) {
+	dir := t.TempDir()
+	must(t, "pretrain", "--config", writeConfig(t, dir), "--set", "train.steps=2", "--set", "model.context=96", "--set", "train.save_every=2", "--set", "train.eval_every=2")
+	runDir := filepath.Join(dir, "run")
+	args := []string{"chat", "--model", runDir, "--template", "plain", "--max-tokens", "5", "--greedy"}
+	r := gotrain(t, "hello\n/what\n/system Be brief.\nhello\n/reset\nagain\n/quit\nnever\n", append(args, "--json")...)
+	if r.code != 0 {
+		t.Fatalf("exit code %d: %s", r.code, r.errOut)
+	}
+	var turns []turn
+	for d := json.NewDecoder(strings.NewReader(r.out)); d.More(); {
+		var x turn
+		if err := d.Decode(&x); err != nil {
+			t.Fatal(err)
+		}
+		turns = append(turns, x)
+	}
+	if len(turns) != 3 || turns[0].User != "hello" || turns[2].User != "again" || turns[0].Tokens == 0 || turns[0].Tokens > 5 {
+		t.Errorf("got %+v", turns)
+	}
+	for _, want := range []string{"/what is no command", "a new conversation"} {
+		if !strings.Contains(r.errOut, want) {
+			t.Errorf("standard error %q lacks %q", r.errOut, want)
+		}
+	}
+	// A conversation that outgrows the context loses its oldest turns, a message that does not fit is refused.
+	r = gotrain(t, strings.Repeat("How are you?\n", 6), args...)
+	if r.code != 0 || !strings.Contains(r.errOut, "forgotten") {
+		t.Errorf("exit code %d, standard error %q", r.code, r.errOut)
+	}
+	r = gotrain(t, strings.Repeat("long ", 40)+"\n", args...)
+	if r.code != 1 || !strings.Contains(r.errOut, "say less") {
+		t.Errorf("exit code %d, standard error %q", r.code, r.errOut)
+	}
+	if r := gotrain(t, "", "chat", "--model", runDir); r.code != 2 || !strings.Contains(r.errOut, "name one with --template") {
+		t.Errorf("without a template: exit code %d, standard error %q", r.code, r.errOut)
+	}
+}
+
+// TestTask asks questions of both kinds.
+func TestTask(t *testing.T) {
+	dir := t.TempDir()
+	must(t, "pretrain", "--config", writeConfig(t, dir), "--set", "train.steps=2", "--set", "model.context=128", "--set", "train.save_every=2", "--set", "train.eval_every=2")
+	write(t, filepath.Join(dir, "q.jsonl"), `{"question":"2+2?","choices":["3","4"],"answer":1,"subject":"sums"}`+"\n")
+	choice := write(t, filepath.Join(dir, "choice.yaml"), "format: mmlu\ndata: q.jsonl\n")
+	var r taskReport
+	mustJSON(t, &r, "eval", "--model", filepath.Join(dir, "run"), "--task", choice)
+	if len(r.Results) != 1 || len(r.Results[0].LogLikely) != 2 || r.Scores[0].Questions != 1 || r.Results[0].Expected != "4" {
+		t.Errorf("got %+v", r)
+	}
+	// The likelihoods are those of gotrain score.
+	prompt := must(t, "eval", "--task", choice, "--prompts")
+	_, prompt, _ = strings.Cut(strings.TrimSuffix(prompt, "\n"), "\n")
+	line, err := json.Marshal(map[string]string{"prompt": prompt, "completion": " A"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s scoreResult
+	mustJSON(t, &s, "score", "--model", filepath.Join(dir, "run"), "--data", write(t, filepath.Join(dir, "s.jsonl"), string(line)))
+	if d := s.Results[0].LogLikelihood - r.Results[0].LogLikely[0]; d > 1e-3 || d < -1e-3 {
+		t.Errorf("the task has log-likelihood %g, score %g", r.Results[0].LogLikely[0], s.Results[0].LogLikelihood)
+	}
+	write(t, filepath.Join(dir, "g.jsonl"), `{"question":"How many?","answer":"#### 4"}`+"\n")
+	generated := write(t, filepath.Join(dir, "generate.yaml"), "format: gsm8k\ndata: g.jsonl\nmax_tokens: 6\n")
+	mustJSON(t, &r, "eval", "--model", filepath.Join(dir, "run"), "--task", generated)
+	if len(r.Results) != 1 || r.Results[0].Expected != "4" || r.Results[0].Text == "" {
+		t.Errorf("got %+v", r)
+	}
+}
