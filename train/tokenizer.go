@@ -2,7 +2,9 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -11,6 +13,7 @@ import (
 	"gotrain/data"
 	"gotrain/data/bpe"
 	"gotrain/data/hf"
+	"gotrain/data/spm"
 	"gotrain/train/checkpoint"
 )
 
@@ -115,20 +118,63 @@ func trainingText(c *data.Corpus) iter.Seq2[[]byte, error] {
 	}
 }
 
-// LoadTokenizer reads a tokenizer.json of any kind, a directory that holds one,
-// or a .tiktoken rank file whose name tells its encoding.
+// LoadTokenizer reads a tokenizer.json of any kind, a tokenizer.model of
+// SentencePiece, a directory that holds either, or a .tiktoken rank file whose
+// name tells its encoding.
 func LoadTokenizer(path string) (data.Tokenizer, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, "tokenizer.json")
+		dir := path
+		path = filepath.Join(dir, "tokenizer.json")
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			if model := filepath.Join(dir, "tokenizer.model"); isFile(model) {
+				path = model
+			}
+		}
 	}
-	if name, ok := strings.CutSuffix(filepath.Base(path), ".tiktoken"); ok {
-		encoding, err := bpe.EncodingByName(name)
+	switch base := filepath.Base(path); {
+	case strings.HasSuffix(base, ".tiktoken"):
+		encoding, err := bpe.EncodingByName(strings.TrimSuffix(base, ".tiktoken"))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		return bpe.LoadTiktoken(path, encoding)
+	case strings.Contains(base, ".model"): // Mistral's are called tokenizer.model.v3 and the like
+		return spm.Load(path)
 	}
-	return bpe.Load(path)
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return ReadTokenizer(f, path)
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
+}
+
+// ReadTokenizer reads a tokenizer.json of any kind; name stands for the source
+// in errors.
+func ReadTokenizer(r io.Reader, name string) (data.Tokenizer, error) {
+	doc, err := hf.ReadDocument(r)
+	if err != nil {
+		return nil, hf.InFile(err, name)
+	}
+	kind, err := doc.ModelType()
+	if err != nil {
+		return nil, hf.InFile(err, name)
+	}
+	var t data.Tokenizer
+	if kind == "BPE" && doc.ByteLevel() {
+		t, err = bpe.FromDocument(doc)
+	} else {
+		t, err = spm.FromDocument(doc)
+	}
+	if err != nil {
+		return nil, hf.InFile(err, name)
+	}
+	return t, nil
 }
 
 // tokenizerFiles are the tokenizer as Hugging Face reads it.

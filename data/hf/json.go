@@ -72,6 +72,12 @@ func (d *Document) ModelType() (string, error) {
 	return model.Type, nil
 }
 
+// ByteLevel reports whether the pre_tokenizer or the decoder spells bytes as printable characters.
+func (d *Document) ByteLevel() bool {
+	step := []byte(`"ByteLevel"`)
+	return bytes.Contains(d.PreTokenizer, step) || bytes.Contains(d.Decoder, step)
+}
+
 // DecodeModel decodes the model into out.
 func (d *Document) DecodeModel(out any) error {
 	if err := json.Unmarshal(d.Model, out); err != nil {
