@@ -102,6 +102,14 @@ func goSyntax(text string) (string, bool) {
 // FindAll returns the matches in text, one behind the other, those that are empty left out.
 func (r *Regex) FindAll(text []byte) [][2]int {
 	var out [][2]int
+	if r.spaces == 0 {
+		for _, m := range r.re.FindAllIndex(text, -1) {
+			if m[0] < m[1] {
+				out = append(out, [2]int{m[0], m[1]})
+			}
+		}
+		return out
+	}
 	for i := 0; i < len(text); {
 		m := r.re.FindSubmatchIndex(text[i:])
 		if m == nil {
@@ -113,7 +121,7 @@ func (r *Regex) FindAll(text []byte) [][2]int {
 			i = start + max(size, 1)
 			continue
 		}
-		if r.spaces > 0 && m[2*r.spaces] >= 0 && end < len(text) {
+		if m[2*r.spaces] >= 0 && end < len(text) {
 			if _, size := utf8.DecodeLastRune(text[start:end]); size < end-start {
 				end -= size
 			}

@@ -57,20 +57,28 @@ func (t *Tokenizer) hubOfRules() (*Hub, []hf.AddedToken) {
 	if r.Charsmap != nil {
 		steps = append(steps, `{"type": "Precompiled", "precompiled_charsmap": "`+base64.StdEncoding.EncodeToString(r.Charsmap.Raw())+`"}`)
 	}
+	metaspace := r.DummyPrefix && defined && !r.KeepSpaces
 	if r.RemoveExtraSpace {
-		steps = append(steps, `{"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}`,
-			`{"type": "Replace", "pattern": {"Regex": "\\A | \\z"}, "content": ""}`)
+		steps = append(steps, replaceRegex(" {2,}", " "), replaceRegex(` \z`, ""))
+	}
+	switch { // Metaspace puts no ▁ before text that begins with one
+	case r.RemoveExtraSpace && metaspace:
+		steps = append(steps, replaceRegex(`\A `, space))
+	case r.RemoveExtraSpace:
+		steps = append(steps, replaceRegex(`\A `, ""))
+	case metaspace:
+		steps = append(steps, replaceRegex(`\A `, space+space))
 	}
 	prefix := " "
 	if !r.KeepSpaces {
 		prefix = space
 	}
-	if r.DummyPrefix && !(defined && !r.KeepSpaces) {
+	if r.DummyPrefix && !metaspace {
 		steps = append(steps, `{"type": "Prepend", "prepend": "`+prefix+`"}`)
 	}
 	if !r.KeepSpaces {
 		steps = append(steps, `{"type": "Replace", "pattern": {"String": " "}, "content": "`+space+`"}`)
-		if r.DummyPrefix && defined {
+		if metaspace {
 			h.PreTokenizer = PreTokenizer{Metaspace: true, Prepend: "first"}
 		}
 	}
@@ -82,6 +90,12 @@ func (t *Tokenizer) hubOfRules() (*Hub, []hf.AddedToken) {
 		h.Merges = t.bpe.list()
 	}
 	return h, added
+}
+
+// replaceRegex is a step of a normalizer.
+func replaceRegex(regex, content string) string {
+	step := hf.AppendString([]byte(`{"type": "Replace", "pattern": {"Regex": `), regex)
+	return string(append(hf.AppendString(append(step, `}, "content": `...), content), '}'))
 }
 
 // list returns the merges of sentencepiece's scores: each way to join two pieces to a third, best score first.
@@ -105,8 +119,9 @@ func (m *merges) list() []Merge {
 			}
 		}
 	}
+	length := func(id int32) int { return len(m.t.cfg.Pieces[id].Text) }
 	slices.SortStableFunc(all, func(a, b ranked) int {
-		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.Left, b.Left), cmp.Compare(a.Right, b.Right))
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(length(b.Left), length(a.Left)))
 	})
 	list := make([]Merge, len(all))
 	for i, r := range all {

@@ -1,0 +1,152 @@
+package spm
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"gotrain/data/hf"
+)
+
+// golden is one record of testdata/ids.json: the ids of sentencepiece.
+type golden struct {
+	Model, Text string
+	IDs         []int32
+}
+
+func goldens(t *testing.T) []golden {
+	text, err := os.ReadFile("testdata/ids.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []golden
+	if err := json.Unmarshal(text, &list); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func load(t testing.TB, name string) *Tokenizer {
+	tok, err := Load(filepath.Join("testdata", name+".model"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tok
+}
+
+// TestMatchesSentencePiece: models give the ids of sentencepiece, cold and from the cache.
+func TestMatchesSentencePiece(t *testing.T) {
+	models := map[string]*Tokenizer{}
+	for range 2 {
+		for _, g := range goldens(t) {
+			if models[g.Model] == nil {
+				models[g.Model] = load(t, g.Model)
+			}
+			if got := models[g.Model].AppendEncode(nil, []byte(g.Text)); !slices.Equal(got, g.IDs) {
+				t.Errorf("%s: %q\n got %v\nwant %v", g.Model, g.Text, got, g.IDs)
+			}
+		}
+	}
+	if len(models) != 4 {
+		t.Errorf("goldens of %d models", len(models))
+	}
+}
+
+// TestJSONKeepsIDs: the tokenizer.json of a model without user-defined pieces or charsmap gives the ids of sentencepiece,
+// and is written again as it was.
+func TestJSONKeepsIDs(t *testing.T) {
+	written := load(t, "bpe").AppendJSON(nil)
+	tok, err := ReadJSON(bytes.NewReader(written), "bpe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again := tok.AppendJSON(nil); !bytes.Equal(again, written) {
+		t.Error("written, read and written again, it is another file")
+	}
+	for _, g := range goldens(t) {
+		if got := tok.AppendEncode(nil, []byte(g.Text)); g.Model == "bpe" && !slices.Equal(got, g.IDs) {
+			t.Errorf("%q\n got %v\nwant %v", g.Text, got, g.IDs)
+		}
+	}
+}
+
+// TestDecode: with the identity as normalization and bytes to fall back to, text comes back.
+func TestDecode(t *testing.T) {
+	tok := load(t, "bpe")
+	for _, g := range goldens(t) {
+		if strings.Contains(g.Text, space) {
+			continue
+		}
+		if got := tok.AppendDecode(nil, tok.AppendEncode(nil, []byte(g.Text))); string(got) != g.Text {
+			t.Errorf("%q comes back as %q", g.Text, got)
+		}
+	}
+	ids := tok.AppendEncodeSpecial(nil, []byte("<s>Hello</s>"))
+	bos, _ := tok.Special("<s>")
+	eos, _ := tok.Special("</s>")
+	if ids[0] != bos || ids[len(ids)-1] != eos || !slices.Equal(ids[1:len(ids)-1], tok.AppendEncode(nil, []byte("Hello"))) {
+		t.Errorf("special tokens: %v", ids)
+	}
+	if got := tok.AppendDecode(nil, ids); string(got) != "<s>Hello</s>" {
+		t.Errorf("decoded %q", got)
+	}
+}
+
+func TestModelErrors(t *testing.T) {
+	model, err := os.ReadFile("testdata/bpe.model")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"empty": {}, "cut off": model[:1000], "text": []byte("{}"), "no pieces": {0x12, 0}} {
+		_, err := ReadModel(bytes.NewReader(data), "x.model")
+		var fault *hf.FormatError
+		if !errors.As(err, &fault) || fault.File != "x.model" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	word := []byte{0x0a, 3, 0x0a, 1, 'a', 0x12, 2, 0x18, 3} // a piece, and model_type WORD
+	_, err = ReadModel(bytes.NewReader(word), "x.model")
+	var unsupported *hf.UnsupportedError
+	if !errors.As(err, &unsupported) || !strings.Contains(err.Error(), "model_type") {
+		t.Errorf("model_type: %v", err)
+	}
+}
+
+func FuzzReadModel(f *testing.F) {
+	for _, name := range []string{"bpe_defined", "unigram_bytes"} {
+		model, err := os.ReadFile("testdata/" + name + ".model")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(model[len(model)-200:])
+		f.Add(model[:3000])
+	}
+	f.Add([]byte{0x0a, 3, 0x0a, 1, 'a', 0x12, 2, 0x18, 2})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		tok, err := ReadModel(bytes.NewReader(data), "fuzz")
+		if err != nil {
+			return
+		}
+		tok.AppendDecode(nil, tok.AppendEncodeSpecial(nil, []byte("Hello  wörld <s>\x00\xff 123")))
+		if _, err := ReadJSON(bytes.NewReader(tok.AppendJSON(nil)), "again"); err != nil && !strings.Contains(err.Error(), "tokenizer: again: ") {
+			t.Fatalf("what was written: %v", err)
+		}
+	})
+}
+
+func FuzzReadJSON(f *testing.F) {
+	f.Add([]byte(`{"model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["▁a", -1.5], ["b", -2]]}, "pre_tokenizer": {"type": "Metaspace", "replacement": "▁"}}`))
+	f.Add([]byte(`{"model": {"type": "BPE", "unk_token": "u", "byte_fallback": true, "vocab": {"u": 0, "a": 1, "b": 2, "ab": 3}, "merges": ["a b"]}, "normalizer": {"type": "Prepend", "prepend": "▁"}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		tok, err := ReadJSON(bytes.NewReader(data), "fuzz")
+		if err != nil {
+			return
+		}
+		tok.AppendDecode(nil, tok.AppendEncodeSpecial(nil, []byte("ab  wörld <s>\x00\xff 123")))
+	})
+}
