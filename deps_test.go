@@ -60,7 +60,7 @@ var allowed = map[string][]string{
 		"train/vfs", "train/safetensors", "train/peft", "train/checkpoint", "train/metrics", "train/configfile"},
 
 	"cmd/gotrain": {"task", "train", "train/checkpoint", "train/metrics", "train/configfile", "train/vfs", "train/safetensors",
-		"train/convert", "train/gguf", "nn", "nn/zoo", "nn/generate", "optim", "data", "data/bpe", "data/hf",
+		"train/convert", "train/gguf", "nn", "nn/zoo", "nn/generate", "optim", "data", "data/chat", "data/instruct", "data/bpe", "data/hf",
 		"autograd/ir", "autograd/plan", "autograd/exec", "autograd/cpu", "autograd/cpu/kernel", "cuda", "cuda/backend"},
 }
 

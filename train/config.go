@@ -10,6 +10,7 @@ import (
 	"gotrain/autograd/ir"
 	"gotrain/data"
 	"gotrain/data/bpe"
+	"gotrain/data/instruct"
 	"gotrain/nn"
 	"gotrain/optim"
 )
@@ -22,7 +23,7 @@ type Config struct {
 	Threads   int             `yaml:"threads"`   // CPU threads, 0 = all cores; results do not depend on it
 	Model     nn.Config       `yaml:"model"`
 	Tokenizer TokenizerConfig `yaml:"tokenizer"`
-	Data      data.Config     `yaml:"data"`
+	Data      DataConfig      `yaml:"data"`
 	Train     LoopConfig      `yaml:"train"`
 	Optimizer optim.Config    `yaml:"optimizer"`
 
@@ -86,7 +87,7 @@ func DefaultConfig() Config {
 		Precision: "float32",
 		Model:     nn.Config{Family: nn.GPT2, Layers: 4, Heads: 4, Width: 128, Context: 128},
 		Tokenizer: TokenizerConfig{Kind: "bpe", Vocab: 2048, Pattern: "gpt2"},
-		Data:      data.Config{Format: data.FormatText, TextKey: "text"},
+		Data:      DataConfig{Config: data.Config{Format: data.FormatText, TextKey: "text"}, Instruct: instruct.Default()},
 		Train: LoopConfig{
 			Steps: 600, Batch: 16, Accumulate: 1, EvalEvery: 100, SaveEvery: 100, Keep: 3, LogEvery: 1,
 			Sample: "The", SampleTokens: 48, MaxSkips: 10,
@@ -139,6 +140,8 @@ func (c Config) Validate() error {
 	check(t.SpikeFactor == 0 || t.SpikeFactor > 1, "train.spike_factor is %g; use more than 1, or 0 for off", t.SpikeFactor)
 	check(!c.Optimizer.InBackward || t.Accumulate == 1, "optimizer.in_backward needs train.accumulate: 1: gradients are applied as soon as they exist")
 	check(!c.Optimizer.InBackward || t.SpikeFactor == 0, "optimizer.in_backward needs train.spike_factor: 0: the norm of all gradients is never known")
+	check(c.Data.Format != FormatInstruct || t.DocumentMask, "data.format instruct needs train.document_mask: true: conversations that share a row must not see each other")
+	check(c.Data.Format != FormatInstruct || c.Tokenizer.Path != "", "data.format instruct needs a tokenizer: name a model with base, or a directory with tokenizer.path")
 	errs = append(errs, c.Tokenizer.validate()...)
 	for _, err := range []error{c.Model.Validate(), c.LoRA.Validate(), c.Data.Validate(), c.Optimizer.Validate()} {
 		if err != nil {

@@ -17,7 +17,7 @@ type corpus struct {
 
 // openText packs text into shards and cuts them into batches.
 func openText(ctx context.Context, cfg Config, enc Encoder, listen Listener) (corpus, error) {
-	prepared, err := data.Prepare(ctx, cfg.Data, enc, listen.Preparing)
+	prepared, err := data.Prepare(ctx, cfg.Data.Config, enc, listen.Preparing)
 	if err != nil {
 		return corpus{}, err
 	}

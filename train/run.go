@@ -251,7 +251,12 @@ func (r *run) openData(ctx context.Context, from string) error {
 	if r.identity, err = r.findIdentity(from); err != nil {
 		return err
 	}
-	if r.corpus, err = openText(ctx, r.cfg, enc, r.deps.Listener); err != nil {
+	if r.cfg.Data.Format == FormatInstruct {
+		r.corpus, err = r.openConversations(ctx)
+	} else {
+		r.corpus, err = openText(ctx, r.cfg, enc, r.deps.Listener)
+	}
+	if err != nil {
 		return err
 	}
 	if r.cfg.Train.Patience > 0 && r.corpus.eval == nil {

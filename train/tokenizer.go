@@ -74,7 +74,7 @@ func MakeTokenizer(ctx context.Context, cfg Config, phase func(Phase)) (data.Tok
 	case c.Kind == "bytes":
 		return bpe.Bytes()
 	}
-	corpus, err := data.OpenCorpus(cfg.Data)
+	corpus, err := data.OpenCorpus(cfg.Data.Config)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func newData() *cobra.Command {
 		Use:     "data",
 		Short:   "Prepare token shards and look at what the model will read",
 		Example: "  gotrain data prepare --config configs/opticks.yaml",
-	}, newDataPrepare(), newDataInspect())
+	}, newDataPrepare(), newDataInspect(), newDataGodoc())
 }
 
 // configFlags name a configuration.
@@ -81,7 +81,7 @@ func prepareData(ctx context.Context, cfg train.Config, p *progress) (*prepared,
 	if err != nil {
 		return nil, err
 	}
-	shards, err := data.Prepare(ctx, cfg.Data, enc, p.preparing)
+	shards, err := data.Prepare(ctx, cfg.Data.Config, enc, p.preparing)
 	p.clear()
 	if errors.Is(err, context.Canceled) {
 		return nil, errors.New("interrupted; nothing was left behind")

@@ -103,7 +103,7 @@ func dryData(c *cobra.Command, cfg train.Config, p *progress) (int, error) {
 	}
 	var tokens [2]int64 // by split
 	if cfg.Data.Format == data.FormatShards {
-		shards, err := data.Prepare(c.Context(), cfg.Data, enc, nil)
+		shards, err := data.Prepare(c.Context(), cfg.Data.Config, enc, nil)
 		if err != nil {
 			return 0, err
 		}
@@ -127,7 +127,7 @@ func dryData(c *cobra.Command, cfg train.Config, p *progress) (int, error) {
 
 // countTokens tokenizes the corpus.
 func countTokens(c *cobra.Command, cfg train.Config, enc train.Encoder, p *progress) (tokens [2]int64, err error) {
-	corpus, err := data.OpenCorpus(cfg.Data)
+	corpus, err := data.OpenCorpus(cfg.Data.Config)
 	if err != nil {
 		return tokens, err
 	}

@@ -87,6 +87,9 @@ func (f *filler) Rows() int { return len(f.packing.rows) }
 // Tokens returns the positions of an epoch that hold tokens.
 func (f *filler) Tokens() int64 { return f.packing.tokens }
 
+// Density returns the part of an epoch's positions that hold tokens, in (0, 1].
+func (l *Loader) Density() float64 { return float64(l.Tokens()) / float64(l.Rows()*l.Context) }
+
 // Fill sets dst to this rank's batch of the step that begins at global sample position; see data.Loader.Fill.
 func (l *Loader) Fill(dst *data.Batch, position uint64) error {
 	if err := fits(&l.Shape, dst); err != nil {

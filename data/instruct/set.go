@@ -19,6 +19,7 @@ type Set struct {
 	counted []bool
 	begins  []int // of each example, and the end of the last
 	sources []string
+	ends    []int32 // the tokens that end turns
 	stats   Stats
 }
 
@@ -133,6 +134,9 @@ func (b *builder) append(x Example) {
 		counted++
 		if slices.Contains(x.Ends, x.Tokens[i]) && b.isSpecial(x.Tokens[i]) {
 			s.Ends++
+			if !slices.Contains(b.set.ends, x.Tokens[i]) {
+				b.set.ends = append(b.set.ends, x.Tokens[i])
+			}
 		}
 	}
 	if counted == 0 {
@@ -194,6 +198,9 @@ func quoted(names []string) string {
 
 // Stats returns the counts of the set.
 func (s *Set) Stats() Stats { return s.stats }
+
+// EndTokens returns the special tokens that end turns, at which generation stops; there is at least one.
+func (s *Set) EndTokens() []int32 { return s.ends }
 
 // Examples returns the number of examples.
 func (s *Set) Examples() int { return len(s.sources) }
