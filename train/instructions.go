@@ -17,8 +17,8 @@ import (
 
 // DataConfig is the section data: text of any kind, or instructions.
 type DataConfig struct {
-	data.Config
-	Instruct instruct.Config `yaml:"instruct"` // with format instruct
+	data.Config `yaml:",inline"`
+	Instruct    instruct.Config `yaml:"instruct"` // with format instruct
 }
 
 // FormatInstruct is the data.format of conversations; see package instruct.
