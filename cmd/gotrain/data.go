@@ -191,7 +191,8 @@ func newDataInspect() *cobra.Command {
 		Short: "Show a training sequence token by token, with its loss mask",
 		Long: `Inspect shows a sequence as the model gets it: tokens with their boundaries, where
 documents begin, and which targets count towards the loss. On a terminal the text
-is coloured, elsewhere there is a line for each token.`,
+is coloured, elsewhere there is a line for each token. Of instruction data it shows
+one conversation, and how many there are, are cut and are left out.`,
 		Example: "  gotrain data inspect --config configs/opticks.yaml --sample 7",
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -201,6 +202,9 @@ is coloured, elsewhere there is a line for each token.`,
 			}
 			if f.split != "train" && f.split != "validation" {
 				return usagef("--split is %q; use train or validation", f.split)
+			}
+			if cfg.Data.Format == train.FormatInstruct {
+				return inspectInstructions(c, cfg, &f)
 			}
 			shards, err := prepareData(c.Context(), cfg, newProgress(c.ErrOrStderr()))
 			if err != nil {

@@ -49,7 +49,7 @@ func run(config string, set []string, steps int, out string) error {
 		return err
 	}
 	cfg.Model.Vocab = enc.VocabSize()
-	prepared, err := data.Prepare(ctx, cfg.Data, enc, nil)
+	prepared, err := data.Prepare(ctx, cfg.Data.Config, enc, nil)
 	if err != nil {
 		return err
 	}
