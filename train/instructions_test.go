@@ -1,0 +1,72 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"gotrain/data"
+	"gotrain/data/bpe"
+	"gotrain/data/chat"
+	"gotrain/data/instruct"
+	"gotrain/nn"
+	"gotrain/nn/zoo"
+)
+
+// Conversations that share rows have the losses that they have alone.
+func TestPackedLossesAreThoseOfUnpacked(t *testing.T) {
+	tokens, err := bpe.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	template, err := chat.Named("plain")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conversations := func(yield func(chat.Conversation, error) bool) {
+		for i := range 24 {
+			c := chat.Conversation{Messages: []chat.Message{{Role: chat.User, Content: fmt.Sprint("q", i)}, {Role: chat.Assistant, Content: strings.Repeat(fmt.Sprint(i), 1+i%7)}}}
+			if !yield(c, nil) {
+				return
+			}
+		}
+	}
+	const length = 128
+	set, err := instruct.Build(context.Background(), instruct.Default(), instruct.NewEncoder(tokens, template, chat.Vars{EOS: bpe.EndOfText}), length, conversations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range []string{nn.GPT2, nn.Llama} {
+		cfg := DefaultConfig()
+		cfg.Model = nn.Config{Family: family, Layers: 2, Heads: 2, Width: 16, Context: length, Vocab: tokens.Vocab()}
+		cfg.Train.Batch, cfg.Train.DocumentMask = 2, true
+		model, err := zoo.New(cfg.Model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		engine, err := NewEngine(cfg, model, backend(t, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := engine.Initialize(); err != nil {
+			t.Fatal(err)
+		}
+		var results []EvalResult
+		for _, together := range []bool{true, false} {
+			eval, err := instruct.NewEval(set, data.Shape{Batch: 2, Context: length, DocumentMask: true}, together, 0, tokens)
+			if err != nil {
+				t.Fatal(err)
+			}
+			result, err := engine.Evaluate(eval, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			results = append(results, result)
+		}
+		if a, b := results[0], results[1]; a.Targets != b.Targets || math.Abs(a.NLL-b.NLL) > 1e-5 {
+			t.Errorf("%s: packed %+v, one a row %+v", family, a, b)
+		}
+	}
+}
