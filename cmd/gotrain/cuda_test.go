@@ -37,7 +37,10 @@ func stepConfigs() map[string]train.Config {
 	accumulated.Train.Accumulate, accumulated.Train.Smoothing = 2, 0.1
 	accumulated.Optimizer.Kind = "sgd"
 	accumulated.Optimizer.Momentum = 0.9
-	return map[string]train.Config{"gpt2": gpt2, "llama": llama, "document mask": packed, "accumulated": accumulated}
+	adapted := base
+	adapted.Model = llama.Model
+	adapted.LoRA = nn.Adapter{Rank: 4, Alpha: 8, Dropout: 0.1, Targets: []string{"q_proj", "v_proj", "down_proj"}}
+	return map[string]train.Config{"gpt2": gpt2, "llama": llama, "document mask": packed, "accumulated": accumulated, "lora": adapted}
 }
 
 // trainedState is what two steps leave on a device.
@@ -53,7 +56,7 @@ func trainTwoSteps(t *testing.T, cfg train.Config, device string) trainedState {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	model, err := zoo.New(cfg.Model)
+	model, err := zoo.New(cfg.TrainedModel())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +227,7 @@ func TestCUDAMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		cfg.Model.Vocab = r.Vocab
-		model, err := zoo.New(cfg.Model)
+		model, err := zoo.New(cfg.TrainedModel())
 		if err != nil {
 			t.Fatal(err)
 		}
