@@ -132,6 +132,9 @@ once. The tokenizer goes into the run directory, the shards into the cache
 			if err != nil {
 				return err
 			}
+			if cfg.Data.Format == train.FormatInstruct {
+				return usagef("data.format instruct needs no shards; look at the conversations with gotrain data inspect")
+			}
 			shards, err := prepareData(c.Context(), cfg, newProgress(c.ErrOrStderr()))
 			if err != nil {
 				return err

@@ -109,6 +109,14 @@ func dryData(c *cobra.Command, cfg train.Config, p *progress) (int, error) {
 		}
 		defer shards.Close()
 		tokens[data.Train] = shards.Train.Tokens()
+	} else if cfg.Data.Format == train.FormatInstruct {
+		in, err := train.OpenInstructions(c.Context(), cfg, t, cfg.Base)
+		if err != nil {
+			return 0, err
+		}
+		p.line("%-10s %d to train on, %d truncated, %d dropped", "examples", in.Train.Examples(), in.Train.Stats().Truncated, in.Train.Stats().Dropped)
+		p.line("%-10s %d training tokens, %d of them trained", "data", in.Train.Stats().Tokens, in.Train.Stats().Counted)
+		return modelVocab(cfg, enc)
 	} else if tokens, err = countTokens(c, cfg, enc, p); err != nil {
 		return 0, err
 	}
@@ -116,6 +124,11 @@ func dryData(c *cobra.Command, cfg train.Config, p *progress) (int, error) {
 	if tokens[data.Train] <= int64(cfg.Length()) {
 		return 0, fmt.Errorf("data: the training text has %d tokens; a sequence takes %d: add text or lower train.context", tokens[data.Train], cfg.Length()+1)
 	}
+	return modelVocab(cfg, enc)
+}
+
+// modelVocab returns the vocabulary of the model.
+func modelVocab(cfg train.Config, enc train.Encoder) (int, error) {
 	if cfg.Model.Vocab == 0 {
 		return enc.VocabSize(), nil
 	}
