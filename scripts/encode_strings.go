@@ -1,6 +1,6 @@
 //go:build ignore
 
-// The Go side of compare_tokenizers.py: reads a JSON array of strings from standard input, encodes each with the
+// Reads a JSON array of strings from standard input, encodes each with the
 // tokenizer, and prints the seconds that it took and then the ids of each string, one line a string.
 //
 //	go run scripts/encode_strings.go TOKENIZER [special]     with special tokens recognised

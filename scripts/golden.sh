@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 python=$PWD/$python
 "$python" scripts/golden_ops.py
 "$python" scripts/golden_models.py
+"$python" scripts/golden_tokenizers.py
 "$python" scripts/golden_lora.py
 (cd autograd/cpu/vec/testdata && "$python" golden.py)
 (cd data/bpe/testdata && "$python" gen_golden.py && "$python" gen_classes.py > ../class_table.go)

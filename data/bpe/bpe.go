@@ -36,8 +36,8 @@ type Config struct {
 	Pattern Pattern
 	// Sequence cuts text in the place of Pattern, nil for Pattern.
 	Sequence *Sequence
-	// Tokens holds the bytes of each id; "" for an id that is unused or only in Added. All 256 single bytes must be there,
-	// no two tokens may be equal.
+	// Tokens holds the bytes of each id; "" for an id that is unused or only in Added. No two tokens may be equal. Single
+	// bytes that are not there (SmolLM2 lacks some that UTF-8 hardly needs) are passed over in text, as in tokenizers.
 	Tokens []string
 	// Merges in order of rank, lowest first. The joined bytes of each must be in Tokens. Of a pair that comes twice the
 	// later rank holds, as in tokenizers.
@@ -57,7 +57,8 @@ type Tokenizer struct {
 	cfg     Config
 	split   splitter
 	vocab   vocabulary
-	byteIDs [256]int32
+	byteIDs [256]int32 // -1 for a byte that is no token
+	gaps    bool       // there are such bytes
 	pairs   pairTable
 
 	specials  map[string]int32 // special tokens by content
@@ -80,8 +81,7 @@ func New(cfg Config) (*Tokenizer, error) {
 	for b := range t.byteIDs {
 		id, ok := t.vocab.id([]byte{byte(b)})
 		if !ok {
-			return nil, &FormatError{Key: "Tokens", Offset: -1, Fault: "the vocabulary lacks the single byte " + quote(string([]byte{byte(b)})),
-				Cure: "train with the whole byte alphabet (initial_alphabet=ByteLevel.alphabet())"}
+			id, t.gaps = -1, true
 		}
 		t.byteIDs[b] = id
 	}

@@ -217,8 +217,10 @@ func (e *encoder) appendText(dst []int32, text []byte) []int32 {
 func (e *encoder) appendPreToken(dst []int32, text []byte, i, end int) []int32 {
 	word := text[i:end]
 	switch {
-	case len(word) == 1:
+	case len(word) == 1 && e.t.byteIDs[word[0]] >= 0:
 		return append(dst, e.t.byteIDs[word[0]])
+	case len(word) == 1:
+		return dst
 	case len(word) > maxCached:
 		return e.appendWord(dst, word)
 	}
@@ -272,5 +274,19 @@ func (e *encoder) appendWord(dst []int32, word []byte) []int32 {
 			return append(dst, id)
 		}
 	}
+	if e.t.gaps {
+		if word = e.t.known(word); len(word) == 0 {
+			return dst
+		}
+	}
 	return e.merge(dst, e.t, word)
+}
+
+// known returns word without the bytes that are no tokens.
+func (t *Tokenizer) known(word []byte) []byte {
+	lacks := func(b byte) bool { return t.byteIDs[b] < 0 }
+	if !slices.ContainsFunc(word, lacks) {
+		return word
+	}
+	return slices.DeleteFunc(slices.Clone(word), lacks)
 }

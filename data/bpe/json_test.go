@@ -207,8 +207,7 @@ func TestJSONErrors(t *testing.T) {
 		"model: missing":            `{}`,
 		"model.vocab: string where": small(t, `"vocab": {`, `"vocab": "x", "old": {`),
 		`model.vocab["x"]: id 4294967296 is outside`: small(t, `"x": 120`, `"x": 4294967296`),
-		`id 65 is`:              small(t, `"x": 120`, `"x": 65`),
-		"lacks the single byte": small(t, `"x": 120`, `"xy": 120`),
+		`id 65 is`: small(t, `"x": 120`, `"x": 65`),
 		`merges[0]: "a" or "bc" is not in model.vocab`: small(t, `"merges": [`, `"merges": ["a bc"`),
 		`merge 0 makes "ab", which is not`:             small(t, `"merges": [`, `"merges": ["a b"`),
 		`"abc" is not two tokens`:                      small(t, `"merges": [`, `"merges": ["abc"`),
@@ -248,4 +247,15 @@ func FuzzReadJSON(f *testing.F) {
 			t.Fatalf("ids %v, after a round trip %v", ids, again)
 		}
 	})
+}
+
+// TestMissingByte: a byte that is no token is passed over, and what it parted may merge.
+func TestMissingByte(t *testing.T) {
+	tok, err := ReadJSON(strings.NewReader(small(t, `"x": 120`, `"ab": 120`, `"merges": [`, `"merges": ["a b"`)), "t.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := tok.AppendEncode(nil, []byte("axb x")); !slices.Equal(got, []int32{120, 32}) {
+		t.Errorf("got %v", got)
+	}
 }

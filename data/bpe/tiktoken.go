@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -76,6 +77,9 @@ func ReadTiktoken(r io.Reader, name string, e Encoding) (*Tokenizer, error) {
 	}
 	sort.Slice(cfg.Added, func(i, j int) bool { return cfg.Added[i].ID < cfg.Added[j].ID })
 	t, err := New(cfg)
+	if err == nil && t.gaps {
+		return nil, inFile(faultf("", "the file lacks the single byte %s; is it complete?", quote(t.firstGap())), name)
+	}
 	return t, inFile(err, name)
 }
 
@@ -200,4 +204,9 @@ func lastSplit(token string, ranks map[string]int32) int {
 		}
 	}
 	return ends[0]
+}
+
+// firstGap returns the first byte that is no token.
+func (t *Tokenizer) firstGap() string {
+	return string([]byte{byte(slices.Index(t.byteIDs[:], -1))})
 }

@@ -39,7 +39,8 @@ func (n Normalizer) AppendJSON(dst []byte) []byte {
 const maxNesting = 8
 
 // ParseNormalizer reads the normalizer of a tokenizer.json: null, a step, or a Sequence of steps. The steps are NFC, NFD,
-// NFKC, NFKD, Lowercase, StripAccents, Strip, Replace, Prepend, Nmt and Precompiled.
+// NFKC, NFKD, Lowercase, StripAccents, Strip, Replace, Prepend, Nmt and Precompiled. In a run of more than 30 marks NFC and
+// its like set U+034F, as Unicode's stream-safe text has it and tokenizers has not.
 func ParseNormalizer(raw json.RawMessage) (Normalizer, error) {
 	if IsNull(raw) {
 		return Normalizer{}, nil

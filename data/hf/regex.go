@@ -91,7 +91,7 @@ func goSyntax(text string) (string, bool) {
 			return "", false
 		case c == ']':
 			inClass = false
-		case !inClass && c == '+' && i > 0 && strings.IndexByte("+*?}", text[i-1]) >= 0 && (i < 2 || text[i-2] != '\\'):
+		case !inClass && c == '+' && i > 0 && strings.IndexByte("+*?", text[i-1]) >= 0 && (i < 2 || text[i-2] != '\\'):
 			return "", false // possessive
 		}
 		b.WriteByte(c)

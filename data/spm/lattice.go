@@ -44,7 +44,8 @@ func newLattice(t *Tokenizer) (*lattice, error) {
 			if p.Type != UserDefined {
 				continue
 			}
-			l.scores[id] = float64(float32(float64(float32(len(p.Text))*float32(most)) - 0.1))
+			// The product is float32 in sentencepiece, the difference float64.
+			l.scores[id] = float64(float32(len(p.Text))*float32(most)) - 0.1
 		}
 	}
 	var ok bool
