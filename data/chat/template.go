@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nikolalohinski/gonja/v2/builtins"
 	"github.com/nikolalohinski/gonja/v2/config"
@@ -22,8 +23,30 @@ type Template struct {
 	marked       bool // it has {% generation %} blocks
 }
 
+// parseTime bounds what the library may take to parse a template, which takes
+// real ones milliseconds.
+const parseTime = 10 * time.Second
+
 // Parse compiles a template; name is how errors call it.
-func Parse(name, jinja string) (t *Template, err error) {
+func Parse(name, jinja string) (*Template, error) {
+	type result struct {
+		t   *Template
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		t, err := parse(name, jinja)
+		done <- result{t, err}
+	}()
+	select {
+	case r := <-done:
+		return r.t, r.err
+	case <-time.After(parseTime):
+		return nil, &Error{Template: name, Problem: fmt.Sprint("it is not parsed within ", parseTime), Cure: "is this the chat template of a model?"}
+	}
+}
+
+func parse(name, jinja string) (t *Template, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = &Error{Template: name, Problem: fmt.Sprint("not a Jinja template: ", cause)}
