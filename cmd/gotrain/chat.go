@@ -87,8 +87,10 @@ func (f *chatFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	t.json = f.json
-	return t.converse(c, openLines(c))
+	if err := t.converse(c, openLines(c)); err != nil || !f.json {
+		return err
+	}
+	return writeJSON(c.OutOrStdout(), talkResult{Model: m.Dir, Turns: t.turns})
 }
 
 // talk is a conversation with a model.
@@ -99,7 +101,7 @@ type talk struct {
 	encoder   *instruct.Encoder
 	stop      []int32
 	messages  []chat.Message
-	json      bool
+	turns     []turn // for --json
 }
 
 func (f *chatFlags) newTalk(m *opened) (*talk, error) {
@@ -164,7 +166,13 @@ func (t *talk) reset(system string) {
 	}
 }
 
-// turn is what --json prints of an answer.
+// talkResult is what --json prints.
+type talkResult struct {
+	Model string `json:"model"`
+	Turns []turn `json:"turns"`
+}
+
+// turn is a line of the user with its answer.
 type turn struct {
 	User       string          `json:"user"`
 	Assistant  string          `json:"assistant"`
@@ -236,25 +244,26 @@ func (t *talk) answer(c *cobra.Command, line string) error {
 		}
 		piece := t.model.Tokenizer.TokenBytes(token)
 		text = append(text, piece...)
-		if t.json {
+		if t.flags.json {
 			return nil
 		}
 		_, err := c.OutOrStdout().Write(piece)
 		return err
 	})
 	seconds := (time.Since(start) - first).Seconds()
-	if !t.json {
+	if !t.flags.json {
 		fmt.Fprintln(c.OutOrStdout())
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
 	t.messages = append(t.messages, chat.Message{Role: chat.Assistant, Content: strings.TrimSpace(string(text))})
-	if t.json {
-		return writeJSON(c.OutOrStdout(), turn{
-			User: line, Assistant: strings.TrimSpace(string(text)), EndedBy: result.Reason, Tokens: len(result.Tokens),
-			FirstMS: 1e3 * first.Seconds(), TokensPerS: float64(max(0, len(result.Tokens)-1)) / max(seconds, 1e-9),
-		})
+	t.turns = append(t.turns, turn{
+		User: line, Assistant: strings.TrimSpace(string(text)), EndedBy: result.Reason, Tokens: len(result.Tokens),
+		FirstMS: 1e3 * first.Seconds(), TokensPerS: float64(max(0, len(result.Tokens)-1)) / max(seconds, 1e-9),
+	})
+	if t.flags.json {
+		return nil
 	}
 	if result.Reason != generate.Stopped && err == nil {
 		fmt.Fprintf(c.ErrOrStderr(), "(cut off by %s)\n", reasonText(result.Reason))

@@ -17,14 +17,11 @@ func TestChat(t *testing.T) {
 	if r.code != 0 {
 		t.Fatalf("exit code %d: %s", r.code, r.errOut)
 	}
-	var turns []turn
-	for d := json.NewDecoder(strings.NewReader(r.out)); d.More(); {
-		var x turn
-		if err := d.Decode(&x); err != nil {
-			t.Fatal(err)
-		}
-		turns = append(turns, x)
+	var talk talkResult
+	if err := json.Unmarshal([]byte(r.out), &talk); err != nil {
+		t.Fatal(err)
 	}
+	turns := talk.Turns
 	if len(turns) != 3 || turns[0].User != "hello" || turns[2].User != "again" || turns[0].Tokens == 0 || turns[0].Tokens > 5 {
 		t.Errorf("got %+v", turns)
 	}
