@@ -17,7 +17,7 @@ var ErrNoBLAS = errors.New("cuda: no cuBLASLt on this machine (install CUDA's li
 
 // BLAS computes matrix products on one device by cuBLASLt.
 type BLAS struct {
-	library *C.blas_library
+	lt *C.blas_library
 
 	mu      sync.Mutex
 	planned map[Product]*Matmul
@@ -34,7 +34,7 @@ func (d *Device) NewBLAS(workspace Ptr, bytes int64) (*BLAS, error) {
 	}
 	b := &BLAS{planned: map[Product]*Matmul{}}
 	var failure C.blas_error
-	if C.blas_open(d.raw, C.uint64_t(workspace), C.size_t(bytes), &b.library, &failure) != 0 {
+	if C.blas_open(d.raw, C.uint64_t(workspace), C.size_t(bytes), &b.lt, &failure) != 0 {
 		return nil, blasError(&failure)
 	}
 	return b, nil
@@ -45,14 +45,14 @@ func (d *Device) NewBLAS(workspace Ptr, bytes int64) (*BLAS, error) {
 func (b *BLAS) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.library == nil {
+	if b.lt == nil {
 		return nil
 	}
 	for _, m := range b.planned {
 		C.blas_free_matmul(m.matmul)
 	}
-	C.blas_close(b.library)
-	b.planned, b.library = nil, nil
+	C.blas_close(b.lt)
+	b.planned, b.lt = nil, nil
 	return nil
 }
 
@@ -81,7 +81,7 @@ func (b *BLAS) Plan(p Product) (*Matmul, error) {
 	problem := p.columnMajor()
 	m := &Matmul{product: p}
 	var failure C.blas_error
-	switch C.blas_plan(b.library, &problem, &m.matmul, &failure) {
+	switch C.blas_plan(b.lt, &problem, &m.matmul, &failure) {
 	case C.CUBLAS_STATUS_SUCCESS:
 		b.planned[p] = m
 		return m, nil

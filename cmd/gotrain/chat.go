@@ -25,11 +25,9 @@ import (
 // chatFlags say whom to talk to and how.
 type chatFlags struct {
 	modelFlags
-	system    string
-	template  string
-	maxTokens int
-	sampling  generate.Sampling
-	greedy    bool
+	samplingFlags
+	system   string
+	template string
 }
 
 func newChat() *cobra.Command {
@@ -58,25 +56,14 @@ keys; otherwise each line of standard input is a turn.
 	f.modelFlags.add(c)
 	c.Flags().StringVar(&f.system, "system", "", "`TEXT` that the system says first")
 	c.Flags().StringVar(&f.template, "template", "", "chat template `NAME`: "+strings.Join(chat.Names(), ", ")+" (default: the checkpoint's own)")
-	c.Flags().IntVar(&f.maxTokens, "max-tokens", 0, "at most `N` tokens an answer, 0 for what the context holds")
-	c.Flags().Float64Var(&f.sampling.Temperature, "temperature", 0.7, "`X` divides the logits: lower is more predictable, 0 is --greedy")
-	c.Flags().IntVar(&f.sampling.TopK, "top-k", 50, "choose among the `K` most likely tokens, 0 for all")
-	c.Flags().Float64Var(&f.sampling.TopP, "top-p", 0.95, "choose among the most likely tokens that reach probability `P` together")
-	c.Flags().Uint64Var(&f.sampling.Seed, "seed", 1337, "seed `N` of the choices")
-	c.Flags().BoolVar(&f.greedy, "greedy", false, "take the most likely token always")
+	f.samplingFlags.add(c, 0, "at most `N` tokens an answer, 0 for what the context holds", generate.Sampling{Temperature: 0.7, TopP: 0.95})
 	complete(c, "template", fixed(chat.Names()...))
 	return c
 }
 
 func (f *chatFlags) run(c *cobra.Command) error {
-	if f.greedy {
-		f.sampling = generate.Sampling{}
-	}
-	if err := f.sampling.Validate(); err != nil {
-		return usageError{err}
-	}
-	if f.maxTokens < 0 {
-		return usagef("--max-tokens is %d; use 0 for what the context holds, or more", f.maxTokens)
+	if err := f.resolve(); err != nil {
+		return err
 	}
 	m, err := f.open()
 	if err != nil {

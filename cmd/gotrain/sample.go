@@ -16,10 +16,39 @@ import (
 // sampleFlags say what to continue and how.
 type sampleFlags struct {
 	modelFlags
-	prompt    string
+	samplingFlags
+	prompt string
+}
+
+// samplingFlags say how a text goes on and how long.
+type samplingFlags struct {
 	maxTokens int
 	sampling  generate.Sampling
 	greedy    bool
+}
+
+// add declares the flags; defaults are those of the sampling.
+func (f *samplingFlags) add(c *cobra.Command, maxTokens int, usage string, defaults generate.Sampling) {
+	c.Flags().IntVar(&f.maxTokens, "max-tokens", maxTokens, usage)
+	c.Flags().Float64Var(&f.sampling.Temperature, "temperature", defaults.Temperature, "`X` divides the logits: lower is more predictable, 0 is --greedy")
+	c.Flags().IntVar(&f.sampling.TopK, "top-k", 50, "choose among the `K` most likely tokens, 0 for all")
+	c.Flags().Float64Var(&f.sampling.TopP, "top-p", defaults.TopP, "choose among the most likely tokens that reach probability `P` together")
+	c.Flags().Uint64Var(&f.sampling.Seed, "seed", 1337, "seed `N` of the choices")
+	c.Flags().BoolVar(&f.greedy, "greedy", false, "take the most likely token always")
+}
+
+// resolve applies --greedy and returns what is wrong with the flags.
+func (f *samplingFlags) resolve() error {
+	if f.greedy {
+		f.sampling = generate.Sampling{}
+	}
+	if err := f.sampling.Validate(); err != nil {
+		return usageError{err}
+	}
+	if f.maxTokens < 0 {
+		return usagef("--max-tokens is %d; use 0 for what the context holds, or more", f.maxTokens)
+	}
+	return nil
 }
 
 func newSample() *cobra.Command {
@@ -43,12 +72,7 @@ model's end-of-text token, after --max-tokens, or when the context is full.`,
 	}
 	f.modelFlags.add(c)
 	c.Flags().StringVar(&f.prompt, "prompt", "", "`TEXT` to continue, - for standard input")
-	c.Flags().IntVar(&f.maxTokens, "max-tokens", 128, "at most `N` new tokens, 0 for the whole context")
-	c.Flags().Float64Var(&f.sampling.Temperature, "temperature", 0.8, "`X` divides the logits: lower is more predictable, 0 is --greedy")
-	c.Flags().IntVar(&f.sampling.TopK, "top-k", 50, "choose among the `K` most likely tokens, 0 for all")
-	c.Flags().Float64Var(&f.sampling.TopP, "top-p", 1, "choose among the most likely tokens that reach probability `P` together")
-	c.Flags().Uint64Var(&f.sampling.Seed, "seed", 1337, "seed `N` of the choices")
-	c.Flags().BoolVar(&f.greedy, "greedy", false, "take the most likely token always")
+	f.samplingFlags.add(c, 128, "at most `N` new tokens, 0 for the whole context", generate.Sampling{Temperature: 0.8, TopP: 1})
 	return c
 }
 
@@ -65,14 +89,8 @@ type sampleResult struct {
 }
 
 func (f *sampleFlags) run(c *cobra.Command) error {
-	if f.greedy {
-		f.sampling = generate.Sampling{}
-	}
-	if err := f.sampling.Validate(); err != nil {
-		return usageError{err}
-	}
-	if f.maxTokens < 0 {
-		return usagef("--max-tokens is %d; use 0 for the whole context, or more", f.maxTokens)
+	if err := f.resolve(); err != nil {
+		return err
 	}
 	text, err := f.readPrompt(c.InOrStdin())
 	if err != nil {
