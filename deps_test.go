@@ -48,8 +48,9 @@ var allowed = map[string][]string{
 
 	"train/vfs":         {},
 	"train/vfs/vfstest": {"train/vfs"},
-	"train/safetensors": {},
-	"train/gguf":        {},
+	"train/mmap":        {},
+	"train/safetensors": {"train/mmap"},
+	"train/gguf":        {"train/mmap"},
 	"train/peft":        {"train/safetensors", "train/vfs"},
 	"train/checkpoint":  {"train/vfs"},
 	"train/metrics":     {"train/vfs"},

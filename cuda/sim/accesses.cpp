@@ -75,7 +75,7 @@ struct Log {
   Region dynamic, fixed;
   std::map<const char*, Region> device;
   Region* last = nullptr;  // found in device
-  const char* library = nullptr;
+  const char* image = nullptr;
   std::string path;
 };
 Log& log() {
@@ -83,7 +83,7 @@ Log& log() {
     Log* l = new Log;
     Dl_info info;
     dladdr(reinterpret_cast<void*>(&accesses_barrier), &info);
-    l->library = static_cast<const char*>(info.dli_fbase);
+    l->image = static_cast<const char*>(info.dli_fbase);
     l->path = info.dli_fname;
     return l;
   }();
@@ -221,7 +221,7 @@ Region* find_allocation(const char* p, size_t bytes, Kind kind, uint32_t pc) {
     }
   }
   Dl_info info;
-  if (kind != Kind::read || dladdr(p, &info) == 0 || info.dli_fbase != l.library) {
+  if (kind != Kind::read || dladdr(p, &info) == 0 || info.dli_fbase != l.image) {
     report_outside(p, bytes, kind, pc);
   }
   return nullptr;
@@ -234,7 +234,7 @@ void access(const void* address, size_t bytes, Kind kind, const void* caller) {
     return;
   }
   Log& l = log();
-  const uint32_t pc = static_cast<const char*>(caller) - l.library;
+  const uint32_t pc = static_cast<const char*>(caller) - l.image;
   if (l.dynamic.holds(p)) {
     touch(l.dynamic, "shared", p, std::min<size_t>(bytes, l.dynamic.first + l.dynamic.bytes - p), kind, pc);
     return;

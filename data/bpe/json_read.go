@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"gotrain/data/hf"
 )
@@ -71,34 +70,7 @@ type modelJSON struct {
 	Suffix       string           `json:"end_of_word_suffix"`
 	IgnoreMerges bool             `json:"ignore_merges"`
 	Vocab        map[string]int64 `json:"vocab"`
-	Merges       []mergeJSON      `json:"merges"`
-}
-
-// A mergeJSON is a merge in either spelling: "a b" or ["a", "b"].
-type mergeJSON struct{ left, right string }
-
-func (m *mergeJSON) UnmarshalJSON(data []byte) error {
-	if data[0] == '[' {
-		var pair []string
-		if err := json.Unmarshal(data, &pair); err != nil {
-			return err
-		}
-		if len(pair) != 2 {
-			return faultf("model.merges", "%s is not a pair", quote(string(data)))
-		}
-		m.left, m.right = pair[0], pair[1]
-		return nil
-	}
-	var text string
-	if err := json.Unmarshal(data, &text); err != nil {
-		return err
-	}
-	left, right, ok := strings.Cut(text, " ")
-	if !ok || strings.Contains(right, " ") {
-		return faultf("model.merges", "%s is not two tokens and a space", quote(text))
-	}
-	m.left, m.right = left, right
-	return nil
+	Merges       []hf.Merge       `json:"merges"`
 }
 
 // A step is one element of a normalizer, pre_tokenizer or decoder.
@@ -226,10 +198,10 @@ func readModel(cfg *Config, m *modelJSON) error {
 		cfg.Tokens[id] = token
 	}
 	for i, merge := range m.Merges {
-		left, ok := m.Vocab[merge.left]
-		right, ok2 := m.Vocab[merge.right]
+		left, ok := m.Vocab[merge.Left]
+		right, ok2 := m.Vocab[merge.Right]
 		if !ok || !ok2 {
-			return faultf("model.merges["+strconv.Itoa(i)+"]", "%s or %s is not in model.vocab", quote(merge.left), quote(merge.right))
+			return faultf("model.merges["+strconv.Itoa(i)+"]", "%s or %s is not in model.vocab", quote(merge.Left), quote(merge.Right))
 		}
 		cfg.Merges = append(cfg.Merges, Merge{int32(left), int32(right)})
 	}

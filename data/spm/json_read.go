@@ -69,34 +69,7 @@ type bpeJSON struct {
 	ByteFallback bool             `json:"byte_fallback"`
 	IgnoreMerges bool             `json:"ignore_merges"`
 	Vocab        map[string]int64 `json:"vocab"`
-	Merges       []mergeJSON      `json:"merges"`
-}
-
-// A mergeJSON is a merge in either spelling: "a b" or ["a", "b"].
-type mergeJSON struct{ left, right string }
-
-func (m *mergeJSON) UnmarshalJSON(data []byte) error {
-	if data[0] == '[' {
-		var pair []string
-		if err := json.Unmarshal(data, &pair); err != nil {
-			return err
-		}
-		if len(pair) != 2 {
-			return hf.Faultf("model.merges", "%s is not a pair", hf.Quote(string(data)))
-		}
-		m.left, m.right = pair[0], pair[1]
-		return nil
-	}
-	var text string
-	if err := json.Unmarshal(data, &text); err != nil {
-		return err
-	}
-	left, right, ok := strings.Cut(text, " ")
-	if !ok || strings.Contains(right, " ") {
-		return hf.Faultf("model.merges", "%s is not two pieces and a space", hf.Quote(text))
-	}
-	m.left, m.right = left, right
-	return nil
+	Merges       []hf.Merge       `json:"merges"`
 }
 
 func (c *Config) readBPE(doc *hf.Document) error {
@@ -137,10 +110,10 @@ func (c *Config) readBPE(doc *hf.Document) error {
 		c.Hub.Unknown = int32(id)
 	}
 	for i, merge := range m.Merges {
-		left, ok := m.Vocab[merge.left]
-		right, ok2 := m.Vocab[merge.right]
+		left, ok := m.Vocab[merge.Left]
+		right, ok2 := m.Vocab[merge.Right]
 		if !ok || !ok2 {
-			return hf.Faultf("model.merges["+strconv.Itoa(i)+"]", "%s or %s is not in model.vocab", hf.Quote(merge.left), hf.Quote(merge.right))
+			return hf.Faultf("model.merges["+strconv.Itoa(i)+"]", "%s or %s is not in model.vocab", hf.Quote(merge.Left), hf.Quote(merge.Right))
 		}
 		c.Hub.Merges = append(c.Hub.Merges, Merge{int32(left), int32(right)})
 	}

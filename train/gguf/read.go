@@ -9,6 +9,8 @@ import (
 	"os"
 	"slices"
 	"unicode/utf8"
+
+	"gotrain/train/mmap"
 )
 
 // File is a file that was read. It may be used from several goroutines.
@@ -44,7 +46,7 @@ func Open(path string) (*File, error) {
 	if info.Size() < headerBytes {
 		return nil, &FormatError{File: path, Problem: fmt.Sprintf("%d bytes are too few for a GGUF file", info.Size()), Cure: cureFetch}
 	}
-	data, unmap, err := mapFile(f, info.Size())
+	data, unmap, err := mmap.Map(f, info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("map %s into memory: %w", path, err)
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+
+	"gotrain/train/mmap"
 )
 
 // File is a file that was read. It may be used from several goroutines.
@@ -42,7 +44,7 @@ func Open(path string) (*File, error) {
 	if info.Size() < 8 {
 		return nil, &FormatError{File: path, Problem: fmt.Sprintf("%d bytes are too few for a safetensors file", info.Size()), Cure: cureFetch}
 	}
-	data, unmap, err := mapFile(f, info.Size())
+	data, unmap, err := mmap.Map(f, info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("map %s into memory: %w", path, err)
 	}

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package safetensors
+package mmap
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	"os"
 )
 
-// mapFile reads the whole file: this system has no mmap(2).
-func mapFile(f *os.File, size int64) (data []byte, unmap func() error, err error) {
+// Map reads the whole file: this system has no mmap(2).
+func Map(f *os.File, size int64) (data []byte, unmap func() error, err error) {
 	if size > math.MaxInt {
 		return nil, nil, fmt.Errorf("%d bytes do not fit this machine's address space", size)
 	}

@@ -1,6 +1,7 @@
 //go:build unix
 
-package safetensors
+// Package mmap maps files into memory, or reads them where a system cannot.
+package mmap
 
 import (
 	"fmt"
@@ -10,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func mapFile(f *os.File, size int64) (data []byte, unmap func() error, err error) {
+// Map gives the bytes of a file of that size, for reading only, until unmap.
+func Map(f *os.File, size int64) (data []byte, unmap func() error, err error) {
 	if size > math.MaxInt {
 		return nil, nil, fmt.Errorf("%d bytes do not fit this machine's address space", size)
 	}
