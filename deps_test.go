@@ -28,6 +28,9 @@ var allowed = map[string][]string{
 	"cuda/sim/simtest":    {},
 	"cuda/backend":        {"cuda", "cuda/kernels", "autograd/ir", "autograd/plan", "autograd/exec"},
 
+	"dist":          {},
+	"dist/disttest": {"dist"},
+
 	"data/hf":  {},
 	"data/bpe": {"data/hf"},
 	"data/spm": {"data/hf"},
