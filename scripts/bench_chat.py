@@ -53,7 +53,7 @@ def run_torch(model, tokens):
 
 def run_gotrain(gotrain, model, tokens):
     lines = "".join(q + "\n/reset\n" for q in QUESTIONS)
-    command = [gotrain, "chat", "--model", model, "--greedy", "--json", "--max-tokens", str(tokens), "--threads", str(THREADS)]
+    command = [gotrain, "chat", "--model", model, "--greedy", "--json", "--max-tokens", str(tokens)]
     out = subprocess.run(command, input=lines, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout
     return json.loads(out)["turns"]
 
