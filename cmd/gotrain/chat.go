@@ -74,7 +74,8 @@ func (f *chatFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := t.converse(c, openLines(c)); err != nil || !f.json {
+	err = t.converse(c, openLines(c))
+	if err = errors.Join(err, t.wait()); err != nil || !f.json {
 		return err
 	}
 	return writeJSON(c.OutOrStdout(), talkResult{Model: m.Dir, Turns: t.turns})
@@ -88,7 +89,8 @@ type talk struct {
 	encoder   *instruct.Encoder
 	stop      []int32
 	messages  []chat.Message
-	turns     []turn // for --json
+	ready     chan error // of the prefill of what every first question follows
+	turns     []turn     // for --json
 }
 
 func (f *chatFlags) newTalk(m *opened) (*talk, error) {
@@ -117,9 +119,11 @@ func (f *chatFlags) newTalk(m *opened) (*talk, error) {
 	if len(t.stop) == 0 {
 		return nil, usagef("neither the model nor the chat template %s has a token that ends a turn; use another --template", template.Name())
 	}
-	t.generator, err = generate.New(m.Model, m.Store, generate.Config{Compute: m.Config.Compute()})
+	if t.generator, err = generate.New(m.Model, m.Store, generate.Config{Compute: m.Config.Compute()}); err != nil {
+		return nil, err
+	}
 	t.reset(f.system)
-	return t, err
+	return t, nil
 }
 
 func isSpecial(m *opened, id int32) bool {
@@ -145,12 +149,44 @@ func (f *chatFlags) chatTemplate(dir string, roles hf.Roles) (*chat.Template, er
 	return chat.Parse("of "+dir, text)
 }
 
-// reset begins anew with what the system says.
+// reset begins anew with what the system says. While the user types, the tokens
+// before the first question enter the caches.
 func (t *talk) reset(system string) {
+	failed := t.wait()
 	t.messages = t.messages[:0]
 	if system != "" {
 		t.messages = append(t.messages, chat.Message{Role: chat.System, Content: system})
 	}
+	ready, messages := make(chan error, 1), slices.Clone(t.messages)
+	t.ready = ready
+	go func() { ready <- errors.Join(failed, t.prefill(messages)) }()
+}
+
+// wait returns when nothing uses the generator any more, with the error of the
+// prefill.
+func (t *talk) wait() error {
+	if t.ready == nil {
+		return nil
+	}
+	err := <-t.ready
+	t.ready = nil
+	return err
+}
+
+// prefill fills the caches with the tokens that every first question follows.
+func (t *talk) prefill(messages []chat.Message) error {
+	var prompts [2][]int32
+	for i, question := range []string{"A", "1"} {
+		var err error
+		if prompts[i], err = t.encoder.Prompt(append(messages, chat.Message{Role: chat.User, Content: question})); err != nil {
+			return err
+		}
+	}
+	n := generate.CommonPrefix(prompts[0], prompts[1])
+	if n > t.generator.Context() {
+		return nil // the question will say so
+	}
+	return t.generator.Resume(prompts[0][:n])
 }
 
 // talkResult is what --json prints.
@@ -224,6 +260,9 @@ func (t *talk) answer(c *cobra.Command, line string) error {
 	var text []byte
 	var first time.Duration
 	start := time.Now()
+	if err := t.wait(); err != nil {
+		return err
+	}
 	options := generate.Options{Sampling: t.flags.sampling, MaxTokens: t.flags.maxTokens, Stop: t.stop, Reuse: true}
 	result, err := t.generator.Generate(ctx, prompt, options, func(token int32) error {
 		if first == 0 {

@@ -59,7 +59,7 @@ func (g *Generator) Generate(ctx context.Context, prompt []int32, opt Options, e
 	}
 	reused := 0
 	if opt.Reuse {
-		reused = min(commonPrefix(g.tokens, prompt), len(prompt)-1) // the last gives the logits
+		reused = min(CommonPrefix(g.tokens, prompt), len(prompt)-1) // the last gives the logits
 	}
 	g.Truncate(reused)
 	if err := g.Append(prompt[reused:]...); err != nil {
@@ -105,7 +105,16 @@ func (g *Generator) continueText(ctx context.Context, sampler *Sampler, result R
 	}
 }
 
-func commonPrefix(a, b []int32) int {
+// Resume makes tokens the text so far, keeping the caches of what it shares with
+// the text before. The parameters must not have changed.
+func (g *Generator) Resume(tokens []int32) error {
+	n := CommonPrefix(g.tokens, tokens)
+	g.Truncate(n)
+	return g.Append(tokens[n:]...)
+}
+
+// CommonPrefix is the number of tokens that a and b begin with alike.
+func CommonPrefix(a, b []int32) int {
 	n := 0
 	for n < len(a) && n < len(b) && a[n] == b[n] {
 		n++
