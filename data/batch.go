@@ -28,6 +28,9 @@ type Shape struct {
 	Context int // T
 	Rank    int // r, in [0, R)
 	World   int // R; 0 means 1
+	// Samples is the number of samples S of a step over all ranks; 0 means B·R. This rank has the samples
+	// [r·S/R, (r+1)·S/R) of it, at most B; rows behind them hold no target.
+	Samples int
 	// VocabSize is the model's vocabulary, which must hold every token; 0 leaves that unchecked.
 	VocabSize int
 	// DocumentMask adds Segments and Positions and ignores targets across document boundaries.
@@ -45,12 +48,26 @@ func (s *Shape) check(set *Set) error {
 		return fmt.Errorf("data: context length %d is not positive", s.Context)
 	case s.World < 0 || s.Rank < 0 || s.Rank >= s.World:
 		return fmt.Errorf("data: rank %d is outside the world of %d", s.Rank, s.World)
+	case s.Samples < 0 || s.Samples > s.Batch*s.World:
+		return fmt.Errorf("data: %d samples of a step do not fit %d rows on each of %d ranks", s.Samples, s.Batch, s.World)
 	}
 	return set.checkModel(s.VocabSize)
 }
 
-// Stride returns the samples of one step over all ranks, B·R.
-func (s *Shape) Stride() uint64 { return uint64(s.Batch) * uint64(s.World) }
+// Stride returns the samples of one step over all ranks, S.
+func (s *Shape) Stride() uint64 {
+	if s.Samples > 0 {
+		return uint64(s.Samples)
+	}
+	return uint64(s.Batch) * uint64(max(s.World, 1))
+}
+
+// Share returns the first sample of this rank in a step, counted from its beginning, and how many the rank has.
+func (s *Shape) Share() (first uint64, rows int) {
+	world := uint64(max(s.World, 1))
+	first = uint64(s.Rank) * s.Stride() / world
+	return first, int(uint64(s.Rank+1)*s.Stride()/world - first)
+}
 
 // NewBatch allocates a batch of this shape.
 func (s *Shape) NewBatch() *Batch {
@@ -87,6 +104,19 @@ func (s *Shape) fillRow(b *Batch, row int, set *Set, at int64) int {
 		return s.Context
 	}
 	return maskRow(set, at, targets, b.Segments[lo:hi], b.Positions[lo:hi])
+}
+
+// blankRow fills a row with a token and no targets.
+func (s *Shape) blankRow(b *Batch, row int, token int32) {
+	lo, hi := row*s.Context, (row+1)*s.Context
+	for i := lo; i < hi; i++ {
+		b.Inputs[i], b.Targets[i] = token, Ignore
+	}
+	if s.DocumentMask {
+		for i := lo; i < hi; i++ {
+			b.Segments[i], b.Positions[i] = 0, int32(i-lo)
+		}
+	}
 }
 
 // maskRow fills segments and positions of the row whose first input is at position at and ignores each target that is

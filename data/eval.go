@@ -45,11 +45,11 @@ func NewEval(set *Set, shape Shape, enc Encoder) (*Eval, error) {
 // Windows returns the number of windows that hold targets.
 func (e *Eval) Windows() uint64 { return e.windows }
 
-// Steps returns the number of steps, ⌈Windows/(B·R)⌉.
+// Steps returns the number of steps, ⌈Windows/S⌉.
 func (e *Eval) Steps() int { return int((e.windows + e.Stride() - 1) / e.Stride()) }
 
-// Fill sets dst to this rank's batch of the step that begins at window position, a multiple of Stride(): row j is window
-// position + r·B + j. Behind the last window it returns io.EOF. It allocates nothing and is safe for concurrent use.
+// Fill sets dst to this rank's share of the step that begins at window position, a multiple of Stride(); see Shape.Share.
+// Behind the last window it returns io.EOF. It allocates nothing and is safe for concurrent use.
 func (e *Eval) Fill(dst *Batch, position uint64) error {
 	if err := e.fits(dst); err != nil {
 		return err
@@ -58,8 +58,12 @@ func (e *Eval) Fill(dst *Batch, position uint64) error {
 		return io.EOF
 	}
 	dst.Position, dst.Counted, dst.Bytes = position, 0, 0
-	for row := range e.Batch {
-		window := position + uint64(e.Rank)*uint64(e.Batch) + uint64(row)
+	first, rows := e.Share()
+	for row := rows; row < e.Batch; row++ {
+		e.blankRow(dst, row, e.set.EndOfText())
+	}
+	for row := range rows {
+		window := position + first + uint64(row)
 		if window+1 < e.windows {
 			dst.Counted += e.fillRow(dst, row, e.set, int64(window)*int64(e.Context))
 		} else {

@@ -36,17 +36,20 @@ func NewLoader(set *Set, cfg LoaderConfig) (*Loader, error) {
 // Windows returns W, the samples of an epoch.
 func (l *Loader) Windows() uint64 { return l.windows }
 
-// Fill sets dst to this rank's batch of the step that begins at global sample position: row j is sample
-// position + r·B + j. The next step begins at position + Stride(). It allocates nothing and is safe for concurrent use
-// with different batches.
+// Fill sets dst to this rank's share of the step that begins at global sample position; see Shape.Share. The next step
+// begins at position + Stride(). It allocates nothing and is safe for concurrent use with different batches.
 func (l *Loader) Fill(dst *Batch, position uint64) error {
 	if err := l.fits(dst); err != nil {
 		return err
 	}
 	dst.Position, dst.Counted, dst.Bytes = position, 0, 0
-	first := position + uint64(l.Rank)*uint64(l.Batch)
+	first, rows := l.Share()
+	first += position
 	e := l.epoch(first / l.windows)
-	for row := range l.Batch {
+	for row := rows; row < l.Batch; row++ {
+		l.blankRow(dst, row, l.set.EndOfText())
+	}
+	for row := range rows {
 		sample := first + uint64(row)
 		if number := sample / l.windows; number != e.number {
 			e = l.epoch(number)

@@ -39,17 +39,31 @@ func TestLoaderPurity(t *testing.T) {
 
 		shape.World = rapid.IntRange(1, 5).Draw(rt, "world")
 		shape.Batch = rapid.IntRange(1, 6).Draw(rt, "batch")
+		// All rows that fit, or as many as leave a rank less than another.
+		total := shape.Batch * shape.World
+		shape.Samples = rapid.SampledFrom([]int{0, total - rapid.IntRange(0, shape.World-1).Draw(rt, "missing")}).Draw(rt, "samples")
+		next := uint64(0)
 		position := rapid.OneOf(rapid.Uint64Max(500), rapid.Uint64Max(1<<62)).Draw(rt, "position")
-		for _, rank := range rand.Perm(shape.World) {
+		for rank := range shape.World {
 			shape.Rank = rank
+			first, rows := shape.Share()
+			if first != next || rows > shape.Batch {
+				rt.Fatalf("rank %d has %d samples from %d on, want them from %d on", rank, rows, first, next)
+			}
+			next = first + uint64(rows)
 			l := newLoader(t, set, LoaderConfig{shape, seed})
 			b := l.NewBatch()
 			if err := l.Fill(b, position); err != nil {
 				rt.Fatal(err)
 			}
 			counted := 0
-			for j := range shape.Batch {
-				sample := position + uint64(rank*shape.Batch+j)
+			for j := rows; j < shape.Batch; j++ {
+				if slices.Max(b.Targets[j*shape.Context:(j+1)*shape.Context]) != Ignore {
+					rt.Fatalf("rank %d, row %d is not of the step but has targets", rank, j)
+				}
+			}
+			for j := range rows {
+				sample := position + first + uint64(j)
 				if err := reference.Fill(row, sample); err != nil {
 					rt.Fatal(err)
 				}
@@ -65,6 +79,9 @@ func TestLoaderPurity(t *testing.T) {
 			if b.Counted != counted || b.Position != position {
 				rt.Fatalf("counted %d, want %d; position %d, want %d", b.Counted, counted, b.Position, position)
 			}
+		}
+		if next != shape.Stride() {
+			rt.Fatalf("the ranks have %d samples of a step of %d", next, shape.Stride())
 		}
 	})
 }

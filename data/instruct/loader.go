@@ -42,6 +42,8 @@ func newFiller(set *Set, shape *data.Shape, together bool, pad int32) (filler, e
 		return filler{}, fmt.Errorf("instruct: a batch of %d rows of %d tokens (use 1 or more)", shape.Batch, shape.Context)
 	case shape.World < 0 || shape.Rank < 0 || shape.Rank >= shape.World:
 		return filler{}, fmt.Errorf("instruct: rank %d is outside the world of %d", shape.Rank, shape.World)
+	case shape.Samples < 0 || shape.Samples > shape.Batch*shape.World:
+		return filler{}, fmt.Errorf("instruct: %d samples of a step do not fit %d rows on each of %d ranks", shape.Samples, shape.Batch, shape.World)
 	case !shape.DocumentMask:
 		return filler{}, errors.New("instruct: examples that share a row must not see each other (set train.document_mask: true)")
 	}
@@ -90,26 +92,29 @@ func (f *filler) Tokens() int64 { return f.packing.tokens }
 // Density returns the part of an epoch's positions that hold tokens, in (0, 1].
 func (l *Loader) Density() float64 { return float64(l.Tokens()) / float64(l.Rows()*l.Context) }
 
-// Fill sets dst to this rank's batch of the step that begins at global sample position; see data.Loader.Fill.
+// Fill sets dst to this rank's share of the step that begins at global sample position; see data.Loader.Fill.
 func (l *Loader) Fill(dst *data.Batch, position uint64) error {
 	if err := fits(&l.Shape, dst); err != nil {
 		return err
 	}
 	dst.Position, dst.Counted, dst.Bytes = position, 0, 0
+	first, share := l.Share()
 	rows := uint64(l.Rows())
 	for row := range l.Batch {
-		sample := position + uint64(l.Rank)*uint64(l.Batch) + uint64(row)
-		epoch := sample / rows
 		w := newRowWriter(dst, row, l.Context)
-		for _, s := range l.packing.rows[l.packing.rowOf(sample%rows, l.Seed, epoch)] {
-			w.add(l.set.Example(l.packing.example(s, l.Seed, epoch)))
+		if row < share {
+			sample := position + first + uint64(row)
+			epoch := sample / rows
+			for _, s := range l.packing.rows[l.packing.rowOf(sample%rows, l.Seed, epoch)] {
+				w.add(l.set.Example(l.packing.example(s, l.Seed, epoch)))
+			}
 		}
 		w.finish(l.pad)
 	}
 	return nil
 }
 
-// Fill sets dst to this rank's batch of the step that begins at row position, a multiple of Stride(). Behind the last row
+// Fill sets dst to this rank's share of the step that begins at row position, a multiple of Stride(). Behind the last row
 // it returns io.EOF.
 func (e *Eval) Fill(dst *data.Batch, position uint64) error {
 	if err := fits(&e.Shape, dst); err != nil {
@@ -119,10 +124,11 @@ func (e *Eval) Fill(dst *data.Batch, position uint64) error {
 		return io.EOF
 	}
 	dst.Position, dst.Counted, dst.Bytes = position, 0, 0
+	first, share := e.Share()
 	for row := range e.Batch {
-		number := position + uint64(e.Rank)*uint64(e.Batch) + uint64(row)
+		number := position + first + uint64(row)
 		w := newRowWriter(dst, row, e.Context)
-		if number < uint64(e.Rows()) {
+		if row < share && number < uint64(e.Rows()) {
 			for _, s := range e.packing.rows[number] {
 				w.add(e.set.Example(int(e.packing.order[e.packing.first[s.class]+s.at])))
 			}
