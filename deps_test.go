@@ -60,7 +60,7 @@ var allowed = map[string][]string{
 	"train/configfile":  {},
 	"train/convert": {"nn", "nn/generate", "autograd/exec", "autograd/ir", "data/bpe", "data/hf", "data/spm",
 		"train/gguf", "train/safetensors", "train/vfs"},
-	"train": {"nn", "nn/generate", "optim", "data", "data/bpe", "data/chat", "data/instruct", "data/spm", "data/hf", "autograd", "autograd/ir", "autograd/plan", "autograd/exec",
+	"train": {"dist", "nn", "nn/generate", "optim", "data", "data/bpe", "data/chat", "data/instruct", "data/spm", "data/hf", "autograd", "autograd/ir", "autograd/plan", "autograd/exec",
 		"train/vfs", "train/safetensors", "train/peft", "train/checkpoint", "train/metrics", "train/configfile"},
 
 	"cmd/gotrain": {"task", "train", "train/checkpoint", "train/metrics", "train/configfile", "train/vfs", "train/safetensors",

@@ -33,6 +33,9 @@ type Config struct {
 	// LoRA trains low-rank additions to the base, which stays as it is.
 	LoRA nn.Adapter `yaml:"lora"`
 
+	// Place is this process among those of the run; the command sets it, no file.
+	Place Place `yaml:"-"`
+
 	// Objective is what is minimised; the command that trains sets it, no file.
 	// The zero Objective is the NLL of the next token.
 	Objective Objective `yaml:"-"`
@@ -57,9 +60,9 @@ type TokenizerConfig struct {
 // LoopConfig is the train section.
 type LoopConfig struct {
 	Steps        int     `yaml:"steps"`         // optimizer steps
-	Batch        int     `yaml:"batch"`         // sequences in a micro-batch
+	Batch        int     `yaml:"batch"`         // sequences in a micro-batch of one rank, at most
 	Context      int     `yaml:"context"`       // tokens of a sequence, 0 = model.context
-	Accumulate   int     `yaml:"accumulate"`    // micro-batches in a step
+	Accumulate   int     `yaml:"accumulate"`    // batch × accumulate sequences are a step, over all ranks
 	EvalEvery    int     `yaml:"eval_every"`    // steps between evaluations, 0 = at the end only
 	EvalBatches  int     `yaml:"eval_batches"`  // batches of held-out text in an evaluation, 0 = all
 	SaveEvery    int     `yaml:"save_every"`    // steps between checkpoints, 0 = at the end only
@@ -177,8 +180,21 @@ const minVocab = 257
 // guarded tells whether an update waits for the norm of all gradients.
 func (c Config) guarded() bool { return c.Train.MaxSkips > 0 && !c.Optimizer.InBackward }
 
-// stepTokens is the number of positions of an optimizer step.
-func (c Config) stepTokens() int { return c.Train.Batch * c.Train.Accumulate * c.Length() }
+// stepSamples is the number of sequences of an optimizer step, over all ranks.
+func (c Config) stepSamples() int { return c.Train.Batch * c.Train.Accumulate }
+
+// stepTokens is the number of positions of an optimizer step, over all ranks.
+func (c Config) stepTokens() int { return c.stepSamples() * c.Length() }
+
+// microBatches returns how a rank goes through its share of a step: count
+// micro-batches of rows sequences.
+func (c Config) microBatches() (rows, count int) {
+	share := ceilDiv(c.stepSamples(), c.Place.size())
+	rows = min(c.Train.Batch, share)
+	return rows, ceilDiv(share, rows)
+}
+
+func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
 // Length is the number of tokens of a training sequence.
 func (c Config) Length() int {
@@ -195,9 +211,27 @@ func (c Config) TrainedModel() nn.Config {
 	return m
 }
 
-// BatchShape is the shape of batches of rows sequences.
+// BatchShape is the shape of batches of rows sequences of a process that is alone.
 func (c Config) BatchShape(rows int) data.Shape {
 	return data.Shape{Batch: rows, Context: c.Length(), VocabSize: c.Model.Vocab, DocumentMask: c.Train.DocumentMask}
+}
+
+// trainShape is the shape of this rank's share of a step.
+func (c Config) trainShape() data.Shape {
+	rows, count := c.microBatches()
+	return c.shareOf(c.stepSamples(), rows*count)
+}
+
+// evalShape is the shape of this rank's share of a batch of an evaluation.
+func (c Config) evalShape() data.Shape {
+	rows, _ := c.microBatches()
+	return c.shareOf(c.Train.Batch, rows)
+}
+
+func (c Config) shareOf(samples, rows int) data.Shape {
+	s := c.BatchShape(rows)
+	s.Rank, s.World, s.Samples = c.Place.Rank, c.Place.size(), samples
+	return s
 }
 
 // ConfigPath is the file of a run's resolved configuration.

@@ -27,13 +27,13 @@ func openText(ctx context.Context, cfg Config, enc Encoder, listen Listener) (co
 		detail += " (reused)"
 	}
 	notify(listen.Phase, Phase{"shards", detail})
-	if c.train, err = data.NewLoader(prepared.Train, data.LoaderConfig{Shape: cfg.BatchShape(cfg.Train.Batch * cfg.Train.Accumulate), Seed: cfg.Run.Seed}); err != nil {
+	if c.train, err = data.NewLoader(prepared.Train, data.LoaderConfig{Shape: cfg.trainShape(), Seed: cfg.Run.Seed}); err != nil {
 		return c, err
 	}
 	if prepared.Validation == nil {
 		return c, nil
 	}
 	c.evalTokens = prepared.Validation.Tokens()
-	c.eval, err = data.NewEval(prepared.Validation, cfg.BatchShape(cfg.Train.Batch), enc)
+	c.eval, err = data.NewEval(prepared.Validation, cfg.evalShape(), enc)
 	return c, err
 }

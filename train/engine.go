@@ -23,7 +23,9 @@ type Engine struct {
 	arena    *exec.Arena
 
 	step, first, next, update, eval *exec.Session
+	ranks                           *council
 
+	micro     int       // micro-batches of a step
 	nll       []float32 // (B·T), of one micro-batch
 	positions []int32   // (B·T), of sequences that begin at 0
 	norm      [1]float32
@@ -32,9 +34,17 @@ type Engine struct {
 	rng       [4]int32
 }
 
+// StepConfig is what changes from step to step.
+type StepConfig struct {
+	Step      int     // from 0
+	Applied   int     // updates made before
+	NormLimit float64 // the guard's bound on the gradient norm, 0 for none
+	Targets   int     // of the step over all ranks; 0 means those of the batch
+}
+
 // StepResult is what an optimizer step measured.
 type StepResult struct {
-	NLL      float64 // mean over the targets, nats
+	NLL      float64 // mean over the targets of the step, nats; with several ranks this one's part of it
 	GradNorm float64 // before clipping; NaN when it was not measured
 	Skipped  bool    // the guard left the parameters as they were
 }
@@ -51,8 +61,10 @@ func NewEngine(cfg Config, model nn.Model, b exec.Backend) (*Engine, error) {
 
 // newEngine binds programs, of which some may be nil, to the state in store.
 func newEngine(cfg Config, model nn.Model, store *exec.Store, programs *Programs) (*Engine, error) {
-	e := &Engine{cfg: cfg, model: model, programs: programs, store: store}
-	e.nll = make([]float32, cfg.Train.Batch*cfg.Length())
+	e := &Engine{cfg: cfg, model: model, programs: programs, store: store, ranks: newCouncil(nil)}
+	rows, count := cfg.microBatches()
+	e.micro = count
+	e.nll = make([]float32, rows*cfg.Length())
 	e.positions = make([]int32, len(e.nll))
 	for i := range e.positions {
 		e.positions[i] = int32(i % cfg.Length())
@@ -116,13 +128,14 @@ func (e *Engine) draw(params []nn.Param) error {
 }
 
 // Step trains on batch, whose rows are the micro-batches one after the other.
-// step counts from 0, applied the updates made before; normLimit is the guard's
-// bound on the gradient norm, 0 for none.
-func (e *Engine) Step(batch *data.Batch, step, applied int, normLimit float64) (StepResult, error) {
-	if batch.Counted == 0 {
+func (e *Engine) Step(batch *data.Batch, c StepConfig) (StepResult, error) {
+	if c.Targets == 0 {
+		c.Targets = batch.Counted
+	}
+	if c.Targets == 0 {
 		return StepResult{}, errors.New("a batch holds no target")
 	}
-	e.hyper = e.cfg.Optimizer.Hyper(step, e.cfg.Train.Steps, applied, normLimit)
+	e.hyper = e.cfg.Optimizer.Hyper(c.Step, e.cfg.Train.Steps, c.Applied, c.NormLimit)
 	micro := e.first
 	if e.step != nil {
 		micro = e.step
@@ -131,11 +144,11 @@ func (e *Engine) Step(batch *data.Batch, step, applied int, normLimit float64) (
 		}
 	}
 	var sum float64
-	for m := range e.cfg.Train.Accumulate {
+	for m := range e.micro {
 		if m > 0 {
 			micro = e.next
 		}
-		if err := e.feed(micro, batch, m, 1/float32(batch.Counted), uint64(step*e.cfg.Train.Accumulate+m)); err != nil {
+		if err := e.feed(micro, batch, m, 1/float32(c.Targets), e.counter(c.Step, m)); err != nil {
 			return StepResult{}, err
 		}
 		if err := micro.Run(); err != nil {
@@ -157,12 +170,17 @@ func (e *Engine) Step(batch *data.Batch, step, applied int, normLimit float64) (
 			return StepResult{}, err
 		}
 	}
-	r := StepResult{NLL: sum / float64(batch.Counted), GradNorm: math.NaN()}
-	return r, e.readNorm(last, normLimit, &r)
+	r := StepResult{NLL: sum / float64(c.Targets), GradNorm: math.NaN()}
+	return r, e.readNorm(last, c.NormLimit, &r)
 }
 
-// feed writes micro-batch m of batch into the inputs of s. counter numbers the
-// micro-batches of the run, for dropout.
+// counter numbers the micro-batches of the run over all ranks, for dropout.
+func (e *Engine) counter(step, m int) uint64 {
+	place := e.cfg.Place
+	return uint64((step*place.size()+place.Rank)*e.micro + m)
+}
+
+// feed writes micro-batch m of batch into the inputs of s.
 func (e *Engine) feed(s *exec.Session, batch *data.Batch, m int, norm float32, counter uint64) error {
 	lo, hi := m*len(e.nll), (m+1)*len(e.nll)
 	positions, seed := e.positions, e.cfg.Run.Seed
@@ -226,8 +244,8 @@ func (e *Engine) Blame(batch *data.Batch, step int) (*ir.Instr, error) {
 	if session == nil {
 		session = e.first
 	}
-	for m := range e.cfg.Train.Accumulate {
-		if err := e.feed(session, batch, m, 1/float32(batch.Counted), uint64(step*e.cfg.Train.Accumulate+m)); err != nil {
+	for m := range e.micro {
+		if err := e.feed(session, batch, m, 1/float32(max(1, batch.Counted)), e.counter(step, m)); err != nil {
 			return nil, err
 		}
 		if in, err := session.FindNonFinite(); in != nil || err != nil {
@@ -245,11 +263,9 @@ type EvalResult struct {
 }
 
 // Evaluate scores up to limit batches (0: all) of the held-out text, whose source
-// ends with io.EOF.
+// ends with io.EOF. Each rank scores its share; the result is that of all.
 func (e *Engine) Evaluate(batches data.Source, limit int) (EvalResult, error) {
-	var r EvalResult
-	var sum float64
-	var bytes int64
+	var own report
 	batch := batches.NewBatch()
 	for i := 0; limit == 0 || i < limit; i++ {
 		err := batches.Fill(batch, uint64(i)*batches.Stride())
@@ -257,28 +273,33 @@ func (e *Engine) Evaluate(batches data.Source, limit int) (EvalResult, error) {
 			break
 		}
 		if err != nil {
-			return r, err
+			return EvalResult{}, err
 		}
 		if err := e.feed(e.eval, batch, 0, 1, 0); err != nil {
-			return r, err
+			return EvalResult{}, err
 		}
 		if err := e.eval.Run(); err != nil {
-			return r, err
+			return EvalResult{}, err
 		}
 		s, err := e.sumNLL(e.eval)
 		if err != nil {
-			return r, err
+			return EvalResult{}, err
 		}
-		sum += s
-		r.Targets += batch.Counted
-		bytes += batch.Bytes
+		own.NLL += s
+		own.Targets += int64(batch.Counted)
+		own.Bytes += batch.Bytes
 	}
-	if r.Targets == 0 {
-		return r, fmt.Errorf("there is no held-out text: set data.validation or data.validation_paths")
+	reports, err := e.ranks.meet(own)
+	if err != nil {
+		return EvalResult{}, err
 	}
-	r.NLL = sum / float64(r.Targets)
-	if bytes > 0 {
-		r.BitsPerByte = sum / math.Ln2 / float64(bytes)
+	all := total(reports)
+	if all.Targets == 0 {
+		return EvalResult{}, fmt.Errorf("there is no held-out text: set data.validation or data.validation_paths")
+	}
+	r := EvalResult{NLL: all.NLL / float64(all.Targets), Targets: int(all.Targets)}
+	if all.Bytes > 0 {
+		r.BitsPerByte = all.NLL / math.Ln2 / float64(all.Bytes)
 	}
 	return r, nil
 }

@@ -325,7 +325,7 @@ func TestObjectiveWithAnInput(t *testing.T) {
 		if len(weights) > 0 {
 			batch.Extra = map[string][]float32{"weights": weights}
 		}
-		r, err := e.Step(batch, 0, 0, 0)
+		r, err := e.Step(batch, StepConfig{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -94,10 +94,11 @@ const attentionHalf = 64
 // stepSeconds adds up the instructions of a step, each bound by arithmetic or
 // by memory (Williams et al. 2009, the roofline model).
 func stepSeconds(cfg Config, programs *Programs, m Machine) float64 {
+	_, count := cfg.microBatches()
 	if programs.Step != nil {
 		return planSeconds(programs.Step, m)
 	}
-	return planSeconds(programs.First, m) + float64(cfg.Train.Accumulate-1)*planSeconds(programs.Next, m) + planSeconds(programs.Update, m)
+	return planSeconds(programs.First, m) + float64(count-1)*planSeconds(programs.Next, m) + planSeconds(programs.Update, m)
 }
 
 func planSeconds(p *plan.Plan, m Machine) float64 {

@@ -132,8 +132,8 @@ func (r *run) openConversations(ctx context.Context) (corpus, error) {
 		return c, err
 	}
 	r.identity = in.identity
-	packing, t := r.cfg.Data.Instruct.Packing, r.cfg.Train
-	loader, err := instruct.NewLoader(in.Train, data.LoaderConfig{Shape: r.cfg.BatchShape(t.Batch * t.Accumulate), Seed: r.cfg.Run.Seed}, packing, in.Pad)
+	packing := r.cfg.Data.Instruct.Packing
+	loader, err := instruct.NewLoader(in.Train, data.LoaderConfig{Shape: r.cfg.trainShape(), Seed: r.cfg.Run.Seed}, packing, in.Pad)
 	if err != nil {
 		return c, err
 	}
@@ -144,7 +144,7 @@ func (r *run) openConversations(ctx context.Context) (corpus, error) {
 	if in.Validation == nil {
 		return c, nil
 	}
-	eval, err := instruct.NewEval(in.Validation, r.cfg.BatchShape(t.Batch), packing, in.Pad, r.tokenizer)
+	eval, err := instruct.NewEval(in.Validation, r.cfg.evalShape(), packing, in.Pad, r.tokenizer)
 	if err != nil {
 		return c, err
 	}

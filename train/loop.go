@@ -26,24 +26,28 @@ func (r *run) loop(ctx context.Context) error {
 	}
 	began, first := r.deps.Now(), r.state.Step
 	for r.state.Step < total && !r.exhausted() {
-		if ctx.Err() != nil {
-			return r.stop()
-		}
 		start := r.deps.Now()
 		batch, err := prefetch.Next()
 		if err != nil {
 			return fmt.Errorf("step %d: %w", r.state.Step+1, err)
 		}
-		limit := r.state.Guard.Limit(r.cfg.Train.SpikeFactor)
-		result, err := r.engine.Step(batch, r.state.Step, r.state.Applied, limit)
+		agreed, err := r.agree(report{Targets: int64(batch.Counted), Stop: ctx.Err() != nil})
 		if err != nil {
-			return fmt.Errorf("step %d: %w", r.state.Step+1, err)
+			return err
+		}
+		if agreed.Stop {
+			return r.stop()
+		}
+		limit := r.state.Guard.Limit(r.cfg.Train.SpikeFactor)
+		result, err := r.step(batch, StepConfig{Step: r.state.Step, Applied: r.state.Applied, NormLimit: limit, Targets: int(agreed.Targets)})
+		if err != nil {
+			return err
 		}
 		if err := r.guard(batch, result, limit); err != nil {
 			return err
 		}
 		r.state.Step++
-		r.state.Samples += int64(r.cfg.Train.Batch * r.cfg.Train.Accumulate)
+		r.state.Samples += int64(r.cfg.stepSamples())
 		r.state.Tokens += int64(r.cfg.stepTokens())
 		if !result.Skipped {
 			r.state.Applied++
@@ -64,6 +68,26 @@ func (r *run) loop(ctx context.Context) error {
 		}
 	}
 	return r.end()
+}
+
+// agree returns the sum of the ranks' reports.
+func (r *run) agree(mine report) (report, error) {
+	reports, err := r.ranks.meet(mine)
+	if err != nil {
+		return report{}, fmt.Errorf("step %d: %w", r.state.Step+1, err)
+	}
+	return total(reports), nil
+}
+
+// step makes one optimizer step; the result is that of all ranks.
+func (r *run) step(batch *data.Batch, c StepConfig) (StepResult, error) {
+	result, err := r.engine.Step(batch, c)
+	if err != nil {
+		return result, fmt.Errorf("step %d: %w", c.Step+1, err)
+	}
+	all, err := r.agree(report{NLL: result.NLL})
+	result.NLL = all.NLL
+	return result, err
 }
 
 // end evaluates and saves what the last step left.

@@ -23,7 +23,7 @@ type Programs struct {
 func Compile(cfg Config, model nn.Model, target plan.Target) (*Programs, error) {
 	c := newCompiler(cfg, model, target)
 	p := &Programs{}
-	if cfg.Train.Accumulate == 1 {
+	if _, count := cfg.microBatches(); count == 1 {
 		p.Step = c.train("step", autograd.GradTemp)
 	} else {
 		p.First = c.train("first", autograd.GradStore)
@@ -68,7 +68,8 @@ func newCompiler(cfg Config, model nn.Model, target plan.Target) *compiler {
 }
 
 func (c *compiler) shape() nn.Shape {
-	return nn.Shape{Batch: c.cfg.Train.Batch, Length: c.cfg.Length(), Segments: c.cfg.Train.DocumentMask}
+	rows, _ := c.cfg.microBatches()
+	return nn.Shape{Batch: rows, Length: c.cfg.Length(), Segments: c.cfg.Train.DocumentMask}
 }
 
 // training builds the graph up to the loss.

@@ -13,6 +13,7 @@ import (
 
 	"gotrain/autograd/exec"
 	"gotrain/data"
+	"gotrain/dist"
 	"gotrain/nn"
 	"gotrain/nn/generate"
 	"gotrain/train/checkpoint"
@@ -28,6 +29,9 @@ type Deps struct {
 	FS       vfs.FS
 	Now      func() time.Time
 	Listener Listener
+	// Group is the ranks that train together, nil for a process that is alone.
+	// Each has a Backend of its own and the same configuration.
+	Group dist.Group
 	// Machine is what was measured of the hardware, for the forecast and the
 	// MFU; zero leaves both out.
 	Machine Machine
@@ -58,6 +62,7 @@ type run struct {
 	corpus    corpus
 	model     nn.Model
 	engine    *Engine
+	ranks     *council
 	recorder  *recorder
 	generator *generate.Generator
 	state     State
@@ -69,7 +74,8 @@ type run struct {
 // Train runs cfg to its last step, or until ctx ends: then the state is saved
 // and the error is ErrStopped.
 func Train(ctx context.Context, cfg Config, deps Deps) (Result, error) {
-	r := &run{cfg: cfg, deps: deps, savedStep: -1}
+	r := &run{cfg: cfg, deps: deps, savedStep: -1, ranks: newCouncil(deps.Group)}
+	r.cfg.Place = r.ranks.place()
 	dir := cfg.Run.Dir
 	if deps.Resume == "none" {
 		if err := setAside(deps.FS, dir); err != nil {
@@ -133,6 +139,7 @@ func (r *run) open(ctx context.Context) error {
 	if r.engine, err = NewEngine(r.cfg, r.model, r.deps.Backend); err != nil {
 		return err
 	}
+	r.engine.ranks = r.ranks
 	if from != "" {
 		err = r.restore(from)
 	} else {

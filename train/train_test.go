@@ -289,7 +289,7 @@ func TestGuardSkipsAndNamesTheOp(t *testing.T) {
 	}
 	n := cfg.Train.Batch * cfg.Model.Context
 	batch := &data.Batch{Inputs: make([]int32, n), Targets: make([]int32, n), Counted: n}
-	r, err := e.Step(batch, 0, 0, 0)
+	r, err := e.Step(batch, StepConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -349,7 +349,7 @@ func TestStepsDoNotAllocate(t *testing.T) {
 	n := cfg.Train.Batch * cfg.Model.Context
 	batch := &data.Batch{Inputs: make([]int32, n), Targets: make([]int32, n), Counted: n}
 	allocs := testing.AllocsPerRun(20, func() {
-		if _, err := e.Step(batch, 0, 0, 0); err != nil {
+		if _, err := e.Step(batch, StepConfig{}); err != nil {
 			t.Fatal(err)
 		}
 	})

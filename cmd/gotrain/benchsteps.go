@@ -150,7 +150,7 @@ func (f *benchFlags) timeSteps(s stepCase, d *stepDevice) (stepTiming, error) {
 	var warm time.Duration // in which the first step had the device busy
 	for began := time.Now(); len(times) < 4 || time.Since(began).Seconds() < f.seconds; {
 		start := time.Now()
-		if _, err := engine.Step(batch, len(times), len(times), 0); err != nil {
+		if _, err := engine.Step(batch, train.StepConfig{Step: len(times), Applied: len(times)}); err != nil {
 			return stepTiming{}, err
 		}
 		times = append(times, time.Since(start))

@@ -76,7 +76,7 @@ func trainTwoSteps(t *testing.T, cfg train.Config, device string) trainedState {
 	}
 	r := trainedState{state: map[string][]float32{}}
 	for step := range 2 {
-		result, err := engine.Step(batch, step, step, 0)
+		result, err := engine.Step(batch, train.StepConfig{Step: step, Applied: step})
 		if err != nil {
 			t.Fatal(err)
 		}

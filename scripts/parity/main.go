@@ -88,7 +88,7 @@ func run(config string, set []string, steps int, out string) error {
 			return err
 		}
 		inputs, targets = append(inputs, batch.Inputs...), append(targets, batch.Targets...)
-		r, err := engine.Step(batch, i, i, 0)
+		r, err := engine.Step(batch, train.StepConfig{Step: i, Applied: i})
 		if err != nil {
 			return err
 		}
