@@ -30,6 +30,7 @@ var allowed = map[string][]string{
 
 	"dist":          {},
 	"dist/disttest": {"dist"},
+	"dist/gloo":     {"dist"},
 
 	"data/hf":  {},
 	"data/bpe": {"data/hf"},
