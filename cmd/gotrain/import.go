@@ -15,8 +15,8 @@ import (
 
 	"gotrain/autograd/cpu"
 	"gotrain/autograd/exec"
-	"gotrain/data/bpe"
 	"gotrain/nn/zoo"
+	"gotrain/train"
 	"gotrain/train/convert"
 	"gotrain/train/vfs"
 )
@@ -88,7 +88,7 @@ func convertDeps() convert.Deps {
 		FS:       vfs.OS{},
 		Families: convert.Families{ParseConfig: zoo.ParseConfig, New: zoo.New, MatchNames: zoo.MatchNames},
 		ReadTokenizer: func(text []byte) (convert.Tokenizer, error) {
-			return bpe.ReadJSON(bytes.NewReader(text), "tokenizer.json")
+			return train.ReadTokenizer(bytes.NewReader(text), "tokenizer.json")
 		},
 		Backend: func() (exec.Backend, error) { return cpu.New(cpu.Config{}) },
 	}

@@ -12,8 +12,9 @@ import (
 
 // A Normalizer alters text before anything else looks at it, step by step. The zero Normalizer leaves it as it is.
 type Normalizer struct {
-	steps []func(text []byte) []byte
-	raw   json.RawMessage
+	steps    []func(text []byte) []byte
+	raw      json.RawMessage
+	charsmap *Charsmap // of the last Precompiled step
 }
 
 // Apply returns the normalized text, which may share memory with text; text itself is not written.
@@ -26,6 +27,9 @@ func (n Normalizer) Apply(text []byte) []byte {
 
 // Identity reports whether n leaves every text as it is.
 func (n Normalizer) Identity() bool { return len(n.steps) == 0 }
+
+// Charsmap returns the map of a Precompiled step, nil if there is none.
+func (n Normalizer) Charsmap() *Charsmap { return n.charsmap }
 
 // AppendJSON appends the normalizer of tokenizer.json, null for none.
 func (n Normalizer) AppendJSON(dst []byte) []byte {
@@ -111,6 +115,7 @@ func (n *Normalizer) parse(raw json.RawMessage, depth int) error {
 		if err != nil {
 			return keyed(err, "normalizer.precompiled_charsmap")
 		}
+		n.charsmap = m
 		return add(m.ByGraphemes)
 	}
 	return &UnsupportedError{What: "normalizer", Value: s.Type,

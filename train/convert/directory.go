@@ -101,14 +101,18 @@ func (s *source) takeTensors(weights *safetensors.Dir, families Families) error 
 	return nil
 }
 
-// readTokenizer reads the tokenizer's files in dir as they are. A chat template
+// readTokenizer reads the tokenizer's files in dir as they are; a tokenizer.model
+// without tokenizer.json becomes one. A chat template
 // in a file of its own goes into tokenizer_config.json.
 func readTokenizer(dir string) (tokenizerFiles, error) {
 	var files tokenizerFiles
 	var err error
 	file := filepath.Join(dir, "tokenizer.json")
 	if files.tokenizer, err = readText(file); errors.Is(err, os.ErrNotExist) {
-		return files, fmt.Errorf("%s holds no tokenizer.json: save the tokenizer with transformers' AutoTokenizer.save_pretrained, or name a directory with --tokenizer", dir)
+		files.tokenizer, err = modelTokenizer(dir)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return files, fmt.Errorf("%s holds no tokenizer.json and no tokenizer.model: save the tokenizer with transformers' AutoTokenizer.save_pretrained, or name a directory with --tokenizer", dir)
 	}
 	if err != nil {
 		return files, err

@@ -156,7 +156,7 @@ func TestGGUFFaults(t *testing.T) {
 		{`key "llama.rope.dimension_count" is 4`, "llama.rope.dimension_count", uint32(4)},
 		{`key "llama.expert_count" is 8: mixtures`, "llama.expert_count", uint32(8)},
 		{`holds a scaling of rotary positions other than Llama 3's`, "llama.rope.freq_base", float32(10)},
-		{`tokenizers of kind "llama" are not read`, "tokenizer.ggml.model", "llama"},
+		{`tokenizers of kind "bert" are not read`, "tokenizer.ggml.model", "bert"},
 		{"holds no tokenizer", "tokenizer.ggml.model", nil},
 		{`key "tokenizer.ggml.pre": pre-tokenizer "default" is not known`, "tokenizer.ggml.pre", "default"},
 		{`key "tokenizer.ggml.token_type" has 1 elements for 272 tokens`, "tokenizer.ggml.token_type", []int32{1}},
@@ -216,7 +216,7 @@ func TestTokenizerOption(t *testing.T) {
 	dir := t.TempDir()
 	for i := range metadata {
 		if metadata[i].Key == "tokenizer.ggml.model" {
-			metadata[i].Value = "llama"
+			metadata[i].Value = "bert"
 		}
 	}
 	writeGGUF(t, filepath.Join(dir, "x.gguf"), metadata, tensors)
@@ -245,7 +245,7 @@ func TestUnknownTokenizer(t *testing.T) {
 	if r.Parity.Prompt != "" || len(r.Parity.PromptTokens) != promptIDs || !r.Parity.SameText {
 		t.Errorf("parity %+v", r.Parity)
 	}
-	if _, err := Convert(t.Context(), src, filepath.Join(dir, "x.gguf"), Options{Format: GGUF}, testDeps()); err == nil || !strings.Contains(err.Error(), "pre_tokenizer") {
+	if _, err := Convert(t.Context(), src, filepath.Join(dir, "x.gguf"), Options{Format: GGUF}, testDeps()); err == nil || !strings.Contains(err.Error(), "WordPiece") {
 		t.Errorf("GGUF with such a tokenizer: %v", err)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"gotrain/data/bpe"
+	"gotrain/data/hf"
+	"gotrain/data/spm"
 	"gotrain/nn"
 	"gotrain/train/gguf"
 )
@@ -130,17 +132,30 @@ func ggufTokenizer(m gguf.Metadata, context int, special nn.SpecialTokens) (toke
 		return files, err
 	case !ok:
 		return files, errors.New("the file holds no tokenizer: name a directory that has it with --tokenizer")
-	case kind != "gpt2":
-		return files, fmt.Errorf("key \"tokenizer.ggml.model\": tokenizers of kind %q are not read from GGUF, only gpt2 (byte-level BPE): name a directory that has the model's tokenizer.json with --tokenizer", kind)
 	}
-	doc, err := ggufBPE(m, special)
-	if err != nil {
-		return files, err
+	var added []hf.AddedToken
+	switch kind {
+	case "gpt2":
+		doc, err := ggufBPE(m, special)
+		if err != nil {
+			return files, err
+		}
+		if files.tokenizer, err = encodeJSON(doc, ""); err != nil {
+			return files, err
+		}
+		for _, a := range doc.Added {
+			added = append(added, hf.AddedToken{ID: int32(a.ID), Content: a.Content, Special: a.Special})
+		}
+	case ggufBPEModel, ggufUnigramModel:
+		t, err := ggufPieces(m, kind, special)
+		if err != nil {
+			return files, err
+		}
+		files.tokenizer, added = t.AppendJSON(nil), t.Specials()
+	default:
+		return files, fmt.Errorf("key \"tokenizer.ggml.model\": tokenizers of kind %q are not read from GGUF, only gpt2 (byte-level BPE), llama and t5 (SentencePiece): name a directory that has the model's tokenizer.json with --tokenizer", kind)
 	}
-	if files.tokenizer, err = encodeJSON(doc, ""); err != nil {
-		return files, err
-	}
-	files.config, err = ggufTokenizerConfig(m, doc.Added, context)
+	files.config, err = ggufTokenizerConfig(m, added, context)
 	return files, err
 }
 
@@ -254,7 +269,7 @@ func bosProcessor(m gguf.Metadata, tokens []string, bos int) (json.RawMessage, e
 
 // ggufTokenizerConfig is tokenizer_config.json with the roles that the metadata
 // give to special tokens, and the chat template.
-func ggufTokenizerConfig(m gguf.Metadata, added []addedToken, context int) ([]byte, error) {
+func ggufTokenizerConfig(m gguf.Metadata, added []hf.AddedToken, context int) ([]byte, error) {
 	config := map[string]any{
 		"tokenizer_class":              "PreTrainedTokenizerFast",
 		"clean_up_tokenization_spaces": false,
@@ -265,7 +280,7 @@ func ggufTokenizerConfig(m gguf.Metadata, added []addedToken, context int) ([]by
 		if err != nil {
 			return nil, err
 		}
-		at := slices.IndexFunc(added, func(a addedToken) bool { return a.ID == id && a.Special })
+		at := slices.IndexFunc(added, func(a hf.AddedToken) bool { return int(a.ID) == id && a.Special })
 		if ok && at >= 0 {
 			config[role] = added[at].Content
 		}
@@ -282,20 +297,52 @@ func ggufTokenizerConfig(m gguf.Metadata, added []addedToken, context int) ([]by
 
 // tokenizerMetadata are the metadata of a tokenizer for a model of vocab tokens.
 func tokenizerMetadata(files tokenizerFiles, vocab int, special nn.SpecialTokens) (gguf.Metadata, []string, error) {
-	t, err := bpe.ReadJSON(bytes.NewReader(files.tokenizer), "tokenizer.json")
+	doc, err := hf.ReadDocument(bytes.NewReader(files.tokenizer))
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w; GGUF is written with byte-level BPE tokenizers only", err)
+		return nil, nil, hf.InFile(err, "tokenizer.json")
 	}
+	var t interface {
+		Vocab() int
+		Special(content string) (int32, bool)
+	}
+	var pieces *spm.Tokenizer
+	var bytelevel *bpe.Tokenizer
+	if doc.ByteLevel() {
+		bytelevel, err = bpe.FromDocument(doc)
+		t = bytelevel
+	} else {
+		pieces, err = spm.FromDocument(doc)
+		t = pieces
+	}
+	if err != nil {
+		return nil, nil, hf.InFile(err, "tokenizer.json")
+	}
+	if t.Vocab() > vocab {
+		return nil, nil, fmt.Errorf("the tokenizer has %d tokens, the model %d; they do not belong together", t.Vocab(), vocab)
+	}
+	var m gguf.Metadata
+	var notes []string
+	if pieces != nil {
+		m, notes, err = piecesMetadata(pieces, vocab)
+	} else {
+		m, notes, err = bpeMetadata(bytelevel, files.tokenizer, vocab)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	roles, err := roleMetadata(files.config, special, t.Special)
+	return append(m, roles...), notes, err
+}
+
+// bpeMetadata are the metadata of the byte-level BPE in the tokenizer.json text.
+func bpeMetadata(t *bpe.Tokenizer, text []byte, vocab int) (gguf.Metadata, []string, error) {
 	var doc struct {
 		Added         []addedToken    `json:"added_tokens"`
 		PostProcessor json.RawMessage `json:"post_processor"`
 		Model         bpeModel        `json:"model"`
 	}
-	if err := json.Unmarshal(files.tokenizer, &doc); err != nil {
+	if err := json.Unmarshal(text, &doc); err != nil {
 		return nil, nil, fmt.Errorf("tokenizer.json: %w", err)
-	}
-	if t.Vocab() > vocab {
-		return nil, nil, fmt.Errorf("the tokenizer has %d tokens, the model %d; they do not belong together", t.Vocab(), vocab)
 	}
 	tokens, types := make([]string, vocab), make([]int32, vocab)
 	for token, id := range doc.Model.Vocab {
@@ -320,7 +367,7 @@ func tokenizerMetadata(files tokenizerFiles, vocab int, special nn.SpecialTokens
 	if err != nil {
 		return nil, nil, err
 	}
-	m := gguf.Metadata{
+	return gguf.Metadata{
 		{Key: "tokenizer.ggml.model", Value: "gpt2"},
 		{Key: "tokenizer.ggml.pre", Value: pre},
 		{Key: "tokenizer.ggml.tokens", Value: tokens},
@@ -328,9 +375,7 @@ func tokenizerMetadata(files tokenizerFiles, vocab int, special nn.SpecialTokens
 		{Key: "tokenizer.ggml.merges", Value: merges},
 		{Key: "tokenizer.ggml.add_bos_token", Value: addsBOS(doc.PostProcessor)},
 		{Key: "tokenizer.ggml.add_space_prefix", Value: false},
-	}
-	roles, err := roleMetadata(files.config, special, t)
-	return append(m, roles...), notes, err
+	}, notes, nil
 }
 
 // preName gives the name of the tokenizer's split pattern in llama.cpp, and what
@@ -370,7 +415,7 @@ func addsBOS(processor json.RawMessage) bool {
 
 // roleMetadata are the ids of special tokens and the chat template. The first of
 // the end tokens is the one that tokenizer_config.json names, if it does.
-func roleMetadata(config []byte, special nn.SpecialTokens, t *bpe.Tokenizer) (gguf.Metadata, error) {
+func roleMetadata(config []byte, special nn.SpecialTokens, find func(content string) (int32, bool)) (gguf.Metadata, error) {
 	var c struct {
 		EOS any `json:"eos_token"`
 	}
@@ -382,7 +427,7 @@ func roleMetadata(config []byte, special nn.SpecialTokens, t *bpe.Tokenizer) (gg
 		c.EOS = object["content"]
 	}
 	if name, ok := c.EOS.(string); ok {
-		if id, ok := t.Special(name); ok {
+		if id, ok := find(name); ok {
 			ends = append([]int{int(id)}, slices.DeleteFunc(ends, func(e int) bool { return e == int(id) })...)
 		}
 	}
