@@ -68,7 +68,7 @@ func TestUpdateProgram(t *testing.T) {
 		params, groups := twoLayers(t)
 		c := Default()
 		c.Kind = tc.kind
-		p := UpdateProgram(params, groups, c, true)
+		p := UpdateProgram(params, groups, c, true, 1)
 		if err := ir.Verify(p); err != nil {
 			t.Errorf("%s: %v", tc.kind, err)
 		}
@@ -98,7 +98,7 @@ func TestNoNormWithoutClipAndGuard(t *testing.T) {
 	params, groups := twoLayers(t)
 	c := Default()
 	c.Clip, c.InBackward = 0, true
-	if p := UpdateProgram(params, groups, c, true); len(p.Outputs) != 0 || p.Instrs[0].Kind == ir.GradNorm {
+	if p := UpdateProgram(params, groups, c, true, 1); len(p.Outputs) != 0 || p.Instrs[0].Kind == ir.GradNorm {
 		t.Error("updates in the backward pass wait for a norm")
 	}
 }

@@ -14,11 +14,15 @@ type Group struct {
 	Matrix bool // a hidden weight matrix, which Muon orthogonalises
 }
 
-// Append adds to p the update of every parameter from its gradient. With
-// clipping or guard it measures the global norm first and returns it, (1);
-// otherwise norm is nil. groups is keyed by parameter name.
-func Append(p *ir.Program, grads []autograd.Gradient, groups map[string]Group, cfg Config, guard bool) (norm *ir.Value) {
+// Append adds to p the update of every parameter from its gradient, which of
+// several ranks is the sum of theirs. With clipping or guard it measures the
+// global norm first and returns it, (1); otherwise norm is nil. groups is keyed by
+// parameter name.
+func Append(p *ir.Program, grads []autograd.Gradient, groups map[string]Group, cfg Config, guard bool, ranks int) (norm *ir.Value) {
 	a := appender{p: p, cfg: cfg, hyper: p.NewValue(ir.Input, "hyper", ir.F32, ir.HyperLen)}
+	if ranks > 1 {
+		grads = a.reduce(grads)
+	}
 	if cfg.Clip > 0 || guard && !cfg.InBackward {
 		norm = a.gradNorm(grads)
 	}
@@ -30,7 +34,7 @@ func Append(p *ir.Program, grads []autograd.Gradient, groups map[string]Group, c
 
 // UpdateProgram returns the program that updates from the gradients in state,
 // for use after LowerTrain programs in the modes GradStore and GradAdd.
-func UpdateProgram(params []*autograd.Node, groups map[string]Group, cfg Config, guard bool) *ir.Program {
+func UpdateProgram(params []*autograd.Node, groups map[string]Group, cfg Config, guard bool, ranks int) *ir.Program {
 	p := &ir.Program{Name: "update"}
 	var grads []autograd.Gradient
 	for _, n := range params {
@@ -39,7 +43,7 @@ func UpdateProgram(params []*autograd.Node, groups map[string]Group, cfg Config,
 			Grad:  p.NewValue(ir.State, autograd.GradState(n.Name()), ir.F32, n.Shape()...),
 		})
 	}
-	if norm := Append(p, grads, groups, cfg, guard); norm != nil {
+	if norm := Append(p, grads, groups, cfg, guard, ranks); norm != nil {
 		p.Outputs = append(p.Outputs, norm)
 	}
 	return p
@@ -49,6 +53,21 @@ type appender struct {
 	p           *ir.Program
 	cfg         Config
 	hyper, clip *ir.Value
+}
+
+// reduce sums the gradients over the ranks. The sums start as soon as there is
+// something to add (the planner moves them up) and are awaited together.
+func (a *appender) reduce(grads []autograd.Gradient) []autograd.Gradient {
+	sums := make([]autograd.Gradient, len(grads))
+	for i, g := range grads {
+		sums[i] = autograd.Gradient{Param: g.Param, Grad: a.p.NewValue(ir.Temp, "", ir.F32, g.Grad.Shape...)}
+		a.emit(ir.AllReduce, ir.Attrs{}, []*ir.Value{g.Grad}, sums[i].Grad)
+	}
+	for i, s := range sums {
+		sums[i].Grad = a.p.NewValue(ir.Temp, "", ir.F32, s.Grad.Shape...)
+		a.emit(ir.Await, ir.Attrs{}, []*ir.Value{s.Grad}, sums[i].Grad)
+	}
+	return sums
 }
 
 func (a *appender) gradNorm(grads []autograd.Gradient) *ir.Value {

@@ -398,7 +398,14 @@ def casts():
     case("Cast", "bf16 and back", [x], [x.float().bfloat16().double()])
 
 
-for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts):
+def collectives():
+    """Of a process that is alone."""
+    x = randn(5, 3)
+    case("AllReduce", "alone", [x], [x])
+    case("Await", "alone", [x], [x])
+
+
+for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, collectives):
     family()
 OUT.mkdir(parents=True, exist_ok=True)
 for kind, cases in CASES.items():

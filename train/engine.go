@@ -62,6 +62,11 @@ func NewEngine(cfg Config, model nn.Model, b exec.Backend) (*Engine, error) {
 // newEngine binds programs, of which some may be nil, to the state in store.
 func newEngine(cfg Config, model nn.Model, store *exec.Store, programs *Programs) (*Engine, error) {
 	e := &Engine{cfg: cfg, model: model, programs: programs, store: store, ranks: newCouncil(nil)}
+	if n := cfg.Place.size(); n > 1 {
+		if b, ok := store.Backend().(exec.Ranked); !ok || b.Ranks() != n {
+			return nil, fmt.Errorf("device %s does not compute together with other ranks, but there are %d; use --device cpu", store.Backend().Name(), n)
+		}
+	}
 	rows, count := cfg.microBatches()
 	e.micro = count
 	e.nll = make([]float32, rows*cfg.Length())

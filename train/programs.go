@@ -85,7 +85,7 @@ func (c *compiler) train(name string, mode autograd.GradMode) *plan.Plan {
 		return c.fail(name, err)
 	}
 	if mode == autograd.GradTemp {
-		if norm := optim.Append(p, gradients, groups(c.model), c.cfg.Optimizer, c.cfg.guarded()); norm != nil {
+		if norm := optim.Append(p, gradients, groups(c.model), c.cfg.Optimizer, c.cfg.guarded(), c.cfg.Place.size()); norm != nil {
 			p.Outputs = append(p.Outputs, norm)
 		}
 	}
@@ -97,7 +97,7 @@ func (c *compiler) update() *plan.Plan {
 	if g.Err() != nil {
 		return c.fail("update", g.Err())
 	}
-	return c.build(optim.UpdateProgram(g.Params(), groups(c.model), c.cfg.Optimizer, c.cfg.guarded()))
+	return c.build(optim.UpdateProgram(g.Params(), groups(c.model), c.cfg.Optimizer, c.cfg.guarded(), c.cfg.Place.size()))
 }
 
 func (c *compiler) eval() *plan.Plan {

@@ -21,6 +21,8 @@ type Config struct {
 	// ISA forces an instruction set: "generic", "avx2" or "avx512". Empty picks
 	// the best one of the processor.
 	ISA string
+	// Ranks computes the collectives of plans; nil for a process that is alone.
+	Ranks exec.Ranks
 }
 
 // Backend runs plans on the CPU.
@@ -29,6 +31,7 @@ type Backend struct {
 	vec  *vec.Impl
 	gemm *kernel.GEMM
 	mem  memory
+	comm *comm // nil for a process that is alone
 	err  error // first fault since the last Sync
 }
 
@@ -49,6 +52,9 @@ func New(cfg Config) (*Backend, error) {
 	}
 	b.pool = kernel.NewPool(cfg.Threads)
 	b.gemm = kernel.NewGEMM(b.pool, isa)
+	if cfg.Ranks != nil && cfg.Ranks.Size() > 1 {
+		b.comm = newComm(cfg.Ranks)
+	}
 	return b, nil
 }
 
@@ -80,12 +86,26 @@ func (b *Backend) Name() string { return "cpu" }
 // ISA returns the instruction set of the kernels: "generic", "avx2" or "avx512".
 func (b *Backend) ISA() string { return b.vec.Name() }
 
+// Ranks returns the number of ranks over which collectives are.
+func (b *Backend) Ranks() int {
+	if b.comm == nil {
+		return 1
+	}
+	return b.comm.size
+}
+
 // Threads returns the number of threads, the caller included.
 func (b *Backend) Threads() int { return b.pool.Threads() }
 
 // Target describes the back end to the planner. Workspaces grow with the number
 // of threads.
-func (b *Backend) Target() plan.Target { return plan.Target{Workspace: b.workspace} }
+func (b *Backend) Target() plan.Target {
+	t := plan.Target{Workspace: b.workspace}
+	if b.comm != nil {
+		t.Reserved = commStage
+	}
+	return t
+}
 
 // workspace returns the bytes of scratch that in needs while it runs.
 func (b *Backend) workspace(in *ir.Instr) int64 {
@@ -119,9 +139,10 @@ func (b *Backend) Download(dst []byte, src exec.Region) error {
 	return nil
 }
 
-// Sync returns the first fault since the last Sync; launches run to their end
-// on their own.
+// Sync waits for the collectives and returns the first fault since the last
+// Sync; other launches run to their end on their own.
 func (b *Backend) Sync() error {
+	b.await()
 	err := b.err
 	b.err = nil
 	return err
@@ -129,6 +150,9 @@ func (b *Backend) Sync() error {
 
 // Close ends the threads and frees all memory of the back end.
 func (b *Backend) Close() error {
+	if b.comm != nil {
+		b.comm.close()
+	}
 	b.pool.Close()
 	return b.mem.close()
 }

@@ -59,6 +59,9 @@ var binders = [ir.NumKinds]binder{
 	ir.Broadcast:     {bindBroadcast, nil},
 	ir.Cast:          {bindCast, nil},
 
+	ir.AllReduce: {bindAllReduce, nil},
+	ir.Await:     {bindAwait, nil},
+
 	ir.GradNorm: {bindGradNorm, scratchGradNorm},
 	ir.AdamW:    {bindAdamW, nil},
 	ir.SGD:      {bindSGD, nil},

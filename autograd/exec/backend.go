@@ -51,6 +51,17 @@ type Grouper interface {
 	BindGroup(ins []*ir.Instr, args []Args) (Launch, error)
 }
 
+// Ranks computes the collectives of plans in host memory, for back ends that
+// have no engine of their own. All ranks call the same ones in the same order.
+type Ranks interface {
+	Size() int
+	// AllReduce replaces x by its sum over the ranks, the same bits on all.
+	AllReduce(x []float32) error
+}
+
+// Ranked is a Backend whose collectives are those of several ranks.
+type Ranked interface{ Ranks() int }
+
 // Buffer is memory of a backend.
 type Buffer interface{ Bytes() int64 }
 

@@ -197,14 +197,14 @@ func (s *Session) Output(i int, dst []float32) error {
 	return s.backend.Download(bytesOf(dst), s.regions[v.ID])
 }
 
-// FindNonFinite runs the plan instruction by instruction and returns the first
-// whose floating-point results hold a NaN or an infinity, or nil. It stops there, so
+// FindNonFinite runs the plan instruction by instruction, without what other
+// ranks take part in, and returns the first whose floating-point results hold a NaN or an infinity, or nil. It stops there, so
 // that instructions which update state after it do not run.
 func (s *Session) FindNonFinite() (*ir.Instr, error) {
 	var host []float32
 	for i, launch := range s.launch {
 		in := s.Plan.Program.Instrs[i]
-		if launch == nil || len(ir.Kinds[in.Kind].Mutates) > 0 {
+		if launch == nil || len(ir.Kinds[in.Kind].Mutates) > 0 || in.Kind == ir.AllReduce || in.Kind == ir.Await {
 			continue
 		}
 		launch()

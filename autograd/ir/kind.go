@@ -44,6 +44,9 @@ const (
 	Broadcast
 	Cast
 
+	AllReduce
+	Await
+
 	GradNorm
 	AdamW
 	SGD
@@ -201,6 +204,11 @@ var Kinds = [NumKinds]Info{
 		Doc: "y = Alpha·x, axes of size 1 repeated to y's shape"},
 	Cast: {Name: "Cast", In: []string{"x"}, Out: []string{"y"},
 		Doc: "y = x in y's dtype, to nearest even; F32 to BF16 or back, put in by the planner"},
+
+	AllReduce: {Name: "AllReduce", In: []string{"x"}, Out: []string{"y"}, Overwrites: [][2]int{{0, 0}},
+		Doc: "starts y = Σ x over the ranks of the run, the same bits on all; only Await may read y"},
+	Await: {Name: "Await", In: []string{"x"}, Out: []string{"y"},
+		Doc: "y = x, in its storage, when all collectives that were started are done"},
 
 	GradNorm: {Name: "GradNorm", In: []string{"hyper", "g..."}, Out: []string{"norm", "clip"},
 		Doc: "norm = √Σ g² over all inputs; clip = min(1, MaxNorm/(norm + 1e-6)) (1 where MaxNorm = 0), " +

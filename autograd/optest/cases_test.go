@@ -414,6 +414,9 @@ func elementwiseCases() []opCase {
 func shapeCases() []opCase {
 	var list []opCase
 	list = append(list, opCase{"flatten", ir.Reshape, ir.Attrs{}, []arg{normal(3, 4)}, []ir.Shape{s(12)}})
+	for _, kind := range []ir.Kind{ir.AllReduce, ir.Await} {
+		list = append(list, opCase{"alone", kind, ir.Attrs{}, []arg{normal(3, 5)}, []ir.Shape{s(3, 5)}})
+	}
 	for _, t := range []struct {
 		shape ir.Shape
 		perm  []int8

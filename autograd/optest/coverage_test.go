@@ -23,6 +23,8 @@ var noGradient = map[ir.Kind]string{
 	ir.ScaleBy:              "appears in gradients only",
 	ir.SliceBackward:        "gradient",
 	ir.Cast:                 "put in by the planner",
+	ir.AllReduce:            "of gradients",
+	ir.Await:                "of gradients",
 	ir.GradNorm:             "optimizer",
 	ir.AdamW:                "optimizer",
 	ir.SGD:                  "optimizer",

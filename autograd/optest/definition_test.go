@@ -99,6 +99,9 @@ var definitions = [ir.NumKinds]func(d *definition){
 	ir.Broadcast:     defineBroadcast,
 	ir.Cast:          defineCast,
 
+	ir.AllReduce: defineReshape, // of a process that is alone
+	ir.Await:     defineReshape,
+
 	ir.GradNorm: defineGradNorm,
 	ir.AdamW:    defineAdamW,
 	ir.SGD:      defineSGD,

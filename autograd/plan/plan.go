@@ -144,11 +144,11 @@ func checkNames(p *ir.Program) error {
 	return nil
 }
 
-// link lets the result of every Reshape share the storage of its input, so
+// link lets the result of every Reshape and Await share the storage of its input, so
 // that Root is right for the hazards of state and for liveness.
 func link(p *ir.Program) {
 	for _, in := range p.Instrs {
-		if in != nil && in.Kind == ir.Reshape && len(in.In) == 1 && len(in.Out) == 1 && in.In[0] != nil && in.Out[0] != nil {
+		if in != nil && (in.Kind == ir.Reshape || in.Kind == ir.Await) && len(in.In) == 1 && len(in.Out) == 1 && in.In[0] != nil && in.Out[0] != nil {
 			in.Out[0].Base = in.In[0]
 		}
 	}

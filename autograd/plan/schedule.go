@@ -6,13 +6,14 @@ import (
 	"gotrain/autograd/ir"
 )
 
-// schedule moves two sorts of instructions up as far as their operands and
+// schedule moves three sorts of instructions up as far as their operands and
 // the hazards of state allow, and leaves all others in their order:
 //
 //   - optimizer updates, so that a gradient dies as soon as its parameter has
 //     no more readers; those that wait for GradNorm's clip stay behind it;
 //   - products and sums of the backward pass that end the life of more bytes
-//     than they create, as weight gradients do with activations.
+//     than they create, as weight gradients do with activations;
+//   - collectives, so that they run beside the rest of the backward pass.
 //
 // Each instruction gets an anchor: its own position, or, when it moves, the
 // last anchor of the instructions that must come before it. Sorting by anchor,
@@ -23,7 +24,7 @@ func schedule(p *ir.Program, _ Options) {
 	for i, in := range p.Instrs {
 		early := s.earliest(in)
 		s.anchor[i] = i
-		if isOptimizer(in.Kind) || s.isGradient(in) && s.saves(i, early) {
+		if isOptimizer(in.Kind) || in.Kind == ir.AllReduce || s.isGradient(in) && s.saves(i, early) {
 			s.anchor[i] = early
 		}
 		s.record(i, in)
