@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 	"cuda/backend":        {"cuda", "cuda/kernels", "autograd/ir", "autograd/plan", "autograd/exec"},
 
 	"dist":          {},
+	"dist/store":    {"dist"},
 	"dist/disttest": {"dist"},
 	"dist/gloo":     {"dist"},
 
