@@ -55,20 +55,20 @@ var binders = [ir.NumKinds]func(c *call) func(){
 	ir.ReduceSum:     bindReduceSum,
 	ir.Broadcast:     bindBroadcast,
 
+	ir.AllReduce: bindAllReduce,
+	ir.Await:     bindReshape,
+
 	ir.GradNorm: bindGradNorm,
 	ir.Muon:     bindMuon,
 }
 
 // groupBinders is the table of the kinds that do many tensors in one launch.
 var groupBinders = [ir.NumKinds]func(calls []*call) func(){
-	ir.Cast: bindCast,
-
-	ir.AllReduce: bindAllReduce,
-	ir.Await:     bindReshape,
-	ir.AdamW:     bindAdamW,
-	ir.SGD:       bindSGD,
-	ir.Lion:      bindLion,
-	ir.EMA:       bindEMA,
+	ir.Cast:  bindCast,
+	ir.AdamW: bindAdamW,
+	ir.SGD:   bindSGD,
+	ir.Lion:  bindLion,
+	ir.EMA:   bindEMA,
 }
 
 // call is an instruction with its arguments, while it is bound. The first error
