@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -94,11 +93,11 @@ type talk struct {
 }
 
 func (f *chatFlags) newTalk(m *opened) (*talk, error) {
-	roles, err := hf.ReadRoles(filepath.Join(m.Dir, "tokenizer_config.json"))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	roles, err := hf.ReadRoles(m.Dir)
+	if err != nil {
 		return nil, err
 	}
-	template, err := f.chatTemplate(m.Dir, roles)
+	template, err := chatTemplate(f.template, m.Dir, roles)
 	if err != nil {
 		return nil, err
 	}
@@ -130,23 +129,20 @@ func isSpecial(m *opened, id int32) bool {
 	return slices.ContainsFunc(m.Tokenizer.Specials(), func(a hf.AddedToken) bool { return a.ID == id })
 }
 
-// chatTemplate is the one that the flags name, or else the checkpoint's own.
-func (f *chatFlags) chatTemplate(dir string, roles hf.Roles) (*chat.Template, error) {
-	if f.template != "" {
-		template, err := chat.Named(f.template)
+// chatTemplate is the shipped one called name or, without a name, that of the
+// model in dir.
+func chatTemplate(name, dir string, roles hf.Roles) (*chat.Template, error) {
+	switch {
+	case name != "":
+		template, err := chat.Named(name)
 		if err != nil {
 			return nil, usagef("--template: %w", err)
 		}
 		return template, nil
-	}
-	text := roles.ChatTemplate
-	if file, err := os.ReadFile(filepath.Join(dir, "chat_template.jinja")); err == nil {
-		text = string(file)
-	}
-	if text == "" {
+	case roles.ChatTemplate == "":
 		return nil, usagef("%s has no chat template: it was not fine-tuned on conversations; name one with --template", dir)
 	}
-	return chat.Parse("of "+dir, text)
+	return chat.Parse("of "+dir, roles.ChatTemplate)
 }
 
 // reset begins anew with what the system says. While the user types, the tokens

@@ -3,8 +3,10 @@ package hf
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 )
 
@@ -91,22 +93,42 @@ func (t *templateJSON) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// maxConfigBytes is the most that a tokenizer_config.json may hold.
+// maxConfigBytes is the most that a tokenizer_config.json or a chat template may hold.
 const maxConfigBytes = 16 << 20
 
-// ReadRoles reads a tokenizer_config.json. The error is os.ErrNotExist's where there is none.
-func ReadRoles(path string) (Roles, error) {
-	if info, err := os.Stat(path); err != nil {
-		return Roles{}, err
-	} else if info.Size() > maxConfigBytes {
-		return Roles{}, fmt.Errorf("tokenizer: %s: %d bytes, more than %d; is this a tokenizer_config.json?", path, info.Size(), maxConfigBytes)
-	}
-	text, err := os.ReadFile(path)
+// ReadRoles reads the roles of the tokenizer in dir: tokenizer_config.json, and chat_template.jinja, whose template goes
+// before that of the former, as in transformers. A file that is not there says nothing.
+func ReadRoles(dir string) (Roles, error) {
+	path := filepath.Join(dir, "tokenizer_config.json")
+	text, err := readSmall(path)
 	if err != nil {
 		return Roles{}, err
 	}
-	r, err := ParseRoles(text)
-	return r, InFile(err, path)
+	var r Roles
+	if text != nil {
+		if r, err = ParseRoles(text); err != nil {
+			return r, InFile(err, path)
+		}
+	}
+	template, err := readSmall(filepath.Join(dir, "chat_template.jinja"))
+	if template != nil {
+		r.ChatTemplate = string(template)
+	}
+	return r, err
+}
+
+// readSmall reads a file of at most maxConfigBytes, nil for one that is not there.
+func readSmall(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case info.Size() > maxConfigBytes:
+		return nil, fmt.Errorf("tokenizer: %s: %d bytes, more than %d; is this the file of a tokenizer?", path, info.Size(), maxConfigBytes)
+	}
+	return os.ReadFile(path)
 }
 
 // ParseRoles reads the text of a tokenizer_config.json.
