@@ -74,7 +74,13 @@ func planDevice(name, card string, threads int) (device, error) {
 
 // openDevice opens the back end that a --device value names. It opens a GPU
 // before it describes it, because the description alone would open it too.
-func openDevice(name string, threads int) (exec.Backend, device, error) {
+//
+// ranks computes the collectives of a run of several ranks, nil for one that is
+// alone; then auto is the CPU, which alone computes them.
+func openDevice(name string, threads int, ranks exec.Ranks) (exec.Backend, device, error) {
+	if name == "auto" && ranks != nil {
+		name = "cpu"
+	}
 	index, err := gpuIndex(name)
 	if err != nil {
 		return nil, device{}, err
@@ -90,7 +96,7 @@ func openDevice(name string, threads int) (exec.Backend, device, error) {
 		}
 	}
 	d := device{threads: threads}
-	b, err := d.open()
+	b, err := cpu.New(cpu.Config{Threads: threads, Ranks: ranks})
 	return b, d, err
 }
 

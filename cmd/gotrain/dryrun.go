@@ -21,7 +21,7 @@ func dryRun(c *cobra.Command, cfg train.Config, resume string) error {
 	if err := checkPaths(cfg); err != nil {
 		return err
 	}
-	backend, device, err := openDevice(cfg.Device, cfg.Threads)
+	backend, device, err := openDevice(cfg.Device, cfg.Threads, nil)
 	if err != nil {
 		return err
 	}

@@ -283,7 +283,7 @@ func TestPlan(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		backend, _, err := openDevice("cpu", cfg.Threads)
+		backend, _, err := openDevice("cpu", cfg.Threads, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

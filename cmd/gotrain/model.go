@@ -44,7 +44,7 @@ func (f *modelFlags) open() (*opened, error) {
 	if f.precision != "" && !slices.Contains(precisions, f.precision) {
 		return nil, usagef("--precision is %q; use float32, tf32 or bfloat16", f.precision)
 	}
-	device, _, err := openDevice(f.device, 0)
+	device, _, err := openDevice(f.device, 0, nil)
 	if err != nil {
 		return nil, err
 	}

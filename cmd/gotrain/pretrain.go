@@ -135,17 +135,35 @@ func trainRun(c *cobra.Command, cfg train.Config, resume string) error {
 	if err := checkPaths(cfg); err != nil {
 		return err
 	}
-	backend, device, err := openDevice(cfg.Device, cfg.Threads)
+	ranks, err := openCluster(c.Context())
+	if err != nil {
+		return err
+	}
+	err = ranks.train(c, cfg, resume)
+	if stopped := errors.Is(err, train.ErrStopped); stopped {
+		return errors.Join(err, ranks.close(nil))
+	}
+	return errors.Join(err, ranks.close(err))
+}
+
+// train is this rank's part of the run.
+func (r *cluster) train(c *cobra.Command, cfg train.Config, resume string) error {
+	backend, device, err := openDevice(cfg.Device, r.threads(cfg.Threads), r.collectives())
 	if err != nil {
 		return err
 	}
 	defer backend.Close()
+	deps := train.Deps{Backend: backend, NewModel: zoo.New, FS: vfs.OS{}, Now: time.Now, Resume: resume, Group: r.group}
+	if !r.first() {
+		if _, err := train.Train(c.Context(), cfg, deps); err != nil {
+			return fmt.Errorf("rank %d of %d: %w", r.launch.Rank, r.launch.Size, err)
+		}
+		return nil
+	}
 	p := newProgress(c.ErrOrStderr())
 	p.measure(cfg, device)
-	result, err := train.Train(c.Context(), cfg, train.Deps{
-		Backend: backend, NewModel: zoo.New, FS: vfs.OS{}, Now: time.Now, Listener: p.listener(),
-		Machine: p.machine.forecast(cfg.Precision), Resume: resume,
-	})
+	deps.Listener, deps.Machine = p.listener(), p.machine.forecast(cfg.Precision)
+	result, err := train.Train(c.Context(), cfg, deps)
 	p.finish(cfg, result, err)
 	return err
 }

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"time"
+
+	"gotrain/autograd/exec"
+	"gotrain/dist"
+	"gotrain/dist/gloo"
+	"gotrain/dist/store"
+)
+
+// meetingTime is how long a rank waits for the others at the start: schedulers
+// start the ranks of a job seconds to minutes apart.
+const meetingTime = 5 * time.Minute
+
+// cluster is the ranks of a run, seen from this one. A process without a launcher
+// is alone: group and store are nil.
+type cluster struct {
+	launch dist.Launch
+	group  dist.Group
+	store  dist.Store
+	server *store.Server // on rank 0, unless the launcher serves the store
+	client *store.Client
+}
+
+// openCluster finds the other ranks that the launcher started, and waits for them.
+func openCluster(ctx context.Context) (*cluster, error) {
+	launch, err := dist.Detect(os.Getenv)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	c := &cluster{launch: launch}
+	if launch.Size == 1 {
+		return c, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, meetingTime)
+	defer cancel()
+	if err := c.open(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("rank %d of %d (%s): %w", launch.Rank, launch.Size, launch.Launcher, err), c.close(nil))
+	}
+	return c, nil
+}
+
+func (c *cluster) open(ctx context.Context) error {
+	host, port, err := net.SplitHostPort(c.launch.Endpoint)
+	if err != nil {
+		return fmt.Errorf("the endpoint of the run: %w", err)
+	}
+	if c.launch.Rank == 0 && !c.launch.Served {
+		if c.server, err = store.Serve(net.JoinHostPort("", port)); err != nil {
+			return err
+		}
+	}
+	if c.client, err = store.Dial(ctx, c.launch.Endpoint); err != nil {
+		return err
+	}
+	c.store = store.WithPrefix(c.client, c.launch.ID)
+	address, err := ownAddress(host)
+	if err != nil {
+		return err
+	}
+	c.group, err = gloo.Open(ctx, gloo.Config{
+		Rank: c.launch.Rank, Size: c.launch.Size, Store: store.WithPrefix(c.store, "gloo"), Host: address,
+	})
+	return err
+}
+
+// ownAddress is the address from which this machine reaches host, which is where
+// the other ranks reach it. A machine that is host itself, under a name that leads
+// to its loopback, takes the address of its first other interface.
+func ownAddress(host string) (string, error) {
+	link, err := net.Dial("udp", net.JoinHostPort(host, "9"))
+	if err != nil {
+		return "", fmt.Errorf("the machine of rank 0: %w", err)
+	}
+	defer link.Close()
+	own := link.LocalAddr().(*net.UDPAddr).IP
+	if !own.IsLoopback() || net.ParseIP(host) != nil || host == "localhost" {
+		return own.String(), nil
+	}
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return "", err
+	}
+	for _, a := range addresses {
+		if network, ok := a.(*net.IPNet); ok && !network.IP.IsLoopback() && network.IP.IsGlobalUnicast() {
+			return network.IP.String(), nil
+		}
+	}
+	return own.String(), nil
+}
+
+// threads is the number of CPU threads of this rank: its share of the machine
+// unless the configuration says.
+func (c *cluster) threads(configured int) int {
+	if configured > 0 || c.launch.Size == 1 {
+		return configured
+	}
+	return max(1, runtime.GOMAXPROCS(0)/c.launch.LocalSize)
+}
+
+// collectives computes sums over the ranks, nil for a process that is alone.
+func (c *cluster) collectives() exec.Ranks {
+	if c.group == nil {
+		return nil
+	}
+	return c.group
+}
+
+// first tells whether this process speaks for the run.
+func (c *cluster) first() bool { return c.launch.Rank == 0 }
+
+// close leaves the group: after a good end, or a stop that all agreed on, together
+// with the others; after a failure of its own at once, which ends the others too.
+func (c *cluster) close(failure error) error {
+	var errs []error
+	if c.group != nil {
+		if failure == nil {
+			errs = append(errs, c.group.Barrier())
+		} else {
+			c.group.Abort()
+		}
+		errs = append(errs, c.group.Close())
+	}
+	if c.client != nil {
+		errs = append(errs, c.client.Close())
+	}
+	if c.server != nil {
+		errs = append(errs, c.server.Close())
+	}
+	return errors.Join(errs...)
+}
