@@ -44,6 +44,7 @@ type Config struct {
 	Stop       string `yaml:"stop" json:"stop"`               // generate: text that ends an answer
 	MaxTokens  int    `yaml:"max_tokens" json:"max_tokens"`   // generate
 	IgnoreText string `yaml:"ignore_text" json:"ignore_text"` // generate: characters that do not count in an answer
+	Chat       bool   `yaml:"chat" json:"chat"`               // the prompt is what a user says, the answer a turn of its own
 	Group      string `yaml:"group" json:"group"`             // key by which results are told apart
 }
 
@@ -110,7 +111,7 @@ func (c Config) overlaid(file Config) Config {
 	} {
 		text(p.dst, p.src)
 	}
-	c.Shots, c.Limit = file.Shots, file.Limit
+	c.Shots, c.Limit, c.Chat = file.Shots, file.Limit, file.Chat
 	if file.MaxTokens != 0 {
 		c.MaxTokens = file.MaxTokens
 	}

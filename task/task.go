@@ -139,6 +139,9 @@ func (t *Task) choose(m Model, q Record, prompt string, r *Result) error {
 			c, _ = letterOf(i)
 		}
 		completion := " " + c
+		if t.Chat {
+			completion = c // it begins a turn
+		}
 		sum, _, err := m.LogLikelihood(prompt, completion)
 		if err != nil {
 			return err

@@ -93,36 +93,52 @@ type talk struct {
 }
 
 func (f *chatFlags) newTalk(m *opened) (*talk, error) {
-	roles, err := hf.ReadRoles(m.Dir)
+	encoder, stop, err := chatEncoder(m, f.template)
 	if err != nil {
 		return nil, err
 	}
-	template, err := chatTemplate(f.template, m.Dir, roles)
-	if err != nil {
-		return nil, err
-	}
-	t := &talk{flags: f, model: m, stop: m.EndTokens()}
-	t.encoder = instruct.NewEncoder(m.Tokenizer, template, chat.Vars{BOS: roles.BOS, EOS: roles.EOS, Now: time.Now()})
-	// The tokens that end the turns of the template end an answer.
-	sample, err := t.encoder.Example(chat.Conversation{Source: "chat template " + template.Name(), Messages: []chat.Message{
-		{Role: chat.User, Content: "Hello."}, {Role: chat.Assistant, Content: "Hello."},
-	}}, instruct.LossAssistant)
-	if err != nil {
-		return nil, err
-	}
-	for _, id := range sample.Ends {
-		if isSpecial(m, id) && !slices.Contains(t.stop, id) {
-			t.stop = append(t.stop, id)
-		}
-	}
-	if len(t.stop) == 0 {
-		return nil, usagef("neither the model nor the chat template %s has a token that ends a turn; use another --template", template.Name())
-	}
+	t := &talk{flags: f, model: m, encoder: encoder, stop: stop}
 	if t.generator, err = generate.New(m.Model, m.Store, generate.Config{Compute: m.Config.Compute()}); err != nil {
 		return nil, err
 	}
 	t.reset(f.system)
 	return t, nil
+}
+
+// chatEncoder makes the encoder of the chat template called name, without a name of
+// the model's own, and finds the tokens that end an answer: those that end a text
+// and those that end the template's turns.
+func chatEncoder(m *opened, name string) (*instruct.Encoder, []int32, error) {
+	roles, err := hf.ReadRoles(m.Dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	template, err := chatTemplate(name, m.Dir, roles)
+	if err != nil {
+		return nil, nil, err
+	}
+	encoder := instruct.NewEncoder(m.Tokenizer, template, chatVars(roles))
+	sample, err := encoder.Example(chat.Conversation{Source: "chat template " + template.Name(), Messages: []chat.Message{
+		{Role: chat.User, Content: "Hello."}, {Role: chat.Assistant, Content: "Hello."},
+	}}, instruct.LossAssistant)
+	if err != nil {
+		return nil, nil, err
+	}
+	stop := m.EndTokens()
+	for _, id := range sample.Ends {
+		if isSpecial(m, id) && !slices.Contains(stop, id) {
+			stop = append(stop, id)
+		}
+	}
+	if len(stop) == 0 {
+		return nil, nil, usagef("neither the model nor the chat template %s has a token that ends a turn; use another --template", template.Name())
+	}
+	return encoder, stop, nil
+}
+
+// chatVars are what a template may name.
+func chatVars(roles hf.Roles) chat.Vars {
+	return chat.Vars{BOS: roles.BOS, EOS: roles.EOS, Now: time.Now()}
 }
 
 func isSpecial(m *opened, id int32) bool {

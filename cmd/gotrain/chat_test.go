@@ -73,4 +73,25 @@ func TestTask(t *testing.T) {
 	if len(r.Results) != 1 || r.Results[0].Expected != "4" || r.Results[0].Text == "" {
 		t.Errorf("got %+v", r)
 	}
+
+	// Through a template the prompt is a user's turn, and the likelihood that of its tokens.
+	asked := must(t, "eval", "--task", choice, "--prompts", "--chat", "--template", "plain")
+	if !strings.Contains(asked, "2+2?") || asked == must(t, "eval", "--task", choice, "--prompts") {
+		t.Errorf("with --chat the prompt is %q", asked)
+	}
+	var plain, chats taskReport
+	mustJSON(t, &plain, "eval", "--model", filepath.Join(dir, "run"), "--task", choice)
+	mustJSON(t, &chats, "eval", "--model", filepath.Join(dir, "run"), "--task", choice, "--chat", "--template", "plain")
+	if len(chats.Results) != 1 || chats.Results[0].LogLikely[0] == plain.Results[0].LogLikely[0] {
+		t.Errorf("with --chat %+v, without %+v", chats.Results, plain.Results)
+	}
+	mustJSON(t, &chats, "eval", "--model", filepath.Join(dir, "run"), "--task", generated, "--chat", "--template", "plain")
+	if len(chats.Results) != 1 || chats.Results[0].Expected != "4" {
+		t.Errorf("got %+v", chats)
+	}
+	for _, wrong := range [][]string{{"--prompts", "--chat"}, {"--prompts", "--template", "plain"}, {"--model", filepath.Join(dir, "run"), "--chat"}} {
+		if r := gotrain(t, "", append([]string{"eval", "--task", choice}, wrong...)...); r.code != 2 || !strings.Contains(r.errOut, "template") {
+			t.Errorf("%v: exit code %d, %s", wrong, r.code, r.errOut)
+		}
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/data"
+	"gotrain/data/chat"
 	"gotrain/train"
 )
 
@@ -26,6 +27,9 @@ type evalFlags struct {
 	shots   int
 	limit   int
 	prompts bool
+
+	chat     bool
+	template string
 }
 
 func newEval() *cobra.Command {
@@ -39,11 +43,13 @@ different tokenizers: NLL·tokens / (ln 2 · bytes).
 
 With --task it asks the questions of a task file instead: multiple choice scored
 by log-likelihood (format: mmlu) or generated answers compared with the expected
-one (format: gsm8k), zero-shot or with examples; --prompts shows what the model
-would see.`,
+one (format: gsm8k), zero-shot or with examples. With --chat, for models that were
+fine-tuned on conversations, the prompt is what a user says and the answer the
+turn after it. --prompts shows what the model would see.`,
 		Example: `  gotrain eval --model runs/opticks --data book.txt
   gotrain eval --model runs/opticks --data 'texts/*.jsonl' --json
-  gotrain eval --model runs/opticks --task tasks/mmlu.yaml --shots 5 --limit 100`,
+  gotrain eval --model runs/opticks --task tasks/mmlu.yaml --shots 5 --limit 100
+  gotrain eval --model runs/chat --task tasks/gsm8k.yaml --chat`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if f.task != "" {
@@ -74,7 +80,10 @@ would see.`,
 	c.Flags().IntVar(&f.shots, "shots", 0, "with --task, `N` examples before each question (default: the file's)")
 	c.Flags().IntVar(&f.limit, "limit", 0, "with --task, at most `N` questions (default: the file's)")
 	c.Flags().BoolVar(&f.prompts, "prompts", false, "with --task, print every prompt and ask nothing")
+	c.Flags().BoolVar(&f.chat, "chat", false, "with --task, ask through the model's chat template (default: the file's chat)")
+	c.Flags().StringVar(&f.template, "template", "", "with --chat, chat template `NAME`: "+strings.Join(chat.Names(), ", ")+" (default: the model's own)")
 	complete(c, "format", fixed("text", "jsonl", "parquet", "shards"))
+	complete(c, "template", fixed(chat.Names()...))
 	return c
 }
 

@@ -12,8 +12,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gotrain/data/chat"
+	"gotrain/data/hf"
+	"gotrain/data/instruct"
 	"gotrain/nn/generate"
 	"gotrain/task"
+	"gotrain/train"
 )
 
 // taskReport is what eval --task prints.
@@ -37,6 +41,12 @@ func (f *evalFlags) runTask(c *cobra.Command) error {
 	if c.Flags().Changed("limit") {
 		cfg.Limit = f.limit
 	}
+	if c.Flags().Changed("chat") {
+		cfg.Chat = f.chat
+	}
+	if f.template != "" && !cfg.Chat {
+		return usagef("--template goes with --chat")
+	}
 	if cfg.Shots > 0 && cfg.ShotsData == "" {
 		return usagef("--shots is %d, but %s names no shots_data", cfg.Shots, f.task)
 	}
@@ -45,7 +55,7 @@ func (f *evalFlags) runTask(c *cobra.Command) error {
 		return err
 	}
 	if f.prompts {
-		return printPrompts(c.OutOrStdout(), t)
+		return f.printPrompts(c.OutOrStdout(), t)
 	}
 	m, err := f.open()
 	if err != nil {
@@ -55,6 +65,11 @@ func (f *evalFlags) runTask(c *cobra.Command) error {
 	asked, err := newTaskModel(m)
 	if err != nil {
 		return err
+	}
+	if cfg.Chat {
+		if asked.chat, asked.stop, err = chatEncoder(m, f.template); err != nil {
+			return err
+		}
 	}
 	r := taskReport{Model: m.Dir, Task: cfg, Results: []task.Result{}}
 	start := time.Now()
@@ -75,10 +90,18 @@ func (f *evalFlags) runTask(c *cobra.Command) error {
 	return r.print(c.OutOrStdout())
 }
 
-// printPrompts shows what the model would see, without one.
-func printPrompts(w io.Writer, t *task.Task) error {
+// printPrompts shows what the model would see, without one; of a task that asks
+// through a chat template --model may name its owner.
+func (f *evalFlags) printPrompts(w io.Writer, t *task.Task) error {
+	rendered, err := f.renderer(t.Chat)
+	if err != nil {
+		return err
+	}
 	for i := range t.Len() {
 		prompt, err := t.Prompt(i)
+		if err == nil {
+			prompt, err = rendered(prompt)
+		}
 		if err != nil {
 			return err
 		}
@@ -87,6 +110,39 @@ func printPrompts(w io.Writer, t *task.Task) error {
 		}
 	}
 	return nil
+}
+
+// renderer returns what makes the model's input of a prompt.
+func (f *evalFlags) renderer(chats bool) (func(prompt string) (string, error), error) {
+	if !chats {
+		return func(prompt string) (string, error) { return prompt, nil }, nil
+	}
+	if f.model == "" && f.template == "" {
+		return nil, usagef("--chat: name the chat template with --template, or the model that has one with --model")
+	}
+	var dir string
+	var roles hf.Roles
+	if f.model != "" {
+		var err error
+		if dir, err = train.FindCheckpoint(f.model); err != nil {
+			return nil, usageError{err}
+		}
+		if roles, err = hf.ReadRoles(dir); err != nil {
+			return nil, err
+		}
+	}
+	template, err := chatTemplate(f.template, dir, roles)
+	if err != nil {
+		return nil, err
+	}
+	vars := chatVars(roles)
+	vars.Prompt = true
+	return func(prompt string) (string, error) { return template.Render(userSays(prompt), vars) }, nil
+}
+
+// userSays is the conversation that a question opens.
+func userSays(prompt string) []chat.Message {
+	return []chat.Message{{Role: chat.User, Content: prompt}}
 }
 
 func (r *taskReport) print(w io.Writer) error {
@@ -110,17 +166,39 @@ type taskModel struct {
 	*scorer
 	prompt []int32   // that the generator holds
 	first  []float32 // log-probabilities of the token after it
+
+	chat *instruct.Encoder // nil for prompts that are plain text
+	stop []int32           // the tokens that end an answer
 }
 
 func newTaskModel(m *opened) (*taskModel, error) {
 	s, err := newScorer(m)
-	return &taskModel{scorer: s}, err
+	return &taskModel{scorer: s, stop: m.EndTokens()}, err
+}
+
+// encode returns the tokens of a prompt and a completion.
+func (t *taskModel) encode(prompt, completion string) (promptIDs, completionIDs []int32, err error) {
+	if t.chat == nil {
+		promptIDs, completionIDs, _ = t.scorer.encode(prompt, completion)
+		return promptIDs, completionIDs, nil
+	}
+	completionIDs = t.model.Tokenizer.AppendEncode(nil, []byte(completion))
+	promptIDs, err = t.chat.Prompt(userSays(prompt))
+	return lastOf(promptIDs, t.model.Config.Model.Context+1-len(completionIDs)), completionIDs, err
+}
+
+// lastOf returns the last n ids, at least one.
+func lastOf(ids []int32, n int) []int32 {
+	return ids[max(0, len(ids)-max(1, n)):]
 }
 
 // LogLikelihood scores a completion. A prompt that is too long loses its
 // beginning.
 func (t *taskModel) LogLikelihood(prompt, completion string) (float64, int, error) {
-	ids, completionIDs, _ := t.encode(prompt, completion)
+	ids, completionIDs, err := t.encode(prompt, completion)
+	if err != nil {
+		return 0, 0, err
+	}
 	g := t.generator
 	if !slices.Equal(ids, t.prompt) {
 		g.Truncate(0)
@@ -161,14 +239,18 @@ func logSoftmax(logits []float32) {
 // Generate continues prompt greedily. A prompt that is too long loses its
 // beginning.
 func (t *taskModel) Generate(ctx context.Context, prompt, stop string, maxTokens int) (string, error) {
-	tokenizer, context := t.model.Tokenizer, t.model.Config.Model.Context
+	tokenizer := t.model.Tokenizer
 	ids := tokenizer.AppendEncode(nil, []byte(prompt))
-	if keep := max(1, context-maxTokens); len(ids) > keep {
-		ids = ids[len(ids)-keep:]
+	if t.chat != nil {
+		var err error
+		if ids, err = t.chat.Prompt(userSays(prompt)); err != nil {
+			return "", err
+		}
 	}
+	ids = lastOf(ids, t.model.Config.Model.Context-maxTokens)
 	var text []byte
 	t.prompt = nil
-	_, err := t.generator.Generate(ctx, ids, generate.Options{MaxTokens: maxTokens, Stop: t.model.EndTokens(), Reuse: true}, func(token int32) error {
+	_, err := t.generator.Generate(ctx, ids, generate.Options{MaxTokens: maxTokens, Stop: t.stop, Reuse: true}, func(token int32) error {
 		text = append(text, tokenizer.TokenBytes(token)...)
 		if stop != "" && strings.Contains(string(text), stop) {
 			return generate.ErrStop
