@@ -114,3 +114,33 @@ func TestHyper(t *testing.T) {
 		t.Errorf("fifth update: %v", h)
 	}
 }
+
+// TestSumsOverRanks wants every gradient summed and awaited before its use, and
+// gradients in state summed in their place.
+func TestSumsOverRanks(t *testing.T) {
+	params, groups := twoLayers(t)
+	p := UpdateProgram(params, groups, Default(), true, 2)
+	if err := ir.Verify(p); err != nil {
+		t.Fatal(err)
+	}
+	awaited := map[*ir.Value]bool{}
+	for _, in := range p.Instrs {
+		switch in.Kind {
+		case ir.AllReduce:
+			if x, y := in.In[0], in.Out[0]; y.Root() != x {
+				t.Errorf("the sum of %q is not in its place", x.Name)
+			}
+		case ir.Await:
+			awaited[in.Out[0]] = true
+		case ir.GradNorm:
+			for _, g := range in.In[1:] {
+				if !awaited[g] {
+					t.Errorf("the norm takes %q before its sum", g.Name)
+				}
+			}
+		}
+	}
+	if len(awaited) != len(params) {
+		t.Errorf("%d of %d gradients are summed", len(awaited), len(params))
+	}
+}

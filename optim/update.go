@@ -56,11 +56,16 @@ type appender struct {
 }
 
 // reduce sums the gradients over the ranks. The sums start as soon as there is
-// something to add (the planner moves them up) and are awaited together.
+// something to add (the planner moves them up) and are awaited together. Gradients
+// in state are summed where they are.
 func (a *appender) reduce(grads []autograd.Gradient) []autograd.Gradient {
 	sums := make([]autograd.Gradient, len(grads))
 	for i, g := range grads {
-		sums[i] = autograd.Gradient{Param: g.Param, Grad: a.p.NewValue(ir.Temp, "", ir.F32, g.Grad.Shape...)}
+		sum := a.p.NewValue(g.Grad.Class, g.Grad.Name, ir.F32, g.Grad.Shape...)
+		if sum.Class == ir.State {
+			sum.Base = g.Grad
+		}
+		sums[i] = autograd.Gradient{Param: g.Param, Grad: sum}
 		a.emit(ir.AllReduce, ir.Attrs{}, []*ir.Value{g.Grad}, sums[i].Grad)
 	}
 	for i, s := range sums {

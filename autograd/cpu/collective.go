@@ -23,6 +23,7 @@ type comm struct {
 	jobs    chan []float32 // nil asks for an answer on done
 	done    chan error     // the first error since the last answer
 	started bool           // since the last answer
+	failed  bool           // this rank is behind a fault: what is staged is not sent
 }
 
 func newComm(ranks exec.Ranks) *comm {
@@ -31,6 +32,9 @@ func newComm(ranks exec.Ranks) *comm {
 	go func() {
 		for x := range c.jobs {
 			if x == nil {
+				if c.failed {
+					w.drop()
+				}
 				w.flush()
 				c.done <- w.err
 				w.err = nil
@@ -50,12 +54,14 @@ func (c *comm) allReduce(x []float32) {
 	}
 }
 
-// wait returns when all sums are done, with the first error.
-func (c *comm) wait() error {
+// wait returns when all sums are done, with the first error. A rank that failed
+// sends no more: it has not started all sums, so that its next message would not
+// be that of the others.
+func (c *comm) wait(failed bool) error {
 	if !c.started {
 		return nil
 	}
-	c.started = false
+	c.started, c.failed = false, failed
 	c.jobs <- nil
 	return <-c.done
 }
@@ -89,8 +95,10 @@ func (w *commWorker) flush() {
 	for _, x := range w.staged {
 		at += copy(x, w.stage[at:])
 	}
-	w.stage, w.staged = w.stage[:0], w.staged[:0]
+	w.drop()
 }
+
+func (w *commWorker) drop() { w.stage, w.staged = w.stage[:0], w.staged[:0] }
 
 func (w *commWorker) reduce(x []float32) {
 	if w.err == nil {
@@ -119,7 +127,7 @@ func (b *Backend) await() {
 	if b.comm == nil {
 		return
 	}
-	if err := b.comm.wait(); err != nil && b.err == nil {
+	if err := b.comm.wait(b.err != nil); err != nil && b.err == nil {
 		b.err = err
 	}
 }

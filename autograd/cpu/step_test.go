@@ -20,8 +20,8 @@ type gptConfig struct {
 	layers, width, heads, length, batch, vocab int
 }
 
-// train returns the training program: loss, gradients and AdamW with clipping.
-func (c gptConfig) train() (*ir.Program, error) {
+// loss returns the graph up to the loss.
+func (c gptConfig) loss() (*autograd.Graph, *autograd.Node) {
 	g := autograd.NewGraph()
 	d, n := c.width, c.batch*c.length
 	ids, positions := g.Ints("ids", n), g.Ints("positions", n)
@@ -45,6 +45,12 @@ func (c gptConfig) train() (*ir.Program, error) {
 		})
 	}
 	loss, _ := autograd.LinearCrossEntropy(layerNorm(x, "ln_f"), wte, targets, norm, autograd.LossConfig{})
+	return g, loss
+}
+
+// train returns the training program: loss, gradients and AdamW with clipping.
+func (c gptConfig) train() (*ir.Program, error) {
+	g, loss := c.loss()
 	p, grads, err := g.LowerTrain("train", g.Grad(loss), autograd.GradTemp, loss)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,8 @@ import (
 //   - arguments with an element type have the same one, the others are not bf16;
 //   - an output lists a value of the program that is defined;
 //   - state is not read after an instruction has mutated it, except by
-//     instructions that mutate it too.
+//     instructions that mutate it too;
+//   - only Await reads the result of an AllReduce.
 func Verify(p *Program) error {
 	defined := make([]bool, len(p.Values))
 	for i, v := range p.Values {
@@ -26,6 +27,7 @@ func Verify(p *Program) error {
 		defined[i] = v.Class != Temp
 	}
 	mutated := map[*Value]*Instr{}
+	flying := map[*Value]bool{} // results of collectives
 	for i, in := range p.Instrs {
 		fail := func(format string, args ...any) error {
 			return fmt.Errorf("ir: program %s: instruction %d %s at %q: %s", p.Name, i, in.Kind, in.Path, fmt.Sprintf(format, args...))
@@ -49,6 +51,9 @@ func Verify(p *Program) error {
 			if !defined[v.ID] {
 				return fail("input %d (value %d) is used before it is defined", j, v.ID)
 			}
+			if flying[v] && in.Kind != Await {
+				return fail("input %d (value %d) is the sum of an AllReduce; read the result of its Await", j, v.ID)
+			}
 			if by := mutated[v.Root()]; by != nil && !mutates(in, j) && in.Kind != EMA {
 				return fail("reads state %q after %s has updated it", v.Root().Name, by.Kind)
 			}
@@ -64,6 +69,7 @@ func Verify(p *Program) error {
 				return fail("output %d (value %d) is defined twice", j, v.ID)
 			}
 			defined[v.ID] = true
+			flying[v] = in.Kind == AllReduce
 		}
 		for _, j := range Kinds[in.Kind].Mutates {
 			if v := in.In[j]; v != nil {

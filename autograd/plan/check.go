@@ -52,7 +52,7 @@ func (p *Plan) CheckOverlap() error {
 // with an input or another output although ir.Info does not allow it.
 func checkOverwrites(p *ir.Program) error {
 	for i, in := range p.Instrs {
-		if in.Kind == ir.Reshape {
+		if sharesInput(in.Kind) {
 			continue
 		}
 		for j, out := range in.Out {

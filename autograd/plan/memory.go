@@ -146,7 +146,7 @@ func (p *Plan) sum() {
 		}
 	}
 	for _, in := range p.Program.Instrs {
-		if in.Kind == ir.Reshape {
+		if sharesInput(in.Kind) {
 			continue
 		}
 		for _, v := range in.Out {

@@ -294,6 +294,19 @@ var passCases = []passCase{
 		b.sgd(u, du, hyper)
 		b.returns(dz)
 	}},
+	{"collectives", []string{"schedule", "in-place"}, func(b *builder) {
+		// Sums start behind their last input, beside the rest of the backward pass.
+		hyper, w, u := b.input("hyper", ir.F32, ir.HyperLen), b.state("w", 4, 4), b.state("u", 4, 4)
+		b.backward = true
+		du := b.matmul(b.x(), w, true, false, nil)
+		dx := b.matmul(b.x(), u, false, true, nil)
+		dw := b.matmul(dx, dx, true, false, nil)
+		b.backward = false
+		sumW, sumU := b.unary(ir.AllReduce, ir.Attrs{}, dw), b.unary(ir.AllReduce, ir.Attrs{}, du)
+		dw, du = b.unary(ir.Await, ir.Attrs{}, sumW), b.unary(ir.Await, ir.Attrs{}, sumU)
+		b.sgd(w, dw, hyper)
+		b.sgd(u, du, hyper)
+	}},
 	{"in-place", []string{"in-place"}, func(b *builder) {
 		x := b.x()
 		y := b.scale(x, 2) // x is an input

@@ -148,11 +148,14 @@ func checkNames(p *ir.Program) error {
 // that Root is right for the hazards of state and for liveness.
 func link(p *ir.Program) {
 	for _, in := range p.Instrs {
-		if in != nil && (in.Kind == ir.Reshape || in.Kind == ir.Await) && len(in.In) == 1 && len(in.Out) == 1 && in.In[0] != nil && in.Out[0] != nil {
+		if in != nil && sharesInput(in.Kind) && len(in.In) == 1 && len(in.Out) == 1 && in.In[0] != nil && in.Out[0] != nil {
 			in.Out[0].Base = in.In[0]
 		}
 	}
 }
+
+// sharesInput tells whether the result of a kind is its input under another name.
+func sharesInput(k ir.Kind) bool { return k == ir.Reshape || k == ir.Await }
 
 // compact removes the instructions that a pass has set to nil and the values
 // that nothing mentions any more, and numbers the rest anew.

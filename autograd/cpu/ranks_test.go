@@ -1,0 +1,240 @@
+package cpu_test
+
+import (
+	"errors"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"gotrain/autograd"
+	"gotrain/autograd/cpu"
+	"gotrain/autograd/exec"
+	"gotrain/autograd/ir"
+	"gotrain/autograd/plan"
+	"gotrain/dist"
+	"gotrain/dist/disttest"
+	"gotrain/optim"
+)
+
+const rankRows, rankSteps = 4, 3 // sequences of a step over all ranks
+
+// programs are those of one rank: one step, or gradients and update apart.
+func (c gptConfig) programs(cfg optim.Config, ranks int, apart bool) ([]*ir.Program, error) {
+	g, loss := c.loss()
+	mode := autograd.GradTemp
+	if apart {
+		mode = autograd.GradStore
+	}
+	p, grads, err := g.LowerTrain("train", g.Grad(loss), mode, loss)
+	if err != nil {
+		return nil, err
+	}
+	if apart {
+		return []*ir.Program{p, optim.UpdateProgram(g.Params(), nil, cfg, true, ranks)}, nil
+	}
+	p.Outputs = append(p.Outputs, optim.Append(p, grads, nil, cfg, true, ranks))
+	return []*ir.Program{p}, nil
+}
+
+// trainRank makes steps on this rank's share of the batch and returns all
+// parameters, in the order of their names.
+func trainRank(group dist.Group, cfg optim.Config, apart bool) ([]float32, error) {
+	b, err := cpu.New(cpu.Config{Threads: 1, Ranks: group})
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	c := gptConfig{layers: 2, width: 32, heads: 2, length: 16, batch: rankRows / group.Size(), vocab: 50}
+	programs, err := c.programs(cfg, group.Size(), apart)
+	if err != nil {
+		return nil, err
+	}
+	store := exec.NewStore(b)
+	var sessions []*exec.Session
+	for _, p := range programs {
+		pl, err := plan.Build(p, plan.Options{Target: b.Target()})
+		if err != nil {
+			return nil, err
+		}
+		if err := pl.CheckOverlap(); err != nil {
+			return nil, err
+		}
+		arena, err := exec.NewArena(b, pl.Arena)
+		if err != nil {
+			return nil, err
+		}
+		s, err := exec.NewSession(pl, store, arena)
+		if err != nil {
+			return nil, err
+		}
+		sessions = append(sessions, s)
+	}
+	names := slices.DeleteFunc(store.Names(), func(name string) bool { return optim.IsState(name) || strings.HasPrefix(name, "grad.") })
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, name := range names {
+		data := make([]float32, store.Get(name).Shape.Size())
+		for i := range data {
+			data[i] = float32(0.2 * rng.NormFloat64())
+		}
+		if err := store.Write(name, data); err != nil {
+			return nil, err
+		}
+	}
+	for step := range rankSteps {
+		if err := c.feed(sessions, cfg, group, step, rng); err != nil {
+			return nil, err
+		}
+		for _, s := range sessions {
+			if err = s.Run(); err != nil {
+				break
+			}
+		}
+		if err != nil {
+			break
+		}
+	}
+	var params []float32
+	for _, name := range names {
+		data := make([]float32, store.Get(name).Shape.Size())
+		if err := store.Read(name, data); err != nil {
+			return nil, err
+		}
+		params = append(params, data...)
+	}
+	return params, err
+}
+
+// feed sets the inputs of a step: all ranks draw the whole batch.
+func (c gptConfig) feed(sessions []*exec.Session, cfg optim.Config, group dist.Group, step int, rng *rand.Rand) error {
+	all, n := rankRows*c.length, c.batch*c.length
+	ids, positions, targets := make([]int32, all), make([]int32, all), make([]int32, all)
+	for i := range all {
+		ids[i], targets[i] = int32(rng.IntN(c.vocab)), int32(rng.IntN(c.vocab))
+		positions[i] = int32(i % c.length)
+	}
+	hyper := cfg.Hyper(step, rankSteps, step, 0)
+	from := group.Rank() * n
+	var errs []error
+	for _, s := range sessions {
+		errs = append(errs, s.SetInts("ids", ids[from:][:n]), s.SetInts("positions", positions[from:][:n]),
+			s.SetInts("targets", targets[from:][:n]), s.SetFloats("norm", []float32{1 / float32(all)}), s.SetFloats("hyper", hyper[:]))
+	}
+	return errors.Join(errs...)
+}
+
+// momentumSGD is linear in the gradients, so that rounding stays small.
+func momentumSGD() optim.Config {
+	cfg := optim.Default()
+	cfg.Kind, cfg.LR, cfg.Schedule, cfg.Warmup = "sgd", 0.1, "constant", 0
+	return cfg
+}
+
+// trainRanks trains on all ranks; each has its parameters and its error.
+func trainRanks(groups []*disttest.Group, apart bool) ([][]float32, []error) {
+	params, errs := make([][]float32, len(groups)), make([]error, len(groups))
+	var wg sync.WaitGroup
+	for r, g := range groups {
+		wg.Go(func() { params[r], errs[r] = trainRank(g, momentumSGD(), apart) })
+	}
+	wg.Wait()
+	return params, errs
+}
+
+// TestRanks trains on 1, 2 and 4 ranks: all have the parameters of one process
+// that has the whole batch, the ranks of a run and two runs bit for bit the same.
+func TestRanks(t *testing.T) {
+	for _, apart := range []bool{false, true} {
+		one, err := trainRank(dist.Local{}, momentumSGD(), apart)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{1, 2, 4} {
+			var first []float32
+			for range 2 {
+				params, errs := trainRanks(disttest.New(n), apart)
+				if err := errors.Join(errs...); err != nil {
+					t.Fatal(err)
+				}
+				if first == nil {
+					first = params[0]
+				}
+				for r := range params {
+					for i, x := range params[r] {
+						if math.Float32bits(x) != math.Float32bits(first[i]) {
+							t.Fatalf("%d ranks: rank %d has %v at %d, rank 0 of the first run %v", n, r, x, i, first[i])
+						}
+					}
+				}
+			}
+			for i, x := range first {
+				if math.Abs(float64(x-one[i])) > 1e-6*max(1, math.Abs(float64(one[i]))) {
+					t.Fatalf("%d ranks, update apart %t: parameter %d is %v, one process has %v", n, apart, i, x, one[i])
+				}
+			}
+		}
+	}
+}
+
+// TestRankFails fails a sum on one rank: the steps of all ranks return the error,
+// and no parameter changes.
+func TestRankFails(t *testing.T) {
+	planted := errors.New("planted")
+	groups := disttest.New(2)
+	groups[1].Before = func(string) error { return planted }
+	params, errs := trainRanks(groups, false)
+	if !errors.Is(errs[0], dist.ErrPeer) || !errors.Is(errs[1], planted) {
+		t.Errorf("rank 0: %v, rank 1: %v", errs[0], errs[1])
+	}
+	for i, x := range params[0] {
+		if x != params[1][i] {
+			t.Fatalf("parameter %d was updated by a sum that failed", i)
+		}
+	}
+}
+
+// twin is a rank beside one that always has the same gradients.
+type twin struct{ dist.Local }
+
+func (twin) Size() int { return 2 }
+
+func (twin) AllReduce(x []float32) error {
+	for i := range x {
+		x[i] *= 2
+	}
+	return nil
+}
+
+// TestRankDoesNotAllocate runs a program of sums and of products that follow.
+func TestRankDoesNotAllocate(t *testing.T) {
+	b := newBackend(t, cpu.Config{Threads: 1, Ranks: twin{}})
+	p := &ir.Program{Name: "sums"}
+	for _, n := range []int{100, 70_000, 3} {
+		x := p.NewValue(ir.State, string(rune('a'+len(p.Values))), ir.F32, n)
+		sum, done := p.NewValue(ir.Temp, "", ir.F32, n), p.NewValue(ir.Temp, "", ir.F32, n)
+		p.Emit(&ir.Instr{Kind: ir.AllReduce, In: []*ir.Value{x}, Out: []*ir.Value{sum}, Block: -1})
+		p.Emit(&ir.Instr{Kind: ir.Await, In: []*ir.Value{sum}, Out: []*ir.Value{done}, Block: -1})
+		p.Outputs = append(p.Outputs, done)
+	}
+	pl, err := plan.Build(p, plan.Options{Target: b.Target()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	arena, err := exec.NewArena(b, pl.Arena)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := exec.NewSession(pl, exec.NewStore(b), arena)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := testing.AllocsPerRun(10, func() {
+		if err := s.Run(); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("a run allocates %v times, want 0", n)
+	}
+}
