@@ -26,6 +26,7 @@ type Config struct {
 	Data      DataConfig      `yaml:"data"`
 	Train     LoopConfig      `yaml:"train"`
 	Optimizer optim.Config    `yaml:"optimizer"`
+	Cluster   ClusterConfig   `yaml:"cluster"`
 
 	// Base is the checkpoint or run that fine-tuning begins from; empty trains
 	// from scratch. Model and tokenizer are the base's.
@@ -82,6 +83,11 @@ type LoopConfig struct {
 	MinDelta float64  `yaml:"min_delta"` // nats per token that count as an improvement
 }
 
+// ClusterConfig is how several processes train together.
+type ClusterConfig struct {
+	CheckEvery int `yaml:"check_every"` // steps between comparisons of the parameters of all ranks, 0 = never
+}
+
 // DefaultConfig returns the values of keys that a file leaves out.
 func DefaultConfig() Config {
 	return Config{
@@ -96,6 +102,7 @@ func DefaultConfig() Config {
 			Sample: "The", SampleTokens: 48, MaxSkips: 10,
 		},
 		Optimizer: optim.Default(),
+		Cluster:   ClusterConfig{CheckEvery: 100},
 	}
 }
 
@@ -145,6 +152,7 @@ func (c Config) Validate() error {
 	check(!c.Optimizer.InBackward || t.SpikeFactor == 0, "optimizer.in_backward needs train.spike_factor: 0: the norm of all gradients is never known")
 	check(c.Data.Format != FormatInstruct || t.DocumentMask, "data.format instruct needs train.document_mask: true: conversations that share a row must not see each other")
 	check(c.Data.Format != FormatInstruct || c.Tokenizer.Path != "", "data.format instruct needs a tokenizer: name a model with base, or a directory with tokenizer.path")
+	check(c.Cluster.CheckEvery >= 0, "cluster.check_every is %d steps; use 1 or more, or 0 for never", c.Cluster.CheckEvery)
 	errs = append(errs, c.Tokenizer.validate()...)
 	for _, err := range []error{c.Model.Validate(), c.LoRA.Validate(), c.Data.Validate(), c.Optimizer.Validate()} {
 		if err != nil {

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"gotrain/data"
 )
@@ -12,6 +13,7 @@ import (
 type corpus struct {
 	train, eval             data.Source // eval is nil without held-out data, and ends with io.EOF
 	trainTokens, evalTokens int64
+	fingerprint             string // alike on ranks that have the same data
 	close                   func() error
 }
 
@@ -22,6 +24,8 @@ func openText(ctx context.Context, cfg Config, enc Encoder, listen Listener) (co
 		return corpus{}, err
 	}
 	c := corpus{trainTokens: prepared.Train.Tokens(), close: prepared.Close}
+	// The directory's name is a hash of the text and of how it was tokenized.
+	c.fingerprint = fmt.Sprintf("%s: %d tokens", filepath.Base(prepared.Dir), c.trainTokens)
 	detail := fmt.Sprintf("%d training tokens in %s", c.trainTokens, prepared.Dir)
 	if prepared.Reused {
 		detail += " (reused)"
@@ -34,6 +38,7 @@ func openText(ctx context.Context, cfg Config, enc Encoder, listen Listener) (co
 		return c, nil
 	}
 	c.evalTokens = prepared.Validation.Tokens()
+	c.fingerprint += fmt.Sprintf(", %d held out", c.evalTokens)
 	c.eval, err = data.NewEval(prepared.Validation, cfg.evalShape(), enc)
 	return c, err
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // Listener receives what happens in a run, on the goroutine of the loop. Fields
-// may be nil. Package train prints nothing itself.
+// may be nil. Of several ranks, only rank 0 tells its listener. Package train prints nothing itself.
 type Listener struct {
 	Phase      func(Phase)
 	Preparing  func(data.Progress)
@@ -22,6 +22,7 @@ type Listener struct {
 	LogFailed  func(error) // the run goes on; the lines wait in memory for room on the disk
 	Checkpoint func(checkpoint.Event)
 	Skipped    func(SkipEvent)
+	Straggler  func(Straggler)
 }
 
 // Phase is a part of the work before the first step, with what it found.

@@ -139,6 +139,7 @@ func (r *run) openConversations(ctx context.Context) (corpus, error) {
 	}
 	c.train, c.trainTokens = loader, loader.Tokens()
 	s := in.Train.Stats()
+	c.fingerprint = fmt.Sprintf("%+v", s)
 	notify(r.deps.Listener.Phase, Phase{"conversations", fmt.Sprintf("%d, %d tokens, %d of them trained; %d truncated, %d dropped; rows full to %.1f%%",
 		s.Examples, s.Tokens, s.Counted, s.Truncated, s.Dropped, 100*loader.Density())})
 	if in.Validation == nil {

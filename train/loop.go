@@ -81,12 +81,46 @@ func (r *run) agree(mine report) (report, error) {
 
 // step makes one optimizer step; the result is that of all ranks.
 func (r *run) step(batch *data.Batch, c StepConfig) (StepResult, error) {
-	result, err := r.engine.Step(batch, c)
+	if r.cfg.Place.size() == 1 {
+		return r.engineStep(batch, c)
+	}
+	var mine report
+	paced, _ := r.deps.Group.(*PacedGroup)
+	if paced != nil {
+		paced.begin()
+	}
+	result, err := r.engineStep(batch, c)
+	if err != nil {
+		return result, err
+	}
+	mine.NLL = result.NLL
+	if paced != nil {
+		mine.Seconds = paced.seconds()
+	}
+	if every(r.cfg.Cluster.CheckEvery, c.Step+1) {
+		if mine.Hash, err = r.engine.Hash(); err != nil {
+			return result, err
+		}
+	}
+	reports, err := r.ranks.meet(mine)
+	if err == nil {
+		err = diverged(reports)
+	}
 	if err != nil {
 		return result, fmt.Errorf("step %d: %w", c.Step+1, err)
 	}
-	all, err := r.agree(report{NLL: result.NLL})
-	result.NLL = all.NLL
+	for _, s := range r.pace.observe(c.Step+1, reports) {
+		notify(r.deps.Listener.Straggler, s)
+	}
+	result.NLL = total(reports).NLL
+	return result, nil
+}
+
+func (r *run) engineStep(batch *data.Batch, c StepConfig) (StepResult, error) {
+	result, err := r.engine.Step(batch, c)
+	if err != nil {
+		err = fmt.Errorf("step %d: %w", c.Step+1, err)
+	}
 	return result, err
 }
 
@@ -100,7 +134,7 @@ func (r *run) end() error {
 	if r.savedStep == r.state.Step {
 		return nil
 	}
-	return r.save()
+	return r.saveByFirst()
 }
 
 func every(n, step int) bool { return n > 0 && step%n == 0 }
@@ -110,7 +144,7 @@ func (r *run) stop() error {
 	if r.state.Step == r.savedStep {
 		return ErrStopped
 	}
-	if err := r.save(); err != nil {
+	if err := r.saveByFirst(); err != nil {
 		return fmt.Errorf("stopping: %w", err)
 	}
 	return ErrStopped
@@ -144,6 +178,9 @@ func (r *run) guard(batch *data.Batch, result StepResult, limit float64) error {
 		if in != nil {
 			e.Origin = fmt.Sprintf("%s at %s", in.Kind, in.Path)
 		}
+		if e.Origin, err = r.origin(e.Origin); err != nil {
+			return err
+		}
 	} else {
 		e.Limit = limit
 	}
@@ -153,6 +190,23 @@ func (r *run) guard(batch *data.Batch, result StepResult, limit float64) error {
 			e.Step, e.InARow, e.GradNorm, orUnknown(e.Origin))
 	}
 	return nil
+}
+
+// origin is where the first rank that found one has the origin of a NaN.
+func (r *run) origin(mine string) (string, error) {
+	if r.cfg.Place.size() == 1 {
+		return mine, nil
+	}
+	texts, err := r.ranks.texts(mine)
+	if err != nil {
+		return "", err
+	}
+	for rank, text := range texts {
+		if text != "" {
+			return fmt.Sprintf("%s on rank %d", text, rank), nil
+		}
+	}
+	return "", nil
 }
 
 func orUnknown(s string) string {
@@ -180,6 +234,9 @@ func (r *run) record(result StepResult, took, eta time.Duration) {
 
 // write appends to the metrics. A full disk does not end the run.
 func (r *run) write(rec metrics.Record) {
+	if r.recorder == nil {
+		return // rank 0 has it
+	}
 	if err := r.recorder.record(rec); err != nil {
 		notify(r.deps.Listener.LogFailed, err)
 	}
@@ -214,13 +271,29 @@ func (r *run) evaluate() (improved bool, err error) {
 		notify(r.deps.Listener.Validation, rec)
 		improved = r.judge(result.NLL)
 	}
+	if !r.cfg.Place.first() {
+		return improved, nil
+	}
 	return improved, r.sample()
 }
 
 // saveOrWarn saves in the middle of a run, where a full disk costs a checkpoint
 // but not the run.
 func (r *run) saveOrWarn() {
-	if err := r.save(); err != nil {
+	if err := r.saveByFirst(); err != nil {
 		notify(r.deps.Listener.SaveFailed, err)
 	}
+}
+
+// saveByFirst has rank 0 write a checkpoint, since all hold the same state, and
+// tells the others of it.
+func (r *run) saveByFirst() error {
+	path, err := r.ranks.byFirst(func() (string, error) {
+		err := r.save()
+		return r.result.Checkpoint, err
+	})
+	if err == nil {
+		r.savedStep, r.result.Checkpoint = r.state.Step, path
+	}
+	return err
 }

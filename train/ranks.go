@@ -2,8 +2,10 @@ package train
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"gotrain/dist"
 )
@@ -91,4 +93,144 @@ func total(reports []report) report {
 		t.Stop = t.Stop || r.Stop
 	}
 	return t
+}
+
+// texts tells mine and returns the texts of all ranks.
+func (c *council) texts(mine string) ([]string, error) {
+	n := c.group.Size()
+	var own [8]byte
+	binary.LittleEndian.PutUint64(own[:], uint64(len(mine)))
+	sizes := make([]byte, 8*n)
+	if err := c.group.AllGather(sizes, own[:]); err != nil {
+		return nil, fmt.Errorf("agreement of the ranks: %w", err)
+	}
+	size := func(rank int) int { return int(binary.LittleEndian.Uint64(sizes[8*rank:])) }
+	longest := 0
+	for rank := range n {
+		longest = max(longest, size(rank))
+	}
+	texts := make([]string, n)
+	if longest == 0 {
+		return texts, nil
+	}
+	padded, all := make([]byte, longest), make([]byte, n*longest)
+	copy(padded, mine)
+	if err := c.group.AllGather(all, padded); err != nil {
+		return nil, fmt.Errorf("agreement of the ranks: %w", err)
+	}
+	for rank := range n {
+		texts[rank] = string(all[rank*longest:][:size(rank)])
+	}
+	return texts, nil
+}
+
+// together tells the others whether this rank succeeded, and hears whether they
+// did. The result is nil only if it is so on all ranks; it is err where that is
+// not nil, and names the ranks that failed, wrapping dist.ErrPeer, elsewhere.
+func (c *council) together(err error) error {
+	if c.group.Size() == 1 {
+		return err
+	}
+	mine := ""
+	if err != nil {
+		mine = "failed: " + err.Error()
+	}
+	texts, meeting := c.texts(mine)
+	if err != nil {
+		return err
+	}
+	if meeting != nil {
+		return meeting
+	}
+	var failed []string
+	for rank, text := range texts {
+		if text != "" {
+			failed = append(failed, fmt.Sprintf("rank %d %s", rank, text))
+		}
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", strings.Join(failed, "; "), dist.ErrPeer)
+}
+
+// byFirst has rank 0 alone do the work, and gives all ranks its result or its error.
+func (c *council) byFirst(work func() (string, error)) (string, error) {
+	var result string
+	var err error
+	if c.place().first() {
+		result, err = work()
+	}
+	if c.group.Size() == 1 {
+		return result, err
+	}
+	if err := c.together(err); err != nil {
+		return "", err
+	}
+	texts, err := c.texts(result)
+	if err != nil {
+		return "", err
+	}
+	return texts[0], nil
+}
+
+// inTurn has rank 0 do the work, then the first rank of every other node, then
+// all that are left, so that files which each of them would make are made once
+// for those who see them. localRank counts the ranks of a node.
+func (c *council) inTurn(localRank int, work func() error) error {
+	place := c.place()
+	if place.size() == 1 {
+		return work()
+	}
+	turn := 2
+	switch {
+	case place.first():
+		turn = 0
+	case localRank == 0:
+		turn = 1
+	}
+	for now := range 3 {
+		var err error
+		if now == turn {
+			err = work()
+		}
+		if err := c.together(err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fact is a thing that must be alike on all ranks: its value is compared, and
+// Cure says what to do when it differs.
+type fact struct{ name, value, cure string }
+
+// compare returns an error, the same on all ranks, that names the facts in which
+// ranks differ from rank 0.
+func (c *council) compare(facts []fact) error {
+	var errs []error
+	for _, f := range facts {
+		texts, err := c.texts(f.value)
+		if err != nil {
+			return err
+		}
+		var others []int
+		for rank, text := range texts {
+			if text != texts[0] {
+				others = append(others, rank)
+			}
+		}
+		if len(others) > 0 {
+			errs = append(errs, fmt.Errorf("the %s of %s is not that of rank 0: %s", f.name, rankList(others), f.cure))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// rankList is "rank 3" or "ranks 1, 2".
+func rankList(ranks []int) string {
+	if len(ranks) == 1 {
+		return fmt.Sprintf("rank %d", ranks[0])
+	}
+	return "ranks " + strings.Trim(strings.ReplaceAll(fmt.Sprint(ranks), " ", ", "), "[]")
 }

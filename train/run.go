@@ -29,9 +29,16 @@ type Deps struct {
 	FS       vfs.FS
 	Now      func() time.Time
 	Listener Listener
-	// Group is the ranks that train together, nil for a process that is alone.
+	// Group is the ranks that train together, nil for a process that is alone. The
+	// Backend's collectives have to be of the same ranks; with a Group of Paced,
+	// ranks that are slower than the others are found.
 	// Each has a Backend of its own and the same configuration.
 	Group dist.Group
+	// LocalRank counts the ranks of a node, so that one of them prepares what all
+	// of them read.
+	LocalRank int
+	// Version is that of the program, which has to be the same on all ranks.
+	Version string
 	// Machine is what was measured of the hardware, for the forecast and the
 	// MFU; zero leaves both out.
 	Machine Machine
@@ -63,6 +70,7 @@ type run struct {
 	model     nn.Model
 	engine    *Engine
 	ranks     *council
+	pace      pace
 	recorder  *recorder
 	generator *generate.Generator
 	state     State
@@ -76,30 +84,55 @@ type run struct {
 func Train(ctx context.Context, cfg Config, deps Deps) (Result, error) {
 	r := &run{cfg: cfg, deps: deps, savedStep: -1, ranks: newCouncil(deps.Group)}
 	r.cfg.Place = r.ranks.place()
-	dir := cfg.Run.Dir
-	if deps.Resume == "none" {
-		if err := setAside(deps.FS, dir); err != nil {
-			return r.result, err
+	if !r.cfg.Place.first() {
+		r.deps.Listener = Listener{}
+	}
+	err := r.train(ctx)
+	if err != nil && !errors.Is(err, ErrStopped) && r.cfg.Place.size() > 1 {
+		deps.Group.Abort()
+		err = fmt.Errorf("rank %d: %w", r.cfg.Place.Rank, err)
+	}
+	return r.result, err
+}
+
+func (r *run) train(ctx context.Context) error {
+	if err := r.compareConfigs(); err != nil {
+		return err
+	}
+	var lock io.Closer
+	if _, err := r.ranks.byFirst(func() (_ string, err error) {
+		lock, err = r.claim()
+		return "", err
+	}); err != nil {
+		return err
+	}
+	if lock != nil {
+		defer lock.Close()
+	}
+	defer r.close()
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	began, first := r.deps.Now(), r.state.Step
+	err := r.loop(ctx)
+	r.result.State, r.result.Validation = r.state, r.lastEval
+	r.result.Early, r.result.Best = r.exhausted(), r.bestLink()
+	r.result.Elapsed, r.result.Steps = r.deps.Now().Sub(began), r.state.Step-first
+	return err
+}
+
+// claim makes the run's directory and locks it.
+func (r *run) claim() (io.Closer, error) {
+	dir := r.cfg.Run.Dir
+	if r.deps.Resume == "none" {
+		if err := setAside(r.deps.FS, dir); err != nil {
+			return nil, err
 		}
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return r.result, fmt.Errorf("run directory: %w", err)
+		return nil, fmt.Errorf("run directory: %w", err)
 	}
-	lock, err := checkpoint.LockRun(deps.FS, dir)
-	if err != nil {
-		return r.result, err
-	}
-	defer lock.Close()
-	defer r.close()
-	if err := r.open(ctx); err != nil {
-		return r.result, err
-	}
-	began, first := deps.Now(), r.state.Step
-	err = r.loop(ctx)
-	r.result.State, r.result.Validation = r.state, r.lastEval
-	r.result.Early, r.result.Best = r.exhausted(), r.bestLink()
-	r.result.Elapsed, r.result.Steps = deps.Now().Sub(began), r.state.Step-first
-	return r.result, err
+	return checkpoint.LockRun(r.deps.FS, dir)
 }
 
 // setAside renames an earlier run, so that nothing of it is lost. It fails while
@@ -123,16 +156,37 @@ func setAside(fsys vfs.FS, dir string) error {
 
 // open prepares everything up to the first step.
 func (r *run) open(ctx context.Context) error {
-	from, err := r.findCheckpoint()
+	from, err := r.ranks.byFirst(func() (string, error) {
+		from, err := r.findCheckpoint()
+		if err != nil {
+			return "", err
+		}
+		return from, r.checkSame()
+	})
 	if err != nil {
 		return err
 	}
-	if err := r.checkSame(); err != nil {
+	if err := r.ranks.inTurn(r.deps.LocalRank, func() error { return r.openData(ctx, from) }); err != nil {
 		return err
 	}
-	if err := r.openData(ctx, from); err != nil {
+	if err := r.ranks.together(r.build(from)); err != nil {
 		return err
 	}
+	if err := r.compareStart(); err != nil {
+		return err
+	}
+	r.result.Forecast = Predict(r.cfg, r.model, r.engine.Programs(), r.deps.Machine)
+	notify(r.deps.Listener.Started, Started{
+		Step: r.state.Step, Steps: r.cfg.Train.Steps, Config: r.cfg, Forecast: r.result.Forecast, Programs: r.engine.Programs(),
+		TrainTokens: r.corpus.trainTokens, EvalTokens: r.corpus.evalTokens,
+	})
+	return nil
+}
+
+// build makes the model and the engine, in the state that the checkpoint from
+// has, or in the first one, and opens the files of the run.
+func (r *run) build(from string) error {
+	var err error
 	if r.model, err = r.deps.NewModel(r.cfg.TrainedModel()); err != nil {
 		return err
 	}
@@ -148,18 +202,17 @@ func (r *run) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if from != "" && from != r.deps.Resume {
+		r.savedStep, r.result.Checkpoint = r.state.Step, from // one of this run
+	}
+	if !r.cfg.Place.first() {
+		return nil
+	}
 	if err := r.writeConfig(); err != nil {
 		return err
 	}
-	if r.recorder, err = openRecorder(r.deps.FS, r.cfg.Run.Dir, r.state.Step, r.deps.Now()); err != nil {
-		return err
-	}
-	r.result.Forecast = Predict(r.cfg, r.model, r.engine.Programs(), r.deps.Machine)
-	notify(r.deps.Listener.Started, Started{
-		Step: r.state.Step, Steps: r.cfg.Train.Steps, Config: r.cfg, Forecast: r.result.Forecast, Programs: r.engine.Programs(),
-		TrainTokens: r.corpus.trainTokens, EvalTokens: r.corpus.evalTokens,
-	})
-	return nil
+	r.recorder, err = openRecorder(r.deps.FS, r.cfg.Run.Dir, r.state.Step, r.deps.Now())
+	return err
 }
 
 // begin gives the parameters their first values.
@@ -194,7 +247,6 @@ func (r *run) findCheckpoint() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		r.savedStep, r.result.Checkpoint = int(found.Manifest.Step), found.Path
 		return found.Path, nil
 	}
 	if _, err := checkpoint.Verify(r.deps.FS, r.deps.Resume); err != nil {

@@ -1,0 +1,92 @@
+package train
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"gotrain/dist"
+)
+
+// PacedGroup is a Group that notes how long a rank computes in a step before it
+// needs the others: up to its first sum of gradients. Later it waits for them, and
+// all take equally long.
+type PacedGroup struct {
+	dist.Group
+	now func() time.Time
+
+	mu    sync.Mutex
+	began time.Time
+	took  time.Duration // 0 until the first sum
+}
+
+// Paced returns group with a clock.
+func Paced(group dist.Group, now func() time.Time) *PacedGroup {
+	return &PacedGroup{Group: group, now: now}
+}
+
+// AllReduce is the group's.
+func (p *PacedGroup) AllReduce(x []float32) error {
+	p.mu.Lock()
+	if p.took == 0 && !p.began.IsZero() {
+		p.took = p.now().Sub(p.began)
+	}
+	p.mu.Unlock()
+	return p.Group.AllReduce(x)
+}
+
+// begin starts a step.
+func (p *PacedGroup) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.began, p.took = p.now(), 0
+}
+
+// seconds is the time from begin to the first sum.
+func (p *PacedGroup) seconds() float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.took.Seconds()
+}
+
+// pace finds ranks that are slower than the others.
+type pace struct {
+	steps   int
+	seconds []float64 // computed by each rank before its first sum, since the window began
+}
+
+const (
+	paceWindow = 20  // steps over which the pace of ranks is compared
+	paceLimit  = 1.5 // times the median that make a rank a straggler
+)
+
+// Straggler is a rank that the others wait for.
+type Straggler struct {
+	Step    int
+	Rank    int
+	Seconds float64 // it computes before the first sum of a step, on average over the last steps
+	Median  float64 // of all ranks
+}
+
+// observe adds a step. At the end of a window it returns the stragglers.
+func (p *pace) observe(step int, reports []report) []Straggler {
+	if p.seconds == nil {
+		p.seconds = make([]float64, len(reports))
+	}
+	for rank, r := range reports {
+		p.seconds[rank] += r.Seconds
+	}
+	if p.steps++; p.steps < paceWindow {
+		return nil
+	}
+	sorted := slices.Sorted(slices.Values(p.seconds))
+	median := sorted[(len(sorted)-1)/2]
+	var slow []Straggler
+	for rank, s := range p.seconds {
+		if s > paceLimit*median {
+			slow = append(slow, Straggler{step, rank, s / paceWindow, median / paceWindow})
+		}
+	}
+	p.steps, p.seconds = 0, nil
+	return slow
+}

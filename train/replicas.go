@@ -1,0 +1,97 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/zeebo/xxh3"
+
+	"gotrain/nn"
+	"gotrain/train/configfile"
+	"gotrain/train/safetensors"
+)
+
+// ErrDiverged says that ranks which must hold the same parameters do not.
+var ErrDiverged = errors.New("the parameters differ between ranks")
+
+// compareConfigs makes sure that all ranks run the same program with the same
+// configuration, apart from where it runs.
+func (r *run) compareConfigs() error {
+	if r.cfg.Place.size() == 1 {
+		return nil
+	}
+	cfg := r.cfg
+	cfg.Device, cfg.Threads = "", 0
+	text, err := configfile.Encode(cfg)
+	if err != nil {
+		return err
+	}
+	return r.ranks.compare([]fact{
+		{"version of gotrain", r.deps.Version, "install the same binary on all nodes"},
+		{"configuration", string(text), "give all ranks the same file and flags"},
+		{"flag --resume", r.deps.Resume, "give all ranks the same flags"},
+	})
+}
+
+// compareStart makes sure that all ranks begin from the same state with the same
+// data.
+func (r *run) compareStart() error {
+	if r.cfg.Place.size() == 1 {
+		return nil
+	}
+	hash, err := r.engine.Hash()
+	if err != nil {
+		return err
+	}
+	return r.ranks.compare([]fact{
+		{"tokenizer", r.tokenizer.Fingerprint(), "the run's directory has to be one that all nodes share"},
+		{"data", r.corpus.fingerprint, "data.paths have to name the same content on all nodes"},
+		{"step", fmt.Sprint(r.state.Step), "the run's directory has to be one that all nodes share"},
+		{"parameters", fmt.Sprint(hash), "the checkpoint or base has to be the same on all nodes"},
+	})
+}
+
+// Hash is the 64-bit xxh3 of the parameters that are trained, in the order of
+// the model; never 0.
+func (e *Engine) Hash() (uint64, error) {
+	h := xxh3.New()
+	buf := make([]float32, streamElements)
+	for _, p := range nn.Trainable(e.model.Params()) {
+		size := p.Shape.Size()
+		for off := 0; off < size; off += len(buf) {
+			part := buf[:min(len(buf), size-off)]
+			if err := e.store.ReadAt(p.Name, off, part); err != nil {
+				return 0, err
+			}
+			h.Write(safetensors.Bytes(part))
+		}
+	}
+	return max(1, h.Sum64()), nil
+}
+
+// diverged returns an error that names the ranks whose parameters are not those
+// of the majority, the same on all ranks. Of equal halves, that of the lowest
+// rank counts as right.
+func diverged(reports []report) error {
+	count := map[uint64]int{}
+	for _, r := range reports {
+		count[r.Hash]++
+	}
+	if len(count) == 1 {
+		return nil
+	}
+	right := reports[0].Hash
+	for _, r := range reports {
+		if count[r.Hash] > count[right] {
+			right = r.Hash
+		}
+	}
+	var wrong []int
+	for rank, r := range reports {
+		if r.Hash != right {
+			wrong = append(wrong, rank)
+		}
+	}
+	return fmt.Errorf("%w: %s against %d that agree; test the memory and the links of its node, and resume without it",
+		ErrDiverged, rankList(wrong), count[right])
+}
