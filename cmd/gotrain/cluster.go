@@ -27,6 +27,8 @@ type cluster struct {
 	store  dist.Store
 	server *store.Server // on rank 0, unless the launcher serves the store
 	client *store.Client
+	// address is where the other ranks reach this machine.
+	address string
 }
 
 // openCluster finds the other ranks that the launcher started, and waits for them.
@@ -61,14 +63,17 @@ func (c *cluster) open(ctx context.Context) error {
 		return err
 	}
 	c.store = store.WithPrefix(c.client, c.launch.ID)
-	address, err := ownAddress(host)
-	if err != nil {
+	if c.address, err = ownAddress(host); err != nil {
 		return err
 	}
-	c.group, err = gloo.Open(ctx, gloo.Config{
-		Rank: c.launch.Rank, Size: c.launch.Size, Store: store.WithPrefix(c.store, "gloo"), Host: address,
-	})
+	c.group, err = c.openGroup(ctx, store.WithPrefix(c.store, "gloo"), c.launch.Rank, c.launch.Size)
 	return err
+}
+
+// openGroup makes a group of the ranks that meet in s, of which this one has the
+// number rank.
+func (c *cluster) openGroup(ctx context.Context, s dist.Store, rank, size int) (dist.Group, error) {
+	return gloo.Open(ctx, gloo.Config{Rank: rank, Size: size, Store: s, Host: c.address})
 }
 
 // ownAddress is the address from which this machine reaches host, which is where

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -25,17 +25,28 @@ type finding struct {
 }
 
 func newDoctor() *cobra.Command {
-	var dir string
-	var asJSON bool
+	var dir, config string
+	var asJSON, ranks bool
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "What this machine has, and what to do about what it lacks",
 		Long: `Doctor looks at the processor, memory, disk and GPUs. Each line is ok, or a warning
-with what it costs and the cure. Warnings do not keep gotrain from working.`,
+with what it costs and the cure. Warnings do not keep gotrain from working.
+
+With --cluster, started on all ranks as a run is, it examines the cluster instead: whether
+the ranks have the same program and configuration, their clocks and disks, the links
+between neighbours, and sums over all ranks.`,
 		Example: `  gotrain doctor
-  gotrain doctor --run /scratch/runs`,
+  gotrain doctor --run /scratch/runs
+  mpirun -np 2 gotrain doctor --cluster`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if ranks {
+				return doctorCluster(c, dir, config, asJSON)
+			}
+			if config != "" {
+				return usageError{errors.New("--config is for --cluster: it compares the file on all ranks")}
+			}
 			findings := diagnose(dir)
 			if asJSON {
 				return writeJSON(c.OutOrStdout(), struct {
@@ -47,6 +58,8 @@ with what it costs and the cure. Warnings do not keep gotrain from working.`,
 	}
 	c.Flags().StringVar(&dir, "run", "runs", "directory `DIR` whose disk to look at")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	c.Flags().BoolVar(&ranks, "cluster", false, "examine the ranks that a launcher started")
+	c.Flags().StringVar(&config, "config", "", "configuration `FILE` that has to be the same on all ranks; with --cluster")
 	complete(c, "run", directories)
 	return c
 }
@@ -157,13 +170,7 @@ const (
 )
 
 func diagnoseDisk(dir string) []finding {
-	at, err := filepath.Abs(dir)
-	if err != nil {
-		return []finding{{Name: "disk", Detail: err.Error(), Cure: "choose another directory by --run"}}
-	}
-	for !exists(at) && at != filepath.Dir(at) {
-		at = filepath.Dir(at)
-	}
+	at := existing(dir)
 	var findings []finding
 	if free, err := diskFree(at); err == nil {
 		f := finding{Name: "disk", OK: free >= smallDisk, Detail: fmt.Sprintf("%s free in %s", bytesText(free), at)}
