@@ -14,7 +14,9 @@ type WatchConfig struct {
 	Host string
 	// StoreHost is where the store is served, for the report of its failure.
 	StoreHost string
-	// Timeout is the longest time that a collective may take.
+	// Timeout is the longest time that a collective may take from the first SetStep
+	// on: before, ranks wait for one that prepares data as long as it takes. 0 is no
+	// limit.
 	Timeout time.Duration
 	// Beat is the time between two signs of life; 0 is 5 seconds.
 	Beat time.Duration
@@ -61,7 +63,7 @@ func Watch(g Group, store Store, cfg WatchConfig) *Watched {
 	return w
 }
 
-// SetStep notes the step of training that this rank is at.
+// SetStep notes the step of training, from 1, that this rank is at.
 func (w *Watched) SetStep(step int) {
 	w.mu.Lock()
 	w.now.Step = step
@@ -112,9 +114,12 @@ func (w *Watched) watch(collective string) (end func()) {
 	w.now.Collective, w.now.Inside = collective, true
 	w.now.Sequence++
 	sequence := w.now.Sequence
-	timer := time.AfterFunc(w.cfg.Timeout, func() { w.expire(sequence) })
+	stop := func() bool { return true }
+	if w.now.Step > 0 && w.cfg.Timeout > 0 {
+		stop = time.AfterFunc(w.cfg.Timeout, func() { w.expire(sequence) }).Stop
+	}
 	return func() {
-		timer.Stop()
+		stop()
 		w.mu.Lock()
 		w.now.Inside = false
 		w.mu.Unlock()

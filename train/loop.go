@@ -87,6 +87,7 @@ func (r *run) step(batch *data.Batch, c StepConfig) (StepResult, error) {
 	var mine report
 	paced, _ := r.deps.Group.(*PacedGroup)
 	if paced != nil {
+		paced.SetStep(c.Step + 1)
 		paced.begin()
 	}
 	result, err := r.engineStep(batch, c)

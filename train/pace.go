@@ -25,6 +25,13 @@ func Paced(group dist.Group, now func() time.Time) *PacedGroup {
 	return &PacedGroup{Group: group, now: now}
 }
 
+// SetStep tells the step to a group that wants to know, as dist.Watched does.
+func (p *PacedGroup) SetStep(step int) {
+	if g, ok := p.Group.(interface{ SetStep(int) }); ok {
+		g.SetStep(step)
+	}
+}
+
 // AllReduce is the group's.
 func (p *PacedGroup) AllReduce(x []float32) error {
 	p.mu.Lock()

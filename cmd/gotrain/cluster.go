@@ -13,11 +13,16 @@ import (
 	"gotrain/dist"
 	"gotrain/dist/gloo"
 	"gotrain/dist/store"
+	"gotrain/train"
 )
 
 // meetingTime is how long a rank waits for the others at the start: schedulers
 // start the ranks of a job seconds to minutes apart.
 const meetingTime = 5 * time.Minute
+
+// engineTimeout ends what the watchdog does not: it is longer than any data takes
+// to prepare.
+const engineTimeout = 24 * time.Hour
 
 // cluster is the ranks of a run, seen from this one. A process without a launcher
 // is alone: group and store are nil.
@@ -73,7 +78,22 @@ func (c *cluster) open(ctx context.Context) error {
 // openGroup makes a group of the ranks that meet in s, of which this one has the
 // number rank.
 func (c *cluster) openGroup(ctx context.Context, s dist.Store, rank, size int) (dist.Group, error) {
-	return gloo.Open(ctx, gloo.Config{Rank: rank, Size: size, Store: s, Host: c.address})
+	return gloo.Open(ctx, gloo.Config{Rank: rank, Size: size, Store: s, Host: c.address, Timeout: engineTimeout})
+}
+
+// watch times the collectives: once training has begun, stalled is called when one
+// waits for the other ranks longer than timeout (0: never).
+func (c *cluster) watch(timeout time.Duration, stalled func(dist.Report)) error {
+	if c.group == nil {
+		return nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	watched := dist.Watch(c.group, c.store, dist.WatchConfig{Host: host, StoreHost: c.launch.Endpoint, Timeout: timeout, Stalled: stalled})
+	c.group = train.Paced(watched, time.Now)
+	return nil
 }
 
 // ownAddress is the address from which this machine reaches host, which is where

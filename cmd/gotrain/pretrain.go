@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gotrain/dist"
 	"gotrain/nn/zoo"
 	"gotrain/train"
 	"gotrain/train/vfs"
@@ -139,7 +140,14 @@ func trainRun(c *cobra.Command, cfg train.Config, resume string) error {
 	if err != nil {
 		return err
 	}
-	err = ranks.train(c, cfg, resume)
+	err = ranks.watch(time.Duration(cfg.Cluster.TimeoutS)*time.Second, func(r dist.Report) {
+		// The collective may never return, so nothing can be unwound.
+		fmt.Fprintf(c.ErrOrStderr(), "gotrain: %v", r)
+		os.Exit(exitFailed)
+	})
+	if err == nil {
+		err = ranks.train(c, cfg, resume)
+	}
 	if stopped := errors.Is(err, train.ErrStopped); stopped {
 		return errors.Join(err, ranks.close(nil))
 	}
@@ -153,12 +161,11 @@ func (r *cluster) train(c *cobra.Command, cfg train.Config, resume string) error
 		return err
 	}
 	defer backend.Close()
-	deps := train.Deps{Backend: backend, NewModel: zoo.New, FS: vfs.OS{}, Now: time.Now, Resume: resume, Group: r.group}
+	deps := train.Deps{Backend: backend, NewModel: zoo.New, FS: vfs.OS{}, Now: time.Now, Resume: resume,
+		Group: r.group, LocalRank: r.launch.LocalRank, Version: readBuild().String()}
 	if !r.first() {
-		if _, err := train.Train(c.Context(), cfg, deps); err != nil {
-			return fmt.Errorf("rank %d of %d: %w", r.launch.Rank, r.launch.Size, err)
-		}
-		return nil
+		_, err := train.Train(c.Context(), cfg, deps)
+		return err
 	}
 	p := newProgress(c.ErrOrStderr())
 	p.measure(cfg, device)
