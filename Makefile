@@ -1,6 +1,6 @@
 # The targets are the README's commands.
 SHELL := /bin/bash
-.PHONY: build test lint lint-cuda train bench generate golden build-cuda kernels test-sim test-sim-asan
+.PHONY: build test lint lint-cuda train bench generate golden build-cuda kernels test-sim test-sim-asan build-cluster test-cluster
 
 build:            ## one static binary in bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/gotrain ./cmd/gotrain
@@ -44,3 +44,10 @@ test-sim-asan:    ## the kernels under the address, race and undefined-behaviour
 	scripts/cuda/test_sim.sh address
 	scripts/cuda/test_sim.sh undefined
 	scripts/cuda/test_sim.sh thread
+
+TAGS ?= gloo
+build-cluster:    ## the binary for ranks on CPUs in bin/; TAGS=mpi or gloo,mpi for MPI. scripts/cluster/install.sh says what it needs
+	CGO_ENABLED=1 go build -trimpath -tags $(TAGS) -o bin/gotrain-cluster ./cmd/gotrain
+
+test-cluster:     ## the engines of ranks on CPUs, with ranks as processes
+	CGO_ENABLED=1 go test -tags gloo,mpi ./dist/...

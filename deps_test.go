@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"dist/store":    {"dist"},
 	"dist/disttest": {"dist"},
 	"dist/gloo":     {"dist"},
+	"dist/mpi":      {"dist"},
 
 	"data/hf":  {},
 	"data/bpe": {"data/hf"},
