@@ -14,6 +14,9 @@
 #include <gloo/rendezvous/store.h>
 #include <gloo/transport/tcp/device.h>
 
+#include <errno.h>
+#include <signal.h>
+
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -70,8 +73,34 @@ void fail(gloo_status* status, int code, const char* text) {
   status->text[GLOO_TEXT - 1] = 0;
 }
 
+// Quiet keeps SIGPIPE from this thread: Gloo writes to the sockets of peers that
+// may be gone, and the Go runtime ends a process whose C code has that signal.
+// Threads that start meanwhile, as Gloo's own does, never have it.
+class Quiet {
+ public:
+  Quiet() {
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+
+  ~Quiet() {
+    const timespec now = {0, 0};
+    errno = 0;
+    while (sigtimedwait(&pipe_, nullptr, &now) == SIGPIPE || errno == EINTR) {
+      errno = 0;
+    }
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+ private:
+  sigset_t pipe_;
+  sigset_t before_;
+};
+
 template <typename F>
 void guarded(gloo_status* status, F f) {
+  Quiet quiet;
   status->code = 0;
   try {
     f();
