@@ -93,9 +93,10 @@ func (s RankState) String() string {
 	case s.Sequence > 0:
 		what = fmt.Sprintf("after %s (collective %d)", s.Collective, s.Sequence)
 	}
-	life := fmt.Sprintf("its process is alive, its last sign of life %v old", s.Age.Round(100*time.Millisecond))
+	age := s.Age.Round(100 * time.Millisecond)
 	if s.Silent {
-		life = fmt.Sprintf("no sign of life since %v: its process has stopped or its machine cannot be reached", s.Age.Round(100*time.Millisecond))
+		return fmt.Sprintf("rank %d on %s hangs: no sign of life since %v, when it was at step %d, %s; its process has stopped or its machine cannot be reached",
+			s.Rank, s.Host, age, s.Step, what)
 	}
-	return fmt.Sprintf("rank %d on %s hangs at step %d, %s; %s", s.Rank, s.Host, s.Step, what, life)
+	return fmt.Sprintf("rank %d on %s hangs at step %d, %s; its process is alive, its last sign of life %v old", s.Rank, s.Host, s.Step, what, age)
 }

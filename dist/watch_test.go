@@ -79,7 +79,7 @@ func TestWatchSilent(t *testing.T) {
 	}
 	meet([]*dist.Watched{ranks[0], ranks[2]})
 	r := await(t, reports)
-	if h := r.Hanging(); len(h) != 1 || h[0].Rank != 1 || !h[0].Silent || !strings.Contains(r.String(), "rank 1 on host1 hangs at step") {
+	if h := r.Hanging(); len(h) != 1 || h[0].Rank != 1 || !h[0].Silent || !strings.Contains(r.String(), "rank 1 on host1 hangs: no sign of life since") {
 		t.Errorf("%+v\n%s", h, r)
 	}
 }
