@@ -69,7 +69,7 @@ var allowed = map[string][]string{
 	"cmd/gotrain": {"task", "train", "train/checkpoint", "train/metrics", "train/configfile", "train/vfs", "train/safetensors",
 		"train/convert", "train/gguf", "nn", "nn/zoo", "nn/generate", "optim", "data", "data/chat", "data/instruct", "data/bpe", "data/hf",
 		"autograd/ir", "autograd/plan", "autograd/exec", "autograd/cpu", "autograd/cpu/kernel", "cuda", "cuda/backend",
-		"dist", "dist/gloo", "dist/store"},
+		"dist", "dist/gloo", "dist/mpi", "dist/store"},
 }
 
 // soleImporter lists libraries that one package alone may import.

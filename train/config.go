@@ -85,8 +85,9 @@ type LoopConfig struct {
 
 // ClusterConfig is how several processes train together.
 type ClusterConfig struct {
-	CheckEvery int `yaml:"check_every"` // steps between comparisons of the parameters of all ranks, 0 = never
-	TimeoutS   int `yaml:"timeout_s"`   // seconds that a rank waits for the others before it gives up, 0 = for ever
+	Engine     string `yaml:"engine"`      // auto, gloo, mpi: what ranks on CPUs compute together with
+	CheckEvery int    `yaml:"check_every"` // steps between comparisons of the parameters of all ranks, 0 = never
+	TimeoutS   int    `yaml:"timeout_s"`   // seconds that a rank waits for the others before it gives up, 0 = for ever
 }
 
 // DefaultConfig returns the values of keys that a file leaves out.
@@ -103,7 +104,7 @@ func DefaultConfig() Config {
 			Sample: "The", SampleTokens: 48, MaxSkips: 10,
 		},
 		Optimizer: optim.Default(),
-		Cluster:   ClusterConfig{CheckEvery: 100, TimeoutS: 600},
+		Cluster:   ClusterConfig{Engine: "auto", CheckEvery: 100, TimeoutS: 600},
 	}
 }
 
@@ -153,6 +154,7 @@ func (c Config) Validate() error {
 	check(!c.Optimizer.InBackward || t.SpikeFactor == 0, "optimizer.in_backward needs train.spike_factor: 0: the norm of all gradients is never known")
 	check(c.Data.Format != FormatInstruct || t.DocumentMask, "data.format instruct needs train.document_mask: true: conversations that share a row must not see each other")
 	check(c.Data.Format != FormatInstruct || c.Tokenizer.Path != "", "data.format instruct needs a tokenizer: name a model with base, or a directory with tokenizer.path")
+	check(c.Cluster.Engine == "auto" || c.Cluster.Engine == "gloo" || c.Cluster.Engine == "mpi", "cluster.engine is %q; use auto, gloo or mpi", c.Cluster.Engine)
 	check(c.Cluster.TimeoutS >= 0, "cluster.timeout_s is %d seconds; use 1 or more, or 0 for no limit", c.Cluster.TimeoutS)
 	check(c.Cluster.CheckEvery >= 0, "cluster.check_every is %d steps; use 1 or more, or 0 for never", c.Cluster.CheckEvery)
 	errs = append(errs, c.Tokenizer.validate()...)

@@ -12,6 +12,7 @@ import (
 	"gotrain/autograd/exec"
 	"gotrain/dist"
 	"gotrain/dist/gloo"
+	"gotrain/dist/mpi"
 	"gotrain/dist/store"
 	"gotrain/train"
 )
@@ -37,7 +38,8 @@ type cluster struct {
 }
 
 // openCluster finds the other ranks that the launcher started, and waits for them.
-func openCluster(ctx context.Context) (*cluster, error) {
+// They compute together over engine, as cluster.engine has it.
+func openCluster(ctx context.Context, engine string) (*cluster, error) {
 	launch, err := dist.Detect(os.Getenv)
 	if err != nil {
 		return nil, usageError{err}
@@ -48,13 +50,13 @@ func openCluster(ctx context.Context) (*cluster, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, meetingTime)
 	defer cancel()
-	if err := c.open(ctx); err != nil {
+	if err := c.open(ctx, engine); err != nil {
 		return nil, errors.Join(fmt.Errorf("rank %d of %d (%s): %w", launch.Rank, launch.Size, launch.Launcher, err), c.close(nil))
 	}
 	return c, nil
 }
 
-func (c *cluster) open(ctx context.Context) error {
+func (c *cluster) open(ctx context.Context, engine string) error {
 	host, port, err := net.SplitHostPort(c.launch.Endpoint)
 	if err != nil {
 		return fmt.Errorf("the endpoint of the run: %w", err)
@@ -71,12 +73,16 @@ func (c *cluster) open(ctx context.Context) error {
 	if c.address, err = ownAddress(host); err != nil {
 		return err
 	}
+	if engine == "mpi" || engine == "auto" && mpi.Available && !gloo.Available {
+		c.group, err = mpi.Open(ctx, mpi.Config{Rank: c.launch.Rank, Size: c.launch.Size})
+		return err
+	}
 	c.group, err = c.openGroup(ctx, store.WithPrefix(c.store, "gloo"), c.launch.Rank, c.launch.Size)
 	return err
 }
 
-// openGroup makes a group of the ranks that meet in s, of which this one has the
-// number rank.
+// openGroup makes a group, over Gloo, of the ranks that meet in s, of which this one
+// has the number rank.
 func (c *cluster) openGroup(ctx context.Context, s dist.Store, rank, size int) (dist.Group, error) {
 	return gloo.Open(ctx, gloo.Config{Rank: rank, Size: size, Store: s, Host: c.address, Timeout: engineTimeout})
 }

@@ -81,7 +81,7 @@ func doctorCluster(c *cobra.Command, dir, config string, asJSON bool) error {
 	if err != nil {
 		return usageError{err}
 	}
-	ranks, err := openCluster(c.Context())
+	ranks, err := openCluster(c.Context(), "auto")
 	if err != nil {
 		return err
 	}

@@ -136,7 +136,7 @@ func trainRun(c *cobra.Command, cfg train.Config, resume string) error {
 	if err := checkPaths(cfg); err != nil {
 		return err
 	}
-	ranks, err := openCluster(c.Context())
+	ranks, err := openCluster(c.Context(), cfg.Cluster.Engine)
 	if err != nil {
 		return err
 	}
