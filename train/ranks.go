@@ -221,16 +221,8 @@ func (c *council) compare(facts []fact) error {
 			}
 		}
 		if len(others) > 0 {
-			errs = append(errs, fmt.Errorf("the %s of %s is not that of rank 0: %s", f.name, rankList(others), f.cure))
+			errs = append(errs, fmt.Errorf("the %s of %s is not that of rank 0: %s", f.name, dist.Ranks(others), f.cure))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// rankList is "rank 3" or "ranks 1, 2".
-func rankList(ranks []int) string {
-	if len(ranks) == 1 {
-		return fmt.Sprintf("rank %d", ranks[0])
-	}
-	return "ranks " + strings.Trim(strings.ReplaceAll(fmt.Sprint(ranks), " ", ", "), "[]")
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"gotrain/dist"
 	"gotrain/nn"
 	"gotrain/train/configfile"
 	"gotrain/train/safetensors"
@@ -93,5 +94,5 @@ func diverged(reports []report) error {
 		}
 	}
 	return fmt.Errorf("%w: %s against %d that agree; test the memory and the links of its node, and resume without it",
-		ErrDiverged, rankList(wrong), count[right])
+		ErrDiverged, dist.Ranks(wrong), count[right])
 }

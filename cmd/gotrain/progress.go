@@ -64,6 +64,9 @@ func (p *progress) listener() train.Listener {
 			}
 		},
 		Skipped: p.skipped,
+		Straggler: func(s train.Straggler) {
+			p.line("step %-6d rank %d is slow: %.0f ms before its first sum, the median rank %.0f ms", s.Step, s.Rank, 1e3*s.Seconds, 1e3*s.Median)
+		},
 	}
 }
 
