@@ -13,6 +13,7 @@ import (
 	"gotrain/nn"
 	"gotrain/train/checkpoint"
 	"gotrain/train/configfile"
+	"gotrain/train/safetensors"
 	"gotrain/train/vfs"
 )
 
@@ -48,14 +49,16 @@ func FindCheckpoint(path string) (string, error) {
 		return "", fmt.Errorf("%w: %s is a file; name the directory of a checkpoint or of a run", ErrNoModel, path)
 	}
 	for _, dir := range []string{path, checkpoint.LatestLink(path), filepath.Join(path, "latest")} {
-		if _, err := os.Stat(filepath.Join(dir, ModelFile)); err == nil {
-			return filepath.EvalSymlinks(dir)
+		for _, weights := range []string{ModelFile, safetensors.IndexName} {
+			if _, err := os.Stat(filepath.Join(dir, weights)); err == nil {
+				return filepath.EvalSymlinks(dir)
+			}
 		}
 	}
 	if _, err := os.Stat(filepath.Join(path, "config.yaml")); err == nil {
 		return "", fmt.Errorf("%w: the run %s has saved no checkpoint yet", ErrNoModel, path)
 	}
-	return "", fmt.Errorf("%w: %s holds no %s; name the directory of a checkpoint or of a run", ErrNoModel, path, ModelFile)
+	return "", fmt.Errorf("%w: %s holds no %s and no %s; name the directory of a checkpoint or of a run", ErrNoModel, path, ModelFile, safetensors.IndexName)
 }
 
 // Load verifies the checkpoint that path names, as in FindCheckpoint, and loads

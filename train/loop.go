@@ -135,7 +135,7 @@ func (r *run) end() error {
 	if r.savedStep == r.state.Step {
 		return nil
 	}
-	return r.saveByFirst()
+	return r.save()
 }
 
 func every(n, step int) bool { return n > 0 && step%n == 0 }
@@ -145,7 +145,7 @@ func (r *run) stop() error {
 	if r.state.Step == r.savedStep {
 		return ErrStopped
 	}
-	if err := r.saveByFirst(); err != nil {
+	if err := r.save(); err != nil {
 		return fmt.Errorf("stopping: %w", err)
 	}
 	return ErrStopped
@@ -281,20 +281,7 @@ func (r *run) evaluate() (improved bool, err error) {
 // saveOrWarn saves in the middle of a run, where a full disk costs a checkpoint
 // but not the run.
 func (r *run) saveOrWarn() {
-	if err := r.saveByFirst(); err != nil {
+	if err := r.save(); err != nil {
 		notify(r.deps.Listener.SaveFailed, err)
 	}
-}
-
-// saveByFirst has rank 0 write a checkpoint, since all hold the same state, and
-// tells the others of it.
-func (r *run) saveByFirst() error {
-	path, err := r.ranks.byFirst(func() (string, error) {
-		err := r.save()
-		return r.result.Checkpoint, err
-	})
-	if err == nil {
-		r.savedStep, r.result.Checkpoint = r.state.Step, path
-	}
-	return err
 }

@@ -107,53 +107,98 @@ func optimizerTensors(store *exec.Store) []safetensors.Tensor {
 	return tensors
 }
 
-// save writes a checkpoint of the current state and makes it the newest.
+// save writes a checkpoint of the current state, on several ranks together with
+// the others, and makes it the newest.
 func (r *run) save() error {
 	model, err := mergedTensors(r.engine.Store(), r.model)
 	if err != nil {
 		return err
 	}
-	resolved, err := configfile.Encode(r.cfg)
+	optimizer := optimizerTensors(r.engine.Store())
+	if ranks := r.cfg.Place.size(); ranks > 1 {
+		return r.saveShards(balance(model, ranks), balance(optimizer, ranks))
+	}
+	return r.saveAlone(model, optimizer)
+}
+
+// modelMetadata tells transformers what wrote the weights.
+func modelMetadata() map[string]string { return map[string]string{"format": "pt"} }
+
+func (r *run) saveAlone(model, optimizer []safetensors.Tensor) error {
+	files, err := r.filesBeside()
 	if err != nil {
 		return err
 	}
-	state := r.state
-	state.Config = string(resolved)
-	files := []checkpoint.File{
-		{Name: ModelFile, Write: func(w io.Writer) error {
-			return safetensors.Write(w, model, map[string]string{"format": "pt"})
-		}},
-		{Name: OptimizerFile, Write: func(w io.Writer) error {
-			return safetensors.Write(w, optimizerTensors(r.engine.Store()), nil)
-		}},
-		jsonFile(StateFile, state),
-	}
-	hub, err := r.hubFiles()
-	if err != nil {
-		return err
-	}
-	if r.cfg.LoRA.Rank > 0 {
-		adapter, err := adapterFiles(r.engine.Store(), r.model, r.cfg.Base)
-		if err != nil {
-			return err
-		}
-		files = append(files, adapter...)
-	}
+	files = append([]checkpoint.File{
+		tensorsFile(ModelFile, model, modelMetadata()), tensorsFile(OptimizerFile, optimizer, nil),
+	}, files...)
 	if err := r.recorder.log.Sync(); err != nil {
 		return err
 	}
 	saved, err := checkpoint.Save(r.deps.FS, r.cfg.Run.Dir, checkpoint.Checkpoint{
-		Step: int64(r.state.Step), Keep: r.cfg.Train.Keep, Best: r.bestStep(), Files: append(files, hub...),
+		Step: int64(r.state.Step), Keep: r.cfg.Train.Keep, Best: r.bestStep(), Files: files,
 	})
 	if err != nil {
 		return err
 	}
 	r.savedStep, r.result.Checkpoint = r.state.Step, saved.Path
+	r.announce(saved)
+	return nil
+}
+
+// saveShards writes this rank's part of the model and of the optimizer's state.
+func (r *run) saveShards(model, optimizer [][]safetensors.Tensor) error {
+	var ofAll []checkpoint.File
+	if _, err := r.ranks.byFirst(func() (_ string, err error) {
+		if ofAll, err = r.filesBeside(); err != nil {
+			return "", err
+		}
+		ofAll = append(ofAll, indexFile(model))
+		return "", r.recorder.log.Sync()
+	}); err != nil {
+		return err
+	}
+	p := r.cfg.Place
+	path, err := r.writeShards([]checkpoint.File{
+		tensorsFile(shardName(ModelFile, p), model[p.Rank], modelMetadata()),
+		tensorsFile(shardName(OptimizerFile, p), optimizer[p.Rank], nil),
+	}, ofAll)
+	if err == nil {
+		r.savedStep, r.result.Checkpoint = r.state.Step, path
+	}
+	return err
+}
+
+// filesBeside are the files of a checkpoint other than its weights and the
+// optimizer's state.
+func (r *run) filesBeside() ([]checkpoint.File, error) {
+	resolved, err := configfile.Encode(r.cfg)
+	if err != nil {
+		return nil, err
+	}
+	state := r.state
+	state.Config = string(resolved)
+	files := []checkpoint.File{jsonFile(StateFile, state)}
+	hub, err := r.hubFiles()
+	if err != nil {
+		return nil, err
+	}
+	if r.cfg.LoRA.Rank > 0 {
+		adapter, err := adapterFiles(r.engine.Store(), r.model, r.cfg.Base)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, adapter...)
+	}
+	return append(files, hub...), nil
+}
+
+// announce tells the listener of a checkpoint.
+func (r *run) announce(saved checkpoint.Saved) {
 	for _, e := range saved.Events {
 		notify(r.deps.Listener.Checkpoint, e)
 	}
 	notify(r.deps.Listener.Saved, saved)
-	return nil
 }
 
 // hubFiles are what transformers and other programs read beside the weights.
@@ -203,13 +248,12 @@ func (r *run) restore(dir string) error {
 			wanted = append(wanted, name)
 		}
 	}
-	file := filepath.Join(dir, OptimizerFile)
-	f, err := safetensors.Open(file)
+	files, err := openTensors(dir, OptimizerFile)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	return loadStates(store, file, f.Tensor, wanted,
+	defer files.Close()
+	return loadStates(store, filepath.Join(dir, OptimizerFile), files.Tensor, wanted,
 		"the optimizer of the checkpoint is another one; keep optimizer.kind, momentum and ema, train.freeze and lora as they were")
 }
 

@@ -71,8 +71,12 @@ func bits(t *testing.T, runDir string) []byte {
 		t.Fatal(err)
 	}
 	var all []byte
-	for _, name := range []string{ModelFile, OptimizerFile} {
-		b, err := os.ReadFile(filepath.Join(found.Path, name))
+	files, err := filepath.Glob(filepath.Join(found.Path, "*.safetensors"))
+	if err != nil || len(files) < 2 {
+		t.Fatalf("weights and optimizer in %v, %v", files, err)
+	}
+	for _, name := range files {
+		b, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}

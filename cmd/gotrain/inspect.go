@@ -120,7 +120,7 @@ func inspectCheckpoint(path string) (*checkpointInfo, error) {
 	if info.State, err = train.ReadState(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	f, err := safetensors.Open(filepath.Join(dir, train.ModelFile))
+	f, err := safetensors.OpenDir(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func inspectCheckpoint(path string) (*checkpointInfo, error) {
 	for _, t := range f.Tensors() {
 		ti, err := inspectTensor(t)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, train.ModelFile), err)
+			return nil, fmt.Errorf("%s: %w", dir, err)
 		}
 		info.Params += elements(t.Shape)
 		info.Tensors = append(info.Tensors, ti)

@@ -199,6 +199,10 @@ func (w *Writer) Commit(keep int, others ...Entry) (Saved, error) {
 	return s, nil
 }
 
+// NameBest has Commit point the link best at a step, as Checkpoint.Best does, and
+// keep its checkpoint.
+func (w *Writer) NameBest(step int64) { w.best = step }
+
 // Abort deletes what was written. The Writer is used up.
 func (w *Writer) Abort() error {
 	if err := vfs.RemoveAll(w.fsys, w.temp()); err != nil {
@@ -332,7 +336,7 @@ func Save(fsys vfs.FS, runDir string, c Checkpoint) (Saved, error) {
 	if err != nil {
 		return Saved{}, err
 	}
-	w.best = c.Best
+	w.NameBest(c.Best)
 	for _, f := range c.Files {
 		if _, err := w.Write(f); err != nil {
 			return Saved{}, w.abandon(err)

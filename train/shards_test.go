@@ -1,0 +1,172 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"gotrain/nn/zoo"
+	"gotrain/train/checkpoint"
+	"gotrain/train/safetensors"
+	"gotrain/train/vfs"
+)
+
+// TestWorldsResumeEachOther trains on 3 ranks, then 2, then 1, then 4, each from
+// the checkpoint of the former, and compares the losses with one process.
+func TestWorldsResumeEachOther(t *testing.T) {
+	cfg := ranksConfig(t)
+	cfg.Train.Steps, cfg.Train.SaveEvery, cfg.Train.EvalEvery = 8, 2, 0
+	alone := cfg
+	alone.Run.Dir += "-alone"
+	_, want := trainRanks(t, t.Context(), alone, 1, nil)
+
+	var got []float64
+	for i, n := range []int{3, 2, 1, 4} {
+		ctx, stop := context.WithCancel(t.Context())
+		stopAt := int64(2*i + 2)
+		errs, losses := trainRanks(t, ctx, cfg, n, func(rank int, _ *Config, d *Deps) {
+			if rank == 0 {
+				step := d.Listener.Step
+				d.Listener.Step = func(e StepEvent) {
+					step(e)
+					if e.Record.Step == stopAt {
+						stop()
+					}
+				}
+			}
+		})
+		stop()
+		for rank, err := range errs {
+			if err != nil && !errors.Is(err, ErrStopped) {
+				t.Fatalf("rank %d of %d: %v", rank, n, err)
+			}
+		}
+		checkShards(t, cfg.Run.Dir, n)
+		got = append(got, losses...)
+	}
+	if err := near(got, want); err != nil {
+		t.Error(err)
+	}
+}
+
+// checkShards looks for the files of n ranks in the newest checkpoint.
+func checkShards(t *testing.T, runDir string, n int) {
+	t.Helper()
+	dir, err := FindCheckpoint(runDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shards, _ := filepath.Glob(filepath.Join(dir, "*-of-*.safetensors"))
+	want := 2 * n
+	if n == 1 {
+		want = 0
+	}
+	if len(shards) != want {
+		t.Errorf("%d ranks left the shards %v", n, shards)
+	}
+	weights, err := safetensors.OpenDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer weights.Close()
+	l, err := Load(runDir, backend(t, 1), vfs.OS{}, Families{ParseConfig: zoo.ParseConfig, New: zoo.New})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range l.Model.Params() {
+		if _, ok := weights.Tensor(p.Name); !ok {
+			t.Errorf("no rank wrote %s", p.Name)
+		}
+	}
+	if _, err := checkpoint.Verify(vfs.OS{}, dir); err != nil {
+		t.Error(err)
+	}
+}
+
+// shardFault is a disk on which the writes of one rank's shards fail once.
+type shardFault struct {
+	vfs.FS
+	err  error
+	left *atomic.Int32
+}
+
+func (f shardFault) Create(name string) (vfs.File, error) {
+	if strings.Contains(name, "-of-") && f.left.Add(-1) >= 0 {
+		return nil, fmt.Errorf("create %s: %w", name, f.err)
+	}
+	return f.FS.Create(name)
+}
+
+// TestFullDiskOfOneRank: the save of step 2 fails on all ranks and is one
+// warning, the one of step 4 succeeds.
+func TestFullDiskOfOneRank(t *testing.T) {
+	for _, errno := range []error{syscall.ENOSPC, syscall.EIO} {
+		for faulty := range 3 {
+			cfg := ranksConfig(t)
+			cfg.Train.Steps, cfg.Train.SaveEvery, cfg.Train.EvalEvery = 5, 2, 0
+			var warnings []string
+			var saved []int64
+			var left atomic.Int32
+			left.Store(1)
+			errs, _ := trainRanks(t, t.Context(), cfg, 3, func(rank int, _ *Config, d *Deps) {
+				if rank == faulty {
+					d.FS = shardFault{d.FS, errno, &left}
+				}
+				d.Listener.SaveFailed = func(err error) { warnings = append(warnings, err.Error()) }
+				d.Listener.Saved = func(s checkpoint.Saved) { saved = append(saved, s.Step) }
+			})
+			for rank, err := range errs {
+				if err != nil {
+					t.Fatalf("rank %d: %v", rank, err)
+				}
+			}
+			if len(warnings) != 1 || !strings.Contains(warnings[0], "not saved") || fmt.Sprint(saved) != "[4 5]" {
+				t.Errorf("%v on rank %d: warnings %q, saved %v", errno, faulty, warnings, saved)
+			}
+		}
+	}
+}
+
+// TestDamagedShard: a flipped bit or a missing shard sets the checkpoint aside,
+// and the run goes on from the one before.
+func TestDamagedShard(t *testing.T) {
+	for _, damage := range []func(string) error{
+		os.Remove,
+		func(name string) error {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			text[len(text)-1] ^= 1
+			return os.WriteFile(name, text, 0o666)
+		},
+	} {
+		cfg := ranksConfig(t)
+		cfg.Train.Steps, cfg.Train.SaveEvery, cfg.Train.EvalEvery = 4, 2, 0
+		trainRanks(t, t.Context(), cfg, 2, nil)
+		dir, err := FindCheckpoint(cfg.Run.Dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := damage(filepath.Join(dir, shardName(OptimizerFile, Place{1, 2}))); err != nil {
+			t.Fatal(err)
+		}
+		errs, losses := trainRanks(t, t.Context(), cfg, 3, nil)
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+		if len(losses) != 2 {
+			t.Errorf("%d steps were made again, want 2", len(losses))
+		}
+		if _, err := os.Stat(dir + ".damaged"); err != nil {
+			t.Error(err)
+		}
+		checkShards(t, cfg.Run.Dir, 3)
+	}
+}
