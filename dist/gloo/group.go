@@ -32,9 +32,11 @@ type group struct {
 	rank, size int
 
 	mu    sync.Mutex // one collective at a time; not held by Abort
-	end   sync.Mutex // guards what follows
 	c     unsafe.Pointer
-	ended bool
+	stuck bool // a collective that was aborted may be inside Gloo still
+
+	aborted chan struct{}
+	abort   sync.Once
 }
 
 // Open connects this rank with all others; it waits for them until ctx ends.
@@ -62,7 +64,7 @@ func Open(ctx context.Context, cfg Config) (dist.Group, error) {
 	if c == nil {
 		return nil, fmt.Errorf("gloo: rank %d of %d at %s: %w", cfg.Rank, cfg.Size, cfg.Host, errors.Join(meeting.err, failure(&status)))
 	}
-	return &group{rank: cfg.Rank, size: cfg.Size, c: c}, nil
+	return &group{rank: cfg.Rank, size: cfg.Size, c: c, aborted: make(chan struct{})}, nil
 }
 
 // meeting is the store while the ranks connect.
@@ -156,43 +158,60 @@ func (g *group) Barrier() error {
 	return g.run("barrier", func(c unsafe.Pointer, s *C.gloo_status) { C.gloo_barrier(c, s) })
 }
 
+// run calls f, which blocks until the ranks have met, and returns early after Abort:
+// Gloo does not wake a call whose connections are closed while it waits for a rank
+// that is silent.
 func (g *group) run(name string, f func(c unsafe.Pointer, s *C.gloo_status)) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.end.Lock()
-	c, ended := g.c, g.ended
-	g.end.Unlock()
-	if ended {
+	if g.c == nil || g.isAborted() {
 		return errClosed
 	}
-	var status C.gloo_status
-	f(c, &status)
-	if status.code != 0 {
-		return fmt.Errorf("gloo: rank %d of %d: %s: %w", g.rank, g.size, name, failure(&status))
+	done := make(chan error, 1)
+	go func() {
+		var status C.gloo_status
+		f(g.c, &status)
+		if status.code != 0 {
+			done <- fmt.Errorf("gloo: rank %d of %d: %s: %w", g.rank, g.size, name, failure(&status))
+			return
+		}
+		done <- nil
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-g.aborted:
+		g.stuck = true
+		return fmt.Errorf("gloo: rank %d of %d: %s: %w", g.rank, g.size, name, errClosed)
 	}
-	return nil
 }
 
-// Abort closes the connections: what this rank waits for ends with an error, and
-// so do the collectives of the others.
+func (g *group) isAborted() bool {
+	select {
+	case <-g.aborted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Abort ends what this rank waits for, and closes its connections, which ends the
+// collectives of the ranks that wait for this one.
 func (g *group) Abort() {
-	g.end.Lock()
-	defer g.end.Unlock()
-	if !g.ended {
-		g.ended = true
+	g.abort.Do(func() {
+		close(g.aborted)
 		C.gloo_abort(g.c)
-	}
+	})
 }
 
-// Close leaves the group.
+// Close leaves the group. What a stuck collective uses stays until the process ends.
 func (g *group) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.end.Lock()
-	defer g.end.Unlock()
-	if g.c != nil {
+	if g.c != nil && !g.stuck {
+		g.abort.Do(func() { close(g.aborted) })
 		C.gloo_close(g.c)
+		g.c = nil
 	}
-	g.c, g.ended = nil, true
 	return nil
 }

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-var roles = map[string]func() error{"collectives": collectives, "death": death}
+var roles = map[string]func() error{"collectives": collectives, "death": death, "silence": silence}
 
 // folder is a store in a directory.
 type folder string
@@ -180,4 +180,40 @@ func death() error {
 		return errors.New("an aborted group went on")
 	}
 	return g.Close()
+}
+
+// TestSilence has the last of four ranks stay away from a collective while another
+// one gives up: its wait must end, and so must its Close.
+func TestSilence(t *testing.T) {
+	if err := errors.Join(start(t, "silence", 4)...); err != nil {
+		t.Error(err)
+	}
+}
+
+func silence() error {
+	g, err := open(context.Background())
+	if err != nil {
+		return err
+	}
+	if err := g.Barrier(); err != nil {
+		return err
+	}
+	if g.Rank() == 3 {
+		time.Sleep(2 * time.Second) // then the process ends, and with it what the others wait for
+		return nil
+	}
+	if g.Rank() == 1 {
+		time.AfterFunc(200*time.Millisecond, g.Abort)
+	}
+	began := time.Now()
+	if err := g.AllReduce(make([]float32, 1000)); err == nil {
+		return errors.New("the sum came without a rank")
+	}
+	if err := g.Close(); err != nil {
+		return err
+	}
+	if g.Rank() == 1 && time.Since(began) > 20*time.Second {
+		return errors.New("Abort did not end the wait")
+	}
+	return nil
 }
