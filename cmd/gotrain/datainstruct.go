@@ -3,12 +3,15 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"gotrain/data"
 	"gotrain/data/instruct"
+	"gotrain/nn/zoo"
 	"gotrain/train"
 )
 
@@ -26,12 +29,43 @@ type exampleReport struct {
 	Counted  []bool         `json:"counted"` // the loss counts the token
 }
 
+// byteContext is the context without a model, where tokens are bytes.
+const byteContext = 4096
+
+// conversations is a configuration that reads files as the model of the flags
+// would.
+func (f *dataInspectFlags) conversations(files []string) (train.Config, error) {
+	cfg := train.DefaultConfig()
+	cfg.Data.Format, cfg.Data.Paths, cfg.Data.Validation = train.FormatInstruct, files, 0
+	cfg.Data.Instruct.Template, cfg.Train.DocumentMask = f.template, true
+	cfg.Tokenizer, cfg.Model.Context = train.TokenizerConfig{Kind: "bytes"}, byteContext
+	if f.model == "" {
+		if f.template == "" {
+			return cfg, usagef("name the model that reads %v with --model, or a chat template with --template", files)
+		}
+		return cfg, nil
+	}
+	dir, err := train.FindCheckpoint(f.model)
+	if err != nil {
+		return cfg, usagef("--model: %w", err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil {
+		return cfg, err
+	}
+	if cfg.Model, err = zoo.ParseConfig(text); err != nil {
+		return cfg, fmt.Errorf("%s: %w", dir, err)
+	}
+	cfg.Base, cfg.Tokenizer = dir, train.TokenizerConfig{Path: dir}
+	return cfg, nil
+}
+
 // inspectInstructions shows example number f.sample of the conversations of cfg.
 func inspectInstructions(c *cobra.Command, cfg train.Config, f *dataInspectFlags) error {
 	if err := checkPaths(cfg); err != nil {
 		return err
 	}
-	tokens, err := runTokenizer(c.Context(), cfg, newProgress(c.ErrOrStderr()))
+	tokens, err := f.tokenizer(c, cfg)
 	if err != nil {
 		return err
 	}
@@ -68,6 +102,15 @@ func inspectInstructions(c *cobra.Command, cfg train.Config, f *dataInspectFlags
 	default:
 		return r.print(out, r.lines())
 	}
+}
+
+// tokenizer is the run's where there is a configuration, else the model's.
+func (f *dataInspectFlags) tokenizer(c *cobra.Command, cfg train.Config) (data.Tokenizer, error) {
+	p := newProgress(c.ErrOrStderr())
+	if f.config == "" {
+		return train.MakeTokenizer(c.Context(), cfg, p.listener().Phase)
+	}
+	return runTokenizer(c.Context(), cfg, p)
 }
 
 func (r *exampleReport) print(w io.Writer, tokens string) error {
