@@ -73,11 +73,21 @@ func (c *cluster) open(ctx context.Context, engine string) error {
 	if c.address, err = ownAddress(host); err != nil {
 		return err
 	}
-	if engine == "mpi" || engine == "auto" && mpi.Available && !gloo.Available {
-		c.group, err = mpi.Open(ctx, mpi.Config{Rank: c.launch.Rank, Size: c.launch.Size})
-		return err
+	engines := map[string]func() (dist.Group, error){
+		"gloo": func() (dist.Group, error) {
+			return c.openGroup(ctx, store.WithPrefix(c.store, "gloo"), c.launch.Rank, c.launch.Size)
+		},
+		"mpi": func() (dist.Group, error) {
+			return mpi.Open(ctx, mpi.Config{Rank: c.launch.Rank, Size: c.launch.Size})
+		},
 	}
-	c.group, err = c.openGroup(ctx, store.WithPrefix(c.store, "gloo"), c.launch.Rank, c.launch.Size)
+	if engine == "auto" {
+		engine = "gloo"
+		if mpi.Available && !gloo.Available {
+			engine = "mpi"
+		}
+	}
+	c.group, err = engines[engine]()
 	return err
 }
 
