@@ -3,7 +3,8 @@
 # own network, host name and mount namespace on a private bridge. Made for Debian 12 (Slurm 22.05); needs root and the
 # packages slurmctld slurmd slurm-client munge iproute2.
 # usage: slurm_up.sh DIR [NODES, default 4] [CPUs of a node, default 2]
-# Everything lies in DIR, which must be empty or missing and whose last part names the namespaces. Afterwards
+# Everything lies in DIR, which must be empty or missing and whose last part names the namespaces; the folders above it
+# must be open to all for munge (mode 711). Afterwards
 #   DIR/in ctl COMMAND...    runs a command where sbatch, squeue and scontrol work
 #   DIR/in n1 COMMAND...     runs it on a node
 #   slurm_down.sh DIR        ends it all
@@ -26,13 +27,8 @@ for tool in slurmctld slurmd sbatch munged ip nsenter; do
 done
 ip netns add "$name-ctl" || die "this machine does not permit network namespaces (a container needs CAP_SYS_ADMIN and CAP_NET_ADMIN)"
 
-# A daemon of munge with a key and socket of its own: it runs as munge, which must reach them.
+# A daemon of munge with a key and socket of its own. It wants all folders above them open to all (mode 711).
 mkdir -p "$dir"/{state,spool,tmp,log,munge}
-for ((part = 1; ; part++)); do
-  path=$(cut -d/ -f1-$((part + 1)) <<<"$dir")
-  [ "$(stat -c %A "$path" | cut -c10)" != - ] || chmod o+x "$path"
-  [ "$path" != "$dir" ] || break
-done
 chmod 755 "$dir" "$dir/munge"
 head -c 128 /dev/urandom >"$dir/munge/key"
 chown -R munge:munge "$dir/munge"

@@ -8,4 +8,4 @@
 set -euo pipefail
 exec "${TORCHRUN:-torchrun}" --no-python --nnodes="${NODES:-1}" --nproc-per-node="${RANKS:-1}" \
   --rdzv-backend=c10d --rdzv-endpoint="${HEAD:-127.0.0.1:29500}" --rdzv-id="${ID:-gotrain}" \
-  --max-restarts="${RESTARTS:-20}" --monitor-interval=0.2 "${GOTRAIN:-bin/gotrain}" "$@"
+  --max-restarts="${RESTARTS:-20}" --monitor-interval=0.2 -- "${GOTRAIN:-bin/gotrain}" "$@"
