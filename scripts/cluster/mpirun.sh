@@ -2,7 +2,8 @@
 # Starts gotrain under Open MPI's mpirun and again while it fails: after a killed rank, or a stop with exit status 75.
 #   RANKS=8 scripts/cluster/mpirun.sh pretrain --config configs/gpt2-124m.yaml
 #   RANKS=16 HOSTS=node1:8,node2:8 scripts/cluster/mpirun.sh pretrain --config configs/gpt2-124m.yaml
-# RANKS counts all ranks. GOTRAIN is the binary (bin/gotrain), RESTARTS how often to start again (20), MPIRUN the
+# gotrain built with make build-cluster TAGS=gloo,mpi or TAGS=gloo: mpirun starts ranks of either.
+# RANKS counts all ranks. GOTRAIN is the binary (bin/gotrain-cluster), RESTARTS how often to start again (20), MPIRUN the
 # command (mpirun). An interrupt or SIGTERM of this script stops the ranks and is the end.
 set -uo pipefail
 hosts=(--oversubscribe)
@@ -11,7 +12,7 @@ if [ "$(id -u)" = 0 ]; then hosts+=(--allow-run-as-root); fi
 stopped=
 trap 'stopped=1; kill -TERM "$pid"' INT TERM
 for ((life = 0; ; life++)); do
-  "${MPIRUN:-mpirun}" "${hosts[@]}" --bind-to none -np "${RANKS:-1}" "${GOTRAIN:-bin/gotrain}" "$@" &
+  "${MPIRUN:-mpirun}" "${hosts[@]}" --bind-to none -np "${RANKS:-1}" "${GOTRAIN:-bin/gotrain-cluster}" "$@" &
   pid=$!
   wait "$pid"
   status=$?

@@ -80,7 +80,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SlurmdParameters=config_overrides
 SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0
-SlurmdTimeout=20
+SlurmdTimeout=10
 KillWait=5
 JobRequeue=1
 AccountingStorageType=accounting_storage/none

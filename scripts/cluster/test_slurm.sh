@@ -25,7 +25,7 @@ trap close EXIT
 trap 'exit 130' INT TERM
 
 CGO_ENABLED=1 go build -tags gloo -o "$tmp/gotrain" ./cmd/gotrain
-export GOTRAIN=$tmp/gotrain GOTRAIN_REQUEUES=3
+export GOTRAIN=$tmp/gotrain REQUEUES=3
 steps=150
 flags=(pretrain --config configs/opticks.yaml --set train.steps=$steps --set train.save_every=10 --set train.eval_every=50
   --set train.eval_batches=2 --set train.batch=8 --set train.context=64 --set train.sample_tokens=0
@@ -120,6 +120,20 @@ says 'life 1' || fail "the job was not requeued"
 if says 'exit status 1:'; then fail "a life of the job failed"; fi
 same_bits
 echo "time limit: USR1, saved at step $(resumed), exit status 75, requeued, same bits and losses ($((SECONDS - began)) s)"
+
+began=$SECONDS
+more=(--set cluster.timeout_s=5)
+export REQUEUES=0
+submit link --nodes=4 --no-requeue
+reach 40
+ip -n "$name-n2" link set eth0 down
+await 60 "the watchdog's report" says 'rank 1 on n2|rank 1 \(n2'
+await 90 "end of the job" is_over
+[[ $(state) =~ ^(FAILED|NODE_FAIL)$ ]] || fail "the job ended as $(state)"
+ip -n "$name-n2" link set eth0 up
+echo "link down: job ended as $(state) ($((SECONDS - began)) s); the watchdog: $(grep -m 1 -E 'rank 1 on n2|rank 1 \(n2' "$tmp/$run.out")"
+more=()
+export REQUEUES=3
 
 began=$SECONDS
 submit lost --nodes=3-4

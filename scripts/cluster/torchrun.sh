@@ -3,9 +3,9 @@
 #   RANKS=8 scripts/cluster/torchrun.sh pretrain --config configs/gpt2-124m.yaml
 # On each of NODES machines, HEAD being the host:port of the first:
 #   NODES=2 HEAD=node1:29500 RANKS=8 scripts/cluster/torchrun.sh pretrain --config configs/gpt2-124m.yaml
-# RANKS counts those of one machine, one for each GPU. GOTRAIN is the binary (bin/gotrain), RESTARTS how often torchrun
+# RANKS counts those of one machine, one for each GPU. GOTRAIN is the binary (bin/gotrain-cluster), RESTARTS how often torchrun
 # tries again (20), TORCHRUN the command itself (torchrun, from Python's package torch).
 set -euo pipefail
 exec "${TORCHRUN:-torchrun}" --no-python --nnodes="${NODES:-1}" --nproc-per-node="${RANKS:-1}" \
   --rdzv-backend=c10d --rdzv-endpoint="${HEAD:-127.0.0.1:29500}" --rdzv-id="${ID:-gotrain}" \
-  --max-restarts="${RESTARTS:-20}" --monitor-interval=0.2 -- "${GOTRAIN:-bin/gotrain}" "$@"
+  --max-restarts="${RESTARTS:-20}" --monitor-interval=0.2 -- "${GOTRAIN:-bin/gotrain-cluster}" "$@"
