@@ -54,6 +54,7 @@ func decodeReport(b []byte) report {
 // all decide alike.
 type council struct {
 	group   dist.Group
+	own     []byte // of a report
 	all     []byte
 	reports []report
 }
@@ -64,7 +65,7 @@ func newCouncil(group dist.Group) *council {
 		group = dist.Local{}
 	}
 	n := group.Size()
-	return &council{group: group, all: make([]byte, n*reportBytes), reports: make([]report, n)}
+	return &council{group: group, own: make([]byte, reportBytes), all: make([]byte, n*reportBytes), reports: make([]report, n)}
 }
 
 // place is where this rank stands.
@@ -72,9 +73,8 @@ func (c *council) place() Place { return Place{c.group.Rank(), c.group.Size()} }
 
 // meet tells mine and returns the reports of all ranks, valid until the next call.
 func (c *council) meet(mine report) ([]report, error) {
-	own := c.all[c.group.Rank()*reportBytes:][:reportBytes]
-	mine.encode(own)
-	if err := c.group.AllGather(c.all, append([]byte(nil), own...)); err != nil {
+	mine.encode(c.own)
+	if err := c.group.AllGather(c.all, c.own); err != nil {
 		return nil, fmt.Errorf("agreement of the ranks: %w", err)
 	}
 	for i := range c.reports {
