@@ -30,22 +30,15 @@ adapter/, as peft keeps it.
 With train.patience the run ends when the held-out loss no longer falls;
 checkpoints/best is then the best checkpoint. Interrupts and exit codes are those
 of pretrain.`,
-		Example: `  gotrain finetune --config configs/finetune-lora.yaml --base runs/go-source
-  gotrain finetune --config configs/finetune-full.yaml --base models/smollm2 --set optimizer.lr=1e-5`,
+		Example: `  gotrain finetune --config configs/finetune-instruct.yaml --base runs/go-source
+  gotrain finetune --config configs/finetune-instruct.yaml --base models/smollm2 --set lora.rank=0 --set optimizer.lr=1e-5`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := f.loadFinetune(c, base)
 			if err != nil {
 				return err
 			}
-			resume, err := f.findResume()
-			if err != nil {
-				return err
-			}
-			if f.dryRun {
-				return dryRun(c, cfg, resume)
-			}
-			return trainRun(c, cfg, resume)
+			return f.run(c, cfg)
 		},
 	}
 	f.add(c)

@@ -77,6 +77,18 @@ func (f *runFlags) findResume() (string, error) {
 	return dir, nil
 }
 
+// run trains, or with --dry-run does everything up to the first step.
+func (f *runFlags) run(c *cobra.Command, cfg train.Config) error {
+	resume, err := f.findResume()
+	if err != nil {
+		return err
+	}
+	if f.dryRun {
+		return dryRun(c, cfg, resume)
+	}
+	return trainRun(c, cfg, resume)
+}
+
 func newPretrain() *cobra.Command {
 	var f runFlags
 	c := &cobra.Command{
@@ -96,14 +108,7 @@ command goes on from there. Other exit codes: 0 done, 1 failed, 2 wrong use.`,
 			if err != nil {
 				return err
 			}
-			resume, err := f.findResume()
-			if err != nil {
-				return err
-			}
-			if f.dryRun {
-				return dryRun(c, cfg, resume)
-			}
-			return trainRun(c, cfg, resume)
+			return f.run(c, cfg)
 		},
 	}
 	f.add(c)
@@ -148,10 +153,11 @@ func trainRun(c *cobra.Command, cfg train.Config, resume string) error {
 	if err == nil {
 		err = ranks.train(c, cfg, resume)
 	}
-	if stopped := errors.Is(err, train.ErrStopped); stopped {
-		return errors.Join(err, ranks.close(nil))
+	failure := err
+	if errors.Is(err, train.ErrStopped) {
+		failure = nil // all ranks agreed on it
 	}
-	return errors.Join(err, ranks.close(err))
+	return errors.Join(err, ranks.close(failure))
 }
 
 // train is this rank's part of the run.
