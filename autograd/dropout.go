@@ -3,9 +3,10 @@ package autograd
 import "gotrain/autograd/ir"
 
 // Dropout zeroes elements with probability p and scales the others by 1/(1-p).
-// rng (4) int32 holds the seed and the step, low word first. The mask is a
-// function of (seed, site, step, element): the backward pass and a recomputed
-// forward pass draw it again instead of storing it. p = 0 returns x.
+// rng (4) int32 holds the seed and the number of the first row of x among all
+// rows of the run, low word first. The mask is a function of (seed, site, row,
+// column): rows have it wherever they are computed, and the backward pass and a
+// recomputed forward pass draw it again instead of storing it. p = 0 returns x.
 func Dropout(x, rng *Node, p float32) *Node {
 	g := x.g
 	if broken(x, rng) || p == 0 {

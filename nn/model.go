@@ -24,7 +24,7 @@ type Inputs struct {
 	IDs           *autograd.Node // "ids" (N) int32, in [0, V)
 	Positions     *autograd.Node // "positions" (N) int32, in [0, Span())
 	Segments      *autograd.Node // "segments" (N) int32: tokens attend inside equal ones, negative is padding
-	RNG           *autograd.Node // "rng" (4) int32: seed low, seed high, step low, step high
+	RNG           *autograd.Node // "rng" (4) int32: seed low, seed high, number of the first token low, high
 	Cache         *Cache
 }
 

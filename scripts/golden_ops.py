@@ -250,16 +250,18 @@ def philox(key, counter):
 
 
 def dropout():
-    seed, step, site, p = 0x9ABCDEF012345678, 0x100000007, 5, f32(0.3)
+    seed, row, site, p = 0x9ABCDEF012345678, 0x500000007, 5, f32(0.3)
     # Known answer of Random123's kat_vectors.
     assert philox([0xA4093822, 0x299F31D0], [0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344]) == [
         0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1]
     x = randn(7, 9)
-    words = []
-    for block in range(16):
-        words += philox([seed & 0xFFFFFFFF, seed >> 32], [block, site, step & 0xFFFFFFFF, step >> 32])
-    keep = torch.tensor([w >= round(p * 2**32) for w in words[:63]]).view(7, 9)
-    rng = torch.tensor(np.array([seed & 0xFFFFFFFF, seed >> 32, step & 0xFFFFFFFF, step >> 32], np.uint32).view(np.int32))
+    keep = []
+    for element in range(row * 9, (row + 7) * 9):
+        block = element // 4
+        words = philox([seed & 0xFFFFFFFF, seed >> 32], [block & 0xFFFFFFFF, site, block >> 32, 0])
+        keep.append(words[element % 4] >= round(p * 2**32))
+    keep = torch.tensor(keep).view(7, 9)
+    rng = torch.tensor(np.array([seed & 0xFFFFFFFF, seed >> 32, row & 0xFFFFFFFF, row >> 32], np.uint32).view(np.int32))
     case("Dropout", "philox", [x, rng], [x * keep / (1 - p)], P=p, Site=site)
 
 

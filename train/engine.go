@@ -26,6 +26,7 @@ type Engine struct {
 	ranks                           *council
 
 	micro     int       // micro-batches of a step
+	share     uint64    // first sample of this rank in a step
 	nll       []float32 // (B·T), of one micro-batch
 	positions []int32   // (B·T), of sequences that begin at 0
 	norm      [1]float32
@@ -69,6 +70,8 @@ func newEngine(cfg Config, model nn.Model, store *exec.Store, programs *Programs
 	}
 	rows, count := cfg.microBatches()
 	e.micro = count
+	shape := cfg.trainShape()
+	e.share, _ = shape.Share()
 	e.nll = make([]float32, rows*cfg.Length())
 	e.positions = make([]int32, len(e.nll))
 	for i := range e.positions {
@@ -153,7 +156,7 @@ func (e *Engine) Step(batch *data.Batch, c StepConfig) (StepResult, error) {
 		if m > 0 {
 			micro = e.next
 		}
-		if err := e.feed(micro, batch, m, 1/float32(c.Targets), e.counter(c.Step, m)); err != nil {
+		if err := e.feed(micro, batch, m, 1/float32(c.Targets)); err != nil {
 			return StepResult{}, err
 		}
 		if err := micro.Run(); err != nil {
@@ -179,21 +182,18 @@ func (e *Engine) Step(batch *data.Batch, c StepConfig) (StepResult, error) {
 	return r, e.readNorm(last, c.NormLimit, &r)
 }
 
-// counter numbers the micro-batches of the run over all ranks, for dropout.
-func (e *Engine) counter(step, m int) uint64 {
-	place := e.cfg.Place
-	return uint64((step*place.size()+place.Rank)*e.micro + m)
-}
-
 // feed writes micro-batch m of batch into the inputs of s.
-func (e *Engine) feed(s *exec.Session, batch *data.Batch, m int, norm float32, counter uint64) error {
+func (e *Engine) feed(s *exec.Session, batch *data.Batch, m int, norm float32) error {
 	lo, hi := m*len(e.nll), (m+1)*len(e.nll)
+	// Dropout goes by the number of a token among all of the run, so that a sample
+	// has its masks on every rank and in every micro-batch.
+	token := (batch.Position+e.share)*uint64(e.cfg.Length()) + uint64(lo)
 	positions, seed := e.positions, e.cfg.Run.Seed
 	if batch.Positions != nil {
 		positions = batch.Positions[lo:hi]
 	}
 	e.norm[0] = norm
-	e.rng = [4]int32{int32(uint32(seed)), int32(uint32(seed >> 32)), int32(uint32(counter)), int32(uint32(counter >> 32))}
+	e.rng = [4]int32{int32(uint32(seed)), int32(uint32(seed >> 32)), int32(uint32(token)), int32(uint32(token >> 32))}
 	err := errors.Join(
 		s.SetInts("ids", batch.Inputs[lo:hi]),
 		s.SetInts("targets", batch.Targets[lo:hi]),
@@ -244,13 +244,13 @@ func (e *Engine) readNorm(s *exec.Session, limit float64, r *StepResult) error {
 
 // Blame runs the batch again without an update and returns the first
 // instruction whose result is not finite, or nil when all are.
-func (e *Engine) Blame(batch *data.Batch, step int) (*ir.Instr, error) {
+func (e *Engine) Blame(batch *data.Batch) (*ir.Instr, error) {
 	session := e.step
 	if session == nil {
 		session = e.first
 	}
 	for m := range e.micro {
-		if err := e.feed(session, batch, m, 1/float32(max(1, batch.Counted)), e.counter(step, m)); err != nil {
+		if err := e.feed(session, batch, m, 1/float32(max(1, batch.Counted))); err != nil {
 			return nil, err
 		}
 		if in, err := session.FindNonFinite(); in != nil || err != nil {
@@ -280,7 +280,7 @@ func (e *Engine) Evaluate(batches data.Source, limit int) (EvalResult, error) {
 		if err != nil {
 			return EvalResult{}, err
 		}
-		if err := e.feed(e.eval, batch, 0, 1, 0); err != nil {
+		if err := e.feed(e.eval, batch, 0, 1); err != nil {
 			return EvalResult{}, err
 		}
 		if err := e.eval.Run(); err != nil {

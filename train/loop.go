@@ -172,7 +172,7 @@ func (r *run) guard(batch *data.Batch, result StepResult, limit float64) error {
 	}
 	e := SkipEvent{Step: r.state.Step + 1, GradNorm: result.GradNorm, InARow: r.state.Guard.InARow}
 	if math.IsNaN(result.GradNorm) || math.IsInf(result.GradNorm, 0) {
-		in, err := r.engine.Blame(batch, r.state.Step)
+		in, err := r.engine.Blame(batch)
 		if err != nil {
 			return err
 		}

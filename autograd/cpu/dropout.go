@@ -4,10 +4,10 @@ import "gotrain/autograd/cpu/vec"
 
 func bindDropout(c *call) func() {
 	v, x, rng, y := c.vec, c.x(0), c.ids(1), c.y(0)
-	p, site := c.P, c.Site
+	p, site, width := c.P, c.Site, uint64(c.Out[0].Shape.Size()/c.Out[0].Shape[0])
 	return c.split(len(y), mathGrain, func(lo, hi, _ int) {
-		key := vec.DropoutKey{Seed: join(rng[0], rng[1]), Site: site, Step: join(rng[2], rng[3])}
-		v.Dropout(y[lo:hi], x[lo:hi], p, key, uint64(lo))
+		key := vec.DropoutKey{Seed: join(rng[0], rng[1]), Site: site}
+		v.Dropout(y[lo:hi], x[lo:hi], p, key, join(rng[2], rng[3])*width+uint64(lo))
 	})
 }
 

@@ -236,7 +236,8 @@ func activationCases() []opCase {
 			opCase{shape.String(), ir.SwiGLUBackward, ir.Attrs{}, []arg{wide(shape...), normal(shape...), normal(shape...)}, []ir.Shape{shape, shape}},
 			opCase{shape.String(), ir.Softmax, ir.Attrs{}, []arg{wide(shape...)}, []ir.Shape{shape}},
 			opCase{shape.String(), ir.SoftmaxBackward, ir.Attrs{}, []arg{positive(shape...), normal(shape...)}, []ir.Shape{shape}},
-			opCase{shape.String(), ir.Dropout, ir.Attrs{P: 0.3, Site: 5}, []arg{normal(shape...), ints(17, -4, 9, 1)}, []ir.Shape{shape}})
+			opCase{shape.String(), ir.Dropout, ir.Attrs{P: 0.3, Site: 5}, []arg{normal(shape...), ints(17, -4, -9, 1)}, []ir.Shape{shape}},
+			opCase{shape.String() + " of row 0", ir.Dropout, ir.Attrs{P: 0.3, Site: 5}, []arg{normal(shape...), ints(17, -4, 0, 0)}, []ir.Shape{shape}})
 	}
 	for _, shape := range []ir.Shape{{5, 64}, {2, 261}, {2, 1032}, {1, 4104}} { // a warp a row, a block, and more than a block holds
 		list = append(list,

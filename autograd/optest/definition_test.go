@@ -358,13 +358,16 @@ func defineRoPE(d *definition) {
 	}
 }
 
-// defineDropout draws element i from word i%4 of block i/4 of Philox4x32-10
-// (Salmon et al. 2011).
+// defineDropout draws element e, counted from row 0 of the run, from word e%4 of
+// block e/4 of Philox4x32-10 (Salmon et al. 2011).
 func defineDropout(d *definition) {
 	rng := d.ids(1)
 	threshold := math.Round(float64(d.c.attrs.P) * (1 << 32))
+	row := uint64(uint32(rng[2])) | uint64(uint32(rng[3]))<<32
+	width := uint64(d.c.out[0].Size() / d.c.out[0][0])
 	for i, x := range d.in[0] {
-		counter := [4]uint32{uint32(i / 4), d.c.attrs.Site, uint32(rng[2]), uint32(rng[3])}
+		e := row*width + uint64(i)
+		counter := [4]uint32{uint32(e / 4), d.c.attrs.Site, uint32(e / 4 >> 32), 0}
 		key := [2]uint32{uint32(rng[0]), uint32(rng[1])}
 		for range 10 {
 			a, b := uint64(counter[0])*0xD2511F53, uint64(counter[2])*0xCD9E8D57
@@ -372,7 +375,7 @@ func defineDropout(d *definition) {
 			key[0] += 0x9E3779B9
 			key[1] += 0xBB67AE85
 		}
-		if float64(counter[i%4]) >= threshold {
+		if float64(counter[e%4]) >= threshold {
 			d.out[0][i] = x / (1 - float64(d.c.attrs.P))
 		}
 	}

@@ -222,7 +222,7 @@ func emaAVX2(avg []float32, p []float32, decay float32, oneMinus float32)
 // dropoutBlocksAVX2 drops out a multiple of 32 elements.
 //
 //go:noescape
-func dropoutBlocksAVX2(dst []float32, x []float32, seedLow uint32, seedHigh uint32, site uint32, stepLow uint32, stepHigh uint32, block uint32, threshold uint32, scale float32)
+func dropoutBlocksAVX2(dst []float32, x []float32, seedLow uint32, seedHigh uint32, site uint32, blockLow uint32, blockHigh uint32, threshold uint32, scale float32)
 
 // toBF16AVX2 rounds to bfloat16. It does whole vectors only.
 //

@@ -5184,15 +5184,15 @@ done218:
 	VZEROUPPER
 	RET
 
-// func dropoutBlocksAVX2(dst []float32, x []float32, seedLow uint32, seedHigh uint32, site uint32, stepLow uint32, stepHigh uint32, block uint32, threshold uint32, scale float32)
+// func dropoutBlocksAVX2(dst []float32, x []float32, seedLow uint32, seedHigh uint32, site uint32, blockLow uint32, blockHigh uint32, threshold uint32, scale float32)
 // Requires: AVX, AVX2
-TEXT ·dropoutBlocksAVX2(SB), NOSPLIT, $0-80
+TEXT ·dropoutBlocksAVX2(SB), NOSPLIT, $0-76
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	VBROADCASTSS block+68(FP), Y0
+	VBROADCASTSS blockLow+60(FP), Y0
 	VPADDD       blockOrderAVX2<>+0(SB), Y0, Y0
-	VBROADCASTSS threshold+72(FP), Y1
-	VBROADCASTSS scale+76(FP), Y2
+	VBROADCASTSS threshold+68(FP), Y1
+	VBROADCASTSS scale+72(FP), Y2
 	MOVQ         dst_len+8(FP), DX
 	XORQ         BX, BX
 	SHRQ         $0x05, DX
@@ -5204,8 +5204,8 @@ next219:
 	VBROADCASTSS seedLow+48(FP), Y4
 	VBROADCASTSS seedHigh+52(FP), Y5
 	VBROADCASTSS site+56(FP), Y6
-	VBROADCASTSS stepLow+60(FP), Y7
-	VBROADCASTSS stepHigh+64(FP), Y8
+	VBROADCASTSS blockHigh+64(FP), Y7
+	VXORPS       Y8, Y8, Y8
 	VPMULLD      wordd2511f53AVX2<>+0(SB), Y3, Y9
 	VPMULUDQ     wordd2511f53AVX2<>+0(SB), Y3, Y10
 	VPSRLQ       $0x20, Y3, Y3

@@ -8,22 +8,21 @@ import "math"
 type DropoutKey struct {
 	Seed uint64 // of the run
 	Site uint32 // which dropout of the model
-	Step uint64 // optimizer step and micro-batch
 }
 
 // Dropout sets dst_i = x_i/(1-p) with probability 1-p and 0 otherwise (Srivastava
-// et al. 2014). The slices are elements [first, first+len(dst)) of the tensor
-// that the mask belongs to, first+len(dst) ≤ 2³⁴. Element e is kept when word
-// e mod 4 of Philox4x32-10 (Salmon et al. 2011) with key Seed and counter
-// (e div 4, Site, Step low, Step high) is at least p·2³², so that the probability
-// is exact to 2⁻³². The gradient is the same function of dy. 0 ≤ p < 1. In place.
+// et al. 2014). The slices are elements [first, first+len(dst)) of the sequence
+// that the mask belongs to. Element e is kept when word e mod 4 of Philox4x32-10
+// (Salmon et al. 2011) with key Seed and counter (b low, Site, b high, 0),
+// b = e div 4, is at least p·2³², so that the probability is exact to 2⁻³². The
+// gradient is the same function of dy. 0 ≤ p < 1. In place.
 func (v *Impl) Dropout(dst, x []float32, p float32, key DropoutKey, first uint64) {
 	x = x[:len(dst)]
 	threshold := uint32(math.Round(float64(p) * (1 << 32)))
 	scale := 1 / (1 - p)
 	if head := int(-first & 3); head > 0 {
 		head = min(head, len(dst))
-		words := philox(key, first/4)
+		words := key.block(first / 4)
 		for i := range head {
 			dst[i] = keep(x[i], words[(first+uint64(i))&3], threshold, scale)
 		}
@@ -35,7 +34,7 @@ func (v *Impl) Dropout(dst, x []float32, p float32, key DropoutKey, first uint64
 // dropoutGeneric drops out a range that begins at word 0 of a block.
 func dropoutGeneric(dst, x []float32, key DropoutKey, block uint64, threshold uint32, scale float32) {
 	for i := 0; i < len(dst); i += 4 {
-		words := philox(key, block)
+		words := key.block(block)
 		block++
 		for j := range min(4, len(dst)-i) {
 			dst[i+j] = keep(x[i+j], words[j], threshold, scale)
@@ -58,10 +57,15 @@ const (
 	philoxRounds       = 10
 )
 
-// philox returns the four words of one block.
-func philox(key DropoutKey, block uint64) [4]uint32 {
-	k0, k1 := uint32(key.Seed), uint32(key.Seed>>32)
-	c0, c1, c2, c3 := uint32(block), key.Site, uint32(key.Step), uint32(key.Step>>32)
+// block returns the four words of one block.
+func (key DropoutKey) block(number uint64) [4]uint32 {
+	return philox(key.Seed, [4]uint32{uint32(number), key.Site, uint32(number >> 32), 0})
+}
+
+// philox returns the four words of a counter.
+func philox(key uint64, counter [4]uint32) [4]uint32 {
+	k0, k1 := uint32(key), uint32(key>>32)
+	c0, c1, c2, c3 := counter[0], counter[1], counter[2], counter[3]
 	for range philoxRounds {
 		p0, p1 := uint64(c0)*philoxM0, uint64(c2)*philoxM1
 		c0, c1, c2, c3 = uint32(p1>>32)^c1^k0, uint32(p1), uint32(p0>>32)^c3^k1, uint32(p0)

@@ -27,28 +27,33 @@ func TestRoPE(t *testing.T) {
 
 // TestPhilox compares with the known answers of Random123's kat_vectors.
 func TestPhilox(t *testing.T) {
-	ones := DropoutKey{Seed: math.MaxUint64, Site: math.MaxUint32, Step: math.MaxUint64}
-	pi := DropoutKey{Seed: 0x299f31d0a4093822, Site: 0x85a308d3, Step: 0x0370734413198a2e}
+	const one = math.MaxUint32
 	for _, c := range []struct {
-		key   DropoutKey
-		block uint64
-		want  [4]uint32
+		key           uint64
+		counter, want [4]uint32
 	}{
-		{DropoutKey{}, 0, [4]uint32{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
-		{ones, math.MaxUint32, [4]uint32{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-		{pi, 0x243f6a88, [4]uint32{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+		{0, [4]uint32{}, [4]uint32{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+		{math.MaxUint64, [4]uint32{one, one, one, one}, [4]uint32{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+		{0x299f31d0a4093822, [4]uint32{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, [4]uint32{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
 	} {
-		if got := philox(c.key, c.block); got != c.want {
-			t.Errorf("block %x: %x, want %x", c.block, got, c.want)
+		if got := philox(c.key, c.counter); got != c.want {
+			t.Errorf("counter %x: %x, want %x", c.counter, got, c.want)
 		}
 	}
 }
 
 // TestDropout checks that mask and value are the same on every instruction set
-// and however the range is split.
+// and however the range is split, also where the number of a block leaves its
+// low word.
 func TestDropout(t *testing.T) {
-	key := DropoutKey{Seed: 0x123456789abcdef0, Site: 7, Step: 1 << 40}
-	const p, first, n = 0.3, 1<<33 + 5, 5000
+	for _, first := range []uint64{1<<33 + 5, 1<<34 - 1003, 5<<40 - 1000} {
+		testDropout(t, first)
+	}
+}
+
+func testDropout(t *testing.T, first uint64) {
+	key := DropoutKey{Seed: 0x123456789abcdef0, Site: 7}
+	const p, n = 0.3, 5000
 	x := make([]float32, n)
 	for i := range x {
 		x[i] = float32(i + 1)
@@ -80,26 +85,29 @@ func TestDropout(t *testing.T) {
 	}
 }
 
-// TestDropoutKeys checks that every part of the key changes the mask.
+// TestDropoutKeys checks that every part of the key changes the mask, and every
+// word of the number of an element.
 func TestDropoutKeys(t *testing.T) {
-	base := DropoutKey{Seed: 1, Site: 2, Step: 3}
-	mask := func(key DropoutKey) string {
+	mask := func(key DropoutKey, first uint64) string {
 		x := make([]float32, 64)
 		Generic.Fill(x, 1)
-		Generic.Dropout(x, x, 0.5, key, 0)
+		Generic.Dropout(x, x, 0.5, key, first)
 		var bits []byte
 		for _, e := range x {
 			bits = append(bits, byte('0'+int(e/2)))
 		}
 		return string(bits)
 	}
-	seen := map[string]bool{mask(base): true}
-	for _, key := range []DropoutKey{{2, 2, 3}, {1 + 1<<32, 2, 3}, {1, 3, 3}, {1, 2, 4}, {1, 2, 3 + 1<<32}} {
-		m := mask(key)
-		if seen[m] {
-			t.Errorf("%+v repeats a mask", key)
-		}
-		seen[m] = true
+	base := DropoutKey{Seed: 1, Site: 2}
+	seen := map[string]bool{}
+	for _, key := range []DropoutKey{base, {2, 2}, {1 + 1<<32, 2}, {1, 3}} {
+		seen[mask(key, 0)] = true
+	}
+	for _, first := range []uint64{64, 1 << 34, 1 << 50} {
+		seen[mask(base, first)] = true
+	}
+	if len(seen) != 7 {
+		t.Errorf("7 keys and numbers give %d masks", len(seen))
 	}
 }
 

@@ -20,11 +20,16 @@ func columnSumBy(addRows8 func(dst []float32, x *float32), add func(dst, a, b []
 	}
 }
 
-func dropoutBy(blocks func(dst, x []float32, seedLow, seedHigh, site, stepLow, stepHigh, block, threshold uint32, scale float32), multiple int,
+// dropoutBy leaves the range in which the low word of the block's number
+// overflows, one in 2³⁴ elements, to the generic version: the lanes do not carry.
+func dropoutBy(blocks func(dst, x []float32, seedLow, seedHigh, site, blockLow, blockHigh, threshold uint32, scale float32), multiple int,
 ) func(dst, x []float32, key DropoutKey, block uint64, threshold uint32, scale float32) {
 	return func(dst, x []float32, key DropoutKey, block uint64, threshold uint32, scale float32) {
 		n := len(dst) / multiple * multiple
-		blocks(dst[:n], x, uint32(key.Seed), uint32(key.Seed>>32), key.Site, uint32(key.Step), uint32(key.Step>>32), uint32(block), threshold, scale)
+		if block>>32 != (block+uint64(n/4))>>32 {
+			n = 0
+		}
+		blocks(dst[:n], x, uint32(key.Seed), uint32(key.Seed>>32), key.Site, uint32(block), uint32(block>>32), threshold, scale)
 		dropoutGeneric(dst[n:], x[n:], key, block+uint64(n/4), threshold, scale)
 	}
 }

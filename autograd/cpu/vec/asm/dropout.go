@@ -14,10 +14,10 @@ func (g *gen) dropout() {
 		defer func(n int) { g.isa.constants = n }(g.isa.constants)
 		g.isa.constants = 0
 	}
-	g.kernel("dropoutBlocks", "func(dst, x []float32, seedLow, seedHigh, site, stepLow, stepHigh, block, threshold uint32, scale float32)",
+	g.kernel("dropoutBlocks", "func(dst, x []float32, seedLow, seedHigh, site, blockLow, blockHigh, threshold uint32, scale float32)",
 		fmt.Sprintf("drops out a multiple of %d elements.", 4*g.lanes), func() {
 			dst, x := g.pointer("dst"), g.pointer("x")
-			counter := g.scalar("block")
+			counter := g.scalar("blockLow")
 			g.VPADDD(g.blockOrder(), counter, counter)
 			threshold, scale := g.scalar("threshold"), g.scalar("scale")
 			n, index := g.length("dst"), g.GP64()
@@ -45,10 +45,10 @@ func (g *gen) blockOrder() operand.Mem {
 	return g.table("blockOrder", words)
 }
 
-// philox runs ten rounds of Philox4x32 on the counters c0.
+// philox runs ten rounds of Philox4x32 on the counters (c0, site, blockHigh, 0).
 func (g *gen) philox(c0 vec) [4]vec {
 	k0, k1 := g.scalar("seedLow"), g.scalar("seedHigh")
-	c := [4]vec{c0, g.scalar("site"), g.scalar("stepLow"), g.scalar("stepHigh")}
+	c := [4]vec{c0, g.scalar("site"), g.scalar("blockHigh"), g.zero()}
 	for round := range 10 {
 		hi0, lo0 := g.multiply(c[0], 0xD2511F53)
 		hi1, lo1 := g.multiply(c[2], 0xCD9E8D57)
