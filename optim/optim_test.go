@@ -63,7 +63,7 @@ func TestUpdateProgram(t *testing.T) {
 		{"adamw", []ir.Kind{ir.GradNorm, ir.AdamW, ir.AdamW, ir.AdamW}, []string{"exp_avg.hidden", "exp_avg_sq.bias"}},
 		{"lion", []ir.Kind{ir.GradNorm, ir.Lion, ir.Lion, ir.Lion}, []string{"momentum.table"}},
 		{"sgd", []ir.Kind{ir.GradNorm, ir.SGD, ir.SGD, ir.SGD}, []string{"momentum.bias"}},
-		{"muon", []ir.Kind{ir.GradNorm, ir.AdamW, ir.Muon, ir.AdamW}, []string{"momentum.hidden", "exp_avg.table"}},
+		{"muon", []ir.Kind{ir.GradNorm, ir.AdamW, ir.AdamW, ir.Muon}, []string{"momentum.hidden", "exp_avg.table"}},
 	} {
 		params, groups := twoLayers(t)
 		c := Default()

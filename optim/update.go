@@ -17,7 +17,8 @@ type Group struct {
 // Append adds to p the update of every parameter from its gradient, which of
 // several ranks is the sum of theirs. With clipping or guard it measures the
 // global norm first and returns it, (1); otherwise norm is nil. groups is keyed by
-// parameter name.
+// parameter name. Updates of one kind follow each other, so that a back end can
+// run them as one.
 func Append(p *ir.Program, grads []autograd.Gradient, groups map[string]Group, cfg Config, guard bool, ranks int) (norm *ir.Value) {
 	a := appender{p: p, cfg: cfg, hyper: p.NewValue(ir.Input, "hyper", ir.F32, ir.HyperLen)}
 	if ranks > 1 {
@@ -26,8 +27,21 @@ func Append(p *ir.Program, grads []autograd.Gradient, groups map[string]Group, c
 	if cfg.Clip > 0 || guard && !cfg.InBackward {
 		norm = a.gradNorm(grads)
 	}
+	var matrices []autograd.Gradient
 	for _, g := range grads {
-		a.update(g, groups[g.Param.Name])
+		if group := groups[g.Param.Name]; cfg.Kind == "muon" && group.Matrix {
+			matrices = append(matrices, g)
+		} else {
+			a.update(g, group)
+		}
+	}
+	for _, g := range matrices {
+		a.muon(g, groups[g.Param.Name])
+	}
+	if cfg.EMA > 0 {
+		for _, g := range grads {
+			a.emit(ir.EMA, ir.Attrs{Beta1: float32(cfg.EMA)}, []*ir.Value{a.state("ema", g), g.Param, a.clip})
+		}
 	}
 	return norm
 }
@@ -90,39 +104,46 @@ func (a *appender) emit(kind ir.Kind, attrs ir.Attrs, in []*ir.Value, out ...*ir
 	a.p.Emit(&ir.Instr{Kind: kind, Attrs: attrs, In: in, Out: out, Path: "optimizer", Block: -1})
 }
 
-func (a *appender) update(g autograd.Gradient, group Group) {
+// state returns a new tensor of the optimizer for a parameter, of its shape.
+func (a *appender) state(kind string, g autograd.Gradient) *ir.Value {
+	return a.p.NewValue(ir.State, kind+"."+g.Param.Name, ir.F32, g.Param.Shape...)
+}
+
+// attrs are the constants of a parameter's update.
+func (a *appender) attrs(group Group) ir.Attrs {
 	c := a.cfg
-	state := func(kind string) *ir.Value {
-		return a.p.NewValue(ir.State, kind+"."+g.Param.Name, ir.F32, g.Param.Shape...)
-	}
 	attrs := ir.Attrs{Beta1: float32(c.Betas[0]), Beta2: float32(c.Betas[1]), Eps: float32(c.Eps), LRScale: 1}
 	if group.Decay {
 		attrs.Decay = float32(c.WeightDecay)
 	}
-	kind := c.Kind
-	if kind == "muon" && !group.Matrix {
-		kind = "adamw"
-	}
-	switch kind {
-	case "adamw":
-		a.emit(ir.AdamW, attrs, []*ir.Value{g.Param, g.Grad, state("exp_avg"), state("exp_avg_sq"), a.hyper, a.clip})
+	return attrs
+}
+
+// update emits the update of a parameter by the configured kind, AdamW where that
+// is Muon.
+func (a *appender) update(g autograd.Gradient, group Group) {
+	c, attrs := a.cfg, a.attrs(group)
+	switch c.Kind {
+	case "adamw", "muon":
+		a.emit(ir.AdamW, attrs, []*ir.Value{g.Param, g.Grad, a.state("exp_avg", g), a.state("exp_avg_sq", g), a.hyper, a.clip})
 	case "lion":
-		a.emit(ir.Lion, attrs, []*ir.Value{g.Param, g.Grad, state("momentum"), a.hyper, a.clip})
+		a.emit(ir.Lion, attrs, []*ir.Value{g.Param, g.Grad, a.state("momentum", g), a.hyper, a.clip})
 	case "sgd":
 		attrs.Beta1, attrs.Nesterov = float32(c.Momentum), c.Nesterov
 		var m *ir.Value
 		if c.Momentum > 0 {
-			m = state("momentum")
+			m = a.state("momentum", g)
 		}
 		a.emit(ir.SGD, attrs, []*ir.Value{g.Param, g.Grad, m, a.hyper, a.clip})
-	case "muon":
-		attrs.Beta1, attrs.Nesterov, attrs.NewtonSchulz = float32(c.Momentum), c.Nesterov, 5
-		attrs.LRScale = float32(c.MatrixLR / c.LR)
-		a.emit(ir.Muon, attrs, []*ir.Value{g.Param, g.Grad, state("momentum"), a.hyper, a.clip})
 	}
-	if c.EMA > 0 {
-		a.emit(ir.EMA, ir.Attrs{Beta1: float32(c.EMA)}, []*ir.Value{state("ema"), g.Param, a.clip})
-	}
+}
+
+// muon emits the update of a hidden weight matrix.
+func (a *appender) muon(g autograd.Gradient, group Group) {
+	c, attrs := a.cfg, a.attrs(group)
+	attrs.Beta1, attrs.Nesterov, attrs.NewtonSchulz = float32(c.Momentum), c.Nesterov, 5
+	attrs.LRScale = float32(c.MatrixLR / c.LR)
+	a.emit(ir.Muon, attrs, []*ir.Value{g.Param, g.Grad, a.state("momentum", g), a.hyper, a.clip})
 }
 
 // IsState tells whether a state of that name belongs to the optimizer.

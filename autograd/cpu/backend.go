@@ -100,7 +100,7 @@ func (b *Backend) Threads() int { return b.pool.Threads() }
 // Target describes the back end to the planner. Workspaces grow with the number
 // of threads.
 func (b *Backend) Target() plan.Target {
-	t := plan.Target{Workspace: b.workspace}
+	t := plan.Target{Workspace: func(group []*ir.Instr) int64 { return b.workspace(group[0]) }}
 	if b.comm != nil {
 		t.Reserved = commStage
 	}

@@ -45,9 +45,9 @@ type Recorder interface {
 }
 
 // Grouper is a Backend that can bind consecutive instructions of one kind as one
-// launch, as the updates of all parameters.
+// launch, as the updates of all parameters: those of the kinds that
+// plan.Target.Groups names. They share one workspace.
 type Grouper interface {
-	Groups(kind ir.Kind) bool
 	BindGroup(ins []*ir.Instr, args []Args) (Launch, error)
 }
 
@@ -73,7 +73,7 @@ type Region struct {
 }
 
 // Args are the regions of an instruction's inputs and outputs, in the order
-// of ir.Info, and of its workspace.
+// of ir.Info, and of the workspace of its group.
 type Args struct {
 	In, Out   []Region
 	Workspace Region

@@ -12,7 +12,7 @@ type Session struct {
 	Plan    *plan.Plan
 	backend Backend
 	arena   *Arena
-	launch  []Launch // one per instruction; nil where an earlier one of its group does the work
+	launch  []Launch // one per group of the plan
 	whole   Launch   // all of them, where the back end can record
 	inputs  map[string]Region
 	regions []Region // by value ID
@@ -48,14 +48,13 @@ func NewSession(p *plan.Plan, store *Store, arena *Arena) (*Session, error) {
 			return nil, fmt.Errorf("plan %s: %w", p.Program.Name, err)
 		}
 	}
-	s.launch = make([]Launch, len(p.Program.Instrs))
-	for i := 0; i < len(s.launch); {
-		n, err := s.bind(i)
-		if err != nil {
-			in := p.Program.Instrs[i]
-			return nil, fmt.Errorf("plan %s: instruction %d %s at %q: %w", p.Program.Name, i, in.Kind, in.Path, err)
+	s.launch = make([]Launch, len(p.Groups))
+	for i, g := range p.Groups {
+		var err error
+		if s.launch[i], err = s.bind(i); err != nil {
+			in := p.Program.Instrs[g.First]
+			return nil, fmt.Errorf("plan %s: instruction %d %s at %q: %w", p.Program.Name, g.First, in.Kind, in.Path, err)
 		}
-		i += n
 	}
 	s.whole = s.each
 	if r, ok := b.(Recorder); ok {
@@ -68,38 +67,30 @@ func NewSession(p *plan.Plan, store *Store, arena *Arena) (*Session, error) {
 	return s, b.Sync()
 }
 
-// bind binds instruction i, or the group that begins with it, and returns how
-// many these are.
-func (s *Session) bind(i int) (int, error) {
-	instrs := s.Plan.Program.Instrs
-	if g, ok := s.backend.(Grouper); ok && g.Groups(instrs[i].Kind) {
-		var args []Args
-		for n := i; n < len(instrs) && instrs[n].Kind == instrs[i].Kind; n++ {
-			args = append(args, s.args(n))
-		}
-		launch, err := g.BindGroup(instrs[i:i+len(args)], args)
-		s.launch[i] = launch
-		return len(args), err
+// bind binds group i of the plan.
+func (s *Session) bind(i int) (Launch, error) {
+	instrs := s.Plan.Instrs(i)
+	var workspace Region
+	if w := s.Plan.Groups[i].Workspace; w.Bytes > 0 {
+		workspace = Region{Buffer: s.arena.buf, Offset: w.Offset, Bytes: w.Bytes}
 	}
-	launch, err := s.backend.Bind(instrs[i], s.args(i))
-	s.launch[i] = launch
-	return 1, err
-}
-
-func (s *Session) args(i int) Args {
-	in := s.Plan.Program.Instrs[i]
-	args := Args{In: s.locate(in.In), Out: s.locate(in.Out)}
-	if w := s.Plan.Workspaces[i]; w.Bytes > 0 {
-		args.Workspace = Region{Buffer: s.arena.buf, Offset: w.Offset, Bytes: w.Bytes}
+	args := make([]Args, len(instrs))
+	for k, in := range instrs {
+		args[k] = Args{In: s.locate(in.In), Out: s.locate(in.Out), Workspace: workspace}
 	}
-	return args
+	if len(instrs) == 1 {
+		return s.backend.Bind(instrs[0], args[0])
+	}
+	g, ok := s.backend.(Grouper)
+	if !ok {
+		return nil, fmt.Errorf("%d instructions are one group, which device %s does not run; build the plan with its Target", len(instrs), s.backend.Name())
+	}
+	return g.BindGroup(instrs, args)
 }
 
 func (s *Session) each() {
 	for _, launch := range s.launch {
-		if launch != nil {
-			launch()
-		}
+		launch()
 	}
 }
 
@@ -197,33 +188,40 @@ func (s *Session) Output(i int, dst []float32) error {
 	return s.backend.Download(bytesOf(dst), s.regions[v.ID])
 }
 
-// FindNonFinite runs the plan instruction by instruction, without what other
-// ranks take part in, and returns the first whose floating-point results hold a NaN or an infinity, or nil. It stops there, so
-// that instructions which update state after it do not run.
+// FindNonFinite runs the plan group by group, without what other ranks take part
+// in, and returns the first instruction whose floating-point results hold a NaN or
+// an infinity, or nil. It stops there, so that instructions which update state
+// after it do not run.
 func (s *Session) FindNonFinite() (*ir.Instr, error) {
 	var host []float32
 	for i, launch := range s.launch {
-		in := s.Plan.Program.Instrs[i]
-		if launch == nil || len(ir.Kinds[in.Kind].Mutates) > 0 || in.Kind == ir.AllReduce || in.Kind == ir.Await {
+		instrs := s.Plan.Instrs(i)
+		kind := instrs[0].Kind
+		if len(ir.Kinds[kind].Mutates) > 0 || kind == ir.AllReduce || kind == ir.Await {
 			continue
 		}
 		launch()
 		if err := s.backend.Sync(); err != nil {
 			return nil, err
 		}
-		for _, v := range in.Out {
-			if v == nil || v.DType == ir.I32 || in.Kind == ir.GradNorm {
-				continue
-			}
-			if n := (v.Bytes() + 3) / 4; n > int64(len(host)) {
-				host = make([]float32, n)
-			}
-			h := bytesOf(host)[:v.Bytes()]
-			if err := s.backend.Download(h, s.regions[v.ID]); err != nil {
-				return nil, err
-			}
-			if !finite(h, v.DType) {
-				return in, nil
+		if kind == ir.GradNorm {
+			continue
+		}
+		for _, in := range instrs {
+			for _, v := range in.Out {
+				if v == nil || v.DType == ir.I32 {
+					continue
+				}
+				if n := (v.Bytes() + 3) / 4; n > int64(len(host)) {
+					host = make([]float32, n)
+				}
+				h := bytesOf(host)[:v.Bytes()]
+				if err := s.backend.Download(h, s.regions[v.ID]); err != nil {
+					return nil, err
+				}
+				if !finite(h, v.DType) {
+					return in, nil
+				}
 			}
 		}
 	}

@@ -19,16 +19,16 @@ func (p *Plan) CheckOverlap() error {
 		what string
 	}
 	var spans []span
-	for id, l := range lifetimes(p.Program) {
+	for id, l := range p.lifetimes() {
 		if s := p.Slots[id]; s.Bytes > 0 {
 			spans = append(spans, span{l, s, fmt.Sprintf("value %d", id)})
 		} else if l.def >= 0 && p.Program.Values[id].Bytes() > 0 {
 			return fmt.Errorf("plan: value %d has no slot", id)
 		}
 	}
-	for i, s := range p.Workspaces {
-		if s.Bytes > 0 {
-			spans = append(spans, span{life{i, i}, s, fmt.Sprintf("workspace of instruction %d", i)})
+	for _, g := range p.Groups {
+		if g.Workspace.Bytes > 0 {
+			spans = append(spans, span{g.life(), g.Workspace, fmt.Sprintf("workspace of instruction %d", g.First)})
 		}
 	}
 	slices.SortStableFunc(spans, func(a, b span) int { return cmp.Compare(a.def, b.def) })

@@ -34,11 +34,16 @@ func evaluate(p *ir.Program, pl *Plan) ([][]float32, map[string][]float32) {
 		poison(m.arena)
 	}
 	lives := lifetimes(p)
-	for i, in := range p.Instrs {
-		if pl != nil {
-			w := pl.Workspaces[i]
-			poison(m.arena[w.Offset/4 : (w.Offset+w.Bytes+3)/4])
+	scratch := map[int]Slot{} // by the first instruction of a group
+	if pl != nil {
+		lives = pl.lifetimes()
+		for _, g := range pl.Groups {
+			scratch[g.First] = g.Workspace
 		}
+	}
+	for i, in := range p.Instrs {
+		w := scratch[i]
+		poison(m.arena[w.Offset/4 : (w.Offset+w.Bytes+3)/4])
 		m.step(in)
 		for id, l := range lives {
 			if pl != nil && l.def >= 0 && l.last == i {

@@ -12,7 +12,37 @@ import (
 type life struct{ def, last int }
 
 // lifetimes returns the lives of all root temps by value ID; the others have
-// def -1.
+// def -1. What an instruction of a group makes or reads is in use while the
+// whole group runs.
+func (p *Plan) lifetimes() []life {
+	lives := lifetimes(p.Program)
+	spans := p.spans()
+	for i := range lives {
+		l := &lives[i]
+		if l.def < 0 {
+			continue
+		}
+		l.def = spans[l.def].def
+		if l.last < len(spans) {
+			l.last = spans[l.last].last
+		}
+	}
+	return lives
+}
+
+// spans returns the extent of each instruction's group.
+func (p *Plan) spans() []life {
+	spans := make([]life, 0, len(p.Program.Instrs))
+	for _, g := range p.Groups {
+		for range g.N {
+			spans = append(spans, g.life())
+		}
+	}
+	return spans
+}
+
+// lifetimes returns the lives of all root temps by value ID where each
+// instruction runs alone; the others have def -1.
 func lifetimes(p *ir.Program) []life {
 	lives := make([]life, len(p.Values))
 	for i := range lives {
@@ -111,20 +141,17 @@ func orders(at int) []func(a, b block) int {
 func (p *Plan) blocks(opt Options) []block {
 	prog := p.Program
 	p.Slots = make([]Slot, len(prog.Values))
-	p.Workspaces = make([]Slot, len(prog.Instrs))
+	p.group(opt.Target)
 	var blocks []block
-	for id, l := range lifetimes(prog) {
+	for id, l := range p.lifetimes() {
 		if v := prog.Values[id]; l.def >= 0 && v.Bytes() > 0 {
 			p.Slots[id].Bytes = v.Bytes()
 			blocks = append(blocks, block{life: l, bytes: align(v.Bytes()), slot: &p.Slots[id]})
 		}
 	}
-	if opt.Target.Workspace != nil {
-		for i, in := range prog.Instrs {
-			if n := opt.Target.Workspace(in); n > 0 {
-				p.Workspaces[i].Bytes = n
-				blocks = append(blocks, block{life: life{i, i}, bytes: align(n), slot: &p.Workspaces[i]})
-			}
+	for i := range p.Groups {
+		if g := &p.Groups[i]; g.Workspace.Bytes > 0 {
+			blocks = append(blocks, block{life: g.life(), bytes: align(g.Workspace.Bytes), slot: &g.Workspace})
 		}
 	}
 	return blocks
@@ -156,8 +183,8 @@ func (p *Plan) sum() {
 		}
 	}
 	var workspace int64
-	for _, w := range p.Workspaces {
-		workspace = max(workspace, align(w.Bytes))
+	for _, g := range p.Groups {
+		workspace = max(workspace, align(g.Workspace.Bytes))
 	}
 	p.Naive += workspace
 }

@@ -42,9 +42,13 @@ type Options struct {
 // Target is what the planner must know of a back end. The zero Target is one
 // without wishes.
 type Target struct {
-	// Workspace returns the bytes of scratch that the back end needs while in
-	// runs. Nil means none.
-	Workspace func(in *ir.Instr) int64
+	// Groups tells whether the back end runs consecutive instructions of a kind
+	// as one. Nil means never.
+	Groups func(kind ir.Kind) bool
+	// Workspace returns the bytes of scratch that the back end needs while group
+	// runs, a single instruction where its kind does not form groups. Nil means
+	// none.
+	Workspace func(group []*ir.Instr) int64
 	// StoresBF16 tells that its kernels read and write bfloat16 activations.
 	StoresBF16 bool
 	// FusesSums tells that MatMul adds up the rows of an operand on its way.
@@ -76,8 +80,8 @@ type Plan struct {
 	// Slots holds the arena slot of the value with that ID; only root temps
 	// have one (Bytes > 0).
 	Slots []Slot
-	// Workspaces holds the scratch slot of each instruction.
-	Workspaces []Slot
+	// Groups are the instructions as the back end runs them, in order.
+	Groups []Group
 	// Arena is the size of the arena, Naive the size without sharing (a buffer
 	// for each temp, the largest workspace), Live the largest sum of values
 	// alive at once (a lower bound), all in bytes.

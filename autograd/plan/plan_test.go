@@ -28,8 +28,8 @@ func gptCases() map[string]gptConfig {
 }
 
 // workspaces gives some instructions scratch of uneven sizes.
-func workspaces(in *ir.Instr) int64 {
-	if in.Kind == ir.Attention || in.Kind == ir.LinearCrossEntropy {
+func workspaces(group []*ir.Instr) int64 {
+	if in := group[0]; in.Kind == ir.Attention || in.Kind == ir.LinearCrossEntropy {
 		return 1000
 	}
 	return 0
@@ -64,11 +64,11 @@ func TestArenaReachesLive(t *testing.T) {
 	for name, c := range gptCases() {
 		c.layers, c.b, c.t, c.d, c.heads, c.v = 12, 4, 1024, 768, 12, 50304
 		for _, opt := range []Options{{}, {Recompute: true}} {
-			opt.Target.Workspace = func(in *ir.Instr) int64 {
-				if in.Kind == ir.LinearCrossEntropy {
+			opt.Target.Workspace = func(group []*ir.Instr) int64 {
+				if group[0].Kind == ir.LinearCrossEntropy {
 					return 100 << 20
 				}
-				return workspaces(in)
+				return workspaces(group)
 			}
 			pl, err := Build(gpt(c), opt)
 			if err != nil {

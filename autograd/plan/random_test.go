@@ -16,7 +16,7 @@ func TestRandomProgramsSameBits(t *testing.T) {
 		opt := Options{
 			Recompute: rapid.Bool().Draw(t, "recompute"),
 			NoFuse:    rapid.Bool().Draw(t, "nofuse"),
-			Target:    Target{Workspace: func(in *ir.Instr) int64 { return int64(in.Kind) % 3 * 70 }},
+			Target:    Target{Groups: oddKinds, Workspace: func(group []*ir.Instr) int64 { return int64(group[0].Kind) % 3 * 70 * int64(len(group)) }},
 		}
 		wantOuts, wantState := evaluate(randomProgram(code), nil)
 		pl, err := Build(randomProgram(code), opt)
@@ -35,6 +35,9 @@ func TestRandomProgramsSameBits(t *testing.T) {
 		}
 	})
 }
+
+// oddKinds puts half of the kinds into groups, for no reason.
+func oddKinds(kind ir.Kind) bool { return kind%2 == 1 }
 
 // generator builds a program from a stream of numbers. All matrices are 4×4,
 // so that nearly every result may take the storage of nearly every input.
@@ -223,14 +226,14 @@ func TestCheckOverlapFinds(t *testing.T) {
 		{"outside", func(pl *Plan, x, _ *ir.Value) { pl.Slots[x.ID].Offset = pl.Arena }},
 		{"missing", func(pl *Plan, x, _ *ir.Value) { pl.Slots[x.ID] = Slot{} }},
 		{"overlap", func(pl *Plan, x, y *ir.Value) { pl.Slots[x.ID].Offset = pl.Slots[y.ID].Offset }},
-		{"workspace", func(pl *Plan, x, _ *ir.Value) { pl.Workspaces[1].Offset = pl.Slots[x.ID].Offset }},
+		{"workspace", func(pl *Plan, x, _ *ir.Value) { pl.Groups[1].Workspace.Offset = pl.Slots[x.ID].Offset }},
 		{"overwrite", func(_ *Plan, x, y *ir.Value) { y.Base = x }},
 	} {
 		b := newBuilder("good")
 		x := b.scale(b.x(), 2)
 		y := b.matmul(x, x, false, false, nil)
 		b.returns(y)
-		pl, err := Build(b.p, Options{Target: Target{Workspace: func(*ir.Instr) int64 { return 64 }}})
+		pl, err := Build(b.p, Options{Target: Target{Workspace: func([]*ir.Instr) int64 { return 64 }}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -108,15 +108,15 @@ type resident struct {
 // fullest, the largest first, and returns that instruction's index.
 func (p *Plan) alivePeak() ([]resident, int) {
 	prog := p.Program
-	lives := lifetimes(prog)
+	lives := p.lifetimes()
 	var blocks []block
 	for id, l := range lives {
 		if s := p.Slots[id]; s.Bytes > 0 {
 			blocks = append(blocks, block{life: l, bytes: align(s.Bytes)})
 		}
 	}
-	for i, s := range p.Workspaces {
-		blocks = append(blocks, block{life: life{i, i}, bytes: align(s.Bytes)})
+	for _, g := range p.Groups {
+		blocks = append(blocks, block{life: g.life(), bytes: align(g.Workspace.Bytes)})
 	}
 	_, at := peak(blocks, len(prog.Instrs))
 	var alive []resident
@@ -130,9 +130,11 @@ func (p *Plan) alivePeak() ([]resident, int) {
 			alive = append(alive, r)
 		}
 	}
-	if at < len(prog.Instrs) && p.Workspaces[at].Bytes > 0 {
-		in := prog.Instrs[at]
-		alive = append(alive, resident{workspace, align(p.Workspaces[at].Bytes), "workspace", in.Kind.String(), in.Path})
+	for _, g := range p.Groups {
+		if l := g.life(); l.def <= at && at <= l.last && g.Workspace.Bytes > 0 {
+			in := prog.Instrs[g.First]
+			alive = append(alive, resident{workspace, align(g.Workspace.Bytes), "workspace", in.Kind.String(), in.Path})
+		}
 	}
 	slices.SortStableFunc(alive, func(a, b resident) int { return cmp.Compare(b.bytes, a.bytes) })
 	return alive, at

@@ -197,10 +197,12 @@ func (k kernelCase) arguments(in *ir.Instr, b exec.Backend, seed uint64) (exec.A
 		}
 		args.Out = append(args.Out, region)
 	}
-	if scratch := b.Target().Workspace; scratch != nil && scratch(in) > 0 {
-		var err error
-		args.Workspace, err = allocate(b, scratch(in))
-		return args, err
+	if scratch := b.Target().Workspace; scratch != nil {
+		if bytes := scratch([]*ir.Instr{in}); bytes > 0 {
+			var err error
+			args.Workspace, err = allocate(b, bytes)
+			return args, err
+		}
 	}
 	return args, nil
 }

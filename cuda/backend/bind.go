@@ -59,15 +59,16 @@ var binders = [ir.NumKinds]func(c *call) func(){
 	ir.Await:     bindReshape,
 
 	ir.GradNorm: bindGradNorm,
-	ir.Muon:     bindMuon,
 }
 
-// groupBinders is the table of the kinds that do many tensors in one launch.
+// groupBinders is the table of the kinds that do many tensors in one launch, those
+// that groups names. The workspace of the first call is that of all.
 var groupBinders = [ir.NumKinds]func(calls []*call) func(){
 	ir.Cast:  bindCast,
 	ir.AdamW: bindAdamW,
 	ir.SGD:   bindSGD,
 	ir.Lion:  bindLion,
+	ir.Muon:  bindMuon,
 	ir.EMA:   bindEMA,
 }
 
@@ -236,32 +237,28 @@ func dtype(d ir.DType) cuda.DType {
 
 // Bind chooses the kernels of in and fixes their arguments.
 func (b *Backend) Bind(in *ir.Instr, args exec.Args) (exec.Launch, error) {
-	if b.Groups(in.Kind) {
+	if groups(in.Kind) {
 		return b.BindGroup([]*ir.Instr{in}, []exec.Args{args})
 	}
 	if in.Kind >= ir.NumKinds || binders[in.Kind] == nil {
 		return nil, fmt.Errorf("cuda: no kernel for %s", in.Kind)
 	}
-	c, err := b.call(in, args)
-	if err != nil {
+	if err := b.checkWorkspace([]*ir.Instr{in}, args); err != nil {
 		return nil, err
 	}
+	c := &call{Backend: b, Instr: in, args: args}
 	run := binders[in.Kind](c)
 	return b.guard(run, []*call{c}), c.err
 }
 
-// Groups tells whether consecutive instructions of a kind are one launch.
-func (b *Backend) Groups(kind ir.Kind) bool { return kind < ir.NumKinds && groupBinders[kind] != nil }
-
-// BindGroup is Bind for instructions of one kind that Groups.
+// BindGroup is Bind for instructions of one kind that Target().Groups names.
 func (b *Backend) BindGroup(ins []*ir.Instr, args []exec.Args) (exec.Launch, error) {
+	if err := b.checkWorkspace(ins, args[0]); err != nil {
+		return nil, err
+	}
 	calls := make([]*call, len(ins))
 	for i, in := range ins {
-		c, err := b.call(in, args[i])
-		if err != nil {
-			return nil, err
-		}
-		calls[i] = c
+		calls[i] = &call{Backend: b, Instr: in, args: args[i]}
 	}
 	run := groupBinders[ins[0].Kind](calls)
 	for _, c := range calls {
@@ -272,11 +269,11 @@ func (b *Backend) BindGroup(ins []*ir.Instr, args []exec.Args) (exec.Launch, err
 	return b.guard(run, calls), nil
 }
 
-func (b *Backend) call(in *ir.Instr, args exec.Args) (*call, error) {
-	if need := workspace(in); args.Workspace.Bytes < need {
-		return nil, fmt.Errorf("cuda: %s needs %d bytes of workspace, has %d; build the plan with this back end's Target", in.Kind, need, args.Workspace.Bytes)
+func (b *Backend) checkWorkspace(group []*ir.Instr, args exec.Args) error {
+	if need := workspace(group); args.Workspace.Bytes < need {
+		return fmt.Errorf("cuda: %s needs %d bytes of workspace, has %d; build the plan with this back end's Target", group[0].Kind, need, args.Workspace.Bytes)
 	}
-	return &call{Backend: b, Instr: in, args: args}, nil
+	return nil
 }
 
 // guard leaves out launches behind an error and keeps the buffers of calls.

@@ -51,7 +51,7 @@ func TestIndices(t *testing.T) {
 			v, region := argument(t, b, shape)
 			in.Out, args.Out = append(in.Out, v), append(args.Out, region)
 		}
-		if bytes := workspace(in); bytes > 0 {
+		if bytes := workspace([]*ir.Instr{in}); bytes > 0 {
 			_, args.Workspace = argument(t, b, ir.Shape{int(bytes+3) / 4})
 		}
 		launch, err := b.Bind(in, args)

@@ -9,42 +9,74 @@ import (
 	"gotrain/cuda"
 )
 
-// muon is one Muon instruction. A wide X is multiplied from the left, a tall one
-// from the right by XᵀX, which spares the transposition.
+// muon is a batch of Muon instructions. A wide X is multiplied from the left, a
+// tall one from the right by XᵀX, which spares the transposition.
 type muon struct {
-	*call
-	muonSpace
-	n     int64
-	chunk cuda.Dim // a block for each normChunk elements
+	*muonBatch
+	*call // the first; its workspace is that of all
+	calls []*call
+}
+
+// bindMuon computes as ir.Kinds says, batch after batch: momentum, X = u/‖u‖,
+// NewtonSchulz steps X → next X → X …, and the update of p.
+func bindMuon(calls []*call) func() {
+	group := make([]*ir.Instr, len(calls))
+	for i, c := range calls {
+		group[i] = c.Instr
+	}
+	var steps []func()
+	for _, batch := range muonBatches(group) {
+		m := &muon{muonBatch: batch, call: calls[0]}
+		for _, i := range batch.ins {
+			m.calls = append(m.calls, calls[i])
+		}
+		steps = append(steps, m.steps()...)
+	}
+	return sequence(steps...)
 }
 
 // at returns the address of a part of the workspace.
 func (m *muon) at(offset int64) cuda.Ptr { return m.scratch() + cuda.Ptr(offset) }
 
-// bindMuon computes as ir.Kinds says: momentum, X = u/‖u‖, NewtonSchulz steps
-// X → next X → X …, and the update of p.
-func bindMuon(c *call) func() {
-	m := &muon{call: c, muonSpace: newMuonSpace(c.Instr), n: int64(c.In[0].Shape.Size())}
-	m.chunk = cuda.Dim{X: blocks(int(m.n), normChunk), Y: 1, Z: 1}
-	p, g, momentum, hyper, clip := c.in(0), c.in(1), c.in(2), c.in(3), c.in(4)
-	nesterov := int32(0)
+func (m *muon) steps() []func() {
+	x, next := m.at(m.x), m.at(m.next)
+	var products []func()
+	for range m.calls[0].NewtonSchulz {
+		products = append(products, m.iterate(x, next)...)
+		x, next = next, x
+	}
+	chunks := blocks(m.rows*m.cols, normChunk)
+	var words []uint64
+	for i, c := range m.calls {
+		words = append(words, m.segment(c, i, chunks, x)...)
+	}
+	table, count := m.table(words), int32(len(m.calls))
+	grid := cuda.Dim{X: chunks * len(m.calls), Y: 1, Z: 1}
+	elem := "_" + m.operand.String()
+	steps := []func(){
+		m.launch("muon_momentum", grid, elementBlock, 0, table, count, m.at(m.partial)),
+		m.launch("muon_normalize"+elem, grid, elementBlock, 0, table, count, m.at(m.partial)),
+	}
+	return append(append(steps, products...), m.launch("muon_apply"+elem, grid, elementBlock, 0, table, count))
+}
+
+// segment is matrix i of the batch as muon.cu reads it. Each has the same number
+// of chunks; result is where the iteration leaves the first.
+func (m *muon) segment(c *call, i, chunks int, result cuda.Ptr) []uint64 {
+	rate := float32(math.Sqrt(max(1, float64(m.rows)/float64(m.cols))))
+	nesterov := uint32(0)
 	if c.Nesterov {
 		nesterov = 1
 	}
-	elem := "_" + m.operand.String()
-	steps := []func(){
-		c.launch("muon_momentum", m.chunk, elementBlock, 0, g, momentum, m.at(m.partial), clip, m.n, c.Beta1, nesterov),
-		c.launch("muon_normalize"+elem, m.chunk, elementBlock, 0,
-			g, momentum, m.at(m.x), m.at(m.partial), int32(m.chunk.X), clip, m.n, c.Beta1, nesterov),
+	n := m.rows * m.cols
+	at := cuda.Ptr(i * n * m.operand.Size())
+	return []uint64{
+		uint64(i * chunks), uint64(n),
+		uint64(c.in(0)), uint64(c.in(1)), uint64(c.in(2)), uint64(m.at(m.x) + at), uint64(result + at), uint64(c.in(3)), uint64(c.in(4)),
+		pair(math.Float32bits(c.Beta1), math.Float32bits(c.Decay)),
+		pair(math.Float32bits(c.LRScale), math.Float32bits(rate)),
+		pair(nesterov, 0),
 	}
-	x, next := m.at(m.x), m.at(m.next)
-	for range c.NewtonSchulz {
-		steps = append(steps, m.iterate(x, next)...)
-		x, next = next, x
-	}
-	rate := float32(math.Sqrt(max(1, float64(m.rows)/float64(m.cols))))
-	return sequence(append(steps, c.launch("muon_apply"+elem, elementGrid(m.n), elementBlock, 0,
-		p, x, hyper, clip, m.n, c.LRScale, c.Decay, rate))...)
 }
 
 // iterate returns the launches of next = (aI + bA + cA²)·X, A = X·Xᵀ; of a tall X
@@ -52,7 +84,7 @@ func bindMuon(c *call) func() {
 func (m *muon) iterate(x, next cuda.Ptr) []func() {
 	a, square, poly := m.at(m.a), m.at(m.square), m.at(m.poly)
 	tall, elem := m.rows > m.cols, dtype(m.operand)
-	product := cuda.Product{Batch: 1, M: m.side, N: m.side, K: m.side, AB: elem, D: elem, TF32: m.Compute == ir.TF32}
+	product := cuda.Product{Batch: len(m.calls), M: m.side, N: m.side, K: m.side, AB: elem, D: elem, TF32: m.calls[0].Compute == ir.TF32}
 	gram, power, step := product, product, product
 	gram.K, gram.TransA, gram.TransB = max(m.rows, m.cols), tall, !tall
 	power.D = cuda.Float32
@@ -61,10 +93,12 @@ func (m *muon) iterate(x, next cuda.Ptr) []func() {
 	if tall {
 		left, right = x, poly
 	}
+	grid := elementGrid(int64(m.side * m.side))
+	grid.Y = len(m.calls)
 	return []func(){
 		m.multiply(m.product(gram), x, x, 0, a, 0, 0),
 		m.multiply(m.product(power), a, a, 0, square, 0, 0),
-		m.launch("muon_combine_"+m.operand.String(), elementGrid(int64(m.side*m.side)), elementBlock, 0, a, square, poly, int32(m.side)),
+		m.launch("muon_combine_"+m.operand.String(), grid, elementBlock, 0, a, square, poly, int32(m.side)),
 		m.multiply(m.product(step), left, right, 0, next, 0, 0),
 	}
 }

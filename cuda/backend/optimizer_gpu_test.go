@@ -21,15 +21,17 @@ func TestGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	for _, kind := range []ir.Kind{ir.AdamW, ir.SGD, ir.Lion, ir.EMA} {
+	for _, kind := range []ir.Kind{ir.AdamW, ir.SGD, ir.Lion, ir.Muon, ir.EMA} {
 		t.Run(kind.String(), func(t *testing.T) {
 			together, alone := newUpdates(t, b, kind), newUpdates(t, b, kind)
+			together.args[0].Workspace = scratch(t, b, together.instrs)
 			launch, err := b.(exec.Grouper).BindGroup(together.instrs, together.args)
 			if err != nil {
 				t.Fatal(err)
 			}
 			launch()
 			for i, in := range alone.instrs {
+				alone.args[i].Workspace = scratch(t, b, []*ir.Instr{in})
 				before := alone.state(t, b, i)
 				launch, err := b.Bind(in, alone.args[i])
 				if err != nil {
@@ -54,23 +56,32 @@ type updates struct {
 	args   []exec.Args
 }
 
+// scratch returns the workspace of a group.
+func scratch(t *testing.T, b exec.Backend, group []*ir.Instr) exec.Region {
+	_, region := argument(t, b, ir.Shape{int(workspace(group)+3) / 4})
+	return region
+}
+
 // newUpdates draws parameters of sizes around a chunk, with the same numbers at
-// every call.
+// every call; those of Muon are matrices, of which some have the same shape.
 func newUpdates(t *testing.T, b exec.Backend, kind ir.Kind) *updates {
 	u := &updates{}
 	draw := rand.New(rand.NewPCG(3, 4))
-	for i, n := range []int{1, 3, optimizerChunk, optimizerChunk + 1, 7, 2*optimizerChunk + 30} {
-		in := &ir.Instr{Kind: kind, Attrs: ir.Attrs{Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Decay: float32(i) / 10, LRScale: 1}}
+	shapes := []ir.Shape{{1}, {3}, {optimizerChunk}, {optimizerChunk + 1}, {7}, {2*optimizerChunk + 30}}
+	if kind == ir.Muon {
+		shapes = []ir.Shape{{8, 16}, {5, 7}, {130, 128}, {16, 8}, {8, 16}, {5, 7}, {130, 128}, {8, 16}, {1, 4}}
+	}
+	for i, shape := range shapes {
+		in := &ir.Instr{Kind: kind, Attrs: ir.Attrs{Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Decay: float32(i) / 10, LRScale: 1, NewtonSchulz: 5}}
 		var args exec.Args
 		for _, name := range ir.Kinds[kind].In {
-			size := n
+			v := &ir.Value{Shape: shape, Class: ir.State}
 			switch name {
 			case "hyper":
-				size = ir.HyperLen
+				v.Shape = ir.Shape{ir.HyperLen}
 			case "clip?":
-				size = 1
+				v.Shape = ir.Shape{1}
 			}
-			v := &ir.Value{Shape: ir.Shape{size}, Class: ir.State}
 			in.In = append(in.In, v)
 			args.In = append(args.In, upload(t, b, v, draw, 0))
 		}

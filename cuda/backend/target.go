@@ -17,7 +17,7 @@ const logitElements = 256 << 20
 // instruction alone, never on the card, so that results do not either.
 func Target() plan.Target {
 	return plan.Target{
-		Workspace: workspace, StoresBF16: true, FusesSums: true, LogitElements: logitElements,
+		Groups: groups, Workspace: workspace, StoresBF16: true, FusesSums: true, LogitElements: logitElements,
 		InPlace: inPlace, Reserved: blasWorkspace + faultBytes,
 	}
 }
@@ -31,7 +31,17 @@ func inPlace(in *ir.Instr, out, x int) bool {
 	return in.Kind != ir.MatMul || x != 4
 }
 
-// workspaces gives the bytes of scratch of each kind that needs any.
+// groups tells whether consecutive instructions of a kind are one launch.
+func groups(kind ir.Kind) bool {
+	switch kind {
+	case ir.Cast, ir.AdamW, ir.SGD, ir.Lion, ir.Muon, ir.EMA:
+		return true
+	}
+	return false
+}
+
+// workspaces gives the bytes of scratch of each kind that needs any and does not
+// form groups.
 var workspaces = [ir.NumKinds]func(in *ir.Instr) int64{
 	ir.MatMul:             scratchMatMul,
 	ir.EmbeddingBackward:  scratchEmbeddingBackward,
@@ -46,12 +56,15 @@ var workspaces = [ir.NumKinds]func(in *ir.Instr) int64{
 	ir.MSE:                scratchMSE,
 	ir.ReduceSum:          scratchReduceSum,
 	ir.GradNorm:           scratchGradNorm,
-	ir.Muon:               scratchMuon,
 }
 
-func workspace(in *ir.Instr) int64 {
-	if f := workspaces[in.Kind]; f != nil {
-		return f(in)
+func workspace(group []*ir.Instr) int64 {
+	kind := group[0].Kind
+	if kind == ir.Muon {
+		return scratchMuon(group)
+	}
+	if f := workspaces[kind]; f != nil {
+		return f(group[0])
 	}
 	return 0
 }

@@ -15,26 +15,27 @@ func scratchGradNorm(in *ir.Instr) int64 {
 	return 4 * int64(chunks)
 }
 
-// muonSpace is the workspace of a Muon instruction, in bytes from its start. X
-// and the next X are (rows, cols), A, A² and the polynomial (side, side) with
-// side = min(rows, cols).
-type muonSpace struct {
+// muonBatchBytes bounds the workspace of matrices that Muon updates together.
+const muonBatchBytes = 256 << 20
+
+// muonBatch is matrices of one shape that Muon updates together, with the layout
+// of the workspace in bytes from its start: X and the next X of every matrix,
+// (rows, cols), A, A² and the polynomial, (side, side) with side = min(rows, cols).
+// Those of one sort follow each other without a gap.
+type muonBatch struct {
+	ins              []int // indices into the group
 	rows, cols, side int
 	operand          ir.DType // of the operands of the products: X, A and the polynomial
 
 	x, next, a, square, poly, partial, bytes int64
 }
 
-// newMuonSpace lays out the workspace. In float32 the polynomial replaces A².
-func newMuonSpace(in *ir.Instr) muonSpace {
-	m := muonSpace{rows: in.In[0].Shape.Rows(), cols: in.In[0].Shape.Cols(), operand: ir.F32}
-	m.side = min(m.rows, m.cols)
-	if in.Compute == ir.BF16 {
-		m.operand = ir.BF16
-	}
+// layout places n matrices. In float32 the polynomial replaces A².
+func (m *muonBatch) layout(n int) {
+	m.bytes = 0
 	take := func(elements int, d ir.DType) int64 {
 		at := m.bytes
-		m.bytes += (int64(elements)*int64(d.Size()) + 255) &^ 255 // what cuBLASLt likes best
+		m.bytes += (int64(n)*int64(elements)*int64(d.Size()) + 255) &^ 255 // what cuBLASLt likes best
 		return at
 	}
 	m.x = take(m.rows*m.cols, m.operand)
@@ -46,7 +47,51 @@ func newMuonSpace(in *ir.Instr) muonSpace {
 		m.poly = take(m.side*m.side, m.operand)
 	}
 	m.partial = take(blocks(m.rows*m.cols, normChunk), ir.F32)
-	return m
 }
 
-func scratchMuon(in *ir.Instr) int64 { return newMuonSpace(in).bytes }
+// joins adds a matrix of the same shape if there is room and each matrix begins
+// at a multiple of 16 bytes then.
+func (m *muonBatch) joins(i int) bool {
+	if m.rows*m.cols*m.operand.Size()%16 != 0 || m.side*m.side*m.operand.Size()%16 != 0 {
+		return false
+	}
+	if m.layout(len(m.ins) + 1); m.bytes > muonBatchBytes {
+		m.layout(len(m.ins))
+		return false
+	}
+	m.ins = append(m.ins, i)
+	return true
+}
+
+// muonBatches cuts a group of Muon instructions into batches. They use the same
+// workspace one after the other.
+func muonBatches(group []*ir.Instr) []*muonBatch {
+	type class struct {
+		rows, cols, iterations int
+		compute                ir.DType
+	}
+	var batches []*muonBatch
+	open := map[class]*muonBatch{}
+	for i, in := range group {
+		c := class{in.In[0].Shape.Rows(), in.In[0].Shape.Cols(), in.NewtonSchulz, in.Compute}
+		if m := open[c]; m != nil && m.joins(i) {
+			continue
+		}
+		m := &muonBatch{ins: []int{i}, rows: c.rows, cols: c.cols, side: min(c.rows, c.cols), operand: ir.F32}
+		if c.compute == ir.BF16 {
+			m.operand = ir.BF16
+		}
+		m.layout(1)
+		batches = append(batches, m)
+		open[c] = m
+	}
+	return batches
+}
+
+func scratchMuon(group []*ir.Instr) int64 {
+	var bytes int64
+	for _, m := range muonBatches(group) {
+		bytes = max(bytes, m.bytes)
+	}
+	return bytes
+}
