@@ -151,15 +151,22 @@ func (e *Engine) Step(batch *data.Batch, c StepConfig) (StepResult, error) {
 			return StepResult{}, err
 		}
 	}
+	norm := 1 / float32(c.Targets)
+	if err := e.feed(micro, batch, 0, norm); err != nil {
+		return StepResult{}, err
+	}
 	var sum float64
 	for m := range e.micro {
 		if m > 0 {
 			micro = e.next
 		}
-		if err := e.feed(micro, batch, m, 1/float32(c.Targets)); err != nil {
-			return StepResult{}, err
+		micro.Start()
+		if m+1 < e.micro { // beside it
+			if err := e.feed(e.next, batch, m+1, norm); err != nil {
+				return StepResult{}, err
+			}
 		}
-		if err := micro.Run(); err != nil {
+		if err := micro.Wait(); err != nil {
 			return StepResult{}, err
 		}
 		s, err := e.sumNLL(micro)

@@ -175,9 +175,17 @@ func setInput[T float32 | int32](s *Session, name string, data []T) error {
 
 // Run executes the plan once and waits for it.
 func (s *Session) Run() error {
-	s.whole()
-	return s.backend.Sync()
+	s.Start()
+	return s.Wait()
 }
+
+// Start executes the plan once; the back end may still be at work when it returns.
+// Until Wait, inputs of this and other sessions may be set: they are for the
+// launches that follow.
+func (s *Session) Start() { s.whole() }
+
+// Wait waits for what was started, and returns its first error.
+func (s *Session) Wait() error { return s.backend.Sync() }
 
 // Output copies the i-th output of the program into dst.
 func (s *Session) Output(i int, dst []float32) error {

@@ -16,7 +16,7 @@ import (
 	"gotrain/cuda/kernels"
 )
 
-// Backend runs plans on one device, on one stream.
+// Backend runs plans on one device, on one stream; uploads come to it beside that.
 type Backend struct {
 	device  *cuda.Device
 	stream  *cuda.Stream
@@ -66,7 +66,11 @@ func (b *Backend) start() (err error) {
 		}
 		b.modules[image.Name] = m
 	}
-	if b.staging, err = newStaging(b.device); err != nil {
+	slots, err := b.memory.raw(stagingSlots * stagingBytes)
+	if err != nil {
+		return err
+	}
+	if b.staging, err = newStaging(b.device, slots); err != nil {
 		return err
 	}
 	if b.found, err = b.device.Pinned(faultBytes); err != nil {

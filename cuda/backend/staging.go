@@ -8,35 +8,47 @@ import (
 	"gotrain/cuda"
 )
 
-// staging moves bytes between pageable host memory and the device through
-// pinned slots, so that copies run beside kernels and the host.
+// staging moves bytes between pageable host memory and the device through slots,
+// so that copies run beside kernels and the host. An upload crosses the bus on a
+// stream of its own, into a slot on the device, while kernels before it still run;
+// only the copy from there to its place waits for them.
 type staging struct {
+	bus   *cuda.Stream
 	slots [stagingSlots]slot
 	next  int
 }
 
-// Two slots in flight keep the bus busy; small inputs of one step fit without a
-// wait.
-const (
-	stagingSlots = 8
-	stagingBytes = 1 << 20
-)
-
 type slot struct {
-	pinned *cuda.Pinned
-	done   *cuda.Event
-	busy   bool
+	pinned  *cuda.Pinned
+	device  cuda.Ptr
+	crossed *cuda.Event // an upload is in device
+	done    *cuda.Event // … and in its place, or a download in pinned
+	busy    bool
 }
 
-func newStaging(d *cuda.Device) (*staging, error) {
+// newStaging returns a staging area over space, stagingSlots·stagingBytes of device
+// memory.
+func newStaging(d *cuda.Device, space cuda.Ptr) (_ *staging, err error) {
 	s := &staging{}
-	for i := range s.slots {
-		var err error
-		if s.slots[i].pinned, err = d.Pinned(stagingBytes); err != nil {
-			return nil, errors.Join(err, s.close())
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
 		}
-		if s.slots[i].done, err = d.NewEvent(); err != nil {
-			return nil, errors.Join(err, s.close())
+	}()
+	if s.bus, err = d.NewStream(); err != nil {
+		return nil, err
+	}
+	for i := range s.slots {
+		t := &s.slots[i]
+		t.device = space + cuda.Ptr(i*stagingBytes)
+		if t.pinned, err = d.Pinned(stagingBytes); err != nil {
+			return nil, err
+		}
+		if t.crossed, err = d.NewEvent(); err != nil {
+			return nil, err
+		}
+		if t.done, err = d.NewEvent(); err != nil {
+			return nil, err
 		}
 	}
 	return s, nil
@@ -62,7 +74,13 @@ func (s *staging) upload(stream *cuda.Stream, dst cuda.Ptr, src []byte) error {
 			return err
 		}
 		n := copy(t.pinned.Bytes(), src)
-		if err := stream.Upload(dst, t.pinned.Bytes()[:n]); err != nil {
+		if err := s.cross(t, n); err != nil {
+			return err
+		}
+		if err := stream.Wait(t.crossed); err != nil {
+			return err
+		}
+		if err := stream.Copy(dst, t.device, int64(n)); err != nil {
 			return err
 		}
 		if err := t.done.Record(stream); err != nil {
@@ -72,6 +90,14 @@ func (s *staging) upload(stream *cuda.Stream, dst cuda.Ptr, src []byte) error {
 		src, dst = src[n:], dst+cuda.Ptr(n)
 	}
 	return nil
+}
+
+// cross starts the copy of n bytes of a slot to the device.
+func (s *staging) cross(t *slot, n int) error {
+	if err := s.bus.Upload(t.device, t.pinned.Bytes()[:n]); err != nil {
+		return err
+	}
+	return t.crossed.Record(s.bus)
 }
 
 // download copies src to dst, several slots ahead of the host.
@@ -122,13 +148,21 @@ func (s *staging) download(stream *cuda.Stream, dst []byte, src cuda.Ptr) error 
 
 func (s *staging) close() error {
 	var errs []error
+	if s.bus != nil {
+		errs = append(errs, s.bus.Synchronize())
+	}
 	for _, t := range s.slots {
-		if t.done != nil {
-			errs = append(errs, t.done.Close())
+		for _, e := range []*cuda.Event{t.crossed, t.done} {
+			if e != nil {
+				errs = append(errs, e.Close())
+			}
 		}
 		if t.pinned != nil {
 			errs = append(errs, t.pinned.Close())
 		}
+	}
+	if s.bus != nil {
+		errs = append(errs, s.bus.Close())
 	}
 	return errors.Join(errs...)
 }

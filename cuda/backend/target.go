@@ -18,9 +18,16 @@ const logitElements = 256 << 20
 func Target() plan.Target {
 	return plan.Target{
 		Groups: groups, Workspace: workspace, StoresBF16: true, FusesSums: true, LogitElements: logitElements,
-		InPlace: inPlace, Reserved: blasWorkspace + faultBytes,
+		InPlace: inPlace, Reserved: blasWorkspace + stagingSlots*stagingBytes + faultBytes,
 	}
 }
+
+// Slots of the copies between host and device. Two in flight keep the bus busy;
+// the inputs of one micro-batch fit without a wait.
+const (
+	stagingSlots = 8
+	stagingBytes = 1 << 20
+)
 
 // faultBytes is the device memory of the first fault of a kernel: code, row,
 // value.
