@@ -268,6 +268,23 @@ func tree(t *testing.T, dir string) string {
 	return strings.Join(names, "\n")
 }
 
+// TestLargestBatch plans for a GPU that is not here: the batch that plan names
+// fits, one more sequence does not.
+func TestLargestBatch(t *testing.T) {
+	for _, batch := range []string{"4", "64", "100000"} { // the last does not fit
+		args := []string{"plan", "--config", "../../configs/gpt2-124m.yaml", "--card", "h100-sxm", "--set", "train.accumulate=1", "--set"}
+		var first planReport
+		mustJSON(t, &first, append(args, "train.batch="+batch)...)
+		for _, more := range []int{0, 1} {
+			var r planReport
+			mustJSON(t, &r, append(args, fmt.Sprintf("train.batch=%d", first.LargestBatch+more))...)
+			if fits := r.Memory.Total <= r.Limits.usable(); fits != (more == 0) {
+				t.Errorf("from %s: the largest batch is %d, but %d needs %d of %d bytes", batch, first.LargestBatch, first.LargestBatch+more, r.Memory.Total, r.Limits.usable())
+			}
+		}
+	}
+}
+
 // TestPlan holds the plan's memory to what an engine allocates.
 func TestPlan(t *testing.T) {
 	config := writeConfig(t, t.TempDir())

@@ -202,41 +202,43 @@ func planMemory(programs *train.Programs, d device, base int64) memoryPlan {
 	return m
 }
 
-// largestBatch is the largest train.batch whose run fits the memory that is
-// free. What depends on the batch, arena and inputs, grows in proportion to it,
-// but for a part that does not: two programs give both, a third one checks.
+// largestBatch is the largest train.batch whose run fits the memory that is free,
+// 0 where that is not known or not even one sequence fits. It doubles the batch
+// until it does not fit and halves the distance from there.
 func largestBatch(cfg train.Config, model nn.Model, target plan.Target, d device, r *planReport) (int, error) {
 	room := r.Limits.usable()
 	if room == 0 {
 		return 0, nil
 	}
-	total := func(batch int) (int64, error) {
+	fits := func(batch int) (bool, error) {
 		c := cfg
 		c.Train.Batch = batch
 		programs, err := train.Compile(c, model, target)
 		if err != nil {
-			return 0, err
+			return false, err
 		}
-		return planMemory(programs, d, r.Memory.Process).Total, nil
+		return planMemory(programs, d, r.Memory.Process).Total <= room, nil
 	}
-	low := r.Memory.Total
-	high, err := total(2 * cfg.Train.Batch)
-	if err != nil {
-		return 0, err
+	low, high := 0, cfg.Train.Batch // low fits, high does not
+	if r.Memory.Total <= room {
+		low, high = cfg.Train.Batch, 0 // not known yet
 	}
-	slope := float64(high-low) / float64(cfg.Train.Batch)
-	batch := cfg.Train.Batch + int(float64(room-low)/slope)
-	for batch > 0 {
-		need, err := total(batch)
+	for high == 0 || high-low > 1 {
+		batch := 2 * low
+		if high > 0 {
+			batch = low + (high-low)/2
+		}
+		ok, err := fits(batch)
 		if err != nil {
 			return 0, err
 		}
-		if need <= room {
-			return batch, nil
+		if ok {
+			low = batch
+		} else {
+			high = batch
 		}
-		batch -= max(1, int(float64(need-room)/slope))
 	}
-	return 0, nil
+	return low, nil
 }
 
 // print writes the plan for people.
