@@ -16,6 +16,15 @@ import (
 // resumed.
 var ErrStopped = errors.New("stopped on request; the run is saved")
 
+// Stopped is for what comes before the first step: an error that ctx ended it with
+// is ErrStopped, since nothing of the run is lost. Others, and nil, stay as they are.
+func Stopped(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	return fmt.Errorf("%w; it had not begun to train: %w", ErrStopped, err)
+}
+
 // loop runs the steps that are left. It returns nil when all are done.
 func (r *run) loop(ctx context.Context) error {
 	prefetch := data.NewPrefetch(r.corpus.train, uint64(r.state.Samples), 2)

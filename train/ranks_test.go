@@ -19,7 +19,6 @@ import (
 	"gotrain/dist/disttest"
 	"gotrain/nn"
 	"gotrain/nn/zoo"
-	"gotrain/train/vfs"
 )
 
 // ranksConfig is tinyConfig for comparisons between numbers of ranks: its steps
@@ -40,13 +39,15 @@ func trainRanks(t *testing.T, ctx context.Context, cfg Config, n int, edit func(
 	var losses []float64
 	var all sync.WaitGroup
 	for rank, group := range disttest.New(n) {
-		d := Deps{NewModel: zoo.New, FS: vfs.OS{}, Now: time.Now, Resume: "auto", Group: group, LocalRank: rank}
+		d := Deps{NewModel: zoo.New, FS: noSync{}, Now: time.Now, Resume: "auto", Group: group, LocalRank: rank}
 		own := cfg
 		d.Listener.Step = func(e StepEvent) { losses = append(losses, e.Record.NLL) }
 		if edit != nil {
 			edit(rank, &own, &d)
 		}
-		d.Backend = rankBackend(t, d.Group)
+		if d.Backend == nil {
+			d.Backend = rankBackend(t, d.Group)
+		}
 		all.Go(func() { _, errs[rank] = Train(ctx, own, d) })
 	}
 	all.Wait()
@@ -108,7 +109,8 @@ func TestRanksTrainAsOne(t *testing.T) {
 }
 
 // TestRanksResume goes on with 3, 1 and 4 ranks from what 4, 3 and 1 saved when
-// one of them was asked to stop.
+// one of them was asked to stop: the losses are those of one process, and each
+// sample is trained on once.
 func TestRanksResume(t *testing.T) {
 	cfg := ranksConfig(t)
 	var want []float64
@@ -116,6 +118,13 @@ func TestRanksResume(t *testing.T) {
 	d.Listener.Step = func(e StepEvent) { want = append(want, e.Record.NLL) }
 	mustTrain(t, cfg, d)
 
+	whole := listenFor(t, cfg, 2*cfg.Train.Steps*cfg.stepSamples())
+	again := cfg
+	again.Run.Dir += "-again"
+	d.Listener, d.Backend = Listener{}, overheard{rankBackend(t, dist.Local{}), whole.heard}
+	mustTrain(t, again, d)
+
+	parts := listenFor(t, cfg, len(whole.count))
 	cfg.Run.Dir += "-ranks"
 	var got []float64
 	for i, n := range []int{4, 3, 1, 4} {
@@ -124,7 +133,7 @@ func TestRanksResume(t *testing.T) {
 		var all sync.WaitGroup
 		for rank, group := range disttest.New(n) {
 			d := deps(t, 1)
-			d.Group, d.Backend = group, rankBackend(t, group)
+			d.Group, d.Backend = group, overheard{rankBackend(t, group), parts.heard}
 			steps := 0
 			d.Listener.Step = func(e StepEvent) {
 				got = append(got, e.Record.NLL)
@@ -148,6 +157,11 @@ func TestRanksResume(t *testing.T) {
 	}
 	if err := near(got, want); err != nil {
 		t.Error(err)
+	}
+	for i, n := range parts.count {
+		if once := map[bool]int{true: 1}[i < cfg.Train.Steps*cfg.stepSamples()]; n != once || whole.count[i] != once {
+			t.Errorf("sample %d was trained on %d times by 4, 3, 1 and 4 ranks, %d times by one process; want %d", i, n, whole.count[i], once)
+		}
 	}
 }
 
@@ -283,7 +297,11 @@ func TestRanksSkipAlike(t *testing.T) {
 	errs, losses := trainRanks(t, context.Background(), cfg, 3, func(rank int, _ *Config, d *Deps) {
 		d.Listener.Skipped = func(e SkipEvent) { skipped = append(skipped, e) }
 		if rank == 1 {
-			d.Group = &poisoned{Group: d.Group}
+			d.Group = &spoiled{Group: d.Group, spoil: func(sum int, x []float32) {
+				if sum == 2 {
+					x[0] = float32(math.NaN())
+				}
+			}}
 		}
 	})
 	if err := errors.Join(errs...); err != nil {
@@ -292,19 +310,6 @@ func TestRanksSkipAlike(t *testing.T) {
 	if len(losses) != 4 || len(skipped) != 1 || skipped[0].Step != 2 {
 		t.Errorf("%d steps, skipped %+v; want step 2 of 4", len(losses), skipped)
 	}
-}
-
-// poisoned puts a NaN into its gradients of the second step.
-type poisoned struct {
-	dist.Group
-	sums int
-}
-
-func (p *poisoned) AllReduce(x []float32) error {
-	if p.sums++; p.sums == 2 {
-		x[0] = float32(math.NaN())
-	}
-	return p.Group.AllReduce(x)
 }
 
 func TestPace(t *testing.T) {

@@ -111,7 +111,7 @@ func (r *run) train(ctx context.Context) error {
 	}
 	defer r.close()
 	if err := r.open(ctx); err != nil {
-		return err
+		return Stopped(ctx, err)
 	}
 	began, first := r.deps.Now(), r.state.Step
 	err := r.loop(ctx)

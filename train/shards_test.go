@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -130,43 +129,5 @@ func TestFullDiskOfOneRank(t *testing.T) {
 				t.Errorf("%v on rank %d: warnings %q, saved %v", errno, faulty, warnings, saved)
 			}
 		}
-	}
-}
-
-// TestDamagedShard: a flipped bit or a missing shard sets the checkpoint aside,
-// and the run goes on from the one before.
-func TestDamagedShard(t *testing.T) {
-	for _, damage := range []func(string) error{
-		os.Remove,
-		func(name string) error {
-			text, err := os.ReadFile(name)
-			if err != nil {
-				return err
-			}
-			text[len(text)-1] ^= 1
-			return os.WriteFile(name, text, 0o666)
-		},
-	} {
-		cfg := ranksConfig(t)
-		cfg.Train.Steps, cfg.Train.SaveEvery, cfg.Train.EvalEvery = 4, 2, 0
-		trainRanks(t, t.Context(), cfg, 2, nil)
-		dir, err := FindCheckpoint(cfg.Run.Dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := damage(filepath.Join(dir, shardName(OptimizerFile, Place{1, 2}))); err != nil {
-			t.Fatal(err)
-		}
-		errs, losses := trainRanks(t, t.Context(), cfg, 3, nil)
-		if err := errors.Join(errs...); err != nil {
-			t.Fatal(err)
-		}
-		if len(losses) != 2 {
-			t.Errorf("%d steps were made again, want 2", len(losses))
-		}
-		if _, err := os.Stat(dir + ".damaged"); err != nil {
-			t.Error(err)
-		}
-		checkShards(t, cfg.Run.Dir, 3)
 	}
 }

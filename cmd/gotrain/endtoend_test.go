@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gotrain/nn/zoo"
 	"gotrain/train"
@@ -78,6 +80,28 @@ func TestTraining(t *testing.T) {
 	t.Run("inspect", func(t *testing.T) { testInspect(t, dir) })
 	t.Run("data", func(t *testing.T) { testData(t, config) })
 	t.Run("damaged", func(t *testing.T) { testDamaged(t, runDir) })
+}
+
+// TestStopBeforeTheFirstStep stops a rank that waits for the others, and a process
+// that fits its tokenizer: nothing is lost, so the scheduler has to start them again.
+func TestStopBeforeTheFirstStep(t *testing.T) {
+	config := writeConfig(t, t.TempDir())
+	stop := func(after time.Duration, args ...string) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), after)
+		defer cancel()
+		var errOut bytes.Buffer
+		code := run(ctx, append([]string{"pretrain", "--config", config}, args...), strings.NewReader(""), io.Discard, &errOut)
+		if code != exitRequeue || !strings.Contains(errOut.String(), "it had not begun to train") {
+			t.Errorf("exit code %d\n%s", code, errOut.String())
+		}
+	}
+	stop(0, "--set", "tokenizer.kind=bpe", "--set", "tokenizer.vocab=300")
+	t.Setenv("RANK", "1")
+	t.Setenv("WORLD_SIZE", "2")
+	t.Setenv("MASTER_ADDR", "127.0.0.1")
+	t.Setenv("MASTER_PORT", "9") // where nobody answers
+	stop(100 * time.Millisecond)
 }
 
 // checkMetrics wants each step once and returns the last validation.

@@ -143,7 +143,7 @@ func trainRun(c *cobra.Command, cfg train.Config, resume string) error {
 	}
 	ranks, err := openCluster(c.Context(), cfg.Cluster.Engine)
 	if err != nil {
-		return err
+		return train.Stopped(c.Context(), err)
 	}
 	err = ranks.watch(time.Duration(cfg.Cluster.TimeoutS)*time.Second, func(r dist.Report) {
 		// The collective may never return, so nothing can be unwound.

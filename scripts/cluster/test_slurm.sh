@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Trains over 4 nodes of a real Slurm on this machine and breaks what can break: a rank is killed, the time limit comes,
-# a link goes down, a node is lost. Each scenario prints one line; the first that fails prints its logs.
+# Trains over 4 nodes of a real Slurm on this machine and breaks what can break: a rank is killed, once and until the job
+# gives up, the time limit comes, a link goes down, a node is lost. Each scenario prints one line; the first that fails
+# prints its logs.
 # usage: scripts/cluster/test_slurm.sh (root; packages: see slurm_up.sh, and libgloo-dev to build)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -107,6 +108,21 @@ finish
 says 'life 1' || fail "the job was not requeued"
 same_bits
 echo "rank killed: rank 2 killed at step $at, requeued, resumed on 4 from step $(resumed), same bits and losses ($((SECONDS - began)) s)"
+
+began=$SECONDS
+export REQUEUES=1
+submit hopeless --nodes=2
+reach 40
+kill -KILL "$(ranks n1)"
+await 60 "the second life" says 'life 1'
+reach 80
+kill -KILL "$(ranks n2)"
+await 60 "end of the job" is_over
+[ "$(state)" = FAILED ] || fail "the job ended as $(state)"
+says 'exit status 137 after 1 requeues: the limit, REQUEUES=1, is reached' || fail "the job does not say why it ended"
+if says 'life 2'; then fail "the job was requeued beyond its limit"; fi
+export REQUEUES=3
+echo "requeue limit: ranks killed in lives 0 and 1, REQUEUES=1: the job ended as FAILED at step $(made) ($((SECONDS - began)) s)"
 
 # Slurm looks at time limits every 30 s: the ranks are paused until it does, however fast they are; before its signal it
 # sends SIGCONT.

@@ -1,0 +1,177 @@
+package train
+
+import (
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"gotrain/train/checkpoint"
+	"gotrain/train/safetensors"
+	"gotrain/train/vfs"
+	"gotrain/train/vfs/vfstest"
+)
+
+// TestRanksPowerLoss trains three ranks on a disk that loses what was not synced,
+// takes the power away at random operations, and goes on with one to four ranks:
+// every checkpoint that was acknowledged is whole.
+func TestRanksPowerLoss(t *testing.T) {
+	cfg := ranksConfig(t)
+	cfg.Train.Steps, cfg.Train.SaveEvery, cfg.Train.EvalEvery, cfg.Train.Keep = 6, 2, 0, 0
+	on := func(fsys vfs.FS, saved func(checkpoint.Saved)) func(int, *Config, *Deps) {
+		return func(_ int, _ *Config, d *Deps) { d.FS, d.Listener.Saved = fsys, saved }
+	}
+	fault := vfstest.NewFault(vfstest.NewMem())
+	errs, want := trainRanks(t, t.Context(), cfg, 3, on(fault, nil))
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	operations := len(fault.Trace())
+
+	random := rand.New(rand.NewPCG(5, 5))
+	lost := 0
+	for round := range 24 {
+		disk := vfstest.NewMem()
+		fault := vfstest.NewFault(disk)
+		moment := random.IntN(operations)
+		fault.CrashAt(moment)
+		var acknowledged []checkpoint.Saved
+		errs, _ := trainRanks(t, t.Context(), cfg, 3, on(fault, func(s checkpoint.Saved) { acknowledged = append(acknowledged, s) }))
+		if errors.Join(errs...) != nil {
+			lost++
+		}
+		luck := random
+		if round%2 == 0 {
+			luck = nil // nothing that was not synced is left
+		}
+		own := cfg
+		own.Run.Dir = filepath.Join(t.TempDir(), "run")
+		unpack(t, disk.PowerLoss(luck), cfg.Run.Dir, own.Run.Dir)
+		for _, s := range acknowledged {
+			if _, err := checkpoint.Verify(vfs.OS{}, checkpoint.Dir(own.Run.Dir, s.Step)); err != nil {
+				t.Fatalf("power lost at %q: step %d was acknowledged: %v", fault.Trace()[moment], s.Step, err)
+			}
+		}
+		ranks := 1 + round%4
+		errs, losses := trainRanks(t, t.Context(), own, ranks, nil)
+		if err := errors.Join(errs...); err != nil {
+			t.Fatalf("power lost at %q, %d ranks go on: %v", fault.Trace()[moment], ranks, err)
+		}
+		if len(losses) > cfg.Train.Steps-2*len(acknowledged) {
+			t.Errorf("%d checkpoints were acknowledged and %d steps made again", len(acknowledged), len(losses))
+		}
+		if err := near(losses, want[len(want)-len(losses):]); err != nil {
+			t.Errorf("%d ranks after a power loss: %v", ranks, err)
+		}
+	}
+	if lost < 18 {
+		t.Errorf("%d of 24 runs ended by the loss of power", lost)
+	}
+}
+
+// unpack copies a directory of fsys, which may be missing, onto the real disk.
+func unpack(t *testing.T, fsys vfs.FS, from, to string) {
+	t.Helper()
+	entries, err := fsys.ReadDir(from)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(to, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		source, target := filepath.Join(from, e.Name()), filepath.Join(to, e.Name())
+		switch {
+		case e.IsDir():
+			unpack(t, fsys, source, target)
+		case e.Type() == fs.ModeSymlink:
+			link, err := fsys.Readlink(source)
+			if err := errors.Join(err, os.Symlink(link, target)); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			text, err := vfs.ReadFile(fsys, source, 1<<30)
+			if err := errors.Join(err, os.WriteFile(target, text, 0o666)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestRanksDamage damages the newest checkpoint of two ranks in every way and goes
+// on with three, or with one: it is set aside, the one before is used, and its step
+// is saved again.
+func TestRanksDamage(t *testing.T) {
+	shard := func(file string, rank, size int) string { return shardName(file, Place{rank, size}) }
+	change := func(name string, f func([]byte) []byte) func(string) error {
+		return func(dir string) error {
+			text, err := os.ReadFile(filepath.Join(dir, name))
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(dir, name), f(text), 0o666)
+		}
+	}
+	flip := func(text []byte) []byte { text[len(text)/2] ^= 4; return text }
+	cut := func(text []byte) []byte { return text[:len(text)/2] }
+	remove := func(name string) func(string) error {
+		return func(dir string) error { return os.Remove(filepath.Join(dir, name)) }
+	}
+	// add puts a shard of another number of ranks beside those that are there.
+	add := func(name string) func(string) error {
+		return func(dir string) error {
+			return os.Link(filepath.Join(dir, shard(ModelFile, 0, 2)), filepath.Join(dir, name))
+		}
+	}
+	for name, damage := range map[string]func(dir string) error{
+		"flip in a shard of weights":        change(shard(ModelFile, 0, 2), flip),
+		"flip in a shard of the optimizer":  change(shard(OptimizerFile, 1, 2), flip),
+		"flip in the index":                 change(safetensors.IndexName, flip),
+		"flip in the manifest":              change("manifest.json", flip),
+		"half a shard of weights":           change(shard(ModelFile, 1, 2), cut),
+		"half a shard of the optimizer":     change(shard(OptimizerFile, 0, 2), cut),
+		"half a manifest":                   change("manifest.json", cut),
+		"no shard of weights":               remove(shard(ModelFile, 1, 2)),
+		"no shard of the optimizer":         remove(shard(OptimizerFile, 1, 2)),
+		"no index":                          remove(safetensors.IndexName),
+		"no manifest":                       remove("manifest.json"),
+		"a shard of three ranks":            add(shard(ModelFile, 2, 3)),
+		"a shard of the optimizer of three": add(shard(OptimizerFile, 0, 3)),
+		"weights of one process":            add(ModelFile),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, ranks := range []int{3, 1} {
+				cfg := ranksConfig(t)
+				cfg.Train.Steps, cfg.Train.SaveEvery, cfg.Train.EvalEvery = 4, 2, 0
+				errs, want := trainRanks(t, t.Context(), cfg, 2, nil)
+				dir, err := FindCheckpoint(cfg.Run.Dir)
+				if err := errors.Join(append(errs, err)...); err != nil {
+					t.Fatal(err)
+				}
+				if err := damage(dir); err != nil {
+					t.Fatal(err)
+				}
+				var events []checkpoint.Event
+				errs, losses := trainRanks(t, t.Context(), cfg, ranks, func(_ int, _ *Config, d *Deps) {
+					d.Listener.Checkpoint = func(e checkpoint.Event) { events = append(events, e) }
+				})
+				if err := errors.Join(errs...); err != nil {
+					t.Fatal(err)
+				}
+				var why *checkpoint.DamageError
+				if len(events) == 0 || events[0].Kind != checkpoint.Quarantined || events[0].Step != 4 || !errors.As(events[0].Err, &why) {
+					t.Errorf("events %v, want that step 4 was set aside", events)
+				}
+				if _, err := os.Stat(dir + ".damaged"); err != nil {
+					t.Error(err)
+				}
+				if err := near(losses, want[2:]); err != nil {
+					t.Errorf("steps made again by %d ranks: %v", ranks, err)
+				}
+				checkShards(t, cfg.Run.Dir, ranks)
+			}
+		})
+	}
+}

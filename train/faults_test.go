@@ -1,0 +1,278 @@
+package train
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"gotrain/autograd/exec"
+	"gotrain/dist"
+	"gotrain/dist/disttest"
+	"gotrain/train/checkpoint"
+	"gotrain/train/vfs"
+	"gotrain/train/vfs/vfstest"
+)
+
+// overheard is a back end that tells of what is copied to it.
+type overheard struct {
+	exec.Backend
+	heard func(to exec.Region, src []byte)
+}
+
+func (o overheard) Ranks() int { return o.Backend.(exec.Ranked).Ranks() }
+
+func (o overheard) Upload(to exec.Region, src []byte) error {
+	o.heard(to, src)
+	return o.Backend.Upload(to, src)
+}
+
+// samples counts how often each sample of a run was trained on, which it knows by
+// its inputs.
+type samples struct {
+	mu    sync.Mutex
+	width int            // bytes of the inputs of a sample
+	known map[string]int // number of the sample with these inputs
+	count []int
+}
+
+// listenFor returns the counts of the first n samples of a run with cfg, which has
+// to be there.
+func listenFor(t *testing.T, cfg Config, n int) *samples {
+	t.Helper()
+	l, err := Load(cfg.Run.Dir, backend(t, 1), vfs.OS{}, zooFamilies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc, err := NewEncoder(l.Tokenizer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Train.Batch, cfg.Train.Accumulate, cfg.Model.Vocab = 1, 1, enc.VocabSize()
+	text, err := openText(t.Context(), cfg, enc, Listener{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer text.close()
+	s := &samples{width: 4 * cfg.Length(), known: map[string]int{}, count: make([]int, n)}
+	batch := text.train.NewBatch()
+	for i := range n {
+		if err := text.train.Fill(batch, uint64(i)); err != nil {
+			t.Fatal(err)
+		}
+		inputs := make([]byte, 0, s.width)
+		for _, id := range batch.Inputs {
+			inputs = append(inputs, byte(id), byte(id>>8), byte(id>>16), byte(id>>24))
+		}
+		s.known[string(inputs)] = i
+	}
+	if len(s.known) < n {
+		t.Fatalf("%d samples have %d different inputs", n, len(s.known))
+	}
+	return s
+}
+
+// heard counts the samples of a micro-batch.
+func (s *samples) heard(_ exec.Region, src []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for row := src; len(row) >= s.width; row = row[s.width:] {
+		if i, ok := s.known[string(row[:s.width])]; ok {
+			s.count[i]++
+		}
+	}
+}
+
+// killer is one rank that dies at a random moment: in a file operation or before a
+// collective. From then on its files fail, and so do the collectives of all.
+type killer struct {
+	*vfstest.Fault
+	group *disttest.Group
+}
+
+func newKiller(fsys vfs.FS, group dist.Group, moment int) *killer {
+	k := &killer{vfstest.NewFault(fsys), group.(*disttest.Group)}
+	k.CrashAt(moment)
+	k.group.Before = func(string) error {
+		if _, err := k.Stat(os.TempDir()); errors.Is(err, vfstest.ErrCrashed) {
+			return err
+		}
+		return nil
+	}
+	return k
+}
+
+// TestRanksKilled kills a rank of three 40 times, starts all again, and compares
+// the bits at the end.
+func TestRanksKilled(t *testing.T) {
+	cfg := ranksConfig(t)
+	cfg.Train.Steps, cfg.Train.SaveEvery, cfg.Train.EvalEvery, cfg.Train.Keep = 6, 2, 0, 0
+	whole := cfg
+	whole.Run.Dir += "-whole"
+	var moments [3]int
+	var counters [3]*killer
+	errs, _ := trainRanks(t, t.Context(), whole, 3, func(rank int, _ *Config, d *Deps) {
+		counters[rank] = newKiller(noSync{}, d.Group, 1<<30)
+		d.FS = counters[rank]
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	for rank, k := range counters {
+		moments[rank] = len(k.Trace())
+	}
+	want := bits(t, whole.Run.Dir)
+
+	random := rand.New(rand.NewPCG(11, 11))
+	for kills := 0; kills < 40; {
+		cfg.Run.Dir = filepath.Join(t.TempDir(), "run")
+		acknowledged := int64(-1)
+		for life := 0; ; life++ {
+			victim, moment := random.IntN(3), 1<<30
+			if life < 4 && kills < 40 {
+				moment = random.IntN(moments[victim])
+			}
+			errs, _ := trainRanks(t, t.Context(), cfg, 3, func(rank int, _ *Config, d *Deps) {
+				d.FS = noSync{}
+				if rank == victim {
+					d.FS = newKiller(noSync{}, d.Group, moment)
+				}
+				d.Listener.Saved = func(s checkpoint.Saved) { acknowledged = s.Step }
+			})
+			if errors.Join(errs...) == nil {
+				break
+			}
+			kills++
+			for rank, err := range errs {
+				if err == nil {
+					t.Errorf("rank %d was killed at moment %d, rank %d ended well", victim, moment, rank)
+				}
+			}
+			found, _, err := checkpoint.Latest(vfs.OS{}, cfg.Run.Dir)
+			if err != nil && acknowledged >= 0 || err == nil && found.Manifest.Step < acknowledged {
+				t.Fatalf("step %d was acknowledged, the newest good one is %d (%v)", acknowledged, found.Manifest.Step, err)
+			}
+		}
+		if !bytes.Equal(bits(t, cfg.Run.Dir), want) {
+			t.Fatalf("other bits after %d kills", kills)
+		}
+		checkMetrics(t, cfg)
+	}
+}
+
+// spoiled changes the gradients of a rank: spoil gets each of its sums, from 1,
+// before it is taken.
+type spoiled struct {
+	dist.Group
+	sums  int
+	spoil func(sum int, x []float32)
+}
+
+func (s *spoiled) AllReduce(x []float32) error {
+	s.sums++
+	s.spoil(s.sums, x)
+	return s.Group.AllReduce(x)
+}
+
+// TestRanksGiveUp has one rank make NaN from its fourth sum on: all ranks skip
+// alike, end at the same step when there were too many in a row, and leave the
+// checkpoint from before.
+func TestRanksGiveUp(t *testing.T) {
+	cfg := ranksConfig(t)
+	cfg.Train.Steps, cfg.Train.SaveEvery, cfg.Train.EvalEvery, cfg.Train.MaxSkips = 20, 3, 0, 2
+	var skipped []int
+	errs, losses := trainRanks(t, t.Context(), cfg, 3, func(rank int, _ *Config, d *Deps) {
+		d.Listener.Skipped = func(e SkipEvent) { skipped = append(skipped, e.Step) }
+		if rank == 2 {
+			d.Group = &spoiled{Group: d.Group, spoil: func(sum int, x []float32) {
+				if sum >= 4 {
+					x[0] = float32(math.NaN())
+				}
+			}}
+		}
+	})
+	for rank, err := range errs {
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("rank %d: step 6: 3 steps in a row were skipped", rank)) {
+			t.Errorf("rank %d: %v, want an end at step 6", rank, err)
+		}
+	}
+	if fmt.Sprint(skipped) != "[4 5 6]" || len(losses) != 5 {
+		t.Errorf("skipped %v, told of %d steps; want 4, 5 and 6, and 5 steps", skipped, len(losses))
+	}
+	found, _, err := checkpoint.Latest(vfs.OS{}, cfg.Run.Dir)
+	if err != nil || found.Manifest.Step != 3 {
+		t.Errorf("the newest checkpoint is %+v, %v; want that of step 3", found.Manifest.Step, err)
+	}
+}
+
+// TestRanksSkipSpikes has the gradients of one rank jump once: all ranks skip the
+// step and stay alike.
+func TestRanksSkipSpikes(t *testing.T) {
+	cfg := ranksConfig(t)
+	cfg.Train.Steps, cfg.Train.SaveEvery, cfg.Train.EvalEvery, cfg.Train.SpikeFactor = 30, 0, 0, 5
+	cfg.Cluster.CheckEvery = 1
+	var skipped []SkipEvent
+	errs, losses := trainRanks(t, t.Context(), cfg, 3, func(rank int, _ *Config, d *Deps) {
+		d.Listener.Skipped = func(e SkipEvent) { skipped = append(skipped, e) }
+		if rank == 1 {
+			d.Group = &spoiled{Group: d.Group, spoil: func(sum int, x []float32) {
+				if sum == 25 {
+					for i := range x {
+						x[i] *= 1e4
+					}
+				}
+			}}
+		}
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	if len(losses) != 30 || len(skipped) != 1 || skipped[0].Step != 25 || !(skipped[0].GradNorm > skipped[0].Limit) {
+		t.Errorf("%d steps, skipped %+v; want step 25 of 30", len(losses), skipped)
+	}
+}
+
+// TestRanksFlippedBit flips a bit in the memory of rank 2 that holds a parameter.
+func TestRanksFlippedBit(t *testing.T) {
+	errs, losses := trainRanks(t, t.Context(), ranksConfig(t), 3, func(rank int, cfg *Config, d *Deps) {
+		if rank != 2 {
+			return
+		}
+		memory := rankBackend(t, d.Group)
+		var parameter exec.Region // the first that is filled: the embedding
+		batches := 0
+		d.Backend = overheard{memory, func(to exec.Region, src []byte) {
+			if parameter.Buffer == nil {
+				parameter = exec.Region{Buffer: to.Buffer, Bytes: 4}
+			}
+			if rng := 4 * 4; len(src) != rng {
+				return
+			}
+			if batches++; batches != 2 {
+				return
+			}
+			word := make([]byte, 4)
+			if err := memory.Download(word, parameter); err != nil {
+				t.Error(err)
+			}
+			word[2] ^= 1
+			if err := memory.Upload(parameter, word); err != nil {
+				t.Error(err)
+			}
+		}}
+	})
+	for rank, err := range errs {
+		if !errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), "rank 2 against 2") {
+			t.Errorf("rank %d: %v, want ErrDiverged of rank 2", rank, err)
+		}
+	}
+	if len(losses) != 2 {
+		t.Errorf("%d steps went by, want 2: the parameters are compared after the third", len(losses))
+	}
+}
