@@ -292,6 +292,18 @@ func tree(t *testing.T, dir string) string {
 	return strings.Join(names, "\n")
 }
 
+func TestPlanCost(t *testing.T) {
+	args := []string{"plan", "--config", "../../configs/gpt2-124m.yaml", "--card", "h100-sxm"}
+	var r planReport
+	mustJSON(t, &r, append(args, "--price", "2.5")...)
+	if want := 2.5 * r.Seconds / 3600; r.Seconds <= 0 || math.Abs(r.Cost-want) > 1e-9 {
+		t.Errorf("%g s at 2.5 an hour cost %g, want %g", r.Seconds, r.Cost, want)
+	}
+	if out := must(t, append(args, "--price", "2.5")...); !strings.Contains(out, "\ncost         about 0.") {
+		t.Errorf("no cost in\n%s", out)
+	}
+}
+
 // TestLargestBatch plans for a GPU that is not here: the batch that plan names
 // fits, one more sequence does not.
 func TestLargestBatch(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,14 +25,17 @@ import (
 func newPlan() *cobra.Command {
 	var f configFlags
 	var device, card string
+	var price float64
 	c := &cobra.Command{
 		Use:   "plan",
 		Short: "What a run will take: parameters, FLOPs, memory, time; runs nothing",
 		Long: `Plan compiles the programs of a configuration and measures this machine's peak for
 a fraction of a second. The memory of the model is exact: all of it is allocated
 before the first step, so that a run that starts does not run out of it. The time
-is a roofline estimate on an idle machine, without evaluations and checkpoints.`,
+is a roofline estimate on an idle machine, without evaluations and checkpoints;
+with the price of an hour it gives the cost.`,
 		Example: `  gotrain plan --config configs/gpt2-124m.yaml
+  gotrain plan --config configs/gpt2-124m.yaml --card h100-sxm --price 2.5
   gotrain plan --config configs/opticks.yaml --set train.batch=64 --json`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -50,6 +54,12 @@ is a roofline estimate on an idle machine, without evaluations and checkpoints.`
 			if err != nil {
 				return err
 			}
+			if c.Flags().Changed("price") {
+				if !(price >= 0) || math.IsInf(price, 1) {
+					return usagef("--price is %g; give what an hour of the machine costs, in any currency", price)
+				}
+				r.Price, r.Cost = price, price*r.Seconds/3600
+			}
 			if f.json {
 				return writeJSON(c.OutOrStdout(), r)
 			}
@@ -60,6 +70,7 @@ is a roofline estimate on an idle machine, without evaluations and checkpoints.`
 	c.Flags().StringVar(&device, "device", "", "device `NAME`: auto, cpu, cuda or cuda:N (default: the configuration's)")
 	complete(c, "device", devices)
 	c.Flags().StringVar(&card, "card", "", "plan for this GPU, here or not: "+strings.Join(backend.CardNames(), ", ")+" (default: the GPU of --device, else "+backend.DefaultCard+")")
+	c.Flags().Float64Var(&price, "price", 0, "what an hour of the machine costs, `AMOUNT` in any currency: the plan gives the cost of the run")
 	complete(c, "card", fixed(backend.CardNames()...))
 	return c
 }
@@ -80,7 +91,9 @@ type planReport struct {
 	Accumulate   int          `json:"accumulate"`
 	Context      int          `json:"context"`
 	Steps        int          `json:"steps"`
-	MFU          float64      `json:"mfu,omitempty"` // share of the peak
+	MFU          float64      `json:"mfu,omitempty"`   // share of the peak
+	Price        float64      `json:"price,omitempty"` // of an hour, --price
+	Cost         float64      `json:"cost,omitempty"`  // of all steps at that price
 }
 
 // memoryPlan is the memory of a run by category, in bytes.
@@ -274,6 +287,9 @@ func (r *planReport) print(w io.Writer) error {
 	line("machine", "%s", r.Machine)
 	line("speed", "about %s tokens/s, %s a step, %.0f%% of the peak in %s", countText(int64(r.TokensPerS)), durationText(r.StepMS/1e3), 100*r.MFU, r.Precision)
 	line("time", "about %s for all steps", durationText(r.Seconds))
+	if r.Price > 0 {
+		line("cost", "about %s at %g an hour", amountText(r.Cost), r.Price)
+	}
 	law := fmt.Sprintf("%s give an expected loss of %.2f on web text", countText(r.TotalTokens), r.ChinchillaNLL)
 	if r.ChinchillaNLL > lawLimit {
 		law = countText(r.TotalTokens) + " are too few for it to predict a loss"
@@ -308,6 +324,14 @@ func times(accumulate int) string {
 		return ""
 	}
 	return fmt.Sprintf(" × %d accumulated", accumulate)
+}
+
+// amountText writes money with cents, and less than a cent with two digits.
+func amountText(x float64) string {
+	if x < 0.01 {
+		return fmt.Sprintf("%.2g", x)
+	}
+	return fmt.Sprintf("%.2f", x)
 }
 
 // durationText writes seconds as people do: 12 ms, 3.4 s, 5m20s, 3h12m, 4.2 days.

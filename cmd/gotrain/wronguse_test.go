@@ -115,6 +115,7 @@ func TestWrongUse(t *testing.T) {
 
 		{2, "needs --config", []string{"plan", "--json"}},
 		{2, "nope.json", []string{"plan", "--json", "--config", config, "--set", "tokenizer.path=nope.json"}},
+		{2, "--price is -1", []string{"plan", "--config", config, "--price", "-1"}},
 		{2, "device is", []string{"plan", "--json", "--config", config, "--device", "tpu"}},
 
 		{2, "wants a subcommand", []string{"inspect"}},
