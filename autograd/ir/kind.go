@@ -144,7 +144,7 @@ var Kinds = [NumKinds]Info{
 			"position (B) int32"},
 	Dropout: {Name: "Dropout", In: []string{"x", "rng"}, Out: []string{"y"},
 		ElemIn: []int{0}, ElemOut: []int{0}, Overwrites: [][2]int{{0, 0}},
-		Doc: "y = x·keep/(1-P), keep from Philox4x32-10 keyed by (seed, Site, step), counter = element index; " +
+		Doc: "y = x·keep/(1-P), keep from Philox4x32-10 keyed by seed, counter = (Site, element), elements counted from row 0 of the run; " +
 			"rng (4) int32 = seed low, seed high, first row low, first row high"},
 	Softmax: {Name: "Softmax", In: []string{"x"}, Out: []string{"y"},
 		ElemIn: []int{0}, ElemOut: []int{0}, Overwrites: [][2]int{{0, 0}},
