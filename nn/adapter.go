@@ -43,8 +43,8 @@ const (
 	LoRAB = ".lora_B.weight"
 )
 
-// maxRank is far above any useful rank.
-const maxRank = 1 << 14
+// MaxRank is far above any useful rank.
+const MaxRank = 1 << 14
 
 // Validate returns all faults of a, joined, each with its cure, or nil.
 func (a Adapter) Validate() error {
@@ -54,7 +54,7 @@ func (a Adapter) Validate() error {
 			errs = append(errs, fmt.Errorf("lora."+format, args...))
 		}
 	}
-	check(a.Rank >= 0 && a.Rank <= maxRank, "rank is %d; use 1 to %d, or 0 to train all parameters", a.Rank, maxRank)
+	check(a.Rank >= 0 && a.Rank <= MaxRank, "rank is %d; use 1 to %d, or 0 to train all parameters", a.Rank, MaxRank)
 	check(a.Alpha >= 0 && !math.IsInf(a.Alpha, 0), "alpha is %g; use a positive number, or 0 for the rank", a.Alpha)
 	check(a.Dropout >= 0 && a.Dropout < 1, "dropout is %g; use a number in [0, 1)", a.Dropout)
 	check(!slices.Contains(a.Targets, ""), "targets: one is empty; name layers such as q_proj, or %s", AllLinear)
@@ -92,7 +92,80 @@ func (a Adapter) adapts(layer string) bool {
 }
 
 func isTarget(target, layer string) bool {
-	return target == AllLinear || target == layer || strings.HasSuffix(layer, "."+target)
+	return target == AllLinear || isNamed(layer, target)
+}
+
+// isNamed tells whether name is the layer's, whole or its last parts.
+func isNamed(layer, name string) bool {
+	return layer == name || strings.HasSuffix(layer, "."+name)
+}
+
+// Linears returns the weights of a model that an adapter may change, those of the
+// linear layers but the head.
+func Linears(params []Param) []Param {
+	return slices.DeleteFunc(slices.Clone(params), func(p Param) bool { return !p.Matrix || p.Adapter })
+}
+
+// Layer is the name of the layer whose weight p is.
+func (p Param) Layer() string { return strings.TrimSuffix(p.Name, ".weight") }
+
+// Adapted returns the weights of a model that a changes.
+func (a Adapter) Adapted(params []Param) []Param {
+	return slices.DeleteFunc(Linears(params), func(p Param) bool { return !a.adapts(p.Layer()) })
+}
+
+// TargetsOf returns the shortest Targets that mean the weights adapted, some of
+// Linears(params), and no others.
+func TargetsOf(adapted, params []Param) []string {
+	linears := Linears(params)
+	if len(adapted) == len(linears) {
+		return []string{AllLinear}
+	}
+	wanted := map[string]bool{}
+	for _, p := range adapted {
+		wanted[p.Layer()] = true
+	}
+	var targets []string
+	for _, p := range adapted {
+		targets = append(targets, shortestTarget(p.Layer(), wanted, linears))
+	}
+	slices.Sort(targets)
+	return slices.Compact(targets)
+}
+
+// shortestTarget is the shortest end of layer that means none but wanted layers.
+func shortestTarget(layer string, wanted map[string]bool, linears []Param) string {
+	for start := len(layer); start > 0; {
+		start = strings.LastIndexByte(layer[:start], '.')
+		name := layer[start+1:]
+		if !slices.ContainsFunc(linears, func(p Param) bool { return isNamed(p.Layer(), name) && !wanted[p.Layer()] }) {
+			return name
+		}
+	}
+	return layer
+}
+
+// FindLinear returns the weight of the one linear layer that name means: the
+// layer's own or its last parts.
+func FindLinear(params []Param, name string) (Param, error) {
+	var found []Param
+	linears := Linears(params)
+	for _, p := range linears {
+		if isNamed(p.Layer(), name) {
+			found = append(found, p)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		var names []string
+		for _, p := range linears {
+			names = append(names, p.Layer())
+		}
+		return Param{}, fmt.Errorf("no linear layer that can be adapted is called %q; the nearest are %s", name, strings.Join(nearest(name, names), ", "))
+	}
+	return Param{}, fmt.Errorf("%q means %d linear layers, such as %s and %s", name, len(found), found[0].Layer(), found[1].Layer())
 }
 
 // adapt adds the low-rank product to y = Linear(name, x) where the layer is a

@@ -34,6 +34,15 @@ type Param struct {
 	Block int
 }
 
+// Features returns the lengths of the rows that the linear layer of a Matrix gives
+// and takes.
+func (p Param) Features() (out, in int) {
+	if p.Layout == autograd.InOut {
+		return p.Shape[1], p.Shape[0]
+	}
+	return p.Shape[0], p.Shape[1]
+}
+
 // Trainable returns the parameters that training changes.
 func Trainable(params []Param) []Param {
 	return slices.DeleteFunc(slices.Clone(params), func(p Param) bool { return p.Frozen })

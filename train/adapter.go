@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,11 +18,8 @@ import (
 	"gotrain/train/checkpoint"
 	"gotrain/train/peft"
 	"gotrain/train/safetensors"
+	"gotrain/train/vfs"
 )
-
-// AdapterDir is the folder of a checkpoint with the adapter, as peft keeps it.
-// The model beside it is the merged one.
-const AdapterDir = "adapter"
 
 // BaseState identifies the weights that an adapter was trained on: merging
 // rounds, so a run can only go on from the very same ones.
@@ -115,26 +113,69 @@ func adapterFiles(store *exec.Store, m nn.Model, base string) ([]checkpoint.File
 		return nil, err
 	}
 	return []checkpoint.File{
-		bytesFile(AdapterDir+"/"+peft.ConfigFile, text),
-		{Name: AdapterDir + "/" + peft.WeightsFile, Write: func(w io.Writer) error {
+		bytesFile(peft.Dir+"/"+peft.ConfigFile, text),
+		{Name: peft.Dir + "/" + peft.WeightsFile, Write: func(w io.Writer) error {
 			return safetensors.Write(w, peft.Tensors(tensors), map[string]string{"format": "pt"})
 		}},
 	}, nil
 }
 
-// loadAdapter fills the adapter's parameters from the checkpoint in dir.
-func (r *run) loadAdapter(dir string) error {
-	dir = filepath.Join(dir, AdapterDir)
-	a, err := peft.Open(r.deps.FS, dir)
+// ErrNoAdapter says that a path leads to no adapter.
+var ErrNoAdapter = errors.New("no adapter")
+
+// FindAdapter returns the directory of the adapter that path names: one with an
+// adapter_config.json, or a checkpoint or a run, whose adapter is taken. Errors
+// wrap ErrNoAdapter.
+func FindAdapter(path string) (string, error) {
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrNoAdapter, err)
+	}
+	if _, err := os.Stat(filepath.Join(path, peft.ConfigFile)); err == nil {
+		return filepath.EvalSymlinks(path)
+	}
+	dir, err := FindCheckpoint(path)
+	if err != nil {
+		return "", fmt.Errorf("%w: %s holds no %s, as peft saves it, and is no checkpoint or run of gotrain", ErrNoAdapter, path, peft.ConfigFile)
+	}
+	dir = filepath.Join(dir, peft.Dir)
+	if _, err := os.Stat(filepath.Join(dir, peft.ConfigFile)); err != nil {
+		return "", fmt.Errorf("%w: %s was trained without one: it holds no %s/%s", ErrNoAdapter, path, peft.Dir, peft.ConfigFile)
+	}
+	return dir, nil
+}
+
+// openAdapter opens the adapter in dir and fits it to the model of params, whose
+// checkpoint is base.
+func openAdapter(fsys vfs.FS, dir, base string, params []nn.Param) (*peft.Adapter, nn.Adapter, error) {
+	a, err := peft.Open(fsys, dir)
+	if err != nil {
+		return nil, nn.Adapter{}, err
+	}
+	lora, err := a.Fit(params)
+	if err == nil {
+		err = a.CheckApart(fsys, base)
+	}
+	if err != nil {
+		return nil, nn.Adapter{}, errors.Join(err, a.Close())
+	}
+	return a, lora, nil
+}
+
+// loadAdapter fills the parameters of an adapter among params from the adapter in
+// dir, which fits them.
+func loadAdapter(store *exec.Store, fsys vfs.FS, dir string, params []nn.Param, cure string) error {
+	a, err := peft.Open(fsys, dir)
 	if err != nil {
 		return err
 	}
 	defer a.Close()
-	const cure = "the checkpoint has another adapter; keep the lora section as it was"
-	return loadStates(r.engine.Store(), dir, func(name string) (safetensors.Tensor, bool) {
+	if _, err := a.Fit(params); err != nil {
+		return err
+	}
+	return loadStates(store, dir, func(name string) (safetensors.Tensor, bool) {
 		t, ok := a.Tensors[name]
 		return t, ok
-	}, names(nn.Adapters(r.model.Params())), cure)
+	}, names(nn.Adapters(params)), cure)
 }
 
 // checkBase refuses to go on from a checkpoint whose adapter was trained on

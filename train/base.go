@@ -6,17 +6,20 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"gotrain/nn"
 	"gotrain/train/configfile"
+	"gotrain/train/vfs"
 )
 
 // LoadFinetune is LoadConfig for a run that begins from a base: base, a
 // checkpoint or a run, or the configuration's own if base is empty. The model
-// section is the base's config.json and the tokenizer the base's; a file that
-// says otherwise is an error, apart from model.dropout, which is no part of a
-// trained model. Errors about the base wrap ErrNoModel.
+// section is the base's config.json and the tokenizer the base's, and where an
+// adapter is named the lora section is the adapter's; a file that says otherwise is
+// an error, apart from model.dropout and lora.dropout, which are no part of what
+// was trained. Errors about the base wrap ErrNoModel.
 func LoadFinetune(file string, assignments []string, base string, families Families) (Config, error) {
 	asWritten := DefaultConfig()
 	if err := decode(file, assignments, &asWritten); err != nil {
@@ -34,11 +37,22 @@ func LoadFinetune(file string, assignments []string, base string, families Famil
 		return cfg, err
 	}
 	cfg.Model, cfg.Tokenizer = model, TokenizerConfig{Path: dir}
+	var params []nn.Param
+	if asWritten.Adapter != "" {
+		if asWritten.Adapter, cfg.LoRA, params, err = readAdapter(asWritten.Adapter, dir, model, families); err != nil {
+			return cfg, err
+		}
+	}
+	lora := cfg.LoRA
 	if err := decode(file, assignments, &cfg); err != nil {
 		return cfg, err
 	}
-	cfg.Base = dir
-	if err := errors.Join(conflicts(model, cfg.Model), tokenizerConflict(cfg.Tokenizer, dir)); err != nil {
+	cfg.Base, cfg.Adapter = dir, asWritten.Adapter
+	faults := []error{conflicts(model, cfg.Model), tokenizerConflict(cfg.Tokenizer, dir)}
+	if cfg.Adapter != "" {
+		faults = append(faults, adapterConflicts(lora, cfg.LoRA, params))
+	}
+	if err := errors.Join(faults...); err != nil {
 		return cfg, fmt.Errorf("%s:\n%w", file, err)
 	}
 	if err := cfg.Validate(); err != nil {
@@ -83,6 +97,48 @@ func conflicts(base, now nn.Config) error {
 	}
 	return errors.Join(errs...)
 }
+
+// readAdapter finds the adapter that path names and reads its lora section.
+func readAdapter(path, base string, model nn.Config, families Families) (dir string, lora nn.Adapter, params []nn.Param, err error) {
+	if dir, err = FindAdapter(path); err != nil {
+		return "", lora, nil, fmt.Errorf("adapter: %w", err)
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return "", lora, nil, err
+	}
+	m, err := families.New(model)
+	if err != nil {
+		return "", lora, nil, fmt.Errorf("base: %s: %w", base, err)
+	}
+	a, lora, err := openAdapter(vfs.OS{}, dir, base, m.Params())
+	if err != nil {
+		return "", lora, nil, fmt.Errorf("adapter: %w", err)
+	}
+	return dir, lora, m.Params(), a.Close()
+}
+
+// adapterConflicts names the keys of a lora section that differ from the adapter's.
+func adapterConflicts(adapter, now nn.Adapter, params []nn.Param) error {
+	var errs []error
+	check := func(same bool, key string, is, was any) {
+		if !same {
+			errs = append(errs, fmt.Errorf("lora.%s is %v, but the adapter has %v: leave it out, or use --set 'lora.%s=%v'", key, is, was, key, was))
+		}
+	}
+	now = now.WithDefaults()
+	check(now.Rank == adapter.Rank, "rank", now.Rank, adapter.Rank)
+	if now.Rank == 0 {
+		return errors.Join(errs...)
+	}
+	check(now.Alpha == adapter.Alpha, "alpha", now.Alpha, adapter.Alpha)
+	check(now.RSLoRA == adapter.RSLoRA, "rslora", now.RSLoRA, adapter.RSLoRA)
+	targets := nn.TargetsOf(now.Adapted(params), params)
+	check(slices.Equal(targets, adapter.Targets), "targets", listText(now.Targets), listText(adapter.Targets))
+	return errors.Join(errs...)
+}
+
+// listText writes names as a configuration does.
+func listText(names []string) string { return "[" + strings.Join(names, ", ") + "]" }
 
 func tokenizerConflict(now TokenizerConfig, dir string) error {
 	if now == (TokenizerConfig{Path: dir}) {

@@ -33,6 +33,9 @@ type Config struct {
 	Base string `yaml:"base"`
 	// LoRA trains low-rank additions to the base, which stays as it is.
 	LoRA nn.Adapter `yaml:"lora"`
+	// Adapter is where LoRA goes on from, a directory of peft's format, a
+	// checkpoint or a run; empty begins anew.
+	Adapter string `yaml:"adapter"`
 
 	// Place is this process among those of the run; the command sets it, no file.
 	Place Place `yaml:"-"`
@@ -147,6 +150,7 @@ func (c Config) Validate() error {
 	check(t.Patience == 0 || t.EvalEvery > 0, "train.patience needs train.eval_every: without evaluations on the way there is nothing to judge by")
 	check(t.MinDelta >= 0 && !math.IsInf(t.MinDelta, 0), "train.min_delta is %g; use 0 or more nats per token", t.MinDelta)
 	check(c.LoRA.Rank == 0 || c.Base != "", "lora needs a base: run gotrain finetune with --base DIR")
+	check(c.Adapter == "" || c.Base != "", "adapter needs the base that it was trained on: run gotrain finetune with --base DIR")
 	check(t.Smoothing >= 0 && t.Smoothing < 1, "train.label_smoothing is %g; use a number in [0, 1)", t.Smoothing)
 	check(t.ZLoss >= 0, "train.z_loss is %g; use 0 or more", t.ZLoss)
 	check(t.SpikeFactor == 0 || t.SpikeFactor > 1, "train.spike_factor is %g; use more than 1, or 0 for off", t.SpikeFactor)

@@ -11,6 +11,7 @@ import (
 	"gotrain/autograd/plan"
 	"gotrain/data"
 	"gotrain/nn"
+	"gotrain/train/vfs"
 )
 
 // Engine runs optimizer steps and evaluations of one configuration. It is not
@@ -106,13 +107,22 @@ func (e *Engine) Initialize() error {
 	return e.draw(e.model.Params())
 }
 
-// InitializeFrom loads the parameters of the base from the checkpoint in dir and
-// draws those of the adapter, if there is one.
-func (e *Engine) InitializeFrom(dir string) error {
-	if err := LoadParams(e.store, dir, nn.Base(e.model.Params())); err != nil {
+// InitializeFrom loads the parameters from the checkpoint of the configuration's
+// base, and those of an adapter from the configuration's, or draws them where it
+// names none.
+func (e *Engine) InitializeFrom(fsys vfs.FS) error {
+	params := e.model.Params()
+	if err := LoadParams(e.store, e.cfg.Base, nn.Base(params)); err != nil {
 		return err
 	}
-	return e.draw(nn.Adapters(e.model.Params()))
+	if e.cfg.Adapter == "" {
+		return e.draw(nn.Adapters(params))
+	}
+	const cure = "the adapter is another one than the lora section; name it with --adapter alone"
+	if err := loadAdapter(e.store, fsys, e.cfg.Adapter, params, cure); err != nil {
+		return err
+	}
+	return e.draw(nil)
 }
 
 // draw gives params their first values, and averages theirs.

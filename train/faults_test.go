@@ -46,7 +46,7 @@ type samples struct {
 // to be there.
 func listenFor(t *testing.T, cfg Config, n int) *samples {
 	t.Helper()
-	l, err := Load(cfg.Run.Dir, backend(t, 1), vfs.OS{}, zooFamilies)
+	l, err := Load(cfg.Run.Dir, "", backend(t, 1), vfs.OS{}, zooFamilies)
 	if err != nil {
 		t.Fatal(err)
 	}

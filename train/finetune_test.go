@@ -76,7 +76,7 @@ func TestLoRARun(t *testing.T) {
 			t.Errorf("there is optimizer state %s", name)
 		}
 	}
-	adapter, err := peft.Open(vfs.OS{}, filepath.Join(dir, AdapterDir))
+	adapter, err := peft.Open(vfs.OS{}, filepath.Join(dir, peft.Dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestLoRARun(t *testing.T) {
 		}
 	}
 	// The merged model scores as the adapted one does, but for rounding.
-	if got := evaluateCheckpoint(t, dir, cfg); math.Abs(got-r.Validation.NLL) > 1e-5 {
+	if got := evaluateCheckpoint(t, dir, "", cfg); math.Abs(got-r.Validation.NLL) > 1e-5 {
 		t.Errorf("the merged model scores %g, the adapted one %g", got, r.Validation.NLL)
 	}
 	if f := r.Forecast; f.Trainable != 2*2*(16+48+64+16) || f.Params <= f.Trainable {
@@ -103,10 +103,11 @@ func TestLoRARun(t *testing.T) {
 	}
 }
 
-// evaluateCheckpoint scores the held-out text of cfg with the model in dir.
-func evaluateCheckpoint(t *testing.T, dir string, cfg Config) float64 {
+// evaluateCheckpoint scores the held-out text of cfg with the model in dir and,
+// unless it is empty, an adapter.
+func evaluateCheckpoint(t *testing.T, dir, adapter string, cfg Config) float64 {
 	t.Helper()
-	loaded, err := Load(dir, backend(t, 2), vfs.OS{}, zooFamilies)
+	loaded, err := Load(dir, adapter, backend(t, 2), vfs.OS{}, zooFamilies)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,6 +120,7 @@ func evaluateCheckpoint(t *testing.T, dir string, cfg Config) float64 {
 		t.Fatal(err)
 	}
 	defer c.close()
+	loaded.Config.Train = cfg.Train
 	e, err := NewEvaluator(loaded.Config, loaded.Model, loaded.Store)
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +136,7 @@ func evaluateCheckpoint(t *testing.T, dir string, cfg Config) float64 {
 func TestKilledLoRARunsGoOnBitForBit(t *testing.T) {
 	cfg := finetuneConfig(t, loraSection)
 	content := func() []byte {
-		adapter, err := os.ReadFile(filepath.Join(checkpoint.LatestLink(cfg.Run.Dir), AdapterDir, peft.WeightsFile))
+		adapter, err := os.ReadFile(filepath.Join(checkpoint.LatestLink(cfg.Run.Dir), peft.Dir, peft.WeightsFile))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -263,7 +265,7 @@ func TestEarlyStopping(t *testing.T) {
 		if target, err := os.Readlink(r.Best); err != nil || target != "step-00000003" {
 			t.Errorf("the best checkpoint is %s, %v", target, err)
 		}
-		if _, err := Load(r.Best, d.Backend, vfs.OS{}, zooFamilies); err != nil {
+		if _, err := Load(r.Best, "", d.Backend, vfs.OS{}, zooFamilies); err != nil {
 			t.Error(err)
 		}
 	}

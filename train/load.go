@@ -13,6 +13,7 @@ import (
 	"gotrain/nn"
 	"gotrain/train/checkpoint"
 	"gotrain/train/configfile"
+	"gotrain/train/peft"
 	"gotrain/train/safetensors"
 	"gotrain/train/vfs"
 )
@@ -55,6 +56,9 @@ func FindCheckpoint(path string) (string, error) {
 			}
 		}
 	}
+	if _, err := os.Stat(filepath.Join(path, peft.ConfigFile)); err == nil {
+		return "", fmt.Errorf("%w: %s is an adapter: name the model that it was trained on, and the adapter with --adapter", ErrNoModel, path)
+	}
 	if _, err := os.Stat(filepath.Join(path, "config.yaml")); err == nil {
 		return "", fmt.Errorf("%w: the run %s has saved no checkpoint yet", ErrNoModel, path)
 	}
@@ -62,8 +66,9 @@ func FindCheckpoint(path string) (string, error) {
 }
 
 // Load verifies the checkpoint that path names, as in FindCheckpoint, and loads
-// its model and tokenizer on b.
-func Load(path string, b exec.Backend, fsys vfs.FS, families Families) (*Loaded, error) {
+// its model and tokenizer on b; with the adapter that another path names, as in
+// FindAdapter, unless that is empty.
+func Load(path, adapter string, b exec.Backend, fsys vfs.FS, families Families) (*Loaded, error) {
 	dir, err := FindCheckpoint(path)
 	if err != nil {
 		return nil, err
@@ -77,7 +82,15 @@ func Load(path string, b exec.Backend, fsys vfs.FS, families Families) (*Loaded,
 	if err := l.readState(); err != nil {
 		return nil, err
 	}
-	if err := l.loadModel(families); err != nil {
+	if err := l.buildModel(families); err != nil {
+		return nil, err
+	}
+	if adapter != "" {
+		if adapter, err = l.addAdapter(adapter, fsys, families); err != nil {
+			return nil, fmt.Errorf("adapter: %w", err)
+		}
+	}
+	if err := l.loadParams(adapter, fsys); err != nil {
 		return nil, err
 	}
 	l.Tokenizer, err = LoadTokenizer(dir)
@@ -118,7 +131,7 @@ func (l *Loaded) readState() error {
 	return configfile.Decode(filepath.Join(l.Dir, StateFile), []byte(s.Config), &l.Config)
 }
 
-func (l *Loaded) loadModel(families Families) error {
+func (l *Loaded) buildModel(families Families) error {
 	file := filepath.Join(l.Dir, "config.json")
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -133,12 +146,39 @@ func (l *Loaded) loadModel(families Families) error {
 	if l.Model, err = families.New(l.Config.Model); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	for _, p := range l.Model.Params() {
+	return nil
+}
+
+// addAdapter rebuilds the model with the adapter that path names and returns its
+// directory.
+func (l *Loaded) addAdapter(path string, fsys vfs.FS, families Families) (string, error) {
+	dir, err := FindAdapter(path)
+	if err != nil {
+		return "", err
+	}
+	a, lora, err := openAdapter(fsys, dir, l.Dir, l.Model.Params())
+	if err != nil {
+		return "", err
+	}
+	l.Config.LoRA = lora
+	adapted := l.Config.Model
+	adapted.Adapter = lora
+	l.Model, err = families.New(adapted)
+	return dir, errors.Join(err, a.Close())
+}
+
+// loadParams loads the checkpoint, and the adapter in a directory if there is one.
+func (l *Loaded) loadParams(adapter string, fsys vfs.FS) error {
+	params := l.Model.Params()
+	for _, p := range params {
 		if _, err := l.Store.Ensure(p.Name, ir.F32, p.Shape); err != nil {
 			return err
 		}
 	}
-	return LoadParams(l.Store, l.Dir, l.Model.Params())
+	if err := LoadParams(l.Store, l.Dir, nn.Base(params)); err != nil || adapter == "" {
+		return err
+	}
+	return loadAdapter(l.Store, fsys, adapter, params, "the adapter changed while it was read; try again")
 }
 
 // EndTokens are the tokens that end a text.

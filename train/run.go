@@ -227,7 +227,7 @@ func (r *run) begin() error {
 		}
 		r.state.Base = &BaseState{Dir: r.cfg.Base, Fingerprint: sum}
 	}
-	return r.engine.InitializeFrom(r.cfg.Base)
+	return r.engine.InitializeFrom(r.deps.FS)
 }
 
 // findCheckpoint returns the directory to resume from, or "".
@@ -279,6 +279,9 @@ func (r *run) checkSame() error {
 	}
 	if was.Base != r.cfg.Base {
 		differs = append(differs, "base")
+	}
+	if was.Adapter != r.cfg.Adapter {
+		differs = append(differs, "adapter")
 	}
 	if !reflect.DeepEqual(was.LoRA.WithDefaults(), r.cfg.LoRA.WithDefaults()) {
 		differs = append(differs, "lora")

@@ -74,7 +74,7 @@ func checkShards(t *testing.T, runDir string, n int) {
 		t.Fatal(err)
 	}
 	defer weights.Close()
-	l, err := Load(runDir, backend(t, 1), vfs.OS{}, Families{ParseConfig: zoo.ParseConfig, New: zoo.New})
+	l, err := Load(runDir, "", backend(t, 1), vfs.OS{}, Families{ParseConfig: zoo.ParseConfig, New: zoo.New})
 	if err != nil {
 		t.Fatal(err)
 	}

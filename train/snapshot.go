@@ -12,6 +12,7 @@ import (
 	"gotrain/optim"
 	"gotrain/train/checkpoint"
 	"gotrain/train/configfile"
+	"gotrain/train/peft"
 	"gotrain/train/safetensors"
 )
 
@@ -269,7 +270,8 @@ func (r *run) restoreParams(dir string) error {
 	if err := LoadParams(r.engine.Store(), r.cfg.Base, nn.Base(r.model.Params())); err != nil {
 		return err
 	}
-	return r.loadAdapter(dir)
+	return loadAdapter(r.engine.Store(), r.deps.FS, filepath.Join(dir, peft.Dir), r.model.Params(),
+		"the checkpoint has another adapter; keep the lora section as it was")
 }
 
 // LoadParams fills parameters in store from the weights in dir, one safetensors

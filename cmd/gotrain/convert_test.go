@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,5 +52,86 @@ func TestExportImport(t *testing.T) {
 	text := must(t, "export", in("run"), in("again.gguf"), "--type", "q8_0", "--verify=false")
 	if !strings.Contains(text, "is F16: its rows of 16 are no whole blocks of 32") || strings.Contains(text, "logits") {
 		t.Errorf("export to q8_0 prints %q", text)
+	}
+}
+
+// TestAdapters trains an adapter, takes it out of the checkpoint alone, and uses it
+// on the base, on which another run goes on with it; and the base comes back.
+func TestAdapters(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	config := writeConfig(t, dir)
+	must(t, "pretrain", "--config", config)
+	tune := func(run string, args ...string) {
+		t.Helper()
+		text := "run: {dir: " + in(run) + "}\ndata: {train: [" + in("train.txt") + "]}\ntrain: {steps: 4, batch: 2, save_every: 4, eval_every: 0, sample: \"\"}\noptimizer: {lr: 0.05}\n"
+		must(t, append([]string{"finetune", "--config", write(t, in(run+".yaml"), text), "--base", in("run")}, args...)...)
+	}
+	tune("tuned", "--set", "lora.rank=4", "--set", "lora.targets=[c_attn, mlp.c_fc]")
+
+	var r convert.Report
+	mustJSON(t, &r, "export", in("tuned"), in("adapter"), "--format", "peft")
+	if r.Format != convert.PEFT || r.Types["F32"] != 8 || r.Parity != nil {
+		t.Errorf("export of the adapter: %+v", r)
+	}
+	mustJSON(t, &r, "export", in("run"), in("merged"), "--adapter", in("adapter"))
+	if !r.Parity.Exact || r.Unmerged || r.Adapter != in("adapter") {
+		t.Errorf("merge: %+v", r)
+	}
+	mustJSON(t, &r, "export", in("tuned"), in("unmerged"), "--unmerge")
+	if !r.Parity.Exact || !r.Unmerged {
+		t.Errorf("unmerge: %+v", r)
+	}
+	if text := must(t, "export", in("merged"), in("out.gguf"), "--unmerge", "--adapter", in("tuned")); !strings.Contains(text, "without the adapter "+in("tuned")) {
+		t.Errorf("unmerge prints %q", text)
+	}
+
+	nll := func(args ...string) float64 {
+		t.Helper()
+		var r evalResult
+		mustJSON(t, &r, append([]string{"eval", "--data", in("train.txt"), "--model"}, args...)...)
+		return r.NLL
+	}
+	tuned, base := nll(in("tuned")), nll(in("run"))
+	for _, c := range []struct {
+		name string
+		got  float64
+		want float64
+	}{
+		{"base and adapter", nll(in("run"), "--adapter", in("adapter")), tuned},
+		{"base and the run's adapter", nll(in("run"), "--adapter", in("tuned")), tuned},
+		{"merged", nll(in("merged")), tuned},
+		{"unmerged", nll(in("unmerged")), base},
+	} {
+		if math.Abs(c.got-c.want) > 1e-5 {
+			t.Errorf("%s: NLL %g, want %g", c.name, c.got, c.want)
+		}
+	}
+	if tuned >= base {
+		t.Errorf("tuning takes the NLL from %g to %g", base, tuned)
+	}
+	tune("again", "--adapter", in("adapter"))
+	if again := nll(in("again")); again >= tuned {
+		t.Errorf("more tuning takes the NLL from %g to %g", tuned, again)
+	}
+
+	for _, c := range []struct {
+		code int
+		want string
+		args []string
+	}{
+		{1, "is merged into the weights of", []string{"sample", "--prompt", "x", "--model", in("tuned"), "--adapter", in("adapter")}},
+		{2, "is an adapter: name the model", []string{"sample", "--prompt", "x", "--model", in("adapter")}},
+		{2, "was trained without one", []string{"sample", "--prompt", "x", "--model", in("run"), "--adapter", in("run")}},
+		{2, "as peft saves it", []string{"import", in("run"), in("x"), "--adapter", dir}},
+		{2, "was trained without one", []string{"export", in("run"), in("x"), "--unmerge"}},
+		{2, "was trained without one", []string{"export", in("run"), in("x"), "--format", "peft"}},
+		{2, "leave --adapter, --unmerge and --tokenizer out", []string{"export", in("tuned"), in("x"), "--format", "peft", "--unmerge"}},
+		{2, "exists already", []string{"export", in("tuned"), in("adapter"), "--format", "peft"}},
+		{2, "lora.rank is 2, but the adapter has 4", []string{"finetune", "--config", in("again.yaml"), "--base", in("run"), "--adapter", in("adapter"), "--set", "lora.rank=2"}},
+	} {
+		if o := gotrain(t, "", c.args...); o.code != c.code || o.out != "" || !strings.Contains(o.errOut, c.want) {
+			t.Errorf("%s: exit code %d, %q; want %d, %q", strings.Join(c.args, " "), o.code, o.errOut, c.code, c.want)
+		}
 	}
 }

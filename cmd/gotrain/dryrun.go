@@ -53,7 +53,7 @@ func dryRun(c *cobra.Command, cfg train.Config, resume string) error {
 	if cfg.Base == "" {
 		err = engine.Initialize()
 	} else {
-		err = engine.InitializeFrom(cfg.Base)
+		err = engine.InitializeFrom(vfs.OS{})
 	}
 	if err != nil {
 		return err

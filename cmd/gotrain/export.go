@@ -12,7 +12,7 @@ import (
 	"gotrain/train/gguf"
 )
 
-// exportTypes are the values of --type in the format hf; gguf has all.
+// exportTypes are the values of --type; q8_0 is of the format gguf alone.
 var exportTypes = []string{"f32", "f16", "bf16", "q8_0"}
 
 // ggufTypes are what they stand for.
@@ -23,10 +23,15 @@ func newExport() *cobra.Command {
 	var format, kind string
 	c := &cobra.Command{
 		Use:   "export SRC DST",
-		Short: "Turn a checkpoint into a Hugging Face directory or a GGUF file",
+		Short: "Turn a checkpoint into a Hugging Face directory, a GGUF file or a low-rank adapter",
 		Long: `Export writes a model for other programs: --format hf is a directory that
 transformers and vLLM load, --format gguf a file that llama.cpp loads, with the
 tokenizer and its chat template.
+
+A checkpoint that was trained with lora holds the merged model, so that is what
+is written; --unmerge takes the adapter out again and writes the base, to within
+rounding, and --format peft the adapter alone, for PeftModel.from_pretrained.
+--adapter merges another adapter into SRC, or with --unmerge takes that one out.
 
 SRC is a checkpoint, or a run, whose newest checkpoint is taken. DST must not
 exist; after a failure nothing is left of it. parity.json in it, or beside the
@@ -34,7 +39,9 @@ file, tells how far logits and greedy text are from those of SRC: 0 unless
 --type rounds.`,
 		Example: `  gotrain export runs/chat models/chat-hf --type bf16
   gotrain export runs/chat chat.gguf --type q8_0
-  gotrain export runs/chat/checkpoints/step-00001000 chat.gguf --type f16 --verify=false`,
+  gotrain export runs/chat/checkpoints/step-00001000 chat.gguf --type f16 --verify=false
+  gotrain export runs/chat adapters/chat --format peft
+  gotrain export models/smollm2 merged.gguf --adapter adapters/chat`,
 		Args: twoArgs("SRC and DST"),
 		RunE: func(c *cobra.Command, args []string) error {
 			opt, err := exportOptions(args[1], format, kind)
@@ -45,15 +52,35 @@ file, tells how far logits and greedy text are from those of SRC: 0 unless
 			if err != nil {
 				return usageError{err}
 			}
+			if opt.Format == convert.PEFT {
+				return f.exportAdapter(c, src, args[1], opt)
+			}
+			if f.unmerge && f.adapter == "" {
+				f.adapter = src
+			}
 			return f.convert(c, src, args[1], opt)
 		},
 	}
-	c.Flags().StringVar(&format, "format", "", "`NAME` is hf or gguf (default: gguf where DST ends in .gguf, else hf)")
+	c.Flags().StringVar(&format, "format", "", "`NAME` is hf, gguf or peft (default: gguf where DST ends in .gguf, else hf)")
+	c.Flags().BoolVar(&f.unmerge, "unmerge", false, "take the adapter of SRC, or that of --adapter, out of the weights")
 	c.Flags().StringVar(&kind, "type", "", "of the numbers, `NAME` is f32, f16, bf16 or, in gguf, q8_0 (default: as in SRC)")
-	complete(c, "format", fixed("hf", "gguf"))
+	complete(c, "format", fixed("hf", "gguf", "peft"))
 	complete(c, "type", fixed(exportTypes...))
 	f.add(c)
 	return c
+}
+
+// exportAdapter writes the adapter of a checkpoint alone.
+func (f *convertFlags) exportAdapter(c *cobra.Command, src, dst string, opt convert.Options) error {
+	if f.adapter != "" || f.unmerge || f.tokenizer != "" {
+		return usagef("--format peft writes the adapter of SRC alone; leave --adapter, --unmerge and --tokenizer out")
+	}
+	dir, err := train.FindAdapter(src)
+	if err != nil {
+		return usageError{err}
+	}
+	r, err := convert.ExportAdapter(c.Context(), dir, dst, opt, convertDeps())
+	return f.report(c, r, err)
 }
 
 // exportOptions reads --format and --type.
@@ -65,8 +92,8 @@ func exportOptions(dst, format, kind string) (convert.Options, error) {
 			opt.Format = convert.GGUF
 		}
 	}
-	if opt.Format != convert.HuggingFace && opt.Format != convert.GGUF {
-		return opt, fmt.Errorf("--format is %q; use hf or gguf", format)
+	if !slices.Contains([]convert.Format{convert.HuggingFace, convert.GGUF, convert.PEFT}, opt.Format) {
+		return opt, fmt.Errorf("--format is %q; use hf, gguf or peft", format)
 	}
 	if kind == "" {
 		return opt, nil
@@ -75,7 +102,7 @@ func exportOptions(dst, format, kind string) (convert.Options, error) {
 		return opt, fmt.Errorf("--type is %q; use %s", kind, strings.Join(exportTypes, ", "))
 	}
 	t := ggufTypes[kind]
-	if t == gguf.Q8_0 && opt.Format == convert.HuggingFace {
+	if t == gguf.Q8_0 && opt.Format != convert.GGUF {
 		return opt, fmt.Errorf("--type q8_0 goes with --format gguf; use f32, f16 or bf16")
 	}
 	opt.Type = &t

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +17,7 @@ func families() train.Families {
 
 func newFinetune() *cobra.Command {
 	var f runFlags
-	var base string
+	var base, adapter string
 	c := &cobra.Command{
 		Use:   "finetune",
 		Short: "Go on training a model on other data, whole or by low-rank adapters",
@@ -25,15 +26,21 @@ a Hugging Face directory or a GGUF file), whose architecture, tokenizer and chat
 template it keeps, and trains as pretrain does. With lora.rank it trains low-rank
 adapters to the linear layers; every checkpoint then holds the merged model, which
 sample, chat, eval and transformers load as it is, and the adapter beside it, in
-adapter/, as peft keeps it.
+adapter/, as peft keeps it. --adapter goes on training one: of peft, or of an
+earlier run; rank, alpha, rslora and targets are then the adapter's, and a lora
+section that says otherwise is an error.
 
 With train.patience the run ends when the held-out loss no longer falls;
 checkpoints/best is then the best checkpoint. Interrupts and exit codes are those
 of pretrain.`,
 		Example: `  gotrain finetune --config configs/finetune-instruct.yaml --base runs/go-source
-  gotrain finetune --config configs/finetune-instruct.yaml --base models/smollm2 --set lora.rank=0 --set optimizer.lr=1e-5`,
+  gotrain finetune --config configs/finetune-instruct.yaml --base models/smollm2 --set lora.rank=0 --set optimizer.lr=1e-5
+  gotrain finetune --config configs/finetune-lora.yaml --base models/smollm2 --adapter runs/finetune-lora --run runs/more`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if adapter != "" {
+				f.set = append(f.set, fmt.Sprintf("adapter=%q", adapter))
+			}
 			cfg, err := f.loadFinetune(c, base)
 			if err != nil {
 				return err
@@ -43,7 +50,9 @@ of pretrain.`,
 	}
 	f.add(c)
 	c.Flags().StringVar(&base, "base", "", "checkpoint or run `DIR` to begin from (default: the configuration's base)")
+	c.Flags().StringVar(&adapter, "adapter", "", "low-rank adapter `DIR` to go on training: of peft's format, or a checkpoint or run that has one")
 	complete(c, "base", models)
+	complete(c, "adapter", directories)
 	return c
 }
 

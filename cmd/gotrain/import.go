@@ -24,12 +24,16 @@ import (
 // convertFlags are those that import and export share.
 type convertFlags struct {
 	tokenizer string
+	adapter   string
+	unmerge   bool // of export alone
 	verify    bool
 	json      bool
 }
 
 func (f *convertFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.tokenizer, "tokenizer", "", "`DIR` to take tokenizer.json from, in place of the model's own")
+	c.Flags().StringVar(&f.adapter, "adapter", "", "low-rank adapter `DIR` to merge into the model: of peft's format, or a checkpoint or run that has one")
+	complete(c, "adapter", directories)
 	c.Flags().BoolVar(&f.verify, "verify", true, "compute logits and 32 greedy tokens before and after, and write parity.json")
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
 }
@@ -50,6 +54,7 @@ of it. parity.json in it tells how far logits and greedy text are from those of
 SRC.`,
 		Example: `  gotrain import SmolLM2-135M-Instruct.Q4_1.gguf models/smollm2
   gotrain import ~/models/Qwen3-0.6B models/qwen3
+  gotrain import ~/models/Qwen3-0.6B models/qwen3-tuned --adapter ~/adapters/tuned
   gotrain sample --model models/smollm2 --prompt "Gravity is"`,
 		Args: twoArgs("SRC and DST"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -65,8 +70,19 @@ func (f *convertFlags) convert(c *cobra.Command, src, dst string, opt convert.Op
 	if _, err := os.Stat(src); err != nil {
 		return usageError{err}
 	}
-	opt.Tokenizer, opt.Verify = f.tokenizer, f.verify
+	opt.Tokenizer, opt.Unmerge, opt.Verify = f.tokenizer, f.unmerge, f.verify
+	if f.adapter != "" {
+		var err error
+		if opt.Adapter, err = train.FindAdapter(f.adapter); err != nil {
+			return usagef("--adapter: %w", err)
+		}
+	}
 	r, err := convert.Convert(c.Context(), src, dst, opt, convertDeps())
+	return f.report(c, r, err)
+}
+
+// report prints how a conversion went.
+func (f *convertFlags) report(c *cobra.Command, r convert.Report, err error) error {
 	if errors.Is(err, convert.ErrExists) {
 		return usageError{err}
 	}
@@ -101,6 +117,9 @@ func printConversion(w io.Writer, r convert.Report) error {
 	}
 	fmt.Fprintf(w, "%s: %s, %s parameters, %s (tensors: %s), written in %.1f s\n",
 		r.Result, r.ModelType, countText(r.Parameters), bytesText(r.Bytes), strings.Join(types, ", "), r.WriteSeconds)
+	if r.Adapter != "" {
+		fmt.Fprintf(w, "%s %s\n", map[bool]string{false: "with the adapter", true: "without the adapter"}[r.Unmerged], r.Adapter)
+	}
 	for _, note := range r.Notes {
 		fmt.Fprintf(w, "note: %s\n", note)
 	}

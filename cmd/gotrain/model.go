@@ -14,8 +14,8 @@ import (
 
 // modelFlags are the flags of every command that uses a trained model.
 type modelFlags struct {
-	model, device, precision string
-	json                     bool
+	model, adapter, device, precision string
+	json                              bool
 }
 
 // precisions are the values of --precision.
@@ -23,10 +23,12 @@ var precisions = []string{"float32", "tf32", "bfloat16"}
 
 func (f *modelFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.model, "model", "", "checkpoint or run `DIR`; of a run the newest checkpoint")
+	c.Flags().StringVar(&f.adapter, "adapter", "", "low-rank adapter `DIR` on top of the model: of peft's format, or a checkpoint or run that has one")
 	c.Flags().StringVar(&f.device, "device", "auto", "device `NAME`: auto, cpu, cuda or cuda:N")
 	c.Flags().StringVar(&f.precision, "precision", "", "of arithmetic, `NAME` is float32, tf32 or bfloat16 (default: as trained)")
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
 	complete(c, "model", models)
+	complete(c, "adapter", directories)
 	complete(c, "device", devices)
 	complete(c, "precision", fixed(precisions...))
 }
@@ -44,11 +46,16 @@ func (f *modelFlags) open() (*opened, error) {
 	if f.precision != "" && !slices.Contains(precisions, f.precision) {
 		return nil, usagef("--precision is %q; use float32, tf32 or bfloat16", f.precision)
 	}
+	if f.adapter != "" {
+		if _, err := train.FindAdapter(f.adapter); err != nil {
+			return nil, usagef("--adapter: %w", err)
+		}
+	}
 	device, _, err := openDevice(f.device, 0, nil)
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := train.Load(f.model, device, vfs.OS{}, families())
+	loaded, err := train.Load(f.model, f.adapter, device, vfs.OS{}, families())
 	if err != nil {
 		err = errors.Join(fmt.Errorf("--model: %w", err), device.Close())
 		if errors.Is(err, train.ErrNoModel) {

@@ -61,6 +61,7 @@ func newSample() *cobra.Command {
 The same seed, prompt and weights give the same text. The text ends with the
 model's end-of-text token, after --max-tokens, or when the context is full.`,
 		Example: `  gotrain sample --model runs/opticks --prompt "The Rays of Light"
+  gotrain sample --model models/smollm2 --adapter adapters/tuned --prompt "Gravity is"
   echo "func main() {" | gotrain sample --model runs/go-source-12m --prompt - --greedy`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

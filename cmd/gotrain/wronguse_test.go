@@ -90,7 +90,7 @@ func TestWrongUse(t *testing.T) {
 		{2, "wants two arguments, SRC and DST", []string{"export", "--json"}},
 		{2, "no such file", []string{"export", "--json", in("nope"), in("out")}},
 		{2, "holds no model", []string{"export", "--json", dir, in("out")}},
-		{2, `--format is "onnx"; use hf or gguf`, []string{"export", "--json", truncated, in("out"), "--format", "onnx"}},
+		{2, `--format is "onnx"; use hf, gguf or peft`, []string{"export", "--json", truncated, in("out"), "--format", "onnx"}},
 		{2, `--type is "q4_0"; use f32`, []string{"export", "--json", truncated, in("out.gguf"), "--type", "q4_0"}},
 		{2, "--type q8_0 goes with --format gguf", []string{"export", "--json", truncated, in("out"), "--type", "q8_0"}},
 

@@ -37,7 +37,15 @@ func (g loraGolden) adapter() nn.Adapter {
 	a := nn.Adapter{Rank: g.LoRA.R, Alpha: g.LoRA.Alpha, RSLoRA: g.LoRA.UseRSLoRA}
 	switch targets := g.LoRA.Targets.(type) {
 	case string:
-		a.Targets = []string{targets}
+		if a.Targets = []string{targets}; targets == nn.AllLinear {
+			break
+		}
+		a.Targets = nil // a regular expression: the weights tell which layers it means
+		for name := range g.Weights {
+			if layer, ok := strings.CutSuffix(name, nn.LoRAA); ok {
+				a.Targets = append(a.Targets, layer)
+			}
+		}
 	case []any:
 		for _, t := range targets {
 			a.Targets = append(a.Targets, t.(string))
@@ -50,7 +58,7 @@ func (g loraGolden) adapter() nn.Adapter {
 // peft, on programs that are planned in every way.
 func TestLoRAGolden(t *testing.T) {
 	paths, err := filepath.Glob("testdata/lora/*.json.gz")
-	if err != nil || len(paths) != 4 {
+	if err != nil || len(paths) != 5 {
 		t.Fatalf("golden files: %v, %v", paths, err)
 	}
 	for _, path := range paths {

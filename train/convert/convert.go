@@ -9,9 +9,10 @@
 // exporting may be too.
 //
 // The parts in reading order: source.go (what is opened), directory.go and
-// ggufread.go (how), tensor.go (how a parameter streams), tokenizer.go (GGUF's
-// tokenizer and tokenizer.json), output.go and ggufwrite.go (what is written),
-// parity.go (the certificate). llama.cpp stores the rows of the query and key
+// ggufread.go (how), tensor.go (how a parameter streams), adapter.go (low-rank
+// adapters, merged, taken out or alone), tokenizer.go (GGUF's tokenizer and
+// tokenizer.json), output.go and ggufwrite.go (what is written), parity.go (the
+// certificate). llama.cpp stores the rows of the query and key
 // projections of architecture llama in another order than transformers; names.go
 // has it beside the names.
 //
@@ -40,6 +41,7 @@ type Format string
 const (
 	HuggingFace Format = "hf"   // a directory with model.safetensors, config.json, tokenizer.json, …
 	GGUF        Format = "gguf" // one file
+	PEFT        Format = "peft" // a directory with an adapter alone; see ExportAdapter
 )
 
 // Families makes models of configurations; package zoo has all three functions.
@@ -76,6 +78,10 @@ type Options struct {
 	Type *gguf.Type
 	// Tokenizer is a directory to take the tokenizer from in place of the source's.
 	Tokenizer string
+	// Adapter is the directory of an adapter that is merged into the source or, with
+	// Unmerge, taken out of it.
+	Adapter string
+	Unmerge bool
 	// Verify computes the certificate and writes it beside the weights.
 	Verify bool
 }
@@ -87,8 +93,10 @@ type Report struct {
 	Format       Format         `json:"format"`
 	ModelType    string         `json:"model_type"` // of config.json
 	Parameters   int64          `json:"parameters"`
-	Types        map[string]int `json:"types"` // tensors of each type in the result
-	Bytes        int64          `json:"bytes"` // of the result's weights
+	Adapter      string         `json:"adapter,omitempty"`  // that was merged
+	Unmerged     bool           `json:"unmerged,omitempty"` // or taken out
+	Types        map[string]int `json:"types"`              // tensors of each type in the result
+	Bytes        int64          `json:"bytes"`              // of the result's weights
 	WriteSeconds float64        `json:"write_seconds"`
 	Notes        []string       `json:"notes,omitempty"`  // what the format cannot hold
 	Parity       *Certificate   `json:"parity,omitempty"` // nil without Verify
@@ -117,11 +125,17 @@ func Convert(ctx context.Context, src, dst string, opt Options, deps Deps) (Repo
 			return Report{}, err
 		}
 	}
+	if opt.Adapter != "" {
+		if err := s.adapt(opt.Adapter, opt.Unmerge, deps.FS); err != nil {
+			return Report{}, err
+		}
+	}
 	note, err := s.readEncoder(deps)
 	if err != nil {
 		return Report{}, err
 	}
-	r := Report{Source: src, Result: filepath.Clean(dst), Format: opt.Format, ModelType: s.modelType(), Types: map[string]int{}}
+	r := Report{Source: src, Result: filepath.Clean(dst), Format: opt.Format, ModelType: s.modelType(), Types: map[string]int{},
+		Adapter: opt.Adapter, Unmerged: opt.Unmerge}
 	if note != "" {
 		r.Notes = append(r.Notes, note)
 	}
@@ -132,17 +146,16 @@ func Convert(ctx context.Context, src, dst string, opt Options, deps Deps) (Repo
 	if err != nil {
 		return Report{}, err
 	}
-	if err := vfs.MkdirAll(deps.FS, filepath.Dir(r.Result)); err != nil {
-		return Report{}, err
-	}
-	temp := r.Result + vfs.TempSuffix
-	if err := vfs.RemoveAll(deps.FS, temp); err != nil {
-		return Report{}, err
-	}
-	if err := publish(ctx, s, out, temp, start, opt, &r, deps); err != nil {
-		return Report{}, errors.Join(err, vfs.RemoveAll(deps.FS, temp))
-	}
-	return r, nil
+	err = produce(ctx, out, &r, start, deps.FS, func(temp string) error {
+		if !opt.Verify {
+			return nil
+		}
+		certificate, err := certify(ctx, s, temp, deps)
+		certificate.Source, certificate.Result = r.Source, r.Result
+		r.Parity = &certificate
+		return err
+	})
+	return r, err
 }
 
 // checkFree wants a name that nothing has.
@@ -155,19 +168,28 @@ func checkFree(fsys vfs.FS, dst string) error {
 	return nil
 }
 
-// publish writes out to temp, certifies it and renames it.
-func publish(ctx context.Context, s *source, out output, temp string, start time.Time, opt Options, r *Report, deps Deps) error {
-	if err := out.write(ctx, deps.FS, temp); err != nil {
+// produce writes out to a temporary sibling of r.Result, has it verified, which may
+// set r.Parity, and renames it. On failure nothing is left, and *r is zero.
+func produce(ctx context.Context, out output, r *Report, start time.Time, fsys vfs.FS, verify func(temp string) error) error {
+	temp := r.Result + vfs.TempSuffix
+	err := vfs.MkdirAll(fsys, filepath.Dir(r.Result))
+	if err == nil {
+		err = vfs.RemoveAll(fsys, temp)
+	}
+	if err != nil {
+		*r = Report{}
 		return err
 	}
-	r.WriteSeconds = time.Since(start).Seconds()
-	if opt.Verify {
-		certificate, err := certify(ctx, s, temp, deps)
-		if err != nil {
-			return err
-		}
-		certificate.Source, certificate.Result = r.Source, r.Result
-		r.Parity = &certificate
+	if err = out.write(ctx, fsys, temp); err == nil {
+		r.WriteSeconds = time.Since(start).Seconds()
+		err = verify(temp)
 	}
-	return out.finish(deps.FS, temp, r.Result, r.Parity)
+	if err == nil {
+		err = out.finish(fsys, temp, r.Result, r.Parity)
+	}
+	if err != nil {
+		*r = Report{}
+		return errors.Join(err, vfs.RemoveAll(fsys, temp))
+	}
+	return nil
 }

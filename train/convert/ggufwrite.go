@@ -133,6 +133,10 @@ func ggufTensor(t tensor, p nn.Param, c nn.Config, a architecture, opt Options, 
 	if name == "" {
 		return gguf.Tensor{}, fmt.Errorf("parameter %q has no name in GGUF's architecture %s", p.Name, a.name)
 	}
+	source := t
+	if source.change != nil { // the change is made to the model's layout
+		t = tensor{name: t.name, stored: t.stored, shape: t.shape, typ: gguf.F32}
+	}
 	if a.transposes(p) {
 		t.shape, t.transposed = []int{t.shape[1], t.shape[0]}, !t.transposed
 	}
@@ -141,7 +145,7 @@ func ggufTensor(t tensor, p nn.Param, c nn.Config, a architecture, opt Options, 
 	}
 	as := gguf.F32
 	if len(t.shape) > 1 && name != "position_embd.weight" {
-		as = t.typ
+		as = source.typ
 		if opt.Type != nil {
 			as = *opt.Type
 		}
@@ -154,7 +158,11 @@ func ggufTensor(t tensor, p nn.Param, c nn.Config, a architecture, opt Options, 
 		}
 	}
 	r.Bytes += int64(t.bytes(as))
-	return gguf.Tensor{Name: name, Type: as, Shape: t.shape, From: encoded{t, as}}, nil
+	result := gguf.Tensor{Name: name, Type: as, Shape: t.shape, From: encoded{t, as}}
+	if source.change != nil {
+		result.From = settled{source, encoded{t, as}}
+	}
+	return result, nil
 }
 
 // compose gives the order that first applies second to a row, then stored.

@@ -38,6 +38,7 @@ func newOutput(s *source, opt Options, r *Report) (output, error) {
 // directoryOutput is a Hugging Face directory in the making.
 type directoryOutput struct {
 	files   []file // config.json, tokenizer.json, …
+	weights string // name of the file with the tensors
 	tensors []safetensors.Tensor
 }
 
@@ -56,21 +57,11 @@ var written = map[gguf.Type]struct {
 }
 
 func newDirectoryOutput(s *source, opt Options, r *Report) (output, error) {
-	out := &directoryOutput{}
+	out := &directoryOutput{weights: safetensors.SingleName}
 	elements := map[string]int{} // of each type
 	for _, t := range s.tensors {
-		as := t.typ
-		if opt.Type != nil {
-			as = *opt.Type
-		}
-		if _, ok := written[as]; !ok {
-			as = gguf.F32
-		}
-		w := written[as]
-		out.tensors = append(out.tensors, safetensors.Tensor{Name: t.name, DType: w.dtype, Shape: t.shape, From: encoded{t, as}})
-		elements[w.name] += t.size()
-		r.Types[w.dtype.String()]++
-		r.Bytes += int64(t.bytes(as))
+		as := out.add(t, opt, r)
+		elements[written[as].name] += t.size()
 	}
 	dtype := "float32"
 	for _, name := range slices.Sorted(maps.Keys(elements)) {
@@ -98,6 +89,22 @@ func newDirectoryOutput(s *source, opt Options, r *Report) (output, error) {
 	return out, nil
 }
 
+// add appends a tensor and returns the type that it is written as.
+func (o *directoryOutput) add(t tensor, opt Options, r *Report) gguf.Type {
+	as := t.typ
+	if opt.Type != nil {
+		as = *opt.Type
+	}
+	if _, ok := written[as]; !ok {
+		as = gguf.F32
+	}
+	dtype := written[as].dtype
+	o.tensors = append(o.tensors, safetensors.Tensor{Name: t.name, DType: dtype, Shape: t.shape, From: encoded{t, as}})
+	r.Types[dtype.String()]++
+	r.Bytes += int64(t.bytes(as))
+	return as
+}
+
 func (o *directoryOutput) write(ctx context.Context, fsys vfs.FS, temp string) error {
 	if err := fsys.Mkdir(temp); err != nil {
 		return err
@@ -107,7 +114,7 @@ func (o *directoryOutput) write(ctx context.Context, fsys vfs.FS, temp string) e
 			return err
 		}
 	}
-	return vfs.WriteFile(fsys, filepath.Join(temp, safetensors.SingleName), func(w io.Writer) error {
+	return vfs.WriteFile(fsys, filepath.Join(temp, o.weights), func(w io.Writer) error {
 		return safetensors.Write(interruptible{ctx, w}, o.tensors, map[string]string{"format": "pt"})
 	})
 }

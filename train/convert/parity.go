@@ -65,7 +65,7 @@ func certify(ctx context.Context, s *source, path string, deps Deps) (Certificat
 	}
 	c := Certificate{Prompt: parityPrompt, Exact: true}
 	for i, from := range s.tensors {
-		c.Exact = c.Exact && exact(from.typ, result.tensors[i].typ)
+		c.Exact = c.Exact && exact(from.numbers(), result.tensors[i].typ)
 	}
 	var prompt []int32
 	if s.encoder != nil {

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"gotrain/train/gguf"
+	"gotrain/train/safetensors"
 )
 
 // tensor is a parameter as a file stores it.
@@ -18,6 +19,16 @@ type tensor struct {
 	order func(r int) int
 	// transposed says that data holds the transpose of shape.
 	transposed bool
+	// change is made to the elements, which are given from an offset on; nil is none.
+	change func(values []float32, offset int)
+}
+
+// numbers is the type of the elements: that of the file, unless they are changed.
+func (t tensor) numbers() gguf.Type {
+	if t.change != nil {
+		return gguf.F32
+	}
+	return t.typ
 }
 
 // size is the number of elements.
@@ -42,6 +53,17 @@ const chunkElements = 1 << 20
 // floats calls yield with the elements as float32, a part from offset on at a time;
 // values is reused between calls.
 func (t tensor) floats(yield func(offset int, values []float32) error) error {
+	if t.change == nil {
+		return t.decode(yield)
+	}
+	return t.decode(func(offset int, values []float32) error {
+		t.change(values, offset)
+		return yield(offset, values)
+	})
+}
+
+// decode is floats before the change.
+func (t tensor) decode(yield func(offset int, values []float32) error) error {
 	switch {
 	case t.transposed, t.order != nil && len(t.shape) == 1:
 		values, err := t.whole()
@@ -123,7 +145,7 @@ type encoded struct {
 
 // WriteTo writes the bytes: those of the file where type and order are its own.
 func (e encoded) WriteTo(w io.Writer) (int64, error) {
-	if e.as == e.typ && !e.transposed {
+	if e.as == e.typ && !e.transposed && e.change == nil {
 		return e.copyTo(w)
 	}
 	elements, size := e.as.Block()
@@ -142,6 +164,26 @@ func (e encoded) WriteTo(w io.Writer) (int64, error) {
 		return err
 	})
 	return written, err
+}
+
+// settled streams the elements of a changed tensor, all of which it computes first,
+// as the other one lays them out.
+type settled struct {
+	source tensor
+	as     encoded
+}
+
+func (s settled) WriteTo(w io.Writer) (int64, error) {
+	values := make([]float32, s.source.size())
+	err := s.source.floats(func(offset int, part []float32) error {
+		copy(values[offset:], part)
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	s.as.data = safetensors.Bytes(values)
+	return s.as.WriteTo(w)
 }
 
 // copyTo copies the stored bytes, row by row where their order differs.

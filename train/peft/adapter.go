@@ -10,6 +10,9 @@ import (
 	"gotrain/train/vfs"
 )
 
+// Dir is the folder of a checkpoint with the adapter that was trained.
+const Dir = "adapter"
+
 // prefix is what peft puts before the names of the model that it wraps.
 const prefix = "base_model.model."
 
@@ -36,6 +39,7 @@ func ParamName(tensor string) (param string, ok bool) {
 type Adapter struct {
 	Config
 	Tensors map[string]safetensors.Tensor
+	dir     string
 	file    *safetensors.File
 }
 
@@ -46,7 +50,7 @@ func Open(fsys vfs.FS, dir string) (*Adapter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("adapter: %w", err)
 	}
-	a := &Adapter{Tensors: map[string]safetensors.Tensor{}}
+	a := &Adapter{dir: dir, Tensors: map[string]safetensors.Tensor{}}
 	if a.Config, err = ParseConfig(text); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
@@ -64,7 +68,7 @@ func (a *Adapter) index() error {
 	for _, t := range a.file.Tensors() {
 		param, ok := ParamName(t.Name)
 		if !ok {
-			return fmt.Errorf("tensor %q is not part of a plain LoRA of a linear layer: merge the adapter with peft", t.Name)
+			return fmt.Errorf("tensor %q is not part of a plain LoRA of a linear layer: %s", t.Name, cureMerge)
 		}
 		a.Tensors[param] = t
 	}

@@ -6,8 +6,9 @@
 //	adapter_model.safetensors  base_model.model.LAYER.lora_A.weight (r, in), … .lora_B.weight (out, r)
 //
 // [Config.JSON] and [Tensors] give the content of the two files, [Open] reads a
-// directory that holds them. Only plain LoRA is understood: a key that asks for
-// something else is an error that names it, never ignored.
+// directory that holds them, [Adapter.Fit] finds the layers of a model that it
+// changes, and [Adapter.Delta] is the change. Only plain LoRA is understood: a key
+// that asks for something else is an error that names it, never ignored.
 package peft
 
 import (
@@ -17,6 +18,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"gotrain/nn"
 )
 
 // Files of an adapter.
@@ -27,6 +30,12 @@ const (
 
 // maxConfig bounds an adapter_config.json, in bytes.
 const maxConfig = 1 << 20
+
+// defaultAlpha is peft's own where a file has no lora_alpha.
+const defaultAlpha = 8
+
+// cureMerge is what to do with an adapter that is no plain LoRA.
+const cureMerge = "merge it with peft's merge_and_unload, save the model, and run gotrain import on that"
 
 // Config is what an adapter_config.json says of a LoRA.
 type Config struct {
@@ -66,7 +75,7 @@ func ParseConfig(text []byte) (Config, error) {
 	if err := json.Unmarshal(text, &keys); err != nil {
 		return Config{}, fmt.Errorf("%s: %w", ConfigFile, err)
 	}
-	var c Config
+	c := Config{Alpha: defaultAlpha}
 	var kind, bias string
 	var targets json.RawMessage
 	var errs []error
@@ -97,12 +106,14 @@ func ParseConfig(text []byte) (Config, error) {
 			errs = append(errs, fmt.Errorf(ConfigFile+": "+format, args...))
 		}
 	}
-	fault(kind == "LORA", "peft_type is %q; only LORA is supported", kind)
-	fault(bias == "" || bias == "none", "bias is %q; only none is supported: merge the adapter with peft", bias)
-	fault(c.Rank > 0, "r is %d; it is 1 or more", c.Rank)
+	fault(kind == "LORA", "peft_type is %q; only LORA is supported: "+cureMerge, kind)
+	fault(bias == "" || bias == "none", "bias is %q; only none is supported: "+cureMerge, bias)
+	fault(c.Rank > 0 && c.Rank <= nn.MaxRank, "r is %d; it is 1 to %d", c.Rank, nn.MaxRank)
+	fault(c.Alpha > 0, "lora_alpha is %g; it is above 0", c.Alpha)
+	fault(c.Dropout >= 0 && c.Dropout < 1, "lora_dropout is %g; it is in [0, 1)", c.Dropout)
 	c.Targets = parseTargets(targets)
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		fault(isEmpty(keys[key]), "%s is %.80s; only plain LoRA is supported: merge the adapter with peft", key, keys[key])
+		fault(isEmpty(keys[key]), "%s is %.80s; only plain LoRA is supported: "+cureMerge, key, keys[key])
 	}
 	return c, errors.Join(errs...)
 }

@@ -25,6 +25,7 @@ func TestReadsAdaptersOfPeft(t *testing.T) {
 		{"gpt2_rslora", Config{Rank: 4, Alpha: 4, FanInFanOut: true, RSLoRA: true}, 8, "transformer.h.0.attn.c_attn"},
 		{"llama", Config{Rank: 2, Alpha: 8, Targets: []string{"q_proj", "v_proj"}}, 4, "model.layers.0.self_attn.q_proj"},
 		{"llama_all", Config{Rank: 4, Alpha: 2}, 14, "model.layers.0.mlp.down_proj"},
+		{"llama_regex", Config{Rank: 3, Alpha: 5, RSLoRA: true, Targets: []string{`.*\.0\.(self_attn\.[qv]_proj|mlp\.down_proj)`}}, 3, "model.layers.0.mlp.down_proj"},
 	} {
 		a, err := Open(vfs.OS{}, filepath.Join("testdata", tc.name))
 		if err != nil {
@@ -102,6 +103,12 @@ func TestRefusesWhatIsNoPlainLoRA(t *testing.T) {
 		{`{"peft_type":"LORA","r":4,"rank_pattern":{"q_proj":8}}`, "rank_pattern"},
 		{`{"peft_type":"LORA","r":4,"bias":"all"}`, `bias is "all"`},
 		{`{"peft_type":"IA3"}`, `peft_type is "IA3"`},
+		{`{"peft_type":"LORA","r":4,"lora_bias":true}`, "lora_bias is true; only plain LoRA is supported: merge it with peft's merge_and_unload"},
+		{`{"peft_type":"LORA","r":4,"alpha_pattern":{"q_proj":8}}`, "alpha_pattern"},
+		{`{"peft_type":"LORA","r":4,"target_parameters":["experts.gate"]}`, "target_parameters"},
+		{`{"peft_type":"LORA","r":4,"lora_alpha":0}`, "lora_alpha is 0"},
+		{`{"peft_type":"LORA","r":4,"lora_dropout":1}`, "lora_dropout is 1"},
+		{`{"peft_type":"LORA","r":99999}`, "r is 99999; it is 1 to 16384"},
 		{`{"peft_type":"LORA","r":"four"}`, "r does not fit"},
 		{`{"peft_type":"LORA"}`, "r is 0"},
 		{`[]`, "adapter_config.json"},
@@ -141,14 +148,16 @@ func TestRefusesIncompleteAdapters(t *testing.T) {
 }
 
 func FuzzParseConfig(f *testing.F) {
-	for _, name := range []string{"gpt2", "llama"} {
+	for _, name := range []string{"gpt2", "llama", "llama_regex"} {
 		text, err := os.ReadFile(filepath.Join("testdata", name, ConfigFile))
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(text)
 	}
-	for _, text := range []string{"", "{}", `{"peft_type":"LORA","r":1,"target_modules":".*q"}`, `{"r":1e99}`} {
+	for _, text := range []string{"", "{}", `{"peft_type":"LORA","r":1,"target_modules":".*q"}`, `{"r":1e99}`,
+		`{"peft_type":"LORA","r":1,"lora_alpha":-1}`, `{"peft_type":"LORA","r":1,"target_modules":["\ud800"],"use_rslora":true}`,
+		`{"peft_type":"LORA","r":1,"modules_to_save":["lm_head"],"rank_pattern":{"q":2}}`} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -1,0 +1,103 @@
+package train
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gotrain/train/peft"
+	"gotrain/train/vfs"
+)
+
+// moveAdapter copies the adapter of a checkpoint to a place of its own, as another
+// program would leave it.
+func moveAdapter(t *testing.T, checkpoint string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "adapter")
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(checkpoint, peft.Dir))); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestRunFromAnAdapter goes on with an adapter on other steps: it begins with the
+// loss that the first run ended with, and survives the loss of its beginnings.
+func TestRunFromAnAdapter(t *testing.T) {
+	first := finetuneConfig(t, loraSection)
+	r := mustTrain(t, first, deps(t, 2))
+	adapter := moveAdapter(t, r.Checkpoint)
+	if got := evaluateCheckpoint(t, first.Base, adapter, first); math.Abs(got-r.Validation.NLL) > 1e-6 {
+		t.Errorf("base and adapter score %g, the run %g", got, r.Validation.NLL)
+	}
+
+	file := filepath.Join(t.TempDir(), "more.yaml")
+	text := "run: {dir: " + first.Run.Dir + "-more}\nlora: {dropout: 0.2}\ndata: {train: [" + first.Data.Paths[0] + "], validation: 0.1, cache_dir: " + first.Data.CacheDir +
+		"}\ntrain: {steps: 4, batch: 4, context: 12, save_every: 2, eval_every: 1, eval_batches: 3, sample: \"\"}\noptimizer: {lr: 1.0e-12, warmup: 0}\n"
+	if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	more, err := LoadFinetune(file, []string{"adapter=" + adapter}, first.Base, zooFamilies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := more.LoRA; l.Rank != 2 || l.Alpha != 4 || l.Dropout != 0.2 || len(l.Targets) != 2 || more.Adapter != adapter {
+		t.Errorf("lora section %+v of %s", l, more.Adapter)
+	}
+	now := mustTrain(t, more, deps(t, 2))
+	if math.Abs(now.Validation.NLL-r.Validation.NLL) > 1e-5 {
+		t.Errorf("the second run stays at %g, the first ended at %g", now.Validation.NLL, r.Validation.NLL)
+	}
+	if err := os.RemoveAll(adapter); err != nil {
+		t.Fatal(err)
+	}
+	resumed, err := LoadConfig(ConfigPath(more.Run.Dir), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resumed.Train.Steps = 6
+	if r := mustTrain(t, resumed, deps(t, 1)); r.Steps != 2 {
+		t.Errorf("resumed for %d steps, want 2", r.Steps)
+	}
+}
+
+func TestConflictsWithTheAdapter(t *testing.T) {
+	cfg := finetuneConfig(t, loraSection)
+	r := mustTrain(t, cfg, deps(t, 2))
+	adapter := moveAdapter(t, r.Checkpoint)
+	file := filepath.Join(t.TempDir(), "f.yaml")
+	for _, tc := range []struct {
+		lora, base, adapter string
+		want                string
+	}{
+		{"{rank: 8, rslora: true}", cfg.Base, adapter, "lora.rank is 8, but the adapter has 2: leave it out, or use --set 'lora.rank=2'"},
+		{"{rslora: true}", cfg.Base, adapter, "lora.rslora is true, but the adapter has false"},
+		{"{targets: [all-linear]}", cfg.Base, adapter, "lora.targets is [all-linear], but the adapter has [c_attn, mlp.c_proj]"},
+		{"{rank: 0}", cfg.Base, adapter, "lora.rank is 0"},
+		{"{}", r.Checkpoint, r.Checkpoint, "already"},
+		{"{}", cfg.Base, t.TempDir(), "no adapter: "},
+		{"{}", cfg.Base, cfg.Base, "was trained without one"},
+		{"{}", adapter, "", "is an adapter: name the model that it was trained on, and the adapter with --adapter"},
+	} {
+		text := "lora: " + tc.lora + "\ndata: {train: [x]}\n"
+		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		_, err := LoadFinetune(file, []string{"adapter=" + tc.adapter}, tc.base, zooFamilies)
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("lora %s, base %s, adapter %s: %v, want %q", tc.lora, tc.base, tc.adapter, err, tc.want)
+		}
+	}
+	// What says the same in other words is no conflict.
+	text := "lora: {rank: 2, alpha: 4, targets: [attn.c_attn, h.0.mlp.c_proj, h.1.mlp.c_proj]}\ndata: {train: [x]}\n"
+	if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadFinetune(file, []string{"adapter=" + adapter}, cfg.Base, zooFamilies); err != nil {
+		t.Error(err)
+	}
+	if _, err := Load(r.Checkpoint, adapter, backend(t, 1), vfs.OS{}, zooFamilies); err == nil || !strings.Contains(err.Error(), "already") {
+		t.Errorf("an adapter on the model that it is merged into: %v", err)
+	}
+}
