@@ -1,6 +1,6 @@
 # The targets are the README's commands.
 SHELL := /bin/bash
-.PHONY: build test lint lint-cuda train bench generate golden build-cuda kernels test-sim test-sim-asan test-slurm build-cluster test-cluster
+.PHONY: build test lint lint-cuda train bench generate golden build-cuda kernels test-sim test-sim-asan test-slurm build-cluster test-cluster test-faults
 
 build:            ## one static binary in bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/gotrain ./cmd/gotrain
@@ -51,6 +51,9 @@ build-cluster:    ## the binary for ranks on CPUs in bin/; TAGS=mpi or gloo,mpi 
 
 test-cluster:     ## the engines of ranks on CPUs, with ranks as processes
 	CGO_ENABLED=1 go test -tags gloo,mpi ./dist/...
+
+test-faults:      ## ranks on this machine that are killed, stopped, and run out of memory, disk and file size; needs root
+	scripts/cluster/fault_test.sh
 
 test-slurm:       ## training on 4 nodes of a real Slurm on this machine, which are broken in turn; needs root
 	scripts/cluster/test_slurm.sh

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -141,6 +142,9 @@ func trainRun(c *cobra.Command, cfg train.Config, resume string) error {
 	if err := checkPaths(cfg); err != nil {
 		return err
 	}
+	// A crash ends the process by SIGABRT. Without this the runtime exits with 2, which
+	// tells launchers of wrong use: they would not start the run again.
+	debug.SetTraceback("crash")
 	ranks, err := openCluster(c.Context(), cfg.Cluster.Engine)
 	if err != nil {
 		return train.Stopped(c.Context(), err)

@@ -4,26 +4,13 @@
 # usage: [CONFIG=configs/go-source-12m.yaml] [RANKS=2] scripts/cluster/bench_ranks.sh [rounds, default 3] [steps, default 12] [flags of pretrain...]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. scripts/cluster/ranks.sh
 rounds=${1:-3} steps=${2:-12}
 shift $(($# < 2 ? $# : 2))
 ranks=${RANKS:-2} config=${CONFIG:-configs/go-source-12m.yaml}
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-CGO_ENABLED=1 go build -tags gloo -o "$tmp/gotrain" ./cmd/gotrain
+build
 flags=(pretrain --config "$config" --set train.steps="$steps" --set train.eval_batches=1 --set train.sample_tokens=0 "$@")
-port=$((20000 + RANDOM % 10000))
-
-# train RUN SIZE trains as SIZE processes, which share the threads.
-train() {
-  local pids=() rank
-  port=$((port + 1))
-  for ((rank = 0; rank < $2; rank++)); do
-    RANK=$rank WORLD_SIZE=$2 LOCAL_RANK=$rank LOCAL_WORLD_SIZE=$2 MASTER_ADDR=127.0.0.1 MASTER_PORT=$port GOMAXPROCS=$ranks \
-      "$tmp/gotrain" "${flags[@]}" --run "$1" 2>"$tmp/log.$rank" &
-    pids+=($!)
-  done
-  for pid in "${pids[@]}"; do wait "$pid" || { tail -n 20 "$tmp"/log.*; exit 1; }; done
-}
+export GOMAXPROCS=$ranks # which the ranks share
 
 # speed RUN prints tokens/s of the median step, the first left out.
 speed() {
@@ -32,7 +19,8 @@ speed() {
 
 for ((round = 1; round <= rounds; round++)); do
   for size in 1 "$ranks"; do
-    train "$tmp/run" "$size"
+    start "$tmp/run" "$size"
+    ended || fail "$size ranks failed"
     speed "$tmp/run" >>"$tmp/speeds.$size"
     rm -rf "$tmp/run"
   done
