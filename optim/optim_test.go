@@ -1,12 +1,15 @@
 package optim
 
 import (
+	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"gotrain/autograd"
 	"gotrain/autograd/ir"
+	"gotrain/autograd/plan"
 )
 
 func TestSchedules(t *testing.T) {
@@ -60,15 +63,15 @@ func TestUpdateProgram(t *testing.T) {
 		kinds []ir.Kind
 		state []string
 	}{
-		{"adamw", []ir.Kind{ir.GradNorm, ir.AdamW, ir.AdamW, ir.AdamW}, []string{"exp_avg.hidden", "exp_avg_sq.bias"}},
-		{"lion", []ir.Kind{ir.GradNorm, ir.Lion, ir.Lion, ir.Lion}, []string{"momentum.table"}},
-		{"sgd", []ir.Kind{ir.GradNorm, ir.SGD, ir.SGD, ir.SGD}, []string{"momentum.bias"}},
-		{"muon", []ir.Kind{ir.GradNorm, ir.AdamW, ir.AdamW, ir.Muon}, []string{"momentum.hidden", "exp_avg.table"}},
+		{"adamw", []ir.Kind{ir.SumSquares, ir.GradNorm, ir.AdamW, ir.AdamW, ir.AdamW}, []string{"exp_avg.hidden", "exp_avg_sq.bias"}},
+		{"lion", []ir.Kind{ir.SumSquares, ir.GradNorm, ir.Lion, ir.Lion, ir.Lion}, []string{"momentum.table"}},
+		{"sgd", []ir.Kind{ir.SumSquares, ir.GradNorm, ir.SGD, ir.SGD, ir.SGD}, []string{"momentum.bias"}},
+		{"muon", []ir.Kind{ir.SumSquares, ir.GradNorm, ir.AdamW, ir.AdamW, ir.Muon}, []string{"momentum.hidden", "exp_avg.table"}},
 	} {
 		params, groups := twoLayers(t)
 		c := Default()
 		c.Kind = tc.kind
-		p := UpdateProgram(params, groups, c, true, 1)
+		p := UpdateProgram(params, groups, c, true, Ranks{})
 		if err := ir.Verify(p); err != nil {
 			t.Errorf("%s: %v", tc.kind, err)
 		}
@@ -79,7 +82,7 @@ func TestUpdateProgram(t *testing.T) {
 			if in.Kind != tc.kinds[i] {
 				t.Errorf("%s: instruction %d is %s, want %s", tc.kind, i, in.Kind, tc.kinds[i])
 			}
-			if in.Kind != ir.GradNorm && (in.Decay > 0) != groups[in.In[0].Name].Decay {
+			if len(ir.Kinds[in.Kind].Mutates) > 0 && (in.Decay > 0) != groups[in.In[0].Name].Decay {
 				t.Errorf("%s: %s decays by %g", tc.kind, in.In[0].Name, in.Decay)
 			}
 		}
@@ -98,7 +101,7 @@ func TestNoNormWithoutClipAndGuard(t *testing.T) {
 	params, groups := twoLayers(t)
 	c := Default()
 	c.Clip, c.InBackward = 0, true
-	if p := UpdateProgram(params, groups, c, true, 1); len(p.Outputs) != 0 || p.Instrs[0].Kind == ir.GradNorm {
+	if p := UpdateProgram(params, groups, c, true, Ranks{}); len(p.Outputs) != 0 || p.Instrs[0].Kind == ir.SumSquares {
 		t.Error("updates in the backward pass wait for a norm")
 	}
 }
@@ -119,7 +122,7 @@ func TestHyper(t *testing.T) {
 // gradients in state summed in their place.
 func TestSumsOverRanks(t *testing.T) {
 	params, groups := twoLayers(t)
-	p := UpdateProgram(params, groups, Default(), true, 2)
+	p := UpdateProgram(params, groups, Default(), true, Ranks{Size: 2})
 	if err := ir.Verify(p); err != nil {
 		t.Fatal(err)
 	}
@@ -132,8 +135,8 @@ func TestSumsOverRanks(t *testing.T) {
 			}
 		case ir.Await:
 			awaited[in.Out[0]] = true
-		case ir.GradNorm:
-			for _, g := range in.In[1:] {
+		case ir.SumSquares:
+			for _, g := range in.In {
 				if !awaited[g] {
 					t.Errorf("the norm takes %q before its sum", g.Name)
 				}
@@ -142,5 +145,61 @@ func TestSumsOverRanks(t *testing.T) {
 	}
 	if len(awaited) != len(params) {
 		t.Errorf("%d of %d gradients are summed", len(awaited), len(params))
+	}
+}
+
+// TestOwners builds the updates of all ranks, of which the last owns nothing: each
+// updates and keeps the state of its own parameters, takes the norm of all, and
+// starts the same collectives in the same order as the others, for every optimizer.
+func TestOwners(t *testing.T) {
+	owner := map[string]int{"table": 1, "hidden": 0, "bias": 1}
+	const ranks = 3
+	for _, kind := range []string{"adamw", "lion", "sgd", "muon"} {
+		for _, inBackward := range []bool{false, true} {
+			c := Default()
+			c.Kind, c.EMA = kind, 0.9
+			if inBackward {
+				c.InBackward, c.Clip = true, 0
+			}
+			var first []string
+			var bytes int64
+			for rank := range ranks {
+				params, groups := twoLayers(t)
+				built, err := plan.Build(UpdateProgram(params, groups, c, !inBackward, Ranks{Rank: rank, Size: ranks, Owner: owner}), plan.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var started []string
+				for _, in := range built.Program.Instrs {
+					if ir.Kinds[in.Kind].Collective {
+						started = append(started, fmt.Sprintf("%s %s %d", in.Kind, in.In[0].Root().Name, in.Root))
+					}
+					if len(ir.Kinds[in.Kind].Mutates) > 0 && in.Kind != ir.EMA && owner[in.In[0].Name] != rank {
+						t.Errorf("%s: rank %d updates %q", kind, rank, in.In[0].Name)
+					}
+				}
+				for _, v := range built.Program.Values {
+					if v.Class == ir.State && v.Base == nil && IsState(v.Name) {
+						bytes += v.Bytes()
+					}
+				}
+				if rank == 0 {
+					first = started
+				}
+				if !slices.Equal(started, first) {
+					t.Errorf("%s: rank %d starts %q, rank 0 %q", kind, rank, started, first)
+				}
+			}
+			if sums := 3; !inBackward && len(first) != 2*sums+1 || inBackward && len(first) != 2*sums {
+				t.Errorf("%s: collectives are %q", kind, first)
+			}
+			params, groups := twoLayers(t)
+			for _, p := range params {
+				bytes -= c.StateBytes(p.Shape().Size(), groups[p.Name()])
+			}
+			if bytes != 0 {
+				t.Errorf("%s: the ranks keep %d bytes of state more than one process", kind, bytes)
+			}
+		}
 	}
 }

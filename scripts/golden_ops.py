@@ -392,7 +392,11 @@ def optimizers():
         factor = ps[0].grad.flatten()[-1] / grads[0].flatten()[-1] if max_norm else torch.tensor(1.0)
         if limit and norm > limit:
             factor = torch.tensor(math.nan)
-        case("GradNorm", name, [hyper(lr, step, limit=limit)] + grads, [norm.view(1), factor.view(1)], MaxNorm=max_norm)
+        squares = torch.stack([(g**2).sum() for g in grads])
+        case("GradNorm", name, [hyper(lr, step, limit=limit), torch.stack([squares, 0 * squares], 1)], [norm.view(1), factor.view(1)], MaxNorm=max_norm)
+        rows = torch.zeros(3, 2)
+        rows[1, 0] = squares.sum()
+        case("SumSquares", name, grads, [rows], Root=1)
 
 
 def casts():
@@ -403,8 +407,8 @@ def casts():
 def collectives():
     """Of a process that is alone."""
     x = randn(5, 3)
-    case("AllReduce", "alone", [x], [x])
-    case("Await", "alone", [x], [x])
+    for kind in ["AllReduce", "ReduceTo", "BroadcastFrom", "Await"]:
+        case(kind, "alone", [x], [x])
 
 
 for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, collectives):

@@ -2,10 +2,12 @@ package train
 
 import (
 	"math"
+	"strings"
 
 	"gotrain/autograd/ir"
 	"gotrain/autograd/plan"
 	"gotrain/nn"
+	"gotrain/optim"
 )
 
 // Machine is what a forecast knows of the hardware; zero fields are unknown.
@@ -21,7 +23,7 @@ type Forecast struct {
 	Params           int64   `json:"params"`
 	Trainable        int64   `json:"trainable_params"`
 	FLOPsPerToken    float64 `json:"flops_per_token"` // forward and backward, attention included
-	StateBytes       int64   `json:"state_bytes"`     // parameters, optimizer state, stored gradients
+	StateBytes       int64   `json:"state_bytes"`     // parameters, optimizer state, stored gradients; with cluster.zero at rank 0, which has the most
 	ArenaBytes       int64   `json:"arena_bytes"`     // activations, gradients and scratch: the largest program
 	InputBytes       int64   `json:"input_bytes"`     // inputs and constant tables of all programs
 	PeakBytes        int64   `json:"peak_bytes"`      // all of the above: exact, allocated before the first step
@@ -55,10 +57,11 @@ func Predict(cfg Config, model nn.Model, programs *Programs, m Machine) Forecast
 	}
 	for name, bytes := range state {
 		f.StateBytes += bytes
-		if len(name) < 5 || name[:5] != "grad." {
+		if !strings.HasPrefix(name, "grad.") && !optim.IsState(name) {
 			f.CheckpointBytes += bytes
 		}
 	}
+	f.CheckpointBytes += optimizerBytes(cfg, nn.Trainable(model.Params())...)
 	f.PeakBytes = f.StateBytes + f.ArenaBytes + f.InputBytes
 	f.TotalFLOPs = f.FLOPsPerToken * float64(f.TotalTokens)
 	f.ChinchillaNLL = chinchillaNLL(float64(f.Params), float64(f.TotalTokens))

@@ -34,12 +34,23 @@ func (p *PacedGroup) SetStep(step int) {
 
 // AllReduce is the group's.
 func (p *PacedGroup) AllReduce(x []float32) error {
+	p.sums()
+	return p.Group.AllReduce(x)
+}
+
+// Reduce is the group's.
+func (p *PacedGroup) Reduce(x []float32, root int) error {
+	p.sums()
+	return p.Group.Reduce(x, root)
+}
+
+// sums notes the time of the first sum.
+func (p *PacedGroup) sums() {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.took == 0 && !p.began.IsZero() {
 		p.took = p.now().Sub(p.began)
 	}
-	p.mu.Unlock()
-	return p.Group.AllReduce(x)
 }
 
 // begin starts a step.

@@ -57,12 +57,13 @@ func (p *Programs) Arena() int64 {
 type compiler struct {
 	cfg   Config
 	model nn.Model
+	ranks optim.Ranks
 	opt   plan.Options
 	err   error
 }
 
 func newCompiler(cfg Config, model nn.Model, target plan.Target) *compiler {
-	return &compiler{cfg: cfg, model: model, opt: plan.Options{
+	return &compiler{cfg: cfg, model: model, ranks: shareUpdates(cfg, model), opt: plan.Options{
 		Compute: cfg.Compute(), Recompute: cfg.Train.Recompute, Target: target,
 	}}
 }
@@ -85,7 +86,7 @@ func (c *compiler) train(name string, mode autograd.GradMode) *plan.Plan {
 		return c.fail(name, err)
 	}
 	if mode == autograd.GradTemp {
-		if norm := optim.Append(p, gradients, groups(c.model), c.cfg.Optimizer, c.cfg.guarded(), c.cfg.Place.size()); norm != nil {
+		if norm := optim.Append(p, gradients, groups(c.model), c.cfg.Optimizer, c.cfg.guarded(), c.ranks); norm != nil {
 			p.Outputs = append(p.Outputs, norm)
 		}
 	}
@@ -97,7 +98,7 @@ func (c *compiler) update() *plan.Plan {
 	if g.Err() != nil {
 		return c.fail("update", g.Err())
 	}
-	return c.build(optim.UpdateProgram(g.Params(), groups(c.model), c.cfg.Optimizer, c.cfg.guarded(), c.cfg.Place.size()))
+	return c.build(optim.UpdateProgram(g.Params(), groups(c.model), c.cfg.Optimizer, c.cfg.guarded(), c.ranks))
 }
 
 func (c *compiler) eval() *plan.Plan {
@@ -131,7 +132,9 @@ func (c *compiler) fail(program string, err error) *plan.Plan {
 func groups(m nn.Model) map[string]optim.Group {
 	groups := map[string]optim.Group{}
 	for _, p := range m.Params() {
-		groups[p.Name] = optim.Group{Decay: p.Decay, Matrix: p.Matrix}
+		groups[p.Name] = groupOf(p)
 	}
 	return groups
 }
+
+func groupOf(p nn.Param) optim.Group { return optim.Group{Decay: p.Decay, Matrix: p.Matrix} }

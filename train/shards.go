@@ -27,33 +27,31 @@ func shardName(file string, p Place) string {
 	return fmt.Sprintf("%s-%05d-of-%05d%s", stem, p.Rank+1, p.size(), ext)
 }
 
+// balance gives each item to a rank, the largest first and always to the rank
+// with the fewest bytes. All ranks come to the same result.
+func balance[T any](items []T, ranks int, bytes func(T) int64) [][]T {
+	sorted := slices.Clone(items)
+	slices.SortStableFunc(sorted, func(a, b T) int { return cmp.Compare(bytes(b), bytes(a)) })
+	parts, sums := make([][]T, ranks), make([]int64, ranks)
+	for _, item := range sorted {
+		least := 0
+		for rank := range sums {
+			if sums[rank] < sums[least] {
+				least = rank
+			}
+		}
+		parts[least] = append(parts[least], item)
+		sums[least] += bytes(item)
+	}
+	return parts
+}
+
 func tensorBytes(t safetensors.Tensor) int64 {
 	n := int64(t.DType.Size())
 	for _, dim := range t.Shape {
 		n *= int64(dim)
 	}
 	return n
-}
-
-// balance gives each tensor to a rank, the largest first and always to the rank
-// with the fewest bytes. All ranks come to the same result.
-func balance(tensors []safetensors.Tensor, ranks int) [][]safetensors.Tensor {
-	sorted := slices.Clone(tensors)
-	slices.SortStableFunc(sorted, func(a, b safetensors.Tensor) int {
-		return cmp.Or(cmp.Compare(tensorBytes(b), tensorBytes(a)), cmp.Compare(a.Name, b.Name))
-	})
-	parts, bytes := make([][]safetensors.Tensor, ranks), make([]int64, ranks)
-	for _, t := range sorted {
-		least := 0
-		for rank := range bytes {
-			if bytes[rank] < bytes[least] {
-				least = rank
-			}
-		}
-		parts[least] = append(parts[least], t)
-		bytes[least] += tensorBytes(t)
-	}
-	return parts
 }
 
 // indexFile is safetensors.IndexName over the parts of the ranks.

@@ -117,7 +117,10 @@ func (r *run) save() error {
 	}
 	optimizer := optimizerTensors(r.engine.Store())
 	if ranks := r.cfg.Place.size(); ranks > 1 {
-		return r.saveShards(balance(model, ranks), balance(optimizer, ranks))
+		if r.cfg.Cluster.Zero == 0 {
+			optimizer = balance(optimizer, ranks, tensorBytes)[r.cfg.Place.Rank] // else it is this rank's alone
+		}
+		return r.saveShards(balance(model, ranks, tensorBytes), optimizer)
 	}
 	return r.saveAlone(model, optimizer)
 }
@@ -148,7 +151,7 @@ func (r *run) saveAlone(model, optimizer []safetensors.Tensor) error {
 }
 
 // saveShards writes this rank's part of the model and of the optimizer's state.
-func (r *run) saveShards(model, optimizer [][]safetensors.Tensor) error {
+func (r *run) saveShards(model [][]safetensors.Tensor, optimizer []safetensors.Tensor) error {
 	var ofAll []checkpoint.File
 	if _, err := r.ranks.byFirst(func() (_ string, err error) {
 		if ofAll, err = r.filesBeside(); err != nil {
@@ -162,7 +165,7 @@ func (r *run) saveShards(model, optimizer [][]safetensors.Tensor) error {
 	p := r.cfg.Place
 	path, err := r.writeShards([]checkpoint.File{
 		tensorsFile(shardName(ModelFile, p), model[p.Rank], modelMetadata()),
-		tensorsFile(shardName(OptimizerFile, p), optimizer[p.Rank], nil),
+		tensorsFile(shardName(OptimizerFile, p), optimizer, nil),
 	}, ofAll)
 	if err == nil {
 		r.savedStep, r.result.Checkpoint = r.state.Step, path

@@ -59,15 +59,18 @@ var binders = [ir.NumKinds]binder{
 	ir.Broadcast:     {bindBroadcast, nil},
 	ir.Cast:          {bindCast, nil},
 
-	ir.AllReduce: {bindAllReduce, nil},
-	ir.Await:     {bindAwait, nil},
+	ir.AllReduce:     {bindCollective, nil},
+	ir.ReduceTo:      {bindCollective, nil},
+	ir.BroadcastFrom: {bindCollective, nil},
+	ir.Await:         {bindAwait, nil},
 
-	ir.GradNorm: {bindGradNorm, scratchGradNorm},
-	ir.AdamW:    {bindAdamW, nil},
-	ir.SGD:      {bindSGD, nil},
-	ir.Lion:     {bindLion, nil},
-	ir.Muon:     {bindMuon, scratchMuon},
-	ir.EMA:      {bindEMA, nil},
+	ir.SumSquares: {bindSumSquares, scratchSumSquares},
+	ir.GradNorm:   {bindGradNorm, nil},
+	ir.AdamW:      {bindAdamW, nil},
+	ir.SGD:        {bindSGD, nil},
+	ir.Lion:       {bindLion, nil},
+	ir.Muon:       {bindMuon, scratchMuon},
+	ir.EMA:        {bindEMA, nil},
 }
 
 // call is an instruction with its arguments.

@@ -10,20 +10,21 @@ import (
 // normBlock is the number of elements of one partial sum of squares.
 const normBlock = 64 << 10
 
-// scratchGradNorm holds the partial sums, float64 in two floats each.
-func scratchGradNorm(_ *Backend, in *ir.Instr) int {
+// scratchSumSquares holds the partial sums, float64 in two floats each.
+func scratchSumSquares(_ *Backend, in *ir.Instr) int {
 	n := 0
-	for _, g := range in.In[1:] {
+	for _, g := range in.In {
 		n += blocks(g.Shape.Size(), normBlock)
 	}
 	return 2 * n
 }
 
-func bindGradNorm(c *call) func() {
-	hyper, norm, clip := c.x(0), c.y(0), c.y(1)
+func bindSumSquares(c *call) func() {
+	y := c.y(0)
+	own := y[2*c.Root:][:2]
 	var parts [][]float32
 	total := 0
-	for i := 1; i < len(c.In); i++ {
+	for i := range c.In {
 		g := c.x(i)
 		total += len(g)
 		for ; len(g) > normBlock; g = g[normBlock:] {
@@ -31,7 +32,7 @@ func bindGradNorm(c *call) func() {
 		}
 		parts = append(parts, g)
 	}
-	v, maxNorm := c.vec, c.MaxNorm
+	v := c.vec
 	partial := float64s(c.scratch())[:len(parts)]
 	squares := c.each(len(parts), total, func(task, _ int) { partial[task] = v.SumSquares(parts[task]) })
 	return func() {
@@ -39,6 +40,20 @@ func bindGradNorm(c *call) func() {
 		var sum float64
 		for _, s := range partial {
 			sum += s
+		}
+		clear(y)
+		if own[0] = float32(sum); own[0] <= math.MaxFloat32 {
+			own[1] = float32(sum - float64(own[0]))
+		}
+	}
+}
+
+func bindGradNorm(c *call) func() {
+	hyper, squares, norm, clip, maxNorm := c.x(0), c.x(1), c.y(0), c.y(1), c.MaxNorm
+	return func() {
+		var sum float64
+		for _, s := range squares {
+			sum += float64(s)
 		}
 		n := float32(math.Sqrt(sum))
 		norm[0], clip[0] = n, clipFactor(n, maxNorm, hyper[ir.NormLimit])

@@ -2,6 +2,7 @@ package cpu_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -21,18 +22,33 @@ import (
 
 const rankRows, rankSteps = 4, 3 // sequences of a step over all ranks
 
+// way is how ranks make a step.
+type way struct {
+	apart bool // gradients and update are programs of their own
+	owned bool // each parameter is updated by one rank
+}
+
+var ways = []way{{false, false}, {true, false}, {false, true}, {true, true}}
+
 // programs are those of one rank: one step, or gradients and update apart.
-func (c gptConfig) programs(cfg optim.Config, ranks int, apart bool) ([]*ir.Program, error) {
+func (w way) programs(c gptConfig, cfg optim.Config, group dist.Group) ([]*ir.Program, error) {
 	g, loss := c.loss()
+	ranks := optim.Ranks{Rank: group.Rank(), Size: group.Size()}
+	if w.owned {
+		ranks.Owner = map[string]int{}
+		for i, p := range g.Params() {
+			ranks.Owner[p.Name()] = i * 5 % 7 % ranks.Size
+		}
+	}
 	mode := autograd.GradTemp
-	if apart {
+	if w.apart {
 		mode = autograd.GradStore
 	}
 	p, grads, err := g.LowerTrain("train", g.Grad(loss), mode, loss)
 	if err != nil {
 		return nil, err
 	}
-	if apart {
+	if w.apart {
 		return []*ir.Program{p, optim.UpdateProgram(g.Params(), nil, cfg, true, ranks)}, nil
 	}
 	p.Outputs = append(p.Outputs, optim.Append(p, grads, nil, cfg, true, ranks))
@@ -41,14 +57,14 @@ func (c gptConfig) programs(cfg optim.Config, ranks int, apart bool) ([]*ir.Prog
 
 // trainRank makes steps on this rank's share of the batch and returns all
 // parameters, in the order of their names.
-func trainRank(group dist.Group, cfg optim.Config, apart bool) ([]float32, error) {
+func trainRank(group dist.Group, cfg optim.Config, w way) ([]float32, error) {
 	b, err := cpu.New(cpu.Config{Threads: 1, Ranks: group})
 	if err != nil {
 		return nil, err
 	}
 	defer b.Close()
-	c := gptConfig{layers: 2, width: 32, heads: 2, length: 16, batch: rankRows / group.Size(), vocab: 50}
-	programs, err := c.programs(cfg, group.Size(), apart)
+	c := gptConfig{layers: 2, width: 32, heads: 2, length: 16, batch: rankRows / group.Size(), vocab: 600}
+	programs, err := w.programs(c, cfg, group)
 	if err != nil {
 		return nil, err
 	}
@@ -133,28 +149,29 @@ func momentumSGD() optim.Config {
 }
 
 // trainRanks trains on all ranks; each has its parameters and its error.
-func trainRanks(groups []*disttest.Group, apart bool) ([][]float32, []error) {
+func trainRanks(groups []*disttest.Group, w way) ([][]float32, []error) {
 	params, errs := make([][]float32, len(groups)), make([]error, len(groups))
 	var wg sync.WaitGroup
 	for r, g := range groups {
-		wg.Go(func() { params[r], errs[r] = trainRank(g, momentumSGD(), apart) })
+		wg.Go(func() { params[r], errs[r] = trainRank(g, momentumSGD(), w) })
 	}
 	wg.Wait()
 	return params, errs
 }
 
 // TestRanks trains on 1, 2 and 4 ranks: all have the parameters of one process
-// that has the whole batch, the ranks of a run and two runs bit for bit the same.
+// that has the whole batch; the ranks of a run and runs of as many ranks, whoever
+// updates, bit for bit the same.
 func TestRanks(t *testing.T) {
-	for _, apart := range []bool{false, true} {
-		one, err := trainRank(dist.Local{}, momentumSGD(), apart)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, n := range []int{1, 2, 4} {
-			var first []float32
+	for _, n := range []int{1, 2, 4} {
+		var first []float32
+		for _, w := range ways {
+			one, err := trainRank(dist.Local{}, momentumSGD(), way{apart: w.apart})
+			if err != nil {
+				t.Fatal(err)
+			}
 			for range 2 {
-				params, errs := trainRanks(disttest.New(n), apart)
+				params, errs := trainRanks(disttest.New(n), w)
 				if err := errors.Join(errs...); err != nil {
 					t.Fatal(err)
 				}
@@ -164,14 +181,14 @@ func TestRanks(t *testing.T) {
 				for r := range params {
 					for i, x := range params[r] {
 						if math.Float32bits(x) != math.Float32bits(first[i]) {
-							t.Fatalf("%d ranks: rank %d has %v at %d, rank 0 of the first run %v", n, r, x, i, first[i])
+							t.Fatalf("%d ranks: %+v: rank %d has %v at %d, rank 0 of the first run %v", n, w, r, x, i, first[i])
 						}
 					}
 				}
 			}
 			for i, x := range first {
 				if math.Abs(float64(x-one[i])) > 1e-6*max(1, math.Abs(float64(one[i]))) {
-					t.Fatalf("%d ranks, update apart %t: parameter %d is %v, one process has %v", n, apart, i, x, one[i])
+					t.Fatalf("%d ranks, %+v: parameter %d is %v, one process has %v", n, w, i, x, one[i])
 				}
 			}
 		}
@@ -182,15 +199,76 @@ func TestRanks(t *testing.T) {
 // and no parameter changes.
 func TestRankFails(t *testing.T) {
 	planted := errors.New("planted")
-	groups := disttest.New(2)
-	groups[1].Before = func(string) error { return planted }
-	params, errs := trainRanks(groups, false)
-	if !errors.Is(errs[0], dist.ErrPeer) || !errors.Is(errs[1], planted) {
-		t.Errorf("rank 0: %v, rank 1: %v", errs[0], errs[1])
+	for _, w := range ways {
+		groups := disttest.New(2)
+		groups[1].Before = func(string) error { return planted }
+		params, errs := trainRanks(groups, w)
+		if !errors.Is(errs[0], dist.ErrPeer) || !errors.Is(errs[1], planted) {
+			t.Errorf("%+v: rank 0: %v, rank 1: %v", w, errs[0], errs[1])
+		}
+		for i, x := range params[0] {
+			if x != params[1][i] {
+				t.Fatalf("%+v: parameter %d was updated by a sum that failed", w, i)
+			}
+		}
 	}
-	for i, x := range params[0] {
-		if x != params[1][i] {
-			t.Fatalf("parameter %d was updated by a sum that failed", i)
+}
+
+// TestRankFailsInBroadcast ends a rank while updated parameters travel: both ranks
+// tell which.
+func TestRankFailsInBroadcast(t *testing.T) {
+	planted := errors.New("planted")
+	groups := disttest.New(2)
+	groups[1].Before = func(collective string) error {
+		if collective == "Broadcast" {
+			return planted
+		}
+		return nil
+	}
+	_, errs := trainRanks(groups, way{owned: true})
+	for rank, want := range []error{dist.ErrPeer, planted} {
+		if !errors.Is(errs[rank], want) || !strings.Contains(errs[rank].Error(), "parameters from rank ") {
+			t.Errorf("rank %d: %v, want %v in a broadcast", rank, errs[rank], want)
+		}
+	}
+}
+
+// counting counts the collectives of a group by what they are.
+type counting struct {
+	dist.Group
+	messages map[string]int
+}
+
+func (c *counting) Reduce(x []float32, root int) error {
+	c.messages[fmt.Sprint("sum to ", root)]++
+	return c.Group.Reduce(x, root)
+}
+
+func (c *counting) Broadcast(x []byte, root int) error {
+	c.messages[fmt.Sprint("from ", root)]++
+	return c.Group.Broadcast(x, root)
+}
+
+// TestSmallTensorsShareMessages: the small gradients and parameters of an owner are
+// one message a step each, whatever the order of owners; rank 0 owns a large one.
+func TestSmallTensorsShareMessages(t *testing.T) {
+	groups := disttest.New(2)
+	counts := make([]counting, len(groups))
+	var all sync.WaitGroup
+	for r, g := range groups {
+		counts[r] = counting{g, map[string]int{}}
+		all.Go(func() {
+			if _, err := trainRank(&counts[r], momentumSGD(), way{owned: true}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	for r, c := range counts {
+		for message, want := range map[string]int{"sum to 0": 2, "sum to 1": 1, "from 0": 2, "from 1": 1} {
+			if c.messages[message] != want*rankSteps {
+				t.Errorf("rank %d: %d messages %s in %d steps, want %d a step", r, c.messages[message], message, rankSteps, want)
+			}
 		}
 	}
 }
@@ -207,16 +285,20 @@ func (twin) AllReduce(x []float32) error {
 	return nil
 }
 
-// TestRankDoesNotAllocate runs a program of sums and of products that follow.
+func (t twin) Reduce(x []float32, _ int) error { return t.AllReduce(x) }
+
+// TestRankDoesNotAllocate runs a program of collectives.
 func TestRankDoesNotAllocate(t *testing.T) {
 	b := newBackend(t, cpu.Config{Threads: 1, Ranks: twin{}})
 	p := &ir.Program{Name: "sums"}
 	for _, n := range []int{100, 70_000, 3} {
 		x := p.NewValue(ir.State, string(rune('a'+len(p.Values))), ir.F32, n)
-		sum, done := p.NewValue(ir.Temp, "", ir.F32, n), p.NewValue(ir.Temp, "", ir.F32, n)
-		p.Emit(&ir.Instr{Kind: ir.AllReduce, In: []*ir.Value{x}, Out: []*ir.Value{sum}, Block: -1})
-		p.Emit(&ir.Instr{Kind: ir.Await, In: []*ir.Value{sum}, Out: []*ir.Value{done}, Block: -1})
-		p.Outputs = append(p.Outputs, done)
+		for _, kind := range []ir.Kind{ir.AllReduce, ir.ReduceTo, ir.BroadcastFrom} {
+			sum, done := p.NewValue(ir.Temp, "", ir.F32, n), p.NewValue(ir.Temp, "", ir.F32, n)
+			p.Emit(&ir.Instr{Kind: kind, In: []*ir.Value{x}, Out: []*ir.Value{sum}, Block: -1})
+			p.Emit(&ir.Instr{Kind: ir.Await, In: []*ir.Value{sum}, Out: []*ir.Value{done}, Block: -1})
+			p.Outputs = append(p.Outputs, done)
+		}
 	}
 	pl, err := plan.Build(p, plan.Options{Target: b.Target()})
 	if err != nil {

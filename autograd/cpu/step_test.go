@@ -63,11 +63,13 @@ func (c gptConfig) train() (*ir.Program, error) {
 func appendAdamW(p *ir.Program, grads []autograd.Gradient) {
 	hyper := p.NewValue(ir.Input, "hyper", ir.F32, ir.HyperLen)
 	norm, clip := p.NewValue(ir.Temp, "norm", ir.F32, 1), p.NewValue(ir.Temp, "clip", ir.F32, 1)
-	in := []*ir.Value{hyper}
+	var in []*ir.Value
 	for _, g := range grads {
 		in = append(in, g.Grad)
 	}
-	p.Emit(&ir.Instr{Kind: ir.GradNorm, Attrs: ir.Attrs{MaxNorm: 1}, In: in, Out: []*ir.Value{norm, clip}, Block: -1})
+	squares := p.NewValue(ir.Temp, "squares", ir.F32, 1, 2)
+	p.Emit(&ir.Instr{Kind: ir.SumSquares, In: in, Out: []*ir.Value{squares}, Block: -1})
+	p.Emit(&ir.Instr{Kind: ir.GradNorm, Attrs: ir.Attrs{MaxNorm: 1}, In: []*ir.Value{hyper, squares}, Out: []*ir.Value{norm, clip}, Block: -1})
 	for _, g := range grads {
 		m := p.NewValue(ir.State, "exp_avg."+g.Param.Name, ir.F32, g.Param.Shape...)
 		v := p.NewValue(ir.State, "exp_avg_sq."+g.Param.Name, ir.F32, g.Param.Shape...)

@@ -57,6 +57,11 @@ type Ranks interface {
 	Size() int
 	// AllReduce replaces x by its sum over the ranks, the same bits on all.
 	AllReduce(x []float32) error
+	// Reduce replaces x on rank root by its sum over the ranks; elsewhere it
+	// leaves x undefined.
+	Reduce(x []float32, root int) error
+	// Broadcast replaces x by that of rank root.
+	Broadcast(x []byte, root int) error
 }
 
 // Ranked is a Backend whose collectives are those of several ranks.

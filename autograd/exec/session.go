@@ -205,14 +205,14 @@ func (s *Session) FindNonFinite() (*ir.Instr, error) {
 	for i, launch := range s.launch {
 		instrs := s.Plan.Instrs(i)
 		kind := instrs[0].Kind
-		if len(ir.Kinds[kind].Mutates) > 0 || kind == ir.AllReduce || kind == ir.Await {
+		if len(ir.Kinds[kind].Mutates) > 0 || ir.Kinds[kind].Collective || kind == ir.Await {
 			continue
 		}
 		launch()
 		if err := s.backend.Sync(); err != nil {
 			return nil, err
 		}
-		if kind == ir.GradNorm {
+		if kind == ir.SumSquares || kind == ir.GradNorm {
 			continue
 		}
 		for _, in := range instrs {

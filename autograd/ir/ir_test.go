@@ -37,6 +37,23 @@ func TestVerify(t *testing.T) {
 			update := &Instr{Kind: SGD, In: []*Value{in.In[1], in.In[0], nil, hyper, nil}, Block: -1}
 			p.Instrs = append([]*Instr{update}, p.Instrs...)
 		}, `reads state "b" after SGD`},
+		"read before Await": {func(p *Program, in *Instr) {
+			sum := p.NewValue(Temp, "", F32, 2, 3)
+			start := &Instr{Kind: ReduceTo, In: []*Value{in.In[0]}, Out: []*Value{sum}, Block: -1}
+			in.In[0] = sum
+			p.Instrs = append([]*Instr{start}, p.Instrs...)
+		}, "is of ReduceTo; read the result of its Await"},
+		"no Await": {func(p *Program, in *Instr) {
+			p.Emit(&Instr{Kind: ReduceTo, In: []*Value{in.Out[0]}, Out: []*Value{p.NewValue(Temp, "", F32, 2, 3)}, Block: -1})
+		}, "no Await waits"},
+		"broadcast after update": {func(p *Program, in *Instr) {
+			hyper := p.NewValue(Input, "hyper", F32, HyperLen)
+			p.Emit(&Instr{Kind: SGD, In: []*Value{in.In[1], in.In[0], nil, hyper, nil}, Block: -1})
+			sent := p.NewValue(State, "b", F32, 2, 3)
+			sent.Base = in.In[1]
+			p.Emit(&Instr{Kind: BroadcastFrom, In: []*Value{in.In[1]}, Out: []*Value{sent}, Block: -1})
+			p.Emit(&Instr{Kind: Await, In: []*Value{sent}, Out: []*Value{p.NewValue(Temp, "", F32, 2, 3)}, Block: -1})
+		}, ""},
 	} {
 		p, in := add()
 		tc.spoil(p, in)

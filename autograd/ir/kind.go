@@ -45,8 +45,11 @@ const (
 	Cast
 
 	AllReduce
+	ReduceTo
+	BroadcastFrom
 	Await
 
+	SumSquares
 	GradNorm
 	AdamW
 	SGD
@@ -75,6 +78,9 @@ type Info struct {
 	// groups: a and b, and the rest, so that it can sum gradients of weights in
 	// float32. All other arguments are F32 or I32 always.
 	ElemIn, ElemOut []int
+	// Collective tells that the instruction starts what all ranks do together: each
+	// has it, in the same order, and only Await may read its result.
+	Collective bool
 	// Doc is the formula, in the shape legend of the package.
 	Doc string
 }
@@ -205,13 +211,19 @@ var Kinds = [NumKinds]Info{
 	Cast: {Name: "Cast", In: []string{"x"}, Out: []string{"y"},
 		Doc: "y = x in y's dtype, to nearest even; F32 to BF16 or back, put in by the planner"},
 
-	AllReduce: {Name: "AllReduce", In: []string{"x"}, Out: []string{"y"}, Overwrites: [][2]int{{0, 0}},
-		Doc: "starts y = Σ x over the ranks of the run, the same bits on all; only Await may read y"},
+	AllReduce: {Name: "AllReduce", In: []string{"x"}, Out: []string{"y"}, Overwrites: [][2]int{{0, 0}}, Collective: true,
+		Doc: "starts y = Σ x over the ranks of the run, the same bits on all"},
+	ReduceTo: {Name: "ReduceTo", In: []string{"x"}, Out: []string{"y"}, Overwrites: [][2]int{{0, 0}}, Collective: true,
+		Doc: "starts y = Σ x over the ranks of the run on rank Root; on the others y is undefined"},
+	BroadcastFrom: {Name: "BroadcastFrom", In: []string{"x"}, Out: []string{"y"}, Overwrites: [][2]int{{0, 0}}, Collective: true,
+		Doc: "starts y = x of rank Root on all ranks"},
 	Await: {Name: "Await", In: []string{"x"}, Out: []string{"y"},
 		Doc: "y = x, in its storage, when all collectives that were started are done"},
 
-	GradNorm: {Name: "GradNorm", In: []string{"hyper", "g..."}, Out: []string{"norm", "clip"},
-		Doc: "norm = √Σ g² over all inputs; clip = min(1, MaxNorm/(norm + 1e-6)) (1 where MaxNorm = 0), " +
+	SumSquares: {Name: "SumSquares", In: []string{"g..."}, Out: []string{"y"},
+		Doc: "y[Root] = (h, l) with h + l = Σ g² over all inputs to 48 bits, 0 in the other rows; y (ranks, 2)"},
+	GradNorm: {Name: "GradNorm", In: []string{"hyper", "squares"}, Out: []string{"norm", "clip"},
+		Doc: "norm = √Σ squares, of SumSquares; clip = min(1, MaxNorm/(norm + 1e-6)) (1 where MaxNorm = 0), " +
 			"and NaN, which makes the optimizers skip the step, when norm is not finite or above hyper[NormLimit]; both (1)"},
 	AdamW: {Name: "AdamW", In: []string{"p", "g", "m", "v", "hyper", "clip?"}, Mutates: []int{0, 2, 3},
 		Doc: "decoupled weight decay (Loshchilov & Hutter 2019), as torch.optim.AdamW: g·clip; m, v moments; " +

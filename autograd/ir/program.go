@@ -148,6 +148,7 @@ type Attrs struct {
 	Perm             [MaxAxes]int8
 	Axes             [MaxAxes]bool
 
+	Root           int     // ReduceTo, BroadcastFrom, SumSquares: a rank
 	MaxNorm        float32 // GradNorm
 	Beta1, Beta2   float32
 	Decay, LRScale float32

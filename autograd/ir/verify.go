@@ -13,8 +13,9 @@ import (
 //   - arguments with an element type have the same one, the others are not bf16;
 //   - an output lists a value of the program that is defined;
 //   - state is not read after an instruction has mutated it, except by
-//     instructions that mutate it too;
-//   - only Await reads the result of an AllReduce.
+//     instructions that mutate it too or want its new content;
+//   - the result of a collective is read by an Await, which keeps its storage until
+//     then, and by nothing else.
 func Verify(p *Program) error {
 	defined := make([]bool, len(p.Values))
 	for i, v := range p.Values {
@@ -27,7 +28,7 @@ func Verify(p *Program) error {
 		defined[i] = v.Class != Temp
 	}
 	mutated := map[*Value]*Instr{}
-	flying := map[*Value]bool{} // results of collectives
+	flying := map[*Value]*Instr{} // results of collectives
 	for i, in := range p.Instrs {
 		fail := func(format string, args ...any) error {
 			return fmt.Errorf("ir: program %s: instruction %d %s at %q: %s", p.Name, i, in.Kind, in.Path, fmt.Sprintf(format, args...))
@@ -51,10 +52,13 @@ func Verify(p *Program) error {
 			if !defined[v.ID] {
 				return fail("input %d (value %d) is used before it is defined", j, v.ID)
 			}
-			if flying[v] && in.Kind != Await {
-				return fail("input %d (value %d) is the sum of an AllReduce; read the result of its Await", j, v.ID)
+			if from := flying[v]; from != nil {
+				if in.Kind != Await {
+					return fail("input %d (value %d) is of %s; read the result of its Await", j, v.ID, from.Kind)
+				}
+				delete(flying, v)
 			}
-			if by := mutated[v.Root()]; by != nil && !mutates(in, j) && in.Kind != EMA {
+			if by := mutated[v.Root()]; by != nil && !mutates(in, j) && !wantsNew(in.Kind) {
 				return fail("reads state %q after %s has updated it", v.Root().Name, by.Kind)
 			}
 		}
@@ -69,7 +73,9 @@ func Verify(p *Program) error {
 				return fail("output %d (value %d) is defined twice", j, v.ID)
 			}
 			defined[v.ID] = true
-			flying[v] = in.Kind == AllReduce
+			if Kinds[in.Kind].Collective {
+				flying[v] = in
+			}
 		}
 		for _, j := range Kinds[in.Kind].Mutates {
 			if v := in.In[j]; v != nil {
@@ -84,9 +90,16 @@ func Verify(p *Program) error {
 		if v == nil || !defined[v.ID] {
 			return fmt.Errorf("ir: program %s: an output is not defined", p.Name)
 		}
+		delete(flying, v)
+	}
+	for v, from := range flying {
+		return fmt.Errorf("ir: program %s: no Await waits for value %d of %s at %q", p.Name, v.ID, from.Kind, from.Path)
 	}
 	return nil
 }
+
+// wantsNew tells whether a kind reads state as the step leaves it.
+func wantsNew(k Kind) bool { return k == EMA || k == BroadcastFrom || k == Await }
 
 func mutates(in *Instr, input int) bool {
 	for _, j := range Kinds[in.Kind].Mutates {

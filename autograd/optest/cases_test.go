@@ -415,7 +415,7 @@ func elementwiseCases() []opCase {
 func shapeCases() []opCase {
 	var list []opCase
 	list = append(list, opCase{"flatten", ir.Reshape, ir.Attrs{}, []arg{normal(3, 4)}, []ir.Shape{s(12)}})
-	for _, kind := range []ir.Kind{ir.AllReduce, ir.Await} {
+	for _, kind := range []ir.Kind{ir.AllReduce, ir.ReduceTo, ir.BroadcastFrom, ir.Await} {
 		list = append(list, opCase{"alone", kind, ir.Attrs{}, []arg{normal(3, 5)}, []ir.Shape{s(3, 5)}})
 	}
 	for _, t := range []struct {
@@ -534,21 +534,36 @@ func optimizerCases() []opCase {
 	limit := values(0.1, 0, 0, 3, 0, 0, 0, 0)
 	for _, g := range []struct {
 		name  string
-		max   float32
-		hyper arg
+		ranks int
 		grads []arg
 	}{
-		{"one", 0, hyper(), []arg{values(3)}},
-		{"below", 100, hyper(), []arg{normal(3, 5), normal(7)}},
-		{"clipped", 1, hyper(), []arg{normal(3, 5), normal(7), normal(1)}},
-		{"zero", 1, hyper(), []arg{values(0, 0)}},
-		{"nan", 1, hyper(), []arg{normal(3, 5), values(1, nan)}},
-		{"inf", 1, hyper(), []arg{values(inf, 1)}},
-		{"above limit", 1, limit, []arg{values(3, 4)}},
-		{"within limit", 1, limit, []arg{values(1, 1)}},
-		{"large", 1, hyper(), []arg{normal(400, 401), normal(7), normal(300, 300)}},
+		{"one", 1, []arg{values(3)}},
+		{"two", 1, []arg{normal(3, 5), normal(7)}},
+		{"last of three ranks", 3, []arg{normal(3, 5), normal(7), normal(1)}},
+		{"zero", 1, []arg{values(0, 0)}},
+		{"nan", 2, []arg{normal(3, 5), values(1, nan)}},
+		{"large", 1, []arg{normal(400, 401), normal(7), normal(300, 300)}},
+		{"many ranks", 1000, []arg{normal(30)}},
 	} {
-		list = append(list, opCase{g.name, ir.GradNorm, ir.Attrs{MaxNorm: g.max}, append([]arg{g.hyper}, g.grads...), []ir.Shape{one, one}})
+		list = append(list, opCase{g.name, ir.SumSquares, ir.Attrs{Root: g.ranks - 1}, g.grads, []ir.Shape{s(g.ranks, 2)}})
+	}
+	for _, g := range []struct {
+		name    string
+		max     float32
+		hyper   arg
+		squares []float32
+	}{
+		{"one", 0, hyper(), []float32{9, 0}},
+		{"below", 100, hyper(), []float32{3, 1e-8, 5, -1e-7}},
+		{"clipped", 1, hyper(), []float32{3, 1e-8, 5, -1e-7, 40, 0}},
+		{"zero", 1, hyper(), []float32{0, 0}},
+		{"nan", 1, hyper(), []float32{3, 0, nan, 0}},
+		{"inf", 1, hyper(), []float32{inf, 0, 1, 0}},
+		{"above limit", 1, limit, []float32{9, 0, 16, 0}},
+		{"within limit", 1, limit, []float32{1, 0, 1, 0}},
+	} {
+		squares := arg{shape: s(len(g.squares)/2, 2), floats: g.squares}
+		list = append(list, opCase{g.name, ir.GradNorm, ir.Attrs{MaxNorm: g.max}, []arg{g.hyper, squares}, []ir.Shape{one, one}})
 	}
 	return list
 }

@@ -94,12 +94,20 @@ func defineMSEBackward(d *definition) {
 	}
 }
 
+// defineSumSquares leaves out that the sum is in two parts: the second is below
+// the tolerance.
+func defineSumSquares(d *definition) {
+	for _, g := range d.in {
+		for _, e := range g {
+			d.out[0][2*d.c.attrs.Root] += e * e
+		}
+	}
+}
+
 func defineGradNorm(d *definition) {
 	var squares float64
-	for _, g := range d.in[1:] {
-		for _, e := range g {
-			squares += e * e
-		}
+	for _, s := range d.in[1] {
+		squares += s
 	}
 	norm, limit, most := math.Sqrt(squares), d.in[0][ir.NormLimit], float64(d.c.attrs.MaxNorm)
 	clip := 1.0

@@ -99,15 +99,18 @@ var definitions = [ir.NumKinds]func(d *definition){
 	ir.Broadcast:     defineBroadcast,
 	ir.Cast:          defineCast,
 
-	ir.AllReduce: defineReshape, // of a process that is alone
-	ir.Await:     defineReshape,
+	ir.AllReduce:     defineReshape, // of a process that is alone
+	ir.ReduceTo:      defineReshape,
+	ir.BroadcastFrom: defineReshape,
+	ir.Await:         defineReshape,
 
-	ir.GradNorm: defineGradNorm,
-	ir.AdamW:    defineAdamW,
-	ir.SGD:      defineSGD,
-	ir.Lion:     defineLion,
-	ir.Muon:     defineMuon,
-	ir.EMA:      defineEMA,
+	ir.SumSquares: defineSumSquares,
+	ir.GradNorm:   defineGradNorm,
+	ir.AdamW:      defineAdamW,
+	ir.SGD:        defineSGD,
+	ir.Lion:       defineLion,
+	ir.Muon:       defineMuon,
+	ir.EMA:        defineEMA,
 }
 
 func (d *definition) ids(i int) []int32 { return d.c.in[i].ints }

@@ -264,11 +264,12 @@ func (g *gptBuilder) finish() {
 	var clip *ir.Value
 	if g.clip {
 		clip = g.temp(1)
-		in := []*ir.Value{hyper}
+		var grads []*ir.Value
 		for _, param := range g.params {
-			in = append(in, g.grad[param])
+			grads = append(grads, g.grad[param])
 		}
-		g.p.Outputs = append(g.p.Outputs, g.emit(ir.GradNorm, ir.Attrs{MaxNorm: 1}, []*ir.Value{g.temp(1), clip}, in...))
+		squares := g.emit(ir.SumSquares, ir.Attrs{}, []*ir.Value{g.temp(1, 2)}, grads...)
+		g.p.Outputs = append(g.p.Outputs, g.emit(ir.GradNorm, ir.Attrs{MaxNorm: 1}, []*ir.Value{g.temp(1), clip}, hyper, squares))
 	}
 	for _, param := range g.params {
 		m, v := g.state("m."+param.Name, param.Shape...), g.state("v."+param.Name, param.Shape...)

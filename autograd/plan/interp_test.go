@@ -13,7 +13,8 @@ import (
 // the shape kinds compute what ir says; all others are opaque: each output
 // element is a multiple of 1/256 in [-1, 1], a pure function of kind,
 // attributes and all inputs, plus the addend. So any program can run, and any
-// misplaced byte shows.
+// misplaced byte shows. Collectives are those of two ranks that have the same; their
+// results come with the Await, and nothing may touch their storage until then.
 //
 // Temps live in one arena at the plan's offsets, or, without a plan, each in
 // its own memory.
@@ -23,12 +24,14 @@ type machine struct {
 	arena []float32
 	own   map[*ir.Value][]float32
 	state map[string][]float32 // by class and name
+
+	flying map[*ir.Value][]float32 // results of collectives, by root
 }
 
 // evaluate runs p and returns its outputs and, by name, the state that it has
 // changed. With a plan, storage holds NaN whenever its content is undefined.
 func evaluate(p *ir.Program, pl *Plan) ([][]float32, map[string][]float32) {
-	m := &machine{p: p, plan: pl, own: map[*ir.Value][]float32{}, state: map[string][]float32{}}
+	m := &machine{p: p, plan: pl, own: map[*ir.Value][]float32{}, state: map[string][]float32{}, flying: map[*ir.Value][]float32{}}
 	if pl != nil {
 		m.arena = make([]float32, pl.Arena/4)
 		poison(m.arena)
@@ -103,7 +106,10 @@ func (m *machine) data(v *ir.Value) []float32 {
 // step runs one instruction: it reads copies of the inputs, fills outputs that
 // do not legally share an input's storage with NaN, and writes the results.
 func (m *machine) step(in *ir.Instr) {
-	if in.Kind == ir.Reshape {
+	if in.Kind == ir.Await {
+		m.land(in.In[0].Root())
+	}
+	if sharesInput(in.Kind) {
 		if m.plan == nil {
 			copy(m.data(in.Out[0]), m.data(in.In[0]))
 		}
@@ -129,6 +135,27 @@ func (m *machine) step(in *ir.Instr) {
 	if !m.exact(in, args) {
 		m.opaque(in, args)
 	}
+	if ir.Kinds[in.Kind].Collective {
+		y := m.data(in.Out[0])
+		m.flying[in.Out[0].Root()] = slices.Clone(y)
+		poison(y)
+	}
+}
+
+// land puts the result of a collective where it belongs, once.
+func (m *machine) land(root *ir.Value) {
+	result := m.flying[root]
+	if result == nil {
+		return
+	}
+	delete(m.flying, root)
+	y := m.data(root)
+	for _, e := range y {
+		if e == e {
+			panic("the storage of a collective was written before its Await")
+		}
+	}
+	copy(y, result)
 }
 
 // exact computes the kinds that have their true meaning here.
@@ -145,6 +172,10 @@ func (m *machine) exact(in *ir.Instr, x [][]float32) bool {
 		f = func(i int) float32 { return x[0][i] * at(x[1], i) }
 	case ir.Scale:
 		f = func(i int) float32 { return in.Alpha * x[0][i] }
+	case ir.AllReduce, ir.ReduceTo:
+		f = func(i int) float32 { return 2 * x[0][i] }
+	case ir.BroadcastFrom:
+		f = func(i int) float32 { return x[0][i] }
 	case ir.ScaleBy:
 		f = func(i int) float32 { return x[1][0] * x[0][i] }
 	case ir.Activation:

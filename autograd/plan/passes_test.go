@@ -307,6 +307,26 @@ var passCases = []passCase{
 		b.sgd(w, dw, hyper)
 		b.sgd(u, du, hyper)
 	}},
+	{"collectives-owned", []string{"dce", "schedule", "in-place"}, func(b *builder) {
+		// This rank owns w: the update of w precedes its broadcast, that of u is not
+		// started before the sums have been awaited, and the sum of du stays.
+		hyper, w, u := b.input("hyper", ir.F32, ir.HyperLen), b.state("w", 4, 4), b.state("u", 4, 4)
+		b.backward = true
+		du := b.matmul(b.x(), w, true, false, nil)
+		dx := b.matmul(b.x(), u, false, true, nil)
+		dw := b.matmul(dx, dx, true, false, nil)
+		b.backward = false
+		sumW, sumU := b.unary(ir.ReduceTo, ir.Attrs{}, dw), b.unary(ir.ReduceTo, ir.Attrs{Root: 1}, du)
+		dw = b.unary(ir.Await, ir.Attrs{}, sumW)
+		b.unary(ir.Await, ir.Attrs{}, sumU)
+		b.sgd(w, dw, hyper)
+		for root, p := range []*ir.Value{w, u} {
+			sent := b.p.NewValue(ir.State, p.Name, ir.F32, 4, 4)
+			sent.Base = p
+			b.emit(ir.BroadcastFrom, ir.Attrs{Root: root}, []*ir.Value{sent}, p)
+			b.unary(ir.Await, ir.Attrs{}, sent)
+		}
+	}},
 	{"in-place", []string{"in-place"}, func(b *builder) {
 		x := b.x()
 		y := b.scale(x, 2) // x is an input

@@ -221,6 +221,9 @@ func writesState(in *ir.Instr) bool {
 	return false
 }
 
+// meets tells whether ranks do the instruction together.
+func meets(in *ir.Instr) bool { return ir.Kinds[in.Kind].Collective || in.Kind == ir.Await }
+
 // optional tells whether the output with that index may be dropped. Those of
 // AttentionBackward come together: only under Packed are dk and dv parts of dq.
 func optional(in *ir.Instr, out int) bool {

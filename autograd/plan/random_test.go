@@ -47,6 +47,7 @@ type generator struct {
 	any     []*ir.Value // readable matrices
 	bounded []*ir.Value // those of small multiples of 1/256, whose sums are exact
 	states  []*ir.Value // the newest content of each state that may still change
+	flying  []*ir.Value // results of collectives without an Await
 	vector  *ir.Value
 	hyper   *ir.Value
 	rng     *ir.Value
@@ -71,6 +72,9 @@ func randomProgram(code []uint32) *ir.Program {
 		g.backward = done > n/2
 		g.block = min(done, n-done)*6/n - 1
 		g.instruction()
+	}
+	for len(g.flying) > 0 {
+		g.await()
 	}
 	for i := range g.any[max(0, len(g.any)-3):] {
 		if v := g.any[len(g.any)-1-i]; v.Class == ir.Temp && !slices.Contains(g.p.Outputs, v) {
@@ -103,7 +107,7 @@ func (g *generator) matrix() *ir.Value { return g.temp(4, 4) }
 func (g *generator) instruction() {
 	act := ir.Attrs{Act: ir.Act(1 + g.next()%4)}
 	var exact, y *ir.Value // exact: multiples of 1/256
-	switch g.next() % 17 {
+	switch g.next() % 20 {
 	case 0, 1:
 		y = g.add(g.pick(g.any), g.pick(g.any))
 	case 2:
@@ -146,6 +150,15 @@ func (g *generator) instruction() {
 	case 15, 16:
 		g.changeState()
 		return
+	case 17, 18:
+		kind := []ir.Kind{ir.AllReduce, ir.ReduceTo, ir.BroadcastFrom}[g.next()%3]
+		g.flying = append(g.flying, g.unary(kind, ir.Attrs{Root: int(g.next() % 2)}, g.pick(g.any)))
+		return
+	case 19:
+		if len(g.flying) > 0 {
+			g.await()
+		}
+		return
 	}
 	if exact != nil {
 		g.bounded, y = append(g.bounded, exact), exact
@@ -153,8 +166,26 @@ func (g *generator) instruction() {
 	g.any = append(g.any, y)
 }
 
-// changeState accumulates into a state, defines it anew, or updates it, and
-// forgets its old content.
+// await waits for the collective that was started last.
+func (g *generator) await() {
+	last := len(g.flying) - 1
+	x := g.flying[last]
+	y := g.unary(ir.Await, ir.Attrs{}, x)
+	g.flying = g.flying[:last]
+	if x.Class == ir.Temp {
+		g.any = append(g.any, y)
+	}
+}
+
+// collective starts a collective over a state, in its place.
+func (g *generator) collective(kind ir.Kind, s *ir.Value) *ir.Value {
+	y := g.p.NewValue(ir.State, s.Name, ir.F32, s.Shape...)
+	y.Base = s.Root()
+	return g.emit(kind, ir.Attrs{}, []*ir.Value{y}, s)
+}
+
+// changeState accumulates into a state, defines it anew, sums it over the ranks,
+// or updates it, and forgets its old content.
 func (g *generator) changeState() {
 	if len(g.states) == 0 {
 		return
@@ -162,7 +193,7 @@ func (g *generator) changeState() {
 	i := int(g.next()) % len(g.states)
 	s := g.states[i]
 	root := s.Root()
-	switch c := g.next() % 4; c {
+	switch c := g.next() % 6; c {
 	case 0, 1:
 		d := g.pick(g.bounded)
 		if c == 1 {
@@ -173,9 +204,14 @@ func (g *generator) changeState() {
 	case 2:
 		g.emit(ir.EmbeddingBackward, ir.Attrs{}, []*ir.Value{root}, g.ids, g.pick(g.bounded), nil)
 		g.states[i] = root
-	case 3:
+	case 3, 4:
 		g.sgd(s, g.pick(g.any), g.hyper)
 		g.states = slices.Delete(g.states, i, i+1)
+		if c == 4 {
+			g.flying = append(g.flying, g.collective(ir.BroadcastFrom, root))
+		}
+	case 5:
+		g.states[i] = g.unary(ir.Await, ir.Attrs{}, g.collective(ir.ReduceTo, s))
 	}
 	// A Reshape's result reads the state that it shares; link knows which.
 	link(g.p)

@@ -6,14 +6,14 @@ import "gotrain/autograd/ir"
 // clone is made just before the first backward instruction that needs it,
 // together with what it needs in turn. Kept are the values that enter a block,
 // those that leave it for another part of the forward pass, and results of
-// instructions that change state or read state that changes before the
-// backward pass ends. Clones have the attributes and random keys
+// instructions that change state, read state that changes before the
+// backward pass ends, or are of several ranks. Clones have the attributes and random keys
 // of their originals, so that they compute the same bits, dropout included.
 func recompute(p *ir.Program, _ Options) {
 	r := &recomputer{p: p, def: make([]*ir.Instr, len(p.Values)), clone: map[*ir.Value]*ir.Value{}}
 	kept := rootOutputs(p) // by root
 	for _, in := range p.Instrs {
-		if in.Block < 0 || in.Backward {
+		if in.Block < 0 || in.Backward || meets(in) {
 			continue
 		}
 		for _, v := range in.Out {

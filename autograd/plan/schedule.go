@@ -13,7 +13,10 @@ import (
 //     no more readers; those that wait for GradNorm's clip stay behind it;
 //   - products and sums of the backward pass that end the life of more bytes
 //     than they create, as weight gradients do with activations;
-//   - collectives, so that they run beside the rest of the backward pass.
+//   - collectives, so that they run beside the rest of the backward pass. What
+//     may differ between ranks are the updates, and the broadcasts of their results
+//     stay behind every Await and collective before them: so all ranks start all
+//     collectives in the same order.
 //
 // Each instruction gets an anchor: its own position, or, when it moves, the
 // last anchor of the instructions that must come before it. Sorting by anchor,
@@ -24,7 +27,7 @@ func schedule(p *ir.Program, _ Options) {
 	for i, in := range p.Instrs {
 		early := s.earliest(in)
 		s.anchor[i] = i
-		if isOptimizer(in.Kind) || in.Kind == ir.AllReduce || s.isGradient(in) && s.saves(i, early) {
+		if isOptimizer(in.Kind) || ir.Kinds[in.Kind].Collective || s.isGradient(in) && s.saves(i, early) {
 			s.anchor[i] = early
 		}
 		s.record(i, in)
@@ -49,12 +52,13 @@ type scheduler struct {
 	readers  [][]int           // by root ID: positions of the readers
 	written  map[*ir.Value]int // by state root: the last anchor of its writers
 	read     map[*ir.Value]int // … and of its readers
+	met      int               // the last anchor of the collectives and Awaits, -1 for none
 }
 
 func newScheduler(p *ir.Program) *scheduler {
 	s := &scheduler{p: p, isOutput: rootOutputs(p), anchor: make([]int, len(p.Instrs)),
 		defined: make([]int, len(p.Values)), readers: make([][]int, len(p.Values)),
-		written: map[*ir.Value]int{}, read: map[*ir.Value]int{}}
+		written: map[*ir.Value]int{}, read: map[*ir.Value]int{}, met: -1}
 	for i := range s.defined {
 		s.defined[i] = -1
 	}
@@ -82,6 +86,7 @@ func (s *scheduler) earliest(in *ir.Instr) int {
 			after(s.defined[v.ID], true)
 		}
 	}
+	after(s.met, in.Kind == ir.BroadcastFrom)
 	eachState(in, func(root *ir.Value, write bool) {
 		at, ok := s.written[root]
 		after(at, ok)
@@ -95,6 +100,9 @@ func (s *scheduler) earliest(in *ir.Instr) int {
 
 // record notes the anchor of instruction i for those that depend on it.
 func (s *scheduler) record(i int, in *ir.Instr) {
+	if meets(in) {
+		s.met = max(s.met, s.anchor[i])
+	}
 	for _, v := range in.Out {
 		if v != nil {
 			s.defined[v.ID] = s.anchor[i]

@@ -388,3 +388,27 @@ func TestTokenizer(t *testing.T) {
 		t.Errorf("the tokenizer of the configuration has %d tokens", info.Vocab)
 	}
 }
+
+// TestPlanOfRanks: ranks share the rows of a step and, with cluster.zero, the
+// optimizer's state; the parameters are everywhere.
+func TestPlanOfRanks(t *testing.T) {
+	config := writeConfig(t, t.TempDir())
+	plan := func(args ...string) (r planReport) {
+		mustJSON(t, &r, append([]string{"plan", "--config", config}, args...)...)
+		return r
+	}
+	alone, four, zero := plan(), plan("--ranks", "4"), plan("--ranks", "4", "--set", "cluster.zero=1")
+	whole := alone.Memory.Optimizer
+	if four.Memory.Optimizer != whole || zero.Memory.Optimizer < whole/4 || zero.Memory.Optimizer > whole*2/5 {
+		t.Errorf("optimizer's state is %d bytes, of 4 ranks %d each, with cluster.zero %d", whole, four.Memory.Optimizer, zero.Memory.Optimizer)
+	}
+	if zero.Memory.Parameters != alone.Memory.Parameters || zero.CheckpointBytes != alone.CheckpointBytes || zero.Ranks != 4 {
+		t.Errorf("of 4 ranks the plan is %+v, of one %+v", zero, alone)
+	}
+	if four.Memory.Arena >= alone.Memory.Arena || four.StepTokens != alone.StepTokens || four.LargestBatch < alone.LargestBatch {
+		t.Errorf("of 4 ranks the arena is %d, the largest batch %d; of one %d and %d", four.Memory.Arena, four.LargestBatch, alone.Memory.Arena, alone.LargestBatch)
+	}
+	if out := must(t, "plan", "--config", config, "--ranks", "4"); !strings.Contains(out, "of a rank, of 4") {
+		t.Errorf("plan prints %q", out)
+	}
+}

@@ -26,6 +26,7 @@ func newPlan() *cobra.Command {
 	var f configFlags
 	var device, card string
 	var price float64
+	ranks := 1
 	c := &cobra.Command{
 		Use:   "plan",
 		Short: "What a run will take: parameters, FLOPs, memory, time; runs nothing",
@@ -36,7 +37,8 @@ is a roofline estimate on an idle machine, without evaluations and checkpoints;
 with the price of an hour it gives the cost.`,
 		Example: `  gotrain plan --config configs/gpt2-124m.yaml
   gotrain plan --config configs/gpt2-124m.yaml --card h100-sxm --price 2.5
-  gotrain plan --config configs/opticks.yaml --set train.batch=64 --json`,
+  gotrain plan --config configs/opticks.yaml --set train.batch=64 --json
+  gotrain plan --config configs/gpt2-124m.yaml --ranks 8 --set cluster.zero=1`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := f.load(c)
@@ -46,6 +48,10 @@ with the price of an hour it gives the cost.`,
 			if device != "" {
 				cfg.Device = device
 			}
+			if ranks < 1 {
+				return usagef("--ranks is %d; use 1 or more", ranks)
+			}
+			cfg.Place.Size = ranks
 			d, err := planDevice(cfg.Device, card, cfg.Threads)
 			if err != nil {
 				return err
@@ -58,7 +64,7 @@ with the price of an hour it gives the cost.`,
 				if !(price >= 0) || math.IsInf(price, 1) {
 					return usagef("--price is %g; give what an hour of the machine costs, in any currency", price)
 				}
-				r.Price, r.Cost = price, price*r.Seconds/3600
+				r.Price, r.Cost = price, price*r.Seconds/3600*float64(ranks)
 			}
 			if f.json {
 				return writeJSON(c.OutOrStdout(), r)
@@ -72,6 +78,7 @@ with the price of an hour it gives the cost.`,
 	c.Flags().StringVar(&card, "card", "", "plan for this GPU, here or not: "+strings.Join(backend.CardNames(), ", ")+" (default: the GPU of --device, else "+backend.DefaultCard+")")
 	c.Flags().Float64Var(&price, "price", 0, "what an hour of the machine costs, `AMOUNT` in any currency: the plan gives the cost of the run")
 	complete(c, "card", fixed(backend.CardNames()...))
+	c.Flags().IntVar(&ranks, "ranks", ranks, "plan for `N` ranks on as many such machines or GPUs: the memory of the one that needs most, the speed of all without their messages")
 	return c
 }
 
@@ -91,9 +98,10 @@ type planReport struct {
 	Accumulate   int          `json:"accumulate"`
 	Context      int          `json:"context"`
 	Steps        int          `json:"steps"`
+	Ranks        int          `json:"ranks"`
 	MFU          float64      `json:"mfu,omitempty"`   // share of the peak
 	Price        float64      `json:"price,omitempty"` // of an hour, --price
-	Cost         float64      `json:"cost,omitempty"`  // of all steps at that price
+	Cost         float64      `json:"cost,omitempty"`  // of all steps at that price, on all ranks
 }
 
 // memoryPlan is the memory of a run by category, in bytes.
@@ -116,7 +124,7 @@ const driverMemory = 480 << 20
 
 // makePlan compiles cfg for d and measures the machine.
 func makePlan(ctx context.Context, cfg train.Config, d device) (*planReport, error) {
-	r := &planReport{Precision: cfg.Precision, Batch: cfg.Train.Batch, Accumulate: cfg.Train.Accumulate, Context: cfg.Length(), Steps: cfg.Train.Steps}
+	r := &planReport{Precision: cfg.Precision, Batch: cfg.Train.Batch, Accumulate: cfg.Train.Accumulate, Context: cfg.Length(), Steps: cfg.Train.Steps, Ranks: max(cfg.Place.Size, 1)}
 	var err error
 	if r.Vocab, r.VocabFrom, err = findVocab(ctx, cfg); err != nil {
 		return nil, err
@@ -139,7 +147,7 @@ func makePlan(ctx context.Context, cfg train.Config, d device) (*planReport, err
 	r.Machine = d.measure()
 	r.Forecast = train.Predict(cfg, model, programs, r.Machine.forecast(cfg.Precision))
 	r.Size, r.SixN = nn.SizeOf(model), nn.FLOPsPerToken(model, cfg.Length()).SixN
-	r.MFU = r.TokensPerS * r.FLOPsPerToken / (1e9 * r.Machine.peak(cfg.Precision))
+	r.MFU = r.TokensPerS * r.FLOPsPerToken / (1e9 * r.Machine.peak(cfg.Precision) * float64(r.Ranks))
 	r.LargestBatch, err = largestBatch(cfg, model, target, d, r)
 	return r, err
 }
@@ -266,8 +274,11 @@ func (r *planReport) print(w io.Writer) error {
 	}
 	line("arithmetic", "%s FLOPs a token, forward and backward (6N: %s)", countText(int64(r.FLOPsPerToken)), countText(int64(r.SixN)))
 	line("tokens", "%s: %d steps × %d sequences × %d context%s", countText(r.TotalTokens), r.Steps, r.Batch, r.Context, times(r.Accumulate))
-	m := r.Memory
-	line("memory", "%s at the peak:", bytesText(m.Total))
+	m, each := r.Memory, ""
+	if r.Ranks > 1 {
+		each = fmt.Sprintf(" of a rank, of %d", r.Ranks)
+	}
+	line("memory", "%s at the peak%s:", bytesText(m.Total), each)
 	for _, part := range []struct {
 		name  string
 		bytes int64

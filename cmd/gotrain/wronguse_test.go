@@ -117,6 +117,7 @@ func TestWrongUse(t *testing.T) {
 		{2, "nope.json", []string{"plan", "--json", "--config", config, "--set", "tokenizer.path=nope.json"}},
 		{2, "--price is -1", []string{"plan", "--config", config, "--price", "-1"}},
 		{2, "device is", []string{"plan", "--json", "--config", config, "--device", "tpu"}},
+		{2, "--ranks is 0", []string{"plan", "--json", "--config", config, "--ranks", "0"}},
 
 		{2, "wants a subcommand", []string{"inspect"}},
 		{2, "FILE", []string{"inspect", "config"}},

@@ -55,10 +55,13 @@ var binders = [ir.NumKinds]func(c *call) func(){
 	ir.ReduceSum:     bindReduceSum,
 	ir.Broadcast:     bindBroadcast,
 
-	ir.AllReduce: bindAllReduce,
-	ir.Await:     bindReshape,
+	ir.AllReduce:     bindCollective,
+	ir.ReduceTo:      bindCollective,
+	ir.BroadcastFrom: bindCollective,
+	ir.Await:         bindReshape,
 
-	ir.GradNorm: bindGradNorm,
+	ir.SumSquares: bindSumSquares,
+	ir.GradNorm:   bindGradNorm,
 }
 
 // groupBinders is the table of the kinds that do many tensors in one launch, those

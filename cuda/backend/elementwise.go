@@ -33,8 +33,8 @@ func bindScaleBy(c *call) func() {
 // bindReshape runs nothing: the result has the storage of x.
 func bindReshape(*call) func() { return func() {} }
 
-// bindAllReduce copies: this back end computes alone (exec.Ranked tells).
-func bindAllReduce(c *call) func() {
+// bindCollective copies: this back end computes alone (exec.Ranked tells).
+func bindCollective(c *call) func() {
 	return c.copy(c.out(0), c.in(0), c.Out[0].Bytes())
 }
 

@@ -62,7 +62,7 @@ var workspaces = [ir.NumKinds]func(in *ir.Instr) int64{
 	ir.LinearCrossEntropy: scratchLinearCrossEntropy,
 	ir.MSE:                scratchMSE,
 	ir.ReduceSum:          scratchReduceSum,
-	ir.GradNorm:           scratchGradNorm,
+	ir.SumSquares:         scratchSumSquares,
 }
 
 func workspace(group []*ir.Instr) int64 {

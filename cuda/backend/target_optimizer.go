@@ -6,10 +6,10 @@ import "gotrain/autograd/ir"
 // gradnorm.cu and muon.cu.
 const normChunk = 16384
 
-// scratchGradNorm holds the partial sums, float32.
-func scratchGradNorm(in *ir.Instr) int64 {
+// scratchSumSquares holds the partial sums, float32.
+func scratchSumSquares(in *ir.Instr) int64 {
 	chunks := 0
-	for _, g := range in.In[1:] {
+	for _, g := range in.In {
 		chunks += blocks(g.Shape.Size(), normChunk)
 	}
 	return 4 * int64(chunks)

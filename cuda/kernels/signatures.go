@@ -68,6 +68,7 @@ var Signatures = map[string]Signature{
 	"gather_rows_b32":                         {"shape", "ppllpi", 256},
 	"gradnorm_finish":                         {"gradnorm", "pipfpp", 1024},
 	"gradnorm_squares":                        {"gradnorm", "pip", 256},
+	"gradnorm_sum":                            {"gradnorm", "piiip", 1024},
 	"layernorm_backward_bf16":                 {"layernorm", "ppppppppiiiii", 256},
 	"layernorm_backward_f32":                  {"layernorm", "ppppppppiiiii", 256},
 	"layernorm_bf16":                          {"layernorm", "ppppppiif", 256},

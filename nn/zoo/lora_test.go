@@ -107,7 +107,7 @@ func checkLosses(t *testing.T, g loraGolden, m nn.Model, store *exec.Store, opt 
 	if err != nil {
 		t.Fatal(err)
 	}
-	optim.Append(p, grads, map[string]optim.Group{}, cfg, false, 1)
+	optim.Append(p, grads, map[string]optim.Group{}, cfg, false, optim.Ranks{})
 	for _, in := range p.Instrs {
 		if in.Kind == ir.AdamW {
 			in.Decay = float32(cfg.WeightDecay)

@@ -192,7 +192,7 @@ type sanitized struct {
 }
 
 // sanitizedKinds have kernels of our own alone: cuBLASLt's take the tools long.
-const sanitizedKinds = "AdamW|Attention|AttentionBackward|CrossEntropy|EmbeddingBackward|GradNorm|LayerNorm|LayerNormBackward|RoPE|Softmax"
+const sanitizedKinds = "AdamW|Attention|AttentionBackward|CrossEntropy|EmbeddingBackward|GradNorm|LayerNorm|LayerNormBackward|RoPE|Softmax|SumSquares"
 
 var summaryLine = regexp.MustCompile(`=+ ((?:ERROR|RACECHECK) SUMMARY: .*)`)
 

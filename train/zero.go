@@ -1,0 +1,42 @@
+package train
+
+import (
+	"cmp"
+	"slices"
+
+	"gotrain/nn"
+	"gotrain/optim"
+)
+
+// shareUpdates tells which rank updates which of the parameters that model trains:
+// with cluster.zero 1 each rank those that it owns. All have about as many bytes to
+// update, and rank 0 the most state, so that its plan is that of the rank which
+// needs the most memory.
+func shareUpdates(cfg Config, model nn.Model) optim.Ranks {
+	r := optim.Ranks{Rank: cfg.Place.Rank, Size: cfg.Place.size()}
+	if cfg.Cluster.Zero == 0 || r.Size == 1 {
+		return r
+	}
+	r.Owner = map[string]int{}
+	parts := balance(nn.Trainable(model.Params()), r.Size, func(p nn.Param) int64 {
+		return 4*int64(p.Shape.Size()) + optimizerBytes(cfg, p)
+	})
+	slices.SortStableFunc(parts, func(a, b []nn.Param) int {
+		return cmp.Compare(optimizerBytes(cfg, b...), optimizerBytes(cfg, a...))
+	})
+	for rank, part := range parts {
+		for _, p := range part {
+			r.Owner[p.Name] = rank
+		}
+	}
+	return r
+}
+
+// optimizerBytes is the memory of the optimizer's state of params.
+func optimizerBytes(cfg Config, params ...nn.Param) int64 {
+	var n int64
+	for _, p := range params {
+		n += cfg.Optimizer.StateBytes(p.Shape.Size(), groupOf(p))
+	}
+	return n
+}
