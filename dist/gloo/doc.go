@@ -22,6 +22,9 @@ type Config struct {
 	// Host is the address, or name of this machine, at which the other ranks
 	// reach it; empty is what the machine calls itself.
 	Host string
+	// Connecting is how long the ranks may take to connect once all of them have
+	// come, 0 for 30 seconds: after it, one of them is dead.
+	Connecting time.Duration
 	// Timeout is how long a collective waits for the others, 0 for 30 minutes.
 	Timeout time.Duration
 }

@@ -115,16 +115,18 @@ void sum(void* out, const void* a, const void* b, size_t n) { gloo::sum<float>(o
 
 }  // namespace
 
-void* gloo_open(uintptr_t store, const char* host, int rank, int size, int64_t timeout_ms, gloo_status* status) {
+void* gloo_open(uintptr_t store, const char* host, int rank, int size, int64_t connecting_ms, int64_t timeout_ms,
+                gloo_status* status) {
   Group* group = nullptr;
   guarded(status, [&] {
     gloo::transport::tcp::attr attributes;
     attributes.hostname = host;
     auto device = gloo::transport::tcp::CreateDevice(attributes);
     auto context = std::make_shared<gloo::rendezvous::Context>(rank, size);
-    context->setTimeout(std::chrono::milliseconds(timeout_ms));
+    context->setTimeout(std::chrono::milliseconds(connecting_ms));
     GoStore table(store);
     context->connectFullMesh(table, device);
+    context->setTimeout(std::chrono::milliseconds(timeout_ms));
     group = new Group(context);
   });
   return group;

@@ -17,7 +17,9 @@ typedef struct {
 } gloo_status;
 
 // store is a handle of the Go side, which answers gotrainGlooSet and gotrainGlooGet.
-void* gloo_open(uintptr_t store, const char* host, int rank, int size, int64_t timeout_ms, gloo_status* status);
+// Each pair of ranks has connecting_ms to connect, a collective timeout_ms.
+void* gloo_open(uintptr_t store, const char* host, int rank, int size, int64_t connecting_ms, int64_t timeout_ms,
+                gloo_status* status);
 void gloo_all_reduce(void* group, float* x, size_t n, gloo_status* status);
 void gloo_reduce(void* group, float* x, size_t n, int root, gloo_status* status);
 void gloo_broadcast(void* group, char* x, size_t n, int root, gloo_status* status);

@@ -51,27 +51,49 @@ func Open(ctx context.Context, cfg Config) (dist.Group, error) {
 		}
 		cfg.Host = name
 	}
+	if cfg.Connecting == 0 {
+		cfg.Connecting = 30 * time.Second
+	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 30 * time.Minute
 	}
-	meeting := &meeting{ctx: ctx, store: cfg.Store}
+	if err := arrive(ctx, cfg); err != nil {
+		return nil, fmt.Errorf("gloo: rank %d of %d waits for the others: %w", cfg.Rank, cfg.Size, err)
+	}
+	meeting := &meeting{ctx: ctx, store: cfg.Store, patience: cfg.Connecting}
 	handle := cgo.NewHandle(meeting)
 	defer handle.Delete()
 	host := C.CString(cfg.Host)
 	defer C.free(unsafe.Pointer(host))
 	var status C.gloo_status
-	c := C.gloo_open(C.uintptr_t(handle), host, C.int(cfg.Rank), C.int(cfg.Size), C.int64_t(cfg.Timeout.Milliseconds()), &status)
+	c := C.gloo_open(C.uintptr_t(handle), host, C.int(cfg.Rank), C.int(cfg.Size), C.int64_t(cfg.Connecting.Milliseconds()), C.int64_t(cfg.Timeout.Milliseconds()), &status)
 	if c == nil {
 		return nil, fmt.Errorf("gloo: rank %d of %d at %s: %w", cfg.Rank, cfg.Size, cfg.Host, errors.Join(meeting.err, failure(&status)))
 	}
 	return &group{rank: cfg.Rank, size: cfg.Size, c: c, aborted: make(chan struct{})}, nil
 }
 
+// arrive waits until all ranks have come: some of them may start minutes later, but
+// none that is there needs long to connect.
+func arrive(ctx context.Context, cfg Config) error {
+	key := func(rank int) string { return fmt.Sprintf("here-%d", rank) }
+	if err := cfg.Store.Set(ctx, key(cfg.Rank), []byte{1}); err != nil {
+		return err
+	}
+	for rank := range cfg.Size {
+		if _, err := cfg.Store.Get(ctx, key(rank)); err != nil {
+			return fmt.Errorf("rank %d: %w", rank, err)
+		}
+	}
+	return nil
+}
+
 // meeting is the store while the ranks connect.
 type meeting struct {
-	ctx   context.Context
-	store dist.Store
-	err   error // the first
+	ctx      context.Context
+	store    dist.Store
+	patience time.Duration // for the address of another rank
+	err      error         // the first
 }
 
 //export gotrainGlooSet
@@ -87,7 +109,9 @@ func gotrainGlooSet(store C.uintptr_t, key, value *C.char, n C.size_t) C.int {
 //export gotrainGlooGet
 func gotrainGlooGet(store C.uintptr_t, key *C.char, n *C.size_t) *C.char {
 	m := cgo.Handle(store).Value().(*meeting)
-	value, err := m.store.Get(m.ctx, C.GoString(key))
+	ctx, cancel := context.WithTimeout(m.ctx, m.patience)
+	defer cancel()
+	value, err := m.store.Get(ctx, C.GoString(key))
 	if err != nil {
 		m.err = errors.Join(m.err, err)
 		return nil

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-var roles = map[string]func() error{"collectives": collectives, "death": death, "silence": silence}
+var roles = map[string]func() error{"collectives": collectives, "death": death, "silence": silence, "lost": lost}
 
 // folder is a store in a directory.
 type folder string
@@ -87,6 +87,30 @@ func open(ctx context.Context) (dist.Group, error) {
 	rank, _ := strconv.Atoi(os.Getenv("GLOO_TEST_RANK"))
 	size, _ := strconv.Atoi(os.Getenv("GLOO_TEST_SIZE"))
 	return gloo.Open(ctx, gloo.Config{Rank: rank, Size: size, Store: folder(os.Getenv("GLOO_TEST_DIR")), Host: "127.0.0.1", Timeout: 30 * time.Second})
+}
+
+// TestLostWhileConnecting has a rank come and die before it connects: the others do
+// not wait for it as for one that is late.
+func TestLostWhileConnecting(t *testing.T) {
+	if err := errors.Join(start(t, "lost", 3)...); err != nil {
+		t.Error(err)
+	}
+}
+
+// lost is a rank that comes and dies, rank 1, or that wants to connect with it.
+func lost() error {
+	rank, _ := strconv.Atoi(os.Getenv("GLOO_TEST_RANK"))
+	store := folder(os.Getenv("GLOO_TEST_DIR"))
+	if rank == 1 {
+		return store.Set(context.Background(), "here-1", []byte{1})
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_, err := gloo.Open(ctx, gloo.Config{Rank: rank, Size: 3, Store: store, Host: "127.0.0.1", Connecting: 100 * time.Millisecond})
+	if err == nil {
+		return errors.New("rank 1 is gone, but the group is open")
+	}
+	return nil
 }
 
 func TestCollectives(t *testing.T) {
