@@ -1,8 +1,9 @@
 package dist
 
 import (
-	"context"
+	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,81 +11,53 @@ import (
 )
 
 // Fact is something that has to be the same on all ranks: Name says what, Value is
-// short and printable, such as a version or a checksum.
-type Fact struct{ Name, Value string }
+// short and printable, such as a version or a checksum, Cure what to do when it
+// differs.
+type Fact struct{ Name, Value, Cure string }
 
-// Agree returns nil on all ranks when all give the same facts and size, else, on
-// all of them, one error that names facts, ranks and values. Every rank publishes
-// its facts in store; rank 0 compares and publishes the verdict. The keys begin
-// with "agree/": a store serves one Agree, so give each a part of its own. When ctx
-// ends first, rank 0's error names the ranks that did not come.
-func Agree(ctx context.Context, store Store, rank, size int, facts []Fact) error {
-	facts = append([]Fact{{"number of ranks", strconv.Itoa(size)}}, facts...)
+// Agree returns nil on all ranks when all give the same facts, else, on all of
+// them, one error that names facts, values, ranks and cures. It is a collective.
+func Agree(g Group, facts []Fact) error {
 	mine, err := json.Marshal(facts)
 	if err != nil {
-		return fmt.Errorf("agree: %w", err)
+		return err
 	}
-	if err := store.Set(ctx, agreeKey(rank), mine); err != nil {
-		return fmt.Errorf("agree: %w", err)
-	}
-	if rank == 0 {
-		verdict, err := judge(ctx, store, size)
-		if err != nil {
-			return err
-		}
-		if err := store.Set(ctx, "agree/verdict", []byte(verdict)); err != nil {
-			return fmt.Errorf("agree: %w", err)
-		}
-	}
-	verdict, err := store.Get(ctx, "agree/verdict")
+	texts, err := Texts(g, string(mine))
 	if err != nil {
-		return fmt.Errorf("agree: rank %d waits for rank 0, which compares all ranks: %w", rank, err)
+		return err
 	}
-	if len(verdict) > 0 {
-		return fmt.Errorf("the ranks disagree: %s; start all of them with the same program, files and arguments", verdict)
-	}
-	return nil
-}
-
-func agreeKey(rank int) string { return "agree/" + strconv.Itoa(rank) }
-
-// judge compares the facts of all ranks: "" or what differs.
-func judge(ctx context.Context, store Store, size int) (string, error) {
-	all := make([][]Fact, size)
-	for rank := range all {
-		text, err := store.Get(ctx, agreeKey(rank))
-		if err != nil {
-			return "", fmt.Errorf("agree: rank %d of %d did not come: %w", rank, size, err)
-		}
-		if err := json.Unmarshal(text, &all[rank]); err != nil {
-			return "", fmt.Errorf("agree: facts of rank %d: %w", rank, err)
+	all := make([][]Fact, len(texts))
+	for rank, text := range texts {
+		if err := json.Unmarshal([]byte(text), &all[rank]); err != nil {
+			return fmt.Errorf("facts of rank %d: %w", rank, err)
 		}
 	}
-	var names []string
+	var seen, differ []string
 	for _, facts := range all {
 		for _, f := range facts {
-			if !slices.Contains(names, f.Name) {
-				names = append(names, f.Name)
+			if slices.Contains(seen, f.Name) {
+				continue
+			}
+			seen = append(seen, f.Name)
+			if text := compare(all, f); text != "" {
+				differ = append(differ, text)
 			}
 		}
 	}
-	var differ []string
-	for _, name := range names {
-		if text := compare(all, name); text != "" {
-			differ = append(differ, text)
-		}
+	if len(differ) == 0 {
+		return nil
 	}
-	return strings.Join(differ, "; "), nil
+	return errors.New("the ranks disagree: " + strings.Join(differ, "; "))
 }
 
 // compare is "" when all have the same value of a fact, else the ranks of each
-// value in the order of ranks.
-func compare(all [][]Fact, name string) string {
+// value in the order of ranks, and the cure.
+func compare(all [][]Fact, fact Fact) string {
 	ranks := map[string][]int{}
 	var values []string
 	for rank, facts := range all {
 		value := "nothing"
-		if i := slices.IndexFunc(facts, func(f Fact) bool { return f.Name == name }); i >= 0 {
+		if i := slices.IndexFunc(facts, func(f Fact) bool { return f.Name == fact.Name }); i >= 0 {
 			value = facts[i].Value
 		}
 		if ranks[value] == nil {
@@ -99,7 +72,37 @@ func compare(all [][]Fact, name string) string {
 	for _, value := range values {
 		parts = append(parts, fmt.Sprintf("%s on %s", value, Ranks(ranks[value])))
 	}
-	return name + " is " + strings.Join(parts, ", ")
+	return fmt.Sprintf("%s is %s: %s", fact.Name, strings.Join(parts, ", "), fact.Cure)
+}
+
+// Texts tells the other ranks mine and returns the texts of all. It is a
+// collective.
+func Texts(g Group, mine string) ([]string, error) {
+	n := g.Size()
+	var own [8]byte
+	binary.LittleEndian.PutUint64(own[:], uint64(len(mine)))
+	sizes := make([]byte, 8*n)
+	if err := g.AllGather(sizes, own[:]); err != nil {
+		return nil, err
+	}
+	size := func(rank int) int { return int(binary.LittleEndian.Uint64(sizes[8*rank:])) }
+	longest := 0
+	for rank := range n {
+		longest = max(longest, size(rank))
+	}
+	texts := make([]string, n)
+	if longest == 0 {
+		return texts, nil
+	}
+	padded, all := make([]byte, longest), make([]byte, n*longest)
+	copy(padded, mine)
+	if err := g.AllGather(all, padded); err != nil {
+		return nil, err
+	}
+	for rank := range n {
+		texts[rank] = string(all[rank*longest:][:size(rank)])
+	}
+	return texts, nil
 }
 
 // Ranks writes rising numbers of ranks: "rank 3", "ranks 0-2, 5".

@@ -1,13 +1,11 @@
 package dist_test
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"gotrain/dist"
 	"gotrain/dist/disttest"
@@ -15,26 +13,24 @@ import (
 
 // agree runs Agree on all ranks at once.
 func agree(size int, facts func(rank int) []dist.Fact) []error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	store := disttest.NewStore()
 	errs := make([]error, size)
 	var wg sync.WaitGroup
-	for rank := range errs {
-		wg.Go(func() { errs[rank] = dist.Agree(ctx, store, rank, size, facts(rank)) })
+	for rank, group := range disttest.New(size) {
+		wg.Go(func() { errs[rank] = dist.Agree(group, facts(rank)) })
 	}
 	wg.Wait()
 	return errs
 }
 
 func TestAgree(t *testing.T) {
-	for rank, err := range agree(4, func(int) []dist.Fact { return []dist.Fact{{"config", "ab"}, {"version", "1"}} }) {
+	alike := func(int) []dist.Fact { return []dist.Fact{{"config", "ab", ""}, {"version", "1", ""}} }
+	for rank, err := range append(agree(4, alike), dist.Agree(dist.Local{}, alike(0))) {
 		if err != nil {
 			t.Errorf("rank %d: %v", rank, err)
 		}
 	}
 	errs := agree(5, func(rank int) []dist.Fact {
-		facts := []dist.Fact{{"config", "ab"}, {"version", "1"}, {"tokenizer", "t"}}
+		facts := []dist.Fact{{"config", "ab", "give all the same"}, {"version", "1", ""}, {"tokenizer", "t", "share it"}}
 		if rank == 1 || rank == 2 || rank == 4 {
 			facts[0].Value = "cd"
 		}
@@ -47,7 +43,7 @@ func TestAgree(t *testing.T) {
 		if err == nil {
 			t.Fatalf("rank %d agrees", rank)
 		}
-		for _, want := range []string{"config is ab on ranks 0, 3, cd on ranks 1-2, 4", "tokenizer is t on ranks 0-2, 4, nothing on rank 3"} {
+		for _, want := range []string{"config is ab on ranks 0, 3, cd on ranks 1-2, 4: give all the same", "tokenizer is t on ranks 0-2, 4, nothing on rank 3: share it"} {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("rank %d: %v, want %q", rank, err, want)
 			}
@@ -58,28 +54,29 @@ func TestAgree(t *testing.T) {
 	}
 }
 
-// TestAgreeMissing has a rank that never comes.
-func TestAgreeMissing(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
-	defer cancel()
-	err := dist.Agree(ctx, disttest.NewStore(), 0, 2, nil)
-	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "rank 1 of 2 did not come") {
-		t.Error(err)
+// TestTexts gathers texts of different lengths, empty ones too.
+func TestTexts(t *testing.T) {
+	for _, want := range [][]string{{"", "", ""}, {"a", "", "longer"}} {
+		got := make([][]string, len(want))
+		var wg sync.WaitGroup
+		for rank, group := range disttest.New(len(want)) {
+			wg.Go(func() {
+				var err error
+				if got[rank], err = dist.Texts(group, want[rank]); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		for rank := range got {
+			if !slices.Equal(got[rank], want) {
+				t.Errorf("rank %d has %q, want %q", rank, got[rank], want)
+			}
+		}
 	}
-}
-
-// TestAgreeSize has ranks that were told different numbers of ranks.
-func TestAgreeSize(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	store := disttest.NewStore()
-	errs := make([]error, 2)
-	var wg sync.WaitGroup
-	for rank := range errs {
-		wg.Go(func() { errs[rank] = dist.Agree(ctx, store, rank, 2+rank, nil) })
-	}
-	wg.Wait()
-	if slices.Contains(errs, nil) || !strings.Contains(errs[1].Error(), "number of ranks is 2 on rank 0, 3 on rank 1") {
-		t.Error(errs)
+	groups := disttest.New(2)
+	groups[1].Abort()
+	if _, err := dist.Texts(groups[0], "a"); !errors.Is(err, dist.ErrPeer) {
+		t.Errorf("texts without a peer: %v", err)
 	}
 }

@@ -2,7 +2,6 @@ package train
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -97,29 +96,9 @@ func total(reports []report) report {
 
 // texts tells mine and returns the texts of all ranks.
 func (c *council) texts(mine string) ([]string, error) {
-	n := c.group.Size()
-	var own [8]byte
-	binary.LittleEndian.PutUint64(own[:], uint64(len(mine)))
-	sizes := make([]byte, 8*n)
-	if err := c.group.AllGather(sizes, own[:]); err != nil {
+	texts, err := dist.Texts(c.group, mine)
+	if err != nil {
 		return nil, fmt.Errorf("agreement of the ranks: %w", err)
-	}
-	size := func(rank int) int { return int(binary.LittleEndian.Uint64(sizes[8*rank:])) }
-	longest := 0
-	for rank := range n {
-		longest = max(longest, size(rank))
-	}
-	texts := make([]string, n)
-	if longest == 0 {
-		return texts, nil
-	}
-	padded, all := make([]byte, longest), make([]byte, n*longest)
-	copy(padded, mine)
-	if err := c.group.AllGather(all, padded); err != nil {
-		return nil, fmt.Errorf("agreement of the ranks: %w", err)
-	}
-	for rank := range n {
-		texts[rank] = string(all[rank*longest:][:size(rank)])
 	}
 	return texts, nil
 }
@@ -199,30 +178,4 @@ func (c *council) inTurn(localRank int, work func() error) error {
 		}
 	}
 	return nil
-}
-
-// fact is a thing that must be alike on all ranks: its value is compared, and
-// Cure says what to do when it differs.
-type fact struct{ name, value, cure string }
-
-// compare returns an error, the same on all ranks, that names the facts in which
-// ranks differ from rank 0.
-func (c *council) compare(facts []fact) error {
-	var errs []error
-	for _, f := range facts {
-		texts, err := c.texts(f.value)
-		if err != nil {
-			return err
-		}
-		var others []int
-		for rank, text := range texts {
-			if text != texts[0] {
-				others = append(others, rank)
-			}
-		}
-		if len(others) > 0 {
-			errs = append(errs, fmt.Errorf("the %s of %s is not that of rank 0: %s", f.name, dist.Ranks(others), f.cure))
-		}
-	}
-	return errors.Join(errs...)
 }

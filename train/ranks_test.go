@@ -188,8 +188,8 @@ func TestRanksDiffer(t *testing.T) {
 		name, want string
 		edit       func(*Config, *Deps)
 	}{
-		{"configuration", "configuration of rank 2", func(c *Config, _ *Deps) { c.Optimizer.LR /= 2 }},
-		{"version", "version of gotrain of rank 2", func(_ *Config, d *Deps) { d.Version = "other" }},
+		{"configuration", " on rank 2: give all ranks the same file and flags", func(c *Config, _ *Deps) { c.Optimizer.LR /= 2 }},
+		{"version", "version of gotrain is  on ranks 0-1, other on rank 2", func(_ *Config, d *Deps) { d.Version = "other" }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			cfg := ranksConfig(t)

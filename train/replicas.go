@@ -27,9 +27,9 @@ func (r *run) compareConfigs() error {
 	if err != nil {
 		return err
 	}
-	return r.ranks.compare([]fact{
+	return dist.Agree(r.ranks.group, []dist.Fact{
 		{"version of gotrain", r.deps.Version, "install the same binary on all nodes"},
-		{"configuration", string(text), "give all ranks the same file and flags"},
+		{"configuration", fmt.Sprintf("%016x", xxh3.Hash(text)), "give all ranks the same file and flags"},
 		{"flag --resume", r.deps.Resume, "give all ranks the same flags"},
 	})
 }
@@ -44,11 +44,11 @@ func (r *run) compareStart() error {
 	if err != nil {
 		return err
 	}
-	return r.ranks.compare([]fact{
+	return dist.Agree(r.ranks.group, []dist.Fact{
 		{"tokenizer", r.tokenizer.Fingerprint(), "the run's directory has to be one that all nodes share"},
 		{"data", r.corpus.fingerprint, "data.paths have to name the same content on all nodes"},
 		{"step", fmt.Sprint(r.state.Step), "the run's directory has to be one that all nodes share"},
-		{"parameters", fmt.Sprint(hash), "the checkpoint or base has to be the same on all nodes"},
+		{"parameters", fmt.Sprintf("%016x", hash), "the checkpoint or base has to be the same on all nodes"},
 	})
 }
 

@@ -113,7 +113,10 @@ func doctorCluster(c *cobra.Command, dir, config string, asJSON bool) error {
 // clusterFacts is what has to be alike on all ranks: the program, the kernels,
 // whose sums differ by rounding, and a configuration when one is given.
 func clusterFacts(config string) ([]dist.Fact, error) {
-	facts := []dist.Fact{{Name: "program", Value: readBuild().String()}, {Name: "kernels", Value: fmt.Sprint(kernel.Best())}}
+	facts := []dist.Fact{
+		{Name: "program", Value: readBuild().String(), Cure: "install the same binary on all nodes"},
+		{Name: "kernels", Value: fmt.Sprint(kernel.Best()), Cure: "use nodes with the same instruction set, else sums differ by rounding"},
+	}
 	if config == "" {
 		return facts, nil
 	}
@@ -121,7 +124,7 @@ func clusterFacts(config string) ([]dist.Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(facts, dist.Fact{Name: "configuration", Value: fmt.Sprintf("%.6x", sha256.Sum256(text))}), nil
+	return append(facts, dist.Fact{Name: "configuration", Value: fmt.Sprintf("%.6x", sha256.Sum256(text)), Cure: "give all ranks the same file"}), nil
 }
 
 // existing is the nearest parent of dir that exists.
@@ -139,7 +142,7 @@ func existing(dir string) string {
 // examine is called on all ranks; the report is rank 0's.
 func (p *clusterProbe) examine(ctx context.Context) (*clusterReport, error) {
 	defer context.AfterFunc(ctx, p.group.Abort)() // a link that is down would hold up a collective for ever
-	disagreement := dist.Agree(ctx, p.store, p.group.Rank(), p.group.Size(), p.facts)
+	disagreement := dist.Agree(p.group, p.facts)
 	if err := ctx.Err(); err != nil {
 		return nil, errors.Join(err, disagreement)
 	}
