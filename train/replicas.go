@@ -28,9 +28,9 @@ func (r *run) compareConfigs() error {
 		return err
 	}
 	return dist.Agree(r.ranks.group, []dist.Fact{
-		{"version of gotrain", r.deps.Version, "install the same binary on all nodes"},
-		{"configuration", fmt.Sprintf("%016x", xxh3.Hash(text)), "give all ranks the same file and flags"},
-		{"flag --resume", r.deps.Resume, "give all ranks the same flags"},
+		{Name: "version of gotrain", Value: r.deps.Version, Cure: "install the same binary on all nodes"},
+		{Name: "configuration", Value: fmt.Sprintf("%016x", xxh3.Hash(text)), Cure: "give all ranks the same file and flags"},
+		{Name: "flag --resume", Value: r.deps.Resume, Cure: "give all ranks the same flags"},
 	})
 }
 
@@ -45,10 +45,10 @@ func (r *run) compareStart() error {
 		return err
 	}
 	return dist.Agree(r.ranks.group, []dist.Fact{
-		{"tokenizer", r.tokenizer.Fingerprint(), "the run's directory has to be one that all nodes share"},
-		{"data", r.corpus.fingerprint, "data.paths have to name the same content on all nodes"},
-		{"step", fmt.Sprint(r.state.Step), "the run's directory has to be one that all nodes share"},
-		{"parameters", fmt.Sprintf("%016x", hash), "the checkpoint or base has to be the same on all nodes"},
+		{Name: "tokenizer", Value: r.tokenizer.Fingerprint(), Cure: "the run's directory has to be one that all nodes share"},
+		{Name: "data", Value: r.corpus.fingerprint, Cure: "data.paths have to name the same content on all nodes"},
+		{Name: "step", Value: fmt.Sprint(r.state.Step), Cure: "the run's directory has to be one that all nodes share"},
+		{Name: "parameters", Value: fmt.Sprintf("%016x", hash), Cure: "the checkpoint or base has to be the same on all nodes"},
 	})
 }
 
