@@ -57,7 +57,23 @@ func twoLayers(t *testing.T) ([]*autograd.Node, map[string]Group) {
 	return params, map[string]Group{"table": {Decay: true}, "hidden": {Decay: true, Matrix: true}, "bias": {}}
 }
 
-func TestUpdateProgram(t *testing.T) {
+// updateProgram updates from gradients in state.
+func updateProgram(params []*autograd.Node, groups map[string]Group, cfg Config, guard bool, ranks Ranks) *ir.Program {
+	p := &ir.Program{Name: "update"}
+	var grads []autograd.Gradient
+	for _, n := range params {
+		grads = append(grads, autograd.Gradient{
+			Param: p.NewValue(ir.State, n.Name(), ir.F32, n.Shape()...),
+			Grad:  p.NewValue(ir.State, autograd.GradState(n.Name()), ir.F32, n.Shape()...),
+		})
+	}
+	if norm := Append(p, grads, groups, cfg, guard, ranks); norm != nil {
+		p.Outputs = append(p.Outputs, norm)
+	}
+	return p
+}
+
+func TestUpdates(t *testing.T) {
 	for _, tc := range []struct {
 		kind  string
 		kinds []ir.Kind
@@ -71,7 +87,7 @@ func TestUpdateProgram(t *testing.T) {
 		params, groups := twoLayers(t)
 		c := Default()
 		c.Kind = tc.kind
-		p := UpdateProgram(params, groups, c, true, Ranks{})
+		p := updateProgram(params, groups, c, true, Ranks{})
 		if err := ir.Verify(p); err != nil {
 			t.Errorf("%s: %v", tc.kind, err)
 		}
@@ -101,7 +117,7 @@ func TestNoNormWithoutClipAndGuard(t *testing.T) {
 	params, groups := twoLayers(t)
 	c := Default()
 	c.Clip, c.InBackward = 0, true
-	if p := UpdateProgram(params, groups, c, true, Ranks{}); len(p.Outputs) != 0 || p.Instrs[0].Kind == ir.SumSquares {
+	if p := updateProgram(params, groups, c, true, Ranks{}); len(p.Outputs) != 0 || p.Instrs[0].Kind == ir.SumSquares {
 		t.Error("updates in the backward pass wait for a norm")
 	}
 }
@@ -122,7 +138,7 @@ func TestHyper(t *testing.T) {
 // gradients in state summed in their place.
 func TestSumsOverRanks(t *testing.T) {
 	params, groups := twoLayers(t)
-	p := UpdateProgram(params, groups, Default(), true, Ranks{Size: 2})
+	p := updateProgram(params, groups, Default(), true, Ranks{Size: 2})
 	if err := ir.Verify(p); err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +181,7 @@ func TestOwners(t *testing.T) {
 			var bytes int64
 			for rank := range ranks {
 				params, groups := twoLayers(t)
-				built, err := plan.Build(UpdateProgram(params, groups, c, !inBackward, Ranks{Rank: rank, Size: ranks, Owner: owner}), plan.Options{})
+				built, err := plan.Build(updateProgram(params, groups, c, !inBackward, Ranks{Rank: rank, Size: ranks, Owner: owner}), plan.Options{})
 				if err != nil {
 					t.Fatal(err)
 				}

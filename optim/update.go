@@ -36,23 +36,6 @@ func Append(p *ir.Program, grads []autograd.Gradient, groups map[string]Group, c
 	return norm
 }
 
-// UpdateProgram returns the program that updates from the gradients in state,
-// for use after LowerTrain programs in the modes GradStore and GradAdd.
-func UpdateProgram(params []*autograd.Node, groups map[string]Group, cfg Config, guard bool, ranks Ranks) *ir.Program {
-	p := &ir.Program{Name: "update"}
-	var grads []autograd.Gradient
-	for _, n := range params {
-		grads = append(grads, autograd.Gradient{
-			Param: p.NewValue(ir.State, n.Name(), ir.F32, n.Shape()...),
-			Grad:  p.NewValue(ir.State, autograd.GradState(n.Name()), ir.F32, n.Shape()...),
-		})
-	}
-	if norm := Append(p, grads, groups, cfg, guard, ranks); norm != nil {
-		p.Outputs = append(p.Outputs, norm)
-	}
-	return p
-}
-
 type appender struct {
 	p           *ir.Program
 	cfg         Config

@@ -23,8 +23,8 @@ type Engine struct {
 	store    *exec.Store
 	arena    *exec.Arena
 
-	step, first, next, update, eval *exec.Session
-	ranks                           *council
+	step, first, next, last, eval *exec.Session
+	ranks                         *council
 
 	micro     int       // micro-batches of a step
 	share     uint64    // first sample of this rank in a step
@@ -85,7 +85,7 @@ func newEngine(cfg Config, model nn.Model, store *exec.Store, programs *Programs
 	for _, s := range []struct {
 		session **exec.Session
 		plan    *plan.Plan
-	}{{&e.step, programs.Step}, {&e.first, programs.First}, {&e.next, programs.Next}, {&e.update, programs.Update}, {&e.eval, programs.Eval}} {
+	}{{&e.step, programs.Step}, {&e.first, programs.First}, {&e.next, programs.Next}, {&e.last, programs.Last}, {&e.eval, programs.Eval}} {
 		if s.plan == nil {
 			continue
 		}
@@ -154,25 +154,20 @@ func (e *Engine) Step(batch *data.Batch, c StepConfig) (StepResult, error) {
 		return StepResult{}, errors.New("a batch holds no target")
 	}
 	e.hyper = e.cfg.Optimizer.Hyper(c.Step, e.cfg.Train.Steps, c.Applied, c.NormLimit)
-	micro := e.first
-	if e.step != nil {
-		micro = e.step
-		if err := micro.SetFloats("hyper", e.hyper[:]); err != nil {
-			return StepResult{}, err
-		}
+	last := e.session(e.micro - 1)
+	if err := last.SetFloats("hyper", e.hyper[:]); err != nil {
+		return StepResult{}, err
 	}
 	norm := 1 / float32(c.Targets)
-	if err := e.feed(micro, batch, 0, norm); err != nil {
+	if err := e.feed(e.session(0), batch, 0, norm); err != nil {
 		return StepResult{}, err
 	}
 	var sum float64
 	for m := range e.micro {
-		if m > 0 {
-			micro = e.next
-		}
+		micro := e.session(m)
 		micro.Start()
 		if m+1 < e.micro { // beside it
-			if err := e.feed(e.next, batch, m+1, norm); err != nil {
+			if err := e.feed(e.session(m+1), batch, m+1, norm); err != nil {
 				return StepResult{}, err
 			}
 		}
@@ -185,18 +180,21 @@ func (e *Engine) Step(batch *data.Batch, c StepConfig) (StepResult, error) {
 		}
 		sum += s
 	}
-	last := micro
-	if e.update != nil {
-		last = e.update
-		if err := last.SetFloats("hyper", e.hyper[:]); err != nil {
-			return StepResult{}, err
-		}
-		if err := last.Run(); err != nil {
-			return StepResult{}, err
-		}
-	}
 	r := StepResult{NLL: sum / float64(c.Targets), GradNorm: math.NaN()}
 	return r, e.readNorm(last, c.NormLimit, &r)
+}
+
+// session returns the program of micro-batch m.
+func (e *Engine) session(m int) *exec.Session {
+	switch {
+	case e.micro == 1:
+		return e.step
+	case m == 0:
+		return e.first
+	case m == e.micro-1:
+		return e.last
+	}
+	return e.next
 }
 
 // feed writes micro-batch m of batch into the inputs of s.
@@ -262,10 +260,7 @@ func (e *Engine) readNorm(s *exec.Session, limit float64, r *StepResult) error {
 // Blame runs the batch again without an update and returns the first
 // instruction whose result is not finite, or nil when all are.
 func (e *Engine) Blame(batch *data.Batch) (*ir.Instr, error) {
-	session := e.step
-	if session == nil {
-		session = e.first
-	}
+	session := e.session(0)
 	for m := range e.micro {
 		if err := e.feed(session, batch, m, 1/float32(max(1, batch.Counted))); err != nil {
 			return nil, err

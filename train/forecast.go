@@ -101,7 +101,11 @@ func stepSeconds(cfg Config, programs *Programs, m Machine) float64 {
 	if programs.Step != nil {
 		return planSeconds(programs.Step, m)
 	}
-	return planSeconds(programs.First, m) + float64(count-1)*planSeconds(programs.Next, m) + planSeconds(programs.Update, m)
+	seconds := planSeconds(programs.First, m) + planSeconds(programs.Last, m)
+	if programs.Next != nil {
+		seconds += float64(count-2) * planSeconds(programs.Next, m)
+	}
+	return seconds
 }
 
 func planSeconds(p *plan.Plan, m Machine) float64 {

@@ -11,24 +11,28 @@ import (
 )
 
 // Programs are the plans of a configuration. A step is either Step alone
-// (forward, backward and update in one program) or, with accumulation, First,
-// Next for every further micro-batch, and Update.
+// (forward, backward and update in one program) or, with accumulation, First, Next
+// for every further micro-batch but the last, and Last, which also updates. With
+// two micro-batches there is no Next.
 type Programs struct {
-	Step                *plan.Plan
-	First, Next, Update *plan.Plan
-	Eval                *plan.Plan // NLL of every target
+	Step              *plan.Plan
+	First, Next, Last *plan.Plan
+	Eval              *plan.Plan // NLL of every target
 }
 
 // Compile plans every program that training cfg needs for a back end.
 func Compile(cfg Config, model nn.Model, target plan.Target) (*Programs, error) {
 	c := newCompiler(cfg, model, target)
 	p := &Programs{}
-	if _, count := cfg.microBatches(); count == 1 {
-		p.Step = c.train("step", autograd.GradTemp)
+	_, count := cfg.microBatches()
+	if count == 1 {
+		p.Step = c.train("step", autograd.GradTemp, true)
 	} else {
-		p.First = c.train("first", autograd.GradStore)
-		p.Next = c.train("next", autograd.GradAdd)
-		p.Update = c.update()
+		p.First = c.train("first", autograd.GradStore, false)
+		p.Last = c.train("last", autograd.GradAdd, true)
+	}
+	if count > 2 {
+		p.Next = c.train("next", autograd.GradAdd, false)
 	}
 	p.Eval = c.eval()
 	return p, c.err
@@ -37,7 +41,7 @@ func Compile(cfg Config, model nn.Model, target plan.Target) (*Programs, error) 
 // All returns the plans that exist.
 func (p *Programs) All() []*plan.Plan {
 	var all []*plan.Plan
-	for _, q := range []*plan.Plan{p.Step, p.First, p.Next, p.Update, p.Eval} {
+	for _, q := range []*plan.Plan{p.Step, p.First, p.Next, p.Last, p.Eval} {
 		if q != nil {
 			all = append(all, q)
 		}
@@ -78,27 +82,19 @@ func (c *compiler) training() (g *autograd.Graph, loss, nll *autograd.Node) {
 	return c.cfg.Objective.training(c.model, c.shape(), autograd.LossConfig{Smoothing: c.cfg.Train.Smoothing, ZLoss: c.cfg.Train.ZLoss})
 }
 
-func (c *compiler) train(name string, mode autograd.GradMode) *plan.Plan {
+func (c *compiler) train(name string, mode autograd.GradMode, update bool) *plan.Plan {
 	g, loss, nll := c.training()
 	grads := g.Grad(loss)
 	p, gradients, err := g.LowerTrain(name, grads, mode, nll)
 	if err != nil {
 		return c.fail(name, err)
 	}
-	if mode == autograd.GradTemp {
+	if update {
 		if norm := optim.Append(p, gradients, groups(c.model), c.cfg.Optimizer, c.cfg.guarded(), c.ranks); norm != nil {
 			p.Outputs = append(p.Outputs, norm)
 		}
 	}
 	return c.build(p)
-}
-
-func (c *compiler) update() *plan.Plan {
-	g, _, _ := c.training()
-	if g.Err() != nil {
-		return c.fail("update", g.Err())
-	}
-	return c.build(optim.UpdateProgram(g.Params(), groups(c.model), c.cfg.Optimizer, c.cfg.guarded(), c.ranks))
 }
 
 func (c *compiler) eval() *plan.Plan {

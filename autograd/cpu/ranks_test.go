@@ -24,15 +24,34 @@ const rankRows, rankSteps = 4, 3 // sequences of a step over all ranks
 
 // way is how ranks make a step.
 type way struct {
-	apart bool // gradients and update are programs of their own
-	owned bool // each parameter is updated by one rank
+	accumulated bool // the batch twice, the update in the second program
+	owned       bool // each parameter is updated by one rank
 }
 
 var ways = []way{{false, false}, {true, false}, {false, true}, {true, true}}
 
-// programs are those of one rank: one step, or gradients and update apart.
+// programs are those of one rank.
 func (w way) programs(c gptConfig, cfg optim.Config, group dist.Group) ([]*ir.Program, error) {
-	g, loss := c.loss()
+	modes := []autograd.GradMode{autograd.GradTemp}
+	if w.accumulated {
+		modes = []autograd.GradMode{autograd.GradStore, autograd.GradAdd}
+	}
+	var programs []*ir.Program
+	for i, mode := range modes {
+		g, loss := c.loss()
+		p, grads, err := g.LowerTrain("train", g.Grad(loss), mode, loss)
+		if err != nil {
+			return nil, err
+		}
+		if i == len(modes)-1 {
+			p.Outputs = append(p.Outputs, optim.Append(p, grads, nil, cfg, true, w.ranks(g, group)))
+		}
+		programs = append(programs, p)
+	}
+	return programs, nil
+}
+
+func (w way) ranks(g *autograd.Graph, group dist.Group) optim.Ranks {
 	ranks := optim.Ranks{Rank: group.Rank(), Size: group.Size()}
 	if w.owned {
 		ranks.Owner = map[string]int{}
@@ -40,19 +59,7 @@ func (w way) programs(c gptConfig, cfg optim.Config, group dist.Group) ([]*ir.Pr
 			ranks.Owner[p.Name()] = i * 5 % 7 % ranks.Size
 		}
 	}
-	mode := autograd.GradTemp
-	if w.apart {
-		mode = autograd.GradStore
-	}
-	p, grads, err := g.LowerTrain("train", g.Grad(loss), mode, loss)
-	if err != nil {
-		return nil, err
-	}
-	if w.apart {
-		return []*ir.Program{p, optim.UpdateProgram(g.Params(), nil, cfg, true, ranks)}, nil
-	}
-	p.Outputs = append(p.Outputs, optim.Append(p, grads, nil, cfg, true, ranks))
-	return []*ir.Program{p}, nil
+	return ranks
 }
 
 // trainRank makes steps on this rank's share of the batch and returns all
@@ -164,9 +171,9 @@ func trainRanks(groups []*disttest.Group, w way) ([][]float32, []error) {
 // updates, bit for bit the same.
 func TestRanks(t *testing.T) {
 	for _, n := range []int{1, 2, 4} {
-		var first []float32
+		firsts := map[bool][]float32{} // by way.accumulated
 		for _, w := range ways {
-			one, err := trainRank(dist.Local{}, momentumSGD(), way{apart: w.apart})
+			one, err := trainRank(dist.Local{}, momentumSGD(), way{accumulated: w.accumulated})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -175,9 +182,10 @@ func TestRanks(t *testing.T) {
 				if err := errors.Join(errs...); err != nil {
 					t.Fatal(err)
 				}
-				if first == nil {
-					first = params[0]
+				if firsts[w.accumulated] == nil {
+					firsts[w.accumulated] = params[0]
 				}
+				first := firsts[w.accumulated]
 				for r := range params {
 					for i, x := range params[r] {
 						if math.Float32bits(x) != math.Float32bits(first[i]) {
@@ -186,7 +194,7 @@ func TestRanks(t *testing.T) {
 					}
 				}
 			}
-			for i, x := range first {
+			for i, x := range firsts[w.accumulated] {
 				if math.Abs(float64(x-one[i])) > 1e-6*max(1, math.Abs(float64(one[i]))) {
 					t.Fatalf("%d ranks, %+v: parameter %d is %v, one process has %v", n, w, i, x, one[i])
 				}
