@@ -10,8 +10,8 @@ import (
 
 // shareUpdates tells which rank updates which of the parameters that model trains:
 // with cluster.zero 1 each rank those that it owns. All have about as many bytes to
-// update, and rank 0 the most state, so that its plan is that of the rank which
-// needs the most memory.
+// update, and rank 0 the most state, so that its plan has the memory which the run
+// needs of a rank.
 func shareUpdates(cfg Config, model nn.Model) optim.Ranks {
 	r := optim.Ranks{Rank: cfg.Place.Rank, Size: cfg.Place.size()}
 	if cfg.Cluster.Zero == 0 || r.Size == 1 {

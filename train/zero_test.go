@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gotrain/autograd/ir"
 	"gotrain/dist"
@@ -60,8 +61,8 @@ var zeroCases = []struct {
 	{"frozen", func(c *Config) { c.Train.Freeze = []string{"transformer.h.0.*", "transformer.wte.*"} }},
 }
 
-// TestZero trains with and without cluster.zero on 2 and 4 ranks: losses are
-// those of one process, and equally many ranks end with the same bits, those of
+// TestZero trains with and without cluster.zero on 2 and 4 ranks: losses and norms
+// are those of one process, and equally many ranks end with the same bits, those of
 // the optimizer's state included.
 func TestZero(t *testing.T) {
 	for _, c := range zeroCases {
@@ -76,7 +77,7 @@ func TestZero(t *testing.T) {
 }
 
 func testZero(t *testing.T, name string, cfg Config) {
-	var want []float64
+	var want, wantNorms []float64
 	for _, n := range []int{1, 2, 4} {
 		var plain map[string][]byte
 		for zero := range min(n, 2) {
@@ -84,15 +85,26 @@ func testZero(t *testing.T, name string, cfg Config) {
 				own := cfg
 				own.Run.Dir = filepath.Join(t.TempDir(), "run")
 				own.Cluster.Zero = zero
-				errs, losses := trainRanks(t, context.Background(), own, n, nil)
+				var norms []float64
+				errs, losses := trainRanks(t, context.Background(), own, n, func(rank int, _ *Config, d *Deps) {
+					if step := d.Listener.Step; rank == 0 {
+						d.Listener.Step = func(e StepEvent) {
+							step(e)
+							norms = append(norms, e.Record.GradNorm)
+						}
+					}
+				})
 				if err := errors.Join(errs...); err != nil {
 					t.Fatal(err)
 				}
 				if want == nil {
-					want = losses
+					want, wantNorms = losses, norms
 				}
 				if err := near(losses, want); err != nil {
 					t.Error(err)
+				}
+				if err := near(norms, wantNorms); err != nil {
+					t.Errorf("norms: %v", err)
 				}
 				all := saved(t, own.Run.Dir)
 				if zero == 0 {
@@ -136,15 +148,18 @@ func TestZeroMemory(t *testing.T) {
 			return bytes, Predict(own, model, programs, Machine{})
 		}
 		whole, alone := state(Place{0, ranks}, 0)
-		var sum, first int64
+		var sum, first, peak int64
 		for rank := range ranks {
 			bytes, f := state(Place{rank, ranks}, 1)
 			sum += bytes
 			if rank == 0 {
-				first = bytes
+				first, peak = bytes, f.PeakBytes
 				if f.StateBytes != alone.StateBytes-whole+bytes || f.CheckpointBytes != alone.CheckpointBytes {
 					t.Errorf("%s: the forecast has %d bytes of state and %d of checkpoint", c.name, f.StateBytes, f.CheckpointBytes)
 				}
+			}
+			if f.PeakBytes > peak+peak/100 { // arenas differ by how they were packed
+				t.Errorf("%s: rank %d needs %d bytes, rank 0 %d", c.name, rank, f.PeakBytes, peak)
 			}
 			if bytes > first || whole > 0 && (bytes < whole/ranks*3/4 || bytes > whole/ranks*5/4) {
 				t.Errorf("%s: rank %d keeps %d bytes of %d, rank 0 %d", c.name, rank, bytes, whole, first)
@@ -261,6 +276,23 @@ func TestZeroRankFails(t *testing.T) {
 				t.Errorf("rank %d: %v, want %v", rank, err, want)
 			}
 		}
+	}
+}
+
+// TestPaceOfReduce: a rank that owns parameters has computed up to its first sum to
+// an owner.
+func TestPaceOfReduce(t *testing.T) {
+	now := time.Unix(0, 0)
+	p := Paced(dist.Local{}, func() time.Time { return now })
+	p.begin()
+	for _, sum := range []func() error{func() error { return p.Reduce([]float32{1}, 0) }, func() error { return p.AllReduce([]float32{1}) }} {
+		now = now.Add(2 * time.Second)
+		if err := sum(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p.seconds() != 2 {
+		t.Errorf("%g seconds up to the first sum, want 2", p.seconds())
 	}
 }
 

@@ -78,7 +78,7 @@ with the price of an hour it gives the cost.`,
 	c.Flags().StringVar(&card, "card", "", "plan for this GPU, here or not: "+strings.Join(backend.CardNames(), ", ")+" (default: the GPU of --device, else "+backend.DefaultCard+")")
 	c.Flags().Float64Var(&price, "price", 0, "what an hour of the machine costs, `AMOUNT` in any currency: the plan gives the cost of the run")
 	complete(c, "card", fixed(backend.CardNames()...))
-	c.Flags().IntVar(&ranks, "ranks", ranks, "plan for `N` ranks on as many such machines or GPUs: the memory of the one that needs most, the speed of all without their messages")
+	c.Flags().IntVar(&ranks, "ranks", ranks, "plan for `N` ranks on as many such machines or GPUs: the memory of rank 0, which keeps the most, the speed of all without their messages")
 	return c
 }
 
