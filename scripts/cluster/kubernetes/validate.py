@@ -1,7 +1,7 @@
-"""Validates the manifests beside it without a cluster: the Service and Job by kubernetes-validate, the TrainJob by the
-CRD of Kubeflow Trainer, the JobSet by the copy of JobSet's schema in Trainer's ClusterTrainingRuntime.
+"""Validates the manifests beside it without a cluster: the Service and Job by kubernetes-validate, the TrainJob and the
+JobSet by their CRDs.
 
-usage: validate.py DIRECTORY_OF_THE_GO_MODULE_github.com/kubeflow/trainer/v2
+usage: validate.py TRAINER JOBSET, the directories of the Go modules github.com/kubeflow/trainer/v2 and sigs.k8s.io/jobset
 """
 
 import pathlib
@@ -12,17 +12,22 @@ import kubernetes_validate
 import yaml
 
 here = pathlib.Path(__file__).parent
-crds = pathlib.Path(sys.argv[1]) / "manifests/base/crds"
+trainer, jobset = (pathlib.Path(argument) for argument in sys.argv[1:])
 
 
-def crd(name, *path):
-    """The schema under path of a CRD, closed: a key that it does not name is an error, as with --strict."""
-    document = yaml.safe_load((crds / f"trainer.kubeflow.org_{name}.yaml").read_text())
-    schema = document["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    for key in path:
-        schema = schema["properties"][key]
+def fits(manifest, crd):
+    """Checks a manifest against a CRD that is closed: a key that it does not name is an error, as with --strict."""
+    custom = yaml.safe_load(crd.read_text())["spec"]
+    version = custom["versions"][0]
+    document = load(manifest)[0]
+    want = {"apiVersion": f"{custom['group']}/{version['name']}", "kind": custom["names"]["kind"]}
+    got = {key: document[key] for key in want}
+    assert got == want, f"{manifest}: {got}, the CRD is of {want}"
+    schema = version["schema"]["openAPIV3Schema"]
     close(schema)
-    return schema
+    schema["properties"]["metadata"] = {"type": "object"}
+    jsonschema.validate(document, schema)
+    print(f"{manifest}: {want['kind']} fits the CRD of {want['apiVersion']}")
 
 
 def close(schema):
@@ -46,10 +51,5 @@ for document in load("indexed-job.yaml"):
     kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
     print("indexed-job.yaml:", document["kind"], "fits Kubernetes", kubernetes_validate.latest_version())
 
-trainjob = crd("trainjobs")
-trainjob["properties"]["metadata"] = {"type": "object"}
-jsonschema.validate(load("trainjob.yaml")[0], trainjob)
-print("trainjob.yaml: TrainJob fits the CRD")
-
-jsonschema.validate(load("jobset.yaml")[0]["spec"], crd("clustertrainingruntimes", "spec", "template", "spec"))
-print("jobset.yaml: its spec fits the JobSet that a ClusterTrainingRuntime embeds")
+fits("trainjob.yaml", trainer / "manifests/base/crds/trainer.kubeflow.org_trainjobs.yaml")
+fits("jobset.yaml", jobset / "config/components/crd/bases/jobset.x-k8s.io_jobsets.yaml")

@@ -6,5 +6,5 @@ environment=$(mktemp -d)
 trap 'rm -rf "$environment"' EXIT
 python3 -m venv "$environment"
 "$environment/bin/pip" install --quiet kubernetes-validate jsonschema pyyaml
-trainer=$(cd "$environment" && go mod download -json github.com/kubeflow/trainer/v2@v2.0.0 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
-"$environment/bin/python" validate.py "$trainer"
+module() { (cd "$environment" && go mod download -json "$1" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'); }
+"$environment/bin/python" validate.py "$(module github.com/kubeflow/trainer/v2@v2.0.0)" "$(module sigs.k8s.io/jobset@v0.8.0)"
