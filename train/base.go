@@ -72,7 +72,7 @@ func openBase(path string, families Families) (dir string, model nn.Config, err 
 	if dir, err = filepath.Abs(dir); err != nil {
 		return "", model, err
 	}
-	text, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	text, err := readText(filepath.Join(dir, "config.json"))
 	if err != nil {
 		return "", model, fmt.Errorf("base: %w", err)
 	}

@@ -2,7 +2,6 @@ package train
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"gotrain/data"
@@ -46,7 +45,7 @@ func (r *run) findIdentity(from string) (identity, error) {
 // have; roles of tokens that the tokenizer lacks are left out too.
 func readIdentity(dir string, t data.Tokenizer, context int) (identity, error) {
 	var id identity
-	text, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	text, err := readText(filepath.Join(dir, "config.json"))
 	if err != nil {
 		return id, err
 	}

@@ -107,7 +107,7 @@ func Load(path, adapter string, b exec.Backend, fsys vfs.FS, families Families) 
 // os.ErrNotExist's in a directory that training did not write.
 func ReadState(dir string) (*State, error) {
 	file := filepath.Join(dir, StateFile)
-	raw, err := os.ReadFile(file)
+	raw, err := readText(file)
 	if err != nil {
 		return nil, err
 	}
@@ -115,8 +115,17 @@ func ReadState(dir string) (*State, error) {
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
+	if s.Applied < 0 || s.Applied > s.Step || s.Samples < 0 || s.Tokens < 0 {
+		return nil, fmt.Errorf("%s: step %d, %d applied, %d samples and %d tokens are not where a run stands; use another checkpoint", file, s.Step, s.Applied, s.Samples, s.Tokens)
+	}
 	return &s, nil
 }
+
+// maxText bounds the JSON files of a checkpoint, in bytes.
+const maxText = 256 << 20
+
+// readText reads a JSON file of a checkpoint.
+func readText(file string) ([]byte, error) { return vfs.ReadFile(vfs.OS{}, file, maxText) }
 
 // readState takes what trainer_state.json tells, if it is there.
 func (l *Loaded) readState() error {
@@ -133,7 +142,7 @@ func (l *Loaded) readState() error {
 
 func (l *Loaded) buildModel(families Families) error {
 	file := filepath.Join(l.Dir, "config.json")
-	text, err := os.ReadFile(file)
+	text, err := readText(file)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ import (
 
 // ranksConfig is tinyConfig for comparisons between numbers of ranks: its steps
 // have six sequences.
-func ranksConfig(t *testing.T) Config {
+func ranksConfig(t testing.TB) Config {
 	cfg := tinyConfig(t)
 	cfg.Train.Steps, cfg.Train.Batch, cfg.Train.Accumulate = 10, 3, 2
 	cfg.Train.SaveEvery, cfg.Train.EvalEvery = 5, 5
@@ -33,7 +33,7 @@ func ranksConfig(t *testing.T) Config {
 
 // trainRanks trains cfg on n ranks, which are goroutines. edit may change what a
 // rank gets. It returns the errors of the ranks and the losses that rank 0 told.
-func trainRanks(t *testing.T, ctx context.Context, cfg Config, n int, edit func(rank int, cfg *Config, d *Deps)) ([]error, []float64) {
+func trainRanks(t testing.TB, ctx context.Context, cfg Config, n int, edit func(rank int, cfg *Config, d *Deps)) ([]error, []float64) {
 	t.Helper()
 	errs := make([]error, n)
 	var losses []float64
@@ -55,7 +55,7 @@ func trainRanks(t *testing.T, ctx context.Context, cfg Config, n int, edit func(
 }
 
 // rankBackend is a back end whose collectives are the group's.
-func rankBackend(t *testing.T, group dist.Group) exec.Backend {
+func rankBackend(t testing.TB, group dist.Group) exec.Backend {
 	t.Helper()
 	b, err := cpu.New(cpu.Config{Threads: 1, Ranks: group})
 	if err != nil {

@@ -23,7 +23,7 @@ import (
 )
 
 // tinyConfig trains a model of some thousand parameters on invented text.
-func tinyConfig(t *testing.T) Config {
+func tinyConfig(t testing.TB) Config {
 	t.Helper()
 	dir := t.TempDir()
 	corpus := filepath.Join(dir, "corpus.txt")
@@ -48,7 +48,7 @@ func tinyConfig(t *testing.T) Config {
 	return c
 }
 
-func backend(t *testing.T, threads int) exec.Backend {
+func backend(t testing.TB, threads int) exec.Backend {
 	t.Helper()
 	b, err := cpu.New(cpu.Config{Threads: threads})
 	if err != nil {
