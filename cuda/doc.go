@@ -1,6 +1,6 @@
 // Package cuda is what gotrain uses of an NVIDIA GPU: the driver, cuBLASLt and
 // NCCL. It is compiled under the build tag gpu, with cgo; without the tag only
-// this page is left.
+// this page and the name of [Comm] are left.
 //
 // In reading order: [Devices] and [Libraries] tell what a machine has. [Open]
 // gives a [Device], which owns memory ([Ptr], [Pinned]), streams and modules. A

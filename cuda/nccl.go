@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
 	"unsafe"
 )
 
@@ -21,8 +22,8 @@ var ErrNoNCCL = errors.New("cuda: no NCCL on this machine, which more than one G
 // errClosed is what a closed or aborted Comm answers.
 var errClosed = errors.New("cuda: the communicator is closed")
 
-// Reduction is how [Comm.AllReduce] and [Comm.ReduceScatter] make one value of
-// the ranks' values.
+// Reduction is how [Comm.AllReduce], [Comm.Reduce] and [Comm.ReduceScatter] make
+// one value of the ranks' values.
 type Reduction uint8
 
 const (
@@ -68,16 +69,23 @@ func UniqueID() (id [128]byte, err error) {
 // count is in elements. The result is the same on all ranks, and in every run on
 // the same machines.
 //
+// When another rank or the network fails, the rank is aborted: what waits in its
+// streams would never end. [Comm.Wait] tells.
+//
 // The methods may be called from any goroutine; the order between goroutines is
 // theirs to fix.
 type Comm struct {
 	rank, size int
 
 	mu    sync.Mutex // one collective at a time; not held by Abort
-	end   sync.Mutex // guards c against a second end
 	c     *C.nccl_rank
-	ended bool
+	end   sync.Mutex    // guards what follows, and c against an end
+	ended chan struct{} // closed by Close and Abort
+	cause error         // of the end
 }
+
+// lookEvery is the time between two looks for a fault of another rank.
+const lookEvery = 100 * time.Millisecond
 
 // NewComm makes the communicator's rank on this device. It waits until all ranks
 // have called it, each from its own goroutine or process.
@@ -92,12 +100,29 @@ func (d *Device) NewComm(id [128]byte, rank, size int) (*Comm, error) {
 	for i, b := range id {
 		name[i] = C.char(b)
 	}
-	c := &Comm{rank: rank, size: size}
+	c := &Comm{rank: rank, size: size, ended: make(chan struct{})}
 	var failure C.nccl_error
 	if C.nccl_open(d.raw, &name[0], C.int(rank), C.int(size), &c.c, &failure) != 0 {
 		return nil, fmt.Errorf("cuda:%d: rank %d of %d: %w", d.info.Index, rank, size, ncclError(&failure))
 	}
+	go c.watch()
 	return c, nil
+}
+
+// watch aborts the rank after a fault of another one.
+func (c *Comm) watch() {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.ended:
+			return
+		case <-tick.C:
+			if err := c.Err(); err != nil {
+				c.abort(err)
+			}
+		}
+	}
 }
 
 // Rank is the number of this rank, from 0.
@@ -110,6 +135,12 @@ func (c *Comm) Size() int { return c.size }
 // each. dst may be src.
 func (c *Comm) AllReduce(s *Stream, dst, src Ptr, count int64, t DType, r Reduction) error {
 	return c.collective(s, C.NCCL_ALL_REDUCE, dst, src, count, t, r, 0)
+}
+
+// Reduce makes dst on one rank the reduction of the ranks' src, count elements
+// each. dst may be src; other ranks' dst is not written.
+func (c *Comm) Reduce(s *Stream, dst, src Ptr, count int64, t DType, r Reduction, root int) error {
+	return c.collective(s, C.NCCL_REDUCE, dst, src, count, t, r, root)
 }
 
 // ReduceScatter reduces src, count elements for each rank, and makes dst the part
@@ -136,8 +167,8 @@ func (c *Comm) collective(s *Stream, kind C.nccl_kind, dst, src Ptr, count int64
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.isEnded() {
-		return errClosed
+	if err := c.endOf(); err != nil {
+		return err
 	}
 	status := C.nccl_collective(c.c, kind, s.handle(), C.uint64_t(dst), C.uint64_t(src), C.uint64_t(count), ncclType(t), ncclReductions[r], C.int(root))
 	if status == 0 {
@@ -155,13 +186,22 @@ func ncclType(t DType) C.int {
 	return C.ncclFloat32
 }
 
+// Wait waits for the work of s, of which collectives are a part, and returns the
+// reason when their results are void.
+func (c *Comm) Wait(s *Stream) error {
+	if err := s.Synchronize(); err != nil {
+		return err
+	}
+	return c.Err()
+}
+
 // Err is a fault that came after a collective was queued: another rank has gone,
 // or the network. The communicator is then only good for [Comm.Abort].
 func (c *Comm) Err() error {
 	c.end.Lock()
 	defer c.end.Unlock()
-	if c.ended {
-		return errClosed
+	if c.cause != nil {
+		return c.cause
 	}
 	var failure C.nccl_error
 	if C.nccl_async_error(c.c, &failure) != 0 {
@@ -170,41 +210,55 @@ func (c *Comm) Err() error {
 	return nil
 }
 
-// Close frees the rank, whose work must be finished.
+// Close frees the rank, whose work must be finished and whose graphs closed: NCCL
+// waits for them.
 func (c *Comm) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.finish(0)
-}
-
-// Abort frees the rank and ends its unfinished work, which may wait for others
-// without end; the results are void.
-func (c *Comm) Abort() error { return c.finish(1) }
-
-func (c *Comm) isEnded() bool {
-	c.end.Lock()
-	defer c.end.Unlock()
-	return c.ended
-}
-
-// finish closes or aborts, once. An aborted rank keeps its record, less than a
-// kilobyte: a collective may be in it.
-func (c *Comm) finish(abort C.int) error {
-	c.end.Lock()
-	defer c.end.Unlock()
-	if c.ended {
+	if !c.finish(errClosed) {
 		return nil
 	}
-	c.ended = true
 	var failure C.nccl_error
-	status := C.nccl_close(c.c, abort, &failure)
-	if abort == 0 {
-		C.free(unsafe.Pointer(c.c))
-	}
+	status := C.nccl_close(c.c, 0, &failure)
+	C.free(unsafe.Pointer(c.c))
 	if status != 0 {
 		return fmt.Errorf("cuda: rank %d of %d: %w", c.rank, c.size, ncclError(&failure))
 	}
 	return nil
+}
+
+// Abort ends the rank and its unfinished work, which may wait for others without
+// end; the results are void. It returns at once, for NCCL does not before the
+// graphs that hold collectives are closed.
+func (c *Comm) Abort() { c.abort(errClosed) }
+
+// abort keeps the record of the rank, less than a kilobyte: a collective may be in it.
+func (c *Comm) abort(cause error) {
+	if c.finish(cause) {
+		go func() {
+			var failure C.nccl_error // of what is given up anyway
+			C.nccl_close(c.c, 1, &failure)
+		}()
+	}
+}
+
+// finish notes why the rank ends; false says that it has ended before.
+func (c *Comm) finish(cause error) bool {
+	c.end.Lock()
+	defer c.end.Unlock()
+	if c.cause != nil {
+		return false
+	}
+	c.cause = cause
+	close(c.ended)
+	return true
+}
+
+// endOf is why the rank has ended, nil while it has not.
+func (c *Comm) endOf() error {
+	c.end.Lock()
+	defer c.end.Unlock()
+	return c.cause
 }
 
 // Group calls f, whose collectives begin together when it returns. A goroutine

@@ -108,6 +108,8 @@ int nccl_collective(nccl_rank* r, nccl_kind kind, CUstream stream, uint64_t recv
       return outcome(&r->error, "ncclAllGather", ncclAllGather(from, to, count, type, r->comm, stream), r->comm);
     case NCCL_BROADCAST:
       return outcome(&r->error, "ncclBroadcast", ncclBroadcast(from, to, count, type, root, r->comm, stream), r->comm);
+    case NCCL_REDUCE:
+      return outcome(&r->error, "ncclReduce", ncclReduce(from, to, count, type, op, root, r->comm, stream), r->comm);
   }
   return outcome(&r->error, "nccl_collective", ncclInvalidArgument, NULL);
 }

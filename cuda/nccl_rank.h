@@ -22,7 +22,7 @@ typedef struct {
   nccl_error error;  // of the last collective
 } nccl_rank;
 
-typedef enum { NCCL_ALL_REDUCE, NCCL_REDUCE_SCATTER, NCCL_ALL_GATHER, NCCL_BROADCAST } nccl_kind;
+typedef enum { NCCL_ALL_REDUCE, NCCL_REDUCE_SCATTER, NCCL_ALL_GATHER, NCCL_BROADCAST, NCCL_REDUCE } nccl_kind;
 
 // Each returns error->status, 0 for success.
 int nccl_unique_id(char id[NCCL_UNIQUE_ID_BYTES], nccl_error* error);

@@ -86,7 +86,7 @@ func openDevice(name string, threads int, ranks exec.Ranks) (exec.Backend, devic
 		return nil, device{}, err
 	}
 	if index != noGPU {
-		b, err := backend.Open(index)
+		b, err := backend.Open(backend.Config{Device: index})
 		if err == nil {
 			d, err := findDevice(name, threads)
 			return b, d, err
@@ -102,7 +102,7 @@ func openDevice(name string, threads int, ranks exec.Ranks) (exec.Backend, devic
 
 func (d device) open() (exec.Backend, error) {
 	if d.card != nil {
-		return backend.Open(d.gpu)
+		return backend.Open(backend.Config{Device: d.gpu})
 	}
 	return cpu.New(cpu.Config{Threads: d.threads})
 }

@@ -41,7 +41,7 @@ func attentionInstr(t *testing.T, b exec.Backend) *call {
 // TestAttentionSections cuts the heads into sections of every size, the last one
 // smaller: the bits are the same.
 func TestAttentionSections(t *testing.T) {
-	opened, err := Open(0)
+	opened, err := Open(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestAttentionSections(t *testing.T) {
 // TestPositions gives positions outside the table and beyond the caches: Sync
 // names the instruction and the position, and the run after it is clean.
 func TestPositions(t *testing.T) {
-	opened, err := Open(0)
+	opened, err := Open(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

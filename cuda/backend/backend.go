@@ -16,7 +16,8 @@ import (
 	"gotrain/cuda/kernels"
 )
 
-// Backend runs plans on one device, on one stream; uploads come to it beside that.
+// Backend runs plans on one device, on one stream; uploads come to it beside that,
+// and so do collectives.
 type Backend struct {
 	device  *cuda.Device
 	stream  *cuda.Stream
@@ -25,6 +26,7 @@ type Backend struct {
 	kernels map[string]*cuda.Kernel
 	staging *staging
 	graphs  []*cuda.Graph
+	comm    *comm // nil for a process that is alone
 
 	fault  cuda.Ptr // int32 code, row, value
 	faults []indexFault
@@ -38,26 +40,32 @@ var (
 	_ exec.Backend  = (*Backend)(nil)
 	_ exec.Recorder = (*Backend)(nil)
 	_ exec.Grouper  = (*Backend)(nil)
+	_ exec.Ranked   = (*Backend)(nil)
 )
 
-// Open starts the back end on a device, counted from 0. It fails with an error
-// that wraps cuda.ErrNoDriver or cuda.ErrNoDevice where there is none.
-func Open(index int) (exec.Backend, error) {
-	device, err := cuda.Open(index)
+// Open starts the back end. It fails with an error that wraps cuda.ErrNoDriver or
+// cuda.ErrNoDevice where there is no such device.
+func Open(cfg Config) (exec.Backend, error) {
+	device, err := cuda.Open(cfg.Device)
 	if err != nil {
 		return nil, err
 	}
 	b := &Backend{device: device, kernels: map[string]*cuda.Kernel{}, modules: map[string]*cuda.Module{}}
 	b.memory.device = device
-	if err := b.start(); err != nil {
+	if err := b.start(cfg); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil
 }
 
-func (b *Backend) start() (err error) {
+func (b *Backend) start(cfg Config) (err error) {
 	if b.stream, err = b.device.NewStream(); err != nil {
 		return err
+	}
+	if cfg.Comm != nil && cfg.Comm.Size() > 1 {
+		if b.comm, err = newComm(b.device, cfg); err != nil {
+			return err
+		}
 	}
 	for _, image := range kernels.Images() {
 		m, err := b.device.Load(image.Data)
@@ -90,6 +98,14 @@ func (b *Backend) start() (err error) {
 // Name returns "cuda:N".
 func (b *Backend) Name() string { return fmt.Sprintf("cuda:%d", b.device.Info().Index) }
 
+// Ranks returns the number of ranks over which collectives are.
+func (b *Backend) Ranks() int {
+	if b.comm == nil {
+		return 1
+	}
+	return b.comm.ranks.Size()
+}
+
 // Target returns Target().
 func (b *Backend) Target() plan.Target { return Target() }
 
@@ -117,14 +133,15 @@ func (b *Backend) Download(dst []byte, src exec.Region) error {
 }
 
 // Sync waits for the stream and returns the first error since the last Sync: of
-// a launch, of the device, or an index that a kernel found out of range.
+// a launch, of the device, of another rank, or an index that a kernel found out of
+// range.
 func (b *Backend) Sync() error {
 	err := b.err
 	b.err = nil
 	if err == nil && len(b.faults) > 0 {
 		err = b.stream.Download(b.found.Bytes()[:12], b.fault)
 	}
-	if e := b.stream.Synchronize(); err == nil {
+	if e := b.synchronize(err != nil); err == nil {
 		err = e
 	}
 	if err != nil || len(b.faults) == 0 {
@@ -141,12 +158,31 @@ func (b *Backend) Sync() error {
 	return b.faults[code-1].error(int32(binary.LittleEndian.Uint32(words[4:])), int32(binary.LittleEndian.Uint32(words[8:])))
 }
 
+// synchronize waits for the stream, which waits for other ranks when collectives
+// have begun.
+func (b *Backend) synchronize(failed bool) error {
+	if b.comm == nil {
+		return b.stream.Synchronize()
+	}
+	err := b.comm.end(b.stream, failed)
+	if !b.comm.begun {
+		return errors.Join(err, b.stream.Synchronize())
+	}
+	b.comm.begun = false
+	return errors.Join(err, b.comm.wait(func() error { return b.comm.ranks.Wait(b.stream) }))
+}
+
 // Record captures launches into a CUDA graph.
 func (b *Backend) Record(launches func()) (exec.Launch, error) {
+	collectives := false
 	graph, err := b.stream.Capture(func() error {
 		launches()
 		err := b.err
 		b.err = nil
+		if b.comm != nil {
+			err = errors.Join(err, b.comm.end(b.stream, err != nil))
+			collectives, b.comm.begun = b.comm.begun, false
+		}
 		return err
 	})
 	if err != nil {
@@ -155,6 +191,9 @@ func (b *Backend) Record(launches func()) (exec.Launch, error) {
 	b.graphs = append(b.graphs, graph)
 	return func() {
 		b.do(graph.Launch(b.stream))
+		if collectives {
+			b.comm.begun = true
+		}
 		runtime.KeepAlive(launches) // what the graph reads and writes
 	}, nil
 }
@@ -174,6 +213,9 @@ func (b *Backend) Close() error {
 	}
 	for _, g := range b.graphs {
 		errs = append(errs, g.Close())
+	}
+	if b.comm != nil {
+		errs = append(errs, b.comm.close())
 	}
 	if b.blas != nil {
 		errs = append(errs, b.blas.Close())

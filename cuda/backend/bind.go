@@ -58,7 +58,7 @@ var binders = [ir.NumKinds]func(c *call) func(){
 	ir.AllReduce:     bindCollective,
 	ir.ReduceTo:      bindCollective,
 	ir.BroadcastFrom: bindCollective,
-	ir.Await:         bindReshape,
+	ir.Await:         bindAwait,
 
 	ir.SumSquares: bindSumSquares,
 	ir.GradNorm:   bindGradNorm,

@@ -17,7 +17,7 @@ import (
 // the second half depends on the first, and one cast writes where an earlier one
 // reads.
 func TestCasts(t *testing.T) {
-	b, err := Open(0)
+	b, err := Open(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

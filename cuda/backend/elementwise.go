@@ -33,11 +33,6 @@ func bindScaleBy(c *call) func() {
 // bindReshape runs nothing: the result has the storage of x.
 func bindReshape(*call) func() { return func() {} }
 
-// bindCollective copies: this back end computes alone (exec.Ranked tells).
-func bindCollective(c *call) func() {
-	return c.copy(c.out(0), c.in(0), c.Out[0].Bytes())
-}
-
 // copy returns the closure that copies contiguous memory of the device.
 func (c *call) copy(to, from cuda.Ptr, bytes int64) func() {
 	if to == from {

@@ -16,7 +16,7 @@ import (
 // to 16 bytes, as no plan has it but a batch of odd matrices may: the bits are
 // those of aligned memory.
 func TestUnaligned(t *testing.T) {
-	opened, err := Open(0)
+	opened, err := Open(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

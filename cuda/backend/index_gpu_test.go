@@ -15,7 +15,7 @@ import (
 // Sync names the instruction, the row and the index, once, and the back end goes
 // on.
 func TestIndices(t *testing.T) {
-	b, err := Open(0)
+	b, err := Open(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

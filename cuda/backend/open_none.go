@@ -5,7 +5,7 @@ package backend
 import "gotrain/autograd/exec"
 
 // Open returns ErrNotBuilt.
-func Open(int) (exec.Backend, error) { return nil, ErrNotBuilt }
+func Open(Config) (exec.Backend, error) { return nil, ErrNotBuilt }
 
 // Absent tells whether err says that there is no GPU to open.
 func Absent(err error) bool { return err == ErrNotBuilt }

@@ -16,7 +16,7 @@ import (
 // TestGroup updates parameters of many sizes in one launch and one by one: the
 // bits are the same, and no parameter is forgotten.
 func TestGroup(t *testing.T) {
-	b, err := Open(0)
+	b, err := Open(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,7 @@ const Settings& settings() {
     s.threads = 1;
 #endif
     s.threads = std::clamp(s.threads, 1, 256);
+    s.devices = std::clamp(static_cast<int>(number_from("CUDASIM_DEVICES", 2)), 1, max_devices);
     return s;
   }();
   return s;
@@ -44,7 +45,7 @@ static CUresult check_device(const Call& call, CUdevice device) {
   if (!call.runtime.initialised) {
     return CUDA_ERROR_NOT_INITIALIZED;
   }
-  return device < 0 || device >= devices ? CUDA_ERROR_INVALID_DEVICE : CUDA_SUCCESS;
+  return device < 0 || device >= settings().devices ? CUDA_ERROR_INVALID_DEVICE : CUDA_SUCCESS;
 }
 
 // The figures of an H100 with SXM socket, save for the size of the memory.
@@ -106,7 +107,7 @@ CUresult cuDriverGetVersion(int* version) {
 
 CUresult cuDeviceGetCount(int* count) {
   Call call;
-  *count = devices;
+  *count = settings().devices;
   return check_device(call, 0);
 }
 

@@ -5,6 +5,7 @@
 #include "extension.h"
 #include "pages.h"
 #include "runtime.h"
+#include "settings.h"
 
 namespace sim {
 
@@ -217,8 +218,8 @@ CUresult cuMemFreeHost(void* p) {
 }
 
 CUresult cuDeviceGetDefaultMemPool(CUmemoryPool* pool, CUdevice device) {
-  static char pools[devices];
-  if (device < 0 || device >= devices) {
+  static char pools[max_devices];
+  if (device < 0 || device >= settings().devices) {
     return CUDA_ERROR_INVALID_DEVICE;
   }
   *pool = reinterpret_cast<CUmemoryPool>(&pools[device]);

@@ -4,11 +4,13 @@
 // Where NCCL would hang or corrupt memory, an operation that differs between ranks, buffers outside live allocations,
 // two ranks on one device, it returns an error and ncclGetLastError tells why.
 #include <algorithm>
+#include <chrono>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
 #include <memory>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "extension.h"
@@ -31,7 +33,7 @@ __attribute__((format(printf, 2, 3))) ncclResult_t refuse(ncclResult_t result, c
   return result;
 }
 
-enum Kind { ALL_REDUCE, REDUCE_SCATTER, ALL_GATHER, BROADCAST };
+enum Kind { ALL_REDUCE, REDUCE_SCATTER, ALL_GATHER, BROADCAST, REDUCE };
 
 size_t size_of(int type) { return type == ncclFloat32 ? 4 : 2; }
 
@@ -74,6 +76,7 @@ struct ncclComm {
     CUcontext context = nullptr;
     std::atomic<int> error{ncclSuccess};
     std::atomic<bool> closed{false};
+    std::atomic<int> captured{0};  // operations in graphs
     const void* active = nullptr;  // the operation between two of its rounds
   };
   std::shared_ptr<State> state = std::make_shared<State>();
@@ -85,8 +88,13 @@ namespace {
 // One collective of one rank. The simulator executes it once, or as a node of a graph many times.
 class Operation {
  public:
-  Operation(std::shared_ptr<ncclComm::State> comm, const Call& call, const void* send, void* recv)
-      : comm_(std::move(comm)), call_(call), send_(static_cast<const char*>(send)), recv_(static_cast<char*>(recv)) {}
+  Operation(std::shared_ptr<ncclComm::State> comm, const Call& call, const void* send, void* recv, bool captured)
+      : comm_(std::move(comm)), call_(call), send_(static_cast<const char*>(send)), recv_(static_cast<char*>(recv)),
+        captured_(captured) {
+    comm_->captured += captured_;
+  }
+
+  ~Operation() { comm_->captured -= captured_; }
 
   // Does what can be done without waiting; true when all is done, for good or ill.
   bool advance() {
@@ -147,6 +155,9 @@ class Operation {
       case ALL_GATHER:
         for (int r = 0; r < m.size(); r++) memcpy(recv_ + (r * call_.count + done_) * size, m.slot(r), bytes);
         break;
+      case REDUCE:
+        if (m.rank() == call_.root) reduce(recv_ + done_ * size, 0);
+        break;
       case BROADCAST:
         memcpy(recv_ + done_ * size, m.slot(call_.root), bytes);
         break;
@@ -188,6 +199,7 @@ class Operation {
   char* recv_;
   size_t done_ = 0;      // elements of each rank's part
   bool posted_ = false;  // this round's part
+  bool captured_;        // it is in a graph, which stays until that is closed
 };
 
 int ready(void* data) { return static_cast<Operation*>(data)->advance(); }
@@ -236,8 +248,12 @@ ncclResult_t collective(ncclComm_t comm, Call call, const void* send, void* recv
   size_t received = call.kind == ALL_GATHER ? part * size : part;
   bool sends = call.kind != BROADCAST || state.meeting.rank() == call.root;
   if (ncclResult_t r = sends ? check_buffer("send", send, sent) : ncclSuccess) return r;
-  if (ncclResult_t r = check_buffer("receive", recv, received)) return r;
-  Pending pending{std::make_unique<Operation>(comm->state, call, send, recv), state.context, stream};
+  bool receives = call.kind != REDUCE || state.meeting.rank() == call.root;
+  if (ncclResult_t r = receives ? check_buffer("receive", recv, received) : ncclSuccess) return r;
+  CUstreamCaptureStatus capture;
+  if (cuStreamIsCapturing(stream, &capture) != CUDA_SUCCESS) return refuse(ncclUnhandledCudaError, "no stream");
+  bool captured = capture == CU_STREAM_CAPTURE_STATUS_ACTIVE;
+  Pending pending{std::make_unique<Operation>(comm->state, call, send, recv, captured), state.context, stream};
   if (group_depth == 0) return enqueue(std::move(pending));
   group.push_back(std::move(pending));
   return ncclSuccess;
@@ -286,11 +302,12 @@ ncclResult_t ncclCommInitRank(ncclComm_t* out, int size, ncclUniqueId id, int ra
   if (group_depth > 0) return refuse(ncclInvalidUsage, "the simulator makes no communicators in a group");
   auto comm = std::make_unique<ncclComm>();
   ncclComm::State& state = *comm->state;
-  if (cuCtxGetCurrent(&state.context) != CUDA_SUCCESS || !state.context) {
+  CUdevice device;
+  if (cuCtxGetCurrent(&state.context) != CUDA_SUCCESS || cuCtxGetDevice(&device) != CUDA_SUCCESS) {
     return refuse(ncclUnhandledCudaError, "no current context");
   }
   std::string name(id.internal, strnlen(id.internal, sizeof id.internal));
-  switch (state.meeting.meet(name, rank, size, state.context)) {
+  switch (state.meeting.meet(name, rank, size, device)) {
     case Met::yes:
       *out = comm.release();
       return ncclSuccess;
@@ -313,6 +330,8 @@ ncclResult_t ncclCommDestroy(ncclComm_t comm) {
   if (!comm) return refuse(ncclInvalidArgument, "no communicator");
   comm->state->closed = true;
   comm->state->meeting.leave();
+  // As NCCL does: its graphs refer to the communicator.
+  while (comm->state->captured > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   delete comm;
   return ncclSuccess;
 }
@@ -347,6 +366,11 @@ ncclResult_t ncclGroupEnd(void) {
 ncclResult_t ncclAllReduce(const void* send, void* recv, size_t count, ncclDataType_t type, ncclRedOp_t op,
                            ncclComm_t comm, cudaStream_t stream) {
   return collective(comm, {ALL_REDUCE, type, op, 0, count}, send, recv, stream);
+}
+
+ncclResult_t ncclReduce(const void* send, void* recv, size_t count, ncclDataType_t type, ncclRedOp_t op, int root,
+                        ncclComm_t comm, cudaStream_t stream) {
+  return collective(comm, {REDUCE, type, op, root, count}, send, recv, stream);
 }
 
 ncclResult_t ncclReduceScatter(const void* send, void* recv, size_t recv_count, ncclDataType_t type, ncclRedOp_t op,

@@ -2,9 +2,9 @@
 
 #include <cerrno>
 #include <climits>
-#include <csignal>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,7 +20,7 @@ struct Meeting::Shared {
   struct alignas(64) Rank {
     std::atomic<uint32_t> taken, here;
     std::atomic<pid_t> process;
-    const void* device;
+    std::atomic<int> device;
     std::atomic<uint64_t> posted, read;  // rounds
     Call call;                           // of the round posted
   } ranks[max_ranks];
@@ -29,11 +29,20 @@ struct Meeting::Shared {
 namespace {
 
 constexpr size_t head_bytes = 16 << 10;
-constexpr timespec poll = {0, 100'000'000};
+constexpr timespec patience = {0, 100'000'000};
 
-// Waits, at most as long as poll says, until the word is no longer value.
+// Waits, at most as long as patience says, until the word is no longer value.
 void wait_while(std::atomic<uint32_t>* word, uint32_t value) {
-  syscall(SYS_futex, word, FUTEX_WAIT, value, &poll, nullptr, 0);
+  syscall(SYS_futex, word, FUTEX_WAIT, value, &patience, nullptr, 0);
+}
+
+// Tells whether a process has ended, also when its parent does not know yet.
+bool ended(pid_t process) {
+  pollfd file = {static_cast<int>(syscall(SYS_pidfd_open, process, 0)), POLLIN, 0};
+  if (file.fd < 0) return errno == ESRCH;
+  bool end = poll(&file, 1, 0) > 0;
+  close(file.fd);
+  return end;
 }
 
 void* map(const std::string& name, size_t bytes) {
@@ -47,7 +56,7 @@ void* map(const std::string& name, size_t bytes) {
 
 }  // namespace
 
-Met Meeting::meet(const std::string& name, int rank, int size, const void* device) {
+Met Meeting::meet(const std::string& name, int rank, int size, int device) {
   static_assert(sizeof(Shared) <= head_bytes);
   bytes_ = head_bytes + size * slot_bytes;
   void* p = map(name, bytes_);
@@ -73,7 +82,7 @@ Met Meeting::meet(const std::string& name, int rank, int size, const void* devic
   }
   for (int r = 0; r < size; r++) {
     const Shared::Rank& other = shared_->ranks[r];
-    if (r != rank && other.process == mine.process && other.device == device) return Met::same_device;
+    if (r != rank && other.device == device) return Met::same_device;
   }
   watcher_ = std::thread(&Meeting::watch, this, shared_->generation.load());
   return Met::yes;
@@ -96,9 +105,12 @@ void Meeting::watch(uint32_t seen) {
   while (!leaving_) {
     wait_while(&shared_->generation, seen);
     uint32_t now = shared_->generation;
-    if (now != seen) cudasimNotify();
+    if (now != seen) {
+      cudasimNotify();
+    } else {
+      look_for_dead();
+    }
     seen = now;
-    look_for_dead();
   }
 }
 
@@ -106,7 +118,7 @@ void Meeting::look_for_dead() {
   if (aborted()) return;
   for (int r = 0; r < size_; r++) {
     const Shared::Rank& other = shared_->ranks[r];
-    if (other.here && kill(other.process, 0) != 0 && errno == ESRCH) return abort();
+    if (other.here && ended(other.process)) return abort();
   }
 }
 

@@ -31,8 +31,8 @@ enum class Met { yes, wrong_size, taken, same_device, aborted, failed };
 
 class Meeting {
  public:
-  // Joins the ranks at the name as `rank` of `size` and waits for the others. device tells the process's devices apart.
-  Met meet(const std::string& name, int rank, int size, const void* device);
+  // Joins the ranks at the name as `rank` of `size`, on the machine's device of that number, and waits for the others.
+  Met meet(const std::string& name, int rank, int size, int device);
 
   // Ends the notifications. Not to be called under the simulator's lock.
   void leave();

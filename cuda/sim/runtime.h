@@ -18,7 +18,7 @@
 
 namespace sim {
 
-constexpr int devices = 2;
+constexpr int max_devices = 8;
 constexpr size_t device_memory = 8ull << 30;
 constexpr unsigned max_shared = 227 << 10, default_shared = 48 << 10;
 
@@ -108,7 +108,7 @@ struct Runtime {
   std::mutex mutex;
   std::condition_variable changed;
   bool initialised = false;
-  CUcontext primary[devices] = {};
+  CUcontext primary[max_devices] = {};
   std::map<CUdeviceptr, Allocation> allocations;
   uint64_t operations = 0, launches = 0;
   Random random;
