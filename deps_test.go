@@ -33,6 +33,7 @@ var allowed = map[string][]string{
 	"dist/disttest": {"dist"},
 	"dist/gloo":     {"dist"},
 	"dist/mpi":      {"dist"},
+	"dist/nccl":     {"dist", "cuda"},
 
 	"data/hf":  {},
 	"data/bpe": {"data/hf"},
@@ -69,7 +70,7 @@ var allowed = map[string][]string{
 	"cmd/gotrain": {"task", "train", "train/checkpoint", "train/metrics", "train/configfile", "train/vfs", "train/safetensors",
 		"train/convert", "train/gguf", "nn", "nn/zoo", "nn/generate", "optim", "data", "data/chat", "data/instruct", "data/bpe", "data/hf",
 		"autograd/ir", "autograd/plan", "autograd/exec", "autograd/cpu", "autograd/cpu/kernel", "cuda", "cuda/backend",
-		"dist", "dist/gloo", "dist/mpi", "dist/store"},
+		"dist", "dist/gloo", "dist/mpi", "dist/nccl", "dist/store"},
 }
 
 // soleImporter lists libraries that one package alone may import.

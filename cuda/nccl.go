@@ -279,6 +279,19 @@ func Group(f func() error) error {
 	return err
 }
 
+// NCCLVersion is that of libnccl, such as "2.28.9"; an error that wraps [ErrNoNCCL]
+// says that there is none.
+func NCCLVersion() (string, error) {
+	if err := openNCCL(); err != nil {
+		return "", err
+	}
+	var version C.int
+	if status := C.ncclGetVersion(&version); status != C.ncclSuccess {
+		return "", fmt.Errorf("cuda: ncclGetVersion: status %d", int(status))
+	}
+	return dotted(int(version)), nil
+}
+
 func openNCCL() error {
 	if l := C.gotrain_open_nccl(); l.path[0] == 0 {
 		return fmt.Errorf("%w: %s", ErrNoNCCL, C.GoString(&l.error[0]))

@@ -6,7 +6,7 @@
 // Kubernetes) told this process; a [Store] is the table of keys through which
 // ranks meet before they can compute together, and beside it; a [Group] computes
 // collectives. Engines of groups live in packages of their own (dist/gloo,
-// dist/mpi, cuda/backend for NCCL), since they need libraries; [Local] is the
+// dist/mpi, dist/nccl), since they need libraries; [Local] is the
 // group of a single process. None of the collectives is written here.
 //
 // Every rank is one process with one device. A rank that fails is not mended: its

@@ -100,6 +100,13 @@ func (w *Watched) Barrier() error {
 	return w.Group.Barrier()
 }
 
+// Wait calls wait, which returns when collectives that were begun elsewhere on the
+// engine of the group are done, watched.
+func (w *Watched) Wait(collective string, wait func() error) error {
+	defer w.watch(collective)()
+	return wait()
+}
+
 // Close ends the signs of life and closes the group.
 func (w *Watched) Close() error {
 	w.stop()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"gotrain/autograd/ir"
@@ -88,7 +89,7 @@ type LoopConfig struct {
 
 // ClusterConfig is how several processes train together.
 type ClusterConfig struct {
-	Engine     string `yaml:"engine"`      // auto, gloo, mpi: what ranks on CPUs compute together with
+	Engine     string `yaml:"engine"`      // auto, nccl, gloo, mpi: what ranks compute together with
 	Zero       int    `yaml:"zero"`        // 1 = each rank keeps the optimizer's state of a share of the parameters (ZeRO-1), 0 = of all
 	CheckEvery int    `yaml:"check_every"` // steps between comparisons of the parameters of all ranks, 0 = never
 	TimeoutS   int    `yaml:"timeout_s"`   // seconds that a rank waits for the others before it gives up, 0 = for ever
@@ -159,7 +160,7 @@ func (c Config) Validate() error {
 	check(!c.Optimizer.InBackward || t.SpikeFactor == 0, "optimizer.in_backward needs train.spike_factor: 0: the norm of all gradients is never known")
 	check(c.Data.Format != FormatInstruct || t.DocumentMask, "data.format instruct needs train.document_mask: true: conversations that share a row must not see each other")
 	check(c.Data.Format != FormatInstruct || c.Tokenizer.Path != "", "data.format instruct needs a tokenizer: name a model with base, or a directory with tokenizer.path")
-	check(c.Cluster.Engine == "auto" || c.Cluster.Engine == "gloo" || c.Cluster.Engine == "mpi", "cluster.engine is %q; use auto, gloo or mpi", c.Cluster.Engine)
+	check(slices.Contains([]string{"auto", "nccl", "gloo", "mpi"}, c.Cluster.Engine), "cluster.engine is %q; use auto, nccl, gloo or mpi", c.Cluster.Engine)
 	check(c.Cluster.Zero == 0 || c.Cluster.Zero == 1, "cluster.zero is %d; use 1 to share the optimizer's state between ranks (ZeRO-1), or 0", c.Cluster.Zero)
 	check(c.Cluster.TimeoutS >= 0, "cluster.timeout_s is %d seconds; use 1 or more, or 0 for no limit", c.Cluster.TimeoutS)
 	check(c.Cluster.CheckEvery >= 0, "cluster.check_every is %d steps; use 1 or more, or 0 for never", c.Cluster.CheckEvery)

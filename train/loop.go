@@ -252,13 +252,13 @@ func (r *run) write(rec metrics.Record) {
 	}
 }
 
-// mfu is the fraction of the device's peak that the model's own
+// mfu is the fraction of the devices' peak that the model's own
 // arithmetic takes (Chowdhery et al. 2022), NaN when the peak is not known.
 func (r *run) mfu(tokensPerS float64) float64 {
 	if r.deps.Machine.Peak == 0 {
 		return math.NaN()
 	}
-	return tokensPerS * nn.FLOPsPerToken(r.model, r.cfg.Length()).Exact / r.deps.Machine.Peak
+	return tokensPerS * nn.FLOPsPerToken(r.model, r.cfg.Length()).Exact / (r.deps.Machine.Peak * float64(r.cfg.Place.size()))
 }
 
 // evaluate scores the held-out text, if there is any, and shows a sample. It

@@ -39,7 +39,7 @@ type Deps struct {
 	LocalRank int
 	// Version is that of the program, which has to be the same on all ranks.
 	Version string
-	// Machine is what was measured of the hardware, for the forecast and the
+	// Machine is what was measured of the hardware of a rank, for the forecast and the
 	// MFU; zero leaves both out.
 	Machine Machine
 	// Resume is "auto" (go on from the newest good checkpoint, if there is

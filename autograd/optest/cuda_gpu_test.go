@@ -11,7 +11,7 @@ import (
 
 // cudaBackends lists the first device: a GPU or the simulator.
 func cudaBackends() []backend {
-	b, err := cuda.Open(0)
+	b, err := cuda.Open(cuda.Config{})
 	if err != nil {
 		panic(errors.Join(errors.New("the tag gpu wants a device: set LD_LIBRARY_PATH to the simulator's folder"), err))
 	}
