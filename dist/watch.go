@@ -3,8 +3,10 @@ package dist
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,6 +36,8 @@ type Watched struct {
 	cfg   WatchConfig
 	stop  context.CancelFunc
 	done  chan struct{} // closed when the last beat is written
+
+	abortedBy atomic.Pointer[string] // "rank 2"
 
 	once sync.Once // for Stalled
 	mu   sync.Mutex
@@ -72,39 +76,66 @@ func (w *Watched) SetStep(step int) {
 
 // AllReduce is the group's, watched.
 func (w *Watched) AllReduce(x []float32) error {
-	defer w.watch("AllReduce")()
-	return w.Group.AllReduce(x)
+	return w.Wait("AllReduce", func() error { return w.Group.AllReduce(x) })
 }
 
 // Reduce is the group's, watched.
 func (w *Watched) Reduce(x []float32, root int) error {
-	defer w.watch("Reduce")()
-	return w.Group.Reduce(x, root)
+	return w.Wait("Reduce", func() error { return w.Group.Reduce(x, root) })
 }
 
 // Broadcast is the group's, watched.
 func (w *Watched) Broadcast(x []byte, root int) error {
-	defer w.watch("Broadcast")()
-	return w.Group.Broadcast(x, root)
+	return w.Wait("Broadcast", func() error { return w.Group.Broadcast(x, root) })
 }
 
 // AllGather is the group's, watched.
 func (w *Watched) AllGather(dst, src []byte) error {
-	defer w.watch("AllGather")()
-	return w.Group.AllGather(dst, src)
+	return w.Wait("AllGather", func() error { return w.Group.AllGather(dst, src) })
 }
 
 // Barrier is the group's, watched.
 func (w *Watched) Barrier() error {
-	defer w.watch("Barrier")()
-	return w.Group.Barrier()
+	return w.Wait("Barrier", w.Group.Barrier)
 }
 
-// Wait calls wait, which returns when collectives that were begun elsewhere on the
-// engine of the group are done, watched.
+// Wait calls wait, which returns when a collective of the group is done, watched. It
+// is for what was begun elsewhere on the group's engine, too.
 func (w *Watched) Wait(collective string, wait func() error) error {
 	defer w.watch(collective)()
-	return wait()
+	err := wait()
+	if by := w.abortedBy.Load(); err != nil && by != nil {
+		return fmt.Errorf("%s gave up: %w: %w", *by, ErrPeer, err)
+	}
+	return err
+}
+
+// Abort is the group's. Ranks that the engine does not tell of it read it in the
+// store within a beat, and abort their group.
+func (w *Watched) Abort() {
+	ctx, cancel := context.WithTimeout(context.Background(), w.cfg.Beat)
+	defer cancel()
+	// A store that fails leaves the others to their own watch.
+	_ = w.store.Set(ctx, abortKey, []byte(w.name()))
+	w.Group.Abort()
+}
+
+const abortKey = "abort"
+
+func (w *Watched) name() string { return fmt.Sprint("rank ", w.Rank()) }
+
+// heed aborts the group when another rank did.
+func (w *Watched) heed(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*w.cfg.Beat)
+	defer cancel()
+	if there, err := w.store.Has(ctx, abortKey); err != nil || !there || w.abortedBy.Load() != nil {
+		return
+	}
+	if by, err := w.store.Get(ctx, abortKey); err == nil && string(by) != w.name() {
+		text := string(by)
+		w.abortedBy.Store(&text)
+		w.Group.Abort()
+	}
 }
 
 // Close ends the signs of life and closes the group.
@@ -149,6 +180,7 @@ func (w *Watched) live(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		w.beat(ctx)
+		w.heed(ctx)
 		select {
 		case <-ctx.Done():
 			return

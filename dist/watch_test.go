@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -101,6 +102,44 @@ func TestWatchStore(t *testing.T) {
 	r := await(t, reports)
 	if !errors.Is(r.StoreErr, errDeaf) || !strings.Contains(r.String(), "the store on host0 does not answer") {
 		t.Errorf("%v\n%s", r.StoreErr, r)
+	}
+}
+
+// mute is a rank whose engine tells the others nothing: what it waits for ends by its
+// own Abort alone.
+type mute struct {
+	dist.Group
+	ended chan struct{}
+	once  sync.Once
+}
+
+func (m *mute) AllReduce([]float32) error {
+	<-m.ended
+	return errors.New("ended")
+}
+
+func (m *mute) Abort() { m.once.Do(func() { close(m.ended) }) }
+
+// TestWatchAbort has a rank give up while the others wait for it.
+func TestWatchAbort(t *testing.T) {
+	store := disttest.NewStore()
+	var ranks []*dist.Watched
+	for _, g := range disttest.New(3) {
+		w := dist.Watch(&mute{Group: g, ended: make(chan struct{})}, store, dist.WatchConfig{Beat: 50 * time.Millisecond})
+		defer w.Close()
+		ranks = append(ranks, w)
+	}
+	errs := meet(ranks[:2])
+	ranks[2].Abort()
+	for range 2 {
+		select {
+		case err := <-errs:
+			if !errors.Is(err, dist.ErrPeer) || !strings.Contains(err.Error(), "rank 2 gave up") {
+				t.Error(err)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatal("a rank waits for one that gave up")
+		}
 	}
 }
 

@@ -9,10 +9,13 @@ import (
 	"runtime"
 	"time"
 
+	"gotrain/autograd/cpu"
 	"gotrain/autograd/exec"
+	"gotrain/cuda/backend"
 	"gotrain/dist"
 	"gotrain/dist/gloo"
 	"gotrain/dist/mpi"
+	"gotrain/dist/nccl"
 	"gotrain/dist/store"
 	"gotrain/train"
 )
@@ -29,7 +32,10 @@ const engineTimeout = 24 * time.Hour
 // is alone: group and store are nil.
 type cluster struct {
 	launch dist.Launch
+	device string // of this rank: cpu or cuda:N; of a process that is alone as it was named
 	group  dist.Group
+	gpus   nccl.Group    // the same group on GPUs, nil on CPUs
+	watch  *dist.Watched // the same group once it is watched
 	store  dist.Store
 	server *store.Server // on rank 0, unless the launcher serves the store
 	client *store.Client
@@ -38,19 +44,23 @@ type cluster struct {
 }
 
 // openCluster finds the other ranks that the launcher started, and waits for them.
-// They compute together over engine, as cluster.engine has it.
-func openCluster(ctx context.Context, engine string) (*cluster, error) {
+// They compute together over engine, as cluster.engine has it, each on a device that
+// --device and the launcher give it.
+func openCluster(ctx context.Context, engine, device string) (*cluster, error) {
 	launch, err := dist.Detect(os.Getenv)
 	if err != nil {
 		return nil, usageError{err}
 	}
-	c := &cluster{launch: launch}
+	c := &cluster{launch: launch, device: device}
 	if launch.Size == 1 {
 		return c, nil
 	}
+	if c.device, err = rankDevice(device, engine, launch, os.Getenv("CUDA_VISIBLE_DEVICES")); err != nil {
+		return nil, fmt.Errorf("rank %d of %d (%s): %w", launch.Rank, launch.Size, launch.Launcher, err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, meetingTime)
 	defer cancel()
-	if err := c.open(ctx, engine); err != nil {
+	if err := c.open(ctx, rankEngine(engine, c.device)); err != nil {
 		return nil, errors.Join(fmt.Errorf("rank %d of %d (%s): %w", launch.Rank, launch.Size, launch.Launcher, err), c.close(nil))
 	}
 	return c, nil
@@ -73,33 +83,52 @@ func (c *cluster) open(ctx context.Context, engine string) error {
 	if c.address, err = ownAddress(host); err != nil {
 		return err
 	}
-	engines := map[string]func() (dist.Group, error){
-		"gloo": func() (dist.Group, error) {
-			return c.openGroup(ctx, store.WithPrefix(c.store, "gloo"), c.launch.Rank, c.launch.Size)
-		},
-		"mpi": func() (dist.Group, error) {
-			return mpi.Open(ctx, mpi.Config{Rank: c.launch.Rank, Size: c.launch.Size})
-		},
+	if err := c.sameEngine(ctx, engine); err != nil {
+		return err
 	}
-	if engine == "auto" {
-		engine = "gloo"
-		if mpi.Available && !gloo.Available {
-			engine = "mpi"
-		}
+	if engine == "mpi" {
+		c.group, err = mpi.Open(ctx, mpi.Config{Rank: c.launch.Rank, Size: c.launch.Size})
+		return err
 	}
-	c.group, err = engines[engine]()
+	c.group, err = c.openGroup(ctx, store.WithPrefix(c.store, engine), c.launch.Rank, c.launch.Size)
+	c.gpus, _ = c.group.(nccl.Group)
 	return err
 }
 
-// openGroup makes a group, over Gloo, of the ranks that meet in s, of which this one
-// has the number rank.
-func (c *cluster) openGroup(ctx context.Context, s dist.Store, rank, size int) (dist.Group, error) {
-	return gloo.Open(ctx, gloo.Config{Rank: rank, Size: size, Store: s, Host: c.address, Timeout: engineTimeout})
+// sameEngine makes sure that this rank computes with rank 0 before it tries: ranks of
+// different engines would wait for each other.
+func (c *cluster) sameEngine(ctx context.Context, engine string) error {
+	var missing error
+	if engine == "nccl" {
+		version, err := nccl.Version()
+		engine, missing = "nccl "+version, err
+	}
+	if c.launch.Rank == 0 {
+		return errors.Join(missing, c.store.Set(ctx, "engine", []byte(engine)))
+	}
+	first, err := c.store.Get(ctx, "engine")
+	if err == nil && missing == nil && string(first) != engine {
+		err = fmt.Errorf("this rank computes over %s, rank 0 over %s: all need the same binary and libraries, and the same kind of --device", engine, first)
+	}
+	return errors.Join(missing, err)
 }
 
-// watch times the collectives: once training has begun, stalled is called when one
-// waits for the other ranks longer than timeout (0: never).
-func (c *cluster) watch(timeout time.Duration, stalled func(dist.Report)) error {
+// openGroup makes a group of the ranks that meet in s, of which this one has the
+// number rank: over NCCL on a GPU, else over Gloo.
+func (c *cluster) openGroup(ctx context.Context, s dist.Store, rank, size int) (dist.Group, error) {
+	gpu, err := gpuIndex(c.device)
+	if err != nil {
+		return nil, err
+	}
+	if gpu == noGPU {
+		return gloo.Open(ctx, gloo.Config{Rank: rank, Size: size, Store: s, Host: c.address, Timeout: engineTimeout})
+	}
+	return nccl.Open(ctx, nccl.Config{Rank: rank, Size: size, Device: gpu, Store: s})
+}
+
+// beWatched times the collectives: once training has begun, stalled is called when
+// one waits for the other ranks longer than timeout (0: never).
+func (c *cluster) beWatched(timeout time.Duration, stalled func(dist.Report)) error {
 	if c.group == nil {
 		return nil
 	}
@@ -107,8 +136,8 @@ func (c *cluster) watch(timeout time.Duration, stalled func(dist.Report)) error 
 	if err != nil {
 		return err
 	}
-	watched := dist.Watch(c.group, c.store, dist.WatchConfig{Host: host, StoreHost: c.launch.Endpoint, Timeout: timeout, Stalled: stalled})
-	c.group = train.Paced(watched, time.Now)
+	c.watch = dist.Watch(c.group, c.store, dist.WatchConfig{Host: host, StoreHost: c.launch.Endpoint, Timeout: timeout, Stalled: stalled})
+	c.group = train.Paced(c.watch, time.Now)
 	return nil
 }
 
@@ -146,12 +175,20 @@ func (c *cluster) threads(configured int) int {
 	return max(1, runtime.GOMAXPROCS(0)/c.launch.LocalSize)
 }
 
-// collectives computes sums over the ranks, nil for a process that is alone.
-func (c *cluster) collectives() exec.Ranks {
+// openBackend opens this rank's device, which computes together with those of the
+// others.
+func (c *cluster) openBackend(threads int) (exec.Backend, device, error) {
+	threads = c.threads(threads)
 	if c.group == nil {
-		return nil
+		return openDevice(c.device, threads)
 	}
-	return c.group
+	if c.gpus == nil {
+		b, err := cpu.New(cpu.Config{Threads: threads, Ranks: c.group})
+		return b, device{threads: threads}, err
+	}
+	return openGPU(c.device, threads, backend.Config{Comm: c.gpus.Comm(), Wait: func(wait func() error) error {
+		return c.watch.Wait("the sums of gradients", wait)
+	}})
 }
 
 // first tells whether this process speaks for the run.

@@ -51,7 +51,7 @@ type trainedState struct {
 
 func trainTwoSteps(t *testing.T, cfg train.Config, device string) trainedState {
 	t.Helper()
-	b, _, err := openDevice(device, 2, nil)
+	b, _, err := openDevice(device, 2)
 	if err != nil {
 		t.Fatal(err)
 	}

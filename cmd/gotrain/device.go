@@ -72,31 +72,35 @@ func planDevice(name, card string, threads int) (device, error) {
 	return device{threads: threads, gpu: 0, card: &c}, nil
 }
 
-// openDevice opens the back end that a --device value names. It opens a GPU
-// before it describes it, because the description alone would open it too.
-//
-// ranks computes the collectives of a run of several ranks, nil for one that is
-// alone; then auto is the CPU, which alone computes them.
-func openDevice(name string, threads int, ranks exec.Ranks) (exec.Backend, device, error) {
-	if name == "auto" && ranks != nil {
-		name = "cpu"
-	}
+// openDevice opens the back end that a --device value names.
+func openDevice(name string, threads int) (exec.Backend, device, error) {
 	index, err := gpuIndex(name)
 	if err != nil {
 		return nil, device{}, err
 	}
 	if index != noGPU {
-		b, err := backend.Open(backend.Config{Device: index})
-		if err == nil {
-			d, err := findDevice(name, threads)
+		b, d, err := openGPU(name, threads, backend.Config{})
+		if err == nil || name != "auto" || !backend.Absent(err) {
 			return b, d, err
-		}
-		if name != "auto" || !backend.Absent(err) {
-			return nil, device{}, usagef("device %s: %w; or use --device cpu", name, err)
 		}
 	}
 	d := device{threads: threads}
-	b, err := cpu.New(cpu.Config{Threads: threads, Ranks: ranks})
+	b, err := d.open()
+	return b, d, err
+}
+
+// openGPU opens the GPU that a --device value names, before it describes it, because
+// the description alone would open it too.
+func openGPU(name string, threads int, cfg backend.Config) (exec.Backend, device, error) {
+	var err error
+	if cfg.Device, err = gpuIndex(name); err != nil {
+		return nil, device{}, err
+	}
+	b, err := backend.Open(cfg)
+	if err != nil {
+		return nil, device{}, usagef("device %s: %w; or use --device cpu", name, err)
+	}
+	d, err := findDevice(name, threads)
 	return b, d, err
 }
 

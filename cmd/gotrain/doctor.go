@@ -25,7 +25,7 @@ type finding struct {
 }
 
 func newDoctor() *cobra.Command {
-	var dir, config string
+	var dir, config, device string
 	var asJSON, ranks bool
 	c := &cobra.Command{
 		Use:   "doctor",
@@ -35,17 +35,22 @@ with what it costs and the cure. Warnings do not keep gotrain from working.
 
 With --cluster, started on all ranks as a run is, it examines the cluster instead: whether
 the ranks have the same program and configuration, their clocks and disks, the links
-between neighbours, and sums over all ranks.`,
+between neighbours, and sums over all ranks: over NCCL between GPUs, else between the
+processors.`,
 		Example: `  gotrain doctor
   gotrain doctor --run /scratch/runs
-  mpirun -np 2 gotrain doctor --cluster`,
+  mpirun -np 2 gotrain doctor --cluster
+  torchrun --no-python --nproc-per-node=8 gotrain doctor --cluster --device cuda`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if ranks {
-				return doctorCluster(c, dir, config, asJSON)
+				return doctorCluster(c, dir, config, device, asJSON)
 			}
 			if config != "" {
 				return usageError{errors.New("--config is for --cluster: it compares the file on all ranks")}
+			}
+			if c.Flags().Changed("device") {
+				return usageError{errors.New("--device is for --cluster: without it doctor looks at all devices")}
 			}
 			findings := diagnose(dir)
 			if asJSON {
@@ -60,7 +65,9 @@ between neighbours, and sums over all ranks.`,
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	c.Flags().BoolVar(&ranks, "cluster", false, "examine the ranks that a launcher started")
 	c.Flags().StringVar(&config, "config", "", "configuration `FILE` that has to be the same on all ranks; with --cluster")
+	c.Flags().StringVar(&device, "device", "auto", "device `NAME` of each rank: auto, cpu, cuda or cuda:N; with --cluster")
 	complete(c, "run", directories)
+	complete(c, "device", devices)
 	return c
 }
 

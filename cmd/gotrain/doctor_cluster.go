@@ -19,6 +19,7 @@ import (
 
 	"gotrain/autograd/cpu/kernel"
 	"gotrain/dist"
+	"gotrain/dist/nccl"
 	"gotrain/dist/store"
 )
 
@@ -76,12 +77,12 @@ type linkReport struct {
 }
 
 // doctorCluster is doctor --cluster on one rank; rank 0 prints.
-func doctorCluster(c *cobra.Command, dir, config string, asJSON bool) error {
+func doctorCluster(c *cobra.Command, dir, config, device string, asJSON bool) error {
 	facts, err := clusterFacts(config)
 	if err != nil {
 		return usageError{err}
 	}
-	ranks, err := openCluster(c.Context(), "auto")
+	ranks, err := openCluster(c.Context(), "auto", device)
 	if err != nil {
 		return err
 	}
@@ -225,10 +226,31 @@ func (p *clusterProbe) clocks() ([]float64, error) {
 	return medians, nil
 }
 
+// onDevice gives f what a group on GPUs computes with size bytes of their memory, as
+// training does; false says that the group is one on CPUs.
+func onDevice(g dist.Group, size int, f func(nccl.Resident) error) (bool, error) {
+	gpus, ok := g.(nccl.Group)
+	if !ok {
+		return false, nil
+	}
+	r, err := gpus.Resident(size)
+	if err != nil {
+		return true, err
+	}
+	return true, errors.Join(f(r), r.Close())
+}
+
 // allReduce times sums of size bytes over the whole group.
 func (p *clusterProbe) allReduce(size int) (reduceReport, error) {
-	x := make([]float32, size/4)
-	seconds, err := medianTime(repeats(size), func() error { return p.group.AllReduce(x) })
+	var seconds float64
+	onGPU, err := onDevice(p.group, size, func(r nccl.Resident) (err error) {
+		seconds, err = medianTime(repeats(size), r.AllReduce)
+		return err
+	})
+	if !onGPU {
+		x := make([]float32, size/4)
+		seconds, err = medianTime(repeats(size), func() error { return p.group.AllReduce(x) })
+	}
 	n := float64(p.group.Size())
 	return reduceReport{Bytes: size, TimeMS: seconds * 1e3, BusGBs: 2 * (n - 1) / n * float64(size) / seconds / 1e9}, err
 }
@@ -305,7 +327,14 @@ func (p *clusterProbe) link(ctx context.Context, meet dist.Store, side int, r *l
 		return err
 	}
 	defer context.AfterFunc(ctx, pair.Abort)()
-	exchange := func(size int) (float64, error) {
+	exchange := func(size int) (seconds float64, err error) {
+		onGPU, err := onDevice(pair, 2*size, func(r nccl.Resident) (err error) {
+			seconds, err = medianTime(repeats(size), r.AllGather)
+			return err
+		})
+		if onGPU {
+			return seconds, err
+		}
 		src, dst := make([]byte, size), make([]byte, 2*size)
 		return medianTime(repeats(size), func() error { return pair.AllGather(dst, src) })
 	}

@@ -21,7 +21,7 @@ func dryRun(c *cobra.Command, cfg train.Config, resume string) error {
 	if err := checkPaths(cfg); err != nil {
 		return err
 	}
-	backend, device, err := openDevice(cfg.Device, cfg.Threads, nil)
+	backend, device, err := openDevice(cfg.Device, cfg.Threads)
 	if err != nil {
 		return err
 	}

@@ -336,7 +336,7 @@ func TestPlan(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		backend, _, err := openDevice("cpu", cfg.Threads, nil)
+		backend, _, err := openDevice("cpu", cfg.Threads)
 		if err != nil {
 			t.Fatal(err)
 		}

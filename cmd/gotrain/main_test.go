@@ -152,7 +152,7 @@ func TestBench(t *testing.T) {
 
 // TestKernelCases runs each kind of case in both precisions.
 func TestKernelCases(t *testing.T) {
-	backend, _, err := openDevice("cpu", 0, nil)
+	backend, _, err := openDevice("cpu", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

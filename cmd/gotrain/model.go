@@ -51,7 +51,7 @@ func (f *modelFlags) open() (*opened, error) {
 			return nil, usagef("--adapter: %w", err)
 		}
 	}
-	device, _, err := openDevice(f.device, 0, nil)
+	device, _, err := openDevice(f.device, 0)
 	if err != nil {
 		return nil, err
 	}

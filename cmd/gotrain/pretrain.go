@@ -145,11 +145,11 @@ func trainRun(c *cobra.Command, cfg train.Config, resume string) error {
 	// A crash ends the process by SIGABRT. Without this the runtime exits with 2, which
 	// tells launchers of wrong use: they would not start the run again.
 	debug.SetTraceback("crash")
-	ranks, err := openCluster(c.Context(), cfg.Cluster.Engine)
+	ranks, err := openCluster(c.Context(), cfg.Cluster.Engine, cfg.Device)
 	if err != nil {
 		return train.Stopped(c.Context(), err)
 	}
-	err = ranks.watch(time.Duration(cfg.Cluster.TimeoutS)*time.Second, func(r dist.Report) {
+	err = ranks.beWatched(time.Duration(cfg.Cluster.TimeoutS)*time.Second, func(r dist.Report) {
 		// The collective may never return, so nothing can be unwound.
 		fmt.Fprintf(c.ErrOrStderr(), "gotrain: %v", r)
 		os.Exit(exitFailed)
@@ -166,7 +166,7 @@ func trainRun(c *cobra.Command, cfg train.Config, resume string) error {
 
 // train is this rank's part of the run.
 func (r *cluster) train(c *cobra.Command, cfg train.Config, resume string) error {
-	backend, device, err := openDevice(cfg.Device, r.threads(cfg.Threads), r.collectives())
+	backend, device, err := r.openBackend(cfg.Threads)
 	if err != nil {
 		return err
 	}

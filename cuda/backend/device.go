@@ -14,6 +14,12 @@ func Absent(err error) bool {
 	return errors.Is(err, cuda.ErrNoDriver) || errors.Is(err, cuda.ErrNoDevice)
 }
 
+// Count is the number of GPUs that the driver sees. It fails as Open does.
+func Count() (int, error) {
+	infos, err := cuda.Devices()
+	return len(infos), err
+}
+
 // CardAt describes a device, counted from 0, with the memory that is free now.
 // It fails as Open does.
 func CardAt(index int) (Card, error) {

@@ -10,5 +10,8 @@ func Open(Config) (exec.Backend, error) { return nil, ErrNotBuilt }
 // Absent tells whether err says that there is no GPU to open.
 func Absent(err error) bool { return err == ErrNotBuilt }
 
+// Count returns ErrNotBuilt.
+func Count() (int, error) { return 0, ErrNotBuilt }
+
 // CardAt returns ErrNotBuilt.
 func CardAt(int) (Card, error) { return Card{}, ErrNotBuilt }

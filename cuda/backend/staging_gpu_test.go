@@ -15,7 +15,7 @@ import (
 // waiting for it: each launch reads the upload before it, although uploads cross
 // the bus beside the kernels and take more than all slots.
 func TestUploadsKeepTheirOrder(t *testing.T) {
-	b, err := Open(0)
+	b, err := Open(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
