@@ -160,7 +160,7 @@ func sameLosses(t *testing.T, what string, got, want []float64, tolerance float6
 	for i := range want {
 		worst = max(worst, math.Abs(got[i]-want[i]))
 	}
-	t.Logf("%s: the loss goes from %.4f to %.4f and is within %.1e of the CPU's", what, got[0], got[len(got)-1], worst)
+	t.Logf("%s: the loss goes from %.4f to %.4f and is off by %.1e at most", what, got[0], got[len(got)-1], worst)
 	if !(worst <= tolerance) {
 		t.Errorf("%s: the loss is %.2e off, want at most %.0e", what, worst, tolerance)
 	}

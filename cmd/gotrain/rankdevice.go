@@ -32,6 +32,8 @@ func rankDevice(name, engine string, l dist.Launch, visible string) (string, err
 	switch {
 	case name == "auto" && engine == "auto" && backend.Absent(err):
 		return "cpu", nil
+	case err != nil && name == "auto":
+		return "", usagef("cluster.engine nccl: %w; or use cluster.engine auto", err)
 	case err != nil:
 		return "", usagef("device %s: %w; or use --device cpu", name, err)
 	case l.LocalSize == 1:
