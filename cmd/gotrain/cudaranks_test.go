@@ -134,9 +134,11 @@ func TestCUDARanks(t *testing.T) {
 	}{
 		{"two", 2, 1e-5, nil},
 		{"four", 4, 1e-5, nil},
-		{"accumulated", 2, 1e-5, []string{"train.accumulate=4"}},
+		{"accumulated", 2, 1e-5, []string{"train.accumulate=2"}},
 		{"in the backward pass", 2, 1e-5, []string{"optimizer.in_backward=true", "optimizer.clip=0", "train.max_skips=0", "train.spike_factor=0"}},
 		{"bfloat16", 2, 1e-2, []string{"precision=bfloat16"}},
+		{"shared state", 2, 1e-5, []string{"cluster.zero=1"}},
+		{"shared state, accumulated", 4, 1e-5, []string{"cluster.zero=1", "train.accumulate=2", "optimizer.kind=muon"}},
 		{"recomputed", 2, 1e-5, []string{"train.recompute=true", "optimizer.kind=muon"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
