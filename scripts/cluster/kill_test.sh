@@ -2,20 +2,21 @@
 # Kills a rank of two with SIGKILL at random moments, starts both again until the run is done, and compares weights,
 # optimizer state and losses with those of an undisturbed run of two ranks. Like a launcher, it ends the rank that is left
 # when that has not ended by itself after 10 seconds: one that waits for the other at the start cannot know that it is dead.
-# usage: scripts/cluster/kill_test.sh [kills, default 10]
+# usage: scripts/cluster/kill_test.sh [kills, default 10] [flags of pretrain...]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . scripts/cluster/ranks.sh
 kills=${1:-10}
+set -- "${@:2}"
 build
-start "$tmp/whole" 2
+start "$tmp/whole" 2 "$@"
 ended || fail "the undisturbed run failed"
 reached "$tmp/whole" "$steps" || fail "the undisturbed run lacks steps"
 killed=0 runs=0 left=0
 while [ "$killed" -lt "$kills" ]; do
   run="$tmp/run-$runs" failures=0
   while :; do
-    start "$run" 2
+    start "$run" 2 "$@"
     if [ "$killed" -lt "$kills" ]; then
       sleep "$(printf '0.%03d' $((RANDOM % 1000)))"
       if kill -KILL "${pids[RANDOM % 2]}" 2>/dev/null; then killed=$((killed + 1)); fi
