@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"gotrain/autograd/cpu/kernel"
@@ -32,10 +33,14 @@ type Backend struct {
 	gemm *kernel.GEMM
 	mem  memory
 	comm *comm // nil for a process that is alone
+	copy copier
 	err  error // first fault since the last Sync
 }
 
-var _ exec.Backend = (*Backend)(nil)
+var (
+	_ exec.Backend = (*Backend)(nil)
+	_ exec.Hosted  = (*Backend)(nil)
+)
 
 // New starts the threads of a back end. It fails when the processor or the
 // build lacks cfg.ISA.
@@ -100,7 +105,7 @@ func (b *Backend) Threads() int { return b.pool.Threads() }
 // Target describes the back end to the planner. Workspaces grow with the number
 // of threads.
 func (b *Backend) Target() plan.Target {
-	t := plan.Target{Workspace: func(group []*ir.Instr) int64 { return b.workspace(group[0]) }}
+	t := plan.Target{Workspace: func(group []*ir.Instr) int64 { return b.workspace(group[0]) }, HostMemory: true}
 	if b.comm != nil {
 		t.Reserved = commStage
 	}
@@ -129,14 +134,43 @@ func (b *Backend) Upload(dst exec.Region, src []byte) error {
 	return nil
 }
 
-// Download copies a region to dst.
+// Download copies a region to dst, a large one on all threads.
 func (b *Backend) Download(dst []byte, src exec.Region) error {
 	if src.Bytes != int64(len(dst)) {
 		return fmt.Errorf("cpu: download of a region of %d bytes to %d", src.Bytes, len(dst))
 	}
-	copy(dst, bytesOf(src))
+	b.copy.run(b.pool, dst, bytesOf(src))
 	runtime.KeepAlive(src.Buffer)
 	return nil
+}
+
+// Memory returns the bytes of a region.
+func (b *Backend) Memory(r exec.Region) []byte { return bytesOf(r) }
+
+// copier copies bytes on the threads of a pool without allocating.
+type copier struct {
+	mu       sync.Mutex
+	dst, src []byte
+	body     func(lo, hi, worker int) // bound once
+}
+
+// copyGrain is what a thread copies at a time, in bytes; less is copied by the
+// caller alone.
+const copyGrain = 1 << 20
+
+func (c *copier) run(pool *kernel.Pool, dst, src []byte) {
+	if len(dst) < 2*copyGrain {
+		copy(dst, src)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.body == nil {
+		c.body = func(lo, hi, _ int) { copy(c.dst[lo:hi], c.src[lo:hi]) }
+	}
+	c.dst, c.src = dst, src
+	pool.ForRange(len(dst), copyGrain, c.body)
+	c.dst, c.src = nil, nil
 }
 
 // Sync waits for the collectives and returns the first fault since the last

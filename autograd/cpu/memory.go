@@ -6,8 +6,8 @@ import (
 	"math"
 	"runtime"
 	"sync"
-	"unsafe"
 
+	"gotrain/autograd/exec"
 	"gotrain/autograd/plan"
 )
 
@@ -32,9 +32,9 @@ func (m *memory) alloc(bytes int64) (*buffer, error) {
 		return nil, fmt.Errorf("cpu: cannot allocate %d bytes", bytes)
 	}
 	if bytes < mapFrom {
-		return &buffer{alignedBytes(int(bytes))}, nil
+		return &buffer{exec.AlignedMemory(int(bytes))}, nil
 	}
-	data, err := mapMemory(int(bytes))
+	data, err := exec.MapMemory(int(bytes))
 	if err != nil {
 		return nil, fmt.Errorf("cpu: allocate %d bytes: %w", bytes, err)
 	}
@@ -56,7 +56,7 @@ func (m *memory) free(first *byte) {
 	defer m.mu.Unlock()
 	if data, ok := m.mapped[first]; ok {
 		delete(m.mapped, first)
-		_ = unmapMemory(data)
+		_ = exec.UnmapMemory(data)
 	}
 }
 
@@ -66,14 +66,7 @@ func (m *memory) close() error {
 	var errs []error
 	for first, data := range m.mapped {
 		delete(m.mapped, first)
-		errs = append(errs, unmapMemory(data))
+		errs = append(errs, exec.UnmapMemory(data))
 	}
 	return errors.Join(errs...)
-}
-
-// alignedBytes returns n zeroed bytes at a multiple of plan.Align.
-func alignedBytes(n int) []byte {
-	raw := make([]byte, n+plan.Align)
-	skip := int(-uintptr(unsafe.Pointer(&raw[0])) & (plan.Align - 1))
-	return raw[skip:][:n:n]
 }

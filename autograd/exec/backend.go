@@ -51,6 +51,12 @@ type Grouper interface {
 	BindGroup(ins []*ir.Instr, args []Args) (Launch, error)
 }
 
+// Hosted is a Backend whose memory is that of the process (plan.Target.HostMemory).
+type Hosted interface {
+	// Memory returns the bytes of a region, valid while its buffer is.
+	Memory(Region) []byte
+}
+
 // Ranks computes the collectives of plans in host memory, for back ends that
 // have no engine of their own. All ranks call the same ones in the same order.
 type Ranks interface {

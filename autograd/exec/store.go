@@ -113,6 +113,17 @@ func (s *Store) ReadAt(name string, offset int, dst []float32) error {
 	return s.backend.Download(bytesOf(dst), r)
 }
 
+// View returns the elements of a float32 state where they lie in memory of the
+// process, else nil. They are those of the moment: steps change them.
+func (s *Store) View(name string) []float32 {
+	st, hosted := s.state[name], false
+	var b Hosted
+	if b, hosted = s.backend.(Hosted); !hosted || st == nil || st.DType != ir.F32 {
+		return nil
+	}
+	return floatsOf(b.Memory(st.region()))
+}
+
 // part is the region of n elements of a float32 state.
 func (s *Store) part(name string, offset, n int) (Region, error) {
 	st := s.state[name]
@@ -139,4 +150,12 @@ func bytesOf[T float32 | int32](s []T) []byte {
 		return nil
 	}
 	return unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), 4*len(s))
+}
+
+// floatsOf views bytes as float32 elements.
+func floatsOf(b []byte) []float32 {
+	if len(b) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), len(b)/4)
 }

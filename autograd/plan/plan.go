@@ -59,6 +59,9 @@ type Target struct {
 	// InPlace tells whether output out of in may take the storage of input x
 	// where ir.Info.Overwrites allows it. Nil means always.
 	InPlace func(in *ir.Instr, out, x int) bool
+	// HostMemory tells that its memory is that of the process, which others can
+	// read without a copy.
+	HostMemory bool
 	// Reserved is what the back end allocates for itself, in bytes.
 	Reserved int64
 }

@@ -1,4 +1,4 @@
-package cpu
+package exec
 
 import "syscall"
 
@@ -6,9 +6,10 @@ import "syscall"
 // most of a page of 2 MiB unused.
 const hugeFrom = 4 << 20
 
-// mapMemory returns n zeroed bytes of their own pages. Huge pages are advice: a
-// kernel that lacks them refuses it, and small pages serve.
-func mapMemory(n int) ([]byte, error) {
+// MapMemory returns n zeroed bytes of their own pages, outside of Go's heap,
+// which take memory once they are written. Huge pages are advice: a kernel that
+// lacks them refuses it, and small pages serve.
+func MapMemory(n int) ([]byte, error) {
 	data, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
 	if err == nil && n >= hugeFrom {
 		_ = syscall.Madvise(data, syscall.MADV_HUGEPAGE)
@@ -16,4 +17,5 @@ func mapMemory(n int) ([]byte, error) {
 	return data, err
 }
 
-func unmapMemory(data []byte) error { return syscall.Munmap(data) }
+// UnmapMemory gives back what MapMemory returned.
+func UnmapMemory(data []byte) error { return syscall.Munmap(data) }
