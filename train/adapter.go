@@ -45,67 +45,68 @@ func fingerprint(dir string) (checkpoint.Sum, error) {
 	return checkpoint.Sum(h.Sum64()), nil
 }
 
-// mergedTensors lists the base with the adapter of m merged into it, which is
-// computed as the tensors are written.
-func mergedTensors(store *exec.Store, m nn.Model) ([]safetensors.Tensor, error) {
-	tensors, err := stateTensors(store, nn.Base(m.Params()))
-	if err != nil {
-		return nil, err
-	}
-	for i, p := range nn.Base(m.Params()) {
-		layer, weight := strings.CutSuffix(p.Name, ".weight")
-		if weight && store.Get(layer+nn.LoRAA) != nil {
-			tensors[i].From = mergedReader{stateReader{store, p.Name, p.Shape.Size()}, m.Config().Adapter, p.Layout, layer}
-		}
-	}
-	return tensors, nil
-}
-
-// mergedReader streams a weight with its adapter merged into it.
-type mergedReader struct {
-	stateReader
+// merge is what is added to a weight as it is written.
+type merge struct {
 	adapter nn.Adapter
 	layout  autograd.WeightLayout
-	layer   string
+	a, b    savedTensor // (r, in), (out, r)
+}
+
+// modelTensors lists the base with the adapter of m merged into it.
+func modelTensors(m nn.Model) []savedTensor {
+	adapters := map[string]savedTensor{}
+	for _, t := range paramTensors(nn.Adapters(m.Params())) {
+		adapters[t.name] = t
+	}
+	base := nn.Base(m.Params())
+	tensors := paramTensors(base)
+	for i, p := range base {
+		layer, weight := strings.CutSuffix(p.Name, ".weight")
+		if a, ok := adapters[layer+nn.LoRAA]; weight && ok {
+			tensors[i].merge = &merge{m.Config().Adapter, p.Layout, a, adapters[layer+nn.LoRAB]}
+		}
+	}
+	return tensors
+}
+
+// mergedReader streams a weight with its adapter merged into it, which is
+// computed on the way.
+type mergedReader struct {
+	stateReader
+	merge
 }
 
 // WriteTo writes the weight's elements, little endian.
 func (r mergedReader) WriteTo(w io.Writer) (int64, error) {
-	a, err := readState(r.store, r.layer+nn.LoRAA)
+	a, err := r.a.whole(r.from)
 	if err != nil {
 		return 0, err
 	}
-	b, err := readState(r.store, r.layer+nn.LoRAB)
+	b, err := r.b.whole(r.from)
 	if err != nil {
 		return 0, err
 	}
 	return r.stream(w, nn.NewDelta(r.layout, a, b, r.adapter.Rank, r.adapter.Scale()).Merge)
 }
 
-// readState returns a whole state.
-func readState(store *exec.Store, name string) ([]float32, error) {
-	st := store.Get(name)
-	if st == nil {
-		return nil, fmt.Errorf("the model has no state %q", name)
+// whole returns all elements of a state, not to be changed.
+func (s savedTensor) whole(from states) ([]float32, error) {
+	if view := from.View(s.name); view != nil {
+		return view, nil
 	}
-	values := make([]float32, st.Shape.Size())
-	return values, store.Read(name, values)
+	values := make([]float32, s.shape.Size())
+	return values, from.ReadAt(s.name, 0, values)
 }
 
 // adapterFiles are the files of an adapter in peft's format.
-func adapterFiles(store *exec.Store, m nn.Model, base string) ([]checkpoint.File, error) {
-	params := nn.Adapters(m.Params())
-	tensors, err := stateTensors(store, params)
-	if err != nil {
-		return nil, err
-	}
+func adapterFiles(from states, m nn.Model, base string) ([]checkpoint.File, error) {
+	tensors := contents(paramTensors(nn.Adapters(m.Params())), from)
 	a := m.Config().Adapter
 	c := peft.Config{Base: base, Rank: a.Rank, Alpha: a.Alpha, Dropout: a.Dropout, RSLoRA: a.RSLoRA}
-	for _, p := range m.Params() {
-		layer, weight := strings.CutSuffix(p.Name, ".weight")
-		if weight && store.Get(layer+nn.LoRAA) != nil {
-			c.Targets = append(c.Targets, layer)
-			c.FanInFanOut = p.Layout == autograd.InOut
+	for _, t := range modelTensors(m) {
+		if t.merge != nil {
+			c.Targets = append(c.Targets, strings.TrimSuffix(t.name, ".weight"))
+			c.FanInFanOut = t.merge.layout == autograd.InOut
 		}
 	}
 	text, err := c.JSON()

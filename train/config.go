@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"gotrain/autograd/ir"
+	"gotrain/autograd/plan"
 	"gotrain/data"
 	"gotrain/data/bpe"
 	"gotrain/data/instruct"
@@ -71,6 +72,7 @@ type LoopConfig struct {
 	EvalEvery    int     `yaml:"eval_every"`    // steps between evaluations, 0 = at the end only
 	EvalBatches  int     `yaml:"eval_batches"`  // batches of held-out text in an evaluation, 0 = all
 	SaveEvery    int     `yaml:"save_every"`    // steps between checkpoints, 0 = at the end only
+	Save         string  `yaml:"save"`          // auto, async, sync: whether steps go on while a checkpoint is written
 	Keep         int     `yaml:"keep"`          // checkpoints kept, 0 = all
 	LogEvery     int     `yaml:"log_every"`     // steps between lines of metrics.jsonl
 	Recompute    bool    `yaml:"recompute"`     // recompute activations of each block in the backward pass
@@ -105,7 +107,7 @@ func DefaultConfig() Config {
 		Tokenizer: TokenizerConfig{Kind: "bpe", Vocab: 2048, Pattern: "gpt2"},
 		Data:      DataConfig{Config: data.Config{Format: data.FormatText, TextKey: "text"}, Instruct: instruct.Default()},
 		Train: LoopConfig{
-			Steps: 600, Batch: 16, Accumulate: 1, EvalEvery: 100, SaveEvery: 100, Keep: 3, LogEvery: 1,
+			Steps: 600, Batch: 16, Accumulate: 1, EvalEvery: 100, SaveEvery: 100, Save: "auto", Keep: 3, LogEvery: 1,
 			Sample: "The", SampleTokens: 48, MaxSkips: 10,
 		},
 		Optimizer: optim.Default(),
@@ -147,6 +149,7 @@ func (c Config) Validate() error {
 	check(t.LogEvery > 0, "train.log_every is %d; use 1 or more", t.LogEvery)
 	check(t.EvalEvery >= 0 && t.SaveEvery >= 0 && t.Keep >= 0 && t.EvalBatches >= 0 && t.MaxSkips >= 0 && t.SampleTokens >= 0,
 		"train: eval_every, eval_batches, save_every, keep, max_skips and sample_tokens are 0 or more")
+	check(t.Save == "auto" || t.Save == "async" || t.Save == "sync", "train.save is %q; use auto, async or sync", t.Save)
 	check(t.Context >= 0 && (t.Context <= c.Model.Context || c.Model.Context == 0), "train.context is %d; use 1 to model.context = %d, or 0 for that", t.Context, c.Model.Context)
 	check(t.Patience >= 0, "train.patience is %d evaluations; use 1 or more, or 0 for no early stopping", t.Patience)
 	check(t.Patience == 0 || t.EvalEvery > 0, "train.patience needs train.eval_every: without evaluations on the way there is nothing to judge by")
@@ -198,6 +201,15 @@ const minVocab = 257
 
 // guarded tells whether an update waits for the norm of all gradients.
 func (c Config) guarded() bool { return c.Train.MaxSkips > 0 && !c.Optimizer.InBackward }
+
+// savesBeside tells whether saves on the way go on beside the steps. They write
+// from a copy of what steps change; train.save: auto makes one where it is small or
+// lies elsewhere: on a GPU's host, of a rank's share, of an adapter.
+func (c Config) savesBeside(target plan.Target) bool {
+	t := c.Train
+	onTheWay := t.SaveEvery > 0 && t.SaveEvery < t.Steps || t.Patience > 0
+	return onTheWay && (t.Save == "async" || t.Save == "auto" && (!target.HostMemory || c.Place.size() > 1 || c.LoRA.Rank > 0))
+}
 
 // stepSamples is the number of sequences of an optimizer step, over all ranks.
 func (c Config) stepSamples() int { return c.Train.Batch * c.Train.Accumulate }

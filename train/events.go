@@ -19,6 +19,7 @@ type Listener struct {
 	Sample     func(step int, text string)
 	Saved      func(checkpoint.Saved)
 	SaveFailed func(error) // the run goes on; older checkpoints are intact
+	SaveWaited func(SaveWaited)
 	LogFailed  func(error) // the run goes on; the lines wait in memory for room on the disk
 	Checkpoint func(checkpoint.Event)
 	Skipped    func(SkipEvent)

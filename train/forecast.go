@@ -27,6 +27,7 @@ type Forecast struct {
 	ArenaBytes       int64   `json:"arena_bytes"`     // activations, gradients and scratch: the largest program
 	InputBytes       int64   `json:"input_bytes"`     // inputs and constant tables of all programs
 	PeakBytes        int64   `json:"peak_bytes"`      // all of the above: exact, allocated before the first step
+	SnapshotBytes    int64   `json:"snapshot_bytes"`  // of the process besides: what saves beside the training write from, exact as well
 	StepTokens       int     `json:"step_tokens"`
 	TotalTokens      int64   `json:"total_tokens"`
 	TotalFLOPs       float64 `json:"total_flops"`
@@ -46,23 +47,18 @@ func Predict(cfg Config, model nn.Model, programs *Programs, m Machine) Forecast
 	}
 	size := nn.SizeOf(model)
 	f.Params, f.Trainable = size.Params, size.Trainable
-	state := map[string]int64{}
 	for _, p := range programs.All() {
 		f.InputBytes += p.Inputs + p.Tables
-		for _, v := range p.Program.Values {
-			if v.Class == ir.State && v.Base == nil {
-				state[v.Name] = v.Bytes()
-			}
-		}
 	}
-	for name, bytes := range state {
-		f.StateBytes += bytes
-		if !strings.HasPrefix(name, "grad.") && !optim.IsState(name) {
-			f.CheckpointBytes += bytes
+	for _, v := range programs.States() {
+		f.StateBytes += v.Bytes()
+		if !strings.HasPrefix(v.Name, "grad.") && !optim.IsState(v.Name) {
+			f.CheckpointBytes += v.Bytes()
 		}
 	}
 	f.CheckpointBytes += optimizerBytes(cfg, nn.Trainable(model.Params())...)
 	f.PeakBytes = f.StateBytes + f.ArenaBytes + f.InputBytes
+	f.SnapshotBytes = programs.Snapshot
 	f.TotalFLOPs = f.FLOPsPerToken * float64(f.TotalTokens)
 	f.ChinchillaNLL = chinchillaNLL(float64(f.Params), float64(f.TotalTokens))
 	f.ChinchillaTokens = chinchillaTokens(float64(f.Params))

@@ -40,10 +40,14 @@ func (r *run) loop(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("step %d: %w", r.state.Step+1, err)
 		}
-		agreed, err := r.agree(report{Targets: int64(batch.Counted), Stop: ctx.Err() != nil})
+		agreed, err := r.agree(report{Targets: int64(batch.Counted), Stop: ctx.Err() != nil, Asks: r.asksOthers()})
 		if err != nil {
 			return err
 		}
+		if agreed.Asks {
+			r.answerSave()
+		}
+		r.noteSave()
 		if agreed.Stop {
 			return r.stop()
 		}
@@ -141,6 +145,7 @@ func (r *run) end() error {
 			return err
 		}
 	}
+	r.awaitSave()
 	if r.savedStep == r.state.Step {
 		return nil
 	}
@@ -151,6 +156,7 @@ func every(n, step int) bool { return n > 0 && step%n == 0 }
 
 // stop saves what was trained and reports ErrStopped.
 func (r *run) stop() error {
+	r.awaitSave()
 	if r.state.Step == r.savedStep {
 		return ErrStopped
 	}
@@ -170,6 +176,7 @@ func (r *run) eta(elapsed time.Duration, first int) time.Duration {
 func (r *run) guard(batch *data.Batch, result StepResult, limit float64) error {
 	if r.cfg.Train.MaxSkips == 0 {
 		if math.IsNaN(result.NLL) || math.IsInf(result.NLL, 0) {
+			r.awaitSave()
 			return fmt.Errorf("step %d: the loss is %g; lower optimizer.lr, or set train.max_skips to skip such steps", r.state.Step+1, result.NLL)
 		}
 		return nil
@@ -196,6 +203,7 @@ func (r *run) guard(batch *data.Batch, result StepResult, limit float64) error {
 	}
 	notify(r.deps.Listener.Skipped, e)
 	if r.state.Guard.InARow > r.cfg.Train.MaxSkips {
+		r.awaitSave()
 		return fmt.Errorf("step %d: %d steps in a row were skipped (gradient norm %g, first at %s); the newest checkpoint is intact: lower optimizer.lr, look at the data, or raise train.max_skips",
 			e.Step, e.InARow, e.GradNorm, orUnknown(e.Origin))
 	}
@@ -285,12 +293,4 @@ func (r *run) evaluate() (improved bool, err error) {
 		return improved, nil
 	}
 	return improved, r.sample()
-}
-
-// saveOrWarn saves in the middle of a run, where a full disk costs a checkpoint
-// but not the run.
-func (r *run) saveOrWarn() {
-	if err := r.save(); err != nil {
-		notify(r.deps.Listener.SaveFailed, err)
-	}
 }

@@ -2,6 +2,9 @@ package train
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"gotrain/autograd"
 	"gotrain/autograd/ir"
@@ -18,6 +21,10 @@ type Programs struct {
 	Step              *plan.Plan
 	First, Next, Last *plan.Plan
 	Eval              *plan.Plan // NLL of every target
+
+	// Snapshot is the memory of the process, in bytes, that this rank's saves beside
+	// the training take for the state that they write; 0 when the step waits for saves.
+	Snapshot int64
 }
 
 // Compile plans every program that training cfg needs for a back end.
@@ -35,7 +42,35 @@ func Compile(cfg Config, model nn.Model, target plan.Target) (*Programs, error) 
 		p.Next = c.train("next", autograd.GradAdd, false)
 	}
 	p.Eval = c.eval()
-	return p, c.err
+	if c.err != nil {
+		return p, c.err
+	}
+	p.Snapshot = snapshotBytes(cfg, model, p, target)
+	return p, nil
+}
+
+// States lists the persistent state of all programs, each once, by name.
+func (p *Programs) States() []*ir.Value {
+	states := map[string]*ir.Value{}
+	for _, q := range p.All() {
+		for _, v := range q.Program.Values {
+			if v.Class == ir.State && v.Base == nil {
+				states[v.Name] = v
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Values(states), func(a, b *ir.Value) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// optimizerTensors lists the optimizer's state.
+func (p *Programs) optimizerTensors() []savedTensor {
+	var tensors []savedTensor
+	for _, v := range p.States() {
+		if optim.IsState(v.Name) {
+			tensors = append(tensors, savedTensor{name: v.Name, shape: v.Shape})
+		}
+	}
+	return tensors
 }
 
 // All returns the plans that exist.

@@ -26,17 +26,27 @@ type report struct {
 	Seconds float64 // it computed, waiting for others left out
 	Hash    uint64  // of its parameters, 0 when none is due
 	Stop    bool    // it was asked to stop
+	Asks    bool    // its save in flight waits for the others
 }
 
 const reportBytes = 6 * 8
 
+// Bits of the last word of an encoded report.
+const (
+	reportStop = 1 << iota
+	reportAsks
+)
+
 // encode writes the report, little endian.
 func (r report) encode(b []byte) {
-	stop := uint64(0)
+	var bits uint64
 	if r.Stop {
-		stop = 1
+		bits |= reportStop
 	}
-	for i, x := range []uint64{math.Float64bits(r.NLL), uint64(r.Targets), uint64(r.Bytes), math.Float64bits(r.Seconds), r.Hash, stop} {
+	if r.Asks {
+		bits |= reportAsks
+	}
+	for i, x := range []uint64{math.Float64bits(r.NLL), uint64(r.Targets), uint64(r.Bytes), math.Float64bits(r.Seconds), r.Hash, bits} {
 		binary.LittleEndian.PutUint64(b[8*i:], x)
 	}
 }
@@ -45,7 +55,7 @@ func decodeReport(b []byte) report {
 	at := func(i int) uint64 { return binary.LittleEndian.Uint64(b[8*i:]) }
 	return report{
 		NLL: math.Float64frombits(at(0)), Targets: int64(at(1)), Bytes: int64(at(2)),
-		Seconds: math.Float64frombits(at(3)), Hash: at(4), Stop: at(5) != 0,
+		Seconds: math.Float64frombits(at(3)), Hash: at(4), Stop: at(5)&reportStop != 0, Asks: at(5)&reportAsks != 0,
 	}
 }
 
@@ -82,14 +92,16 @@ func (c *council) meet(mine report) ([]report, error) {
 	return c.reports, nil
 }
 
-// total adds up reports in the order of ranks; one wish to stop is everybody's.
+// total adds up reports in the order of ranks; one wish to stop is everybody's, and
+// the save of all asks when each of theirs does.
 func total(reports []report) report {
-	var t report
+	t := report{Asks: true}
 	for _, r := range reports {
 		t.NLL += r.NLL
 		t.Targets += r.Targets
 		t.Bytes += r.Bytes
 		t.Stop = t.Stop || r.Stop
+		t.Asks = t.Asks && r.Asks
 	}
 	return t
 }
@@ -105,7 +117,7 @@ func (c *council) texts(mine string) ([]string, error) {
 
 // together tells the others whether this rank succeeded, and hears whether they
 // did. The result is nil only if it is so on all ranks; it is err where that is
-// not nil, and names the ranks that failed, wrapping dist.ErrPeer, elsewhere.
+// not nil, and elsewhere a dist.ErrPeer that names the ranks that failed.
 func (c *council) together(err error) error {
 	if c.group.Size() == 1 {
 		return err
@@ -130,8 +142,16 @@ func (c *council) together(err error) error {
 	if len(failed) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s: %w", strings.Join(failed, "; "), dist.ErrPeer)
+	return peersFailed(strings.Join(failed, "; "))
 }
+
+// peersFailed names the ranks that failed, and why.
+type peersFailed string
+
+func (e peersFailed) Error() string { return string(e) }
+
+// Is makes it a dist.ErrPeer.
+func (e peersFailed) Is(target error) bool { return target == dist.ErrPeer }
 
 // byFirst has rank 0 alone do the work, and gives all ranks its result or its error.
 func (c *council) byFirst(work func() (string, error)) (string, error) {
@@ -140,17 +160,23 @@ func (c *council) byFirst(work func() (string, error)) (string, error) {
 	if c.place().first() {
 		result, err = work()
 	}
-	if c.group.Size() == 1 {
-		return result, err
-	}
-	if err := c.together(err); err != nil {
-		return "", err
-	}
-	texts, err := c.texts(result)
+	texts, err := c.exchange(result, err)
 	if err != nil {
 		return "", err
 	}
 	return texts[0], nil
+}
+
+// exchange returns the texts of all ranks or, if one has failed, an error as
+// together does.
+func (c *council) exchange(mine string, failed error) ([]string, error) {
+	if err := c.together(failed); err != nil {
+		return nil, err
+	}
+	if c.group.Size() == 1 {
+		return []string{mine}, nil
+	}
+	return c.texts(mine)
 }
 
 // inTurn has rank 0 do the work, then the first rank of every other node, then

@@ -73,6 +73,8 @@ type run struct {
 	pace      pace
 	recorder  *recorder
 	generator *generate.Generator
+	snapshot  *exec.Snapshot // nil when steps wait for saves
+	saving    *saving        // in flight, or nil
 	state     State
 	savedStep int // step of the newest checkpoint, -1 for none
 	lastEval  *metrics.Record
@@ -114,7 +116,7 @@ func (r *run) train(ctx context.Context) error {
 		return Stopped(ctx, err)
 	}
 	began, first := r.deps.Now(), r.state.Step
-	err := r.loop(ctx)
+	err := r.dropSave(r.loop(ctx))
 	r.result.State, r.result.Validation = r.state, r.lastEval
 	r.result.Early, r.result.Best = r.exhausted(), r.bestLink()
 	r.result.Elapsed, r.result.Steps = r.deps.Now().Sub(began), r.state.Step-first
@@ -194,6 +196,9 @@ func (r *run) build(from string) error {
 		return err
 	}
 	r.engine.ranks = r.ranks
+	if r.snapshot, err = newSnapshot(r.cfg, r.engine); err != nil {
+		return err
+	}
 	if from != "" {
 		err = r.restore(from)
 	} else {
@@ -340,6 +345,9 @@ func (r *run) writeConfig() error {
 }
 
 func (r *run) close() {
+	if r.snapshot != nil {
+		r.snapshot.Close()
+	}
 	if r.recorder != nil {
 		r.recorder.close()
 	}

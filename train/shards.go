@@ -2,7 +2,6 @@ package train
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"gotrain/nn"
 	"gotrain/train/checkpoint"
 	"gotrain/train/safetensors"
 )
@@ -21,8 +21,11 @@ import (
 // number of ranks.
 
 // shardName is the file of a rank's part: model.safetensors becomes
-// model-00001-of-00004.safetensors.
+// model-00001-of-00004.safetensors; a process that is alone writes file itself.
 func shardName(file string, p Place) string {
+	if p.size() == 1 {
+		return file
+	}
 	stem, ext := strings.TrimSuffix(file, ".safetensors"), ".safetensors"
 	return fmt.Sprintf("%s-%05d-of-%05d%s", stem, p.Rank+1, p.size(), ext)
 }
@@ -46,16 +49,51 @@ func balance[T any](items []T, ranks int, bytes func(T) int64) [][]T {
 	return parts
 }
 
-func tensorBytes(t safetensors.Tensor) int64 {
-	n := int64(t.DType.Size())
-	for _, dim := range t.Shape {
-		n *= int64(dim)
+// share is what a rank writes of a checkpoint.
+type share struct {
+	weights   [][]savedTensor // of the model, by the rank that writes them
+	optimizer []savedTensor
+	adapter   []savedTensor
+}
+
+// shareOf tells which tensors this rank writes, rank 0 those of an adapter.
+func shareOf(cfg Config, m nn.Model, programs *Programs) share {
+	p := cfg.Place
+	s := share{weights: balance(modelTensors(m), p.size(), savedTensor.bytes), optimizer: programs.optimizerTensors()}
+	if cfg.Cluster.Zero == 0 { // else it is this rank's alone
+		s.optimizer = balance(s.optimizer, p.size(), savedTensor.bytes)[p.Rank]
 	}
-	return n
+	if p.first() {
+		s.adapter = paramTensors(nn.Adapters(m.Params()))
+	}
+	return s
+}
+
+// reads lists the states that the rank reads as it saves, each once, sorted.
+func (s share) reads(p Place) []string {
+	var names []string
+	for _, t := range slices.Concat(s.weights[p.Rank], s.optimizer, s.adapter) {
+		names = append(names, t.reads()...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// files are those that the rank writes of the share, and that of the index, which
+// rank 0 does.
+func (s share) files(p Place, from states) []checkpoint.File {
+	files := []checkpoint.File{
+		tensorsFile(shardName(ModelFile, p), contents(s.weights[p.Rank], from), modelMetadata()),
+		tensorsFile(shardName(OptimizerFile, p), contents(s.optimizer, from), nil),
+	}
+	if p.size() > 1 && p.first() {
+		files = append(files, indexFile(s.weights))
+	}
+	return files
 }
 
 // indexFile is safetensors.IndexName over the parts of the ranks.
-func indexFile(parts [][]safetensors.Tensor) checkpoint.File {
+func indexFile(parts [][]savedTensor) checkpoint.File {
 	var index struct {
 		Metadata struct {
 			TotalSize int64 `json:"total_size"` // bytes of all tensors
@@ -65,8 +103,8 @@ func indexFile(parts [][]safetensors.Tensor) checkpoint.File {
 	index.WeightMap = map[string]string{}
 	for rank, part := range parts {
 		for _, t := range part {
-			index.Metadata.TotalSize += tensorBytes(t)
-			index.WeightMap[t.Name] = shardName(ModelFile, Place{rank, len(parts)})
+			index.Metadata.TotalSize += t.bytes()
+			index.WeightMap[t.name] = shardName(ModelFile, Place{rank, len(parts)})
 		}
 	}
 	return jsonFile(safetensors.IndexName, index)
@@ -76,78 +114,6 @@ func tensorsFile(name string, tensors []safetensors.Tensor, metadata map[string]
 	return checkpoint.File{Name: name, Write: func(w io.Writer) error {
 		return safetensors.Write(w, tensors, metadata)
 	}}
-}
-
-// writeShards has every rank write its own files and rank 0 those of all, and
-// commits them once all have succeeded. It returns the directory, on all ranks;
-// an error, on all ranks, leaves the older checkpoints as they were.
-func (r *run) writeShards(own, ofAll []checkpoint.File) (string, error) {
-	fsys, dir, step := r.deps.FS, r.cfg.Run.Dir, int64(r.state.Step)
-	var w *checkpoint.Writer
-	if _, err := r.ranks.byFirst(func() (_ string, err error) {
-		w, err = checkpoint.Begin(fsys, dir, step)
-		return "", err
-	}); err != nil {
-		return "", err
-	}
-	if w == nil {
-		w = checkpoint.Join(fsys, dir, step)
-	} else {
-		own = slices.Concat(own, ofAll)
-	}
-	entries, err := r.gatherEntries(w, own)
-	if err != nil {
-		if r.cfg.Place.first() {
-			err = errors.Join(err, w.Abort())
-		}
-		return "", err
-	}
-	return r.ranks.byFirst(func() (string, error) {
-		w.NameBest(r.bestStep())
-		saved, err := w.Commit(r.cfg.Train.Keep, entries...)
-		if err == nil {
-			r.announce(saved)
-		}
-		return saved.Path, err
-	})
-}
-
-// gatherEntries writes files and returns the entries of those that the other
-// ranks have written.
-func (r *run) gatherEntries(w *checkpoint.Writer, files []checkpoint.File) ([]checkpoint.Entry, error) {
-	var mine []checkpoint.Entry
-	var failed error
-	for _, f := range files {
-		e, err := w.Write(f)
-		if err != nil {
-			failed = err
-			break
-		}
-		mine = append(mine, e)
-	}
-	if err := r.ranks.together(failed); err != nil {
-		return nil, err
-	}
-	text, err := json.Marshal(mine)
-	if err != nil {
-		return nil, err
-	}
-	texts, err := r.ranks.texts(string(text))
-	if err != nil {
-		return nil, err
-	}
-	var others []checkpoint.Entry
-	for rank, text := range texts {
-		if rank == r.cfg.Place.Rank {
-			continue
-		}
-		var entries []checkpoint.Entry
-		if err := json.Unmarshal([]byte(text), &entries); err != nil {
-			return nil, fmt.Errorf("entries of rank %d: %w", rank, err)
-		}
-		others = append(others, entries...)
-	}
-	return others, nil
 }
 
 // tensorFiles are safetensors files that together hold one set of tensors.

@@ -3,11 +3,7 @@ package train
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
-	"strings"
-	"sync/atomic"
-	"syscall"
 	"testing"
 
 	"gotrain/nn/zoo"
@@ -85,49 +81,5 @@ func checkShards(t *testing.T, runDir string, n int) {
 	}
 	if _, err := checkpoint.Verify(vfs.OS{}, dir); err != nil {
 		t.Error(err)
-	}
-}
-
-// shardFault is a disk on which the writes of one rank's shards fail once.
-type shardFault struct {
-	vfs.FS
-	err  error
-	left *atomic.Int32
-}
-
-func (f shardFault) Create(name string) (vfs.File, error) {
-	if strings.Contains(name, "-of-") && f.left.Add(-1) >= 0 {
-		return nil, fmt.Errorf("create %s: %w", name, f.err)
-	}
-	return f.FS.Create(name)
-}
-
-// TestFullDiskOfOneRank: the save of step 2 fails on all ranks and is one
-// warning, the one of step 4 succeeds.
-func TestFullDiskOfOneRank(t *testing.T) {
-	for _, errno := range []error{syscall.ENOSPC, syscall.EIO} {
-		for faulty := range 3 {
-			cfg := ranksConfig(t)
-			cfg.Train.Steps, cfg.Train.SaveEvery, cfg.Train.EvalEvery = 5, 2, 0
-			var warnings []string
-			var saved []int64
-			var left atomic.Int32
-			left.Store(1)
-			errs, _ := trainRanks(t, t.Context(), cfg, 3, func(rank int, _ *Config, d *Deps) {
-				if rank == faulty {
-					d.FS = shardFault{d.FS, errno, &left}
-				}
-				d.Listener.SaveFailed = func(err error) { warnings = append(warnings, err.Error()) }
-				d.Listener.Saved = func(s checkpoint.Saved) { saved = append(saved, s.Step) }
-			})
-			for rank, err := range errs {
-				if err != nil {
-					t.Fatalf("rank %d: %v", rank, err)
-				}
-			}
-			if len(warnings) != 1 || !strings.Contains(warnings[0], "not saved") || fmt.Sprint(saved) != "[4 5]" {
-				t.Errorf("%v on rank %d: warnings %q, saved %v", errno, faulty, warnings, saved)
-			}
-		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sort"
 
 	"gotrain/autograd/exec"
+	"gotrain/autograd/ir"
 	"gotrain/nn"
 	"gotrain/optim"
 	"gotrain/train/checkpoint"
@@ -37,15 +38,73 @@ type State struct {
 	Best *Best `json:"best,omitempty"`
 }
 
-// streamElements is the buffer through which a state goes to disk: memory does
-// not grow with the model while it saves.
+// streamElements is the buffer through which a state passes: memory does not grow
+// with the model while it is saved or loaded.
 const streamElements = 1 << 20
 
-// stateReader streams one state of a store.
-type stateReader struct {
-	store *exec.Store
+// states is where the tensors of a checkpoint come from: an exec.Store or an
+// exec.Snapshot of one.
+type states interface {
+	// View returns the elements of a state where they lie, nil if that is not in
+	// memory of the process.
+	View(name string) []float32
+	ReadAt(name string, offset int, dst []float32) error
+}
+
+// savedTensor is a tensor of a checkpoint: a state or, with an adapter, a weight with
+// the adapter merged into it.
+type savedTensor struct {
 	name  string
-	size  int
+	shape ir.Shape
+	merge *merge
+}
+
+func (s savedTensor) bytes() int64 { return int64(s.shape.Size()) * int64(safetensors.F32.Size()) }
+
+// reads names the states that the tensor is made from.
+func (s savedTensor) reads() []string {
+	if s.merge == nil {
+		return []string{s.name}
+	}
+	return []string{s.name, s.merge.a.name, s.merge.b.name}
+}
+
+// tensor gives the tensor's content.
+func (s savedTensor) tensor(from states) safetensors.Tensor {
+	t := safetensors.Tensor{Name: s.name, DType: safetensors.F32, Shape: s.shape}
+	switch view := from.View(s.name); {
+	case s.merge != nil:
+		t.From = mergedReader{stateReader{from, s.name, s.shape.Size()}, *s.merge}
+	case view != nil:
+		t.Data = safetensors.Bytes(view)
+	default:
+		t.From = stateReader{from, s.name, s.shape.Size()}
+	}
+	return t
+}
+
+// paramTensors are parameters as they are, under their Hugging Face names.
+func paramTensors(params []nn.Param) []savedTensor {
+	tensors := make([]savedTensor, len(params))
+	for i, p := range params {
+		tensors[i] = savedTensor{name: p.Name, shape: p.Shape}
+	}
+	return tensors
+}
+
+func contents(tensors []savedTensor, from states) []safetensors.Tensor {
+	all := make([]safetensors.Tensor, len(tensors))
+	for i, t := range tensors {
+		all[i] = t.tensor(from)
+	}
+	return all
+}
+
+// stateReader streams one state.
+type stateReader struct {
+	from states
+	name string
+	size int
 }
 
 // WriteTo writes the state's elements, little endian.
@@ -58,7 +117,7 @@ func (r stateReader) stream(w io.Writer, change func(part []float32, offset int)
 	var written int64
 	for off := 0; off < r.size; off += len(buf) {
 		part := buf[:min(len(buf), r.size-off)]
-		if err := r.store.ReadAt(r.name, off, part); err != nil {
+		if err := r.from.ReadAt(r.name, off, part); err != nil {
 			return written, err
 		}
 		if change != nil {
@@ -73,109 +132,12 @@ func (r stateReader) stream(w io.Writer, change func(part []float32, offset int)
 	return written, nil
 }
 
-func stateTensor(store *exec.Store, name string) (safetensors.Tensor, error) {
-	st := store.Get(name)
-	if st == nil {
-		return safetensors.Tensor{}, fmt.Errorf("the model has no state %q", name)
-	}
-	return safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: st.Shape,
-		From: stateReader{store: store, name: name, size: st.Shape.Size()}}, nil
-}
-
-// stateTensors lists parameters under their Hugging Face names.
-func stateTensors(store *exec.Store, params []nn.Param) ([]safetensors.Tensor, error) {
-	var tensors []safetensors.Tensor
-	for _, p := range params {
-		t, err := stateTensor(store, p.Name)
-		if err != nil {
-			return nil, err
-		}
-		tensors = append(tensors, t)
-	}
-	return tensors, nil
-}
-
-// optimizerTensors lists the optimizer's state.
-func optimizerTensors(store *exec.Store) []safetensors.Tensor {
-	var tensors []safetensors.Tensor
-	for _, name := range store.Names() {
-		if optim.IsState(name) {
-			if t, err := stateTensor(store, name); err == nil {
-				tensors = append(tensors, t)
-			}
-		}
-	}
-	return tensors
-}
-
-// save writes a checkpoint of the current state, on several ranks together with
-// the others, and makes it the newest.
-func (r *run) save() error {
-	model, err := mergedTensors(r.engine.Store(), r.model)
-	if err != nil {
-		return err
-	}
-	optimizer := optimizerTensors(r.engine.Store())
-	if ranks := r.cfg.Place.size(); ranks > 1 {
-		if r.cfg.Cluster.Zero == 0 {
-			optimizer = balance(optimizer, ranks, tensorBytes)[r.cfg.Place.Rank] // else it is this rank's alone
-		}
-		return r.saveShards(balance(model, ranks, tensorBytes), optimizer)
-	}
-	return r.saveAlone(model, optimizer)
-}
-
 // modelMetadata tells transformers what wrote the weights.
 func modelMetadata() map[string]string { return map[string]string{"format": "pt"} }
 
-func (r *run) saveAlone(model, optimizer []safetensors.Tensor) error {
-	files, err := r.filesBeside()
-	if err != nil {
-		return err
-	}
-	files = append([]checkpoint.File{
-		tensorsFile(ModelFile, model, modelMetadata()), tensorsFile(OptimizerFile, optimizer, nil),
-	}, files...)
-	if err := r.recorder.log.Sync(); err != nil {
-		return err
-	}
-	saved, err := checkpoint.Save(r.deps.FS, r.cfg.Run.Dir, checkpoint.Checkpoint{
-		Step: int64(r.state.Step), Keep: r.cfg.Train.Keep, Best: r.bestStep(), Files: files,
-	})
-	if err != nil {
-		return err
-	}
-	r.savedStep, r.result.Checkpoint = r.state.Step, saved.Path
-	r.announce(saved)
-	return nil
-}
-
-// saveShards writes this rank's part of the model and of the optimizer's state.
-func (r *run) saveShards(model [][]safetensors.Tensor, optimizer []safetensors.Tensor) error {
-	var ofAll []checkpoint.File
-	if _, err := r.ranks.byFirst(func() (_ string, err error) {
-		if ofAll, err = r.filesBeside(); err != nil {
-			return "", err
-		}
-		ofAll = append(ofAll, indexFile(model))
-		return "", r.recorder.log.Sync()
-	}); err != nil {
-		return err
-	}
-	p := r.cfg.Place
-	path, err := r.writeShards([]checkpoint.File{
-		tensorsFile(shardName(ModelFile, p), model[p.Rank], modelMetadata()),
-		tensorsFile(shardName(OptimizerFile, p), optimizer, nil),
-	}, ofAll)
-	if err == nil {
-		r.savedStep, r.result.Checkpoint = r.state.Step, path
-	}
-	return err
-}
-
 // filesBeside are the files of a checkpoint other than its weights and the
 // optimizer's state.
-func (r *run) filesBeside() ([]checkpoint.File, error) {
+func (r *run) filesBeside(from states) ([]checkpoint.File, error) {
 	resolved, err := configfile.Encode(r.cfg)
 	if err != nil {
 		return nil, err
@@ -188,21 +150,13 @@ func (r *run) filesBeside() ([]checkpoint.File, error) {
 		return nil, err
 	}
 	if r.cfg.LoRA.Rank > 0 {
-		adapter, err := adapterFiles(r.engine.Store(), r.model, r.cfg.Base)
+		adapter, err := adapterFiles(from, r.model, r.cfg.Base)
 		if err != nil {
 			return nil, err
 		}
 		files = append(files, adapter...)
 	}
 	return append(files, hub...), nil
-}
-
-// announce tells the listener of a checkpoint.
-func (r *run) announce(saved checkpoint.Saved) {
-	for _, e := range saved.Events {
-		notify(r.deps.Listener.Checkpoint, e)
-	}
-	notify(r.deps.Listener.Saved, saved)
 }
 
 // hubFiles are what transformers and other programs read beside the weights.

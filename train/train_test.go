@@ -176,7 +176,14 @@ func checkMetrics(t *testing.T, cfg Config) {
 // TestKills kills runs at random file operations, most of them inside saving,
 // resumes, and compares the bits at the end. Together it kills 200 times.
 func TestKills(t *testing.T) {
+	for _, save := range []string{"sync", "async"} {
+		t.Run(save, func(t *testing.T) { testKills(t, save, 100) })
+	}
+}
+
+func testKills(t *testing.T, save string, wanted int) {
 	cfg := tinyConfig(t)
+	cfg.Train.Save = save
 	cfg.Train.Steps, cfg.Train.SaveEvery, cfg.Train.EvalEvery, cfg.Train.Sample = 10, 2, 0, ""
 	mustTrain(t, cfg, deps(t, 1))
 	want := bits(t, cfg.Run.Dir)
@@ -192,7 +199,7 @@ func TestKills(t *testing.T) {
 
 	rng := rand.New(rand.NewPCG(7, 7))
 	kills := 0
-	for run := 0; kills < 200; run++ {
+	for run := 0; kills < wanted; run++ {
 		cfg.Run.Dir = filepath.Join(t.TempDir(), "run")
 		acknowledged := int64(-1)
 		d.Listener.Saved = func(s checkpoint.Saved) { acknowledged = s.Step }

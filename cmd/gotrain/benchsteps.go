@@ -128,6 +128,7 @@ func (f *benchFlags) benchStep(s stepCase, d device, began time.Time) (t stepTim
 func (f *benchFlags) timeSteps(s stepCase, d *stepDevice) (stepTiming, error) {
 	cfg := s.cfg
 	cfg.Precision = f.precision
+	cfg.Train.Save = "sync" // nothing is saved, so there is no copy to count
 	model, err := zoo.New(cfg.TrainedModel())
 	if err != nil {
 		return stepTiming{}, err

@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/autograd/ir"
 	"gotrain/autograd/plan"
 	"gotrain/cuda/backend"
 	"gotrain/nn"
@@ -114,6 +113,7 @@ type memoryPlan struct {
 	Products   int64 `json:"products"`  // packing buffers of the matrix product; on a GPU the scratch of cuBLASLt
 	Process    int64 `json:"process"`   // this program without a model: measured now
 	Heap       int64 `json:"heap"`      // text, tokens and checkpoints in passing: estimated
+	Snapshot   int64 `json:"snapshot"`  // what saves beside the training write from; of the host's memory on a GPU too
 	Driver     int64 `json:"driver"`    // context of the GPU's driver and compiled kernels: estimated
 	Total      int64 `json:"total"`     // the most resident memory of the run; on a GPU, of its memory
 }
@@ -194,23 +194,18 @@ const (
 // planMemory sums what the programs hold on d: on the CPU in a process that holds
 // base without them.
 func planMemory(programs *train.Programs, d device, base int64) memoryPlan {
-	m := memoryPlan{Arena: programs.Arena()}
-	seen := map[string]bool{}
+	m := memoryPlan{Arena: programs.Arena(), Snapshot: programs.Snapshot}
 	for _, p := range programs.All() {
 		m.Inputs += p.Inputs + p.Tables
-		for _, v := range p.Program.Values {
-			if v.Class != ir.State || v.Base != nil || seen[v.Name] {
-				continue
-			}
-			seen[v.Name] = true
-			switch {
-			case strings.HasPrefix(v.Name, "grad."):
-				m.Gradients += v.Bytes()
-			case optim.IsState(v.Name):
-				m.Optimizer += v.Bytes()
-			default:
-				m.Parameters += v.Bytes()
-			}
+	}
+	for _, v := range programs.States() {
+		switch {
+		case strings.HasPrefix(v.Name, "grad."):
+			m.Gradients += v.Bytes()
+		case optim.IsState(v.Name):
+			m.Optimizer += v.Bytes()
+		default:
+			m.Parameters += v.Bytes()
 		}
 	}
 	if d.card != nil {
@@ -220,6 +215,9 @@ func planMemory(programs *train.Programs, d device, base int64) memoryPlan {
 		m.Heap = textHeap + min(saveHeap, m.Parameters+m.Optimizer)
 	}
 	m.Total = m.Parameters + m.Optimizer + m.Gradients + m.Arena + m.Inputs + m.Products + m.Process + m.Heap + m.Driver
+	if d.card == nil {
+		m.Total += m.Snapshot
+	}
 	return m
 }
 
@@ -285,7 +283,7 @@ func (r *planReport) print(w io.Writer) error {
 	}{
 		{"parameters", m.Parameters}, {"optimizer state", m.Optimizer}, {"stored gradients", m.Gradients},
 		{"activations, gradients, scratch (arena)", m.Arena}, {"inputs and tables", m.Inputs}, {r.productsName(), m.Products}, {"context of the driver (estimated)", m.Driver},
-		{"this program itself (measured)", m.Process}, {"text, tokens, checkpoints in passing (estimated)", m.Heap},
+		{r.snapshotName(), m.Snapshot}, {"this program itself (measured)", m.Process}, {"text, tokens, checkpoints in passing (estimated)", m.Heap},
 	} {
 		if part.bytes > 0 {
 			line("", "%10s  %s", bytesText(part.bytes), part.name)
@@ -307,7 +305,7 @@ func (r *planReport) print(w io.Writer) error {
 	}
 	line("scaling law", "%s tokens are compute-optimal for this size (Chinchilla); %s", countText(int64(r.ChinchillaTokens)), law)
 	if room := r.Limits.usable(); room > 0 && m.Total > room {
-		line("warning", "this run does not fit: lower train.batch and raise train.accumulate, set train.recompute: true, or shrink the model")
+		line("warning", "this run does not fit: lower train.batch and raise train.accumulate, set train.recompute: true%s, or shrink the model", map[bool]string{true: " and train.save: sync"}[m.Snapshot > 0 && r.Machine.GPU == ""])
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -318,6 +316,13 @@ func (r *planReport) productsName() string {
 		return "scratch of cuBLASLt"
 	}
 	return "packed operands of matrix products"
+}
+
+func (r *planReport) snapshotName() string {
+	if r.Machine.GPU != "" {
+		return "copy of the state for saves, in the host's memory, not in the sum"
+	}
+	return "copy of the state for saves (train.save: sync does without)"
 }
 
 func (r *planReport) where() string {

@@ -27,6 +27,7 @@ type progress struct {
 	base     int64          // resident before the run
 	memory   memoryPlan
 	stepMS   []float64 // of each step made now
+	waited   bool      // a save waited for an earlier one
 }
 
 // Intervals between lines: live ones are for eyes, plain ones for logs.
@@ -57,6 +58,7 @@ func (p *progress) listener() train.Listener {
 		Sample:     func(step int, text string) { p.line("step %-6d sample: %q", step, text) },
 		Saved:      func(s checkpoint.Saved) { p.line("step %-6d saved %s (%s)", s.Step, s.Path, bytesText(s.Bytes)) },
 		SaveFailed: func(err error) { p.line("warning: the checkpoint was not saved, training goes on: %v", err) },
+		SaveWaited: p.saveWaited,
 		LogFailed:  func(err error) { p.line("warning: metrics wait for room on the disk: %v", err) },
 		Checkpoint: func(e checkpoint.Event) {
 			if e.Kind != checkpoint.Retired {
@@ -123,7 +125,11 @@ func (p *progress) start(s train.Started) {
 		trained = fmt.Sprintf(", %s of them trained", countText(f.Trainable))
 	}
 	p.line("model      %s, %s parameters%s, context %d, %s", s.Config.Model.Family, countText(f.Params), trained, s.Config.Length(), s.Config.Precision)
-	p.line("memory     %s: %s state, %s activations and scratch", bytesText(f.PeakBytes), bytesText(f.StateBytes), bytesText(f.ArenaBytes))
+	copied := ""
+	if f.SnapshotBytes > 0 {
+		copied = fmt.Sprintf("; besides %s of this host for saves beside the training", bytesText(f.SnapshotBytes))
+	}
+	p.line("memory     %s: %s state, %s activations and scratch%s", bytesText(f.PeakBytes), bytesText(f.StateBytes), bytesText(f.ArenaBytes), copied)
 	if s.Step > 0 {
 		p.line("resume     from step %d of %d", s.Step, s.Steps)
 	}
@@ -139,6 +145,15 @@ func (p *progress) step(e train.StepEvent) {
 	r := e.Record
 	p.status("step %d/%d  loss %.4f  ppl %.2f  %s tokens/s  %.0f ms  lr %.2e  ETA %s",
 		r.Step, e.Steps, r.NLL, r.PPL(), countText(int64(r.TokensPerS)), r.StepMS, r.LR, e.ETA.Round(time.Second))
+}
+
+// saveWaited tells once that saves are due more often than they end.
+func (p *progress) saveWaited(s train.SaveWaited) {
+	if p.waited {
+		return
+	}
+	p.waited = true
+	p.line("step %-6d saving waited %s for the checkpoint of step %d, which was still being written; raise train.save_every if that costs too much", s.Step, durationText(s.Waited.Seconds()), s.For)
 }
 
 func (p *progress) skipped(e train.SkipEvent) {

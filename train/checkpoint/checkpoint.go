@@ -13,10 +13,9 @@
 //	RUN/checkpoints/step-00001000.trash       a retired one while it is deleted
 //	RUN/checkpoints/step-00001000.damaged     set aside by Latest; also .damaged-2, …
 //
-// In reading order: [Save] writes a [Checkpoint]; [Latest] finds the newest good
-// one and sets damaged ones aside; [Verify] checks one without touching it.
-// [Writer] is Save in steps, for checkpoints that several processes write
-// together. [LockRun] keeps a second process out of a run.
+// In reading order: a [Writer] saves one, by one process or by several together;
+// [Latest] finds the newest good one and sets damaged ones aside; [Verify] checks
+// one without touching it. [LockRun] keeps a second process out of a run.
 //
 // The rule of a save: every file is written and synced in a temporary sibling,
 // the manifest last, then the directory is synced, renamed, and its parent
@@ -46,14 +45,6 @@ import (
 type File struct {
 	Name  string // a plain name, or FOLDER/NAME of two: no leading dot, not manifest.json
 	Write func(io.Writer) error
-}
-
-// Checkpoint is what Save writes.
-type Checkpoint struct {
-	Step  int64  // optimizer steps done, 0 ≤ Step
-	Keep  int    // newest checkpoints to keep, this one included; 0 keeps all
-	Best  int64  // step of the checkpoint that the link best names and that is kept, 0 for none
-	Files []File // written in this order
 }
 
 // Saved is a checkpoint that survives a power loss.

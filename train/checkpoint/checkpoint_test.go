@@ -30,11 +30,19 @@ func Example() {
 	defer lock.Close()
 
 	weights := "weights" // in truth a snapshot of the parameters
-	_, err = Save(vfs.OS{}, runDir, Checkpoint{Step: 1000, Keep: 3, Files: []File{{
+	w, err := Begin(vfs.OS{}, runDir, 1000)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := w.Write(File{
 		Name:  "model.safetensors",
 		Write: func(w io.Writer) error { _, err := io.WriteString(w, weights); return err },
-	}}})
-	if err != nil {
+	}); err != nil {
+		fmt.Println(errors.Join(err, w.Abort()))
+		return
+	}
+	if _, err := w.Commit(3); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -116,7 +116,7 @@ func (e *DamageError) Error() string {
 	return fmt.Sprintf("%s is damaged: %s: %s", e.Path, e.File, e.Problem)
 }
 
-// Verify reads the checkpoint in dir, which must be named as Save names it, and
+// Verify reads the checkpoint in dir, which must be named as a Writer names it, and
 // compares it with its manifest: the step, every file's presence, size and
 // checksum, and that there are no others (names with a leading dot, which some
 // systems scatter, are ignored). Damage is a *DamageError; other errors mean that

@@ -16,15 +16,15 @@ import (
 	"gotrain/train/vfs"
 )
 
-// Writer is one save in progress. Save uses it alone; when the ranks of a
-// distributed run write one checkpoint, rank 0 uses Begin and the others, after
-// it has returned, Join. Each writes its own files, the entries are gathered on
-// rank 0, and it commits them once all ranks report success:
+// Writer is one save in progress. A process that is alone uses Begin, Write and
+// Commit. When the ranks of a distributed run write one checkpoint, rank 0 uses
+// Begin and the others, after it has returned, Join. Each writes its own files, the
+// entries are gathered on rank 0, and it commits them once all ranks report success:
 //
 //	rank 0:  w := Begin(…); barrier; w.Write(…); gather; w.Commit(entries…)
 //	others:  barrier; w := Join(…); w.Write(…); gather
 //
-// After a failure on any rank rank 0 calls Abort.
+// After a failure of Write on any rank, rank 0 calls Abort.
 type Writer struct {
 	fsys    vfs.FS
 	runDir  string
@@ -199,8 +199,8 @@ func (w *Writer) Commit(keep int, others ...Entry) (Saved, error) {
 	return s, nil
 }
 
-// NameBest has Commit point the link best at a step, as Checkpoint.Best does, and
-// keep its checkpoint.
+// NameBest has Commit point the link best at the checkpoint of a step, and keep it;
+// 0 is no step.
 func (w *Writer) NameBest(step int64) { w.best = step }
 
 // Abort deletes what was written. The Writer is used up.
@@ -326,21 +326,4 @@ func (w *Writer) discard(path string) error {
 		return err
 	}
 	return vfs.RemoveAll(w.fsys, trash)
-}
-
-// Save writes c into the run directory and returns once it survives a power
-// loss. Errors are *SaveError: the checkpoint was not saved, nothing is left of
-// it, and the older ones are intact.
-func Save(fsys vfs.FS, runDir string, c Checkpoint) (Saved, error) {
-	w, err := Begin(fsys, runDir, c.Step)
-	if err != nil {
-		return Saved{}, err
-	}
-	w.NameBest(c.Best)
-	for _, f := range c.Files {
-		if _, err := w.Write(f); err != nil {
-			return Saved{}, w.abandon(err)
-		}
-	}
-	return w.Commit(c.Keep)
 }

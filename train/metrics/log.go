@@ -16,6 +16,7 @@ const maxLine = 1 << 16
 
 // Log appends to metrics.jsonl.
 type Log struct {
+	fsys vfs.FS
 	name string
 	a    appender
 }
@@ -39,7 +40,7 @@ func OpenLog(fsys vfs.FS, name string, lastStep int64) (*Log, Resumed, error) {
 	if err != nil {
 		return nil, resumed, err
 	}
-	return &Log{name: name, a: a}, resumed, nil
+	return &Log{fsys: fsys, name: name, a: a}, resumed, nil
 }
 
 // Append adds the record's line. After an error the line waits for the next
@@ -52,10 +53,20 @@ func (l *Log) Append(r Record) error {
 	return l.a.write(append(data, '\n'))
 }
 
-// Sync makes the lines survive a power loss. Call it before a checkpoint is
-// saved: the run resumes after the checkpoint's step and will not write the lines
-// up to it again.
-func (l *Log) Sync() error { return l.a.sync() }
+// Flush tries again to write the lines that wait. Call it, then Sync, before a
+// checkpoint is saved: the run resumes after the checkpoint's step and will not
+// write the lines up to it again.
+func (l *Log) Flush() error { return l.a.flush() }
+
+// Sync makes the lines that do not wait survive a power loss. It may run beside
+// Append, which goes on with a file of its own.
+func (l *Log) Sync() error {
+	f, err := l.fsys.OpenAppend(l.name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
 
 // Close syncs and closes the file.
 func (l *Log) Close() error { return l.a.close() }

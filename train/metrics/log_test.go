@@ -185,7 +185,7 @@ func TestCrashAtEveryOperationOfALog(t *testing.T) {
 			l.Append(train(step))
 			if step%10 == 0 {
 				l.Append(val(step))
-				if l.Sync() != nil {
+				if l.Flush() != nil || l.Sync() != nil {
 					return last
 				}
 				last = step

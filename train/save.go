@@ -1,0 +1,168 @@
+package train
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"gotrain/dist"
+	"gotrain/train/checkpoint"
+	"gotrain/train/vfs"
+)
+
+// save is a checkpoint in the making. What it needs of the run is copied or does
+// not change, so that write can go on beside the steps.
+type save struct {
+	fsys    vfs.FS
+	runDir  string
+	place   Place
+	step    int
+	keep    int
+	best    int64
+	files   []checkpoint.File // of this rank
+	log     *recorder         // of rank 0
+	refused error             // what keeps this rank from saving
+}
+
+// agreement tells the other ranks what this one has come to, a text or an error,
+// and returns the texts of all, or an error on all of them.
+type agreement func(text string, failed error) ([]string, error)
+
+// prepare makes a save of where the run stands, with tensors from from. Its errors
+// are those of the save, so that the other ranks learn of them.
+func (r *run) prepare(from states) *save {
+	s := &save{fsys: r.deps.FS, runDir: r.cfg.Run.Dir, place: r.cfg.Place, step: r.state.Step, keep: r.cfg.Train.Keep, best: r.bestStep(), log: r.recorder}
+	s.files = shareOf(r.cfg, r.model, r.engine.Programs()).files(r.cfg.Place, from)
+	if !s.place.first() {
+		return s
+	}
+	beside, err := r.filesBeside(from)
+	s.files, s.refused = append(s.files, beside...), errors.Join(err, r.recorder.log.Flush())
+	return s
+}
+
+// write writes and syncs the files of this rank and, once all ranks have done so,
+// has rank 0 commit the checkpoint. An error, on all ranks, leaves the older ones
+// as they were. Every rank comes to the same agreements.
+func (s *save) write(agree agreement) (checkpoint.Saved, error) {
+	w, err := s.begin()
+	if _, err = agree("", err); err != nil {
+		return s.abort(w, err)
+	}
+	mine, err := s.writeFiles(w)
+	all, err := agree(mine, err)
+	if err != nil {
+		return s.abort(w, err)
+	}
+	saved, err := s.commit(w, all)
+	all, err = agree(saved.Path, err)
+	if err != nil {
+		return checkpoint.Saved{}, err
+	}
+	saved.Path = all[0]
+	return saved, nil
+}
+
+// begin has rank 0 make the directory, in which the others join it.
+func (s *save) begin() (*checkpoint.Writer, error) {
+	if s.refused != nil || !s.place.first() {
+		return checkpoint.Join(s.fsys, s.runDir, int64(s.step)), s.refused
+	}
+	w, err := checkpoint.Begin(s.fsys, s.runDir, int64(s.step))
+	if err == nil {
+		w.NameBest(s.best)
+	}
+	return w, err
+}
+
+// abort has rank 0 delete what was written.
+func (s *save) abort(w *checkpoint.Writer, err error) (checkpoint.Saved, error) {
+	if s.place.first() && w != nil {
+		err = errors.Join(err, w.Abort())
+	}
+	return checkpoint.Saved{}, err
+}
+
+// writeFiles returns the entries of the rank's files, as JSON.
+func (s *save) writeFiles(w *checkpoint.Writer) (string, error) {
+	entries := []checkpoint.Entry{}
+	for _, f := range s.files {
+		e, err := w.Write(f)
+		if err != nil {
+			return "", err
+		}
+		entries = append(entries, e)
+	}
+	if s.log != nil {
+		if err := s.log.log.Sync(); err != nil {
+			return "", err
+		}
+	}
+	text, err := json.Marshal(entries)
+	return string(text), err
+}
+
+// commit has rank 0 make the checkpoint the newest, with the files of all ranks.
+func (s *save) commit(w *checkpoint.Writer, all []string) (checkpoint.Saved, error) {
+	if !s.place.first() {
+		return checkpoint.Saved{}, nil
+	}
+	var others []checkpoint.Entry
+	for rank, text := range all {
+		if rank == s.place.Rank {
+			continue
+		}
+		var entries []checkpoint.Entry
+		if err := json.Unmarshal([]byte(text), &entries); err != nil {
+			return s.abort(w, fmt.Errorf("entries of rank %d: %w", rank, err))
+		}
+		others = append(others, entries...)
+	}
+	return w.Commit(s.keep, others...)
+}
+
+// save writes a checkpoint of the current state while the step waits.
+func (r *run) save() error {
+	s := r.prepare(r.engine.Store())
+	saved, err := s.write(r.ranks.exchange)
+	return r.note(s.step, saved, err)
+}
+
+// note takes the end of a save of step into account.
+func (r *run) note(step int, saved checkpoint.Saved, err error) error {
+	if err != nil {
+		return err
+	}
+	r.savedStep, r.result.Checkpoint = step, saved.Path
+	if r.cfg.Place.first() {
+		for _, e := range saved.Events {
+			notify(r.deps.Listener.Checkpoint, e)
+		}
+		notify(r.deps.Listener.Saved, saved)
+	}
+	return nil
+}
+
+// saveOrWarn saves in the middle of a run, where a full disk costs a checkpoint
+// but not the run. While an earlier save is in flight it waits.
+func (r *run) saveOrWarn() {
+	if r.snapshot == nil {
+		r.warn(r.save())
+		return
+	}
+	if began, earlier := r.deps.Now(), r.awaitSave(); earlier > 0 {
+		notify(r.deps.Listener.SaveWaited, SaveWaited{Step: r.state.Step, For: earlier, Waited: r.deps.Now().Sub(began)})
+	}
+	r.beginSave()
+}
+
+// warn tells of a save that failed, and on which rank.
+func (r *run) warn(err error) {
+	if err == nil {
+		return
+	}
+	if r.cfg.Place.size() > 1 && !errors.Is(err, dist.ErrPeer) {
+		err = fmt.Errorf("rank %d failed: %w", r.cfg.Place.Rank, err)
+	}
+	notify(r.deps.Listener.SaveFailed, err)
+}
