@@ -3,6 +3,7 @@
 #   RANKS=8 scripts/cluster/torchrun.sh pretrain --config configs/gpt2-124m.yaml
 # On each of NODES machines, HEAD being the host:port of the first:
 #   NODES=2 HEAD=node1:29500 RANKS=8 scripts/cluster/torchrun.sh pretrain --config configs/gpt2-124m.yaml
+# On GPUs: GOTRAIN=bin/gotrain-cuda, and --device cuda behind it all.
 # RANKS counts those of one machine, one for each GPU. GOTRAIN is the binary (bin/gotrain-cluster), RESTARTS how often torchrun
 # tries again (20), TORCHRUN the command itself (torchrun, from Python's package torch).
 set -euo pipefail

@@ -27,20 +27,27 @@ type card struct {
 
 func (c *checker) doctor(ctx context.Context) (string, error) {
 	c.report.Card = nvidiaSMI(ctx)
-	var r struct{ Findings []finding }
-	if err := c.gotrain(ctx, time.Minute, "doctor", "--json", "--run", c.work).json(&r); err != nil {
+	findings, err := c.findings(ctx)
+	if err != nil {
 		return "", err
 	}
-	c.report.Doctor = r.Findings
-	i := slices.IndexFunc(r.Findings, func(f finding) bool { return f.Name == "gpu" })
+	c.report.Doctor = findings
+	i := slices.IndexFunc(findings, func(f finding) bool { return f.Name == "gpu" })
 	if i < 0 {
 		return "", errors.New("gotrain doctor says nothing of a GPU")
 	}
-	gpu, _, _ := strings.Cut(r.Findings[i].Detail, ",")
-	if !r.Findings[i].OK {
+	gpu, _, _ := strings.Cut(findings[i].Detail, ",")
+	if !findings[i].OK {
 		return gpu, errors.New(gpu)
 	}
 	return gpu, nil
+}
+
+// findings asks gotrain.
+func (c *checker) findings(ctx context.Context) ([]finding, error) {
+	var r struct{ Findings []finding }
+	err := c.gotrain(ctx, time.Minute, "doctor", "--json", "--run", c.work).json(&r)
+	return r.Findings, err
 }
 
 // nvidiaSMI asks the driver's tool; what it does not tell stays empty.

@@ -4,7 +4,7 @@
 // It runs every part by itself, each with a limit of time, and goes on when one
 // fails; then it prints one table and writes gpu-check.json. Read in this order:
 // the parts (here), command.go (how programs are run), tests.go, training.go,
-// speed.go (what the parts do), report.go and table.go (what comes out).
+// ranks.go, speed.go (what the parts do), report.go and table.go (what comes out).
 package main
 
 import (
@@ -36,6 +36,7 @@ var parts = []part{
 	{"driver", "tests of the driver layer and of the back end", (*checker).driver, func(r *report) { r.dropSuites("cuda", "cuda/backend") }},
 	{"kernels", "every kernel against its definition and PyTorch's values", (*checker).kernels, func(r *report) { r.dropSuites("autograd/optest") }},
 	{"training", "the loss of each step on the GPU and the CPU, and changes between them", (*checker).training, func(r *report) { r.Training = nil }},
+	{"ranks", "two ranks on a GPU each beside one, and NCCL's speed", (*checker).ranks, func(r *report) { r.Ranks = ranksReport{} }},
 	{"bench", "speed of kernels and steps", (*checker).bench, func(r *report) { r.Bench = benchReport{} }},
 	{"torch", "the same in PyTorch", (*checker).torch, func(r *report) { r.Torch = torchReport{} }},
 	{"sanitizer", "kernels under compute-sanitizer", (*checker).sanitizer, func(r *report) { r.Sanitizer = nil }},

@@ -20,6 +20,7 @@ type report struct {
 	Doctor    []finding    `json:"doctor"`
 	Tests     []suite      `json:"tests"`
 	Training  []comparison `json:"training"`
+	Ranks     ranksReport  `json:"ranks"`
 	Bench     benchReport  `json:"bench"`
 	Torch     torchReport  `json:"torch"`
 	Sanitizer []sanitized  `json:"sanitizer"`

@@ -13,7 +13,8 @@ func (r *report) print(w io.Writer) {
 	r.printCard(t)
 	r.printParts(t)
 	r.printFailures(t)
-	r.printTraining(t)
+	r.printLosses(t, r.Training, "training beside the CPU in float32")
+	r.printRanks(t)
 	r.printKernels(t)
 	r.printSteps(t)
 	r.printTargets(t)
@@ -106,19 +107,19 @@ func (r *report) printFailures(t *table) {
 	t.flush("tests that failed")
 }
 
-func (r *report) printTraining(t *table) {
-	if len(r.Training) == 0 {
+func (r *report) printLosses(t *table, runs []comparison, title string) {
+	if len(runs) == 0 {
 		return
 	}
 	t.row("training", "steps", "first loss", "last", "difference", "allowed", "")
-	for _, c := range r.Training {
+	for _, c := range runs {
 		outcome := "ok"
 		if !c.OK {
 			outcome = strings.TrimSpace("wrong " + c.Error)
 		}
 		t.row(c.Name, fmt.Sprint(c.Steps), fmt.Sprintf("%.4f", c.First), fmt.Sprintf("%.4f", c.Last), fmt.Sprintf("%.1e", c.Worst), fmt.Sprintf("%.0e", c.Tolerance), outcome)
 	}
-	t.flush("training beside the CPU in float32")
+	t.flush(title)
 }
 
 func (r *report) printKernels(t *table) {

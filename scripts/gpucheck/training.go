@@ -57,7 +57,7 @@ func (c *checker) trainModel(ctx context.Context, model string) []comparison {
 	}
 	dir := func(name string) string { return filepath.Join(c.work, model+"-"+name) }
 	middle := fmt.Sprintf("step-%08d", steps/2)
-	cpu, err := c.pretrain(ctx, model, dir("cpu"), steps, "--device", "cpu")
+	cpu, err := c.pretrain(ctx, c.gotrain, model, dir("cpu"), steps, "--device", "cpu")
 	if err != nil {
 		return []comparison{{Name: model + " on the CPU", Error: err.Error()}}
 	}
@@ -73,7 +73,7 @@ func (c *checker) trainModel(ctx context.Context, model string) []comparison {
 	}
 	var all []comparison
 	for _, r := range runs {
-		got, err := c.pretrain(ctx, model, r.dir, steps, r.flags...)
+		got, err := c.pretrain(ctx, c.gotrain, model, r.dir, steps, r.flags...)
 		if err != nil {
 			all = append(all, comparison{Name: model + " " + r.name, Tolerance: r.tolerance, Error: err.Error()})
 			continue
@@ -83,14 +83,17 @@ func (c *checker) trainModel(ctx context.Context, model string) []comparison {
 	return all
 }
 
+// launcher starts gotrain, as one process or several.
+type launcher func(ctx context.Context, limit time.Duration, args ...string) output
+
 // pretrain trains and returns the losses by step.
-func (c *checker) pretrain(ctx context.Context, model, dir string, steps int, flags ...string) (map[int]float64, error) {
+func (c *checker) pretrain(ctx context.Context, start launcher, model, dir string, steps int, flags ...string) (map[int]float64, error) {
 	args := []string{"pretrain", "--config", filepath.Join(c.dir, model+".yaml"), "--run", dir,
 		"--set", fmt.Sprintf("train.steps=%d", steps), "--set", fmt.Sprintf("train.save_every=%d", steps/2)}
 	if c.small {
 		args = append(args, "--set", "train.batch=1", "--set", "model.context=32", "--set", "train.eval_batches=1", "--set", "model.layers=1")
 	}
-	if out := c.gotrain(ctx, 3*time.Minute, append(args, flags...)...); out.err != nil {
+	if out := start(ctx, 3*time.Minute, append(args, flags...)...); out.err != nil {
 		return nil, errors.New(out.reason())
 	}
 	raw, err := os.ReadFile(filepath.Join(dir, "metrics.jsonl"))
