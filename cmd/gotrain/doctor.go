@@ -40,7 +40,7 @@ processors.`,
 		Example: `  gotrain doctor
   gotrain doctor --run /scratch/runs
   mpirun -np 2 gotrain doctor --cluster
-  torchrun --no-python --nproc-per-node=8 gotrain doctor --cluster --device cuda`,
+  torchrun --no-python --nproc-per-node=8 -- gotrain doctor --cluster --device cuda`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if ranks {
