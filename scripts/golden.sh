@@ -10,4 +10,5 @@ python=$PWD/$python
 "$python" scripts/golden_tokenizers.py
 "$python" scripts/golden_lora.py
 (cd autograd/cpu/vec/testdata && "$python" golden.py)
+(cd data/hf/testdata && "$python" gen_unicode.py > ../unicode_table.go && gofmt -w ../unicode_table.go)
 (cd data/bpe/testdata && "$python" gen_golden.py && "$python" gen_classes.py > ../class_table.go)

@@ -3,6 +3,8 @@ package bpe
 import (
 	"sync"
 	"unicode/utf8"
+
+	"gotrain/data/hf"
 )
 
 // A class is the set of character classes of the split patterns that a code point belongs to, one bit each.
@@ -57,6 +59,17 @@ var classes = sync.OnceValue(func() *classTable {
 	t['\r'] |= inNewline
 	t['\n'] |= inNewline
 	return t
+})
+
+// numberClasses is classes for the pre-tokenizer Digits, which knows the numbers of Unicode 17.0.
+var numberClasses = sync.OnceValue(func() *classTable {
+	t := *classes()
+	for r := range rune(len(t)) {
+		if hf.IsLaterNumber(r) {
+			t[r] = inNumber
+		}
+	}
+	return &t
 })
 
 // at returns the class and the width in bytes of the character at text[i]. A byte that does not begin a valid UTF-8

@@ -231,6 +231,8 @@ func (e *encoder) appendPreToken(dst []int32, text []byte, i, end int) []int32 {
 		return e.appendUncached(dst, word, c, lo, hi)
 	}
 	switch c.n {
+	case 0: // bytes that are no tokens
+		return dst
 	case 1:
 		return append(dst, c.ids[0])
 	case 2:

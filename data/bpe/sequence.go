@@ -3,7 +3,6 @@ package bpe
 import (
 	"encoding/json"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"gotrain/data/hf"
@@ -75,13 +74,13 @@ func (s step) cutter() (sequenceStep, error) {
 		if s.IndividualDigits {
 			behavior = "Isolated"
 		}
-		return splitAt(runes(func(r rune) bool { return classes()[r]&inNumber != 0 }), behavior, false)
+		return splitAt(runes(func(r rune) bool { return numberClasses()[r]&inNumber != 0 }), behavior, false)
 	case "Punctuation":
 		behavior := s.Behavior
 		if behavior == "" {
 			behavior = "Isolated"
 		}
-		return splitAt(runes(isPunctuation), behavior, false)
+		return splitAt(runes(hf.IsPunctuation), behavior, false)
 	case "Split":
 		find, err := s.finder()
 		if err != nil {
@@ -148,11 +147,6 @@ func runes(in func(rune) bool) matcher {
 		}
 		return spans
 	}
-}
-
-// isPunctuation is the punctuation of tokenizers: that of ASCII, symbols included, and \p{P}.
-func isPunctuation(r rune) bool {
-	return r < utf8.RuneSelf && unicode.In(r, unicode.P, unicode.S) || unicode.Is(unicode.P, r)
 }
 
 // A span is a part of a text that matches or lies between matches.

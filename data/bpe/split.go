@@ -29,7 +29,11 @@ const (
 )
 
 func newSplitter(p Pattern) splitter {
-	return splitter{classes: classes(), rules: patternTable[p].rules}
+	s := splitter{classes: classes(), rules: patternTable[p].rules}
+	if s.rules.alone {
+		s.classes = numberClasses()
+	}
+	return s
 }
 
 // next returns the end of the pre-token that starts at text[i], i < len(text).

@@ -159,7 +159,24 @@ func startsWithWord(text []byte) bool {
 	return isWord(r)
 }
 
-// isWord is \w of Unicode Technical Standard 18.
+// isWord is \w of Unicode Technical Standard 18, in Unicode 16.0.
 func isWord(r rune) bool {
-	return unicode.In(r, unicode.L, unicode.M, unicode.Nd, unicode.Nl, unicode.Pc, unicode.Other_Alphabetic, unicode.Join_Control)
+	if unicode.In(r, unicode.L, unicode.M, unicode.Nd, unicode.Nl, unicode.Pc, unicode.Other_Alphabetic, unicode.Join_Control) {
+		return true
+	}
+	for _, class := range wordClasses {
+		if later := laterClasses[class]; later != nil && unicode.Is(later, r) {
+			return true
+		}
+	}
+	return false
 }
+
+// wordClasses are those of \w that may have grown.
+var wordClasses = []string{"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "Pc"}
+
+// IsPunctuation is what the pre-tokenizer Punctuation cuts at: the punctuation of ASCII, symbols included, and \p{P}.
+func IsPunctuation(r rune) bool { return unicode.Is(punctuation, r) }
+
+// IsLaterNumber tells of numbers that Rust, and so Digits, knows beyond those of Unicode 16.0 and Oniguruma's \p{N}.
+func IsLaterNumber(r rune) bool { return unicode.Is(laterNumbers, r) }

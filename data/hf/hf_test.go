@@ -3,6 +3,7 @@ package hf
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -64,6 +65,69 @@ func TestNormalizer(t *testing.T) {
 }
 
 // FuzzParseCharsmap: no map makes matching panic or run on.
+// TestUnicodeOfTokenizers: what tokenizers 0.23 makes of code points that Go's Unicode treats in another way, and of long
+// runs of marks. parity_tokenizers.py found them.
+func TestUnicodeOfTokenizers(t *testing.T) {
+	marks := strings.Repeat("\u0301", 40)
+	for _, c := range []struct{ steps, text, want string }{
+		{"NFC", "a\u07fd\u0323\u0301", "a\u07fd\u0323\u0301"}, // U+07FD is a mark since Unicode 11
+		{"NFC", "a\u0323\u07fd\u0301", "\u1ea1\u07fd\u0301"},
+		{"NFD", "a\u0301\u0323\U00010efe\u0301\u0323", "a\u0323\u0301\U00010efe\u0323\u0301"},
+		{"NFC", "a" + marks, "á" + marks[2:]},
+		{"NFC", marks + "\n" + marks, marks + "\n" + marks},
+		{"NFD", "\u00e1" + marks + "\u0323", "a\u0323\u0301" + marks},
+		{"NFC", "\U00011935\U00011930", "\U00011935\U00011930"},  // composes since Unicode 13
+		{"NFKC", "\U0001078a\U0001fbf8", "\U0001078a\U0001fbf8"}, // decompose since 14 and 13
+		{"NFKC", "\u1112\u1161\u11ab\ufb01\u3392", "한fiMHz"},
+		{"NFKD", "한\u212b", "\u1112\u1161\u11abA\u030a"},
+		{"NFC", "\u0344\u0958\u2126", "\u0308\u0301\u0915\u093c\u03a9"},
+		{"NFC", "e\xff\u0301e\u0301\xc3", "e\xff\u0301é\xc3"},
+		{"Lowercase", "\u1c89\ua7dc\U00010d50\U00016eb8İΣ", "\u1c8a\u019b\U00010d70\U00016ed3i\u0307σ"},
+		{"StripAccents", "a\u0301\u07fd\u0cf3\U00011a01\u0488", "a\u07fd\u0cf3\U00011a01"},
+	} {
+		n, err := ParseNormalizer([]byte(`{"type": "` + c.steps + `"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(n.Apply([]byte(c.text))); got != c.want {
+			t.Errorf("%s of %+q: %+q, want %+q", c.steps, c.text, got, c.want)
+		}
+	}
+}
+
+// TestClassesOfTokenizers: members of Oniguruma's classes, of Punctuation and of Digits where Go has others.
+func TestClassesOfTokenizers(t *testing.T) {
+	for _, c := range []struct{ regex, in, out string }{
+		{`\p{L}`, "a汉\u1c89\U00016d40\U00013460", "1\u0301\u0897"},
+		{`\p{Lu}`, "A\ua7da\U00010d50", "a\ua7db"},
+		{`[\p{M}x]`, "\u0301\u0897\U000113c2x", "a"},
+		{`\p{Han}`, "汉\U0002ebf0", "a가"},
+		{`\P{N}`, "a ", "1½\U00010d40\U0001ccf0"},
+		{`\d`, "1٣\U00010d40", "½²"},
+		{`\w`, "a1_²½\u0301Ⓐ\U0001f130Ⅷ\u1c89", "-\u09f4\u2074\u2460"},
+		{`[\w-]`, "a-Ⓐ", ".\u2074"},
+		{`[\p{P}\p{S}]`, "!+\U0001cc00\U000113d4", "a"},
+	} {
+		re, err := CompileRegex(c.regex)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range c.in + c.out {
+			if in := strings.ContainsRune(c.in, r); in != (len(re.FindAll([]byte(string(r)))) == 1) {
+				t.Errorf("%s matches %U: %t, want %t", c.regex, r, !in, in)
+			}
+		}
+	}
+	for r, want := range map[rune]bool{'!': true, '$': true, '。': true, 0x166D: true, 0x111C9: true, 0x61D: false, 0x2E52: false, 'a': false} {
+		if IsPunctuation(r) != want {
+			t.Errorf("%U is punctuation: %t", r, !want)
+		}
+	}
+	if !IsLaterNumber(0x11DE0) || IsLaterNumber('1') {
+		t.Error("numbers of Unicode 17")
+	}
+}
+
 func FuzzParseCharsmap(f *testing.F) {
 	f.Add([]byte("\x08\x00\x00\x00\x00\x04\x00\x00a\x01\x00\x00b\x00"))
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
 )
 
 // A Normalizer alters text before anything else looks at it, step by step. The zero Normalizer leaves it as it is.
@@ -43,8 +41,8 @@ func (n Normalizer) AppendJSON(dst []byte) []byte {
 const maxNesting = 8
 
 // ParseNormalizer reads the normalizer of a tokenizer.json: null, a step, or a Sequence of steps. The steps are NFC, NFD,
-// NFKC, NFKD, Lowercase, StripAccents, Strip, Replace, Prepend, Nmt and Precompiled. In a run of more than 30 marks NFC and
-// its like set U+034F, as Unicode's stream-safe text has it and tokenizers has not.
+// NFKC, NFKD, Lowercase, StripAccents, Strip, Replace, Prepend, Nmt and Precompiled, each by the version of Unicode that
+// tokenizers has it by (unicode_table.go).
 func ParseNormalizer(raw json.RawMessage) (Normalizer, error) {
 	if IsNull(raw) {
 		return Normalizer{}, nil
@@ -82,14 +80,8 @@ func (n *Normalizer) parse(raw json.RawMessage, depth int) error {
 			}
 		}
 		return nil
-	case "NFC":
-		return add(norm.NFC.Bytes)
-	case "NFD":
-		return add(norm.NFD.Bytes)
-	case "NFKC":
-		return add(norm.NFKC.Bytes)
-	case "NFKD":
-		return add(norm.NFKD.Bytes)
+	case "NFC", "NFD", "NFKC", "NFKD":
+		return add(forms[s.Type].apply)
 	case "Lowercase":
 		return add(lowercase)
 	case "StripAccents":
@@ -133,7 +125,11 @@ func lowercase(text []byte) []byte {
 		case r == 'İ':
 			out = append(out, "i\u0307"...)
 		default:
-			out = utf8.AppendRune(out, unicode.ToLower(r))
+			lower, ok := laterLower[r]
+			if !ok {
+				lower = unicode.ToLower(r)
+			}
+			out = utf8.AppendRune(out, lower)
 		}
 		text = text[size:]
 	}
@@ -143,7 +139,7 @@ func lowercase(text []byte) []byte {
 // stripAccents drops all marks.
 func stripAccents(text []byte) []byte {
 	return keepRunes(text, func(r rune) rune {
-		if unicode.Is(unicode.M, r) {
+		if unicode.Is(accents, r) {
 			return -1
 		}
 		return r

@@ -1,13 +1,20 @@
 package hf
 
 import (
+	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
 // A Regex is a regular expression in the syntax of tokenizers' (Oniguruma's) that Go's package regexp can match: both take
 // the leftmost match and in it the first alternative, so what differs is how it is written.
+//
+// A \p{…} holds what Unicode 16.0 has in it, but for \P{…} inside a class, which is of Go's version, and for U+1171E, which
+// was in Mn before.
 //
 // Beyond Go's syntax it knows \s and \S for all of Unicode's white space, and the look-ahead \s+(?!\S) as an alternative by
 // itself: white space but for its last character where something else follows.
@@ -17,9 +24,11 @@ type Regex struct {
 	spaces int
 }
 
-// White space as Oniguruma has it.
+// Classes as Oniguruma has them, and limits.
 const (
-	spaceClass    = `\t\n\v\f\r \x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}`
+	spaceClass = `\t\n\v\f\r \x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}`
+	// wordExtra are the members of \w that are in none of wordClasses: ², ³, ¹, ¼ to ¾ and letters in circles and squares.
+	wordExtra     = `\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE}\x{24B6}-\x{24E9}\x{1F130}-\x{1F149}\x{1F150}-\x{1F169}\x{1F170}-\x{1F189}`
 	lookahead     = `\s+(?!\S)`
 	spacesGroup   = `spaces`
 	maxRegexBytes = 1 << 14
@@ -71,11 +80,17 @@ func goSyntax(text string) (string, bool) {
 			case next == 'S' || next >= '1' && next <= '9' || strings.IndexByte("GKRXZhHg", next) >= 0:
 				return "", false
 			case next == 'd':
-				b.WriteString(`\p{Nd}`)
-			case next == 'w' && inClass:
-				b.WriteString(`\p{L}\p{M}\p{N}\p{Pc}`)
+				writeClass(&b, opening(inClass), "Nd")
 			case next == 'w':
-				b.WriteString(`[\p{L}\p{M}\p{N}\p{Pc}]`)
+				writeClass(&b, opening(inClass)+wordExtra, wordClasses...)
+			case next == 'p' && isClass(text[i:]):
+				end := i + strings.IndexByte(text[i:], '}')
+				writeClass(&b, opening(inClass), text[i+len("p{"):end])
+				i = end
+			case next == 'P' && !inClass && isClass(text[i:]):
+				end := i + strings.IndexByte(text[i:], '}')
+				writeClass(&b, "[^", text[i+len("P{"):end])
+				i = end
 			case next >= utf8.RuneSelf:
 				b.WriteByte(next)
 			default:
@@ -97,6 +112,42 @@ func goSyntax(text string) (string, bool) {
 		b.WriteByte(c)
 	}
 	return b.String(), true
+}
+
+// opening is what begins a class, unless it is inside another one.
+func opening(inClass bool) string {
+	if inClass {
+		return ""
+	}
+	return "["
+}
+
+// isClass reports whether text begins with p{NAME} or P{NAME}.
+func isClass(text string) bool {
+	end := strings.IndexByte(text, '}')
+	return end > len("p{") && text[1] == '{' && text[len("p{")] != '^'
+}
+
+// writeClass writes \p{…} of the names as Go has it with what Unicode 16.0 adds, between open and its end.
+func writeClass(b *strings.Builder, open string, names ...string) {
+	b.WriteString(open)
+	for _, name := range names {
+		b.WriteString(`\p{` + name + `}`)
+		for _, class := range slices.Sorted(maps.Keys(laterClasses)) {
+			if class == name || len(name) == 1 && len(class) == 2 && class[0] == name[0] {
+				writeRanges(b, laterClasses[class])
+			}
+		}
+	}
+	if strings.HasPrefix(open, "[") {
+		b.WriteByte(']')
+	}
+}
+
+func writeRanges(b *strings.Builder, table *unicode.RangeTable) {
+	for _, r := range table.R32 {
+		fmt.Fprintf(b, `\x{%x}-\x{%x}`, r.Lo, r.Hi)
+	}
 }
 
 // FindAll returns the matches in text, one behind the other, those that are empty left out.

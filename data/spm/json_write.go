@@ -44,7 +44,7 @@ func (t *Tokenizer) AppendJSON(dst []byte) []byte {
 // hubOfRules says in the terms of tokenizers what sentencepiece's rules do.
 func (t *Tokenizer) hubOfRules() (*Hub, []hf.AddedToken) {
 	r := t.cfg.Rules
-	h := &Hub{Unknown: t.unknown, FuseUnknown: true, StripPrefix: r.DummyPrefix}
+	h := &Hub{Unknown: t.unknown, FuseUnknown: true, StripPrefix: r.DummyPrefix || r.RemoveExtraSpace}
 	added := slices.Clone(t.cfg.Added)
 	defined := false
 	for id, p := range t.cfg.Pieces {
@@ -85,6 +85,9 @@ func (t *Tokenizer) hubOfRules() (*Hub, []hf.AddedToken) {
 	if len(steps) > 0 {
 		raw := `{"type": "Sequence", "normalizers": [` + strings.Join(steps, ", ") + `]}`
 		h.Normalizer, _ = hf.ParseNormalizer([]byte(raw)) // of steps that it knows
+	}
+	for i, a := range added { // one that normalizing alters would never be found, or everywhere
+		added[i].Normalized = a.Normalized && string(h.Normalizer.Apply([]byte(a.Content))) == a.Content
 	}
 	if t.cfg.Algorithm == BPE {
 		h.Merges = t.bpe.list()

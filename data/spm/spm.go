@@ -297,15 +297,17 @@ func (t *Tokenizer) Specials() []hf.AddedToken {
 // Frame returns the special tokens that the original puts before and behind a text.
 func (t *Tokenizer) Frame() hf.Frame { return t.cfg.Frame }
 
-// AppendDecode appends the text of ids, which begin a text: the space that encoding puts before it is dropped.
+// AppendDecode appends the text of ids, which begin a text: the space that encoding puts before it is dropped. Special
+// tokens before it count as nothing in sentencepiece and as text in tokenizers.
 func (t *Tokenizer) AppendDecode(dst []byte, ids []int32) []byte {
-	strip := t.cfg.Rules != nil && t.cfg.Rules.DummyPrefix || t.cfg.Hub != nil && t.cfg.Hub.StripPrefix
+	rules, hub := t.cfg.Rules, t.cfg.Hub
+	strip := rules != nil && (rules.DummyPrefix || rules.RemoveExtraSpace) || hub != nil && hub.StripPrefix
 	for _, id := range ids {
 		text := t.TokenBytes(id)
 		if len(text) == 0 {
 			continue
 		}
-		if _, special := t.special[string(text)]; strip && !special {
+		if _, special := t.special[string(text)]; strip && (hub != nil || !special) {
 			strip = false
 			if text[0] == ' ' {
 				text = text[1:]

@@ -97,6 +97,59 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// TestDecodeLikeTokenizers: in a tokenizer.json special tokens are text, so the space behind one stays; a model without
+// the space before a text, but with spaces removed, drops the first.
+func TestDecodeLikeTokenizers(t *testing.T) {
+	tok, err := ReadJSON(bytes.NewReader(load(t, "bpe").AppendJSON(nil)), "bpe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := tok.AppendDecode(nil, tok.AppendEncodeSpecial(nil, []byte("<s>Hello"))); string(got) != "<s> Hello" {
+		t.Errorf("decoded %q", got)
+	}
+	c := load(t, "unigram").Config()
+	rules := *c.Rules
+	rules.DummyPrefix, rules.RemoveExtraSpace = false, true
+	c.Rules = &rules
+	bare, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tok := range []*Tokenizer{bare, reread(t, bare)} {
+		if got := tok.AppendDecode(nil, tok.AppendEncode(nil, []byte("▁a the"))); string(got) != "a the" {
+			t.Errorf("decoded %q", got)
+		}
+	}
+}
+
+// reread writes a tokenizer as tokenizer.json and reads that.
+func reread(t *testing.T, tok *Tokenizer) *Tokenizer {
+	t.Helper()
+	again, err := ReadJSON(bytes.NewReader(tok.AppendJSON(nil)), "again")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return again
+}
+
+// TestDefinedPiecesThatNormalizeAway are written so that tokenizers looks for them before it normalizes: in normalized text
+// ▁▁▁ would be nothing, which it finds everywhere.
+func TestDefinedPiecesThatNormalizeAway(t *testing.T) {
+	c := load(t, "unigram_bytes").Config() // of nmt_nfkc_cf, with <sep>
+	c.Pieces = append(slices.Clone(c.Pieces), Piece{Text: "▁▁▁", Type: UserDefined}, Piece{Text: "FUNC", Type: UserDefined})
+	tok, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	normalized := map[string]bool{}
+	for _, a := range reread(t, tok).Config().Added {
+		normalized[a.Content] = a.Normalized
+	}
+	if !normalized["<sep>"] || normalized["▁▁▁"] || normalized["FUNC"] || len(normalized) < 3 {
+		t.Errorf("looked for in normalized text: %v", normalized)
+	}
+}
+
 func TestModelErrors(t *testing.T) {
 	model, err := os.ReadFile("testdata/bpe.model")
 	if err != nil {
