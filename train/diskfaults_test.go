@@ -1,18 +1,99 @@
 package train
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
 	"testing"
 
+	"gotrain/dist/disttest"
 	"gotrain/train/checkpoint"
 	"gotrain/train/safetensors"
 	"gotrain/train/vfs"
 	"gotrain/train/vfs/vfstest"
 )
+
+// TestRanksDiskErrors has one operation on the disk of one rank of three fail, at
+// random between the first step and the end: at most one save fails, on all ranks,
+// with a warning that names the rank; what was acknowledged is there and whole; and
+// the run, or one that is started again, ends with the bits of the undisturbed one.
+func TestRanksDiskErrors(t *testing.T) {
+	cfg := ranksConfig(t)
+	cfg.Train.Steps, cfg.Train.SaveEvery, cfg.Train.EvalEvery, cfg.Train.Keep = 6, 2, 0, 0
+	whole := cfg
+	whole.Run.Dir += "-whole"
+	var first [3]int // operation of each rank when the first sum is due
+	var disks [3]*vfstest.Fault
+	errs, _ := trainRanks(t, t.Context(), whole, 3, func(rank int, _ *Config, d *Deps) {
+		disks[rank] = vfstest.NewFault(noSync{})
+		d.FS = disks[rank]
+		d.Group.(*disttest.Group).Before = func(collective string) error {
+			if collective == "AllReduce" && first[rank] == 0 {
+				first[rank] = len(disks[rank].Trace())
+			}
+			return nil
+		}
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	want := bits(t, whole.Run.Dir)
+
+	random := rand.New(rand.NewPCG(17, 17))
+	failures := 0
+	for range 60 {
+		cfg.Run.Dir = filepath.Join(t.TempDir(), "run")
+		victim := random.IntN(3)
+		operations := len(disks[victim].Trace()) - first[victim]
+		errno := []syscall.Errno{syscall.ENOSPC, syscall.EFBIG, syscall.EIO, syscall.EDQUOT}[random.IntN(4)]
+		fault := vfstest.NewFault(noSync{})
+		at := first[victim] + random.IntN(operations)
+		fault.FailAt(at, errno)
+		var saved []int64
+		var failed []error
+		errs, losses := trainRanks(t, t.Context(), cfg, 3, func(rank int, _ *Config, d *Deps) {
+			if rank == victim {
+				d.FS = fault
+			}
+			d.Listener.Saved = func(s checkpoint.Saved) { saved = append(saved, s.Step) }
+			d.Listener.SaveFailed = func(err error) { failed = append(failed, err) }
+		})
+		where := fmt.Sprintf("%v at %q of rank %d", errno, fault.Trace()[at], victim)
+		if err := errs[victim]; err != nil { // only the last save ends a run
+			failed = append(failed, fmt.Errorf("rank %d failed: %w", victim, err))
+		}
+		if len(losses) != cfg.Train.Steps || len(failed) > 1 || len(saved)+len(failed) != 3 {
+			t.Fatalf("%s: %d steps, saved %v, failed %q", where, len(losses), saved, failed)
+		}
+		for _, err := range failed {
+			failures++
+			if !strings.Contains(err.Error(), fmt.Sprintf("rank %d failed", victim)) || !strings.Contains(err.Error(), errno.Error()) {
+				t.Errorf("%s: warning %q", where, err)
+			}
+		}
+		if got := savedSteps(t, cfg.Run.Dir); !slices.Equal(got, saved) {
+			t.Errorf("%s: acknowledged %v, on the disk %v", where, saved, got)
+		}
+		if errors.Join(errs...) != nil {
+			if errs, _ = trainRanks(t, t.Context(), cfg, 3, nil); errors.Join(errs...) != nil {
+				t.Fatalf("%s: the run does not go on: %v", where, errors.Join(errs...))
+			}
+		}
+		if !bytes.Equal(bits(t, cfg.Run.Dir), want) {
+			t.Errorf("%s: other bits than undisturbed", where)
+		}
+	}
+	if failures < 20 {
+		t.Errorf("%d of 60 runs had a save that failed", failures)
+	}
+}
 
 // TestRanksPowerLoss trains three ranks on a disk that loses what was not synced,
 // takes the power away at random operations, and goes on with one to four ranks:
@@ -47,6 +128,7 @@ func TestRanksPowerLoss(t *testing.T) {
 			luck = nil // nothing that was not synced is left
 		}
 		own := cfg
+		own.Cluster.Zero = round / 2 % 2 // without it or with it, whatever saved
 		own.Run.Dir = filepath.Join(t.TempDir(), "run")
 		unpack(t, disk.PowerLoss(luck), cfg.Run.Dir, own.Run.Dir)
 		for _, s := range acknowledged {

@@ -109,60 +109,73 @@ func newKiller(fsys vfs.FS, group dist.Group, moment int) *killer {
 }
 
 // TestRanksKilled kills a rank of three 40 times, starts all again, and compares
-// the bits at the end.
+// the bits at the end; half of it with cluster.zero.
 func TestRanksKilled(t *testing.T) {
-	cfg := ranksConfig(t)
-	cfg.Train.Steps, cfg.Train.SaveEvery, cfg.Train.EvalEvery, cfg.Train.Keep = 6, 2, 0, 0
-	whole := cfg
-	whole.Run.Dir += "-whole"
-	var moments [3]int
-	var counters [3]*killer
-	errs, _ := trainRanks(t, t.Context(), whole, 3, func(rank int, _ *Config, d *Deps) {
-		counters[rank] = newKiller(noSync{}, d.Group, 1<<30)
-		d.FS = counters[rank]
-	})
-	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
-	}
-	for rank, k := range counters {
-		moments[rank] = len(k.Trace())
-	}
-	want := bits(t, whole.Run.Dir)
-
 	random := rand.New(rand.NewPCG(11, 11))
-	for kills := 0; kills < 40; {
-		cfg.Run.Dir = filepath.Join(t.TempDir(), "run")
-		acknowledged := int64(-1)
-		for life := 0; ; life++ {
-			victim, moment := random.IntN(3), 1<<30
-			if life < 4 && kills < 40 {
-				moment = random.IntN(moments[victim])
-			}
-			errs, _ := trainRanks(t, t.Context(), cfg, 3, func(rank int, _ *Config, d *Deps) {
-				d.FS = noSync{}
-				if rank == victim {
-					d.FS = newKiller(noSync{}, d.Group, moment)
+	for zero := range 2 {
+		cfg := ranksConfig(t)
+		cfg.Train.Steps, cfg.Train.SaveEvery, cfg.Train.EvalEvery, cfg.Train.Keep = 6, 2, 0, 0
+		cfg.Cluster.Zero = zero
+		whole := cfg
+		whole.Run.Dir += "-whole"
+		var counters [3]*killer
+		errs, _ := trainRanks(t, t.Context(), whole, 3, func(rank int, _ *Config, d *Deps) {
+			counters[rank] = newKiller(noSync{}, d.Group, 1<<30)
+			d.FS = counters[rank]
+		})
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+		want := bits(t, whole.Run.Dir)
+		for kills := 0; kills < 20; {
+			cfg.Run.Dir = filepath.Join(t.TempDir(), "run")
+			kills += killUntilDone(t, cfg, func(life int) (victim, moment int) {
+				victim = random.IntN(3)
+				if life == killedLives {
+					return victim, 1 << 30
 				}
-				d.Listener.Saved = func(s checkpoint.Saved) { acknowledged = s.Step }
+				return victim, random.IntN(len(counters[victim].Trace()))
 			})
-			if errors.Join(errs...) == nil {
-				break
+			if !bytes.Equal(bits(t, cfg.Run.Dir), want) {
+				t.Fatalf("other bits after %d kills", kills)
 			}
-			kills++
-			for rank, err := range errs {
-				if err == nil {
-					t.Errorf("rank %d was killed at moment %d, rank %d ended well", victim, moment, rank)
-				}
+			checkMetrics(t, cfg)
+		}
+	}
+}
+
+// killedLives is how often a run is killed before it may end.
+const killedLives = 4
+
+// killUntilDone starts three ranks of a run until they come to its end, and kills
+// one of them in each life. It returns how many were killed.
+func killUntilDone(t *testing.T, cfg Config, next func(life int) (victim, moment int)) (kills int) {
+	t.Helper()
+	acknowledged := int64(-1)
+	for {
+		victim, moment := next(kills)
+		errs, _ := trainRanks(t, t.Context(), cfg, 3, func(rank int, _ *Config, d *Deps) {
+			if rank == victim {
+				d.FS = newKiller(noSync{}, d.Group, moment)
 			}
-			found, _, err := checkpoint.Latest(vfs.OS{}, cfg.Run.Dir)
-			if err != nil && acknowledged >= 0 || err == nil && found.Manifest.Step < acknowledged {
-				t.Fatalf("step %d was acknowledged, the newest good one is %d (%v)", acknowledged, found.Manifest.Step, err)
+			d.Listener.Saved = func(s checkpoint.Saved) { acknowledged = s.Step }
+		})
+		if errors.Join(errs...) == nil {
+			return kills
+		}
+		if kills == killedLives {
+			t.Fatalf("the run fails without being killed: %v", errors.Join(errs...))
+		}
+		kills++
+		for rank, err := range errs {
+			if err == nil {
+				t.Errorf("rank %d was killed at moment %d, rank %d ended well", victim, moment, rank)
 			}
 		}
-		if !bytes.Equal(bits(t, cfg.Run.Dir), want) {
-			t.Fatalf("other bits after %d kills", kills)
+		found, _, err := checkpoint.Latest(vfs.OS{}, cfg.Run.Dir)
+		if err != nil && acknowledged >= 0 || err == nil && found.Manifest.Step < acknowledged {
+			t.Fatalf("step %d was acknowledged, the newest good one is %d (%v)", acknowledged, found.Manifest.Step, err)
 		}
-		checkMetrics(t, cfg)
 	}
 }
 

@@ -102,14 +102,16 @@ func (r *run) train(ctx context.Context) error {
 		return err
 	}
 	var lock io.Closer
+	defer func() {
+		if lock != nil {
+			lock.Close()
+		}
+	}()
 	if _, err := r.ranks.byFirst(func() (_ string, err error) {
 		lock, err = r.claim()
 		return "", err
 	}); err != nil {
 		return err
-	}
-	if lock != nil {
-		defer lock.Close()
 	}
 	defer r.close()
 	if err := r.open(ctx); err != nil {
