@@ -159,6 +159,11 @@ func killUntilDone(t *testing.T, cfg Config, next func(life int) (victim, moment
 				d.FS = newKiller(noSync{}, d.Group, moment)
 			}
 			d.Listener.Saved = func(s checkpoint.Saved) { acknowledged = s.Step }
+			d.Listener.SaveFailed = func(err error) {
+				if victim != 0 {
+					t.Errorf("rank %d was killed; rank 0 says that training goes on: %v", victim, err)
+				}
+			}
 		})
 		if errors.Join(errs...) == nil {
 			return kills

@@ -156,9 +156,11 @@ func (r *run) saveOrWarn() {
 	r.beginSave()
 }
 
-// warn tells of a save that failed, and on which rank.
+// warn tells of a save that failed, and on which rank. If it failed because a rank
+// has gone, training does not go on: the next step tells of that.
 func (r *run) warn(err error) {
-	if err == nil {
+	var failed peersFailed
+	if err == nil || errors.Is(err, dist.ErrPeer) && !errors.As(err, &failed) {
 		return
 	}
 	if r.cfg.Place.size() > 1 && !errors.Is(err, dist.ErrPeer) {

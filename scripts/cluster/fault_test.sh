@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Breaks runs of several ranks on this machine, one scenario after the other; each prints one line.
-# usage: scripts/cluster/fault_test.sh [SCENARIO...]
+# usage: scripts/cluster/fault_test.sh [SCENARIO...] [-- flags of pretrain...]
 #   worlds  stopped, killed and stopped again on 4, 3 and 1 ranks, ended on 4: the losses are those of 4 ranks
 #   stall   a rank under SIGSTOP, over Gloo and MPI: the others say which, and end
 #   death   a rank under SIGKILL, over Gloo and MPI: the others end
@@ -191,7 +191,12 @@ limit() {
   echo "limit: EFBIG on rank 1: $kept kept, saved again without the limit; $warning"
 }
 
-build gloo,mpi
-for scenario in "${@:-worlds stall death crash memory space limit}"; do
-  for name in $scenario; do $name; done
+scenarios=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+  scenarios+=("$1")
+  shift
 done
+flags+=("${@:2}")
+[ ${#scenarios[@]} -gt 0 ] || scenarios=(worlds stall death crash memory space limit)
+build gloo,mpi
+for scenario in "${scenarios[@]}"; do $scenario; done
