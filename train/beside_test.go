@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -55,12 +56,16 @@ func besideConfig(t *testing.T, save string) Config {
 func sameCheckpoints(t *testing.T, got, want string) {
 	t.Helper()
 	files := func(run string) map[string][]byte {
+		all := map[string][]byte{}
 		paths, err := filepath.Glob(filepath.Join(run, "checkpoints", "step-*", "*"))
+		inFolders, _ := filepath.Glob(filepath.Join(run, "checkpoints", "step-*", "*", "*"))
 		if err != nil || len(paths) == 0 {
 			t.Fatalf("files %v, %v", paths, err)
 		}
-		all := map[string][]byte{}
-		for _, path := range paths {
+		for _, path := range append(paths, inFolders...) {
+			if info, err := os.Stat(path); err == nil && info.IsDir() {
+				continue
+			}
 			content, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -80,6 +85,13 @@ func sameCheckpoints(t *testing.T, got, want string) {
 				}
 			}
 			all[name] = content
+		}
+		for _, link := range []string{checkpoint.LatestLink(run), checkpoint.BestLink(run)} {
+			to, err := os.Readlink(link)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				t.Fatal(err)
+			}
+			all[filepath.Base(link)] = []byte(to)
 		}
 		return all
 	}
@@ -136,6 +148,27 @@ func TestSavesBesideHoldTheirStep(t *testing.T) {
 			checkMetrics(t, cfg)
 		})
 	}
+}
+
+// TestAdaptersBesideHoldTheirStep is the same for an adapter, whose merged weights
+// are computed as they are written.
+func TestAdaptersBesideHoldTheirStep(t *testing.T) {
+	waiting := finetuneConfig(t, loraSection)
+	waiting.Train.Steps, waiting.Train.SaveEvery, waiting.Train.EvalEvery, waiting.Train.Keep, waiting.Train.Save = 8, 4, 0, 0, "sync"
+	mustTrain(t, waiting, deps(t, 1))
+	cfg := waiting
+	cfg.Run.Dir += "-beside"
+	cfg.Train.Save = "auto"
+	held := newGate(filepath.Join("step-00000004.tmp", ModelFile))
+	d := deps(t, 2)
+	d.FS = held
+	d.Listener.Step = func(e StepEvent) {
+		if e.Record.Step == 6 {
+			held.open()
+		}
+	}
+	mustTrain(t, cfg, d)
+	sameCheckpoints(t, cfg.Run.Dir, waiting.Run.Dir)
 }
 
 // savedSteps lists the checkpoints of a run.

@@ -7,6 +7,7 @@ import (
 
 	"gotrain/dist"
 	"gotrain/train/checkpoint"
+	"gotrain/train/metrics"
 	"gotrain/train/vfs"
 )
 
@@ -20,7 +21,7 @@ type save struct {
 	keep    int
 	best    int64
 	files   []checkpoint.File // of this rank
-	log     *recorder         // of rank 0
+	log     *metrics.Log      // of rank 0
 	refused error             // what keeps this rank from saving
 }
 
@@ -31,13 +32,14 @@ type agreement func(text string, failed error) ([]string, error)
 // prepare makes a save of where the run stands, with tensors from from. Its errors
 // are those of the save, so that the other ranks learn of them.
 func (r *run) prepare(from states) *save {
-	s := &save{fsys: r.deps.FS, runDir: r.cfg.Run.Dir, place: r.cfg.Place, step: r.state.Step, keep: r.cfg.Train.Keep, best: r.bestStep(), log: r.recorder}
+	s := &save{fsys: r.deps.FS, runDir: r.cfg.Run.Dir, place: r.cfg.Place, step: r.state.Step, keep: r.cfg.Train.Keep, best: r.bestStep()}
 	s.files = shareOf(r.cfg, r.model, r.engine.Programs()).files(r.cfg.Place, from)
 	if !s.place.first() {
 		return s
 	}
 	beside, err := r.filesBeside(from)
-	s.files, s.refused = append(s.files, beside...), errors.Join(err, r.recorder.log.Flush())
+	s.files, s.log = append(s.files, beside...), r.recorder.log
+	s.refused = errors.Join(err, s.log.Flush())
 	return s
 }
 
@@ -94,7 +96,7 @@ func (s *save) writeFiles(w *checkpoint.Writer) (string, error) {
 		entries = append(entries, e)
 	}
 	if s.log != nil {
-		if err := s.log.log.Sync(); err != nil {
+		if err := s.log.Sync(); err != nil {
 			return "", err
 		}
 	}

@@ -186,5 +186,9 @@ func tokenizerFiles(t data.Tokenizer, roles hf.Roles) ([]checkpoint.File, error)
 	if err != nil {
 		return nil, err
 	}
-	return []checkpoint.File{bytesFile("tokenizer.json", t.AppendJSON(nil)), bytesFile("tokenizer_config.json", config)}, nil
+	vocabulary := checkpoint.File{Name: "tokenizer.json", Write: func(w io.Writer) error {
+		_, err := w.Write(t.AppendJSON(nil)) // it takes a while: beside the steps
+		return err
+	}}
+	return []checkpoint.File{vocabulary, bytesFile("tokenizer_config.json", config)}, nil
 }
