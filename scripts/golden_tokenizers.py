@@ -17,6 +17,9 @@ MODELS = {
     "unigram": dict(model_type="unigram", pad_id=0, eos_id=1, unk_id=2, bos_id=-1, normalization_rule_name="identity"),
     "unigram_bytes": dict(model_type="unigram", byte_fallback=True, normalization_rule_name="nmt_nfkc_cf",
                           user_defined_symbols=["<sep>"]),
+    # Symbols inside ordinary words, which others compete with.
+    "unigram_defined": dict(model_type="unigram", byte_fallback=True, normalization_rule_name="nmt_nfkc",
+                            user_defined_symbols=["the", "e", "▁of"]),
 }
 
 
@@ -27,6 +30,7 @@ def main():
     texts = ["", " ", "  a  b ", "▁", "a" * 70, " " * 40 + "x", "🙂" * 20]
     texts += ["".join(rng.choices(PIECES, k=rng.randint(1, 12))) for _ in range(60)]
     texts += rng.sample(corpus, 10)
+    defined = ["other office", "then there, ether of these", "Σª \u0301⌚type {''ʰbllll#eof"] + rng.sample(corpus, 30)
     out = []
     for name, options in MODELS.items():
         model = io.BytesIO()
@@ -35,7 +39,7 @@ def main():
         with open(f"data/spm/testdata/{name}.model", "wb") as f:
             f.write(model.getvalue())
         sp = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
-        out += [{"model": name, "text": text, "ids": sp.encode(text)} for text in texts]
+        out += [{"model": name, "text": text, "ids": sp.encode(text)} for text in texts + (defined if name == "unigram_defined" else [])]
     with open("data/spm/testdata/ids.json", "w") as f:
         f.write("[\n" + ",\n".join(json.dumps(record) for record in out) + "\n]\n")
 

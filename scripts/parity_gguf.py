@@ -11,16 +11,22 @@
 Prints one table and exits 1 where a bound is exceeded.
 """
 
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import gguf
+import sentencepiece
 import torch
+from fuzz_texts import texts
+from gguf import GGUFReader
+from gguf.vocab import SentencePieceVocab
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
-    AutoModelForCausalLM, AutoTokenizer, GPT2Config, LlamaConfig, MistralConfig, PreTrainedTokenizerFast, Qwen2Config,
+    AutoModelForCausalLM, AutoTokenizer, GPT2Config, LlamaConfig, LlamaForCausalLM, MistralConfig, PreTrainedTokenizerFast, Qwen2Config,
     Qwen3Config,
 )
 
@@ -115,6 +121,47 @@ def random_families():
         check(f"{name}: weights of the bfloat16 export", off, 0)
 
 
+def metadata(file):
+    return {k: f.contents() for k, f in GGUFReader(file).fields.items() if k.startswith("tokenizer.")}
+
+
+SPM = {
+    "bpe": dict(model_type="bpe", byte_fallback=True, normalization_rule_name="identity", remove_extra_whitespaces=False),
+    "bpe nmt_nfkc": dict(model_type="bpe", byte_fallback=True, normalization_rule_name="nmt_nfkc"),
+    "unigram": dict(model_type="unigram", normalization_rule_name="nmt_nfkc", pad_id=3),
+}
+
+
+def sentencepiece_models():
+    """GGUF exports of models with a tokenizer.model against what the package gguf makes of it, and transformers reads."""
+    lines = [line for file in Path("train").glob("*.go") for line in file.read_text().split("\n")] + Path("README.md").read_text().split("\n")
+    strings = texts(1, 2000, [line for line in lines if line])
+    for name, options in SPM.items():
+        directory = TMP / ("spm-" + name.replace(" ", "-"))
+        LlamaForCausalLM(LlamaConfig(**SIZES | dict(vocab_size=800))).save_pretrained(directory / "hf")
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(lines), model_writer=model, minloglevel=2, vocab_size=800, num_threads=1, **options)
+        (directory / "hf" / "tokenizer.model").write_bytes(model.getvalue())
+        sp = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+        gotrain("import", directory / "hf", directory / "own")
+        gotrain("export", directory / "own", directory / "x.gguf")
+        ours, theirs = metadata(directory / "x.gguf"), list(SentencePieceVocab(directory / "hf").all_tokens())
+        check(f"spm {name}: tokens of GGUF that differ", sum(a.encode() != b for a, (b, _, _) in zip(ours["tokenizer.ggml.tokens"], theirs, strict=True)), 0)
+        check(f"spm {name}: types that differ", sum(a != int(b) for a, (_, _, b) in zip(ours["tokenizer.ggml.token_type"], theirs)), 0)
+        check(f"spm {name}: scores that differ", sum(
+            a != b for a, (_, b, t) in zip(ours["tokenizer.ggml.scores"], theirs) if t == gguf.TokenType.NORMAL), 0)
+        for role, id in (("bos", sp.bos_id()), ("eos", sp.eos_id()), ("unknown", sp.unk_id())):
+            check(f"spm {name}: id of {role} that differs", ours[f"tokenizer.ggml.{role}_token_id"] != id, 0)
+        ids = [sp.encode(s) for s in strings]
+        gotrain("import", directory / "x.gguf", directory / "back")
+        back = Tokenizer.from_file(str(directory / "back" / "tokenizer.json"))
+        back.encode_special_tokens = True
+        # A tokenizer.json cannot say how a charsmap treats the inside of a grapheme cluster.
+        bound = 0 if options["normalization_rule_name"] == "identity" else len(strings) // 10
+        check(f"spm {name}: strings of {len(strings)} with other ids, imported", sum(
+            back.encode(s, add_special_tokens=False).ids != i for s, i in zip(strings, ids)), bound)
+
+
 def real_model():
     reference = AutoModelForCausalLM.from_pretrained(FILE.parent, gguf_file=FILE.name, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(FILE.parent, gguf_file=FILE.name)
@@ -136,6 +183,8 @@ def real_model():
         gotrain("export", TMP / "real", TMP / "e" / f"{kind}.gguf", "--type", kind, "--verify=false")
         read = AutoModelForCausalLM.from_pretrained(TMP / "e", gguf_file=f"{kind}.gguf", dtype=torch.float32).eval()
         check(f"real: logits of transformers from the {kind} export", difference(hf_logits(read, ids), want), bound)
+        was, now = metadata(FILE), metadata(TMP / "e" / f"{kind}.gguf")
+        check(f"real: keys tokenizer.* of the {kind} export that differ", sum(was.get(k) != now.get(k) for k in was.keys() | now.keys()), 0)
         t = AutoTokenizer.from_pretrained(TMP / "e", gguf_file=f"{kind}.gguf")
         check(f"real: token ids of the {kind} export that differ", t(TEXT).input_ids != ids, 0)
     chat = own_tokenizer.apply_chat_template([{"role": "user", "content": "What is the capital of France?"}],
@@ -148,6 +197,7 @@ def real_model():
 
 
 random_families()
+sentencepiece_models()
 real_model()
 bad = [name for name, value, bound in rows if not value <= bound]
 print(f"{len(rows) - len(bad)} of {len(rows)} within bounds")

@@ -1,11 +1,15 @@
 """Compare our tokenizers with Hugging Face's tokenizers and with sentencepiece on fuzzed text.
 
-    scripts/parity_tokenizers.sh [strings [seed [shared data folder [file.gguf]]]]
+    scripts/parity_tokenizers.sh [strings a tokenizer [seed [shared data folder [file.gguf]]]]
 
 Byte-level BPE with the pre-tokenizers and normalizers that published models have, trained on the spot; the
 tokenizer of SmolLM2 where a GGUF file is named; BPE and unigram models of sentencepiece, whole, as the
-tokenizer.json that we write of them, and as the one that transformers makes. Each encodes all strings, and
-decodes the ids. Prints one row a tokenizer and exits 1 if any string differs.
+tokenizer.json that we write of them. Each encodes strings of its own, and decodes the ids. Prints one row a
+tokenizer and exits 1 if any string differs.
+
+What is known to differ: left out are the text of a normalized added token that normalizing alters, and what
+sentencepiece writes for an unknown piece; a charsmap of our tokenizer.json may meet a grapheme cluster with a
+mark newer than Unicode 15, of which tokenizers knows more.
 """
 
 import base64
@@ -25,8 +29,14 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 os.environ["TOKENIZERS_PARALLELISM"] = "false"  # a panic in a thread of its own ends the process
 TMP, COUNT, SEED, SHARED = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
 LINES = corpus(SHARED)
-TEXTS = texts(SEED, COUNT, LINES)
-rows = []
+rows, total = [], 0
+
+
+def fresh():
+    """Strings that no other tokenizer got."""
+    global total
+    total += COUNT
+    return texts(f"{SEED} {total}", COUNT, LINES)
 
 
 def ours(path, data, ids):
@@ -48,15 +58,15 @@ def line(name, counts, seconds, theirs, size):
     print(f"{name:28} {' '.join(f'{k} {n}' for k, n in counts.items()):52} {size / seconds / 1e6:6.1f} MB/s, theirs {size / theirs / 1e6:5.1f}", flush=True)
 
 
-def encode(theirs):
+def encode(theirs, strings):
     """Ids of all strings, None for those on which tokenizers panics."""
     try:
-        return [e.ids for e in theirs.encode_batch_fast(TEXTS, add_special_tokens=False)]
+        return [e.ids for e in theirs.encode_batch_fast(strings, add_special_tokens=False)]
     except BaseException as e:
         if type(e).__name__ != "PanicException":
             raise
     out = []
-    for text in TEXTS:
+    for text in strings:
         try:
             out.append(theirs.encode(text, add_special_tokens=False).ids)
         except BaseException as e:
@@ -69,21 +79,22 @@ def encode(theirs):
 def against_tokenizers(name, path, path_of_theirs=None):
     """Compares ours of a file, such as a tokenizer.model, with tokenizers' of a tokenizer.json."""
     theirs = Tokenizer.from_file(str(path_of_theirs or path))
+    strings = fresh()
     theirs.encode_special_tokens = True
     start = time.time()
-    plain = encode(theirs)
+    plain = encode(theirs, strings)
     seconds = time.time() - start
     theirs.encode_special_tokens = False
-    special = encode(theirs)
+    special = encode(theirs, strings)
     whole = [i for i, (a, b) in enumerate(zip(plain, special)) if a is not None and b is not None]
-    kept, plain, special = [TEXTS[i] for i in whole], [plain[i] for i in whole], [special[i] for i in whole]
+    kept, plain, special = [strings[i] for i in whole], [plain[i] for i in whole], [special[i] for i in whole]
     data = [t.encode() for t in kept]
     decoded = theirs.decode_batch(special, skip_special_tokens=False)
     ids, ours_special, back, own = ours(path, data, special)
     counts = {"ids": report(name, "ids", kept, plain, ids), "special": report(name, "special", kept, special, ours_special),
               "decoded": report(name, "decoded", kept, decoded, [b.decode(errors="replace") for b in back])}
-    if len(kept) < len(TEXTS):
-        counts["panics of theirs"] = len(TEXTS) - len(kept)
+    if len(kept) < len(strings):
+        counts["panics of theirs"] = len(strings) - len(kept)
     line(name, counts, own, seconds, sum(map(len, data)))
 
 
@@ -173,9 +184,9 @@ def broken(rng, data):
 
 def sentencepiece_models():
     rng = random.Random(SEED)
-    data = [t.encode() for t in TEXTS]
-    data += [broken(rng, d) for d in rng.sample(data, min(len(data), 1 + COUNT // 5))]
     for name, options in SPM.items():
+        data = [t.encode() for t in fresh()]
+        data += [broken(rng, d) for d in rng.sample(data, min(len(data), 1 + COUNT // 5))]
         model = io.BytesIO()
         sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(LINES[::7]), model_writer=model, minloglevel=2, vocab_size=3000,
                                                  hard_vocab_limit=False, num_threads=1, **options)
@@ -207,5 +218,5 @@ byte_level_tokenizers()
 smollm2()
 sentencepiece_models()
 bad = sum(row[3] for row in rows)
-print(f"{sum(row[2] for row in rows)} comparisons on {len(TEXTS)} strings, seed {SEED}: {bad} differ")
+print(f"{sum(row[2] for row in rows)} comparisons on {total} strings, seed {SEED}: {bad} differ")
 sys.exit(1 if bad else 0)

@@ -22,7 +22,7 @@ type lattice struct {
 
 func newLattice(t *Tokenizer) (*lattice, error) {
 	l := &lattice{t: t, scores: make([]float64, len(t.cfg.Pieces)), single: t.cfg.Rules != nil}
-	least, most := math.Inf(1), math.Inf(-1)
+	least := math.Inf(1)
 	texts, ids := make([]string, 0, len(t.cfg.Pieces)), make([]int32, 0, len(t.cfg.Pieces))
 	for id, p := range t.cfg.Pieces {
 		l.scores[id] = p.Score
@@ -31,21 +31,19 @@ func newLattice(t *Tokenizer) (*lattice, error) {
 		}
 		texts, ids = append(texts, p.Text), append(ids, int32(id))
 		if t.cfg.Rules == nil || p.Type == Normal {
-			least, most = min(least, p.Score), max(most, p.Score)
+			least = min(least, p.Score)
 		}
 	}
 	if math.IsInf(least, 1) {
-		least, most = 0, 0
+		least = 0
 	}
 	l.unknown = least - unknownPenalty
 	if l.single {
 		l.unknown = float64(float32(least) - unknownPenalty)
 		for id, p := range t.cfg.Pieces {
-			if p.Type != UserDefined {
-				continue
+			if p.Type == UserDefined { // whatever the model says
+				l.scores[id] = 0
 			}
-			// The product is float32 in sentencepiece, the difference float64.
-			l.scores[id] = float64(float32(len(p.Text))*float32(most)) - 0.1
 		}
 	}
 	var ok bool

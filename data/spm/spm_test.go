@@ -52,7 +52,7 @@ func TestMatchesSentencePiece(t *testing.T) {
 			}
 		}
 	}
-	if len(models) != 4 {
+	if len(models) != 5 {
 		t.Errorf("goldens of %d models", len(models))
 	}
 }

@@ -331,7 +331,12 @@ func tokenizerMetadata(files tokenizerFiles, vocab int, special nn.SpecialTokens
 		return nil, nil, err
 	}
 	roles, err := roleMetadata(files.config, special, t.Special)
-	return append(m, roles...), notes, err
+	for _, role := range roles {
+		if _, there := m.Get(role.Key); !there {
+			m = append(m, role)
+		}
+	}
+	return m, notes, err
 }
 
 // bpeMetadata are the metadata of the byte-level BPE in the tokenizer.json text.
@@ -413,23 +418,33 @@ func addsBOS(processor json.RawMessage) bool {
 	return len(p.Single) > 0 && strings.Contains(string(p.Single[0]), "SpecialToken") || slices.ContainsFunc(p.Processors, addsBOS)
 }
 
+// roleToken is the content of a token in tokenizer_config.json, which is a text or an
+// object that has it; "" for null.
+type roleToken string
+
+// UnmarshalJSON reads either spelling.
+func (r *roleToken) UnmarshalJSON(text []byte) error {
+	var object struct{ Content string }
+	if json.Unmarshal(text, &object) == nil {
+		*r = roleToken(object.Content)
+		return nil
+	}
+	return json.Unmarshal(text, (*string)(r))
+}
+
 // roleMetadata are the ids of special tokens and the chat template. The first of
 // the end tokens is the one that tokenizer_config.json names, if it does.
 func roleMetadata(config []byte, special nn.SpecialTokens, find func(content string) (int32, bool)) (gguf.Metadata, error) {
 	var c struct {
-		EOS any `json:"eos_token"`
+		EOS roleToken `json:"eos_token"`
+		UNK roleToken `json:"unk_token"`
 	}
 	if err := json.Unmarshal(config, &c); err != nil {
 		return nil, fmt.Errorf("tokenizer_config.json: %w", err)
 	}
 	ends := slices.Clone(special.EOS)
-	if object, ok := c.EOS.(map[string]any); ok {
-		c.EOS = object["content"]
-	}
-	if name, ok := c.EOS.(string); ok {
-		if id, ok := find(name); ok {
-			ends = append([]int{int(id)}, slices.DeleteFunc(ends, func(e int) bool { return e == int(id) })...)
-		}
+	if id, ok := find(string(c.EOS)); ok {
+		ends = append([]int{int(id)}, slices.DeleteFunc(ends, func(e int) bool { return e == int(id) })...)
 	}
 	var m gguf.Metadata
 	add := func(key string, id int) {
@@ -444,6 +459,9 @@ func roleMetadata(config []byte, special nn.SpecialTokens, find func(content str
 		}
 	}
 	add("padding", special.PAD)
+	if id, ok := find(string(c.UNK)); ok {
+		add("unknown", int(id))
+	}
 	template, err := chatTemplate(config)
 	if template != "" {
 		m = append(m, gguf.KV{Key: "tokenizer.chat_template", Value: template})
