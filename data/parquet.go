@@ -2,6 +2,7 @@ package data
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,9 @@ func parquetFile(name, key string, yield func(Document) bool) (err error) {
 	info, err := file.Stat()
 	if err != nil {
 		return fmt.Errorf("data: %w", err)
+	}
+	if err := checkFooter(file, info.Size()); err != nil {
+		return fmt.Errorf("data: %s: %w", name, err)
 	}
 	table, err := parquet.OpenFile(file, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
@@ -56,6 +60,22 @@ func parquetFile(name, key string, yield func(Document) bool) (err error) {
 		if !more {
 			return nil
 		}
+	}
+	return nil
+}
+
+// checkFooter refuses a file whose last 8 bytes, the length of the footer and a mark, name more than the file has:
+// parquet-go takes as much memory as they say.
+func checkFooter(file io.ReaderAt, size int64) error {
+	var end [8]byte
+	if size < int64(len(end)) {
+		return errors.New("too short for a Parquet file")
+	}
+	if _, err := file.ReadAt(end[:], size-int64(len(end))); err != nil {
+		return err
+	}
+	if footer := int64(binary.LittleEndian.Uint32(end[:])); footer > size-int64(len(end)) {
+		return fmt.Errorf("damaged Parquet file: a footer of %d bytes in a file of %d", footer, size)
 	}
 	return nil
 }

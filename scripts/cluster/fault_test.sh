@@ -59,8 +59,11 @@ worlds() {
   ended || fail "worlds: the undisturbed run failed"
   start "$run" 4 "${life[@]}"
   await 60 "step 40" reached "$run" 40
+  local began grace
+  began=$(date +%s.%N)
   kill -TERM "${pids[2]}"
   stopped worlds
+  grace=$(seconds "$began")
   start "$run" 3 "${life[@]}"
   await 60 "step 90" reached "$run" 90
   kill -KILL "${pids[1]}"
@@ -75,7 +78,7 @@ worlds() {
   local difference
   difference=$(paste -d' ' <(losses "$tmp/same") <(losses "$run") | awk '{ d = $3 - $6; if (d < 0) d = -d; if (d > most) most = d } END { print most + 0 }')
   awk -v d="$difference" 'BEGIN { exit !(d <= 1e-3) }' || fail "worlds: a loss differs by $difference"
-  echo "worlds: 4 ranks (SIGTERM), 3 (SIGKILL), 1 (SIGUSR1), 4: 200 steps, each once, with dropout; the losses differ by $difference at most"
+  echo "worlds: 4 ranks (SIGTERM), 3 (SIGKILL), 1 (SIGUSR1), 4: 200 steps, each once, with dropout; the losses differ by $difference at most; $grace s from SIGTERM to the end of all"
 }
 
 stall() {
