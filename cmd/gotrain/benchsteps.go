@@ -164,7 +164,7 @@ func (f *benchFlags) timeSteps(s stepCase, d *stepDevice) (stepTiming, error) {
 	median := middle(times).Seconds()
 	t := stepTiming{Name: s.name, Params: nn.SizeOf(model).Params, Layers: c.Layers, Heads: c.Heads, Width: c.Width,
 		Batch: rows, Context: c.Context, Vocab: c.Vocab, Steps: len(times),
-		StepMS: 1e3 * median, TokensPerS: float64(rows*c.Context) / median, PlannedBytes: planMemory(engine.Programs(), d.device, base).Total}
+		StepMS: 1e3 * median, TokensPerS: float64(rows*c.Context) / median, PlannedBytes: planMemory(engine.Programs(), 1, d.device, base).Total}
 	t.GFLOPS = t.TokensPerS * nn.FLOPsPerToken(model, c.Context).Exact / 1e9
 	if d.watched != nil {
 		busy, err := d.watched.busy()

@@ -114,13 +114,17 @@ type memoryPlan struct {
 	Process    int64 `json:"process"`   // this program without a model: measured now
 	Heap       int64 `json:"heap"`      // text, tokens and checkpoints in passing: estimated
 	Snapshot   int64 `json:"snapshot"`  // what saves beside the training write from; of the host's memory on a GPU too
-	Driver     int64 `json:"driver"`    // context of the GPU's driver and compiled kernels: estimated
+	Driver     int64 `json:"driver"`    // context of the GPU's driver, compiled kernels, NCCL of several ranks: estimated
 	Total      int64 `json:"total"`     // the most resident memory of the run; on a GPU, of its memory
 }
 
 // driverMemory is what the driver keeps on a GPU for a process, about: 500 MB on
 // an H100.
 const driverMemory = 480 << 20
+
+// ncclMemory is what NCCL keeps on each GPU of several, its buffers for some tens of
+// channels: a guess to stay clear of, until it is measured.
+const ncclMemory = 512 << 20
 
 // makePlan compiles cfg for d and measures the machine.
 func makePlan(ctx context.Context, cfg train.Config, d device) (*planReport, error) {
@@ -142,7 +146,7 @@ func makePlan(ctx context.Context, cfg train.Config, d device) (*planReport, err
 	if err != nil {
 		return nil, err
 	}
-	r.Memory = planMemory(programs, d, residentMemory())
+	r.Memory = planMemory(programs, r.Ranks, d, residentMemory())
 	r.Limits = d.memory()
 	r.Machine = d.measure()
 	r.Forecast = train.Predict(cfg, model, programs, r.Machine.forecast(cfg.Precision))
@@ -191,9 +195,9 @@ const (
 	saveHeap = 8 << 20 // at most
 )
 
-// planMemory sums what the programs hold on d: on the CPU in a process that holds
-// base without them.
-func planMemory(programs *train.Programs, d device, base int64) memoryPlan {
+// planMemory sums what the programs hold on d, the device of a run alone or of one of
+// its ranks: on the CPU in a process that holds base without them.
+func planMemory(programs *train.Programs, ranks int, d device, base int64) memoryPlan {
 	m := memoryPlan{Arena: programs.Arena(), Snapshot: programs.Snapshot}
 	for _, p := range programs.All() {
 		m.Inputs += p.Inputs + p.Tables
@@ -210,6 +214,9 @@ func planMemory(programs *train.Programs, d device, base int64) memoryPlan {
 	}
 	if d.card != nil {
 		m.Products, m.Driver = backend.Target().Reserved, driverMemory
+		if ranks > 1 {
+			m.Driver += ncclMemory
+		}
 	} else {
 		m.Products, m.Process = min(productBuffers(d.threads), m.Arena), base
 		m.Heap = textHeap + min(saveHeap, m.Parameters+m.Optimizer)
@@ -236,7 +243,7 @@ func largestBatch(cfg train.Config, model nn.Model, target plan.Target, d device
 		if err != nil {
 			return false, err
 		}
-		return planMemory(programs, d, r.Memory.Process).Total <= room, nil
+		return planMemory(programs, r.Ranks, d, r.Memory.Process).Total <= room, nil
 	}
 	low, high := 0, cfg.Train.Batch // low fits, high does not
 	if r.Memory.Total <= room {
@@ -282,7 +289,7 @@ func (r *planReport) print(w io.Writer) error {
 		bytes int64
 	}{
 		{"parameters", m.Parameters}, {"optimizer state", m.Optimizer}, {"stored gradients", m.Gradients},
-		{"activations, gradients, scratch (arena)", m.Arena}, {"inputs and tables", m.Inputs}, {r.productsName(), m.Products}, {"context of the driver (estimated)", m.Driver},
+		{"activations, gradients, scratch (arena)", m.Arena}, {"inputs and tables", m.Inputs}, {r.productsName(), m.Products}, {r.driverName(), m.Driver},
 		{r.snapshotName(), m.Snapshot}, {"this program itself (measured)", m.Process}, {"text, tokens, checkpoints in passing (estimated)", m.Heap},
 	} {
 		if part.bytes > 0 {
@@ -316,6 +323,13 @@ func (r *planReport) productsName() string {
 		return "scratch of cuBLASLt"
 	}
 	return "packed operands of matrix products"
+}
+
+func (r *planReport) driverName() string {
+	if r.Ranks > 1 {
+		return "context of the driver, and NCCL (estimated)"
+	}
+	return "context of the driver (estimated)"
 }
 
 func (r *planReport) snapshotName() string {

@@ -119,7 +119,7 @@ func (p *progress) start(s train.Started) {
 	p.started = s
 	f := s.Forecast
 	debug.FreeOSMemory() // what fitting the tokenizer left
-	p.forecast, p.memory = f, planMemory(s.Programs, p.device, p.base)
+	p.forecast, p.memory = f, planMemory(s.Programs, s.Config.Place.Size, p.device, p.base)
 	trained := ""
 	if f.Trainable < f.Params {
 		trained = fmt.Sprintf(", %s of them trained", countText(f.Trainable))
