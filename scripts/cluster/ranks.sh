@@ -8,7 +8,7 @@ flags=(pretrain --config configs/opticks.yaml --set train.steps=$steps --set tra
   --set model.width=64 --set model.layers=2 --set tokenizer.vocab=512)
 port=$((20000 + RANDOM % 10000))
 
-build() { CGO_ENABLED=1 go build -tags "${1:-gloo}" -o "$tmp/gotrain" ./cmd/gotrain; }
+build() { CGO_ENABLED=1 go build -tags "${1:-${TAGS:-gloo}}" -o "$tmp/gotrain" ./cmd/gotrain; }
 
 # start RUN SIZE [FLAGS...] starts SIZE ranks that train into RUN: pids has their processes, $tmp/log.RANK what they say.
 start() {
