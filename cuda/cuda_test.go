@@ -256,3 +256,34 @@ func TestCopies(t *testing.T) {
 	noError(t, s.Copy(0, 0, 0))
 	noError(t, s.Fill(0, 0, 0))
 }
+
+// TestMark measures a part of a graph, anew at each launch.
+func TestMark(t *testing.T) {
+	d := open(t, 0)
+	s := newStream(t, d)
+	p := alloc(t, d, 1<<20)
+	begin, end := newMark(t, d), newMark(t, d)
+	g, err := s.Capture(func() error {
+		return errors.Join(begin.Record(s), s.Fill(p, 1, 1<<18), end.Record(s))
+	})
+	noError(t, err)
+	defer func() { noError(t, g.Close()) }()
+	for range 2 {
+		noError(t, g.Launch(s))
+		noError(t, s.Synchronize())
+		if took, err := end.Since(begin); err != nil || took <= 0 {
+			t.Errorf("the graph took %v, %v", took, err)
+		}
+	}
+	if err := begin.Record(s); err == nil {
+		t.Error("a mark is recorded outside a graph")
+	}
+}
+
+func newMark(t *testing.T, d *cuda.Device) *cuda.Mark {
+	t.Helper()
+	m, err := d.NewMark()
+	noError(t, err)
+	t.Cleanup(func() { noError(t, m.Close()) })
+	return m
+}

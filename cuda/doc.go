@@ -8,7 +8,7 @@
 // and [Stream.Upload], [Stream.Download], [Stream.Copy] and [Stream.Fill] move
 // data, in the order of the stream. An [Event] orders streams among each other
 // and measures time. [Stream.Capture] records such calls as a [Graph], which
-// one call replays. [BLAS] multiplies matrices; [Comm] is a rank of a group of
+// one call replays; a [Mark] measures inside it. [BLAS] multiplies matrices; [Comm] is a rank of a group of
 // devices.
 //
 // The binary is not linked against these libraries: it opens them when they are

@@ -34,22 +34,39 @@ func (p *PacedGroup) SetStep(step int) {
 
 // AllReduce is the group's.
 func (p *PacedGroup) AllReduce(x []float32) error {
-	p.sums()
+	p.sums(0)
 	return p.Group.AllReduce(x)
 }
 
 // Reduce is the group's.
 func (p *PacedGroup) Reduce(x []float32, root int) error {
-	p.sums()
+	p.sums(0)
 	return p.Group.Reduce(x, root)
 }
 
-// sums notes the time of the first sum.
-func (p *PacedGroup) sums() {
+// Wait calls wait, which returns when sums are done that a device has begun by itself,
+// and how long it computed before the first. Where the group is watched, wait is.
+func (p *PacedGroup) Wait(wait func() (computed time.Duration, err error)) error {
+	launched := p.now()
+	done := func() error {
+		computed, err := wait()
+		p.sums(computed - p.now().Sub(launched))
+		return err
+	}
+	if g, ok := p.Group.(interface {
+		Wait(collective string, wait func() error) error
+	}); ok {
+		return g.Wait("sums of gradients", done)
+	}
+	return done()
+}
+
+// sums notes the time of the first sum, which is later than now.
+func (p *PacedGroup) sums(later time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.took == 0 && !p.began.IsZero() {
-		p.took = p.now().Sub(p.began)
+		p.took = p.now().Sub(p.began) + later
 	}
 }
 

@@ -296,6 +296,26 @@ func TestPaceOfReduce(t *testing.T) {
 	}
 }
 
+// TestPaceOfDevice: of the time of a launch that has the sums counts what the device
+// computed before the first.
+func TestPaceOfDevice(t *testing.T) {
+	now := time.Unix(0, 0)
+	p := Paced(dist.Local{}, func() time.Time { return now })
+	p.begin()
+	now = now.Add(2 * time.Second) // on the host
+	for range 2 {
+		if err := p.Wait(func() (time.Duration, error) {
+			now = now.Add(9 * time.Second)
+			return 4 * time.Second, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p.seconds() != 6 {
+		t.Errorf("%g seconds up to the first sum, want 2 of the host and 4 of the device", p.seconds())
+	}
+}
+
 func TestZeroOfUnknownStage(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.Cluster.Zero = 2

@@ -34,8 +34,8 @@ type cluster struct {
 	launch dist.Launch
 	device string // of this rank: cpu or cuda:N; of a process that is alone as it was named
 	group  dist.Group
-	gpus   nccl.Group    // the same group on GPUs, nil on CPUs
-	watch  *dist.Watched // the same group once it is watched
+	gpus   nccl.Group        // the same group on GPUs, nil on CPUs
+	paced  *train.PacedGroup // the same group once it is watched
 	store  dist.Store
 	server *store.Server // on rank 0, unless the launcher serves the store
 	client *store.Client
@@ -136,8 +136,9 @@ func (c *cluster) beWatched(timeout time.Duration, stalled func(dist.Report)) er
 	if err != nil {
 		return err
 	}
-	c.watch = dist.Watch(c.group, c.store, dist.WatchConfig{Host: host, StoreHost: c.launch.Endpoint, Timeout: timeout, Stalled: stalled})
-	c.group = train.Paced(c.watch, time.Now)
+	watched := dist.Watch(c.group, c.store, dist.WatchConfig{Host: host, StoreHost: c.launch.Endpoint, Timeout: timeout, Stalled: stalled})
+	c.paced = train.Paced(watched, time.Now)
+	c.group = c.paced
 	return nil
 }
 
@@ -186,9 +187,7 @@ func (c *cluster) openBackend(threads int) (exec.Backend, device, error) {
 		b, err := cpu.New(cpu.Config{Threads: threads, Ranks: c.group})
 		return b, device{threads: threads}, err
 	}
-	return openGPU(c.device, threads, backend.Config{Comm: c.gpus.Comm(), Wait: func(wait func() error) error {
-		return c.watch.Wait("the sums of gradients", wait)
-	}})
+	return openGPU(c.device, threads, backend.Config{Comm: c.gpus.Comm(), Wait: c.paced.Wait})
 }
 
 // first tells whether this process speaks for the run.

@@ -168,20 +168,22 @@ func (b *Backend) synchronize(failed bool) error {
 	if !b.comm.begun {
 		return errors.Join(err, b.stream.Synchronize())
 	}
-	b.comm.begun = false
-	return errors.Join(err, b.comm.wait(func() error { return b.comm.ranks.Wait(b.stream) }))
+	return errors.Join(err, b.comm.wait(b.stream))
 }
 
 // Record captures launches into a CUDA graph.
 func (b *Backend) Record(launches func()) (exec.Launch, error) {
 	collectives := false
 	graph, err := b.stream.Capture(func() error {
+		if b.comm != nil {
+			b.do(b.comm.capture(b.stream))
+		}
 		launches()
 		err := b.err
 		b.err = nil
 		if b.comm != nil {
-			err = errors.Join(err, b.comm.end(b.stream, err != nil))
-			collectives, b.comm.begun = b.comm.begun, false
+			has, e := b.comm.captured(b.stream, err != nil)
+			collectives, err = has, errors.Join(err, e)
 		}
 		return err
 	})

@@ -5,13 +5,14 @@ package backend
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"gotrain/autograd/ir"
 	"gotrain/cuda"
 )
 
-// bucketBytes are the collectives that become one launch of NCCL: enough to fill the links,
-// and a few launches only for the norms and biases of a model.
+// bucketBytes are the collectives that become one launch of NCCL: enough to fill the
+// links, and a few launches only for the norms and biases of a model.
 const bucketBytes = 4 << 20
 
 // comm runs the collectives of plans on a stream of its own, beside the kernels. What
@@ -20,13 +21,17 @@ const bucketBytes = 4 << 20
 type comm struct {
 	ranks  *cuda.Comm
 	stream *cuda.Stream
-	wait   func(func() error) error
+	config Config
 
 	bucket []collective // started, but not yet with NCCL
 	bytes  int64        // of bucket
 	flying map[*ir.Value]*cuda.Event
 	events events
 	begun  bool // since the last Sync
+
+	// In graphs that have collectives: their begin, and where the first one may start.
+	begin, first *cuda.Mark
+	marking      bool // a graph is captured that has no collective yet
 }
 
 // collective is an instruction, in place.
@@ -52,13 +57,46 @@ func (o collective) queue(ranks *cuda.Comm, s *cuda.Stream) error {
 }
 
 func newComm(d *cuda.Device, cfg Config) (*comm, error) {
-	c := &comm{ranks: cfg.Comm, wait: cfg.Wait, flying: map[*ir.Value]*cuda.Event{}, events: events{device: d}}
-	if c.wait == nil {
-		c.wait = func(wait func() error) error { return wait() }
-	}
+	c := &comm{ranks: cfg.Comm, config: cfg, flying: map[*ir.Value]*cuda.Event{}, events: events{device: d}}
 	var err error
+	if c.begin, err = d.NewMark(); err != nil {
+		return c, err
+	}
+	if c.first, err = d.NewMark(); err != nil {
+		return c, err
+	}
 	c.stream, err = d.NewStream()
 	return c, err
+}
+
+// capture begins a graph, captured from main.
+func (c *comm) capture(main *cuda.Stream) error {
+	c.marking = true
+	return c.begin.Record(main)
+}
+
+// captured ends it, and tells whether it has collectives.
+func (c *comm) captured(main *cuda.Stream, failed bool) (bool, error) {
+	err := c.end(main, failed)
+	has := c.begun
+	c.marking, c.begun = false, false
+	return has, err
+}
+
+// wait waits for main and the other ranks.
+func (c *comm) wait(main *cuda.Stream) error {
+	c.begun = false
+	wait := func() (time.Duration, error) {
+		if err := c.ranks.Wait(main); err != nil {
+			return 0, err
+		}
+		return c.first.Since(c.begin)
+	}
+	if c.config.Wait != nil {
+		return c.config.Wait(wait)
+	}
+	_, err := wait()
+	return err
 }
 
 // start begins a collective behind what the stream main has now.
@@ -75,6 +113,12 @@ func (c *comm) start(main *cuda.Stream, o collective) error {
 func (c *comm) flush(main *cuda.Stream) error {
 	if len(c.bucket) == 0 {
 		return nil
+	}
+	if c.marking {
+		c.marking = false
+		if err := c.first.Record(main); err != nil {
+			return err
+		}
 	}
 	if err := c.events.order(main, c.stream); err != nil {
 		return err
@@ -130,10 +174,16 @@ func (c *comm) end(main *cuda.Stream, failed bool) error {
 }
 
 func (c *comm) close() error {
-	if c.stream == nil {
-		return c.events.close()
+	errs := []error{c.events.close()}
+	for _, m := range []*cuda.Mark{c.begin, c.first} {
+		if m != nil {
+			errs = append(errs, m.Close())
+		}
 	}
-	return errors.Join(c.stream.Close(), c.events.close())
+	if c.stream != nil {
+		errs = append(errs, c.stream.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // events are used over and over.

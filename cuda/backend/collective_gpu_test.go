@@ -42,9 +42,13 @@ func openRanks(t *testing.T) [2]*rank {
 		if r.comm, err = r.device.NewComm(id, i, 2); err != nil {
 			return err
 		}
-		r.Backend, err = Open(Config{Device: i, Comm: r.comm, Wait: func(wait func() error) error {
+		r.Backend, err = Open(Config{Device: i, Comm: r.comm, Wait: func(wait func() (time.Duration, error)) error {
 			r.waits++
-			return wait()
+			computed, err := wait()
+			if err == nil && computed <= 0 {
+				err = fmt.Errorf("%v computed before the first sum", computed)
+			}
+			return err
 		}})
 		return err
 	})

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"errors"
+	"time"
 
 	"gotrain/cuda"
 )
@@ -16,6 +17,6 @@ type Config struct {
 	// of the same device, and closed after the Backend.
 	Comm *cuda.Comm
 	// Wait, unless nil, has to call wait, which returns when the collectives of this
-	// and the other ranks are done.
-	Wait func(wait func() error) error
+	// and the other ranks are done, and how long this one computed before the first.
+	Wait func(wait func() (computed time.Duration, err error)) error
 }

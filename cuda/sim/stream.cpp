@@ -295,12 +295,24 @@ CUresult cuEventDestroy(CUevent) {
   return call.error();
 }
 
-CUresult cuEventRecord(CUevent e, CUstream s) {
+CUresult cuEventRecord(CUevent e, CUstream s) { return cuEventRecordWithFlags(e, s, CU_EVENT_RECORD_DEFAULT); }
+
+CUresult cuEventRecordWithFlags(CUevent e, CUstream s, unsigned flags) {
   Call call;
   if (const CUresult error = call.error()) {
     return error;
   }
   CUstream stream = call.stream(s);
+  if (flags == CU_EVENT_RECORD_EXTERNAL) {  // a node that records at each launch
+    if (stream->capture == nullptr) {
+      return CUDA_ERROR_INVALID_VALUE;
+    }
+    return issue_work(call, stream, CU_GRAPH_NODE_TYPE_EVENT_RECORD, [=] {
+      e->completed = ++e->recorded;
+      e->time = std::chrono::steady_clock::now();
+      return CUDA_SUCCESS;
+    });
+  }
   e->capture = stream->capture;
   if (stream->capture != nullptr) {
     e->frontier = stream->frontier;
