@@ -63,6 +63,7 @@ func modelTensors(m nn.Model) []savedTensor {
 	for i, p := range base {
 		layer, weight := strings.CutSuffix(p.Name, ".weight")
 		if a, ok := adapters[layer+nn.LoRAA]; weight && ok {
+			tensors[i].frozen = false
 			tensors[i].merge = &merge{m.Config().Adapter, p.Layout, a, adapters[layer+nn.LoRAB]}
 		}
 	}

@@ -335,7 +335,7 @@ func TestSnapshotIsPlanned(t *testing.T) {
 		{"cluster.zero", 3, func(c *Config) { c.Cluster.Zero = 1 }, false},
 		{"auto of an adapter", 1, func(c *Config) { c.LoRA = nn.Adapter{Rank: 2} }, false},
 	} {
-		all := int64(0)
+		var all, first int64
 		for rank := range test.ranks {
 			cfg := tinyConfig(t)
 			cfg.Model.Vocab = 300
@@ -368,6 +368,11 @@ func TestSnapshotIsPlanned(t *testing.T) {
 			}
 			if s == nil || s.Bytes() != planned {
 				t.Fatalf("%s: snapshot %v is not the planned %d bytes", test.name, s, planned)
+			}
+			if rank == 0 {
+				first = planned
+			} else if planned > first {
+				t.Errorf("%s: rank %d copies %d bytes, rank 0, whose plan is shown, %d", test.name, rank, planned, first)
 			}
 			all += planned
 			if rank == test.ranks-1 {

@@ -26,8 +26,8 @@ type Forecast struct {
 	StateBytes       int64   `json:"state_bytes"`     // parameters, optimizer state, stored gradients; with cluster.zero at rank 0, which has the most
 	ArenaBytes       int64   `json:"arena_bytes"`     // activations, gradients and scratch: the largest program
 	InputBytes       int64   `json:"input_bytes"`     // inputs and constant tables of all programs
-	PeakBytes        int64   `json:"peak_bytes"`      // all of the above: exact, allocated before the first step
-	SnapshotBytes    int64   `json:"snapshot_bytes"`  // of the process besides: what saves beside the training write from, exact as well
+	SnapshotBytes    int64   `json:"snapshot_bytes"`  // what saves beside the training write from; on a GPU of its host's memory
+	PeakBytes        int64   `json:"peak_bytes"`      // all of the above, on a GPU of its memory: exact, allocated before the first step
 	StepTokens       int     `json:"step_tokens"`
 	TotalTokens      int64   `json:"total_tokens"`
 	TotalFLOPs       float64 `json:"total_flops"`
@@ -57,8 +57,10 @@ func Predict(cfg Config, model nn.Model, programs *Programs, m Machine) Forecast
 		}
 	}
 	f.CheckpointBytes += optimizerBytes(cfg, nn.Trainable(model.Params())...)
-	f.PeakBytes = f.StateBytes + f.ArenaBytes + f.InputBytes
-	f.SnapshotBytes = programs.Snapshot
+	f.PeakBytes, f.SnapshotBytes = f.StateBytes+f.ArenaBytes+f.InputBytes, programs.Snapshot
+	if programs.hostMemory {
+		f.PeakBytes += f.SnapshotBytes
+	}
 	f.TotalFLOPs = f.FLOPsPerToken * float64(f.TotalTokens)
 	f.ChinchillaNLL = chinchillaNLL(float64(f.Params), float64(f.TotalTokens))
 	f.ChinchillaTokens = chinchillaTokens(float64(f.Params))

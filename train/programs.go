@@ -24,13 +24,14 @@ type Programs struct {
 
 	// Snapshot is the memory of the process, in bytes, that this rank's saves beside
 	// the training take for the state that they write; 0 when the step waits for saves.
-	Snapshot int64
+	Snapshot   int64
+	hostMemory bool // the programs' own memory is that of the process too
 }
 
 // Compile plans every program that training cfg needs for a back end.
 func Compile(cfg Config, model nn.Model, target plan.Target) (*Programs, error) {
 	c := newCompiler(cfg, model, target)
-	p := &Programs{}
+	p := &Programs{hostMemory: target.HostMemory}
 	_, count := cfg.microBatches()
 	if count == 1 {
 		p.Step = c.train("step", autograd.GradTemp, true)

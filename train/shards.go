@@ -31,22 +31,32 @@ func shardName(file string, p Place) string {
 }
 
 // balance gives each item to a rank, the largest first and always to the rank
-// with the fewest bytes. All ranks come to the same result.
+// with the fewest bytes; rank 0 has the most in the end, so that its plan is that of
+// the rank which needs the most memory. All ranks come to the same result.
 func balance[T any](items []T, ranks int, bytes func(T) int64) [][]T {
 	sorted := slices.Clone(items)
 	slices.SortStableFunc(sorted, func(a, b T) int { return cmp.Compare(bytes(b), bytes(a)) })
-	parts, sums := make([][]T, ranks), make([]int64, ranks)
+	type part struct {
+		items []T
+		bytes int64
+	}
+	parts := make([]part, ranks)
 	for _, item := range sorted {
-		least := 0
-		for rank := range sums {
-			if sums[rank] < sums[least] {
-				least = rank
+		least := &parts[0]
+		for i := range parts {
+			if parts[i].bytes < least.bytes {
+				least = &parts[i]
 			}
 		}
-		parts[least] = append(parts[least], item)
-		sums[least] += bytes(item)
+		least.items = append(least.items, item)
+		least.bytes += bytes(item)
 	}
-	return parts
+	slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(b.bytes, a.bytes) })
+	shares := make([][]T, ranks)
+	for i, p := range parts {
+		shares[i] = p.items
+	}
+	return shares
 }
 
 // share is what a rank writes of a checkpoint.
@@ -59,7 +69,19 @@ type share struct {
 // shareOf tells which tensors this rank writes, rank 0 those of an adapter.
 func shareOf(cfg Config, m nn.Model, programs *Programs) share {
 	p := cfg.Place
-	s := share{weights: balance(modelTensors(m), p.size(), savedTensor.bytes), optimizer: programs.optimizerTensors()}
+	var trained, frozen []savedTensor
+	for _, t := range modelTensors(m) {
+		if t.frozen {
+			frozen = append(frozen, t)
+		} else {
+			trained = append(trained, t)
+		}
+	}
+	// Balanced apart, since saves beside the steps copy what is trained only.
+	s := share{weights: balance(trained, p.size(), savedTensor.bytes), optimizer: programs.optimizerTensors()}
+	for rank, part := range balance(frozen, p.size(), savedTensor.bytes) {
+		s.weights[rank] = append(s.weights[rank], part...)
+	}
 	if cfg.Cluster.Zero == 0 { // else it is this rank's alone
 		s.optimizer = balance(s.optimizer, p.size(), savedTensor.bytes)[p.Rank]
 	}

@@ -54,9 +54,10 @@ type states interface {
 // savedTensor is a tensor of a checkpoint: a state or, with an adapter, a weight with
 // the adapter merged into it.
 type savedTensor struct {
-	name  string
-	shape ir.Shape
-	merge *merge
+	name   string
+	shape  ir.Shape
+	frozen bool // no step changes it
+	merge  *merge
 }
 
 func (s savedTensor) bytes() int64 { return int64(s.shape.Size()) * int64(safetensors.F32.Size()) }
@@ -87,7 +88,7 @@ func (s savedTensor) tensor(from states) safetensors.Tensor {
 func paramTensors(params []nn.Param) []savedTensor {
 	tensors := make([]savedTensor, len(params))
 	for i, p := range params {
-		tensors[i] = savedTensor{name: p.Name, shape: p.Shape}
+		tensors[i] = savedTensor{name: p.Name, shape: p.Shape, frozen: p.Frozen}
 	}
 	return tensors
 }

@@ -127,7 +127,7 @@ func (p *progress) start(s train.Started) {
 	p.line("model      %s, %s parameters%s, context %d, %s", s.Config.Model.Family, countText(f.Params), trained, s.Config.Length(), s.Config.Precision)
 	copied := ""
 	if f.SnapshotBytes > 0 {
-		copied = fmt.Sprintf("; besides %s of this host for saves beside the training", bytesText(f.SnapshotBytes))
+		copied = fmt.Sprintf(", %s copy of the state for saves%s", bytesText(f.SnapshotBytes), map[bool]string{true: " on the host"}[p.device.card != nil])
 	}
 	p.line("memory     %s: %s state, %s activations and scratch%s", bytesText(f.PeakBytes), bytesText(f.StateBytes), bytesText(f.ArenaBytes), copied)
 	if s.Step > 0 {
