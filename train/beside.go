@@ -97,6 +97,8 @@ func (r *run) beginSave() {
 	agree := f.ask
 	if r.cfg.Place.size() == 1 {
 		agree = r.ranks.exchange // there is nobody to wait for
+	} else {
+		s.ended = f.gone // the others wait for this process to end
 	}
 	go func() {
 		saved, err := s.write(agree)

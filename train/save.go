@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"gotrain/dist"
 	"gotrain/train/checkpoint"
@@ -23,6 +24,7 @@ type save struct {
 	files   []checkpoint.File // of this rank
 	log     *metrics.Log      // of rank 0
 	refused error             // what keeps this rank from saving
+	ended   <-chan struct{}   // closed when it is not to go on; nil for never
 }
 
 // agreement tells the other ranks what this one has come to, a text or an error,
@@ -89,6 +91,8 @@ func (s *save) abort(w *checkpoint.Writer, err error) (checkpoint.Saved, error) 
 func (s *save) writeFiles(w *checkpoint.Writer) (string, error) {
 	entries := []checkpoint.Entry{}
 	for _, f := range s.files {
+		content := f.Write
+		f.Write = func(w io.Writer) error { return content(until{w, s.ended}) }
 		e, err := w.Write(f)
 		if err != nil {
 			return "", err
@@ -102,6 +106,21 @@ func (s *save) writeFiles(w *checkpoint.Writer) (string, error) {
 	}
 	text, err := json.Marshal(entries)
 	return string(text), err
+}
+
+// until writes until ended is closed.
+type until struct {
+	io.Writer
+	ended <-chan struct{}
+}
+
+func (u until) Write(p []byte) (int, error) {
+	select {
+	case <-u.ended:
+		return 0, errRunEnds
+	default:
+		return u.Writer.Write(p)
+	}
 }
 
 // commit has rank 0 make the checkpoint the newest, with the files of all ranks.

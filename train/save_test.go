@@ -202,3 +202,25 @@ func TestPowerLossOfASave(t *testing.T) {
 		}
 	}
 }
+
+// TestEndedSaveStops: a save that is not to go on ends between two pieces of a file.
+func TestEndedSaveStops(t *testing.T) {
+	ended := make(chan struct{})
+	s := &save{fsys: vfstest.NewMem(), runDir: "run", step: 10, ended: ended, files: []checkpoint.File{{
+		Name: "part",
+		Write: func(w io.Writer) error {
+			if _, err := io.WriteString(w, "first"); err != nil {
+				t.Errorf("before its end: %v", err)
+			}
+			close(ended)
+			_, err := io.WriteString(w, "second")
+			return err
+		},
+	}}}
+	if _, err := s.write(newCouncil(nil).exchange); !errors.Is(err, errRunEnds) {
+		t.Errorf("it ended with %v", err)
+	}
+	if _, _, err := checkpoint.Latest(s.fsys, "run"); !errors.Is(err, checkpoint.ErrNone) {
+		t.Errorf("it left %v", err)
+	}
+}
