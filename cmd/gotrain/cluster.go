@@ -67,6 +67,14 @@ func openCluster(ctx context.Context, engine, device string) (*cluster, error) {
 }
 
 func (c *cluster) open(ctx context.Context, engine string) error {
+	version := engine
+	if engine == "nccl" {
+		number, err := nccl.Version()
+		if err != nil {
+			return usagef("device %s: %w; or use --device cpu", c.device, err)
+		}
+		version += " " + number
+	}
 	host, port, err := net.SplitHostPort(c.launch.Endpoint)
 	if err != nil {
 		return fmt.Errorf("the endpoint of the run: %w", err)
@@ -83,7 +91,7 @@ func (c *cluster) open(ctx context.Context, engine string) error {
 	if c.address, err = ownAddress(host); err != nil {
 		return err
 	}
-	if err := c.sameEngine(ctx, engine); err != nil {
+	if err := c.sameEngine(ctx, version); err != nil {
 		return err
 	}
 	if engine == "mpi" {
@@ -96,21 +104,16 @@ func (c *cluster) open(ctx context.Context, engine string) error {
 }
 
 // sameEngine makes sure that this rank computes with rank 0 before it tries: ranks of
-// different engines would wait for each other.
+// different engines, or versions of one, would wait for each other.
 func (c *cluster) sameEngine(ctx context.Context, engine string) error {
-	var missing error
-	if engine == "nccl" {
-		version, err := nccl.Version()
-		engine, missing = "nccl "+version, err
-	}
 	if c.launch.Rank == 0 {
-		return errors.Join(missing, c.store.Set(ctx, "engine", []byte(engine)))
+		return c.store.Set(ctx, "engine", []byte(engine))
 	}
 	first, err := c.store.Get(ctx, "engine")
-	if err == nil && missing == nil && string(first) != engine {
+	if err == nil && string(first) != engine {
 		err = fmt.Errorf("this rank computes over %s, rank 0 over %s: all need the same binary and libraries, and the same kind of --device", engine, first)
 	}
-	return errors.Join(missing, err)
+	return err
 }
 
 // openGroup makes a group of the ranks that meet in s, of which this one has the
