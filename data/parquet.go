@@ -12,9 +12,8 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// parquetFile yields the string column named key, "a.b" for a column inside a group, row by row. Memory is that of one
-// page. parquet-go panics on some damaged files; here that becomes an error.
-func parquetFile(name, key string, yield func(Document) bool) (err error) {
+// ReadParquet opens a Parquet file for read. parquet-go panics on some damaged files; here that becomes an error.
+func ReadParquet(name string, read func(*parquet.File) error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = fmt.Errorf("data: %s: damaged Parquet file: %v", name, cause)
@@ -36,6 +35,16 @@ func parquetFile(name, key string, yield func(Document) bool) (err error) {
 	if err != nil {
 		return fmt.Errorf("data: %s: %w", name, err)
 	}
+	return read(table)
+}
+
+// parquetFile yields the string column named key, "a.b" for a column inside a group, row by row. Memory is that of one
+// page.
+func parquetFile(name, key string, yield func(Document) bool) error {
+	return ReadParquet(name, func(table *parquet.File) error { return textColumn(table, name, key, yield) })
+}
+
+func textColumn(table *parquet.File, name, key string, yield func(Document) bool) error {
 	column, ok := table.Schema().Lookup(strings.Split(key, ".")...)
 	if !ok {
 		return fmt.Errorf("data: %s: no column %q (set text_key to one of %s)", name, key, columnNames(table.Schema()))

@@ -84,6 +84,14 @@ func TestReadShapes(t *testing.T) {
 	}
 }
 
+// TestParquetWithAHugeFooter is refused before memory is taken for what it names.
+func TestParquetWithAHugeFooter(t *testing.T) {
+	_, err := readAll(write(t, "a.parquet", "PAR1\xff\xff\xff\x7fPAR1"))
+	if err == nil || !strings.Contains(err.Error(), "a footer of 2147483647 bytes in a file of 12") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestReadParquet(t *testing.T) {
 	type message struct {
 		Role    string `parquet:"role"`

@@ -5,44 +5,27 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
 
+	"gotrain/data"
 	"gotrain/data/chat"
 )
 
 // readParquet yields the conversations of a Parquet file row by row: string columns by their names, and lists of groups of
-// strings, such as messages of role and content, under the name of the list. parquet-go panics on some damaged files;
-// here that becomes an error.
-func readParquet(path string, yield func(chat.Conversation) bool) (err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = fmt.Errorf("%s: damaged Parquet file: %v", path, cause)
+// strings, such as messages of role and content, under the name of the list.
+func readParquet(path string, yield func(chat.Conversation) bool) error {
+	return data.ReadParquet(path, func(table *parquet.File) error {
+		columns := stringColumns(table.Schema())
+		number := 0
+		for _, group := range table.RowGroups() {
+			if more, err := readRows(path, group, columns, &number, yield); !more || err != nil {
+				return err
+			}
 		}
-	}()
-	file, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("instruct: %w", err)
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return fmt.Errorf("instruct: %w", err)
-	}
-	table, err := parquet.OpenFile(file, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	columns := stringColumns(table.Schema())
-	number := 0
-	for _, group := range table.RowGroups() {
-		if more, err := readRows(path, group, columns, &number, yield); !more || err != nil {
-			return err
-		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // stringColumns returns the path of each column of strings, by number; nil for the others.

@@ -226,8 +226,9 @@ func (t *Tokenizer) index() error {
 	}
 	t.special = map[string]int32{}
 	for _, a := range c.Added {
-		t.texts[a.ID] = []byte(a.Content)
+		t.texts[a.ID] = []byte(unescape(a.Content))
 		if a.Special {
+			t.texts[a.ID] = []byte(a.Content)
 			t.special[a.Content] = a.ID
 		}
 	}
@@ -307,11 +308,12 @@ func (t *Tokenizer) AppendDecode(dst []byte, ids []int32) []byte {
 		if len(text) == 0 {
 			continue
 		}
-		if _, special := t.special[string(text)]; strip && (hub != nil || !special) {
-			strip = false
+		if _, special := t.special[string(text)]; strip && (hub != nil || !special || id == t.unknown) {
 			if text[0] == ' ' {
 				text = text[1:]
 			}
+			// sentencepiece drops one of each piece until something comes.
+			strip = rules != nil && rules.RemoveExtraSpace && len(text) == 0
 		}
 		dst = append(dst, text...)
 	}

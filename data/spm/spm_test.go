@@ -107,6 +107,10 @@ func TestDecodeLikeTokenizers(t *testing.T) {
 	if got := tok.AppendDecode(nil, tok.AppendEncodeSpecial(nil, []byte("<s>Hello"))); string(got) != "<s> Hello" {
 		t.Errorf("decoded %q", got)
 	}
+	spaces := "a▁▁b" // ▁▁ is a user-defined piece
+	if tok := load(t, "bpe_defined"); string(reread(t, tok).AppendDecode(nil, tok.AppendEncode(nil, []byte(spaces)))) != "a  b" {
+		t.Errorf("%q keeps its ▁", spaces)
+	}
 	c := load(t, "unigram").Config()
 	rules := *c.Rules
 	rules.DummyPrefix, rules.RemoveExtraSpace = false, true
@@ -114,6 +118,9 @@ func TestDecodeLikeTokenizers(t *testing.T) {
 	bare, err := New(c)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if got := load(t, "unigram"); string(got.AppendDecode(nil, got.AppendEncode(nil, []byte("▁▁ a")))) != "a" {
+		t.Error("spaces before a text stay, though sentencepiece removes them")
 	}
 	for _, tok := range []*Tokenizer{bare, reread(t, bare)} {
 		if got := tok.AppendDecode(nil, tok.AppendEncode(nil, []byte("▁a the"))); string(got) != "a the" {
