@@ -7,9 +7,8 @@ tokenizer of SmolLM2 where a GGUF file is named; BPE and unigram models of sente
 tokenizer.json that we write of them. Each encodes strings of its own, and decodes the ids. Prints one row a
 tokenizer and exits 1 if any string differs.
 
-What is known to differ: left out are the text of a normalized added token that normalizing alters, and what
-sentencepiece writes for an unknown piece; a charsmap of our tokenizer.json may meet a grapheme cluster with a
-mark newer than Unicode 15, of which tokenizers knows more.
+Left out is what differs on purpose: the text of a normalized added token that normalizing alters, and what
+sentencepiece writes for an unknown piece.
 """
 
 import base64

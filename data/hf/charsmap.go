@@ -3,6 +3,7 @@ package hf
 import (
 	"bytes"
 	"encoding/binary"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
@@ -94,18 +95,35 @@ func (m *Charsmap) Next(text []byte) (replacement []byte, size int) {
 // shortGrapheme is the longest grapheme cluster, in bytes, that is replaced as a whole.
 const shortGrapheme = 5
 
+// firstCluster returns the grapheme cluster that text begins with. Marks that uniseg's Unicode 15 lacks join what is before
+// them, with what joins them.
+func firstCluster(text []byte) []byte {
+	cluster, rest, _, _ := uniseg.FirstGraphemeCluster(text, -1)
+	for {
+		last, _ := utf8.DecodeLastRune(cluster)
+		first, _ := utf8.DecodeRune(rest)
+		if !isLaterMark(first) || unicode.IsControl(last) {
+			return cluster
+		}
+		more, after, _, _ := uniseg.FirstGraphemeCluster(rest, -1)
+		cluster, rest = text[:len(cluster)+len(more)], after
+	}
+}
+
+func isLaterMark(r rune) bool {
+	return unicode.In(r, laterClasses["Mn"], laterClasses["Mc"]) && !unicode.Is(unicode.M, r)
+}
+
 // ByGraphemes replaces text as tokenizers' Precompiled does: a short grapheme cluster as a whole by the first match of its
 // beginning, else each of its characters.
 func (m *Charsmap) ByGraphemes(text []byte) []byte {
 	out := make([]byte, 0, len(text)+len(text)/8)
-	state := -1
 	for len(text) > 0 {
-		var cluster []byte
-		if text[0] < utf8.RuneSelf && (len(text) == 1 || text[1] < utf8.RuneSelf) && (text[0] != '\r') {
-			cluster, text, state = text[:1], text[1:], -1
-		} else {
-			cluster, text, _, state = uniseg.FirstGraphemeCluster(text, state)
+		cluster := text[:1]
+		if text[0] >= utf8.RuneSelf || len(text) > 1 && text[1] >= utf8.RuneSelf || text[0] == '\r' {
+			cluster = firstCluster(text)
 		}
+		text = text[len(cluster):]
 		if len(cluster) <= shortGrapheme {
 			if replacement, size := m.match(cluster, true); size > 0 {
 				out = append(out, replacement...)

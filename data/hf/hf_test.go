@@ -95,6 +95,18 @@ func TestUnicodeOfTokenizers(t *testing.T) {
 	}
 }
 
+// TestFirstCluster: marks of Unicode 16 join a grapheme cluster, and what joins them does, but not a control character.
+func TestFirstCluster(t *testing.T) {
+	for text, want := range map[string]string{
+		"A\U000113e2b": "A\U000113e2", "A\U000113e2\u0301\u0897b": "A\U000113e2\u0301\u0897", "\n\u0897": "\n", "\r\nx": "\r\n", "e\u0301x": "e\u0301",
+		"\u0897": "\u0897", "\xff\u0897": "\xff\u0897",
+	} {
+		if got := firstCluster([]byte(text)); string(got) != want {
+			t.Errorf("%+q begins with the cluster %+q, want %+q", text, got, want)
+		}
+	}
+}
+
 // TestClassesOfTokenizers: members of Oniguruma's classes, of Punctuation and of Digits where Go has others.
 func TestClassesOfTokenizers(t *testing.T) {
 	for _, c := range []struct{ regex, in, out string }{
