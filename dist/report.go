@@ -14,7 +14,8 @@ type Report struct {
 	Step       int
 	Collective string
 	Sequence   int
-	Timeout    time.Duration
+	Inside     bool          // the collective has not returned
+	Waited     time.Duration // since the collective began
 	// Ranks has the state of each rank; nil when the store does not answer.
 	Ranks []RankState
 	// StoreErr is why the store does not answer, StoreHost where it is served.
@@ -62,7 +63,7 @@ func (r Report) Hanging() []RankState {
 // String is the report for a person, in a few lines.
 func (r Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "rank %d on %s waits since %v in %s (collective %d) at step %d\n", r.Rank, r.Host, r.Timeout, r.Collective, r.Sequence, r.Step)
+	fmt.Fprintf(&b, "rank %d on %s waits since %v in %s (collective %d) at step %d\n", r.Rank, r.Host, r.Waited.Round(100*time.Millisecond), r.Collective, r.Sequence, r.Step)
 	if r.StoreErr != nil {
 		fmt.Fprintf(&b, "the store on %s does not answer either, so the machine of rank 0 or the way to it is down: %v\n", r.StoreHost, r.StoreErr)
 		return b.String()

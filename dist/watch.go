@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -23,7 +24,7 @@ type WatchConfig struct {
 	// Beat is the time between two signs of life; 0 is 5 seconds.
 	Beat time.Duration
 	// Stalled is called once, from a goroutine, when a collective takes longer than
-	// Timeout. It usually prints the report and ends the process: the collective
+	// Timeout, or when Doubt finds that it waits for a rank that is silent. It usually prints the report and ends the process: the collective
 	// may never return.
 	Stalled func(Report)
 }
@@ -39,9 +40,10 @@ type Watched struct {
 
 	abortedBy atomic.Pointer[string] // "rank 2"
 
-	once sync.Once // for Stalled
-	mu   sync.Mutex
-	now  beat
+	once  sync.Once // for Stalled
+	mu    sync.Mutex
+	now   beat
+	began time.Time // the newest collective
 }
 
 // beat is a sign of life.
@@ -151,6 +153,7 @@ func (w *Watched) watch(collective string) (end func()) {
 	defer w.mu.Unlock()
 	w.now.Collective, w.now.Inside = collective, true
 	w.now.Sequence++
+	w.began = time.Now()
 	sequence := w.now.Sequence
 	stop := func() bool { return true }
 	if w.now.Step > 0 && w.cfg.Timeout > 0 {
@@ -170,6 +173,26 @@ func (w *Watched) expire(sequence int) {
 	w.mu.Unlock()
 	if stalled {
 		w.once.Do(func() { w.cfg.Stalled(w.report()) })
+	}
+}
+
+// Doubt is for a rank that was asked to stop, as launchers do when another one has
+// died. An engine does not always notice that a peer is gone: as long as the group is
+// not closed, Doubt looks for a silent rank while this one is in a collective, and
+// calls Stalled within a few beats instead of after Timeout.
+func (w *Watched) Doubt() {
+	for {
+		r := w.report()
+		silent := slices.ContainsFunc(r.Ranks, func(s RankState) bool { return s.Silent })
+		if r.Inside && (silent || r.StoreErr != nil) {
+			w.once.Do(func() { w.cfg.Stalled(r) })
+			return
+		}
+		select {
+		case <-w.done:
+			return
+		case <-time.After(w.cfg.Beat):
+		}
 	}
 }
 
@@ -209,10 +232,7 @@ func beatKey(rank int) string { return "beat/" + strconv.Itoa(rank) }
 // count stands still is silent, and what the others do is fresh. It takes a few
 // beats of time, whatever the store does.
 func (w *Watched) report() Report {
-	w.mu.Lock()
-	r := Report{Rank: w.Rank(), Host: w.cfg.Host, Step: w.now.Step, Collective: w.now.Collective, Sequence: w.now.Sequence,
-		Timeout: w.cfg.Timeout, StoreHost: w.cfg.StoreHost}
-	w.mu.Unlock()
+	r := Report{Rank: w.Rank(), Host: w.cfg.Host, StoreHost: w.cfg.StoreHost}
 	before, err := w.beats()
 	if err == nil {
 		time.Sleep(w.cfg.Beat * 3 / 2)
@@ -223,6 +243,9 @@ func (w *Watched) report() Report {
 		}
 	}
 	r.StoreErr = err
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r.Step, r.Collective, r.Sequence, r.Inside, r.Waited = w.now.Step, w.now.Collective, w.now.Sequence, w.now.Inside, time.Since(w.began)
 	return r
 }
 

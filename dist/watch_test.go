@@ -143,6 +143,41 @@ func TestWatchAbort(t *testing.T) {
 	}
 }
 
+// TestDoubt asks a rank to stop that waits for one that has gone, long before the
+// collective is over time.
+func TestDoubt(t *testing.T) {
+	reports := make(chan dist.Report, 2)
+	ranks := make([]*dist.Watched, 2)
+	store := disttest.NewStore()
+	for i, g := range disttest.New(2) {
+		ranks[i] = dist.Watch(g, store, dist.WatchConfig{Host: "host", Timeout: time.Hour, Beat: 100 * time.Millisecond, Stalled: func(r dist.Report) { reports <- r }})
+		ranks[i].SetStep(1)
+	}
+	errs := meet(ranks)
+	for range ranks {
+		if err := <-errs; err != nil {
+			t.Fatal(err)
+		}
+	}
+	doubted := make(chan struct{})
+	go func() { ranks[0].Doubt(); close(doubted) }()
+	time.Sleep(300 * time.Millisecond) // both live: there is no doubt
+	if err := ranks[1].Close(); err != nil {
+		t.Fatal(err)
+	}
+	meet(ranks[:1])
+	r := await(t, reports)
+	if h := r.Hanging(); len(h) != 1 || h[0].Rank != 1 || !h[0].Silent || r.Collective != "AllReduce" || r.Sequence != 2 {
+		t.Errorf("%+v\n%s", h, r)
+	}
+	<-doubted
+	ranks[0].Abort()
+	if err := ranks[0].Close(); err != nil {
+		t.Fatal(err)
+	}
+	ranks[0].Doubt() // of a closed group, it returns
+}
+
 // TestWatchQuiet runs collectives that are on time.
 func TestWatchQuiet(t *testing.T) {
 	ranks, reports := watched(t, disttest.NewStore())

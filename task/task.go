@@ -17,8 +17,7 @@ type Task struct {
 	pattern   *regexp.Regexp
 }
 
-// Open reads the files of c and looks whether every question has its examples and
-// its answer, so that no fault of the files comes up after hours.
+// Open reads the files of c.
 func Open(c Config) (*Task, error) {
 	t := &Task{Config: c, pattern: regexp.MustCompile(c.Pattern)} // Load has compiled it
 	var err error
@@ -33,45 +32,7 @@ func Open(c Config) (*Task, error) {
 			return nil, err
 		}
 	}
-	for _, q := range t.questions {
-		if err := t.check(q); err != nil {
-			return nil, err
-		}
-	}
 	return t, nil
-}
-
-// check wants examples and the answer of a question.
-func (t *Task) check(q Record) error {
-	found := 0
-	for _, e := range t.shots {
-		if found == t.Shots {
-			break
-		}
-		if t.isExample(e, q) {
-			found++
-		}
-	}
-	if found < t.Shots {
-		return fmt.Errorf("%s: %s has %d examples for it, shots is %d; use --shots %d or add some%s", q.Source, t.ShotsData, found, t.Shots, found, t.ofGroup(q))
-	}
-	if t.Kind == Generate {
-		_, err := q.text(t.Answer)
-		return err
-	}
-	choices, err := q.choices(t.Choices)
-	if err == nil {
-		_, err = q.correct(t.Answer, choices)
-	}
-	return err
-}
-
-// ofGroup says which examples a question takes.
-func (t *Task) ofGroup(q Record) string {
-	if group := t.groupOf(q); group != "" {
-		return fmt.Sprintf(" with %s %q", t.Group, group)
-	}
-	return ""
 }
 
 // Len returns the number of questions.
@@ -90,15 +51,11 @@ func (t *Task) Prompt(i int) (string, error) {
 	if err := add(t.Intro, q); err != nil {
 		return "", err
 	}
-	shots := 0
-	for _, e := range t.shots {
-		if shots == t.Shots {
-			break
-		}
-		if !t.isExample(e, q) {
-			continue
-		}
-		shots++
+	examples := t.examples(q)
+	if len(examples) < t.Shots {
+		return "", fmt.Errorf("%s: %s has %d examples for it, shots is %d", q.Source, t.ShotsData, len(examples), t.Shots)
+	}
+	for _, e := range examples[:t.Shots] {
 		if err := add(t.Config.Prompt, e); err != nil {
 			return "", err
 		}
@@ -111,10 +68,12 @@ func (t *Task) Prompt(i int) (string, error) {
 	return out.String(), err
 }
 
-// isExample tells whether e may stand before q: of its group, and not itself.
-func (t *Task) isExample(e, q Record) bool {
+// examples are the records that may stand before q: of its group, and not itself.
+func (t *Task) examples(q Record) []Record {
 	group := t.groupOf(q)
-	return (group == "" || t.groupOf(e) == group) && e.Source != q.Source
+	return slices.DeleteFunc(slices.Clone(t.shots), func(e Record) bool {
+		return group != "" && t.groupOf(e) != group || e.Source == q.Source
+	})
 }
 
 func (t *Task) groupOf(r Record) string {

@@ -162,10 +162,8 @@ func TestErrors(t *testing.T) {
 		"line":     {"format: gsm8k\ndata: q.jsonl\n", "{\"question\":\"a\",\"answer\":\"b\"}\n[1]\n", "q.jsonl:2: not a JSON object"},
 		"key":      {"format: gsm8k\ndata: q.jsonl\n", "{\"answer\":\"b\"}\n", `no entry for key "question"`},
 		"answer":   {"format: mmlu\ndata: q.jsonl\n", `{"question":"a","choices":["x","y"],"answer":2,"subject":"s"}`, "which is no choice"},
-		"examples": {"format: mmlu\ndata: q.jsonl\nshots_data: q.jsonl\nshots: 1\n", `{"question":"a","choices":["x","y"],"answer":1,"subject":"s"}`,
-			`q.jsonl has 0 examples for it, shots is 1; use --shots 0 or add some with subject "s"`},
-		"empty":   {"format: mmlu\ndata: q.jsonl\n", "\n", "holds no questions"},
-		"unknown": {"format: mmlu\ndata: q.jsonl\nshot: 3\n", "", "shot"},
+		"empty":    {"format: mmlu\ndata: q.jsonl\n", "\n", "holds no questions"},
+		"unknown":  {"format: mmlu\ndata: q.jsonl\nshot: 3\n", "", "shot"},
 	} {
 		dir := t.TempDir()
 		write(t, dir, "q.jsonl", c.data)

@@ -67,14 +67,6 @@ func openCluster(ctx context.Context, engine, device string) (*cluster, error) {
 }
 
 func (c *cluster) open(ctx context.Context, engine string) error {
-	version := engine
-	if engine == "nccl" {
-		number, err := nccl.Version()
-		if err != nil {
-			return usagef("device %s: %w; or use --device cpu", c.device, err)
-		}
-		version += " " + number
-	}
 	host, port, err := net.SplitHostPort(c.launch.Endpoint)
 	if err != nil {
 		return fmt.Errorf("the endpoint of the run: %w", err)
@@ -91,7 +83,7 @@ func (c *cluster) open(ctx context.Context, engine string) error {
 	if c.address, err = ownAddress(host); err != nil {
 		return err
 	}
-	if err := c.sameEngine(ctx, version); err != nil {
+	if err := c.sameEngine(ctx, engine); err != nil {
 		return err
 	}
 	if engine == "mpi" {
@@ -104,16 +96,21 @@ func (c *cluster) open(ctx context.Context, engine string) error {
 }
 
 // sameEngine makes sure that this rank computes with rank 0 before it tries: ranks of
-// different engines, or versions of one, would wait for each other.
+// different engines would wait for each other.
 func (c *cluster) sameEngine(ctx context.Context, engine string) error {
+	var missing error
+	if engine == "nccl" {
+		version, err := nccl.Version()
+		engine, missing = "nccl "+version, err
+	}
 	if c.launch.Rank == 0 {
-		return c.store.Set(ctx, "engine", []byte(engine))
+		return errors.Join(missing, c.store.Set(ctx, "engine", []byte(engine)))
 	}
 	first, err := c.store.Get(ctx, "engine")
-	if err == nil && string(first) != engine {
+	if err == nil && missing == nil && string(first) != engine {
 		err = fmt.Errorf("this rank computes over %s, rank 0 over %s: all need the same binary and libraries, and the same kind of --device", engine, first)
 	}
-	return err
+	return errors.Join(missing, err)
 }
 
 // openGroup makes a group of the ranks that meet in s, of which this one has the
@@ -130,8 +127,9 @@ func (c *cluster) openGroup(ctx context.Context, s dist.Store, rank, size int) (
 }
 
 // beWatched times the collectives: once training has begun, stalled is called when
-// one waits for the other ranks longer than timeout (0: never).
-func (c *cluster) beWatched(timeout time.Duration, stalled func(dist.Report)) error {
+// one waits for the other ranks longer than timeout (0: never), and when ctx has ended
+// and it waits for one that is silent.
+func (c *cluster) beWatched(ctx context.Context, timeout time.Duration, stalled func(dist.Report)) error {
 	if c.group == nil {
 		return nil
 	}
@@ -140,6 +138,7 @@ func (c *cluster) beWatched(timeout time.Duration, stalled func(dist.Report)) er
 		return err
 	}
 	watched := dist.Watch(c.group, c.store, dist.WatchConfig{Host: host, StoreHost: c.launch.Endpoint, Timeout: timeout, Stalled: stalled})
+	context.AfterFunc(ctx, watched.Doubt)
 	c.paced = train.Paced(watched, time.Now)
 	c.group = c.paced
 	return nil

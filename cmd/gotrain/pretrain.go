@@ -149,7 +149,7 @@ func trainRun(c *cobra.Command, cfg train.Config, resume string) error {
 	if err != nil {
 		return train.Stopped(c.Context(), err)
 	}
-	err = ranks.beWatched(time.Duration(cfg.Cluster.TimeoutS)*time.Second, func(r dist.Report) {
+	err = ranks.beWatched(c.Context(), time.Duration(cfg.Cluster.TimeoutS)*time.Second, func(r dist.Report) {
 		// The collective may never return, so nothing can be unwound.
 		fmt.Fprintf(c.ErrOrStderr(), "gotrain: %v", r)
 		os.Exit(exitFailed)

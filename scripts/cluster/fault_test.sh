@@ -3,6 +3,7 @@
 # usage: scripts/cluster/fault_test.sh [SCENARIO...] [-- flags of pretrain...]
 #   worlds  stopped, killed and stopped again on 4, 3 and 1 ranks, ended on 4: the losses are those of 4 ranks
 #   stall   a rank under SIGSTOP, over Gloo and MPI: the others say which, and end
+#   asked   a rank that is asked to stop while another is under SIGSTOP: it ends long before cluster.timeout_s
 #   death   a rank under SIGKILL, over Gloo and MPI: the others end
 #   crash   a rank under SIGABRT, as a failing library ends it: not the exit status of wrong use
 #   memory  the kernel kills a rank that is out of memory: resumed, same bits (root; cgroups)
@@ -66,7 +67,7 @@ worlds() {
   grace=$(seconds "$began")
   start "$run" 3 "${life[@]}"
   await 60 "step 90" reached "$run" 90
-  kill -KILL "${pids[1]}"
+  slay "${pids[1]}"
   failed worlds
   start "$run" 1 "${life[@]}"
   await 60 "step 140" reached "$run" 140
@@ -92,11 +93,27 @@ stall() {
     kill -STOP "$stopped"
     await 40 "a report over $engine that rank 1 hangs" says 'rank 1 on .* hangs'
     await 20 "the end of rank 0 over $engine" gone "$(process 0)"
-    if [ $engine = gloo ]; then kill -KILL "$stopped"; fi # mpirun ends its ranks itself
+    if [ $engine = gloo ]; then slay "$stopped"; fi # mpirun ends its ranks itself
     failed "stall over $engine"
     echo "stall over $engine: $(seconds "$began") s from SIGSTOP to the end, cluster.timeout_s=4: $(grep -hm1 -E 'rank 1 on .* hangs' "$tmp"/log.*)"
   done
 }
+
+asked() {
+  start "$tmp/asked" 2 "${endless[@]}"
+  await 60 "step 20" reached "$tmp/asked" 20
+  sleep 6 # a sign of life comes every 5 s
+  local began
+  began=$(date +%s.%N)
+  kill -STOP "${pids[1]}"
+  kill -TERM "${pids[0]}"
+  await 40 "the end of rank 0, which was asked to stop" gone "${pids[0]}"
+  slay "${pids[1]}"
+  failed asked
+  says 'rank 1 on .* hangs' || fail "asked: rank 0 does not say whom it waited for"
+  echo "asked: rank 0 ended $(seconds "$began") s after SIGTERM while rank 1 was under SIGSTOP, cluster.timeout_s=600"
+}
+
 gone() { [ -z "$1" ] || ! kill -0 "$1"; }
 
 death() {
@@ -105,7 +122,7 @@ death() {
     start_over $engine "$tmp/death-$engine" 3 "${endless[@]}"
     await 60 "step 20" reached "$tmp/death-$engine" 20
     began=$(date +%s.%N)
-    kill -KILL "$(process 2)"
+    slay "$(process 2)"
     failed "death over $engine"
     awk -v s="$(seconds "$began")" 'BEGIN { exit !(s < 5) }' || fail "death over $engine: the others took $(seconds "$began") s to end"
     echo "death over $engine: all ranks ended $(seconds "$began") s after SIGKILL to rank 2"
@@ -200,6 +217,6 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
   shift
 done
 flags+=("${@:2}")
-[ ${#scenarios[@]} -gt 0 ] || scenarios=(worlds stall death crash memory space limit)
+[ ${#scenarios[@]} -gt 0 ] || scenarios=(worlds stall asked death crash memory space limit)
 build gloo,mpi
 for scenario in "${scenarios[@]}"; do $scenario; done

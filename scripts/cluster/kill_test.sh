@@ -19,7 +19,7 @@ while [ "$killed" -lt "$kills" ]; do
     start "$run" 2 "$@"
     if [ "$killed" -lt "$kills" ]; then
       sleep "$(printf '0.%03d' $((RANDOM % 1000)))"
-      if kill -KILL "${pids[RANDOM % 2]}" 2>/dev/null; then killed=$((killed + 1)); fi
+      if slay "${pids[RANDOM % 2]}"; then killed=$((killed + 1)); fi
       for _ in {1..1000}; do
         [ -n "$(jobs -pr)" ] || break
         sleep 0.01

@@ -37,6 +37,14 @@ ended() {
   return $bad
 }
 
+# slay PID ends a rank by SIGKILL, without bash's notice of it. It fails when there is none.
+slay() {
+  {
+    kill -KILL "$1" || return 1
+    wait "$1" || true
+  } 2>/dev/null
+}
+
 # await SECONDS WHAT COMMAND... polls until COMMAND succeeds.
 await() {
   local deadline=$((SECONDS + $1)) what=$2
@@ -47,7 +55,7 @@ await() {
   done
 }
 
-made() { grep -c '"split":"train"' "$1/metrics.jsonl"; } # MADE RUN is how many steps its metrics have
+made() { grep -c '"split":"train"' "$1/metrics.jsonl" || true; } # the steps that are in the metrics of a run
 reached() { [ "$(made "$1")" -ge "$2" ]; }
 says() { grep -qE -- "$1" "$tmp"/log.*; }
 

@@ -5,7 +5,7 @@
 # usage: scripts/cluster/test_slurm.sh (root; packages: see slurm_up.sh, and libgloo-dev to build)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-tmp=$(mktemp -d)
+. scripts/cluster/ranks.sh
 chmod 711 "$tmp"
 cluster=$tmp/slurm$$
 name=$(basename "$cluster")
@@ -15,7 +15,7 @@ close() {
   status=$?
   if [ $status != 0 ] && [ -n "$run" ]; then
     echo "scenario $run, job $job, FAILED (exit status $status); its output and the logs of Slurm:"
-    tail -n 60 "$tmp/$run.out" || true
+    tail -n 60 "$tmp/log.$run" || true
     tail -n 15 "$cluster"/log/* || true
   fi
   scripts/cluster/slurm_down.sh "$cluster" || true
@@ -25,26 +25,14 @@ close() {
 trap close EXIT
 trap 'exit 130' INT TERM
 
-CGO_ENABLED=1 go build -tags gloo -o "$tmp/gotrain" ./cmd/gotrain
+build
 export GOTRAIN=$tmp/gotrain REQUEUES=3
 steps=150
-flags=(pretrain --config configs/opticks.yaml --set train.steps=$steps --set train.save_every=10 --set train.eval_every=50
-  --set train.eval_batches=2 --set train.batch=8 --set train.context=64 --set train.sample_tokens=0
-  --set model.width=64 --set model.layers=2 --set tokenizer.vocab=512 --set train.keep=100)
+flags+=(--set train.steps=$steps --set train.save_every=10 --set train.eval_every=50 --set train.batch=8 --set train.keep=100)
 
 fail() {
   echo "$run: $*"
   exit 1
-}
-
-# await SECONDS WHAT COMMAND... polls until COMMAND succeeds.
-await() {
-  local deadline=$((SECONDS + $1)) what=$2
-  shift 2
-  until "$@" 2>/dev/null; do
-    [ $SECONDS -lt $deadline ] || fail "waited in vain: $what"
-    sleep 0.05
-  done
 }
 
 all_idle() { [ "$("$cluster/in" ctl sinfo -h -o '%T %D')" = "idle 4" ]; }
@@ -52,9 +40,10 @@ all_idle() { [ "$("$cluster/in" ctl sinfo -h -o '%T %D')" = "idle 4" ]; }
 # submit RUN SBATCH_OPTIONS... starts the training of $flags as job $job into $tmp/RUN.
 submit() {
   run=$1
+  rm -f "$tmp"/log.* # says reads them all
   shift
-  await 30 "4 idle nodes" all_idle
-  job=$("$cluster/in" ctl sbatch --parsable --output="$tmp/$run.out" "$@" scripts/cluster/gotrain.sbatch \
+  await 90 "4 idle nodes" all_idle
+  job=$("$cluster/in" ctl sbatch --parsable --output="$tmp/log.$run" "$@" scripts/cluster/gotrain.sbatch \
     "${flags[@]}" "${more[@]}" --run "$tmp/$run")
   job=${job%%;*}
 }
@@ -65,10 +54,8 @@ finish() { # the job ends well
   await 150 "end of the job" is_over
   [ "$(state)" = COMPLETED ] || fail "the job ended as $(state)"
 }
-made() { grep -c '"split":"train"' "$tmp/$run/metrics.jsonl" || true; }
-reached() { [ "$(made)" -ge "$1" ]; }
-reach() { await 60 "step $1" reached "$1"; }
-says() { grep -qE -- "$1" "$tmp/$run.out"; }
+at() { made "$tmp/$run"; } # the step that the run is at
+reach() { await 60 "step $1" reached "$tmp/$run" "$1"; }
 
 # ranks NODE... are the processes of gotrain on these nodes.
 ranks() {
@@ -80,15 +67,12 @@ ranks() {
   done
 }
 
-# bits is the content of the newest checkpoint; losses are step and loss of each line of the metrics.
-bits() { cat "$tmp/$1"/checkpoints/latest/*.safetensors | sha256sum; }
-losses() { sed 's/"split":\("[a-z]*"\),"nll":\([^,]*\),.*/\1 \2/' "$tmp/$1/metrics.jsonl"; }
-last_loss() { grep '"split":"train"' "$tmp/$1/metrics.jsonl" | tail -n 1 | sed 's/.*"nll":\([^,]*\),.*/\1/'; }
+last_loss() { losses "$tmp/$1" | grep train | tail -n 1 | cut -d' ' -f3; }
 same_bits() {
-  [ "$(bits "$run")" = "$(bits undisturbed)" ] || fail "the weights differ from those of the undisturbed run"
-  diff <(losses undisturbed) <(losses "$run") || fail "the losses differ from those of the undisturbed run"
+  [ "$(bits "$tmp/$run")" = "$(bits "$tmp/undisturbed")" ] || fail "the weights differ from those of the undisturbed run"
+  diff <(losses "$tmp/undisturbed") <(losses "$tmp/$run") || fail "the losses differ from those of the undisturbed run"
 }
-resumed() { sed -n 's/^resume  *from step \([0-9]*\).*/\1/p' "$tmp/$run.out" | tail -n 1; }
+resumed() { sed -n 's/^resume  *from step \([0-9]*\).*/\1/p' "$tmp/log.$run" | tail -n 1; }
 
 scripts/cluster/slurm_up.sh "$cluster" 4
 more=()
@@ -96,18 +80,18 @@ more=()
 began=$SECONDS
 submit undisturbed --nodes=4
 finish
-[ "$(made)" = $steps ] || fail "$(made) steps in metrics.jsonl, want $steps"
+[ "$(at)" = $steps ] || fail "$(at) steps in metrics.jsonl, want $steps"
 echo "undisturbed: 4 ranks, $steps steps, loss $(last_loss undisturbed) ($((SECONDS - began)) s)"
 
 began=$SECONDS
 submit killed --nodes=4
 reach 40
 kill -KILL "$(ranks n3)"
-at=$(made)
+step=$(at)
 finish
 says 'life 1' || fail "the job was not requeued"
 same_bits
-echo "rank killed: rank 2 killed at step $at, requeued, resumed on 4 from step $(resumed), same bits and losses ($((SECONDS - began)) s)"
+echo "rank killed: rank 2 killed at step $step, requeued, resumed on 4 from step $(resumed), same bits and losses ($((SECONDS - began)) s)"
 
 began=$SECONDS
 export REQUEUES=1
@@ -122,15 +106,15 @@ await 60 "end of the job" is_over
 says 'exit status 137 after 1 requeues: the limit, REQUEUES=1, is reached' || fail "the job does not say why it ended"
 if says 'life 2'; then fail "the job was requeued beyond its limit"; fi
 export REQUEUES=3
-echo "requeue limit: ranks killed in lives 0 and 1, REQUEUES=1: the job ended as FAILED at step $(made) ($((SECONDS - began)) s)"
+echo "requeue limit: ranks killed in lives 0 and 1, REQUEUES=1: the job ended as FAILED at step $(at) ($((SECONDS - began)) s)"
 
-# Slurm looks at time limits every 30 s: the ranks are paused until it does, however fast they are; before its signal it
-# sends SIGCONT.
+# Slurm looks at time limits every 30 s and sends its signal up to 30 s early, here 5 to 35 s after the start: the ranks are
+# paused until then, however fast they are; before the signal it sends SIGCONT.
 began=$SECONDS
-submit limit --nodes=4 --time=1 --signal=USR1@55
+submit limit --nodes=4 --time=2 --signal=USR1@85
 reach 40
 ranks n1 n2 n3 n4 | xargs kill -STOP
-await 60 "USR1 before the time limit, exit status 75" says 'exit status 75: requeued'
+await 90 "USR1 before the time limit, exit status 75" says 'exit status 75: requeued'
 finish
 says 'life 1' || fail "the job was not requeued"
 if says 'exit status 1:'; then fail "a life of the job failed"; fi
@@ -147,7 +131,7 @@ await 60 "the watchdog's report" says 'rank 1 on n2|rank 1 \(n2'
 await 90 "end of the job" is_over
 [[ $(state) =~ ^(FAILED|NODE_FAIL)$ ]] || fail "the job ended as $(state)"
 ip -n "$name-n2" link set eth0 up
-echo "link down: job ended as $(state) ($((SECONDS - began)) s); the watchdog: $(grep -m 1 -E 'rank 1 on n2|rank 1 \(n2' "$tmp/$run.out")"
+echo "link down: job ended as $(state) ($((SECONDS - began)) s); the watchdog: $(grep -m 1 -E 'rank 1 on n2|rank 1 \(n2' "$tmp/log.$run")"
 more=()
 export REQUEUES=3
 
@@ -156,10 +140,10 @@ submit lost --nodes=3-4
 reach 40
 ip -n "$name-n4" link set eth0 down
 for pid in $(ip netns pids "$name-n4"); do kill -KILL "$pid" 2>/dev/null || true; done
-at=$(made)
+step=$(at)
 finish
 says 'life 1, 3 ranks' || fail "the job did not go on with 3 ranks"
-[ "$(made)" = $steps ] || fail "$(made) steps in metrics.jsonl, want $steps"
+[ "$(at)" = $steps ] || fail "$(at) steps in metrics.jsonl, want $steps"
 difference=$(awk -v a="$(last_loss undisturbed)" -v b="$(last_loss lost)" 'BEGIN { d = a - b; print d < 0 ? -d : d }')
 awk -v d="$difference" 'BEGIN { exit !(d <= 1e-3) }' || fail "the loss differs by $difference, more than 1e-3"
-echo "node lost: n4 lost at step $at, requeued, resumed on 3 from step $(resumed), loss differs by $difference ($((SECONDS - began)) s)"
+echo "node lost: n4 lost at step $step, requeued, resumed on 3 from step $(resumed), loss differs by $difference ($((SECONDS - began)) s)"

@@ -152,9 +152,6 @@ func piecesMetadata(t *spm.Tokenizer, vocab int) (gguf.Metadata, []string, error
 		m = append(m, gguf.KV{Key: "tokenizer.ggml.precompiled_charsmap", Value: charsmap.Raw()})
 	}
 	notes, err := pieceNotes(m, kind, t)
-	if kind == ggufBPEModel && (charsmap != nil || rules.RemoveExtraSpace) {
-		notes = append(notes, "llama.cpp's tokenizers of kind llama leave characters and spaces as they are, where this one normalizes them: such texts become other tokens there")
-	}
 	return m, notes, err
 }
 

@@ -152,22 +152,3 @@ func TestModelFile(t *testing.T) {
 		t.Errorf("with added_tokens.json: %v", err)
 	}
 }
-
-// TestNoteOfNormalization: llama.cpp would not remove the spaces that this BPE removes.
-func TestNoteOfNormalization(t *testing.T) {
-	original, err := spm.Load(pieceModels + "bpe.model")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := original.Config()
-	rules := *c.Rules
-	rules.RemoveExtraSpace, c.Rules = true, &rules
-	trimming, err := spm.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, notes, err := tokenizerMetadata(tokenizerFiles{tokenizer: trimming.AppendJSON(nil), config: []byte("{}")}, original.Vocab(), nn.SpecialTokens{BOS: -1, PAD: -1})
-	if err != nil || len(notes) != 1 || !strings.Contains(notes[0], "leave characters and spaces as they are") {
-		t.Errorf("%q, %v", notes, err)
-	}
-}
