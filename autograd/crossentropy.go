@@ -1,6 +1,9 @@
 package autograd
 
-import "gotrain/autograd/ir"
+import (
+	"gotrain/autograd/ir"
+	"gotrain/autograd/plan"
+)
 
 // LossConfig shapes the training loss. Reported NLL is free of both terms.
 type LossConfig struct {
@@ -31,12 +34,9 @@ func CrossEntropy(logits, targets, norm *Node, cfg LossConfig) (loss, nll *Node)
 	return loss, project(loss, 1)
 }
 
-// logitElements bounds the chunk of logits that LinearCrossEntropy holds, and
-// minLogitRows keeps the chunk tall enough that the weight is read seldom.
-const (
-	logitElements = 4 << 20
-	minLogitRows  = 128
-)
+// logitElements bounds the chunk of logits that LinearCrossEntropy holds, as long
+// as it has plan.MinLogitRows rows.
+const logitElements = 4 << 20
 
 // LinearCrossEntropy is CrossEntropy(x·wᵀ, …) with x (N, D), w (V, D), without
 // ever holding the (N, V) logits: a chunk of rows at a time gives its losses and
@@ -50,7 +50,7 @@ func LinearCrossEntropy(x, w, targets, norm *Node, cfg LossConfig) (loss, nll *N
 		n := g.fail("LinearCrossEntropy", "wants x (N, D), w (V, D), targets (N), norm (1): %s", shapes(x, w, targets, norm))
 		return n, n
 	}
-	rows := min(x.shape[0], max(minLogitRows, logitElements/w.shape[0]/64*64))
+	rows := min(x.shape[0], max(plan.MinLogitRows, logitElements/w.shape[0]/64*64))
 	attrs := ir.Attrs{Smoothing: cfg.Smoothing, ZLoss: cfg.ZLoss, Rows: rows}
 	loss = g.apply(ir.LinearCrossEntropy, attrs, []*Node{x, w, targets, norm, nil},
 		[]spec{f32(), f32(x.shape[0]), like(x), like(w)}, []bool{true, true, false, false, false},

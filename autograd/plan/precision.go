@@ -12,9 +12,9 @@ func precision(p *ir.Program, opt Options) {
 	}
 }
 
-// minLogitRows is the least number of rows for which a product of logits is
-// worth its start.
-const minLogitRows = 128
+// MinLogitRows is the least number of rows of a chunk of logits: fewer would read
+// the weight too often, and a product of them is hardly worth its start.
+const MinLogitRows = 128
 
 // chunk sets the rows of logits that LinearCrossEntropy holds at a time: as many
 // as the target allows, in chunks of equal size.
@@ -24,9 +24,9 @@ func chunk(p *ir.Program, opt Options) {
 			continue
 		}
 		rows, vocabulary := in.In[0].Shape.Rows(), in.In[1].Shape[0]
-		most := max(minLogitRows, opt.Target.LogitElements/vocabulary)
+		most := max(MinLogitRows, opt.Target.LogitElements/vocabulary)
 		chunks := (rows + most - 1) / most
-		in.Rows = min(rows, ((rows+chunks-1)/chunks+minLogitRows-1)/minLogitRows*minLogitRows)
+		in.Rows = min(rows, ((rows+chunks-1)/chunks+MinLogitRows-1)/MinLogitRows*MinLogitRows)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"io"
 	"math"
 	"unicode/utf8"
+
+	"gotrain/train/vfs"
 )
 
 // Write writes metadata and tensors as one file of version 3 to w, in the order
@@ -59,29 +61,14 @@ func writeTensor(w io.Writer, t Tensor, size int64) error {
 		_, err := w.Write(t.Data)
 		return err
 	}
-	exact := &exactWriter{w: w, left: size}
-	if _, err := t.From.WriteTo(exact); err != nil {
+	n, err := vfs.CopyAtMost(w, t.From, size)
+	if err != nil {
 		return fmt.Errorf("tensor %q: %w", t.Name, err)
 	}
-	if exact.left != 0 {
-		return &FormatError{Tensor: t.Name, Problem: fmt.Sprintf("From wrote %d bytes, %v %v has %d", size-exact.left, t.Type, t.Shape, size)}
+	if n != size {
+		return &FormatError{Tensor: t.Name, Problem: fmt.Sprintf("From wrote %d bytes, %v %v has %d", n, t.Type, t.Shape, size)}
 	}
 	return nil
-}
-
-// exactWriter counts down the bytes of a tensor; what comes beyond is not written.
-type exactWriter struct {
-	w    io.Writer
-	left int64
-}
-
-func (w *exactWriter) Write(p []byte) (int, error) {
-	if int64(len(p)) > w.left {
-		return 0, fmt.Errorf("more bytes than its type and shape have")
-	}
-	n, err := w.w.Write(p)
-	w.left -= int64(n)
-	return n, err
 }
 
 // encodeHead checks everything and gives the bytes before the padding.

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"gotrain/train/vfs"
 )
 
 // Write writes tensors and metadata as one file to w and checks that each tensor
@@ -40,30 +42,15 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 			continue
 		}
 		size, _ := bytesOf(t.DType, t.Shape)
-		exact := &exactWriter{w: w, left: size}
-		if _, err := t.From.WriteTo(exact); err != nil {
+		n, err := vfs.CopyAtMost(w, t.From, size)
+		if err != nil {
 			return fmt.Errorf("tensor %q: %w", t.Name, err)
 		}
-		if exact.left != 0 {
-			return &FormatError{Tensor: t.Name, Problem: fmt.Sprintf("From wrote %d bytes, %v %v has %d", size-exact.left, t.DType, t.Shape, size)}
+		if n != size {
+			return &FormatError{Tensor: t.Name, Problem: fmt.Sprintf("From wrote %d bytes, %v %v has %d", n, t.DType, t.Shape, size)}
 		}
 	}
 	return nil
-}
-
-// exactWriter counts down the bytes of a tensor; what comes beyond is not written.
-type exactWriter struct {
-	w    io.Writer
-	left int64
-}
-
-func (w *exactWriter) Write(p []byte) (int, error) {
-	if int64(len(p)) > w.left {
-		return 0, fmt.Errorf("more bytes than its dtype and shape have")
-	}
-	n, err := w.w.Write(p)
-	w.left -= int64(n)
-	return n, err
 }
 
 // encodeHeader checks sorted tensors and gives the length and the JSON, padded
