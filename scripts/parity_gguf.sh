@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 . scripts/python.sh
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-. scripts/smollm2.sh
+. scripts/smollm2.sh "${1:-}"
 CGO_ENABLED=0 go build -o "$tmp/gotrain" ./cmd/gotrain
 CGO_ENABLED=0 go build -o "$tmp/logits" ./scripts/logits
 "$python" scripts/parity_gguf.py "$tmp" "$file"
