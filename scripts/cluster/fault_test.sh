@@ -15,8 +15,7 @@ cd "$(dirname "$0")/../.."
 . scripts/cluster/ranks.sh
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 endless=(--set train.steps=1000000 --set train.eval_every=0 --set train.keep=2)
-clean=()
-trap 'for c in "${clean[@]}"; do eval "$c"; done; rm -rf "$tmp"' EXIT
+trap '{ umount --lazy "$tmp/disk" || true; } 2>/dev/null; leave; rmdir /sys/fs/cgroup{/memory,}/gotrain-$$ 2>/dev/null || true' EXIT
 
 seconds() { awk -v a="$1" -v b="$(date +%s.%N)" 'BEGIN { printf "%.2f", b - a }'; }
 newest() { readlink "$1/checkpoints/latest"; }
@@ -144,7 +143,6 @@ memory() {
     group=/sys/fs/cgroup/gotrain-$$ limit=memory.max used=memory.current kills=memory.events
   fi
   mkdir "$group" && [ -f "$group/$limit" ] || fail "memory: no cgroup that limits memory can be made here"
-  clean+=("rmdir $group")
   start "$tmp/whole" 2 --set train.steps=400
   ended || fail "memory: the undisturbed run failed"
   start "$tmp/memory" 2 --set train.steps=400
@@ -184,7 +182,6 @@ space() {
   local run=$tmp/disk/run
   mkdir "$tmp/disk"
   mount -t tmpfs -o size=20M none "$tmp/disk"
-  clean+=("umount $tmp/disk")
   start "$run" 2 "${endless[@]}"
   await 60 "a checkpoint" is_newer "$run" ""
   head -c 20M /dev/zero >"$tmp/disk/full" 2>/dev/null || true

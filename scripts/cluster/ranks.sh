@@ -1,7 +1,12 @@
 # Sourced by the tests of this folder, in the repository's root: gotrain in $tmp, a run that takes seconds as $flags, and
 # ranks of it as processes of this machine.
 tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+pids=()
+leave() { # at the end, also after a failure: no rank stays
+  if [ ${#pids[@]} -gt 0 ]; then { kill -KILL "${pids[@]}" && wait "${pids[@]}" || true; } 2>/dev/null; fi
+  rm -rf "$tmp"
+}
+trap leave EXIT
 steps=60
 flags=(pretrain --config configs/opticks.yaml --set train.steps=$steps --set train.save_every=2 --set train.eval_every=20
   --set train.eval_batches=2 --set train.batch=4 --set train.context=64 --set train.sample_tokens=0
