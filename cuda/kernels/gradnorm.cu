@@ -60,7 +60,7 @@ __device__ double sum_of(const float* partial, int parts) {
       sums[threadIdx.x] += sums[threadIdx.x + half];
     }
   }
-  return sums[0];
+  return threadIdx.x == 0 ? sums[0] : 0.0;  // nobody else may read it: thread 0 has just written it
 }
 
 // squares[own] = (h, l) with h + l = Σ partial, 0 in the other rows; one block
