@@ -191,7 +191,11 @@ func (p *progress) finish(cfg train.Config, r train.Result, err error) {
 	if r.Early {
 		p.line("stopped    early: %d evaluations in a row without improvement", r.State.Best.Worse)
 	}
-	p.line("next       gotrain sample --model %s --prompt %q", model, cfg.Train.Sample)
+	if cfg.Data.Format == train.FormatInstruct {
+		p.line("next       gotrain chat --model %s", model)
+	} else {
+		p.line("next       gotrain sample --model %s --prompt %q", model, cfg.Train.Sample)
+	}
 }
 
 // compare prints what was predicted beside what the run took.
