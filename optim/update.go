@@ -44,7 +44,7 @@ type appender struct {
 	hyper, clip *ir.Value
 }
 
-// reduce sums the gradients over the ranks, to their owners. The sums start as soon as there is
+// reduce sums the gradients over the ranks, or to their owners. The sums start as soon as there is
 // something to add (the planner moves them up) and are awaited together. Gradients
 // in state are summed where they are.
 func (a *appender) reduce(grads []autograd.Gradient) []autograd.Gradient {

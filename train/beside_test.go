@@ -400,17 +400,7 @@ func TestSnapshotIsPlanned(t *testing.T) {
 func TestSnapshotsDoNotAllocate(t *testing.T) {
 	cfg := tinyConfig(t)
 	cfg.Model.Vocab, cfg.Model.Width, cfg.Model.Layers, cfg.Train.Save = 5000, 128, 1, "async"
-	model, err := zoo.New(cfg.Model)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := NewEngine(cfg, model, backend(t, 2))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Initialize(); err != nil {
-		t.Fatal(err)
-	}
+	e := newTestEngine(t, cfg, 2)
 	s, err := newSnapshot(cfg, e)
 	if err != nil {
 		t.Fatal(err)
@@ -423,7 +413,7 @@ func TestSnapshotsDoNotAllocate(t *testing.T) {
 	}); allocs > 0 {
 		t.Errorf("a snapshot allocates %g times", allocs)
 	}
-	for _, p := range model.Params() {
+	for _, p := range e.model.Params() {
 		want := make([]float32, p.Shape.Size())
 		if err := e.Store().Read(p.Name, want); err != nil {
 			t.Fatal(err)

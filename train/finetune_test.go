@@ -308,17 +308,7 @@ func TestObjectiveWithAnInput(t *testing.T) {
 	cfg.Model.Vocab, cfg.Model.Dropout, cfg.Train.Accumulate = 300, 0, 2
 	norm := func(objective Objective, weights ...float32) float64 {
 		cfg.Objective = objective
-		model, err := zoo.New(cfg.Model)
-		if err != nil {
-			t.Fatal(err)
-		}
-		e, err := NewEngine(cfg, model, backend(t, 1))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := e.Initialize(); err != nil {
-			t.Fatal(err)
-		}
+		e := newTestEngine(t, cfg, 1)
 		n := cfg.Train.Batch * cfg.Train.Accumulate * cfg.Model.Context
 		batch := &data.Batch{Inputs: make([]int32, n), Targets: make([]int32, n), Counted: n}
 		for i := range batch.Inputs {

@@ -12,7 +12,6 @@ import (
 	"gotrain/data/chat"
 	"gotrain/data/instruct"
 	"gotrain/nn"
-	"gotrain/nn/zoo"
 )
 
 // Conversations that share rows have the losses that they have alone.
@@ -42,17 +41,7 @@ func TestPackedLossesAreThoseOfUnpacked(t *testing.T) {
 		cfg := DefaultConfig()
 		cfg.Model = nn.Config{Family: family, Layers: 2, Heads: 2, Width: 16, Context: length, Vocab: tokens.Vocab()}
 		cfg.Train.Batch, cfg.Train.DocumentMask = 2, true
-		model, err := zoo.New(cfg.Model)
-		if err != nil {
-			t.Fatal(err)
-		}
-		engine, err := NewEngine(cfg, model, backend(t, 1))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := engine.Initialize(); err != nil {
-			t.Fatal(err)
-		}
+		engine := newTestEngine(t, cfg, 1)
 		var results []EvalResult
 		for _, together := range []bool{true, false} {
 			eval, err := instruct.NewEval(set, data.Shape{Batch: 2, Context: length, DocumentMask: true}, together, 0, tokens)

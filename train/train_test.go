@@ -22,6 +22,23 @@ import (
 	"gotrain/train/vfs/vfstest"
 )
 
+// newTestEngine returns an engine of cfg with its first parameters.
+func newTestEngine(t *testing.T, cfg Config, threads int) *Engine {
+	t.Helper()
+	model, err := zoo.New(cfg.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := NewEngine(cfg, model, backend(t, threads))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Initialize(); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
 // tinyConfig trains a model of some thousand parameters on invented text.
 func tinyConfig(t testing.TB) Config {
 	t.Helper()
@@ -273,17 +290,7 @@ func TestMicroBatches(t *testing.T) {
 func TestGuardSkipsAndNamesTheOp(t *testing.T) {
 	cfg := tinyConfig(t)
 	cfg.Model.Vocab = 300
-	model, err := zoo.New(cfg.Model)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := NewEngine(cfg, model, backend(t, 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Initialize(); err != nil {
-		t.Fatal(err)
-	}
+	e := newTestEngine(t, cfg, 1)
 	const poisoned = "transformer.h.1.mlp.c_fc.weight"
 	w := make([]float32, e.Store().Get(poisoned).Shape.Size())
 	if err := e.Store().Read(poisoned, w); err != nil {
@@ -345,17 +352,7 @@ func TestFullDiskDoesNotEndTheRun(t *testing.T) {
 func TestStepsDoNotAllocate(t *testing.T) {
 	cfg := tinyConfig(t)
 	cfg.Model.Vocab = 300
-	model, err := zoo.New(cfg.Model)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := NewEngine(cfg, model, backend(t, 2))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Initialize(); err != nil {
-		t.Fatal(err)
-	}
+	e := newTestEngine(t, cfg, 2)
 	n := cfg.Train.Batch * cfg.Model.Context
 	batch := &data.Batch{Inputs: make([]int32, n), Targets: make([]int32, n), Counted: n}
 	allocs := testing.AllocsPerRun(20, func() {

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"fmt"
+	"slices"
 
 	"gotrain/autograd/ir"
 	"gotrain/autograd/plan"
@@ -201,7 +202,7 @@ func (s *Session) Output(i int, dst []float32) error {
 // an infinity, or nil. It stops there, so that instructions which update state
 // after it do not run.
 func (s *Session) FindNonFinite() (*ir.Instr, error) {
-	var host []float32
+	var host []byte
 	for i, launch := range s.launch {
 		instrs := s.Plan.Instrs(i)
 		kind := instrs[0].Kind
@@ -216,24 +217,35 @@ func (s *Session) FindNonFinite() (*ir.Instr, error) {
 			continue
 		}
 		for _, in := range instrs {
-			for _, v := range in.Out {
-				if v == nil || v.DType == ir.I32 {
-					continue
-				}
-				if n := (v.Bytes() + 3) / 4; n > int64(len(host)) {
-					host = make([]float32, n)
-				}
-				h := bytesOf(host)[:v.Bytes()]
-				if err := s.backend.Download(h, s.regions[v.ID]); err != nil {
-					return nil, err
-				}
-				if !finite(h, v.DType) {
-					return in, nil
-				}
+			ok, err := s.finiteResults(in, &host)
+			if err != nil {
+				return nil, err
+			}
+			if !ok {
+				return in, nil
 			}
 		}
 	}
 	return nil, nil
+}
+
+// finiteResults tells whether no floating-point result of in holds a NaN or an
+// infinity. They are copied to host, which grows as it has to.
+func (s *Session) finiteResults(in *ir.Instr, host *[]byte) (bool, error) {
+	for _, v := range in.Out {
+		if v == nil || v.DType == ir.I32 {
+			continue
+		}
+		n := int(v.Bytes())
+		*host = slices.Grow((*host)[:0], n)[:n]
+		if err := s.backend.Download(*host, s.regions[v.ID]); err != nil {
+			return false, err
+		}
+		if !finite(*host, v.DType) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // finite tells whether no element of x is a NaN or an infinity: all bits of the

@@ -84,19 +84,24 @@ func (f *flow) take(i int) *ir.Instr {
 
 // eachState calls visit for each state that in reads or writes, by root.
 func eachState(in *ir.Instr, visit func(root *ir.Value, write bool)) {
+	eachStorage(in, func(root *ir.Value, write bool) {
+		if root.Class == ir.State {
+			visit(root, write)
+		}
+	})
+}
+
+// eachStorage calls visit for each storage that in reads or writes, by root.
+func eachStorage(in *ir.Instr, visit func(root *ir.Value, write bool)) {
 	for _, v := range in.In {
-		if v != nil && v.Root().Class == ir.State {
+		if v != nil {
 			visit(v.Root(), false)
 		}
 	}
 	if in.Kind == ir.Reshape {
 		return // writes nothing
 	}
-	in.Writes(func(v *ir.Value) {
-		if v.Root().Class == ir.State {
-			visit(v.Root(), true)
-		}
-	})
+	in.Writes(func(v *ir.Value) { visit(v.Root(), true) })
 }
 
 // only tells whether the instruction at position i is v's one reader, through

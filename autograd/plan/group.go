@@ -43,24 +43,14 @@ func (p *Plan) group(t Target) {
 // writes it.
 type storages map[*ir.Value]bool
 
-// each calls f for every storage of in.
-func (storages) each(in *ir.Instr, f func(root *ir.Value, write bool)) {
-	for _, v := range in.In {
-		if v != nil {
-			f(v.Root(), false)
-		}
-	}
-	in.Writes(func(v *ir.Value) { f(v.Root(), true) })
-}
-
 func (s storages) add(in *ir.Instr) {
-	s.each(in, func(root *ir.Value, write bool) { s[root] = s[root] || write })
+	eachStorage(in, func(root *ir.Value, write bool) { s[root] = s[root] || write })
 }
 
 // conflict tells whether in reads what is written in s or writes what is there.
 func (s storages) conflict(in *ir.Instr) bool {
 	found := false
-	s.each(in, func(root *ir.Value, write bool) {
+	eachStorage(in, func(root *ir.Value, write bool) {
 		written, touched := s[root]
 		found = found || written || write && touched
 	})
