@@ -50,7 +50,7 @@ build-cluster:    ## the binary for ranks on CPUs in bin/; TAGS=mpi or gloo,mpi 
 	CGO_ENABLED=1 go build -trimpath -tags $(TAGS) -o bin/gotrain-cluster ./cmd/gotrain
 
 test-cluster:     ## the engines of ranks on CPUs, with ranks as processes
-	CGO_ENABLED=1 go test -tags gloo,mpi ./dist/...
+	CGO_ENABLED=1 go test -tags gloo,mpi ./train/ranks/...
 
 test-faults:      ## ranks on this machine that are killed, stopped, and run out of memory, disk and file size; needs root
 	scripts/cluster/fault_test.sh

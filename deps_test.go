@@ -28,12 +28,12 @@ var allowed = map[string][]string{
 	"cuda/sim/simtest":    {},
 	"cuda/backend":        {"cuda", "cuda/kernels", "autograd/ir", "autograd/plan", "autograd/exec"},
 
-	"dist":          {},
-	"dist/store":    {"dist"},
-	"dist/disttest": {"dist"},
-	"dist/gloo":     {"dist"},
-	"dist/mpi":      {"dist"},
-	"dist/nccl":     {"dist", "cuda"},
+	"train/ranks":           {},
+	"train/ranks/store":     {"train/ranks"},
+	"train/ranks/rankstest": {"train/ranks"},
+	"train/ranks/gloo":      {"train/ranks"},
+	"train/ranks/mpi":       {"train/ranks"},
+	"train/ranks/nccl":      {"train/ranks", "cuda"},
 
 	"data/hf":  {},
 	"data/bpe": {"data/hf"},
@@ -51,26 +51,26 @@ var allowed = map[string][]string{
 
 	"optim": {"autograd", "autograd/ir"},
 
-	"task": {"train/configfile"},
+	"train/eval": {"train/config"},
 
-	"train/vfs":         {},
-	"train/vfs/vfstest": {"train/vfs"},
-	"train/mmap":        {},
-	"train/safetensors": {"train/mmap", "train/vfs"},
-	"train/gguf":        {"train/mmap", "train/vfs"},
-	"train/peft":        {"nn", "train/safetensors", "train/vfs"},
-	"train/checkpoint":  {"train/vfs"},
-	"train/metrics":     {"train/vfs"},
-	"train/configfile":  {},
-	"train/convert": {"nn", "nn/generate", "autograd/exec", "autograd/ir", "data/bpe", "data/hf", "data/spm",
-		"train/gguf", "train/peft", "train/safetensors", "train/vfs"},
-	"train": {"dist", "nn", "nn/generate", "optim", "data", "data/bpe", "data/chat", "data/instruct", "data/spm", "data/hf", "autograd", "autograd/ir", "autograd/plan", "autograd/exec",
-		"train/vfs", "train/safetensors", "train/peft", "train/checkpoint", "train/metrics", "train/configfile"},
+	"data/vfs":           {},
+	"data/vfs/vfstest":   {"data/vfs"},
+	"data/mmap":          {},
+	"nn/hub/safetensors": {"data/mmap", "data/vfs"},
+	"nn/hub/gguf":        {"data/mmap", "data/vfs"},
+	"nn/hub/peft":        {"nn", "nn/hub/safetensors", "data/vfs"},
+	"train/checkpoint":   {"data/vfs"},
+	"train/metrics":      {"data/vfs"},
+	"train/config":       {},
+	"nn/hub/convert": {"nn", "nn/generate", "autograd/exec", "autograd/ir", "data/bpe", "data/hf", "data/spm",
+		"nn/hub/gguf", "nn/hub/peft", "nn/hub/safetensors", "data/vfs"},
+	"train": {"train/ranks", "nn", "nn/generate", "optim", "data", "data/bpe", "data/chat", "data/instruct", "data/spm", "data/hf", "autograd", "autograd/ir", "autograd/plan", "autograd/exec",
+		"data/vfs", "nn/hub/safetensors", "nn/hub/peft", "train/checkpoint", "train/metrics", "train/config"},
 
-	"cmd/gotrain": {"task", "train", "train/checkpoint", "train/metrics", "train/configfile", "train/vfs", "train/safetensors",
-		"train/convert", "train/gguf", "nn", "nn/zoo", "nn/generate", "optim", "data", "data/chat", "data/instruct", "data/bpe", "data/hf",
+	"cmd/gotrain": {"train/eval", "train", "train/checkpoint", "train/metrics", "train/config", "data/vfs", "nn/hub/safetensors",
+		"nn/hub/convert", "nn/hub/gguf", "nn", "nn/zoo", "nn/generate", "optim", "data", "data/chat", "data/instruct", "data/bpe", "data/hf",
 		"autograd/ir", "autograd/plan", "autograd/exec", "autograd/cpu", "autograd/cpu/kernel", "cuda", "cuda/backend",
-		"dist", "dist/gloo", "dist/mpi", "dist/nccl", "dist/store"},
+		"train/ranks", "train/ranks/gloo", "train/ranks/mpi", "train/ranks/nccl", "train/ranks/store"},
 }
 
 // soleImporter lists libraries that one package alone may import.
@@ -111,7 +111,7 @@ func checkArrows(t *testing.T, tags string) {
 		}
 		packages++
 		from := strings.TrimPrefix(p.ImportPath, "gotrain/")
-		if strings.HasPrefix(from, "scripts/") || from == "gotrain" {
+		if strings.HasPrefix(from, "scripts/") || from == "cmd/gpucheck" || from == "gotrain" {
 			continue
 		}
 		rules, known := allowed[from]

@@ -1,5 +1,5 @@
 """Writes the golden values of nn/zoo/testdata/lora and the adapters of
-train/peft/testdata: tiny random models of transformers with adapters of peft.
+nn/hub/peft/testdata: tiny random models of transformers with adapters of peft.
 
     python scripts/golden_lora.py
 

@@ -14,11 +14,11 @@ import (
 
 	"gotrain/autograd"
 	"gotrain/autograd/exec"
+	"gotrain/data/vfs"
 	"gotrain/nn"
+	"gotrain/nn/hub/peft"
+	"gotrain/nn/hub/safetensors"
 	"gotrain/train/checkpoint"
-	"gotrain/train/peft"
-	"gotrain/train/safetensors"
-	"gotrain/train/vfs"
 )
 
 // BaseState identifies the weights that an adapter was trained on: merging

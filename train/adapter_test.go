@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/train/peft"
-	"gotrain/train/vfs"
+	"gotrain/data/vfs"
+	"gotrain/nn/hub/peft"
 )
 
 // moveAdapter copies the adapter of a checkpoint to a place of its own, as another

@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"gotrain/data/vfs"
 	"gotrain/nn"
-	"gotrain/train/configfile"
-	"gotrain/train/vfs"
+	"gotrain/train/config"
 )
 
 // LoadFinetune is LoadConfig for a run that begins from a base: base, a
@@ -153,11 +153,11 @@ func decode(file string, assignments []string, cfg *Config) error {
 	if err != nil {
 		return fmt.Errorf("config: %w", err)
 	}
-	if err := configfile.Decode(file, src, cfg); err != nil {
+	if err := config.Decode(file, src, cfg); err != nil {
 		return err
 	}
 	for _, a := range assignments {
-		if err := configfile.Set(cfg, a); err != nil {
+		if err := config.Set(cfg, a); err != nil {
 			return err
 		}
 	}

@@ -17,11 +17,11 @@ import (
 	"testing"
 
 	"gotrain/autograd/cpu"
-	"gotrain/dist/disttest"
+	"gotrain/data/vfs"
 	"gotrain/nn"
 	"gotrain/nn/zoo"
 	"gotrain/train/checkpoint"
-	"gotrain/train/vfs"
+	"gotrain/train/ranks/rankstest"
 )
 
 // gate is a disk on which the files whose names contain name are only created once
@@ -203,7 +203,7 @@ func TestOneSaveInFlight(t *testing.T) {
 		}
 		d.Listener.Step = func(e StepEvent) { due = e.Record.Step == 8 }
 		d.Listener.SaveWaited = func(w SaveWaited) { waits = append(waits, w) }
-		d.Group.(*disttest.Group).Before = func(string) error {
+		d.Group.(*rankstest.Group).Before = func(string) error {
 			if due {
 				held.open()
 			}
@@ -280,7 +280,7 @@ func TestFailureDuringASave(t *testing.T) {
 			}
 		}, "[4]"},
 		{"one rank", func(d *Deps, step *int64, open func()) {
-			d.Group.(*disttest.Group).Before = func(string) error {
+			d.Group.(*rankstest.Group).Before = func(string) error {
 				if *step < 5 {
 					return nil
 				}
@@ -345,7 +345,7 @@ func TestSnapshotIsPlanned(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b, err := cpu.New(cpu.Config{Threads: 1, Ranks: disttest.New(test.ranks)[rank]})
+			b, err := cpu.New(cpu.Config{Threads: 1, Ranks: rankstest.New(test.ranks)[rank]})
 			if err != nil {
 				t.Fatal(err)
 			}

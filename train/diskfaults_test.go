@@ -13,11 +13,11 @@ import (
 	"syscall"
 	"testing"
 
-	"gotrain/dist/disttest"
+	"gotrain/data/vfs"
+	"gotrain/data/vfs/vfstest"
+	"gotrain/nn/hub/safetensors"
 	"gotrain/train/checkpoint"
-	"gotrain/train/safetensors"
-	"gotrain/train/vfs"
-	"gotrain/train/vfs/vfstest"
+	"gotrain/train/ranks/rankstest"
 )
 
 // TestRanksDiskErrors has one operation on the disk of one rank of three fail, at
@@ -34,7 +34,7 @@ func TestRanksDiskErrors(t *testing.T) {
 	errs, _ := trainRanks(t, t.Context(), whole, 3, func(rank int, _ *Config, d *Deps) {
 		disks[rank] = vfstest.NewFault(noSync{})
 		d.FS = disks[rank]
-		d.Group.(*disttest.Group).Before = func(collective string) error {
+		d.Group.(*rankstest.Group).Before = func(collective string) error {
 			if collective == "AllReduce" && first[rank] == 0 {
 				first[rank] = len(disks[rank].Trace())
 			}

@@ -10,8 +10,8 @@ import (
 	"gotrain/autograd/ir"
 	"gotrain/autograd/plan"
 	"gotrain/data"
+	"gotrain/data/vfs"
 	"gotrain/nn"
-	"gotrain/train/vfs"
 )
 
 // Engine runs optimizer steps and evaluations of one configuration. It is not

@@ -13,11 +13,11 @@ import (
 	"testing"
 
 	"gotrain/autograd/exec"
-	"gotrain/dist"
-	"gotrain/dist/disttest"
+	"gotrain/data/vfs"
+	"gotrain/data/vfs/vfstest"
 	"gotrain/train/checkpoint"
-	"gotrain/train/vfs"
-	"gotrain/train/vfs/vfstest"
+	"gotrain/train/ranks"
+	"gotrain/train/ranks/rankstest"
 )
 
 // overheard is a back end that tells of what is copied to it.
@@ -93,11 +93,11 @@ func (s *samples) heard(_ exec.Region, src []byte) {
 // collective. From then on its files fail, and so do the collectives of all.
 type killer struct {
 	*vfstest.Fault
-	group *disttest.Group
+	group *rankstest.Group
 }
 
-func newKiller(fsys vfs.FS, group dist.Group, moment int) *killer {
-	k := &killer{vfstest.NewFault(fsys), group.(*disttest.Group)}
+func newKiller(fsys vfs.FS, group ranks.Group, moment int) *killer {
+	k := &killer{vfstest.NewFault(fsys), group.(*rankstest.Group)}
 	k.CrashAt(moment)
 	k.group.Before = func(string) error {
 		if _, err := k.Stat(os.TempDir()); errors.Is(err, vfstest.ErrCrashed) {
@@ -187,7 +187,7 @@ func killUntilDone(t *testing.T, cfg Config, next func(life int) (victim, moment
 // spoiled changes the gradients of a rank: spoil gets each of its sums, from 1,
 // before it is taken.
 type spoiled struct {
-	dist.Group
+	ranks.Group
 	sums  int
 	spoil func(sum int, x []float32)
 }

@@ -13,13 +13,13 @@ import (
 
 	"gotrain/autograd"
 	"gotrain/data"
+	"gotrain/data/vfs"
+	"gotrain/data/vfs/vfstest"
 	"gotrain/nn"
+	"gotrain/nn/hub/peft"
+	"gotrain/nn/hub/safetensors"
 	"gotrain/nn/zoo"
 	"gotrain/train/checkpoint"
-	"gotrain/train/peft"
-	"gotrain/train/safetensors"
-	"gotrain/train/vfs"
-	"gotrain/train/vfs/vfstest"
 )
 
 var zooFamilies = Families{ParseConfig: zoo.ParseConfig, New: zoo.New}

@@ -7,7 +7,7 @@ import (
 	"runtime"
 	"testing"
 
-	"gotrain/train/vfs"
+	"gotrain/data/vfs"
 )
 
 // hostileDir trains two ranks and returns their checkpoint and the names of its

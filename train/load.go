@@ -10,12 +10,12 @@ import (
 	"gotrain/autograd/exec"
 	"gotrain/autograd/ir"
 	"gotrain/data"
+	"gotrain/data/vfs"
 	"gotrain/nn"
+	"gotrain/nn/hub/peft"
+	"gotrain/nn/hub/safetensors"
 	"gotrain/train/checkpoint"
-	"gotrain/train/configfile"
-	"gotrain/train/peft"
-	"gotrain/train/safetensors"
-	"gotrain/train/vfs"
+	"gotrain/train/config"
 )
 
 // ErrNoModel says that a path leads to no checkpoint.
@@ -137,7 +137,7 @@ func (l *Loaded) readState() error {
 		return err
 	}
 	l.State = *s
-	return configfile.Decode(filepath.Join(l.Dir, StateFile), []byte(s.Config), &l.Config)
+	return config.Decode(filepath.Join(l.Dir, StateFile), []byte(s.Config), &l.Config)
 }
 
 func (l *Loaded) buildModel(families Families) error {

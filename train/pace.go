@@ -5,14 +5,14 @@ import (
 	"sync"
 	"time"
 
-	"gotrain/dist"
+	"gotrain/train/ranks"
 )
 
 // PacedGroup is a Group that notes how long a rank computes in a step before it
 // needs the others: up to its first sum of gradients. Later it waits for them, and
 // all take equally long.
 type PacedGroup struct {
-	dist.Group
+	ranks.Group
 	now func() time.Time
 
 	mu    sync.Mutex
@@ -21,11 +21,11 @@ type PacedGroup struct {
 }
 
 // Paced returns group with a clock.
-func Paced(group dist.Group, now func() time.Time) *PacedGroup {
+func Paced(group ranks.Group, now func() time.Time) *PacedGroup {
 	return &PacedGroup{Group: group, now: now}
 }
 
-// SetStep tells the step to a group that wants to know, as dist.Watched does.
+// SetStep tells the step to a group that wants to know, as ranks.Watched does.
 func (p *PacedGroup) SetStep(step int) {
 	if g, ok := p.Group.(interface{ SetStep(int) }); ok {
 		g.SetStep(step)

@@ -6,7 +6,7 @@ import (
 	"math"
 	"strings"
 
-	"gotrain/dist"
+	"gotrain/train/ranks"
 )
 
 // Place is a process among the ranks of a run. The zero Place is that of one
@@ -62,16 +62,16 @@ func decodeReport(b []byte) report {
 // council is how the ranks agree: each tells its report and hears all, so that
 // all decide alike.
 type council struct {
-	group   dist.Group
+	group   ranks.Group
 	own     []byte // of a report
 	all     []byte
 	reports []report
 }
 
 // newCouncil returns the council of group; nil is a process that is alone.
-func newCouncil(group dist.Group) *council {
+func newCouncil(group ranks.Group) *council {
 	if group == nil {
-		group = dist.Local{}
+		group = ranks.Local{}
 	}
 	n := group.Size()
 	return &council{group: group, own: make([]byte, reportBytes), all: make([]byte, n*reportBytes), reports: make([]report, n)}
@@ -108,7 +108,7 @@ func total(reports []report) report {
 
 // texts tells mine and returns the texts of all ranks.
 func (c *council) texts(mine string) ([]string, error) {
-	texts, err := dist.Texts(c.group, mine)
+	texts, err := ranks.Texts(c.group, mine)
 	if err != nil {
 		return nil, fmt.Errorf("agreement of the ranks: %w", err)
 	}
@@ -117,7 +117,7 @@ func (c *council) texts(mine string) ([]string, error) {
 
 // together tells the others whether this rank succeeded, and hears whether they
 // did. The result is nil only if it is so on all ranks; it is err where that is
-// not nil, and elsewhere a dist.ErrPeer that names the ranks that failed.
+// not nil, and elsewhere a ranks.ErrPeer that names the ranks that failed.
 func (c *council) together(err error) error {
 	if c.group.Size() == 1 {
 		return err
@@ -150,8 +150,8 @@ type peersFailed string
 
 func (e peersFailed) Error() string { return string(e) }
 
-// Is makes it a dist.ErrPeer.
-func (e peersFailed) Is(target error) bool { return target == dist.ErrPeer }
+// Is makes it a ranks.ErrPeer.
+func (e peersFailed) Is(target error) bool { return target == ranks.ErrPeer }
 
 // byFirst has rank 0 alone do the work, and gives all ranks its result or its error.
 func (c *council) byFirst(work func() (string, error)) (string, error) {

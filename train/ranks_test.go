@@ -15,10 +15,10 @@ import (
 
 	"gotrain/autograd/cpu"
 	"gotrain/autograd/exec"
-	"gotrain/dist"
-	"gotrain/dist/disttest"
 	"gotrain/nn"
 	"gotrain/nn/zoo"
+	"gotrain/train/ranks"
+	"gotrain/train/ranks/rankstest"
 )
 
 // ranksConfig is tinyConfig for comparisons between numbers of ranks: its steps
@@ -38,7 +38,7 @@ func trainRanks(t testing.TB, ctx context.Context, cfg Config, n int, edit func(
 	errs := make([]error, n)
 	var losses []float64
 	var all sync.WaitGroup
-	for rank, group := range disttest.New(n) {
+	for rank, group := range rankstest.New(n) {
 		d := Deps{NewModel: zoo.New, FS: noSync{}, Now: time.Now, Resume: "auto", Group: group, LocalRank: rank}
 		own := cfg
 		d.Listener.Step = func(e StepEvent) { losses = append(losses, e.Record.NLL) }
@@ -55,7 +55,7 @@ func trainRanks(t testing.TB, ctx context.Context, cfg Config, n int, edit func(
 }
 
 // rankBackend is a back end whose collectives are the group's.
-func rankBackend(t testing.TB, group dist.Group) exec.Backend {
+func rankBackend(t testing.TB, group ranks.Group) exec.Backend {
 	t.Helper()
 	b, err := cpu.New(cpu.Config{Threads: 1, Ranks: group})
 	if err != nil {
@@ -121,7 +121,7 @@ func TestRanksResume(t *testing.T) {
 	whole := listenFor(t, cfg, 2*cfg.Train.Steps*cfg.stepSamples())
 	again := cfg
 	again.Run.Dir += "-again"
-	d.Listener, d.Backend = Listener{}, overheard{rankBackend(t, dist.Local{}), whole.heard}
+	d.Listener, d.Backend = Listener{}, overheard{rankBackend(t, ranks.Local{}), whole.heard}
 	mustTrain(t, again, d)
 
 	parts := listenFor(t, cfg, len(whole.count))
@@ -131,7 +131,7 @@ func TestRanksResume(t *testing.T) {
 		asked, stop := context.WithCancel(context.Background())
 		errs := make([]error, n)
 		var all sync.WaitGroup
-		for rank, group := range disttest.New(n) {
+		for rank, group := range rankstest.New(n) {
 			d := deps(t, 1)
 			d.Group, d.Backend = group, overheard{rankBackend(t, group), parts.heard}
 			steps := 0
@@ -213,7 +213,7 @@ func TestRanksDiffer(t *testing.T) {
 
 // faulty changes a bit in a sum of gradients, as broken memory may.
 type faulty struct {
-	dist.Group
+	ranks.Group
 	sums int
 }
 
@@ -250,7 +250,7 @@ func TestRankFails(t *testing.T) {
 			return
 		}
 		sums := 0
-		d.Group.(*disttest.Group).Before = func(collective string) error {
+		d.Group.(*rankstest.Group).Before = func(collective string) error {
 			if collective == "AllReduce" {
 				sums++
 			}
@@ -261,7 +261,7 @@ func TestRankFails(t *testing.T) {
 		}
 	})
 	for rank, err := range errs {
-		if want := map[bool]error{true: broken, false: dist.ErrPeer}[rank == 2]; !errors.Is(err, want) || !strings.HasPrefix(err.Error(), fmt.Sprintf("rank %d: ", rank)) {
+		if want := map[bool]error{true: broken, false: ranks.ErrPeer}[rank == 2]; !errors.Is(err, want) || !strings.HasPrefix(err.Error(), fmt.Sprintf("rank %d: ", rank)) {
 			t.Errorf("rank %d: %v, want %v", rank, err, want)
 		}
 	}

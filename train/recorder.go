@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"gotrain/data/vfs"
 	"gotrain/train/metrics"
-	"gotrain/train/vfs"
 )
 
 // recorder writes what a run measures to metrics.jsonl and to TensorBoard.

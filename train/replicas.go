@@ -6,10 +6,10 @@ import (
 
 	"github.com/zeebo/xxh3"
 
-	"gotrain/dist"
 	"gotrain/nn"
-	"gotrain/train/configfile"
-	"gotrain/train/safetensors"
+	"gotrain/nn/hub/safetensors"
+	"gotrain/train/config"
+	"gotrain/train/ranks"
 )
 
 // ErrDiverged says that ranks which must hold the same parameters do not.
@@ -23,11 +23,11 @@ func (r *run) compareConfigs() error {
 	}
 	cfg := r.cfg
 	cfg.Device, cfg.Threads = "", 0
-	text, err := configfile.Encode(cfg)
+	text, err := config.Encode(cfg)
 	if err != nil {
 		return err
 	}
-	return dist.Agree(r.ranks.group, []dist.Fact{
+	return ranks.Agree(r.ranks.group, []ranks.Fact{
 		{Name: "version of gotrain", Value: r.deps.Version, Cure: "install the same binary on all nodes"},
 		{Name: "configuration", Value: fmt.Sprintf("%016x", xxh3.Hash(text)), Cure: "give all ranks the same file and flags"},
 		{Name: "flag --resume", Value: r.deps.Resume, Cure: "give all ranks the same flags"},
@@ -44,7 +44,7 @@ func (r *run) compareStart() error {
 	if err != nil {
 		return err
 	}
-	return dist.Agree(r.ranks.group, []dist.Fact{
+	return ranks.Agree(r.ranks.group, []ranks.Fact{
 		{Name: "tokenizer", Value: r.tokenizer.Fingerprint(), Cure: "the run's directory has to be one that all nodes share"},
 		{Name: "data", Value: r.corpus.fingerprint, Cure: "data.paths have to name the same content on all nodes"},
 		{Name: "step", Value: fmt.Sprint(r.state.Step), Cure: "the run's directory has to be one that all nodes share"},
@@ -94,5 +94,5 @@ func diverged(reports []report) error {
 		}
 	}
 	return fmt.Errorf("%w: %s against %d that agree; test the memory and the links of its node, and resume without it",
-		ErrDiverged, dist.Ranks(wrong), count[right])
+		ErrDiverged, ranks.Ranks(wrong), count[right])
 }

@@ -13,13 +13,13 @@ import (
 
 	"gotrain/autograd/exec"
 	"gotrain/data"
-	"gotrain/dist"
+	"gotrain/data/vfs"
 	"gotrain/nn"
 	"gotrain/nn/generate"
 	"gotrain/train/checkpoint"
-	"gotrain/train/configfile"
+	"gotrain/train/config"
 	"gotrain/train/metrics"
-	"gotrain/train/vfs"
+	"gotrain/train/ranks"
 )
 
 // Deps are what a run needs from its surroundings.
@@ -33,7 +33,7 @@ type Deps struct {
 	// Backend's collectives have to be of the same ranks; with a Group of Paced,
 	// ranks that are slower than the others are found.
 	// Each has a Backend of its own and the same configuration.
-	Group dist.Group
+	Group ranks.Group
 	// LocalRank counts the ranks of a node, so that one of them prepares what all
 	// of them read.
 	LocalRank int
@@ -336,7 +336,7 @@ func (r *run) openData(ctx context.Context, from string) error {
 
 // writeConfig writes the resolved configuration, every default spelled out.
 func (r *run) writeConfig() error {
-	resolved, err := configfile.Encode(r.cfg)
+	resolved, err := config.Encode(r.cfg)
 	if err != nil {
 		return err
 	}

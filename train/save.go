@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 
-	"gotrain/dist"
+	"gotrain/data/vfs"
 	"gotrain/train/checkpoint"
 	"gotrain/train/metrics"
-	"gotrain/train/vfs"
+	"gotrain/train/ranks"
 )
 
 // save is a checkpoint in the making. What it needs of the run is copied or does
@@ -181,10 +181,10 @@ func (r *run) saveOrWarn() {
 // has gone, training does not go on: the next step tells of that.
 func (r *run) warn(err error) {
 	var failed peersFailed
-	if err == nil || errors.Is(err, dist.ErrPeer) && !errors.As(err, &failed) {
+	if err == nil || errors.Is(err, ranks.ErrPeer) && !errors.As(err, &failed) {
 		return
 	}
-	if r.cfg.Place.size() > 1 && !errors.Is(err, dist.ErrPeer) {
+	if r.cfg.Place.size() > 1 && !errors.Is(err, ranks.ErrPeer) {
 		err = fmt.Errorf("rank %d failed: %w", r.cfg.Place.Rank, err)
 	}
 	notify(r.deps.Listener.SaveFailed, err)

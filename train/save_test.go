@@ -11,11 +11,11 @@ import (
 	"syscall"
 	"testing"
 
-	"gotrain/dist"
-	"gotrain/dist/disttest"
+	"gotrain/data/vfs"
+	"gotrain/data/vfs/vfstest"
 	"gotrain/train/checkpoint"
-	"gotrain/train/vfs"
-	"gotrain/train/vfs/vfstest"
+	"gotrain/train/ranks"
+	"gotrain/train/ranks/rankstest"
 )
 
 // broken is a disk on which one operation on files or directories whose names
@@ -131,7 +131,7 @@ func TestFinalSaveFails(t *testing.T) {
 				d.FS = broken{d.FS, "sync", "step-00000012.tmp", syscall.EIO, &failed}
 			}
 		})
-		if !errors.Is(errs[1], syscall.EIO) || !errors.Is(errs[0], dist.ErrPeer) || !strings.Contains(errs[0].Error(), "rank 1 failed: ") {
+		if !errors.Is(errs[1], syscall.EIO) || !errors.Is(errs[0], ranks.ErrPeer) || !strings.Contains(errs[0].Error(), "rank 1 failed: ") {
 			t.Errorf("%s: the ranks ended with %q", mode, errs)
 		}
 		if got := fmt.Sprint(savedSteps(t, cfg.Run.Dir)); got != "[4 8]" {
@@ -149,7 +149,7 @@ func TestPowerLossOfASave(t *testing.T) {
 	saveAll := func(fsys vfs.FS, step int) bool {
 		var all sync.WaitGroup
 		saved := false
-		for rank, group := range disttest.New(2) {
+		for rank, group := range rankstest.New(2) {
 			s := &save{fsys: fsys, runDir: "run", place: Place{rank, 2}, step: step, keep: 1, files: []checkpoint.File{{
 				Name:  fmt.Sprintf("part-%d", rank),
 				Write: func(w io.Writer) error { _, err := io.WriteString(w, content(step, rank)); return err },

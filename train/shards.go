@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"gotrain/nn"
+	"gotrain/nn/hub/safetensors"
 	"gotrain/train/checkpoint"
-	"gotrain/train/safetensors"
 )
 
 // A checkpoint of several ranks holds, in place of ModelFile and OptimizerFile,

@@ -6,10 +6,10 @@ import (
 	"path/filepath"
 	"testing"
 
+	"gotrain/data/vfs"
+	"gotrain/nn/hub/safetensors"
 	"gotrain/nn/zoo"
 	"gotrain/train/checkpoint"
-	"gotrain/train/safetensors"
-	"gotrain/train/vfs"
 )
 
 // TestWorldsResumeEachOther trains on 3 ranks, then 2, then 1, then 4, each from

@@ -10,11 +10,11 @@ import (
 	"gotrain/autograd/exec"
 	"gotrain/autograd/ir"
 	"gotrain/nn"
+	"gotrain/nn/hub/peft"
+	"gotrain/nn/hub/safetensors"
 	"gotrain/optim"
 	"gotrain/train/checkpoint"
-	"gotrain/train/configfile"
-	"gotrain/train/peft"
-	"gotrain/train/safetensors"
+	"gotrain/train/config"
 )
 
 // Files of a checkpoint beside manifest.json.
@@ -139,7 +139,7 @@ func modelMetadata() map[string]string { return map[string]string{"format": "pt"
 // filesBeside are the files of a checkpoint other than its weights and the
 // optimizer's state.
 func (r *run) filesBeside(from states) ([]checkpoint.File, error) {
-	resolved, err := configfile.Encode(r.cfg)
+	resolved, err := config.Encode(r.cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -14,12 +14,12 @@ import (
 	"gotrain/autograd/cpu"
 	"gotrain/autograd/exec"
 	"gotrain/data"
+	"gotrain/data/vfs"
+	"gotrain/data/vfs/vfstest"
 	"gotrain/nn"
 	"gotrain/nn/zoo"
 	"gotrain/train/checkpoint"
 	"gotrain/train/metrics"
-	"gotrain/train/vfs"
-	"gotrain/train/vfs/vfstest"
 )
 
 // newTestEngine returns an engine of cfg with its first parameters.

@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"gotrain/autograd/ir"
-	"gotrain/dist"
-	"gotrain/dist/disttest"
 	"gotrain/nn/zoo"
 	"gotrain/optim"
+	"gotrain/train/ranks"
+	"gotrain/train/ranks/rankstest"
 )
 
 // saved returns all tensors of the newest checkpoint of a run, by name.
@@ -213,7 +213,7 @@ func TestZeroResume(t *testing.T) {
 // misled changes a bit of the parameters that it receives at its last broadcast
 // before they are compared.
 type misled struct {
-	dist.Group
+	ranks.Group
 	steps int
 }
 
@@ -257,7 +257,7 @@ func TestZeroRankFails(t *testing.T) {
 				return
 			}
 			sent := 0
-			d.Group.(*disttest.Group).Before = func(collective string) error {
+			d.Group.(*rankstest.Group).Before = func(collective string) error {
 				if collective == "Broadcast" {
 					sent++
 				}
@@ -268,7 +268,7 @@ func TestZeroRankFails(t *testing.T) {
 			}
 		})
 		for rank, err := range errs {
-			want := dist.ErrPeer
+			want := ranks.ErrPeer
 			if rank == failing {
 				want = broken
 			}
@@ -283,7 +283,7 @@ func TestZeroRankFails(t *testing.T) {
 // an owner.
 func TestPaceOfReduce(t *testing.T) {
 	now := time.Unix(0, 0)
-	p := Paced(dist.Local{}, func() time.Time { return now })
+	p := Paced(ranks.Local{}, func() time.Time { return now })
 	p.begin()
 	for _, sum := range []func() error{func() error { return p.Reduce([]float32{1}, 0) }, func() error { return p.AllReduce([]float32{1}) }} {
 		now = now.Add(2 * time.Second)
@@ -300,7 +300,7 @@ func TestPaceOfReduce(t *testing.T) {
 // computed before the first.
 func TestPaceOfDevice(t *testing.T) {
 	now := time.Unix(0, 0)
-	p := Paced(dist.Local{}, func() time.Time { return now })
+	p := Paced(ranks.Local{}, func() time.Time { return now })
 	p.begin()
 	now = now.Add(2 * time.Second) // on the host
 	for range 2 {

@@ -15,9 +15,9 @@ import (
 	"gotrain/autograd/exec"
 	"gotrain/autograd/ir"
 	"gotrain/autograd/plan"
-	"gotrain/dist"
-	"gotrain/dist/disttest"
 	"gotrain/optim"
+	"gotrain/train/ranks"
+	"gotrain/train/ranks/rankstest"
 )
 
 const rankRows, rankSteps = 4, 3 // sequences of a step over all ranks
@@ -31,7 +31,7 @@ type way struct {
 var ways = []way{{false, false}, {true, false}, {false, true}, {true, true}}
 
 // programs are those of one rank.
-func (w way) programs(c gptConfig, cfg optim.Config, group dist.Group) ([]*ir.Program, error) {
+func (w way) programs(c gptConfig, cfg optim.Config, group ranks.Group) ([]*ir.Program, error) {
 	modes := []autograd.GradMode{autograd.GradTemp}
 	if w.accumulated {
 		modes = []autograd.GradMode{autograd.GradStore, autograd.GradAdd}
@@ -51,7 +51,7 @@ func (w way) programs(c gptConfig, cfg optim.Config, group dist.Group) ([]*ir.Pr
 	return programs, nil
 }
 
-func (w way) ranks(g *autograd.Graph, group dist.Group) optim.Ranks {
+func (w way) ranks(g *autograd.Graph, group ranks.Group) optim.Ranks {
 	ranks := optim.Ranks{Rank: group.Rank(), Size: group.Size()}
 	if w.owned {
 		ranks.Owner = map[string]int{}
@@ -64,7 +64,7 @@ func (w way) ranks(g *autograd.Graph, group dist.Group) optim.Ranks {
 
 // trainRank makes steps on this rank's share of the batch and returns all
 // parameters, in the order of their names.
-func trainRank(group dist.Group, cfg optim.Config, w way) ([]float32, error) {
+func trainRank(group ranks.Group, cfg optim.Config, w way) ([]float32, error) {
 	b, err := cpu.New(cpu.Config{Threads: 1, Ranks: group})
 	if err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func trainRank(group dist.Group, cfg optim.Config, w way) ([]float32, error) {
 }
 
 // feed sets the inputs of a step: all ranks draw the whole batch.
-func (c gptConfig) feed(sessions []*exec.Session, cfg optim.Config, group dist.Group, step int, rng *rand.Rand) error {
+func (c gptConfig) feed(sessions []*exec.Session, cfg optim.Config, group ranks.Group, step int, rng *rand.Rand) error {
 	all, n := rankRows*c.length, c.batch*c.length
 	ids, positions, targets := make([]int32, all), make([]int32, all), make([]int32, all)
 	for i := range all {
@@ -156,7 +156,7 @@ func momentumSGD() optim.Config {
 }
 
 // trainRanks trains on all ranks; each has its parameters and its error.
-func trainRanks(groups []*disttest.Group, w way) ([][]float32, []error) {
+func trainRanks(groups []*rankstest.Group, w way) ([][]float32, []error) {
 	params, errs := make([][]float32, len(groups)), make([]error, len(groups))
 	var wg sync.WaitGroup
 	for r, g := range groups {
@@ -173,12 +173,12 @@ func TestRanks(t *testing.T) {
 	for _, n := range []int{1, 2, 4} {
 		firsts := map[bool][]float32{} // by way.accumulated
 		for _, w := range ways {
-			one, err := trainRank(dist.Local{}, momentumSGD(), way{accumulated: w.accumulated})
+			one, err := trainRank(ranks.Local{}, momentumSGD(), way{accumulated: w.accumulated})
 			if err != nil {
 				t.Fatal(err)
 			}
 			for range 2 {
-				params, errs := trainRanks(disttest.New(n), w)
+				params, errs := trainRanks(rankstest.New(n), w)
 				if err := errors.Join(errs...); err != nil {
 					t.Fatal(err)
 				}
@@ -208,10 +208,10 @@ func TestRanks(t *testing.T) {
 func TestRankFails(t *testing.T) {
 	planted := errors.New("planted")
 	for _, w := range ways {
-		groups := disttest.New(2)
+		groups := rankstest.New(2)
 		groups[1].Before = func(string) error { return planted }
 		params, errs := trainRanks(groups, w)
-		if !errors.Is(errs[0], dist.ErrPeer) || !errors.Is(errs[1], planted) {
+		if !errors.Is(errs[0], ranks.ErrPeer) || !errors.Is(errs[1], planted) {
 			t.Errorf("%+v: rank 0: %v, rank 1: %v", w, errs[0], errs[1])
 		}
 		for i, x := range params[0] {
@@ -226,7 +226,7 @@ func TestRankFails(t *testing.T) {
 // tell which.
 func TestRankFailsInBroadcast(t *testing.T) {
 	planted := errors.New("planted")
-	groups := disttest.New(2)
+	groups := rankstest.New(2)
 	groups[1].Before = func(collective string) error {
 		if collective == "Broadcast" {
 			return planted
@@ -234,7 +234,7 @@ func TestRankFailsInBroadcast(t *testing.T) {
 		return nil
 	}
 	_, errs := trainRanks(groups, way{owned: true})
-	for rank, want := range []error{dist.ErrPeer, planted} {
+	for rank, want := range []error{ranks.ErrPeer, planted} {
 		if !errors.Is(errs[rank], want) || !strings.Contains(errs[rank].Error(), "parameters from rank ") {
 			t.Errorf("rank %d: %v, want %v in a broadcast", rank, errs[rank], want)
 		}
@@ -243,7 +243,7 @@ func TestRankFailsInBroadcast(t *testing.T) {
 
 // counting counts the collectives of a group by what they are.
 type counting struct {
-	dist.Group
+	ranks.Group
 	messages map[string]int
 }
 
@@ -260,7 +260,7 @@ func (c *counting) Broadcast(x []byte, root int) error {
 // TestSmallTensorsShareMessages: the small gradients and parameters of an owner are
 // one message a step each, whatever the order of owners; rank 0 owns a large one.
 func TestSmallTensorsShareMessages(t *testing.T) {
-	groups := disttest.New(2)
+	groups := rankstest.New(2)
 	counts := make([]counting, len(groups))
 	var all sync.WaitGroup
 	for r, g := range groups {
@@ -282,7 +282,7 @@ func TestSmallTensorsShareMessages(t *testing.T) {
 }
 
 // twin is a rank beside one that always has the same gradients.
-type twin struct{ dist.Local }
+type twin struct{ ranks.Local }
 
 func (twin) Size() int { return 2 }
 

@@ -12,12 +12,12 @@ import (
 	"gotrain/autograd/cpu"
 	"gotrain/autograd/exec"
 	"gotrain/cuda/backend"
-	"gotrain/dist"
-	"gotrain/dist/gloo"
-	"gotrain/dist/mpi"
-	"gotrain/dist/nccl"
-	"gotrain/dist/store"
 	"gotrain/train"
+	"gotrain/train/ranks"
+	"gotrain/train/ranks/gloo"
+	"gotrain/train/ranks/mpi"
+	"gotrain/train/ranks/nccl"
+	"gotrain/train/ranks/store"
 )
 
 // meetingTime is how long a rank waits for the others at the start: schedulers
@@ -31,12 +31,12 @@ const engineTimeout = 24 * time.Hour
 // cluster is the ranks of a run, seen from this one. A process without a launcher
 // is alone: group and store are nil.
 type cluster struct {
-	launch dist.Launch
+	launch ranks.Launch
 	device string // of this rank: cpu or cuda:N; of a process that is alone as it was named
-	group  dist.Group
+	group  ranks.Group
 	gpus   nccl.Group        // the same group on GPUs, nil on CPUs
 	paced  *train.PacedGroup // the same group once it is watched
-	store  dist.Store
+	store  ranks.Store
 	server *store.Server // on rank 0, unless the launcher serves the store
 	client *store.Client
 	// address is where the other ranks reach this machine.
@@ -47,7 +47,7 @@ type cluster struct {
 // They compute together over engine, as cluster.engine has it, each on a device that
 // --device and the launcher give it.
 func openCluster(ctx context.Context, engine, device string) (*cluster, error) {
-	launch, err := dist.Detect(os.Getenv)
+	launch, err := ranks.Detect(os.Getenv)
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -115,7 +115,7 @@ func (c *cluster) sameEngine(ctx context.Context, engine string) error {
 
 // openGroup makes a group of the ranks that meet in s, of which this one has the
 // number rank: over NCCL on a GPU, else over Gloo.
-func (c *cluster) openGroup(ctx context.Context, s dist.Store, rank, size int) (dist.Group, error) {
+func (c *cluster) openGroup(ctx context.Context, s ranks.Store, rank, size int) (ranks.Group, error) {
 	gpu, err := gpuIndex(c.device)
 	if err != nil {
 		return nil, err
@@ -129,7 +129,7 @@ func (c *cluster) openGroup(ctx context.Context, s dist.Store, rank, size int) (
 // beWatched times the collectives: once training has begun, stalled is called when
 // one waits for the other ranks longer than timeout (0: never), and when ctx has ended
 // and it waits for one that is silent.
-func (c *cluster) beWatched(ctx context.Context, timeout time.Duration, stalled func(dist.Report)) error {
+func (c *cluster) beWatched(ctx context.Context, timeout time.Duration, stalled func(ranks.Report)) error {
 	if c.group == nil {
 		return nil
 	}
@@ -137,7 +137,7 @@ func (c *cluster) beWatched(ctx context.Context, timeout time.Duration, stalled 
 	if err != nil {
 		return err
 	}
-	watched := dist.Watch(c.group, c.store, dist.WatchConfig{Host: host, StoreHost: c.launch.Endpoint, Timeout: timeout, Stalled: stalled})
+	watched := ranks.Watch(c.group, c.store, ranks.WatchConfig{Host: host, StoreHost: c.launch.Endpoint, Timeout: timeout, Stalled: stalled})
 	context.AfterFunc(ctx, watched.Doubt)
 	c.paced = train.Paced(watched, time.Now)
 	c.group = c.paced

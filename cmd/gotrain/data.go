@@ -13,8 +13,8 @@ import (
 
 	"gotrain/data"
 	"gotrain/data/chat"
+	"gotrain/data/vfs"
 	"gotrain/train"
-	"gotrain/train/vfs"
 )
 
 func newData() *cobra.Command {

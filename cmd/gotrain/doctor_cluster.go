@@ -18,9 +18,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/autograd/cpu/kernel"
-	"gotrain/dist"
-	"gotrain/dist/nccl"
-	"gotrain/dist/store"
+	"gotrain/train/ranks"
+	"gotrain/train/ranks/nccl"
+	"gotrain/train/ranks/store"
 )
 
 const (
@@ -35,13 +35,13 @@ var reduceSizes = []int{4, 64 << 10, 1 << 20, 16 << 20, 64 << 20}
 
 // clusterProbe examines a group of ranks, seen from one of them.
 type clusterProbe struct {
-	group dist.Group
-	store dist.Store // its keys are for this examination alone
+	group ranks.Group
+	store ranks.Store // its keys are for this examination alone
 	// pair opens the group of two ranks, of which this is one, that meet in store.
-	pair  func(ctx context.Context, store dist.Store, rank int) (dist.Group, error)
+	pair  func(ctx context.Context, store ranks.Store, rank int) (ranks.Group, error)
 	host  string
 	dir   string // whose disk is measured
-	facts []dist.Fact
+	facts []ranks.Fact
 	sizes []int // of all-reduces, in bytes
 }
 
@@ -82,11 +82,11 @@ func doctorCluster(c *cobra.Command, dir, config, device string, asJSON bool) er
 	if err != nil {
 		return usageError{err}
 	}
-	ranks, err := openCluster(c.Context(), "auto", device)
+	members, err := openCluster(c.Context(), "auto", device)
 	if err != nil {
 		return err
 	}
-	if ranks.group == nil {
+	if members.group == nil {
 		return usageError{errors.New("doctor --cluster examines several ranks, and this process is alone: " +
 			"start it as a run is started, such as by mpirun -np 2 gotrain doctor --cluster")}
 	}
@@ -96,25 +96,25 @@ func doctorCluster(c *cobra.Command, dir, config, device string, asJSON bool) er
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), clusterTime)
 	defer cancel()
-	p := clusterProbe{group: ranks.group, store: store.WithPrefix(ranks.store, "doctor"), host: host, dir: existing(dir), facts: facts, sizes: reduceSizes,
-		pair: func(ctx context.Context, s dist.Store, rank int) (dist.Group, error) {
-			return ranks.openGroup(ctx, s, rank, 2)
+	p := clusterProbe{group: members.group, store: store.WithPrefix(members.store, "doctor"), host: host, dir: existing(dir), facts: facts, sizes: reduceSizes,
+		pair: func(ctx context.Context, s ranks.Store, rank int) (ranks.Group, error) {
+			return members.openGroup(ctx, s, rank, 2)
 		}}
 	report, err := p.examine(ctx)
-	if err == nil && ranks.first() {
+	if err == nil && members.first() {
 		if asJSON {
 			err = writeJSON(c.OutOrStdout(), report)
 		} else {
 			err = report.print(c.OutOrStdout())
 		}
 	}
-	return errors.Join(err, ranks.close(err))
+	return errors.Join(err, members.close(err))
 }
 
 // clusterFacts is what has to be alike on all ranks: the program, the kernels,
 // whose sums differ by rounding, and a configuration when one is given.
-func clusterFacts(config string) ([]dist.Fact, error) {
-	facts := []dist.Fact{
+func clusterFacts(config string) ([]ranks.Fact, error) {
+	facts := []ranks.Fact{
 		{Name: "program", Value: readBuild().String(), Cure: "install the same binary on all nodes"},
 		{Name: "kernels", Value: fmt.Sprint(kernel.Best()), Cure: "use nodes with the same instruction set, else sums differ by rounding"},
 	}
@@ -125,7 +125,7 @@ func clusterFacts(config string) ([]dist.Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(facts, dist.Fact{Name: "configuration", Value: fmt.Sprintf("%.6x", sha256.Sum256(text)), Cure: "give all ranks the same file"}), nil
+	return append(facts, ranks.Fact{Name: "configuration", Value: fmt.Sprintf("%.6x", sha256.Sum256(text)), Cure: "give all ranks the same file"}), nil
 }
 
 // existing is the nearest parent of dir that exists.
@@ -143,7 +143,7 @@ func existing(dir string) string {
 // examine is called on all ranks; the report is rank 0's.
 func (p *clusterProbe) examine(ctx context.Context) (*clusterReport, error) {
 	defer context.AfterFunc(ctx, p.group.Abort)() // a link that is down would hold up a collective for ever
-	disagreement := dist.Agree(p.group, p.facts)
+	disagreement := ranks.Agree(p.group, p.facts)
 	if err := ctx.Err(); err != nil {
 		return nil, errors.Join(err, disagreement)
 	}
@@ -228,7 +228,7 @@ func (p *clusterProbe) clocks() ([]float64, error) {
 
 // onDevice gives f what a group on GPUs computes with size bytes of their memory, as
 // training does; false says that the group is one on CPUs.
-func onDevice(g dist.Group, size int, f func(nccl.Resident) error) (bool, error) {
+func onDevice(g ranks.Group, size int, f func(nccl.Resident) error) (bool, error) {
 	gpus, ok := g.(nccl.Group)
 	if !ok {
 		return false, nil
@@ -321,7 +321,7 @@ func (p *clusterProbe) links(ctx context.Context) ([]linkReport, error) {
 }
 
 // link measures one link from one of its sides.
-func (p *clusterProbe) link(ctx context.Context, meet dist.Store, side int, r *linkReport) error {
+func (p *clusterProbe) link(ctx context.Context, meet ranks.Store, side int, r *linkReport) error {
 	pair, err := p.pair(ctx, meet, side)
 	if err != nil {
 		return err

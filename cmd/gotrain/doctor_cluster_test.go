@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/dist"
-	"gotrain/dist/disttest"
+	"gotrain/train/ranks"
+	"gotrain/train/ranks/rankstest"
 )
 
 // TestDoctorCluster examines three ranks, of which one has another configuration,
@@ -17,24 +17,24 @@ import (
 func TestDoctorCluster(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	table := disttest.NewStore()
+	table := rankstest.NewStore()
 	var mu sync.Mutex
-	pairs := map[string][]*disttest.Group{}
+	pairs := map[string][]*rankstest.Group{}
 	dir := t.TempDir()
 	reports, errs := make([]*clusterReport, 3), make([]error, 3)
 	var wg sync.WaitGroup
-	for rank, group := range disttest.New(3) {
+	for rank, group := range rankstest.New(3) {
 		p := clusterProbe{group: group, store: table, host: "node", dir: dir, sizes: []int{4, 4096},
-			facts: []dist.Fact{{Name: "program", Value: "1"}, {Name: "configuration", Value: "ab"}}}
+			facts: []ranks.Fact{{Name: "program", Value: "1"}, {Name: "configuration", Value: "ab"}}}
 		round := 0
-		p.pair = func(_ context.Context, _ dist.Store, side int) (dist.Group, error) {
+		p.pair = func(_ context.Context, _ ranks.Store, side int) (ranks.Group, error) {
 			// Each rank has two links: 0 has 0-1 and 2-0, 1 has 0-1 and 1-2, 2 has 1-2 and 2-0.
 			name := [][]string{{"0-1", "2-0"}, {"0-1", "1-2"}, {"1-2", "2-0"}}[rank][round]
 			round++
 			mu.Lock()
 			defer mu.Unlock()
 			if pairs[name] == nil {
-				pairs[name] = disttest.New(2)
+				pairs[name] = rankstest.New(2)
 			}
 			return pairs[name][side], nil
 		}

@@ -7,10 +7,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/data"
+	"gotrain/data/vfs"
 	"gotrain/nn/zoo"
 	"gotrain/train"
 	"gotrain/train/checkpoint"
-	"gotrain/train/vfs"
 )
 
 // dryRun does everything up to the first step of cfg and leaves no trace: it

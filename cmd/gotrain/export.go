@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gotrain/nn/hub/convert"
+	"gotrain/nn/hub/gguf"
 	"gotrain/train"
-	"gotrain/train/convert"
-	"gotrain/train/gguf"
 )
 
 // exportTypes are the values of --type; q8_0 is of the format gguf alone.

@@ -15,10 +15,10 @@ import (
 
 	"gotrain/autograd/cpu"
 	"gotrain/autograd/exec"
+	"gotrain/data/vfs"
+	"gotrain/nn/hub/convert"
 	"gotrain/nn/zoo"
 	"gotrain/train"
-	"gotrain/train/convert"
-	"gotrain/train/vfs"
 )
 
 // convertFlags are those that import and export share.

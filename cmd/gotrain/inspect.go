@@ -12,12 +12,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/data"
+	"gotrain/data/vfs"
+	"gotrain/nn/hub/safetensors"
 	"gotrain/nn/zoo"
 	"gotrain/train"
 	"gotrain/train/checkpoint"
-	"gotrain/train/configfile"
-	"gotrain/train/safetensors"
-	"gotrain/train/vfs"
+	"gotrain/train/config"
 )
 
 func newInspect() *cobra.Command {
@@ -42,7 +42,7 @@ func newInspectConfig() *cobra.Command {
 				return err
 			}
 			cfg.Model = cfg.Model.WithDefaults()
-			text, err := configfile.Encode(cfg)
+			text, err := config.Encode(cfg)
 			if err != nil {
 				return err
 			}

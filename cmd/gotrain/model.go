@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/autograd/exec"
+	"gotrain/data/vfs"
 	"gotrain/train"
-	"gotrain/train/vfs"
 )
 
 // modelFlags are the flags of every command that uses a trained model.

@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/dist"
+	"gotrain/data/vfs"
 	"gotrain/nn/zoo"
 	"gotrain/train"
-	"gotrain/train/vfs"
+	"gotrain/train/ranks"
 )
 
 // runFlags are the flags of every command that trains.
@@ -145,23 +145,23 @@ func trainRun(c *cobra.Command, cfg train.Config, resume string) error {
 	// A crash ends the process by SIGABRT. Without this the runtime exits with 2, which
 	// tells launchers of wrong use: they would not start the run again.
 	debug.SetTraceback("crash")
-	ranks, err := openCluster(c.Context(), cfg.Cluster.Engine, cfg.Device)
+	members, err := openCluster(c.Context(), cfg.Cluster.Engine, cfg.Device)
 	if err != nil {
 		return train.Stopped(c.Context(), err)
 	}
-	err = ranks.beWatched(c.Context(), time.Duration(cfg.Cluster.TimeoutS)*time.Second, func(r dist.Report) {
+	err = members.beWatched(c.Context(), time.Duration(cfg.Cluster.TimeoutS)*time.Second, func(r ranks.Report) {
 		// The collective may never return, so nothing can be unwound.
 		fmt.Fprintf(c.ErrOrStderr(), "gotrain: %v", r)
 		os.Exit(exitFailed)
 	})
 	if err == nil {
-		err = ranks.train(c, cfg, resume)
+		err = members.train(c, cfg, resume)
 	}
 	failure := err
 	if errors.Is(err, train.ErrStopped) {
 		failure = nil // all ranks agreed on it
 	}
-	return errors.Join(err, ranks.close(failure))
+	return errors.Join(err, members.close(failure))
 }
 
 // train is this rank's part of the run.

@@ -5,16 +5,16 @@ import (
 	"strings"
 
 	"gotrain/cuda/backend"
-	"gotrain/dist"
-	"gotrain/dist/gloo"
-	"gotrain/dist/mpi"
+	"gotrain/train/ranks"
+	"gotrain/train/ranks/gloo"
+	"gotrain/train/ranks/mpi"
 )
 
 // rankDevice is the device of one of several ranks, cpu or cuda:N, for values of
 // --device and cluster.engine. cuda gives each rank of a machine a GPU of its own;
 // auto is that where there are GPUs, unless the engine is one of CPUs. visible is
 // CUDA_VISIBLE_DEVICES.
-func rankDevice(name, engine string, l dist.Launch, visible string) (string, error) {
+func rankDevice(name, engine string, l ranks.Launch, visible string) (string, error) {
 	index, err := gpuIndex(name)
 	if err != nil {
 		return "", err

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"gotrain/cuda/backend"
-	"gotrain/dist"
+	"gotrain/train/ranks"
 )
 
 func TestRankDevice(t *testing.T) {
@@ -14,10 +14,10 @@ func TestRankDevice(t *testing.T) {
 	if err != nil && !backend.Absent(err) {
 		t.Fatal(err)
 	}
-	alone, second, crowd := dist.Launch{Size: 2, LocalSize: 1}, dist.Launch{Size: 2, LocalRank: 1, LocalSize: 2}, dist.Launch{Size: 99, LocalRank: 9, LocalSize: 99}
+	alone, second, crowd := ranks.Launch{Size: 2, LocalSize: 1}, ranks.Launch{Size: 2, LocalRank: 1, LocalSize: 2}, ranks.Launch{Size: 99, LocalRank: 9, LocalSize: 99}
 	for _, c := range []struct {
 		name, engine string
-		launch       dist.Launch
+		launch       ranks.Launch
 		gpus         int // that the case is for, at least
 		want         string
 		fault        string // in the error

@@ -16,22 +16,22 @@ import (
 	"gotrain/data/hf"
 	"gotrain/data/instruct"
 	"gotrain/nn/generate"
-	"gotrain/task"
 	"gotrain/train"
+	"gotrain/train/eval"
 )
 
 // taskReport is what eval --task prints.
 type taskReport struct {
 	Model   string        `json:"model"`
-	Task    task.Config   `json:"task"`
-	Scores  []task.Score  `json:"scores"` // of all questions, then of each group
-	Results []task.Result `json:"results"`
+	Task    eval.Config   `json:"task"`
+	Scores  []eval.Score  `json:"scores"` // of all questions, then of each group
+	Results []eval.Result `json:"results"`
 	Seconds float64       `json:"seconds"`
 }
 
 // runTask asks the model every question of a task file.
 func (f *evalFlags) runTask(c *cobra.Command) error {
-	cfg, err := task.Load(f.task)
+	cfg, err := eval.Load(f.task)
 	if err != nil {
 		return usageError{err}
 	}
@@ -50,7 +50,7 @@ func (f *evalFlags) runTask(c *cobra.Command) error {
 	if cfg.Shots > 0 && cfg.ShotsData == "" {
 		return usagef("--shots is %d, but %s names no shots_data", cfg.Shots, f.task)
 	}
-	t, err := task.Open(cfg)
+	t, err := eval.Open(cfg)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (f *evalFlags) runTask(c *cobra.Command) error {
 			return err
 		}
 	}
-	r := taskReport{Model: m.Dir, Task: cfg, Results: []task.Result{}}
+	r := taskReport{Model: m.Dir, Task: cfg, Results: []eval.Result{}}
 	start := time.Now()
 	for i := range t.Len() {
 		result, err := t.Ask(c.Context(), asked, i)
@@ -83,7 +83,7 @@ func (f *evalFlags) runTask(c *cobra.Command) error {
 		}
 		r.Results = append(r.Results, result)
 	}
-	r.Seconds, r.Scores = time.Since(start).Seconds(), task.Summarize(r.Results)
+	r.Seconds, r.Scores = time.Since(start).Seconds(), eval.Summarize(r.Results)
 	if f.json {
 		return writeJSON(c.OutOrStdout(), r)
 	}
@@ -92,7 +92,7 @@ func (f *evalFlags) runTask(c *cobra.Command) error {
 
 // printPrompts shows what the model would see, without one; of a task that asks
 // through a chat template --model may name its owner.
-func (f *evalFlags) printPrompts(w io.Writer, t *task.Task) error {
+func (f *evalFlags) printPrompts(w io.Writer, t *eval.Task) error {
 	rendered, err := f.renderer(t.Chat)
 	if err != nil {
 		return err

@@ -15,9 +15,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/data"
+	"gotrain/data/vfs"
 	"gotrain/train"
 	"gotrain/train/checkpoint"
-	"gotrain/train/vfs"
 )
 
 func newTokenizer() *cobra.Command {

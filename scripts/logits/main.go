@@ -12,11 +12,11 @@ import (
 	"os"
 
 	"gotrain/autograd/cpu"
+	"gotrain/data/vfs"
 	"gotrain/nn/generate"
+	"gotrain/nn/hub/safetensors"
 	"gotrain/nn/zoo"
 	"gotrain/train"
-	"gotrain/train/safetensors"
-	"gotrain/train/vfs"
 )
 
 func main() {

@@ -15,27 +15,27 @@ import (
 
 	"gotrain/autograd/cpu"
 	"gotrain/data"
+	"gotrain/nn/hub/safetensors"
 	"gotrain/nn/zoo"
 	"gotrain/optim"
 	"gotrain/train"
-	"gotrain/train/configfile"
-	"gotrain/train/safetensors"
+	"gotrain/train/config"
 )
 
 func main() {
-	config := flag.String("config", "configs/opticks.yaml", "configuration `file`")
+	file := flag.String("config", "configs/opticks.yaml", "configuration `file`")
 	steps := flag.Int("steps", 100, "steps to train")
 	out := flag.String("out", "parity.safetensors", "`file` to write")
 	set := flag.String("set", "", "overrides, separated by spaces")
 	flag.Parse()
-	if err := run(*config, strings.Fields(*set), *steps, *out); err != nil {
+	if err := run(*file, strings.Fields(*set), *steps, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "parity:", err)
 		os.Exit(1)
 	}
 }
 
-func run(config string, set []string, steps int, out string) error {
-	cfg, err := train.LoadConfig(config, set)
+func run(file string, set []string, steps int, out string) error {
+	cfg, err := train.LoadConfig(file, set)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func run(config string, set []string, steps int, out string) error {
 	if d.err != nil {
 		return d.err
 	}
-	resolved, err := configfile.Encode(cfg)
+	resolved, err := config.Encode(cfg)
 	if err != nil {
 		return err
 	}

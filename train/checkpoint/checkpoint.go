@@ -36,7 +36,7 @@ import (
 	"strconv"
 	"strings"
 
-	"gotrain/train/vfs"
+	"gotrain/data/vfs"
 )
 
 // File is one file of a checkpoint. Write produces its bytes, from a snapshot if

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"gotrain/train/vfs"
+	"gotrain/data/vfs"
 )
 
 func Example() {

@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"testing"
 
-	"gotrain/train/vfs"
-	"gotrain/train/vfs/vfstest"
+	"gotrain/data/vfs"
+	"gotrain/data/vfs/vfstest"
 )
 
 // version is one save in a test: a step may be saved twice.

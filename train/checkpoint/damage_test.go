@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/train/vfs"
+	"gotrain/data/vfs"
 )
 
 // damages are the ways in which a checkpoint directory goes bad.

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"gotrain/train/vfs"
+	"gotrain/data/vfs"
 )
 
 // Found is a checkpoint whose every byte was verified.

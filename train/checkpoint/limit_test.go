@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gotrain/train/vfs"
+	"gotrain/data/vfs"
 )
 
 // TestFileSizeLimit saves under a real limit on the size of a file (ulimit -f),

@@ -16,7 +16,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
-	"gotrain/train/vfs"
+	"gotrain/data/vfs"
 )
 
 // FormatVersion is the version of the manifest that this package writes and the

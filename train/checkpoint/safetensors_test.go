@@ -6,9 +6,9 @@ import (
 	"slices"
 	"testing"
 
+	"gotrain/data/vfs"
+	"gotrain/nn/hub/safetensors"
 	"gotrain/train/checkpoint"
-	"gotrain/train/safetensors"
-	"gotrain/train/vfs"
 )
 
 // weights gives a checkpoint of one float32 tensor, written from its own memory.

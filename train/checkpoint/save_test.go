@@ -1,6 +1,6 @@
 package checkpoint
 
-import "gotrain/train/vfs"
+import "gotrain/data/vfs"
 
 // Checkpoint is what Save writes.
 type Checkpoint struct {

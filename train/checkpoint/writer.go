@@ -13,7 +13,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
-	"gotrain/train/vfs"
+	"gotrain/data/vfs"
 )
 
 // Writer is one save in progress. A process that is alone uses Begin, Write and

@@ -12,7 +12,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"gotrain/train/vfs"
+	"gotrain/data/vfs"
 )
 
 // EventsConfig says who writes an event file and from where on.

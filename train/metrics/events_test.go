@@ -12,8 +12,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"gotrain/train/vfs"
-	"gotrain/train/vfs/vfstest"
+	"gotrain/data/vfs"
+	"gotrain/data/vfs/vfstest"
 )
 
 // TestEventsAreTensorBoards compares with testdata/golden.tfevents, which

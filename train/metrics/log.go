@@ -8,7 +8,7 @@ import (
 	"io"
 	"io/fs"
 
-	"gotrain/train/vfs"
+	"gotrain/data/vfs"
 )
 
 // maxLine bounds a line of metrics.jsonl, in bytes. Longer ones are not ours.

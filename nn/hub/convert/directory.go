@@ -1,0 +1,161 @@
+package convert
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"gotrain/nn"
+	"gotrain/nn/hub/gguf"
+	"gotrain/nn/hub/safetensors"
+)
+
+// storedTypes pairs the dtypes of safetensors that a parameter may have.
+var storedTypes = map[safetensors.DType]gguf.Type{
+	safetensors.F32: gguf.F32, safetensors.F16: gguf.F16, safetensors.BF16: gguf.BF16, safetensors.F64: gguf.F64,
+}
+
+// openDirectory opens a Hugging Face directory or a checkpoint.
+func openDirectory(dir string, deps Deps) (_ *source, err error) {
+	s := &source{path: dir}
+	file := filepath.Join(dir, "config.json")
+	text, err := readText(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s holds no config.json: name a Hugging Face directory, a checkpoint or a GGUF file", dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.build(text, deps.Families); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if err := s.readGeneration(dir, text); err != nil {
+		return nil, err
+	}
+	weights, err := safetensors.OpenDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	s.closer = weights.Close
+	if err := s.takeTensors(weights, deps.Families); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	s.tokenizer, err = readTokenizer(dir)
+	s.tokenizer.err = err
+	return s, nil
+}
+
+// readGeneration reads the special tokens: generation_config.json, if it is there
+// and names any, before config.json.
+func (s *source) readGeneration(dir string, config []byte) (err error) {
+	if s.special, err = nn.ParseSpecialTokens(config); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(dir, "config.json"), err)
+	}
+	file := filepath.Join(dir, "generation_config.json")
+	if s.generation, err = readOptional(file); err != nil || s.generation == nil {
+		return err
+	}
+	g, err := nn.ParseSpecialTokens(s.generation)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	if len(g.EOS) > 0 {
+		s.special.EOS = g.EOS
+	}
+	if g.BOS >= 0 {
+		s.special.BOS = g.BOS
+	}
+	if g.PAD >= 0 {
+		s.special.PAD = g.PAD
+	}
+	return nil
+}
+
+func (s *source) takeTensors(weights *safetensors.Dir, families Families) error {
+	var stored []string
+	for _, t := range weights.Tensors() {
+		stored = append(stored, t.Name)
+	}
+	names, err := families.MatchNames(s.model, stored)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.path, err)
+	}
+	byName := make(map[string]string, len(names))
+	for tensor, name := range names {
+		byName[name] = tensor
+	}
+	for _, p := range s.model.Params() {
+		t, _ := weights.Tensor(byName[p.Name])
+		typ, ok := storedTypes[t.DType]
+		if !ok {
+			return fmt.Errorf("%s: tensor %q is of type %v: convert it to F32, F16 or BF16 with transformers' save_pretrained", s.path, t.Name, t.DType)
+		}
+		if err := s.add(p, tensor{stored: t.Name, shape: t.Shape, typ: typ, data: t.Data}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readTokenizer reads the tokenizer's files in dir as they are; a tokenizer.model
+// without tokenizer.json becomes one. A chat template
+// in a file of its own goes into tokenizer_config.json.
+func readTokenizer(dir string) (tokenizerFiles, error) {
+	var files tokenizerFiles
+	var err error
+	file := filepath.Join(dir, "tokenizer.json")
+	if files.tokenizer, err = readText(file); errors.Is(err, os.ErrNotExist) {
+		files.tokenizer, err = modelTokenizer(dir)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return files, fmt.Errorf("%s holds no tokenizer.json and no tokenizer.model: save the tokenizer with transformers' AutoTokenizer.save_pretrained, or name a directory with --tokenizer", dir)
+	}
+	if err != nil {
+		return files, err
+	}
+	file = filepath.Join(dir, "tokenizer_config.json")
+	if files.config, err = readOptional(file); err != nil {
+		return files, err
+	}
+	if files.config == nil {
+		files.config = []byte("{\"tokenizer_class\": \"PreTrainedTokenizerFast\"}\n")
+	}
+	template, err := readOptional(filepath.Join(dir, "chat_template.jinja"))
+	if err != nil || template == nil {
+		return files, err
+	}
+	if files.config, err = setKey(files.config, "chat_template", string(template)); err != nil {
+		return files, fmt.Errorf("%s: %w", file, err)
+	}
+	return files, nil
+}
+
+// chatTemplate reads the template of a tokenizer_config.json: a text, or a list of
+// named ones, of which "default" is taken.
+func chatTemplate(config []byte) (string, error) {
+	var c struct {
+		Template json.RawMessage `json:"chat_template"`
+	}
+	if err := json.Unmarshal(config, &c); err != nil {
+		return "", fmt.Errorf("tokenizer_config.json: %w", err)
+	}
+	if len(c.Template) == 0 || bytes.Equal(c.Template, []byte("null")) {
+		return "", nil
+	}
+	var text string
+	if json.Unmarshal(c.Template, &text) == nil {
+		return text, nil
+	}
+	var list []struct{ Name, Template string }
+	if err := json.Unmarshal(c.Template, &list); err != nil {
+		return "", fmt.Errorf("tokenizer_config.json: chat_template is neither a text nor a list of named ones")
+	}
+	if i := slices.IndexFunc(list, func(t struct{ Name, Template string }) bool { return t.Name == "default" }); i >= 0 {
+		return list[i].Template, nil
+	}
+	return "", nil
+}

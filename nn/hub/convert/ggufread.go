@@ -1,0 +1,277 @@
+package convert
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gotrain/nn"
+	"gotrain/nn/hub/gguf"
+)
+
+// openGGUF opens a GGUF file.
+func openGGUF(path string, deps Deps) (*source, error) {
+	f, err := gguf.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &source{path: path, closer: f.Close}
+	if err := s.readGGUF(f, deps.Families); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
+	}
+	return s, nil
+}
+
+func (s *source) readGGUF(f *gguf.File, families Families) error {
+	m := f.Metadata()
+	name, _, err := m.String("general.architecture")
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(architectures, func(a architecture) bool { return a.name == name })
+	if at < 0 {
+		var known []string
+		for _, a := range architectures {
+			known = append(known, a.name)
+		}
+		return fmt.Errorf("key \"general.architecture\": %q is not one of %q", name, known)
+	}
+	a := architectures[at]
+	tied, err := isTied(f)
+	if err != nil {
+		return err
+	}
+	keys, err := configKeys(f, a, tied)
+	if err != nil {
+		return err
+	}
+	text, err := encodeJSON(keys, "")
+	if err != nil {
+		return err
+	}
+	if err := s.build(text, families); err != nil {
+		return fmt.Errorf("the model that the metadata describe: %w", err)
+	}
+	if err := s.takeGGUFTensors(f, a, tied); err != nil {
+		return err
+	}
+	if s.special, err = ggufSpecial(m); err != nil {
+		return err
+	}
+	s.tokenizer, err = ggufTokenizer(m, s.model.Config().Context, s.special)
+	s.tokenizer.err = err
+	return nil
+}
+
+// isTied tells whether the head is the token table: it is not stored, or as a copy.
+func isTied(f *gguf.File) (bool, error) {
+	table, ok := f.Tensor("token_embd.weight")
+	if !ok {
+		return false, errors.New("there is no tensor \"token_embd.weight\"")
+	}
+	head, ok := f.Tensor("output.weight")
+	return !ok || head.Type == table.Type && bytes.Equal(head.Data, table.Data), nil
+}
+
+// metadataReader reads keys of one architecture; the first fault sticks.
+type metadataReader struct {
+	gguf.Metadata
+	prefix string
+	err    error
+}
+
+// int reads a whole number; a missing one without default is a fault.
+func (r *metadataReader) int(key string, absent ...int) int {
+	n, ok, err := r.Int(r.prefix + key)
+	return orAbsent(r, key, n, ok, err, absent)
+}
+
+// float reads a number; see int.
+func (r *metadataReader) float(key string, absent ...float64) float64 {
+	x, ok, err := r.Float(r.prefix + key)
+	if v, _ := r.Get(r.prefix + key); ok && err == nil {
+		if single, is := v.(float32); is { // 1e-5 rather than 9.999999747378752e-06
+			x, err = strconv.ParseFloat(strconv.FormatFloat(float64(single), 'g', -1, 32), 64)
+		}
+	}
+	return orAbsent(r, key, x, ok, err, absent)
+}
+
+func orAbsent[T any](r *metadataReader, key string, v T, ok bool, err error, absent []T) T {
+	if err == nil && !ok {
+		if len(absent) > 0 {
+			return absent[0]
+		}
+		err = fmt.Errorf("key %q is missing", r.prefix+key)
+	}
+	if r.err == nil {
+		r.err = err
+	}
+	return v
+}
+
+// configKeys are the keys of a config.json that says what the metadata say.
+func configKeys(f *gguf.File, a architecture, tied bool) (map[string]any, error) {
+	r := &metadataReader{Metadata: f.Metadata(), prefix: a.name + "."}
+	table, _ := f.Tensor("token_embd.weight")
+	if len(table.Shape) != 2 {
+		return nil, fmt.Errorf("tensor \"token_embd.weight\" has shape %v, want a matrix", table.Shape)
+	}
+	if n := r.int("expert_count", 0); n > 0 {
+		return nil, fmt.Errorf("key %q is %d: mixtures of experts are not supported", r.prefix+"expert_count", n)
+	}
+	keys := map[string]any{
+		"model_type":          a.modelTypes[0],
+		"vocab_size":          table.Shape[0],
+		"tie_word_embeddings": tied,
+	}
+	if a.name == "gpt2" {
+		gpt2Keys(r, keys)
+		return keys, r.err
+	}
+	return keys, errors.Join(llamaKeys(r, f, a, keys), r.err)
+}
+
+func gpt2Keys(r *metadataReader, keys map[string]any) {
+	keys["n_positions"] = r.int("context_length")
+	keys["n_embd"] = r.int("embedding_length")
+	keys["n_layer"] = r.int("block_count")
+	keys["n_head"] = r.int("attention.head_count")
+	keys["n_inner"] = r.int("feed_forward_length")
+	keys["layer_norm_epsilon"] = r.float("attention.layer_norm_epsilon")
+	keys["resid_pdrop"] = 0.0
+}
+
+// llamaKeys are the keys of Llama and its relatives.
+func llamaKeys(r *metadataReader, f *gguf.File, a architecture, keys map[string]any) error {
+	width, heads := r.int("embedding_length"), r.int("attention.head_count")
+	if r.err != nil {
+		return r.err
+	}
+	if heads < 1 {
+		return fmt.Errorf("key %q is %d", r.prefix+"attention.head_count", heads)
+	}
+	headDim := r.int("attention.key_length", width/heads)
+	for _, same := range []string{"rope.dimension_count", "attention.value_length"} {
+		if n := r.int(same, headDim); n != headDim {
+			return fmt.Errorf("key %q is %d: other sizes than that of a head, %d, are not supported", r.prefix+same, n, headDim)
+		}
+	}
+	theta := r.float("rope.freq_base", 10000)
+	keys["max_position_embeddings"] = r.int("context_length")
+	keys["hidden_size"], keys["num_attention_heads"], keys["head_dim"] = width, heads, headDim
+	keys["num_key_value_heads"] = r.int("attention.head_count_kv", heads)
+	keys["intermediate_size"] = r.int("feed_forward_length")
+	keys["num_hidden_layers"] = r.int("block_count")
+	keys["rms_norm_eps"] = r.float("attention.layer_norm_rms_epsilon")
+	keys["rope_theta"] = theta
+	keys["hidden_act"] = "silu"
+	window := r.int("attention.sliding_window", 0)
+	switch {
+	case a.name != "llama" && window > 0:
+		keys["use_sliding_window"], keys["max_window_layers"], keys["sliding_window"] = true, 0, window
+	case a.name == "llama":
+		_, outputBias := f.Tensor("blk.0.attn_output.bias")
+		_, mlpBias := f.Tensor("blk.0.ffn_down.bias")
+		keys["attention_bias"], keys["mlp_bias"] = outputBias, mlpBias
+		if window > 0 {
+			keys["model_type"], keys["sliding_window"] = "mistral", window
+		}
+	}
+	scaling, err := readScaling(r, f, theta)
+	if err == nil && scaling.kind() != "" {
+		keys["rope_scaling"] = scaling
+	}
+	return err
+}
+
+// readScaling reads the scaling of rotary positions.
+func readScaling(r *metadataReader, f *gguf.File, theta float64) (rope, error) {
+	if t, ok := f.Tensor(ropeFactors); ok {
+		return recoverLlama3(t, theta)
+	}
+	key := r.prefix + "rope.scaling.type"
+	kind, ok, err := r.String(key)
+	if err != nil || !ok || kind == "none" {
+		return rope{}, err
+	}
+	if kind != "linear" && kind != "yarn" {
+		return rope{}, fmt.Errorf("key %q: %q is not supported", key, kind)
+	}
+	s := rope{Type: kind, Factor: r.float("rope.scaling.factor")}
+	if kind == "yarn" {
+		s.Original = r.int("rope.scaling.original_context_length")
+		s.BetaFast, s.BetaSlow = r.float("rope.scaling.yarn_beta_fast", 0), r.float("rope.scaling.yarn_beta_slow", 0)
+	}
+	return s, nil
+}
+
+// takeGGUFTensors finds the tensor of each parameter, and a use for each tensor.
+func (s *source) takeGGUFTensors(f *gguf.File, a architecture, tied bool) error {
+	used := map[string]bool{ropeFactors: true}
+	if tied {
+		used["output.weight"] = true
+	}
+	c := s.model.Config()
+	for _, p := range s.model.Params() {
+		name := a.ggufName(p.Name)
+		stored, ok := f.Tensor(name)
+		if !ok {
+			return fmt.Errorf("there is no tensor %q for parameter %q %s", name, p.Name, p.Shape)
+		}
+		used[name] = true
+		t := tensor{stored: name, shape: stored.Shape, typ: stored.Type, data: stored.Data}
+		if a.transposes(p) && len(t.shape) == 2 {
+			t.shape, t.transposed = []int{t.shape[1], t.shape[0]}, true
+		}
+		if _, ok := projection(p.Name, c); ok && a.interleaved {
+			t.order = fromGGUF(c.HeadDim)
+		}
+		if err := s.add(p, t); err != nil {
+			return err
+		}
+	}
+	for _, t := range f.Tensors() {
+		if !used[t.Name] && !strings.HasSuffix(t.Name, ".attn_rot_embd") {
+			return fmt.Errorf("tensor %q %v belongs to no parameter of this %s: the file is of a variant that is not supported", t.Name, t.Shape, a.name)
+		}
+	}
+	return nil
+}
+
+// ggufSpecial reads the special tokens' ids. All that end a turn or a text are EOS.
+func ggufSpecial(m gguf.Metadata) (nn.SpecialTokens, error) {
+	s := nn.SpecialTokens{BOS: -1, PAD: -1}
+	for _, key := range endKeys {
+		id, ok, err := tokenID(m, key)
+		if err != nil {
+			return s, err
+		}
+		if ok && !slices.Contains(s.EOS, id) {
+			s.EOS = append(s.EOS, id)
+		}
+	}
+	for key, to := range map[string]*int{"bos": &s.BOS, "padding": &s.PAD} {
+		id, ok, err := tokenID(m, key)
+		if err != nil {
+			return s, err
+		}
+		if ok {
+			*to = id
+		}
+	}
+	return s, nil
+}
+
+// endKeys name the tokens at which a text ends: end of sequence, turn, message.
+var endKeys = []string{"eos", "eot", "eom"}
+
+// tokenID reads tokenizer.ggml.KEY_token_id; 2³²−1 stands for none.
+func tokenID(m gguf.Metadata, key string) (id int, ok bool, err error) {
+	id, ok, err = m.Int("tokenizer.ggml." + key + "_token_id")
+	return id, ok && id >= 0 && id != math.MaxUint32, err
+}

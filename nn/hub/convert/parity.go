@@ -1,0 +1,179 @@
+package convert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"gotrain/autograd/exec"
+	"gotrain/autograd/ir"
+	"gotrain/data/vfs"
+	"gotrain/nn/generate"
+)
+
+// parityPrompt is continued by source and result.
+const parityPrompt = "The quick brown fox jumps over the lazy dog. Once upon a time"
+
+// promptIDs is how many ids are the prompt where there is no tokenizer.
+const promptIDs = 12
+
+// greedyTokens is how many tokens continue the prompt.
+const greedyTokens = 32
+
+// Certificate compares what source and result compute, in float32 on the CPU: the
+// logits after every token of a prompt, and how each continues it greedily.
+type Certificate struct {
+	Source string `json:"source"`
+	Result string `json:"result"`
+	// Exact says that no number of the source was rounded, so that the logits
+	// must be equal.
+	Exact        bool    `json:"exact"`
+	Prompt       string  `json:"prompt"` // "" where the tokenizer makes no token of it: then ids 0, 1, …
+	PromptTokens []int32 `json:"prompt_tokens"`
+	// LargestDifference is that of two logits, AverageDifference over all, and
+	// LargestLogit the largest magnitude in the source, for comparison.
+	LargestDifference float64 `json:"largest_difference"`
+	AverageDifference float64 `json:"average_difference"`
+	LargestLogit      float64 `json:"largest_logit"`
+	SameText          bool    `json:"same_text"`
+	SourceText        string  `json:"source_text"`
+	ResultText        string  `json:"result_text"`
+	SourceTokens      []int32 `json:"source_tokens"`
+	ResultTokens      []int32 `json:"result_tokens"`
+}
+
+func (c *Certificate) write(fsys vfs.FS, name string) error {
+	text, err := encodeJSON(c, "  ")
+	if err != nil {
+		return err
+	}
+	return writeBytes(fsys, name, text)
+}
+
+// certify compares s with the result at path. An exact conversion whose logits
+// differ is an error: a fault of this package.
+func certify(ctx context.Context, s *source, path string, deps Deps) (Certificate, error) {
+	result, err := open(path, deps)
+	if err != nil {
+		return Certificate{}, fmt.Errorf("the result cannot be read back: %w", err)
+	}
+	defer result.close()
+	if err := sameTokens(s, result, deps); err != nil {
+		return Certificate{}, err
+	}
+	c := Certificate{Prompt: parityPrompt, Exact: true}
+	for i, from := range s.tensors {
+		c.Exact = c.Exact && exact(from.numbers(), result.tensors[i].typ)
+	}
+	var prompt []int32
+	if s.encoder != nil {
+		prompt = s.encoder.AppendEncode(nil, []byte(parityPrompt))
+	}
+	if len(prompt) == 0 {
+		c.Prompt = ""
+		for id := range min(promptIDs, s.model.Config().Vocab) {
+			prompt = append(prompt, int32(id))
+		}
+	}
+	prompt = prompt[:min(len(prompt), max(1, s.model.Config().Context-greedyTokens))]
+	c.PromptTokens = prompt
+	a, err := s.compute(ctx, prompt, deps)
+	if err != nil {
+		return c, fmt.Errorf("compute with the source: %w", err)
+	}
+	b, err := result.compute(ctx, prompt, deps)
+	if err != nil {
+		return c, fmt.Errorf("compute with the result: %w", err)
+	}
+	if s.encoder != nil {
+		c.SourceText, c.ResultText = string(s.encoder.AppendDecode(nil, a.tokens)), string(s.encoder.AppendDecode(nil, b.tokens))
+	}
+	c.SourceTokens, c.ResultTokens = a.tokens, b.tokens
+	c.SameText = slices.Equal(a.tokens, b.tokens)
+	c.compare(a.logits, b.logits)
+	if c.Exact && (c.LargestDifference != 0 || !c.SameText) {
+		return c, fmt.Errorf("the result does not compute what the source does, though no number was rounded: logits differ by up to %g; please report this with the model's name", c.LargestDifference)
+	}
+	return c, nil
+}
+
+// tokenizerProbe has what split patterns treat in different ways.
+const tokenizerProbe = "Hello, world! It's 12345.678 o'clock\n\n  if (x<=0) {\treturn; }\nÄpfel naïve — 你好，世界 Привет 🦀"
+
+// sameTokens reads the result's tokenizer and compares it with the source's.
+func sameTokens(s, result *source, deps Deps) error {
+	if _, err := result.readEncoder(deps); err != nil {
+		return fmt.Errorf("the result cannot be read back: %w", err)
+	}
+	if s.encoder == nil || result.encoder == nil {
+		if (s.encoder == nil) != (result.encoder == nil) {
+			return errors.New("source and result do not have the same kind of tokenizer; please report this with the model's name")
+		}
+		return nil
+	}
+	want := s.encoder.AppendEncode(nil, []byte(tokenizerProbe))
+	if got := result.encoder.AppendEncode(nil, []byte(tokenizerProbe)); !slices.Equal(got, want) {
+		return fmt.Errorf("the result's tokenizer gives other tokens than the source's for %q; please report this with the model's name", tokenizerProbe)
+	}
+	return nil
+}
+
+// compare fills in the differences of logits, which package generate wants finite.
+func (c *Certificate) compare(a, b []float32) {
+	var sum float64
+	for i := range a {
+		x, y := float64(a[i]), float64(b[i])
+		difference := math.Abs(x - y)
+		c.LargestDifference = max(c.LargestDifference, difference)
+		c.LargestLogit = max(c.LargestLogit, math.Abs(x))
+		sum += difference
+	}
+	c.AverageDifference = sum / float64(len(a))
+}
+
+// computed is what a model makes of a prompt.
+type computed struct {
+	logits []float32 // after each token of the prompt, (P, V)
+	tokens []int32   // of the greedy continuation
+}
+
+// compute loads the model in float32 and runs it.
+func (s *source) compute(ctx context.Context, prompt []int32, deps Deps) (out computed, err error) {
+	b, err := deps.Backend()
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	store := exec.NewStore(b)
+	for i, p := range s.model.Params() {
+		if err := ctx.Err(); err != nil {
+			return out, fmt.Errorf("interrupted: %w", err)
+		}
+		if _, err := store.Ensure(p.Name, ir.F32, p.Shape); err != nil {
+			return out, err
+		}
+		err := s.tensors[i].floats(func(offset int, values []float32) error {
+			return store.WriteAt(p.Name, offset, values)
+		})
+		if err != nil {
+			return out, err
+		}
+	}
+	length := min(len(prompt)+greedyTokens, s.model.Config().Context)
+	g, err := generate.New(s.model, store, generate.Config{Context: length})
+	if err != nil {
+		return out, err
+	}
+	for _, id := range prompt {
+		if err := g.Append(id); err != nil {
+			return out, err
+		}
+		out.logits = append(out.logits, g.Logits()...)
+	}
+	g.Truncate(0)
+	result, err := g.Generate(ctx, prompt, generate.Options{MaxTokens: length - len(prompt)}, nil)
+	out.tokens = result.Tokens
+	return out, err
+}

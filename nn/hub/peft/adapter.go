@@ -1,0 +1,118 @@
+package peft
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gotrain/data/vfs"
+	"gotrain/nn/hub/safetensors"
+)
+
+// Dir is the folder of a checkpoint with the adapter that was trained.
+const Dir = "adapter"
+
+// prefix is what peft puts before the names of the model that it wraps.
+const prefix = "base_model.model."
+
+// suffixes of the two matrices of a layer.
+var suffixes = []string{".lora_A.weight", ".lora_B.weight"}
+
+// TensorName returns peft's name of a parameter, such as
+// model.layers.0.self_attn.q_proj.lora_A.weight.
+func TensorName(param string) string { return prefix + param }
+
+// ParamName returns the parameter's name of a tensor, or ok = false for a tensor
+// of something else than a plain LoRA of a linear layer. Files of old versions of
+// peft have the name of the adapter, "default", in it.
+func ParamName(tensor string) (param string, ok bool) {
+	param, ok = strings.CutPrefix(tensor, prefix)
+	for _, which := range []string{".lora_A", ".lora_B"} {
+		param = strings.Replace(param, which+".default.weight", which+".weight", 1)
+	}
+	return param, ok && slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(param, s) })
+}
+
+// Adapter is an adapter on disk. Tensors are named as the parameters are, and
+// gone after Close.
+type Adapter struct {
+	Config
+	Tensors map[string]safetensors.Tensor
+	dir     string
+	file    *safetensors.File
+}
+
+// Open reads the adapter in dir. Every layer has both matrices, of the rank that
+// the configuration tells.
+func Open(fsys vfs.FS, dir string) (*Adapter, error) {
+	text, err := vfs.ReadFile(fsys, filepath.Join(dir, ConfigFile), maxConfig)
+	if err != nil {
+		return nil, fmt.Errorf("adapter: %w", err)
+	}
+	a := &Adapter{dir: dir, Tensors: map[string]safetensors.Tensor{}}
+	if a.Config, err = ParseConfig(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	if a.file, err = safetensors.Open(filepath.Join(dir, WeightsFile)); err != nil {
+		return nil, fmt.Errorf("adapter: %w", err)
+	}
+	if err := a.index(); err != nil {
+		a.Close()
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, WeightsFile), err)
+	}
+	return a, nil
+}
+
+func (a *Adapter) index() error {
+	for _, t := range a.file.Tensors() {
+		param, ok := ParamName(t.Name)
+		if !ok {
+			return fmt.Errorf("tensor %q is not part of a plain LoRA of a linear layer: %s", t.Name, cureMerge)
+		}
+		a.Tensors[param] = t
+	}
+	layers := a.Layers()
+	if len(layers) == 0 {
+		return fmt.Errorf("there is no tensor")
+	}
+	for _, layer := range layers {
+		for i, suffix := range suffixes {
+			t, ok := a.Tensors[layer+suffix]
+			if !ok {
+				return fmt.Errorf("layer %s lacks %s", layer, suffix[1:])
+			}
+			if len(t.Shape) != 2 || t.Shape[i] != a.Rank {
+				return fmt.Errorf("tensor %q has shape %v; its axis %d is the rank, %d", t.Name, t.Shape, i, a.Rank)
+			}
+		}
+	}
+	return nil
+}
+
+// Layers returns the names of the adapted layers, sorted.
+func (a *Adapter) Layers() []string {
+	var layers []string
+	for param := range a.Tensors {
+		for _, suffix := range suffixes {
+			if layer, ok := strings.CutSuffix(param, suffix); ok {
+				layers = append(layers, layer)
+			}
+		}
+	}
+	slices.Sort(layers)
+	return slices.Compact(layers)
+}
+
+// Close ends the mapping of the weights.
+func (a *Adapter) Close() error { return a.file.Close() }
+
+// Tensors returns the tensors of adapter_model.safetensors for those of
+// parameters, which it does not modify.
+func Tensors(params []safetensors.Tensor) []safetensors.Tensor {
+	tensors := slices.Clone(params)
+	for i := range tensors {
+		tensors[i].Name = TensorName(tensors[i].Name)
+	}
+	return tensors
+}

@@ -1,0 +1,105 @@
+package peft
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"gotrain/data/vfs"
+	"gotrain/nn"
+	"gotrain/nn/hub/safetensors"
+)
+
+// LoRA is what the adapter is as a section of a configuration, apart from its
+// targets.
+func (a *Adapter) LoRA() nn.Adapter {
+	return nn.Adapter{Rank: a.Rank, Alpha: a.Alpha, Dropout: a.Dropout, RSLoRA: a.RSLoRA}
+}
+
+// base names the base in an error, where the file has it.
+func (a *Adapter) base() string {
+	if a.Base == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (%s)", a.Base)
+}
+
+// Fit finds the layers of a in the model of params and names the tensors as its
+// parameters are: an adapter of a model without head lacks the first part. The
+// result is the section of a configuration that makes such an adapter.
+func (a *Adapter) Fit(params []nn.Param) (nn.Adapter, error) {
+	fitted := make(map[string]safetensors.Tensor, len(a.Tensors))
+	var adapted []nn.Param
+	for _, layer := range a.Layers() {
+		p, err := nn.FindLinear(params, layer)
+		if err != nil {
+			return nn.Adapter{}, fmt.Errorf("%s: it does not belong to the model: %w; name the base that it was trained on%s, or %s", a.dir, err, a.base(), cureMerge)
+		}
+		if _, twice := fitted[p.Layer()+suffixes[0]]; twice {
+			return nn.Adapter{}, fmt.Errorf("%s: the layer %s has two adapters", a.dir, p.Layer())
+		}
+		out, in := p.Features()
+		for i, shape := range [][]int{{a.Rank, in}, {out, a.Rank}} {
+			t := a.Tensors[layer+suffixes[i]]
+			if !slices.Equal(t.Shape, shape) {
+				return nn.Adapter{}, fmt.Errorf("%s: tensor %q has shape %v, the model wants %v: name the base that the adapter was trained on%s", a.dir, t.Name, t.Shape, shape, a.base())
+			}
+			fitted[p.Layer()+suffixes[i]] = t
+		}
+		adapted = append(adapted, p)
+	}
+	a.Tensors = fitted
+	lora := a.LoRA()
+	lora.Targets = nn.TargetsOf(adapted, params)
+	return lora, nil
+}
+
+// Delta is the change to the weight p of the model that a was fitted to, nil for
+// none.
+func (a *Adapter) Delta(p nn.Param) (*nn.Delta, error) {
+	if _, ok := a.Tensors[p.Layer()+suffixes[0]]; !ok {
+		return nil, nil
+	}
+	var ab [2][]float32
+	for i, suffix := range suffixes {
+		t := a.Tensors[p.Layer()+suffix]
+		ab[i] = make([]float32, t.Shape[0]*t.Shape[1])
+		if err := t.CopyFloat32(ab[i]); err != nil {
+			return nil, fmt.Errorf("%s: %w", a.dir, err)
+		}
+	}
+	return nn.NewDelta(p.Layout, ab[0], ab[1], a.Rank, a.LoRA().Scale()), nil
+}
+
+// CheckApart refuses a model that a was fitted to and whose checkpoint, model, has
+// the same adapter in Dir and so in its weights: it would be added twice.
+func (a *Adapter) CheckApart(fsys vfs.FS, model string) error {
+	dir := filepath.Join(model, Dir)
+	if _, err := fsys.Stat(filepath.Join(dir, ConfigFile)); err != nil {
+		return nil // model may be one file
+	}
+	own, err := Open(fsys, dir)
+	if err != nil {
+		return err
+	}
+	defer own.Close()
+	if !a.same(own) {
+		return nil
+	}
+	return fmt.Errorf("%s: the adapter is merged into the weights of %s already: leave the adapter out, or name the base that it was trained on%s", a.dir, model, a.base())
+}
+
+// same tells whether two adapters change the same layers in the same way.
+func (a *Adapter) same(b *Adapter) bool {
+	if a.LoRA().Scale() != b.LoRA().Scale() || len(a.Tensors) != len(b.Tensors) {
+		return false
+	}
+	for name, t := range a.Tensors {
+		u, ok := b.Tensors[name]
+		if !ok || t.DType != u.DType || !slices.Equal(t.Shape, u.Shape) || !bytes.Equal(t.Data, u.Data) {
+			return false
+		}
+	}
+	return true
+}

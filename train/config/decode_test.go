@@ -1,0 +1,99 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+type section struct {
+	Steps int       `yaml:"steps"`
+	LR    float64   `yaml:"lr"`
+	Betas []float64 `yaml:"betas"`
+	Tied  *bool     `yaml:"tied"`
+	Name  string    `yaml:"name"`
+}
+
+type config struct {
+	Train section `yaml:"train"`
+	Seed  uint64  `yaml:"seed"`
+}
+
+func TestDecodeOverDefaults(t *testing.T) {
+	c := config{Train: section{Steps: 7, Name: "kept"}}
+	err := Decode("c.yaml", []byte("train: {lr: 1e-3, betas: [0.9, 0.95], tied: false}\nseed: 1337\n"), &c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Train.Steps != 7 || c.Train.Name != "kept" || c.Train.LR != 1e-3 || len(c.Train.Betas) != 2 || c.Train.Tied == nil || *c.Train.Tied || c.Seed != 1337 {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func TestErrorsNamePlaceAndCure(t *testing.T) {
+	for _, tc := range []struct{ src, want string }{
+		{"train:\n  step: 3\n", `c.yaml:2:3: unknown key "step"; did you mean "steps"?`},
+		{"train:\n  steps: many\n", `c.yaml:2:10: train.steps is "many"; use a whole number`},
+		{"train:\n  steps: 1.5\n", `c.yaml:2:10: train.steps is "1.5"; use a whole number`},
+		{"train:\n  betas: 0.9\n", `train.betas wants a list`},
+		{"train: 3\n", `train wants keys and values, as in {steps: …}`},
+		{"train: {tied: 7}\n", `use true or false`},
+		{"qqqqqqq: 1\n", `unknown key "qqqqqqq"; the keys here are train, seed`},
+		{"train: [\n", `c.yaml:`},
+		{"", `the file is empty`},
+		{"train: {steps: 1, steps: 2}\n", `steps`},
+	} {
+		var c config
+		err := Decode("c.yaml", []byte(tc.src), &c)
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%q: got %v, want %q", tc.src, err, tc.want)
+		}
+	}
+}
+
+func TestSet(t *testing.T) {
+	var c config
+	for _, a := range []string{"train.steps=1e3", "train.betas=[0.9, 0.99]", "train.name=a=b", "train.tied=true", "seed=18446744073709551615"} {
+		if err := Set(&c, a); err != nil {
+			t.Error(err)
+		}
+	}
+	if c.Train.Steps != 1000 || len(c.Train.Betas) != 2 || c.Train.Name != "a=b" || !*c.Train.Tied || c.Seed != 1<<64-1 {
+		t.Errorf("got %+v", c)
+	}
+	for assignment, want := range map[string]string{
+		"train.stepz=3":   `did you mean "steps"?`,
+		"train":           "not path.to.key=VALUE",
+		"train.steps.x=1": "train.steps holds a value, not keys",
+		"train.steps=":    "is empty",
+	} {
+		if err := Set(&c, assignment); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", assignment, err, want)
+		}
+	}
+}
+
+func TestEncodeRoundTrip(t *testing.T) {
+	yes := true
+	c := config{Train: section{Steps: 3, LR: 0.5, Betas: []float64{1, 2}, Tied: &yes, Name: "x: y"}, Seed: 9}
+	b, err := Encode(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d config
+	if err := Decode("c.yaml", b, &d); err != nil {
+		t.Fatalf("%v in\n%s", err, b)
+	}
+	if d.Train.Name != c.Train.Name || d.Train.LR != c.Train.LR || !*d.Train.Tied || d.Seed != 9 {
+		t.Errorf("got %+v from\n%s", d, b)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte("train: {lr: 1e-3, betas: [0.9, 0.95]}\nseed: 1337\n"))
+	f.Add([]byte("train: &a [*a]\n"))
+	f.Add([]byte("? {a: b}\n: c\n"))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		var c config
+		_ = Decode("c.yaml", src, &c) // must return
+	})
+}

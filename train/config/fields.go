@@ -1,0 +1,100 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Encode writes the struct as YAML with every key.
+func Encode(v any) ([]byte, error) {
+	return yaml.MarshalWithOptions(v, yaml.Indent(2), yaml.IndentSequence(true))
+}
+
+// tag returns the key of a struct field, and whether its fields are inlined.
+func tag(f reflect.StructField) (key string, inline bool) {
+	key, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+	return key, f.Anonymous || strings.Contains(options, "inline")
+}
+
+// field finds the field of the struct v with that key.
+func field(v reflect.Value, key string) (reflect.Value, bool) {
+	for i := 0; i < v.NumField(); i++ {
+		k, inline := tag(v.Type().Field(i))
+		if inline {
+			if f, ok := field(v.Field(i), key); ok {
+				return f, true
+			}
+		} else if k == key && k != "-" && k != "" {
+			return v.Field(i), true
+		}
+	}
+	return reflect.Value{}, false
+}
+
+// keys lists the keys of the struct v in order.
+func keys(v reflect.Value) []string {
+	var ks []string
+	for i := 0; i < v.NumField(); i++ {
+		k, inline := tag(v.Type().Field(i))
+		if inline {
+			ks = append(ks, keys(v.Field(i))...)
+		} else if k != "-" && k != "" {
+			ks = append(ks, k)
+		}
+	}
+	return ks
+}
+
+func firstKey(v reflect.Value) string { return keys(v)[0] }
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func orRoot(path string) string {
+	if path == "" {
+		return "a configuration"
+	}
+	return path
+}
+
+// unknownKey names the nearest known key when one is near, else all of them.
+func unknownKey(key string, v reflect.Value) string {
+	known := keys(v)
+	best, distance := "", len(key)/2+1
+	for _, k := range known {
+		if d := editDistance(key, k); d <= distance && (best == "" || d < distance) {
+			best, distance = k, d
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf("unknown key %q; did you mean %q?", key, best)
+	}
+	return fmt.Sprintf("unknown key %q; the keys here are %s", key, strings.Join(known, ", "))
+}
+
+// editDistance is Levenshtein's.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}

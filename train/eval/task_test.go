@@ -1,0 +1,201 @@
+package eval
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func write(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	file := filepath.Join(dir, name)
+	if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// open writes a task with its files and opens it.
+func open(t *testing.T, yaml string, files map[string]string) *Task {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		write(t, dir, name, text)
+	}
+	c, err := Load(write(t, dir, "task.yaml", yaml))
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, err := Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return task
+}
+
+// oracle gives fixed likelihoods and texts.
+type oracle struct {
+	likely map[string]float64
+	text   string
+	asked  []string
+}
+
+func (o *oracle) LogLikelihood(prompt, completion string) (float64, int, error) {
+	o.asked = append(o.asked, prompt+"|"+completion)
+	return o.likely[completion], 1, nil
+}
+
+func (o *oracle) Generate(_ context.Context, prompt, stop string, maxTokens int) (string, error) {
+	o.asked = append(o.asked, prompt)
+	return o.text, nil
+}
+
+const mmluTest = `{"question":"2+2?","choices":["3","4"],"answer":1,"subject":"elementary_mathematics"}
+{"question":"Capital of France?","choices":["Paris","Rome"],"answer":"A","subject":"geography"}
+`
+
+const mmluDev = `{"question":"1+1?","choices":["2","5"],"answer":0,"subject":"elementary_mathematics"}
+{"question":"Capital of Italy?","choices":["Oslo","Rome"],"answer":1,"subject":"geography"}
+`
+
+func TestMMLUPrompt(t *testing.T) {
+	task := open(t, "format: mmlu\ndata: test.jsonl\nshots_data: dev.jsonl\nshots: 1\n", map[string]string{"test.jsonl": mmluTest, "dev.jsonl": mmluDev})
+	got, err := task.Prompt(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `The following are multiple choice questions (with answers) about elementary mathematics.
+
+1+1?
+A. 2
+B. 5
+Answer: A
+
+2+2?
+A. 3
+B. 4
+Answer:`
+	if got != want {
+		t.Errorf("the prompt is\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestChoice(t *testing.T) {
+	task := open(t, "format: mmlu\ndata: test.jsonl\n", map[string]string{"test.jsonl": mmluTest})
+	model := &oracle{likely: map[string]float64{" A": -2, " B": -1}}
+	var results []Result
+	for i := range task.Len() {
+		r, err := task.Ask(t.Context(), model, i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		results = append(results, r)
+	}
+	if !results[0].Correct || results[1].Correct || results[0].Answer != "4" || results[1].Expected != "Paris" {
+		t.Errorf("got %+v", results)
+	}
+	scores := Summarize(results)
+	if len(scores) != 3 || scores[0].Accuracy != 0.5 || scores[0].StdErr != 0.5 || scores[1].Group != "elementary_mathematics" || scores[1].Accuracy != 1 {
+		t.Errorf("got %+v", scores)
+	}
+}
+
+// TestTextChoices normalises by length: " no" is likelier as a whole, " certainly"
+// by the byte.
+func TestTextChoices(t *testing.T) {
+	task := open(t, "kind: choice\ndata: q.json\nprompt: 'Q: {{.q}} A:'\ntarget: '{{.a}}'\nchoices: c\nscore: text\nanswer: a\n",
+		map[string]string{"q.json": `[{"q":"Is it?","c":["no","certainly"],"a":"certainly"}]`})
+	r, err := task.Ask(t.Context(), &oracle{likely: map[string]float64{" no": -3, " certainly": -4}}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Correct || !r.Normalized || r.Answer != "no" {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestGSM8K(t *testing.T) {
+	task := open(t, "format: gsm8k\ndata: test.jsonl\n", map[string]string{"test.jsonl": `{"question":"How many?","answer":"It is 2·600.\n#### 1,200"}` + "\n"})
+	for text, want := range map[string]bool{
+		" Two by 600. #### 1200.\n\nQuestion: next #### 7": true,
+		" #### 5 no, #### $1,200":                          true,
+		" 1200":                                            false,
+		" #### 120":                                        false,
+		"":                                                 false,
+	} {
+		model := &oracle{text: strings.ReplaceAll(text, "$", "")}
+		r, err := task.Ask(t.Context(), model, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Correct != want || model.asked[0] != "Question: How many?\nAnswer:" {
+			t.Errorf("%q: got %+v", text, r)
+		}
+	}
+}
+
+func TestCSV(t *testing.T) {
+	records, err := readRecords(strings.NewReader("\"What, now?\",yes,no,maybe,C\n"), "dir/high_school_physics_test.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := records[0]
+	choices, err := r.choices("choices")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i, err := r.correct("answer", choices); err != nil || i != 2 || r.Keys["subject"] != "high_school_physics" {
+		t.Errorf("got %d, %v of %+v", i, err, r)
+	}
+}
+
+// TestErrors wants the place and the cure.
+func TestErrors(t *testing.T) {
+	for name, c := range map[string]struct{ yaml, data, want string }{
+		"format":   {"format: arc\ndata: q.jsonl\n", "", `format is "arc"; use mmlu or gsm8k`},
+		"kind":     {"data: q.jsonl\nprompt: x\ntarget: y\nanswer: a\n", "", `kind is ""; use choice or generate`},
+		"shots":    {"format: gsm8k\ndata: q.jsonl\nshots: 2\n", "", "shots_data is missing"},
+		"pattern":  {"format: gsm8k\ndata: q.jsonl\npattern: '[0-9]+'\n", "", "has no group"},
+		"template": {"format: gsm8k\ndata: q.jsonl\nprompt: '{{.question'\n", "", "unclosed action"},
+		"line":     {"format: gsm8k\ndata: q.jsonl\n", "{\"question\":\"a\",\"answer\":\"b\"}\n[1]\n", "q.jsonl:2: not a JSON object"},
+		"key":      {"format: gsm8k\ndata: q.jsonl\n", "{\"answer\":\"b\"}\n", `no entry for key "question"`},
+		"answer":   {"format: mmlu\ndata: q.jsonl\n", `{"question":"a","choices":["x","y"],"answer":2,"subject":"s"}`, "which is no choice"},
+		"empty":    {"format: mmlu\ndata: q.jsonl\n", "\n", "holds no questions"},
+		"unknown":  {"format: mmlu\ndata: q.jsonl\nshot: 3\n", "", "shot"},
+	} {
+		dir := t.TempDir()
+		write(t, dir, "q.jsonl", c.data)
+		config, err := Load(write(t, dir, "task.yaml", c.yaml))
+		var task *Task
+		if err == nil {
+			task, err = Open(config)
+		}
+		for i := 0; err == nil && i < task.Len(); i++ {
+			_, err = task.Ask(t.Context(), &oracle{}, i)
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+func FuzzReadRecords(f *testing.F) {
+	f.Add(mmluTest, ".jsonl")
+	f.Add(`[{"q":"Is it?","c":["no"]}]`, ".json")
+	f.Add("\"What, now?\",yes,no,maybe,C\n", ".csv")
+	f.Add("null\n{\n", ".jsonl")
+	f.Fuzz(func(t *testing.T, text, extension string) {
+		records, err := readRecords(strings.NewReader(text), "q"+extension)
+		if err != nil {
+			return
+		}
+		for _, r := range records {
+			if choices, err := r.choices("choices"); err == nil {
+				_, _ = r.correct("answer", choices)
+			}
+			_, _ = r.text("question")
+		}
+	})
+}
