@@ -14,7 +14,7 @@ import (
 	"gotrain/nn/hub/gguf"
 )
 
-const pieceModels = "../../data/spm/testdata/"
+const pieceModels = "../../../data/spm/testdata/"
 
 // readPieceTokenizer reads a SentencePiece tokenizer.json.
 func readPieceTokenizer(t *testing.T, text []byte) *spm.Tokenizer {

@@ -28,7 +28,7 @@ type golden struct {
 
 func readGolden(t *testing.T, name string) golden {
 	t.Helper()
-	file, err := os.Open(filepath.Join("..", "..", "nn", "zoo", "testdata", "lora", name+".json.gz"))
+	file, err := os.Open(filepath.Join("..", "..", "zoo", "testdata", "lora", name+".json.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 // tool finds a program of the project's Python environment.
 func tool(t *testing.T, name string) string {
 	t.Helper()
-	path, err := filepath.Abs(filepath.Join("..", "..", ".venv", "bin", name))
+	path, err := filepath.Abs(filepath.Join("..", "..", "..", ".venv", "bin", name))
 	if err != nil {
 		t.Fatal(err)
 	}
