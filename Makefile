@@ -28,7 +28,7 @@ generate:         ## the assembly, from the avo programs beside it
 	go generate ./autograd/cpu/...
 
 golden:           ## golden files from PyTorch and transformers, into testdata
-	scripts/golden.sh
+	scripts/golden/all.sh
 
 build-cuda:       ## the binary for NVIDIA GPUs in bin/, with what that needs fetched into build/
 	scripts/cuda/build.sh

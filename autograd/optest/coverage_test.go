@@ -58,7 +58,7 @@ func TestCoverage(t *testing.T) {
 			t.Errorf("%s has no case in cases_test.go", kind)
 		}
 		if len(golden(t, kind)) == 0 {
-			t.Errorf("%s has no golden values; add it to scripts/golden_ops.py", kind)
+			t.Errorf("%s has no golden values; add it to scripts/golden/ops.py", kind)
 		}
 		if differentiated[kind] == (noGradient[kind] != "") {
 			t.Errorf("%s: a gradient case is there: %t; reason for having none: %q", kind, differentiated[kind], noGradient[kind])

@@ -10,7 +10,7 @@
 //   - gradients_test.go: each differentiable constructor of package autograd,
 //     compared with numeric derivatives.
 //   - testdata: values and gradients computed by PyTorch, written by
-//     scripts/golden_ops.py.
+//     scripts/golden/ops.py.
 //
 // TestCoverage fails when a kind lacks a case, a gradient or golden values
 // without a stated reason.

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// goldenCase is one rendering of transformers, see scripts/golden_chat.py.
+// goldenCase is one rendering of transformers, see scripts/golden/chat.py.
 type goldenCase struct {
 	Template string
 	Messages []Message

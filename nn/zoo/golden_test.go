@@ -18,7 +18,7 @@ import (
 	"gotrain/nn"
 )
 
-// golden is a file of scripts/golden_models.py, which documents the fields.
+// golden is a file of scripts/golden/models.py, which documents the fields.
 type golden struct {
 	Config         json.RawMessage
 	IDs, Targets   []int32

@@ -15,7 +15,7 @@ import (
 	"gotrain/optim"
 )
 
-// loraGolden is a file of scripts/golden_lora.py, which documents the fields.
+// loraGolden is a file of scripts/golden/lora.py, which documents the fields.
 type loraGolden struct {
 	golden
 	LoRA struct {

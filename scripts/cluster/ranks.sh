@@ -13,15 +13,22 @@ flags=(pretrain --config configs/opticks.yaml --set train.steps=$steps --set tra
   --set model.width=64 --set model.layers=2 --set tokenizer.vocab=512)
 port=$((20000 + RANDOM % 10000))
 
+# build [TAGS] makes gotrain with engines for several ranks, $TAGS or Gloo by default.
 build() { CGO_ENABLED=1 go build -tags "${1:-${TAGS:-gloo}}" -o "$tmp/gotrain" ./cmd/gotrain; }
 
 # start RUN SIZE [FLAGS...] starts SIZE ranks that train into RUN: pids has their processes, $tmp/log.RANK what they say.
+# One rank is a process without a launcher.
 start() {
   local run=$1 size=$2 rank
   shift 2
   port=$((port + 1))
   pids=()
   rm -f "$tmp"/log.*
+  if [ "$size" = 1 ]; then
+    "$tmp/gotrain" "${flags[@]}" "$@" --run "$run" 2>"$tmp/log.0" &
+    pids=($!)
+    return
+  fi
   for ((rank = 0; rank < size; rank++)); do
     RANK=$rank WORLD_SIZE=$size LOCAL_RANK=$rank LOCAL_WORLD_SIZE=$size MASTER_ADDR=127.0.0.1 MASTER_PORT=$port \
       "$tmp/gotrain" "${flags[@]}" "$@" --run "$run" 2>"$tmp/log.$rank" &

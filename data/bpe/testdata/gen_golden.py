@@ -7,8 +7,8 @@ import sys
 
 from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers, trainers
 
-sys.path.insert(0, "../../../scripts")
-from bench_bpe import PATTERNS
+sys.path.insert(0, "../../../scripts/bench")
+from bpe import PATTERNS
 
 EOT = "<|endoftext|>"
 TEXTS = [

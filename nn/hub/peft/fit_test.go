@@ -17,7 +17,7 @@ import (
 	"gotrain/nn/zoo"
 )
 
-// golden is the part that is read here of a file of scripts/golden_lora.py.
+// golden is the part that is read here of a file of scripts/golden/lora.py.
 type golden struct {
 	Config  json.RawMessage
 	Weights map[string]struct {

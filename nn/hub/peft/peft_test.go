@@ -13,7 +13,7 @@ import (
 	"gotrain/nn/hub/safetensors"
 )
 
-// TestReadsAdaptersOfPeft reads what scripts/golden_lora.py saved.
+// TestReadsAdaptersOfPeft reads what scripts/golden/lora.py saved.
 func TestReadsAdaptersOfPeft(t *testing.T) {
 	for _, tc := range []struct {
 		name   string

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Writes the golden files that tests compare with, from PyTorch, transformers,
+# tokenizers and tiktoken.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. scripts/python/env.sh
+python=$PWD/$python
+"$python" scripts/golden/ops.py
+"$python" scripts/golden/models.py
+"$python" scripts/golden/lora.py
+"$python" scripts/golden/tokenizer.py
+"$python" scripts/golden/chat.py
+(cd autograd/cpu/vec/testdata && "$python" golden.py)
+(cd data/hf/testdata && "$python" gen_unicode.py > ../unicode_table.go && gofmt -w ../unicode_table.go)
+(cd data/bpe/testdata && "$python" gen_golden.py && "$python" gen_classes.py > ../class_table.go)

@@ -1,0 +1,418 @@
+"""Writes autograd/optest/testdata/KIND.json: instructions with their inputs and
+the results that PyTorch computes for them in float64.
+
+    python scripts/golden/ops.py
+
+A file is a list of cases: attrs are the fields of ir.Attrs, in and out stand in
+the order of ir.Info (null: absent), state holds what mutated inputs become, by
+position. Tensors are {shape, f32 | i32: base64 of little-endian words}.
+
+Dropout is checked against Philox4x32-10 written here after Salmon et al. 2011,
+Lion, Muon's float64 iteration and EMA against their formulas: PyTorch has none
+of them (its Muon iterates in bfloat16).
+"""
+
+import base64
+import json
+import math
+import pathlib
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
+
+torch.manual_seed(1)
+torch.set_default_dtype(torch.float64)
+OUT = pathlib.Path(__file__).parent.parent.parent / "autograd/optest/testdata"
+CASES: dict[str, list] = {}
+ACTS = {
+    "gelu": (1, F.gelu),
+    "gelu_tanh": (2, lambda x: F.gelu(x, approximate="tanh")),
+    "silu": (3, F.silu),
+    "relu2": (4, lambda x: F.relu(x) ** 2),
+    "relu": (5, F.relu),
+}
+
+
+def randn(*shape):
+    """Normal numbers that float32 holds exactly."""
+    return torch.randn(*shape).float().double()
+
+
+def ints(*values):
+    return torch.tensor(values, dtype=torch.int32)
+
+
+def pack(t):
+    if t is None:
+        return None
+    t = t.detach()
+    key, dtype = ("i32", np.int32) if t.dtype in (torch.int32, torch.int64) else ("f32", np.float32)
+    data = t.numpy().astype(dtype).tobytes()
+    return {"shape": list(t.shape), key: base64.b64encode(data).decode()}
+
+
+def case(kind, name, inputs, outputs, state=None, **attrs):
+    CASES.setdefault(kind, []).append({
+        "name": name,
+        "attrs": attrs,
+        "in": [pack(t) for t in inputs],
+        "out": [pack(t) for t in outputs],
+        "state": {str(i): pack(t) for i, t in (state or {}).items()},
+    })
+
+
+def gradients(y, dy, *wrt):
+    return torch.autograd.grad(y, wrt, dy, retain_graph=True)
+
+
+def leaf(*shape):
+    return randn(*shape).requires_grad_()
+
+
+def scalar(x):
+    return torch.tensor([float(x)])
+
+
+def f32(x):
+    """x rounded as the constant in the program is."""
+    return float(np.float32(x))
+
+
+def embedding():
+    ids, table, dy, addend = ints(3, 0, 3, 6), leaf(7, 5), randn(4, 5), randn(7, 5)
+    y = F.embedding(ids, table)
+    case("Embedding", "rows", [ids, table], [y])
+    (d,) = gradients(y, dy, table)
+    case("EmbeddingBackward", "rows", [ids, dy, None], [d])
+    case("EmbeddingBackward", "addend", [ids, dy, addend], [d + addend])
+
+
+def matmul():
+    for trans in range(4):
+        ta, tb = bool(trans & 1), bool(trans & 2)
+        a, b = randn(*((4, 6) if ta else (6, 4))), randn(*((9, 4) if tb else (4, 9)))
+        product = (a.T if ta else a) @ (b.T if tb else b)
+        case("MatMul", f"transA={ta} transB={tb}", [a, b, None, None, None], [product, None], TransA=ta, TransB=tb)
+        case("MatMul", f"bf16 transA={ta} transB={tb}", [a.bfloat16().double(), b.bfloat16().double(), None, None, None],
+             [(a.bfloat16().double().T if ta else a.bfloat16().double()) @ (b.bfloat16().double().T if tb else b.bfloat16().double()), None],
+             TransA=ta, TransB=tb, Compute=1)
+    x, w, bias, addend, pre = randn(6, 4), randn(9, 4), randn(9), randn(6, 9), leaf(6, 9)
+    case("MatMul", "bias addend", [x, w, bias, addend, None], [F.linear(x, w, bias) + addend, None], TransB=True)
+    for name, (act, f) in ACTS.items():
+        z = F.linear(x, w, bias)
+        case("MatMul", name, [x, w, bias, None, None], [f(z), z], TransB=True, Act=act)
+        case("MatMul", name + " backward", [x, w, None, None, pre], [gradients(f(pre), x @ w.T, pre)[0], None],
+             TransB=True, Act=act, ActBackward=True)
+    a, b = randn(2, 3, 5, 4), randn(2, 3, 6, 4)
+    case("MatMul", "batched", [a, b, None, None, None], [a @ b.mT, None], TransB=True)
+
+
+def norms():
+    for rows, cols in [(1, 4), (5, 6)]:
+        x, w, b, dy, addend = leaf(rows, cols), leaf(cols), leaf(cols), randn(rows, cols), randn(rows, cols)
+        eps = f32(1e-5)
+        mean = x.mean(-1)
+        rstd = 1 / (x.var(-1, unbiased=False) + eps).sqrt()
+        for name, bias, extra in [("bias", b, None), ("addend", None, addend)]:
+            y = F.layer_norm(x, (cols,), w, bias, eps)
+            wrt = [x, w] + ([b] if bias is not None else [])
+            dx, dw, *db = gradients(y, dy, *wrt)
+            dx = dx if extra is None else dx + extra
+            case("LayerNorm", f"{rows} {name}", [x, w, bias], [y, mean, rstd], Eps=1e-5)
+            case("LayerNormBackward", f"{rows} {name}", [x, w, mean, rstd, dy, extra], [dx, dw, db[0] if db else None], Eps=1e-5)
+            y = F.rms_norm(x, (cols,), w, eps)
+            dx, dw = gradients(y, dy, x, w)
+            dx = dx if extra is None else dx + extra
+            rms = 1 / ((x**2).mean(-1) + eps).sqrt()
+            case("RMSNorm", f"{rows} {name}", [x, w], [y, rms], Eps=1e-5)
+            case("RMSNormBackward", f"{rows} {name}", [x, w, rms, dy, extra], [dx, dw], Eps=1e-5)
+        case("ColumnSum", f"{rows}", [x, None], [x.sum(0)])
+        case("ColumnSum", f"{rows} addend", [x, w], [x.sum(0) + w])
+
+
+def activations():
+    x, dy = (3 * randn(5, 7)).requires_grad_(), randn(5, 7)
+    for name, (act, f) in ACTS.items():
+        y = f(x)
+        case("Activation", name, [x], [y], Act=act)
+        case("ActivationBackward", name, [x, dy], gradients(y, dy, x), Act=act)
+    up = leaf(5, 7)
+    y = F.silu(x) * up
+    case("SwiGLU", "gate", [x, up], [y])
+    case("SwiGLUBackward", "gate", [x, up, dy], gradients(y, dy, x, up))
+    y = F.softmax(x, -1)
+    case("Softmax", "rows", [x], [y])
+    case("SoftmaxBackward", "rows", [y, dy], gradients(y, dy, x))
+
+
+def rope():
+    heads, hd, length = 2, 8, 10
+    positions = ints(0, 9, 4, 4)
+    x, dy = leaf(4, heads * hd), randn(4, heads * hd)
+    angle = torch.arange(length)[:, None] * 10000.0 ** (-2 * torch.arange(hd // 2) / hd)
+    table = torch.cat([angle.cos(), angle.sin()], -1).float().double()
+    cos, sin = table[positions, : hd // 2].repeat(1, 2), table[positions, hd // 2 :].repeat(1, 2)
+    q = x.view(1, 4, heads, hd).transpose(1, 2)
+    y = apply_rotary_pos_emb(q, q, cos[None], sin[None])[0].transpose(1, 2).reshape(4, -1)
+    case("RoPE", "llama", [x, table, positions], [y], Heads=heads, HeadDim=hd)
+    case("RoPE", "inverse", [dy, table, positions], gradients(y, dy, x), Heads=heads, HeadDim=hd, Inverse=True)
+
+
+def visible(t, s, causal, window):
+    position = torch.arange(t)[:, None] + s - t
+    key = torch.arange(s)[None]
+    mask = torch.ones(t, s, dtype=torch.bool)
+    if causal:
+        mask &= key <= position
+    if window:
+        mask &= (key - position).abs() < window
+    return mask
+
+
+def attend(q, k, v, heads, kv, mask, scale):
+    """(B, T, H·hd), (B, S, G·hd) → y (B·T, H·hd), lse (B·H·T); rows that see nothing give 0."""
+    b, t, s = q.shape[0], q.shape[1], k.shape[1]
+    q = q.view(b, t, heads, -1).transpose(1, 2)
+    k, v = (x.view(b, s, kv, -1).transpose(1, 2) for x in (k, v))
+    blind = ~mask.any(-1)
+    y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask | blind[..., None], scale=scale, enable_gqa=True)
+    y = torch.where(blind[..., None], 0.0, y)
+    scores = scale * q @ k.repeat_interleave(heads // kv, 1).mT
+    lse = torch.logsumexp(scores.masked_fill(~mask, -math.inf), -1)
+    return y.transpose(1, 2).reshape(b * t, -1), lse.reshape(-1)
+
+
+def attention():
+    shapes = [  # name, B, T, S, H, G, hd, causal, window, segments, packed
+        ("full", 2, 5, 5, 2, 2, 4, False, 0, False, False),
+        ("causal", 1, 9, 9, 2, 2, 6, True, 0, False, False),
+        ("grouped", 1, 7, 7, 4, 2, 4, True, 0, False, False),
+        ("window", 1, 9, 9, 2, 1, 4, True, 3, False, False),
+        ("cross", 2, 3, 7, 2, 2, 4, False, 0, False, False),
+        ("cross causal", 1, 3, 7, 2, 2, 4, True, 0, False, False),
+        ("segments", 2, 6, 6, 2, 2, 4, True, 0, True, False),
+        ("cross segments", 2, 3, 6, 2, 2, 4, False, 0, True, False),
+        ("packed", 2, 5, 5, 2, 2, 4, True, 0, False, True),
+        ("packed grouped segments", 1, 6, 6, 4, 2, 4, True, 0, True, True),
+    ]
+    for name, b, t, s, heads, kv, hd, causal, window, segmented, packed in shapes:
+        scale = f32(1 / math.sqrt(hd))
+        wide, narrow = heads * hd, kv * hd
+        mask = visible(t, s, causal, window).expand(b, 1, t, s)
+        qseg = kseg = None
+        if segmented:
+            kseg = (torch.arange(b * s).view(b, s) // 2 % 3).int()
+            kseg[:, -1] = -1
+            qseg = kseg[:, -t:].clone()
+            same = (qseg[:, :, None] == kseg[:, None]) & (qseg[:, :, None] >= 0)
+            mask = mask & same[:, None]
+        dy = randn(b * t, wide)
+        if packed:
+            x = leaf(b * t, wide + 2 * narrow)
+            q, k, v = x.split([wide, narrow, narrow], -1)
+            leaves, inputs = [x], [x, None, None]
+        else:
+            q, k, v = leaf(b * t, wide), leaf(b * s, narrow), leaf(b * s, narrow)
+            leaves = inputs = [q, k, v]
+        y, lse = attend(q.reshape(b, t, wide), k.reshape(b, s, narrow), v.reshape(b, s, narrow), heads, kv, mask, scale)
+        own = [None if qseg is None else qseg.reshape(-1), None if t == s or kseg is None else kseg.reshape(-1)]
+        attrs = dict(Batch=b, Heads=heads, KVHeads=kv, HeadDim=hd, Causal=causal, Window=window, Packed=packed, Scale=scale)
+        grads = list(gradients(y, dy, *leaves))
+        case("Attention", name, inputs + own, [y, lse], **attrs)
+        case("AttentionBackward", name, inputs + own + [y, lse, dy], grads + [None] * (3 - len(grads)), **attrs)
+
+
+def attention_cached():
+    heads, kv, hd, capacity = 4, 2, 4, 12
+    for name, t, window, positions in [("decode", 1, 0, [5, 0]), ("window", 1, 3, [7, 1]), ("prompt", 4, 0, [0, 8])]:
+        b = len(positions)
+        q, k, v = randn(b * t, heads * hd), randn(b * t, kv * hd), randn(b * t, kv * hd)
+        kcache, vcache = randn(b * capacity, kv * hd), randn(b * capacity, kv * hd)
+        knew, vnew, ys = kcache.clone(), vcache.clone(), []
+        for i, p in enumerate(positions):
+            row = i * capacity
+            knew[row + p : row + p + t], vnew[row + p : row + p + t] = k[i * t : (i + 1) * t], v[i * t : (i + 1) * t]
+            keys = slice(row, row + p + t)
+            ys.append(attend(q[None, i * t : (i + 1) * t], knew[None, keys], vnew[None, keys], heads, kv,
+                             visible(t, p + t, True, window)[None, None], 0.5)[0])
+        case("AttentionCached", name, [q, k, v, kcache, vcache, ints(*positions)], [torch.cat(ys)], {3: knew, 4: vnew},
+             Batch=b, Heads=heads, KVHeads=kv, HeadDim=hd, Causal=True, Window=window, Scale=0.5)
+
+
+def philox(key, counter):
+    for _ in range(10):
+        p0, p1 = counter[0] * 0xD2511F53, counter[2] * 0xCD9E8D57
+        counter = [p1 >> 32 ^ counter[1] ^ key[0], p1 & 0xFFFFFFFF, p0 >> 32 ^ counter[3] ^ key[1], p0 & 0xFFFFFFFF]
+        key = [(key[0] + 0x9E3779B9) & 0xFFFFFFFF, (key[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    return counter
+
+
+def dropout():
+    seed, row, site, p = 0x9ABCDEF012345678, 0x500000007, 5, f32(0.3)
+    # Known answer of Random123's kat_vectors.
+    assert philox([0xA4093822, 0x299F31D0], [0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344]) == [
+        0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1]
+    x = randn(7, 9)
+    keep = []
+    for element in range(row * 9, (row + 7) * 9):
+        block = element // 4
+        words = philox([seed & 0xFFFFFFFF, seed >> 32], [block & 0xFFFFFFFF, site, block >> 32, 0])
+        keep.append(words[element % 4] >= round(p * 2**32))
+    keep = torch.tensor(keep).view(7, 9)
+    rng = torch.tensor(np.array([seed & 0xFFFFFFFF, seed >> 32, row & 0xFFFFFFFF, row >> 32], np.uint32).view(np.int32))
+    case("Dropout", "philox", [x, rng], [x * keep / (1 - p)], P=p, Site=site)
+
+
+def losses():
+    for name, smoothing, z in [("plain", 0.0, 0.0), ("smoothed", f32(0.1), 0.0), ("z-loss", 0.0, f32(0.01)), ("both", f32(0.2), f32(0.01))]:
+        n, v, d = 6, 9, 5
+        targets, norm, dloss = ints(3, 8, -1, 0, 3, -1), scalar(0.25), scalar(0.75)
+        valid = (targets >= 0).double()
+
+        def score(logits):
+            t = targets.long()
+            nll = F.cross_entropy(logits, t, reduction="none", ignore_index=-1)
+            lse = torch.logsumexp(logits, -1)
+            loss = F.cross_entropy(logits, t, reduction="none", ignore_index=-1, label_smoothing=smoothing)
+            return (norm * (loss + z * lse**2 * valid).sum()).view(1), nll, lse * valid
+
+        logits = leaf(n, v)
+        loss, nll, lse = score(logits)
+        attrs = dict(Smoothing=smoothing, ZLoss=z)
+        case("CrossEntropy", name, [logits, targets, norm], [loss, nll, lse], **attrs)
+        case("CrossEntropyBackward", name, [logits, targets, norm, lse, dloss], gradients(loss, dloss, logits), **attrs)
+        x, w, addend = leaf(n, d), leaf(v, d), randn(v, d)
+        loss, nll, _ = score(x @ w.T)
+        dx, dw = gradients(loss, torch.ones(1), x, w)
+        for rows in (6, 4):
+            case("LinearCrossEntropy", f"{name} {rows} rows", [x, w, targets, norm, None], [loss, nll, dx, dw], Rows=rows, **attrs)
+        case("LinearCrossEntropy", name + " addend", [x, w, targets, norm, addend], [loss, nll, dx, dw + addend], Rows=4, **attrs)
+    x, target, dloss = leaf(3, 7), randn(3, 7), scalar(0.75)
+    loss = F.mse_loss(x, target).view(1)
+    case("MSE", "mean", [x, target], [loss])
+    case("MSEBackward", "mean", [x, target, dloss], gradients(loss, dloss, x))
+
+
+def elementwise():
+    a, b, s = randn(3, 5), randn(3, 5), scalar(-0.75)
+    case("Add", "same", [a, b], [a + b])
+    case("Mul", "same", [a, b], [a * b])
+    case("Scale", "alpha", [a], [-1.5 * a], Alpha=-1.5)
+    case("ScaleBy", "scalar", [a, s], [a * s])
+
+
+def shapes():
+    x = randn(2, 3, 4, 5)
+    case("Reshape", "flatten", [x], [x.reshape(6, 20)])
+    for p in [(0, 2, 1, 3), (3, 2, 1, 0), (1, 0, 3, 2), (0, 1, 3, 2), (2, 3, 0, 1)]:
+        case("Transpose", str(p), [x], [x.permute(p)], Perm=p)
+    for axis in range(4):
+        part = x.narrow(axis, 1, 1)
+        case("Slice", f"axis {axis}", [x], [part], Axis=axis, Start=1, End=2)
+        source = leaf(*x.shape)
+        case("SliceBackward", f"axis {axis}", [part], gradients(source.narrow(axis, 1, 1), part, source), Axis=axis, Start=1, End=2)
+        other = randn(*[2 if a == axis else n for a, n in enumerate(x.shape)])
+        case("Concat", f"axis {axis}", [x, other, x], [torch.cat([x, other, x], axis)], Axis=axis)
+    for axes in [(0,), (3,), (1, 2), (0, 2), (1, 3), (0, 1, 2, 3)]:
+        y = 0.5 * x.sum(axes, keepdim=True)
+        case("ReduceSum", str(axes), [x], [y], Alpha=0.5, Axes=[a in axes for a in range(4)])
+        case("Broadcast", str(axes), [y], [0.5 * y.expand(x.shape)], Alpha=0.5)
+
+
+def hyper(lr, step, first=0, limit=0, beta1=0.0, beta2=0.0):
+    return torch.tensor([lr, 1 - beta1**step, 1 - beta2**step, limit, first, 0, 0, 0])
+
+
+def newton_schulz(u, steps):
+    x = u / (u.norm() + 1e-7)
+    tall = x.shape[0] > x.shape[1]
+    x = x.T if tall else x
+    for _ in range(steps):
+        a = x @ x.T
+        x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
+    return x.T if tall else x
+
+
+def optimizers():
+    lr, decay, beta1, beta2, eps, step = f32(0.01), f32(0.1), f32(0.9), f32(0.99), f32(1e-8), 4
+    for clip in (None, scalar(0.25), scalar(math.nan)):
+        factor, skip = (1.0 if clip is None else float(clip)), clip is not None and math.isnan(float(clip))
+        name = "plain" if clip is None else f"clip {float(clip)}"
+        p, g, m, v = randn(4, 5), randn(4, 5), randn(4, 5), randn(4, 5).abs()
+
+        def keep(kind, suffix, inputs, new, **attrs):
+            state = {i: inputs[i] if skip else t for i, t in new.items()}
+            case(kind, name + suffix, inputs, [], state, **attrs)
+
+        q = p.clone().requires_grad_()
+        q.grad = g * (0 if skip else factor)
+        adam = torch.optim.AdamW([q], lr=lr * 0.5, betas=(beta1, beta2), eps=eps, weight_decay=decay)
+        adam.state[q] = {"step": torch.tensor(step - 1.0), "exp_avg": m.clone(), "exp_avg_sq": v.clone()}
+        adam.step()
+        keep("AdamW", "", [p, g, m, v, hyper(lr, step, beta1=beta1, beta2=beta2), clip],
+             {0: q, 2: adam.state[q]["exp_avg"], 3: adam.state[q]["exp_avg_sq"]},
+             Beta1=beta1, Beta2=beta2, Eps=eps, Decay=decay, LRScale=0.5)
+
+        for momentum, nesterov, first in [(0.0, False, 0), (beta1, False, 0), (beta1, True, 0), (beta1, True, 1)]:
+            q = p.clone().requires_grad_()
+            q.grad = g * (0 if skip else factor)
+            sgd = torch.optim.SGD([q], lr=lr * 0.5, momentum=momentum, weight_decay=decay, nesterov=nesterov)
+            if momentum and not first:
+                sgd.state[q] = {"momentum_buffer": m.clone()}
+            sgd.step()
+            new = {0: q}
+            if momentum:
+                new[2] = sgd.state[q]["momentum_buffer"]
+            keep("SGD", f" momentum={momentum:.1f} nesterov={nesterov} first={first}",
+                 [p, g, m if momentum else None, hyper(lr, step, first), clip], new,
+                 Beta1=momentum, Nesterov=nesterov, Decay=decay, LRScale=0.5)
+
+        u = beta1 * m + (1 - beta1) * g * factor
+        keep("Lion", "", [p, g, m, hyper(lr, step), clip],
+             {0: p - 0.5 * lr * (decay * p + u.sign()), 2: beta2 * m + (1 - beta2) * g * factor},
+             Beta1=beta1, Beta2=beta2, Decay=decay, LRScale=0.5)
+        for rows, cols, nesterov in [(4, 5, True), (5, 4, False), (12, 3, True)]:
+            p, g, m = randn(rows, cols), randn(rows, cols), randn(rows, cols)
+            new = beta1 * m + g * factor
+            o = newton_schulz(g * factor + beta1 * new if nesterov else new, 5)
+            keep("Muon", f" {rows}x{cols}", [p, g, m, hyper(lr, step), clip],
+                 {0: (1 - 0.5 * lr * decay) * p - 0.5 * lr * math.sqrt(max(1, rows / cols)) * o, 2: new},
+                 Beta1=beta1, Nesterov=nesterov, Decay=decay, LRScale=0.5, NewtonSchulz=5)
+        keep("EMA", "", [m, p, clip], {0: beta1 * m + (1 - beta1) * p}, Beta1=beta1)
+
+    for name, limit, max_norm, grads in [
+        ("clipped", 0, 1.0, [randn(3, 5), randn(7)]), ("below", 0, 100.0, [randn(3, 5)]), ("no clipping", 0, 0.0, [randn(9)]),
+        ("above limit", 3, 1.0, [torch.tensor([3.0, 4.0])]), ("nan", 0, 1.0, [torch.tensor([math.nan, 4.0])])]:
+        ps = [torch.nn.Parameter(torch.zeros_like(g)) for g in grads]
+        for q, g in zip(ps, grads):
+            q.grad = g.clone()
+        norm = torch.nn.utils.clip_grad_norm_(ps, max_norm or math.inf)
+        factor = ps[0].grad.flatten()[-1] / grads[0].flatten()[-1] if max_norm else torch.tensor(1.0)
+        if limit and norm > limit:
+            factor = torch.tensor(math.nan)
+        squares = torch.stack([(g**2).sum() for g in grads])
+        case("GradNorm", name, [hyper(lr, step, limit=limit), torch.stack([squares, 0 * squares], 1)], [norm.view(1), factor.view(1)], MaxNorm=max_norm)
+        rows = torch.zeros(3, 2)
+        rows[1, 0] = squares.sum()
+        case("SumSquares", name, grads, [rows], Root=1)
+
+
+def casts():
+    x = torch.cat([randn(40), torch.tensor([0.0, -0.0, 1.00390625, 1.01171875, 3.3e38, math.inf, -math.inf, 1e-40], dtype=torch.float64)])
+    case("Cast", "bf16 and back", [x], [x.float().bfloat16().double()])
+
+
+def collectives():
+    """Of a process that is alone."""
+    x = randn(5, 3)
+    for kind in ["AllReduce", "ReduceTo", "BroadcastFrom", "Await"]:
+        case(kind, "alone", [x], [x])
+
+
+for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, collectives):
+    family()
+OUT.mkdir(parents=True, exist_ok=True)
+for kind, cases in CASES.items():
+    (OUT / f"{kind}.json").write_text("[\n" + ",\n".join(json.dumps(c) for c in cases) + "\n]\n")

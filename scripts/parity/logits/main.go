@@ -1,0 +1,72 @@
+// Command logits writes the logits (T, V) that a checkpoint computes after each of
+// T tokens, with an adapter or without, and how it continues them greedily, into a
+// safetensors file, for convert.py and lora.py to compare.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+
+	"gotrain/autograd/cpu"
+	"gotrain/data/vfs"
+	"gotrain/nn/generate"
+	"gotrain/nn/hub/safetensors"
+	"gotrain/nn/zoo"
+	"gotrain/train"
+)
+
+func main() {
+	model := flag.String("model", "", "checkpoint `DIR`")
+	adapter := flag.String("adapter", "", "adapter `DIR` on top of it")
+	ids := flag.String("ids", "", "JSON `LIST` of token ids")
+	greedy := flag.Int("greedy", 1, "tokens `N` of the continuation")
+	out := flag.String("out", "", "`FILE` to write")
+	flag.Parse()
+	if err := run(*model, *adapter, *ids, *greedy, *out); err != nil {
+		fmt.Fprintln(os.Stderr, "logits:", err)
+		os.Exit(1)
+	}
+}
+
+func run(dir, adapter, list string, greedy int, out string) error {
+	var ids []int32
+	if err := json.Unmarshal([]byte(list), &ids); err != nil {
+		return fmt.Errorf("-ids: %w", err)
+	}
+	b, err := cpu.New(cpu.Config{})
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	m, err := train.Load(dir, adapter, b, vfs.OS{}, train.Families{ParseConfig: zoo.ParseConfig, New: zoo.New})
+	if err != nil {
+		return err
+	}
+	g, err := generate.New(m.Model, m.Store, generate.Config{Context: len(ids) + greedy})
+	if err != nil {
+		return err
+	}
+	var logits []float32
+	for _, id := range ids {
+		if err := g.Append(id); err != nil {
+			return err
+		}
+		logits = append(logits, g.Logits()...)
+	}
+	continued, err := g.Generate(context.Background(), ids, generate.Options{MaxTokens: greedy, Reuse: true}, nil)
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(out)
+	if err != nil {
+		return err
+	}
+	return errors.Join(safetensors.Write(f, []safetensors.Tensor{
+		{Name: "logits", DType: safetensors.F32, Shape: []int{len(ids), m.Model.Config().Vocab}, Data: safetensors.Bytes(logits)},
+		{Name: "tokens", DType: safetensors.I32, Shape: []int{greedy}, Data: safetensors.Bytes(continued.Tokens)},
+	}, nil), f.Close())
+}

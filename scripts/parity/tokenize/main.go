@@ -1,0 +1,75 @@
+// Command tokenize encodes and decodes strings, for tokenizer.py to compare.
+//
+//	tokenize TOKENIZER < IN > OUT    IN: {"texts": [base64, …], "ids": [[1, 2], …]}
+//	tokenize TOKENIZER json FILE     writes the tokenizer as FILE, a tokenizer.json
+//
+// OUT has "ids" of each text, "special", the same with special tokens recognised, and
+// "texts" of each list of ids in base64, and "seconds", of encoding without them.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"gotrain/data"
+	"gotrain/train"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "tokenize:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	if len(args) != 1 && (len(args) != 3 || args[1] != "json") {
+		return errors.New("usage: tokenize TOKENIZER [json FILE]")
+	}
+	t, err := train.LoadTokenizer(args[0])
+	if err != nil {
+		return err
+	}
+	if len(args) == 3 {
+		return os.WriteFile(args[2], t.AppendJSON(nil), 0o666)
+	}
+	return compute(t)
+}
+
+// compute answers standard input.
+func compute(t data.Tokenizer) error {
+	var in struct {
+		Texts [][]byte
+		IDs   [][]int32
+	}
+	if err := json.NewDecoder(bufio.NewReader(os.Stdin)).Decode(&in); err != nil {
+		return err
+	}
+	var out struct {
+		Seconds float64   `json:"seconds"`
+		IDs     [][]int32 `json:"ids"`
+		Special [][]int32 `json:"special"`
+		Texts   [][]byte  `json:"texts"`
+	}
+	out.IDs = make([][]int32, len(in.Texts))
+	start := time.Now()
+	for i, text := range in.Texts {
+		out.IDs[i] = t.AppendEncode([]int32{}, text)
+	}
+	out.Seconds = time.Since(start).Seconds()
+	for _, text := range in.Texts {
+		out.Special = append(out.Special, t.AppendEncodeSpecial([]int32{}, text))
+	}
+	for _, ids := range in.IDs {
+		out.Texts = append(out.Texts, t.AppendDecode([]byte{}, ids))
+	}
+	w := bufio.NewWriter(os.Stdout)
+	if err := json.NewEncoder(w).Encode(out); err != nil {
+		return err
+	}
+	return w.Flush()
+}

@@ -1,0 +1,150 @@
+// Command train trains a configuration for some steps and writes what another
+// implementation needs to repeat it: the initial weights, every batch, and the
+// losses, gradient norms, final weights and optimizer state to compare with.
+//
+//	go run ./scripts/parity/train -config configs/opticks.yaml -steps 100 -out parity.safetensors
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+
+	"gotrain/autograd/cpu"
+	"gotrain/data"
+	"gotrain/nn/hub/safetensors"
+	"gotrain/nn/zoo"
+	"gotrain/optim"
+	"gotrain/train"
+	"gotrain/train/config"
+)
+
+func main() {
+	file := flag.String("config", "configs/opticks.yaml", "configuration `file`")
+	steps := flag.Int("steps", 100, "steps to train")
+	out := flag.String("out", "parity.safetensors", "`file` to write")
+	set := flag.String("set", "", "overrides, separated by spaces")
+	flag.Parse()
+	if err := run(*file, strings.Fields(*set), *steps, *out); err != nil {
+		fmt.Fprintln(os.Stderr, "train:", err)
+		os.Exit(1)
+	}
+}
+
+func run(file string, set []string, steps int, out string) error {
+	cfg, err := train.LoadConfig(file, set)
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	tokenizer, err := train.MakeTokenizer(ctx, cfg, nil)
+	if err != nil {
+		return err
+	}
+	enc, err := train.NewEncoder(tokenizer)
+	if err != nil {
+		return err
+	}
+	cfg.Model.Vocab = enc.VocabSize()
+	prepared, err := data.Prepare(ctx, cfg.Data.Config, enc, nil)
+	if err != nil {
+		return err
+	}
+	defer prepared.Close()
+	shape := data.Shape{Batch: cfg.Train.Batch * cfg.Train.Accumulate, Context: cfg.Model.Context, VocabSize: cfg.Model.Vocab, DocumentMask: cfg.Train.DocumentMask}
+	loader, err := data.NewLoader(prepared.Train, data.LoaderConfig{Shape: shape, Seed: cfg.Run.Seed})
+	if err != nil {
+		return err
+	}
+	model, err := zoo.New(cfg.Model)
+	if err != nil {
+		return err
+	}
+	backend, err := cpu.New(cpu.Config{Threads: cfg.Threads})
+	if err != nil {
+		return err
+	}
+	defer backend.Close()
+	engine, err := train.NewEngine(cfg, model, backend)
+	if err != nil {
+		return err
+	}
+	if err := engine.Initialize(); err != nil {
+		return err
+	}
+
+	d := dump{engine: engine}
+	for _, p := range model.Params() {
+		d.state("initial."+p.Name, p.Name)
+	}
+	losses, norms, lrs := make([]float32, steps), make([]float32, steps), make([]float32, steps)
+	batch := loader.NewBatch()
+	var inputs, targets []int32
+	for i := range steps {
+		if err := loader.Fill(batch, uint64(i)*loader.Stride()); err != nil {
+			return err
+		}
+		inputs, targets = append(inputs, batch.Inputs...), append(targets, batch.Targets...)
+		r, err := engine.Step(batch, train.StepConfig{Step: i, Applied: i})
+		if err != nil {
+			return err
+		}
+		losses[i], norms[i] = float32(r.NLL), float32(r.GradNorm)
+		lrs[i] = float32(cfg.Optimizer.LR * cfg.Optimizer.LRFraction(i, cfg.Train.Steps))
+	}
+	rows := []int{steps, shape.Batch, shape.Context}
+	d.tensors = append(d.tensors,
+		safetensors.Tensor{Name: "inputs", DType: safetensors.I32, Shape: rows, Data: safetensors.Bytes(inputs)},
+		safetensors.Tensor{Name: "targets", DType: safetensors.I32, Shape: rows, Data: safetensors.Bytes(targets)})
+	d.floats("losses", losses, steps)
+	d.floats("grad_norms", norms, steps)
+	d.floats("lrs", lrs, steps)
+	for _, name := range engine.Store().Names() {
+		if optim.IsState(name) {
+			d.state("final."+name, name)
+		}
+	}
+	for _, p := range model.Params() {
+		d.state("final."+p.Name, p.Name)
+	}
+	if d.err != nil {
+		return d.err
+	}
+	resolved, err := config.Encode(cfg)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := safetensors.Write(&b, d.tensors, map[string]string{"config": string(resolved)}); err != nil {
+		return err
+	}
+	return os.WriteFile(out, b.Bytes(), 0o666)
+}
+
+// dump collects tensors; the first error sticks.
+type dump struct {
+	engine  *train.Engine
+	tensors []safetensors.Tensor
+	err     error
+}
+
+// state copies a state of the store under another name.
+func (d *dump) state(as, name string) {
+	st := d.engine.Store().Get(name)
+	if st == nil {
+		d.err = fmt.Errorf("there is no state %q", name)
+		return
+	}
+	values := make([]float32, st.Shape.Size())
+	if err := d.engine.Store().Read(name, values); err != nil && d.err == nil {
+		d.err = err
+	}
+	d.floats(as, values, st.Shape...)
+}
+
+func (d *dump) floats(name string, values []float32, shape ...int) {
+	d.tensors = append(d.tensors, safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: shape, Data: safetensors.Bytes(values)})
+}
