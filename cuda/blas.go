@@ -26,7 +26,7 @@ type BLAS struct {
 // NewBLAS opens cuBLASLt with a workspace for its algorithms, aligned to 256
 // bytes; 32 MiB is what NVIDIA advises for Hopper and later. All products use the
 // same workspace, so they have to run one after the other: on one stream, or on
-// streams that wait for each other. Streams that run beside each other need a
+// streams that wait for each other. Concurrent streams need a
 // BLAS each.
 func (d *Device) NewBLAS(workspace Ptr, bytes int64) (*BLAS, error) {
 	if l := C.gotrain_open_cublasLt(); l.path[0] == 0 {

@@ -12,7 +12,7 @@ import (
 )
 
 // Stream is a queue of work for a device. Work in one stream runs in order;
-// streams run beside each other, save where events order them.
+// streams run concurrently, save where events order them.
 type Stream struct {
 	device *Device
 	stream cu.Stream

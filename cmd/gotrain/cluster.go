@@ -138,7 +138,7 @@ func (c *cluster) beWatched(ctx context.Context, timeout time.Duration, stalled 
 		return err
 	}
 	watched := ranks.Watch(c.group, c.store, ranks.WatchConfig{Host: host, StoreHost: c.launch.Endpoint, Timeout: timeout, Stalled: stalled})
-	context.AfterFunc(ctx, watched.Doubt)
+	context.AfterFunc(ctx, watched.Suspect)
 	c.paced = train.Paced(watched, time.Now)
 	c.group = c.paced
 	return nil

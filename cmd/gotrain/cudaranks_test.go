@@ -204,7 +204,7 @@ func TestCUDARankStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	end(t, ranks[:1], exitFailed)
-	for _, want := range []string{`waits since \S+s in .* at step `, "rank 1 on ", "no sign of life since"} {
+	for _, want := range []string{`has waited in .* for \S+s at step `, "rank 1 on ", "no heartbeat for"} {
 		if text := ranks[0].told.String(); !regexp.MustCompile(want).MatchString(text) {
 			t.Errorf("%s\nlacks %q", text, want)
 		}

@@ -16,8 +16,8 @@ import (
 	"gotrain/cuda/kernels"
 )
 
-// Backend runs plans on one device, on one stream; uploads come to it beside that,
-// and so do collectives.
+// Backend runs plans on one device, on one stream; uploads and collectives have
+// streams of their own and are asynchronous to it.
 type Backend struct {
 	device  *cuda.Device
 	stream  *cuda.Stream

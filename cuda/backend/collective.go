@@ -15,8 +15,8 @@ import (
 // links, and a few launches only for the norms and biases of a model.
 const bucketBytes = 4 << 20
 
-// comm runs the collectives of plans on a stream of its own, beside the kernels. What
-// becomes one launch depends on the order of the program alone, which is the same on
+// comm runs the collectives of plans on a stream of its own, overlapped with the kernels.
+// What becomes one launch depends on the order of the program alone, which is the same on
 // all ranks.
 type comm struct {
 	ranks  *cuda.Comm

@@ -128,7 +128,7 @@ func (r *rank) Record(launches func()) (exec.Launch, error) {
 	return r.Backend.(exec.Recorder).Record(launches)
 }
 
-// TestSums runs a program whose sums are beside its kernels, as one graph, again and
+// TestSums runs a program whose sums overlap its kernels, as one graph, again and
 // again: an order that no event enforces would show on the simulator.
 func TestSums(t *testing.T) {
 	ranks := openRanks(t)

@@ -9,7 +9,7 @@ import (
 )
 
 // staging moves bytes between pageable host memory and the device through slots,
-// so that copies run beside kernels and the host. An upload crosses the bus on a
+// so that copies overlap kernels and the host. An upload crosses the bus on a
 // stream of its own, into a slot on the device, while kernels before it still run;
 // only the copy from there to its place waits for them.
 type staging struct {

@@ -13,7 +13,7 @@ import (
 
 // TestUploadsKeepTheirOrder sets the input of a kernel again and again without
 // waiting for it: each launch reads the upload before it, although uploads cross
-// the bus beside the kernels and take more than all slots.
+// the bus while kernels run and take more than all slots.
 func TestUploadsKeepTheirOrder(t *testing.T) {
 	b, err := Open(Config{})
 	if err != nil {

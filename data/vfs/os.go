@@ -75,7 +75,7 @@ func (OS) SyncDir(name string) error {
 }
 
 // Lock takes an advisory lock on the file name and writes the process id and
-// host into it, for the error of the next one who asks.
+// host into it, for the error of the next process that tries.
 func (OS) Lock(name string) (io.Closer, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {

@@ -3,7 +3,7 @@
 # usage: scripts/cluster/fault_test.sh [SCENARIO...] [-- flags of pretrain...]
 #   worlds  stopped, killed and stopped again on 4, 3 and 1 ranks, ended on 4: the losses are those of 4 ranks
 #   stall   a rank under SIGSTOP, over Gloo and MPI: the others say which, and end
-#   asked   a rank that is asked to stop while another is under SIGSTOP: it ends long before cluster.timeout_s
+#   sigterm a rank that is asked to stop while another is under SIGSTOP: it ends long before cluster.timeout_s
 #   death   a rank under SIGKILL, over Gloo and MPI: the others end
 #   crash   a rank under SIGABRT, as a failing library ends it: not the exit status of wrong use
 #   memory  the kernel kills a rank that is out of memory: resumed, same bits (root; cgroups)
@@ -54,26 +54,26 @@ process() {
 }
 
 worlds() {
-  local life=(--set train.steps=200 --set model.dropout=0.1 --set train.batch=6 --set train.accumulate=2) run=$tmp/worlds
-  start "$tmp/same" 4 "${life[@]}"
+  local attempt=(--set train.steps=200 --set model.dropout=0.1 --set train.batch=6 --set train.accumulate=2) run=$tmp/worlds
+  start "$tmp/same" 4 "${attempt[@]}"
   ended || fail "worlds: the undisturbed run failed"
-  start "$run" 4 "${life[@]}"
+  start "$run" 4 "${attempt[@]}"
   await 60 "step 40" reached "$run" 40
   local began grace
   began=$(date +%s.%N)
   kill -TERM "${pids[2]}"
   stopped worlds
   grace=$(seconds "$began")
-  start "$run" 3 "${life[@]}"
+  start "$run" 3 "${attempt[@]}"
   await 60 "step 90" reached "$run" 90
   slay "${pids[1]}"
   failed worlds
-  start "$run" 1 "${life[@]}"
+  start "$run" 1 "${attempt[@]}"
   await 60 "step 140" reached "$run" 140
   kill -USR1 "${pids[0]}"
   stopped worlds
-  start "$run" 4 "${life[@]}"
-  ended || fail "worlds: the last life failed"
+  start "$run" 4 "${attempt[@]}"
+  ended || fail "worlds: the last attempt failed"
   diff <(losses "$tmp/same" | cut -d' ' -f1,2) <(losses "$run" | cut -d' ' -f1,2) || fail "worlds: steps are missing or twice"
   local difference
   difference=$(paste -d' ' <(losses "$tmp/same") <(losses "$run") | awk '{ d = $3 - $6; if (d < 0) d = -d; if (d > most) most = d } END { print most + 0 }')
@@ -86,7 +86,7 @@ stall() {
   for engine in gloo mpi; do
     start_over $engine "$tmp/stall-$engine" 3 "${endless[@]}" --set cluster.timeout_s=4
     await 60 "step 20" reached "$tmp/stall-$engine" 20
-    sleep 6 # a sign of life comes every 5 s
+    sleep 6 # heartbeats come every 5 s
     stopped=$(process 1)
     began=$(date +%s.%N)
     kill -STOP "$stopped"
@@ -98,19 +98,19 @@ stall() {
   done
 }
 
-asked() {
-  start "$tmp/asked" 2 "${endless[@]}"
-  await 60 "step 20" reached "$tmp/asked" 20
-  sleep 6 # a sign of life comes every 5 s
+sigterm() {
+  start "$tmp/sigterm" 2 "${endless[@]}"
+  await 60 "step 20" reached "$tmp/sigterm" 20
+  sleep 6 # heartbeats come every 5 s
   local began
   began=$(date +%s.%N)
   kill -STOP "${pids[1]}"
   kill -TERM "${pids[0]}"
   await 40 "the end of rank 0, which was asked to stop" gone "${pids[0]}"
   slay "${pids[1]}"
-  failed asked
-  says 'rank 1 on .* hangs' || fail "asked: rank 0 does not say whom it waited for"
-  echo "asked: rank 0 ended $(seconds "$began") s after SIGTERM while rank 1 was under SIGSTOP, cluster.timeout_s=600"
+  failed sigterm
+  says 'rank 1 on .* hangs' || fail "sigterm: rank 0 does not say whom it waited for"
+  echo "sigterm: rank 0 ended $(seconds "$began") s after SIGTERM while rank 1 was under SIGSTOP, cluster.timeout_s=600"
 }
 
 gone() { [ -z "$1" ] || ! kill -0 "$1"; }
@@ -214,6 +214,6 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
   shift
 done
 flags+=("${@:2}")
-[ ${#scenarios[@]} -gt 0 ] || scenarios=(worlds stall asked death crash memory space limit)
+[ ${#scenarios[@]} -gt 0 ] || scenarios=(worlds stall sigterm death crash memory space limit)
 build gloo,mpi
 for scenario in "${scenarios[@]}"; do $scenario; done

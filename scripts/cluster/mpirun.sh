@@ -11,7 +11,7 @@ if [ -n "${HOSTS:-}" ]; then hosts=(--host "$HOSTS"); fi
 if [ "$(id -u)" = 0 ]; then hosts+=(--allow-run-as-root); fi
 stopped=
 trap 'stopped=1; kill -TERM "$pid"' INT TERM
-for ((life = 0; ; life++)); do
+for ((attempt = 0; ; attempt++)); do
   "${MPIRUN:-mpirun}" "${hosts[@]}" --bind-to none -np "${RANKS:-1}" "${GOTRAIN:-bin/gotrain-cluster}" "$@" &
   pid=$!
   wait "$pid"
@@ -20,6 +20,6 @@ for ((life = 0; ; life++)); do
     wait "$pid"
     status=$?
   done
-  if [ "$status" = 0 ] || [ "$status" = 2 ] || [ -n "$stopped" ] || [ "$life" -ge "${RESTARTS:-20}" ]; then exit "$status"; fi
+  if [ "$status" = 0 ] || [ "$status" = 2 ] || [ -n "$stopped" ] || [ "$attempt" -ge "${RESTARTS:-20}" ]; then exit "$status"; fi
   echo "mpirun.sh: exit status $status: started again" >&2
 done

@@ -89,7 +89,7 @@ reach 40
 kill -KILL "$(ranks n3)"
 step=$(at)
 finish
-says 'life 1' || fail "the job was not requeued"
+says 'attempt 1' || fail "the job was not requeued"
 same_bits
 echo "rank killed: rank 2 killed at step $step, requeued, resumed on 4 from step $(resumed), same bits and losses ($((SECONDS - began)) s)"
 
@@ -98,15 +98,15 @@ export REQUEUES=1
 submit hopeless --nodes=2
 reach 40
 kill -KILL "$(ranks n1)"
-await 60 "the second life" says 'life 1'
+await 60 "the second attempt" says 'attempt 1'
 reach 80
 kill -KILL "$(ranks n2)"
 await 60 "end of the job" is_over
 [ "$(state)" = FAILED ] || fail "the job ended as $(state)"
 says 'exit status 137 after 1 requeues: the limit, REQUEUES=1, is reached' || fail "the job does not say why it ended"
-if says 'life 2'; then fail "the job was requeued beyond its limit"; fi
+if says 'attempt 2'; then fail "the job was requeued beyond its limit"; fi
 export REQUEUES=3
-echo "requeue limit: ranks killed in lives 0 and 1, REQUEUES=1: the job ended as FAILED at step $(at) ($((SECONDS - began)) s)"
+echo "requeue limit: ranks killed in attempts 0 and 1, REQUEUES=1: the job ended as FAILED at step $(at) ($((SECONDS - began)) s)"
 
 # Slurm looks at time limits every 30 s and sends its signal up to 30 s early, here 5 to 35 s after the start: the ranks are
 # paused until then, however fast they are; before the signal it sends SIGCONT.
@@ -116,8 +116,8 @@ reach 40
 ranks n1 n2 n3 n4 | xargs kill -STOP
 await 90 "USR1 before the time limit, exit status 75" says 'exit status 75: requeued'
 finish
-says 'life 1' || fail "the job was not requeued"
-if says 'exit status 1:'; then fail "a life of the job failed"; fi
+says 'attempt 1' || fail "the job was not requeued"
+if says 'exit status 1:'; then fail "an attempt of the job failed"; fi
 same_bits
 echo "time limit: USR1, saved at step $(resumed), exit status 75, requeued, same bits and losses ($((SECONDS - began)) s)"
 
@@ -142,7 +142,7 @@ ip -n "$name-n4" link set eth0 down
 for pid in $(ip netns pids "$name-n4"); do kill -KILL "$pid" 2>/dev/null || true; done
 step=$(at)
 finish
-says 'life 1, 3 ranks' || fail "the job did not go on with 3 ranks"
+says 'attempt 1, 3 ranks' || fail "the job did not go on with 3 ranks"
 [ "$(at)" = $steps ] || fail "$(at) steps in metrics.jsonl, want $steps"
 difference=$(awk -v a="$(last_loss undisturbed)" -v b="$(last_loss lost)" 'BEGIN { d = a - b; print d < 0 ? -d : d }')
 awk -v d="$difference" 'BEGIN { exit !(d <= 1e-3) }' || fail "the loss differs by $difference, more than 1e-3"

@@ -8,7 +8,7 @@
 //	RUN/checkpoints/step-00001000/manifest.json   their sizes and checksums
 //	RUN/checkpoints/latest                    symbolic link to the newest good one
 //	RUN/checkpoints/best                      symbolic link to the one that the caller calls best
-//	RUN/checkpoints/step-00001000.tmp         a save in progress, or one that died
+//	RUN/checkpoints/step-00001000.tmp         a save in progress, or one that was killed
 //	RUN/checkpoints/step-00001000.old         the one that a second save of a step replaces
 //	RUN/checkpoints/step-00001000.trash       a retired one while it is deleted
 //	RUN/checkpoints/step-00001000.damaged     set aside by Latest; also .damaged-2, …
@@ -23,7 +23,7 @@
 // directory with it and leaves the older checkpoints as they were; the run can
 // go on.
 //
-// Nothing here prints: what happened besides the result comes back as [Event]s.
+// Nothing here prints: what else happened comes back as [Event]s.
 package checkpoint
 
 import (
@@ -40,7 +40,7 @@ import (
 )
 
 // File is one file of a checkpoint. Write produces its bytes, from a snapshot if
-// the save runs beside the training. Large single writes go to the disk as they
+// the save is asynchronous. Large single writes go to the disk as they
 // are, small ones are gathered.
 type File struct {
 	Name  string // a plain name, or FOLDER/NAME of two: no leading dot, not manifest.json
@@ -68,7 +68,7 @@ const (
 	LinkFailed  Kind = "link-failed" // the link at Path could not be set because of Err; the checkpoint stands
 )
 
-// Event is something that happened beside the result.
+// Event is something that happened and is not the result.
 type Event struct {
 	Kind    Kind
 	Step    int64 // of the checkpoint concerned

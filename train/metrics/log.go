@@ -58,7 +58,7 @@ func (l *Log) Append(r Record) error {
 // write the lines up to it again.
 func (l *Log) Flush() error { return l.a.flush() }
 
-// Sync makes the lines that do not wait survive a power loss. It may run beside
+// Sync makes the lines that do not wait survive a power loss. It may run concurrently with
 // Append, which goes on with a file of its own.
 func (l *Log) Sync() error {
 	f, err := l.fsys.OpenAppend(l.name)

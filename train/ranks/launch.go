@@ -22,10 +22,10 @@ type Launch struct {
 	// Served tells that the launcher serves the store. Otherwise rank 0 has to, at
 	// the port of Endpoint.
 	Served bool
-	// ID names this life of the run (job, step and restart), alike on all ranks. Keys
+	// ID names this attempt at the run (job, step and restart), alike on all ranks. Keys
 	// in a store that outlives the processes begin with it.
 	ID string
-	// Restarts counts the lives before this one, as far as the launcher tells.
+	// Restarts counts the attempts before this one, as far as the launcher tells.
 	Restarts int
 }
 
@@ -196,7 +196,7 @@ func (e *environment) plain() Launch {
 	return l
 }
 
-// join names a life by the variables that are set.
+// join names an attempt by the variables that are set.
 func (e *environment) join(launcher string, names ...string) string {
 	id := launcher
 	for _, name := range names {
@@ -210,7 +210,7 @@ func (e *environment) join(launcher string, names ...string) string {
 // endpoint says where rank 0 serves the store: MASTER_ADDR, else this machine when
 // all ranks are here, else the first host of the step. The port is MASTER_PORT,
 // else one of [20000, 32000), below those that systems give to clients, made from
-// the life's ID so that two jobs on one machine seldom share it.
+// the attempt's ID so that two jobs on one machine seldom share it.
 func (e *environment) endpoint(l Launch) string {
 	host := e.get("MASTER_ADDR")
 	if host == "" && l.LocalSize == l.Size {

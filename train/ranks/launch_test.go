@@ -104,6 +104,6 @@ func TestDetectPort(t *testing.T) {
 	peer, _ := ranks.Detect(lookup(slurmVars + "SLURM_PROCID=0 SLURM_NODEID=0"))
 	next, _ := ranks.Detect(lookup(slurmVars + "SLURM_RESTART_COUNT=2"))
 	if first.Endpoint != peer.Endpoint || first.Endpoint == next.Endpoint {
-		t.Errorf("endpoints %s and %s of one life, %s of the next", first.Endpoint, peer.Endpoint, next.Endpoint)
+		t.Errorf("endpoints %s and %s of one attempt, %s of the next", first.Endpoint, peer.Endpoint, next.Endpoint)
 	}
 }

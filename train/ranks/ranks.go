@@ -1,12 +1,12 @@
 // Package ranks lets the processes of one run work as one: who they are, how they
 // find each other, how they compute together, and what happens when one of them
-// does not answer any more.
+// no longer answers.
 //
 // In reading order: [Launch] is what the launcher (torchrun, Slurm, mpirun,
 // Kubernetes) told this process; a [Store] is the table of keys through which
-// ranks meet before they can compute together, and beside it; a [Group] computes
-// collectives. Engines of groups live in packages of their own (dist/gloo,
-// dist/mpi, dist/nccl), since they need libraries; [Local] is the
+// ranks rendezvous before they can compute together, and exchange heartbeats
+// afterwards; a [Group] computes collectives. Engines of groups are packages of their
+// own (train/ranks/gloo, mpi and nccl), since they need libraries; [Local] is the
 // group of a single process. None of the collectives is written here.
 //
 // Every rank is one process with one device. A rank that fails is not mended: its
@@ -28,7 +28,7 @@ var ErrPeer = errors.New("another rank has gone")
 // A collective has to be called on all ranks, in the same order, with the same
 // lengths and root. It is over, and its buffers are the caller's again, when it
 // returns. One at a time: calls from different goroutines have to be ordered by
-// the caller, alike on all ranks. Only Abort may be called beside another method.
+// the caller, alike on all ranks. Only Abort may be called while another method runs.
 // Errors wrap ErrPeer where a peer is the cause; after an error a group is only
 // good for Abort and Close.
 type Group interface {

@@ -23,7 +23,7 @@ type Report struct {
 	StoreHost string
 }
 
-// RankState is the newest sign of life of a rank.
+// RankState is the newest heartbeat of a rank.
 type RankState struct {
 	Rank       int
 	Host       string
@@ -31,9 +31,9 @@ type RankState struct {
 	Collective string // the newest, "" before the first
 	Sequence   int    // its number, from 1
 	Inside     bool   // it has not returned
-	Started    bool   // the rank gave a sign of life at all
-	Silent     bool   // it gave none while the report was made
-	// Age of the newest sign by the clocks of both machines, which may differ.
+	Started    bool   // the rank has written a heartbeat
+	Silent     bool   // it wrote none while the report was made
+	// Age of the newest heartbeat by the clocks of both machines, which may differ.
 	Age time.Duration
 }
 
@@ -63,7 +63,7 @@ func (r Report) Hanging() []RankState {
 // String is the report for a person, in a few lines.
 func (r Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "rank %d on %s waits since %v in %s (collective %d) at step %d\n", r.Rank, r.Host, r.Waited.Round(100*time.Millisecond), r.Collective, r.Sequence, r.Step)
+	fmt.Fprintf(&b, "rank %d on %s has waited in %s (collective %d) for %v at step %d\n", r.Rank, r.Host, r.Collective, r.Sequence, r.Waited.Round(100*time.Millisecond), r.Step)
 	if r.StoreErr != nil {
 		fmt.Fprintf(&b, "the store on %s does not answer either, so the machine of rank 0 or the way to it is down: %v\n", r.StoreHost, r.StoreErr)
 		return b.String()
@@ -85,7 +85,7 @@ func (r Report) String() string {
 // String is the state for a person, in one line.
 func (s RankState) String() string {
 	if !s.Started {
-		return fmt.Sprintf("rank %d hangs: it never gave a sign of life", s.Rank)
+		return fmt.Sprintf("rank %d hangs: it never sent a heartbeat", s.Rank)
 	}
 	what := "before its first collective"
 	switch {
@@ -96,8 +96,8 @@ func (s RankState) String() string {
 	}
 	age := s.Age.Round(100 * time.Millisecond)
 	if s.Silent {
-		return fmt.Sprintf("rank %d on %s hangs: no sign of life since %v, when it was at step %d, %s; its process has stopped or its machine cannot be reached",
+		return fmt.Sprintf("rank %d on %s hangs: no heartbeat for %v, since step %d, %s; its process has stopped or its machine cannot be reached",
 			s.Rank, s.Host, age, s.Step, what)
 	}
-	return fmt.Sprintf("rank %d on %s hangs at step %d, %s; its process is alive, its last sign of life %v old", s.Rank, s.Host, s.Step, what, age)
+	return fmt.Sprintf("rank %d on %s hangs at step %d, %s; its process is alive, its last heartbeat %v old", s.Rank, s.Host, s.Step, what, age)
 }

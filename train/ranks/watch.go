@@ -21,34 +21,34 @@ type WatchConfig struct {
 	// on: before, ranks wait for one that prepares data as long as it takes. 0 is no
 	// limit.
 	Timeout time.Duration
-	// Beat is the time between two signs of life; 0 is 5 seconds.
-	Beat time.Duration
+	// Heartbeat is the time between two heartbeats; 0 is 5 seconds.
+	Heartbeat time.Duration
 	// Stalled is called once, from a goroutine, when a collective takes longer than
-	// Timeout, or when Doubt finds that it waits for a rank that is silent. It usually prints the report and ends the process: the collective
-	// may never return.
+	// Timeout, or when Suspect finds that it waits for a silent rank. It usually prints
+	// the report and ends the process: the collective may never return.
 	Stalled func(Report)
 }
 
-// Watched is a group whose collectives are timed. Each rank writes a sign of life,
-// what it does and at which step, into the store at "beat/RANK" every few seconds.
+// Watched is a group whose collectives are timed. Each rank writes a heartbeat, what
+// it does and at which step, into the store at "heartbeat/RANK" every few seconds.
 type Watched struct {
 	Group
 	store Store
 	cfg   WatchConfig
 	stop  context.CancelFunc
-	done  chan struct{} // closed when the last beat is written
+	done  chan struct{} // closed when the last heartbeat is written
 
 	abortedBy atomic.Pointer[string] // "rank 2"
 
 	once  sync.Once // for Stalled
 	mu    sync.Mutex
-	now   beat
+	now   heartbeat
 	began time.Time // the newest collective
 }
 
-// beat is a sign of life.
-type beat struct {
-	Count      int       // of beats
+// heartbeat is what a rank writes of itself.
+type heartbeat struct {
+	Count      int       // of heartbeats
 	Host       string    // where the rank runs
 	Step       int       // as SetStep had it
 	Collective string    // name of the newest collective
@@ -57,15 +57,15 @@ type beat struct {
 	Time       time.Time // by the rank's clock
 }
 
-// Watch begins to watch a group; keys of the store belong to this life of the run.
+// Watch begins to watch a group; keys of the store belong to this attempt at the run.
 // Close ends it and closes g.
 func Watch(g Group, store Store, cfg WatchConfig) *Watched {
-	if cfg.Beat == 0 {
-		cfg.Beat = 5 * time.Second
+	if cfg.Heartbeat == 0 {
+		cfg.Heartbeat = 5 * time.Second
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	w := &Watched{Group: g, store: store, cfg: cfg, stop: stop, done: make(chan struct{}), now: beat{Host: cfg.Host}}
-	go w.live(ctx)
+	w := &Watched{Group: g, store: store, cfg: cfg, stop: stop, done: make(chan struct{}), now: heartbeat{Host: cfg.Host}}
+	go w.beat(ctx)
 	return w
 }
 
@@ -113,9 +113,9 @@ func (w *Watched) Wait(collective string, wait func() error) error {
 }
 
 // Abort is the group's. Ranks that the engine does not tell of it read it in the
-// store within a beat, and abort their group.
+// store within a heartbeat, and abort their group.
 func (w *Watched) Abort() {
-	ctx, cancel := context.WithTimeout(context.Background(), w.cfg.Beat)
+	ctx, cancel := context.WithTimeout(context.Background(), w.cfg.Heartbeat)
 	defer cancel()
 	// A store that fails leaves the others to their own watch.
 	_ = w.store.Set(ctx, abortKey, []byte(w.name()))
@@ -126,9 +126,9 @@ const abortKey = "abort"
 
 func (w *Watched) name() string { return fmt.Sprint("rank ", w.Rank()) }
 
-// heed aborts the group when another rank did.
-func (w *Watched) heed(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 2*w.cfg.Beat)
+// followAbort aborts the group when another rank did.
+func (w *Watched) followAbort(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*w.cfg.Heartbeat)
 	defer cancel()
 	if there, err := w.store.Has(ctx, abortKey); err != nil || !there || w.abortedBy.Load() != nil {
 		return
@@ -140,7 +140,7 @@ func (w *Watched) heed(ctx context.Context) {
 	}
 }
 
-// Close ends the signs of life and closes the group.
+// Close ends the heartbeats and closes the group.
 func (w *Watched) Close() error {
 	w.stop()
 	<-w.done
@@ -176,11 +176,11 @@ func (w *Watched) expire(sequence int) {
 	}
 }
 
-// Doubt is for a rank that was asked to stop, as launchers do when another one has
+// Suspect is for a rank that was asked to stop, as launchers do when another one has
 // died. An engine does not always notice that a peer is gone: as long as the group is
-// not closed, Doubt looks for a silent rank while this one is in a collective, and
-// calls Stalled within a few beats instead of after Timeout.
-func (w *Watched) Doubt() {
+// not closed, Suspect looks for a silent rank while this one is in a collective, and
+// calls Stalled within a few heartbeats instead of after Timeout.
+func (w *Watched) Suspect() {
 	for {
 		r := w.report()
 		silent := slices.ContainsFunc(r.Ranks, func(s RankState) bool { return s.Silent })
@@ -191,19 +191,19 @@ func (w *Watched) Doubt() {
 		select {
 		case <-w.done:
 			return
-		case <-time.After(w.cfg.Beat):
+		case <-time.After(w.cfg.Heartbeat):
 		}
 	}
 }
 
-// live writes beats until ctx ends.
-func (w *Watched) live(ctx context.Context) {
+// beat writes heartbeats until ctx ends.
+func (w *Watched) beat(ctx context.Context) {
 	defer close(w.done)
-	tick := time.NewTicker(w.cfg.Beat)
+	tick := time.NewTicker(w.cfg.Heartbeat)
 	defer tick.Stop()
 	for {
-		w.beat(ctx)
-		w.heed(ctx)
+		w.writeHeartbeat(ctx)
+		w.followAbort(ctx)
 		select {
 		case <-ctx.Done():
 			return
@@ -212,8 +212,8 @@ func (w *Watched) live(ctx context.Context) {
 	}
 }
 
-func (w *Watched) beat(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 2*w.cfg.Beat)
+func (w *Watched) writeHeartbeat(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*w.cfg.Heartbeat)
 	defer cancel()
 	w.mu.Lock()
 	w.now.Count++
@@ -222,22 +222,22 @@ func (w *Watched) beat(ctx context.Context) {
 	w.mu.Unlock()
 	if err == nil {
 		// A store that fails is no reason to stop: the report of the next stall says so.
-		_ = w.store.Set(ctx, beatKey(w.Rank()), text)
+		_ = w.store.Set(ctx, heartbeatKey(w.Rank()), text)
 	}
 }
 
-func beatKey(rank int) string { return "beat/" + strconv.Itoa(rank) }
+func heartbeatKey(rank int) string { return "heartbeat/" + strconv.Itoa(rank) }
 
-// report reads the beats of all ranks twice, more than one beat apart: a rank whose
-// count stands still is silent, and what the others do is fresh. It takes a few
-// beats of time, whatever the store does.
+// report reads the heartbeats of all ranks twice, more than one apart: a rank whose
+// count stands still is silent, and what the others do is fresh. It takes the time of
+// a few heartbeats, whatever the store does.
 func (w *Watched) report() Report {
 	r := Report{Rank: w.Rank(), Host: w.cfg.Host, StoreHost: w.cfg.StoreHost}
-	before, err := w.beats()
+	before, err := w.heartbeats()
 	if err == nil {
-		time.Sleep(w.cfg.Beat * 3 / 2)
-		var after []beat
-		after, err = w.beats()
+		time.Sleep(w.cfg.Heartbeat * 3 / 2)
+		var after []heartbeat
+		after, err = w.heartbeats()
 		if err == nil {
 			r.Ranks = states(before, after, time.Now())
 		}
@@ -249,20 +249,20 @@ func (w *Watched) report() Report {
 	return r
 }
 
-// beats reads what all ranks wrote last; a rank that never wrote has Count 0.
-func (w *Watched) beats() ([]beat, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*w.cfg.Beat)
+// heartbeats reads what all ranks wrote last; a rank that never wrote has Count 0.
+func (w *Watched) heartbeats() ([]heartbeat, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*w.cfg.Heartbeat)
 	defer cancel()
-	all := make([]beat, w.Size())
+	all := make([]heartbeat, w.Size())
 	for rank := range all {
-		there, err := w.store.Has(ctx, beatKey(rank))
+		there, err := w.store.Has(ctx, heartbeatKey(rank))
 		if err != nil {
 			return nil, err
 		}
 		if !there {
 			continue
 		}
-		text, err := w.store.Get(ctx, beatKey(rank))
+		text, err := w.store.Get(ctx, heartbeatKey(rank))
 		if err == nil {
 			err = json.Unmarshal(text, &all[rank])
 		}
@@ -273,8 +273,8 @@ func (w *Watched) beats() ([]beat, error) {
 	return all, nil
 }
 
-// states tells what the ranks did between two readings of their beats.
-func states(before, after []beat, now time.Time) []RankState {
+// states tells what the ranks did between two readings of their heartbeats.
+func states(before, after []heartbeat, now time.Time) []RankState {
 	all := make([]RankState, len(after))
 	for rank, b := range after {
 		all[rank] = RankState{Rank: rank, Host: b.Host, Step: b.Step, Collective: b.Collective, Sequence: b.Sequence,

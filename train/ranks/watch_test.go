@@ -18,7 +18,7 @@ func watched(t *testing.T, store ranks.Store) ([]*ranks.Watched, <-chan ranks.Re
 	watched := make([]*ranks.Watched, 3)
 	for i, g := range rankstest.New(3) {
 		watched[i] = ranks.Watch(g, store, ranks.WatchConfig{Host: "host" + string(rune('0'+i)), StoreHost: "host0",
-			Timeout: 500 * time.Millisecond, Beat: 200 * time.Millisecond, Stalled: func(r ranks.Report) { reports <- r }})
+			Timeout: 500 * time.Millisecond, Heartbeat: 200 * time.Millisecond, Stalled: func(r ranks.Report) { reports <- r }})
 		watched[i].SetStep(7)
 	}
 	t.Cleanup(func() {
@@ -50,7 +50,7 @@ func await(t *testing.T, reports <-chan ranks.Report) ranks.Report {
 	}
 }
 
-// TestWatchBehind has a rank that lives and does not come to the second collective.
+// TestWatchBehind has a rank that is alive and does not come to the second collective.
 func TestWatchBehind(t *testing.T) {
 	members, reports := watched(t, rankstest.NewStore())
 	for errs, i := meet(members), 0; i < 3; i++ {
@@ -72,7 +72,7 @@ func TestWatchBehind(t *testing.T) {
 	}
 }
 
-// TestWatchSilent has a rank that gives no more signs of life.
+// TestWatchSilent has a rank that sends no more heartbeats.
 func TestWatchSilent(t *testing.T) {
 	members, reports := watched(t, rankstest.NewStore())
 	if err := members[1].Close(); err != nil {
@@ -80,7 +80,7 @@ func TestWatchSilent(t *testing.T) {
 	}
 	meet([]*ranks.Watched{members[0], members[2]})
 	r := await(t, reports)
-	if h := r.Hanging(); len(h) != 1 || h[0].Rank != 1 || !h[0].Silent || !strings.Contains(r.String(), "rank 1 on host1 hangs: no sign of life since") {
+	if h := r.Hanging(); len(h) != 1 || h[0].Rank != 1 || !h[0].Silent || !strings.Contains(r.String(), "rank 1 on host1 hangs: no heartbeat for") {
 		t.Errorf("%+v\n%s", h, r)
 	}
 }
@@ -125,7 +125,7 @@ func TestWatchAbort(t *testing.T) {
 	store := rankstest.NewStore()
 	var members []*ranks.Watched
 	for _, g := range rankstest.New(3) {
-		w := ranks.Watch(&mute{Group: g, ended: make(chan struct{})}, store, ranks.WatchConfig{Beat: 50 * time.Millisecond})
+		w := ranks.Watch(&mute{Group: g, ended: make(chan struct{})}, store, ranks.WatchConfig{Heartbeat: 50 * time.Millisecond})
 		defer w.Close()
 		members = append(members, w)
 	}
@@ -150,7 +150,7 @@ func TestDoubt(t *testing.T) {
 	members := make([]*ranks.Watched, 2)
 	store := rankstest.NewStore()
 	for i, g := range rankstest.New(2) {
-		members[i] = ranks.Watch(g, store, ranks.WatchConfig{Host: "host", Timeout: time.Hour, Beat: 100 * time.Millisecond, Stalled: func(r ranks.Report) { reports <- r }})
+		members[i] = ranks.Watch(g, store, ranks.WatchConfig{Host: "host", Timeout: time.Hour, Heartbeat: 100 * time.Millisecond, Stalled: func(r ranks.Report) { reports <- r }})
 		members[i].SetStep(1)
 	}
 	errs := meet(members)
@@ -159,9 +159,9 @@ func TestDoubt(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	doubted := make(chan struct{})
-	go func() { members[0].Doubt(); close(doubted) }()
-	time.Sleep(300 * time.Millisecond) // both live: there is no doubt
+	suspected := make(chan struct{})
+	go func() { members[0].Suspect(); close(suspected) }()
+	time.Sleep(300 * time.Millisecond) // both live: there is nothing to suspect
 	if err := members[1].Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -170,12 +170,12 @@ func TestDoubt(t *testing.T) {
 	if h := r.Hanging(); len(h) != 1 || h[0].Rank != 1 || !h[0].Silent || r.Collective != "AllReduce" || r.Sequence != 2 {
 		t.Errorf("%+v\n%s", h, r)
 	}
-	<-doubted
+	<-suspected
 	members[0].Abort()
 	if err := members[0].Close(); err != nil {
 		t.Fatal(err)
 	}
-	members[0].Doubt() // of a closed group, it returns
+	members[0].Suspect() // of a closed group, it returns
 }
 
 // TestWatchQuiet runs collectives that are on time.
@@ -202,7 +202,7 @@ func TestReportAllInside(t *testing.T) {
 		t.Errorf("%v\n%s", h, r)
 	}
 	r.Ranks = append(r.Ranks, ranks.RankState{Rank: 2, Silent: true})
-	if !strings.Contains(r.String(), "rank 2 hangs: it never gave a sign of life") {
+	if !strings.Contains(r.String(), "rank 2 hangs: it never sent a heartbeat") {
 		t.Errorf("%s", r)
 	}
 }

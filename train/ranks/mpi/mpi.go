@@ -1,4 +1,4 @@
-// Package mpi computes the collectives of a [dist.Group] with MPI: the engine of
+// Package mpi computes the collectives of a [ranks.Group] with MPI: the engine of
 // clusters whose network MPI knows better than TCP, and whose launcher is mpirun
 // or srun.
 //

@@ -213,7 +213,7 @@ func (g *group) finish(name string, err error) error {
 	return fmt.Errorf("nccl: %s: %w", name, err)
 }
 
-// Abort ends what this rank waits for; ranks that NCCL reaches by network hear of it.
+// Abort ends what this rank waits for; ranks that NCCL reaches by network get an error.
 func (g *group) Abort() {
 	if g.comm != nil {
 		g.comm.Abort()

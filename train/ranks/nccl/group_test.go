@@ -111,7 +111,7 @@ func TestResident(t *testing.T) {
 	})
 }
 
-// TestAbort ends what one rank waits for; the other hears on the simulator that its
+// TestAbort ends what one rank waits for; on the simulator the other learns that its
 // peer has gone. On GPUs of one machine NCCL need not tell.
 func TestAbort(t *testing.T) {
 	groups := open(t)

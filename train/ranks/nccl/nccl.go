@@ -3,8 +3,8 @@
 //
 // It needs the build tag gpu; without it [Open] says so. The sums of gradients do not
 // go through the group: they are instructions of plans, which a back end computes on
-// the group's communicator (Group.Comm). The group itself is for what ranks tell each
-// other between steps, and copies from and to the host.
+// the group's communicator (Group.Comm). The group itself is for what ranks exchange
+// between steps, and copies from and to the host.
 //
 // A rank that dies is an error on the others where NCCL notices: over the network it
 // does, on one machine it need not, and they wait until a launcher or ranks.Watch ends
@@ -30,7 +30,7 @@ type Config struct {
 type Group interface {
 	ranks.Group
 	// Comm is the communicator, for collectives on the device. They are collectives
-	// of the group: in the same order on all ranks, and not beside others.
+	// of the group: in the same order on all ranks, and never at the same time as another.
 	Comm() *cuda.Comm
 	// Resident gives memory of the device on which the group computes without copies,
 	// for measurements.

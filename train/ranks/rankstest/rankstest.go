@@ -33,7 +33,7 @@ type Group struct {
 
 var _ ranks.Group = (*Group)(nil)
 
-// room is where all ranks meet for a collective.
+// room is where the ranks wait for each other in a collective.
 type room struct {
 	mu    sync.Mutex
 	turn  *sync.Cond
@@ -104,7 +104,7 @@ func (g *Group) sum(name string, x []float32, root int) error {
 	return g.meet(name, mine, func(parts []any) error {
 		for i, p := range parts {
 			if n := len(p.([]float32)); n != len(x) {
-				return fmt.Errorf("disttest: %s: rank %d has %d elements, rank %d %d", name, g.rank, len(x), i, n)
+				return fmt.Errorf("rankstest: %s: rank %d has %d elements, rank %d %d", name, g.rank, len(x), i, n)
 			}
 		}
 		if root >= 0 && root != g.rank {
@@ -125,7 +125,7 @@ func (g *Group) Broadcast(x []byte, root int) error {
 	return g.meet("Broadcast", append([]byte(nil), x...), func(parts []any) error {
 		from := parts[root].([]byte)
 		if len(from) != len(x) {
-			return fmt.Errorf("disttest: Broadcast: rank %d has %d bytes, the root %d", g.rank, len(x), len(from))
+			return fmt.Errorf("rankstest: Broadcast: rank %d has %d bytes, the root %d", g.rank, len(x), len(from))
 		}
 		copy(x, from)
 		return nil
@@ -135,7 +135,7 @@ func (g *Group) Broadcast(x []byte, root int) error {
 // AllGather joins the ranks' src.
 func (g *Group) AllGather(dst, src []byte) error {
 	if len(dst) != len(src)*g.Size() {
-		return fmt.Errorf("disttest: AllGather: %d bytes of %d ranks into %d", len(src), g.Size(), len(dst))
+		return fmt.Errorf("rankstest: AllGather: %d bytes of %d ranks into %d", len(src), g.Size(), len(dst))
 	}
 	return g.meet("AllGather", append([]byte(nil), src...), func(parts []any) error {
 		for i, p := range parts {
@@ -215,7 +215,7 @@ func (s *Store) Add(_ context.Context, key string, n int64) (int64, error) {
 	if old, ok := s.values[key]; ok {
 		was, err := strconv.ParseInt(string(old), 10, 64)
 		if err != nil {
-			return 0, fmt.Errorf("disttest: %q is no number: %w", key, err)
+			return 0, fmt.Errorf("rankstest: %q is no number: %w", key, err)
 		}
 		n += was
 	}

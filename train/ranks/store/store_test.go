@@ -40,12 +40,12 @@ func TestStore(t *testing.T) {
 
 func TestPrefix(t *testing.T) {
 	_, client, ctx := start(t)
-	exercise(t, ctx, store.WithPrefix(client, "life-0"))
-	if ok, err := client.Has(ctx, "life-0/key", "life-0/count"); !ok || err != nil {
+	exercise(t, ctx, store.WithPrefix(client, "attempt-0"))
+	if ok, err := client.Has(ctx, "attempt-0/key", "attempt-0/count"); !ok || err != nil {
 		t.Errorf("Has of the full keys: %v, %v", ok, err)
 	}
-	if ok, err := store.WithPrefix(client, "life-1").Has(ctx, "key"); ok || err != nil {
-		t.Errorf("another life sees the key: %v, %v", ok, err)
+	if ok, err := store.WithPrefix(client, "attempt-1").Has(ctx, "key"); ok || err != nil {
+		t.Errorf("another attempt sees the key: %v, %v", ok, err)
 	}
 }
 

@@ -26,7 +26,7 @@ func tool(t *testing.T, name string) string {
 }
 
 // TestTorchrun starts this test twice under torchrun; both ranks meet in the store
-// that torchrun serves. On the first life rank 1 fails, so that both start again.
+// that torchrun serves. On the first attempt rank 1 fails, so that both start again.
 func TestTorchrun(t *testing.T) {
 	if l, err := ranks.Detect(os.Getenv); err == nil && l.Launcher == "torchrun" {
 		playRank(t, l)
@@ -53,13 +53,13 @@ func playRank(t *testing.T, l ranks.Launch) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	life := store.WithPrefix(client, l.ID)
-	exercise(t, ctx, store.WithPrefix(life, fmt.Sprint(l.Rank)))
-	if err := life.Set(ctx, fmt.Sprint("rank", l.Rank), []byte{byte(l.Rank)}); err != nil {
+	attempt := store.WithPrefix(client, l.ID)
+	exercise(t, ctx, store.WithPrefix(attempt, fmt.Sprint(l.Rank)))
+	if err := attempt.Set(ctx, fmt.Sprint("rank", l.Rank), []byte{byte(l.Rank)}); err != nil {
 		t.Fatal(err)
 	}
 	peer := 1 - l.Rank
-	if v, err := life.Get(ctx, fmt.Sprint("rank", peer)); err != nil || len(v) != 1 || int(v[0]) != peer {
+	if v, err := attempt.Get(ctx, fmt.Sprint("rank", peer)); err != nil || len(v) != 1 || int(v[0]) != peer {
 		t.Errorf("rank %d reads %v of rank %d, %v", l.Rank, v, peer, err)
 	}
 	if !l.Served || l.Size != 2 || l.LocalSize != 2 {
