@@ -153,13 +153,5 @@ func decode(file string, assignments []string, cfg *Config) error {
 	if err != nil {
 		return fmt.Errorf("config: %w", err)
 	}
-	if err := config.Decode(file, src, cfg); err != nil {
-		return err
-	}
-	for _, a := range assignments {
-		if err := config.Set(cfg, a); err != nil {
-			return err
-		}
-	}
-	return nil
+	return config.Read(file, src, assignments, cfg)
 }

@@ -2,18 +2,23 @@
 // key, a wrong type or a key given twice is an error that names file, line,
 // column and the cure.
 //
-// [Decode] reads a file over the defaults that a struct holds, [Set] applies
-// one assignment of the command line, [Encode] writes the struct back with
-// every key spelled out. Fields are named by their yaml tag; embedded structs
-// and pointers to scalars (nil when absent) are understood.
+// [Read] reads a file and the assignments of a command line over the defaults
+// that a struct holds, [Encode] writes the struct back with every key spelled
+// out. Fields are named by their yaml tag; embedded structs and pointers (nil
+// when absent) are understood. A [Section] is a field whose keys depend on a name
+// that stands among them.
 package config
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -40,23 +45,59 @@ func (e *Error) Error() string {
 
 // Decode reads YAML over the values in the struct that into points to. All
 // faults are returned at once, joined.
-func Decode(file string, src []byte, into any) error {
-	if len(src) > maxSize {
-		return &Error{File: file, Message: fmt.Sprintf("the file has %d bytes; a configuration has at most %d: is this the right file?", len(src), maxSize)}
-	}
-	parsed, err := parse(file, src)
+func Decode(file string, src []byte, into any) error { return Read(file, src, nil, into) }
+
+// Read is Decode and then Set for each assignment, with the sections decoded once
+// all have been read: an assignment may name the kind of a section whose keys the
+// file has.
+func Read(file string, src []byte, assignments []string, into any) error {
+	body, err := parseBody(file, src)
 	if err != nil {
 		return err
 	}
+	d := decoder{file: file}
+	d.value(body, reflect.ValueOf(into).Elem(), "")
+	for _, a := range assignments {
+		d.set(into, a)
+	}
+	return d.finish()
+}
+
+// parseBody returns the one document of a configuration file.
+func parseBody(file string, src []byte) (ast.Node, error) {
+	if len(src) > maxSize {
+		return nil, &Error{File: file, Message: fmt.Sprintf("the file has %d bytes; a configuration has at most %d: is this the right file?", len(src), maxSize)}
+	}
+	parsed, err := parse(file, withoutMark(src))
+	if err != nil {
+		return nil, err
+	}
 	if len(parsed.Docs) == 0 || parsed.Docs[0].Body == nil || parsed.Docs[0].Body.Type() == ast.NullType {
-		return &Error{File: file, Message: "the file is empty; README shows a configuration"}
+		return nil, &Error{File: file, Message: "the file is empty; README shows a configuration"}
 	}
 	if len(parsed.Docs) > 1 {
-		return &Error{File: file, Message: "the file holds several YAML documents; use one"}
+		return nil, &Error{File: file, Message: "the file holds several YAML documents; use one"}
 	}
-	d := decoder{file: file}
-	d.value(parsed.Docs[0].Body, reflect.ValueOf(into).Elem(), "")
-	return errors.Join(d.errs...)
+	return parsed.Docs[0].Body, nil
+}
+
+// withoutMark returns src as UTF-8 without the byte-order mark that editors put
+// before it. UTF-16 is known by its mark.
+func withoutMark(src []byte) []byte {
+	order := binary.ByteOrder(binary.LittleEndian)
+	switch {
+	case bytes.HasPrefix(src, []byte("\xef\xbb\xbf")):
+		return src[3:]
+	case bytes.HasPrefix(src, []byte("\xfe\xff")):
+		order = binary.BigEndian
+	case !bytes.HasPrefix(src, []byte("\xff\xfe")):
+		return src
+	}
+	units := make([]uint16, 0, len(src)/2)
+	for at := 2; at+1 < len(src); at += 2 {
+		units = append(units, order.Uint16(src[at:]))
+	}
+	return []byte(string(utf16.Decode(units)))
 }
 
 // parse runs the YAML parser, whose faults (panics included, as it reads what
@@ -81,49 +122,112 @@ func parse(file string, src []byte) (f *ast.File, err error) {
 
 // Set applies "path.to.key=VALUE", VALUE in YAML.
 func Set(into any, assignment string) error {
-	path, text, ok := strings.Cut(assignment, "=")
-	if !ok || path == "" {
-		return &Error{File: "--set", Message: fmt.Sprintf("%q is not path.to.key=VALUE", assignment)}
+	var d decoder
+	d.set(into, assignment)
+	return d.finish()
+}
+
+// decoder collects faults, and the sections that are to be decoded.
+type decoder struct {
+	file    string // that is read, or "--set" and the path
+	inline  bool   // positions mean nothing
+	errs    []error
+	pending []*Section
+}
+
+// finish decodes the sections that were met, those inside sections too, and
+// returns all faults.
+func (d *decoder) finish() error {
+	for len(d.pending) > 0 {
+		s := d.pending[0]
+		d.pending = slices.DeleteFunc(d.pending, func(other *Section) bool { return other == s })
+		s.decode(d)
 	}
-	d := decoder{file: "--set " + path}
-	v := reflect.ValueOf(into).Elem()
-	keys := strings.Split(path, ".")
-	for i, key := range keys {
-		if v.Kind() != reflect.Struct {
-			return &Error{File: d.file, Message: fmt.Sprintf("%s holds a value, not keys", strings.Join(keys[:i], "."))}
-		}
-		next, ok := field(v, key)
-		if !ok {
-			return &Error{File: d.file, Message: unknownKey(key, v)}
-		}
-		v = next
-	}
-	if text == "" && v.Kind() == reflect.String {
-		v.SetString("")
-		return nil
-	}
-	parsed, err := parse(d.file, []byte(text))
-	if err != nil {
-		return err
-	}
-	if len(parsed.Docs) != 1 || parsed.Docs[0].Body == nil {
-		return &Error{File: d.file, Message: fmt.Sprintf("the value %q is empty; write --set path.to.key=VALUE", text)}
-	}
-	d.inline = true
-	d.value(parsed.Docs[0].Body, v, path)
 	return errors.Join(d.errs...)
 }
 
-type decoder struct {
-	file   string
-	inline bool // positions mean nothing
-	errs   []error
+// set applies an assignment.
+func (d *decoder) set(into any, assignment string) {
+	saved := *d
+	defer func() { d.file, d.inline = saved.file, saved.inline }()
+	path, text, ok := strings.Cut(assignment, "=")
+	d.file, d.inline = "--set", true
+	if !ok || path == "" {
+		d.fail(nil, "%q is not path.to.key=VALUE", assignment)
+		return
+	}
+	d.file = "--set " + path
+	n, err := d.parseValue(text)
+	if err != nil {
+		d.errs = append(d.errs, err)
+		return
+	}
+	d.assign(reflect.ValueOf(into).Elem(), strings.Split(path, "."), "", n)
 }
 
+// parseValue parses the right side of an assignment: nil when nothing stands
+// there.
+func (d *decoder) parseValue(text string) (ast.Node, error) {
+	if text == "" {
+		return nil, nil
+	}
+	parsed, err := parse(d.file, []byte(text))
+	if err != nil {
+		return nil, err
+	}
+	if len(parsed.Docs) != 1 || parsed.Docs[0].Body == nil {
+		return nil, &Error{File: d.file, Message: emptyValue(text)}
+	}
+	return parsed.Docs[0].Body, nil
+}
+
+func emptyValue(text string) string {
+	return fmt.Sprintf("the value %q is empty; write --set path.to.key=VALUE", text)
+}
+
+// assign decodes n into the field of v that keys lead to; path names v.
+func (d *decoder) assign(v reflect.Value, keys []string, path string, n ast.Node) {
+	for len(keys) > 0 {
+		if s, ok := asSection(v); ok {
+			d.later(s, path, assignment{d.file, d.inline, keys, n})
+			return
+		}
+		if v.Kind() == reflect.Pointer && v.Type().Elem().Kind() == reflect.Struct {
+			p := reflect.New(v.Type().Elem())
+			if !v.IsNil() {
+				p.Elem().Set(v.Elem()) // others may hold the old one
+			}
+			v.Set(p)
+			v = p.Elem()
+		}
+		if v.Kind() != reflect.Struct {
+			d.fail(nil, "%s holds a value, not keys", path)
+			return
+		}
+		next, ok := field(v, keys[0])
+		if !ok {
+			d.fail(nil, "%s", unknownKey(keys[0], v))
+			return
+		}
+		v, path, keys = next, join(path, keys[0]), keys[1:]
+	}
+	switch {
+	case n != nil:
+		d.value(n, v, path)
+	case v.Kind() == reflect.String:
+		v.SetString("")
+	default:
+		d.fail(nil, "%s", emptyValue(""))
+	}
+}
+
+// fail records a fault at n, which may be nil.
 func (d *decoder) fail(n ast.Node, format string, args ...any) {
 	e := &Error{File: d.file, Message: fmt.Sprintf(format, args...)}
-	if tok := n.GetToken(); !d.inline && tok != nil && tok.Position != nil {
-		e.Line, e.Column = tok.Position.Line, tok.Position.Column
+	if n != nil && !d.inline {
+		if tok := n.GetToken(); tok != nil && tok.Position != nil {
+			e.Line, e.Column = tok.Position.Line, tok.Position.Column
+		}
 	}
 	d.errs = append(d.errs, e)
 }
@@ -133,6 +237,10 @@ func (d *decoder) value(n ast.Node, v reflect.Value, path string) {
 	switch n.Type() {
 	case ast.AnchorType, ast.AliasType, ast.TagType, ast.MergeKeyType:
 		d.fail(n, "%s: anchors, aliases, tags and merges are not supported; write the value out", path)
+		return
+	}
+	if s, ok := asSection(v); ok {
+		d.later(s, path, assignment{d.file, d.inline, nil, n})
 		return
 	}
 	if v.Kind() == reflect.Pointer {
@@ -156,24 +264,8 @@ func (d *decoder) value(n ast.Node, v reflect.Value, path string) {
 }
 
 func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
-	var pairs []*ast.MappingValueNode
-	switch m := n.(type) {
-	case *ast.MappingNode:
-		pairs = m.Values
-	case *ast.MappingValueNode:
-		pairs = []*ast.MappingValueNode{m}
-	default:
-		d.fail(n, "%s wants keys and values, as in {%s: …}", orRoot(path), firstKey(v))
-		return
-	}
-	seen := map[string]bool{}
-	for _, pair := range pairs {
-		key := pair.Key.GetToken().Value
-		if seen[key] {
-			d.fail(pair.Key, "the key %q is given twice", key)
-			continue
-		}
-		seen[key] = true
+	for _, pair := range d.pairs(n, path, firstKey(v)) {
+		key := keyOf(pair)
 		f, ok := field(v, key)
 		if !ok {
 			d.fail(pair.Key, "%s", unknownKey(key, v))
@@ -182,6 +274,41 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
 		d.value(pair.Value, f, join(path, key))
 	}
 }
+
+// pairs are the keys and values of a mapping, each key once; example is one of
+// them.
+func (d *decoder) pairs(n ast.Node, path, example string) []*ast.MappingValueNode {
+	all := mappingOf(n)
+	if all == nil {
+		d.fail(n, "%s wants keys and values, as in {%s: …}", orRoot(path), example)
+		return nil
+	}
+	seen := map[string]bool{}
+	var pairs []*ast.MappingValueNode
+	for _, pair := range all {
+		key := keyOf(pair)
+		if seen[key] {
+			d.fail(pair.Key, "the key %q is given twice", key)
+			continue
+		}
+		seen[key] = true
+		pairs = append(pairs, pair)
+	}
+	return pairs
+}
+
+// mappingOf returns the keys and values of a mapping, nil for another node.
+func mappingOf(n ast.Node) []*ast.MappingValueNode {
+	switch m := n.(type) {
+	case *ast.MappingNode:
+		return append([]*ast.MappingValueNode{}, m.Values...)
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{m}
+	}
+	return nil
+}
+
+func keyOf(pair *ast.MappingValueNode) string { return pair.Key.GetToken().Value }
 
 func (d *decoder) sequence(n ast.Node, v reflect.Value, path string) {
 	seq, ok := n.(*ast.SequenceNode)
@@ -239,7 +366,7 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value, path string) {
 		}
 		v.SetFloat(f)
 	default:
-		panic("configfile: field " + path + " has kind " + v.Kind().String())
+		panic("config: field " + path + " has kind " + v.Kind().String())
 	}
 }
 

@@ -64,19 +64,57 @@ func orRoot(path string) string {
 	return path
 }
 
-// unknownKey names the nearest known key when one is near, else all of them.
-func unknownKey(key string, v reflect.Value) string {
-	known := keys(v)
-	best, distance := "", len(key)/2+1
-	for _, k := range known {
-		if d := editDistance(key, k); d <= distance && (best == "" || d < distance) {
-			best, distance = k, d
-		}
-	}
-	if best != "" {
+// unknownKey names the nearest known key when one is near, else all of them;
+// others are known beside those of v.
+func unknownKey(key string, v reflect.Value, others ...string) string {
+	known := append(others, keys(v)...)
+	if best := nearest(key, known); best != "" {
 		return fmt.Sprintf("unknown key %q; did you mean %q?", key, best)
 	}
 	return fmt.Sprintf("unknown key %q; the keys here are %s", key, strings.Join(known, ", "))
+}
+
+// nearest returns the name that is least unlike word, "" when none is near.
+func nearest(word string, names []string) string {
+	best, distance := "", len(word)/2+1
+	for _, name := range names {
+		if d := editDistance(word, name); d <= distance && (best == "" || d < distance) {
+			best, distance = name, d
+		}
+	}
+	return best
+}
+
+// Difference is a key in which two structs differ.
+type Difference struct {
+	Key     string
+	Was, Is any // pointers followed
+}
+
+// Differences lists the keys in which two pointers to structs of one type differ,
+// in order.
+func Differences(was, is any) []Difference {
+	a, b := reflect.ValueOf(was).Elem(), reflect.ValueOf(is).Elem()
+	var all []Difference
+	for _, key := range keys(a) {
+		x, _ := field(a, key)
+		y, _ := field(b, key)
+		if !reflect.DeepEqual(x.Interface(), y.Interface()) {
+			all = append(all, Difference{key, indirect(x), indirect(y)})
+		}
+	}
+	return all
+}
+
+// indirect is the value that v points to or is, "nothing" for nil.
+func indirect(v reflect.Value) any {
+	if v.Kind() != reflect.Pointer {
+		return v.Interface()
+	}
+	if v.IsNil() {
+		return "nothing"
+	}
+	return v.Elem().Interface()
 }
 
 // editDistance is Levenshtein's.
