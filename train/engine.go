@@ -26,14 +26,14 @@ type Engine struct {
 	step, first, next, last, eval *exec.Session
 	ranks                         *council
 
-	micro     int       // micro-batches of a step
-	share     uint64    // first sample of this rank in a step
-	nll       []float32 // (B·T), of one micro-batch
-	positions []int32   // (B·T), of sequences that begin at 0
-	norm      [1]float32
-	gradNorm  [1]float32
-	hyper     [ir.HyperLen]float32
-	rng       [4]int32
+	micro      int       // micro-batches of a step
+	share      uint64    // first sample of this rank in a step
+	nll        []float32 // (B·T), of one micro-batch
+	positions  []int32   // (B·T), of sequences that begin at 0
+	lossWeight [1]float32
+	gradNorm   [1]float32
+	hyper      [ir.HyperLen]float32
+	rng        [4]int32
 }
 
 // StepConfig is what changes from step to step.
@@ -158,8 +158,8 @@ func (e *Engine) Step(batch *data.Batch, c StepConfig) (StepResult, error) {
 	if err := last.SetFloats("hyper", e.hyper[:]); err != nil {
 		return StepResult{}, err
 	}
-	norm := 1 / float32(c.Targets)
-	if err := e.feed(e.session(0), batch, 0, norm); err != nil {
+	lossWeight := 1 / float32(c.Targets)
+	if err := e.feed(e.session(0), batch, 0, lossWeight); err != nil {
 		return StepResult{}, err
 	}
 	var sum float64
@@ -167,7 +167,7 @@ func (e *Engine) Step(batch *data.Batch, c StepConfig) (StepResult, error) {
 		micro := e.session(m)
 		micro.Start()
 		if m+1 < e.micro { // beside it
-			if err := e.feed(e.session(m+1), batch, m+1, norm); err != nil {
+			if err := e.feed(e.session(m+1), batch, m+1, lossWeight); err != nil {
 				return StepResult{}, err
 			}
 		}
@@ -198,7 +198,7 @@ func (e *Engine) session(m int) *exec.Session {
 }
 
 // feed writes micro-batch m of batch into the inputs of s.
-func (e *Engine) feed(s *exec.Session, batch *data.Batch, m int, norm float32) error {
+func (e *Engine) feed(s *exec.Session, batch *data.Batch, m int, lossWeight float32) error {
 	lo, hi := m*len(e.nll), (m+1)*len(e.nll)
 	// Dropout goes by the number of a token among all of the run, so that a sample
 	// has its masks on every rank and in every micro-batch.
@@ -207,17 +207,17 @@ func (e *Engine) feed(s *exec.Session, batch *data.Batch, m int, norm float32) e
 	if batch.Positions != nil {
 		positions = batch.Positions[lo:hi]
 	}
-	e.norm[0] = norm
+	e.lossWeight[0] = lossWeight
 	e.rng = [4]int32{int32(uint32(seed)), int32(uint32(seed >> 32)), int32(uint32(token)), int32(uint32(token >> 32))}
 	err := errors.Join(
-		s.SetInts("ids", batch.Inputs[lo:hi]),
-		s.SetInts("targets", batch.Targets[lo:hi]),
-		s.SetInts("positions", positions),
-		s.SetFloats("norm", e.norm[:]),
-		s.SetInts("rng", e.rng[:]),
+		setInts(s, "ids", batch.Inputs[lo:hi]),
+		setInts(s, "targets", batch.Targets[lo:hi]),
+		setInts(s, "positions", positions),
+		s.SetFloats("loss_weight", e.lossWeight[:]),
+		setInts(s, "rng", e.rng[:]),
 	)
 	if batch.Segments != nil {
-		err = errors.Join(err, s.SetInts("segments", batch.Segments[lo:hi]))
+		err = errors.Join(err, setInts(s, "segments", batch.Segments[lo:hi]))
 	}
 	parts := len(batch.Inputs) / len(e.nll)
 	for _, name := range e.cfg.Objective.Inputs {
@@ -229,6 +229,14 @@ func (e *Engine) feed(s *exec.Session, batch *data.Batch, m int, norm float32) e
 		err = errors.Join(err, s.SetFloats(name, all[m*n:(m+1)*n]))
 	}
 	return err
+}
+
+// setInts writes an input that only some programs read.
+func setInts(s *exec.Session, name string, data []int32) error {
+	if in, ok := s.Input(name); ok {
+		return in.SetInts(data)
+	}
+	return nil
 }
 
 // sumNLL adds the NLL of the micro-batch that s has run, in nats.
@@ -244,12 +252,11 @@ func (e *Engine) sumNLL(s *exec.Session) (float64, error) {
 }
 
 func (e *Engine) readNorm(s *exec.Session, limit float64, r *StepResult) error {
-	outputs := s.Plan.Program.Outputs
-	last := len(outputs) - 1
-	if last < 0 || outputs[last].Name != "grad_norm" {
+	i := s.Plan.Program.Output("grad_norm")
+	if i < 0 {
 		return nil
 	}
-	if err := s.Output(last, e.gradNorm[:]); err != nil {
+	if err := s.Output(i, e.gradNorm[:]); err != nil {
 		return err
 	}
 	r.GradNorm = float64(e.gradNorm[0])
