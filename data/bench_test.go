@@ -28,13 +28,13 @@ func BenchmarkLoader(b *testing.B) {
 	set := benchSet(b, 16<<20)
 	for _, mask := range []bool{false, true} {
 		b.Run(fmt.Sprintf("mask=%t", mask), func(b *testing.B) {
-			shape := Shape{Batch: 32, Context: 1024, DocumentMask: mask}
+			shape := Sequences{Rows: Rows{Batch: 32}, Context: 1024, DocumentMask: mask}
 			l, err := NewLoader(set, LoaderConfig{shape, 1})
 			if err != nil {
 				b.Fatal(err)
 			}
 			batch := l.NewBatch()
-			b.SetBytes(int64(len(batch.Inputs)) * 8)
+			b.SetBytes(int64(len(batch.Ints[IDs])) * 8)
 			b.ReportAllocs()
 			position := uint64(0)
 			for b.Loop() {

@@ -10,25 +10,25 @@ import (
 // Window w has the inputs [w·T, w·T+T) and their targets; what the last window lacks, and every window behind it in the
 // last step, is end-of-text as input and Ignore as target. So all ranks take the same number of steps.
 type Eval struct {
-	Shape
+	Sequences
 	set     *Set
 	lengths []int32 // bytes of each token; nil without a TokenByter
 	windows uint64
 }
 
 // NewEval returns an evaluation over set, which must stay open and have at least 2 tokens. With enc a [TokenByter],
-// Batch.Bytes counts the bytes of the targets exactly; else (enc may be nil) the bytes of the set are apportioned by
+// Batch.TextBytes counts the bytes of the targets exactly; else (enc may be nil) the bytes of the set are apportioned by
 // target. Either way they add up to the text of the set, but for the first token.
-func NewEval(set *Set, shape Shape, enc Encoder) (*Eval, error) {
-	if err := shape.check(set); err != nil {
+func NewEval(set *Set, size Sequences, enc Encoder) (*Eval, error) {
+	if err := size.check(set); err != nil {
 		return nil, err
 	}
 	targets := set.Tokens() - 1
 	if targets < 1 {
 		return nil, fmt.Errorf("data: the held-out text has %d tokens, an evaluation needs 2 (hold out more text)", set.Tokens())
 	}
-	t := int64(shape.Context)
-	e := &Eval{Shape: shape, set: set, windows: uint64((targets + t - 1) / t)}
+	t := int64(size.Context)
+	e := &Eval{Sequences: size, set: set, windows: uint64((targets + t - 1) / t)}
 	if byter, ok := enc.(TokenByter); ok {
 		if enc.Fingerprint() != set.Tokenizer() {
 			return nil, fmt.Errorf("data: the held-out text was prepared with tokenizer %s, not %s (prepare it again)", set.Tokenizer(), enc.Fingerprint())
@@ -48,53 +48,60 @@ func (e *Eval) Windows() uint64 { return e.windows }
 // Steps returns the number of steps, ⌈Windows/S⌉.
 func (e *Eval) Steps() int { return int((e.windows + e.Stride() - 1) / e.Stride()) }
 
-// Fill sets dst to this rank's share of the step that begins at window position, a multiple of Stride(); see Shape.Share.
+// Fill sets dst to this rank's share of the step that begins at window position, a multiple of Stride(); see Rows.Share.
 // Behind the last window it returns io.EOF. It allocates nothing and is safe for concurrent use.
 func (e *Eval) Fill(dst *Batch, position uint64) error {
-	if err := e.fits(dst); err != nil {
+	c, err := e.Columns(dst)
+	if err != nil {
 		return err
 	}
 	if position >= e.windows {
 		return io.EOF
 	}
-	dst.Position, dst.Counted, dst.Bytes = position, 0, 0
+	dst.Position, dst.TextBytes = position, 0
 	first, rows := e.Share()
 	for row := rows; row < e.Batch; row++ {
-		e.blankRow(dst, row, e.set.EndOfText())
+		c.Row(row, e.Context).blank(e.set.EndOfText())
+		dst.From[row] = Origin{}
 	}
+	counted := 0
 	for row := range rows {
 		window := position + first + uint64(row)
+		r := c.Row(row, e.Context)
 		if window+1 < e.windows {
-			dst.Counted += e.fillRow(dst, row, e.set, int64(window)*int64(e.Context))
+			counted += r.fill(e.set, int64(window)*int64(e.Context))
 		} else {
-			dst.Counted += e.fillLast(dst, row, window)
+			counted += e.fillLast(r, window)
 		}
-		dst.Bytes += e.bytes(dst, row, window)
+		dst.TextBytes += e.bytes(r, window)
+		dst.From[row] = Origin{}
+		if window < e.windows {
+			dst.From[row] = e.set.origin(int64(window) * int64(e.Context))
+		}
 	}
+	dst.Weight = float64(counted)
 	return nil
 }
 
 // fillLast fills a row of which only a part, or nothing, lies in the set.
-func (e *Eval) fillLast(dst *Batch, row int, window uint64) (counted int) {
-	lo, hi := row*e.Context, (row+1)*e.Context
-	inputs, targets := dst.Inputs[lo:hi], dst.Targets[lo:hi]
-	for i := range inputs {
-		inputs[i], targets[i] = e.set.EndOfText(), Ignore
+func (e *Eval) fillLast(r Columns, window uint64) (counted int) {
+	for i := range r.IDs {
+		r.IDs[i], r.Targets[i] = e.set.EndOfText(), Ignore
 	}
 	at := min(int64(window)*int64(e.Context), e.set.Tokens()-1)
 	n := min(e.set.Tokens()-1-at, int64(e.Context))
-	e.set.Read(inputs[:n], at)
-	e.set.Read(targets[:n], at+1)
+	e.set.Read(r.IDs[:n], at)
+	e.set.Read(r.Targets[:n], at+1)
 	if e.DocumentMask {
-		return maskRow(e.set, at, targets, dst.Segments[lo:hi], dst.Positions[lo:hi])
+		return r.mask(e.set, at)
 	}
 	return int(n)
 }
 
 // bytes returns the bytes of text of the counted targets of a row.
-func (e *Eval) bytes(dst *Batch, row int, window uint64) (sum int64) {
+func (e *Eval) bytes(r Columns, window uint64) (sum int64) {
 	if e.lengths != nil {
-		for _, target := range dst.Targets[row*e.Context : (row+1)*e.Context] {
+		for _, target := range r.Targets {
 			if target >= 0 {
 				sum += int64(e.lengths[target])
 			}

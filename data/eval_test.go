@@ -3,6 +3,7 @@ package data
 import (
 	"errors"
 	"fmt"
+	"gotrain/autograd/mesh"
 	"io"
 	"strings"
 	"testing"
@@ -22,21 +23,23 @@ func TestEvalCoversOnce(t *testing.T) {
 		set := newSet(t, enc, 50, documents...)
 		all := make([]int32, set.Tokens())
 		set.Read(all, 0)
-		shape := Shape{
-			Batch: rapid.IntRange(1, 4).Draw(rt, "batch"), Context: rapid.IntRange(1, 60).Draw(rt, "context"),
-			World: rapid.IntRange(1, 3).Draw(rt, "world"), DocumentMask: rapid.Bool().Draw(rt, "mask"),
+		size := Sequences{
+			Rows: Rows{Batch: rapid.IntRange(1, 4).Draw(rt, "batch")}, Context: rapid.IntRange(1, 60).Draw(rt, "context"),
+			DocumentMask: rapid.Bool().Draw(rt, "mask"),
 		}
+		ranks := rapid.IntRange(1, 3).Draw(rt, "ranks")
 		var counting Encoder = enc
 		first := len(enc.TokenBytes(all[0]))
 		if rapid.Bool().Draw(rt, "apportion") {
 			counting, first = plain{enc}, 0
 		}
-		targets := make([]int32, int(set.Tokens())+10*shape.Context*shape.Batch*shape.World)
+		targets := make([]int32, int(set.Tokens())+10*size.Context*size.Batch*ranks)
 		inputs := make([]int32, len(targets))
 		counted, steps := 0, 0
 		bytes := int64(0)
-		for shape.Rank = range shape.World {
-			e, err := NewEval(set, shape, counting)
+		for rank := range ranks {
+			size.Rank = mesh.Of(rank, ranks)
+			e, err := NewEval(set, size, counting)
 			if err != nil {
 				rt.Fatal(err)
 			}
@@ -48,14 +51,14 @@ func TestEvalCoversOnce(t *testing.T) {
 				} else if err != nil {
 					rt.Fatal(err)
 				}
-				at := (int(position) + shape.Rank*shape.Batch) * shape.Context
-				copy(targets[at:], b.Targets)
-				copy(inputs[at:], b.Inputs)
-				counted += b.Counted
-				bytes += b.Bytes
+				at := (int(position) + rank*size.Batch) * size.Context
+				copy(targets[at:], b.Ints[Targets])
+				copy(inputs[at:], b.Ints[IDs])
+				counted += int(b.Weight)
+				bytes += b.TextBytes
 				steps++
 			}
-			if steps != e.Steps()*(shape.Rank+1) {
+			if steps != e.Steps()*(rank+1) {
 				rt.Fatalf("%d steps, want %d", steps, e.Steps())
 			}
 		}
@@ -69,7 +72,7 @@ func TestEvalCoversOnce(t *testing.T) {
 				continue
 			case inputs[i] != all[i]:
 				rt.Fatalf("input %d is %d, want %d", i, inputs[i], all[i])
-			case shape.DocumentMask && all[i] == enc.EndOfText():
+			case size.DocumentMask && all[i] == enc.EndOfText():
 				if target != Ignore {
 					rt.Fatalf("target %d crosses a document", target)
 				}
@@ -90,29 +93,29 @@ func TestEvalCoversOnce(t *testing.T) {
 
 func TestEvalErrors(t *testing.T) {
 	set := newSet(t, byteEncoder{}, 100, "")
-	_, err := NewEval(set, Shape{Batch: 1, Context: 4}, nil)
+	_, err := NewEval(set, Sequences{Rows: Rows{Batch: 1}, Context: 4}, nil)
 	wantError(t, err, "has 1 tokens", "hold out more text")
 	set = newSet(t, byteEncoder{}, 100, "abc")
-	_, err = NewEval(set, Shape{Batch: 1, Context: 4}, byteEncoder{1})
+	_, err = NewEval(set, Sequences{Rows: Rows{Batch: 1}, Context: 4}, byteEncoder{1})
 	wantError(t, err, "prepared with tokenizer bytes from 0, not bytes from 1")
 }
 
 // The padding of a short window is end-of-text, in a document of its own.
 func TestEvalPadding(t *testing.T) {
 	set := newSet(t, byteEncoder{}, 100, "ab")
-	e, err := NewEval(set, Shape{Batch: 2, Context: 4, DocumentMask: true}, nil)
+	e, err := NewEval(set, Sequences{Rows: Rows{Batch: 2}, Context: 4, DocumentMask: true}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := e.NewBatch()
-	for i := range b.Inputs {
-		b.Inputs[i], b.Targets[i], b.Segments[i], b.Positions[i] = 9, 9, 9, 9
+	for i := range b.Ints[IDs] {
+		b.Ints[IDs][i], b.Ints[Targets][i], b.Ints[Segments][i], b.Ints[Positions][i] = 9, 9, 9, 9
 	}
 	if err := e.Fill(b, 0); err != nil {
 		t.Fatal(err)
 	}
 	var rows []string
-	for _, values := range [][]int32{b.Inputs, b.Targets, b.Segments, b.Positions} {
+	for _, values := range [][]int32{b.Ints[IDs], b.Ints[Targets], b.Ints[Segments], b.Ints[Positions]} {
 		rows = append(rows, strings.Trim(fmt.Sprint(values), "[]"))
 	}
 	want := []string{

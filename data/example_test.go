@@ -44,8 +44,8 @@ func Example() {
 	defer prepared.Close()
 	fmt.Println(prepared.Train.Tokens(), "tokens,", prepared.Train.Documents(), "documents")
 
-	shape := data.Shape{Batch: 2, Context: 8}
-	loader, err := data.NewLoader(prepared.Train, data.LoaderConfig{Shape: shape, Seed: 1})
+	shape := data.Sequences{Rows: data.Rows{Batch: 2}, Context: 8}
+	loader, err := data.NewLoader(prepared.Train, data.LoaderConfig{Sequences: shape, Seed: 1})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	for row := range shape.Batch {
-		fmt.Printf("%q\n", tokenizer.AppendDecode(nil, batch.Inputs[row*shape.Context:][:shape.Context]))
+		fmt.Printf("%q\n", tokenizer.AppendDecode(nil, batch.Ints[data.IDs][row*shape.Context:][:shape.Context]))
 	}
 	// Output:
 	// 41 tokens, 2 documents

@@ -4,7 +4,7 @@ import "fmt"
 
 // LoaderConfig says which batches a Loader makes.
 type LoaderConfig struct {
-	Shape
+	Sequences
 	Seed uint64
 }
 
@@ -36,27 +36,32 @@ func NewLoader(set *Set, cfg LoaderConfig) (*Loader, error) {
 // Windows returns W, the samples of an epoch.
 func (l *Loader) Windows() uint64 { return l.windows }
 
-// Fill sets dst to this rank's share of the step that begins at global sample position; see Shape.Share. The next step
+// Fill sets dst to this rank's share of the step that begins at global sample position; see Rows.Share. The next step
 // begins at position + Stride(). It allocates nothing and is safe for concurrent use with different batches.
 func (l *Loader) Fill(dst *Batch, position uint64) error {
-	if err := l.fits(dst); err != nil {
+	c, err := l.Columns(dst)
+	if err != nil {
 		return err
 	}
-	dst.Position, dst.Counted, dst.Bytes = position, 0, 0
+	dst.Position, dst.TextBytes = position, 0
 	first, rows := l.Share()
 	first += position
 	e := l.epoch(first / l.windows)
 	for row := rows; row < l.Batch; row++ {
-		l.blankRow(dst, row, l.set.EndOfText())
+		c.Row(row, l.Context).blank(l.set.EndOfText())
+		dst.From[row] = Origin{}
 	}
+	counted := 0
 	for row := range rows {
 		sample := first + uint64(row)
 		if number := sample / l.windows; number != e.number {
 			e = l.epoch(number)
 		}
-		window := e.order.At(sample % l.windows)
-		dst.Counted += l.fillRow(dst, row, l.set, e.offset+int64(window)*int64(l.Context))
+		at := e.offset + int64(e.order.At(sample%l.windows))*int64(l.Context)
+		counted += c.Row(row, l.Context).fill(l.set, at)
+		dst.From[row] = l.set.origin(at)
 	}
+	dst.Weight = float64(counted)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"gotrain/autograd/mesh"
 	"pgregory.net/rapid"
 )
 
@@ -32,33 +33,33 @@ func words(n int) []string {
 func TestLoaderPurity(t *testing.T) {
 	set := newSet(t, byteEncoder{}, 500, words(100)...)
 	rapid.Check(t, func(rt *rapid.T) {
-		shape := Shape{Batch: 1, Context: rapid.IntRange(1, 70).Draw(rt, "context"), DocumentMask: rapid.Bool().Draw(rt, "mask")}
+		size := Sequences{Rows: Rows{Batch: 1}, Context: rapid.IntRange(1, 70).Draw(rt, "context"), DocumentMask: rapid.Bool().Draw(rt, "mask")}
 		seed := rapid.Uint64().Draw(rt, "seed")
-		reference := newLoader(t, set, LoaderConfig{shape, seed})
+		reference := newLoader(t, set, LoaderConfig{size, seed})
 		row := reference.NewBatch()
 
-		shape.World = rapid.IntRange(1, 5).Draw(rt, "world")
-		shape.Batch = rapid.IntRange(1, 6).Draw(rt, "batch")
+		ranks := rapid.IntRange(1, 5).Draw(rt, "ranks")
+		size.Batch = rapid.IntRange(1, 6).Draw(rt, "batch")
 		// All rows that fit, or as many as leave a rank less than another.
-		total := shape.Batch * shape.World
-		shape.Samples = rapid.SampledFrom([]int{0, total - rapid.IntRange(0, shape.World-1).Draw(rt, "missing")}).Draw(rt, "samples")
+		total := size.Batch * ranks
+		size.Samples = rapid.SampledFrom([]int{0, total - rapid.IntRange(0, ranks-1).Draw(rt, "missing")}).Draw(rt, "samples")
 		next := uint64(0)
 		position := rapid.OneOf(rapid.Uint64Max(500), rapid.Uint64Max(1<<62)).Draw(rt, "position")
-		for rank := range shape.World {
-			shape.Rank = rank
-			first, rows := shape.Share()
-			if first != next || rows > shape.Batch {
+		for rank := range ranks {
+			size.Rank = mesh.Of(rank, ranks)
+			first, rows := size.Share()
+			if first != next || rows > size.Batch {
 				rt.Fatalf("rank %d has %d samples from %d on, want them from %d on", rank, rows, first, next)
 			}
 			next = first + uint64(rows)
-			l := newLoader(t, set, LoaderConfig{shape, seed})
+			l := newLoader(t, set, LoaderConfig{size, seed})
 			b := l.NewBatch()
 			if err := l.Fill(b, position); err != nil {
 				rt.Fatal(err)
 			}
 			counted := 0
-			for j := rows; j < shape.Batch; j++ {
-				if slices.Max(b.Targets[j*shape.Context:(j+1)*shape.Context]) != Ignore {
+			for j := rows; j < size.Batch; j++ {
+				if slices.Max(b.Ints[Targets][j*size.Context:(j+1)*size.Context]) != Ignore {
 					rt.Fatalf("rank %d, row %d is not of the step but has targets", rank, j)
 				}
 			}
@@ -67,21 +68,21 @@ func TestLoaderPurity(t *testing.T) {
 				if err := reference.Fill(row, sample); err != nil {
 					rt.Fatal(err)
 				}
-				lo, hi := j*shape.Context, (j+1)*shape.Context
-				if !slices.Equal(b.Inputs[lo:hi], row.Inputs) || !slices.Equal(b.Targets[lo:hi], row.Targets) {
+				lo, hi := j*size.Context, (j+1)*size.Context
+				if !slices.Equal(b.Ints[IDs][lo:hi], row.Ints[IDs]) || !slices.Equal(b.Ints[Targets][lo:hi], row.Ints[Targets]) {
 					rt.Fatalf("rank %d, row %d differs from sample %d", rank, j, sample)
 				}
-				if shape.DocumentMask && (!slices.Equal(b.Segments[lo:hi], row.Segments) || !slices.Equal(b.Positions[lo:hi], row.Positions)) {
+				if size.DocumentMask && (!slices.Equal(b.Ints[Segments][lo:hi], row.Ints[Segments]) || !slices.Equal(b.Ints[Positions][lo:hi], row.Ints[Positions])) {
 					rt.Fatalf("rank %d, row %d: masks differ from sample %d", rank, j, sample)
 				}
-				counted += row.Counted
+				counted += int(row.Weight)
 			}
-			if b.Counted != counted || b.Position != position {
-				rt.Fatalf("counted %d, want %d; position %d, want %d", b.Counted, counted, b.Position, position)
+			if int(b.Weight) != counted || b.Position != position {
+				rt.Fatalf("counted %d, want %d; position %d, want %d", int(b.Weight), counted, b.Position, position)
 			}
 		}
-		if next != shape.Stride() {
-			rt.Fatalf("the ranks have %d samples of a step of %d", next, shape.Stride())
+		if next != size.Stride() {
+			rt.Fatalf("the ranks have %d samples of a step of %d", next, size.Stride())
 		}
 	})
 }
@@ -109,7 +110,7 @@ func TestLoaderEpochs(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		context := rapid.IntRange(1, 8).Draw(rt, "context")
 		n := rapid.IntRange(context+1, 120).Draw(rt, "tokens")
-		l := newLoader(t, countingSet(t, n), LoaderConfig{Shape{Batch: 1, Context: context}, rapid.Uint64().Draw(rt, "seed")})
+		l := newLoader(t, countingSet(t, n), LoaderConfig{Sequences{Rows: Rows{Batch: 1}, Context: context}, rapid.Uint64().Draw(rt, "seed")})
 		b := l.NewBatch()
 		ever := make([]bool, n)
 		const epochs = 300
@@ -119,9 +120,9 @@ func TestLoaderEpochs(t *testing.T) {
 				if err := l.Fill(b, epoch*l.Windows()+i); err != nil {
 					rt.Fatal(err)
 				}
-				for k, target := range b.Targets {
-					if target != b.Inputs[k]+1 || k > 0 && b.Inputs[k] != b.Inputs[k-1]+1 {
-						rt.Fatalf("inputs %v, targets %v", b.Inputs, b.Targets)
+				for k, target := range b.Ints[Targets] {
+					if target != b.Ints[IDs][k]+1 || k > 0 && b.Ints[IDs][k] != b.Ints[IDs][k-1]+1 {
+						rt.Fatalf("inputs %v, targets %v", b.Ints[IDs], b.Ints[Targets])
 					}
 					if seen[target] {
 						rt.Fatalf("target %d twice in epoch %d", target, epoch)
@@ -148,12 +149,12 @@ func TestLoaderEpochs(t *testing.T) {
 func TestLoaderSeedsDiffer(t *testing.T) {
 	set := countingSet(t, 10_000)
 	first := func(seed, position uint64) int32 {
-		l := newLoader(t, set, LoaderConfig{Shape{Batch: 1, Context: 8}, seed})
+		l := newLoader(t, set, LoaderConfig{Sequences{Rows: Rows{Batch: 1}, Context: 8}, seed})
 		b := l.NewBatch()
 		if err := l.Fill(b, position); err != nil {
 			t.Fatal(err)
 		}
-		return b.Inputs[0]
+		return b.Ints[IDs][0]
 	}
 	different := map[int32]bool{}
 	for seed := range uint64(50) {
@@ -170,7 +171,7 @@ func TestDocumentMask(t *testing.T) {
 	enc := byteEncoder{}
 	set := newSet(t, enc, 37, words(60)...)
 	for _, context := range []int{1, 2, 16, 100} {
-		l := newLoader(t, set, LoaderConfig{Shape{Batch: 3, Context: context, DocumentMask: true}, 7})
+		l := newLoader(t, set, LoaderConfig{Sequences{Rows: Rows{Batch: 3}, Context: context, DocumentMask: true}, 7})
 		b := l.NewBatch()
 		for position := range 2 * l.Windows() {
 			if err := l.Fill(b, position); err != nil {
@@ -180,13 +181,13 @@ func TestDocumentMask(t *testing.T) {
 			for row := range 3 {
 				segment, place := int32(0), int32(0)
 				for i := row * context; i < (row+1)*context; i++ {
-					if b.Segments[i] != segment || b.Positions[i] != place {
-						t.Fatalf("input %d: segment %d, position %d; want %d, %d", i, b.Segments[i], b.Positions[i], segment, place)
+					if b.Ints[Segments][i] != segment || b.Ints[Positions][i] != place {
+						t.Fatalf("input %d: segment %d, position %d; want %d, %d", i, b.Ints[Segments][i], b.Ints[Positions][i], segment, place)
 					}
 					place++
-					ends := b.Inputs[i] == enc.EndOfText()
-					if ends != (b.Targets[i] == Ignore) {
-						t.Fatalf("input %d is %d, its target %d", i, b.Inputs[i], b.Targets[i])
+					ends := b.Ints[IDs][i] == enc.EndOfText()
+					if ends != (b.Ints[Targets][i] == Ignore) {
+						t.Fatalf("input %d is %d, its target %d", i, b.Ints[IDs][i], b.Ints[Targets][i])
 					}
 					if ends {
 						segment++
@@ -196,8 +197,8 @@ func TestDocumentMask(t *testing.T) {
 					}
 				}
 			}
-			if counted != b.Counted {
-				t.Fatalf("counted %d, want %d", b.Counted, counted)
+			if counted != int(b.Weight) {
+				t.Fatalf("counted %d, want %d", int(b.Weight), counted)
 			}
 		}
 	}
@@ -209,24 +210,24 @@ func TestLoaderErrors(t *testing.T) {
 		cfg  LoaderConfig
 		want []string
 	}{
-		{LoaderConfig{Shape: Shape{Batch: 1, Context: 8}}, []string{"has 8 tokens", "context length 8 needs 9", "shorten the context"}},
-		{LoaderConfig{Shape: Shape{Batch: 0, Context: 4}}, []string{"batch size 0"}},
-		{LoaderConfig{Shape: Shape{Batch: 1, Context: 0}}, []string{"context length 0"}},
-		{LoaderConfig{Shape: Shape{Batch: 1, Context: 4, Rank: 2, World: 2}}, []string{"rank 2", "world of 2"}},
-		{LoaderConfig{Shape: Shape{Batch: 1, Context: 4, VocabSize: 256}}, []string{"vocabulary of 257, the model has 256"}},
+		{LoaderConfig{Sequences: Sequences{Rows: Rows{Batch: 1}, Context: 8}}, []string{"has 8 tokens", "context length 8 needs 9", "shorten the context"}},
+		{LoaderConfig{Sequences: Sequences{Rows: Rows{Batch: 0}, Context: 4}}, []string{"batch size 0"}},
+		{LoaderConfig{Sequences: Sequences{Rows: Rows{Batch: 1}, Context: 0}}, []string{"context length 0"}},
+		{LoaderConfig{Sequences: Sequences{Rows: Rows{Batch: 1, Samples: 3, Rank: mesh.Of(1, 2)}, Context: 4}}, []string{"3 samples", "1 rows on each of 2 ranks"}},
+		{LoaderConfig{Sequences: Sequences{Rows: Rows{Batch: 1}, Context: 4, VocabSize: 256}}, []string{"vocabulary of 257, the model has 256"}},
 	} {
 		_, err := NewLoader(set, test.cfg)
 		wantError(t, err, test.want...)
 	}
-	l := newLoader(t, set, LoaderConfig{Shape: Shape{Batch: 1, Context: 7}})
-	wantError(t, l.Fill(&Batch{Inputs: make([]int32, 7)}, 0), "make it with NewBatch")
+	l := newLoader(t, set, LoaderConfig{Sequences: Sequences{Rows: Rows{Batch: 1}, Context: 7}})
+	wantError(t, l.Fill(NewBatch(1, []Field{{IDs, Int32, []int{7}}}), 0), "make it with NewBatch")
 }
 
 func TestFillAllocatesNothing(t *testing.T) {
 	set := newSet(t, byteEncoder{}, 500, words(200)...)
-	shape := Shape{Batch: 4, Context: 32, DocumentMask: true}
-	l := newLoader(t, set, LoaderConfig{shape, 1})
-	e, err := NewEval(set, shape, byteEncoder{})
+	size := Sequences{Rows: Rows{Batch: 4}, Context: 32, DocumentMask: true}
+	l := newLoader(t, set, LoaderConfig{size, 1})
+	e, err := NewEval(set, size, byteEncoder{})
 	if err != nil {
 		t.Fatal(err)
 	}

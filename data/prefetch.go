@@ -2,13 +2,6 @@ package data
 
 import "sync"
 
-// Source is what Prefetch reads ahead from: a [Loader] or an [Eval].
-type Source interface {
-	NewBatch() *Batch
-	Fill(dst *Batch, position uint64) error
-	Stride() uint64
-}
-
 // Prefetch fills the batches of a Source ahead of time on a goroutine, in order.
 type Prefetch struct {
 	ready chan filled

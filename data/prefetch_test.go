@@ -6,11 +6,13 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+
+	"gotrain/autograd/mesh"
 )
 
 func TestPrefetchOrder(t *testing.T) {
 	set := newSet(t, byteEncoder{}, 500, words(100)...)
-	l := newLoader(t, set, LoaderConfig{Shape{Batch: 2, Context: 16, Rank: 1, World: 3}, 3})
+	l := newLoader(t, set, LoaderConfig{Sequences{Rows: Rows{Batch: 2, Rank: mesh.Of(1, 3)}, Context: 16}, 3})
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPrefetch(l, 12, 3)
 		want := l.NewBatch()
@@ -25,7 +27,7 @@ func TestPrefetchOrder(t *testing.T) {
 			if err := l.Fill(want, 12+step*l.Stride()); err != nil {
 				t.Fatal(err)
 			}
-			if got.Position != want.Position || !slices.Equal(got.Inputs, want.Inputs) || !slices.Equal(got.Targets, want.Targets) {
+			if got.Position != want.Position || !slices.Equal(got.Ints[IDs], want.Ints[IDs]) || !slices.Equal(got.Ints[Targets], want.Ints[Targets]) {
 				t.Fatalf("step %d differs", step)
 			}
 		}
@@ -36,7 +38,7 @@ func TestPrefetchOrder(t *testing.T) {
 // synctest fails when a goroutine outlives Close.
 func TestPrefetchClose(t *testing.T) {
 	set := newSet(t, byteEncoder{}, 500, words(100)...)
-	l := newLoader(t, set, LoaderConfig{Shape{Batch: 1, Context: 16}, 3})
+	l := newLoader(t, set, LoaderConfig{Sequences{Rows: Rows{Batch: 1}, Context: 16}, 3})
 	for _, depth := range []int{0, 1, 4} {
 		for taken := range 4 {
 			synctest.Test(t, func(t *testing.T) {
@@ -55,7 +57,7 @@ func TestPrefetchClose(t *testing.T) {
 
 func TestPrefetchEnd(t *testing.T) {
 	set := newSet(t, byteEncoder{}, 500, words(100)...)
-	e, err := NewEval(set, Shape{Batch: 2, Context: 16}, nil)
+	e, err := NewEval(set, Sequences{Rows: Rows{Batch: 2}, Context: 16}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +73,7 @@ func TestPrefetchEnd(t *testing.T) {
 				t.Fatal(err)
 			}
 			steps++
-			counted += b.Counted
+			counted += int(b.Weight)
 		}
 		if steps != e.Steps() || counted != int(set.Tokens()-1) {
 			t.Errorf("%d steps, %d targets; want %d, %d", steps, counted, e.Steps(), set.Tokens()-1)

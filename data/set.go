@@ -113,6 +113,12 @@ func (s *Set) NextStart(at int64) int64 {
 	return s.Tokens()
 }
 
+// origin returns the shard that holds position at, and the place in it.
+func (s *Set) origin(at int64) Origin {
+	i := s.find(at)
+	return Origin{File: s.shards[i].path, Offset: at - s.ends[i] + s.shards[i].Tokens}
+}
+
 // find returns the shard that holds position at.
 func (s *Set) find(at int64) int {
 	return sort.Search(len(s.ends), func(i int) bool { return at < s.ends[i] })

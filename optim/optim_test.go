@@ -9,6 +9,7 @@ import (
 
 	"gotrain/autograd"
 	"gotrain/autograd/ir"
+	"gotrain/autograd/mesh"
 	"gotrain/autograd/plan"
 )
 
@@ -50,15 +51,15 @@ func TestValidateListsAllFaults(t *testing.T) {
 }
 
 // twoLayers is a graph with a hidden matrix, a bias and a table.
-func twoLayers(t *testing.T) ([]*autograd.Node, map[string]Group) {
+func twoLayers(t *testing.T) ([]*autograd.Node, map[string]Rule) {
 	t.Helper()
 	g := autograd.NewGraph()
 	params := []*autograd.Node{g.Param("table", 8, 4), g.Param("hidden", 4, 4), g.Param("bias", 4)}
-	return params, map[string]Group{"table": {Decay: true}, "hidden": {Decay: true, Matrix: true}, "bias": {}}
+	return params, map[string]Rule{"table": {Decay: true}, "hidden": {Decay: true, Matrix: true}, "bias": {}}
 }
 
 // updateProgram updates from gradients in state.
-func updateProgram(params []*autograd.Node, groups map[string]Group, cfg Config, guard bool, ranks Ranks) *ir.Program {
+func updateProgram(params []*autograd.Node, rules map[string]Rule, cfg Config, guard bool) *ir.Program {
 	p := &ir.Program{Name: "update"}
 	var grads []autograd.Gradient
 	for _, n := range params {
@@ -67,7 +68,7 @@ func updateProgram(params []*autograd.Node, groups map[string]Group, cfg Config,
 			Grad:  p.NewValue(ir.State, autograd.GradState(n.Name()), ir.F32, n.Shape()...),
 		})
 	}
-	if norm := Append(p, grads, groups, cfg, guard, ranks); norm != nil {
+	if norm := Append(p, grads, rules, cfg, guard); norm != nil {
 		p.Outputs = append(p.Outputs, norm)
 	}
 	return p
@@ -84,10 +85,10 @@ func TestUpdates(t *testing.T) {
 		{"sgd", []ir.Kind{ir.SumSquares, ir.GradNorm, ir.SGD, ir.SGD, ir.SGD}, []string{"momentum.bias"}},
 		{"muon", []ir.Kind{ir.SumSquares, ir.GradNorm, ir.AdamW, ir.AdamW, ir.Muon}, []string{"momentum.hidden", "exp_avg.table"}},
 	} {
-		params, groups := twoLayers(t)
+		params, rules := twoLayers(t)
 		c := Default()
 		c.Kind = tc.kind
-		p := updateProgram(params, groups, c, true, Ranks{})
+		p := updateProgram(params, rules, c, true)
 		if err := ir.Verify(p); err != nil {
 			t.Errorf("%s: %v", tc.kind, err)
 		}
@@ -98,7 +99,7 @@ func TestUpdates(t *testing.T) {
 			if in.Kind != tc.kinds[i] {
 				t.Errorf("%s: instruction %d is %s, want %s", tc.kind, i, in.Kind, tc.kinds[i])
 			}
-			if len(ir.Kinds[in.Kind].Mutates) > 0 && (in.Decay > 0) != groups[in.In[0].Name].Decay {
+			if len(ir.Kinds[in.Kind].Mutates) > 0 && (in.Decay > 0) != rules[in.In[0].Name].Decay {
 				t.Errorf("%s: %s decays by %g", tc.kind, in.In[0].Name, in.Decay)
 			}
 		}
@@ -114,10 +115,10 @@ func TestUpdates(t *testing.T) {
 }
 
 func TestNoNormWithoutClipAndGuard(t *testing.T) {
-	params, groups := twoLayers(t)
+	params, rules := twoLayers(t)
 	c := Default()
 	c.Clip, c.InBackward = 0, true
-	if p := updateProgram(params, groups, c, true, Ranks{}); len(p.Outputs) != 0 || p.Instrs[0].Kind == ir.SumSquares {
+	if p := updateProgram(params, rules, c, true); len(p.Outputs) != 0 || p.Instrs[0].Kind == ir.SumSquares {
 		t.Error("updates in the backward pass wait for a norm")
 	}
 }
@@ -137,11 +138,12 @@ func TestHyper(t *testing.T) {
 // TestSumsOverRanks wants every gradient summed and awaited before its use, and
 // gradients in state summed in their place.
 func TestSumsOverRanks(t *testing.T) {
-	params, groups := twoLayers(t)
-	p := updateProgram(params, groups, Default(), true, Ranks{Size: 2})
-	if err := ir.Verify(p); err != nil {
+	params, rules := twoLayers(t)
+	built, err := plan.Build(updateProgram(params, rules, Default(), true), plan.Options{Layout: plan.Layout{Rank: mesh.Of(0, 2)}})
+	if err != nil {
 		t.Fatal(err)
 	}
+	p := built.Program
 	awaited := map[*ir.Value]bool{}
 	for _, in := range p.Instrs {
 		switch in.Kind {
@@ -180,8 +182,8 @@ func TestOwners(t *testing.T) {
 			var first []string
 			var bytes int64
 			for rank := range ranks {
-				params, groups := twoLayers(t)
-				built, err := plan.Build(updateProgram(params, groups, c, !inBackward, Ranks{Rank: rank, Size: ranks, Owner: owner}), plan.Options{})
+				params, rules := twoLayers(t)
+				built, err := plan.Build(updateProgram(params, rules, c, !inBackward), plan.Options{Layout: plan.Layout{Rank: mesh.Of(rank, ranks), Owner: owner}})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -209,9 +211,9 @@ func TestOwners(t *testing.T) {
 			if sums := 3; !inBackward && len(first) != 2*sums+1 || inBackward && len(first) != 2*sums {
 				t.Errorf("%s: collectives are %q", kind, first)
 			}
-			params, groups := twoLayers(t)
+			params, rules := twoLayers(t)
 			for _, p := range params {
-				bytes -= c.StateBytes(p.Shape().Size(), groups[p.Name()])
+				bytes -= c.StateBytes(p.Shape().Size(), rules[p.Name()])
 			}
 			if bytes != 0 {
 				t.Errorf("%s: the ranks keep %d bytes of state more than one process", kind, bytes)

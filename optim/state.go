@@ -20,17 +20,17 @@ func IsState(name string) bool {
 }
 
 // kind is the optimizer of a parameter.
-func (c Config) kind(group Group) string {
-	if c.Kind == "muon" && !group.Matrix {
+func (c Config) kind(rule Rule) string {
+	if c.Kind == "muon" && !rule.Matrix {
 		return "adamw"
 	}
 	return c.Kind
 }
 
 // states names the states of a parameter.
-func (c Config) states(group Group) []string {
+func (c Config) states(rule Rule) []string {
 	var names []string
-	switch c.kind(group) {
+	switch c.kind(rule) {
 	case "adamw":
 		names = []string{expAvg, expAvgSq}
 	case "lion", "muon":
@@ -47,20 +47,6 @@ func (c Config) states(group Group) []string {
 }
 
 // StateBytes is the memory of the states of a parameter.
-func (c Config) StateBytes(elements int, group Group) int64 {
-	return 4 * int64(elements) * int64(len(c.states(group)))
+func (c Config) StateBytes(elements int, rule Rule) int64 {
+	return 4 * int64(elements) * int64(len(c.states(rule)))
 }
-
-// Ranks is how the ranks of a run update their parameters together. The zero Ranks
-// is that of a process that is alone.
-type Ranks struct {
-	Rank, Size int
-	// Owner is, by the name of the parameter, the rank that sums its gradient, has
-	// its optimizer states, updates it and sends it to all ranks: ZeRO-1
-	// (Rajbhandari et al. 2020) over whole tensors. Without it every rank updates
-	// every parameter.
-	Owner map[string]int
-}
-
-// owns tells whether this rank updates a parameter.
-func (r Ranks) owns(parameter string) bool { return r.Owner == nil || r.Owner[parameter] == r.Rank }

@@ -28,8 +28,8 @@ func TestRunFromAnAdapter(t *testing.T) {
 	first := finetuneConfig(t, loraSection)
 	r := mustTrain(t, first, deps(t, 2))
 	adapter := moveAdapter(t, r.Checkpoint)
-	if got := evaluateCheckpoint(t, first.Base, adapter, first); math.Abs(got-r.Validation.NLL) > 1e-6 {
-		t.Errorf("base and adapter score %g, the run %g", got, r.Validation.NLL)
+	if got := evaluateCheckpoint(t, first.Base, adapter, first); math.Abs(got-r.Validation.Get("nll")) > 1e-6 {
+		t.Errorf("base and adapter score %g, the run %g", got, r.Validation.Get("nll"))
 	}
 
 	file := filepath.Join(t.TempDir(), "more.yaml")
@@ -46,8 +46,8 @@ func TestRunFromAnAdapter(t *testing.T) {
 		t.Errorf("lora section %+v of %s", l, more.Adapter)
 	}
 	now := mustTrain(t, more, deps(t, 2))
-	if math.Abs(now.Validation.NLL-r.Validation.NLL) > 1e-5 {
-		t.Errorf("the second run stays at %g, the first ended at %g", now.Validation.NLL, r.Validation.NLL)
+	if math.Abs(now.Validation.Get("nll")-r.Validation.Get("nll")) > 1e-5 {
+		t.Errorf("the second run stays at %g, the first ended at %g", now.Validation.Get("nll"), r.Validation.Get("nll"))
 	}
 	if err := os.RemoveAll(adapter); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package train
 
 import (
 	"errors"
+	"gotrain/autograd/mesh"
 	"slices"
 	"time"
 
@@ -47,7 +48,7 @@ var errRunEnds = errors.New("the run ends")
 
 // stateToCopy tells which of the states that a save reads the snapshot copies. The
 // others never change and lie in memory of the process.
-func stateToCopy(s share, p Place, m nn.Model, target plan.Target) (copied, constant []string) {
+func stateToCopy(s share, p mesh.Rank, m nn.Model, target plan.Target) (copied, constant []string) {
 	frozen := map[string]bool{}
 	for _, param := range m.Params() {
 		frozen[param.Name] = param.Frozen && target.HostMemory
@@ -67,7 +68,7 @@ func snapshotBytes(cfg Config, m nn.Model, programs *Programs, target plan.Targe
 	if !cfg.savesBeside(target) {
 		return 0
 	}
-	copied, _ := stateToCopy(shareOf(cfg, m, programs), cfg.Place, m, target)
+	copied, _ := stateToCopy(shareOf(cfg, m, programs), cfg.Rank, m, target)
 	var n int64
 	for _, v := range programs.States() {
 		if _, ok := slices.BinarySearch(copied, v.Name); ok {
@@ -84,7 +85,7 @@ func newSnapshot(cfg Config, e *Engine) (*exec.Snapshot, error) {
 	if !cfg.savesBeside(target) {
 		return nil, nil
 	}
-	copied, constant := stateToCopy(shareOf(cfg, e.model, e.programs), cfg.Place, e.model, target)
+	copied, constant := stateToCopy(shareOf(cfg, e.model, e.programs), cfg.Rank, e.model, target)
 	return exec.NewSnapshot(e.store, copied, constant)
 }
 
@@ -95,7 +96,7 @@ func (r *run) beginSave() {
 	s.refused = errors.Join(s.refused, taken)
 	f := &saving{step: s.step, asks: make(chan question), heard: make(chan answer), done: make(chan outcome, 1), gone: make(chan struct{})}
 	agree := f.ask
-	if r.cfg.Place.size() == 1 {
+	if r.cfg.Rank.Alone() {
 		agree = r.ranks.exchange // there is nobody to wait for
 	} else {
 		s.ended = f.gone // the others wait for this process to end
@@ -186,7 +187,7 @@ func (r *run) dropSave(err error) error {
 	if f == nil {
 		return err
 	}
-	if r.cfg.Place.size() > 1 {
+	if !r.cfg.Rank.Alone() {
 		r.deps.Group.Abort() // nobody may wait until this rank has dropped it
 	}
 	close(f.gone)

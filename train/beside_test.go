@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"gotrain/autograd/mesh"
 	"io/fs"
 	"math"
 	"os"
@@ -119,7 +120,7 @@ func TestSavesBesideHoldTheirStep(t *testing.T) {
 			cfg := waiting
 			cfg.Run.Dir += "-beside"
 			cfg.Train.Save = "async"
-			held := newGate(filepath.Join("step-00000004.tmp", shardName(ModelFile, Place{n - 1, n})))
+			held := newGate(filepath.Join("step-00000004.tmp", shardName(ModelFile, mesh.Of(n-1, n))))
 			var saved []int64
 			errs, losses := trainRanks(t, t.Context(), cfg, n, func(rank int, _ *Config, d *Deps) {
 				if rank == n-1 {
@@ -193,7 +194,7 @@ func savedSteps(t *testing.T, runDir string) []int64 {
 // step 8, as the first collective after that step shows.
 func TestOneSaveInFlight(t *testing.T) {
 	cfg := besideConfig(t, "async")
-	held := newGate(filepath.Join("step-00000004.tmp", shardName(OptimizerFile, Place{1, 2})))
+	held := newGate(filepath.Join("step-00000004.tmp", shardName(OptimizerFile, mesh.Of(1, 2))))
 	var waits []SaveWaited
 	due := false
 	errs, _ := trainRanks(t, t.Context(), cfg, 2, func(rank int, _ *Config, d *Deps) {
@@ -291,7 +292,7 @@ func TestFailureDuringASave(t *testing.T) {
 	} {
 		cfg := besideConfig(t, "async")
 		cfg.Train.MaxSkips = 1
-		held := newGate(filepath.Join("step-00000004.tmp", shardName(ModelFile, Place{1, 2})))
+		held := newGate(filepath.Join("step-00000004.tmp", shardName(ModelFile, mesh.Of(1, 2))))
 		var last int64
 		errs, _ := trainRanks(t, t.Context(), cfg, 2, func(rank int, _ *Config, d *Deps) {
 			if rank == 1 {
@@ -339,7 +340,7 @@ func TestSnapshotIsPlanned(t *testing.T) {
 		for rank := range test.ranks {
 			cfg := tinyConfig(t)
 			cfg.Model.Vocab = 300
-			cfg.Place = Place{rank, test.ranks}
+			cfg.Rank = mesh.Of(rank, test.ranks)
 			test.edit(&cfg)
 			model, err := zoo.New(cfg.TrainedModel())
 			if err != nil {

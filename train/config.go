@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"gotrain/autograd/mesh"
 	"math"
 	"path/filepath"
 	"slices"
@@ -39,8 +40,8 @@ type Config struct {
 	// checkpoint or a run; empty begins anew.
 	Adapter string `yaml:"adapter"`
 
-	// Place is this process among those of the run; the command sets it, no file.
-	Place Place `yaml:"-"`
+	// Rank is this process among those of the run; the command sets it, no file.
+	Rank mesh.Rank `yaml:"-"`
 
 	// Objective is what is minimised; the command that trains sets it, no file.
 	// The zero Objective is the NLL of the next token.
@@ -208,7 +209,7 @@ func (c Config) guarded() bool { return c.Train.MaxSkips > 0 && !c.Optimizer.InB
 func (c Config) savesBeside(target plan.Target) bool {
 	t := c.Train
 	onTheWay := t.SaveEvery > 0 && t.SaveEvery < t.Steps || t.Patience > 0
-	return onTheWay && (t.Save == "async" || t.Save == "auto" && (!target.HostMemory || c.Place.size() > 1 || c.LoRA.Rank > 0))
+	return onTheWay && (t.Save == "async" || t.Save == "auto" && (!target.HostMemory || !c.Rank.Alone() || c.LoRA.Rank > 0))
 }
 
 // stepSamples is the number of sequences of an optimizer step, over all ranks.
@@ -220,7 +221,7 @@ func (c Config) stepTokens() int { return c.stepSamples() * c.Length() }
 // microBatches returns how a rank goes through its share of a step: count
 // micro-batches of rows sequences.
 func (c Config) microBatches() (rows, count int) {
-	share := ceilDiv(c.stepSamples(), c.Place.size())
+	share := ceilDiv(c.stepSamples(), c.Rank.Count())
 	rows = min(c.Train.Batch, share)
 	return rows, ceilDiv(share, rows)
 }
@@ -242,26 +243,27 @@ func (c Config) TrainedModel() nn.Config {
 	return m
 }
 
-// BatchShape is the shape of batches of rows sequences of a process that is alone.
-func (c Config) BatchShape(rows int) data.Shape {
-	return data.Shape{Batch: rows, Context: c.Length(), VocabSize: c.Model.Vocab, DocumentMask: c.Train.DocumentMask}
+// Sequences is the size of batches of rows sequences of a process that is alone.
+func (c Config) Sequences(rows int) data.Sequences {
+	return data.Sequences{Rows: data.Rows{Batch: rows}, Context: c.Length(), VocabSize: c.Model.Vocab, DocumentMask: c.Train.DocumentMask}
 }
 
-// trainShape is the shape of this rank's share of a step.
-func (c Config) trainShape() data.Shape {
+// trainRows is this rank's share of a step.
+func (c Config) trainRows() data.Rows {
 	rows, count := c.microBatches()
-	return c.shareOf(c.stepSamples(), rows*count)
+	return data.Rows{Batch: rows * count, Samples: c.stepSamples(), Rank: c.Rank}
 }
 
-// evalShape is the shape of this rank's share of a batch of an evaluation.
-func (c Config) evalShape() data.Shape {
+// evalRows is this rank's share of a batch of an evaluation.
+func (c Config) evalRows() data.Rows {
 	rows, _ := c.microBatches()
-	return c.shareOf(c.Train.Batch, rows)
+	return data.Rows{Batch: rows, Samples: c.Train.Batch, Rank: c.Rank}
 }
 
-func (c Config) shareOf(samples, rows int) data.Shape {
-	s := c.BatchShape(rows)
-	s.Rank, s.World, s.Samples = c.Place.Rank, c.Place.size(), samples
+// sequences is the size of batches of this rank's rows.
+func (c Config) sequences(rows data.Rows) data.Sequences {
+	s := c.Sequences(rows.Batch)
+	s.Rows = rows
 	return s
 }
 

@@ -31,7 +31,7 @@ func openText(ctx context.Context, cfg Config, enc Encoder, listen Listener) (co
 		detail += " (reused)"
 	}
 	notify(listen.Phase, Phase{"shards", detail})
-	if c.train, err = data.NewLoader(prepared.Train, data.LoaderConfig{Shape: cfg.trainShape(), Seed: cfg.Run.Seed}); err != nil {
+	if c.train, err = data.NewLoader(prepared.Train, data.LoaderConfig{Sequences: cfg.sequences(cfg.trainRows()), Seed: cfg.Run.Seed}); err != nil {
 		return c, err
 	}
 	if prepared.Validation == nil {
@@ -39,6 +39,6 @@ func openText(ctx context.Context, cfg Config, enc Encoder, listen Listener) (co
 	}
 	c.evalTokens = prepared.Validation.Tokens()
 	c.fingerprint += fmt.Sprintf(", %d held out", c.evalTokens)
-	c.eval, err = data.NewEval(prepared.Validation, cfg.evalShape(), enc)
+	c.eval, err = data.NewEval(prepared.Validation, cfg.sequences(cfg.evalRows()), enc)
 	return c, err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"gotrain/autograd/mesh"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -186,7 +187,7 @@ func unpack(t *testing.T, fsys vfs.FS, from, to string) {
 // on with three, or with one: it is set aside, the one before is used, and its step
 // is saved again.
 func TestRanksDamage(t *testing.T) {
-	shard := func(file string, rank, size int) string { return shardName(file, Place{rank, size}) }
+	shard := func(file string, rank, size int) string { return shardName(file, mesh.Of(rank, size)) }
 	change := func(name string, f func([]byte) []byte) func(string) error {
 		return func(dir string) error {
 			text, err := os.ReadFile(filepath.Join(dir, name))

@@ -24,16 +24,15 @@ type Engine struct {
 	arena    *exec.Arena
 
 	step, first, next, last, eval *exec.Session
-	ranks                         *council
+	ranks                         *coordinator
 
-	micro      int       // micro-batches of a step
-	share      uint64    // first sample of this rank in a step
-	nll        []float32 // (B·T), of one micro-batch
-	positions  []int32   // (B·T), of sequences that begin at 0
-	lossWeight [1]float32
-	gradNorm   [1]float32
-	hyper      [ir.HyperLen]float32
-	rng        [4]int32
+	micro    int       // micro-batches of a step
+	share    uint64    // first sample of this rank in a step
+	nll      []float32 // (B·T), of one micro-batch
+	norm     [1]float32
+	gradNorm [1]float32
+	hyper    [ir.HyperLen]float32
+	rng      [4]int32
 }
 
 // StepConfig is what changes from step to step.
@@ -63,21 +62,16 @@ func NewEngine(cfg Config, model nn.Model, b exec.Backend) (*Engine, error) {
 
 // newEngine binds programs, of which some may be nil, to the state in store.
 func newEngine(cfg Config, model nn.Model, store *exec.Store, programs *Programs) (*Engine, error) {
-	e := &Engine{cfg: cfg, model: model, programs: programs, store: store, ranks: newCouncil(nil)}
-	if n := cfg.Place.size(); n > 1 {
+	e := &Engine{cfg: cfg, model: model, programs: programs, store: store, ranks: newCoordinator(nil)}
+	if n := cfg.Rank.Count(); n > 1 {
 		if b, ok := store.Backend().(exec.Ranked); !ok || b.Ranks() != n {
 			return nil, fmt.Errorf("device %s does not compute together with other ranks, but there are %d; use --device cpu", store.Backend().Name(), n)
 		}
 	}
 	rows, count := cfg.microBatches()
 	e.micro = count
-	shape := cfg.trainShape()
-	e.share, _ = shape.Share()
+	e.share, _ = cfg.trainRows().Share()
 	e.nll = make([]float32, rows*cfg.Length())
-	e.positions = make([]int32, len(e.nll))
-	for i := range e.positions {
-		e.positions[i] = int32(i % cfg.Length())
-	}
 	var err error
 	if e.arena, err = exec.NewArena(store.Backend(), programs.Arena()); err != nil {
 		return nil, err
@@ -148,7 +142,7 @@ func (e *Engine) draw(params []nn.Param) error {
 // Step trains on batch, whose rows are the micro-batches one after the other.
 func (e *Engine) Step(batch *data.Batch, c StepConfig) (StepResult, error) {
 	if c.Targets == 0 {
-		c.Targets = batch.Counted
+		c.Targets = int(batch.Weight)
 	}
 	if c.Targets == 0 {
 		return StepResult{}, errors.New("a batch holds no target")
@@ -158,8 +152,8 @@ func (e *Engine) Step(batch *data.Batch, c StepConfig) (StepResult, error) {
 	if err := last.SetFloats("hyper", e.hyper[:]); err != nil {
 		return StepResult{}, err
 	}
-	lossWeight := 1 / float32(c.Targets)
-	if err := e.feed(e.session(0), batch, 0, lossWeight); err != nil {
+	norm := 1 / float32(c.Targets)
+	if err := e.feed(e.session(0), batch, 0, norm); err != nil {
 		return StepResult{}, err
 	}
 	var sum float64
@@ -167,7 +161,7 @@ func (e *Engine) Step(batch *data.Batch, c StepConfig) (StepResult, error) {
 		micro := e.session(m)
 		micro.Start()
 		if m+1 < e.micro { // beside it
-			if err := e.feed(e.session(m+1), batch, m+1, lossWeight); err != nil {
+			if err := e.feed(e.session(m+1), batch, m+1, norm); err != nil {
 				return StepResult{}, err
 			}
 		}
@@ -198,45 +192,41 @@ func (e *Engine) session(m int) *exec.Session {
 }
 
 // feed writes micro-batch m of batch into the inputs of s.
-func (e *Engine) feed(s *exec.Session, batch *data.Batch, m int, lossWeight float32) error {
-	lo, hi := m*len(e.nll), (m+1)*len(e.nll)
+func (e *Engine) feed(s *exec.Session, batch *data.Batch, m int, norm float32) error {
 	// Dropout goes by the number of a token among all of the run, so that a sample
 	// has its masks on every rank and in every micro-batch.
-	token := (batch.Position+e.share)*uint64(e.cfg.Length()) + uint64(lo)
-	positions, seed := e.positions, e.cfg.Run.Seed
-	if batch.Positions != nil {
-		positions = batch.Positions[lo:hi]
-	}
-	e.lossWeight[0] = lossWeight
+	token := (batch.Position+e.share)*uint64(e.cfg.Length()) + uint64(m*len(e.nll))
+	seed := e.cfg.Run.Seed
+	e.norm[0] = norm
 	e.rng = [4]int32{int32(uint32(seed)), int32(uint32(seed >> 32)), int32(uint32(token)), int32(uint32(token >> 32))}
-	err := errors.Join(
-		setInts(s, "ids", batch.Inputs[lo:hi]),
-		setInts(s, "targets", batch.Targets[lo:hi]),
-		setInts(s, "positions", positions),
-		s.SetFloats("loss_weight", e.lossWeight[:]),
-		setInts(s, "rng", e.rng[:]),
-	)
-	if batch.Segments != nil {
-		err = errors.Join(err, setInts(s, "segments", batch.Segments[lo:hi]))
-	}
-	parts := len(batch.Inputs) / len(e.nll)
-	for _, name := range e.cfg.Objective.Inputs {
-		all, ok := batch.Extra[name]
-		if !ok {
-			return fmt.Errorf("objective %s: the batch has no input %q", e.cfg.Objective.Name, name)
+	for _, in := range s.Plan.Program.Values {
+		if in.Class != ir.Input {
+			continue
 		}
-		n := len(all) / parts
-		err = errors.Join(err, s.SetFloats(name, all[m*n:(m+1)*n]))
-	}
-	return err
-}
-
-// setInts writes an input that only some programs read.
-func setInts(s *exec.Session, name string, data []int32) error {
-	if in, ok := s.Input(name); ok {
-		return in.SetInts(data)
+		if err := e.feedInput(s, in, batch, m); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+func (e *Engine) feedInput(s *exec.Session, in *ir.Value, batch *data.Batch, m int) error {
+	lo, hi := m*in.Shape.Size(), (m+1)*in.Shape.Size()
+	switch in.Name {
+	case "norm":
+		return s.SetFloats(in.Name, e.norm[:])
+	case "rng":
+		return s.SetInts(in.Name, e.rng[:])
+	case "hyper":
+		return nil // set once a step
+	}
+	if x := batch.Ints[in.Name]; len(x) >= hi && in.DType == ir.I32 {
+		return s.SetInts(in.Name, x[lo:hi])
+	}
+	if x := batch.Floats[in.Name]; len(x) >= hi && in.DType == ir.F32 {
+		return s.SetFloats(in.Name, x[lo:hi])
+	}
+	return fmt.Errorf("program %s reads the input %q %s%s, which the batch lacks", s.Plan.Program.Name, in.Name, in.DType, in.Shape)
 }
 
 // sumNLL adds the NLL of the micro-batch that s has run, in nats.
@@ -252,11 +242,12 @@ func (e *Engine) sumNLL(s *exec.Session) (float64, error) {
 }
 
 func (e *Engine) readNorm(s *exec.Session, limit float64, r *StepResult) error {
-	i := s.Plan.Program.Output("grad_norm")
-	if i < 0 {
+	outputs := s.Plan.Program.Outputs
+	last := len(outputs) - 1
+	if last < 0 || outputs[last].Name != "grad_norm" {
 		return nil
 	}
-	if err := s.Output(i, e.gradNorm[:]); err != nil {
+	if err := s.Output(last, e.gradNorm[:]); err != nil {
 		return err
 	}
 	r.GradNorm = float64(e.gradNorm[0])
@@ -269,7 +260,7 @@ func (e *Engine) readNorm(s *exec.Session, limit float64, r *StepResult) error {
 func (e *Engine) Blame(batch *data.Batch) (*ir.Instr, error) {
 	session := e.session(0)
 	for m := range e.micro {
-		if err := e.feed(session, batch, m, 1/float32(max(1, batch.Counted))); err != nil {
+		if err := e.feed(session, batch, m, 1/float32(max(1, batch.Weight))); err != nil {
 			return nil, err
 		}
 		if in, err := session.FindNonFinite(); in != nil || err != nil {
@@ -310,8 +301,8 @@ func (e *Engine) Evaluate(batches data.Source, limit int) (EvalResult, error) {
 			return EvalResult{}, err
 		}
 		own.NLL += s
-		own.Targets += int64(batch.Counted)
-		own.Bytes += batch.Bytes
+		own.Targets += int64(batch.Weight)
+		own.Bytes += batch.TextBytes
 	}
 	reports, err := e.ranks.meet(own)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"gotrain/autograd/exec"
+	"gotrain/data"
 	"gotrain/data/vfs"
 	"gotrain/data/vfs/vfstest"
 	"gotrain/train/checkpoint"
@@ -67,7 +68,7 @@ func listenFor(t *testing.T, cfg Config, n int) *samples {
 			t.Fatal(err)
 		}
 		inputs := make([]byte, 0, s.width)
-		for _, id := range batch.Inputs {
+		for _, id := range batch.Ints[data.IDs] {
 			inputs = append(inputs, byte(id), byte(id>>8), byte(id>>16), byte(id>>24))
 		}
 		s.known[string(inputs)] = i

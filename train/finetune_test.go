@@ -95,8 +95,8 @@ func TestLoRARun(t *testing.T) {
 		}
 	}
 	// The merged model scores as the adapted one does, but for rounding.
-	if got := evaluateCheckpoint(t, dir, "", cfg); math.Abs(got-r.Validation.NLL) > 1e-5 {
-		t.Errorf("the merged model scores %g, the adapted one %g", got, r.Validation.NLL)
+	if got := evaluateCheckpoint(t, dir, "", cfg); math.Abs(got-r.Validation.Get("nll")) > 1e-5 {
+		t.Errorf("the merged model scores %g, the adapted one %g", got, r.Validation.Get("nll"))
 	}
 	if f := r.Forecast; f.Trainable != 2*2*(16+48+64+16) || f.Params <= f.Trainable {
 		t.Errorf("forecast of %d parameters, %d trained", f.Params, f.Trainable)
@@ -309,14 +309,11 @@ func TestObjectiveWithAnInput(t *testing.T) {
 	norm := func(objective Objective, weights ...float32) float64 {
 		cfg.Objective = objective
 		e := newTestEngine(t, cfg, 1)
-		n := cfg.Train.Batch * cfg.Train.Accumulate * cfg.Model.Context
-		batch := &data.Batch{Inputs: make([]int32, n), Targets: make([]int32, n), Counted: n}
-		for i := range batch.Inputs {
-			batch.Inputs[i], batch.Targets[i] = int32(i%7), int32(i%5)
+		batch := testBatch(cfg)
+		for i := range batch.Ints[data.IDs] {
+			batch.Ints[data.IDs][i], batch.Ints[data.Targets][i] = int32(i%7), int32(i%5)
 		}
-		if len(weights) > 0 {
-			batch.Extra = map[string][]float32{"weights": weights}
-		}
+		batch.Floats["weights"] = weights
 		r, err := e.Step(batch, StepConfig{})
 		if err != nil {
 			t.Fatal(err)

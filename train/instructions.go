@@ -133,7 +133,7 @@ func (r *run) openConversations(ctx context.Context) (corpus, error) {
 	}
 	r.identity = in.identity
 	packing := r.cfg.Data.Instruct.Packing
-	loader, err := instruct.NewLoader(in.Train, data.LoaderConfig{Shape: r.cfg.trainShape(), Seed: r.cfg.Run.Seed}, packing, in.Pad)
+	loader, err := instruct.NewLoader(in.Train, data.LoaderConfig{Sequences: r.cfg.sequences(r.cfg.trainRows()), Seed: r.cfg.Run.Seed}, packing, in.Pad)
 	if err != nil {
 		return c, err
 	}
@@ -145,7 +145,7 @@ func (r *run) openConversations(ctx context.Context) (corpus, error) {
 	if in.Validation == nil {
 		return c, nil
 	}
-	eval, err := instruct.NewEval(in.Validation, r.cfg.evalShape(), packing, in.Pad, r.tokenizer)
+	eval, err := instruct.NewEval(in.Validation, r.cfg.sequences(r.cfg.evalRows()), packing, in.Pad, r.tokenizer)
 	if err != nil {
 		return c, err
 	}

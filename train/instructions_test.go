@@ -44,7 +44,7 @@ func TestPackedLossesAreThoseOfUnpacked(t *testing.T) {
 		engine := newTestEngine(t, cfg, 1)
 		var results []EvalResult
 		for _, together := range []bool{true, false} {
-			eval, err := instruct.NewEval(set, data.Shape{Batch: 2, Context: length, DocumentMask: true}, together, 0, tokens)
+			eval, err := instruct.NewEval(set, data.Sequences{Rows: data.Rows{Batch: 2}, Context: length, DocumentMask: true}, together, 0, tokens)
 			if err != nil {
 				t.Fatal(err)
 			}

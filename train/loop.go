@@ -40,7 +40,7 @@ func (r *run) loop(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("step %d: %w", r.state.Step+1, err)
 		}
-		agreed, err := r.agree(report{Targets: int64(batch.Counted), Stop: ctx.Err() != nil, Asks: r.asksOthers()})
+		agreed, err := r.agree(report{Targets: int64(batch.Weight), Stop: ctx.Err() != nil, Asks: r.asksOthers()})
 		if err != nil {
 			return err
 		}
@@ -94,7 +94,7 @@ func (r *run) agree(mine report) (report, error) {
 
 // step makes one optimizer step; the result is that of all ranks.
 func (r *run) step(batch *data.Batch, c StepConfig) (StepResult, error) {
-	if r.cfg.Place.size() == 1 {
+	if r.cfg.Rank.Alone() {
 		return r.engineStep(batch, c)
 	}
 	var mine report
@@ -212,7 +212,7 @@ func (r *run) guard(batch *data.Batch, result StepResult, limit float64) error {
 
 // origin is where the first rank that found one has the origin of a NaN.
 func (r *run) origin(mine string) (string, error) {
-	if r.cfg.Place.size() == 1 {
+	if r.cfg.Rank.Alone() {
 		return mine, nil
 	}
 	texts, err := r.ranks.texts(mine)
@@ -239,9 +239,9 @@ func (r *run) record(result StepResult, took, eta time.Duration) {
 	seconds := math.Max(took.Seconds(), 1e-9)
 	tokensPerS := float64(r.cfg.stepTokens()) / seconds
 	rec := metrics.Record{
-		Step: int64(r.state.Step), Split: metrics.Train, NLL: result.NLL,
+		Step: int64(r.state.Step), Split: metrics.Train, Values: textValues(result.NLL),
 		LR:       r.cfg.Optimizer.LR * r.cfg.Optimizer.LRFraction(r.state.Step-1, r.cfg.Train.Steps),
-		GradNorm: result.GradNorm, Tokens: r.state.Tokens, TokensPerS: tokensPerS, StepMS: 1e3 * seconds,
+		GradNorm: result.GradNorm, Unit: "tokens", Seen: r.state.Tokens, PerS: tokensPerS, StepMS: 1e3 * seconds,
 		MFU: r.mfu(tokensPerS), Time: r.deps.Now(),
 	}
 	if r.state.Step%r.cfg.Train.LogEvery == 0 || r.state.Step == r.cfg.Train.Steps {
@@ -266,7 +266,7 @@ func (r *run) mfu(tokensPerS float64) float64 {
 	if r.deps.Machine.Peak == 0 {
 		return math.NaN()
 	}
-	return tokensPerS * nn.FLOPsPerToken(r.model, r.cfg.Length()).Exact / (r.deps.Machine.Peak * float64(r.cfg.Place.size()))
+	return tokensPerS * nn.FLOPsPerToken(r.model, r.cfg.Length()).Exact / (r.deps.Machine.Peak * float64(r.cfg.Rank.Count()))
 }
 
 // evaluate scores the held-out text, if there is any, and shows a sample. It
@@ -280,17 +280,22 @@ func (r *run) evaluate() (improved bool, err error) {
 		}
 		seconds := math.Max(r.deps.Now().Sub(start).Seconds(), 1e-9)
 		rec := metrics.Record{
-			Step: int64(r.state.Step), Split: metrics.Val, NLL: result.NLL, BitsPerByte: result.BitsPerByte,
+			Step: int64(r.state.Step), Split: metrics.Val, Values: append(textValues(result.NLL), metrics.Value{Name: "bits_per_byte", Value: result.BitsPerByte}),
 			LR: math.NaN(), GradNorm: math.NaN(), MFU: math.NaN(),
-			Tokens: r.state.Tokens, TokensPerS: float64(result.Targets) / seconds, StepMS: 1e3 * seconds, Time: r.deps.Now(),
+			Unit: "tokens", Seen: r.state.Tokens, PerS: float64(result.Targets) / seconds, StepMS: 1e3 * seconds, Time: r.deps.Now(),
 		}
 		r.write(rec)
 		r.lastEval = &rec
 		notify(r.deps.Listener.Validation, rec)
 		improved = r.judge(result.NLL)
 	}
-	if !r.cfg.Place.first() {
+	if !r.cfg.Rank.First() {
 		return improved, nil
 	}
 	return improved, r.sample()
+}
+
+// textValues are the metrics of a text of nll nats per token.
+func textValues(nll float64) []metrics.Value {
+	return []metrics.Value{{Name: "nll", Value: nll}, {Name: "ppl", Value: math.Exp(nll)}}
 }

@@ -97,14 +97,13 @@ func (p *Programs) Arena() int64 {
 type compiler struct {
 	cfg   Config
 	model nn.Model
-	ranks optim.Ranks
 	opt   plan.Options
 	err   error
 }
 
 func newCompiler(cfg Config, model nn.Model, target plan.Target) *compiler {
-	return &compiler{cfg: cfg, model: model, ranks: shareUpdates(cfg, model), opt: plan.Options{
-		Compute: cfg.Compute(), Recompute: cfg.Train.Recompute, Target: target,
+	return &compiler{cfg: cfg, model: model, opt: plan.Options{
+		Compute: cfg.Compute(), Recompute: cfg.Train.Recompute, Target: target, Layout: shareUpdates(cfg, model),
 	}}
 }
 
@@ -126,7 +125,7 @@ func (c *compiler) train(name string, mode autograd.GradMode, update bool) *plan
 		return c.fail(name, err)
 	}
 	if update {
-		if norm := optim.Append(p, gradients, groups(c.model), c.cfg.Optimizer, c.cfg.guarded(), c.ranks); norm != nil {
+		if norm := optim.Append(p, gradients, rules(c.model), c.cfg.Optimizer, c.cfg.guarded()); norm != nil {
 			p.Outputs = append(p.Outputs, norm)
 		}
 	}
@@ -160,13 +159,13 @@ func (c *compiler) fail(program string, err error) *plan.Plan {
 	return nil
 }
 
-// groups tells the optimizer how each parameter of the model is treated.
-func groups(m nn.Model) map[string]optim.Group {
-	groups := map[string]optim.Group{}
+// rules tells the optimizer how each parameter of the model is updated.
+func rules(m nn.Model) map[string]optim.Rule {
+	rules := map[string]optim.Rule{}
 	for _, p := range m.Params() {
-		groups[p.Name] = groupOf(p)
+		rules[p.Name] = ruleOf(p)
 	}
-	return groups
+	return rules
 }
 
-func groupOf(p nn.Param) optim.Group { return optim.Group{Decay: p.Decay, Matrix: p.Matrix} }
+func ruleOf(p nn.Param) optim.Rule { return optim.Rule{Decay: p.Decay, Matrix: p.Matrix} }

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"gotrain/autograd/mesh"
 	"testing"
 
 	"gotrain/autograd/ir"
@@ -18,7 +19,7 @@ func TestSumsBesideTheBackwardPass(t *testing.T) {
 			cfg := DefaultConfig()
 			cfg.Train.Batch, cfg.Train.Accumulate = 2, accumulate
 			cfg.Model = nn.Config{Family: nn.GPT2, Layers: 3, Heads: 2, Width: 32, Context: 16, Vocab: 50}
-			cfg.Place, cfg.Cluster.Zero = Place{0, 2}, zero
+			cfg.Rank, cfg.Cluster.Zero = mesh.Of(0, 2), zero
 			model, err := zoo.New(cfg.TrainedModel())
 			if err != nil {
 				t.Fatal(err)

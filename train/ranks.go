@@ -3,20 +3,12 @@ package train
 import (
 	"encoding/binary"
 	"fmt"
+	"gotrain/autograd/mesh"
 	"math"
 	"strings"
 
 	"gotrain/train/ranks"
 )
-
-// Place is a process among the ranks of a run. The zero Place is that of one
-// that trains alone.
-type Place struct{ Rank, Size int }
-
-func (p Place) size() int { return max(p.Size, 1) }
-
-// first tells whether this rank is the one that writes the run's files.
-func (p Place) first() bool { return p.Rank == 0 }
 
 // report is what each rank tells all others before and after a step.
 type report struct {
@@ -59,29 +51,29 @@ func decodeReport(b []byte) report {
 	}
 }
 
-// council is how the ranks agree: each tells its report and hears all, so that
+// coordinator is how the ranks agree: each tells its report and hears all, so that
 // all decide alike.
-type council struct {
+type coordinator struct {
 	group   ranks.Group
 	own     []byte // of a report
 	all     []byte
 	reports []report
 }
 
-// newCouncil returns the council of group; nil is a process that is alone.
-func newCouncil(group ranks.Group) *council {
+// newCoordinator returns the coordinator of group; nil is a process that is alone.
+func newCoordinator(group ranks.Group) *coordinator {
 	if group == nil {
 		group = ranks.Local{}
 	}
 	n := group.Size()
-	return &council{group: group, own: make([]byte, reportBytes), all: make([]byte, n*reportBytes), reports: make([]report, n)}
+	return &coordinator{group: group, own: make([]byte, reportBytes), all: make([]byte, n*reportBytes), reports: make([]report, n)}
 }
 
-// place is where this rank stands.
-func (c *council) place() Place { return Place{c.group.Rank(), c.group.Size()} }
+// rank is where this process stands.
+func (c *coordinator) rank() mesh.Rank { return mesh.Of(c.group.Rank(), c.group.Size()) }
 
 // meet tells mine and returns the reports of all ranks, valid until the next call.
-func (c *council) meet(mine report) ([]report, error) {
+func (c *coordinator) meet(mine report) ([]report, error) {
 	mine.encode(c.own)
 	if err := c.group.AllGather(c.all, c.own); err != nil {
 		return nil, fmt.Errorf("agreement of the ranks: %w", err)
@@ -107,7 +99,7 @@ func total(reports []report) report {
 }
 
 // texts tells mine and returns the texts of all ranks.
-func (c *council) texts(mine string) ([]string, error) {
+func (c *coordinator) texts(mine string) ([]string, error) {
 	texts, err := ranks.Texts(c.group, mine)
 	if err != nil {
 		return nil, fmt.Errorf("agreement of the ranks: %w", err)
@@ -118,7 +110,7 @@ func (c *council) texts(mine string) ([]string, error) {
 // together tells the others whether this rank succeeded, and hears whether they
 // did. The result is nil only if it is so on all ranks; it is err where that is
 // not nil, and elsewhere a ranks.ErrPeer that names the ranks that failed.
-func (c *council) together(err error) error {
+func (c *coordinator) together(err error) error {
 	if c.group.Size() == 1 {
 		return err
 	}
@@ -154,10 +146,10 @@ func (e peersFailed) Error() string { return string(e) }
 func (e peersFailed) Is(target error) bool { return target == ranks.ErrPeer }
 
 // byFirst has rank 0 alone do the work, and gives all ranks its result or its error.
-func (c *council) byFirst(work func() (string, error)) (string, error) {
+func (c *coordinator) byFirst(work func() (string, error)) (string, error) {
 	var result string
 	var err error
-	if c.place().first() {
+	if c.rank().First() {
 		result, err = work()
 	}
 	texts, err := c.exchange(result, err)
@@ -169,7 +161,7 @@ func (c *council) byFirst(work func() (string, error)) (string, error) {
 
 // exchange returns the texts of all ranks or, if one has failed, an error as
 // together does.
-func (c *council) exchange(mine string, failed error) ([]string, error) {
+func (c *coordinator) exchange(mine string, failed error) ([]string, error) {
 	if err := c.together(failed); err != nil {
 		return nil, err
 	}
@@ -182,14 +174,14 @@ func (c *council) exchange(mine string, failed error) ([]string, error) {
 // inTurn has rank 0 do the work, then the first rank of every other node, then
 // all that are left, so that files which each of them would make are made once
 // for those who see them. localRank counts the ranks of a node.
-func (c *council) inTurn(localRank int, work func() error) error {
-	place := c.place()
-	if place.size() == 1 {
+func (c *coordinator) inTurn(localRank int, work func() error) error {
+	mine := c.rank()
+	if mine.Alone() {
 		return work()
 	}
 	turn := 2
 	switch {
-	case place.first():
+	case mine.First():
 		turn = 0
 	case localRank == 0:
 		turn = 1

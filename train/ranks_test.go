@@ -41,7 +41,7 @@ func trainRanks(t testing.TB, ctx context.Context, cfg Config, n int, edit func(
 	for rank, group := range rankstest.New(n) {
 		d := Deps{NewModel: zoo.New, FS: noSync{}, Now: time.Now, Resume: "auto", Group: group, LocalRank: rank}
 		own := cfg
-		d.Listener.Step = func(e StepEvent) { losses = append(losses, e.Record.NLL) }
+		d.Listener.Step = func(e StepEvent) { losses = append(losses, e.Record.Get("nll")) }
 		if edit != nil {
 			edit(rank, &own, &d)
 		}
@@ -83,7 +83,7 @@ func TestRanksTrainAsOne(t *testing.T) {
 	cfg := ranksConfig(t)
 	var want []float64
 	d := deps(t, 1)
-	d.Listener.Step = func(e StepEvent) { want = append(want, e.Record.NLL) }
+	d.Listener.Step = func(e StepEvent) { want = append(want, e.Record.Get("nll")) }
 	alone := mustTrain(t, cfg, d)
 	for n := 1; n <= 4; n++ {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestRanksResume(t *testing.T) {
 	cfg := ranksConfig(t)
 	var want []float64
 	d := deps(t, 1)
-	d.Listener.Step = func(e StepEvent) { want = append(want, e.Record.NLL) }
+	d.Listener.Step = func(e StepEvent) { want = append(want, e.Record.Get("nll")) }
 	mustTrain(t, cfg, d)
 
 	whole := listenFor(t, cfg, 2*cfg.Train.Steps*cfg.stepSamples())
@@ -136,7 +136,7 @@ func TestRanksResume(t *testing.T) {
 			d.Group, d.Backend = group, overheard{rankBackend(t, group), parts.heard}
 			steps := 0
 			d.Listener.Step = func(e StepEvent) {
-				got = append(got, e.Record.NLL)
+				got = append(got, e.Record.Get("nll"))
 				if steps++; steps == 2 && i < 3 {
 					stop()
 				}

@@ -18,7 +18,7 @@ var ErrDiverged = errors.New("the parameters differ between ranks")
 // compareConfigs makes sure that all ranks run the same program with the same
 // configuration, apart from where it runs.
 func (r *run) compareConfigs() error {
-	if r.cfg.Place.size() == 1 {
+	if r.cfg.Rank.Alone() {
 		return nil
 	}
 	cfg := r.cfg
@@ -37,7 +37,7 @@ func (r *run) compareConfigs() error {
 // compareStart makes sure that all ranks begin from the same state with the same
 // data.
 func (r *run) compareStart() error {
-	if r.cfg.Place.size() == 1 {
+	if r.cfg.Rank.Alone() {
 		return nil
 	}
 	hash, err := r.engine.Hash()

@@ -69,7 +69,7 @@ type run struct {
 	corpus    corpus
 	model     nn.Model
 	engine    *Engine
-	ranks     *council
+	ranks     *coordinator
 	pace      pace
 	recorder  *recorder
 	generator *generate.Generator
@@ -84,15 +84,15 @@ type run struct {
 // Train runs cfg to its last step, or until ctx ends: then the state is saved
 // and the error is ErrStopped.
 func Train(ctx context.Context, cfg Config, deps Deps) (Result, error) {
-	r := &run{cfg: cfg, deps: deps, savedStep: -1, ranks: newCouncil(deps.Group)}
-	r.cfg.Place = r.ranks.place()
-	if !r.cfg.Place.first() {
+	r := &run{cfg: cfg, deps: deps, savedStep: -1, ranks: newCoordinator(deps.Group)}
+	r.cfg.Rank = r.ranks.rank()
+	if !r.cfg.Rank.First() {
 		r.deps.Listener = Listener{}
 	}
 	err := r.train(ctx)
-	if err != nil && !errors.Is(err, ErrStopped) && r.cfg.Place.size() > 1 {
+	if err != nil && !errors.Is(err, ErrStopped) && !r.cfg.Rank.Alone() {
 		deps.Group.Abort()
-		err = fmt.Errorf("rank %d: %w", r.cfg.Place.Rank, err)
+		err = fmt.Errorf("rank %d: %w", r.cfg.Rank.Index(), err)
 	}
 	return r.result, err
 }
@@ -212,7 +212,7 @@ func (r *run) build(from string) error {
 	if from != "" && from != r.deps.Resume {
 		r.savedStep, r.result.Checkpoint = r.state.Step, from // one of this run
 	}
-	if !r.cfg.Place.first() {
+	if !r.cfg.Rank.First() {
 		return nil
 	}
 	if err := r.writeConfig(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"gotrain/autograd/mesh"
 	"io"
 
 	"gotrain/data/vfs"
@@ -17,7 +18,7 @@ import (
 type save struct {
 	fsys    vfs.FS
 	runDir  string
-	place   Place
+	rank    mesh.Rank
 	step    int
 	keep    int
 	best    int64
@@ -34,9 +35,9 @@ type agreement func(text string, failed error) ([]string, error)
 // prepare makes a save of where the run stands, with tensors from from. Its errors
 // are those of the save, so that the other ranks learn of them.
 func (r *run) prepare(from states) *save {
-	s := &save{fsys: r.deps.FS, runDir: r.cfg.Run.Dir, place: r.cfg.Place, step: r.state.Step, keep: r.cfg.Train.Keep, best: r.bestStep()}
-	s.files = shareOf(r.cfg, r.model, r.engine.Programs()).files(r.cfg.Place, from)
-	if !s.place.first() {
+	s := &save{fsys: r.deps.FS, runDir: r.cfg.Run.Dir, rank: r.cfg.Rank, step: r.state.Step, keep: r.cfg.Train.Keep, best: r.bestStep()}
+	s.files = shareOf(r.cfg, r.model, r.engine.Programs()).files(r.cfg.Rank, from)
+	if !s.rank.First() {
 		return s
 	}
 	beside, err := r.filesBeside(from)
@@ -69,7 +70,7 @@ func (s *save) write(agree agreement) (checkpoint.Saved, error) {
 
 // begin has rank 0 make the directory, in which the others join it.
 func (s *save) begin() (*checkpoint.Writer, error) {
-	if s.refused != nil || !s.place.first() {
+	if s.refused != nil || !s.rank.First() {
 		return checkpoint.Join(s.fsys, s.runDir, int64(s.step)), s.refused
 	}
 	w, err := checkpoint.Begin(s.fsys, s.runDir, int64(s.step))
@@ -81,7 +82,7 @@ func (s *save) begin() (*checkpoint.Writer, error) {
 
 // abort has rank 0 delete what was written.
 func (s *save) abort(w *checkpoint.Writer, err error) (checkpoint.Saved, error) {
-	if s.place.first() && w != nil {
+	if s.rank.First() && w != nil {
 		err = errors.Join(err, w.Abort())
 	}
 	return checkpoint.Saved{}, err
@@ -125,12 +126,12 @@ func (u until) Write(p []byte) (int, error) {
 
 // commit has rank 0 make the checkpoint the newest, with the files of all ranks.
 func (s *save) commit(w *checkpoint.Writer, all []string) (checkpoint.Saved, error) {
-	if !s.place.first() {
+	if !s.rank.First() {
 		return checkpoint.Saved{}, nil
 	}
 	var others []checkpoint.Entry
 	for rank, text := range all {
-		if rank == s.place.Rank {
+		if rank == s.rank.Index() {
 			continue
 		}
 		var entries []checkpoint.Entry
@@ -155,7 +156,7 @@ func (r *run) note(step int, saved checkpoint.Saved, err error) error {
 		return err
 	}
 	r.savedStep, r.result.Checkpoint = step, saved.Path
-	if r.cfg.Place.first() {
+	if r.cfg.Rank.First() {
 		for _, e := range saved.Events {
 			notify(r.deps.Listener.Checkpoint, e)
 		}
@@ -184,8 +185,8 @@ func (r *run) warn(err error) {
 	if err == nil || errors.Is(err, ranks.ErrPeer) && !errors.As(err, &failed) {
 		return
 	}
-	if r.cfg.Place.size() > 1 && !errors.Is(err, ranks.ErrPeer) {
-		err = fmt.Errorf("rank %d failed: %w", r.cfg.Place.Rank, err)
+	if !r.cfg.Rank.Alone() && !errors.Is(err, ranks.ErrPeer) {
+		err = fmt.Errorf("rank %d failed: %w", r.cfg.Rank.Index(), err)
 	}
 	notify(r.deps.Listener.SaveFailed, err)
 }

@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"gotrain/autograd/mesh"
 	"io"
 	"math/rand/v2"
 	"path/filepath"
@@ -150,12 +151,12 @@ func TestPowerLossOfASave(t *testing.T) {
 		var all sync.WaitGroup
 		saved := false
 		for rank, group := range rankstest.New(2) {
-			s := &save{fsys: fsys, runDir: "run", place: Place{rank, 2}, step: step, keep: 1, files: []checkpoint.File{{
+			s := &save{fsys: fsys, runDir: "run", rank: mesh.Of(rank, 2), step: step, keep: 1, files: []checkpoint.File{{
 				Name:  fmt.Sprintf("part-%d", rank),
 				Write: func(w io.Writer) error { _, err := io.WriteString(w, content(step, rank)); return err },
 			}}}
 			all.Go(func() {
-				if _, err := s.write(newCouncil(group).exchange); err == nil && rank == 0 {
+				if _, err := s.write(newCoordinator(group).exchange); err == nil && rank == 0 {
 					saved = true
 				}
 			})
@@ -217,7 +218,7 @@ func TestEndedSaveStops(t *testing.T) {
 			return err
 		},
 	}}}
-	if _, err := s.write(newCouncil(nil).exchange); !errors.Is(err, errRunEnds) {
+	if _, err := s.write(newCoordinator(nil).exchange); !errors.Is(err, errRunEnds) {
 		t.Errorf("it ended with %v", err)
 	}
 	if _, _, err := checkpoint.Latest(s.fsys, "run"); !errors.Is(err, checkpoint.ErrNone) {

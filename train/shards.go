@@ -1,7 +1,6 @@
 package train
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"gotrain/autograd/mesh"
 	"gotrain/nn"
 	"gotrain/nn/hub/safetensors"
 	"gotrain/train/checkpoint"
@@ -22,41 +22,12 @@ import (
 
 // shardName is the file of a rank's part: model.safetensors becomes
 // model-00001-of-00004.safetensors; a process that is alone writes file itself.
-func shardName(file string, p Place) string {
-	if p.size() == 1 {
+func shardName(file string, p mesh.Rank) string {
+	if p.Alone() {
 		return file
 	}
 	stem, ext := strings.TrimSuffix(file, ".safetensors"), ".safetensors"
-	return fmt.Sprintf("%s-%05d-of-%05d%s", stem, p.Rank+1, p.size(), ext)
-}
-
-// balance gives each item to a rank, the largest first and always to the rank
-// with the fewest bytes; rank 0 has the most in the end, so that its plan is that of
-// the rank which needs the most memory. All ranks come to the same result.
-func balance[T any](items []T, ranks int, bytes func(T) int64) [][]T {
-	sorted := slices.Clone(items)
-	slices.SortStableFunc(sorted, func(a, b T) int { return cmp.Compare(bytes(b), bytes(a)) })
-	type part struct {
-		items []T
-		bytes int64
-	}
-	parts := make([]part, ranks)
-	for _, item := range sorted {
-		least := &parts[0]
-		for i := range parts {
-			if parts[i].bytes < least.bytes {
-				least = &parts[i]
-			}
-		}
-		least.items = append(least.items, item)
-		least.bytes += bytes(item)
-	}
-	slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(b.bytes, a.bytes) })
-	shares := make([][]T, ranks)
-	for i, p := range parts {
-		shares[i] = p.items
-	}
-	return shares
+	return fmt.Sprintf("%s-%05d-of-%05d%s", stem, p.Index()+1, p.Count(), ext)
 }
 
 // share is what a rank writes of a checkpoint.
@@ -68,7 +39,7 @@ type share struct {
 
 // shareOf tells which tensors this rank writes, rank 0 those of an adapter.
 func shareOf(cfg Config, m nn.Model, programs *Programs) share {
-	p := cfg.Place
+	p := cfg.Rank
 	var trained, frozen []savedTensor
 	for _, t := range modelTensors(m) {
 		if t.frozen {
@@ -78,23 +49,23 @@ func shareOf(cfg Config, m nn.Model, programs *Programs) share {
 		}
 	}
 	// Balanced apart, since saves beside the steps copy what is trained only.
-	s := share{weights: balance(trained, p.size(), savedTensor.bytes), optimizer: programs.optimizerTensors()}
-	for rank, part := range balance(frozen, p.size(), savedTensor.bytes) {
+	s := share{weights: mesh.Balance(trained, p.Count(), savedTensor.bytes), optimizer: programs.optimizerTensors()}
+	for rank, part := range mesh.Balance(frozen, p.Count(), savedTensor.bytes) {
 		s.weights[rank] = append(s.weights[rank], part...)
 	}
 	if cfg.Cluster.Zero == 0 { // else it is this rank's alone
-		s.optimizer = balance(s.optimizer, p.size(), savedTensor.bytes)[p.Rank]
+		s.optimizer = mesh.Balance(s.optimizer, p.Count(), savedTensor.bytes)[p.Index()]
 	}
-	if p.first() {
+	if p.First() {
 		s.adapter = paramTensors(nn.Adapters(m.Params()))
 	}
 	return s
 }
 
 // reads lists the states that the rank reads as it saves, each once, sorted.
-func (s share) reads(p Place) []string {
+func (s share) reads(p mesh.Rank) []string {
 	var names []string
-	for _, t := range slices.Concat(s.weights[p.Rank], s.optimizer, s.adapter) {
+	for _, t := range slices.Concat(s.weights[p.Index()], s.optimizer, s.adapter) {
 		names = append(names, t.reads()...)
 	}
 	slices.Sort(names)
@@ -103,12 +74,12 @@ func (s share) reads(p Place) []string {
 
 // files are those that the rank writes of the share, and that of the index, which
 // rank 0 does.
-func (s share) files(p Place, from states) []checkpoint.File {
+func (s share) files(p mesh.Rank, from states) []checkpoint.File {
 	files := []checkpoint.File{
-		tensorsFile(shardName(ModelFile, p), contents(s.weights[p.Rank], from), modelMetadata()),
+		tensorsFile(shardName(ModelFile, p), contents(s.weights[p.Index()], from), modelMetadata()),
 		tensorsFile(shardName(OptimizerFile, p), contents(s.optimizer, from), nil),
 	}
-	if p.size() > 1 && p.first() {
+	if !p.Alone() && p.First() {
 		files = append(files, indexFile(s.weights))
 	}
 	return files
@@ -126,7 +97,7 @@ func indexFile(parts [][]savedTensor) checkpoint.File {
 	for rank, part := range parts {
 		for _, t := range part {
 			index.Metadata.TotalSize += t.bytes()
-			index.WeightMap[t.name] = shardName(ModelFile, Place{rank, len(parts)})
+			index.WeightMap[t.name] = shardName(ModelFile, mesh.Of(rank, len(parts)))
 		}
 	}
 	return jsonFile(safetensors.IndexName, index)
@@ -149,7 +120,7 @@ func openTensors(dir, file string) (tensorFiles, error) {
 	}
 	if len(paths) == 0 {
 		paths = []string{filepath.Join(dir, file)}
-	} else if want := filepath.Join(dir, shardName(file, Place{len(paths) - 1, len(paths)})); !slices.Contains(paths, want) {
+	} else if want := filepath.Join(dir, shardName(file, mesh.Of(len(paths)-1, len(paths)))); !slices.Contains(paths, want) {
 		return nil, fmt.Errorf("%s: %d shards of %s are not all; use another checkpoint of the run", dir, len(paths), file)
 	}
 	var files tensorFiles

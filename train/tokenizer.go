@@ -62,7 +62,7 @@ func (r *run) openTokenizer(ctx context.Context, from string) (data.Tokenizer, e
 	if err != nil {
 		return nil, err
 	}
-	if !r.cfg.Place.first() {
+	if !r.cfg.Rank.First() {
 		return t, nil // it cannot see what rank 0 froze, and is compared with it
 	}
 	return t, SaveTokenizer(r.deps.FS, frozen, t, r.cfg.Model.Context)

@@ -39,6 +39,14 @@ func newTestEngine(t *testing.T, cfg Config, threads int) *Engine {
 	return e
 }
 
+// testBatch is a batch of a step of cfg, of token 0 everywhere.
+func testBatch(cfg Config) *data.Batch {
+	size := cfg.Sequences(cfg.stepSamples())
+	b := size.NewBatch()
+	b.Weight = float64(len(b.Ints[data.Targets]))
+	return b
+}
+
 // tinyConfig trains a model of some thousand parameters on invented text.
 func tinyConfig(t testing.TB) Config {
 	t.Helper()
@@ -119,11 +127,11 @@ func TestLossFalls(t *testing.T) {
 	d := deps(t, 2)
 	d.Listener.Step = func(e StepEvent) {
 		if e.Record.Step == 1 {
-			first = e.Record.NLL
+			first = e.Record.Get("nll")
 		}
 	}
 	r := mustTrain(t, cfg, d)
-	if r.Validation == nil || r.Validation.NLL > first-1.5 {
+	if r.Validation == nil || r.Validation.Get("nll") > first-1.5 {
 		t.Errorf("validation NLL %v after a first loss of %g", r.Validation, first)
 	}
 }
@@ -274,7 +282,7 @@ func TestMicroBatches(t *testing.T) {
 		cfg.Train.Batch, cfg.Train.Accumulate = 8/parts, parts
 		cfg.Train.DocumentMask = true // micro-batches then differ in their number of targets
 		d := deps(t, 2)
-		d.Listener.Step = func(e StepEvent) { losses[i] = append(losses[i], e.Record.NLL, e.Record.GradNorm) }
+		d.Listener.Step = func(e StepEvent) { losses[i] = append(losses[i], e.Record.Get("nll"), e.Record.GradNorm) }
 		mustTrain(t, cfg, d)
 	}
 	for i := 1; i < 3; i++ {
@@ -304,8 +312,7 @@ func TestGuardSkipsAndNamesTheOp(t *testing.T) {
 	if err := e.Store().Write(poisoned, w); err != nil {
 		t.Fatal(err)
 	}
-	n := cfg.Train.Batch * cfg.Model.Context
-	batch := &data.Batch{Inputs: make([]int32, n), Targets: make([]int32, n), Counted: n}
+	batch := testBatch(cfg)
 	r, err := e.Step(batch, StepConfig{})
 	if err != nil {
 		t.Fatal(err)
@@ -353,8 +360,7 @@ func TestStepsDoNotAllocate(t *testing.T) {
 	cfg := tinyConfig(t)
 	cfg.Model.Vocab = 300
 	e := newTestEngine(t, cfg, 2)
-	n := cfg.Train.Batch * cfg.Model.Context
-	batch := &data.Batch{Inputs: make([]int32, n), Targets: make([]int32, n), Counted: n}
+	batch := testBatch(cfg)
 	allocs := testing.AllocsPerRun(20, func() {
 		if _, err := e.Step(batch, StepConfig{}); err != nil {
 			t.Fatal(err)

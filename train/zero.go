@@ -4,21 +4,22 @@ import (
 	"cmp"
 	"slices"
 
+	"gotrain/autograd/mesh"
+	"gotrain/autograd/plan"
 	"gotrain/nn"
-	"gotrain/optim"
 )
 
 // shareUpdates tells which rank updates which of the parameters that model trains:
 // with cluster.zero 1 each rank those that it owns. All have about as many bytes to
 // update, and rank 0 the most state, so that its plan has the memory which the run
 // needs of a rank.
-func shareUpdates(cfg Config, model nn.Model) optim.Ranks {
-	r := optim.Ranks{Rank: cfg.Place.Rank, Size: cfg.Place.size()}
-	if cfg.Cluster.Zero == 0 || r.Size == 1 {
+func shareUpdates(cfg Config, model nn.Model) plan.Layout {
+	r := plan.Layout{Rank: cfg.Rank}
+	if cfg.Cluster.Zero == 0 || cfg.Rank.Alone() {
 		return r
 	}
 	r.Owner = map[string]int{}
-	parts := balance(nn.Trainable(model.Params()), r.Size, func(p nn.Param) int64 {
+	parts := mesh.Balance(nn.Trainable(model.Params()), cfg.Rank.Count(), func(p nn.Param) int64 {
 		return 4*int64(p.Shape.Size()) + optimizerBytes(cfg, p)
 	})
 	slices.SortStableFunc(parts, func(a, b []nn.Param) int {
@@ -36,7 +37,7 @@ func shareUpdates(cfg Config, model nn.Model) optim.Ranks {
 func optimizerBytes(cfg Config, params ...nn.Param) int64 {
 	var n int64
 	for _, p := range params {
-		n += cfg.Optimizer.StateBytes(p.Shape.Size(), groupOf(p))
+		n += cfg.Optimizer.StateBytes(p.Shape.Size(), ruleOf(p))
 	}
 	return n
 }

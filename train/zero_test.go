@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"gotrain/autograd/mesh"
 	"maps"
 	"path/filepath"
 	"strings"
@@ -125,9 +126,9 @@ func TestZeroMemory(t *testing.T) {
 		cfg := ranksConfig(t)
 		cfg.Model.Vocab, cfg.Model.Layers = 300, 4
 		c.edit(&cfg)
-		state := func(place Place, zero int) (bytes int64, f Forecast) {
+		state := func(rank mesh.Rank, zero int) (bytes int64, f Forecast) {
 			own := cfg
-			own.Place, own.Cluster.Zero = place, zero
+			own.Rank, own.Cluster.Zero = rank, zero
 			model, err := zoo.New(own.TrainedModel())
 			if err != nil {
 				t.Fatal(err)
@@ -147,10 +148,10 @@ func TestZeroMemory(t *testing.T) {
 			}
 			return bytes, Predict(own, model, programs, Machine{})
 		}
-		whole, alone := state(Place{0, ranks}, 0)
+		whole, alone := state(mesh.Of(0, ranks), 0)
 		var sum, first, peak int64
 		for rank := range ranks {
-			bytes, f := state(Place{rank, ranks}, 1)
+			bytes, f := state(mesh.Of(rank, ranks), 1)
 			sum += bytes
 			if rank == 0 {
 				first, peak = bytes, f.PeakBytes

@@ -23,7 +23,7 @@ type Config struct {
 	// the best one of the processor.
 	ISA string
 	// Ranks computes the collectives of plans; nil for a process that is alone.
-	Ranks exec.Ranks
+	Ranks exec.Collectives
 }
 
 // Backend runs plans on the CPU.

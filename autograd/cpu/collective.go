@@ -51,7 +51,7 @@ type comm struct {
 	failed  bool       // this rank is behind a fault: what is staged is not sent
 }
 
-func newComm(ranks exec.Ranks) *comm {
+func newComm(ranks exec.Collectives) *comm {
 	c := &comm{size: ranks.Size(), jobs: make(chan job, 64), done: make(chan error)}
 	w := &commWorker{ranks: ranks, stage: make([]float32, commStage/4)}
 	go func() {
@@ -94,7 +94,7 @@ func (c *comm) wait(failed bool) error {
 func (c *comm) close() { close(c.jobs) }
 
 type commWorker struct {
-	ranks  exec.Ranks
+	ranks  exec.Collectives
 	staged []job // small ones, in the order in which they were started
 	full   int   // their elements
 	stage  []float32

@@ -14,6 +14,7 @@ import (
 	"gotrain/autograd/cpu"
 	"gotrain/autograd/exec"
 	"gotrain/autograd/ir"
+	"gotrain/autograd/mesh"
 	"gotrain/autograd/plan"
 	"gotrain/optim"
 	"gotrain/train/ranks"
@@ -31,35 +32,35 @@ type way struct {
 var ways = []way{{false, false}, {true, false}, {false, true}, {true, true}}
 
 // programs are those of one rank.
-func (w way) programs(c gptConfig, cfg optim.Config, group ranks.Group) ([]*ir.Program, error) {
+func (w way) programs(c gptConfig, cfg optim.Config) (programs []*ir.Program, params []*autograd.Node, err error) {
 	modes := []autograd.GradMode{autograd.GradTemp}
 	if w.accumulated {
 		modes = []autograd.GradMode{autograd.GradStore, autograd.GradAdd}
 	}
-	var programs []*ir.Program
 	for i, mode := range modes {
 		g, loss := c.loss()
+		params = g.Params()
 		p, grads, err := g.LowerTrain("train", g.Grad(loss), mode, loss)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if i == len(modes)-1 {
-			p.Outputs = append(p.Outputs, optim.Append(p, grads, nil, cfg, true, w.ranks(g, group)))
+			p.Outputs = append(p.Outputs, optim.Append(p, grads, nil, cfg, true))
 		}
 		programs = append(programs, p)
 	}
-	return programs, nil
+	return programs, params, nil
 }
 
-func (w way) ranks(g *autograd.Graph, group ranks.Group) optim.Ranks {
-	ranks := optim.Ranks{Rank: group.Rank(), Size: group.Size()}
+func (w way) layout(params []*autograd.Node, group ranks.Group) plan.Layout {
+	l := plan.Layout{Rank: mesh.Of(group.Rank(), group.Size())}
 	if w.owned {
-		ranks.Owner = map[string]int{}
-		for i, p := range g.Params() {
-			ranks.Owner[p.Name()] = i * 5 % 7 % ranks.Size
+		l.Owner = map[string]int{}
+		for i, p := range params {
+			l.Owner[p.Name()] = i * 5 % 7 % group.Size()
 		}
 	}
-	return ranks
+	return l
 }
 
 // trainRank makes steps on this rank's share of the batch and returns all
@@ -71,14 +72,14 @@ func trainRank(group ranks.Group, cfg optim.Config, w way) ([]float32, error) {
 	}
 	defer b.Close()
 	c := gptConfig{layers: 2, width: 32, heads: 2, length: 16, batch: rankRows / group.Size(), vocab: 600}
-	programs, err := w.programs(c, cfg, group)
+	programs, declared, err := w.programs(c, cfg)
 	if err != nil {
 		return nil, err
 	}
 	store := exec.NewStore(b)
 	var sessions []*exec.Session
 	for _, p := range programs {
-		pl, err := plan.Build(p, plan.Options{Target: b.Target()})
+		pl, err := plan.Build(p, plan.Options{Target: b.Target(), Layout: w.layout(declared, group)})
 		if err != nil {
 			return nil, err
 		}
@@ -139,15 +140,11 @@ func (c gptConfig) feed(sessions []*exec.Session, cfg optim.Config, group ranks.
 		positions[i] = int32(i % c.length)
 	}
 	hyper := cfg.Hyper(step, rankSteps, step, 0)
-	lossWeight := []float32{1 / float32(all)}
 	from := group.Rank() * n
 	var errs []error
 	for _, s := range sessions {
 		errs = append(errs, s.SetInts("ids", ids[from:][:n]), s.SetInts("positions", positions[from:][:n]),
-			s.SetInts("targets", targets[from:][:n]), s.SetFloats("loss_weight", lossWeight))
-		if in, ok := s.Input("hyper"); ok { // the last of the micro-batches updates
-			errs = append(errs, in.SetFloats(hyper[:]))
-		}
+			s.SetInts("targets", targets[from:][:n]), s.SetFloats("norm", []float32{1 / float32(all)}), s.SetFloats("hyper", hyper[:]))
 	}
 	return errors.Join(errs...)
 }

@@ -57,9 +57,9 @@ type Hosted interface {
 	Memory(Region) []byte
 }
 
-// Ranks computes the collectives of plans in host memory, for back ends that
+// Collectives computes those of plans in host memory, for back ends that
 // have no engine of their own. All ranks call the same ones in the same order.
-type Ranks interface {
+type Collectives interface {
 	Size() int
 	// AllReduce replaces x by its sum over the ranks, the same bits on all.
 	AllReduce(x []float32) error

@@ -81,6 +81,9 @@ type Info struct {
 	// Collective tells that the instruction starts what all ranks do together: each
 	// has it, in the same order, and only Await may read its result.
 	Collective bool
+	// Update tells that the instruction changes a parameter, its first input, by the
+	// gradient that is its second.
+	Update bool
 	// Doc is the formula, in the shape legend of the package.
 	Doc string
 }
@@ -158,14 +161,14 @@ var Kinds = [NumKinds]Info{
 	SoftmaxBackward: {Name: "SoftmaxBackward", In: []string{"y", "dy"}, Out: []string{"dx"},
 		ElemIn: []int{0, 1}, ElemOut: []int{0}, Overwrites: [][2]int{{0, 1}},
 		Doc: "dx = y∘(dy - Σ dy∘y)"},
-	CrossEntropy: {Name: "CrossEntropy", In: []string{"logits", "targets", "loss_weight"}, Out: []string{"loss", "nll", "lse"},
+	CrossEntropy: {Name: "CrossEntropy", In: []string{"logits", "targets", "norm"}, Out: []string{"loss", "nll", "lse"},
 		ElemIn: []int{0},
 		Doc: "nll[n] = lse[n] - logits[n, targets[n]], 0 where targets[n] < 0; " +
-			"loss = loss_weight·Σ ((1-Smoothing)·nll + Smoothing·(lse - mean(logits)) + ZLoss·lse²); loss, loss_weight (1)"},
-	CrossEntropyBackward: {Name: "CrossEntropyBackward", In: []string{"logits", "targets", "loss_weight", "lse", "dloss"}, Out: []string{"dlogits"},
+			"loss = norm·Σ ((1-Smoothing)·nll + Smoothing·(lse - mean(logits)) + ZLoss·lse²); loss, norm (1)"},
+	CrossEntropyBackward: {Name: "CrossEntropyBackward", In: []string{"logits", "targets", "norm", "lse", "dloss"}, Out: []string{"dlogits"},
 		ElemIn: []int{0}, ElemOut: []int{0}, Overwrites: [][2]int{{0, 0}},
 		Doc: "gradient of CrossEntropy's loss"},
-	LinearCrossEntropy: {Name: "LinearCrossEntropy", In: []string{"x", "w", "targets", "loss_weight", "addend?"}, Out: []string{"loss", "nll", "dx?", "dw?"},
+	LinearCrossEntropy: {Name: "LinearCrossEntropy", In: []string{"x", "w", "targets", "norm", "addend?"}, Out: []string{"loss", "nll", "dx?", "dw?"},
 		ElemIn: []int{0, 1}, ElemOut: []int{2},
 		Overwrites: [][2]int{{3, 4}},
 		Doc: "CrossEntropy of logits x·wᵀ, x (N, D), w (V, D), computed for Rows rows at a time so that the (N, V) logits never exist whole; " +
@@ -225,14 +228,14 @@ var Kinds = [NumKinds]Info{
 	GradNorm: {Name: "GradNorm", In: []string{"hyper", "squares"}, Out: []string{"norm", "clip"},
 		Doc: "norm = √Σ squares, of SumSquares; clip = min(1, MaxNorm/(norm + 1e-6)) (1 where MaxNorm = 0), " +
 			"and NaN, which makes the optimizers skip the step, when norm is not finite or above hyper[NormLimit]; both (1)"},
-	AdamW: {Name: "AdamW", In: []string{"p", "g", "m", "v", "hyper", "clip?"}, Mutates: []int{0, 2, 3},
+	AdamW: {Name: "AdamW", In: []string{"p", "g", "m", "v", "hyper", "clip?"}, Update: true, Mutates: []int{0, 2, 3},
 		Doc: "decoupled weight decay (Loshchilov & Hutter 2019), as torch.optim.AdamW: g·clip; m, v moments; " +
 			"p -= lr·(Decay·p + (m/bc1)/(√(v/bc2) + Eps)), lr = hyper[LR]·LRScale"},
-	SGD: {Name: "SGD", In: []string{"p", "g", "m?", "hyper", "clip?"}, Mutates: []int{0, 2},
+	SGD: {Name: "SGD", In: []string{"p", "g", "m?", "hyper", "clip?"}, Update: true, Mutates: []int{0, 2},
 		Doc: "g += Decay·p; m = Beta1·m + g (m = g at the first step); p -= lr·m, as torch.optim.SGD; Nesterov looks ahead"},
-	Lion: {Name: "Lion", In: []string{"p", "g", "m", "hyper", "clip?"}, Mutates: []int{0, 2},
+	Lion: {Name: "Lion", In: []string{"p", "g", "m", "hyper", "clip?"}, Update: true, Mutates: []int{0, 2},
 		Doc: "Chen et al. 2023: p -= lr·(Decay·p + sign(Beta1·m + (1-Beta1)·g)); m = Beta2·m + (1-Beta2)·g"},
-	Muon: {Name: "Muon", In: []string{"p", "g", "m", "hyper", "clip?"}, Mutates: []int{0, 2},
+	Muon: {Name: "Muon", In: []string{"p", "g", "m", "hyper", "clip?"}, Update: true, Mutates: []int{0, 2},
 		Doc: "Jordan et al. 2024: m = Beta1·m + g; u = g + Beta1·m under Nesterov, else m; p = (1 - lr·Decay)·p - lr·√max(1, rows/cols)·NewtonSchulz5(u)"},
 	EMA: {Name: "EMA", In: []string{"ema", "p", "clip?"}, Mutates: []int{0},
 		Doc: "ema = Beta1·ema + (1-Beta1)·p, skipped where clip is NaN"},

@@ -21,6 +21,8 @@ type Pass struct {
 // one, Build links reshapes, drops the values that nothing mentions and
 // verifies the program.
 var Passes = []Pass{
+	{Name: "shard", Run: shard, Skip: func(opt Options) bool { return opt.Layout.Rank.Alone() },
+		Why: "makes the program of a process that is alone that of a rank; first, because the fusions hide what is a gradient"},
 	{Name: "fold", Run: fold,
 		Why: "removes identities and joins constants; first, because Grad leaves many and they hide equal instructions and fusions"},
 	{Name: "cse", Run: cse,

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"gotrain/autograd/ir"
+	"gotrain/autograd/mesh"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")
@@ -55,6 +56,7 @@ func TestPasses(t *testing.T) {
 		}
 		t.Run(c.name, func(t *testing.T) {
 			b := newBuilder(c.name)
+			b.options = passOptions
 			c.build(b)
 			var out bytes.Buffer
 			fmt.Fprintln(&out, "# before")
@@ -67,7 +69,7 @@ func TestPasses(t *testing.T) {
 				if !ok {
 					t.Fatalf("no pass %q", name)
 				}
-				if err := pass.apply(b.p, passOptions); err != nil {
+				if err := pass.apply(b.p, b.options); err != nil {
 					t.Fatal(err)
 				}
 				fmt.Fprintf(&out, "\n# after %s\n", name)
@@ -112,6 +114,21 @@ func (b *builder) addTo(state, g *ir.Value) *ir.Value {
 	next := b.p.NewValue(ir.State, state.Name, state.DType, state.Shape...)
 	next.Base = state
 	return b.emit(ir.Add, ir.Attrs{}, []*ir.Value{next}, state, g)
+}
+
+// updates emits those of w and u with the norm of their gradients, and their
+// averages, for a program of rank 1 of 2.
+func (b *builder) updates(dw, du *ir.Value) {
+	b.options.Layout.Rank = mesh.Of(1, 2)
+	hyper, w, u := b.input("hyper", ir.F32, ir.HyperLen), b.state("w", 4, 4), b.state("u", 4, 4)
+	squares, norm, clip := b.temp(1, 2), b.temp(1), b.temp(1)
+	b.emit(ir.SumSquares, ir.Attrs{}, []*ir.Value{squares}, dw, du)
+	b.emit(ir.GradNorm, ir.Attrs{MaxNorm: 1}, []*ir.Value{norm, clip}, hyper, squares)
+	b.emit(ir.AdamW, ir.Attrs{}, nil, u, du, b.state("exp_avg.u", 4, 4), b.state("exp_avg_sq.u", 4, 4), hyper, clip)
+	b.emit(ir.SGD, ir.Attrs{}, nil, w, dw, nil, hyper, clip)
+	b.emit(ir.EMA, ir.Attrs{}, nil, b.state("ema.w", 4, 4), w, clip)
+	b.emit(ir.EMA, ir.Attrs{}, nil, b.state("ema.u", 4, 4), u, clip)
+	b.returns(norm)
 }
 
 func (b *builder) sgd(param, g, hyper *ir.Value) {
@@ -173,8 +190,8 @@ var passCases = []passCase{
 		y := b.emit(ir.MatMul, ir.Attrs{Act: ir.ReLU}, []*ir.Value{b.temp(4, 4), b.temp(4, 4), nil}, x, x, nil, nil, nil)
 		b.scale(b.scale(y, 2), 3)
 		b.addTo(b.state("s", 4, 4), y)
-		targets, lossWeight := b.input("targets", ir.I32, 4), b.input("loss_weight", ir.F32, 1)
-		b.returns(b.emit(ir.LinearCrossEntropy, ir.Attrs{}, []*ir.Value{b.temp(1), b.temp(4), b.temp(4, 4), b.temp(7, 4)}, y, w, targets, lossWeight, nil))
+		targets, norm := b.input("targets", ir.I32, 4), b.input("norm", ir.F32, 1)
+		b.returns(b.emit(ir.LinearCrossEntropy, ir.Attrs{}, []*ir.Value{b.temp(1), b.temp(4), b.temp(4, 4), b.temp(7, 4)}, y, w, targets, norm, nil))
 	}},
 	{"fuse-activation", []string{"fuse-activation", "fuse-activation-backward"}, func(b *builder) {
 		gelu := ir.Attrs{Act: ir.GELU}
@@ -275,8 +292,8 @@ var passCases = []passCase{
 		b.returns(r, b.unary(ir.Softmax, ir.Attrs{}, dz), b.matmul(z, z, false, false, nil))
 	}},
 	{"chunk", []string{"chunk"}, func(b *builder) {
-		x, w, targets, lossWeight := b.state("x", 1000, 8), b.state("w", 1000, 8), b.input("targets", ir.I32, 1000), b.input("loss_weight", ir.F32, 1)
-		loss := b.emit(ir.LinearCrossEntropy, ir.Attrs{Rows: 128}, []*ir.Value{b.temp(1), b.temp(1000), nil, nil}, x, w, targets, lossWeight, nil)
+		x, w, targets, norm := b.state("x", 1000, 8), b.state("w", 1000, 8), b.input("targets", ir.I32, 1000), b.input("norm", ir.F32, 1)
+		loss := b.emit(ir.LinearCrossEntropy, ir.Attrs{Rows: 128}, []*ir.Value{b.temp(1), b.temp(1000), nil, nil}, x, w, targets, norm, nil)
 		b.returns(loss) // 300 rows fit: four chunks of 256
 	}},
 	{"schedule", []string{"schedule"}, func(b *builder) {
@@ -293,6 +310,12 @@ var passCases = []passCase{
 		b.sgd(w, dw, hyper)
 		b.sgd(u, du, hyper)
 		b.returns(dz)
+	}},
+	{"shard", []string{"shard"}, func(b *builder) { b.updates(b.matmul(b.x(), b.x(), true, false, nil), b.scale(b.x(), 2)) }},
+	{"shard-owned", []string{"shard", "dce"}, func(b *builder) {
+		// Of the gradients, the one in state is summed in its place. This rank owns w.
+		b.options.Layout.Owner = map[string]int{"u": 0, "w": 1}
+		b.updates(b.addTo(b.state("grad.w", 4, 4), b.x()), b.scale(b.x(), 2))
 	}},
 	{"collectives", []string{"schedule", "in-place"}, func(b *builder) {
 		// Sums start behind their last input, beside the rest of the backward pass.
@@ -355,11 +378,11 @@ var passCases = []passCase{
 // tied builds the two terms of a tied embedding's gradient.
 func tied(grads string) func(b *builder) {
 	return func(b *builder) {
-		ids, targets, lossWeight := b.input("ids", ir.I32, 4), b.input("targets", ir.I32, 4), b.input("loss_weight", ir.F32, 1)
+		ids, targets, norm := b.input("ids", ir.I32, 4), b.input("targets", ir.I32, 4), b.input("norm", ir.F32, 1)
 		x, w, grad := b.x(), b.state("w", 7, 4), b.state("grad.w", 7, 4)
 		dw := b.temp(7, 4)
 		dx := b.temp(4, 4)
-		b.returns(b.emit(ir.LinearCrossEntropy, ir.Attrs{}, []*ir.Value{b.temp(1), b.temp(4), dx, dw}, x, w, targets, lossWeight, nil))
+		b.returns(b.emit(ir.LinearCrossEntropy, ir.Attrs{}, []*ir.Value{b.temp(1), b.temp(4), dx, dw}, x, w, targets, norm, nil))
 		b.backward = true
 		rows := b.emit(ir.EmbeddingBackward, ir.Attrs{}, []*ir.Value{b.temp(7, 4)}, ids, dx, nil)
 		if grads == "set" {

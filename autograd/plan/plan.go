@@ -37,6 +37,8 @@ type Options struct {
 	NoFuse bool
 	// Target is the back end that the plan is for.
 	Target Target
+	// Layout places states on ranks.
+	Layout Layout
 }
 
 // Target is what the planner must know of a back end. The zero Target is one

@@ -195,13 +195,14 @@ func middle(times []time.Duration) time.Duration {
 
 // randomBatch is a batch of random tokens.
 func randomBatch(rows, length, vocab int) *data.Batch {
-	shape := data.Shape{Batch: rows, Context: length}
-	b := shape.NewBatch()
+	size := data.Sequences{Rows: data.Rows{Batch: rows}, Context: length}
+	b := size.NewBatch()
+	ids, targets := b.Ints[data.IDs], b.Ints[data.Targets]
 	r := rand.New(rand.NewPCG(1, 2))
-	for i := range b.Inputs {
-		b.Inputs[i], b.Targets[i] = r.Int32N(int32(vocab)), r.Int32N(int32(vocab))
+	for i := range ids {
+		ids[i], targets[i] = r.Int32N(int32(vocab)), r.Int32N(int32(vocab))
 	}
-	b.Counted = len(b.Inputs)
+	b.Weight = float64(len(ids))
 	return b
 }
 

@@ -69,9 +69,10 @@ func trainTwoSteps(t *testing.T, cfg train.Config, device string) trainedState {
 	}
 	batch := randomBatch(cfg.Train.Batch*cfg.Train.Accumulate, cfg.Model.Context, cfg.Model.Vocab)
 	if cfg.Train.DocumentMask {
-		batch.Segments = make([]int32, len(batch.Inputs))
-		for i := range batch.Segments {
-			batch.Segments[i] = int32(i % cfg.Model.Context / 30)
+		segments := make([]int32, len(batch.Ints[data.IDs]))
+		batch.Ints[data.Segments] = segments
+		for i := range segments {
+			segments[i] = int32(i % cfg.Model.Context / 30)
 		}
 	}
 	r := trainedState{state: map[string][]float32{}}
@@ -144,7 +145,7 @@ func losses(t *testing.T, runDir string) []float64 {
 			t.Fatal(err)
 		}
 		if r.Split == metrics.Train {
-			list = append(list, r.NLL)
+			list = append(list, r.Get("nll"))
 		}
 	}
 	return list

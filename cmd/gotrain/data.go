@@ -277,11 +277,11 @@ type row struct {
 
 // row reads the sequence that the flags name.
 func (f *dataInspectFlags) row(cfg train.Config, p *prepared) (*row, error) {
-	shape := data.Shape{Batch: 1, Context: cfg.Model.Context, DocumentMask: cfg.Train.DocumentMask}
+	size := data.Sequences{Rows: data.Rows{Batch: 1}, Context: cfg.Model.Context, DocumentMask: cfg.Train.DocumentMask}
 	r := &row{Split: f.split, Sample: f.sample, EndOfText: p.enc.EndOfText()}
 	var source data.Source
 	if f.split == "train" {
-		l, err := data.NewLoader(p.Train, data.LoaderConfig{Shape: shape, Seed: cfg.Run.Seed})
+		l, err := data.NewLoader(p.Train, data.LoaderConfig{Sequences: size, Seed: cfg.Run.Seed})
 		if err != nil {
 			return nil, err
 		}
@@ -290,7 +290,7 @@ func (f *dataInspectFlags) row(cfg train.Config, p *prepared) (*row, error) {
 		if p.Validation == nil {
 			return nil, usagef("--split validation: the configuration holds no text out; set data.validation or data.validation_paths")
 		}
-		e, err := data.NewEval(p.Validation, shape, p.enc)
+		e, err := data.NewEval(p.Validation, size, p.enc)
 		if err != nil {
 			return nil, err
 		}
@@ -303,7 +303,14 @@ func (f *dataInspectFlags) row(cfg train.Config, p *prepared) (*row, error) {
 	if err := source.Fill(batch, f.sample); err != nil {
 		return nil, err
 	}
-	r.Inputs, r.Targets, r.Segments, r.Positions, r.Counted = batch.Inputs, batch.Targets, batch.Segments, batch.Positions, batch.Counted
+	columns, err := size.Columns(batch)
+	if err != nil {
+		return nil, err
+	}
+	r.Inputs, r.Targets, r.Counted = columns.IDs, columns.Targets, int(batch.Weight)
+	if size.DocumentMask {
+		r.Segments, r.Positions = columns.Segments, columns.Positions
+	}
 	return r, nil
 }
 

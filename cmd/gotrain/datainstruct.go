@@ -82,14 +82,14 @@ func inspectInstructions(c *cobra.Command, cfg train.Config, f *dataInspectFlags
 	if f.sample >= uint64(set.Examples()) {
 		return usagef("--sample is %d; there are examples 0 to %d", f.sample, set.Examples()-1)
 	}
-	loader, err := instruct.NewLoader(set, data.LoaderConfig{Shape: cfg.BatchShape(1), Seed: cfg.Run.Seed}, cfg.Data.Instruct.Packing, in.Pad)
+	loader, err := instruct.NewLoader(set, data.LoaderConfig{Sequences: cfg.Sequences(1), Seed: cfg.Run.Seed}, cfg.Data.Instruct.Packing, in.Pad)
 	if err != nil {
 		return err
 	}
 	x := set.Example(int(f.sample))
 	r := &exampleReport{
 		Split: f.split, Sample: f.sample, Source: x.Source, Template: in.Encoder.Template().Name(), Stats: set.Stats(),
-		Rows: loader.Rows(), Density: loader.Density(), Tokens: x.Tokens, Counted: x.Counted,
+		Rows: loader.Epoch(), Density: loader.Density(), Tokens: x.Tokens, Counted: x.Counted,
 	}
 	for _, id := range x.Tokens {
 		r.Texts = append(r.Texts, string(tokens.TokenBytes(id)))

@@ -145,7 +145,7 @@ func (f *evalFlags) score(m *opened, set *data.Set, enc train.Encoder) (evalResu
 	if err != nil {
 		return evalResult{}, err
 	}
-	batches, err := data.NewEval(set, data.Shape{Batch: f.batch, Context: cfg.Model.Context, VocabSize: cfg.Model.Vocab, DocumentMask: cfg.Train.DocumentMask}, enc)
+	batches, err := data.NewEval(set, data.Sequences{Rows: data.Rows{Batch: f.batch}, Context: cfg.Model.Context, VocabSize: cfg.Model.Vocab, DocumentMask: cfg.Train.DocumentMask}, enc)
 	if err != nil {
 		return evalResult{}, fmt.Errorf("--data: %w", err)
 	}

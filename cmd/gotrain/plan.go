@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"gotrain/autograd/mesh"
 	"io"
 	"math"
 	"os"
@@ -50,7 +51,7 @@ with the price of an hour it gives the cost.`,
 			if ranks < 1 {
 				return usagef("--ranks is %d; use 1 or more", ranks)
 			}
-			cfg.Place.Size = ranks
+			cfg.Rank = mesh.Of(0, ranks)
 			d, err := planDevice(cfg.Device, card, cfg.Threads)
 			if err != nil {
 				return err
@@ -128,7 +129,7 @@ const ncclMemory = 512 << 20
 
 // makePlan compiles cfg for d and measures the machine.
 func makePlan(ctx context.Context, cfg train.Config, d device) (*planReport, error) {
-	r := &planReport{Precision: cfg.Precision, Batch: cfg.Train.Batch, Accumulate: cfg.Train.Accumulate, Context: cfg.Length(), Steps: cfg.Train.Steps, Ranks: max(cfg.Place.Size, 1)}
+	r := &planReport{Precision: cfg.Precision, Batch: cfg.Train.Batch, Accumulate: cfg.Train.Accumulate, Context: cfg.Length(), Steps: cfg.Train.Steps, Ranks: cfg.Rank.Count()}
 	var err error
 	if r.Vocab, r.VocabFrom, err = findVocab(ctx, cfg); err != nil {
 		return nil, err

@@ -53,7 +53,7 @@ func (p *progress) listener() train.Listener {
 		Started:   p.start,
 		Step:      p.step,
 		Validation: func(r metrics.Record) {
-			p.line("step %-6d validation: nll %.4f  ppl %.2f  %.3f bits/byte", r.Step, r.NLL, r.PPL(), r.BitsPerByte)
+			p.line("step %-6d validation: %s", r.Step, r.Text())
 		},
 		Sample:     func(step int, text string) { p.line("step %-6d sample: %q", step, text) },
 		Saved:      func(s checkpoint.Saved) { p.line("step %-6d saved %s (%s)", s.Step, s.Path, bytesText(s.Bytes)) },
@@ -119,7 +119,7 @@ func (p *progress) start(s train.Started) {
 	p.started = s
 	f := s.Forecast
 	debug.FreeOSMemory() // what fitting the tokenizer left
-	p.forecast, p.memory = f, planMemory(s.Programs, s.Config.Place.Size, p.device, p.base)
+	p.forecast, p.memory = f, planMemory(s.Programs, s.Config.Rank.Count(), p.device, p.base)
 	trained := ""
 	if f.Trainable < f.Params {
 		trained = fmt.Sprintf(", %s of them trained", countText(f.Trainable))
@@ -143,8 +143,8 @@ func (p *progress) step(e train.StepEvent) {
 		return
 	}
 	r := e.Record
-	p.status("step %d/%d  loss %.4f  ppl %.2f  %s tokens/s  %.0f ms  lr %.2e  ETA %s",
-		r.Step, e.Steps, r.NLL, r.PPL(), countText(int64(r.TokensPerS)), r.StepMS, r.LR, e.ETA.Round(time.Second))
+	p.status("step %d/%d  %s  %s %s/s  %.0f ms  lr %.2e  ETA %s",
+		r.Step, e.Steps, r.Text(), countText(int64(r.PerS)), r.Unit, r.StepMS, r.LR, e.ETA.Round(time.Second))
 }
 
 // saveWaited tells once that saves are due more often than they end.

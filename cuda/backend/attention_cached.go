@@ -18,7 +18,7 @@ func bindAttentionCached(c *call) func() {
 	switch {
 	case a.queries == 1:
 		a.token(kcache, vcache, position)
-	case c.elem() == ir.F32:
+	case c.elem().Size() == 4:
 		a.general("attention_general_f32", c.in(0), kcache, vcache, position, 0)
 	default:
 		a.general("attention_general_cached_bf16", c.in(0), kcache, vcache, position, 0)

@@ -43,7 +43,7 @@ func TestUnaligned(t *testing.T) {
 				var args []any
 				for _, d := range k.in {
 					v := &ir.Value{Shape: ir.Shape{n + skip}, DType: d}
-					args = append(args, addr(upload(t, opened, v, draw, skip))+cuda.Ptr(skip*d.Bits()/8))
+					args = append(args, addr(upload(t, opened, v, draw, skip))+cuda.Ptr(skip*d.Size()))
 				}
 				size := k.out.Size()
 				buf, err := opened.Alloc(int64((n + skip) * size))

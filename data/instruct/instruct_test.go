@@ -262,7 +262,7 @@ func TestBuildRefusesWhenNothingEndsTurns(t *testing.T) {
 
 func newLoader(t *testing.T, set *Set, batch int, seed uint64) *Loader {
 	t.Helper()
-	l, err := NewLoader(set, data.LoaderConfig{Shape: data.Shape{Batch: batch, Context: 256, DocumentMask: true}, Seed: seed}, true, 0)
+	l, err := NewLoader(set, data.LoaderConfig{Sequences: data.Sequences{Rows: data.Rows{Batch: batch}, Context: 256, DocumentMask: true}, Seed: seed}, true, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +277,7 @@ func TestLoaderCoversAnEpoch(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := newLoader(t, set, 1, 7)
-	if density := float64(l.Tokens()) / float64(l.Rows()*l.Context); density < 0.95 {
+	if density := float64(l.Tokens()) / float64(l.Epoch()*l.Context); density < 0.95 {
 		t.Errorf("rows are full to %.3f", density)
 	}
 	orders := map[string]bool{}
@@ -285,18 +285,18 @@ func TestLoaderCoversAnEpoch(t *testing.T) {
 		seen := map[string]int{}
 		batch := l.NewBatch()
 		var first strings.Builder
-		for i := range l.Rows() {
-			if err := l.Fill(batch, uint64(epoch*l.Rows()+i)); err != nil {
+		for i := range l.Epoch() {
+			if err := l.Fill(batch, uint64(epoch*l.Epoch()+i)); err != nil {
 				t.Fatal(err)
 			}
 			var answer []byte
 			counted := 0
-			for j, target := range batch.Targets {
+			for j, target := range batch.Ints[data.Targets] {
 				if target < 0 {
 					continue
 				}
 				counted++
-				if j > 0 && batch.Segments[j] == batch.Segments[j-1] && batch.Positions[j] != batch.Positions[j-1]+1 {
+				if j > 0 && batch.Ints[data.Segments][j] == batch.Ints[data.Segments][j-1] && batch.Ints[data.Positions][j] != batch.Ints[data.Positions][j-1]+1 {
 					t.Fatalf("positions jump at %d", j)
 				}
 				if answer = e.tokens.AppendDecode(answer, []int32{target}); bytes.HasSuffix(answer, []byte("<|im_end|>")) {
@@ -304,11 +304,11 @@ func TestLoaderCoversAnEpoch(t *testing.T) {
 					answer = nil
 				}
 			}
-			if counted != batch.Counted {
-				t.Fatalf("Counted is %d of %d", batch.Counted, counted)
+			if counted != int(batch.Weight) {
+				t.Fatalf("Counted is %d of %d", int(batch.Weight), counted)
 			}
 			if i == 0 {
-				fmt.Fprint(&first, batch.Inputs)
+				fmt.Fprint(&first, batch.Ints[data.IDs])
 			}
 		}
 		if len(seen) != 500 {
@@ -337,12 +337,12 @@ func TestLoaderIsAPureFunction(t *testing.T) {
 		if err := one.Fill(small, position+uint64(row)); err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(small.Inputs, big.Inputs[row*256:(row+1)*256]) || !slices.Equal(small.Segments, big.Segments[row*256:(row+1)*256]) {
+		if !slices.Equal(small.Ints[data.IDs], big.Ints[data.IDs][row*256:(row+1)*256]) || !slices.Equal(small.Ints[data.Segments], big.Ints[data.Segments][row*256:(row+1)*256]) {
 			t.Errorf("row %d differs", row)
 		}
 	}
 	other := four.NewBatch()
-	if err := newLoader(t, set, 4, 4).Fill(other, position); err != nil || slices.Equal(other.Inputs, big.Inputs) {
+	if err := newLoader(t, set, 4, 4).Fill(other, position); err != nil || slices.Equal(other.Ints[data.IDs], big.Ints[data.IDs]) {
 		t.Errorf("another seed gives the same batch, or %v", err)
 	}
 }

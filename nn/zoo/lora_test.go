@@ -107,7 +107,7 @@ func checkLosses(t *testing.T, g loraGolden, m nn.Model, store *exec.Store, opt 
 	if err != nil {
 		t.Fatal(err)
 	}
-	optim.Append(p, grads, map[string]optim.Group{}, cfg, false, optim.Ranks{})
+	optim.Append(p, grads, map[string]optim.Rule{}, cfg, false)
 	for _, in := range p.Instrs {
 		if in.Kind == ir.AdamW {
 			in.Decay = float32(cfg.WeightDecay)
@@ -124,7 +124,7 @@ func checkLosses(t *testing.T, g loraGolden, m nn.Model, store *exec.Store, opt 
 	setInts(t, s, "ids", g.IDs)
 	setInts(t, s, "positions", positions(g.Batch, g.Length))
 	setInts(t, s, "targets", g.Targets)
-	if err := s.SetFloats("loss_weight", []float32{1 / float32(counted(g.Targets))}); err != nil {
+	if err := s.SetFloats("norm", []float32{1 / float32(counted(g.Targets))}); err != nil {
 		t.Fatal(err)
 	}
 	for step, want := range g.Losses {

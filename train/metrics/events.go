@@ -83,17 +83,10 @@ func (e *Events) Path() string { return e.name }
 // Record writes the finite numbers of a record as curves train/nll, val/ppl and
 // so on.
 func (e *Events) Record(r Record) error {
-	scalars := []Scalar{
-		{"nll", r.NLL}, {"ppl", r.PPL()}, {"lr", r.LR}, {"grad_norm", r.GradNorm},
-		{"tokens_per_s", r.TokensPerS}, {"step_ms", r.StepMS}, {"mfu", r.MFU},
-	}
-	if r.Split == Val {
-		scalars = append(scalars, Scalar{"bits_per_byte", r.BitsPerByte})
-	}
 	var finite []Scalar
-	for _, s := range scalars {
+	for _, s := range r.columns() {
 		if !math.IsNaN(s.Value) && !math.IsInf(s.Value, 0) {
-			finite = append(finite, Scalar{string(r.Split) + "/" + s.Tag, s.Value})
+			finite = append(finite, Scalar{string(r.Split) + "/" + s.Name, s.Value})
 		}
 	}
 	return e.Scalars(r.Time, r.Step, finite...)

@@ -19,14 +19,15 @@ var start = time.Unix(1700000000, 250e6)
 
 func train(step int64) Record {
 	return Record{
-		Step: step, Split: Train, NLL: math.Ln2, LR: 1e-3, GradNorm: 0.5, Tokens: step * 2048,
-		TokensPerS: 1e6, StepMS: 12.5, MFU: 0.25, Time: start.Add(time.Duration(step) * time.Second),
+		Step: step, Split: Train, Values: []Value{{"nll", math.Ln2}, {"ppl", 2}}, LR: 1e-3, GradNorm: 0.5, Unit: "tokens", Seen: step * 2048,
+		PerS: 1e6, StepMS: 12.5, MFU: 0.25, Time: start.Add(time.Duration(step) * time.Second),
 	}
 }
 
 func val(step int64) Record {
 	r := train(step)
-	r.Split, r.BitsPerByte, r.GradNorm, r.StepMS, r.MFU = Val, 1.5, math.NaN(), math.Inf(1), math.Inf(-1)
+	r.Split, r.GradNorm, r.StepMS, r.MFU = Val, math.NaN(), math.Inf(1), math.Inf(-1)
+	r.Values = append(r.Values, Value{"bits_per_byte", 1.5})
 	return r
 }
 
@@ -60,7 +61,7 @@ func TestLinesAreWhatScriptsRead(t *testing.T) {
 		}
 	}
 	diverged := train(1)
-	diverged.NLL = 1000 // exp overflows
+	diverged.Values = []Value{{"nll", 1000}, {"ppl", math.Inf(1)}}
 	got, err := json.Marshal(diverged)
 	if err != nil || !strings.Contains(string(got), `"ppl":null`) {
 		t.Errorf("got %s, %v", got, err)
@@ -276,8 +277,29 @@ func FuzzResume(f *testing.F) {
 }
 
 func ExampleRecord() {
-	r := Record{Step: 100, Split: Train, NLL: 0, LR: 3e-4, GradNorm: math.NaN(), Tokens: 204800, TokensPerS: 5e4, StepMS: 40.5, MFU: 0.5, Time: start}
+	r := Record{Step: 100, Split: Train, Values: []Value{{"nll", 0}, {"ppl", 1}}, LR: 3e-4, GradNorm: math.NaN(), Unit: "tokens", Seen: 204800, PerS: 5e4, StepMS: 40.5, MFU: 0.5, Time: start}
 	data, err := json.Marshal(r)
 	fmt.Println(string(data), err)
 	// Output: {"step":100,"split":"train","nll":0,"ppl":1,"lr":0.0003,"grad_norm":null,"tokens":204800,"tokens_per_s":50000,"step_ms":40.5,"mfu":0.5,"time":"2023-11-14T22:13:20.250Z"} <nil>
+}
+
+// TestLinesOfAnyRecipe reads back metrics and units that only a recipe knows.
+func TestLinesOfAnyRecipe(t *testing.T) {
+	r := Record{Step: 3, Split: Train, Values: []Value{{"loss_d", 1.5}, {"loss_g", 0.25}}, LR: 1e-3, GradNorm: 2,
+		Unit: "images", Seen: 96, PerS: 10, StepMS: 3, MFU: math.NaN(), Time: start}
+	line, err := json.Marshal(r)
+	check(t, err)
+	const want = `{"step":3,"split":"train","loss_d":1.5,"loss_g":0.25,"lr":0.001,"grad_norm":2,"images":96,"images_per_s":10,"step_ms":3,"mfu":null,"time":"2023-11-14T22:13:20.250Z"}`
+	if string(line) != want {
+		t.Errorf("got  %s\nwant %s", line, want)
+	}
+	var back Record
+	check(t, json.Unmarshal(line, &back))
+	if back.Unit != "images" || back.Seen != 96 || back.Get("loss_g") != 0.25 || !math.IsNaN(back.Get("nll")) {
+		t.Errorf("%+v", back)
+	}
+	r.Values = append(r.Values, Value{"lr", 1})
+	if _, err := json.Marshal(r); err == nil || !strings.Contains(err.Error(), `"lr" is there twice`) {
+		t.Errorf("a metric called lr: %v", err)
+	}
 }

@@ -14,9 +14,12 @@
 package metrics
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -29,104 +32,182 @@ const (
 	Val   Split = "val"
 )
 
-// Record is one line of metrics.jsonl. NaN and infinities, which JSON lacks, are
-// written as null and read as NaN; use NaN for what was not measured.
+// Record is one line of metrics.jsonl: what the recipe measures, in its order, between
+// what every run has. NaN and infinities, which JSON lacks, are written as null and
+// read as NaN; use NaN for what was not measured.
 type Record struct {
-	Step        int64
-	Split       Split
-	NLL         float64 // negative log-likelihood, nats per token
-	BitsPerByte float64 // of Val only
-	LR          float64 // learning rate of this step
-	GradNorm    float64 // before clipping
-	Tokens      int64   // seen since the start of the run
-	TokensPerS  float64
-	StepMS      float64
-	MFU         float64 // model FLOPs utilization, 0 to 1
-	Time        time.Time
+	Step  int64
+	Split Split
+	// Values are the recipe's metrics, such as nll (nats per token) and ppl; the
+	// first is what a run is judged by.
+	Values   []Value
+	LR       float64 // learning rate of this step
+	GradNorm float64 // before clipping
+	Unit     string  // what samples are counted in: tokens, images, …
+	Seen     int64   // units since the start of the run
+	PerS     float64 // units per second
+	StepMS   float64
+	MFU      float64 // model FLOPs utilization, 0 to 1
+	Time     time.Time
 }
 
-// PPL is the perplexity exp(NLL).
-func (r Record) PPL() float64 { return math.Exp(r.NLL) }
-
-// line is a Record in the order and under the names of metrics.jsonl.
-type line struct {
-	Step        int64   `json:"step"`
-	Split       Split   `json:"split"`
-	NLL         number  `json:"nll"`
-	PPL         number  `json:"ppl"`
-	BitsPerByte *number `json:"bits_per_byte,omitempty"`
-	LR          number  `json:"lr"`
-	GradNorm    number  `json:"grad_norm"`
-	Tokens      int64   `json:"tokens"`
-	TokensPerS  number  `json:"tokens_per_s"`
-	StepMS      number  `json:"step_ms"`
-	MFU         number  `json:"mfu"`
-	Time        string  `json:"time"`
+// Value is a metric.
+type Value struct {
+	Name  string
+	Value float64
 }
+
+// Get returns the value of a metric, NaN where there is none of that name.
+func (r Record) Get(name string) float64 {
+	for _, v := range r.Values {
+		if v.Name == name {
+			return v.Value
+		}
+	}
+	return math.NaN()
+}
+
+// Text writes the recipe's metrics for people: "nll 3.2189  ppl 25.00".
+func (r Record) Text() string {
+	parts := make([]string, len(r.Values))
+	for i, v := range r.Values {
+		digits := 4
+		if math.Abs(v.Value) >= 10 {
+			digits = 2
+		}
+		parts[i] = fmt.Sprintf("%s %.*f", v.Name, digits, v.Value)
+	}
+	return strings.Join(parts, "  ")
+}
+
+// columns are all numbers of a record in the order and under the names of
+// metrics.jsonl, but for step, split, units seen and time.
+func (r Record) columns() []Value {
+	all := append(make([]Value, 0, len(r.Values)+5), r.Values...)
+	return append(all, Value{"lr", r.LR}, Value{"grad_norm", r.GradNorm}, Value{r.Unit + perSecond, r.PerS}, Value{"step_ms", r.StepMS}, Value{"mfu", r.MFU})
+}
+
+// perSecond follows the name of the unit in that of its rate.
+const perSecond = "_per_s"
 
 // timeLayout is RFC 3339 in UTC to the millisecond.
 const timeLayout = "2006-01-02T15:04:05.000Z07:00"
 
-// MarshalJSON writes the record's line, without the newline. ppl is exp(nll) and
-// bits_per_byte is there for Val only.
+// MarshalJSON writes the record's line, without the newline.
 func (r Record) MarshalJSON() ([]byte, error) {
-	l := line{
-		Step: r.Step, Split: r.Split, NLL: number(r.NLL), PPL: number(r.PPL()), LR: number(r.LR),
-		GradNorm: number(r.GradNorm), Tokens: r.Tokens, TokensPerS: number(r.TokensPerS),
-		StepMS: number(r.StepMS), MFU: number(r.MFU), Time: r.Time.UTC().Format(timeLayout),
-	}
-	switch r.Split {
-	case Val:
-		l.BitsPerByte = (*number)(&r.BitsPerByte)
-	case Train:
-	default:
+	if r.Split != Train && r.Split != Val {
 		return nil, fmt.Errorf("split is %q, want %q or %q", r.Split, Train, Val)
 	}
-	return json.Marshal(l)
+	if r.Unit == "" {
+		return nil, errors.New("a record without a unit")
+	}
+	line := fmt.Appendf(nil, `{"step":%d,"split":%q`, r.Step, r.Split)
+	names := map[string]bool{"step": true, "split": true, "time": true, r.Unit: true}
+	for _, c := range r.columns() {
+		if names[c.Name] {
+			return nil, fmt.Errorf("the metric %q is there twice", c.Name)
+		}
+		names[c.Name] = true
+		if c.Name == r.Unit+perSecond {
+			line = fmt.Appendf(line, `,%q:%d`, r.Unit, r.Seen)
+		}
+		line = fmt.Appendf(line, ",%q:", c.Name)
+		line = appendNumber(line, c.Value)
+	}
+	return fmt.Appendf(line, `,"time":%q}`, r.Time.UTC().Format(timeLayout)), nil
 }
 
-// UnmarshalJSON reads a line. Its ppl is not kept: PPL computes it.
-func (r *Record) UnmarshalJSON(data []byte) error {
-	nan := number(math.NaN())
-	l := line{NLL: nan, PPL: nan, LR: nan, GradNorm: nan, TokensPerS: nan, StepMS: nan, MFU: nan}
-	if err := json.Unmarshal(data, &l); err != nil {
-		return err
-	}
-	if l.Split != Train && l.Split != Val {
-		return fmt.Errorf("split is %q, want %q or %q", l.Split, Train, Val)
-	}
-	t, err := time.Parse(time.RFC3339, l.Time)
+// appendNumber writes a number as package json does, null where it is not finite.
+func appendNumber(line []byte, x float64) []byte {
+	text, err := json.Marshal(x)
 	if err != nil {
+		return append(line, "null"...)
+	}
+	return append(line, text...)
+}
+
+// UnmarshalJSON reads a line. Keys that are not those of every run are metrics.
+func (r *Record) UnmarshalJSON(data []byte) error {
+	*r = Record{LR: math.NaN(), GradNorm: math.NaN(), PerS: math.NaN(), StepMS: math.NaN(), MFU: math.NaN()}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return errors.Join(errors.New("a line of metrics is a JSON object"), err)
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return err
+		}
+		var value any
+		if err := d.Decode(&value); err != nil {
+			return err
+		}
+		if err := r.set(key.(string), value); err != nil {
+			return err
+		}
+	}
+	if r.Split != Train && r.Split != Val {
+		return fmt.Errorf("split is %q, want %q or %q", r.Split, Train, Val)
+	}
+	return r.findUnit()
+}
+
+// set takes one key of a line.
+func (r *Record) set(key string, value any) error {
+	text, isText := value.(string)
+	switch key {
+	case "split":
+		r.Split = Split(text)
+		return nil
+	case "time":
+		var err error
+		r.Time, err = time.Parse(time.RFC3339, text)
 		return err
 	}
-	*r = Record{
-		Step: l.Step, Split: l.Split, NLL: float64(l.NLL), LR: float64(l.LR), GradNorm: float64(l.GradNorm),
-		Tokens: l.Tokens, TokensPerS: float64(l.TokensPerS), StepMS: float64(l.StepMS), MFU: float64(l.MFU), Time: t,
+	if isText {
+		return fmt.Errorf("%s is %q, not a number", key, text)
 	}
-	if l.Split == Val {
-		r.BitsPerByte = math.NaN()
-		if l.BitsPerByte != nil {
-			r.BitsPerByte = float64(*l.BitsPerByte)
+	x := math.NaN()
+	switch n := value.(type) {
+	case nil:
+	case json.Number:
+		var err error
+		if key == "step" {
+			r.Step, err = n.Int64()
+			return err
 		}
+		if x, err = n.Float64(); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("%s is %v, not a number", key, value)
+	}
+	switch key {
+	case "lr":
+		r.LR = x
+	case "grad_norm":
+		r.GradNorm = x
+	case "step_ms":
+		r.StepMS = x
+	case "mfu":
+		r.MFU = x
+	default:
+		r.Values = append(r.Values, Value{key, x})
 	}
 	return nil
 }
 
-// number is a float64 that is null in JSON when it is not finite.
-type number float64
-
-func (n number) MarshalJSON() ([]byte, error) {
-	if math.IsNaN(float64(n)) || math.IsInf(float64(n), 0) {
-		return []byte("null"), nil
+// findUnit takes the unit and its rate from the metrics: X is the unit where
+// X_per_s follows it.
+func (r *Record) findUnit() error {
+	for i := 1; i < len(r.Values); i++ {
+		seen, rate := r.Values[i-1], r.Values[i]
+		if rate.Name == seen.Name+perSecond {
+			r.Unit, r.Seen, r.PerS = seen.Name, int64(seen.Value), rate.Value
+			r.Values = append(r.Values[:i-1], r.Values[i+1:]...)
+			return nil
+		}
 	}
-	return json.Marshal(float64(n))
-}
-
-// UnmarshalJSON leaves NaN, the number's value before, in place of null.
-func (n *number) UnmarshalJSON(data []byte) error {
-	if string(data) == "null" {
-		*n = number(math.NaN())
-		return nil
-	}
-	return json.Unmarshal(data, (*float64)(n))
+	return errors.New("the line counts no samples, such as tokens and tokens_per_s")
 }

@@ -54,8 +54,8 @@ func run(file string, set []string, steps int, out string) error {
 		return err
 	}
 	defer prepared.Close()
-	shape := data.Shape{Batch: cfg.Train.Batch * cfg.Train.Accumulate, Context: cfg.Model.Context, VocabSize: cfg.Model.Vocab, DocumentMask: cfg.Train.DocumentMask}
-	loader, err := data.NewLoader(prepared.Train, data.LoaderConfig{Shape: shape, Seed: cfg.Run.Seed})
+	size := data.Sequences{Rows: data.Rows{Batch: cfg.Train.Batch * cfg.Train.Accumulate}, Context: cfg.Model.Context, VocabSize: cfg.Model.Vocab, DocumentMask: cfg.Train.DocumentMask}
+	loader, err := data.NewLoader(prepared.Train, data.LoaderConfig{Sequences: size, Seed: cfg.Run.Seed})
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func run(file string, set []string, steps int, out string) error {
 		if err := loader.Fill(batch, uint64(i)*loader.Stride()); err != nil {
 			return err
 		}
-		inputs, targets = append(inputs, batch.Inputs...), append(targets, batch.Targets...)
+		inputs, targets = append(inputs, batch.Ints[data.IDs]...), append(targets, batch.Ints[data.Targets]...)
 		r, err := engine.Step(batch, train.StepConfig{Step: i, Applied: i})
 		if err != nil {
 			return err
@@ -95,7 +95,7 @@ func run(file string, set []string, steps int, out string) error {
 		losses[i], norms[i] = float32(r.NLL), float32(r.GradNorm)
 		lrs[i] = float32(cfg.Optimizer.LR * cfg.Optimizer.LRFraction(i, cfg.Train.Steps))
 	}
-	rows := []int{steps, shape.Batch, shape.Context}
+	rows := []int{steps, size.Batch, size.Context}
 	d.tensors = append(d.tensors,
 		safetensors.Tensor{Name: "inputs", DType: safetensors.I32, Shape: rows, Data: safetensors.Bytes(inputs)},
 		safetensors.Tensor{Name: "targets", DType: safetensors.I32, Shape: rows, Data: safetensors.Bytes(targets)})
