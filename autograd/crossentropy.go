@@ -12,20 +12,20 @@ type LossConfig struct {
 }
 
 // CrossEntropy scores logits (N, V) against targets (N) int32, of which those
-// below 0 are ignored. norm (1) scales the sum over targets: 1/count gives the
+// below 0 are ignored. lossWeight (1) scales the sum over targets: 1/count gives the
 // mean. It returns the loss, a scalar, and the NLL of each target in nats, (N).
-func CrossEntropy(logits, targets, norm *Node, cfg LossConfig) (loss, nll *Node) {
+func CrossEntropy(logits, targets, lossWeight *Node, cfg LossConfig) (loss, nll *Node) {
 	g := logits.g
-	if broken(logits, targets, norm) {
+	if broken(logits, targets, lossWeight) {
 		return g.pass(), g.pass()
 	}
-	if len(logits.shape) != 2 || !targets.shape.Equal(logits.shape[:1]) || norm.shape.Size() != 1 {
-		n := g.fail("CrossEntropy", "wants logits (N, V), targets (N), norm (1): %s", shapes(logits, targets, norm))
+	if len(logits.shape) != 2 || !targets.shape.Equal(logits.shape[:1]) || lossWeight.shape.Size() != 1 {
+		n := g.fail("CrossEntropy", "wants logits (N, V), targets (N), loss weight (1): %s", shapes(logits, targets, lossWeight))
 		return n, n
 	}
 	rows := logits.shape[0]
 	attrs := ir.Attrs{Smoothing: cfg.Smoothing, ZLoss: cfg.ZLoss}
-	loss = g.apply(ir.CrossEntropy, attrs, []*Node{logits, targets, norm},
+	loss = g.apply(ir.CrossEntropy, attrs, []*Node{logits, targets, lossWeight},
 		[]spec{f32(), f32(rows), f32(rows)}, []bool{true, false, false},
 		func(o *op, in []*Node, loss, dloss *Node) []*Node {
 			return []*Node{g.apply(ir.CrossEntropyBackward, attrs,
@@ -41,18 +41,18 @@ const logitElements = 4 << 20
 // LinearCrossEntropy is CrossEntropy(x·wᵀ, …) with x (N, D), w (V, D), without
 // ever holding the (N, V) logits: a chunk of rows at a time gives its losses and
 // at once its part of the gradients.
-func LinearCrossEntropy(x, w, targets, norm *Node, cfg LossConfig) (loss, nll *Node) {
+func LinearCrossEntropy(x, w, targets, lossWeight *Node, cfg LossConfig) (loss, nll *Node) {
 	g := x.g
-	if broken(x, w, targets, norm) {
+	if broken(x, w, targets, lossWeight) {
 		return g.pass(), g.pass()
 	}
-	if len(x.shape) != 2 || len(w.shape) != 2 || x.shape[1] != w.shape[1] || !targets.shape.Equal(x.shape[:1]) || norm.shape.Size() != 1 {
-		n := g.fail("LinearCrossEntropy", "wants x (N, D), w (V, D), targets (N), norm (1): %s", shapes(x, w, targets, norm))
+	if len(x.shape) != 2 || len(w.shape) != 2 || x.shape[1] != w.shape[1] || !targets.shape.Equal(x.shape[:1]) || lossWeight.shape.Size() != 1 {
+		n := g.fail("LinearCrossEntropy", "wants x (N, D), w (V, D), targets (N), loss weight (1): %s", shapes(x, w, targets, lossWeight))
 		return n, n
 	}
 	rows := min(x.shape[0], max(plan.MinLogitRows, logitElements/w.shape[0]/64*64))
 	attrs := ir.Attrs{Smoothing: cfg.Smoothing, ZLoss: cfg.ZLoss, Rows: rows}
-	loss = g.apply(ir.LinearCrossEntropy, attrs, []*Node{x, w, targets, norm, nil},
+	loss = g.apply(ir.LinearCrossEntropy, attrs, []*Node{x, w, targets, lossWeight, nil},
 		[]spec{f32(), f32(x.shape[0]), like(x), like(w)}, []bool{true, true, false, false, false},
 		func(o *op, in []*Node, loss, dloss *Node) []*Node {
 			return []*Node{scaleBy(project(loss, 2), dloss), scaleBy(project(loss, 3), dloss), nil, nil, nil}

@@ -5,22 +5,21 @@ import (
 	"strings"
 
 	"gorgonia.org/gorgonia"
-	"gorgonia.org/tensor"
 
 	"gotrain/autograd/ir"
 )
 
 // Graph is an expression graph under construction.
 type Graph struct {
-	g       *gorgonia.ExprGraph
-	nodes   map[*gorgonia.Node]*Node
-	names   map[string]bool
-	tables  map[string]*Node
-	params  []*Node
-	sites   uint32
-	err     error
-	scope   scope
-	hasGrad bool
+	g      *gorgonia.ExprGraph
+	nodes  map[*gorgonia.Node]*Node
+	names  map[string]bool
+	tables map[string]*Node
+	params []*Node
+	wrt    []*Node // what Grad differentiated by; nil before it
+	sites  uint32
+	err    error
+	scope  scope
 }
 
 // scope is what new ops inherit: where in the model they stand.
@@ -93,13 +92,20 @@ func (g *Graph) State(name string, shape ...int) *Node {
 	return g.leaf(ir.State, name, ir.F32, shape)
 }
 
-// Ints declares an int32 input that the host writes before a run.
-func (g *Graph) Ints(name string, shape ...int) *Node { return g.leaf(ir.Input, name, ir.I32, shape) }
-
-// Floats declares a float32 input that the host writes before a run.
-func (g *Graph) Floats(name string, shape ...int) *Node {
-	return g.leaf(ir.Input, name, ir.F32, shape)
+// Input declares an input that the host writes before a run: float32, int32, or
+// packed, which ToFloat decodes. Two inputs of one name are an error.
+func (g *Graph) Input(name string, dtype ir.DType, shape ...int) *Node {
+	if dtype != ir.F32 && dtype != ir.I32 && !dtype.Packed() {
+		return g.fail("Input", "%q is %s, which the host does not write", name, dtype)
+	}
+	return g.leaf(ir.Input, name, dtype, shape)
 }
+
+// Ints is Input of int32.
+func (g *Graph) Ints(name string, shape ...int) *Node { return g.Input(name, ir.I32, shape...) }
+
+// Floats is Input of float32.
+func (g *Graph) Floats(name string, shape ...int) *Node { return g.Input(name, ir.F32, shape...) }
 
 // Table returns the constant of that name, which data computes the first time.
 func (g *Graph) Table(name string, data func() []float32, shape ...int) *Node {
@@ -123,6 +129,17 @@ func (g *Graph) Params() []*Node { return g.params }
 // Name returns the name of a parameter, input or table.
 func (n *Node) Name() string { return n.name }
 
+// Named returns n as an output of programs with a name: Lower(program,
+// loss.Named("loss")).
+func (n *Node) Named(name string) *Node {
+	named := *n
+	named.name = name
+	return &named
+}
+
+// DType returns the type of the node's elements.
+func (n *Node) DType() ir.DType { return n.dtype }
+
 // Shape returns the node's shape; it is not to be modified.
 func (n *Node) Shape() ir.Shape { return n.shape }
 
@@ -142,11 +159,7 @@ func (g *Graph) leaf(class ir.Class, name string, dtype ir.DType, shape []int) *
 		return g.fail("Param", "the name %q is empty or taken: Gorgonia would merge the two nodes", name)
 	}
 	g.names[name] = true
-	dt := tensor.Float32
-	if dtype == ir.I32 {
-		dt = tensor.Int32
-	}
-	raw := gorgonia.NewTensor(g.g, dt, len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(name))
+	raw := gorgonia.NewTensor(g.g, elementOf(dtype), len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(name))
 	n := &Node{g: g, n: raw, shape: append(ir.Shape(nil), shape...), dtype: dtype, class: class, name: name}
 	g.nodes[raw] = n
 	return n

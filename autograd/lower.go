@@ -3,6 +3,7 @@ package autograd
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -11,26 +12,35 @@ import (
 	"gotrain/autograd/ir"
 )
 
-// Grad differentiates a scalar loss by every parameter, in the order of Params.
-// A graph is differentiated once.
-func (g *Graph) Grad(loss *Node) []*Node {
+// Grad differentiates a scalar loss by the parameters wrt, in their order, or by
+// all, in that of Params, when none is given. What leads to other parameters only is
+// not differentiated: a generator learns through a discriminator that stays as it
+// is. A graph is differentiated once.
+func (g *Graph) Grad(loss *Node, wrt ...*Node) []*Node {
 	if g.err != nil {
 		return nil
 	}
-	if g.hasGrad {
+	if g.wrt != nil {
 		g.fail("Grad", "the graph is differentiated already: Gorgonia would add up both gradients")
 		return nil
 	}
-	g.hasGrad = true
 	if len(loss.shape) != 0 {
 		g.fail("Grad", "the loss must be a scalar, not %s", loss.shape)
 		return nil
 	}
-	wrt := make(gorgonia.Nodes, len(g.params))
-	for i, p := range g.params {
-		wrt[i] = p.n
+	if len(wrt) == 0 {
+		wrt = g.params
 	}
-	raw, err := gorgonia.Grad(loss.n, wrt...)
+	inputs := make(gorgonia.Nodes, len(wrt))
+	for i, p := range wrt {
+		if !slices.Contains(g.params, p) || slices.Contains(wrt[:i], p) {
+			g.fail("Grad", "%q is no parameter of the graph, or is named twice", p.name)
+			return nil
+		}
+		inputs[i] = p.n
+	}
+	g.wrt = append([]*Node{}, wrt...)
+	raw, err := gorgonia.Grad(loss.n, inputs...)
 	if g.err != nil {
 		return nil
 	}
@@ -45,7 +55,8 @@ func (g *Graph) Grad(loss *Node) []*Node {
 	return grads
 }
 
-// Lower returns the program that computes outputs, or the graph's first error.
+// Lower returns the program that computes outputs, under the names that they have
+// (see Node.Named), or the graph's first error.
 // Node ids rise as Gorgonia creates nodes, so their order is a topological one:
 // forward first, then backward in Grad's order.
 func (g *Graph) Lower(name string, outputs ...*Node) (*ir.Program, error) {
@@ -59,9 +70,27 @@ func (g *Graph) Lower(name string, outputs ...*Node) (*ir.Program, error) {
 		}
 	}
 	for _, o := range outputs {
-		l.p.Outputs = append(l.p.Outputs, l.value[o.n])
+		if err := l.output(o); err != nil {
+			return nil, err
+		}
 	}
 	return l.p, ir.Verify(l.p)
+}
+
+// output appends an output under the name of its node.
+func (l *lowering) output(o *Node) error {
+	v := l.value[o.n]
+	switch {
+	case o.name == "" || o.name == v.Name:
+	case v.Class != ir.Temp || v.Name != "":
+		return fmt.Errorf("autograd: output %q is %s %q already", o.name, v.Class, v.Name)
+	case l.p.Output(o.name) >= 0:
+		return fmt.Errorf("autograd: two outputs are named %q", o.name)
+	default:
+		v.Name = o.name
+	}
+	l.p.Outputs = append(l.p.Outputs, v)
+	return nil
 }
 
 type lowering struct {
@@ -169,7 +198,7 @@ type Gradient struct{ Param, Grad *ir.Value }
 // GradState is the name of the state that holds the gradient of a parameter.
 func GradState(param string) string { return "grad." + param }
 
-// LowerTrain is Lower with the gradients of Grad, in the order of Params.
+// LowerTrain is Lower with the gradients that Grad returned.
 // Package optim appends the update to a GradTemp program.
 func (g *Graph) LowerTrain(name string, grads []*Node, mode GradMode, outputs ...*Node) (*ir.Program, []Gradient, error) {
 	if g.err != nil {
@@ -182,7 +211,7 @@ func (g *Graph) LowerTrain(name string, grads []*Node, mode GradMode, outputs ..
 	values := p.Outputs[len(outputs):]
 	p.Outputs = p.Outputs[:len(outputs)]
 	gradients := make([]Gradient, len(grads))
-	for i, param := range g.params {
+	for i, param := range g.wrt {
 		v := values[i]
 		if mode != GradTemp {
 			v = storeGrad(p, v, GradState(param.name), mode)

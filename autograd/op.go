@@ -110,14 +110,23 @@ func (o *op) Type() hm.Type {
 }
 
 func typeOf(s spec) hm.Type {
-	dt := tensor.Float32
-	if s.dtype == ir.I32 {
-		dt = tensor.Int32
-	}
+	dt := elementOf(s.dtype)
 	if len(s.shape) == 0 {
 		return dt
 	}
 	return gorgonia.TensorType{Dims: len(s.shape), Of: dt}
+}
+
+// elementOf is what Gorgonia takes a dtype for: it has a byte where elements are
+// smaller, which nothing computes with.
+func elementOf(d ir.DType) tensor.Dtype {
+	switch d {
+	case ir.F32:
+		return tensor.Float32
+	case ir.I32:
+		return tensor.Int32
+	}
+	return tensor.Uint8
 }
 
 // InferShape is part of gorgonia.Op.

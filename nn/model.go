@@ -68,7 +68,7 @@ func (s Shape) inputs(g *autograd.Graph) Inputs {
 
 // Training builds a graph of the loss, a scalar, and of the NLL of each target
 // in nats, (N). Beside those of Inputs it reads "targets" (N) int32, ignored
-// below 0, and "norm" (1), by which the sum over targets is multiplied.
+// below 0, and "loss_weight" (1), by which the sum over targets is multiplied.
 func Training(m Model, s Shape, cfg autograd.LossConfig) (g *autograd.Graph, loss, nll *autograd.Node) {
 	g = autograd.NewGraph()
 	in := s.inputs(g)
@@ -80,7 +80,7 @@ func Training(m Model, s Shape, cfg autograd.LossConfig) (g *autograd.Graph, los
 }
 
 // Evaluation is Training without dropout and without terms that only shape the
-// gradient: loss is norm·Σ nll.
+// gradient: loss is loss_weight·Σ nll.
 func Evaluation(m Model, s Shape) (g *autograd.Graph, loss, nll *autograd.Node) {
 	g = autograd.NewGraph()
 	loss, nll = score(g, m, s.inputs(g), autograd.LossConfig{})
@@ -88,9 +88,9 @@ func Evaluation(m Model, s Shape) (g *autograd.Graph, loss, nll *autograd.Node) 
 }
 
 func score(g *autograd.Graph, m Model, in Inputs, cfg autograd.LossConfig) (loss, nll *autograd.Node) {
-	targets, norm := g.Ints("targets", in.Batch*in.Length), g.Floats("norm", 1)
+	targets, lossWeight := g.Ints("targets", in.Batch*in.Length), g.Floats("loss_weight", 1)
 	hidden, head := m.Build(g, in)
-	g.In("loss", func() { loss, nll = autograd.LinearCrossEntropy(hidden, head, targets, norm, cfg) })
+	g.In("loss", func() { loss, nll = autograd.LinearCrossEntropy(hidden, head, targets, lossWeight, cfg) })
 	return loss, nll
 }
 

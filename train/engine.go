@@ -26,13 +26,13 @@ type Engine struct {
 	step, first, next, last, eval *exec.Session
 	ranks                         *coordinator
 
-	micro    int       // micro-batches of a step
-	share    uint64    // first sample of this rank in a step
-	nll      []float32 // (B·T), of one micro-batch
-	norm     [1]float32
-	gradNorm [1]float32
-	hyper    [ir.HyperLen]float32
-	rng      [4]int32
+	micro      int       // micro-batches of a step
+	share      uint64    // first sample of this rank in a step
+	nll        []float32 // (B·T), of one micro-batch
+	lossWeight [1]float32
+	gradNorm   [1]float32
+	hyper      [ir.HyperLen]float32
+	rng        [4]int32
 }
 
 // StepConfig is what changes from step to step.
@@ -152,8 +152,8 @@ func (e *Engine) Step(batch *data.Batch, c StepConfig) (StepResult, error) {
 	if err := last.SetFloats("hyper", e.hyper[:]); err != nil {
 		return StepResult{}, err
 	}
-	norm := 1 / float32(c.Targets)
-	if err := e.feed(e.session(0), batch, 0, norm); err != nil {
+	lossWeight := 1 / float32(c.Targets)
+	if err := e.feed(e.session(0), batch, 0, lossWeight); err != nil {
 		return StepResult{}, err
 	}
 	var sum float64
@@ -161,7 +161,7 @@ func (e *Engine) Step(batch *data.Batch, c StepConfig) (StepResult, error) {
 		micro := e.session(m)
 		micro.Start()
 		if m+1 < e.micro { // beside it
-			if err := e.feed(e.session(m+1), batch, m+1, norm); err != nil {
+			if err := e.feed(e.session(m+1), batch, m+1, lossWeight); err != nil {
 				return StepResult{}, err
 			}
 		}
@@ -192,41 +192,38 @@ func (e *Engine) session(m int) *exec.Session {
 }
 
 // feed writes micro-batch m of batch into the inputs of s.
-func (e *Engine) feed(s *exec.Session, batch *data.Batch, m int, norm float32) error {
+func (e *Engine) feed(s *exec.Session, batch *data.Batch, m int, lossWeight float32) error {
 	// Dropout goes by the number of a token among all of the run, so that a sample
 	// has its masks on every rank and in every micro-batch.
 	token := (batch.Position+e.share)*uint64(e.cfg.Length()) + uint64(m*len(e.nll))
 	seed := e.cfg.Run.Seed
-	e.norm[0] = norm
+	e.lossWeight[0] = lossWeight
 	e.rng = [4]int32{int32(uint32(seed)), int32(uint32(seed >> 32)), int32(uint32(token)), int32(uint32(token >> 32))}
-	for _, in := range s.Plan.Program.Values {
-		if in.Class != ir.Input {
-			continue
-		}
-		if err := e.feedInput(s, in, batch, m); err != nil {
-			return err
+	for _, in := range s.Inputs() {
+		if err := e.feedInput(in, batch, m); err != nil {
+			return fmt.Errorf("program %s: %w", s.Plan.Program.Name, err)
 		}
 	}
 	return nil
 }
 
-func (e *Engine) feedInput(s *exec.Session, in *ir.Value, batch *data.Batch, m int) error {
-	lo, hi := m*in.Shape.Size(), (m+1)*in.Shape.Size()
-	switch in.Name {
-	case "norm":
-		return s.SetFloats(in.Name, e.norm[:])
+func (e *Engine) feedInput(in exec.Input, batch *data.Batch, m int) error {
+	lo, hi := m*in.Shape().Size(), (m+1)*in.Shape().Size()
+	switch in.Name() {
+	case "loss_weight":
+		return in.SetFloats(e.lossWeight[:])
 	case "rng":
-		return s.SetInts(in.Name, e.rng[:])
+		return in.SetInts(e.rng[:])
 	case "hyper":
 		return nil // set once a step
 	}
-	if x := batch.Ints[in.Name]; len(x) >= hi && in.DType == ir.I32 {
-		return s.SetInts(in.Name, x[lo:hi])
+	if x := batch.Ints[in.Name()]; len(x) >= hi && in.DType() == ir.I32 {
+		return in.SetInts(x[lo:hi])
 	}
-	if x := batch.Floats[in.Name]; len(x) >= hi && in.DType == ir.F32 {
-		return s.SetFloats(in.Name, x[lo:hi])
+	if x := batch.Floats[in.Name()]; len(x) >= hi && in.DType() == ir.F32 {
+		return in.SetFloats(x[lo:hi])
 	}
-	return fmt.Errorf("program %s reads the input %q %s%s, which the batch lacks", s.Plan.Program.Name, in.Name, in.DType, in.Shape)
+	return fmt.Errorf("the input %q %s%s is not in the batch", in.Name(), in.DType(), in.Shape())
 }
 
 // sumNLL adds the NLL of the micro-batch that s has run, in nats.
@@ -242,12 +239,11 @@ func (e *Engine) sumNLL(s *exec.Session) (float64, error) {
 }
 
 func (e *Engine) readNorm(s *exec.Session, limit float64, r *StepResult) error {
-	outputs := s.Plan.Program.Outputs
-	last := len(outputs) - 1
-	if last < 0 || outputs[last].Name != "grad_norm" {
+	i := s.Plan.Program.Output("grad_norm")
+	if i < 0 {
 		return nil
 	}
-	if err := s.Output(last, e.gradNorm[:]); err != nil {
+	if err := s.Output(i, e.gradNorm[:]); err != nil {
 		return err
 	}
 	r.GradNorm = float64(e.gradNorm[0])

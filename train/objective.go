@@ -11,7 +11,7 @@ import (
 // instructions have it.
 //
 // A graph reads the inputs of nn.Training (ids, targets, positions, segments,
-// norm, rng), of which a batch has norm set to 1/(its counted targets), and the
+// loss_weight, rng), of which a batch has loss_weight set to 1/(its counted targets), and the
 // float32 inputs that Inputs names, whose values data.Batch.Extra holds. The
 // parameters that training changes are those of the model that are not frozen,
 // and none other: what another model contributes, such as a reference, comes as

@@ -9,7 +9,7 @@ import (
 func scratchCrossEntropy(_ *Backend, in *ir.Instr) int { return in.In[0].Shape[0] }
 
 func bindCrossEntropy(c *call) func() {
-	logits, targets, norm := c.x(0), c.ids(1), c.x(2)
+	logits, targets, lossWeight := c.x(0), c.ids(1), c.x(2)
 	loss, nll, lse := c.y(0), c.y(1), c.y(2)
 	n, classes := c.In[0].Shape[0], c.In[0].Shape[1]
 	cfg := vec.Loss{Smoothing: c.Smoothing, ZLoss: c.ZLoss}
@@ -26,18 +26,18 @@ func bindCrossEntropy(c *call) func() {
 	return func() {
 		if c.checkIndices("target", targets, classes, true) {
 			rows()
-			loss[0] = float32(float64(norm[0]) * v.Sum(losses))
+			loss[0] = float32(float64(lossWeight[0]) * v.Sum(losses))
 		}
 	}
 }
 
 func bindCrossEntropyBackward(c *call) func() {
-	logits, targets, norm, dloss, dlogits := c.x(0), c.ids(1), c.x(2), c.x(4), c.y(0)
+	logits, targets, lossWeight, dloss, dlogits := c.x(0), c.ids(1), c.x(2), c.x(4), c.y(0)
 	n, classes := c.In[0].Shape[0], c.In[0].Shape[1]
 	cfg := vec.Loss{Smoothing: c.Smoothing, ZLoss: c.ZLoss}
 	v, inPlace := c.vec, same(dlogits, logits)
 	rows := c.split(n, rowGrain(mathGrain, classes), func(lo, hi, _ int) {
-		scale := norm[0] * dloss[0]
+		scale := lossWeight[0] * dloss[0]
 		for r := lo; r < hi; r++ {
 			z := dlogits[r*classes:][:classes]
 			t := int(targets[r])

@@ -28,9 +28,9 @@ func chunkRows(in *ir.Instr) int {
 // rows of dx and its share of dw.
 type linearLoss struct {
 	*call
-	x, dx, dw, losses, nll, norm []float32
-	targets                      []int32
-	n, d, classes, chunk         int
+	x, dx, dw, losses, nll, lossWeight []float32
+	targets                            []int32
+	n, d, classes, chunk               int
 
 	cfg              vec.Loss
 	z                []float32 // (chunk, classes)
@@ -42,7 +42,7 @@ type linearLoss struct {
 func bindLinearCrossEntropy(c *call) func() {
 	l := &linearLoss{
 		call: c,
-		x:    c.x(0), targets: c.ids(2), norm: c.x(3),
+		x:    c.x(0), targets: c.ids(2), lossWeight: c.x(3),
 		nll: c.y(1), dx: c.y(2), dw: c.y(3),
 		n: c.In[0].Shape[0], d: c.In[0].Shape[1], classes: c.In[1].Shape[0],
 		cfg: vec.Loss{Smoothing: c.Smoothing, ZLoss: c.ZLoss},
@@ -72,7 +72,7 @@ func bindLinearCrossEntropy(c *call) func() {
 				c.gemm.Mul(&l.toW)
 			}
 		}
-		loss[0] = float32(float64(l.norm[0]) * c.vec.Sum(l.losses))
+		loss[0] = float32(float64(l.lossWeight[0]) * c.vec.Sum(l.losses))
 	}
 }
 
@@ -108,7 +108,7 @@ func (l *linearLoss) aim(rows int) {
 // classify turns rows [lo, hi) of the chunk's logits into losses and, where a
 // gradient is wanted, into its gradient.
 func (l *linearLoss) classify(lo, hi, _ int) {
-	scale := l.norm[0]
+	scale := l.lossWeight[0]
 	for r := lo; r < hi; r++ {
 		z, t := l.z[r*l.classes:][:l.classes], int(l.targets[l.first+r])
 		loss, nll := &l.losses[l.first+r], &l.nll[l.first+r]

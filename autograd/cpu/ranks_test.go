@@ -140,11 +140,15 @@ func (c gptConfig) feed(sessions []*exec.Session, cfg optim.Config, group ranks.
 		positions[i] = int32(i % c.length)
 	}
 	hyper := cfg.Hyper(step, rankSteps, step, 0)
+	lossWeight := []float32{1 / float32(all)}
 	from := group.Rank() * n
 	var errs []error
 	for _, s := range sessions {
 		errs = append(errs, s.SetInts("ids", ids[from:][:n]), s.SetInts("positions", positions[from:][:n]),
-			s.SetInts("targets", targets[from:][:n]), s.SetFloats("norm", []float32{1 / float32(all)}), s.SetFloats("hyper", hyper[:]))
+			s.SetInts("targets", targets[from:][:n]), s.SetFloats("loss_weight", lossWeight))
+		if in, ok := s.Input("hyper"); ok { // the last of the micro-batches updates
+			errs = append(errs, in.SetFloats(hyper[:]))
+		}
 	}
 	return errors.Join(errs...)
 }

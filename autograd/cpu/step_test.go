@@ -25,7 +25,7 @@ func (c gptConfig) loss() (*autograd.Graph, *autograd.Node) {
 	g := autograd.NewGraph()
 	d, n := c.width, c.batch*c.length
 	ids, positions := g.Ints("ids", n), g.Ints("positions", n)
-	targets, norm := g.Ints("targets", n), g.Floats("norm", 1)
+	targets, lossWeight := g.Ints("targets", n), g.Floats("loss_weight", 1)
 	wte := g.Param("wte", c.vocab, d)
 	linear := func(x *autograd.Node, name string, in, out int) *autograd.Node {
 		return autograd.Linear(x, g.Param(name+".weight", out, in), g.Param(name+".bias", out), autograd.OutIn)
@@ -44,7 +44,7 @@ func (c gptConfig) loss() (*autograd.Graph, *autograd.Node) {
 			x = autograd.Add(x, linear(h, name+".down", 4*d, d))
 		})
 	}
-	loss, _ := autograd.LinearCrossEntropy(layerNorm(x, "ln_f"), wte, targets, norm, autograd.LossConfig{})
+	loss, _ := autograd.LinearCrossEntropy(layerNorm(x, "ln_f"), wte, targets, lossWeight, autograd.LossConfig{})
 	return g, loss
 }
 
@@ -155,7 +155,7 @@ func newTrainer(tb testing.TB, b *cpu.Backend, c gptConfig, opt plan.Options) *t
 	check(t.SetInts("ids", ids))
 	check(t.SetInts("positions", positions))
 	check(t.SetInts("targets", targets))
-	check(t.SetFloats("norm", []float32{1 / float32(n)}))
+	check(t.SetFloats("loss_weight", []float32{1 / float32(n)}))
 	return t
 }
 

@@ -15,7 +15,7 @@ type Session struct {
 	arena   *Arena
 	launch  []Launch // one per group of the plan
 	whole   Launch   // all of them, where the back end can record
-	inputs  map[string]Region
+	inputs  []Input
 	regions []Region // by value ID
 }
 
@@ -43,7 +43,7 @@ func NewSession(p *plan.Plan, store *Store, arena *Arena) (*Session, error) {
 	if arena.buf.Bytes() < p.Arena {
 		return nil, fmt.Errorf("plan %s needs an arena of %d bytes, has %d", p.Program.Name, p.Arena, arena.buf.Bytes())
 	}
-	s := &Session{Plan: p, backend: b, arena: arena, inputs: map[string]Region{}, regions: make([]Region, len(p.Program.Values))}
+	s := &Session{Plan: p, backend: b, arena: arena, regions: make([]Region, len(p.Program.Values))}
 	for _, v := range p.Program.Values {
 		if err := s.place(v, store); err != nil {
 			return nil, fmt.Errorf("plan %s: %w", p.Program.Name, err)
@@ -127,7 +127,7 @@ func (s *Session) place(v *ir.Value, store *Store) error {
 			return fmt.Errorf("input %q: %w", v.Name, err)
 		}
 		s.regions[v.ID] = Region{Buffer: buf, Bytes: v.Bytes()}
-		s.inputs[v.Name] = s.regions[v.ID]
+		s.inputs = append(s.inputs, Input{s.backend, v, s.regions[v.ID]})
 	case ir.Const, ir.Table:
 		data := v.Data
 		if v.Class == ir.Const {
@@ -156,24 +156,6 @@ func (s *Session) locate(values []*ir.Value) []Region {
 	return rs
 }
 
-// SetInts writes an int32 input. Inputs that the plan does not read are
-// ignored, so that one batch serves every program of a model.
-func (s *Session) SetInts(name string, data []int32) error { return setInput(s, name, data) }
-
-// SetFloats writes a float32 input, as SetInts does.
-func (s *Session) SetFloats(name string, data []float32) error { return setInput(s, name, data) }
-
-func setInput[T float32 | int32](s *Session, name string, data []T) error {
-	r, ok := s.inputs[name]
-	if !ok {
-		return nil
-	}
-	if int64(4*len(data)) != r.Bytes {
-		return fmt.Errorf("input %q takes %d elements, got %d", name, r.Bytes/4, len(data))
-	}
-	return s.backend.Upload(r, bytesOf(data))
-}
-
 // Run executes the plan once and waits for it.
 func (s *Session) Run() error {
 	s.Start()
@@ -188,11 +170,12 @@ func (s *Session) Start() { s.whole() }
 // Wait waits for what was started, and returns its first error.
 func (s *Session) Wait() error { return s.backend.Sync() }
 
-// Output copies the i-th output of the program into dst.
+// Output copies the i-th output of the program, float32, into dst;
+// ir.Program.Output finds one by name.
 func (s *Session) Output(i int, dst []float32) error {
 	v := s.Plan.Program.Outputs[i]
-	if v.Shape.Size() != len(dst) {
-		return fmt.Errorf("output %d has shape %s, got %d elements", i, v.Shape, len(dst))
+	if v.DType != ir.F32 || v.Shape.Size() != len(dst) {
+		return fmt.Errorf("output %d is %s%s, got %d × f32", i, v.DType, v.Shape, len(dst))
 	}
 	return s.backend.Download(bytesOf(dst), s.regions[v.ID])
 }
@@ -233,7 +216,7 @@ func (s *Session) FindNonFinite() (*ir.Instr, error) {
 // infinity. They are copied to host, which grows as it has to.
 func (s *Session) finiteResults(in *ir.Instr, host *[]byte) (bool, error) {
 	for _, v := range in.Out {
-		if v == nil || v.DType == ir.I32 {
+		if v == nil || !v.DType.Float() {
 			continue
 		}
 		n := int(v.Bytes())
@@ -251,7 +234,7 @@ func (s *Session) finiteResults(in *ir.Instr, host *[]byte) (bool, error) {
 // finite tells whether no element of x is a NaN or an infinity: all bits of the
 // exponent set.
 func finite(x []byte, d ir.DType) bool {
-	size := d.Size()
+	size := d.Bits() / 8
 	for upper := size - 2; upper < len(x); upper += size {
 		if uint16(x[upper+1])<<8|uint16(x[upper])|0x807f == 0xffff {
 			return false

@@ -71,7 +71,7 @@ func (s *Store) Bytes() int64 {
 }
 
 // Bytes returns the size of the tensor.
-func (st *State) Bytes() int64 { return int64(st.Shape.Size()) * int64(st.DType.Size()) }
+func (st *State) Bytes() int64 { return st.DType.Bytes(st.Shape.Size()) }
 
 func (st *State) region() Region { return Region{Buffer: st.buf, Bytes: st.Bytes()} }
 
@@ -111,6 +111,36 @@ func (s *Store) ReadAt(name string, offset int, dst []float32) error {
 		return err
 	}
 	return s.backend.Download(bytesOf(dst), r)
+}
+
+// WriteBytes copies the whole content of a state of any dtype, which lies as
+// ir.DType describes.
+func (s *Store) WriteBytes(name string, data []byte) error {
+	st, err := s.sized(name, len(data))
+	if err != nil {
+		return err
+	}
+	return s.backend.Upload(st.region(), data)
+}
+
+// ReadBytes is WriteBytes the other way round.
+func (s *Store) ReadBytes(name string, dst []byte) error {
+	st, err := s.sized(name, len(dst))
+	if err != nil {
+		return err
+	}
+	return s.backend.Download(dst, st.region())
+}
+
+func (s *Store) sized(name string, bytes int) (*State, error) {
+	st := s.state[name]
+	switch {
+	case st == nil:
+		return nil, fmt.Errorf("there is no state %q", name)
+	case st.Bytes() != int64(bytes):
+		return nil, fmt.Errorf("state %q is %s%s, %d bytes, not %d", name, st.DType, st.Shape, st.Bytes(), bytes)
+	}
+	return st, nil
 }
 
 // View returns the elements of a float32 state where they lie in memory of the

@@ -45,6 +45,9 @@ func (p *Program) Dump(w io.Writer) error {
 		if i > 0 {
 			b.WriteString(", ")
 		}
+		if v.Class == Temp && v.Name != "" {
+			b.WriteString(v.Name + "=")
+		}
 		b.WriteString(d.ref(v))
 	}
 	b.WriteByte('\n')

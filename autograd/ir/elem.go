@@ -48,7 +48,7 @@ func checkElems(in *Instr) error {
 	var err error
 	in.Elems(func(group int, v **Value) {
 		elem[*v] = true
-		if d := (*v).DType; err == nil && (d != in.Elem(group) || d == I32) {
+		if d := (*v).DType; err == nil && (d != in.Elem(group) || !d.Float()) {
 			err = fmt.Errorf("argument %d is %s beside %s", (*v).ID, d, in.Elem(group))
 		}
 	})

@@ -161,14 +161,14 @@ var Kinds = [NumKinds]Info{
 	SoftmaxBackward: {Name: "SoftmaxBackward", In: []string{"y", "dy"}, Out: []string{"dx"},
 		ElemIn: []int{0, 1}, ElemOut: []int{0}, Overwrites: [][2]int{{0, 1}},
 		Doc: "dx = y∘(dy - Σ dy∘y)"},
-	CrossEntropy: {Name: "CrossEntropy", In: []string{"logits", "targets", "norm"}, Out: []string{"loss", "nll", "lse"},
+	CrossEntropy: {Name: "CrossEntropy", In: []string{"logits", "targets", "loss_weight"}, Out: []string{"loss", "nll", "lse"},
 		ElemIn: []int{0},
 		Doc: "nll[n] = lse[n] - logits[n, targets[n]], 0 where targets[n] < 0; " +
-			"loss = norm·Σ ((1-Smoothing)·nll + Smoothing·(lse - mean(logits)) + ZLoss·lse²); loss, norm (1)"},
-	CrossEntropyBackward: {Name: "CrossEntropyBackward", In: []string{"logits", "targets", "norm", "lse", "dloss"}, Out: []string{"dlogits"},
+			"loss = loss_weight·Σ ((1-Smoothing)·nll + Smoothing·(lse - mean(logits)) + ZLoss·lse²); loss, loss_weight (1)"},
+	CrossEntropyBackward: {Name: "CrossEntropyBackward", In: []string{"logits", "targets", "loss_weight", "lse", "dloss"}, Out: []string{"dlogits"},
 		ElemIn: []int{0}, ElemOut: []int{0}, Overwrites: [][2]int{{0, 0}},
 		Doc: "gradient of CrossEntropy's loss"},
-	LinearCrossEntropy: {Name: "LinearCrossEntropy", In: []string{"x", "w", "targets", "norm", "addend?"}, Out: []string{"loss", "nll", "dx?", "dw?"},
+	LinearCrossEntropy: {Name: "LinearCrossEntropy", In: []string{"x", "w", "targets", "loss_weight", "addend?"}, Out: []string{"loss", "nll", "dx?", "dw?"},
 		ElemIn: []int{0, 1}, ElemOut: []int{2},
 		Overwrites: [][2]int{{3, 4}},
 		Doc: "CrossEntropy of logits x·wᵀ, x (N, D), w (V, D), computed for Rows rows at a time so that the (N, V) logits never exist whole; " +

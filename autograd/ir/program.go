@@ -2,6 +2,7 @@ package ir
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -15,18 +16,33 @@ const (
 	// TF32 is F32 in memory; as Attrs.Compute it lets a back end round the
 	// operands of products to TensorFloat-32, 10 bits of mantissa.
 	TF32
+	// U8, U4 and U1 are unsigned integers that ToFloat decodes. Several of the
+	// smaller ones lie in a byte, the first in its lowest bits; a tensor begins at
+	// a byte.
+	U8
+	U4
+	U1
 )
 
-// Size returns the bytes of one element.
-func (d DType) Size() int {
-	if d == BF16 {
-		return 2
-	}
-	return 4
-}
+var dtypes = [...]struct {
+	name string
+	bits int
+}{F32: {"f32", 32}, BF16: {"bf16", 16}, I32: {"i32", 32}, TF32: {"tf32", 32}, U8: {"u8", 8}, U4: {"u4", 4}, U1: {"u1", 1}}
 
-// String returns the name used in dumps: f32, bf16, i32, tf32.
-func (d DType) String() string { return [...]string{"f32", "bf16", "i32", "tf32"}[d] }
+// Bits returns the width of an element.
+func (d DType) Bits() int { return dtypes[d].bits }
+
+// Bytes returns the size of n elements.
+func (d DType) Bytes(n int) int64 { return (int64(n)*int64(d.Bits()) + 7) / 8 }
+
+// Float tells whether elements are floating-point numbers.
+func (d DType) Float() bool { return d == F32 || d == BF16 || d == TF32 }
+
+// Packed tells whether elements are unsigned integers of a byte or less.
+func (d DType) Packed() bool { return d == U8 || d == U4 || d == U1 }
+
+// String returns the name used in dumps: f32, bf16, i32, ….
+func (d DType) String() string { return dtypes[d].name }
 
 // Shape lists the sizes of a value's axes, the slowest first.
 type Shape []int
@@ -97,7 +113,7 @@ func (c Class) String() string {
 // Value is a tensor of the program.
 type Value struct {
 	ID    int
-	Name  string // Input, State, Table; a note for others
+	Name  string // Input, State, Table, or an output's; a note for others
 	Shape Shape
 	DType DType
 	Class Class
@@ -109,7 +125,7 @@ type Value struct {
 }
 
 // Bytes returns the size of the value's storage.
-func (v *Value) Bytes() int64 { return int64(v.Shape.Size()) * int64(v.DType.Size()) }
+func (v *Value) Bytes() int64 { return v.DType.Bytes(v.Shape.Size()) }
 
 // Root follows Base to the value that owns the storage.
 func (v *Value) Root() *Value {
@@ -186,12 +202,30 @@ func (in *Instr) Writes(f func(*Value)) {
 }
 
 // Program is a straight-line program. Outputs are the values that the host
-// reads after a run; their storage is kept to the end.
+// reads after a run, by position or by Value.Name; their storage is kept to the
+// end.
 type Program struct {
 	Name    string
 	Values  []*Value
 	Instrs  []*Instr
 	Outputs []*Value
+}
+
+// Output returns the position in Outputs of the output of that name, or -1.
+func (p *Program) Output(name string) int {
+	return slices.IndexFunc(p.Outputs, func(v *Value) bool { return v.Name == name && name != "" })
+}
+
+// Inputs lists what the host writes before a run, in the order of declaration. In
+// a program that package plan has built, all of it is read.
+func (p *Program) Inputs() []*Value {
+	var inputs []*Value
+	for _, v := range p.Values {
+		if v.Class == Input {
+			inputs = append(inputs, v)
+		}
+	}
+	return inputs
 }
 
 // NewValue adds a value to p.

@@ -163,9 +163,9 @@ func lossGradients() []gradientCase {
 				loss, _ := autograd.LinearCrossEntropy(autograd.Embedding(in[2], p[0]), p[0], in[0], in[1], cfg)
 				return loss
 			}}
-		for _, c := range []gradientCase{direct, linear, tied.with("targets", ints(2, -1, 4, 0)).with("norm", values(0.25)).with("ids", ints(0, 3, 3, 1))} {
+		for _, c := range []gradientCase{direct, linear, tied.with("targets", ints(2, -1, 4, 0)).with("loss_weight", values(0.25)).with("ids", ints(0, 3, 3, 1))} {
 			if c.order == nil {
-				c = c.with("targets", ints(2, -1, 4, 0)).with("norm", values(0.25))
+				c = c.with("targets", ints(2, -1, 4, 0)).with("loss_weight", values(0.25))
 			}
 			list = append(list, c)
 		}
@@ -255,15 +255,15 @@ func (d *derivative) session(g *autograd.Graph, name string, outputs ...*node) *
 	d.check(err)
 	s, err := exec.NewSession(pl, d.store, arena)
 	d.check(err)
-	for input, a := range d.c.inputs {
-		if a.ints != nil {
-			d.check(s.SetInts(input, a.ints))
-		} else {
-			d.check(s.SetFloats(input, a.floats))
+	for _, in := range s.Inputs() {
+		switch a := d.c.inputs[in.Name()]; {
+		case in.Name() == "target":
+			d.check(in.SetFloats(d.target))
+		case a.ints != nil:
+			d.check(in.SetInts(a.ints))
+		default:
+			d.check(in.SetFloats(a.floats))
 		}
-	}
-	if d.target != nil {
-		d.check(s.SetFloats("target", d.target))
 	}
 	return s
 }

@@ -187,7 +187,7 @@ func (g *gptBuilder) residual(x *ir.Value, f func(*ir.Value) *ir.Value) *ir.Valu
 
 func (g *gptBuilder) build() {
 	ids, targets := g.input("ids", ir.I32, g.n), g.input("targets", ir.I32, g.n)
-	norm := g.input("norm", ir.F32, 1)
+	lossWeight := g.input("loss_weight", ir.F32, 1)
 	if g.dropout > 0 {
 		g.rng = g.input("rng", ir.I32, 4)
 	}
@@ -219,7 +219,7 @@ func (g *gptBuilder) build() {
 		head = g.param("head", g.v, g.d)
 	}
 	dx, dw := g.temp(g.n, g.d), g.temp(g.v, g.d)
-	loss := g.emit(ir.LinearCrossEntropy, ir.Attrs{Rows: 16}, []*ir.Value{g.temp(1), g.temp(g.n), dx, dw}, x, head, targets, norm, nil)
+	loss := g.emit(ir.LinearCrossEntropy, ir.Attrs{Rows: 16}, []*ir.Value{g.temp(1), g.temp(g.n), dx, dw}, x, head, targets, lossWeight, nil)
 	g.p.Outputs = append(g.p.Outputs, loss)
 	g.backward = true
 	g.accumulate(head, g.unary(ir.ScaleBy, ir.Attrs{}, dw, g.constant(1)))

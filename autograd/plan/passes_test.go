@@ -190,8 +190,8 @@ var passCases = []passCase{
 		y := b.emit(ir.MatMul, ir.Attrs{Act: ir.ReLU}, []*ir.Value{b.temp(4, 4), b.temp(4, 4), nil}, x, x, nil, nil, nil)
 		b.scale(b.scale(y, 2), 3)
 		b.addTo(b.state("s", 4, 4), y)
-		targets, norm := b.input("targets", ir.I32, 4), b.input("norm", ir.F32, 1)
-		b.returns(b.emit(ir.LinearCrossEntropy, ir.Attrs{}, []*ir.Value{b.temp(1), b.temp(4), b.temp(4, 4), b.temp(7, 4)}, y, w, targets, norm, nil))
+		targets, lossWeight := b.input("targets", ir.I32, 4), b.input("loss_weight", ir.F32, 1)
+		b.returns(b.emit(ir.LinearCrossEntropy, ir.Attrs{}, []*ir.Value{b.temp(1), b.temp(4), b.temp(4, 4), b.temp(7, 4)}, y, w, targets, lossWeight, nil))
 	}},
 	{"fuse-activation", []string{"fuse-activation", "fuse-activation-backward"}, func(b *builder) {
 		gelu := ir.Attrs{Act: ir.GELU}
@@ -292,8 +292,8 @@ var passCases = []passCase{
 		b.returns(r, b.unary(ir.Softmax, ir.Attrs{}, dz), b.matmul(z, z, false, false, nil))
 	}},
 	{"chunk", []string{"chunk"}, func(b *builder) {
-		x, w, targets, norm := b.state("x", 1000, 8), b.state("w", 1000, 8), b.input("targets", ir.I32, 1000), b.input("norm", ir.F32, 1)
-		loss := b.emit(ir.LinearCrossEntropy, ir.Attrs{Rows: 128}, []*ir.Value{b.temp(1), b.temp(1000), nil, nil}, x, w, targets, norm, nil)
+		x, w, targets, lossWeight := b.state("x", 1000, 8), b.state("w", 1000, 8), b.input("targets", ir.I32, 1000), b.input("loss_weight", ir.F32, 1)
+		loss := b.emit(ir.LinearCrossEntropy, ir.Attrs{Rows: 128}, []*ir.Value{b.temp(1), b.temp(1000), nil, nil}, x, w, targets, lossWeight, nil)
 		b.returns(loss) // 300 rows fit: four chunks of 256
 	}},
 	{"schedule", []string{"schedule"}, func(b *builder) {
@@ -378,11 +378,11 @@ var passCases = []passCase{
 // tied builds the two terms of a tied embedding's gradient.
 func tied(grads string) func(b *builder) {
 	return func(b *builder) {
-		ids, targets, norm := b.input("ids", ir.I32, 4), b.input("targets", ir.I32, 4), b.input("norm", ir.F32, 1)
+		ids, targets, lossWeight := b.input("ids", ir.I32, 4), b.input("targets", ir.I32, 4), b.input("loss_weight", ir.F32, 1)
 		x, w, grad := b.x(), b.state("w", 7, 4), b.state("grad.w", 7, 4)
 		dw := b.temp(7, 4)
 		dx := b.temp(4, 4)
-		b.returns(b.emit(ir.LinearCrossEntropy, ir.Attrs{}, []*ir.Value{b.temp(1), b.temp(4), dx, dw}, x, w, targets, norm, nil))
+		b.returns(b.emit(ir.LinearCrossEntropy, ir.Attrs{}, []*ir.Value{b.temp(1), b.temp(4), dx, dw}, x, w, targets, lossWeight, nil))
 		b.backward = true
 		rows := b.emit(ir.EmbeddingBackward, ir.Attrs{}, []*ir.Value{b.temp(7, 4)}, ids, dx, nil)
 		if grads == "set" {

@@ -292,7 +292,7 @@ func linearCrossEntropy(rows, width, vocab int) kernelCase {
 		shape: kernelShape{Rows: rows, Width: width, Vocab: vocab}, flops: 3 * 2 * float64(rows) * float64(width) * float64(vocab), emit: func(p *ir.Program) {
 			in := &ir.Instr{Kind: ir.LinearCrossEntropy, Block: -1,
 				In: []*ir.Value{p.NewValue(ir.State, "x", ir.F32, rows, width), p.NewValue(ir.State, "w", ir.F32, vocab, width),
-					p.NewValue(ir.Input, "targets", ir.I32, rows), p.NewValue(ir.Input, "norm", ir.F32, 1), nil},
+					p.NewValue(ir.Input, "targets", ir.I32, rows), p.NewValue(ir.Input, "loss_weight", ir.F32, 1), nil},
 				Out: []*ir.Value{p.NewValue(ir.Temp, "loss", ir.F32, 1), p.NewValue(ir.Temp, "nll", ir.F32, rows),
 					p.NewValue(ir.Temp, "dx", ir.F32, rows, width), p.NewValue(ir.Temp, "dw", ir.F32, vocab, width)}}
 			p.Emit(in)

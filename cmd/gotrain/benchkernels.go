@@ -223,7 +223,7 @@ const period = 1_000_003
 func (k kernelCase) random(v *ir.Value, r *rand.Rand) []byte {
 	size := int(v.Bytes())
 	out := make([]byte, 0, size)
-	for len(out) < min(size, period*v.DType.Size()) {
+	for len(out) < min(size, period*v.DType.Bits()/8) {
 		if v.DType == ir.I32 {
 			out = binary.LittleEndian.AppendUint32(out, uint32(r.IntN(k.shape.Vocab)))
 			continue
@@ -246,7 +246,7 @@ func (k kernelCase) random(v *ir.Value, r *rand.Rand) []byte {
 
 func neverNegative(argument string) bool {
 	switch argument {
-	case "exp_avg_sq.p", "rstd", "hyper", "norm":
+	case "exp_avg_sq.p", "rstd", "hyper", "loss_weight":
 		return true
 	}
 	return false

@@ -70,7 +70,7 @@ func (a *attentionCall) qkv(arg func(int) cuda.Ptr) (q, k, v cuda.Ptr) {
 	if !a.Packed {
 		return arg(0), arg(1), arg(2)
 	}
-	size := a.elem().Size()
+	size := a.elem().Bits() / 8
 	k = arg(0) + cuda.Ptr(a.Heads*a.HeadDim*size)
 	return arg(0), k, k + cuda.Ptr(a.KVHeads*a.HeadDim*size)
 }
@@ -88,14 +88,14 @@ func (a *attentionCall) tiles(units, rows, tile, unitBytes int) tiles {
 // overQueries are tiles of queries: units are query heads, and those of a group
 // read the same keys and values.
 func (a *attentionCall) overQueries(tile int) tiles {
-	read := 2 * a.keys * a.HeadDim * a.elem().Size() * a.KVHeads / a.Heads
+	read := 2 * a.keys * a.HeadDim * a.elem().Bits() / 8 * a.KVHeads / a.Heads
 	return a.tiles(a.batch*a.Heads, a.queries, tile, max(read, 1))
 }
 
 // overKeys are tiles of keys: units are key heads, which read the queries and
 // gradients of their group.
 func (a *attentionCall) overKeys(tile int) tiles {
-	read := 2 * a.queries * a.HeadDim * a.elem().Size() * a.Heads / a.KVHeads
+	read := 2 * a.queries * a.HeadDim * a.elem().Bits() / 8 * a.Heads / a.KVHeads
 	return a.tiles(a.batch*a.KVHeads, a.keys, tile, read)
 }
 

@@ -2,10 +2,7 @@
 
 package backend
 
-import (
-	"gotrain/autograd/ir"
-	"gotrain/cuda"
-)
+import "gotrain/cuda"
 
 // bindAttentionCached appends the new keys and values, then attends: for one
 // token with blocks that share the keys of a head, for several with the kernel
@@ -21,7 +18,7 @@ func bindAttentionCached(c *call) func() {
 	switch {
 	case a.queries == 1:
 		a.token(kcache, vcache, position)
-	case c.elem().Size() == 4:
+	case c.elem() == ir.F32:
 		a.general("attention_general_f32", c.in(0), kcache, vcache, position, 0)
 	default:
 		a.general("attention_general_cached_bf16", c.in(0), kcache, vcache, position, 0)

@@ -43,9 +43,9 @@ func TestUnaligned(t *testing.T) {
 				var args []any
 				for _, d := range k.in {
 					v := &ir.Value{Shape: ir.Shape{n + skip}, DType: d}
-					args = append(args, addr(upload(t, opened, v, draw, skip))+cuda.Ptr(skip*d.Size()))
+					args = append(args, addr(upload(t, opened, v, draw, skip))+cuda.Ptr(skip*d.Bits()/8))
 				}
-				size := k.out.Bits() / 8
+				size := k.out.Size()
 				buf, err := opened.Alloc(int64((n + skip) * size))
 				if err != nil {
 					t.Fatal(err)

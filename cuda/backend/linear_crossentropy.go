@@ -14,7 +14,7 @@ func bindLinearCrossEntropy(c *call) func() {
 	l := newLinearLoss(c.Instr)
 	n, classes := c.In[0].Shape[0], c.In[1].Shape[0]
 	s := c.scored(2, classes)
-	s.norm, s.losses, s.nll = c.in(3), c.scratch()+cuda.Ptr(l.losses), c.out(1)
+	s.lossWeight, s.losses, s.nll = c.in(3), c.scratch()+cuda.Ptr(l.losses), c.out(1)
 	logits, dlogits := c.scratch(), cuda.Ptr(0)
 	if c.out(2) != 0 || c.out(3) != 0 {
 		dlogits = logits
@@ -31,12 +31,12 @@ func bindLinearCrossEntropy(c *call) func() {
 			steps = append(steps, c.weightGradient(l, first, rows))
 		}
 	}
-	return sequence(append(steps, c.sumLosses(s.losses, s.norm, c.out(0), n))...)
+	return sequence(append(steps, c.sumLosses(s.losses, s.lossWeight, c.out(0), n))...)
 }
 
 // rowsAt returns the address of row i of a matrix (N, D) of elements.
 func (c *call) rowsAt(base cuda.Ptr, i int) cuda.Ptr {
-	return base + cuda.Ptr(i*c.In[0].Shape[1]*c.elem().Size())
+	return base + cuda.Ptr(i*c.In[0].Shape[1]*c.elem().Bits()/8)
 }
 
 // part is a product of rows of the chunk, whose operands are elements.

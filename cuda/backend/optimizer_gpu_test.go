@@ -98,7 +98,7 @@ func upload(t *testing.T, b exec.Backend, v *ir.Value, draw *rand.Rand, skip int
 	}
 	region := exec.Region{Buffer: buf, Bytes: v.Bytes()}
 	host := make([]byte, v.Bytes())
-	size := v.DType.Size()
+	size := v.DType.Bits() / 8
 	for i := skip * size; i < len(host); i += size {
 		bits := math.Float32bits(0.5 + draw.Float32()/2)
 		if size == 2 {

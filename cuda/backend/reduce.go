@@ -55,7 +55,7 @@ func (c *call) sumRows(r *reduction) func() {
 // sumColumns gives each part of a warp of columns a block, where packs of 16
 // bytes fit a row as many columns as a warp has packs.
 func (c *call) sumColumns(r *reduction) func() {
-	perThread, packed := 16/c.elem().Size(), int32(1)
+	perThread, packed := 128/c.elem().Bits(), int32(1)
 	if r.width%perThread != 0 {
 		perThread, packed = 1, 0
 	}

@@ -11,7 +11,7 @@ func bindRoPE(c *call) func() {
 		sign = -1
 	}
 	threads := rows * c.Heads * half
-	if pack := 16 / c.elem().Size(); half%pack == 0 {
+	if pack := 128 / c.elem().Bits(); half%pack == 0 {
 		threads /= pack
 	}
 	fault, check := c.checks("position", length)

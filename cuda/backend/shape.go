@@ -93,7 +93,7 @@ func bindTranspose(c *call) func() {
 	if stride[last] != 1 {
 		return c.transposeMatrices(size, stride)
 	}
-	elem, width := int64(c.elem().Size()), int64(size[last])
+	elem, width := int64(c.elem().Bits()/8), int64(size[last])
 	u := unitOf(width * elem) // divides the strides too: they are multiples of width
 	perUnit := int64(u) / elem
 	var source lattice

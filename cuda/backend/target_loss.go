@@ -34,7 +34,7 @@ func newClassifier(stride int, elem ir.DType) classifier {
 	}
 	if stride%spanOf(elem) == 0 {
 		k.held = min(spans, classifyShared/16/k.rows) * spanOf(elem)
-		k.shared = k.rows * k.held * elem.Size()
+		k.shared = k.rows * k.held * elem.Bits() / 8
 	}
 	return k
 }
@@ -56,7 +56,7 @@ func newLinearLoss(in *ir.Instr) linearLoss {
 	if in.Rows > 0 {
 		l.rows = min(in.Rows, n)
 	}
-	logits := int64(l.rows) * int64(l.stride) * int64(elem.Size())
+	logits := int64(l.rows) * int64(l.stride) * int64(elem.Bits()/8)
 	l.losses = (logits + plan.Align - 1) / plan.Align * plan.Align
 	return l
 }

@@ -36,7 +36,7 @@ func newRowBlock(spans, held int) rowBlock {
 func spansOf(cols int, elem ir.DType) int { return blocks(cols, spanOf(elem)) }
 
 // spanOf returns the elements of a span, 16 bytes.
-func spanOf(elem ir.DType) int { return 16 / elem.Size() }
+func spanOf(elem ir.DType) int { return 128 / elem.Bits() }
 
 // normBackward is how the gradient of a norm runs: norm.cuh.
 type normBackward struct {

@@ -35,7 +35,7 @@ func (m *muonBatch) layout(n int) {
 	m.bytes = 0
 	take := func(elements int, d ir.DType) int64 {
 		at := m.bytes
-		m.bytes += (int64(n)*int64(elements)*int64(d.Size()) + 255) &^ 255 // what cuBLASLt likes best
+		m.bytes += (d.Bytes(n*elements) + 255) &^ 255 // what cuBLASLt likes best
 		return at
 	}
 	m.x = take(m.rows*m.cols, m.operand)
@@ -52,7 +52,7 @@ func (m *muonBatch) layout(n int) {
 // joins adds a matrix of the same shape if there is room and each matrix begins
 // at a multiple of 16 bytes then.
 func (m *muonBatch) joins(i int) bool {
-	if m.rows*m.cols*m.operand.Size()%16 != 0 || m.side*m.side*m.operand.Size()%16 != 0 {
+	if m.rows*m.cols*m.operand.Bits()%128 != 0 || m.side*m.side*m.operand.Bits()%128 != 0 {
 		return false
 	}
 	if m.layout(len(m.ins) + 1); m.bytes > muonBatchBytes {

@@ -35,7 +35,7 @@ func TestMuonBatches(t *testing.T) {
 				t.Errorf("matrix %d is in a batch of %d×%d", i, m.rows, m.cols)
 			}
 		}
-		if len(m.ins) > 1 && (m.bytes > muonBatchBytes || m.rows*m.cols*m.operand.Size()%16 != 0) {
+		if len(m.ins) > 1 && (m.bytes > muonBatchBytes || m.rows*m.cols*m.operand.Bits()%128 != 0) {
 			t.Errorf("a batch of %d matrices of %d×%d, %d bytes", len(m.ins), m.rows, m.cols, m.bytes)
 		}
 		seen = append(seen, m.ins...)

@@ -28,7 +28,7 @@ type Config struct {
 // store has one Generator of a given context.
 type Generator struct {
 	vocab, context int
-	steps          []step    // by length, the longest first
+	steps          []*step   // by length, the longest first
 	position       []int32   // (1): rows of the caches that are in use
 	tokens         []int32   // the tokens of those rows
 	logits         []float32 // (V), after the last of them; Sampler.Next overwrites it
@@ -38,6 +38,7 @@ type Generator struct {
 type step struct {
 	session        *exec.Session
 	ids, positions []int32 // as long as the chunk
+	inputs         inputs
 }
 
 // New returns a generator that reads m's parameters from store. It fails when
@@ -64,15 +65,20 @@ func New(m nn.Model, store *exec.Store, cfg Config) (*Generator, error) {
 		}
 		plans = append(plans, p)
 		bytes = max(bytes, p.Arena)
-		g.steps = append(g.steps, step{ids: make([]int32, length), positions: make([]int32, length)})
+		g.steps = append(g.steps, &step{ids: make([]int32, length), positions: make([]int32, length)})
 	}
 	arena, err := exec.NewArena(store.Backend(), bytes)
 	if err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
 	}
 	for i, p := range plans {
-		if g.steps[i].session, err = exec.NewSession(p, store, arena); err != nil {
+		s := g.steps[i]
+		if s.session, err = exec.NewSession(p, store, arena); err != nil {
 			return nil, fmt.Errorf("generate: %w", err)
+		}
+		s.inputs, err = feed(s.session, map[string][]int32{"ids": s.ids, "positions": s.positions, "position": g.position})
+		if err != nil {
+			return nil, err
 		}
 	}
 	return g, nil
@@ -148,20 +154,14 @@ func (g *Generator) Append(tokens ...int32) error {
 }
 
 // run feeds one chunk; last tells that its logits are wanted.
-func (g *Generator) run(s step, tokens []int32, last bool) error {
+func (g *Generator) run(s *step, tokens []int32, last bool) error {
 	start := int32(len(g.tokens))
 	g.position[0] = start
 	copy(s.ids, tokens) // a slice that went to the back end would escape
 	for i := range s.positions {
 		s.positions[i] = start + int32(i)
 	}
-	if err := s.session.SetInts("position", g.position); err != nil {
-		return err
-	}
-	if err := s.session.SetInts("positions", s.positions); err != nil {
-		return err
-	}
-	if err := s.session.SetInts("ids", s.ids); err != nil {
+	if err := s.inputs.set(); err != nil {
 		return err
 	}
 	if err := s.session.Run(); err != nil {

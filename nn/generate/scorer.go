@@ -28,6 +28,7 @@ type program struct {
 	session                 *exec.Session
 	ids, positions, targets []int32
 	nll                     []float32
+	inputs                  inputs
 }
 
 // NewScorer returns a scorer that reads m's parameters from store. It fails when
@@ -112,20 +113,19 @@ func (s *Scorer) program(n int) (*program, error) {
 	for i := range p.positions {
 		p.positions[i] = int32(i)
 	}
+	p.inputs, err = feed(session, map[string][]int32{"ids": p.ids, "positions": p.positions, "targets": p.targets})
+	if err != nil {
+		return nil, err
+	}
+	if err := session.SetFloats("loss_weight", []float32{1}); err != nil {
+		return nil, fmt.Errorf("generate: %w", err)
+	}
 	s.programs[length] = p
 	return p, nil
 }
 
 func (p *program) run() error {
-	for _, in := range []struct {
-		name string
-		data []int32
-	}{{"ids", p.ids}, {"positions", p.positions}, {"targets", p.targets}} {
-		if err := p.session.SetInts(in.name, in.data); err != nil {
-			return err
-		}
-	}
-	if err := p.session.SetFloats("norm", []float32{1}); err != nil {
+	if err := p.inputs.set(); err != nil {
 		return err
 	}
 	if err := p.session.Run(); err != nil {

@@ -31,7 +31,7 @@ func TestDropoutTrainsOnly(t *testing.T) {
 				setInts(t, s, "ids", ids)
 				setInts(t, s, "positions", positions(2, 12))
 				setInts(t, s, "targets", randomIDs(24, vocab))
-				if err := s.SetFloats("norm", []float32{1. / 24}); err != nil {
+				if err := s.SetFloats("loss_weight", []float32{1. / 24}); err != nil {
 					t.Fatal(err)
 				}
 				var all [][]float32

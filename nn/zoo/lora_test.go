@@ -124,7 +124,7 @@ func checkLosses(t *testing.T, g loraGolden, m nn.Model, store *exec.Store, opt 
 	setInts(t, s, "ids", g.IDs)
 	setInts(t, s, "positions", positions(g.Batch, g.Length))
 	setInts(t, s, "targets", g.Targets)
-	if err := s.SetFloats("norm", []float32{1 / float32(counted(g.Targets))}); err != nil {
+	if err := s.SetFloats("loss_weight", []float32{1 / float32(counted(g.Targets))}); err != nil {
 		t.Fatal(err)
 	}
 	for step, want := range g.Losses {
