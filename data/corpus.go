@@ -1,6 +1,7 @@
 package data
 
 import (
+	"bytes"
 	"fmt"
 	"iter"
 	"os"
@@ -25,11 +26,11 @@ func (s Split) String() string {
 	return "train"
 }
 
-// Document is a text, or a piece of about 1 MiB of a longer one.
+// Document is a text, or a piece of about 1 MiB of a longer one. Pieces are cut at blank lines where there are some.
 type Document struct {
 	File   string // the file's path
 	Record int    // the JSONL line or Parquet row, from 1; 0 for text
-	Text   []byte // owned by the receiver; any bytes, also invalid UTF-8
+	Text   []byte // owned by the receiver; UTF-8
 	Split  Split
 	More   bool // the document goes on with the next Document
 }
@@ -47,6 +48,7 @@ type Corpus struct {
 	cfg        Config
 	train      []string // sorted
 	validation []string // from ValidationPaths, sorted
+	sides      sides
 }
 
 // OpenCorpus validates cfg and finds its files. It opens none of them.
@@ -71,10 +73,19 @@ func OpenCorpus(cfg Config) (*Corpus, error) {
 }
 
 // Documents streams the corpus in the order of its files, those of ValidationPaths last, with memory for about one
-// Document. Empty records are left out. The first error ends the sequence. A corpus of format shards has no documents to
-// give: open it with [Prepare].
+// Document or one line of JSON. Before the first it looks at the beginning of each file, so that one that is no text is
+// found at once. Empty records are left out. The first error ends the sequence. A corpus of format shards has no documents
+// to give: open it with [Prepare].
 func (c *Corpus) Documents() iter.Seq2[Document, error] {
 	return func(yield func(Document, error) bool) {
+		if err := c.check(); err != nil {
+			yield(Document{}, err)
+			return
+		}
+		if err := c.balance(); err != nil {
+			yield(Document{}, err)
+			return
+		}
 		more := true
 		pass := func(d Document) bool {
 			more = yield(d, nil)
@@ -101,14 +112,42 @@ func (c *Corpus) Documents() iter.Seq2[Document, error] {
 	}
 }
 
-// documents yields one file, on side unless its content says that it is held out.
+// check looks at the beginning of all files.
+func (c *Corpus) check() error {
+	if c.cfg.Format != FormatText && c.cfg.Format != FormatJSONL {
+		return nil
+	}
+	for _, names := range [][]string{c.train, c.validation} {
+		for _, name := range names {
+			if err := checkHead(name, c.cfg.Format, c.cfg.TextKey); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// documents yields one file, on side unless its content says that it is held out. The text of a Document is the receiver's.
 func (c *Corpus) documents(name string, fraction float64, side Split, yield func(Document) bool) error {
 	record := func(d Document) bool {
 		d.Split = side
-		if fraction > 0 && heldOut(xxh3.Hash(d.Text), fraction) {
-			d.Split = Validation
+		if fraction > 0 {
+			d.Split = c.sides.of(xxh3.Hash(d.Text), fraction)
 		}
-		return yield(d)
+		for text := d.Text; ; {
+			end := len(text)
+			if end > maxPiece+cutSlack {
+				end = cutPoint(text[:maxPiece+cutSlack], maxPiece)
+			}
+			d.Text, text = bytes.Clone(text[:end]), text[end:]
+			d.More = len(text) > 0
+			if !yield(d) {
+				return false
+			}
+			if !d.More {
+				return true
+			}
+		}
 	}
 	switch c.cfg.Format {
 	case FormatJSONL:
@@ -122,5 +161,5 @@ func (c *Corpus) documents(name string, fraction float64, side Split, yield func
 	if err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
-	return textFile(name, info.Size(), fraction, side, len(c.train) < cutFiles, yield)
+	return c.textFile(name, info.Size(), fraction, side, yield)
 }

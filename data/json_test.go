@@ -1,6 +1,7 @@
 package data
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -12,7 +13,9 @@ func TestStringField(t *testing.T) {
 		{`{"text": "abc"}`, "abc", ""},
 		{`{"meta": {"text": "no", "n": [1, -2.5e+3, true, null]}, "text": "yes", "z": []}`, "yes", ""},
 		{`{"text": "first", "text": "last"}`, "last", ""},
-		{`{"text": "a\n\t\"\\\/\u00e9\ud83d\ude00\ud800!"}`, "a\n\t\"\\/é😀\ufffd!", ""},
+		{`{"text": "a\n\t\"\\\/\u00e9\ud83d\ude00!"}`, "a\n\t\"\\/é😀!", ""},
+		{`{"text": "a\ud83d!"}`, "", "half of a surrogate pair, which is no character, at column 12"},
+		{`{"text": "\ude00\ud83d"}`, "", "half of a surrogate pair, which is no character, at column 11"},
 		{`{"t\u0065xt": "escaped key"}`, "escaped key", ""},
 		{"{\"text\": \"bytes \xff\xfe\"}", "bytes \xff\xfe", ""},
 		{`{}`, "", `no key "text" (set text_key`},
@@ -46,7 +49,7 @@ func FuzzStringField(f *testing.F) {
 		if !utf8.Valid(in) {
 			return
 		}
-		got, err := stringField(in, "text")
+		got, err := stringField(bytes.Clone(in), "text")
 		var object map[string]json.RawMessage
 		valid := json.Unmarshal(in, &object) == nil && object != nil
 		var want *string
@@ -55,7 +58,7 @@ func FuzzStringField(f *testing.F) {
 		if err == nil && (!valid || *want != string(got)) {
 			t.Errorf("%q: %q, encoding/json says otherwise (valid %t)", in, got, valid)
 		}
-		if err != nil && valid && !strings.Contains(err.Error(), "is not a string") {
+		if err != nil && valid && !strings.Contains(err.Error(), "is not a string") && !strings.Contains(err.Error(), "surrogate") {
 			t.Errorf("%q: %v, encoding/json accepts it", in, err)
 		}
 	})

@@ -6,14 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
-// maxRecord bounds the bytes of one JSONL line and so the memory that a broken file can take.
+// maxRecord bounds the bytes of one JSONL line. Reading one takes up to three times its length in memory: the line, and
+// what it was before it outgrew its buffer.
 const maxRecord = 256 << 20
 
-// jsonlFile yields the string at key of every line.
+// keepLine is the longest line whose buffer is kept for others.
+const keepLine = 8 << 20
+
+// jsonlFile yields the string at key of every line. The text of a Document lasts until yield returns.
 func jsonlFile(name, key string, yield func(Document) bool) error {
-	s, err := openStream(name)
+	s, err := openText(name)
 	if err != nil {
 		return err
 	}
@@ -22,15 +27,18 @@ func jsonlFile(name, key string, yield func(Document) bool) error {
 	var buffer []byte
 	for number := 1; ; number++ {
 		line, err := readLine(reader, buffer[:0])
-		if errors.Is(err, errLongRecord) {
+		var coded *EncodingError
+		switch {
+		case errors.Is(err, errLongRecord):
 			return fmt.Errorf("data: %s:%d: %w", name, number, err)
-		}
-		if err != nil && err != io.EOF {
+		case errors.As(err, &coded):
+			coded.File = fmt.Sprintf("%s:%d", name, number)
+			return coded
+		case err != nil && err != io.EOF:
 			return err
 		}
-		buffer = line
-		if number == 1 {
-			line = bytes.TrimPrefix(line, []byte("\ufeff"))
+		if buffer = line; cap(buffer) > keepLine {
+			buffer = nil
 		}
 		if line = bytes.TrimSpace(line); len(line) > 0 {
 			text, parseErr := stringField(line, key)
@@ -47,16 +55,19 @@ func jsonlFile(name, key string, yield func(Document) bool) error {
 	}
 }
 
-var errLongRecord = fmt.Errorf("a line longer than %d MiB (is the file JSON Lines, one object a line?)", maxRecord>>20)
+var errLongRecord = fmt.Errorf("a line longer than %d MiB, the most that is read at once (is the file JSON Lines, one object a line? split longer texts)", maxRecord>>20)
 
 // readLine appends the next line to dst.
 func readLine(r *bufio.Reader, dst []byte) ([]byte, error) {
 	for {
 		part, err := r.ReadSlice('\n')
-		dst = append(dst, part...)
-		if len(dst) > maxRecord {
+		if len(dst)+len(part) > maxRecord {
 			return nil, errLongRecord
 		}
+		if len(dst)+len(part) > cap(dst) {
+			dst = slices.Grow(dst, max(len(dst), len(part))) // by doubling: append's smaller steps leave more behind
+		}
+		dst = append(dst, part...)
 		if err != bufio.ErrBufferFull {
 			return dst, err
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -39,7 +40,7 @@ func ReadParquet(name string, read func(*parquet.File) error) (err error) {
 }
 
 // parquetFile yields the string column named key, "a.b" for a column inside a group, row by row. Memory is that of one
-// page.
+// page. The text of a Document lasts until yield returns.
 func parquetFile(name, key string, yield func(Document) bool) error {
 	return ReadParquet(name, func(table *parquet.File) error { return textColumn(table, name, key, yield) })
 }
@@ -60,7 +61,10 @@ func textColumn(table *parquet.File, name, key string, yield func(Document) bool
 			if value.IsNull() {
 				return false, fmt.Errorf("column %q is null", key)
 			}
-			text := bytes.Clone(value.ByteArray())
+			text := value.ByteArray()
+			if at := invalidAt(text); at >= 0 {
+				return false, fmt.Errorf("column %q: byte %d is 0x%02X, which is not UTF-8 text (%s)", key, at, text[at], convert)
+			}
 			return len(text) == 0 || yield(Document{File: name, Record: row, Text: text}), nil
 		})
 		if err != nil {
@@ -73,12 +77,37 @@ func textColumn(table *parquet.File, name, key string, yield func(Document) bool
 	return nil
 }
 
+// invalidAt returns the first byte that is not UTF-8, -1 if all are.
+func invalidAt(text []byte) int {
+	if utf8.Valid(text) {
+		return -1
+	}
+	at := 0
+	for {
+		c, size := utf8.DecodeRune(text[at:])
+		if c == utf8.RuneError && size <= 1 {
+			return at
+		}
+		at += size
+	}
+}
+
 // checkFooter refuses a file whose last 8 bytes, the length of the footer and a mark, name more than the file has:
 // parquet-go takes as much memory as they say.
 func checkFooter(file io.ReaderAt, size int64) error {
 	var end [8]byte
 	if size < int64(len(end)) {
 		return errors.New("too short for a Parquet file")
+	}
+	head := make([]byte, min(size, headBytes))
+	if _, err := file.ReadAt(head, 0); err != nil {
+		return err
+	}
+	switch {
+	case bytes.HasPrefix(head, []byte(lfsPointer)):
+		return errors.New("a pointer of Git LFS in the place of the file (run git lfs pull where it was cloned)")
+	case !bytes.HasPrefix(head, []byte("PAR1")):
+		return errors.New("no Parquet file: it does not begin with PAR1 (set data.format to what it is: text, jsonl, shards or instruct)")
 	}
 	if _, err := file.ReadAt(end[:], size-int64(len(end))); err != nil {
 		return err

@@ -14,10 +14,12 @@ import (
 
 // ExpandPaths resolves patterns to regular files, sorted and without duplicates.
 //
-// A leading ~ is the home directory; $NAME and ${NAME} are environment variables, and $GOROOT, when unset, is what
-// `go env GOROOT` says. The wildcards *, ? and [a-z] match inside one path element as in [path.Match]; the element **
-// matches any number of directories, itself included. Wildcards skip names that begin with a dot unless the pattern's
-// element does too. A pattern without wildcards must name a file; one with wildcards must match at least one.
+// A pattern that is the path of a file, letter by letter, is that file. In any other a leading ~ is the home directory;
+// $NAME and ${NAME} are environment variables, and $GOROOT, when unset, is what `go env GOROOT` says; $$ is a dollar sign.
+// The wildcards *, ? and [a-z] match inside one path element as in [path.Match], [[] a bracket; the element ** matches any
+// number of directories, itself included. Directories that are there under the very name that the pattern begins with are
+// entered as they are. Wildcards skip names that begin with a dot unless the pattern's element does too. A pattern without
+// wildcards must name a file; one with wildcards must match at least one.
 func ExpandPaths(patterns []string) ([]string, error) {
 	var files []string
 	for _, pattern := range patterns {
@@ -32,15 +34,18 @@ func ExpandPaths(patterns []string) ([]string, error) {
 }
 
 func expandPattern(pattern string) ([]string, error) {
+	if isFile(pattern) {
+		return []string{filepath.Clean(pattern)}, nil
+	}
 	expanded, err := expandVariables(pattern)
 	if err != nil {
 		return nil, err
 	}
 	expanded = filepath.Clean(expanded)
-	if strings.ContainsAny(expanded, "*?[") {
+	if strings.ContainsAny(expanded, wildcards) && !isFile(expanded) {
 		files, err := glob(expanded)
 		if err == nil && len(files) == 0 {
-			err = fmt.Errorf("data: pattern %q matches no file (expanded to %s)", pattern, expanded)
+			err = fmt.Errorf("data: pattern %q matches no file, nor is there one of this name (expanded to %s; write [[] for a bracket)", pattern, expanded)
 		}
 		return files, err
 	}
@@ -57,7 +62,15 @@ func expandPattern(pattern string) ([]string, error) {
 	return []string{expanded}, nil
 }
 
-// expandVariables expands a leading ~ and environment variables.
+// wildcards are the characters that make a path element a pattern.
+const wildcards = "*?["
+
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// expandVariables expands a leading ~ and environment variables, and $$ to a dollar sign.
 func expandVariables(s string) (string, error) {
 	if s == "~" || strings.HasPrefix(s, "~/") {
 		home, err := os.UserHomeDir()
@@ -81,8 +94,12 @@ func variable(name string) (string, error) {
 	if value := os.Getenv(name); value != "" {
 		return value, nil
 	}
-	if name != "GOROOT" {
-		return "", fmt.Errorf("the environment variable %s is not set", name)
+	switch name {
+	case "$":
+		return name, nil
+	case "GOROOT":
+	default:
+		return "", fmt.Errorf("the environment variable %s is not set, nor is there a file of this very name (write $$ for a dollar sign)", name)
 	}
 	out, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
@@ -95,7 +112,7 @@ func variable(name string) (string, error) {
 func glob(pattern string) ([]string, error) {
 	elements := strings.Split(filepath.ToSlash(pattern), "/")
 	fixed := 0
-	for !strings.ContainsAny(elements[fixed], "*?[") {
+	for fixed < len(elements)-1 && (!strings.ContainsAny(elements[fixed], wildcards) || isDir(strings.Join(elements[:fixed+1], "/"))) {
 		fixed++
 	}
 	root := filepath.FromSlash(strings.Join(elements[:fixed], "/"))
@@ -137,6 +154,11 @@ func glob(pattern string) ([]string, error) {
 		return nil
 	})
 	return files, err
+}
+
+func isDir(name string) bool {
+	info, err := os.Stat(filepath.FromSlash(name))
+	return err == nil && info.IsDir()
 }
 
 // isRegular says whether entry is a regular file or a symbolic link to one.

@@ -79,3 +79,27 @@ func TestExpandPathsErrors(t *testing.T) {
 		wantError(t, err, test.want, test.pattern)
 	}
 }
+
+// A file that is named letter by letter is that file, whatever its name means as a pattern.
+func TestLiteralPaths(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"my [v2] data.txt", "cost$5.txt", "a*b.txt", "axb.txt", "[x]/in.txt", "x/in.txt", "what?.txt"} {
+		writeFile(t, filepath.Join(dir, name), nil)
+	}
+	for pattern, want := range map[string][]string{
+		"my [v2] data.txt": {"my [v2] data.txt"}, "cost$5.txt": {"cost$5.txt"}, "cost$$5.txt": {"cost$5.txt"},
+		"a*b.txt": {"a*b.txt"}, "a?b.txt": {"a*b.txt", "axb.txt"}, "what?.txt": {"what?.txt"},
+		"[x]/*.txt": {"[x]/in.txt"}, "[[]x]/*": {"[x]/in.txt"}, "[xy]/*": {"x/in.txt"},
+	} {
+		for i := range want {
+			want[i] = filepath.Join(dir, want[i])
+		}
+		if got, err := ExpandPaths([]string{dir + "/" + pattern}); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %q, %v; want %q", pattern, got, err, want)
+		}
+	}
+	_, err := ExpandPaths([]string{dir + "/price$6.txt"})
+	wantError(t, err, "environment variable 6", "write $$ for a dollar sign")
+	_, err = ExpandPaths([]string{dir + "/none [v1].txt"})
+	wantError(t, err, "matches no file", "write [[] for a bracket")
+}

@@ -174,7 +174,7 @@ func (p *preparation) checkCopies() error {
 func (p *preparation) fingerprint() string {
 	cfg := p.corpus.cfg
 	hash := xxh3.New()
-	fmt.Fprintf(hash, "shards %d split 1\n%q %q %v %d\n", shardVersion, cfg.Format, cfg.TextKey, cfg.Validation, cfg.ShardTokens)
+	fmt.Fprintf(hash, "shards %d split 2\n%q %q %v %d\n", shardVersion, cfg.Format, cfg.TextKey, cfg.Validation, cfg.ShardTokens)
 	fmt.Fprintf(hash, "%q %d %d\n", p.enc.Fingerprint(), p.enc.VocabSize(), p.enc.EndOfText())
 	fmt.Fprintf(hash, "%d %d\n", len(p.corpus.train), len(p.corpus.validation))
 	for _, file := range p.files {
@@ -275,11 +275,11 @@ func (p *preparation) checkSides(train, validation *setWriter) error {
 	case train.tokens == 0 && validation.tokens == 0:
 		return fmt.Errorf("data: no text in %d files, the first being %s", len(p.files), p.files[0].Path)
 	case train.tokens == 0:
-		return fmt.Errorf("data: validation %v holds out all %d documents (there is too little text to split: add some, or name validation_paths)", cfg.Validation, validation.documents)
+		return fmt.Errorf("data: validation %v holds out all %d documents (there is one text only, too little to split: add some, or name validation_paths)", cfg.Validation, validation.documents)
 	case validation.tokens == 0 && len(cfg.ValidationPaths) > 0:
 		return fmt.Errorf("data: no text in the validation files, the first being %s", p.corpus.validation[0])
 	case validation.tokens == 0 && cfg.Validation > 0:
-		return fmt.Errorf("data: validation %v holds out none of %d documents (raise it, add text, or name validation_paths)", cfg.Validation, train.documents)
+		return fmt.Errorf("data: validation %v holds out none of %d documents (there is one text only, too little to split: add some, or name validation_paths)", cfg.Validation, train.documents)
 	}
 	return nil
 }

@@ -255,6 +255,7 @@ func (wideEncoder) EndOfText() int32 { return 99 }
 func TestPrepareErrors(t *testing.T) {
 	dir := t.TempDir()
 	short := writeFile(t, filepath.Join(dir, "short.txt"), []byte("a few words"))
+	letter := writeFile(t, filepath.Join(dir, "letter.txt"), []byte("a"))
 	copied := writeFile(t, filepath.Join(dir, "copy.txt"), []byte("a few words"))
 	empty := writeFile(t, filepath.Join(dir, "empty.txt"), nil)
 	shard := newSet(t, byteEncoder{1}, 100, "one").Shards()[0].Path()
@@ -266,7 +267,7 @@ func TestPrepareErrors(t *testing.T) {
 	}{
 		{"no match", Config{Paths: []string{dir + "/*.md"}}, byteEncoder{}, []string{"matches no file"}},
 		{"no text", Config{Paths: []string{empty}}, byteEncoder{}, []string{"no text in 1 files", empty}},
-		{"too small to split", Config{Paths: []string{short}, Validation: 0.01}, byteEncoder{}, []string{"holds out none of 1 documents", "validation_paths"}},
+		{"too small to split", Config{Paths: []string{letter}, Validation: 0.01}, byteEncoder{}, []string{"holds out none of 1 documents", "validation_paths"}},
 		{"empty validation", Config{Paths: []string{short}, ValidationPaths: []string{empty}}, byteEncoder{}, []string{"no text in the validation files", empty}},
 		{"leak", Config{Paths: []string{short}, ValidationPaths: []string{copied}}, byteEncoder{}, []string{"is a copy of", copied, short}},
 		{"vocabulary", Config{Paths: []string{short}}, wideEncoder{}, []string{short, "outside its vocabulary of 100"}},

@@ -20,32 +20,31 @@ const (
 	cutFiles    = 64 // from this many text files on, a file is held out whole
 )
 
-// heldOut maps a hash to [0, 1) and compares.
-func heldOut(hash uint64, fraction float64) bool {
-	return float64(hash>>11)/(1<<53) < fraction
-}
-
-// textFile yields the file as one document in pieces, or as several around its held-out pieces.
-// size is the file's size on disk; cut says that the corpus has fewer than cutFiles files.
-func textFile(name string, size int64, fraction float64, side Split, cut bool, yield func(Document) bool) error {
-	s, err := openStream(name)
+// textFile yields the file as one document in pieces, or as several around its held-out pieces, which a corpus of fewer than
+// cutFiles files has. size is the file's size on disk.
+func (c *Corpus) textFile(name string, size int64, fraction float64, side Split, yield func(Document) bool) error {
+	s, err := openText(name)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	pieces := &pieceReader{r: s}
 	piece := min(max(int64(fraction*float64(size)/heldOutRuns), minHeldOut), maxHeldOut)
-	if fraction > 0 && cut && float64(size) >= float64(piece)/fraction {
+	if fraction > 0 && len(c.train) < cutFiles && float64(size) >= float64(piece)/fraction {
 		return cutText(name, pieces, piece, int64(float64(piece)/fraction), yield)
 	}
 	if fraction > 0 {
 		head, err := pieces.peek(maxPiece)
-		if err != nil {
+		if err != nil || len(head) == 0 {
 			return err
 		}
-		if heldOut(xxh3.Hash(head), fraction) {
-			side = Validation
+		switch {
+		case c.sides.cut == name && len(head) < maxPiece:
+			return cutLast(name, head, fraction, yield)
+		case c.sides.cut == name:
+			return cutText(name, pieces, max(int64(fraction*float64(size)), 1), size, yield)
 		}
+		side = c.sides.of(xxh3.Hash(head), fraction)
 	}
 	for last := false; !last; {
 		var text []byte
@@ -90,6 +89,29 @@ func cutText(name string, pieces *pieceReader, piece, stretch int64, yield func(
 			return err
 		}
 	}
+}
+
+// cutLast holds out the last part of a short text, from the best place to cut at or behind where the fraction begins, else
+// before it.
+func cutLast(name string, text []byte, fraction float64, yield func(Document) bool) error {
+	from := min(max(int(float64(len(text))*(1-fraction)), 1), len(text)-1)
+	at := len(text)
+	if from > 0 {
+		at = cutPoint(text, from)
+	}
+	if rest := bytes.TrimSpace(text[at:]); len(rest) == 0 && from > 0 {
+		if at = 1 + bytes.LastIndexByte(text[:from], '\n'); at == 0 {
+			at = 1 + bytes.LastIndexByte(text[:from], ' ')
+		}
+	}
+	if at == 0 || at == len(text) {
+		yield(Document{File: name, Text: bytes.Clone(text), Split: Train})
+		return nil
+	}
+	if yield(Document{File: name, Text: bytes.Clone(text[:at]), Split: Train}) {
+		yield(Document{File: name, Text: bytes.Clone(text[at:]), Split: Validation})
+	}
+	return nil
 }
 
 // pieceReader cuts a stream at blank lines with bounded memory.
