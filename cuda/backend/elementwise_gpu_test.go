@@ -45,7 +45,7 @@ func TestUnaligned(t *testing.T) {
 					v := &ir.Value{Shape: ir.Shape{n + skip}, DType: d}
 					args = append(args, addr(upload(t, opened, v, draw, skip))+cuda.Ptr(skip*d.Bits()/8))
 				}
-				size := k.out.Size()
+				size := k.out.Bits() / 8
 				buf, err := opened.Alloc(int64((n + skip) * size))
 				if err != nil {
 					t.Fatal(err)
