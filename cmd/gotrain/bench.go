@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/train"
+	"gotrain/train/device"
 )
 
 // benchFlags choose what to measure.
@@ -80,7 +81,7 @@ Reference steps: ` + strings.Join(stepNames(), ", ") + ".",
 type benchReport struct {
 	Processor string         `json:"processor"`
 	Precision string         `json:"precision"`
-	Machine   machine        `json:"machine"`
+	Machine   device.Machine `json:"machine"`
 	Kernels   []kernelResult `json:"kernels"`
 	Steps     []stepTiming   `json:"steps"`
 	Decode    *decodeTiming  `json:"decode,omitempty"`
@@ -129,13 +130,13 @@ func (f *benchFlags) run(c *cobra.Command) error {
 	if err := f.validate(); err != nil {
 		return err
 	}
-	device, err := findDevice(f.device, f.threads)
+	d, err := device.Find(f.device, f.threads)
 	if err != nil {
 		return err
 	}
-	name, _ := processor()
+	name, _ := device.Processor()
 	r := benchReport{Processor: name, Precision: f.precision, Kernels: []kernelResult{}, Steps: []stepTiming{}}
-	r.Machine = device.measure()
+	r.Machine = d.Measure()
 	out := c.OutOrStdout()
 	if f.json {
 		out = io.Discard
@@ -143,18 +144,18 @@ func (f *benchFlags) run(c *cobra.Command) error {
 	fmt.Fprintf(out, "%s\npeak  %s\n", r.Processor, r.Machine)
 	all := len(f.steps) == 0 && len(f.kernels) == 0 && !f.decode && f.config == ""
 	if all || len(f.kernels) > 0 {
-		if err := f.benchKernels(c, out, device, &r); err != nil {
+		if err := f.benchKernels(c, out, d, &r); err != nil {
 			return err
 		}
 		began = time.Now()
 	}
 	if all || len(f.steps) > 0 || f.config != "" {
-		if err := f.benchSteps(c, out, device, began, &r); err != nil {
+		if err := f.benchSteps(c, out, d, began, &r); err != nil {
 			return err
 		}
 	}
 	if all || f.decode {
-		if err := f.benchDecode(c, out, device, &r); err != nil {
+		if err := f.benchDecode(c, out, d, &r); err != nil {
 			return err
 		}
 	}
@@ -164,8 +165,8 @@ func (f *benchFlags) run(c *cobra.Command) error {
 	return nil
 }
 
-func (f *benchFlags) benchKernels(c *cobra.Command, out io.Writer, d device, r *benchReport) error {
-	backend, err := d.open()
+func (f *benchFlags) benchKernels(c *cobra.Command, out io.Writer, d device.Device, r *benchReport) error {
+	backend, err := d.Open()
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"gotrain/autograd/ir"
 	"gotrain/nn"
 	"gotrain/train"
+	"gotrain/train/device"
 )
 
 // caseSet is what there is to measure on a size of machine.
@@ -82,11 +83,11 @@ func stepNames() []string {
 }
 
 // cases are what --shapes names: the device's own size by default.
-func (f *benchFlags) cases(d device) caseSet {
+func (f *benchFlags) cases(d device.Device) caseSet {
 	name := f.shapes
 	switch {
 	case name != "":
-	case d.card != nil:
+	case d.Card != nil:
 		name = "gpu"
 	default:
 		name = "cpu"
@@ -96,7 +97,7 @@ func (f *benchFlags) cases(d device) caseSet {
 }
 
 // chosenSteps are the steps that the flags ask for.
-func (f *benchFlags) chosenSteps(d device) ([]stepCase, error) {
+func (f *benchFlags) chosenSteps(d device.Device) ([]stepCase, error) {
 	if f.config != "" {
 		cfg, err := loadConfig(f.config, f.set)
 		if err != nil {
@@ -123,7 +124,7 @@ func (f *benchFlags) chosenSteps(d device) ([]stepCase, error) {
 }
 
 // chosenKernels are the kernels that the flags ask for.
-func (f *benchFlags) chosenKernels(d device) []kernelCase {
+func (f *benchFlags) chosenKernels(d device.Device) []kernelCase {
 	cases := f.cases(d).kernels()
 	if len(f.kernels) == 0 || slices.Contains(f.kernels, "all") {
 		return cases

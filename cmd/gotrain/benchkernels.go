@@ -11,6 +11,7 @@ import (
 	"gotrain/autograd/exec"
 	"gotrain/autograd/ir"
 	"gotrain/autograd/plan"
+	"gotrain/train/device"
 )
 
 // kernelCase is one instruction to measure.
@@ -34,11 +35,11 @@ type kernelResult struct {
 	FractionOfPeak float64     `json:"fraction_of_peak"` // of arithmetic where there are gflops, else of bandwidth
 }
 
-func (k kernelCase) result(seconds timed, m machine, precision string) kernelResult {
+func (k kernelCase) result(seconds timed, m device.Machine, precision string) kernelResult {
 	r := kernelResult{Name: k.name, Kind: k.kind.String(), Shape: k.shape, MS: 1e3 * seconds.best, GBPerS: float64(seconds.bytes) / seconds.best / 1e9}
 	if k.flops > 0 {
 		r.GFLOPS = k.flops / seconds.best / 1e9
-		r.FractionOfPeak = ratio(r.GFLOPS, m.peak(precision))
+		r.FractionOfPeak = ratio(r.GFLOPS, m.Peak(precision))
 	} else {
 		r.FractionOfPeak = ratio(r.GBPerS, m.Bandwidth)
 	}

@@ -17,6 +17,9 @@ import (
 	"gotrain/nn/generate"
 	"gotrain/nn/zoo"
 	"gotrain/train"
+	"gotrain/train/device"
+	"gotrain/train/forecast"
+	"gotrain/train/units"
 )
 
 // stepCase is a configuration to take steps of.
@@ -60,20 +63,20 @@ type gpuTiming struct {
 // stepDevice is the device of one step case. Each case opens it anew, so that
 // memory and start are its own.
 type stepDevice struct {
-	device
+	device.Device
 	exec.Backend
 	watched *watchedBackend // nil on the CPU
 	began   time.Time       // the look for the device
 	opened  time.Time
 }
 
-func (d device) openForSteps(began time.Time) (*stepDevice, error) {
-	b, err := d.open()
+func openForSteps(d device.Device, began time.Time) (*stepDevice, error) {
+	b, err := d.Open()
 	if err != nil {
 		return nil, err
 	}
-	s := &stepDevice{device: d, Backend: b, began: began, opened: time.Now()}
-	if d.card != nil {
+	s := &stepDevice{Device: d, Backend: b, began: began, opened: time.Now()}
+	if d.Card != nil {
 		if s.watched, err = watch(b); err != nil {
 			return nil, errors.Join(err, b.Close())
 		}
@@ -84,7 +87,7 @@ func (d device) openForSteps(began time.Time) (*stepDevice, error) {
 
 // benchSteps measures the chosen steps; the device has been looked for since
 // began.
-func (f *benchFlags) benchSteps(c *cobra.Command, out io.Writer, d device, began time.Time, r *benchReport) error {
+func (f *benchFlags) benchSteps(c *cobra.Command, out io.Writer, d device.Device, began time.Time, r *benchReport) error {
 	fmt.Fprintf(out, "\n%-11s %10s %-28s %9s %9s %9s  %s\n", "step", "parameters", "shape", "ms", "tokens/s", "GFLOP/s", "of the peak")
 	cases, err := f.chosenSteps(d)
 	if err != nil {
@@ -99,7 +102,7 @@ func (f *benchFlags) benchSteps(c *cobra.Command, out io.Writer, d device, began
 			return fmt.Errorf("step %s: %w", s.name, err)
 		}
 		began = time.Now()
-		t.FractionOfPeak = ratio(t.GFLOPS, r.Machine.peak(f.precision))
+		t.FractionOfPeak = ratio(t.GFLOPS, r.Machine.Peak(f.precision))
 		r.Steps = append(r.Steps, t)
 		t.print(out)
 	}
@@ -107,16 +110,16 @@ func (f *benchFlags) benchSteps(c *cobra.Command, out io.Writer, d device, began
 }
 
 func (t stepTiming) print(w io.Writer) {
-	fmt.Fprintf(w, "%-11s %10s %-28s %9.2f %9s %9.1f  %10.0f%%\n", t.Name, countText(t.Params),
-		fmt.Sprintf("batch %d × %d, vocab %d", t.Batch, t.Context, t.Vocab), t.StepMS, countText(int64(t.TokensPerS)), t.GFLOPS, 100*t.FractionOfPeak)
+	fmt.Fprintf(w, "%-11s %10s %-28s %9.2f %9s %9.1f  %10.0f%%\n", t.Name, units.Count(t.Params),
+		fmt.Sprintf("batch %d × %d, vocab %d", t.Batch, t.Context, t.Vocab), t.StepMS, units.Count(int64(t.TokensPerS)), t.GFLOPS, 100*t.FractionOfPeak)
 	if g := t.GPU; g != nil {
 		fmt.Fprintf(w, "%11s first step after %.2f s, %s used, %s planned, graph of %d nodes, GPU idle %.1f%%\n",
-			"", g.FirstStepS, bytesText(g.UsedBytes), bytesText(t.PlannedBytes), g.Nodes, 100*g.Idle)
+			"", g.FirstStepS, units.Bytes(g.UsedBytes), units.Bytes(t.PlannedBytes), g.Nodes, 100*g.Idle)
 	}
 }
 
-func (f *benchFlags) benchStep(s stepCase, d device, began time.Time) (t stepTiming, err error) {
-	opened, err := d.openForSteps(began)
+func (f *benchFlags) benchStep(s stepCase, d device.Device, began time.Time) (t stepTiming, err error) {
+	opened, err := openForSteps(d, began)
 	if err != nil {
 		return stepTiming{}, err
 	}
@@ -133,7 +136,7 @@ func (f *benchFlags) timeSteps(s stepCase, d *stepDevice) (stepTiming, error) {
 	if err != nil {
 		return stepTiming{}, err
 	}
-	base := residentMemory()
+	base := device.ResidentMemory()
 	engine, err := train.NewEngine(cfg, model, d.Backend)
 	if err != nil {
 		return stepTiming{}, err
@@ -164,7 +167,7 @@ func (f *benchFlags) timeSteps(s stepCase, d *stepDevice) (stepTiming, error) {
 	median := middle(times).Seconds()
 	t := stepTiming{Name: s.name, Params: nn.SizeOf(model).Params, Layers: c.Layers, Heads: c.Heads, Width: c.Width,
 		Batch: rows, Context: c.Context, Vocab: c.Vocab, Steps: len(times),
-		StepMS: 1e3 * median, TokensPerS: float64(rows*c.Context) / median, PlannedBytes: planMemory(engine.Programs(), 1, d.device, base).Total}
+		StepMS: 1e3 * median, TokensPerS: float64(rows*c.Context) / median, PlannedBytes: forecast.MemoryOf(engine.Programs(), 1, d.Device, base).Total}
 	t.GFLOPS = t.TokensPerS * nn.FLOPsPerToken(model, c.Context).Exact / 1e9
 	if d.watched != nil {
 		busy, err := d.watched.busy()
@@ -172,7 +175,7 @@ func (f *benchFlags) timeSteps(s stepCase, d *stepDevice) (stepTiming, error) {
 			return stepTiming{}, err
 		}
 		t.GPU = &gpuTiming{OpenS: d.opened.Sub(d.began).Seconds(), BindS: bound.Sub(d.opened).Seconds(), ParamsS: initialized.Sub(bound).Seconds(),
-			StepS: times[0].Seconds(), UsedBytes: d.used(), Nodes: d.watched.nodes()}
+			StepS: times[0].Seconds(), UsedBytes: d.Used(), Nodes: d.watched.nodes()}
 		t.GPU.FirstStepS = t.GPU.OpenS + t.GPU.BindS + t.GPU.ParamsS + t.GPU.StepS
 		t.GPU.Idle = 1 - (busy-warm).Seconds()/sum(times[1:]).Seconds()
 	}
@@ -214,8 +217,8 @@ type decodeTiming struct {
 }
 
 // benchDecode continues a text with GPT-2 124M of random weights.
-func (f *benchFlags) benchDecode(c *cobra.Command, out io.Writer, d device, r *benchReport) error {
-	backend, err := d.open()
+func (f *benchFlags) benchDecode(c *cobra.Command, out io.Writer, d device.Device, r *benchReport) error {
+	backend, err := d.Open()
 	if err != nil {
 		return err
 	}
@@ -254,6 +257,6 @@ func (f *benchFlags) benchDecode(c *cobra.Command, out io.Writer, d device, r *b
 	}
 	median := middle(times).Seconds()
 	r.Decode = &decodeTiming{Params: nn.SizeOf(model).Params, TokenMS: 1e3 * median, TokensPerS: 1 / median}
-	fmt.Fprintf(out, "\ndecode   %10s one token at a time %16.2f ms %9.1f tokens/s\n", countText(r.Decode.Params), r.Decode.TokenMS, r.Decode.TokensPerS)
+	fmt.Fprintf(out, "\ndecode   %10s one token at a time %16.2f ms %9.1f tokens/s\n", units.Count(r.Decode.Params), r.Decode.TokenMS, r.Decode.TokensPerS)
 	return nil
 }

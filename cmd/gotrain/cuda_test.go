@@ -17,6 +17,8 @@ import (
 	"gotrain/nn/zoo"
 	"gotrain/optim"
 	"gotrain/train"
+	"gotrain/train/device"
+	"gotrain/train/forecast"
 	"gotrain/train/metrics"
 )
 
@@ -51,7 +53,7 @@ type trainedState struct {
 
 func trainTwoSteps(t *testing.T, cfg train.Config, device string) trainedState {
 	t.Helper()
-	b, _, err := openDevice(device, 2)
+	b, _, err := device.Open(device, 2, device.Collectives{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +223,7 @@ func TestCUDAMemory(t *testing.T) {
 	config := writeConfig(t, dir)
 	for _, precision := range []string{"float32", "bfloat16"} {
 		args := []string{"plan", "--config", config, "--device", "cuda", "--set", "precision=" + precision, "--set", "model.width=128", "--set", "train.batch=16"}
-		var r planReport
+		var r forecast.Report
 		mustJSON(t, &r, args...)
 		cfg, err := train.LoadConfig(config, []string{"precision=" + precision, "model.width=128", "train.batch=16"})
 		if err != nil {
@@ -232,19 +234,19 @@ func TestCUDAMemory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d, err := findDevice("cuda", 0)
+		d, err := device.Find("cuda", 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		before := d.used()
-		b, err := d.open()
+		before := d.Used()
+		b, err := d.Open()
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := train.NewEngine(cfg, model, b); err != nil {
 			t.Fatal(err)
 		}
-		planned, taken := r.Memory.Total-r.Memory.Driver, d.used()-before
+		planned, taken := r.Memory.Total-r.Memory.Driver, d.Used()-before
 		t.Logf("%s: %d bytes planned, %d taken", precision, planned, taken)
 		if diff := math.Abs(float64(taken-planned)) / float64(planned); !(diff <= 0.05) {
 			t.Errorf("%s: the plan has %d bytes, the device gave %d", precision, planned, taken)

@@ -15,6 +15,8 @@ import (
 	"gotrain/data/chat"
 	"gotrain/data/vfs"
 	"gotrain/train"
+	"gotrain/train/console"
+	"gotrain/train/units"
 )
 
 func newData() *cobra.Command {
@@ -65,7 +67,7 @@ func checkPaths(cfg train.Config) error {
 
 // prepareData fits the tokenizer, freezing it in the run as training would, and
 // makes the shards; what is there already is used.
-func prepareData(ctx context.Context, cfg train.Config, p *progress) (*prepared, error) {
+func prepareData(ctx context.Context, cfg train.Config, p *console.Progress) (*prepared, error) {
 	if err := checkPaths(cfg); err != nil {
 		return nil, err
 	}
@@ -82,8 +84,8 @@ func prepareData(ctx context.Context, cfg train.Config, p *progress) (*prepared,
 	if err != nil {
 		return nil, err
 	}
-	shards, err := data.Prepare(ctx, cfg.Data.Config, enc, p.preparing)
-	p.clear()
+	shards, err := data.Prepare(ctx, cfg.Data.Config, enc, p.Preparing)
+	p.Clear()
 	if errors.Is(err, context.Canceled) {
 		return nil, errors.New("interrupted; nothing was left behind")
 	}
@@ -95,11 +97,11 @@ func prepareData(ctx context.Context, cfg train.Config, p *progress) (*prepared,
 
 // runTokenizer returns the tokenizer frozen in the run, else the one that the
 // configuration describes.
-func runTokenizer(ctx context.Context, cfg train.Config, p *progress) (data.Tokenizer, error) {
+func runTokenizer(ctx context.Context, cfg train.Config, p *console.Progress) (data.Tokenizer, error) {
 	if frozen := filepath.Join(train.TokenizerDir(cfg.Run.Dir), "tokenizer.json"); exists(frozen) {
 		return train.LoadTokenizer(frozen)
 	}
-	return train.MakeTokenizer(ctx, cfg, p.listener().Phase)
+	return train.MakeTokenizer(ctx, cfg, p.Listener().Phase)
 }
 
 // setInfo is a set of shards as --json prints it.
@@ -136,7 +138,7 @@ once. The tokenizer goes into the run directory, the shards into the cache
 			if cfg.Data.Format == train.FormatInstruct {
 				return usagef("data.format instruct needs no shards; look at the conversations with gotrain data inspect")
 			}
-			shards, err := prepareData(c.Context(), cfg, newProgress(c.ErrOrStderr()))
+			shards, err := prepareData(c.Context(), cfg, console.New(c.ErrOrStderr()))
 			if err != nil {
 				return err
 			}
@@ -167,7 +169,7 @@ func (p *prepared) print(w io.Writer) error {
 		if s.set == nil {
 			continue
 		}
-		fmt.Fprintf(&b, "%-12s %d tokens in %d documents, %s of text\n", s.name, s.set.Tokens(), s.set.Documents(), bytesText(s.set.TextBytes()))
+		fmt.Fprintf(&b, "%-12s %d tokens in %d documents, %s of text\n", s.name, s.set.Tokens(), s.set.Documents(), units.Bytes(s.set.TextBytes()))
 	}
 	fmt.Fprintf(&b, "%-12s %d tokens, fingerprint %s\n", "tokenizer", p.enc.Vocab(), p.enc.Fingerprint())
 	if p.Dir != "" {
@@ -219,7 +221,7 @@ would learn from them: --model has tokenizer, context and chat template; with
 			if cfg.Data.Format == train.FormatInstruct {
 				return inspectInstructions(c, cfg, &f)
 			}
-			shards, err := prepareData(c.Context(), cfg, newProgress(c.ErrOrStderr()))
+			shards, err := prepareData(c.Context(), cfg, console.New(c.ErrOrStderr()))
 			if err != nil {
 				return err
 			}
@@ -231,7 +233,7 @@ would learn from them: --model has tokenizer, context and chat template; with
 			switch {
 			case f.json:
 				return writeJSON(c.OutOrStdout(), row)
-			case isTerminal(c.OutOrStdout()):
+			case console.Terminal(c.OutOrStdout()):
 				return row.printColoured(c.OutOrStdout(), shards.enc)
 			}
 			return row.printLines(c.OutOrStdout(), shards.enc)

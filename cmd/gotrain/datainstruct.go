@@ -13,6 +13,7 @@ import (
 	"gotrain/data/instruct"
 	"gotrain/nn/zoo"
 	"gotrain/train"
+	"gotrain/train/console"
 )
 
 // exampleReport is what data inspect shows of instruction data.
@@ -97,7 +98,7 @@ func inspectInstructions(c *cobra.Command, cfg train.Config, f *dataInspectFlags
 	switch out := c.OutOrStdout(); {
 	case f.json:
 		return writeJSON(out, r)
-	case isTerminal(out):
+	case console.Terminal(out):
 		return r.print(out, r.colours())
 	default:
 		return r.print(out, r.lines())
@@ -106,9 +107,9 @@ func inspectInstructions(c *cobra.Command, cfg train.Config, f *dataInspectFlags
 
 // tokenizer is the run's where there is a configuration, else the model's.
 func (f *dataInspectFlags) tokenizer(c *cobra.Command, cfg train.Config) (data.Tokenizer, error) {
-	p := newProgress(c.ErrOrStderr())
+	p := console.New(c.ErrOrStderr())
 	if f.config == "" {
-		return train.MakeTokenizer(c.Context(), cfg, p.listener().Phase)
+		return train.MakeTokenizer(c.Context(), cfg, p.Listener().Phase)
 	}
 	return runTokenizer(c.Context(), cfg, p)
 }

@@ -5,13 +5,15 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"gotrain/train/device"
 )
 
 // doctor lists each device with its memory and peak, and each library.
 func TestCUDADoctor(t *testing.T) {
-	var r struct{ Findings []finding }
+	var r struct{ Findings []device.Finding }
 	mustJSON(t, &r, "doctor", "--run", t.TempDir())
-	found := map[string]finding{}
+	found := map[string]device.Finding{}
 	for _, f := range r.Findings {
 		if f.Name == "gpu" && !strings.Contains(f.Detail, "cuda:0 ") {
 			continue // a further device

@@ -11,6 +11,9 @@ import (
 	"gotrain/nn/zoo"
 	"gotrain/train"
 	"gotrain/train/checkpoint"
+	"gotrain/train/console"
+	"gotrain/train/device"
+	"gotrain/train/units"
 )
 
 // dryRun does everything up to the first step of cfg and leaves no trace: it
@@ -21,12 +24,12 @@ func dryRun(c *cobra.Command, cfg train.Config, resume string) error {
 	if err := checkPaths(cfg); err != nil {
 		return err
 	}
-	backend, device, err := openDevice(cfg.Device, cfg.Threads)
+	backend, device, err := device.Open(cfg.Device, cfg.Threads, device.Collectives{})
 	if err != nil {
 		return err
 	}
 	defer backend.Close()
-	p := newProgress(c.ErrOrStderr())
+	p := console.New(c.ErrOrStderr())
 	from, err := dryResume(cfg, resume)
 	if err != nil {
 		return err
@@ -39,8 +42,8 @@ func dryRun(c *cobra.Command, cfg train.Config, resume string) error {
 		return err
 	}
 	r.VocabFrom = "the tokenizer"
-	if free := r.Limits.usable(); free > 0 && r.Memory.Total > free {
-		return errors.Join(r.print(c.OutOrStdout()), fmt.Errorf("the run needs %s of memory, %s are free: lower train.batch to %d, or set train.recompute: true", bytesText(r.Memory.Total), bytesText(free), r.LargestBatch))
+	if free := r.Limits.Usable(); free > 0 && r.Memory.Total > free {
+		return errors.Join(printPlan(c.OutOrStdout(), r), fmt.Errorf("the run needs %s of memory, %s are free: lower train.batch to %d, or set train.recompute: true", units.Bytes(r.Memory.Total), units.Bytes(free), r.LargestBatch))
 	}
 	model, err := zoo.New(cfg.TrainedModel())
 	if err != nil {
@@ -58,7 +61,7 @@ func dryRun(c *cobra.Command, cfg train.Config, resume string) error {
 	if err != nil {
 		return err
 	}
-	if err := r.print(c.OutOrStdout()); err != nil {
+	if err := printPlan(c.OutOrStdout(), r); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(c.OutOrStdout(), "%-12s would begin %s in %s; nothing was trained or written\n", "dry run", from, cfg.Run.Dir)
@@ -92,7 +95,7 @@ func dryResume(cfg train.Config, resume string) (string, error) {
 
 // dryData makes the tokenizer, tokenizes all of the text and returns the size of
 // the vocabulary.
-func dryData(c *cobra.Command, cfg train.Config, p *progress) (int, error) {
+func dryData(c *cobra.Command, cfg train.Config, p *console.Progress) (int, error) {
 	t, err := runTokenizer(c.Context(), cfg, p)
 	if err != nil {
 		return 0, err
@@ -114,13 +117,13 @@ func dryData(c *cobra.Command, cfg train.Config, p *progress) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		p.line("%-10s %d to train on, %d truncated, %d dropped", "examples", in.Train.Examples(), in.Train.Stats().Truncated, in.Train.Stats().Dropped)
-		p.line("%-10s %d training tokens, %d of them trained", "data", in.Train.Stats().Tokens, in.Train.Stats().Counted)
+		p.Line("%-10s %d to train on, %d truncated, %d dropped", "examples", in.Train.Examples(), in.Train.Stats().Truncated, in.Train.Stats().Dropped)
+		p.Line("%-10s %d training tokens, %d of them trained", "data", in.Train.Stats().Tokens, in.Train.Stats().Counted)
 		return modelVocab(cfg, enc)
 	} else if tokens, err = countTokens(c, cfg, enc, p); err != nil {
 		return 0, err
 	}
-	p.line("%-10s %d training tokens, %d held out", "data", tokens[data.Train], tokens[data.Validation])
+	p.Line("%-10s %d training tokens, %d held out", "data", tokens[data.Train], tokens[data.Validation])
 	if tokens[data.Train] <= int64(cfg.Length()) {
 		return 0, fmt.Errorf("data: the training text has %d tokens; a sequence takes %d: add text or lower train.context", tokens[data.Train], cfg.Length()+1)
 	}
@@ -139,7 +142,7 @@ func modelVocab(cfg train.Config, enc train.Encoder) (int, error) {
 }
 
 // countTokens tokenizes the corpus.
-func countTokens(c *cobra.Command, cfg train.Config, enc train.Encoder, p *progress) (tokens [2]int64, err error) {
+func countTokens(c *cobra.Command, cfg train.Config, enc train.Encoder, p *console.Progress) (tokens [2]int64, err error) {
 	corpus, err := data.OpenCorpus(cfg.Data.Config)
 	if err != nil {
 		return tokens, err
@@ -159,8 +162,8 @@ func countTokens(c *cobra.Command, cfg train.Config, enc train.Encoder, p *progr
 		tokens[doc.Split] += n
 		seen.TextBytes += int64(len(doc.Text))
 		seen.Tokens += n
-		p.preparing(seen)
+		p.Preparing(seen)
 	}
-	p.clear()
+	p.Clear()
 	return tokens, nil
 }

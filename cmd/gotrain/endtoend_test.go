@@ -15,6 +15,8 @@ import (
 
 	"gotrain/nn/zoo"
 	"gotrain/train"
+	"gotrain/train/device"
+	"gotrain/train/forecast"
 	"gotrain/train/metrics"
 )
 
@@ -294,7 +296,7 @@ func tree(t *testing.T, dir string) string {
 
 func TestPlanCost(t *testing.T) {
 	args := []string{"plan", "--config", "../../configs/gpt2-124m.yaml", "--card", "h100-sxm"}
-	var r planReport
+	var r forecast.Report
 	mustJSON(t, &r, append(args, "--price", "2.5")...)
 	if want := 2.5 * r.Seconds / 3600; r.Seconds <= 0 || math.Abs(r.Cost-want) > 1e-9 {
 		t.Errorf("%g s at 2.5 an hour cost %g, want %g", r.Seconds, r.Cost, want)
@@ -309,13 +311,13 @@ func TestPlanCost(t *testing.T) {
 func TestLargestBatch(t *testing.T) {
 	for _, batch := range []string{"4", "64", "100000"} { // the last does not fit
 		args := []string{"plan", "--config", "../../configs/gpt2-124m.yaml", "--card", "h100-sxm", "--set", "train.accumulate=1", "--set"}
-		var first planReport
+		var first forecast.Report
 		mustJSON(t, &first, append(args, "train.batch="+batch)...)
 		for _, more := range []int{0, 1} {
-			var r planReport
+			var r forecast.Report
 			mustJSON(t, &r, append(args, fmt.Sprintf("train.batch=%d", first.LargestBatch+more))...)
-			if fits := r.Memory.Total <= r.Limits.usable(); fits != (more == 0) {
-				t.Errorf("from %s: the largest batch is %d, but %d needs %d of %d bytes", batch, first.LargestBatch, first.LargestBatch+more, r.Memory.Total, r.Limits.usable())
+			if fits := r.Memory.Total <= r.Limits.Usable(); fits != (more == 0) {
+				t.Errorf("from %s: the largest batch is %d, but %d needs %d of %d bytes", batch, first.LargestBatch, first.LargestBatch+more, r.Memory.Total, r.Limits.Usable())
 			}
 		}
 	}
@@ -325,7 +327,7 @@ func TestLargestBatch(t *testing.T) {
 func TestPlan(t *testing.T) {
 	config := writeConfig(t, t.TempDir())
 	for _, set := range []string{"train.accumulate=1", "train.accumulate=3"} {
-		var r planReport
+		var r forecast.Report
 		mustJSON(t, &r, "plan", "--config", config, "--set", set)
 		cfg, err := train.LoadConfig(config, []string{set})
 		if err != nil {
@@ -336,7 +338,7 @@ func TestPlan(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		backend, _, err := openDevice("cpu", cfg.Threads)
+		backend, _, err := device.Open("cpu", cfg.Threads, device.Collectives{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -393,7 +395,7 @@ func TestTokenizer(t *testing.T) {
 // optimizer's state; the parameters are everywhere.
 func TestPlanOfRanks(t *testing.T) {
 	config := writeConfig(t, t.TempDir())
-	plan := func(args ...string) (r planReport) {
+	plan := func(args ...string) (r forecast.Report) {
 		mustJSON(t, &r, append([]string{"plan", "--config", config}, args...)...)
 		return r
 	}

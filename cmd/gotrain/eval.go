@@ -13,6 +13,7 @@ import (
 	"gotrain/data"
 	"gotrain/data/chat"
 	"gotrain/train"
+	"gotrain/train/units"
 )
 
 // evalFlags say what to score.
@@ -133,7 +134,7 @@ func (f *evalFlags) run(c *cobra.Command) error {
 		return writeJSON(c.OutOrStdout(), r)
 	}
 	_, err = fmt.Fprintf(c.OutOrStdout(), "nll            %.4f nats per token\nppl            %.2f\nbits per byte  %.4f\ntokens         %d scored, of %s of text in %d documents, %s tokens/s\n",
-		r.NLL, r.PPL, r.BitsPerByte, r.Tokens, bytesText(r.Bytes), r.Documents, countText(int64(r.TokensPerS)))
+		r.NLL, r.PPL, r.BitsPerByte, r.Tokens, units.Bytes(r.Bytes), r.Documents, units.Count(int64(r.TokensPerS)))
 	return err
 }
 

@@ -19,6 +19,7 @@ import (
 	"gotrain/nn/hub/convert"
 	"gotrain/nn/zoo"
 	"gotrain/train"
+	"gotrain/train/units"
 )
 
 // convertFlags are those that import and export share.
@@ -116,7 +117,7 @@ func printConversion(w io.Writer, r convert.Report) error {
 		types = append(types, fmt.Sprintf("%d %s", r.Types[name], name))
 	}
 	fmt.Fprintf(w, "%s: %s, %s parameters, %s (tensors: %s), written in %.1f s\n",
-		r.Result, r.ModelType, countText(r.Parameters), bytesText(r.Bytes), strings.Join(types, ", "), r.WriteSeconds)
+		r.Result, r.ModelType, units.Count(r.Parameters), units.Bytes(r.Bytes), strings.Join(types, ", "), r.WriteSeconds)
 	if r.Adapter != "" {
 		fmt.Fprintf(w, "%s %s\n", map[bool]string{false: "with the adapter", true: "without the adapter"}[r.Unmerged], r.Adapter)
 	}

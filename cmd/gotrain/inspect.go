@@ -14,10 +14,10 @@ import (
 	"gotrain/data"
 	"gotrain/data/vfs"
 	"gotrain/nn/hub/safetensors"
-	"gotrain/nn/zoo"
 	"gotrain/train"
 	"gotrain/train/checkpoint"
 	"gotrain/train/config"
+	"gotrain/train/units"
 )
 
 func newInspect() *cobra.Command {
@@ -169,14 +169,14 @@ func (i *checkpointInfo) print(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "checkpoint  %s\n", i.Dir)
 	if i.Verified {
-		fmt.Fprintf(&b, "checksums   all files agree with the manifest, %s\n", bytesText(i.Bytes))
+		fmt.Fprintf(&b, "checksums   all files agree with the manifest, %s\n", units.Bytes(i.Bytes))
 	} else {
 		fmt.Fprintf(&b, "checksums   there is no manifest.json to compare with\n")
 	}
 	if s := i.State; s != nil {
 		fmt.Fprintf(&b, "state       step %d, %d updates, %d sequences, %d tokens\n", s.Step, s.Applied, s.Samples, s.Tokens)
 	}
-	fmt.Fprintf(&b, "parameters  %s in %d tensors\n\n", countText(i.Params), len(i.Tensors))
+	fmt.Fprintf(&b, "parameters  %s in %d tensors\n\n", units.Count(i.Params), len(i.Tensors))
 	width := len("tensor")
 	for _, t := range i.Tensors {
 		width = max(width, len(t.Name))
@@ -221,21 +221,17 @@ func newInspectPlan() *cobra.Command {
 }
 
 func inspectPlan(c *cobra.Command, cfg train.Config, program string, dump bool) error {
-	device, err := planDevice(cfg.Device, "", cfg.Threads)
+	d, err := planDevice(cfg.Device, "", cfg.Threads)
 	if err != nil {
 		return err
 	}
-	target, err := device.target()
+	target, err := d.Target()
 	if err != nil {
 		return err
 	}
-	cfg.Model.Vocab, _, err = findVocab(c.Context(), cfg)
+	model, _, err := makeModel(c.Context(), &cfg)
 	if err != nil {
 		return err
-	}
-	model, err := zoo.New(cfg.TrainedModel())
-	if err != nil {
-		return usageError{err}
 	}
 	programs, err := train.Compile(cfg, model, target)
 	if err != nil {
@@ -295,7 +291,7 @@ text         %s, %.3f bytes a token
 vocabulary   %d tokens, %d ends a document
 tokenizer    %s
 source       %s
-`, s.Path(), h.Split, h.Index, h.Tokens, h.TokenBytes, h.Documents, bytesText(h.TextBytes), float64(h.TextBytes)/float64(max(h.Tokens, 1)), h.VocabSize, h.EndOfText, h.Tokenizer, h.Source)
+`, s.Path(), h.Split, h.Index, h.Tokens, h.TokenBytes, h.Documents, units.Bytes(h.TextBytes), float64(h.TextBytes)/float64(max(h.Tokens, 1)), h.VocabSize, h.EndOfText, h.Tokenizer, h.Source)
 			return err
 		},
 		ValidArgsFunction: filesWith("gtsh"),

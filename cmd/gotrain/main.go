@@ -14,6 +14,7 @@ import (
 	"os/signal"
 
 	"gotrain/train"
+	"gotrain/train/device"
 )
 
 // Exit codes, part of the contract with scripts.
@@ -64,12 +65,13 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 func exitCode(err error) int {
 	var usage usageError
 	var failed failure
+	var device *device.Error
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, train.ErrStopped):
 		return exitRequeue
-	case errors.As(err, &usage), !errors.As(err, &failed):
+	case errors.As(err, &usage), errors.As(err, &device), !errors.As(err, &failed):
 		return exitUsage
 	default:
 		return exitFailed

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/autograd/ir"
+	"gotrain/train/device"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata")
@@ -123,7 +124,7 @@ func TestCompletion(t *testing.T) {
 }
 
 func TestDoctor(t *testing.T) {
-	var r struct{ Findings []finding }
+	var r struct{ Findings []device.Finding }
 	mustJSON(t, &r, "doctor", "--run", t.TempDir())
 	names := map[string]bool{}
 	for _, f := range r.Findings {
@@ -152,7 +153,7 @@ func TestBench(t *testing.T) {
 
 // TestKernelCases runs each kind of case in both precisions.
 func TestKernelCases(t *testing.T) {
-	backend, _, err := openDevice("cpu", 0)
+	backend, _, err := device.Open("cpu", 0, device.Collectives{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,17 +167,6 @@ func TestKernelCases(t *testing.T) {
 			if got.best <= 0 || math.IsInf(got.best, 1) || got.bytes <= 0 {
 				t.Errorf("%s: %+v", k.name, got)
 			}
-		}
-	}
-}
-
-func TestDurationText(t *testing.T) {
-	for _, c := range []struct {
-		seconds float64
-		want    string
-	}{{0.0123, "12.3 ms"}, {3.456, "3.46 s"}, {320, "5m20s"}, {11520, "3h12m"}, {4.2 * 86400, "4.2 days"}} {
-		if got := durationText(c.seconds); got != c.want {
-			t.Errorf("durationText(%g) = %q, want %q", c.seconds, got, c.want)
 		}
 	}
 }

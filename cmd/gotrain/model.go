@@ -10,6 +10,7 @@ import (
 	"gotrain/autograd/exec"
 	"gotrain/data/vfs"
 	"gotrain/train"
+	"gotrain/train/device"
 )
 
 // modelFlags are the flags of every command that uses a trained model.
@@ -51,7 +52,7 @@ func (f *modelFlags) open() (*opened, error) {
 			return nil, usagef("--adapter: %w", err)
 		}
 	}
-	device, _, err := openDevice(f.device, 0)
+	device, _, err := device.Open(f.device, 0, device.Collectives{})
 	if err != nil {
 		return nil, err
 	}

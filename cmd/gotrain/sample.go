@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/nn/generate"
+	"gotrain/train/units"
 )
 
 // sampleFlags say what to continue and how.
@@ -157,7 +158,7 @@ func (f *sampleFlags) generate(c *cobra.Command, m *opened, g *generate.Generato
 	if f.json {
 		return writeJSON(out, r)
 	}
-	fmt.Fprintf(c.ErrOrStderr(), "%d tokens, %s tokens/s, ended by %s\n", len(r.Tokens), countText(int64(r.TokensPerS)), reasonText(r.EndedBy))
+	fmt.Fprintf(c.ErrOrStderr(), "%d tokens, %s tokens/s, ended by %s\n", len(r.Tokens), units.Count(int64(r.TokensPerS)), reasonText(r.EndedBy))
 	return nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"gotrain/nn/generate"
 	"gotrain/train"
 	"gotrain/train/eval"
+	"gotrain/train/units"
 )
 
 // taskReport is what eval --task prints.
@@ -147,7 +148,7 @@ func userSays(prompt string) []chat.Message {
 
 func (r *taskReport) print(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %d shots, %d questions in %s\n\n%-32s %9s %9s %9s %11s\n", r.Task.Name, r.Task.Shots, len(r.Results), durationText(r.Seconds),
+	fmt.Fprintf(&b, "%s, %d shots, %d questions in %s\n\n%-32s %9s %9s %9s %11s\n", r.Task.Name, r.Task.Shots, len(r.Results), units.Seconds(r.Seconds),
 		"", "questions", "accuracy", "± stderr", "normalized")
 	for _, s := range r.Scores {
 		name := s.Group

@@ -18,6 +18,8 @@ import (
 	"gotrain/data/vfs"
 	"gotrain/train"
 	"gotrain/train/checkpoint"
+	"gotrain/train/console"
+	"gotrain/train/units"
 )
 
 func newTokenizer() *cobra.Command {
@@ -129,8 +131,8 @@ func (f *tokenizerTrainFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	p := newProgress(c.ErrOrStderr())
-	t, err := train.MakeTokenizer(c.Context(), cfg, p.listener().Phase)
+	p := console.New(c.ErrOrStderr())
+	t, err := train.MakeTokenizer(c.Context(), cfg, p.Listener().Phase)
 	if errors.Is(err, context.Canceled) {
 		return errors.New("interrupted")
 	}
@@ -436,7 +438,7 @@ func (i tokenizerInfo) print(w io.Writer) error {
 		line("longest", "%-7d %s", t.ID, t.Text)
 	}
 	if t := i.Text; t != nil {
-		line("text", "%s are %d tokens, %.3f bytes a token, %d of the vocabulary used", bytesText(t.Bytes), t.Tokens, t.BytesPerToken, t.Used)
+		line("text", "%s are %d tokens, %.3f bytes a token, %d of the vocabulary used", units.Bytes(t.Bytes), t.Tokens, t.BytesPerToken, t.Used)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

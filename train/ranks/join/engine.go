@@ -1,10 +1,10 @@
-package main
+package join
 
 import (
 	"fmt"
 	"strings"
 
-	"gotrain/cuda/backend"
+	"gotrain/train/device"
 	"gotrain/train/ranks"
 	"gotrain/train/ranks/gloo"
 	"gotrain/train/ranks/mpi"
@@ -15,37 +15,37 @@ import (
 // auto is that where there are GPUs, unless the engine is one of CPUs. visible is
 // CUDA_VISIBLE_DEVICES.
 func rankDevice(name, engine string, l ranks.Launch, visible string) (string, error) {
-	index, err := gpuIndex(name)
+	index, err := device.Index(name)
 	if err != nil {
 		return "", err
 	}
 	onCPUs := engine == "gloo" || engine == "mpi"
 	switch {
-	case index == noGPU && engine == "nccl":
-		return "", usagef("cluster.engine is nccl, which computes on GPUs, but device is %s: use --device cuda, or cluster.engine auto", name)
-	case index == noGPU || name == "auto" && onCPUs:
+	case index == device.CPU && engine == "nccl":
+		return "", device.Errorf("cluster.engine is nccl, which computes on GPUs, but device is %s: use --device cuda, or cluster.engine auto", name)
+	case index == device.CPU || name == "auto" && onCPUs:
 		return "cpu", nil
 	case onCPUs:
-		return "", usagef("cluster.engine is %s, which computes on CPUs, but device is %s: use cluster.engine auto, or --device cpu", engine, name)
+		return "", device.Errorf("cluster.engine is %s, which computes on CPUs, but device is %s: use cluster.engine auto, or --device cpu", engine, name)
 	}
-	gpus, err := backend.Count()
+	gpus, err := device.GPUs()
 	switch {
-	case name == "auto" && engine == "auto" && backend.Absent(err):
+	case name == "auto" && engine == "auto" && device.Absent(err):
 		return "cpu", nil
 	case err != nil && name == "auto":
-		return "", usagef("cluster.engine nccl: %w; or use cluster.engine auto", err)
+		return "", device.Errorf("cluster.engine nccl: %w; or use cluster.engine auto", err)
 	case err != nil:
-		return "", usagef("device %s: %w; or use --device cpu", name, err)
+		return "", device.Errorf("device %s: %w; or use --device cpu", name, err)
 	case l.LocalSize == 1:
 		return fmt.Sprintf("cuda:%d", index), nil
 	case strings.HasPrefix(name, "cuda:"):
-		return "", usagef("device %s: the %d ranks of this machine cannot share a GPU: use --device cuda, which gives each its own", name, l.LocalSize)
+		return "", device.Errorf("device %s: the %d ranks of this machine cannot share a GPU: use --device cuda, which gives each its own", name, l.LocalSize)
 	case l.LocalSize <= gpus:
 		return fmt.Sprintf("cuda:%d", l.LocalRank), nil
 	case gpus == 1 && visible != "" && !strings.Contains(visible, ","):
 		return "cuda:0", nil // the launcher shows each rank its own GPU; NCCL refuses if not
 	}
-	return "", usagef("device %s: %d ranks on this machine, which has %d GPUs: start at most as many ranks as there are GPUs, or use --device cpu", name, l.LocalSize, gpus)
+	return "", device.Errorf("device %s: %d ranks on this machine, which has %d GPUs: start at most as many ranks as there are GPUs, or use --device cpu", name, l.LocalSize, gpus)
 }
 
 // rankEngine is what ranks on a device compute together with, for a value of

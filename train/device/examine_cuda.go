@@ -1,6 +1,6 @@
 //go:build gpu
 
-package main
+package device
 
 import (
 	"errors"
@@ -8,17 +8,18 @@ import (
 
 	"gotrain/cuda"
 	"gotrain/cuda/backend"
+	"gotrain/train/units"
 )
 
 // oldestMajor is the compute capability, before the point, that the kernels
 // need.
 const oldestMajor = 8
 
-// diagnoseGPU opens each device and each library of CUDA.
-func diagnoseGPU() []finding {
-	findings := diagnoseDevices()
+// examineGPU opens each device and each library of CUDA.
+func examineGPU() []Finding {
+	findings := examineDevices()
 	for _, l := range cuda.Libraries() {
-		f := finding{Name: l.Name, OK: l.Path != ""}
+		f := Finding{Name: l.Name, OK: l.Path != ""}
 		if f.OK {
 			f.Detail = fmt.Sprintf("%s, version %s, %d of %d functions", l.Path, l.Version, l.Bound, l.Wanted)
 		} else {
@@ -30,23 +31,23 @@ func diagnoseGPU() []finding {
 	return findings
 }
 
-func diagnoseDevices() []finding {
+func examineDevices() []Finding {
 	infos, err := cuda.Devices()
 	switch {
 	case errors.Is(err, cuda.ErrNoDriver):
-		return []finding{{Name: "gpu", OK: true, Detail: "none found; training runs on the processor"}}
+		return []Finding{{Name: "gpu", OK: true, Detail: "none found; training runs on the processor"}}
 	case err != nil:
-		return []finding{{Name: "gpu", Detail: err.Error(), Cure: "nvidia-smi shows what the driver makes of it; until then --device cpu works"}}
+		return []Finding{{Name: "gpu", Detail: err.Error(), Cure: "nvidia-smi shows what the driver makes of it; until then --device cpu works"}}
 	}
-	findings := make([]finding, len(infos))
+	findings := make([]Finding, len(infos))
 	for i, info := range infos {
-		findings[i] = diagnoseDevice(info)
+		findings[i] = examineDevice(info)
 	}
 	return findings
 }
 
-func diagnoseDevice(info cuda.Info) finding {
-	f := finding{Name: "gpu", Detail: fmt.Sprintf("cuda:%d %s, compute capability %d.%d, driver for CUDA %d.%d",
+func examineDevice(info cuda.Info) Finding {
+	f := Finding{Name: "gpu", Detail: fmt.Sprintf("cuda:%d %s, compute capability %d.%d, driver for CUDA %d.%d",
 		info.Index, info.Name, info.Major, info.Minor, info.Driver/1000, info.Driver%1000/10)}
 	if info.Major < oldestMajor {
 		f.Cure = fmt.Sprintf("the kernels need compute capability %d.0 or later: use another card, or --device cpu", oldestMajor)
@@ -60,6 +61,6 @@ func diagnoseDevice(info cuda.Info) finding {
 	}
 	f.OK = true
 	f.Detail += fmt.Sprintf(", %s free of %s; peak by its clocks %.0f TFLOP/s bfloat16, %.0f tf32, %.0f float32, %.2f TB/s",
-		bytesText(card.Free), bytesText(card.Memory), card.BF16/1e12, card.TF32/1e12, card.F32/1e12, card.Bandwidth/1e12)
+		units.Bytes(card.Free), units.Bytes(card.Memory), card.BF16/1e12, card.TF32/1e12, card.F32/1e12, card.Bandwidth/1e12)
 	return f
 }

@@ -1,17 +1,17 @@
-package main
+package join
 
 import (
 	"errors"
 	"strings"
 	"testing"
 
-	"gotrain/cuda/backend"
+	"gotrain/train/device"
 	"gotrain/train/ranks"
 )
 
 func TestRankDevice(t *testing.T) {
-	gpus, err := backend.Count()
-	if err != nil && !backend.Absent(err) {
+	gpus, err := device.GPUs()
+	if err != nil && !device.Absent(err) {
 		t.Fatal(err)
 	}
 	alone, second, crowd := ranks.Launch{Size: 2, LocalSize: 1}, ranks.Launch{Size: 2, LocalRank: 1, LocalSize: 2}, ranks.Launch{Size: 99, LocalRank: 9, LocalSize: 99}
@@ -43,8 +43,8 @@ func TestRankDevice(t *testing.T) {
 		if got != c.want || (err == nil) != (c.fault == "") || err != nil && !strings.Contains(err.Error(), c.fault) {
 			t.Errorf("%s, %s, rank %d of %d: %q, %v; want %q, %q", c.name, c.engine, c.launch.LocalRank, c.launch.LocalSize, got, err, c.want, c.fault)
 		}
-		if err != nil && !errors.As(err, new(usageError)) {
-			t.Errorf("%v is no wrong use", err)
+		if err != nil && !errors.As(err, new(*device.Error)) {
+			t.Errorf("%v is no *device.Error", err)
 		}
 	}
 	if gpus == 0 {

@@ -1,4 +1,4 @@
-package main
+package device
 
 import (
 	"fmt"
@@ -6,12 +6,11 @@ import (
 	"time"
 
 	"gotrain/autograd/cpu/kernel"
-	"gotrain/train"
 )
 
-// machine is what a device reaches: the CPU, measured, all threads together; or a
-// GPU, from its clocks and its architecture.
-type machine struct {
+// Machine is what a device reaches: the CPU, measured, all threads together; or a
+// GPU, from its clocks and its architecture. Rates are in 10⁹ a second.
+type Machine struct {
 	GPU       string  `json:"gpu,omitempty"`
 	Threads   int     `json:"threads"`
 	ISA       string  `json:"isa,omitempty"`
@@ -21,33 +20,33 @@ type machine struct {
 	Bandwidth float64 `json:"bandwidth_gb_per_s"` // of a copy, read and written bytes together
 }
 
-// copyBytes is what measureMachine copies: more than caches hold.
+// copyBytes is what measureBandwidth copies: more than caches hold.
 const copyBytes = 24 << 20
 
-// measure takes a few tenths of a second and wants an idle machine.
-func (d device) measure() machine {
+// Measure takes a few tenths of a second and wants an idle machine.
+func (d Device) Measure() Machine {
 	// Another program that takes a core for a moment spoils a trial: the best counts.
-	m := d.measureFor("float32")
-	if d.card != nil {
+	m := d.MeasureFor("float32")
+	if d.Card != nil {
 		return m
 	}
 	for range 3 {
-		again := d.measureFor("float32", "bfloat16")
+		again := d.MeasureFor("float32", "bfloat16")
 		m.F32, m.BF16, m.Bandwidth = max(m.F32, again.F32), max(m.BF16, again.BF16), max(m.Bandwidth, again.Bandwidth)
 	}
 	m.TF32 = m.F32
 	return m
 }
 
-// measureFor measures the bandwidth and the arithmetic of the precisions, once.
-func (d device) measureFor(precisions ...string) machine {
-	if c := d.card; c != nil {
-		return machine{GPU: c.Name, F32: c.F32 / 1e9, TF32: c.TF32 / 1e9, BF16: c.BF16 / 1e9, Bandwidth: c.Bandwidth / 1e9}
+// MeasureFor measures the bandwidth and the arithmetic of the precisions, once.
+func (d Device) MeasureFor(precisions ...string) Machine {
+	if c := d.Card; c != nil {
+		return Machine{GPU: c.Name, F32: c.F32 / 1e9, TF32: c.TF32 / 1e9, BF16: c.BF16 / 1e9, Bandwidth: c.Bandwidth / 1e9}
 	}
-	pool := kernel.NewPool(d.threads)
+	pool := kernel.NewPool(d.Threads)
 	defer pool.Close()
 	isa := kernel.Best()
-	m := machine{Threads: pool.Threads(), ISA: isa.String(), Bandwidth: measureBandwidth(pool) / 1e9}
+	m := Machine{Threads: pool.Threads(), ISA: isa.String(), Bandwidth: measureBandwidth(pool) / 1e9}
 	for _, p := range precisions {
 		if p == "bfloat16" {
 			m.BF16 = kernel.MeasurePeakBF16(pool, isa)
@@ -78,15 +77,9 @@ func measureBandwidth(pool *kernel.Pool) float64 {
 	return 2 * copyBytes / best.Seconds()
 }
 
-// productBuffers is the memory of the matrix product on threads threads.
-func productBuffers(threads int) int64 {
-	pool := kernel.NewPool(threads)
-	defer pool.Close()
-	return int64(kernel.NewGEMM(pool, kernel.Best()).Bytes())
-}
-
-// peak is the rate of the arithmetic that precision uses, in GFLOP/s.
-func (m machine) peak(precision string) float64 {
+// Peak is the rate of the arithmetic that a precision (float32, tf32, bfloat16)
+// uses, in GFLOP/s.
+func (m Machine) Peak(precision string) float64 {
 	switch precision {
 	case "bfloat16":
 		return m.BF16
@@ -104,17 +97,17 @@ const (
 	gpuProducts, gpuAttention = 0.65, 0.35
 )
 
-// forecast is what train.Predict wants to know.
-func (m machine) forecast(precision string) train.Machine {
-	peak := 1e9 * m.peak(precision)
+// Reached is what our kernels reach of the peak in a precision, in GFLOP/s: matrix
+// products, and attention over long sequences.
+func (m Machine) Reached(precision string) (products, attention float64) {
 	if m.GPU != "" {
-		return train.Machine{Peak: peak, Products: gpuProducts * peak, Attention: gpuAttention * peak, Bandwidth: 1e9 * m.Bandwidth}
+		return gpuProducts * m.Peak(precision), gpuAttention * m.Peak(precision)
 	}
-	return train.Machine{Peak: peak, Products: cpuProducts * peak, Attention: cpuAttention * 1e9 * m.F32, Bandwidth: 1e9 * m.Bandwidth}
+	return cpuProducts * m.Peak(precision), cpuAttention * m.F32
 }
 
 // String tells the peaks in a line.
-func (m machine) String() string {
+func (m Machine) String() string {
 	if m.GPU != "" {
 		return fmt.Sprintf("%s: %.0f TFLOP/s float32, %.0f tf32, %.0f bfloat16, %.2f TB/s", m.GPU, m.F32/1e3, m.TF32/1e3, m.BF16/1e3, m.Bandwidth/1e3)
 	}

@@ -1,6 +1,6 @@
 //go:build !gpu
 
-package main
+package device
 
 import (
 	"fmt"
@@ -14,13 +14,13 @@ import (
 // libraryDirs are where systems keep libcuda.
 var libraryDirs = []string{"/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/lib/wsl/lib", "/usr/local/cuda/compat", "/usr/local/nvidia/lib64"}
 
-// diagnoseGPU looks for GPUs that this binary cannot use.
-func diagnoseGPU() []finding {
+// examineGPU looks for GPUs that this binary cannot use.
+func examineGPU() []Finding {
 	gpus, _ := filepath.Glob("/dev/nvidia[0-9]*")
 	library := findLibrary("libcuda.so.1")
 	version := driverVersion()
 	if len(gpus) == 0 && library == "" && version == "" {
-		return []finding{{Name: "gpu", OK: true, Detail: "none found, and this binary has no CUDA (make build-cuda builds one that has); training runs on the processor"}}
+		return []Finding{{Name: "gpu", OK: true, Detail: "none found, and this binary has no CUDA (make build-cuda builds one that has); training runs on the processor"}}
 	}
 	detail := fmt.Sprintf("%d in /dev", len(gpus))
 	if version != "" {
@@ -29,7 +29,7 @@ func diagnoseGPU() []finding {
 	if library != "" {
 		detail += ", " + library
 	}
-	f := finding{Name: "gpu", Detail: detail}
+	f := Finding{Name: "gpu", Detail: detail}
 	switch {
 	case len(gpus) == 0:
 		f.Cure = "the library is here but no device: start the container with --gpus all, or load the nvidia kernel module"
@@ -38,7 +38,7 @@ func diagnoseGPU() []finding {
 	default:
 		f.Cure = backend.ErrNotBuilt.Error()
 	}
-	return []finding{f}
+	return []Finding{f}
 }
 
 // driverVersion is the version of NVIDIA's kernel module, "" when not loaded.
@@ -59,7 +59,7 @@ func driverVersion() string {
 func findLibrary(name string) string {
 	dirs := append(filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")), libraryDirs...)
 	for _, dir := range dirs {
-		if path := filepath.Join(dir, name); exists(path) {
+		if path := filepath.Join(dir, name); isThere(path) {
 			return path
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package device
 
 import (
 	"bufio"
@@ -9,33 +9,20 @@ import (
 	"syscall"
 )
 
-// memoryLimits are the bytes that this process may use.
-type memoryLimits struct {
-	Total     int64 `json:"total_bytes"`
-	Available int64 `json:"available_bytes"`        // free or easily freed
-	Cgroup    int64 `json:"cgroup_bytes,omitempty"` // limit of the container, 0 for none
+// MachineMemory is what this process may use of the machine's memory; the zero Limits
+// where that is not known.
+func MachineMemory() Limits {
+	return Limits{Total: procKB("/proc/meminfo", "MemTotal"), Available: procKB("/proc/meminfo", "MemAvailable"), Cgroup: cgroupMemory()}
 }
 
-func readMemory() memoryLimits {
-	return memoryLimits{Total: procKB("/proc/meminfo", "MemTotal"), Available: procKB("/proc/meminfo", "MemAvailable"), Cgroup: cgroupMemory()}
-}
+// PeakMemory is the most memory, in bytes, that this process has had resident.
+func PeakMemory() int64 { return procKB("/proc/self/status", "VmHWM") }
 
-// usable is the memory that a run can have.
-func (m memoryLimits) usable() int64 {
-	if m.Cgroup > 0 {
-		return min(m.Cgroup, m.Available)
-	}
-	return m.Available
-}
+// ResidentMemory is the memory, in bytes, of this process.
+func ResidentMemory() int64 { return procKB("/proc/self/status", "VmRSS") }
 
-// peakMemory is the most memory that this process has had resident.
-func peakMemory() int64 { return procKB("/proc/self/status", "VmHWM") }
-
-// residentMemory is the memory of this process.
-func residentMemory() int64 { return procKB("/proc/self/status", "VmRSS") }
-
-// forgetPeak makes peakMemory start anew from now.
-func forgetPeak() { os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
+// ForgetPeak makes PeakMemory start anew from now.
+func ForgetPeak() { os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
 
 // procKB returns the bytes of a line "KEY: N kB", 0 when there is none.
 func procKB(file, key string) int64 {
@@ -117,8 +104,8 @@ func readWord(file string) string {
 	return strings.TrimSpace(string(raw))
 }
 
-// diskFree is the space for unprivileged users below dir.
-func diskFree(dir string) (int64, error) {
+// DiskFree is the space, in bytes, for unprivileged users below dir.
+func DiskFree(dir string) (int64, error) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
 		return 0, err
@@ -126,8 +113,8 @@ func diskFree(dir string) (int64, error) {
 	return int64(s.Bavail) * int64(s.Bsize), nil
 }
 
-// processor is the processor's name and the features that kernels may use.
-func processor() (name string, features []string) {
+// Processor is the processor's name and the features that kernels may use.
+func Processor() (name string, features []string) {
 	f, err := os.Open("/proc/cpuinfo")
 	if err != nil {
 		return "", nil

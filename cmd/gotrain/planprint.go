@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"gotrain/train/forecast"
+	"gotrain/train/units"
+)
+
+// printPlan writes the plan for people.
+func printPlan(w io.Writer, r *forecast.Report) error {
+	var b strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-12s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("model", "%s parameters, %s of them in matrix products; vocabulary %d (%s)", units.Count(r.Params), units.Count(r.Size.Matmul), r.Vocab, r.VocabFrom)
+	if r.Trainable < r.Params {
+		line("trained", "%s parameters, %.2f%%; the others are frozen", units.Count(r.Trainable), 100*float64(r.Trainable)/float64(r.Params))
+	}
+	line("arithmetic", "%s FLOPs a token, forward and backward (6N: %s)", units.Count(int64(r.FLOPsPerToken)), units.Count(int64(r.SixN)))
+	line("tokens", "%s: %d steps × %d sequences × %d context%s", units.Count(r.TotalTokens), r.Steps, r.Batch, r.Context, times(r.Accumulate))
+	m, each := r.Memory, ""
+	if r.Ranks > 1 {
+		each = fmt.Sprintf(" of a rank, of %d", r.Ranks)
+	}
+	line("memory", "%s at the peak%s:", units.Bytes(m.Total), each)
+	for _, part := range []struct {
+		name  string
+		bytes int64
+	}{
+		{"parameters", m.Parameters}, {"optimizer state", m.Optimizer}, {"stored gradients", m.Gradients},
+		{"activations, gradients, scratch (arena)", m.Arena}, {"inputs and tables", m.Inputs}, {productsName(r), m.Products}, {driverName(r), m.Driver},
+		{snapshotName(r), m.Snapshot}, {"this program itself (measured)", m.Process}, {"text, tokens, checkpoints in passing (estimated)", m.Heap},
+	} {
+		if part.bytes > 0 {
+			line("", "%10s  %s", units.Bytes(part.bytes), part.name)
+		}
+	}
+	if free := r.Limits.Usable(); free > 0 {
+		line("", "%10s  free%s; the largest train.batch that fits is %d", units.Bytes(free), where(r), r.LargestBatch)
+	}
+	line("checkpoint", "%s each", units.Bytes(r.CheckpointBytes))
+	line("machine", "%s", r.Machine)
+	line("speed", "about %s tokens/s, %s a step, %.0f%% of the peak in %s", units.Count(int64(r.TokensPerS)), units.Seconds(r.StepMS/1e3), 100*r.MFU, r.Precision)
+	line("time", "about %s for all steps", units.Seconds(r.Seconds))
+	if r.Price > 0 {
+		line("cost", "about %s at %g an hour", units.Money(r.Cost), r.Price)
+	}
+	law := fmt.Sprintf("%s give an expected loss of %.2f on web text", units.Count(r.TotalTokens), r.ChinchillaNLL)
+	if r.ChinchillaNLL > lawLimit {
+		law = units.Count(r.TotalTokens) + " are too few for it to predict a loss"
+	}
+	line("scaling law", "%s tokens are compute-optimal for this size (Chinchilla); %s", units.Count(int64(r.ChinchillaTokens)), law)
+	if !r.Fits() {
+		line("warning", "this run does not fit: lower train.batch and raise train.accumulate, set train.recompute: true%s, or shrink the model", map[bool]string{true: " and train.save: sync"}[m.Snapshot > 0 && r.Machine.GPU == ""])
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func productsName(r *forecast.Report) string {
+	if r.Machine.GPU != "" {
+		return "scratch of cuBLASLt"
+	}
+	return "packed operands of matrix products"
+}
+
+func driverName(r *forecast.Report) string {
+	if r.Ranks > 1 {
+		return "context of the driver, and NCCL (estimated)"
+	}
+	return "context of the driver (estimated)"
+}
+
+func snapshotName(r *forecast.Report) string {
+	if r.Machine.GPU != "" {
+		return "copy of the state for saves, in the host's memory, not in the sum"
+	}
+	return "copy of the state for saves (train.save: sync does without)"
+}
+
+func where(r *forecast.Report) string {
+	if r.Machine.GPU != "" {
+		return " on " + r.Machine.GPU
+	}
+	return " on this machine"
+}
+
+// lawLimit is a loss that the scaling law, fitted below 5 nats, says nothing of.
+const lawLimit = 6
+
+func times(accumulate int) string {
+	if accumulate == 1 {
+		return ""
+	}
+	return fmt.Sprintf(" × %d accumulated", accumulate)
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gotrain/data/vfs"
+	"gotrain/nn/zoo"
+	"gotrain/train"
+	"gotrain/train/console"
+	"gotrain/train/ranks"
+	"gotrain/train/ranks/join"
+)
+
+// trainRun trains and reports.
+func trainRun(c *cobra.Command, cfg train.Config, resume string) error {
+	if err := checkPaths(cfg); err != nil {
+		return err
+	}
+	// A crash ends the process by SIGABRT. Without this the runtime exits with 2, which
+	// tells launchers of wrong use: they would not start the run again.
+	debug.SetTraceback("crash")
+	cluster, err := joinCluster(c.Context(), cfg.Cluster.Engine, cfg.Device)
+	if err != nil {
+		return train.Stopped(c.Context(), err)
+	}
+	err = cluster.Watch(c.Context(), time.Duration(cfg.Cluster.TimeoutS)*time.Second, func(r ranks.Report) {
+		// The collective may never return, so nothing can be unwound.
+		fmt.Fprintf(c.ErrOrStderr(), "gotrain: %v", r)
+		os.Exit(exitFailed)
+	})
+	if err == nil {
+		err = trainRank(c, cluster, cfg, resume)
+	}
+	failure := err
+	if errors.Is(err, train.ErrStopped) {
+		failure = nil // all ranks agreed on it
+	}
+	return errors.Join(err, cluster.Close(failure))
+}
+
+// joinCluster finds the other ranks that the launcher started, and waits for them.
+func joinCluster(ctx context.Context, engine, device string) (*join.Cluster, error) {
+	launch, err := ranks.Detect(os.Getenv)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return join.Open(ctx, join.Config{Launch: launch, Engine: engine, Device: device})
+}
+
+// trainRank is this rank's part of the run.
+func trainRank(c *cobra.Command, cluster *join.Cluster, cfg train.Config, resume string) error {
+	backend, device, err := cluster.OpenBackend(cfg.Threads)
+	if err != nil {
+		return err
+	}
+	defer backend.Close()
+	deps := train.Deps{Backend: backend, NewModel: zoo.New, FS: vfs.OS{}, Now: time.Now, Resume: resume,
+		Group: cluster.Group, LocalRank: cluster.Launch.LocalRank, Version: readBuild().String()}
+	if !cluster.First() {
+		_, err := train.Train(c.Context(), cfg, deps)
+		return err
+	}
+	p := console.New(c.ErrOrStderr())
+	deps.Machine, deps.Listener = p.Measure(device, cfg.Precision), p.Listener()
+	result, err := train.Train(c.Context(), cfg, deps)
+	p.Clear()
+	if err != nil {
+		return err
+	}
+	p.Finish(cfg, result)
+	if model := cmp.Or(result.Best, cfg.Run.Dir); result.Steps > 0 && cfg.Data.Format == train.FormatInstruct {
+		p.Line("next       gotrain chat --model %s", model)
+	} else if result.Steps > 0 {
+		p.Line("next       gotrain sample --model %s --prompt %q", model, cfg.Train.Sample)
+	}
+	return nil
+}

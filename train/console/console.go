@@ -1,0 +1,97 @@
+// Package console shows a run to a person: on a terminal one line that is rewritten,
+// elsewhere a plain line now and then.
+//
+// [New] makes a [Progress] that writes to a terminal or a log. What a run tells goes
+// through [Progress.Listener]; [Progress.Finish] ends the report with what was
+// forecast beside what the run took, which is why [Progress.Measure] comes first. A
+// Progress is used by one goroutine.
+package console
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"gotrain/data"
+	"gotrain/train"
+	"gotrain/train/device"
+	"gotrain/train/forecast"
+	"gotrain/train/units"
+)
+
+// Progress shows a run.
+type Progress struct {
+	w       io.Writer
+	live    bool
+	dirty   bool      // the live line is on the screen
+	last    time.Time // of the last line
+	started train.Started
+	device  device.Device
+	base    int64 // resident before the run, in bytes
+	memory  forecast.Memory
+	stepMS  []float64 // of each step made now
+	waited  bool      // a save waited for an earlier one
+}
+
+// Intervals between lines: live ones are for eyes, plain ones for logs.
+const (
+	liveInterval  = 100 * time.Millisecond
+	plainInterval = 5 * time.Second
+)
+
+// New shows runs on w.
+func New(w io.Writer) *Progress { return &Progress{w: w, live: Terminal(w)} }
+
+// Terminal tells whether w is read by eyes.
+func Terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// Line prints a line of its own, below which the live line goes on.
+func (p *Progress) Line(format string, args ...any) {
+	p.Clear()
+	fmt.Fprintf(p.w, format+"\n", args...)
+}
+
+// Clear takes the live line off the screen.
+func (p *Progress) Clear() {
+	if p.dirty {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.dirty = false
+	}
+}
+
+// due tells whether it is time for another line.
+func (p *Progress) due() bool {
+	interval := plainInterval
+	if p.live {
+		interval = liveInterval
+	}
+	if time.Since(p.last) < interval {
+		return false
+	}
+	p.last = time.Now()
+	return true
+}
+
+// Status shows the state of things: the live line, or a plain one.
+func (p *Progress) Status(format string, args ...any) {
+	if !p.live {
+		fmt.Fprintf(p.w, format+"\n", args...)
+		return
+	}
+	p.Clear()
+	fmt.Fprintf(p.w, format, args...)
+	p.dirty = true
+}
+
+// Preparing tells how far the tokenizing of a corpus is.
+func (p *Progress) Preparing(d data.Progress) {
+	if p.due() {
+		p.Status("shards     %s of text, %d tokens", units.Bytes(d.TextBytes), d.Tokens)
+	}
+}

@@ -1,0 +1,82 @@
+package console
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"gotrain/data"
+	"gotrain/train"
+	"gotrain/train/metrics"
+)
+
+func step(n int64) train.StepEvent {
+	return train.StepEvent{Record: metrics.Record{Step: n, NLL: 2, TokensPerS: 1500, StepMS: 12, LR: 1e-3}, Steps: 9, ETA: 5 * time.Second}
+}
+
+// TestPlain has the first and the last step in a log, and those between now and then.
+func TestPlain(t *testing.T) {
+	var out bytes.Buffer
+	p := New(&out)
+	l := p.Listener()
+	for n := range int64(9) {
+		l.Step(step(n + 1))
+	}
+	l.SaveFailed(errors.New("disk full"))
+	got := out.String()
+	if strings.Contains(got, "\x1b") || strings.Count(got, "\n") != 3 {
+		t.Errorf("a log has\n%s", got)
+	}
+	for _, want := range []string{"step 1/9  loss 2.0000  ppl 7.39  1.5k tokens/s  12 ms  lr 1.00e-03  ETA 5s", "step 9/9", "warning: the checkpoint was not saved, training goes on: disk full"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s\nlacks %q", got, want)
+		}
+	}
+}
+
+// TestLive rewrites one line, and takes it away before a line that stays.
+func TestLive(t *testing.T) {
+	var out bytes.Buffer
+	p := New(&out)
+	p.live = true
+	p.Listener().Step(step(1))
+	if strings.Contains(out.String(), "\n") {
+		t.Errorf("the live line ends: %q", out.String())
+	}
+	p.Line("saved")
+	if !strings.HasSuffix(out.String(), "\r\x1b[Ksaved\n") {
+		t.Errorf("a line below the live one: %q", out.String())
+	}
+	before := out.Len()
+	p.Clear()
+	if out.Len() != before {
+		t.Error("there is nothing to clear, but something is written")
+	}
+	p.Preparing(data.Progress{TextBytes: 2048, Tokens: 3})
+	if got := out.String()[before:]; got != "" {
+		t.Errorf("%q follows within the interval of live lines", got)
+	}
+}
+
+func TestFinish(t *testing.T) {
+	cfg := train.DefaultConfig()
+	best := train.State{Step: 7, Best: &train.Best{Step: 5, NLL: 1.5}}
+	for _, c := range []struct {
+		result train.Result
+		want   string
+	}{
+		{train.Result{}, "raise train.steps to go on"},
+		{train.Result{State: best, Early: true, Best: "runs/x/checkpoints/best"}, "raise train.patience to go on"},
+		{train.Result{Steps: 3, Elapsed: 2 * time.Second}, "done       3 steps in 2 s"},
+		{train.Result{State: best, Steps: 3, Best: "best"}, "best       step"},
+	} {
+		var out bytes.Buffer
+		p := New(&out)
+		p.Finish(cfg, c.result)
+		if !strings.Contains(out.String(), c.want) {
+			t.Errorf("%+v ends with\n%s\nwithout %q", c.result, &out, c.want)
+		}
+	}
+}

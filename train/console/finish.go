@@ -1,0 +1,52 @@
+package console
+
+import (
+	"slices"
+
+	"gotrain/train"
+	"gotrain/train/device"
+	"gotrain/train/units"
+)
+
+// Finish prints what the run of cfg came to.
+func (p *Progress) Finish(cfg train.Config, r train.Result) {
+	p.Clear()
+	if r.Steps == 0 && r.Early {
+		p.Line("run %s has ended early at step %d: the best checkpoint is %s (nll %.4f); raise train.patience to go on", cfg.Run.Dir, r.State.Step, r.Best, r.State.Best.NLL)
+		return
+	}
+	if r.Steps == 0 {
+		p.Line("run %s is at step %d of %d already; raise train.steps to go on, or use --resume none to begin anew", cfg.Run.Dir, r.State.Step, cfg.Train.Steps)
+		return
+	}
+	p.Line("done       %d steps in %s", r.Steps, units.Seconds(r.Elapsed.Seconds()))
+	p.compare(r)
+	if r.Best != "" {
+		p.Line("best       step %d, validation nll %.4f: %s", r.State.Best.Step, r.State.Best.NLL, r.Best)
+	}
+	if r.Early {
+		p.Line("stopped    early: %d evaluations in a row without improvement", r.State.Best.Worse)
+	}
+}
+
+// compare prints what was predicted beside what the run took.
+func (p *Progress) compare(r train.Result) {
+	f := p.started.Forecast
+	row := func(name, predicted, actual, note string) {
+		p.Line("%-10s %12s %12s  %s", name, predicted, actual, note)
+	}
+	row("", "predicted", "actual", "")
+	if f.TokensPerS > 0 {
+		median := slices.Sorted(slices.Values(p.stepMS))[len(p.stepMS)/2]
+		row("step", units.Seconds(f.StepMS/1e3), units.Seconds(median/1e3), "median")
+		row("tokens/s", units.Count(int64(f.TokensPerS)), units.Count(int64(float64(f.StepTokens)/median*1e3)), "of the median step")
+		row("time", units.Seconds(f.StepMS/1e3*float64(r.Steps)), units.Seconds(r.Elapsed.Seconds()), "actual with evaluations and checkpoints")
+	}
+	actual, note := device.PeakMemory(), "most resident at once"
+	if p.device.Card != nil {
+		actual, note = p.device.Used(), "taken of the GPU, driver included"
+	}
+	if actual > 0 {
+		row("memory", units.Bytes(p.memory.Total), units.Bytes(actual), note)
+	}
+}

@@ -1,0 +1,103 @@
+package console
+
+import (
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"gotrain/train"
+	"gotrain/train/checkpoint"
+	"gotrain/train/device"
+	"gotrain/train/forecast"
+	"gotrain/train/metrics"
+	"gotrain/train/units"
+)
+
+// Measure learns what a device can do in a precision, for the forecast of a run on it.
+func (p *Progress) Measure(d device.Device, precision string) train.Machine {
+	p.device = d
+	m := d.MeasureFor(slices.Compact([]string{"float32", precision})...)
+	p.base = device.ResidentMemory()
+	device.ForgetPeak()
+	return forecast.Machine(m, precision)
+}
+
+// Listener shows what a run tells.
+func (p *Progress) Listener() train.Listener {
+	return train.Listener{
+		Phase:     func(ph train.Phase) { p.Line("%-10s %s", ph.Name, ph.Detail) },
+		Preparing: p.Preparing,
+		Started:   p.start,
+		Step:      p.step,
+		Validation: func(r metrics.Record) {
+			p.Line("step %-6d validation: %s", r.Step, r.Text())
+		},
+		Sample:     func(step int, text string) { p.Line("step %-6d sample: %q", step, text) },
+		Saved:      func(s checkpoint.Saved) { p.Line("step %-6d saved %s (%s)", s.Step, s.Path, units.Bytes(s.Bytes)) },
+		SaveFailed: func(err error) { p.Line("warning: the checkpoint was not saved, training goes on: %v", err) },
+		SaveWaited: p.saveWaited,
+		LogFailed:  func(err error) { p.Line("warning: metrics wait for room on the disk: %v", err) },
+		Checkpoint: func(e checkpoint.Event) {
+			if e.Kind != checkpoint.Retired {
+				p.Line("%v", e)
+			}
+		},
+		Skipped: p.skipped,
+		Straggler: func(s train.Straggler) {
+			p.Line("step %-6d rank %d is slow: %.0f ms before its first sum, the median rank %.0f ms", s.Step, s.Rank, 1e3*s.Seconds, 1e3*s.Median)
+		},
+	}
+}
+
+func (p *Progress) start(s train.Started) {
+	p.started = s
+	f := s.Forecast
+	debug.FreeOSMemory() // what fitting the tokenizer left
+	p.memory = forecast.MemoryOf(s.Programs, s.Config.Rank.Count(), p.device, p.base)
+	trained := ""
+	if f.Trainable < f.Params {
+		trained = fmt.Sprintf(", %s of them trained", units.Count(f.Trainable))
+	}
+	p.Line("model      %s, %s parameters%s, context %d, %s", s.Config.Model.Family, units.Count(f.Params), trained, s.Config.Length(), s.Config.Precision)
+	copied := ""
+	if f.SnapshotBytes > 0 {
+		copied = fmt.Sprintf(", %s copy of the state for saves%s", units.Bytes(f.SnapshotBytes), map[bool]string{true: " on the host"}[p.device.Card != nil])
+	}
+	p.Line("memory     %s: %s state, %s activations and scratch%s", units.Bytes(f.PeakBytes), units.Bytes(f.StateBytes), units.Bytes(f.ArenaBytes), copied)
+	if s.Step > 0 {
+		p.Line("resume     from step %d of %d", s.Step, s.Steps)
+	}
+}
+
+func (p *Progress) step(e train.StepEvent) {
+	p.stepMS = append(p.stepMS, e.Record.StepMS)
+	first := e.Record.Step == int64(p.started.Step)+1
+	last := e.Record.Step == int64(e.Steps)
+	if !p.due() && !first && !last {
+		return
+	}
+	r := e.Record
+	p.Status("step %d/%d  %s  %s %s/s  %.0f ms  lr %.2e  ETA %s",
+		r.Step, e.Steps, r.Text(), units.Count(int64(r.PerS)), r.Unit, r.StepMS, r.LR, e.ETA.Round(time.Second))
+}
+
+// saveWaited tells once that saves are due more often than they end.
+func (p *Progress) saveWaited(s train.SaveWaited) {
+	if p.waited {
+		return
+	}
+	p.waited = true
+	p.Line("step %-6d saving waited %s for the checkpoint of step %d, which was still being written; raise train.save_every if that costs too much", s.Step, units.Seconds(s.Waited.Seconds()), s.For)
+}
+
+func (p *Progress) skipped(e train.SkipEvent) {
+	switch {
+	case e.Origin != "":
+		p.Line("step %-6d skipped: %s gave the first result that is not finite (%d in a row)", e.Step, e.Origin, e.InARow)
+	case e.Limit > 0:
+		p.Line("step %-6d skipped: gradient norm %.3g is above %.3g (%d in a row)", e.Step, e.GradNorm, e.Limit, e.InARow)
+	default:
+		p.Line("step %-6d skipped: the gradient is not finite (%d in a row)", e.Step, e.InARow)
+	}
+}

@@ -1,0 +1,119 @@
+// Package forecast says what a run will take before it starts: memory by category,
+// the largest batch that fits, the time of a step and of all steps, and their cost.
+//
+// [Make] compiles a configuration for a device and gives the [Report]. The memory of
+// the model is exact, since all of it is planned and allocated before the first step
+// ([MemoryOf]); the time is a roofline estimate over the instructions of a step.
+// [Vocab] is the size of a vocabulary that is not fitted yet.
+package forecast
+
+import (
+	"gotrain/autograd/plan"
+	"gotrain/nn"
+	"gotrain/train"
+	"gotrain/train/device"
+)
+
+// Report is what a run will take.
+type Report struct {
+	train.Forecast
+	Vocab        int            `json:"vocab"`
+	VocabFrom    string         `json:"vocab_from"`
+	Precision    string         `json:"precision"`
+	Size         nn.Size        `json:"-"`
+	SixN         float64        `json:"six_n_flops_per_token"`
+	Memory       Memory         `json:"memory"`
+	Machine      device.Machine `json:"machine"`
+	Limits       device.Limits  `json:"limits"`
+	LargestBatch int            `json:"largest_batch"` // train.batch that fits this machine's free memory, 0 when unknown
+	Batch        int            `json:"batch"`
+	Accumulate   int            `json:"accumulate"`
+	Context      int            `json:"context"`
+	Steps        int            `json:"steps"`
+	Ranks        int            `json:"ranks"`
+	MFU          float64        `json:"mfu,omitempty"`   // share of the peak
+	Price        float64        `json:"price,omitempty"` // of an hour on one machine or GPU
+	Cost         float64        `json:"cost,omitempty"`  // of all steps at that price, on all ranks
+}
+
+// Make compiles cfg, whose model.vocab is set, for d, and measures the machine.
+// cfg.Place.Size is the number of ranks; the memory is that of rank 0, which keeps the
+// most, the speed that of all without their messages.
+func Make(cfg train.Config, model nn.Model, d device.Device) (*Report, error) {
+	target, err := d.Target()
+	if err != nil {
+		return nil, err
+	}
+	programs, err := train.Compile(cfg, model, target)
+	if err != nil {
+		return nil, err
+	}
+	ranks := max(cfg.Place.Size, 1)
+	r := &Report{
+		Vocab: cfg.Model.Vocab, VocabFrom: "model.vocab", Precision: cfg.Precision, Batch: cfg.Train.Batch, Accumulate: cfg.Train.Accumulate,
+		Context: cfg.Length(), Steps: cfg.Train.Steps, Ranks: ranks, Memory: MemoryOf(programs, ranks, d, device.ResidentMemory()),
+		Limits: d.Memory(), Machine: d.Measure(), Size: nn.SizeOf(model), SixN: nn.FLOPsPerToken(model, cfg.Length()).SixN,
+	}
+	r.Forecast = train.Predict(cfg, model, programs, Machine(r.Machine, cfg.Precision))
+	r.MFU = r.TokensPerS * r.FLOPsPerToken / (1e9 * r.Machine.Peak(cfg.Precision) * float64(ranks))
+	r.LargestBatch, err = largestBatch(cfg, model, target, d, r)
+	return r, err
+}
+
+// Machine is what train.Predict wants to know of m in a precision.
+func Machine(m device.Machine, precision string) train.Machine {
+	products, attention := m.Reached(precision)
+	return train.Machine{Peak: 1e9 * m.Peak(precision), Products: 1e9 * products, Attention: 1e9 * attention, Bandwidth: 1e9 * m.Bandwidth}
+}
+
+// Fits tells whether the memory that is free holds the run; true where that is not
+// known.
+func (r *Report) Fits() bool {
+	room := r.Limits.Usable()
+	return room == 0 || r.Memory.Total <= room
+}
+
+// SetPrice says what an hour of one machine or GPU costs, in any currency, from which
+// follows the cost of all steps on all ranks.
+func (r *Report) SetPrice(hour float64) {
+	r.Price, r.Cost = hour, hour*r.Seconds/3600*float64(r.Ranks)
+}
+
+// largestBatch is the largest train.batch whose run fits the memory that is free,
+// 0 where that is not known or not even one sequence fits. It doubles the batch
+// until it does not fit and halves the distance from there.
+func largestBatch(cfg train.Config, model nn.Model, target plan.Target, d device.Device, r *Report) (int, error) {
+	room := r.Limits.Usable()
+	if room == 0 {
+		return 0, nil
+	}
+	fits := func(batch int) (bool, error) {
+		c := cfg
+		c.Train.Batch = batch
+		programs, err := train.Compile(c, model, target)
+		if err != nil {
+			return false, err
+		}
+		return MemoryOf(programs, r.Ranks, d, r.Memory.Process).Total <= room, nil
+	}
+	low, high := 0, cfg.Train.Batch // low fits, high does not
+	if r.Memory.Total <= room {
+		low, high = cfg.Train.Batch, 0 // not known yet
+	}
+	for high == 0 || high-low > 1 {
+		batch := 2 * low
+		if high > 0 {
+			batch = low + (high-low)/2
+		}
+		ok, err := fits(batch)
+		if err != nil {
+			return 0, err
+		}
+		if ok {
+			low = batch
+		} else {
+			high = batch
+		}
+	}
+	return low, nil
+}

@@ -1,0 +1,117 @@
+package forecast_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"testing"
+
+	"gotrain/nn"
+	"gotrain/nn/zoo"
+	"gotrain/train"
+	"gotrain/train/device"
+	"gotrain/train/forecast"
+	"gotrain/train/units"
+)
+
+// gpt2 is a configuration of a GPT-2 of one layer.
+func gpt2() train.Config {
+	cfg := train.DefaultConfig()
+	cfg.Model = nn.Config{Family: nn.GPT2, Layers: 1, Heads: 12, Width: 768, Context: 1024, Vocab: 50304}
+	cfg.Precision, cfg.Train.Batch, cfg.Train.Steps = "bfloat16", 16, 1000
+	return cfg
+}
+
+// onH100 forecasts a configuration for a GPU that need not be here.
+func onH100(cfg train.Config) (*forecast.Report, error) {
+	model, err := zoo.New(cfg.TrainedModel())
+	if err != nil {
+		return nil, err
+	}
+	d, err := device.OfCard("h100-sxm")
+	if err != nil {
+		return nil, err
+	}
+	return forecast.Make(cfg, model, d)
+}
+
+func Example() {
+	r, err := onH100(gpt2())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	r.SetPrice(2.5)
+	fmt.Println(units.Count(r.Params), units.Bytes(r.Memory.Parameters), units.Bytes(r.Memory.Optimizer), r.Fits())
+	fmt.Println(r.Cost > 0, r.LargestBatch > r.Batch)
+	// Output:
+	// 46.5M 177.4 MiB 354.8 MiB true
+	// true true
+}
+
+// TestLargestBatch: the batch that a forecast names fits, one more sequence does not.
+func TestLargestBatch(t *testing.T) {
+	for _, batch := range []int{4, 100_000} { // the last does not fit
+		cfg := gpt2()
+		cfg.Train.Batch = batch
+		first, err := onH100(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first.Fits() != (batch == 4) {
+			t.Errorf("batch %d: fits is %t", batch, first.Fits())
+		}
+		for _, more := range []int{0, 1} {
+			cfg.Train.Batch = first.LargestBatch + more
+			r, err := onH100(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Fits() != (more == 0) {
+				t.Errorf("from %d: the largest batch is %d, but %d needs %d of %d bytes", batch, first.LargestBatch, cfg.Train.Batch, r.Memory.Total, r.Limits.Usable())
+			}
+		}
+	}
+}
+
+// TestCost counts the hours of all ranks.
+func TestCost(t *testing.T) {
+	cfg := gpt2()
+	cfg.Place.Size = 4
+	r, err := onH100(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetPrice(2.5)
+	if want := 4 * 2.5 * r.Seconds / 3600; r.Seconds <= 0 || math.Abs(r.Cost-want) > 1e-12 {
+		t.Errorf("%g s on 4 GPUs cost %g, want %g", r.Seconds, r.Cost, want)
+	}
+	if alone, err := onH100(gpt2()); err != nil || r.Memory.Driver <= alone.Memory.Driver || r.Memory.Arena >= alone.Memory.Arena {
+		t.Errorf("of 4 ranks the memory is %+v, of one %+v, %v", r.Memory, alone.Memory, err)
+	}
+}
+
+func TestVocab(t *testing.T) {
+	cfg := train.DefaultConfig()
+	cfg.Run.Dir = t.TempDir()
+	for _, c := range []struct {
+		set  func(*train.Config)
+		want int
+		from string
+	}{
+		{func(c *train.Config) { c.Model.Vocab = 77 }, 77, "model.vocab"},
+		{func(c *train.Config) { c.Tokenizer = train.TokenizerConfig{Kind: "bpe", Vocab: 2048} }, 2048, "tokenizer.vocab"},
+		{func(c *train.Config) { c.Tokenizer = train.TokenizerConfig{Kind: "bytes"} }, 257, "bytes and end-of-text"},
+	} {
+		cfg := cfg
+		c.set(&cfg)
+		if n, from, err := forecast.Vocab(t.Context(), cfg); n != c.want || from != c.from || err != nil {
+			t.Errorf("got %d of %s, %v; want %d of %s", n, from, err, c.want, c.from)
+		}
+	}
+	cfg.Tokenizer = train.TokenizerConfig{Path: cfg.Run.Dir + "/none.json"}
+	if _, _, err := forecast.Vocab(t.Context(), cfg); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a tokenizer that is not there: %v", err)
+	}
+}

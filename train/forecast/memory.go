@@ -1,0 +1,72 @@
+package forecast
+
+import (
+	"strings"
+
+	"gotrain/optim"
+	"gotrain/train"
+	"gotrain/train/device"
+)
+
+// Memory is the memory of a run by category, in bytes.
+type Memory struct {
+	Parameters int64 `json:"parameters"`
+	Optimizer  int64 `json:"optimizer"`
+	Gradients  int64 `json:"gradients"` // kept between micro-batches
+	Arena      int64 `json:"arena"`     // activations, other gradients and scratch of the largest program
+	Inputs     int64 `json:"inputs"`    // inputs and constant tables
+	Products   int64 `json:"products"`  // packing buffers of the matrix product; on a GPU the scratch of cuBLASLt
+	Process    int64 `json:"process"`   // this program without a model: measured now
+	Heap       int64 `json:"heap"`      // text, tokens and checkpoints in passing: estimated
+	Snapshot   int64 `json:"snapshot"`  // what saves beside the training write from; of the host's memory on a GPU too
+	Driver     int64 `json:"driver"`    // context of the GPU's driver, compiled kernels, NCCL of several ranks: estimated
+	Total      int64 `json:"total"`     // the most resident memory of the run; on a GPU, of its memory
+}
+
+// driverMemory is what the driver keeps on a GPU for a process, about: 500 MB on
+// an H100.
+const driverMemory = 480 << 20
+
+// ncclMemory is what NCCL keeps on each GPU of several, its buffers for some tens of
+// channels: a guess to stay clear of, until it is measured.
+const ncclMemory = 512 << 20
+
+// What Go's heap holds besides: text in passing, and buffers through which a
+// checkpoint of some size goes to the disk.
+const (
+	textHeap = 6 << 20
+	saveHeap = 8 << 20 // at most
+)
+
+// MemoryOf sums what the programs hold on d, the device of a run alone or of one of
+// its ranks: on the CPU in a process that holds base without them.
+func MemoryOf(programs *train.Programs, ranks int, d device.Device, base int64) Memory {
+	m := Memory{Arena: programs.Arena(), Snapshot: programs.Snapshot}
+	for _, p := range programs.All() {
+		m.Inputs += p.Inputs + p.Tables
+	}
+	for _, v := range programs.States() {
+		switch {
+		case strings.HasPrefix(v.Name, "grad."):
+			m.Gradients += v.Bytes()
+		case optim.IsState(v.Name):
+			m.Optimizer += v.Bytes()
+		default:
+			m.Parameters += v.Bytes()
+		}
+	}
+	if d.Card != nil {
+		m.Products, m.Driver = d.Reserved(), driverMemory
+		if ranks > 1 {
+			m.Driver += ncclMemory
+		}
+	} else {
+		m.Products, m.Process = min(d.Reserved(), m.Arena), base
+		m.Heap = textHeap + min(saveHeap, m.Parameters+m.Optimizer)
+	}
+	m.Total = m.Parameters + m.Optimizer + m.Gradients + m.Arena + m.Inputs + m.Products + m.Process + m.Heap + m.Driver
+	if d.Card == nil {
+		m.Total += m.Snapshot
+	}
+	return m
+}
