@@ -68,10 +68,18 @@ var allowed = map[string][]string{
 	"train": {"train/ranks", "nn", "nn/generate", "optim", "data", "data/bpe", "data/chat", "data/instruct", "data/spm", "data/hf", "autograd", "autograd/ir", "autograd/plan", "autograd/exec",
 		"data/vfs", "nn/hub/safetensors", "nn/hub/peft", "train/checkpoint", "train/metrics", "train/config", "autograd/mesh"},
 
-	"cmd/gotrain": {"train/eval", "train", "train/checkpoint", "train/metrics", "train/config", "data/vfs", "nn/hub/safetensors",
-		"nn/hub/convert", "nn/hub/gguf", "nn", "nn/zoo", "nn/generate", "optim", "data", "data/chat", "data/instruct", "data/bpe", "data/hf",
-		"autograd/ir", "autograd/plan", "autograd/exec", "autograd/cpu", "autograd/cpu/kernel", "cuda", "cuda/backend",
-		"train/ranks", "train/ranks/gloo", "train/ranks/mpi", "train/ranks/nccl", "train/ranks/store", "autograd/mesh"},
+	"train/units":       {},
+	"train/device":      {"autograd/cpu", "autograd/cpu/kernel", "autograd/exec", "autograd/plan", "cuda", "cuda/backend", "train/units"},
+	"train/forecast":    {"train", "train/device", "autograd/plan", "nn", "optim"},
+	"train/console":     {"train", "train/checkpoint", "train/device", "train/forecast", "train/metrics", "train/units", "data"},
+	"train/ranks/join":  {"train", "train/device", "train/ranks", "train/ranks/gloo", "train/ranks/mpi", "train/ranks/nccl", "train/ranks/store", "autograd/exec"},
+	"train/ranks/probe": {"train/device", "train/ranks", "train/ranks/nccl", "train/ranks/store"},
+
+	"cmd/gotrain": {"train", "train/checkpoint", "train/config", "train/console", "train/device", "train/eval", "train/forecast", "train/metrics", "train/units",
+		"train/ranks", "train/ranks/join", "train/ranks/probe", "train/ranks/store",
+		"nn", "nn/generate", "nn/zoo", "nn/hub/convert", "nn/hub/gguf", "nn/hub/safetensors", "optim",
+		"data", "data/bpe", "data/chat", "data/hf", "data/instruct", "data/vfs",
+		"autograd/cpu", "autograd/cpu/kernel", "autograd/exec", "autograd/ir", "autograd/mesh", "autograd/plan", "cuda/backend"},
 }
 
 // soleImporter lists libraries that one package alone may import.
