@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"gotrain/data"
 	"gotrain/nn"
 	"gotrain/nn/zoo"
 	"gotrain/optim"

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gotrain/autograd/mesh"
 	"gotrain/nn"
 	"gotrain/nn/zoo"
 	"gotrain/train"

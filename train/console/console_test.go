@@ -13,7 +13,7 @@ import (
 )
 
 func step(n int64) train.StepEvent {
-	return train.StepEvent{Record: metrics.Record{Step: n, NLL: 2, TokensPerS: 1500, StepMS: 12, LR: 1e-3}, Steps: 9, ETA: 5 * time.Second}
+	return train.StepEvent{Record: metrics.Record{Step: n, Values: []metrics.Value{{Name: "nll", Value: 2}}, Unit: "tokens", PerS: 1500, StepMS: 12, LR: 1e-3}, Steps: 9, ETA: 5 * time.Second}
 }
 
 // TestPlain has the first and the last step in a log, and those between now and then.
@@ -29,7 +29,7 @@ func TestPlain(t *testing.T) {
 	if strings.Contains(got, "\x1b") || strings.Count(got, "\n") != 3 {
 		t.Errorf("a log has\n%s", got)
 	}
-	for _, want := range []string{"step 1/9  loss 2.0000  ppl 7.39  1.5k tokens/s  12 ms  lr 1.00e-03  ETA 5s", "step 9/9", "warning: the checkpoint was not saved, training goes on: disk full"} {
+	for _, want := range []string{"step 1/9  nll 2.0000  1.5k tokens/s  12 ms  lr 1.00e-03  ETA 5s", "step 9/9", "warning: the checkpoint was not saved, training goes on: disk full"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s\nlacks %q", got, want)
 		}

@@ -108,8 +108,8 @@ func OfCard(card string) (Device, error) {
 // Collectives is what a back end computes the collectives of plans with; the zero one
 // is for a process that is alone.
 type Collectives struct {
-	Group exec.Ranks // of back ends on CPUs
-	Comm  *cuda.Comm // of back ends on GPUs
+	Group exec.Collectives // of back ends on CPUs
+	Comm  *cuda.Comm       // of back ends on GPUs
 	// Wait, unless nil, is backend.Config's.
 	Wait func(wait func() (computed time.Duration, err error)) error
 }

@@ -37,7 +37,7 @@ type Report struct {
 }
 
 // Make compiles cfg, whose model.vocab is set, for d, and measures the machine.
-// cfg.Place.Size is the number of ranks; the memory is that of rank 0, which keeps the
+// cfg.Rank.Count() is the number of ranks; the memory is that of rank 0, which keeps the
 // most, the speed that of all without their messages.
 func Make(cfg train.Config, model nn.Model, d device.Device) (*Report, error) {
 	target, err := d.Target()
@@ -48,7 +48,7 @@ func Make(cfg train.Config, model nn.Model, d device.Device) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	ranks := max(cfg.Place.Size, 1)
+	ranks := cfg.Rank.Count()
 	r := &Report{
 		Vocab: cfg.Model.Vocab, VocabFrom: "model.vocab", Precision: cfg.Precision, Batch: cfg.Train.Batch, Accumulate: cfg.Train.Accumulate,
 		Context: cfg.Length(), Steps: cfg.Train.Steps, Ranks: ranks, Memory: MemoryOf(programs, ranks, d, device.ResidentMemory()),

@@ -7,6 +7,7 @@ import (
 	"os"
 	"testing"
 
+	"gotrain/autograd/mesh"
 	"gotrain/nn"
 	"gotrain/nn/zoo"
 	"gotrain/train"
@@ -78,7 +79,7 @@ func TestLargestBatch(t *testing.T) {
 // TestCost counts the hours of all ranks.
 func TestCost(t *testing.T) {
 	cfg := gpt2()
-	cfg.Place.Size = 4
+	cfg.Rank = mesh.Of(0, 4)
 	r, err := onH100(cfg)
 	if err != nil {
 		t.Fatal(err)
