@@ -174,3 +174,33 @@ func TestOutputNames(t *testing.T) {
 		}
 	}
 }
+
+func TestPackedInputs(t *testing.T) {
+	g := NewGraph()
+	picture := ToFloat(g.Input("picture", ir.U8, 2, 6), 1/127.5, -1)
+	mask := ToFloat(g.Input("mask", ir.U1, 2, 6), 1, 0)
+	p, err := g.Lower("masked", Mul(picture, mask))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := p.Inputs()
+	if len(in) != 2 || in[0].Name != "picture" || in[0].Bytes() != 12 || in[1].DType != ir.U1 || in[1].Bytes() != 2 {
+		t.Errorf("got inputs %v %v", in[0], in[1])
+	}
+	for name, build := range map[string]func(g *Graph){
+		"bf16 input": func(g *Graph) { g.Input("x", ir.BF16, 2) },
+		"float":      func(g *Graph) { ToFloat(g.Floats("x", 2), 1, 0) },
+		"same name":  func(g *Graph) { g.Ints("x", 2); g.Floats("x", 2) },
+	} {
+		g := NewGraph()
+		build(g)
+		if g.Err() == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	g = NewGraph()
+	x := g.Input("x", ir.U8, 2)
+	if _, err := g.Lower("product", Mul(x, x)); err == nil {
+		t.Error("a product of bytes was accepted")
+	}
+}

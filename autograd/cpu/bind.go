@@ -58,6 +58,7 @@ var binders = [ir.NumKinds]binder{
 	ir.ReduceSum:     {bindReduceSum, scratchReduceSum},
 	ir.Broadcast:     {bindBroadcast, nil},
 	ir.Cast:          {bindCast, nil},
+	ir.ToFloat:       {bindToFloat, nil},
 
 	ir.AllReduce:     {bindCollective, nil},
 	ir.ReduceTo:      {bindCollective, nil},

@@ -52,13 +52,19 @@ func checkElems(in *Instr) error {
 			err = fmt.Errorf("argument %d is %s beside %s", (*v).ID, d, in.Elem(group))
 		}
 	})
-	if in.Kind == Cast {
-		return nil
+	switch in.Kind {
+	case Cast:
+		return err
+	case ToFloat:
+		if d := in.In[0].DType; err == nil && d.Float() {
+			err = fmt.Errorf("argument %d is %s already", in.In[0].ID, d)
+		}
+		return err
 	}
 	for _, vs := range [][]*Value{in.In, in.Out} {
 		for _, v := range vs {
-			if v != nil && v.DType == BF16 && !elem[v] && err == nil {
-				err = fmt.Errorf("argument %d is bf16 where the kind takes f32", v.ID)
+			if v != nil && (v.DType == BF16 || v.DType.Packed()) && !elem[v] && err == nil {
+				err = fmt.Errorf("argument %d is %s where the kind takes f32", v.ID, v.DType)
 			}
 		}
 	}

@@ -43,6 +43,7 @@ const (
 	ReduceSum
 	Broadcast
 	Cast
+	ToFloat
 
 	AllReduce
 	ReduceTo
@@ -213,6 +214,9 @@ var Kinds = [NumKinds]Info{
 		Doc: "y = Alpha·x, axes of size 1 repeated to y's shape"},
 	Cast: {Name: "Cast", In: []string{"x"}, Out: []string{"y"},
 		Doc: "y = x in y's dtype, to nearest even; F32 to BF16 or back, put in by the planner"},
+	ToFloat: {Name: "ToFloat", In: []string{"x"}, Out: []string{"y"},
+		ElemOut: []int{0},
+		Doc:     "y = Scale·x + Shift, each rounded; x int32 or packed (u8, u4, u1), a bit being 0 or 1"},
 
 	AllReduce: {Name: "AllReduce", In: []string{"x"}, Out: []string{"y"}, Overwrites: [][2]int{{0, 0}}, Collective: true,
 		Doc: "starts y = Σ x over the ranks of the run, the same bits on all"},

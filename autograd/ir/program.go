@@ -151,7 +151,8 @@ type Attrs struct {
 
 	Batch, Heads, KVHeads, HeadDim, Window int // attention, RoPE; Window 0 = unlimited
 	Causal, Packed, Inverse                bool
-	Scale                                  float32
+	Scale                                  float32 // attention, ToFloat
+	Shift                                  float32 // ToFloat
 
 	P    float32 // Dropout
 	Site uint32  // Dropout

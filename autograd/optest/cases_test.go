@@ -493,6 +493,13 @@ func shapeCases() []opCase {
 	for _, n := range []int{1, 7, 4099} {
 		list = append(list, opCase{fmt.Sprint(n), ir.Cast, ir.Attrs{}, []arg{wide(n)}, []ir.Shape{s(n)}})
 	}
+	for _, n := range []int{1, 7, 8, 9, 64, 4099, 50001} {
+		for _, d := range []ir.DType{ir.I32, ir.U8, ir.U4, ir.U1} {
+			x := below(1<<min(d.Bits(), 20), n)
+			x.packed = d
+			list = append(list, opCase{fmt.Sprintf("%s %d", d, n), ir.ToFloat, ir.Attrs{Scale: 1 / 127.5, Shift: -1}, []arg{x}, []ir.Shape{s(n)}})
+		}
+	}
 	return list
 }
 

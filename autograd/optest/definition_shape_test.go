@@ -117,3 +117,9 @@ func defineCast(d *definition) {
 		d.out[0][i] = float64(roundBF16(float32(x)))
 	}
 }
+
+func defineToFloat(d *definition) {
+	for i, x := range d.c.in[0].ints {
+		d.out[0][i] = float64(d.c.attrs.Scale)*float64(x) + float64(d.c.attrs.Shift)
+	}
+}

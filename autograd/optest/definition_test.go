@@ -98,6 +98,7 @@ var definitions = [ir.NumKinds]func(d *definition){
 	ir.ReduceSum:     defineReduceSum,
 	ir.Broadcast:     defineBroadcast,
 	ir.Cast:          defineCast,
+	ir.ToFloat:       defineToFloat,
 
 	ir.AllReduce:     defineReshape, // of a process that is alone
 	ir.ReduceTo:      defineReshape,

@@ -12,10 +12,12 @@ import (
 	"gotrain/autograd/ir"
 )
 
-// goldenTensor is a tensor of testdata; exactly one of F32 and I32 is set.
+// goldenTensor is a tensor of testdata; exactly one of F32 and I32 is set. Packed
+// names the dtype that the integers are to be given in.
 type goldenTensor struct {
 	Shape    ir.Shape
 	F32, I32 []byte // little-endian words
+	Packed   string
 }
 
 func (g *goldenTensor) arg() arg {
@@ -28,6 +30,11 @@ func (g *goldenTensor) arg() arg {
 	}
 	for b := g.I32; len(b) > 0; b = b[4:] {
 		a.ints = append(a.ints, int32(binary.LittleEndian.Uint32(b)))
+	}
+	for _, d := range []ir.DType{ir.U8, ir.U4, ir.U1} {
+		if d.String() == g.Packed {
+			a.packed = d
+		}
 	}
 	return a
 }

@@ -29,6 +29,25 @@ type arg struct {
 	shape  ir.Shape
 	floats []float32
 	ints   []int32
+	packed ir.DType // of ints, if that is not int32
+}
+
+// dtype returns the type of an input of integers.
+func (a arg) dtype() ir.DType {
+	if a.packed.Packed() {
+		return a.packed
+	}
+	return ir.I32
+}
+
+// bytes returns ints as ir.DType describes a packed type.
+func (a arg) bytes() []byte {
+	b := make([]byte, a.packed.Bytes(len(a.ints)))
+	for i, x := range a.ints {
+		at := i * a.packed.Bits()
+		b[at/8] |= byte(x) << (at % 8)
+	}
+	return b
 }
 
 func (a arg) absent() bool { return a.floats == nil && a.ints == nil }
@@ -225,7 +244,7 @@ func (c *opCase) value(p *ir.Program, i int, a arg, temp bool) *ir.Value {
 	case a.absent():
 		return nil
 	case a.ints != nil:
-		return p.NewValue(ir.Input, name, ir.I32, a.shape...)
+		return p.NewValue(ir.Input, name, a.dtype(), a.shape...)
 	case c.mutates(i):
 		return p.NewValue(ir.State, name, ir.F32, a.shape...)
 	}
@@ -281,6 +300,8 @@ func (r *bound) run(b exec.Backend, fill float32) ([]result, error) {
 		var err error
 		switch {
 		case a.absent():
+		case a.packed.Packed():
+			err = r.setBytes(name, a.bytes())
 		case a.ints != nil:
 			err = r.session.SetInts(name, a.ints)
 		case r.c.mutates(i):
@@ -313,6 +334,14 @@ func (r *bound) run(b exec.Backend, fill float32) ([]result, error) {
 		}
 	}
 	return results, nil
+}
+
+func (r *bound) setBytes(name string, data []byte) error {
+	in, ok := r.session.Input(name)
+	if !ok {
+		return fmt.Errorf("there is no input %s", name)
+	}
+	return in.SetBytes(data)
 }
 
 // runCase binds and runs c once.

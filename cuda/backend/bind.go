@@ -54,6 +54,7 @@ var binders = [ir.NumKinds]func(c *call) func(){
 	ir.Concat:        bindConcat,
 	ir.ReduceSum:     bindReduceSum,
 	ir.Broadcast:     bindBroadcast,
+	ir.ToFloat:       bindToFloat,
 
 	ir.AllReduce:     bindCollective,
 	ir.ReduceTo:      bindCollective,

@@ -2,7 +2,7 @@
 // the rest float32.
 //
 //   lse = ln Σ exp(z),  nll = lse - z_t,  loss = (1-ε)·nll + ε·(lse - Σz/V) + ζ·lse²     ε smoothing, ζ z-loss
-//   dz = scale·(p·(1 + 2ζ·lse) - ε/V - (1-ε)·[i = t]),  p = exp(z - lse),  scale = norm·dloss
+//   dz = scale·(p·(1 + 2ζ·lse) - ε/V - (1-ε)·[i = t]),  p = exp(z - lse),  scale = loss_weight·dloss
 //
 // One kernel serves CrossEntropy, its gradient and, chunk by chunk, LinearCrossEntropy. A group of threads (row.cuh)
 // takes a row: asynchronous copies bring it into shared memory, half of it while the other half is worked on; one
@@ -50,9 +50,9 @@ template <class T>
 struct Classifier {
   const T* logits;
   const int* targets;
-  const float* norm;
+  const float* loss_weight;
   const float* dloss;  // null: 1
-  float* losses;       // of each row, without norm; null: not wanted, as are the next three
+  float* losses;       // of each row, without loss_weight; null: not wanted, as are the next three
   float* nll;
   float* lse;
   T* dlogits;
@@ -109,7 +109,7 @@ struct Classifier {
     }
     __syncwarp();  // hit is read before another lane overwrites it: shuffles do not order memory
     T* dz = dlogits + at;
-    const float scale = *norm * (dloss == nullptr ? 1.f : *dloss);
+    const float scale = *loss_weight * (dloss == nullptr ? 1.f : *dloss);
     const float share = scale * (1 + 2 * z_loss * log_sum) / sum;
     const float spread = scale * smoothing / classes;
     const float peak = scale * (1 - smoothing);
@@ -185,37 +185,37 @@ struct Classifier {
 
 }  // namespace
 
-KERNEL(crossentropy_rows_f32, 512)(const float* logits, const int* targets, const float* norm, const float* dloss,
-                                   float* losses, float* nll, float* lse, float* dlogits, int* fault, int instr,
-                                   int first, int rows, int classes, int stride, int held, float smoothing,
-                                   float z_loss) {
-  const Classifier<float> classifier{logits, targets, norm, dloss,   losses, nll,  lse,       dlogits, fault,
-                                     instr,  first,   rows, classes, stride, held, smoothing, z_loss};
+KERNEL(crossentropy_rows_f32, 512)(const float* logits, const int* targets, const float* loss_weight,
+                                   const float* dloss, float* losses, float* nll, float* lse, float* dlogits,
+                                   int* fault, int instr, int first, int rows, int classes, int stride, int held,
+                                   float smoothing, float z_loss) {
+  const Classifier<float> classifier{logits, targets, loss_weight, dloss,   losses, nll,  lse,       dlogits, fault,
+                                     instr,  first,   rows,        classes, stride, held, smoothing, z_loss};
   DYNAMIC_SHARED(float, shared);
   classifier.run(shared);
 }
 EXPORT(crossentropy_rows_f32)
 
-KERNEL(crossentropy_rows_bf16, 512)(const bf16* logits, const int* targets, const float* norm, const float* dloss,
-                                    float* losses, float* nll, float* lse, bf16* dlogits, int* fault, int instr,
-                                    int first, int rows, int classes, int stride, int held, float smoothing,
-                                    float z_loss) {
-  const Classifier<bf16> classifier{logits, targets, norm, dloss,   losses, nll,  lse,       dlogits, fault,
-                                    instr,  first,   rows, classes, stride, held, smoothing, z_loss};
+KERNEL(crossentropy_rows_bf16, 512)(const bf16* logits, const int* targets, const float* loss_weight,
+                                    const float* dloss, float* losses, float* nll, float* lse, bf16* dlogits,
+                                    int* fault, int instr, int first, int rows, int classes, int stride, int held,
+                                    float smoothing, float z_loss) {
+  const Classifier<bf16> classifier{logits, targets, loss_weight, dloss,   losses, nll,  lse,       dlogits, fault,
+                                    instr,  first,   rows,        classes, stride, held, smoothing, z_loss};
   DYNAMIC_SHARED(bf16, shared);
   classifier.run(shared);
 }
 EXPORT(crossentropy_rows_bf16)
 
-// loss = norm·Σ losses, by one block.
-KERNEL(crossentropy_loss, 1024)(const float* losses, const float* norm, float* loss, int rows) {
+// loss = loss_weight·Σ losses, by one block.
+KERNEL(crossentropy_loss, 1024)(const float* losses, const float* loss_weight, float* loss, int rows) {
   float sum = 0;
   for (int i = threadIdx.x; i < rows; i += blockDim.x) {
     sum += losses[i];
   }
   sum = block_sum(sum);
   if (threadIdx.x == 0) {
-    *loss = *norm * sum;
+    *loss = *loss_weight * sum;
   }
 }
 EXPORT(crossentropy_loss)

@@ -5,7 +5,8 @@ the results that PyTorch computes for them in float64.
 
 A file is a list of cases: attrs are the fields of ir.Attrs, in and out stand in
 the order of ir.Info (null: absent), state holds what mutated inputs become, by
-position. Tensors are {shape, f32 | i32: base64 of little-endian words}.
+position. Tensors are {shape, f32 | i32: base64 of little-endian words}; packed
+names the smaller type of integers that the instruction reads.
 
 Dropout is checked against Philox4x32-10 written here after Salmon et al. 2011,
 Lion, Muon's float64 iteration and EMA against their formulas: PyTorch has none
@@ -404,6 +405,15 @@ def casts():
     case("Cast", "bf16 and back", [x], [x.float().bfloat16().double()])
 
 
+def to_float():
+    for name, dtype, values in [("words", None, (-5, 0, 70000)), ("bytes", "u8", range(256)), ("nibbles", "u4", range(15)), ("bits", "u1", (1, 0, 0, 1, 1, 1, 0, 1, 0, 1))]:
+        x = ints(*values)
+        scale, shift = f32(1 / 127.5), -1.0
+        case("ToFloat", name, [x], [x.double() * scale + shift], Scale=scale, Shift=shift)
+        if dtype:
+            CASES["ToFloat"][-1]["in"][0]["packed"] = dtype
+
+
 def collectives():
     """Of a process that is alone."""
     x = randn(5, 3)
@@ -411,7 +421,7 @@ def collectives():
         case(kind, "alone", [x], [x])
 
 
-for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, collectives):
+for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, to_float, collectives):
     family()
 OUT.mkdir(parents=True, exist_ok=True)
 for kind, cases in CASES.items():

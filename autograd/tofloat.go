@@ -1,0 +1,17 @@
+package autograd
+
+import "gotrain/autograd/ir"
+
+// ToFloat decodes integers: y = scale·x + shift, x int32 or packed (uint8, uint4,
+// bits) of any shape. Pictures of bytes become numbers from -1 to 1 with scale 1/127.5
+// and shift -1, masks of bits 0 and 1 with 1 and 0. It has no gradient.
+func ToFloat(x *Node, scale, shift float32) *Node {
+	g := x.g
+	if broken(x) {
+		return g.pass()
+	}
+	if x.dtype.Float() {
+		return g.fail("ToFloat", "%s is %s already", x.shape, x.dtype)
+	}
+	return g.apply(ir.ToFloat, ir.Attrs{Scale: scale, Shift: shift}, []*Node{x}, []spec{f32(x.shape...)}, nil, nil)
+}
