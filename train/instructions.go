@@ -69,10 +69,14 @@ func openInstructions(ctx context.Context, cfg Config, tokens data.Tokenizer, id
 		return nil, err
 	}
 	conversations, fraction := instruct.Read(paths), cfg.Data.Validation
-	if in.Train, err = instruct.Build(ctx, cfg.Data.Instruct, in.Encoder, cfg.Length(), instruct.Side(conversations, fraction, false)); err != nil {
+	sides, err := instruct.Split(conversations, fraction)
+	if err != nil {
 		return nil, err
 	}
-	held := instruct.Side(conversations, fraction, true)
+	if in.Train, err = instruct.Build(ctx, cfg.Data.Instruct, in.Encoder, cfg.Length(), sides.Side(conversations, false)); err != nil {
+		return nil, err
+	}
+	held := sides.Side(conversations, true)
 	if len(cfg.Data.ValidationPaths) > 0 {
 		if paths, err = data.ExpandPaths(cfg.Data.ValidationPaths); err != nil {
 			return nil, err
@@ -140,8 +144,18 @@ func (r *run) openConversations(ctx context.Context) (corpus, error) {
 	c.train, c.trainTokens = loader, loader.Tokens()
 	s := in.Train.Stats()
 	c.fingerprint = fmt.Sprintf("%+v", s)
-	notify(r.deps.Listener.Phase, Phase{"conversations", fmt.Sprintf("%d, %d tokens, %d of them trained; %d truncated, %d dropped; rows full to %.1f%%",
-		s.Examples, s.Tokens, s.Counted, s.Truncated, s.Dropped, 100*loader.Density())})
+	left := fmt.Sprintf("%d truncated, %d dropped", s.Truncated, s.Dropped)
+	if s.Unanswered > 0 {
+		left += fmt.Sprintf(", %d of them without an answer when cut", s.Unanswered)
+	}
+	if s.Empty > 0 {
+		left += fmt.Sprintf(", %d without an answer to learn left out", s.Empty)
+	}
+	notify(r.deps.Listener.Phase, Phase{"conversations", fmt.Sprintf("%d, %d tokens, %d of them trained; %s; rows full to %.1f%%",
+		s.Examples, s.Tokens, s.Counted, left, 100*loader.Density())})
+	if len(s.Unread) > 0 {
+		notify(r.deps.Listener.Phase, Phase{"not read", "the keys " + strings.Join(s.Unread, ", ") + " of the records"})
+	}
 	if in.Validation == nil {
 		return c, nil
 	}

@@ -22,7 +22,9 @@ type Message struct {
 // Conversation is the messages of one example.
 type Conversation struct {
 	Messages []Message
-	Source   string // where it stands, "file.jsonl:12"
+	Masked   []bool   // of each message: it is the assistant's, and the loss does not count it; nil for none
+	Unread   []string // keys of the record that say nothing to gotrain, as "messages[].mood"
+	Source   string   // where it stands, "file.jsonl:12"
 }
 
 // Vars are what a template sees beside the messages.

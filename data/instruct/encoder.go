@@ -71,23 +71,27 @@ func (e *Encoder) Example(c chat.Conversation, loss string) (Example, error) {
 	if err != nil {
 		return fault(err)
 	}
+	masked, err := e.masked(c, spans, loss)
+	if err != nil {
+		return fault(err)
+	}
 	x := Example{Source: c.Source}
 	at := 0
 	add := func(end int, counted bool) {
 		x.Tokens = e.appendText(x.Tokens, text[at:end], guard)
 		for len(x.Counted) < len(x.Tokens) {
-			x.Counted = append(x.Counted, counted || loss == LossAll)
+			x.Counted = append(x.Counted, counted)
 		}
 		at = end
 	}
-	for _, s := range spans {
-		add(s.Begin, false)
-		add(s.End, true)
-		if s.Begin < s.End {
+	for i, s := range spans {
+		add(s.Begin, loss == LossAll)
+		add(s.End, !masked[i])
+		if s.Begin < s.End && !masked[i] {
 			x.Ends = append(x.Ends, x.Tokens[len(x.Tokens)-1])
 		}
 	}
-	add(len(text), false)
+	add(len(text), loss == LossAll)
 	if loss != LossAll {
 		// Behind the last answer there is nothing to learn, nor anything that an answer reads.
 		for n := len(x.Tokens); n > 0 && !x.Counted[n-1]; n-- {
@@ -98,6 +102,29 @@ func (e *Encoder) Example(c chat.Conversation, loss string) (Example, error) {
 		x.Counted[0] = false
 	}
 	return x, nil
+}
+
+// masked says of each span whether the loss leaves it out.
+func (e *Encoder) masked(c chat.Conversation, spans []chat.Span, loss string) ([]bool, error) {
+	masked := make([]bool, len(spans))
+	if !slices.Contains(c.Masked, true) || loss == LossLast {
+		return masked, nil
+	}
+	at := 0
+	for i, m := range c.Messages {
+		if m.Role != chat.Assistant {
+			continue
+		}
+		if at < len(spans) {
+			masked[at] = c.Masked[i]
+		}
+		at++
+	}
+	if at != len(spans) {
+		return nil, fmt.Errorf("some answers are empty or have weight 0, and which those are cannot be told: the chat template %q marks %d parts of %d answers (use loss: last, or leave these answers out)",
+			e.template.Name(), len(spans), at)
+	}
+	return masked, nil
 }
 
 // Guards are Unicode's noncharacters, which no text should hold.

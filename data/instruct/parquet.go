@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
+	"slices"
+	"unicode/utf8"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -13,14 +14,13 @@ import (
 	"gotrain/data/chat"
 )
 
-// readParquet yields the conversations of a Parquet file row by row: string columns by their names, and lists of groups of
-// strings, such as messages of role and content, under the name of the list.
+// readParquet yields the conversations of a Parquet file row by row. A row is the record that has its columns as keys: groups
+// are objects, lists lists.
 func readParquet(path string, yield func(chat.Conversation) bool) error {
 	return data.ReadParquet(path, func(table *parquet.File) error {
-		columns := stringColumns(table.Schema())
 		number := 0
 		for _, group := range table.RowGroups() {
-			if more, err := readRows(path, group, columns, &number, yield); !more || err != nil {
+			if more, err := readRows(path, group, table.Schema(), &number, yield); !more || err != nil {
 				return err
 			}
 		}
@@ -28,19 +28,7 @@ func readParquet(path string, yield func(chat.Conversation) bool) error {
 	})
 }
 
-// stringColumns returns the path of each column of strings, by number; nil for the others.
-func stringColumns(schema *parquet.Schema) [][]string {
-	paths := schema.Columns()
-	for i, path := range paths {
-		leaf, ok := schema.Lookup(path...)
-		if kind := leaf.Node.Type().Kind(); !ok || leaf.MaxRepetitionLevel > 1 || kind != parquet.ByteArray && kind != parquet.FixedLenByteArray {
-			paths[i] = nil
-		}
-	}
-	return paths
-}
-
-func readRows(path string, group parquet.RowGroup, columns [][]string, number *int, yield func(chat.Conversation) bool) (more bool, err error) {
+func readRows(path string, group parquet.RowGroup, schema *parquet.Schema, number *int, yield func(chat.Conversation) bool) (more bool, err error) {
 	rows := group.Rows()
 	defer rows.Close()
 	buffer := make([]parquet.Row, 16)
@@ -49,11 +37,11 @@ func readRows(path string, group parquet.RowGroup, columns [][]string, number *i
 		for _, row := range buffer[:n] {
 			*number++
 			source := fmt.Sprintf("%s: row %d", path, *number)
-			object, err := rowObject(row, columns)
+			record, err := rowRecord(row, schema)
 			if err != nil {
 				return false, fmt.Errorf("%s: %w", source, err)
 			}
-			if more, err := emit(source, object, yield); !more || err != nil {
+			if more, err := emit(source, record, yield); !more || err != nil {
 				return false, err
 			}
 		}
@@ -66,38 +54,151 @@ func readRows(path string, group parquet.RowGroup, columns [][]string, number *i
 	}
 }
 
-// rowObject writes a row as the JSON object that parseRecord reads.
-func rowObject(row parquet.Row, columns [][]string) ([]byte, error) {
-	object := map[string]any{}
-	lists := map[string][]map[string]string{}
-	places := map[int]int{}
+// rowRecord writes a row as the JSON object that parseRecord reads.
+func rowRecord(row parquet.Row, schema *parquet.Schema) ([]byte, error) {
+	columns := make([][]parquet.Value, len(schema.Columns()))
 	size := 0
 	for _, value := range row {
-		path := columns[value.Column()]
-		if path == nil {
-			continue
+		columns[value.Column()] = append(columns[value.Column()], value)
+		if value.Kind() == parquet.ByteArray {
+			size += len(value.ByteArray())
 		}
-		if value.IsNull() {
-			places[value.Column()]++
-			continue
-		}
-		text := string(value.ByteArray())
-		if size += len(text); size > maxRecord {
-			return nil, fmt.Errorf("a row longer than %d MiB", maxRecord>>20)
-		}
-		if len(path) == 1 {
-			object[path[0]] = text
-			continue
-		}
-		place := places[value.Column()]
-		places[value.Column()]++
-		for len(lists[path[0]]) <= place {
-			lists[path[0]] = append(lists[path[0]], map[string]string{})
-		}
-		lists[path[0]][place][path[len(path)-1]] = text
 	}
-	for name, list := range lists {
-		object[strings.TrimSuffix(name, ".list")] = list
+	if size > maxRecord {
+		return nil, fmt.Errorf("a row longer than %d MiB", maxRecord>>20)
+	}
+	a := &assembler{}
+	object, _ := a.group(schema, columns, 0, 0)
+	if a.err != nil {
+		return nil, a.err
 	}
 	return json.Marshal(object)
+}
+
+// An assembler puts the values of columns together to what they were, as Dremel's paper does: a value's repetition level says
+// of which list it begins an element, its definition level how much of its path is there.
+type assembler struct{ err error }
+
+// node assembles one value of a field from the values of its columns, in order. It returns how many columns it has.
+func (a *assembler) node(name string, node parquet.Node, columns [][]parquet.Value, repetition, definition int) (value any, leaves int) {
+	switch {
+	case node.Optional():
+		definition++
+		if leaves = leavesOf(node); absent(columns, definition) {
+			return nil, leaves
+		}
+	case node.Repeated():
+		return a.list(name, node, columns, repetition+1, definition+1)
+	}
+	return a.required(name, node, columns, repetition, definition)
+}
+
+func (a *assembler) required(name string, node parquet.Node, columns [][]parquet.Value, repetition, definition int) (any, int) {
+	if node.Leaf() {
+		return a.leaf(name, columns[0]), 1
+	}
+	object, leaves := a.group(node, columns, repetition, definition)
+	return unwrap(object), leaves
+}
+
+func (a *assembler) group(node parquet.Node, columns [][]parquet.Value, repetition, definition int) (map[string]any, int) {
+	object := map[string]any{}
+	leaves := 0
+	for _, field := range node.Fields() {
+		value, n := a.node(field.Name(), field, columns[leaves:], repetition, definition)
+		if leaves += n; value != nil {
+			object[field.Name()] = value
+		}
+	}
+	return object, leaves
+}
+
+// list assembles the elements of a repeated field: one begins where the repetition level is the field's own.
+func (a *assembler) list(name string, node parquet.Node, columns [][]parquet.Value, repetition, definition int) (any, int) {
+	leaves := leavesOf(node)
+	elements := []any{}
+	if absent(columns, definition) {
+		return elements, leaves
+	}
+	rest := slices.Clone(columns[:leaves])
+	for len(rest[0]) > 0 {
+		element := make([][]parquet.Value, leaves)
+		for i, values := range rest {
+			end := 1
+			for end < len(values) && values[end].RepetitionLevel() > repetition {
+				end++
+			}
+			end = min(end, len(values))
+			element[i], rest[i] = values[:end], values[end:]
+		}
+		value, _ := a.required(name, node, element, repetition, definition)
+		elements = append(elements, value)
+	}
+	return elements, leaves
+}
+
+func (a *assembler) leaf(name string, values []parquet.Value) any {
+	if len(values) == 0 || values[0].IsNull() {
+		return nil
+	}
+	switch v := values[0]; v.Kind() {
+	case parquet.Boolean:
+		return v.Boolean()
+	case parquet.Int32:
+		return v.Int32()
+	case parquet.Int64:
+		return v.Int64()
+	case parquet.Float:
+		return v.Float()
+	case parquet.Double:
+		return v.Double()
+	case parquet.ByteArray, parquet.FixedLenByteArray:
+		text := v.ByteArray()
+		if !utf8.Valid(text) && a.err == nil {
+			a.err = fmt.Errorf("column %q is not UTF-8 text", name)
+		}
+		return string(text)
+	default:
+		return v.String()
+	}
+}
+
+// absent says whether the first value of a field is not defined down to a level.
+func absent(columns [][]parquet.Value, definition int) bool {
+	return len(columns) == 0 || len(columns[0]) == 0 || columns[0][0].DefinitionLevel() < definition
+}
+
+func leavesOf(node parquet.Node) int {
+	if node.Leaf() {
+		return 1
+	}
+	n := 0
+	for _, field := range node.Fields() {
+		n += leavesOf(field)
+	}
+	return n
+}
+
+// unwrap takes the group with a repeated group of elements inside, which Parquet calls a LIST, as the list.
+func unwrap(object map[string]any) any {
+	if len(object) != 1 {
+		return object
+	}
+	for _, name := range []string{"list", "bag", "array"} {
+		elements, ok := object[name].([]any)
+		if !ok {
+			continue
+		}
+		for i, element := range elements {
+			if inner, ok := element.(map[string]any); ok && len(inner) <= 1 {
+				for _, name := range []string{"element", "item", "array", "array_element"} {
+					if value, ok := inner[name]; ok {
+						elements[i] = value
+					}
+				}
+			}
+		}
+		return elements
+	}
+	return object
 }

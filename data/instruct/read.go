@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 
 	"gotrain/data"
 	"gotrain/data/chat"
@@ -18,9 +19,16 @@ import (
 //
 //	messages                    [{"role": "user", "content": "…"}, …]                      OpenAI
 //	conversations               [{"from": "human", "value": "…"}, …]                       ShareGPT
-//	instruction, input, output  texts; system is optional, input goes behind instruction   Alpaca
+//	instruction, input, output  texts; input goes behind instruction                       Alpaca
+//	instruction, context, response                                                         Dolly
 //	instruction, instances      [{"input": "…", "output": "…"}, …]                         self-instruct's seeds
-//	prompt, completion or response; question, answer                                       texts
+//	prompt, completion          texts, or lists of messages                                TRL
+//	prompt or question or query, response; question, answer; problem, solution; input, output   texts
+//
+// A list of messages may stand without an object around it, and as JSON in a string. system or system_prompt beside any of
+// them is the system prompt, history of a pair the turns before it. In messages weight 0 and train, training or loss false
+// leave an answer out of the loss; so do answers of a prompt that is a list of messages, and empty ones. Keys that would
+// change what is learnt otherwise are refused by name; those that nobody knows are in Conversation.Unread.
 //
 // It ends with the first error, which names file and line.
 func Read(paths []string) iter.Seq2[chat.Conversation, error] {
@@ -46,27 +54,43 @@ func Read(paths []string) iter.Seq2[chat.Conversation, error] {
 const maxRecord = 64 << 20
 
 func readFile(path string, yield func(chat.Conversation) bool) error {
-	stream, err := data.Open(path)
+	if parquet, err := isParquet(path); err != nil {
+		return err
+	} else if parquet {
+		return readParquet(path, yield)
+	}
+	stream, err := data.OpenText(path)
 	if err != nil {
 		return err
 	}
 	defer stream.Close()
 	reader := bufio.NewReaderSize(stream, 1<<16)
-	head, err := reader.Peek(4)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	if string(head) == "PAR1" {
-		return readParquet(path, yield)
-	}
-	if mark, err := reader.Peek(3); err == nil && string(mark) == "\ufeff" {
-		reader.Discard(len(mark))
-	}
 	lines := &lineCounter{reader: reader}
 	if first, err := lines.skipSpace(); err == nil && first == '[' {
 		return readArray(path, lines, yield)
 	}
 	return readLines(path, lines, yield)
+}
+
+func isParquet(path string) (bool, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return false, fmt.Errorf("instruct: %w", err)
+	}
+	defer file.Close()
+	var head [4]byte
+	_, err = io.ReadFull(file, head[:])
+	return err == nil && string(head[:]) == "PAR1", nil
+}
+
+// atLine adds the line to an error about the encoding of a file.
+func atLine(err error, source string) error {
+	var coded *data.EncodingError
+	if !errors.As(err, &coded) {
+		return fmt.Errorf("%s: %w", source, err)
+	}
+	coded.File = source
+	return coded
 }
 
 // lineCounter knows the line of a place in what it has read.
@@ -137,7 +161,7 @@ func readLines(path string, lines *lineCounter, yield func(chat.Conversation) bo
 		line, err := appendLine(lines.reader, buffer[:0])
 		source := fmt.Sprintf("%s:%d", path, number)
 		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("%s: %w", source, err)
+			return atLine(err, source)
 		}
 		buffer = line
 		if line = bytes.TrimSpace(line); len(line) > 0 {
@@ -156,7 +180,7 @@ func appendLine(r *bufio.Reader, dst []byte) ([]byte, error) {
 	for {
 		part, err := r.ReadSlice('\n')
 		if dst = append(dst, part...); len(dst) > maxRecord {
-			return nil, fmt.Errorf("a line longer than %d MiB (is the file JSON Lines, one object a line?)", maxRecord>>20)
+			return nil, fmt.Errorf("a line longer than %d MiB, the most that is read at once (is the file JSON Lines, one object a line?)", maxRecord>>20)
 		}
 		if err != bufio.ErrBufferFull {
 			return dst, err
@@ -175,7 +199,11 @@ func readArray(path string, lines *lineCounter, yield func(chat.Conversation) bo
 		} else if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 			err = errors.New("the file ends in the middle of the array (is it whole?)")
 		}
-		return fmt.Errorf("%s:%d: not a JSON array of objects: %w", path, lines.line(base+decoder.InputOffset(), &known), err)
+		if coded := (*data.EncodingError)(nil); errors.As(err, &coded) { // it stands behind all that was read
+			return atLine(err, fmt.Sprintf("%s:%d", path, known+len(lines.breaks)+1))
+		}
+		source := fmt.Sprintf("%s:%d", path, lines.line(base+decoder.InputOffset(), &known))
+		return fmt.Errorf("%s: not a JSON array of records: %w", source, err)
 	}
 	if _, err := decoder.Token(); err != nil {
 		return fault(err)

@@ -1,9 +1,10 @@
 package instruct
 
 import (
-	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,179 +14,166 @@ import (
 // pairs are the keys of records that hold one question and one answer; input is optional context behind the question.
 var pairs = []struct{ question, input, answer string }{
 	{"instruction", "input", "output"}, // Alpaca
+	{"instruction", "context", "response"},
 	{"prompt", "", "completion"},
 	{"prompt", "", "response"},
 	{"question", "", "answer"},
+	{"question", "", "response"},
+	{"query", "", "response"},
+	{"problem", "", "solution"},
+	{"input", "", "output"},
 }
 
 // shapes is what an error says about the keys that are known.
 const shapes = "messages (OpenAI), conversations (ShareGPT), instruction and output (Alpaca), prompt and completion, or question and answer"
 
-// roles maps the names of speakers to roles.
-var roles = map[string]string{
-	"system": chat.System, "developer": chat.System,
-	"user": chat.User, "human": chat.User,
-	"assistant": chat.Assistant, "gpt": chat.Assistant, "chatgpt": chat.Assistant, "model": chat.Assistant,
-	"tool": chat.Tool, "function": chat.Tool, "observation": chat.Tool,
-}
-
-// parseRecord returns the conversations of a JSON object: one, or one for each of the instances that self-instruct's seed
-// tasks have.
-func parseRecord(object []byte) ([]chat.Conversation, error) {
-	var record map[string]json.RawMessage
-	if err := json.Unmarshal(object, &record); err != nil {
+// parseRecord returns the conversations of a record: one, or one for each of the instances that self-instruct's seed tasks
+// have. A record is an object, or a list of messages by itself.
+func parseRecord(raw []byte) ([]chat.Conversation, error) {
+	if at := loneSurrogate(raw); at >= 0 {
+		return nil, fmt.Errorf("byte %d of the record is half of a surrogate pair, %s, which is no character", at, raw[at:at+len(`\ud800`)])
+	}
+	if len(raw) > 0 && raw[0] == '[' {
+		d := &dialogue{}
+		if err := d.addList("messages", raw, true); err != nil {
+			return nil, err
+		}
+		return d.finish()
+	}
+	var values map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &values); err != nil {
 		return nil, fmt.Errorf("not a JSON object: %w", err)
 	}
-	for _, key := range []string{"messages", "conversations"} {
-		if raw, ok := record[key]; ok {
-			messages, err := parseMessages(key, raw)
-			if err == nil {
-				messages, err = finished(messages)
-			}
-			return []chat.Conversation{{Messages: messages}}, err
-		}
+	record := newObject("", values)
+	all, err := conversations(record)
+	if err != nil {
+		return nil, err
 	}
-	if raw, ok := record["instances"]; ok && record["instruction"] != nil {
-		return parseInstances(record, raw)
+	unread, err := record.rest(recordKeys)
+	for i := range all {
+		all[i].Unread = append(all[i].Unread, unread...)
+	}
+	return all, err
+}
+
+// conversations reads a record by the first of the known shapes that it has.
+func conversations(record *object) ([]chat.Conversation, error) {
+	for _, key := range []string{"messages", "conversations", "conversation"} {
+		raw := record.get(key)
+		if raw == nil {
+			continue
+		}
+		d := &dialogue{}
+		if err := d.addSystem(record); err != nil {
+			return nil, err
+		}
+		if err := d.addList(key, raw, true); err != nil {
+			return nil, err
+		}
+		return d.finish()
+	}
+	if instances := record.get("instances"); instances != nil && record.has("instruction") {
+		return parseInstances(record, instances)
 	}
 	for _, p := range pairs {
-		if record[p.question] != nil && record[p.answer] != nil {
-			messages, err := parsePair(record, p.question, p.input, p.answer)
-			return []chat.Conversation{{Messages: messages}}, err
+		if !record.has(p.question) || !record.has(p.answer) {
+			continue
 		}
+		d := &dialogue{}
+		if err := d.addPair(record, p.question, p.input, p.answer); err != nil {
+			return nil, err
+		}
+		return d.finish()
 	}
 	var keys []string
-	for key := range record {
+	for key := range record.values {
 		keys = append(keys, key)
 	}
 	slices.Sort(keys)
+	if record.has("chosen") && record.has("rejected") {
+		return nil, fmt.Errorf("the keys %q are of pairs of answers, which DPO and the like learn from, not instructions", keys)
+	}
 	return nil, fmt.Errorf("the keys %q tell no kind of record; use %s", keys, shapes)
 }
 
-func parseInstances(record map[string]json.RawMessage, raw json.RawMessage) ([]chat.Conversation, error) {
+// parseInstances makes a conversation of each instance of a seed task.
+func parseInstances(record *object, raw json.RawMessage) ([]chat.Conversation, error) {
 	var instances []map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &instances); err != nil || len(instances) == 0 {
-		return nil, fmt.Errorf("key \"instances\" is not a list of objects with input and output")
+		return nil, errors.New(`key "instances" is not a list of objects with input and output`)
 	}
+	instruction := record.get("instruction")
 	var all []chat.Conversation
-	for i, instance := range instances {
-		instance["instruction"] = record["instruction"]
-		messages, err := parsePair(instance, "instruction", "input", "output")
-		if err != nil {
-			return nil, fmt.Errorf("instances[%d]: %w", i, err)
+	for i, values := range instances {
+		place := fmt.Sprintf("instances[%d]", i)
+		instance := newObject(place, maps.Clone(values))
+		if instance.values == nil {
+			return nil, fmt.Errorf("%s is not an object with input and output", place)
 		}
-		all = append(all, chat.Conversation{Messages: messages})
+		instance.values["instruction"] = instruction
+		d := &dialogue{}
+		err := d.addPair(instance, "instruction", "input", "output")
+		if err == nil {
+			d.Unread, err = instance.unread(place, recordKeys)
+		}
+		if err != nil {
+			return nil, err
+		}
+		finished, err := d.finish()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", place, err)
+		}
+		all = append(all, finished...)
 	}
 	return all, nil
 }
 
-func parsePair(record map[string]json.RawMessage, question, input, answer string) ([]chat.Message, error) {
-	var messages []chat.Message
-	add := func(role, content string) { messages = append(messages, chat.Message{Role: role, Content: content}) }
-	if raw, ok := record["system"]; ok && question == "instruction" {
-		text, err := parseText("system", raw)
-		if err != nil {
-			return nil, err
-		}
-		if text != "" {
-			add(chat.System, text)
-		}
-	}
-	asked, err := parseText(question, record[question])
-	if err != nil {
-		return nil, err
-	}
-	if raw, ok := record[input]; ok && input != "" {
-		text, err := parseText(input, raw)
-		if err != nil {
-			return nil, err
-		}
-		if text != "" {
-			asked += "\n\n" + text
-		}
-	}
-	said, err := parseText(answer, record[answer])
-	if err != nil {
-		return nil, err
-	}
-	if strings.TrimSpace(said) == "" {
-		return nil, fmt.Errorf("key %q is empty: there is nothing to learn (leave the record out)", answer)
-	}
-	add(chat.User, asked)
-	add(chat.Assistant, said)
-	return messages, nil
-}
-
 // parseText reads a string, or null for "".
-func parseText(key string, raw json.RawMessage) (string, error) {
-	var text *string
-	if err := json.Unmarshal(raw, &text); err != nil {
-		return "", fmt.Errorf("key %q is not a string", key)
-	}
-	if text == nil {
+func parseText(o *object, key string) (string, error) {
+	raw := o.get(key)
+	if raw == nil {
 		return "", nil
 	}
-	return *text, nil
-}
-
-// parseMessages reads a list of {"role", "content"} or {"from", "value"}.
-func parseMessages(key string, raw json.RawMessage) ([]chat.Message, error) {
-	var list []map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &list); err != nil {
-		return nil, fmt.Errorf("key %q is not a list of objects: %w", key, err)
-	}
-	var messages []chat.Message
-	for i, m := range list {
-		place := fmt.Sprintf("%s[%d]", key, i)
-		who, what := "role", "content"
-		if m["from"] != nil {
-			who, what = "from", "value"
-		}
-		var speaker string
-		if json.Unmarshal(m[who], &speaker) != nil || speaker == "" {
-			return nil, fmt.Errorf("%s has no key \"role\" with \"content\", nor \"from\" with \"value\"", place)
-		}
-		role, ok := roles[speaker]
-		if !ok {
-			return nil, fmt.Errorf("%s.%s is %q; use system, user, assistant or tool", place, who, speaker)
-		}
-		content, err := parseContent(place+"."+what, m[what])
-		if err != nil {
-			return nil, err
-		}
-		messages = append(messages, chat.Message{Role: role, Content: content})
-	}
-	return messages, nil
-}
-
-// parseContent reads a string or a list of parts {"type": "text", "text"}.
-func parseContent(place string, raw json.RawMessage) (string, error) {
 	var text string
-	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
-		return "", fmt.Errorf("%s is missing (calls of tools without text are not supported: leave the record out)", place)
-	}
-	if json.Unmarshal(raw, &text) == nil {
-		return text, nil
-	}
-	var parts []struct{ Type, Text string }
-	if json.Unmarshal(raw, &parts) != nil {
-		return "", fmt.Errorf("%s is neither a string nor a list of parts with type and text", place)
-	}
-	for i, p := range parts {
-		if p.Type != "text" {
-			return "", fmt.Errorf("%s[%d] is a part of type %q; only text is supported", place, i, p.Type)
-		}
-		text += p.Text
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return "", fmt.Errorf("%s is not a string", o.name(key))
 	}
 	return text, nil
 }
 
-// finished cuts off what follows the last answer, which no answer learns from.
-func finished(messages []chat.Message) ([]chat.Message, error) {
-	for n := len(messages); n > 0; n-- {
-		if m := messages[n-1]; m.Role == chat.Assistant && strings.TrimSpace(m.Content) != "" {
-			return messages[:n], nil
+// loneSurrogate returns where raw, a JSON value, has an escaped half of a surrogate pair without the other, -1 for nowhere.
+func loneSurrogate(raw []byte) int {
+	unit := func(at int) rune { // \uXXXX at this place, -1 for anything else
+		if at+6 > len(raw) || raw[at] != '\\' || raw[at+1] != 'u' {
+			return -1
+		}
+		var c rune
+		for _, digit := range raw[at+2 : at+6] {
+			value := strings.IndexByte("0123456789abcdef", digit|0x20)
+			if value < 0 {
+				return -1
+			}
+			c = c<<4 | rune(value)
+		}
+		return c
+	}
+	for at := 0; at < len(raw); at++ {
+		if raw[at] != '\\' {
+			continue
+		}
+		switch c := unit(at); {
+		case c >= 0xDC00 && c < 0xE000:
+			return at
+		case c >= 0xD800 && c < 0xDC00:
+			if low := unit(at + 6); low < 0xDC00 || low >= 0xE000 {
+				return at
+			}
+			at += 11
+		case c >= 0:
+			at += 5
+		default:
+			at++
 		}
 	}
-	return nil, fmt.Errorf("the assistant says nothing in %d messages: there is nothing to learn (leave the record out)", len(messages))
+	return -1
 }

@@ -31,6 +31,10 @@ type Stats struct {
 	Truncated int   `json:"truncated"` // examples that were cut
 	Dropped   int   `json:"dropped"`   // conversations that were left out: too long, or without a counted token when cut
 	Ends      int   `json:"ends"`      // counted tokens that end a turn and are one special token
+
+	Unanswered int      `json:"unanswered"`       // of the dropped ones, those that were cut and had no answer left
+	Empty      int      `json:"empty"`            // conversations that were left out: no answer, or only empty ones and those of weight 0
+	Unread     []string `json:"unread,omitempty"` // keys of records that say nothing to gotrain, sorted
 }
 
 // ErrNoEnd says that a model trained on the set would never learn to stop.
@@ -91,16 +95,27 @@ func (b *builder) add(chunk []chat.Conversation) error {
 	for w := range workers {
 		wait.Go(func() {
 			for i := w; i < len(chunk); i += workers {
-				examples[i], faults[i] = b.enc.Example(chunk[i], b.cfg.Loss)
+				if learns(chunk[i]) {
+					examples[i], faults[i] = b.enc.Example(chunk[i], b.cfg.Loss)
+				}
 			}
 		})
 	}
 	wait.Wait()
 	for i, x := range examples {
-		if faults[i] != nil {
-			return faults[i]
+		for _, key := range chunk[i].Unread {
+			if at, found := slices.BinarySearch(b.set.stats.Unread, key); !found {
+				b.set.stats.Unread = slices.Insert(b.set.stats.Unread, at, key)
+			}
 		}
-		b.append(x)
+		switch {
+		case faults[i] != nil:
+			return faults[i]
+		case !learns(chunk[i]):
+			b.set.stats.Empty++
+		default:
+			b.append(x)
+		}
 	}
 	return nil
 }
@@ -122,6 +137,7 @@ func (b *builder) append(x Example) {
 		}
 		if !slices.Contains(x.Counted, true) {
 			s.Dropped++
+			s.Unanswered++
 			return
 		}
 		s.Truncated++
@@ -163,10 +179,7 @@ func (b *builder) isSpecial(id int32) bool {
 func (b *builder) check() error {
 	s := b.set.stats
 	if s.Examples == 0 {
-		if s.Dropped > 0 {
-			return fmt.Errorf("instruct: all %d examples are longer than a row of %d tokens (raise train.context, or set data.instruct.truncate to left or right)", s.Dropped, b.longest-1)
-		}
-		return errors.New("instruct: there are no examples (are the files empty, or data.validation too large?)")
+		return b.nothing()
 	}
 	if s.Ends > 0 {
 		return nil
@@ -177,6 +190,22 @@ func (b *builder) check() error {
 	}
 	return fmt.Errorf("instruct: %w: with the chat template %q answers end in %q, which is no special token of this tokenizer, so the model would not learn to stop (use a template whose end of turn the tokenizer has: plain and alpaca end with eos_token; or add the token to the tokenizer; its special tokens are %s)",
 		ErrNoEnd, name, b.lastText, quoted(b.enc.special))
+}
+
+// nothing says why there are no examples.
+func (b *builder) nothing() error {
+	s, row := b.set.stats, b.longest-1
+	switch {
+	case s.Unanswered > 0 && b.cfg.Truncate == TruncateRight:
+		return fmt.Errorf("instruct: of %d examples that are longer than a row of %d tokens no answer is left when they are cut on the right (set data.instruct.truncate to left, or raise train.context)", s.Unanswered, row)
+	case s.Unanswered > 0:
+		return fmt.Errorf("instruct: of %d examples that are longer than a row of %d tokens no answer is left when they are cut on the left (raise train.context)", s.Unanswered, row)
+	case s.Dropped > 0:
+		return fmt.Errorf("instruct: all %d examples are longer than a row of %d tokens (raise train.context, or set data.instruct.truncate to left, which keeps the answers)", s.Dropped, row)
+	case s.Empty > 0:
+		return fmt.Errorf("instruct: none of %d conversations has an answer to learn: what the assistant says is empty or left out of the loss", s.Empty)
+	}
+	return errors.New("instruct: there are no examples (are the files empty? of a single conversation none can be held out)")
 }
 
 // quoted lists the first few of names.
