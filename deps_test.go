@@ -52,8 +52,6 @@ var allowed = map[string][]string{
 
 	"optim": {"autograd", "autograd/ir"},
 
-	"train/eval": {"train/config"},
-
 	"data/vfs":           {},
 	"data/vfs/vfstest":   {"data/vfs"},
 	"data/mmap":          {},
@@ -68,6 +66,9 @@ var allowed = map[string][]string{
 	"train": {"train/ranks", "nn", "nn/generate", "optim", "data", "data/bpe", "data/chat", "data/instruct", "data/spm", "data/hf", "autograd", "autograd/ir", "autograd/plan", "autograd/exec",
 		"data/vfs", "nn/hub/safetensors", "nn/hub/peft", "train/checkpoint", "train/metrics", "train/config", "autograd/mesh"},
 
+	"data/synth":        {"data/chat"},
+	"nn/talk":           {"data", "data/chat", "data/hf", "data/instruct", "nn/generate"},
+	"train/eval":        {"train", "train/config", "nn", "nn/generate", "nn/talk", "data", "data/chat", "autograd/exec", "autograd/ir"},
 	"train/units":       {},
 	"train/device":      {"autograd/cpu", "autograd/cpu/kernel", "autograd/exec", "autograd/plan", "cuda", "cuda/backend", "train/units"},
 	"train/forecast":    {"train", "train/device", "autograd/plan", "nn", "optim"},
@@ -77,8 +78,8 @@ var allowed = map[string][]string{
 
 	"cmd/gotrain": {"train", "train/checkpoint", "train/config", "train/console", "train/device", "train/eval", "train/forecast", "train/metrics", "train/units",
 		"train/ranks", "train/ranks/join", "train/ranks/probe", "train/ranks/store",
-		"nn", "nn/generate", "nn/zoo", "nn/hub/convert", "nn/hub/gguf", "nn/hub/safetensors", "optim",
-		"data", "data/bpe", "data/chat", "data/hf", "data/instruct", "data/vfs",
+		"nn", "nn/generate", "nn/talk", "nn/zoo", "nn/hub/convert", "nn/hub/gguf", "nn/hub/safetensors", "optim",
+		"data", "data/bpe", "data/chat", "data/hf", "data/instruct", "data/synth", "data/vfs",
 		"autograd/cpu", "autograd/cpu/kernel", "autograd/exec", "autograd/ir", "autograd/mesh", "autograd/plan", "cuda/backend"},
 }
 

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -91,7 +89,7 @@ func (s *signature) binary(head []byte) bool {
 // checkJSONLines reports a file that is read as text and holds one JSON object a line, by its name or by the key of its
 // first lines. head is how it begins.
 func checkJSONLines(name, key string, head []byte) error {
-	if named := jsonLinesName(name); named && bytes.HasPrefix(bytes.TrimLeft(head, " \t\r\n"), []byte("{")) {
+	if named := FormatOf(name) == FormatJSONL; named && bytes.HasPrefix(bytes.TrimLeft(head, " \t\r\n"), []byte("{")) {
 		return &EncodingError{File: name, Offset: -1, Fault: "its name and its beginning say that it holds a JSON object a line, and data.format is text",
 			Cure: "set data.format to jsonl, or to instruct for conversations; to train on the JSON itself give the file another name"}
 	}
@@ -112,15 +110,6 @@ func checkJSONLines(name, key string, head []byte) error {
 	}
 	return &EncodingError{File: name, Offset: -1, Fault: fmt.Sprintf("its lines are JSON objects with the key %q, and data.format is text", key),
 		Cure: "set data.format to jsonl; to train on the JSON itself set data.text_key to a key that it does not have"}
-}
-
-// jsonLinesName says whether a file's name is that of JSON Lines.
-func jsonLinesName(name string) bool {
-	base := strings.ToLower(name)
-	for _, compressed := range []string{".gz", ".zst"} {
-		base = strings.TrimSuffix(base, compressed)
-	}
-	return filepath.Ext(base) == ".jsonl" || filepath.Ext(base) == ".ndjson"
 }
 
 // checkHead opens a file of format text or jsonl and reports what its beginning shows not to be so.

@@ -17,7 +17,7 @@ func TestChat(t *testing.T) {
 	if r.code != 0 {
 		t.Fatalf("exit code %d: %s", r.code, r.errOut)
 	}
-	var talk talkResult
+	var talk chatResult
 	if err := json.Unmarshal([]byte(r.out), &talk); err != nil {
 		t.Fatal(err)
 	}

@@ -8,9 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/autograd/exec"
+	"gotrain/data/chat"
 	"gotrain/data/vfs"
+	"gotrain/nn/talk"
 	"gotrain/train"
 	"gotrain/train/device"
+	"gotrain/train/eval"
 )
 
 // modelFlags are the flags of every command that uses a trained model.
@@ -68,4 +71,35 @@ func (f *modelFlags) open() (*opened, error) {
 		loaded.Config.Precision = f.precision
 	}
 	return &opened{loaded, device}, nil
+}
+
+// subject is the model as it is scored.
+func (o *opened) subject() eval.Subject {
+	return eval.Subject{Model: o.Model, Store: o.Store, Tokens: o.Tokenizer, Ends: o.EndTokens(), Compute: o.Config.Compute()}
+}
+
+// frame is how conversations become the model's tokens, by the chat template called
+// name or, without a name, the model's own.
+func (o *opened) frame(name string) (*talk.Frame, error) {
+	template, vars, err := openTemplate(name, o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	frame, err := talk.NewFrame(o.Tokenizer, template, vars, o.EndTokens())
+	if errors.Is(err, talk.ErrNoEnd) {
+		return nil, usagef("%w; use another --template", err)
+	}
+	return frame, err
+}
+
+// openTemplate is talk.OpenTemplate for values of --template.
+func openTemplate(name, dir string) (*chat.Template, chat.Vars, error) {
+	template, vars, err := talk.OpenTemplate(name, dir)
+	switch {
+	case errors.Is(err, talk.ErrNoTemplate):
+		err = usagef("%w; name one with --template", err)
+	case err != nil && name != "":
+		err = usagef("--template: %w", err)
+	}
+	return template, vars, err
 }

@@ -160,8 +160,7 @@ func (f *tokenizerTrainFlags) load() (train.Config, error) {
 	}
 	cfg := train.DefaultConfig()
 	cfg.Tokenizer = train.TokenizerConfig{Kind: "bpe", Vocab: f.vocab, Pattern: f.pattern}
-	text := evalFlags{data: f.data, format: f.format}
-	cfg.Data.Config = data.Config{Paths: f.data, Format: text.dataFormat(), TextKey: f.textKey}
+	cfg.Data.Config = data.Config{Paths: f.data, Format: dataFormat(f.format, f.data), TextKey: f.textKey}
 	if err := cfg.Validate(); err != nil {
 		return cfg, usageError{err}
 	}

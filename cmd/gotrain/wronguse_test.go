@@ -149,18 +149,6 @@ func TestWrongUse(t *testing.T) {
 	}
 }
 
-func FuzzParseQuestion(f *testing.F) {
-	for _, s := range []string{`{"prompt":"a","completion":"b"}`, `{"prompt":null}`, `[]`, `{"prompt":"`, `{"completion":{}}`, ""} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, line []byte) {
-		q, err := parseQuestion(line)
-		if err == nil && (q.Prompt == nil || q.Completion == nil || *q.Completion == "") {
-			t.Errorf("%q is accepted as %+v", line, q)
-		}
-	})
-}
-
 func FuzzParseIDs(f *testing.F) {
 	t, err := bpe.Bytes()
 	if err != nil {

@@ -123,6 +123,23 @@ func (t *Task) Ask(ctx context.Context, m Model, i int) (Result, error) {
 	return r, nil
 }
 
+// AskAll puts all questions to the model, in their order. At an error, such as ctx's, it
+// returns the results so far with it.
+func (t *Task) AskAll(ctx context.Context, m Model) ([]Result, error) {
+	results := []Result{}
+	for i := range t.Len() {
+		if err := ctx.Err(); err != nil {
+			return results, err
+		}
+		r, err := t.Ask(ctx, m, i)
+		if err != nil {
+			return results, err
+		}
+		results = append(results, r)
+	}
+	return results, nil
+}
+
 func (t *Task) choose(m Model, q Record, prompt string, r *Result) error {
 	choices, err := q.choices(t.Choices)
 	if err != nil {

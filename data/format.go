@@ -1,0 +1,24 @@
+package data
+
+import (
+	"path/filepath"
+	"strings"
+)
+
+// FormatOf is the format that a file's name tells, with or without .gz and .zst: that of
+// .jsonl, .ndjson, .parquet and .gtsh, and text for all others.
+func FormatOf(name string) Format {
+	base := strings.ToLower(name)
+	for _, compressed := range []string{".gz", ".zst"} {
+		base = strings.TrimSuffix(base, compressed)
+	}
+	switch filepath.Ext(base) {
+	case ".jsonl", ".ndjson":
+		return FormatJSONL
+	case ".parquet":
+		return FormatParquet
+	case ".gtsh":
+		return FormatShards
+	}
+	return FormatText
+}
