@@ -78,7 +78,7 @@ var allowed = map[string][]string{
 
 	"cmd/gotrain": {"train", "train/checkpoint", "train/config", "train/console", "train/device", "train/eval", "train/forecast", "train/metrics", "train/units",
 		"train/ranks", "train/ranks/join", "train/ranks/probe", "train/ranks/store",
-		"nn", "nn/generate", "nn/talk", "nn/zoo", "nn/hub/convert", "nn/hub/gguf", "nn/hub/safetensors", "optim",
+		"nn", "nn/generate", "nn/gpt2", "nn/talk", "nn/zoo", "nn/hub/convert", "nn/hub/gguf", "nn/hub/safetensors", "optim",
 		"data", "data/bpe", "data/chat", "data/hf", "data/instruct", "data/synth", "data/vfs",
 		"autograd/cpu", "autograd/cpu/kernel", "autograd/exec", "autograd/ir", "autograd/mesh", "autograd/plan", "cuda/backend"},
 }

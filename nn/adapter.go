@@ -66,7 +66,7 @@ func (a Adapter) WithDefaults() Adapter {
 	if a.Rank == 0 {
 		return Adapter{}
 	}
-	setDefault(&a.Alpha, float64(a.Rank))
+	Default(&a.Alpha, float64(a.Rank))
 	if len(a.Targets) == 0 {
 		a.Targets = []string{AllLinear}
 	}
@@ -171,7 +171,7 @@ func FindLinear(params []Param, name string) (Param, error) {
 // adapt adds the low-rank product to y = Linear(name, x) where the layer is a
 // target. path names the layer in full.
 func (b *Builder) adapt(name string, x, y *autograd.Node, out int) *autograd.Node {
-	a := b.config.Adapter
+	a := b.tuning.Adapter
 	layer := b.name(name)
 	b.layers = append(b.layers, layer)
 	if !a.adapts(layer) {
@@ -180,24 +180,14 @@ func (b *Builder) adapt(name string, x, y *autograd.Node, out int) *autograd.Nod
 	in := x.Shape().Cols()
 	down := b.param(Param{Name: name + LoRAA, Shape: []int{a.Rank, in}, Init: Init{Bound: 1 / math.Sqrt(float64(in))}, Decay: true, Matrix: true, Adapter: true})
 	up := b.param(Param{Name: name + LoRAB, Shape: []int{out, a.Rank}, Decay: true, Matrix: true, Adapter: true})
-	b.Graph.In(name+".lora", func() {
+	return b.layer(name+".lora", func() *autograd.Node {
 		if b.RNG != nil {
 			x = autograd.Dropout(x, b.RNG, float32(a.Dropout))
 		}
 		h := autograd.MatMul(x, down, false, true) // (N, in) × (r, in)ᵀ → (N, r)
 		h = autograd.Scale(h, float32(a.Scale()))
-		y = autograd.Add(y, autograd.MatMul(h, up, false, true)) // (N, r) × (out, r)ᵀ → (N, out)
+		return autograd.Add(y, autograd.MatMul(h, up, false, true)) // (N, r) × (out, r)ᵀ → (N, out)
 	})
-	return y
-}
-
-// frozen tells whether the parameter is left as it is: everything but the
-// adapter where there is one, and what Config.Freeze names.
-func (c Config) frozen(p Param) bool {
-	if c.Adapter.Rank > 0 && !p.Adapter {
-		return true
-	}
-	return slices.ContainsFunc(c.Freeze, func(pattern string) bool { return matches(pattern, p.Name) })
 }
 
 func matches(pattern, name string) bool {
@@ -215,14 +205,14 @@ func (b *Builder) checkSets() error {
 		names = append(names, p.Name)
 		trainable = trainable || !p.Frozen
 	}
-	for _, pattern := range b.config.Freeze {
+	for _, pattern := range b.tuning.Freeze {
 		if _, err := path.Match(pattern, ""); err != nil {
 			errs = append(errs, fmt.Errorf("train.freeze: %q is no pattern: write [ and ] in pairs, and \\ before one that is meant itself", pattern))
 		} else if !slices.ContainsFunc(names, func(name string) bool { return matches(pattern, name) }) {
 			errs = append(errs, fmt.Errorf("train.freeze: no parameter matches %q; the nearest are %s", pattern, strings.Join(nearest(pattern, names), ", ")))
 		}
 	}
-	if a := b.config.Adapter; a.Rank > 0 {
+	if a := b.tuning.Adapter; a.Rank > 0 {
 		for _, target := range a.Targets {
 			if !slices.ContainsFunc(b.layers, func(layer string) bool { return isTarget(target, layer) }) {
 				errs = append(errs, fmt.Errorf("lora.targets: no linear layer is called %q; the nearest are %s, or use %s", target, strings.Join(nearest(target, b.layers), ", "), AllLinear))

@@ -12,31 +12,27 @@ import (
 	"gotrain/nn/llama"
 )
 
-func tinyLlama(change func(*nn.Config)) (nn.Model, error) {
-	c := nn.Config{Family: nn.Llama, Layers: 2, Heads: 4, KVHeads: 2, Width: 8, FFN: 16, Context: 6, Vocab: 10, Tied: nn.Bool(true)}
-	change(&c)
-	return llama.New(c)
+func tinyLlama(t nn.Tuning) (*llama.Model, error) {
+	return llama.New(llama.Config{Layers: 2, Heads: 4, KVHeads: 2, Width: 8, FFN: 16, Context: 64, Vocab: 10, Tied: nn.Bool(true)}, t)
 }
 
 func TestFaultsOfAdapterAndFreeze(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
-		change func(*nn.Config)
+		tuning nn.Tuning
 		want   []string
 	}{
-		{"a pattern without parameter", func(c *nn.Config) { c.Freeze = []string{"model.layer.0.mlp.*"} },
+		{"a pattern without parameter", nn.Tuning{Freeze: []string{"model.layer.0.mlp.*"}},
 			[]string{`train.freeze: no parameter matches "model.layer.0.mlp.*"`, "the nearest are model.layers.0.mlp."}},
-		{"a bad pattern", func(c *nn.Config) { c.Freeze = []string{"model.[*"} }, []string{`"model.[*" is no pattern`}},
-		{"everything", func(c *nn.Config) { c.Freeze = []string{"*"} }, []string{"every parameter is frozen"}},
-		{"the adapter", func(c *nn.Config) { c.Adapter.Rank, c.Freeze = 2, []string{"*.lora_?.weight"} }, []string{"every parameter is frozen"}},
-		{"targets", func(c *nn.Config) {
-			c.Adapter = nn.Adapter{Rank: 2, Targets: []string{"q_proj", "qproj", "attn.v_proj"}}
-		},
+		{"a bad pattern", nn.Tuning{Freeze: []string{"model.[*"}}, []string{`"model.[*" is no pattern`}},
+		{"everything", nn.Tuning{Freeze: []string{"*"}}, []string{"every parameter is frozen"}},
+		{"the adapter", nn.Tuning{Adapter: nn.Adapter{Rank: 2}, Freeze: []string{"*.lora_?.weight"}}, []string{"every parameter is frozen"}},
+		{"targets", nn.Tuning{Adapter: nn.Adapter{Rank: 2, Targets: []string{"q_proj", "qproj", "attn.v_proj"}}},
 			[]string{`no linear layer is called "qproj"`, "model.layers.0.self_attn.q_proj", `no linear layer is called "attn.v_proj"`, "use all-linear"}},
-		{"numbers", func(c *nn.Config) { c.Adapter = nn.Adapter{Rank: -1, Alpha: -1, Dropout: 1, Targets: []string{""}} },
+		{"numbers", nn.Tuning{Adapter: nn.Adapter{Rank: -1, Alpha: -1, Dropout: 1, Targets: []string{""}}},
 			[]string{"lora.rank is -1", "lora.alpha is -1", "lora.dropout is 1", "lora.targets: one is empty"}},
 	} {
-		_, err := tinyLlama(tc.change)
+		_, err := tinyLlama(tc.tuning)
 		if err == nil {
 			t.Errorf("%s: accepted", tc.name)
 			continue
@@ -51,11 +47,11 @@ func TestFaultsOfAdapterAndFreeze(t *testing.T) {
 
 func TestFrozenParametersCostNothing(t *testing.T) {
 	arena := func(freeze ...string) (int64, *ir.Program) {
-		m, err := tinyLlama(func(c *nn.Config) { c.Freeze, c.Context = freeze, 64 })
+		m, err := tinyLlama(nn.Tuning{Freeze: freeze})
 		if err != nil {
 			t.Fatal(err)
 		}
-		g, loss, nll := nn.Training(m, nn.Shape{Batch: 4, Length: 64}, autograd.LossConfig{})
+		g, loss, nll := nn.Training(m, nn.Rows{Batch: 4, Length: 64}, autograd.LossConfig{})
 		p, grads, err := g.LowerTrain("step", g.Grad(loss), autograd.GradStore, nll)
 		if err != nil {
 			t.Fatal(err)
@@ -84,8 +80,8 @@ func TestFrozenParametersCostNothing(t *testing.T) {
 func TestFLOPsOfFrozenParameters(t *testing.T) {
 	embedding, block := 80.0, 2*64+2*32+3*128.0 // the embedding is the head too
 	attention := 4 * 8 * 21.0 / 6               // forward, a block
-	flops := func(change func(*nn.Config)) float64 {
-		m, err := tinyLlama(change)
+	flops := func(tuning nn.Tuning) float64 {
+		m, err := tinyLlama(tuning)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,25 +89,25 @@ func TestFLOPsOfFrozenParameters(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name   string
-		change func(*nn.Config)
+		tuning nn.Tuning
 		want   float64
 	}{
-		{"all", func(*nn.Config) {}, 6*(2*block+embedding) + 2*3*attention},
-		{"block 0 and table frozen", func(c *nn.Config) { c.Freeze = []string{"model.embed_tokens.*", "model.layers.0.*"} },
+		{"all", nn.Tuning{}, 6*(2*block+embedding) + 2*3*attention},
+		{"block 0 and table frozen", nn.Tuning{Freeze: []string{"model.embed_tokens.*", "model.layers.0.*"}},
 			2*block + 6*block + 4*embedding + attention + 3*attention},
 		// A and B of k_proj are 1·8 and 4·1; nothing before them has a gradient, so
-		// neither q and k of block 0 nor A's input.
-		{"adapters of k", func(c *nn.Config) { c.Adapter = nn.Adapter{Rank: 1, Targets: []string{"k_proj"}} },
-			2*(64+32) + 4*(block-64-32) + 4*block + 4*8 + 6*4 + 6*12 + 4*embedding + 2*3*attention},
+		// neither q, k and v of block 0 nor A's input.
+		{"adapters of k", nn.Tuning{Adapter: nn.Adapter{Rank: 1, Targets: []string{"k_proj"}}},
+			2*(64+32+32) + 4*(block-64-32-32) + 4*block + 4*8 + 6*4 + 6*12 + 4*embedding + 2*3*attention},
 	} {
-		if got := flops(tc.change); math.Abs(got-tc.want) > 1e-9 {
+		if got := flops(tc.tuning); math.Abs(got-tc.want) > 1e-9 {
 			t.Errorf("%s: %g FLOPs a token, want %g", tc.name, got, tc.want)
 		}
 	}
 }
 
 func TestFirstAdapter(t *testing.T) {
-	m, err := tinyLlama(func(c *nn.Config) { c.Adapter = nn.Adapter{Rank: 4, Targets: []string{"down_proj"}} })
+	m, err := tinyLlama(nn.Tuning{Adapter: nn.Adapter{Rank: 4, Targets: []string{"down_proj"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

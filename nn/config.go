@@ -1,179 +1,155 @@
 package nn
 
 import (
-	"math"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
-	"gotrain/autograd"
 	"gotrain/autograd/ir"
 )
 
-// Families that Config.Family names.
+// A family's configuration is a struct of its own package, whose fields have yaml
+// and json tags. A zero value means the family's default, which its method
+// SetDefaults fills in; its method Validate returns Faults. The rest of this file
+// is what such structs share.
+
+// Configuration is a pointer to a family's configuration.
+type Configuration interface {
+	// SetDefaults fills in every default that is left open. Faults stay for
+	// Validate to find.
+	SetDefaults()
+	// Validate returns all faults of the configuration, defaults filled in, with
+	// their cures, as Faults, or nil. What only data tell, such as the vocabulary,
+	// may be missing.
+	Validate() error
+}
+
+// Text is what whoever trains on text wants to know of a configuration.
+type Text struct {
+	Context int     // most tokens of a sequence
+	Vocab   int     // V; 0 takes the tokenizer's
+	Dropout float64 // in training only
+}
+
+// TextConfig is the configuration of a family that reads or writes text.
+type TextConfig interface {
+	Configuration
+	Text() Text
+	SetText(Text)
+}
+
+// Limits of sizes, far above any model: they keep a damaged config.json from
+// asking for absurd graphs and products of sizes inside int64.
 const (
-	GPT2  = "gpt2"  // Radford et al. 2019: LayerNorm, absolute positions, GELU
-	Llama = "llama" // Touvron et al. 2023: RMSNorm, rotary positions, SwiGLU, grouped heads
+	MaxLayers = 1 << 12
+	MaxSize   = 1 << 24
 )
 
-// Encodings of the position that Config.Positions names.
-const (
-	Learned    = "learned"    // a trained table, GPT-2's
-	Sinusoidal = "sinusoidal" // the constant table of Vaswani et al. 2017
-	NoPosition = "none"       // only the causal mask tells positions apart
-	Rotary     = "rope"       // Su et al. 2021, Llama's
-)
+// Fault is what is wrong with a key of a configuration, and its cure.
+type Fault struct{ Key, Text string }
 
-// Config is the model section of a configuration. A zero value means the
-// family's default, which WithDefaults fills in.
-type Config struct {
-	Family  string `yaml:"family" json:"family"`                         // gpt2 or llama
-	Layers  int    `yaml:"layers" json:"layers"`                         // blocks
-	Heads   int    `yaml:"heads" json:"heads"`                           // H
-	KVHeads int    `yaml:"kv_heads,omitempty" json:"kv_heads,omitempty"` // G, divides heads; default heads
-	HeadDim int    `yaml:"head_dim,omitempty" json:"head_dim,omitempty"` // hd; default width / heads
-	Width   int    `yaml:"width" json:"width"`                           // D
-	FFN     int    `yaml:"ffn,omitempty" json:"ffn,omitempty"`           // F; default gpt2 4·width, llama 8/3·width rounded up to 64
-	Context int    `yaml:"context" json:"context"`                       // most tokens of a sequence
-	Vocab   int    `yaml:"vocab" json:"vocab,omitempty"`                 // V; 0 takes the tokenizer's
+// Faults are all that is wrong with a configuration.
+type Faults []Fault
 
-	// Dropout zeroes embeddings and the results of both branches of a block,
-	// in training only. Attention weights are never dropped.
-	Dropout    float64 `yaml:"dropout" json:"dropout"`
-	Activation string  `yaml:"activation,omitempty" json:"activation,omitempty"` // gelu, gelu_tanh, silu, relu, relu2; default gpt2 gelu_tanh, llama silu (SwiGLU)
-	NormEps    float64 `yaml:"norm_eps,omitempty" json:"norm_eps,omitempty"`     // default 1e-5
-	Tied       *bool   `yaml:"tied,omitempty" json:"tied,omitempty"`             // the head is the token table; default gpt2 true, llama false
-	Bias       *bool   `yaml:"bias,omitempty" json:"bias,omitempty"`             // of linear layers and LayerNorm; default gpt2 true, llama false
-
-	// Positions is learned, sinusoidal or none for gpt2, rope for llama.
-	Positions string `yaml:"positions,omitempty" json:"positions,omitempty"`
-	// RopeTheta is the base of the rotary frequencies; default 10000.
-	RopeTheta float64 `yaml:"rope_theta,omitempty" json:"rope_theta,omitempty"`
-	// RopeScaling stretches rotary positions beyond the context that the model
-	// was first trained on.
-	RopeScaling *RopeScaling `yaml:"rope_scaling,omitempty" json:"rope_scaling,omitempty"`
-	// QKVBias gives the projections to queries, keys and values a bias whatever
-	// Bias says, as Qwen 2 does.
-	QKVBias bool `yaml:"qkv_bias" json:"qkv_bias,omitempty"`
-	// QKNorm normalises the query and key of each head, as Qwen 3 does.
-	QKNorm bool `yaml:"qk_norm" json:"qk_norm,omitempty"`
-	// SlidingWindow limits a token to the last so many, itself included, as
-	// Mistral does; 0 means all.
-	SlidingWindow int `yaml:"sliding_window" json:"sliding_window,omitempty"`
-
-	// InitStd is the standard deviation of the first weights; default 0.02.
-	InitStd float64 `yaml:"init_std,omitempty" json:"init_std,omitempty"`
-	// ScaleResidual divides it by √(2·layers) for the projections that add to
-	// the residual stream; default gpt2 true, llama false.
-	ScaleResidual *bool `yaml:"scale_residual,omitempty" json:"scale_residual,omitempty"`
-
-	// Adapter and Freeze say which parameters are trained. They belong to a run,
-	// not to the model: they stand in sections of their own and in no config.json.
-	Adapter Adapter `yaml:"-" json:"-"`
-	// Freeze holds patterns over the names of parameters (package path's Match,
-	// where * stands for dots too): what matches one is not trained.
-	Freeze []string `yaml:"-" json:"-"`
+// Add appends a fault.
+func (f *Faults) Add(key, format string, args ...any) {
+	*f = append(*f, Fault{key, fmt.Sprintf(format, args...)})
 }
 
-// RopeScaling is how rotary positions are stretched; see autograd.RoPEScaling.
-type RopeScaling struct {
-	Type            string  `yaml:"type" json:"type"`     // linear, llama3, yarn
-	Factor          float64 `yaml:"factor" json:"factor"` // new context / old context
-	Original        int     `yaml:"original,omitempty" json:"original,omitempty"`
-	LowFreqFactor   float64 `yaml:"low_freq_factor,omitempty" json:"low_freq_factor,omitempty"`   // llama3; default 1
-	HighFreqFactor  float64 `yaml:"high_freq_factor,omitempty" json:"high_freq_factor,omitempty"` // llama3; default 4
-	BetaFast        float64 `yaml:"beta_fast,omitempty" json:"beta_fast,omitempty"`               // yarn; default 32
-	BetaSlow        float64 `yaml:"beta_slow,omitempty" json:"beta_slow,omitempty"`               // yarn; default 1
-	AttentionFactor float64 `yaml:"attention_factor,omitempty" json:"attention_factor,omitempty"` // yarn; default 0.1·ln(factor) + 1
+// Err returns f, or nil when it is empty.
+func (f Faults) Err() error {
+	if len(f) == 0 {
+		return nil
+	}
+	return f
 }
 
-// withDefaults fills in what the type leaves open. The old context is by default
-// the new one by the factor.
-func (s RopeScaling) withDefaults(context int) *RopeScaling {
-	switch s.Type {
-	case autograd.Llama3Scaling:
-		setDefault(&s.LowFreqFactor, 1)
-		setDefault(&s.HighFreqFactor, 4)
-	case autograd.YaRNScaling:
-		setDefault(&s.BetaFast, 32)
-		setDefault(&s.BetaSlow, 1)
-		if s.Factor > 0 {
-			setDefault(&s.AttentionFactor, 0.1*math.Log(max(s.Factor, 1))+1)
-		}
-	default:
-		return &s
+// Error writes a line for each fault, of the section model.
+func (f Faults) Error() string { return f.At("model").Error() }
+
+// At returns the faults of a section of that path.
+func (f Faults) At(path string) error {
+	errs := make([]error, len(f))
+	for i, fault := range f {
+		errs[i] = fmt.Errorf("%s.%s: %s", path, fault.Key, fault.Text)
 	}
-	if s.Factor > 0 {
-		setDefault(&s.Original, int(float64(context)/s.Factor))
-	}
-	return &s
+	return errors.Join(errs...)
 }
 
-// ropeScaling is what package autograd wants to know.
-func (c Config) ropeScaling() autograd.RoPEScaling {
-	s := c.RopeScaling
-	if s == nil {
-		return autograd.RoPEScaling{}
+// Size wants value in [1, most].
+func (f *Faults) Size(key string, value, most int) {
+	if value == 0 {
+		f.Add(key, "is missing: give a whole number of at least 1")
+		return
 	}
-	return autograd.RoPEScaling{
-		Kind: s.Type, Factor: s.Factor, Original: s.Original, LowFrequency: s.LowFreqFactor, HighFrequency: s.HighFreqFactor,
-		BetaFast: s.BetaFast, BetaSlow: s.BetaSlow, Attention: s.AttentionFactor,
+	f.OptionalSize(key, value, most)
+}
+
+// OptionalSize wants value in [1, most], or 0 for the default.
+func (f *Faults) OptionalSize(key string, value, most int) {
+	if value < 0 || value > most {
+		f.Add(key, "%d is outside [1, %d]", value, most)
 	}
 }
 
-// ffnMultiple is what the default width of Llama's feed-forward layer is
-// rounded up to.
-const ffnMultiple = 64
-
-// WithDefaults returns c with every default of its family filled in. Faults
-// stay for Validate to find.
-func (c Config) WithDefaults() Config {
-	llama := c.Family == Llama
-	c.Adapter = c.Adapter.WithDefaults()
-	setDefault(&c.KVHeads, c.Heads)
-	if c.Heads > 0 {
-		setDefault(&c.HeadDim, c.Width/c.Heads)
+// Dropout wants a probability below 1.
+func (f *Faults) Dropout(key string, p float64) {
+	if !(p >= 0 && p < 1) {
+		f.Add(key, "%g is outside [0, 1): 0 turns it off", p)
 	}
-	setDefault(&c.NormEps, 1e-5)
-	setDefault(&c.InitStd, 0.02)
-	if llama {
-		setDefault(&c.FFN, (8*c.Width/3+ffnMultiple-1)/ffnMultiple*ffnMultiple)
-		setDefault(&c.Activation, "silu")
-		setDefault(&c.Positions, Rotary)
-		setDefault(&c.RopeTheta, 10000)
-		if c.RopeScaling != nil {
-			c.RopeScaling = c.RopeScaling.withDefaults(c.Context)
-		}
-	} else {
-		setDefault(&c.FFN, 4*c.Width)
-		setDefault(&c.Activation, "gelu_tanh")
-		setDefault(&c.Positions, Learned)
-	}
-	for _, flag := range []**bool{&c.Tied, &c.Bias, &c.ScaleResidual} {
-		if *flag == nil {
-			*flag = Bool(!llama)
-		}
-	}
-	return c
 }
 
-func setDefault[T comparable](field *T, value T) {
+// Activation wants a known name.
+func (f *Faults) Activation(key, name string) {
+	if _, ok := activations[name]; !ok {
+		f.Add(key, "%q is unknown: use %s", name, strings.Join(slices.Sorted(maps.Keys(activations)), ", "))
+	}
+}
+
+// NormEps wants a small positive number.
+func (f *Faults) NormEps(key string, eps float64) {
+	if !(eps > 0 && eps < 1) {
+		f.Add(key, "%g is outside (0, 1): 1e-5 is usual", eps)
+	}
+}
+
+// InitStd wants a positive standard deviation.
+func (f *Faults) InitStd(key string, std float64) {
+	if !(std > 0 && std < 1e3) {
+		f.Add(key, "%g is outside (0, 1000): 0.02 is usual", std)
+	}
+}
+
+// Complete is Validate for the constructor of a model, which needs the vocabulary
+// too.
+func Complete(c Configuration) error {
+	err := c.Validate()
+	if text, ok := c.(TextConfig); ok && text.Text().Vocab == 0 {
+		var f Faults
+		f.Add("vocab", "is missing: it is the size of the tokenizer")
+		err = errors.Join(err, f)
+	}
+	return err
+}
+
+// Default gives field the value unless it has one.
+func Default[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {
 		*field = value
 	}
 }
 
-// Bool returns a pointer to v, for the optional flags of Config.
+// Bool returns a pointer to v, for optional flags of a configuration.
 func Bool(v bool) *bool { return &v }
 
-func isSet(flag *bool) bool { return flag != nil && *flag }
+// IsSet tells whether an optional flag is there and true.
+func IsSet(flag *bool) bool { return flag != nil && *flag }
 
-// IsTied tells whether the head is the token table.
-func (c Config) IsTied() bool { return isSet(c.Tied) }
-
-// HasBias tells whether linear layers and LayerNorm have a bias.
-func (c Config) HasBias() bool { return isSet(c.Bias) }
-
-// Act returns the activation; Validate has checked its name.
-func (c Config) Act() ir.Act { return activations[c.Activation] }
+// Act returns the activation that Faults.Activation accepts by name.
+func Act(name string) ir.Act { return activations[name] }
 
 var activations = map[string]ir.Act{
 	"gelu":      ir.GELU,

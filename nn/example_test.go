@@ -11,7 +11,7 @@ import (
 
 // A model lists its parameters and builds graphs, which lower to programs.
 func Example() {
-	m, err := gpt2.New(nn.Config{Family: nn.GPT2, Layers: 2, Heads: 4, Width: 64, Context: 32, Vocab: 256})
+	m, err := gpt2.New(gpt2.Config{Layers: 2, Heads: 4, Width: 64, Context: 32, Vocab: 256}, nn.Tuning{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -20,7 +20,7 @@ func Example() {
 	}
 	fmt.Println(nn.SizeOf(m).Params, "parameters")
 
-	g, loss, nll := nn.Training(m, nn.Shape{Batch: 4, Length: 32}, autograd.LossConfig{})
+	g, loss, nll := nn.Training(m, nn.Rows{Batch: 4, Length: 32}, autograd.LossConfig{})
 	program, gradients, err := g.LowerTrain("train", g.Grad(loss), autograd.GradStore, loss, nll)
 	if err != nil {
 		log.Fatal(err)

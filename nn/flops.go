@@ -1,21 +1,20 @@
 package nn
 
-import "slices"
+import (
+	"slices"
 
-// Size is what a model costs.
+	"gotrain/autograd"
+	"gotrain/autograd/ir"
+)
+
+// Size is how many numbers a model has.
 type Size struct {
-	Params    int64 // all numbers
+	Params    int64 // all of them
 	Trainable int64 // those that training changes
-	// Lookup of them are tables that are only looked up in: positions, and
-	// the token table unless it is the head too.
-	Lookup int64
-	// Matmul of them multiply every token: hidden matrices and the head.
-	Matmul int64
 }
 
 // SizeOf counts the parameters of m.
 func SizeOf(m Model) Size {
-	c := m.Config()
 	var s Size
 	for _, p := range m.Params() {
 		n := int64(p.Shape.Size())
@@ -23,75 +22,90 @@ func SizeOf(m Model) Size {
 		if !p.Frozen {
 			s.Trainable += n
 		}
-		if p.Matrix {
-			s.Matmul += n
-		}
-	}
-	tokens := int64(c.Vocab) * int64(c.Width)
-	s.Matmul += tokens // the head
-	if !c.IsTied() {
-		s.Lookup += tokens
-	}
-	if c.Positions == Learned {
-		s.Lookup += int64(c.Context) * int64(c.Width)
 	}
 	return s
 }
 
 // FLOPs are floating-point operations of a forward and a backward pass per
-// token; a multiplication with an addition counts as two. The backward pass is
-// twice the forward pass where everything is trained: a product for the gradient
-// of the weight and one for that of the input. Recomputed activations do not
-// count.
+// token; a multiplication with an addition counts as two. Recomputed activations
+// do not count.
 type FLOPs struct {
-	// SixN is 6·(Params - Lookup) (Kaplan et al. 2020), whatever is frozen.
+	// SixN is 6·(parameters without tables that are only looked up in) (Kaplan et
+	// al. 2020), whatever is frozen.
 	SixN float64
-	// Exact counts the matrix products, 6·Matmul, and attention over the keys
-	// that the mask leaves: 12·Layers·H·hd·(mean visible keys). Frozen weights
-	// have no gradient, and nothing before the first trained parameter has one.
+	// Exact counts the matrix products of the program and attention over the keys
+	// that the mask leaves, backward twice as much as forward.
 	Exact float64
+	// Products is the number of parameters that are in matrix products.
+	Products int64
 }
 
 // FLOPsPerToken counts for sequences of length tokens without document
-// boundaries.
-func FLOPsPerToken(m Model, length int) FLOPs {
-	c, s := m.Config(), SizeOf(m)
-	params := m.Params()
-	first := slices.IndexFunc(params, func(p Param) bool { return !p.Frozen })
-	// The head is the last parameter, or the token table, which is the first.
-	head := len(params) - 1
-	if c.IsTied() {
-		head = 0
+// boundaries; it is zero for a length that the model does not build with.
+func FLOPsPerToken(m LanguageModel, length int) FLOPs {
+	g, loss, nll := Training(m, Rows{Batch: 1, Length: length}, autograd.LossConfig{})
+	p, gradients, err := g.LowerTrain("flops", g.Grad(loss), autograd.GradTemp, nll)
+	if err != nil {
+		return FLOPs{}
 	}
-	exact := productFLOPs(c.Vocab*c.Width, !params[head].Frozen, c.IsTied() || first < head)
-	backward := map[int]bool{} // by block: whether a gradient passes through it
-	for i, p := range params {
-		if p.Matrix {
-			exact += productFLOPs(p.Shape.Size(), !p.Frozen, first < i)
+	var f FLOPs
+	products, live := map[string]bool{}, map[*ir.Value]bool{}
+	for _, v := range p.Outputs {
+		live[v] = true
+	}
+	for _, gradient := range gradients {
+		live[gradient.Grad] = true
+	}
+	for _, in := range slices.Backward(p.Instrs) {
+		if !slices.ContainsFunc(in.Out, func(v *ir.Value) bool { return live[v] }) {
+			continue
 		}
-		backward[p.Block] = backward[p.Block] || first <= i
-	}
-	keys := visibleKeys(length, c.SlidingWindow)
-	for block := range c.Layers {
-		passes := 1.0
-		if backward[block] {
-			passes = 3
+		f.Exact += exactFLOPs(in, live)
+		for _, v := range in.In {
+			live[v] = v != nil
+			if v != nil && v.Class == ir.State && len(v.Shape) == 2 && (in.Kind == ir.MatMul || in.Kind == ir.LinearCrossEntropy) {
+				products[v.Name] = true
+			}
 		}
-		exact += passes * 4 * float64(c.Heads*c.HeadDim) * keys
 	}
-	return FLOPs{SixN: 6 * float64(s.Params-s.Lookup), Exact: exact}
+	for _, param := range m.Params() {
+		n := int64(param.Shape.Size())
+		if products[param.State()] {
+			f.Products += n
+		}
+		if products[param.State()] || len(param.Shape) == 1 {
+			f.SixN += 6 * float64(n)
+		}
+	}
+	f.Exact /= float64(length)
+	return f
 }
 
-// productFLOPs counts the products of a weight with size elements: forward, for
-// its own gradient, for that of its input.
-func productFLOPs(size int, weight, input bool) float64 {
-	products := 1
-	for _, there := range []bool{weight, input} {
-		if there {
-			products++
+// exactFLOPs counts an instruction for its live results.
+func exactFLOPs(in *ir.Instr, live map[*ir.Value]bool) float64 {
+	switch in.Kind {
+	case ir.MatMul:
+		inner := in.In[0].Shape.Cols()
+		if in.TransA {
+			inner = in.In[0].Shape[len(in.In[0].Shape)-2]
 		}
+		return 2 * float64(in.Out[0].Shape.Size()) * float64(inner)
+	case ir.LinearCrossEntropy:
+		products := 1.0
+		for _, gradient := range in.Out[2:4] {
+			if live[gradient] {
+				products++
+			}
+		}
+		return products * 2 * float64(in.In[0].Shape.Size()) * float64(in.In[1].Shape[0])
+	case ir.Attention, ir.AttentionBackward:
+		forward := 4 * float64(in.Heads*in.HeadDim) * visibleKeys(in.In[0].Shape[0]/in.Batch, in.Window) * float64(in.In[0].Shape[0])
+		if in.Kind == ir.AttentionBackward {
+			return 2 * forward
+		}
+		return forward
 	}
-	return 2 * float64(products) * float64(size)
+	return 0
 }
 
 // visibleKeys is the mean over t of min(t+1, window), t in [0, length).

@@ -42,17 +42,32 @@ func (s SpecialTokens) keys(to map[string]any) {
 
 // ConfigJSON returns the config.json of a checkpoint. Where a model has a
 // counterpart it is transformers' own; else it holds the model section under
-// "gotrain", and transformers refuses it. Package zoo reads both back.
+// "gotrain", and transformers refuses it. Families.Parse reads both back.
 func ConfigJSON(m Model, s SpecialTokens) ([]byte, error) {
 	keys, err := m.HuggingFace()
 	if errors.Is(err, ErrNoCounterpart) {
-		keys, err = map[string]any{"model_type": ownType, ownKey: m.Config()}, nil
+		var own json.RawMessage
+		own, err = ownSection(m)
+		keys = map[string]any{"model_type": ownType, ownKey: own}
 	}
 	if err != nil {
 		return nil, err
 	}
 	s.keys(keys)
 	return marshal(keys)
+}
+
+// ownSection is the model section as JSON: the family, and its keys.
+func ownSection(m Model) (json.RawMessage, error) {
+	family, err := json.Marshal(map[string]string{"family": m.Family()})
+	if err != nil {
+		return nil, err
+	}
+	keys, err := json.Marshal(m.Config())
+	if err != nil || string(keys) == "{}" {
+		return family, err
+	}
+	return fmt.Appendf(nil, "%s,%s", family[:len(family)-1], keys[1:]), nil
 }
 
 // GenerationJSON returns the generation_config.json of a checkpoint.
@@ -178,26 +193,17 @@ func (h HF) WantEach(key, want string) {
 	}
 }
 
-// Own returns the model section that ConfigJSON stored for a model without
-// counterpart; ok tells whether there is one.
-func (h HF) Own() (c Config, ok bool) {
-	if h.ModelType() != ownType {
-		return Config{}, false
-	}
-	return read(h, ownKey, Config{}), true
-}
-
-// Finish returns c with its defaults filled in, or all faults of the reading
-// and of c.
-func (h HF) Finish(c Config) (Config, error) {
+// Finish fills in the defaults of c, or returns all faults of the reading and of
+// c.
+func (h HF) Finish(c Configuration) error {
 	if err := errors.Join(*h.faults...); err != nil {
-		return Config{}, err
+		return err
 	}
-	c = c.WithDefaults()
-	if err := CheckFamily(c, c.Family); err != nil {
-		return Config{}, fmt.Errorf("config.json: %w", err)
+	c.SetDefaults()
+	if err := Complete(c); err != nil {
+		return fmt.Errorf("config.json: %w", err)
 	}
-	return c, nil
+	return nil
 }
 
 func (h HF) fail(key, format string, args ...any) {
@@ -215,17 +221,4 @@ func read[T any](h HF, key string, absent T) T {
 		return absent
 	}
 	return v
-}
-
-// CheckFamily is Validate for the constructor of a family, which needs the
-// vocabulary too.
-func CheckFamily(c Config, family string) error {
-	if c.Family != family {
-		return fmt.Errorf("model.family: %q is not %s", c.Family, family)
-	}
-	err := c.Validate()
-	if c.Vocab == 0 {
-		err = errors.Join(err, errors.New("model.vocab: is missing: it is the size of the tokenizer"))
-	}
-	return err
 }

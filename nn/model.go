@@ -1,20 +1,52 @@
 package nn
 
-import "gotrain/autograd"
+import (
+	"fmt"
 
-// Model is a language model of some family.
+	"gotrain/autograd"
+)
+
+// Model is a model of some family. Families embed a Core, which has all of these
+// methods but Config and HuggingFace; what a model computes is the business of
+// those who know its kind, such as LanguageModel.
 type Model interface {
-	// Config returns the configuration with all defaults filled in.
-	Config() Config
+	// Family returns the name of the model's row in the table of families.
+	Family() string
+	// Config returns a pointer to the family's configuration with all defaults
+	// filled in; it is not to be modified.
+	Config() any
+	// Tuning returns what the run has decided about the model.
+	Tuning() Tuning
 	// Params returns the parameters in the order of their declaration; it is
 	// not to be modified.
 	Params() []Param
-	// Build adds the forward pass to g: hidden (N, D), the normalised last
-	// hidden state, and the head (V, D). The logits are hidden·headᵀ.
-	Build(g *autograd.Graph, in Inputs) (hidden, head *autograd.Node)
+	// Random tells whether a training graph draws random numbers, so that it
+	// needs Inputs.RNG.
+	Random() bool
 	// HuggingFace returns the keys of the config.json with which transformers
 	// computes the same, or an error that wraps ErrNoCounterpart.
 	HuggingFace() (map[string]any, error)
+}
+
+// LanguageModel is a model that tells the probability of the next token.
+type LanguageModel interface {
+	Model
+	// Vocab is V, the number of tokens that it knows.
+	Vocab() int
+	// Context is the most tokens of a sequence.
+	Context() int
+	// Build adds the forward pass to g: hidden (N, D), the normalised last
+	// hidden state, and the head (V, D). The logits are hidden·headᵀ.
+	Build(g *autograd.Graph, in Inputs) (hidden, head *autograd.Node)
+}
+
+// AsLanguageModel returns m as a language model, or an error for a model of
+// another kind.
+func AsLanguageModel(m Model) (LanguageModel, error) {
+	if l, ok := m.(LanguageModel); ok {
+		return l, nil
+	}
+	return nil, fmt.Errorf("a model of family %s is no language model", m.Family())
 }
 
 // Inputs are what a forward pass reads. Nil Segments means that every row is
@@ -29,7 +61,8 @@ type Inputs struct {
 }
 
 // Cache makes a forward pass append to key/value caches of Rows rows a
-// sequence, the states "cache.k.0", "cache.v.0", "cache.k.1", ….
+// sequence, the states "cache.k.0", "cache.v.0", "cache.k.1", …, with the model's
+// role before them.
 type Cache struct {
 	Rows     int
 	Position *autograd.Node // "position" (B) int32: rows that the caches hold already
@@ -51,17 +84,17 @@ func NewInputs(g *autograd.Graph, batch, length int) Inputs {
 	return Inputs{Batch: batch, Length: length, IDs: g.Ints("ids", n), Positions: g.Ints("positions", n)}
 }
 
-// Shape is the size of a batch. Segments adds the input "segments", which
+// Rows is the size of a batch of text. Segments adds the input "segments", which
 // packed documents need.
-type Shape struct {
+type Rows struct {
 	Batch, Length int
 	Segments      bool
 }
 
-func (s Shape) inputs(g *autograd.Graph) Inputs {
-	in := NewInputs(g, s.Batch, s.Length)
-	if s.Segments {
-		in.Segments = g.Ints("segments", s.Batch*s.Length)
+func (r Rows) inputs(g *autograd.Graph) Inputs {
+	in := NewInputs(g, r.Batch, r.Length)
+	if r.Segments {
+		in.Segments = g.Ints("segments", r.Batch*r.Length)
 	}
 	return in
 }
@@ -69,10 +102,10 @@ func (s Shape) inputs(g *autograd.Graph) Inputs {
 // Training builds a graph of the loss, a scalar, and of the NLL of each target
 // in nats, (N). Beside those of Inputs it reads "targets" (N) int32, ignored
 // below 0, and "loss_weight" (1), by which the sum over targets is multiplied.
-func Training(m Model, s Shape, cfg autograd.LossConfig) (g *autograd.Graph, loss, nll *autograd.Node) {
+func Training(m LanguageModel, r Rows, cfg autograd.LossConfig) (g *autograd.Graph, loss, nll *autograd.Node) {
 	g = autograd.NewGraph()
-	in := s.inputs(g)
-	if c := m.Config(); c.Dropout > 0 || c.Adapter.Dropout > 0 {
+	in := r.inputs(g)
+	if m.Random() {
 		in.RNG = g.Ints("rng", 4)
 	}
 	loss, nll = score(g, m, in, cfg)
@@ -81,13 +114,13 @@ func Training(m Model, s Shape, cfg autograd.LossConfig) (g *autograd.Graph, los
 
 // Evaluation is Training without dropout and without terms that only shape the
 // gradient: loss is loss_weight·Σ nll.
-func Evaluation(m Model, s Shape) (g *autograd.Graph, loss, nll *autograd.Node) {
+func Evaluation(m LanguageModel, r Rows) (g *autograd.Graph, loss, nll *autograd.Node) {
 	g = autograd.NewGraph()
-	loss, nll = score(g, m, s.inputs(g), autograd.LossConfig{})
+	loss, nll = score(g, m, r.inputs(g), autograd.LossConfig{})
 	return g, loss, nll
 }
 
-func score(g *autograd.Graph, m Model, in Inputs, cfg autograd.LossConfig) (loss, nll *autograd.Node) {
+func score(g *autograd.Graph, m LanguageModel, in Inputs, cfg autograd.LossConfig) (loss, nll *autograd.Node) {
 	targets, lossWeight := g.Ints("targets", in.Batch*in.Length), g.Floats("loss_weight", 1)
 	hidden, head := m.Build(g, in)
 	g.In("loss", func() { loss, nll = autograd.LinearCrossEntropy(hidden, head, targets, lossWeight, cfg) })
@@ -95,16 +128,16 @@ func score(g *autograd.Graph, m Model, in Inputs, cfg autograd.LossConfig) (loss
 }
 
 // Logits builds a graph of the logits of every token, (N, V).
-func Logits(m Model, s Shape) (g *autograd.Graph, logits *autograd.Node) {
+func Logits(m LanguageModel, r Rows) (g *autograd.Graph, logits *autograd.Node) {
 	g = autograd.NewGraph()
-	hidden, head := m.Build(g, s.inputs(g))
+	hidden, head := m.Build(g, r.inputs(g))
 	g.In("head", func() { logits = autograd.MatMul(hidden, head, false, true) }) // (N, D) × (V, D)ᵀ → (N, V)
 	return g, logits
 }
 
 // Decode builds a graph that appends length tokens a sequence to caches of
 // rows tokens and gives the logits after the last of them, (B, V).
-func Decode(m Model, batch, length, rows int) (g *autograd.Graph, logits *autograd.Node) {
+func Decode(m LanguageModel, batch, length, rows int) (g *autograd.Graph, logits *autograd.Node) {
 	g = autograd.NewGraph()
 	in := NewInputs(g, batch, length)
 	in.Cache = &Cache{Rows: rows, Position: g.Ints("position", batch)}

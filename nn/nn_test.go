@@ -12,41 +12,41 @@ import (
 )
 
 func TestValidateListsAllFaults(t *testing.T) {
-	c := nn.Config{Family: nn.GPT2, Layers: -1, Heads: 3, KVHeads: 1, Width: 128, Dropout: 1, Activation: "mish", QKNorm: true}
-	err := c.Validate()
+	faulty := gpt2.Config{Layers: -1, Heads: 3, KVHeads: 1, Width: 128, Dropout: 1, Activation: "mish"}
+	err := faulty.Validate()
 	if err == nil {
 		t.Fatal("no fault found")
 	}
 	for _, want := range []string{
 		"model.layers: -1 is outside", "model.context: is missing", "model.width: 128 does not divide into 3 heads: use a multiple, such as 126",
 		"model.kv_heads: family gpt2 has as many key as query heads", "model.dropout: 1 is outside [0, 1)",
-		`model.activation: "mish" is unknown: use gelu, gelu_tanh, relu, relu2, silu`, "model.qk_norm: belongs to family llama",
+		`model.activation: "mish" is unknown: use gelu, gelu_tanh, relu, relu2, silu`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("lacks %q:\n%v", want, err)
 		}
 	}
-	c = nn.Config{Family: nn.Llama, Layers: 1, Heads: 4, KVHeads: 3, HeadDim: 5, Width: 128, Context: 8, Positions: nn.Learned, RopeTheta: -1}
+	if at := err.(nn.Faults).At("teacher").Error(); !strings.HasPrefix(at, "teacher.layers: -1 is outside") {
+		t.Errorf("of another section: %s", at)
+	}
+	c := llama.Config{Layers: 1, Heads: 4, KVHeads: 3, HeadDim: 5, Width: 128, Context: 8, Positions: gpt2.Learned, RopeTheta: -1}
 	err = c.Validate()
 	for _, want := range []string{"model.head_dim: 5 is odd", "model.kv_heads: 3 does not divide", "model.positions: \"learned\"", "model.rope_theta: -1"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("lacks %q:\n%v", want, err)
 		}
 	}
-	if err := (nn.Config{Family: "gpt3"}).Validate(); err == nil || !strings.Contains(err.Error(), "use gpt2 or llama") {
-		t.Errorf("unknown family: %v", err)
-	}
-	good := nn.Config{Family: nn.GPT2, Layers: 4, Heads: 4, Width: 128, Context: 128}
+	good := gpt2.Config{Layers: 4, Heads: 4, Width: 128, Context: 128}
 	if err := good.Validate(); err != nil {
 		t.Errorf("a good configuration: %v", err)
 	}
-	if _, err := gpt2.New(good); err == nil || !strings.Contains(err.Error(), "model.vocab: is missing") {
+	if _, err := gpt2.New(good, nn.Tuning{}); err == nil || !strings.Contains(err.Error(), "model.vocab: is missing") {
 		t.Errorf("a model without vocabulary: %v", err)
 	}
 }
 
 func TestParamsOfGPT2(t *testing.T) {
-	m, err := gpt2.New(nn.Config{Family: nn.GPT2, Layers: 3, Heads: 2, Width: 8, Context: 4, Vocab: 11})
+	m, err := gpt2.New(gpt2.Config{Layers: 3, Heads: 2, Width: 8, Context: 4, Vocab: 11}, nn.Tuning{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,8 +131,8 @@ func TestInitialize(t *testing.T) {
 }
 
 func TestFLOPsPerToken(t *testing.T) {
-	c := nn.Config{Family: nn.Llama, Layers: 2, Heads: 4, KVHeads: 2, Width: 8, FFN: 16, Context: 6, Vocab: 10}
-	m, err := llama.New(c)
+	c := llama.Config{Layers: 2, Heads: 4, KVHeads: 2, Width: 8, FFN: 16, Context: 6, Vocab: 10}
+	m, err := llama.New(c, nn.Tuning{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,12 +140,12 @@ func TestFLOPsPerToken(t *testing.T) {
 	matrices := 2.0 * (2*64 + 2*32 + 3*128)
 	head, norms := 80.0, 5*8.0
 	// Keys seen by 6 tokens: 1+2+3+4+5+6 = 21, with a window of 2: 1+2+2+2+2+2 = 11.
-	got, want := nn.FLOPsPerToken(m, 6), nn.FLOPs{SixN: 6 * (matrices + head + norms), Exact: 6*(matrices+head) + 12*2*8*21.0/6}
+	got, want := nn.FLOPsPerToken(m, 6), nn.FLOPs{SixN: 6 * (matrices + head + norms), Exact: 6*(matrices+head) + 12*2*8*21.0/6, Products: int64(matrices + head)}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	c.SlidingWindow = 2
-	if m, err = llama.New(c); err != nil {
+	if m, err = llama.New(c, nn.Tuning{}); err != nil {
 		t.Fatal(err)
 	}
 	got, want = nn.FLOPsPerToken(m, 6), nn.FLOPs{SixN: want.SixN, Exact: 6*(matrices+head) + 12*2*8*11.0/6}

@@ -15,6 +15,7 @@ import (
 // Param is a parameter of a model.
 type Param struct {
 	Name  string // Hugging Face's
+	Role  string // of the model among several, see Tuning
 	Shape ir.Shape
 	Init  Init
 	// Decay tells whether weight decay applies: to everything with two axes,
@@ -28,11 +29,14 @@ type Param struct {
 	// Frozen parameters are read and never trained: they have no gradient and no
 	// optimizer state.
 	Frozen bool
-	// Adapter marks the parameters that Config.Adapter adds to the base.
+	// Adapter marks the parameters that Tuning.Adapter adds to the base.
 	Adapter bool
 	// Block is the block of the model that the parameter belongs to, -1 for none.
 	Block int
 }
+
+// State is the name of the state that holds the parameter: Name, behind the role.
+func (p Param) State() string { return Tuning{Role: p.Role}.State(p.Name) }
 
 // Features returns the lengths of the rows that the linear layer of a Matrix gives
 // and takes.
@@ -68,22 +72,22 @@ type Init struct{ Value, Std, Bound float64 }
 const initElements = 1 << 20
 
 // Initialize calls set with the first values of every parameter in turn, a part
-// from offset on at a time; values is reused between calls. Element i of a
-// parameter is a function of (seed, name, i) alone: neither other parameters nor
+// of its state from offset on at a time; values is reused between calls. Element i
+// of a state is a function of (seed, state, i) alone: neither other parameters nor
 // the number of threads change it. It stops at the first error of set.
-func Initialize(params []Param, seed uint64, set func(name string, offset int, values []float32) error) error {
+func Initialize(params []Param, seed uint64, set func(state string, offset int, values []float32) error) error {
 	largest := 0
 	for _, p := range params {
 		largest = max(largest, p.Shape.Size())
 	}
 	buffer := make([]float32, min(largest, initElements))
 	for _, p := range params {
-		key := streamKey(seed, p.Name)
+		key := streamKey(seed, p.State())
 		for offset := 0; offset < p.Shape.Size(); offset += len(buffer) {
 			values := buffer[:min(len(buffer), p.Shape.Size()-offset)]
 			p.Init.fill(values, key, offset)
-			if err := set(p.Name, offset, values); err != nil {
-				return fmt.Errorf("initialise %s: %w", p.Name, err)
+			if err := set(p.State(), offset, values); err != nil {
+				return fmt.Errorf("initialise %s: %w", p.State(), err)
 			}
 		}
 	}

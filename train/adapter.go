@@ -64,7 +64,7 @@ func modelTensors(m nn.Model) []savedTensor {
 		layer, weight := strings.CutSuffix(p.Name, ".weight")
 		if a, ok := adapters[layer+nn.LoRAA]; weight && ok {
 			tensors[i].frozen = false
-			tensors[i].merge = &merge{m.Config().Adapter, p.Layout, a, adapters[layer+nn.LoRAB]}
+			tensors[i].merge = &merge{m.Tuning().Adapter, p.Layout, a, adapters[layer+nn.LoRAB]}
 		}
 	}
 	return tensors
@@ -102,7 +102,7 @@ func (s savedTensor) whole(from states) ([]float32, error) {
 // adapterFiles are the files of an adapter in peft's format.
 func adapterFiles(from states, m nn.Model, base string) ([]checkpoint.File, error) {
 	tensors := contents(paramTensors(nn.Adapters(m.Params())), from)
-	a := m.Config().Adapter
+	a := m.Tuning().Adapter
 	c := peft.Config{Base: base, Rank: a.Rank, Alpha: a.Alpha, Dropout: a.Dropout, RSLoRA: a.RSLoRA}
 	for _, t := range modelTensors(m) {
 		if t.merge != nil {

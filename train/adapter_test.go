@@ -52,7 +52,7 @@ func TestRunFromAnAdapter(t *testing.T) {
 	if err := os.RemoveAll(adapter); err != nil {
 		t.Fatal(err)
 	}
-	resumed, err := LoadConfig(ConfigPath(more.Run.Dir), nil)
+	resumed, err := LoadConfig(ConfigPath(more.Run.Dir), nil, zooFamilies)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -20,8 +19,9 @@ import (
 // adapter is named the lora section is the adapter's; a file that says otherwise is
 // an error, apart from model.dropout and lora.dropout, which are no part of what
 // was trained. Errors about the base wrap ErrNoModel.
-func LoadFinetune(file string, assignments []string, base string, families Families) (Config, error) {
-	asWritten := DefaultConfig()
+func LoadFinetune(file string, assignments []string, base string, families nn.Families) (Config, error) {
+	asWritten := DefaultConfig(families)
+	asWritten.Model = config.Section{} // of which family is not known yet
 	if err := decode(file, assignments, &asWritten); err != nil {
 		return asWritten, err
 	}
@@ -31,12 +31,16 @@ func LoadFinetune(file string, assignments []string, base string, families Famil
 	if base == "" {
 		return asWritten, fmt.Errorf("%s: %w: name the model to begin from with --base DIR, or in the configuration as base", file, ErrNoModel)
 	}
-	cfg := DefaultConfig()
+	cfg := DefaultConfig(families)
 	dir, model, err := openBase(base, families)
 	if err != nil {
 		return cfg, err
 	}
-	cfg.Model, cfg.Tokenizer = model, TokenizerConfig{Path: dir}
+	if err := cfg.Model.Set(model.Family, model.Config); err != nil {
+		return cfg, err
+	}
+	was := cfg.Model
+	cfg.Tokenizer = TokenizerConfig{Path: dir}
 	var params []nn.Param
 	if asWritten.Adapter != "" {
 		if asWritten.Adapter, cfg.LoRA, params, err = readAdapter(asWritten.Adapter, dir, model, families); err != nil {
@@ -48,7 +52,7 @@ func LoadFinetune(file string, assignments []string, base string, families Famil
 		return cfg, err
 	}
 	cfg.Base, cfg.Adapter = dir, asWritten.Adapter
-	faults := []error{conflicts(model, cfg.Model), tokenizerConflict(cfg.Tokenizer, dir)}
+	faults := []error{conflicts(was, cfg.Model), tokenizerConflict(cfg.Tokenizer, dir)}
 	if cfg.Adapter != "" {
 		faults = append(faults, adapterConflicts(lora, cfg.LoRA, params))
 	}
@@ -62,7 +66,7 @@ func LoadFinetune(file string, assignments []string, base string, families Famil
 }
 
 // openBase finds the checkpoint that path names and reads its model section.
-func openBase(path string, families Families) (dir string, model nn.Config, err error) {
+func openBase(path string, families nn.Families) (dir string, model nn.Spec, err error) {
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		return "", model, fmt.Errorf("base: %w: %s is a file; turn it into a checkpoint with gotrain import %s DIR and name DIR", ErrNoModel, path, path)
 	}
@@ -76,37 +80,21 @@ func openBase(path string, families Families) (dir string, model nn.Config, err 
 	if err != nil {
 		return "", model, fmt.Errorf("base: %w", err)
 	}
-	if model, err = families.ParseConfig(text); err != nil {
+	if model, err = families.Parse(text); err != nil {
 		return "", model, fmt.Errorf("base: %s: %w", dir, err)
 	}
 	return dir, model, nil
 }
 
-// conflicts names the keys of a model section that differ from the base's.
-func conflicts(base, now nn.Config) error {
-	now = now.WithDefaults()
-	a, b := reflect.ValueOf(base), reflect.ValueOf(now)
-	var errs []error
-	for i := range a.NumField() {
-		key, _, _ := strings.Cut(a.Type().Field(i).Tag.Get("yaml"), ",")
-		if key == "dropout" || reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
-			continue
-		}
-		errs = append(errs, fmt.Errorf("model.%s is %v, but the base has %v: leave it out", key,
-			reflect.Indirect(b.Field(i)), reflect.Indirect(a.Field(i))))
-	}
-	return errors.Join(errs...)
-}
-
 // readAdapter finds the adapter that path names and reads its lora section.
-func readAdapter(path, base string, model nn.Config, families Families) (dir string, lora nn.Adapter, params []nn.Param, err error) {
+func readAdapter(path, base string, model nn.Spec, families nn.Families) (dir string, lora nn.Adapter, params []nn.Param, err error) {
 	if dir, err = FindAdapter(path); err != nil {
 		return "", lora, nil, fmt.Errorf("adapter: %w", err)
 	}
 	if dir, err = filepath.Abs(dir); err != nil {
 		return "", lora, nil, err
 	}
-	m, err := families.New(model)
+	m, err := families.New(model, nn.Tuning{})
 	if err != nil {
 		return "", lora, nil, fmt.Errorf("base: %s: %w", base, err)
 	}

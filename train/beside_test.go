@@ -20,7 +20,7 @@ import (
 	"gotrain/autograd/cpu"
 	"gotrain/data/vfs"
 	"gotrain/nn"
-	"gotrain/nn/zoo"
+	"gotrain/nn/gpt2"
 	"gotrain/train/checkpoint"
 	"gotrain/train/ranks/rankstest"
 )
@@ -339,10 +339,10 @@ func TestSnapshotIsPlanned(t *testing.T) {
 		var all, first int64
 		for rank := range test.ranks {
 			cfg := tinyConfig(t)
-			cfg.Model.Vocab = 300
+			setGPT2(t, &cfg, func(c *gpt2.Config) { c.Vocab = 300 })
 			cfg.Rank = mesh.Of(rank, test.ranks)
 			test.edit(&cfg)
-			model, err := zoo.New(cfg.TrainedModel())
+			model, err := cfg.NewModel(zooFamilies)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -400,7 +400,8 @@ func TestSnapshotIsPlanned(t *testing.T) {
 // TestSnapshotsDoNotAllocate takes one of states that all threads copy.
 func TestSnapshotsDoNotAllocate(t *testing.T) {
 	cfg := tinyConfig(t)
-	cfg.Model.Vocab, cfg.Model.Width, cfg.Model.Layers, cfg.Train.Save = 5000, 128, 1, "async"
+	setGPT2(t, &cfg, func(c *gpt2.Config) { c.Vocab, c.Width, c.Layers = 5000, 128, 1 })
+	cfg.Train.Save = "async"
 	e := newTestEngine(t, cfg, 2)
 	s, err := newSnapshot(cfg, e)
 	if err != nil {

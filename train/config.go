@@ -16,6 +16,7 @@ import (
 	"gotrain/data/instruct"
 	"gotrain/nn"
 	"gotrain/optim"
+	"gotrain/train/config"
 )
 
 // Config is a whole configuration file. Each section lives beside its owner.
@@ -24,7 +25,7 @@ type Config struct {
 	Device    string          `yaml:"device"`    // auto, cpu, cuda, cuda:N
 	Precision string          `yaml:"precision"` // float32, tf32, bfloat16
 	Threads   int             `yaml:"threads"`   // CPU threads, 0 = all cores; results do not depend on it
-	Model     nn.Config       `yaml:"model"`
+	Model     config.Section  `yaml:"model"`     // of the family that it names
 	Tokenizer TokenizerConfig `yaml:"tokenizer"`
 	Data      DataConfig      `yaml:"data"`
 	Train     LoopConfig      `yaml:"train"`
@@ -98,13 +99,14 @@ type ClusterConfig struct {
 	TimeoutS   int    `yaml:"timeout_s"`   // seconds that a rank waits for the others before it gives up, 0 = for ever
 }
 
-// DefaultConfig returns the values of keys that a file leaves out.
-func DefaultConfig() Config {
+// DefaultConfig returns the values of keys that a file leaves out. The model is of
+// one of the families.
+func DefaultConfig(families nn.Families) Config {
 	return Config{
 		Run:       RunConfig{Dir: "runs/run", Seed: 1337},
 		Device:    "auto",
 		Precision: "float32",
-		Model:     nn.Config{Family: nn.GPT2, Layers: 4, Heads: 4, Width: 128, Context: 128},
+		Model:     ModelSection(families),
 		Tokenizer: TokenizerConfig{Kind: "bpe", Vocab: 2048, Pattern: "gpt2"},
 		Data:      DataConfig{Config: data.Config{Format: data.FormatText, TextKey: "text"}, Instruct: instruct.Default()},
 		Train: LoopConfig{
@@ -118,8 +120,8 @@ func DefaultConfig() Config {
 
 // LoadConfig reads a file over the defaults, applies the --set assignments in
 // order, and validates.
-func LoadConfig(file string, assignments []string) (Config, error) {
-	cfg := DefaultConfig()
+func LoadConfig(file string, assignments []string, families nn.Families) (Config, error) {
+	cfg := DefaultConfig(families)
 	if err := decode(file, assignments, &cfg); err != nil {
 		return cfg, err
 	}
@@ -143,7 +145,7 @@ func (c Config) Validate() error {
 	_, known := precisions[c.Precision]
 	check(known, "precision is %q; use float32, tf32 or bfloat16", c.Precision)
 	check(c.Threads >= 0, "threads is %d; use 0 for all cores", c.Threads)
-	t := c.Train
+	t, text := c.Train, c.Text()
 	check(t.Steps > 0, "train.steps is %d; use 1 or more", t.Steps)
 	check(t.Batch > 0, "train.batch is %d; use 1 or more", t.Batch)
 	check(t.Accumulate > 0, "train.accumulate is %d; use 1 or more", t.Accumulate)
@@ -151,7 +153,7 @@ func (c Config) Validate() error {
 	check(t.EvalEvery >= 0 && t.SaveEvery >= 0 && t.Keep >= 0 && t.EvalBatches >= 0 && t.MaxSkips >= 0 && t.SampleTokens >= 0,
 		"train: eval_every, eval_batches, save_every, keep, max_skips and sample_tokens are 0 or more")
 	check(t.Save == "auto" || t.Save == "async" || t.Save == "sync", "train.save is %q; use auto, async or sync", t.Save)
-	check(t.Context >= 0 && (t.Context <= c.Model.Context || c.Model.Context == 0), "train.context is %d; use 1 to model.context = %d, or 0 for that", t.Context, c.Model.Context)
+	check(t.Context >= 0 && (t.Context <= text.Context || text.Context == 0), "train.context is %d; use 1 to model.context = %d, or 0 for that", t.Context, text.Context)
 	check(t.Patience >= 0, "train.patience is %d evaluations; use 1 or more, or 0 for no early stopping", t.Patience)
 	check(t.Patience == 0 || t.EvalEvery > 0, "train.patience needs train.eval_every: without evaluations on the way there is nothing to judge by")
 	check(t.MinDelta >= 0 && !math.IsInf(t.MinDelta, 0), "train.min_delta is %g; use 0 or more nats per token", t.MinDelta)
@@ -233,19 +235,21 @@ func (c Config) Length() int {
 	if c.Train.Context > 0 {
 		return c.Train.Context
 	}
-	return c.Model.Context
+	return c.Text().Context
 }
 
-// TrainedModel is the model section with what is trained of it.
-func (c Config) TrainedModel() nn.Config {
-	m := c.Model
-	m.Adapter, m.Freeze = c.LoRA, c.Train.Freeze
-	return m
+// NewModel returns the model that is trained, with what the run decides about it.
+func (c Config) NewModel(families nn.Families) (nn.LanguageModel, error) {
+	m, err := families.New(nn.Spec{Family: c.Model.Name(), Config: c.Model.Value()}, nn.Tuning{Adapter: c.LoRA, Freeze: c.Train.Freeze})
+	if err != nil {
+		return nil, err
+	}
+	return nn.AsLanguageModel(m)
 }
 
 // Sequences is the size of batches of rows sequences of a process that is alone.
 func (c Config) Sequences(rows int) data.Sequences {
-	return data.Sequences{Rows: data.Rows{Batch: rows}, Context: c.Length(), VocabSize: c.Model.Vocab, DocumentMask: c.Train.DocumentMask}
+	return data.Sequences{Rows: data.Rows{Batch: rows}, Context: c.Length(), VocabSize: c.Text().Vocab, DocumentMask: c.Train.DocumentMask}
 }
 
 // trainRows is this rank's share of a step.

@@ -18,7 +18,7 @@ import (
 // safe for concurrent use.
 type Engine struct {
 	cfg      Config
-	model    nn.Model
+	model    nn.LanguageModel
 	programs *Programs
 	store    *exec.Store
 	arena    *exec.Arena
@@ -27,6 +27,7 @@ type Engine struct {
 	ranks                         *coordinator
 
 	micro      int       // micro-batches of a step
+	length     uint64    // tokens of a sequence
 	share      uint64    // first sample of this rank in a step
 	nll        []float32 // (B·T), of one micro-batch
 	lossWeight [1]float32
@@ -52,7 +53,7 @@ type StepResult struct {
 
 // NewEngine allocates everything that training needs on b: after it, a step
 // allocates nothing. Parameters are zero until Initialize or Restore.
-func NewEngine(cfg Config, model nn.Model, b exec.Backend) (*Engine, error) {
+func NewEngine(cfg Config, model nn.LanguageModel, b exec.Backend) (*Engine, error) {
 	programs, err := Compile(cfg, model, b.Target())
 	if err != nil {
 		return nil, err
@@ -61,7 +62,7 @@ func NewEngine(cfg Config, model nn.Model, b exec.Backend) (*Engine, error) {
 }
 
 // newEngine binds programs, of which some may be nil, to the state in store.
-func newEngine(cfg Config, model nn.Model, store *exec.Store, programs *Programs) (*Engine, error) {
+func newEngine(cfg Config, model nn.LanguageModel, store *exec.Store, programs *Programs) (*Engine, error) {
 	e := &Engine{cfg: cfg, model: model, programs: programs, store: store, ranks: newCoordinator(nil)}
 	if n := cfg.Rank.Count(); n > 1 {
 		if b, ok := store.Backend().(exec.Ranked); !ok || b.Ranks() != n {
@@ -71,6 +72,7 @@ func newEngine(cfg Config, model nn.Model, store *exec.Store, programs *Programs
 	rows, count := cfg.microBatches()
 	e.micro = count
 	e.share, _ = cfg.trainRows().Share()
+	e.length = uint64(cfg.Length())
 	e.nll = make([]float32, rows*cfg.Length())
 	var err error
 	if e.arena, err = exec.NewArena(store.Backend(), programs.Arena()); err != nil {
@@ -195,7 +197,7 @@ func (e *Engine) session(m int) *exec.Session {
 func (e *Engine) feed(s *exec.Session, batch *data.Batch, m int, lossWeight float32) error {
 	// Dropout goes by the number of a token among all of the run, so that a sample
 	// has its masks on every rank and in every micro-batch.
-	token := (batch.Position+e.share)*uint64(e.cfg.Length()) + uint64(m*len(e.nll))
+	token := (batch.Position+e.share)*e.length + uint64(m*len(e.nll))
 	seed := e.cfg.Run.Seed
 	e.lossWeight[0] = lossWeight
 	e.rng = [4]int32{int32(uint32(seed)), int32(uint32(seed >> 32)), int32(uint32(token)), int32(uint32(token >> 32))}

@@ -12,7 +12,7 @@ type Evaluator struct{ engine *Engine }
 
 // NewEvaluator plans evaluations in batches of cfg.Train.Batch sequences of
 // cfg.Length tokens.
-func NewEvaluator(cfg Config, model nn.Model, store *exec.Store) (*Evaluator, error) {
+func NewEvaluator(cfg Config, model nn.LanguageModel, store *exec.Store) (*Evaluator, error) {
 	c := newCompiler(cfg, model, store.Backend().Target())
 	programs := &Programs{Eval: c.eval()}
 	if c.err != nil {

@@ -16,6 +16,7 @@ import (
 	"gotrain/data"
 	"gotrain/data/vfs"
 	"gotrain/data/vfs/vfstest"
+	"gotrain/nn/gpt2"
 	"gotrain/train/checkpoint"
 	"gotrain/train/ranks"
 	"gotrain/train/ranks/rankstest"
@@ -55,7 +56,8 @@ func listenFor(t *testing.T, cfg Config, n int) *samples {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Train.Batch, cfg.Train.Accumulate, cfg.Model.Vocab = 1, 1, enc.VocabSize()
+	setGPT2(t, &cfg, func(c *gpt2.Config) { c.Vocab = enc.VocabSize() })
+	cfg.Train.Batch, cfg.Train.Accumulate = 1, 1
 	text, err := openText(t.Context(), cfg, enc, Listener{})
 	if err != nil {
 		t.Fatal(err)

@@ -16,13 +16,14 @@ import (
 	"gotrain/data/vfs"
 	"gotrain/data/vfs/vfstest"
 	"gotrain/nn"
+	"gotrain/nn/gpt2"
 	"gotrain/nn/hub/peft"
 	"gotrain/nn/hub/safetensors"
 	"gotrain/nn/zoo"
 	"gotrain/train/checkpoint"
 )
 
-var zooFamilies = Families{ParseConfig: zoo.ParseConfig, New: zoo.New}
+var zooFamilies = zoo.Families()
 
 // finetuneConfig pretrains a tiny base and returns a configuration that begins
 // from it, with more lines of YAML.
@@ -233,8 +234,8 @@ func TestConflictsWithTheBase(t *testing.T) {
 	if err := os.WriteFile(file, []byte("data: {train: [x]}\nmodel: {dropout: 0.2}\n"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := LoadFinetune(file, nil, cfg.Base, zooFamilies); err != nil || got.Model.Dropout != 0.2 || got.Model.Width != 16 {
-		t.Errorf("another dropout: %+v, %v", got.Model, err)
+	if got, err := LoadFinetune(file, nil, cfg.Base, zooFamilies); err != nil || got.Text().Dropout != 0.2 || got.Model.Value().(*gpt2.Config).Width != 16 {
+		t.Errorf("another dropout: %+v, %v", got.Model.Value(), err)
 	}
 	for _, tc := range []struct{ base, want string }{
 		{"", "name the model to begin from with --base"},
@@ -296,7 +297,7 @@ func TestEarlyStopping(t *testing.T) {
 func weighted() Objective {
 	return Objective{
 		Name: "weighted", Inputs: []string{"weights"},
-		Training: func(m nn.Model, s nn.Shape, cfg autograd.LossConfig) (g *autograd.Graph, loss, nll *autograd.Node) {
+		Training: func(m nn.LanguageModel, s nn.Rows, cfg autograd.LossConfig) (g *autograd.Graph, loss, nll *autograd.Node) {
 			g, loss, nll = nn.Training(m, s, cfg)
 			return g, autograd.Reshape(autograd.Mul(autograd.Reshape(loss, 1), g.Floats("weights", 1))), nll
 		},
@@ -305,7 +306,8 @@ func weighted() Objective {
 
 func TestObjectiveWithAnInput(t *testing.T) {
 	cfg := tinyConfig(t)
-	cfg.Model.Vocab, cfg.Model.Dropout, cfg.Train.Accumulate = 300, 0, 2
+	setGPT2(t, &cfg, func(c *gpt2.Config) { c.Vocab, c.Dropout = 300, 0 })
+	cfg.Train.Accumulate = 2
 	norm := func(objective Objective, weights ...float32) float64 {
 		cfg.Objective = objective
 		e := newTestEngine(t, cfg, 1)

@@ -40,7 +40,7 @@ type Forecast struct {
 }
 
 // Predict forecasts the run of cfg from its compiled programs.
-func Predict(cfg Config, model nn.Model, programs *Programs, m Machine) Forecast {
+func Predict(cfg Config, model nn.LanguageModel, programs *Programs, m Machine) Forecast {
 	f := Forecast{
 		FLOPsPerToken: nn.FLOPsPerToken(model, cfg.Length()).Exact, ArenaBytes: programs.Arena(),
 		StepTokens: cfg.stepTokens(), TotalTokens: int64(cfg.Train.Steps) * int64(cfg.stepTokens()),

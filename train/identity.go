@@ -35,9 +35,9 @@ func (r *run) findIdentity(from string) (identity, error) {
 		from = r.cfg.Base
 	}
 	if from == "" {
-		return freshIdentity(r.tokenizer, r.cfg.Model.Context), nil
+		return freshIdentity(r.tokenizer, r.cfg.Text().Context), nil
 	}
-	return readIdentity(from, r.tokenizer, r.cfg.Model.Context)
+	return readIdentity(from, r.tokenizer, r.cfg.Text().Context)
 }
 
 // readIdentity reads the special tokens, their roles and the chat template of the

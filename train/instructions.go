@@ -47,10 +47,10 @@ type Instructions struct {
 // checkpoint, whose chat template is taken if the configuration names none; dir
 // may be empty.
 func OpenInstructions(ctx context.Context, cfg Config, tokens data.Tokenizer, dir string) (*Instructions, error) {
-	id := freshIdentity(tokens, cfg.Model.Context)
+	id := freshIdentity(tokens, cfg.Text().Context)
 	if dir != "" {
 		var err error
-		if id, err = readIdentity(dir, tokens, cfg.Model.Context); err != nil {
+		if id, err = readIdentity(dir, tokens, cfg.Text().Context); err != nil {
 			return nil, err
 		}
 	}

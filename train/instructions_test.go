@@ -11,7 +11,8 @@ import (
 	"gotrain/data/bpe"
 	"gotrain/data/chat"
 	"gotrain/data/instruct"
-	"gotrain/nn"
+	"gotrain/nn/gpt2"
+	"gotrain/nn/llama"
 )
 
 // Conversations that share rows have the losses that they have alone.
@@ -37,9 +38,14 @@ func TestPackedLossesAreThoseOfUnpacked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, family := range []string{nn.GPT2, nn.Llama} {
-		cfg := DefaultConfig()
-		cfg.Model = nn.Config{Family: family, Layers: 2, Heads: 2, Width: 16, Context: length, Vocab: tokens.Vocab()}
+	for family, model := range map[string]any{
+		gpt2.Name:  &gpt2.Config{Layers: 2, Heads: 2, Width: 16, Context: length, Vocab: tokens.Vocab()},
+		llama.Name: &llama.Config{Layers: 2, Heads: 2, Width: 16, Context: length, Vocab: tokens.Vocab()},
+	} {
+		cfg := DefaultConfig(zooFamilies)
+		if err := cfg.Model.Set(family, model); err != nil {
+			t.Fatal(err)
+		}
 		cfg.Train.Batch, cfg.Train.DocumentMask = 2, true
 		engine := newTestEngine(t, cfg, 1)
 		var results []EvalResult

@@ -21,16 +21,10 @@ import (
 // ErrNoModel says that a path leads to no checkpoint.
 var ErrNoModel = errors.New("no model")
 
-// Families makes models of configurations; package zoo has both.
-type Families struct {
-	ParseConfig func(text []byte) (nn.Config, error) // of a config.json
-	New         func(nn.Config) (nn.Model, error)
-}
-
 // Loaded is a trained model that is ready to run.
 type Loaded struct {
 	Dir       string // of the checkpoint, links resolved
-	Model     nn.Model
+	Model     nn.LanguageModel
 	Store     *exec.Store // holds the parameters, and nothing else yet
 	Tokenizer data.Tokenizer
 	Special   nn.SpecialTokens
@@ -68,12 +62,12 @@ func FindCheckpoint(path string) (string, error) {
 // Load verifies the checkpoint that path names, as in FindCheckpoint, and loads
 // its model and tokenizer on b; with the adapter that another path names, as in
 // FindAdapter, unless that is empty.
-func Load(path, adapter string, b exec.Backend, fsys vfs.FS, families Families) (*Loaded, error) {
+func Load(path, adapter string, b exec.Backend, fsys vfs.FS, families nn.Families) (*Loaded, error) {
 	dir, err := FindCheckpoint(path)
 	if err != nil {
 		return nil, err
 	}
-	l := &Loaded{Dir: dir, Store: exec.NewStore(b), Config: DefaultConfig()}
+	l := &Loaded{Dir: dir, Store: exec.NewStore(b), Config: DefaultConfig(families)}
 	if _, err := os.Stat(filepath.Join(dir, "manifest.json")); err == nil {
 		if _, err := checkpoint.Verify(fsys, dir); err != nil {
 			return nil, fmt.Errorf("%w; use another checkpoint of the run", err)
@@ -97,7 +91,7 @@ func Load(path, adapter string, b exec.Backend, fsys vfs.FS, families Families) 
 	if err != nil {
 		return nil, err
 	}
-	if v, m := l.Tokenizer.Vocab(), l.Model.Config().Vocab; v > m {
+	if v, m := l.Tokenizer.Vocab(), l.Model.Vocab(); v > m {
 		return nil, fmt.Errorf("%s: the tokenizer has %d tokens, the model %d; they do not belong together", dir, v, m)
 	}
 	return l, nil
@@ -140,27 +134,33 @@ func (l *Loaded) readState() error {
 	return config.Decode(filepath.Join(l.Dir, StateFile), []byte(s.Config), &l.Config)
 }
 
-func (l *Loaded) buildModel(families Families) error {
+func (l *Loaded) buildModel(families nn.Families) error {
 	file := filepath.Join(l.Dir, "config.json")
 	text, err := readText(file)
 	if err != nil {
 		return err
 	}
-	if l.Config.Model, err = families.ParseConfig(text); err != nil {
+	spec, err := families.Parse(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	if err := l.Config.Model.Set(spec.Family, spec.Config); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	if l.Special, err = nn.ParseSpecialTokens(text); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	if l.Model, err = families.New(l.Config.Model); err != nil {
+	m, err := families.New(spec, nn.Tuning{})
+	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	return nil
+	l.Model, err = nn.AsLanguageModel(m)
+	return err
 }
 
 // addAdapter rebuilds the model with the adapter that path names and returns its
 // directory.
-func (l *Loaded) addAdapter(path string, fsys vfs.FS, families Families) (string, error) {
+func (l *Loaded) addAdapter(path string, fsys vfs.FS, families nn.Families) (string, error) {
 	dir, err := FindAdapter(path)
 	if err != nil {
 		return "", err
@@ -170,9 +170,11 @@ func (l *Loaded) addAdapter(path string, fsys vfs.FS, families Families) (string
 		return "", err
 	}
 	l.Config.LoRA = lora
-	adapted := l.Config.Model
-	adapted.Adapter = lora
-	l.Model, err = families.New(adapted)
+	m, err := families.New(nn.SpecOf(l.Model), nn.Tuning{Adapter: lora})
+	if err != nil {
+		return "", errors.Join(err, a.Close())
+	}
+	l.Model, err = nn.AsLanguageModel(m)
 	return dir, errors.Join(err, a.Close())
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"gotrain/data"
-	"gotrain/nn"
 	"gotrain/train/metrics"
 )
 
@@ -266,7 +265,7 @@ func (r *run) mfu(tokensPerS float64) float64 {
 	if r.deps.Machine.Peak == 0 {
 		return math.NaN()
 	}
-	return tokensPerS * nn.FLOPsPerToken(r.model, r.cfg.Length()).Exact / (r.deps.Machine.Peak * float64(r.cfg.Rank.Count()))
+	return tokensPerS * r.result.Forecast.FLOPsPerToken / (r.deps.Machine.Peak * float64(r.cfg.Rank.Count()))
 }
 
 // evaluate scores the held-out text, if there is any, and shows a sample. It

@@ -21,20 +21,20 @@ type Objective struct {
 	Inputs []string
 	// Training builds the graph of the loss, a scalar, and of the NLL of each
 	// target in nats, (N), which the metrics show.
-	Training func(m nn.Model, s nn.Shape, cfg autograd.LossConfig) (g *autograd.Graph, loss, nll *autograd.Node)
+	Training func(m nn.LanguageModel, s nn.Rows, cfg autograd.LossConfig) (g *autograd.Graph, loss, nll *autograd.Node)
 	// Evaluation builds the graph of what is reported of held-out data in the
 	// place of the NLL, (N).
-	Evaluation func(m nn.Model, s nn.Shape) (g *autograd.Graph, nll *autograd.Node)
+	Evaluation func(m nn.LanguageModel, s nn.Rows) (g *autograd.Graph, nll *autograd.Node)
 }
 
-func (o Objective) training(m nn.Model, s nn.Shape, cfg autograd.LossConfig) (g *autograd.Graph, loss, nll *autograd.Node) {
+func (o Objective) training(m nn.LanguageModel, s nn.Rows, cfg autograd.LossConfig) (g *autograd.Graph, loss, nll *autograd.Node) {
 	if o.Training == nil {
 		return nn.Training(m, s, cfg)
 	}
 	return o.Training(m, s, cfg)
 }
 
-func (o Objective) evaluation(m nn.Model, s nn.Shape) (g *autograd.Graph, nll *autograd.Node) {
+func (o Objective) evaluation(m nn.LanguageModel, s nn.Rows) (g *autograd.Graph, nll *autograd.Node) {
 	if o.Evaluation == nil {
 		g, _, nll = nn.Evaluation(m, s)
 		return g, nll

@@ -29,7 +29,7 @@ type Programs struct {
 }
 
 // Compile plans every program that training cfg needs for a back end.
-func Compile(cfg Config, model nn.Model, target plan.Target) (*Programs, error) {
+func Compile(cfg Config, model nn.LanguageModel, target plan.Target) (*Programs, error) {
 	c := newCompiler(cfg, model, target)
 	p := &Programs{hostMemory: target.HostMemory}
 	_, count := cfg.microBatches()
@@ -96,20 +96,20 @@ func (p *Programs) Arena() int64 {
 
 type compiler struct {
 	cfg   Config
-	model nn.Model
+	model nn.LanguageModel
 	opt   plan.Options
 	err   error
 }
 
-func newCompiler(cfg Config, model nn.Model, target plan.Target) *compiler {
+func newCompiler(cfg Config, model nn.LanguageModel, target plan.Target) *compiler {
 	return &compiler{cfg: cfg, model: model, opt: plan.Options{
 		Compute: cfg.Compute(), Recompute: cfg.Train.Recompute, Target: target, Layout: shareUpdates(cfg, model),
 	}}
 }
 
-func (c *compiler) shape() nn.Shape {
+func (c *compiler) shape() nn.Rows {
 	rows, _ := c.cfg.microBatches()
-	return nn.Shape{Batch: rows, Length: c.cfg.Length(), Segments: c.cfg.Train.DocumentMask}
+	return nn.Rows{Batch: rows, Length: c.cfg.Length(), Segments: c.cfg.Train.DocumentMask}
 }
 
 // training builds the graph up to the loss.
@@ -154,7 +154,7 @@ func (c *compiler) build(p *ir.Program) *plan.Plan {
 
 func (c *compiler) fail(program string, err error) *plan.Plan {
 	if c.err == nil {
-		c.err = fmt.Errorf("model %s, program %s: %w", c.cfg.Model.Family, program, err)
+		c.err = fmt.Errorf("model %s, program %s: %w", c.model.Family(), program, err)
 	}
 	return nil
 }

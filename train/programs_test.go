@@ -6,8 +6,7 @@ import (
 
 	"gotrain/autograd/ir"
 	"gotrain/autograd/plan"
-	"gotrain/nn"
-	"gotrain/nn/zoo"
+	"gotrain/nn/gpt2"
 )
 
 // TestSumsBesideTheBackwardPass wants the sums over the ranks to start while
@@ -16,11 +15,11 @@ import (
 func TestSumsBesideTheBackwardPass(t *testing.T) {
 	for _, accumulate := range []int{1, 2, 4} {
 		for _, zero := range []int{0, 1} {
-			cfg := DefaultConfig()
+			cfg := DefaultConfig(zooFamilies)
 			cfg.Train.Batch, cfg.Train.Accumulate = 2, accumulate
-			cfg.Model = nn.Config{Family: nn.GPT2, Layers: 3, Heads: 2, Width: 32, Context: 16, Vocab: 50}
+			setGPT2(t, &cfg, func(c *gpt2.Config) { *c = gpt2.Config{Layers: 3, Heads: 2, Width: 32, Context: 16, Vocab: 50} })
 			cfg.Rank, cfg.Cluster.Zero = mesh.Of(0, 2), zero
-			model, err := zoo.New(cfg.TrainedModel())
+			model, err := cfg.NewModel(zooFamilies)
 			if err != nil {
 				t.Fatal(err)
 			}

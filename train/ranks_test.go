@@ -16,7 +16,7 @@ import (
 	"gotrain/autograd/cpu"
 	"gotrain/autograd/exec"
 	"gotrain/nn"
-	"gotrain/nn/zoo"
+	"gotrain/nn/gpt2"
 	"gotrain/train/ranks"
 	"gotrain/train/ranks/rankstest"
 )
@@ -39,7 +39,7 @@ func trainRanks(t testing.TB, ctx context.Context, cfg Config, n int, edit func(
 	var losses []float64
 	var all sync.WaitGroup
 	for rank, group := range rankstest.New(n) {
-		d := Deps{NewModel: zoo.New, FS: noSync{}, Now: time.Now, Resume: "auto", Group: group, LocalRank: rank}
+		d := Deps{Families: zooFamilies, FS: noSync{}, Now: time.Now, Resume: "auto", Group: group, LocalRank: rank}
 		own := cfg
 		d.Listener.Step = func(e StepEvent) { losses = append(losses, e.Record.Get("nll")) }
 		if edit != nil {
@@ -272,7 +272,7 @@ func TestRankCannotBegin(t *testing.T) {
 	for failing := range 3 {
 		errs, _ := trainRanks(t, context.Background(), ranksConfig(t), 3, func(rank int, _ *Config, d *Deps) {
 			if rank == failing {
-				d.NewModel = failModel
+				d.Families = nn.Families{noModel}
 			}
 		})
 		for rank, err := range errs {
@@ -287,7 +287,10 @@ func TestRankCannotBegin(t *testing.T) {
 	}
 }
 
-func failModel(nn.Config) (nn.Model, error) { return nil, errors.New("no such model") }
+// noModel is a family that makes no model.
+var noModel = nn.Family{Name: gpt2.Name, Config: gpt2.Family().Config, New: func(any, nn.Tuning) (nn.Model, error) {
+	return nil, errors.New("no such model")
+}}
 
 // TestRanksSkipAlike gives all ranks a bad gradient from one of them.
 func TestRanksSkipAlike(t *testing.T) {

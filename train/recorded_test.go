@@ -18,7 +18,6 @@ import (
 
 	cpubackend "gotrain/autograd/cpu"
 	"gotrain/data/vfs"
-	"gotrain/nn/zoo"
 )
 
 var update = flag.Bool("update", false, "write the recorded runs of this machine's instruction sets")
@@ -125,14 +124,14 @@ func record(t *testing.T, isa string) map[string]recorded {
 		}
 		var cfg Config
 		if run.base == "" {
-			cfg, err = LoadConfig(file, set)
+			cfg, err = LoadConfig(file, set, zooFamilies)
 		} else {
 			cfg, err = LoadFinetune(file, set, filepath.Join(dir, run.base), zooFamilies)
 		}
 		if err != nil {
 			t.Fatalf("%s: %v", run.name, err)
 		}
-		mustTrain(t, cfg, Deps{Backend: b, NewModel: zoo.New, FS: vfs.OS{}, Now: time.Now, Resume: "auto"})
+		mustTrain(t, cfg, Deps{Backend: b, Families: zooFamilies, FS: vfs.OS{}, Now: time.Now, Resume: "auto"})
 		runs[run.name] = recordedOf(t, cfg.Run.Dir)
 	}
 	return runs

@@ -25,7 +25,7 @@ import (
 // Deps are what a run needs from its surroundings.
 type Deps struct {
 	Backend  exec.Backend
-	NewModel func(nn.Config) (nn.Model, error)
+	Families nn.Families
 	FS       vfs.FS
 	Now      func() time.Time
 	Listener Listener
@@ -67,7 +67,7 @@ type run struct {
 	tokenizer data.Tokenizer
 	identity  identity
 	corpus    corpus
-	model     nn.Model
+	model     nn.LanguageModel
 	engine    *Engine
 	ranks     *coordinator
 	pace      pace
@@ -191,7 +191,7 @@ func (r *run) open(ctx context.Context) error {
 // has, or in the first one, and opens the files of the run.
 func (r *run) build(from string) error {
 	var err error
-	if r.model, err = r.deps.NewModel(r.cfg.TrainedModel()); err != nil {
+	if r.model, err = r.cfg.NewModel(r.deps.Families); err != nil {
 		return err
 	}
 	if r.engine, err = NewEngine(r.cfg, r.model, r.deps.Backend); err != nil {
@@ -266,19 +266,21 @@ func (r *run) findCheckpoint() (string, error) {
 // tokenizer is another one: the weights and the frozen tokenizer would win
 // silently, or not fit.
 func (r *run) checkSame() error {
-	was, err := LoadConfig(ConfigPath(r.cfg.Run.Dir), nil)
+	was, err := LoadConfig(ConfigPath(r.cfg.Run.Dir), nil, r.deps.Families)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil // a run that never came to its first step
 	}
 	if err != nil {
 		return err
 	}
-	now := r.cfg.Model.WithDefaults()
-	if now.Vocab == 0 {
-		now.Vocab = was.Model.Vocab
+	now := r.cfg
+	if now.Text().Vocab == 0 && was.Text().Vocab > 0 {
+		if err := now.SetVocab(was.Text().Vocab); err != nil {
+			return err
+		}
 	}
 	var differs []string
-	if !reflect.DeepEqual(was.Model.WithDefaults(), now) {
+	if !was.Model.Equal(now.Model) {
 		differs = append(differs, "model")
 	}
 	if was.Tokenizer != r.cfg.Tokenizer {
@@ -311,11 +313,13 @@ func (r *run) openData(ctx context.Context, from string) error {
 	if err != nil {
 		return err
 	}
-	if r.cfg.Model.Vocab == 0 {
-		r.cfg.Model.Vocab = enc.VocabSize()
+	if r.cfg.Text().Vocab == 0 {
+		if err := r.cfg.SetVocab(enc.VocabSize()); err != nil {
+			return err
+		}
 	}
-	if r.cfg.Model.Vocab < enc.VocabSize() {
-		return fmt.Errorf("model.vocab is %d but the tokenizer has %d tokens; leave model.vocab out to take the tokenizer's", r.cfg.Model.Vocab, enc.VocabSize())
+	if v := r.cfg.Text().Vocab; v < enc.VocabSize() {
+		return fmt.Errorf("model.vocab is %d but the tokenizer has %d tokens; leave model.vocab out to take the tokenizer's", v, enc.VocabSize())
 	}
 	if r.identity, err = r.findIdentity(from); err != nil {
 		return err

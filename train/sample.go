@@ -15,8 +15,8 @@ func (r *run) sample() error {
 		return nil
 	}
 	prompt := r.tokenizer.AppendEncode(nil, []byte(t.Sample))
-	if len(prompt) == 0 || len(prompt) >= r.cfg.Model.Context {
-		return fmt.Errorf("train.sample has %d tokens; use 1 to %d", len(prompt), r.cfg.Model.Context-1)
+	if len(prompt) == 0 || len(prompt) >= r.cfg.Text().Context {
+		return fmt.Errorf("train.sample has %d tokens; use 1 to %d", len(prompt), r.cfg.Text().Context-1)
 	}
 	if r.generator == nil {
 		var err error

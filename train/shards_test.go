@@ -8,7 +8,6 @@ import (
 
 	"gotrain/data/vfs"
 	"gotrain/nn/hub/safetensors"
-	"gotrain/nn/zoo"
 	"gotrain/train/checkpoint"
 )
 
@@ -70,7 +69,7 @@ func checkShards(t *testing.T, runDir string, n int) {
 		t.Fatal(err)
 	}
 	defer weights.Close()
-	l, err := Load(runDir, "", backend(t, 1), vfs.OS{}, Families{ParseConfig: zoo.ParseConfig, New: zoo.New})
+	l, err := Load(runDir, "", backend(t, 1), vfs.OS{}, zooFamilies)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func (r *run) openTokenizer(ctx context.Context, from string) (data.Tokenizer, e
 	if !r.cfg.Rank.First() {
 		return t, nil // it cannot see what rank 0 froze, and is compared with it
 	}
-	return t, SaveTokenizer(r.deps.FS, frozen, t, r.cfg.Model.Context)
+	return t, SaveTokenizer(r.deps.FS, frozen, t, r.cfg.Text().Context)
 }
 
 // MakeTokenizer loads or fits the tokenizer that cfg describes.

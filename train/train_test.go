@@ -16,8 +16,7 @@ import (
 	"gotrain/data"
 	"gotrain/data/vfs"
 	"gotrain/data/vfs/vfstest"
-	"gotrain/nn"
-	"gotrain/nn/zoo"
+	"gotrain/nn/gpt2"
 	"gotrain/train/checkpoint"
 	"gotrain/train/metrics"
 )
@@ -25,7 +24,7 @@ import (
 // newTestEngine returns an engine of cfg with its first parameters.
 func newTestEngine(t *testing.T, cfg Config, threads int) *Engine {
 	t.Helper()
-	model, err := zoo.New(cfg.Model)
+	model, err := cfg.NewModel(zooFamilies)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,6 +46,16 @@ func testBatch(cfg Config) *data.Batch {
 	return b
 }
 
+// setGPT2 changes the model of cfg, a GPT-2.
+func setGPT2(t testing.TB, cfg *Config, change func(*gpt2.Config)) {
+	t.Helper()
+	c := cfg.Model.Value().(*gpt2.Config)
+	change(c)
+	if err := cfg.Model.Set(gpt2.Name, c); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // tinyConfig trains a model of some thousand parameters on invented text.
 func tinyConfig(t testing.TB) Config {
 	t.Helper()
@@ -62,9 +71,9 @@ func tinyConfig(t testing.TB) Config {
 	if err := os.WriteFile(corpus, []byte(text.String()), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	c := DefaultConfig()
+	c := DefaultConfig(zooFamilies)
 	c.Run.Dir = filepath.Join(dir, "run")
-	c.Model = nn.Config{Family: nn.GPT2, Layers: 2, Heads: 2, Width: 16, Context: 16, Dropout: 0.1}
+	setGPT2(t, &c, func(c *gpt2.Config) { *c = gpt2.Config{Layers: 2, Heads: 2, Width: 16, Context: 16, Dropout: 0.1} })
 	c.Tokenizer.Vocab = 300
 	c.Data.Paths, c.Data.Validation, c.Data.CacheDir = []string{corpus}, 0.1, filepath.Join(dir, "cache")
 	c.Train.Steps, c.Train.Batch, c.Train.SaveEvery, c.Train.EvalEvery = 12, 4, 4, 6
@@ -84,7 +93,7 @@ func backend(t testing.TB, threads int) exec.Backend {
 }
 
 func deps(t *testing.T, threads int) Deps {
-	return Deps{Backend: backend(t, threads), NewModel: zoo.New, FS: vfs.OS{}, Now: time.Now, Resume: "auto"}
+	return Deps{Backend: backend(t, threads), Families: zooFamilies, FS: vfs.OS{}, Now: time.Now, Resume: "auto"}
 }
 
 // bits returns the content of the run's newest checkpoint that continuing must
@@ -297,7 +306,7 @@ func TestMicroBatches(t *testing.T) {
 // TestGuardSkipsAndNamesTheOp plants an infinity in a weight.
 func TestGuardSkipsAndNamesTheOp(t *testing.T) {
 	cfg := tinyConfig(t)
-	cfg.Model.Vocab = 300
+	setGPT2(t, &cfg, func(c *gpt2.Config) { c.Vocab = 300 })
 	e := newTestEngine(t, cfg, 1)
 	const poisoned = "transformer.h.1.mlp.c_fc.weight"
 	w := make([]float32, e.Store().Get(poisoned).Shape.Size())
@@ -358,7 +367,7 @@ func TestFullDiskDoesNotEndTheRun(t *testing.T) {
 
 func TestStepsDoNotAllocate(t *testing.T) {
 	cfg := tinyConfig(t)
-	cfg.Model.Vocab = 300
+	setGPT2(t, &cfg, func(c *gpt2.Config) { c.Vocab = 300 })
 	e := newTestEngine(t, cfg, 2)
 	batch := testBatch(cfg)
 	allocs := testing.AllocsPerRun(20, func() {

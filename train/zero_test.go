@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"gotrain/autograd/ir"
-	"gotrain/nn/zoo"
+	"gotrain/nn/gpt2"
 	"gotrain/optim"
 	"gotrain/train/ranks"
 	"gotrain/train/ranks/rankstest"
@@ -73,7 +73,7 @@ func TestZero(t *testing.T) {
 		testZero(t, c.name, cfg)
 	}
 	lora := finetuneConfig(t, strings.Replace(loraSection, "dropout: 0.1, ", "", 1))
-	lora.Model.Dropout = 0
+	setGPT2(t, &lora, func(c *gpt2.Config) { c.Dropout = 0 })
 	testZero(t, "lora", lora)
 }
 
@@ -124,12 +124,12 @@ func TestZeroMemory(t *testing.T) {
 	const ranks = 3
 	for _, c := range zeroCases {
 		cfg := ranksConfig(t)
-		cfg.Model.Vocab, cfg.Model.Layers = 300, 4
+		setGPT2(t, &cfg, func(c *gpt2.Config) { c.Vocab, c.Layers = 300, 4 })
 		c.edit(&cfg)
 		state := func(rank mesh.Rank, zero int) (bytes int64, f Forecast) {
 			own := cfg
 			own.Rank, own.Cluster.Zero = rank, zero
-			model, err := zoo.New(own.TrainedModel())
+			model, err := own.NewModel(zooFamilies)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -318,7 +318,7 @@ func TestPaceOfDevice(t *testing.T) {
 }
 
 func TestZeroOfUnknownStage(t *testing.T) {
-	cfg := DefaultConfig()
+	cfg := DefaultConfig(zooFamilies)
 	cfg.Cluster.Zero = 2
 	if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "cluster.zero is 2; use 1") {
 		t.Errorf("%v", err)

@@ -7,6 +7,7 @@ import (
 
 	"gotrain/autograd/ir"
 	"gotrain/nn"
+	"gotrain/nn/gpt2"
 	"gotrain/train"
 	"gotrain/train/device"
 )
@@ -23,18 +24,18 @@ type caseSet struct {
 func caseSets() []caseSet {
 	return []caseSet{
 		{"small", smallKernels, []stepCase{
-			reference("tiny", 2, nn.Config{Family: nn.GPT2, Layers: 2, Heads: 2, Width: 128, Context: 32, Vocab: 67}),
+			reference("tiny", 2, gpt2.Config{Layers: 2, Heads: 2, Width: 128, Context: 32, Vocab: 67}),
 		}},
 		{"cpu", cpuKernels, []stepCase{
-			reference("0.8m", 12, nn.Config{Family: nn.GPT2, Layers: 4, Heads: 4, Width: 128, Context: 64, Vocab: 65}),
-			reference("12.3m", 16, nn.Config{Family: nn.GPT2, Layers: 6, Heads: 6, Width: 384, Context: 256, Vocab: 4096}),
-			reference("124m", 4, gpt2(64, 50257)),
+			reference("0.8m", 12, gpt2.Config{Layers: 4, Heads: 4, Width: 128, Context: 64, Vocab: 65}),
+			reference("12.3m", 16, gpt2.Config{Layers: 6, Heads: 6, Width: 384, Context: 256, Vocab: 4096}),
+			reference("124m", 4, gpt2Small(64, 50257)),
 		}},
 		{"gpu", gpuKernels, []stepCase{
-			reference("124m-b16", 16, gpt2(1024, paddedVocab)),
-			reference("124m-b32", 32, gpt2(1024, paddedVocab)),
-			reference("124m-b64", 64, gpt2(1024, paddedVocab)),
-			reference("124m-50257", 32, gpt2(1024, 50257)),
+			reference("124m-b16", 16, gpt2Small(1024, paddedVocab)),
+			reference("124m-b32", 32, gpt2Small(1024, paddedVocab)),
+			reference("124m-b64", 64, gpt2Small(1024, paddedVocab)),
+			reference("124m-50257", 32, gpt2Small(1024, 50257)),
 			reference("1558m-b4", 4, gpt2XL()),
 			reference("1558m-b8", 8, gpt2XL()),
 			reference("1558m-b16", 16, gpt2XL()),
@@ -46,19 +47,21 @@ func caseSets() []caseSet {
 // on GPUs.
 const paddedVocab = 50304
 
-func gpt2(context, vocab int) nn.Config {
-	return nn.Config{Family: nn.GPT2, Layers: 12, Heads: 12, Width: 768, Context: context, Vocab: vocab}
+func gpt2Small(context, vocab int) gpt2.Config {
+	return gpt2.Config{Layers: 12, Heads: 12, Width: 768, Context: context, Vocab: vocab}
 }
 
-func gpt2XL() nn.Config {
-	return nn.Config{Family: nn.GPT2, Layers: 48, Heads: 25, Width: 1600, Context: 1024, Vocab: paddedVocab}
+func gpt2XL() gpt2.Config {
+	return gpt2.Config{Layers: 48, Heads: 25, Width: 1600, Context: 1024, Vocab: paddedVocab}
 }
 
 // reference is a model that PyTorch is measured with too, which applies its
 // gradients without clipping.
-func reference(name string, batch int, model nn.Config) stepCase {
-	cfg := train.DefaultConfig()
-	cfg.Model, cfg.Train.Batch = model, batch
+func reference(name string, batch int, model gpt2.Config) stepCase {
+	family := gpt2.Family()
+	family.Config = func() any { c := model; return &c }
+	cfg := train.DefaultConfig(nn.Families{family})
+	cfg.Train.Batch = batch
 	cfg.Optimizer.Clip, cfg.Optimizer.InBackward = 0, true
 	return stepCase{name, cfg}
 }
@@ -103,8 +106,10 @@ func (f *benchFlags) chosenSteps(d device.Device) ([]stepCase, error) {
 		if err != nil {
 			return nil, err
 		}
-		if cfg.Model.Vocab == 0 {
-			cfg.Model.Vocab = cfg.Tokenizer.Vocab
+		if cfg.Text().Vocab == 0 {
+			if err := cfg.SetVocab(cfg.Tokenizer.Vocab); err != nil {
+				return nil, err
+			}
 		}
 		f.precision = cfg.Precision
 		return []stepCase{{"config", cfg}}, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"gotrain/data"
 	"gotrain/nn"
 	"gotrain/nn/generate"
+	"gotrain/nn/gpt2"
 	"gotrain/nn/zoo"
 	"gotrain/train"
 	"gotrain/train/device"
@@ -127,12 +129,24 @@ func (f *benchFlags) benchStep(s stepCase, d device.Device, began time.Time) (t 
 	return f.timeSteps(s, opened)
 }
 
+// setSizes takes what the model's configuration has of layers, heads and width.
+func (t *stepTiming) setSizes(m nn.Model) error {
+	text, err := json.Marshal(m.Config())
+	if err != nil {
+		return err
+	}
+	var sizes struct{ Layers, Heads, Width int }
+	err = json.Unmarshal(text, &sizes)
+	t.Layers, t.Heads, t.Width = sizes.Layers, sizes.Heads, sizes.Width
+	return err
+}
+
 // timeSteps trains on random tokens for about f.seconds.
 func (f *benchFlags) timeSteps(s stepCase, d *stepDevice) (stepTiming, error) {
 	cfg := s.cfg
 	cfg.Precision = f.precision
 	cfg.Train.Save = "sync" // nothing is saved, so there is no copy to count
-	model, err := zoo.New(cfg.TrainedModel())
+	model, err := cfg.NewModel(zoo.Families())
 	if err != nil {
 		return stepTiming{}, err
 	}
@@ -146,10 +160,9 @@ func (f *benchFlags) timeSteps(s stepCase, d *stepDevice) (stepTiming, error) {
 		return stepTiming{}, err
 	}
 	initialized := time.Now()
-	c := cfg.Model
-	c.Context = cfg.Length()
+	context, vocab := cfg.Length(), model.Vocab()
 	rows := cfg.Train.Batch * cfg.Train.Accumulate
-	batch := randomBatch(rows, c.Context, c.Vocab)
+	batch := randomBatch(rows, context, vocab)
 	var times []time.Duration
 	var warm time.Duration // in which the first step had the device busy
 	for began := time.Now(); len(times) < 4 || time.Since(began).Seconds() < f.seconds; {
@@ -165,10 +178,12 @@ func (f *benchFlags) timeSteps(s stepCase, d *stepDevice) (stepTiming, error) {
 		}
 	}
 	median := middle(times).Seconds()
-	t := stepTiming{Name: s.name, Params: nn.SizeOf(model).Params, Layers: c.Layers, Heads: c.Heads, Width: c.Width,
-		Batch: rows, Context: c.Context, Vocab: c.Vocab, Steps: len(times),
-		StepMS: 1e3 * median, TokensPerS: float64(rows*c.Context) / median, PlannedBytes: forecast.MemoryOf(engine.Programs(), 1, d.Device, base).Total}
-	t.GFLOPS = t.TokensPerS * nn.FLOPsPerToken(model, c.Context).Exact / 1e9
+	t := stepTiming{Name: s.name, Params: nn.SizeOf(model).Params, Batch: rows, Context: context, Vocab: vocab, Steps: len(times),
+		StepMS: 1e3 * median, TokensPerS: float64(rows*context) / median, PlannedBytes: forecast.MemoryOf(engine.Programs(), 1, d.Device, base).Total}
+	if err := t.setSizes(model); err != nil {
+		return stepTiming{}, err
+	}
+	t.GFLOPS = t.TokensPerS * nn.FLOPsPerToken(model, context).Exact / 1e9
 	if d.watched != nil {
 		busy, err := d.watched.busy()
 		if err != nil {
@@ -224,7 +239,7 @@ func (f *benchFlags) benchDecode(c *cobra.Command, out io.Writer, d device.Devic
 	}
 	defer backend.Close()
 	const prompt, tokens = 8, 64
-	model, err := zoo.New(nn.Config{Family: nn.GPT2, Layers: 12, Heads: 12, Width: 768, Context: 1024, Vocab: 50257})
+	model, err := gpt2.New(gpt2Small(1024, 50257), nn.Tuning{})
 	if err != nil {
 		return err
 	}

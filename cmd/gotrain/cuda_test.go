@@ -15,6 +15,8 @@ import (
 
 	"gotrain/data"
 	"gotrain/nn"
+	"gotrain/nn/gpt2"
+	"gotrain/nn/llama"
 	"gotrain/nn/zoo"
 	"gotrain/optim"
 	"gotrain/train"
@@ -25,25 +27,30 @@ import (
 
 // stepConfigs are models whose attention takes the kernels of tensor cores in
 // bfloat16: heads of 64 and 128 elements.
-func stepConfigs() map[string]train.Config {
-	base := train.DefaultConfig()
+func stepConfigs(t *testing.T) map[string]train.Config {
+	base := train.DefaultConfig(zoo.Families())
+	set := func(cfg *train.Config, family string, model any) {
+		if err := cfg.Model.Set(family, model); err != nil {
+			t.Fatal(err)
+		}
+	}
 	base.Train.Batch, base.Run.Seed = 2, 11
 	base.Optimizer.Kind, base.Optimizer.LR, base.Optimizer.Warmup = "adamw", 1e-3, 0
-	gpt2, llama, packed, accumulated := base, base, base, base
-	gpt2.Model = nn.Config{Family: nn.GPT2, Layers: 2, Heads: 2, Width: 128, Context: 40, Vocab: 67, Dropout: 0.1}
-	llama.Model = nn.Config{Family: nn.Llama, Layers: 2, Heads: 2, KVHeads: 1, Width: 256, Context: 24, Vocab: 67}
-	llama.Optimizer.Kind = "muon"
-	packed.Model = nn.Config{Family: nn.GPT2, Layers: 1, Heads: 1, Width: 64, Context: 70, Vocab: 130}
+	small, grouped, packed, accumulated := base, base, base, base
+	set(&small, gpt2.Name, &gpt2.Config{Layers: 2, Heads: 2, Width: 128, Context: 40, Vocab: 67, Dropout: 0.1})
+	set(&grouped, llama.Name, &llama.Config{Layers: 2, Heads: 2, KVHeads: 1, Width: 256, Context: 24, Vocab: 67})
+	grouped.Optimizer.Kind = "muon"
+	set(&packed, gpt2.Name, &gpt2.Config{Layers: 1, Heads: 1, Width: 64, Context: 70, Vocab: 130})
 	packed.Train.DocumentMask, packed.Train.Recompute = true, true
 	packed.Optimizer.Kind = "lion"
-	accumulated.Model = gpt2.Model
+	accumulated.Model = small.Model
 	accumulated.Train.Accumulate, accumulated.Train.Smoothing = 2, 0.1
 	accumulated.Optimizer.Kind = "sgd"
 	accumulated.Optimizer.Momentum = 0.9
 	adapted := base
-	adapted.Model = llama.Model
+	adapted.Model = grouped.Model
 	adapted.LoRA = nn.Adapter{Rank: 4, Alpha: 8, Dropout: 0.1, Targets: []string{"q_proj", "v_proj", "down_proj"}}
-	return map[string]train.Config{"gpt2": gpt2, "llama": llama, "document mask": packed, "accumulated": accumulated, "lora": adapted}
+	return map[string]train.Config{"gpt2": small, "llama": grouped, "document mask": packed, "accumulated": accumulated, "lora": adapted}
 }
 
 // trainedState is what two steps leave on a device.
@@ -59,7 +66,7 @@ func trainTwoSteps(t *testing.T, cfg train.Config, device string) trainedState {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	model, err := zoo.New(cfg.TrainedModel())
+	model, err := cfg.NewModel(zoo.Families())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,12 +77,12 @@ func trainTwoSteps(t *testing.T, cfg train.Config, device string) trainedState {
 	if err := engine.Initialize(); err != nil {
 		t.Fatal(err)
 	}
-	batch := randomBatch(cfg.Train.Batch*cfg.Train.Accumulate, cfg.Model.Context, cfg.Model.Vocab)
+	batch := randomBatch(cfg.Train.Batch*cfg.Train.Accumulate, cfg.Text().Context, cfg.Text().Vocab)
 	if cfg.Train.DocumentMask {
 		segments := make([]int32, len(batch.Ints[data.IDs]))
 		batch.Ints[data.Segments] = segments
 		for i := range segments {
-			segments[i] = int32(i % cfg.Model.Context / 30)
+			segments[i] = int32(i % cfg.Text().Context / 30)
 		}
 	}
 	r := trainedState{state: map[string][]float32{}}
@@ -100,7 +107,7 @@ func trainTwoSteps(t *testing.T, cfg train.Config, device string) trainedState {
 // CPU: losses, gradient norms, and the state of optimizers, which holds the
 // gradients.
 func TestCUDAStep(t *testing.T) {
-	for name, cfg := range stepConfigs() {
+	for name, cfg := range stepConfigs(t) {
 		want := trainTwoSteps(t, cfg, "cpu")
 		for precision, tolerance := range map[string]float64{"float32": 2e-4, "tf32": 1e-2, "bfloat16": 6e-2} {
 			t.Run(name+"/"+precision, func(t *testing.T) {
@@ -226,12 +233,14 @@ func TestCUDAMemory(t *testing.T) {
 		args := []string{"plan", "--config", config, "--device", "cuda", "--set", "precision=" + precision, "--set", "model.width=128", "--set", "train.batch=16"}
 		var r forecast.Report
 		mustJSON(t, &r, args...)
-		cfg, err := train.LoadConfig(config, []string{"precision=" + precision, "model.width=128", "train.batch=16"})
+		cfg, err := train.LoadConfig(config, []string{"precision=" + precision, "model.width=128", "train.batch=16"}, zoo.Families())
 		if err != nil {
 			t.Fatal(err)
 		}
-		cfg.Model.Vocab = r.Vocab
-		model, err := zoo.New(cfg.TrainedModel())
+		if err := cfg.SetVocab(r.Vocab); err != nil {
+			t.Fatal(err)
+		}
+		model, err := cfg.NewModel(zoo.Families())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,7 +34,11 @@ func dryRun(c *cobra.Command, cfg train.Config, resume string) error {
 	if err != nil {
 		return err
 	}
-	if cfg.Model.Vocab, err = dryData(c, cfg, p); err != nil {
+	vocab, err := dryData(c, cfg, p)
+	if err != nil {
+		return err
+	}
+	if err := cfg.SetVocab(vocab); err != nil {
 		return err
 	}
 	r, err := makePlan(c.Context(), cfg, device)
@@ -45,7 +49,7 @@ func dryRun(c *cobra.Command, cfg train.Config, resume string) error {
 	if free := r.Limits.Usable(); free > 0 && r.Memory.Total > free {
 		return errors.Join(printPlan(c.OutOrStdout(), r), fmt.Errorf("the run needs %s of memory, %s are free: lower train.batch to %d, or set train.recompute: true", units.Bytes(r.Memory.Total), units.Bytes(free), r.LargestBatch))
 	}
-	model, err := zoo.New(cfg.TrainedModel())
+	model, err := cfg.NewModel(zoo.Families())
 	if err != nil {
 		return usageError{err}
 	}
@@ -132,13 +136,14 @@ func dryData(c *cobra.Command, cfg train.Config, p *console.Progress) (int, erro
 
 // modelVocab returns the vocabulary of the model.
 func modelVocab(cfg train.Config, enc train.Encoder) (int, error) {
-	if cfg.Model.Vocab == 0 {
+	vocab := cfg.Text().Vocab
+	if vocab == 0 {
 		return enc.VocabSize(), nil
 	}
-	if cfg.Model.Vocab < enc.VocabSize() {
-		return 0, usagef("model.vocab is %d but the tokenizer has %d tokens; leave model.vocab out to take the tokenizer's", cfg.Model.Vocab, enc.VocabSize())
+	if vocab < enc.VocabSize() {
+		return 0, usagef("model.vocab is %d but the tokenizer has %d tokens; leave model.vocab out to take the tokenizer's", vocab, enc.VocabSize())
 	}
-	return cfg.Model.Vocab, nil
+	return vocab, nil
 }
 
 // countTokens tokenizes the corpus.

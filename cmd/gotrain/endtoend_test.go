@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/data"
 	"gotrain/nn/zoo"
 	"gotrain/train"
 	"gotrain/train/device"
@@ -215,7 +214,7 @@ func testInspect(t *testing.T, dir string) {
 	}
 	var n int64
 	for _, tensor := range info.Tensors {
-		n += tensor.Elements()
+		n += elements(tensor.Shape)
 		if tensor.Bad != 0 || !(tensor.Norm >= tensor.Max) {
 			t.Errorf("tensor %+v", tensor)
 		}
@@ -330,12 +329,14 @@ func TestPlan(t *testing.T) {
 	for _, set := range []string{"train.accumulate=1", "train.accumulate=3"} {
 		var r forecast.Report
 		mustJSON(t, &r, "plan", "--config", config, "--set", set)
-		cfg, err := train.LoadConfig(config, []string{set})
+		cfg, err := train.LoadConfig(config, []string{set}, zoo.Families())
 		if err != nil {
 			t.Fatal(err)
 		}
-		cfg.Model.Vocab = r.Vocab
-		model, err := zoo.New(cfg.Model)
+		if err := cfg.SetVocab(r.Vocab); err != nil {
+			t.Fatal(err)
+		}
+		model, err := cfg.NewModel(zoo.Families())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -370,7 +371,7 @@ func TestTokenizer(t *testing.T) {
 	config, out := writeConfig(t, dir), filepath.Join(dir, "tokenizer")
 	text := filepath.Join(dir, "train.txt")
 	must(t, "tokenizer", "train", "--data", text, "--vocab", "300", "--out", out)
-	var info data.Vocabulary
+	var info tokenizerInfo
 	mustJSON(t, &info, "tokenizer", "info", "--tokenizer", out, "--data", text)
 	if info.Vocab != 300 || info.Text == nil || info.Text.Bytes != 9000 || info.Text.BytesPerToken <= 1 || len(info.Special) != 1 {
 		t.Errorf("tokenizer info gives %+v", info)

@@ -10,11 +10,6 @@ import (
 	"gotrain/train"
 )
 
-// families makes models of configurations.
-func families() train.Families {
-	return train.Families{ParseConfig: zoo.ParseConfig, New: zoo.New}
-}
-
 func newFinetune() *cobra.Command {
 	var f runFlags
 	var base, adapter string
@@ -61,7 +56,7 @@ func (f *runFlags) loadFinetune(c *cobra.Command, base string) (train.Config, er
 	if err := require(c, "config"); err != nil {
 		return train.Config{}, usageError{err}
 	}
-	cfg, err := train.LoadFinetune(f.config, f.assignments(), base, families())
+	cfg, err := train.LoadFinetune(f.config, f.assignments(), base, zoo.Families())
 	if err != nil {
 		return cfg, usageError{err}
 	}
@@ -71,9 +66,9 @@ func (f *runFlags) loadFinetune(c *cobra.Command, base string) (train.Config, er
 // loadConfig reads any configuration: one with a base takes its model section
 // from there.
 func loadConfig(file string, assignments []string) (train.Config, error) {
-	cfg, err := train.LoadFinetune(file, assignments, "", families())
+	cfg, err := train.LoadFinetune(file, assignments, "", zoo.Families())
 	if errors.Is(err, train.ErrNoModel) && cfg.Base == "" {
-		cfg, err = train.LoadConfig(file, assignments)
+		cfg, err = train.LoadConfig(file, assignments, zoo.Families())
 	}
 	if err != nil {
 		return cfg, usageError{err}

@@ -103,7 +103,7 @@ func (f *convertFlags) report(c *cobra.Command, r convert.Report, err error) err
 func convertDeps() convert.Deps {
 	return convert.Deps{
 		FS:       vfs.OS{},
-		Families: convert.Families{ParseConfig: zoo.ParseConfig, New: zoo.New, MatchNames: zoo.MatchNames},
+		Families: zoo.Families(),
 		ReadTokenizer: func(text []byte) (convert.Tokenizer, error) {
 			return train.ReadTokenizer(bytes.NewReader(text), "tokenizer.json")
 		},

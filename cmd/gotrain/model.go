@@ -11,6 +11,7 @@ import (
 	"gotrain/data/chat"
 	"gotrain/data/vfs"
 	"gotrain/nn/talk"
+	"gotrain/nn/zoo"
 	"gotrain/train"
 	"gotrain/train/device"
 	"gotrain/train/eval"
@@ -59,7 +60,7 @@ func (f *modelFlags) open() (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := train.Load(f.model, f.adapter, device, vfs.OS{}, families())
+	loaded, err := train.Load(f.model, f.adapter, device, vfs.OS{}, zoo.Families())
 	if err != nil {
 		err = errors.Join(fmt.Errorf("--model: %w", err), device.Close())
 		if errors.Is(err, train.ErrNoModel) {

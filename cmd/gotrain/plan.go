@@ -90,15 +90,18 @@ func planDevice(name, card string, threads int) (device.Device, error) {
 }
 
 // makeModel gives cfg its vocabulary and makes its model.
-func makeModel(ctx context.Context, cfg *train.Config) (model nn.Model, vocabFrom string, err error) {
-	cfg.Model.Vocab, vocabFrom, err = forecast.Vocab(ctx, *cfg)
+func makeModel(ctx context.Context, cfg *train.Config) (model nn.LanguageModel, vocabFrom string, err error) {
+	vocab, vocabFrom, err := forecast.Vocab(ctx, *cfg)
 	if errors.Is(err, os.ErrNotExist) {
 		err = usageError{err}
 	}
 	if err != nil {
 		return nil, "", err
 	}
-	if model, err = zoo.New(cfg.TrainedModel()); err != nil {
+	if err := cfg.SetVocab(vocab); err != nil {
+		return nil, "", usageError{err}
+	}
+	if model, err = cfg.NewModel(zoo.Families()); err != nil {
 		return nil, "", usageError{err}
 	}
 	return model, vocabFrom, nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gotrain/nn/zoo"
 	"gotrain/train"
 )
 
@@ -18,7 +19,7 @@ func newResume() *cobra.Command {
 		Args:              oneArg("RUN_DIR"),
 		ValidArgsFunction: directories,
 		RunE: func(c *cobra.Command, args []string) error {
-			cfg, err := train.LoadConfig(train.ConfigPath(args[0]), nil)
+			cfg, err := train.LoadConfig(train.ConfigPath(args[0]), nil, zoo.Families())
 			if errors.Is(err, os.ErrNotExist) {
 				return usageError{fmt.Errorf("%s is not the directory of a run: it has no config.yaml", args[0])}
 			}

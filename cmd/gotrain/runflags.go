@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gotrain/nn/zoo"
 	"gotrain/train"
 )
 
@@ -37,7 +38,7 @@ func (f *runFlags) load(c *cobra.Command) (train.Config, error) {
 	if err := require(c, "config"); err != nil {
 		return train.Config{}, usageError{err}
 	}
-	cfg, err := train.LoadConfig(f.config, f.assignments())
+	cfg, err := train.LoadConfig(f.config, f.assignments(), zoo.Families())
 	if err == nil && cfg.Base != "" {
 		err = fmt.Errorf("%s begins from the base %s: use gotrain finetune", f.config, cfg.Base)
 	}

@@ -62,7 +62,7 @@ func trainRank(c *cobra.Command, cluster *join.Cluster, cfg train.Config, resume
 		return err
 	}
 	defer backend.Close()
-	deps := train.Deps{Backend: backend, NewModel: zoo.New, FS: vfs.OS{}, Now: time.Now, Resume: resume,
+	deps := train.Deps{Backend: backend, Families: zoo.Families(), FS: vfs.OS{}, Now: time.Now, Resume: resume,
 		Group: cluster.Group, LocalRank: cluster.Launch.LocalRank, Version: readBuild().String()}
 	if !cluster.First() {
 		_, err := train.Train(c.Context(), cfg, deps)

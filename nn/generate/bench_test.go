@@ -8,14 +8,14 @@ import (
 	"gotrain/autograd/ir"
 	"gotrain/nn"
 	"gotrain/nn/generate"
-	"gotrain/nn/zoo"
+	"gotrain/nn/gpt2"
 )
 
 // BenchmarkGPT2 is the 124-million-parameter GPT-2 with random weights: a
 // prompt of 512 tokens, and single tokens, which read every weight once (0.5 GB
 // a token).
 func BenchmarkGPT2(b *testing.B) {
-	m, err := zoo.New(nn.Config{Family: nn.GPT2, Layers: 12, Heads: 12, Width: 768, Context: 1024, Vocab: 50257})
+	m, err := gpt2.New(gpt2.Config{Layers: 12, Heads: 12, Width: 768, Context: 1024, Vocab: 50257}, nn.Tuning{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func BenchmarkGPT2(b *testing.B) {
 
 // BenchmarkInitialize draws the weights of a 124-million-parameter GPT-2.
 func BenchmarkInitialize(b *testing.B) {
-	m, err := zoo.New(nn.Config{Family: nn.GPT2, Layers: 12, Heads: 12, Width: 768, Context: 1024, Vocab: 50257})
+	m, err := gpt2.New(gpt2.Config{Layers: 12, Heads: 12, Width: 768, Context: 1024, Vocab: 50257}, nn.Tuning{})
 	if err != nil {
 		b.Fatal(err)
 	}

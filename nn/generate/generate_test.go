@@ -15,30 +15,38 @@ import (
 	"gotrain/autograd/plan"
 	"gotrain/nn"
 	"gotrain/nn/generate"
+	"gotrain/nn/gpt2"
+	"gotrain/nn/llama"
 	"gotrain/nn/zoo"
 )
 
 const contextLength, vocab = 80, 29
 
-func models(t *testing.T) map[string]nn.Model {
+func models(t *testing.T) map[string]nn.LanguageModel {
 	t.Helper()
-	all := map[string]nn.Model{}
-	for name, c := range map[string]nn.Config{
-		"gpt2":    {Family: nn.GPT2, Layers: 2, Heads: 2, Width: 16, Context: contextLength, Vocab: vocab},
-		"llama":   {Family: nn.Llama, Layers: 2, Heads: 4, KVHeads: 2, Width: 32, FFN: 40, Context: contextLength, Vocab: vocab},
-		"mistral": {Family: nn.Llama, Layers: 2, Heads: 4, KVHeads: 1, Width: 32, FFN: 40, Context: contextLength, Vocab: vocab, SlidingWindow: 7},
+	all := map[string]nn.LanguageModel{}
+	for name, c := range map[string]any{
+		"gpt2":    &gpt2.Config{Layers: 2, Heads: 2, Width: 16, Context: contextLength, Vocab: vocab},
+		"llama":   &llama.Config{Layers: 2, Heads: 4, KVHeads: 2, Width: 32, FFN: 40, Context: contextLength, Vocab: vocab},
+		"mistral": &llama.Config{Layers: 2, Heads: 4, KVHeads: 1, Width: 32, FFN: 40, Context: contextLength, Vocab: vocab, SlidingWindow: 7},
 	} {
-		m, err := zoo.New(c)
+		family := llama.Name
+		if _, ok := c.(*gpt2.Config); ok {
+			family = gpt2.Name
+		}
+		m, err := zoo.Families().New(nn.Spec{Family: family, Config: c}, nn.Tuning{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		all[name] = m
+		if all[name], err = nn.AsLanguageModel(m); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return all
 }
 
 // load returns a store that holds m with weights of some size.
-func load(t *testing.T, m nn.Model) *exec.Store {
+func load(t *testing.T, m nn.LanguageModel) *exec.Store {
 	t.Helper()
 	b, err := cpu.New(cpu.Config{Threads: 2})
 	if err != nil {
@@ -62,7 +70,7 @@ func load(t *testing.T, m nn.Model) *exec.Store {
 	return store
 }
 
-func newGenerator(t *testing.T, m nn.Model, store *exec.Store) *generate.Generator {
+func newGenerator(t *testing.T, m nn.LanguageModel, store *exec.Store) *generate.Generator {
 	t.Helper()
 	g, err := generate.New(m, store, generate.Config{})
 	if err != nil {
@@ -72,9 +80,9 @@ func newGenerator(t *testing.T, m nn.Model, store *exec.Store) *generate.Generat
 }
 
 // forward returns the logits (T, V) of the whole text.
-func forward(t *testing.T, m nn.Model, store *exec.Store, text []int32) []float32 {
+func forward(t *testing.T, m nn.LanguageModel, store *exec.Store, text []int32) []float32 {
 	t.Helper()
-	graph, logits := nn.Logits(m, nn.Shape{Batch: 1, Length: len(text)})
+	graph, logits := nn.Logits(m, nn.Rows{Batch: 1, Length: len(text)})
 	p, err := graph.Lower("logits", logits)
 	if err != nil {
 		t.Fatal(err)

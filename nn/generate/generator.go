@@ -43,14 +43,14 @@ type step struct {
 
 // New returns a generator that reads m's parameters from store. It fails when
 // one is missing there, and when memory for the caches is.
-func New(m nn.Model, store *exec.Store, cfg Config) (*Generator, error) {
+func New(m nn.LanguageModel, store *exec.Store, cfg Config) (*Generator, error) {
 	context, err := check(m, store, cfg)
 	if err != nil {
 		return nil, err
 	}
 	g := &Generator{
-		vocab: m.Config().Vocab, context: context, position: make([]int32, 1),
-		tokens: make([]int32, 0, context), logits: make([]float32, m.Config().Vocab),
+		vocab: m.Vocab(), context: context, position: make([]int32, 1),
+		tokens: make([]int32, 0, context), logits: make([]float32, m.Vocab()),
 	}
 	var plans []*plan.Plan
 	var bytes int64
@@ -85,14 +85,14 @@ func New(m nn.Model, store *exec.Store, cfg Config) (*Generator, error) {
 }
 
 // check returns the context of cfg and verifies that store holds m.
-func check(m nn.Model, store *exec.Store, cfg Config) (int, error) {
+func check(m nn.LanguageModel, store *exec.Store, cfg Config) (int, error) {
 	for _, p := range m.Params() {
-		st := store.Get(p.Name)
+		st := store.Get(p.State())
 		if st == nil || !st.Shape.Equal(p.Shape) {
-			return 0, fmt.Errorf("generate: the store does not hold parameter %q %s: load or initialise the model first", p.Name, p.Shape)
+			return 0, fmt.Errorf("generate: the store does not hold parameter %q %s: load or initialise the model first", p.State(), p.Shape)
 		}
 	}
-	most := m.Config().Context
+	most := m.Context()
 	if cfg.Context < 0 || cfg.Context > most {
 		return 0, fmt.Errorf("generate: context %d is outside [1, %d], the model's: 0 takes all of it", cfg.Context, most)
 	}

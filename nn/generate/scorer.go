@@ -16,7 +16,7 @@ const shortest = 32
 // Scorer gives the log-likelihood of completions, for multiple choice and
 // few-shot evaluation. It plans programs when a text first needs them.
 type Scorer struct {
-	model          nn.Model
+	model          nn.LanguageModel
 	store          *exec.Store
 	cfg            Config
 	context, vocab int
@@ -33,12 +33,12 @@ type program struct {
 
 // NewScorer returns a scorer that reads m's parameters from store. It fails when
 // one is missing there.
-func NewScorer(m nn.Model, store *exec.Store, cfg Config) (*Scorer, error) {
+func NewScorer(m nn.LanguageModel, store *exec.Store, cfg Config) (*Scorer, error) {
 	context, err := check(m, store, cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &Scorer{model: m, store: store, cfg: cfg, context: context, vocab: m.Config().Vocab, programs: map[int]*program{}}, nil
+	return &Scorer{model: m, store: store, cfg: cfg, context: context, vocab: m.Vocab(), programs: map[int]*program{}}, nil
 }
 
 // Score returns the log-likelihood in nats of each token of completion after
@@ -96,7 +96,7 @@ func (s *Scorer) program(n int) (*program, error) {
 	if p := s.programs[length]; p != nil {
 		return p, nil
 	}
-	graph, _, nll := nn.Evaluation(s.model, nn.Shape{Batch: 1, Length: length})
+	graph, _, nll := nn.Evaluation(s.model, nn.Rows{Batch: 1, Length: length})
 	built, err := lower(graph, fmt.Sprintf("score.%d", length), nll, s.store, s.cfg)
 	if err != nil {
 		return nil, err

@@ -4,41 +4,61 @@
 package gpt2
 
 import (
+	"errors"
 	"fmt"
 
 	"gotrain/autograd"
 	"gotrain/nn"
 )
 
-// Model is a GPT-2. It is read-only and safe for concurrent use.
+// Name is the family's.
+const Name = "gpt2"
+
+// Family is the row of GPT-2 in the table of families.
+func Family() nn.Family {
+	return nn.NewFamily(Name, Config{Layers: 4, Heads: 4, Width: 128, Context: 128}, New, &nn.Hub{
+		ModelTypes: []string{"gpt2"}, Parse: fromHuggingFace, Prefix: "transformer.",
+	})
+}
+
+// Model is a GPT-2, an nn.LanguageModel. It is read-only and safe for concurrent
+// use.
 type Model struct {
-	config nn.Config
-	params []nn.Param
+	nn.Core
+	config Config
 }
 
 // New returns the model of c, whose defaults it fills in. It returns all faults
-// of c at once.
-func New(c nn.Config) (nn.Model, error) {
-	m := &Model{config: c.WithDefaults()}
-	err := nn.CheckFamily(c, nn.GPT2)
-	if err == nil {
-		m.params, err = nn.Declare(m.config, autograd.InOut, m.forward)
+// of c and t at once.
+func New(c Config, t nn.Tuning) (*Model, error) {
+	if err := errors.Join(nn.Complete(&c), t.Validate()); err != nil {
+		return nil, err
 	}
+	c.SetDefaults()
+	m := &Model{config: c}
+	var err error
+	m.Core, err = nn.NewCore(Name, t, c.style(), func(b *nn.Builder) {
+		b.Inputs = nn.NewInputs(b.Graph, 1, 1)
+		m.forward(b)
+	})
 	if err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
-// Config returns the configuration with all defaults filled in.
-func (m *Model) Config() nn.Config { return m.config }
+// Config returns a pointer to the Config with all defaults filled in.
+func (m *Model) Config() any { c := m.config; return &c }
 
-// Params returns the parameters in the order of their declaration.
-func (m *Model) Params() []nn.Param { return m.params }
+// Vocab is the number of tokens that the model knows.
+func (m *Model) Vocab() int { return m.config.Vocab }
 
-// Build adds the forward pass to g; see nn.Model.
+// Context is the most tokens of a sequence.
+func (m *Model) Context() int { return m.config.Context }
+
+// Build adds the forward pass to g; see nn.LanguageModel.
 func (m *Model) Build(g *autograd.Graph, in nn.Inputs) (hidden, head *autograd.Node) {
-	return m.forward(nn.NewBuilder(g, in, m.config, autograd.InOut))
+	return m.forward(m.Builder(g, in))
 }
 
 func (m *Model) forward(b *nn.Builder) (hidden, head *autograd.Node) {
@@ -47,10 +67,10 @@ func (m *Model) forward(b *nn.Builder) (hidden, head *autograd.Node) {
 		head = b.Embedding("wte", c.Vocab, c.Width) // (V, D)
 		x := autograd.Embedding(b.IDs, head)        // (N) → (N, D)
 		switch c.Positions {
-		case nn.Learned:
+		case Learned:
 			x = autograd.Add(x, autograd.Embedding(b.Positions, b.Embedding("wpe", c.Context, c.Width)))
-		case nn.Sinusoidal:
-			x = autograd.Add(x, b.Sinusoids("wpe"))
+		case Sinusoidal:
+			x = autograd.Add(x, b.Sinusoids("wpe", c.Width))
 		}
 		x = b.Dropout(x)
 		for i := range c.Layers {
@@ -58,7 +78,7 @@ func (m *Model) forward(b *nn.Builder) (hidden, head *autograd.Node) {
 		}
 		hidden = b.LayerNorm("ln_f", x) // (N, D)
 	})
-	if !c.IsTied() {
+	if !nn.IsSet(c.Tied) {
 		head = b.Embedding("lm_head", c.Vocab, c.Width) // (V, D)
 	}
 	return hidden, head
@@ -67,15 +87,15 @@ func (m *Model) forward(b *nn.Builder) (hidden, head *autograd.Node) {
 // block is (N, D) → (N, D): attention, then the feed-forward layer, each added
 // to the residual stream x.
 func (m *Model) block(b *nn.Builder, x *autograd.Node) *autograd.Node {
-	d := m.config.Width
+	c, d := m.config, m.config.Width
 	h := b.LayerNorm("ln_1", x)
-	h = b.Linear("attn.c_attn", h, 3*d) // (N, D) → (N, 3D)
-	h = b.PackedAttention("attn", h)    // (N, 3D) → (N, D)
-	h = b.Residual("attn.c_proj", h, d) // (N, D)
+	h = b.Linear("attn.c_attn", h, 3*d)                                                                        // (N, D) → (N, 3D)
+	h = b.PackedAttention("attn", h, autograd.AttentionConfig{Heads: c.Heads, KVHeads: c.Heads, Causal: true}) // (N, 3D) → (N, D)
+	h = b.Residual("attn.c_proj", h, d)                                                                        // (N, D)
 	x = autograd.Add(x, b.Dropout(h))
 	h = b.LayerNorm("ln_2", x)
-	h = b.Linear("mlp.c_fc", h, m.config.FFN) // (N, D) → (N, F)
-	h = autograd.Activation(h, m.config.Act())
+	h = b.Linear("mlp.c_fc", h, c.FFN) // (N, D) → (N, F)
+	h = autograd.Activation(h, nn.Act(c.Activation))
 	h = b.Residual("mlp.c_proj", h, d) // (N, F) → (N, D)
 	return autograd.Add(x, b.Dropout(h))
 }

@@ -11,11 +11,11 @@ import (
 // counterpart there.
 func (m *Model) HuggingFace() (map[string]any, error) {
 	c := m.config
-	if !c.HasBias() {
+	if !nn.IsSet(c.Bias) {
 		return nil, fmt.Errorf("%w: GPT2LMHeadModel always has biases: train with model.bias true", nn.ErrNoCounterpart)
 	}
-	if c.Positions != nn.Learned {
-		return nil, fmt.Errorf("%w: GPT2LMHeadModel always has learned positions: train with model.positions %s", nn.ErrNoCounterpart, nn.Learned)
+	if c.Positions != Learned {
+		return nil, fmt.Errorf("%w: GPT2LMHeadModel always has learned positions: train with model.positions %s", nn.ErrNoCounterpart, Learned)
 	}
 	return map[string]any{
 		"model_type":                      "gpt2",
@@ -33,7 +33,7 @@ func (m *Model) HuggingFace() (map[string]any, error) {
 		"attn_pdrop":                      0.0,
 		"layer_norm_epsilon":              c.NormEps,
 		"initializer_range":               c.InitStd,
-		"tie_word_embeddings":             c.IsTied(),
+		"tie_word_embeddings":             nn.IsSet(c.Tied),
 		"scale_attn_weights":              true,
 		"scale_attn_by_inverse_layer_idx": false,
 		"reorder_and_upcast_attn":         false,
@@ -42,12 +42,9 @@ func (m *Model) HuggingFace() (map[string]any, error) {
 	}, nil
 }
 
-// FromHuggingFace reads a config.json of model_type gpt2. Absent keys take
-// transformers' defaults. It returns an error for what this package does not
-// compute and for sizes that do not fit.
-func FromHuggingFace(raw nn.HF) (nn.Config, error) {
-	c := nn.Config{
-		Family:     nn.GPT2,
+// fromHuggingFace reads a config.json of model_type gpt2; see nn.Hub.
+func fromHuggingFace(raw nn.HF) (any, error) {
+	c := &Config{
 		Vocab:      raw.Int("vocab_size", 50257),
 		Context:    raw.Int("n_positions", 1024),
 		Width:      raw.Int("n_embd", 768),
@@ -63,5 +60,5 @@ func FromHuggingFace(raw nn.HF) (nn.Config, error) {
 	raw.Want("scale_attn_weights", true, true)
 	raw.Want("scale_attn_by_inverse_layer_idx", false, false)
 	raw.Want("add_cross_attention", false, false)
-	return raw.Finish(c)
+	return c, raw.Finish(c)
 }

@@ -15,9 +15,6 @@ const (
 	typeQwen3   = "qwen3"   // Qwen3ForCausalLM: normalised heads, no biases in the feed-forward layer
 )
 
-// ModelTypes lists the model_type values that FromHuggingFace reads.
-func ModelTypes() []string { return []string{typeLlama, typeMistral, typeQwen2, typeQwen3} }
-
 // HuggingFace returns the keys of config.json: LlamaForCausalLM, with QKNorm
 // Qwen3ForCausalLM, with QKVBias Qwen2ForCausalLM, with a sliding window alone
 // MistralForCausalLM. Biases together with these have no counterpart there.
@@ -35,14 +32,14 @@ func (m *Model) HuggingFace() (map[string]any, error) {
 		"hidden_act":              nn.ActivationName(c.Activation),
 		"rms_norm_eps":            c.NormEps,
 		"initializer_range":       c.InitStd,
-		"tie_word_embeddings":     c.IsTied(),
+		"tie_word_embeddings":     nn.IsSet(c.Tied),
 		"rope_theta":              c.RopeTheta,
 		"rope_parameters":         ropeParameters(c),
 		"attention_dropout":       0.0,
 		"use_cache":               true,
 		"dtype":                   "float32",
 	}
-	if c.HasBias() && (c.QKNorm || c.QKVBias || c.SlidingWindow > 0) || c.QKVBias && c.QKNorm {
+	if nn.IsSet(c.Bias) && (c.QKNorm || c.QKVBias || c.SlidingWindow > 0) || c.QKVBias && c.QKNorm {
 		return nil, fmt.Errorf("%w: of transformers' relatives of Llama those with normalised heads or a sliding window lack biases: train with model.bias false", nn.ErrNoCounterpart)
 	}
 	if c.RopeScaling != nil {
@@ -67,17 +64,15 @@ func (m *Model) HuggingFace() (map[string]any, error) {
 		keys["sliding_window"] = c.SlidingWindow
 	default:
 		keys["model_type"], keys["architectures"] = typeLlama, []string{"LlamaForCausalLM"}
-		keys["attention_bias"], keys["mlp_bias"] = c.HasBias(), c.HasBias()
+		keys["attention_bias"], keys["mlp_bias"] = nn.IsSet(c.Bias), nn.IsSet(c.Bias)
 	}
 	return keys, nil
 }
 
-// FromHuggingFace reads a config.json of one of ModelTypes. Absent keys take
-// transformers' defaults. It returns an error for what this package does not
-// compute, such as layers with different windows, and for sizes that do not fit.
-func FromHuggingFace(raw nn.HF) (nn.Config, error) {
-	c := nn.Config{
-		Family:     nn.Llama,
+// fromHuggingFace reads a config.json of llama or a relative; see nn.Hub. Layers
+// with different windows are among what is not computed.
+func fromHuggingFace(raw nn.HF) (any, error) {
+	c := &Config{
 		Vocab:      raw.Int("vocab_size", 32000),
 		Context:    raw.Int("max_position_embeddings", 2048),
 		Width:      raw.Int("hidden_size", 4096),
@@ -118,7 +113,7 @@ func FromHuggingFace(raw nn.HF) (nn.Config, error) {
 	default:
 		raw.Want("mlp_bias", bias, false)
 	}
-	return raw.Finish(c)
+	return c, raw.Finish(c)
 }
 
 // window reads sliding_window, where null means none.
@@ -131,7 +126,7 @@ func window(raw nn.HF, absent int) int {
 
 // rope reads the base and the scaling from rope_parameters (transformers 5) or
 // from rope_theta and rope_scaling (before).
-func rope(raw nn.HF) (theta float64, scaling *nn.RopeScaling) {
+func rope(raw nn.HF) (theta float64, scaling *RopeScaling) {
 	theta = raw.Float("rope_theta", 10000)
 	for _, key := range []string{"rope_parameters", "rope_scaling"} {
 		keys := raw.Object(key)
@@ -140,7 +135,7 @@ func rope(raw nn.HF) (theta float64, scaling *nn.RopeScaling) {
 		if kind == "default" || scaling != nil {
 			continue
 		}
-		scaling = &nn.RopeScaling{
+		scaling = &RopeScaling{
 			Type:            kind,
 			Factor:          keys.Float("factor", 1),
 			Original:        keys.Int("original_max_position_embeddings", raw.Int("original_max_position_embeddings", 0)),
@@ -157,7 +152,7 @@ func rope(raw nn.HF) (theta float64, scaling *nn.RopeScaling) {
 }
 
 // ropeParameters writes what rope reads.
-func ropeParameters(c nn.Config) map[string]any {
+func ropeParameters(c Config) map[string]any {
 	keys := map[string]any{"rope_type": "default", "rope_theta": c.RopeTheta}
 	s := c.RopeScaling
 	if s == nil {

@@ -6,6 +6,7 @@
 package llama
 
 import (
+	"errors"
 	"fmt"
 
 	"gotrain/autograd"
@@ -13,35 +14,54 @@ import (
 	"gotrain/nn"
 )
 
-// Model is a Llama. It is read-only and safe for concurrent use.
+// Name is the family's.
+const Name = "llama"
+
+// Family is the row of Llama in the table of families.
+func Family() nn.Family {
+	return nn.NewFamily(Name, Config{Layers: 4, Heads: 4, Width: 128, Context: 128}, New, &nn.Hub{
+		ModelTypes: []string{typeLlama, typeMistral, typeQwen2, typeQwen3}, Parse: fromHuggingFace, Prefix: "model.",
+	})
+}
+
+// Model is a Llama, an nn.LanguageModel. It is read-only and safe for concurrent
+// use.
 type Model struct {
-	config nn.Config
-	params []nn.Param
+	nn.Core
+	config Config
 }
 
 // New returns the model of c, whose defaults it fills in. It returns all faults
-// of c at once.
-func New(c nn.Config) (nn.Model, error) {
-	m := &Model{config: c.WithDefaults()}
-	err := nn.CheckFamily(c, nn.Llama)
-	if err == nil {
-		m.params, err = nn.Declare(m.config, autograd.OutIn, m.forward)
+// of c and t at once.
+func New(c Config, t nn.Tuning) (*Model, error) {
+	if err := errors.Join(nn.Complete(&c), t.Validate()); err != nil {
+		return nil, err
 	}
+	c.SetDefaults()
+	m := &Model{config: c}
+	var err error
+	m.Core, err = nn.NewCore(Name, t, c.style(), func(b *nn.Builder) {
+		b.Inputs = nn.NewInputs(b.Graph, 1, 1)
+		m.forward(b)
+	})
 	if err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
-// Config returns the configuration with all defaults filled in.
-func (m *Model) Config() nn.Config { return m.config }
+// Config returns a pointer to the Config with all defaults filled in.
+func (m *Model) Config() any { c := m.config; return &c }
 
-// Params returns the parameters in the order of their declaration.
-func (m *Model) Params() []nn.Param { return m.params }
+// Vocab is the number of tokens that the model knows.
+func (m *Model) Vocab() int { return m.config.Vocab }
 
-// Build adds the forward pass to g; see nn.Model.
+// Context is the most tokens of a sequence.
+func (m *Model) Context() int { return m.config.Context }
+
+// Build adds the forward pass to g; see nn.LanguageModel.
 func (m *Model) Build(g *autograd.Graph, in nn.Inputs) (hidden, head *autograd.Node) {
-	return m.forward(nn.NewBuilder(g, in, m.config, autograd.OutIn))
+	return m.forward(m.Builder(g, in))
 }
 
 func (m *Model) forward(b *nn.Builder) (hidden, head *autograd.Node) {
@@ -54,7 +74,7 @@ func (m *Model) forward(b *nn.Builder) (hidden, head *autograd.Node) {
 		}
 		hidden = b.RMSNorm("norm", x) // (N, D)
 	})
-	if !c.IsTied() {
+	if !nn.IsSet(c.Tied) {
 		head = b.Embedding("lm_head", c.Vocab, c.Width) // (V, D)
 	}
 	return hidden, head
@@ -72,15 +92,18 @@ func (m *Model) block(b *nn.Builder, x *autograd.Node) *autograd.Node {
 // attention is (N, D) → (N, D), with H query heads over G key and value heads.
 func (m *Model) attention(b *nn.Builder, x *autograd.Node) *autograd.Node {
 	c := m.config
-	q := b.QKV("self_attn.q_proj", x, c.Heads*c.HeadDim)   // (N, D) → (N, H·hd)
-	k := b.QKV("self_attn.k_proj", x, c.KVHeads*c.HeadDim) // (N, D) → (N, G·hd)
-	v := b.QKV("self_attn.v_proj", x, c.KVHeads*c.HeadDim) // (N, D) → (N, G·hd)
+	bias := nn.IsSet(c.Bias) || c.QKVBias
+	q := b.LinearBias("self_attn.q_proj", x, c.Heads*c.HeadDim, bias)   // (N, D) → (N, H·hd)
+	k := b.LinearBias("self_attn.k_proj", x, c.KVHeads*c.HeadDim, bias) // (N, D) → (N, G·hd)
+	v := b.LinearBias("self_attn.v_proj", x, c.KVHeads*c.HeadDim, bias) // (N, D) → (N, G·hd)
 	if c.QKNorm {
 		q = b.HeadNorm("self_attn.q_norm", q, c.Heads)
 		k = b.HeadNorm("self_attn.k_norm", k, c.KVHeads)
 	}
-	q, k = b.RoPE(q, c.Heads), b.RoPE(k, c.KVHeads)
-	y := b.Attention("self_attn", q, k, v)            // (N, H·hd)
+	q, k = b.RoPE(q, c.Heads, c.RopeTheta, c.RopeScaling.scaling()), b.RoPE(k, c.KVHeads, c.RopeTheta, c.RopeScaling.scaling())
+	y := b.Attention("self_attn", q, k, v, autograd.AttentionConfig{
+		Heads: c.Heads, KVHeads: c.KVHeads, Causal: true, Window: c.SlidingWindow,
+	}) // (N, H·hd)
 	return b.Residual("self_attn.o_proj", y, c.Width) // (N, H·hd) → (N, D)
 }
 
@@ -90,7 +113,7 @@ func (m *Model) feedForward(b *nn.Builder, x *autograd.Node) *autograd.Node {
 	gate := b.Linear("mlp.gate_proj", x, c.FFN) // (N, D) → (N, F)
 	up := b.Linear("mlp.up_proj", x, c.FFN)     // (N, D) → (N, F)
 	var h *autograd.Node
-	if act := c.Act(); act == ir.SiLU {
+	if act := nn.Act(c.Activation); act == ir.SiLU {
 		h = autograd.SwiGLU(gate, up)
 	} else {
 		h = autograd.Mul(autograd.Activation(gate, act), up)

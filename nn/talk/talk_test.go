@@ -14,8 +14,8 @@ import (
 	"gotrain/data/chat"
 	"gotrain/nn"
 	"gotrain/nn/generate"
+	"gotrain/nn/gpt2"
 	"gotrain/nn/talk"
-	"gotrain/nn/zoo"
 )
 
 // speaker is a model that knows nothing, with bytes for tokens.
@@ -24,7 +24,7 @@ func speaker() (talk.Speaker, error) {
 	if err != nil {
 		return talk.Speaker{}, err
 	}
-	model, err := zoo.New(nn.Config{Family: nn.GPT2, Layers: 1, Heads: 2, Width: 16, Context: 96, Vocab: tokens.Vocab()})
+	model, err := gpt2.New(gpt2.Config{Layers: 1, Heads: 2, Width: 16, Context: 96, Vocab: tokens.Vocab()}, nn.Tuning{})
 	if err != nil {
 		return talk.Speaker{}, err
 	}

@@ -12,7 +12,7 @@ import (
 
 // randomWeights puts normal values into the parameters, large enough that every
 // token moves the logits.
-func randomWeights(t *testing.T, store *exec.Store, m nn.Model) {
+func randomWeights(t *testing.T, store *exec.Store, m nn.LanguageModel) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
 	write(t, store, m, func(p nn.Param) []float32 {
@@ -34,9 +34,9 @@ func randomIDs(n, vocab int) []int32 {
 }
 
 // fullLogits returns the logits (N, V) of whole sequences; segments may be nil.
-func fullLogits(t *testing.T, store *exec.Store, m nn.Model, batch int, ids, pos, segments []int32) []float32 {
+func fullLogits(t *testing.T, store *exec.Store, m nn.LanguageModel, batch int, ids, pos, segments []int32) []float32 {
 	t.Helper()
-	g, logits := nn.Logits(m, nn.Shape{Batch: batch, Length: len(ids) / batch, Segments: segments != nil})
+	g, logits := nn.Logits(m, nn.Rows{Batch: batch, Length: len(ids) / batch, Segments: segments != nil})
 	p, err := g.Lower("logits", logits)
 	if err != nil {
 		t.Fatal(err)
@@ -55,15 +55,12 @@ func fullLogits(t *testing.T, store *exec.Store, m nn.Model, batch int, ids, pos
 func TestDecodeEqualsForward(t *testing.T) {
 	const batch, length = 2, 12
 	pieces := []int{5, 1, 3, 1, 1, 1}
-	for name, c := range configs() {
+	for name, c := range specs() {
 		t.Run(name, func(t *testing.T) {
-			m, err := New(c)
-			if err != nil {
-				t.Fatal(err)
-			}
+			m := newModel(t, c, nn.Tuning{})
 			store := newStore(t)
 			randomWeights(t, store, m)
-			ids := randomIDs(batch*length, c.Vocab)
+			ids := randomIDs(batch*length, m.Vocab())
 			want := fullLogits(t, store, m, batch, ids, positions(batch, length), nil)
 
 			start := 0
@@ -83,7 +80,7 @@ func TestDecodeEqualsForward(t *testing.T) {
 				got := output(t, s, 0)
 				for b := range batch {
 					row := b*length + start - 1
-					near(t, "logits", got[b*c.Vocab:(b+1)*c.Vocab], want[row*c.Vocab:(row+1)*c.Vocab], 1e-5)
+					near(t, "logits", got[b*m.Vocab():(b+1)*m.Vocab()], want[row*m.Vocab():(row+1)*m.Vocab()], 1e-5)
 				}
 			}
 		})
@@ -94,21 +91,18 @@ func TestDecodeEqualsForward(t *testing.T) {
 // gets the logits that it gets alone.
 func TestPackingEqualsSeparate(t *testing.T) {
 	const first, second, padding = 5, 4, 3
-	for name, c := range configs() {
+	for name, c := range specs() {
 		t.Run(name, func(t *testing.T) {
-			m, err := New(c)
-			if err != nil {
-				t.Fatal(err)
-			}
+			m := newModel(t, c, nn.Tuning{})
 			store := newStore(t)
 			randomWeights(t, store, m)
-			ids := randomIDs(first+second+padding, c.Vocab)
+			ids := randomIDs(first+second+padding, m.Vocab())
 			pos := slices.Concat(positions(1, first), positions(1, second), make([]int32, padding))
 			segments := []int32{0, 0, 0, 0, 0, 1, 1, 1, 1, -1, -1, -1}
 			got := fullLogits(t, store, m, 1, ids, pos, segments)
 			a := fullLogits(t, store, m, 1, ids[:first], positions(1, first), nil)
 			b := fullLogits(t, store, m, 1, ids[first:first+second], positions(1, second), nil)
-			near(t, "logits", got[:(first+second)*c.Vocab], slices.Concat(a, b), 1e-5)
+			near(t, "logits", got[:(first+second)*m.Vocab()], slices.Concat(a, b), 1e-5)
 		})
 	}
 }

@@ -14,14 +14,11 @@ import (
 func TestDropoutTrainsOnly(t *testing.T) {
 	for _, name := range []string{"gpt2", "llama dropout"} {
 		t.Run(name, func(t *testing.T) {
-			m, err := New(configs()[name])
-			if err != nil {
-				t.Fatal(err)
-			}
+			m := newModel(t, specs()[name], nn.Tuning{})
 			store := newStore(t)
 			randomWeights(t, store, m)
-			shape := nn.Shape{Batch: 2, Length: 12}
-			ids, vocab := randomIDs(24, m.Config().Vocab), m.Config().Vocab
+			shape := nn.Rows{Batch: 2, Length: 12}
+			ids, vocab := randomIDs(24, m.Vocab()), m.Vocab()
 			losses := func(g *autograd.Graph, nll *autograd.Node, steps ...int32) [][]float32 {
 				p, err := g.Lower("losses", nll)
 				if err != nil {

@@ -76,7 +76,7 @@ func newStore(t *testing.T) *exec.Store {
 }
 
 // write puts values into the states of m's parameters.
-func write(t *testing.T, store *exec.Store, m nn.Model, values func(nn.Param) []float32) {
+func write(t *testing.T, store *exec.Store, m nn.LanguageModel, values func(nn.Param) []float32) {
 	t.Helper()
 	for _, p := range m.Params() {
 		if _, err := store.Ensure(p.Name, ir.F32, p.Shape); err != nil {
@@ -172,14 +172,7 @@ func TestGolden(t *testing.T) {
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".json.gz"), func(t *testing.T) {
 			g := readGolden(t, path)
-			c, err := ParseConfig(g.Config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			m, err := New(c)
-			if err != nil {
-				t.Fatal(err)
-			}
+			m := newModel(t, parse(t, g.Config), nn.Tuning{})
 			if len(g.Weights) != len(m.Params()) {
 				t.Fatalf("%d parameters, transformers has %d", len(m.Params()), len(g.Weights))
 			}
@@ -198,9 +191,9 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-func checkGolden(t *testing.T, g golden, m nn.Model, store *exec.Store, opt plan.Options) {
+func checkGolden(t *testing.T, g golden, m nn.LanguageModel, store *exec.Store, opt plan.Options) {
 	t.Helper()
-	shape := nn.Shape{Batch: g.Batch, Length: g.Length}
+	shape := nn.Rows{Batch: g.Batch, Length: g.Length}
 	graph, logits := nn.Logits(m, shape)
 	p, err := graph.Lower("logits", logits)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"gotrain/autograd/ir"
 	"gotrain/autograd/plan"
 	"gotrain/nn"
+	"gotrain/nn/gpt2"
 	"gotrain/optim"
 )
 
@@ -65,15 +66,7 @@ func TestLoRAGolden(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".json.gz"), func(t *testing.T) {
 			var g loraGolden
 			readGoldenInto(t, path, &g)
-			c, err := ParseConfig(g.Config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.Adapter = g.adapter()
-			m, err := New(c)
-			if err != nil {
-				t.Fatal(err)
-			}
+			m := newModel(t, parse(t, g.Config), nn.Tuning{Adapter: g.adapter()})
 			if len(m.Params()) != len(g.Weights) || len(nn.Trainable(m.Params())) != len(g.Grads) {
 				t.Fatalf("%d parameters, %d of them trained; peft has %d and %d", len(m.Params()), len(nn.Trainable(m.Params())), len(g.Weights), len(g.Grads))
 			}
@@ -98,11 +91,11 @@ func TestLoRAGolden(t *testing.T) {
 }
 
 // checkLosses trains ten steps on the batch.
-func checkLosses(t *testing.T, g loraGolden, m nn.Model, store *exec.Store, opt plan.Options) {
+func checkLosses(t *testing.T, g loraGolden, m nn.LanguageModel, store *exec.Store, opt plan.Options) {
 	t.Helper()
 	cfg := optim.Default()
 	cfg.LR, cfg.Betas, cfg.Eps, cfg.WeightDecay, cfg.Clip, cfg.Schedule, cfg.Warmup = g.Optimizer.LR, g.Optimizer.Betas, g.Optimizer.Eps, g.Optimizer.WeightDecay, 0, "constant", 0
-	graph, loss, _ := nn.Training(m, nn.Shape{Batch: g.Batch, Length: g.Length}, autograd.LossConfig{})
+	graph, loss, _ := nn.Training(m, nn.Rows{Batch: g.Batch, Length: g.Length}, autograd.LossConfig{})
 	p, grads, err := graph.LowerTrain("step", graph.Grad(loss), autograd.GradTemp, loss)
 	if err != nil {
 		t.Fatal(err)
@@ -144,9 +137,9 @@ func checkLosses(t *testing.T, g loraGolden, m nn.Model, store *exec.Store, opt 
 
 // checkMerged compares merged weights with those of merge_and_unload, in parts
 // of any size, and takes the change back.
-func checkMerged(t *testing.T, g loraGolden, m nn.Model) {
+func checkMerged(t *testing.T, g loraGolden, m nn.LanguageModel) {
 	t.Helper()
-	adapter := m.Config().Adapter
+	adapter := m.Tuning().Adapter
 	merged := 0
 	for _, p := range m.Params() {
 		layer := strings.TrimSuffix(p.Name, ".weight")
@@ -189,8 +182,7 @@ func counted(targets []int32) int {
 }
 
 func TestLoRAOfAllLayersNamesThemAsPeft(t *testing.T) {
-	c := nn.Config{Family: nn.GPT2, Layers: 1, Heads: 2, Width: 8, Context: 4, Vocab: 11, Adapter: nn.Adapter{Rank: 2}}
-	m, err := New(c)
+	m, err := gpt2.New(gpt2.Config{Layers: 1, Heads: 2, Width: 8, Context: 4, Vocab: 11}, nn.Tuning{Adapter: nn.Adapter{Rank: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,49 +8,75 @@ import (
 
 	"gotrain/autograd"
 	"gotrain/nn"
+	"gotrain/nn/gpt2"
+	"gotrain/nn/llama"
 )
 
-// configs are the variants that every test of a model goes through.
-func configs() map[string]nn.Config {
-	gpt2 := nn.Config{Family: nn.GPT2, Layers: 2, Heads: 2, Width: 16, Context: 12, Vocab: 31, Dropout: 0.1}
-	llama := nn.Config{Family: nn.Llama, Layers: 2, Heads: 4, KVHeads: 2, Width: 32, FFN: 40, Context: 12, Vocab: 31}
-	vary := func(c nn.Config, change func(*nn.Config)) nn.Config {
+// specs are the variants that every test of a model goes through.
+func specs() map[string]nn.Spec {
+	ofGPT2 := func(change func(*gpt2.Config)) nn.Spec {
+		c := gpt2.Config{Layers: 2, Heads: 2, Width: 16, Context: 12, Vocab: 31, Dropout: 0.1}
 		change(&c)
-		return c
+		return nn.Spec{Family: gpt2.Name, Config: &c}
 	}
-	return map[string]nn.Config{
-		"gpt2":              gpt2,
-		"gpt2 untied":       vary(gpt2, func(c *nn.Config) { c.Tied = nn.Bool(false) }),
-		"gpt2 without bias": vary(gpt2, func(c *nn.Config) { c.Bias = nn.Bool(false) }),
-		"gpt2 sinusoidal":   vary(gpt2, func(c *nn.Config) { c.Positions = nn.Sinusoidal }),
-		"gpt2 no positions": vary(gpt2, func(c *nn.Config) { c.Positions = nn.NoPosition }),
-		"llama":             llama,
-		"llama tied":        vary(llama, func(c *nn.Config) { c.Tied = nn.Bool(true) }),
-		"llama bias":        vary(llama, func(c *nn.Config) { c.Bias = nn.Bool(true) }),
-		"llama GELU":        vary(llama, func(c *nn.Config) { c.Activation = "gelu_tanh" }),
-		"llama dropout":     vary(llama, func(c *nn.Config) { c.Dropout = 0.2 }),
-		"qwen3":             vary(llama, func(c *nn.Config) { c.QKNorm, c.HeadDim = true, 6 }),
-		"mistral":           vary(llama, func(c *nn.Config) { c.SlidingWindow = 5 }),
-		"qwen3 window":      vary(llama, func(c *nn.Config) { c.QKNorm, c.SlidingWindow = true, 5 }),
-		"qwen2":             vary(llama, func(c *nn.Config) { c.QKVBias = true }),
-		"llama3": vary(llama, func(c *nn.Config) {
-			c.RopeScaling = &nn.RopeScaling{Type: autograd.Llama3Scaling, Factor: 4, Original: 6}
+	ofLlama := func(change func(*llama.Config)) nn.Spec {
+		c := llama.Config{Layers: 2, Heads: 4, KVHeads: 2, Width: 32, FFN: 40, Context: 12, Vocab: 31}
+		change(&c)
+		return nn.Spec{Family: llama.Name, Config: &c}
+	}
+	return map[string]nn.Spec{
+		"gpt2":              ofGPT2(func(*gpt2.Config) {}),
+		"gpt2 untied":       ofGPT2(func(c *gpt2.Config) { c.Tied = nn.Bool(false) }),
+		"gpt2 without bias": ofGPT2(func(c *gpt2.Config) { c.Bias = nn.Bool(false) }),
+		"gpt2 sinusoidal":   ofGPT2(func(c *gpt2.Config) { c.Positions = gpt2.Sinusoidal }),
+		"gpt2 no positions": ofGPT2(func(c *gpt2.Config) { c.Positions = gpt2.NoPosition }),
+		"llama":             ofLlama(func(*llama.Config) {}),
+		"llama tied":        ofLlama(func(c *llama.Config) { c.Tied = nn.Bool(true) }),
+		"llama bias":        ofLlama(func(c *llama.Config) { c.Bias = nn.Bool(true) }),
+		"llama GELU":        ofLlama(func(c *llama.Config) { c.Activation = "gelu_tanh" }),
+		"llama dropout":     ofLlama(func(c *llama.Config) { c.Dropout = 0.2 }),
+		"qwen3":             ofLlama(func(c *llama.Config) { c.QKNorm, c.HeadDim = true, 6 }),
+		"mistral":           ofLlama(func(c *llama.Config) { c.SlidingWindow = 5 }),
+		"qwen3 window":      ofLlama(func(c *llama.Config) { c.QKNorm, c.SlidingWindow = true, 5 }),
+		"qwen2":             ofLlama(func(c *llama.Config) { c.QKVBias = true }),
+		"llama3": ofLlama(func(c *llama.Config) {
+			c.RopeScaling = &llama.RopeScaling{Type: autograd.Llama3Scaling, Factor: 4, Original: 6}
 		}),
-		"llama yarn": vary(llama, func(c *nn.Config) { c.RopeScaling = &nn.RopeScaling{Type: autograd.YaRNScaling, Factor: 2} }),
-		"qwen3 bias": vary(llama, func(c *nn.Config) { c.QKNorm, c.Bias = true, nn.Bool(true) }),
+		"llama yarn": ofLlama(func(c *llama.Config) { c.RopeScaling = &llama.RopeScaling{Type: autograd.YaRNScaling, Factor: 2} }),
+		"qwen3 bias": ofLlama(func(c *llama.Config) { c.QKNorm, c.Bias = true, nn.Bool(true) }),
 	}
+}
+
+// newModel makes a model of a family of the table.
+func newModel(t testing.TB, s nn.Spec, tuning nn.Tuning) nn.LanguageModel {
+	t.Helper()
+	m, err := Families().New(s, tuning)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := nn.AsLanguageModel(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func parse(t testing.TB, text []byte) nn.Spec {
+	t.Helper()
+	s, err := Families().Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // TestGraphsLower builds every graph of every variant; Lower verifies it. Every
 // parameter must get a gradient of its shape.
 func TestGraphsLower(t *testing.T) {
-	for name, c := range configs() {
+	for name, c := range specs() {
 		t.Run(name, func(t *testing.T) {
-			m, err := New(c)
-			if err != nil {
-				t.Fatal(err)
-			}
-			shape := nn.Shape{Batch: 2, Length: 8, Segments: true}
+			m := newModel(t, c, nn.Tuning{})
+			shape := nn.Rows{Batch: 2, Length: 8, Segments: true}
 			g, loss, nll := nn.Training(m, shape, autograd.LossConfig{Smoothing: 0.1})
 			_, grads, err := g.LowerTrain("train", g.Grad(loss), autograd.GradTemp, loss, nll)
 			if err != nil {
@@ -89,26 +115,23 @@ func TestGraphsLower(t *testing.T) {
 // TestConfigRoundTrip reads back the config.json of every variant. Dropout of
 // Llama is a matter of training that transformers' file has no key for.
 func TestConfigRoundTrip(t *testing.T) {
-	for name, c := range configs() {
-		m, err := New(c)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for name, c := range specs() {
+		m := newModel(t, c, nn.Tuning{})
 		text, err := nn.ConfigJSON(m, nn.SpecialTokens{BOS: 1, PAD: -1, EOS: []int{2, 3}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := ParseConfig(text)
+		got, err := Families().Parse(text)
 		if err != nil {
 			t.Errorf("%s: %v\n%s", name, err, text)
 			continue
 		}
-		want := m.Config()
-		if want.Family == nn.Llama {
-			want.Dropout = 0
+		want := nn.SpecOf(m)
+		if c, ok := want.Config.(*llama.Config); ok {
+			c.Dropout = 0
 		}
 		if !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: read back %+v, want %+v", name, got, want)
+			t.Errorf("%s: read back %+v, want %+v", name, got.Config, want.Config)
 		}
 		special, err := nn.ParseSpecialTokens(text)
 		if want := (nn.SpecialTokens{BOS: 1, PAD: -1, EOS: []int{2, 3}}); err != nil || !reflect.DeepEqual(special, want) {
@@ -138,10 +161,7 @@ func TestCounterparts(t *testing.T) {
 		"qwen3": "Qwen3ForCausalLM", "qwen3 window": "Qwen3ForCausalLM", "mistral": "MistralForCausalLM",
 		"gpt2 without bias": "", "gpt2 sinusoidal": "", "qwen3 bias": "",
 	} {
-		m, err := New(configs()[name])
-		if err != nil {
-			t.Fatal(err)
-		}
+		m := newModel(t, specs()[name], nn.Tuning{})
 		keys, err := m.HuggingFace()
 		if want == "" {
 			if err == nil {
@@ -155,7 +175,7 @@ func TestCounterparts(t *testing.T) {
 	}
 }
 
-func TestParseConfigRefuses(t *testing.T) {
+func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"model_type":"bert"}`:                                                       `"bert" is not one of`,
 		`{"model_type":"gpt2","n_embd":"x"}`:                                          `n_embd: "x" does not fit`,
@@ -170,7 +190,7 @@ func TestParseConfigRefuses(t *testing.T) {
 		`{"model_type":"gotrain","gotrain":{"family":"gpt2"}}`:                        `model.layers: is missing`,
 		`[]`: `cannot unmarshal`,
 	} {
-		if _, err := ParseConfig([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Families().Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", text, err, want)
 		}
 	}
@@ -190,14 +210,7 @@ func TestPublishedSizes(t *testing.T) {
 		{`{"model_type":"qwen3","hidden_size":1024,"intermediate_size":3072,"num_hidden_layers":28,"num_attention_heads":16,
 		  "num_key_value_heads":8,"head_dim":128,"vocab_size":151936,"tie_word_embeddings":true}`, 596049920},
 	} {
-		config, err := ParseConfig([]byte(c.text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := New(config)
-		if err != nil {
-			t.Fatal(err)
-		}
+		m := newModel(t, parse(t, []byte(c.text)), nn.Tuning{})
 		if got := nn.SizeOf(m).Params; got != c.params {
 			t.Errorf("%s: %d parameters, want %d", c.text, got, c.params)
 		}
@@ -205,29 +218,23 @@ func TestPublishedSizes(t *testing.T) {
 }
 
 func TestMatchNames(t *testing.T) {
-	m, err := New(configs()["gpt2"])
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := newModel(t, specs()["gpt2"], nn.Tuning{})
 	var stored []string
 	for _, p := range m.Params() {
 		stored = append(stored, strings.TrimPrefix(p.Name, "transformer."))
 	}
-	names, err := MatchNames(m, append(stored, "h.0.attn.bias"))
+	names, err := Families().MatchNames(m, append(stored, "h.0.attn.bias"))
 	if err != nil || len(names) != len(stored) || names["h.1.mlp.c_fc.bias"] != "transformer.h.1.mlp.c_fc.bias" {
 		t.Errorf("got %v, %v", names, err)
 	}
-	if _, err := MatchNames(m, stored[1:]); err == nil || !strings.Contains(err.Error(), "transformer.wte.weight") {
+	if _, err := Families().MatchNames(m, stored[1:]); err == nil || !strings.Contains(err.Error(), "transformer.wte.weight") {
 		t.Errorf("a missing table gave %v", err)
 	}
 }
 
-func FuzzParseConfig(f *testing.F) {
-	for _, c := range configs() {
-		m, err := New(c)
-		if err != nil {
-			f.Fatal(err)
-		}
+func FuzzParse(f *testing.F) {
+	for _, c := range specs() {
+		m := newModel(f, c, nn.Tuning{})
 		text, err := nn.ConfigJSON(m, nn.SpecialTokens{BOS: 0, PAD: -1})
 		if err != nil {
 			f.Fatal(err)
@@ -238,9 +245,12 @@ func FuzzParseConfig(f *testing.F) {
 		if _, err := nn.ParseSpecialTokens(text); err == nil && !json.Valid(text) {
 			t.Error("invalid JSON was accepted")
 		}
-		c, err := ParseConfig(text)
-		if err == nil && c.Validate() != nil {
-			t.Errorf("a faulty configuration was accepted: %v", c.Validate())
+		c, err := Families().Parse(text)
+		if err != nil {
+			return
+		}
+		if err := c.Config.(nn.Configuration).Validate(); err != nil {
+			t.Errorf("a faulty configuration was accepted: %v", err)
 		}
 	})
 }

@@ -61,7 +61,7 @@ func TestLive(t *testing.T) {
 }
 
 func TestFinish(t *testing.T) {
-	cfg := train.DefaultConfig()
+	cfg := train.DefaultConfig(nil)
 	best := train.State{Step: 7, Best: &train.Best{Step: 5, NLL: 1.5}}
 	for _, c := range []struct {
 		result train.Result

@@ -59,7 +59,7 @@ func (p *Progress) start(s train.Started) {
 	if f.Trainable < f.Params {
 		trained = fmt.Sprintf(", %s of them trained", units.Count(f.Trainable))
 	}
-	p.Line("model      %s, %s parameters%s, context %d, %s", s.Config.Model.Family, units.Count(f.Params), trained, s.Config.Length(), s.Config.Precision)
+	p.Line("model      %s, %s parameters%s, context %d, %s", s.Config.Model.Name(), units.Count(f.Params), trained, s.Config.Length(), s.Config.Precision)
 	copied := ""
 	if f.SnapshotBytes > 0 {
 		copied = fmt.Sprintf(", %s copy of the state for saves%s", units.Bytes(f.SnapshotBytes), map[bool]string{true: " on the host"}[p.device.Card != nil])

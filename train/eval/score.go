@@ -12,7 +12,7 @@ import (
 
 // Subject is a language model that is ready to run, and how it reads texts.
 type Subject struct {
-	Model   nn.Model
+	Model   nn.LanguageModel
 	Store   *exec.Store // holds the parameters
 	Tokens  data.Tokenizer
 	Ends    []int32  // tokens that end a text; the first stands for an empty prompt

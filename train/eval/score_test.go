@@ -11,7 +11,7 @@ import (
 	"gotrain/autograd/ir"
 	"gotrain/data/bpe"
 	"gotrain/nn"
-	"gotrain/nn/zoo"
+	"gotrain/nn/gpt2"
 )
 
 // subject is a model that knows nothing, with bytes for tokens.
@@ -20,7 +20,7 @@ func subject() (Subject, error) {
 	if err != nil {
 		return Subject{}, err
 	}
-	model, err := zoo.New(nn.Config{Family: nn.GPT2, Layers: 1, Heads: 2, Width: 16, Context: 16, Vocab: tokens.Vocab()})
+	model, err := gpt2.New(gpt2.Config{Layers: 1, Heads: 2, Width: 16, Context: 16, Vocab: tokens.Vocab()}, nn.Tuning{})
 	if err != nil {
 		return Subject{}, err
 	}

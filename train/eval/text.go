@@ -30,13 +30,13 @@ type TextScore struct {
 // Text scores every token of a set but the first, in windows of the model's context, as
 // training scores held-out text; batch windows are scored together. cfg is the
 // configuration that the model was trained with.
-func Text(cfg train.Config, m nn.Model, store *exec.Store, set *data.Set, tokens train.Encoder, batch int) (TextScore, error) {
+func Text(cfg train.Config, m nn.LanguageModel, store *exec.Store, set *data.Set, tokens train.Encoder, batch int) (TextScore, error) {
 	cfg.Train.Batch = batch
 	evaluator, err := train.NewEvaluator(cfg, m, store)
 	if err != nil {
 		return TextScore{}, err
 	}
-	windows := data.Sequences{Rows: data.Rows{Batch: batch}, Context: cfg.Model.Context, VocabSize: cfg.Model.Vocab, DocumentMask: cfg.Train.DocumentMask}
+	windows := data.Sequences{Rows: data.Rows{Batch: batch}, Context: m.Context(), VocabSize: m.Vocab(), DocumentMask: cfg.Train.DocumentMask}
 	source, err := data.NewEval(set, windows, tokens)
 	if err != nil {
 		return TextScore{}, err

@@ -20,7 +20,7 @@ type Report struct {
 	Vocab        int            `json:"vocab"`
 	VocabFrom    string         `json:"vocab_from"`
 	Precision    string         `json:"precision"`
-	Size         nn.Size        `json:"-"`
+	Products     int64          `json:"-"` // parameters in matrix products
 	SixN         float64        `json:"six_n_flops_per_token"`
 	Memory       Memory         `json:"memory"`
 	Machine      device.Machine `json:"machine"`
@@ -39,7 +39,7 @@ type Report struct {
 // Make compiles cfg, whose model.vocab is set, for d, and measures the machine.
 // cfg.Rank.Count() is the number of ranks; the memory is that of rank 0, which keeps the
 // most, the speed that of all without their messages.
-func Make(cfg train.Config, model nn.Model, d device.Device) (*Report, error) {
+func Make(cfg train.Config, model nn.LanguageModel, d device.Device) (*Report, error) {
 	target, err := d.Target()
 	if err != nil {
 		return nil, err
@@ -50,10 +50,12 @@ func Make(cfg train.Config, model nn.Model, d device.Device) (*Report, error) {
 	}
 	ranks := cfg.Rank.Count()
 	r := &Report{
-		Vocab: cfg.Model.Vocab, VocabFrom: "model.vocab", Precision: cfg.Precision, Batch: cfg.Train.Batch, Accumulate: cfg.Train.Accumulate,
+		Vocab: cfg.Text().Vocab, VocabFrom: "model.vocab", Precision: cfg.Precision, Batch: cfg.Train.Batch, Accumulate: cfg.Train.Accumulate,
 		Context: cfg.Length(), Steps: cfg.Train.Steps, Ranks: ranks, Memory: MemoryOf(programs, ranks, d, device.ResidentMemory()),
-		Limits: d.Memory(), Machine: d.Measure(), Size: nn.SizeOf(model), SixN: nn.FLOPsPerToken(model, cfg.Length()).SixN,
+		Limits: d.Memory(), Machine: d.Measure(),
 	}
+	arithmetic := nn.FLOPsPerToken(model, cfg.Length())
+	r.Products, r.SixN = arithmetic.Products, arithmetic.SixN
 	r.Forecast = train.Predict(cfg, model, programs, Machine(r.Machine, cfg.Precision))
 	r.MFU = r.TokensPerS * r.FLOPsPerToken / (1e9 * r.Machine.Peak(cfg.Precision) * float64(ranks))
 	r.LargestBatch, err = largestBatch(cfg, model, target, d, r)
@@ -82,7 +84,7 @@ func (r *Report) SetPrice(hour float64) {
 // largestBatch is the largest train.batch whose run fits the memory that is free,
 // 0 where that is not known or not even one sequence fits. It doubles the batch
 // until it does not fit and halves the distance from there.
-func largestBatch(cfg train.Config, model nn.Model, target plan.Target, d device.Device, r *Report) (int, error) {
+func largestBatch(cfg train.Config, model nn.LanguageModel, target plan.Target, d device.Device, r *Report) (int, error) {
 	room := r.Limits.Usable()
 	if room == 0 {
 		return 0, nil

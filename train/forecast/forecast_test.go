@@ -9,6 +9,7 @@ import (
 
 	"gotrain/autograd/mesh"
 	"gotrain/nn"
+	"gotrain/nn/gpt2"
 	"gotrain/nn/zoo"
 	"gotrain/train"
 	"gotrain/train/device"
@@ -16,17 +17,18 @@ import (
 	"gotrain/train/units"
 )
 
-// gpt2 is a configuration of a GPT-2 of one layer.
-func gpt2() train.Config {
-	cfg := train.DefaultConfig()
-	cfg.Model = nn.Config{Family: nn.GPT2, Layers: 1, Heads: 12, Width: 768, Context: 1024, Vocab: 50304}
+// oneLayer is a configuration of a GPT-2 of one layer.
+func oneLayer() train.Config {
+	family := gpt2.Family()
+	family.Config = func() any { return &gpt2.Config{Layers: 1, Heads: 12, Width: 768, Context: 1024, Vocab: 50304} }
+	cfg := train.DefaultConfig(nn.Families{family})
 	cfg.Precision, cfg.Train.Batch, cfg.Train.Steps = "bfloat16", 16, 1000
 	return cfg
 }
 
 // onH100 forecasts a configuration for a GPU that need not be here.
 func onH100(cfg train.Config) (*forecast.Report, error) {
-	model, err := zoo.New(cfg.TrainedModel())
+	model, err := cfg.NewModel(zoo.Families())
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +40,7 @@ func onH100(cfg train.Config) (*forecast.Report, error) {
 }
 
 func Example() {
-	r, err := onH100(gpt2())
+	r, err := onH100(oneLayer())
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -54,7 +56,7 @@ func Example() {
 // TestLargestBatch: the batch that a forecast names fits, one more sequence does not.
 func TestLargestBatch(t *testing.T) {
 	for _, batch := range []int{4, 100_000} { // the last does not fit
-		cfg := gpt2()
+		cfg := oneLayer()
 		cfg.Train.Batch = batch
 		first, err := onH100(cfg)
 		if err != nil {
@@ -78,7 +80,7 @@ func TestLargestBatch(t *testing.T) {
 
 // TestCost counts the hours of all ranks.
 func TestCost(t *testing.T) {
-	cfg := gpt2()
+	cfg := oneLayer()
 	cfg.Rank = mesh.Of(0, 4)
 	r, err := onH100(cfg)
 	if err != nil {
@@ -88,25 +90,29 @@ func TestCost(t *testing.T) {
 	if want := 4 * 2.5 * r.Seconds / 3600; r.Seconds <= 0 || math.Abs(r.Cost-want) > 1e-12 {
 		t.Errorf("%g s on 4 GPUs cost %g, want %g", r.Seconds, r.Cost, want)
 	}
-	if alone, err := onH100(gpt2()); err != nil || r.Memory.Driver <= alone.Memory.Driver || r.Memory.Arena >= alone.Memory.Arena {
+	if alone, err := onH100(oneLayer()); err != nil || r.Memory.Driver <= alone.Memory.Driver || r.Memory.Arena >= alone.Memory.Arena {
 		t.Errorf("of 4 ranks the memory is %+v, of one %+v, %v", r.Memory, alone.Memory, err)
 	}
 }
 
 func TestVocab(t *testing.T) {
-	cfg := train.DefaultConfig()
+	cfg := train.DefaultConfig(zoo.Families())
 	cfg.Run.Dir = t.TempDir()
+	var err error
 	for _, c := range []struct {
 		set  func(*train.Config)
 		want int
 		from string
 	}{
-		{func(c *train.Config) { c.Model.Vocab = 77 }, 77, "model.vocab"},
+		{func(c *train.Config) { err = c.SetVocab(77) }, 77, "model.vocab"},
 		{func(c *train.Config) { c.Tokenizer = train.TokenizerConfig{Kind: "bpe", Vocab: 2048} }, 2048, "tokenizer.vocab"},
 		{func(c *train.Config) { c.Tokenizer = train.TokenizerConfig{Kind: "bytes"} }, 257, "bytes and end-of-text"},
 	} {
 		cfg := cfg
 		c.set(&cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if n, from, err := forecast.Vocab(t.Context(), cfg); n != c.want || from != c.from || err != nil {
 			t.Errorf("got %d of %s, %v; want %d of %s", n, from, err, c.want, c.from)
 		}

@@ -14,8 +14,8 @@ import (
 // BPE. The error is os.ErrNotExist's where a file of the tokenizer or of the text is
 // missing.
 func Vocab(ctx context.Context, cfg train.Config) (int, string, error) {
-	if cfg.Model.Vocab > 0 {
-		return cfg.Model.Vocab, "model.vocab", nil
+	if v := cfg.Text().Vocab; v > 0 {
+		return v, "model.vocab", nil
 	}
 	frozen := filepath.Join(train.TokenizerDir(cfg.Run.Dir), "tokenizer.json")
 	if _, err := os.Stat(frozen); err == nil {

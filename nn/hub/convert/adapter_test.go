@@ -14,21 +14,24 @@ import (
 	"gotrain/nn/hub/gguf"
 	"gotrain/nn/hub/peft"
 	"gotrain/nn/hub/safetensors"
+	"gotrain/nn/zoo"
 )
 
 // writeAdapter writes an adapter with random weights to every linear layer of m.
 func writeAdapter(t *testing.T, dir string, m nn.Model) {
 	t.Helper()
-	c := m.Config()
-	c.Adapter = nn.Adapter{Rank: 4, Alpha: 6}.WithDefaults()
-	adapted := newModel(t, c)
+	lora := nn.Adapter{Rank: 4, Alpha: 6}.WithDefaults()
+	adapted, err := zoo.Families().New(nn.SpecOf(m), nn.Tuning{Adapter: lora})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var tensors []safetensors.Tensor
 	for _, tensor := range randomTensors(adapted) {
 		if strings.Contains(tensor.Name, ".lora_") {
 			tensors = append(tensors, tensor)
 		}
 	}
-	config, err := peft.Config{Rank: 4, Alpha: 6, Targets: c.Adapter.Targets}.JSON()
+	config, err := peft.Config{Rank: 4, Alpha: 6, Targets: lora.Targets}.JSON()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,14 +44,6 @@ const (
 	PEFT        Format = "peft" // a directory with an adapter alone; see ExportAdapter
 )
 
-// Families makes models of configurations; package zoo has all three functions.
-type Families struct {
-	ParseConfig func(text []byte) (nn.Config, error) // of a config.json
-	New         func(nn.Config) (nn.Model, error)
-	// MatchNames maps names of tensors in a file to those of parameters.
-	MatchNames func(m nn.Model, stored []string) (map[string]string, error)
-}
-
 // Tokenizer turns text into tokens and back.
 type Tokenizer interface {
 	Vocab() int
@@ -62,7 +54,7 @@ type Tokenizer interface {
 // Deps is what a conversion takes from outside.
 type Deps struct {
 	FS       vfs.FS
-	Families Families
+	Families nn.Families
 	// ReadTokenizer reads a tokenizer.json.
 	ReadTokenizer func(text []byte) (Tokenizer, error)
 	// Backend computes the certificate; Convert closes what it opens.

@@ -18,15 +18,17 @@ import (
 	"gotrain/data/bpe"
 	"gotrain/data/vfs"
 	"gotrain/nn"
+	"gotrain/nn/gpt2"
 	"gotrain/nn/hub/gguf"
 	"gotrain/nn/hub/safetensors"
+	"gotrain/nn/llama"
 	"gotrain/nn/zoo"
 )
 
 func testDeps() Deps {
 	return Deps{
 		FS:       vfs.OS{},
-		Families: Families{ParseConfig: zoo.ParseConfig, New: zoo.New, MatchNames: zoo.MatchNames},
+		Families: zoo.Families(),
 		ReadTokenizer: func(text []byte) (Tokenizer, error) {
 			return bpe.ReadJSON(bytes.NewReader(text), "tokenizer.json")
 		},
@@ -58,30 +60,29 @@ func testTokenizer(t testing.TB, pattern bpe.Pattern, ignoreMerges bool) []byte 
 const testTokenizerConfig = `{"eos_token": {"content": "<|im_end|>"}, "chat_template": "{{ messages }} <&>"}`
 
 // models are one of each kind that GGUF knows, as small as can be.
-func models() map[string]nn.Config {
-	llama := nn.Config{Family: nn.Llama, Layers: 2, Heads: 4, KVHeads: 2, Width: 32, FFN: 64, Context: 64, Vocab: 272}
-	with := func(change func(*nn.Config)) nn.Config {
-		c := llama
+func models() map[string]nn.Spec {
+	with := func(change func(*llama.Config)) nn.Spec {
+		c := llama.Config{Layers: 2, Heads: 4, KVHeads: 2, Width: 32, FFN: 64, Context: 64, Vocab: 272}
 		change(&c)
-		return c
+		return nn.Spec{Family: llama.Name, Config: &c}
 	}
-	return map[string]nn.Config{
-		"llama":   llama,
-		"tied":    with(func(c *nn.Config) { c.Tied = nn.Bool(true) }),
-		"biased":  with(func(c *nn.Config) { c.Bias = nn.Bool(true) }),
-		"wide":    with(func(c *nn.Config) { c.HeadDim = 16 }),
-		"mistral": with(func(c *nn.Config) { c.SlidingWindow = 8 }),
-		"qwen2":   with(func(c *nn.Config) { c.QKVBias = true }),
-		"qwen3":   with(func(c *nn.Config) { c.QKNorm, c.SlidingWindow = true, 16 }),
-		"llama3": with(func(c *nn.Config) {
-			c.RopeTheta, c.RopeScaling = 500000, &nn.RopeScaling{Type: "llama3", Factor: 8, Original: 8192}
+	return map[string]nn.Spec{
+		"llama":   with(func(*llama.Config) {}),
+		"tied":    with(func(c *llama.Config) { c.Tied = nn.Bool(true) }),
+		"biased":  with(func(c *llama.Config) { c.Bias = nn.Bool(true) }),
+		"wide":    with(func(c *llama.Config) { c.HeadDim = 16 }),
+		"mistral": with(func(c *llama.Config) { c.SlidingWindow = 8 }),
+		"qwen2":   with(func(c *llama.Config) { c.QKVBias = true }),
+		"qwen3":   with(func(c *llama.Config) { c.QKNorm, c.SlidingWindow = true, 16 }),
+		"llama3": with(func(c *llama.Config) {
+			c.RopeTheta, c.RopeScaling = 500000, &llama.RopeScaling{Type: "llama3", Factor: 8, Original: 8192}
 		}),
-		"linear": with(func(c *nn.Config) { c.RopeScaling = &nn.RopeScaling{Type: "linear", Factor: 4} }),
-		"yarn": with(func(c *nn.Config) {
-			c.RopeScaling = &nn.RopeScaling{Type: "yarn", Factor: 4, Original: 16, BetaFast: 16}
+		"linear": with(func(c *llama.Config) { c.RopeScaling = &llama.RopeScaling{Type: "linear", Factor: 4} }),
+		"yarn": with(func(c *llama.Config) {
+			c.RopeScaling = &llama.RopeScaling{Type: "yarn", Factor: 4, Original: 16, BetaFast: 16}
 		}),
-		"gpt2":   {Family: nn.GPT2, Layers: 2, Heads: 4, Width: 32, Context: 64, Vocab: 272},
-		"untied": {Family: nn.GPT2, Layers: 1, Heads: 2, Width: 32, FFN: 96, Context: 48, Vocab: 272, Tied: nn.Bool(false)},
+		"gpt2":   {Family: gpt2.Name, Config: &gpt2.Config{Layers: 2, Heads: 4, Width: 32, Context: 64, Vocab: 272}},
+		"untied": {Family: gpt2.Name, Config: &gpt2.Config{Layers: 1, Heads: 2, Width: 32, FFN: 96, Context: 48, Vocab: 272, Tied: nn.Bool(false)}},
 	}
 }
 
@@ -125,9 +126,9 @@ func writeModel(t testing.TB, dir string, m nn.Model, tensors []safetensors.Tens
 	}
 }
 
-func newModel(t testing.TB, c nn.Config) nn.Model {
+func newModel(t testing.TB, s nn.Spec) nn.Model {
 	t.Helper()
-	m, err := zoo.New(c)
+	m, err := zoo.Families().New(s, nn.Tuning{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +175,7 @@ func TestRoundTrip(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if p := r.Parity; !p.Exact || p.LargestDifference != 0 || !p.SameText || p.LargestLogit == 0 || p.Prompt == "" || len(p.SourceTokens) != greedyTokens && c.Context > 48 {
+				if p := r.Parity; !p.Exact || p.LargestDifference != 0 || !p.SameText || p.LargestLogit == 0 || p.Prompt == "" || len(p.SourceTokens) != greedyTokens && wantModel.(nn.LanguageModel).Context() > 48 {
 					t.Errorf("parity %+v", p)
 				}
 				gotModel, got := values(t, step.to)
@@ -215,13 +216,15 @@ func sameTensors(t *testing.T, a, b string) {
 // configText is a configuration without what GGUF does not keep.
 func configText(t *testing.T, m nn.Model) string {
 	t.Helper()
-	c := m.Config()
-	c.Dropout = 0
-	text, err := json.MarshalIndent(c, "", " ")
+	c := m.Config().(nn.TextConfig)
+	text := c.Text()
+	text.Dropout = 0
+	c.SetText(text)
+	encoded, err := json.MarshalIndent(c, m.Family(), " ")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(text)
+	return string(encoded)
 }
 
 // TestTypes exports to every type of both formats.

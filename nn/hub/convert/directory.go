@@ -75,7 +75,7 @@ func (s *source) readGeneration(dir string, config []byte) (err error) {
 	return nil
 }
 
-func (s *source) takeTensors(weights *safetensors.Dir, families Families) error {
+func (s *source) takeTensors(weights *safetensors.Dir, families nn.Families) error {
 	var stored []string
 	for _, t := range weights.Tensors() {
 		stored = append(stored, t.Name)

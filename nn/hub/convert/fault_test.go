@@ -13,8 +13,10 @@ import (
 
 	"gotrain/data/bpe"
 	"gotrain/data/vfs"
+	"gotrain/nn/gpt2"
 	"gotrain/nn/hub/gguf"
 	"gotrain/nn/hub/safetensors"
+	"gotrain/nn/llama"
 )
 
 // left lists what a directory holds.
@@ -53,7 +55,7 @@ func TestDirectoryFaults(t *testing.T) {
 		},
 		"the tokenizer has 264 tokens, the model 100": func(t *testing.T, src string) {
 			c := models()["llama"]
-			c.Vocab = 100
+			c.Config.(*llama.Config).Vocab = 100
 			small := newModel(t, c)
 			writeModel(t, src, small, randomTensors(small), tokenizer)
 		},
@@ -303,7 +305,7 @@ func TestNothingLeft(t *testing.T) {
 // TestNoCounterpart exports a model that transformers does not know.
 func TestNoCounterpart(t *testing.T) {
 	c := models()["gpt2"]
-	c.Positions = "none"
+	c.Config.(*gpt2.Config).Positions = gpt2.NoPosition
 	m := newModel(t, c)
 	dir := t.TempDir()
 	src := filepath.Join(dir, "src")

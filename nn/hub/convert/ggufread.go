@@ -26,7 +26,7 @@ func openGGUF(path string, deps Deps) (*source, error) {
 	return s, nil
 }
 
-func (s *source) readGGUF(f *gguf.File, families Families) error {
+func (s *source) readGGUF(f *gguf.File, families nn.Families) error {
 	m := f.Metadata()
 	name, _, err := m.String("general.architecture")
 	if err != nil {
@@ -56,13 +56,14 @@ func (s *source) readGGUF(f *gguf.File, families Families) error {
 	if err := s.build(text, families); err != nil {
 		return fmt.Errorf("the model that the metadata describe: %w", err)
 	}
-	if err := s.takeGGUFTensors(f, a, tied); err != nil {
+	headDim, _ := keys["head_dim"].(int)
+	if err := s.takeGGUFTensors(f, a, tied, headDim); err != nil {
 		return err
 	}
 	if s.special, err = ggufSpecial(m); err != nil {
 		return err
 	}
-	s.tokenizer, err = ggufTokenizer(m, s.model.Config().Context, s.special)
+	s.tokenizer, err = ggufTokenizer(m, s.model.Context(), s.special)
 	s.tokenizer.err = err
 	return nil
 }
@@ -211,12 +212,12 @@ func readScaling(r *metadataReader, f *gguf.File, theta float64) (rope, error) {
 }
 
 // takeGGUFTensors finds the tensor of each parameter, and a use for each tensor.
-func (s *source) takeGGUFTensors(f *gguf.File, a architecture, tied bool) error {
+// headDim is the width of a head that is interleaved.
+func (s *source) takeGGUFTensors(f *gguf.File, a architecture, tied bool, headDim int) error {
 	used := map[string]bool{ropeFactors: true}
 	if tied {
 		used["output.weight"] = true
 	}
-	c := s.model.Config()
 	for _, p := range s.model.Params() {
 		name := a.ggufName(p.Name)
 		stored, ok := f.Tensor(name)
@@ -228,8 +229,8 @@ func (s *source) takeGGUFTensors(f *gguf.File, a architecture, tied bool) error 
 		if a.transposes(p) && len(t.shape) == 2 {
 			t.shape, t.transposed = []int{t.shape[1], t.shape[0]}, true
 		}
-		if _, ok := projection(p.Name, c); ok && a.interleaved {
-			t.order = fromGGUF(c.HeadDim)
+		if a.interleaves(p) {
+			t.order = fromGGUF(headDim)
 		}
 		if err := s.add(p, t); err != nil {
 			return err

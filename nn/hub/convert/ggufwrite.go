@@ -2,7 +2,6 @@ package convert
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -29,19 +28,19 @@ var fileTypes = map[gguf.Type]uint32{gguf.F32: 0, gguf.F16: 1, gguf.Q8_0: 7, ggu
 const quantizationVersion uint32 = 2
 
 func newGGUFOutput(s *source, opt Options, r *Report) (output, error) {
-	keys, a, err := ggufArchitecture(s.model)
+	keys, err := hubKeysOf(s.model)
 	if err != nil {
 		return nil, err
 	}
-	c := s.model.Config()
-	scaling, err := ropeOf(keys)
+	a, err := keys.architecture()
 	if err != nil {
 		return nil, err
 	}
+	scaling := keys.Rope
 	out := &ggufOutput{}
 	elements := map[gguf.Type]int{}
 	for i, p := range s.model.Params() {
-		t, err := ggufTensor(s.tensors[i], p, c, a, opt, r)
+		t, err := ggufTensor(s.tensors[i], p, keys.HeadDim, a, opt, r)
 		if err != nil {
 			return nil, err
 		}
@@ -52,7 +51,7 @@ func newGGUFOutput(s *source, opt Options, r *Report) (output, error) {
 		out.tensors = append(out.tensors, t)
 	}
 	if scaling.kind() == "llama3" {
-		out.tensors = append(out.tensors, scaling.factorTensor(c.HeadDim, c.RopeTheta))
+		out.tensors = append(out.tensors, scaling.factorTensor(keys.HeadDim, keys.Theta))
 	}
 	most := gguf.F32
 	for _, t := range slices.Sorted(maps.Keys(elements)) {
@@ -68,15 +67,15 @@ func newGGUFOutput(s *source, opt Options, r *Report) (output, error) {
 		{Key: "general.quantization_version", Value: quantizationVersion},
 	}
 	if a.name == "gpt2" {
-		out.metadata = append(out.metadata, gpt2Metadata(c)...)
+		out.metadata = append(out.metadata, keys.gpt2Metadata()...)
 	} else {
-		m, err := llamaMetadata(c, a, scaling, r)
+		m, err := keys.llamaMetadata(a, scaling, r)
 		if err != nil {
 			return nil, err
 		}
 		out.metadata = append(out.metadata, m...)
 	}
-	tokenizer, notes, err := tokenizerMetadata(s.tokenizer, c.Vocab, s.special)
+	tokenizer, notes, err := tokenizerMetadata(s.tokenizer, s.model.Vocab(), s.special)
 	r.Notes = append(r.Notes, notes...)
 	out.metadata = append(out.metadata, tokenizer...)
 	return out, err
@@ -90,45 +89,10 @@ func modelName(path string) string {
 	return strings.TrimSuffix(filepath.Base(path), ".gguf")
 }
 
-// ggufArchitecture finds the architecture of a model and gives its config.json.
-func ggufArchitecture(m nn.Model) (map[string]json.RawMessage, architecture, error) {
-	values, err := m.HuggingFace()
-	if err != nil {
-		return nil, architecture{}, fmt.Errorf("llama.cpp knows what transformers knows: %w", err)
-	}
-	text, err := encodeJSON(values, "")
-	if err != nil {
-		return nil, architecture{}, err
-	}
-	var keys map[string]json.RawMessage
-	if err := json.Unmarshal(text, &keys); err != nil {
-		return nil, architecture{}, err
-	}
-	kind, _ := values["model_type"].(string)
-	for _, a := range architectures {
-		if slices.Contains(a.modelTypes, kind) {
-			return keys, a, checkActivation(m.Config(), a)
-		}
-	}
-	return nil, architecture{}, fmt.Errorf("GGUF has no architecture that this program writes for model_type %q", kind)
-}
-
-// checkActivation wants the one that llama.cpp computes.
-func checkActivation(c nn.Config, a architecture) error {
-	want := "silu"
-	if a.name == "gpt2" {
-		want = "gelu_tanh"
-	}
-	if c.Activation != want {
-		return fmt.Errorf("llama.cpp's %s has the activation %s, this model %s: it cannot be written as GGUF", a.name, want, c.Activation)
-	}
-	return nil
-}
-
 // ggufTensor says how parameter p is stored. As in llama.cpp's own converter vectors
 // and learned positions are float32, and a matrix whose rows are no whole blocks is
 // F16 in place of Q8_0.
-func ggufTensor(t tensor, p nn.Param, c nn.Config, a architecture, opt Options, r *Report) (gguf.Tensor, error) {
+func ggufTensor(t tensor, p nn.Param, headDim int, a architecture, opt Options, r *Report) (gguf.Tensor, error) {
 	name := a.ggufName(p.Name)
 	if name == "" {
 		return gguf.Tensor{}, fmt.Errorf("parameter %q has no name in GGUF's architecture %s", p.Name, a.name)
@@ -140,8 +104,8 @@ func ggufTensor(t tensor, p nn.Param, c nn.Config, a architecture, opt Options, 
 	if a.transposes(p) {
 		t.shape, t.transposed = []int{t.shape[1], t.shape[0]}, !t.transposed
 	}
-	if _, ok := projection(p.Name, c); ok && a.interleaved {
-		t.order = compose(t.order, toGGUF(c.HeadDim))
+	if a.interleaves(p) {
+		t.order = compose(t.order, toGGUF(headDim))
 	}
 	as := gguf.F32
 	if len(t.shape) > 1 && name != "position_embd.weight" {
@@ -171,42 +135,6 @@ func compose(stored, second func(int) int) func(int) int {
 		return second
 	}
 	return func(r int) int { return stored(second(r)) }
-}
-
-// gpt2Metadata are the sizes of a GPT-2.
-func gpt2Metadata(c nn.Config) gguf.Metadata {
-	return gguf.Metadata{
-		{Key: "gpt2.block_count", Value: uint32(c.Layers)},
-		{Key: "gpt2.context_length", Value: uint32(c.Context)},
-		{Key: "gpt2.embedding_length", Value: uint32(c.Width)},
-		{Key: "gpt2.feed_forward_length", Value: uint32(c.FFN)},
-		{Key: "gpt2.attention.head_count", Value: uint32(c.Heads)},
-		{Key: "gpt2.attention.layer_norm_epsilon", Value: float32(c.NormEps)},
-	}
-}
-
-// llamaMetadata are the sizes of Llama and its relatives.
-func llamaMetadata(c nn.Config, a architecture, scaling rope, r *Report) (gguf.Metadata, error) {
-	var m gguf.Metadata
-	add := func(key string, value any) { m = append(m, gguf.KV{Key: a.name + "." + key, Value: value}) }
-	add("vocab_size", uint32(c.Vocab))
-	add("block_count", uint32(c.Layers))
-	add("context_length", uint32(c.Context))
-	add("embedding_length", uint32(c.Width))
-	add("feed_forward_length", uint32(c.FFN))
-	add("attention.head_count", uint32(c.Heads))
-	add("attention.head_count_kv", uint32(c.KVHeads))
-	add("attention.key_length", uint32(c.HeadDim))
-	add("attention.value_length", uint32(c.HeadDim))
-	add("attention.layer_norm_rms_epsilon", float32(c.NormEps))
-	add("rope.dimension_count", uint32(c.HeadDim))
-	add("rope.freq_base", float32(c.RopeTheta))
-	if c.SlidingWindow > 0 {
-		add("attention.sliding_window", uint32(c.SlidingWindow))
-		r.Notes = append(r.Notes, fmt.Sprintf("llama.cpp's %s ignores the sliding window of %d tokens: longer texts come out differently there", a.name, c.SlidingWindow))
-	}
-	more, err := scaling.metadata(a.name + ".")
-	return append(m, more...), err
 }
 
 func (o *ggufOutput) write(ctx context.Context, fsys vfs.FS, temp string) error {

@@ -18,6 +18,8 @@ type architecture struct {
 	interleaved bool
 	// transposed says that Hugging Face stores matrices (in, out).
 	transposed bool
+	// activation is the one that llama.cpp computes.
+	activation string
 }
 
 // rename pairs Hugging Face's and GGUF's name, without ".weight" or ".bias".
@@ -44,10 +46,10 @@ var llamaBlock = []rename{
 }
 
 var architectures = []architecture{
-	{name: "llama", modelTypes: []string{"llama", "mistral"}, layer: "model.layers.", names: llamaNames, blockNames: llamaBlock, interleaved: true},
-	{name: "qwen2", modelTypes: []string{"qwen2"}, layer: "model.layers.", names: llamaNames, blockNames: llamaBlock},
-	{name: "qwen3", modelTypes: []string{"qwen3"}, layer: "model.layers.", names: llamaNames, blockNames: llamaBlock},
-	{name: "gpt2", modelTypes: []string{"gpt2"}, layer: "transformer.h.", transposed: true,
+	{name: "llama", modelTypes: []string{"llama", "mistral"}, layer: "model.layers.", names: llamaNames, blockNames: llamaBlock, interleaved: true, activation: "silu"},
+	{name: "qwen2", modelTypes: []string{"qwen2"}, layer: "model.layers.", names: llamaNames, blockNames: llamaBlock, activation: "silu"},
+	{name: "qwen3", modelTypes: []string{"qwen3"}, layer: "model.layers.", names: llamaNames, blockNames: llamaBlock, activation: "silu"},
+	{name: "gpt2", modelTypes: []string{"gpt2"}, layer: "transformer.h.", transposed: true, activation: "gelu_new",
 		names: []rename{
 			{"transformer.wte", "token_embd"},
 			{"transformer.wpe", "position_embd"},
@@ -84,16 +86,10 @@ func (a architecture) ggufName(param string) string {
 	return ""
 }
 
-// projection tells whether a parameter of Hugging Face's name is that of the
-// queries or keys, and of how many heads.
-func projection(param string, c nn.Config) (heads int, ok bool) {
-	switch {
-	case strings.Contains(param, "self_attn.q_proj."):
-		return c.Heads, true
-	case strings.Contains(param, "self_attn.k_proj."):
-		return c.KVHeads, true
-	}
-	return 0, false
+// interleaves tells whether the rows of a parameter are reordered: those of the
+// projections to queries and keys.
+func (a architecture) interleaves(p nn.Param) bool {
+	return a.interleaved && (strings.Contains(p.Name, "self_attn.q_proj.") || strings.Contains(p.Name, "self_attn.k_proj."))
 }
 
 // transposes tells whether Hugging Face stores a parameter as the transpose of

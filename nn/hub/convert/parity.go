@@ -73,11 +73,11 @@ func certify(ctx context.Context, s *source, path string, deps Deps) (Certificat
 	}
 	if len(prompt) == 0 {
 		c.Prompt = ""
-		for id := range min(promptIDs, s.model.Config().Vocab) {
+		for id := range min(promptIDs, s.model.Vocab()) {
 			prompt = append(prompt, int32(id))
 		}
 	}
-	prompt = prompt[:min(len(prompt), max(1, s.model.Config().Context-greedyTokens))]
+	prompt = prompt[:min(len(prompt), max(1, s.model.Context()-greedyTokens))]
 	c.PromptTokens = prompt
 	a, err := s.compute(ctx, prompt, deps)
 	if err != nil {
@@ -151,17 +151,17 @@ func (s *source) compute(ctx context.Context, prompt []int32, deps Deps) (out co
 		if err := ctx.Err(); err != nil {
 			return out, fmt.Errorf("interrupted: %w", err)
 		}
-		if _, err := store.Ensure(p.Name, ir.F32, p.Shape); err != nil {
+		if _, err := store.Ensure(p.State(), ir.F32, p.Shape); err != nil {
 			return out, err
 		}
 		err := s.tensors[i].floats(func(offset int, values []float32) error {
-			return store.WriteAt(p.Name, offset, values)
+			return store.WriteAt(p.State(), offset, values)
 		})
 		if err != nil {
 			return out, err
 		}
 	}
-	length := min(len(prompt)+greedyTokens, s.model.Config().Context)
+	length := min(len(prompt)+greedyTokens, s.model.Context())
 	g, err := generate.New(s.model, store, generate.Config{Context: length})
 	if err != nil {
 		return out, err

@@ -3,7 +3,6 @@ package convert
 import (
 	"cmp"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -38,19 +37,6 @@ func (r rope) kind() string {
 		}
 	}
 	return ""
-}
-
-// ropeOf reads the scaling of a config.json.
-func ropeOf(keys map[string]json.RawMessage) (rope, error) {
-	var r rope
-	for _, key := range []string{"rope_scaling", "rope_parameters"} {
-		if text, ok := keys[key]; ok {
-			if err := json.Unmarshal(text, &r); err != nil {
-				return r, fmt.Errorf("config.json: %s: %w", key, err)
-			}
-		}
-	}
-	return r, nil
 }
 
 // metadata are the scaling's keys of GGUF, where it is not in ropeFactors.

@@ -13,7 +13,7 @@ import (
 // source is an opened model.
 type source struct {
 	path      string
-	model     nn.Model
+	model     nn.LanguageModel
 	special   nn.SpecialTokens
 	tensors   []tensor // the parameters in the model's order
 	tokenizer tokenizerFiles
@@ -56,19 +56,23 @@ func (s *source) close() error {
 func (s *source) modelType() string {
 	keys, err := s.model.HuggingFace()
 	if err != nil {
-		return s.model.Config().Family
+		return s.model.Family()
 	}
 	name, _ := keys["model_type"].(string)
 	return name
 }
 
 // build makes the model of a config.json.
-func (s *source) build(text []byte, families Families) error {
-	config, err := families.ParseConfig(text)
+func (s *source) build(text []byte, families nn.Families) error {
+	spec, err := families.Parse(text)
 	if err != nil {
 		return err
 	}
-	s.model, err = families.New(config)
+	m, err := families.New(spec, nn.Tuning{})
+	if err != nil {
+		return err
+	}
+	s.model, err = nn.AsLanguageModel(m)
 	return err
 }
 
@@ -119,7 +123,7 @@ func (s *source) readEncoder(deps Deps) (note string, err error) {
 	if err != nil {
 		return fmt.Sprintf("gotrain cannot use this tokenizer, though transformers may: %v", err), nil
 	}
-	if t, m := t.Vocab(), s.model.Config().Vocab; t > m {
+	if t, m := t.Vocab(), s.model.Vocab(); t > m {
 		return "", fmt.Errorf("%s: the tokenizer has %d tokens, the model %d; they do not belong together", s.path, t, m)
 	}
 	s.encoder = t

@@ -57,12 +57,11 @@ func openGolden(t *testing.T, name string) *Adapter {
 // model builds the golden file's model with an adapter.
 func model(t *testing.T, g golden, lora nn.Adapter) nn.Model {
 	t.Helper()
-	c, err := zoo.ParseConfig(g.Config)
+	s, err := zoo.Families().Parse(g.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Adapter = lora
-	m, err := zoo.New(c)
+	m, err := zoo.Families().New(s, nn.Tuning{Adapter: lora})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func run(dir, adapter, list string, greedy int, out string) error {
 		return err
 	}
 	defer b.Close()
-	m, err := train.Load(dir, adapter, b, vfs.OS{}, train.Families{ParseConfig: zoo.ParseConfig, New: zoo.New})
+	m, err := train.Load(dir, adapter, b, vfs.OS{}, zoo.Families())
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func run(dir, adapter, list string, greedy int, out string) error {
 		return err
 	}
 	return errors.Join(safetensors.Write(f, []safetensors.Tensor{
-		{Name: "logits", DType: safetensors.F32, Shape: []int{len(ids), m.Model.Config().Vocab}, Data: safetensors.Bytes(logits)},
+		{Name: "logits", DType: safetensors.F32, Shape: []int{len(ids), m.Model.Vocab()}, Data: safetensors.Bytes(logits)},
 		{Name: "tokens", DType: safetensors.I32, Shape: []int{greedy}, Data: safetensors.Bytes(continued.Tokens)},
 	}, nil), f.Close())
 }

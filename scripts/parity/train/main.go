@@ -35,7 +35,7 @@ func main() {
 }
 
 func run(file string, set []string, steps int, out string) error {
-	cfg, err := train.LoadConfig(file, set)
+	cfg, err := train.LoadConfig(file, set, zoo.Families())
 	if err != nil {
 		return err
 	}
@@ -48,18 +48,20 @@ func run(file string, set []string, steps int, out string) error {
 	if err != nil {
 		return err
 	}
-	cfg.Model.Vocab = enc.VocabSize()
+	if err := cfg.SetVocab(enc.VocabSize()); err != nil {
+		return err
+	}
 	prepared, err := data.Prepare(ctx, cfg.Data.Config, enc, nil)
 	if err != nil {
 		return err
 	}
 	defer prepared.Close()
-	size := data.Sequences{Rows: data.Rows{Batch: cfg.Train.Batch * cfg.Train.Accumulate}, Context: cfg.Model.Context, VocabSize: cfg.Model.Vocab, DocumentMask: cfg.Train.DocumentMask}
+	size := data.Sequences{Rows: data.Rows{Batch: cfg.Train.Batch * cfg.Train.Accumulate}, Context: cfg.Text().Context, VocabSize: cfg.Text().Vocab, DocumentMask: cfg.Train.DocumentMask}
 	loader, err := data.NewLoader(prepared.Train, data.LoaderConfig{Sequences: size, Seed: cfg.Run.Seed})
 	if err != nil {
 		return err
 	}
-	model, err := zoo.New(cfg.Model)
+	model, err := cfg.NewModel(zoo.Families())
 	if err != nil {
 		return err
 	}

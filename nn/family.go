@@ -1,0 +1,164 @@
+package nn
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+)
+
+// Family is a row of the table of families; package zoo has the table.
+type Family struct {
+	Name string
+	// Config returns a pointer to the family's configuration as a file that sets
+	// nothing has it.
+	Config func() any
+	// New returns the model of a configuration, a pointer as Config returns it,
+	// whose defaults it fills in on a copy, or all faults of both arguments.
+	New func(config any, t Tuning) (Model, error)
+	// Hub is how other programs store models of the family, nil when none does.
+	Hub *Hub
+}
+
+// Hub is how Hugging Face stores models of a family.
+type Hub struct {
+	ModelTypes []string // values of model_type in config.json
+	// Parse reads a config.json of one of them. Absent keys take transformers'
+	// defaults. The error tells of all that the family does not compute and of
+	// sizes that do not fit.
+	Parse func(HF) (any, error)
+	// Prefix is what names of tensors lack in files of a model without its head.
+	Prefix string
+}
+
+// NewFamily returns the row of a family whose configuration is C.
+func NewFamily[C any, M Model](name string, defaults C, construct func(C, Tuning) (M, error), hub *Hub) Family {
+	return Family{
+		Name:   name,
+		Config: func() any { c := defaults; return &c },
+		New: func(config any, t Tuning) (Model, error) {
+			c, ok := config.(*C)
+			if !ok {
+				return nil, fmt.Errorf("family %s is configured by %T, not %T", name, c, config)
+			}
+			m, err := construct(*c, t)
+			if err != nil {
+				return nil, err
+			}
+			return m, nil
+		},
+		Hub: hub,
+	}
+}
+
+// Spec is a family by its name, and a pointer to a configuration of it.
+type Spec struct {
+	Family string
+	Config any
+}
+
+// SpecOf is what m was made of, apart from its tuning.
+func SpecOf(m Model) Spec { return Spec{m.Family(), m.Config()} }
+
+// Families is a table of families.
+type Families []Family
+
+// Find returns the family called name.
+func (fs Families) Find(name string) (Family, error) {
+	var known []string
+	for _, f := range fs {
+		if f.Name == name {
+			return f, nil
+		}
+		known = append(known, f.Name)
+	}
+	return Family{}, fmt.Errorf("model.family: %q is not one of %q", name, known)
+}
+
+// New returns the model that s describes, or all faults of s and t.
+func (fs Families) New(s Spec, t Tuning) (Model, error) {
+	f, err := fs.Find(s.Family)
+	if err != nil {
+		return nil, err
+	}
+	return f.New(s.Config, t)
+}
+
+// Parse reads a config.json: one of transformers' for a family of the table, or
+// one that ConfigJSON wrote. Defaults are filled in.
+func (fs Families) Parse(text []byte) (Spec, error) {
+	raw, err := ParseHF(text)
+	if err != nil {
+		return Spec{}, err
+	}
+	if raw.ModelType() == ownType {
+		return fs.parseOwn(raw)
+	}
+	var known []string
+	for _, f := range fs {
+		if f.Hub == nil {
+			continue
+		}
+		for _, t := range f.Hub.ModelTypes {
+			if t == raw.ModelType() {
+				c, err := f.Hub.Parse(raw)
+				return Spec{f.Name, c}, err
+			}
+			known = append(known, t)
+		}
+	}
+	return Spec{}, fmt.Errorf("config.json: model_type %q is not one of %q", raw.ModelType(), known)
+}
+
+// parseOwn reads the model section that ConfigJSON stores for a model without
+// counterpart. What it leaves out is zero, not the default of a file.
+func (fs Families) parseOwn(raw HF) (Spec, error) {
+	own := raw.Object(ownKey)
+	f, err := fs.Find(own.String("family", ""))
+	if err != nil {
+		return Spec{}, fmt.Errorf("config.json: %w", err)
+	}
+	c := reflect.New(reflect.TypeOf(f.Config()).Elem()).Interface()
+	if text := raw.keys[ownKey]; text != nil {
+		if err := json.Unmarshal(text, c); err != nil {
+			raw.fail(ownKey, "does not fit: %v", err)
+		}
+	}
+	if configuration, ok := c.(Configuration); ok {
+		return Spec{f.Name, c}, raw.Finish(configuration)
+	}
+	return Spec{f.Name, c}, errors.Join(*raw.faults...)
+}
+
+// MatchNames maps the names of the tensors in a Hugging Face file to those of
+// m's parameters. Files of a model without its head, such as the published
+// GPT-2, lack the prefix "transformer." or "model.". Tensors that are no
+// parameters, such as masks or a copy of a tied head, are left out; a parameter
+// without tensor is an error.
+func (fs Families) MatchNames(m Model, stored []string) (map[string]string, error) {
+	missing := map[string]Param{}
+	for _, p := range m.Params() {
+		missing[p.Name] = p
+	}
+	prefix := ""
+	if f, err := fs.Find(m.Family()); err == nil && f.Hub != nil {
+		prefix = f.Hub.Prefix
+	}
+	names := map[string]string{}
+	for _, tensor := range stored {
+		for _, name := range []string{tensor, prefix + tensor} {
+			if _, ok := missing[name]; ok {
+				names[tensor] = name
+				delete(missing, name)
+				break
+			}
+		}
+	}
+	var faults []error
+	for _, p := range m.Params() {
+		if _, ok := missing[p.Name]; ok {
+			faults = append(faults, fmt.Errorf("there is no tensor for parameter %q %s", p.Name, p.Shape))
+		}
+	}
+	return names, errors.Join(faults...)
+}
