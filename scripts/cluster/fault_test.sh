@@ -9,9 +9,10 @@
 #   memory  the kernel kills a rank that is out of memory: resumed, same bits (root; cgroups)
 #   space   a disk without room (root): a warning, no checkpoint, and the next one once there is room
 #   limit   a limit on one rank's files: the same, and the warning names the rank
-# Needs Gloo and Open MPI (install.sh), and pgrep.
+# It says which packages are missing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+scripts/require.sh gloo mpi mpirun pgrep prlimit
 . scripts/cluster/ranks.sh
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 endless=(--set train.steps=1000000 --set train.eval_every=0 --set train.keep=2)

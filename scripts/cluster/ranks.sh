@@ -14,7 +14,13 @@ flags=(pretrain --config configs/opticks.yaml --set train.steps=$steps --set tra
 port=$((20000 + RANDOM % 10000))
 
 # build [TAGS] makes gotrain with engines for several ranks, $TAGS or Gloo by default.
-build() { CGO_ENABLED=1 go build -tags "${1:-${TAGS:-gloo}}" -o "$tmp/gotrain" ./cmd/gotrain; }
+build() {
+  local tags=${1:-${TAGS:-gloo}} needs=()
+  case $tags in *gloo*) needs+=(gloo) ;; esac
+  case $tags in *mpi*) needs+=(mpi mpirun) ;; esac
+  scripts/require.sh "${needs[@]}"
+  CGO_ENABLED=1 go build -tags "$tags" -o "$tmp/gotrain" ./cmd/gotrain
+}
 
 # start RUN SIZE [FLAGS...] starts SIZE ranks that train into RUN: pids has their processes, $tmp/log.RANK what they say.
 # One rank is a process without a launcher.

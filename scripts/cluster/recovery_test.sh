@@ -3,7 +3,7 @@
 # next step. The run is far from its end, so that all ranks have to start again, meet and load.
 # usage: [RANKS=2] [LIMIT=10] [FLAGS="--config ..."] scripts/cluster/recovery_test.sh [kills, default 3]
 # LIMIT is in seconds; TORCHRUN the command, from Python's package torch (.venv/bin/torchrun, else torchrun). FLAGS replaces
-# the run of seconds that is trained otherwise. Needs Gloo (install.sh) and pgrep.
+# the run of seconds that is trained otherwise.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . scripts/cluster/ranks.sh
@@ -13,6 +13,7 @@ if ! command -v "$TORCHRUN" >/dev/null; then
   echo "recovery_test.sh: there is no $TORCHRUN here, so nothing was measured: pip install torch, or name it with TORCHRUN" >&2
   exit 1
 fi
+scripts/require.sh pgrep
 build
 if [ -n "${FLAGS:-}" ]; then read -ra flags <<<"pretrain $FLAGS"; fi
 GOTRAIN=$tmp/gotrain HEAD=127.0.0.1:$port setsid scripts/cluster/torchrun.sh "${flags[@]}" --set train.steps=1000000 \

@@ -20,11 +20,7 @@ die() {
   exit 1
 }
 [ -z "$(ls -A "$dir")" ] || die "$dir is not empty"
-[ "$(id -u)" = 0 ] || die "network and mount namespaces need root"
-for tool in slurmctld slurmd sbatch munged ip nsenter; do
-  command -v $tool >/dev/null || PATH=$PATH:/usr/sbin command -v $tool >/dev/null ||
-    die "$tool is missing: apt-get install --no-install-recommends slurmctld slurmd slurm-client munge iproute2"
-done
+"$(dirname "$0")/../require.sh" root slurm
 ip netns add "$name-ctl" || die "this machine does not permit network namespaces (a container needs CAP_SYS_ADMIN and CAP_NET_ADMIN)"
 
 # A daemon of munge with a key and socket of its own. It wants all folders above them open to all (mode 711).

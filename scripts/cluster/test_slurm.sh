@@ -2,9 +2,10 @@
 # Trains over 4 nodes of a real Slurm on this machine and breaks what can break: a rank is killed, once and until the job
 # gives up, the time limit comes, a link goes down, a node is lost. Each scenario prints one line; the first that fails
 # prints its logs.
-# usage: scripts/cluster/test_slurm.sh (root; packages: see slurm_up.sh, and libgloo-dev to build)
+# usage: scripts/cluster/test_slurm.sh (root; it says which packages are missing)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+scripts/require.sh root slurm pgrep gloo
 . scripts/cluster/ranks.sh
 chmod 711 "$tmp"
 cluster=$tmp/slurm$$

@@ -3,5 +3,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+scripts/require.sh gcc
 scripts/cuda/toolkit.sh headers
 go run ./scripts/cuda/trampolines

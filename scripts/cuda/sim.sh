@@ -27,6 +27,7 @@ out=${out:-build/sim${planted:+-planted}${sanitizer:+-$sanitizer}}
 ((${#kernels[@]})) || kernels=(cuda/kernels/*.cu)
 [[ -n $planted ]] && kernels=(cuda/sim/planted/*.cu)
 
+scripts/require.sh g++
 headers=build/cuda/headers/nvidia/cuda_runtime/include
 [[ -f $headers/cuda.h ]] || { echo "$0: $headers/cuda.h is not there: scripts/cuda/toolkit.sh fetches it" >&2; exit 1; }
 

@@ -36,6 +36,7 @@ for part in "$@"; do
   if complete "build/cuda/$part" $wanted; then
     continue
   fi
+  scripts/require.sh pip
   echo "fetching $wanted into build/cuda/$part"
   fresh=build/cuda/$part.new
   rm -rf "$fresh"
