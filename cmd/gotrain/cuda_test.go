@@ -59,9 +59,9 @@ type trainedState struct {
 	state   map[string][]float32
 }
 
-func trainTwoSteps(t *testing.T, cfg train.Config, device string) trainedState {
+func trainTwoSteps(t *testing.T, cfg train.Config, on string) trainedState {
 	t.Helper()
-	b, _, err := device.Open(device, 2, device.Collectives{})
+	b, _, err := device.Open(on, 2, device.Collectives{})
 	if err != nil {
 		t.Fatal(err)
 	}

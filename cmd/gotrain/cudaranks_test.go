@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"gotrain/cuda/backend"
+	"gotrain/train/ranks/probe"
 )
 
 // rankVariable makes a process of this test binary the gotrain of a rank.
@@ -215,11 +216,11 @@ func TestCUDARankStopped(t *testing.T) {
 func TestCUDADoctorCluster(t *testing.T) {
 	ranks := startRanks(t, 2, "doctor", "--cluster", "--device", "cuda", "--json", "--run", t.TempDir())
 	end(t, ranks, 0)
-	var r clusterReport
+	var r probe.Report
 	if err := json.Unmarshal(ranks[0].out.Bytes(), &r); err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Ranks) != 2 || len(r.AllReduce) != len(reduceSizes) || len(r.Links) != 1 || r.Links[0].Error != "" || !(r.Links[0].GBs > 0) {
+	if len(r.Ranks) != 2 || len(r.AllReduce) != len(probe.Sizes) || len(r.Links) != 1 || r.Links[0].Error != "" || !(r.Links[0].GBs > 0) {
 		t.Errorf("%+v", r)
 	}
 }
