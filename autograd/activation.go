@@ -8,7 +8,7 @@ func Activation(x *Node, act ir.Act) *Node {
 	if broken(x) {
 		return g.pass()
 	}
-	return g.apply(ir.Activation, ir.Attrs{Act: act}, []*Node{x}, []spec{like(x)}, []bool{true},
+	return g.apply(ir.Activation, ir.ActivationAttrs{Act: act}, []*Node{x}, []spec{like(x)}, []bool{true},
 		func(o *op, in []*Node, _, dy *Node) []*Node {
 			return []*Node{g.apply(ir.ActivationBackward, o.attrs, []*Node{in[0], dy}, []spec{like(in[0])}, nil, nil)}
 		})
@@ -23,9 +23,9 @@ func SwiGLU(gate, up *Node) *Node {
 	if !gate.shape.Equal(up.shape) {
 		return g.fail("SwiGLU", "shapes differ: %s", shapes(gate, up))
 	}
-	return g.apply(ir.SwiGLU, ir.Attrs{}, []*Node{gate, up}, []spec{like(gate)}, []bool{true, true},
+	return g.apply(ir.SwiGLU, nil, []*Node{gate, up}, []spec{like(gate)}, []bool{true, true},
 		func(o *op, in []*Node, _, dy *Node) []*Node {
-			d := g.apply(ir.SwiGLUBackward, ir.Attrs{}, []*Node{in[0], in[1], dy}, []spec{like(in[0]), like(in[0])}, nil, nil)
+			d := g.apply(ir.SwiGLUBackward, nil, []*Node{in[0], in[1], dy}, []spec{like(in[0]), like(in[0])}, nil, nil)
 			return []*Node{d, project(d, 1)}
 		})
 }

@@ -63,7 +63,7 @@ func (cfg AttentionConfig) withDefaults() AttentionConfig {
 }
 
 func (g *Graph) attention(in []*Node, y spec, hd int, cfg AttentionConfig) *Node {
-	attrs := ir.Attrs{
+	attrs := ir.AttentionAttrs{
 		Batch: cfg.Batch, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: hd,
 		Causal: cfg.Causal, Window: cfg.Window, Scale: cfg.Scale, Packed: in[1] == nil,
 	}
@@ -101,7 +101,7 @@ func AttentionCached(q, k, v, kcache, vcache, position *Node, cfg AttentionConfi
 		return g.fail("AttentionCached", "caches %s do not fit keys %s", shapes(kcache, vcache), shapes(k, v))
 	}
 	hd := q.shape[1] / cfg.Heads
-	attrs := ir.Attrs{Batch: cfg.Batch, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: hd, Causal: true, Window: cfg.Window, Scale: cfg.Scale}
+	attrs := ir.AttentionAttrs{Batch: cfg.Batch, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: hd, Causal: true, Window: cfg.Window, Scale: cfg.Scale}
 	if attrs.Scale == 0 {
 		attrs.Scale = float32(1 / math.Sqrt(float64(hd)))
 	}

@@ -24,7 +24,7 @@ func CrossEntropy(logits, targets, lossWeight *Node, cfg LossConfig) (loss, nll 
 		return n, n
 	}
 	rows := logits.shape[0]
-	attrs := ir.Attrs{Smoothing: cfg.Smoothing, ZLoss: cfg.ZLoss}
+	attrs := ir.LossAttrs{Smoothing: cfg.Smoothing, ZLoss: cfg.ZLoss}
 	loss = g.apply(ir.CrossEntropy, attrs, []*Node{logits, targets, lossWeight},
 		[]spec{f32(), f32(rows), f32(rows)}, []bool{true, false, false},
 		func(o *op, in []*Node, loss, dloss *Node) []*Node {
@@ -51,7 +51,7 @@ func LinearCrossEntropy(x, w, targets, lossWeight *Node, cfg LossConfig) (loss, 
 		return n, n
 	}
 	rows := min(x.shape[0], max(plan.MinLogitRows, logitElements/w.shape[0]/64*64))
-	attrs := ir.Attrs{Smoothing: cfg.Smoothing, ZLoss: cfg.ZLoss, Rows: rows}
+	attrs := ir.LinearCrossEntropyAttrs{LossAttrs: ir.LossAttrs{Smoothing: cfg.Smoothing, ZLoss: cfg.ZLoss}, Rows: rows}
 	loss = g.apply(ir.LinearCrossEntropy, attrs, []*Node{x, w, targets, lossWeight, nil},
 		[]spec{f32(), f32(x.shape[0]), like(x), like(w)}, []bool{true, true, false, false, false},
 		func(o *op, in []*Node, loss, dloss *Node) []*Node {
@@ -69,8 +69,8 @@ func MSE(x, target *Node) *Node {
 	if !x.shape.Equal(target.shape) {
 		return g.fail("MSE", "shapes differ: %s", shapes(x, target))
 	}
-	return g.apply(ir.MSE, ir.Attrs{}, []*Node{x, target}, []spec{f32()}, []bool{true, false},
+	return g.apply(ir.MSE, nil, []*Node{x, target}, []spec{f32()}, []bool{true, false},
 		func(o *op, in []*Node, _, dloss *Node) []*Node {
-			return []*Node{g.apply(ir.MSEBackward, ir.Attrs{}, []*Node{in[0], in[1], dloss}, []spec{like(in[0])}, nil, nil), nil}
+			return []*Node{g.apply(ir.MSEBackward, nil, []*Node{in[0], in[1], dloss}, []spec{like(in[0])}, nil, nil), nil}
 		})
 }

@@ -3,7 +3,7 @@
 // [Graph] and [Node] wrap Gorgonia's expression graph, which only this package
 // imports: Gorgonia holds the nodes, infers types and walks the chain rule
 // ([Graph.Grad] is gorgonia.Grad), while every op is ours. An op is data, an
-// ir.Kind with ir.Attrs; one adapter type makes all of them Gorgonia ops. The
+// ir.Kind with its ir.Attrs; one adapter type makes all of them Gorgonia ops. The
 // constructor of a kind, its shape rule and its gradient stand together in one
 // file (layernorm.go: LayerNorm and its gradient).
 //

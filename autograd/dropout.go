@@ -16,7 +16,7 @@ func Dropout(x, rng *Node, p float32) *Node {
 		return g.fail("Dropout", "probability %g is outside [0, 1)", p)
 	}
 	g.sites++
-	attrs := ir.Attrs{P: p, Site: g.sites}
+	attrs := ir.DropoutAttrs{P: p, Site: g.sites}
 	return g.apply(ir.Dropout, attrs, []*Node{x, rng}, []spec{like(x)}, []bool{true, false},
 		func(o *op, in []*Node, _, dy *Node) []*Node {
 			return []*Node{g.apply(ir.Dropout, attrs, []*Node{dy, in[1]}, []spec{like(dy)}, nil, nil), nil}

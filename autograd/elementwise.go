@@ -22,7 +22,7 @@ func binary(kind ir.Kind, a, b *Node, grad gradient) *Node {
 	if !a.shape.Equal(b.shape) {
 		return g.fail(kind.String(), "shapes differ: %s", shapes(a, b))
 	}
-	return g.apply(kind, ir.Attrs{}, []*Node{a, b}, []spec{like(a)}, []bool{true, true}, grad)
+	return g.apply(kind, nil, []*Node{a, b}, []spec{like(a)}, []bool{true, true}, grad)
 }
 
 // Scale returns alpha·x.
@@ -31,13 +31,13 @@ func Scale(x *Node, alpha float32) *Node {
 	if broken(x) {
 		return g.pass()
 	}
-	return g.apply(ir.Scale, ir.Attrs{Alpha: alpha}, []*Node{x}, []spec{like(x)}, []bool{true},
+	return g.apply(ir.Scale, ir.ScaleAttrs{Alpha: alpha}, []*Node{x}, []spec{like(x)}, []bool{true},
 		func(o *op, in []*Node, _, dy *Node) []*Node { return []*Node{Scale(dy, alpha)} })
 }
 
 // scaleBy returns s·x for a scalar s; it appears in gradients only.
 func scaleBy(x, s *Node) *Node {
-	return x.g.apply(ir.ScaleBy, ir.Attrs{}, []*Node{x, s}, []spec{like(x)}, nil, nil)
+	return x.g.apply(ir.ScaleBy, nil, []*Node{x, s}, []spec{like(x)}, nil, nil)
 }
 
 // pass returns the node of a graph that has failed.

@@ -16,10 +16,10 @@ func Embedding(ids, table *Node) *Node {
 	if ids.dtype != ir.I32 || len(ids.shape) != 1 || len(table.shape) != 2 {
 		return g.fail("Embedding", "wants ids (N) int32 and a table (V, D), got %s", shapes(ids, table))
 	}
-	return g.apply(ir.Embedding, ir.Attrs{}, []*Node{ids, table},
+	return g.apply(ir.Embedding, nil, []*Node{ids, table},
 		[]spec{f32(ids.shape[0], table.shape[1])}, []bool{false, true},
 		func(o *op, in []*Node, _, dy *Node) []*Node {
-			return []*Node{nil, g.apply(ir.EmbeddingBackward, ir.Attrs{}, []*Node{in[0], dy, nil}, []spec{like(in[1])}, nil, nil)}
+			return []*Node{nil, g.apply(ir.EmbeddingBackward, nil, []*Node{in[0], dy, nil}, []spec{like(in[1])}, nil, nil)}
 		})
 }
 

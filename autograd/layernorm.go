@@ -13,7 +13,7 @@ func LayerNorm(x, w, b *Node, eps float32) *Node {
 		return g.fail("LayerNorm", "weight and bias must be %s: %s", d, shapes(x, w, b))
 	}
 	rows := x.shape.Rows()
-	return g.apply(ir.LayerNorm, ir.Attrs{Eps: eps}, []*Node{x, w, b},
+	return g.apply(ir.LayerNorm, ir.NormAttrs{Eps: eps}, []*Node{x, w, b},
 		[]spec{like(x), f32(rows), f32(rows)}, []bool{true, true, true},
 		func(o *op, in []*Node, y, dy *Node) []*Node {
 			outs := []spec{like(in[0]), like(in[1]), like(in[1])}

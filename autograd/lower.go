@@ -134,7 +134,7 @@ func (l *lowering) lower(n *gorgonia.Node) error {
 		l.leaf(n)
 	case *op:
 		if o.kind == projection {
-			l.value[n] = l.instr[kids[0]].Out[o.attrs.Axis]
+			l.value[n] = l.instr[kids[0]].Out[o.index]
 			return nil
 		}
 		in := &ir.Instr{Kind: o.kind, Attrs: o.attrs, Path: o.scope.path, Backward: o.scope.backward, Block: o.scope.block}
@@ -228,11 +228,11 @@ func (g *Graph) LowerTrain(name string, grads []*Node, mode GradMode, outputs ..
 // state; package plan fuses it into the instruction that computes v.
 func storeGrad(p *ir.Program, v *ir.Value, state string, mode GradMode) *ir.Value {
 	out := p.NewValue(ir.State, state, ir.F32, v.Shape...)
-	in := &ir.Instr{Kind: ir.Scale, Attrs: ir.Attrs{Alpha: 1}, In: []*ir.Value{v}, Out: []*ir.Value{out}, Backward: true, Block: -1}
+	in := &ir.Instr{Kind: ir.Scale, Attrs: ir.ScaleAttrs{Alpha: 1}, In: []*ir.Value{v}, Out: []*ir.Value{out}, Backward: true, Block: -1}
 	if mode == GradAdd {
 		sum := p.NewValue(ir.State, state, ir.F32, v.Shape...)
 		sum.Base = out
-		in.Kind, in.Attrs, in.In, in.Out = ir.Add, ir.Attrs{}, []*ir.Value{out, v}, []*ir.Value{sum}
+		in.Kind, in.Attrs, in.In, in.Out = ir.Add, nil, []*ir.Value{out, v}, []*ir.Value{sum}
 		out = sum
 	}
 	p.Emit(in)

@@ -48,7 +48,7 @@ func matmul(a, b, bias *Node, transA, transB bool) *Node {
 		return g.fail("MatMul", "bias has shape %s, want (%d)", bias.shape, n)
 	}
 	shape := append(append(ir.Shape(nil), a.shape[:r-2]...), m, n)
-	return g.apply(ir.MatMul, ir.Attrs{TransA: transA, TransB: transB}, []*Node{a, b, bias, nil, nil},
+	return g.apply(ir.MatMul, ir.MatMulAttrs{TransA: transA, TransB: transB}, []*Node{a, b, bias, nil, nil},
 		[]spec{f32(shape...), f32(shape...), f32(n)}, []bool{true, true, true, false, false},
 		func(o *op, in []*Node, _, dy *Node) []*Node {
 			grads := make([]*Node, 5)
@@ -71,5 +71,5 @@ func matmul(a, b, bias *Node, transA, transB bool) *Node {
 
 // columnSum sums the rows of x (N, D) → (D); it is the gradient of a bias.
 func columnSum(x *Node) *Node {
-	return x.g.apply(ir.ColumnSum, ir.Attrs{}, []*Node{x, nil}, []spec{f32(x.shape.Cols())}, nil, nil)
+	return x.g.apply(ir.ColumnSum, nil, []*Node{x, nil}, []spec{f32(x.shape.Cols())}, nil, nil)
 }

@@ -34,6 +34,7 @@ type op struct {
 	id    uint32 // unique: Gorgonia merges nodes of equal hash, which is unsound
 	graph *Graph
 	scope scope
+	index int   // of a projection
 	args  []int // position in in of each child
 	in    []spec
 	out   []spec
@@ -77,7 +78,11 @@ func project(n *Node, i int) *Node {
 		return n
 	}
 	made := n.n.Op().(*op)
-	return n.g.apply(projection, ir.Attrs{Axis: i}, []*Node{n}, []spec{made.out[i]}, nil, nil)
+	p := n.g.apply(projection, nil, []*Node{n}, []spec{made.out[i]}, nil, nil)
+	if p.n != nil {
+		p.n.Op().(*op).index = i
+	}
+	return p
 }
 
 func (g *Graph) wrap(raw *gorgonia.Node, s spec) *Node {

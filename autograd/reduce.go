@@ -16,7 +16,7 @@ func reduce(x *Node, alpha float32, mean bool, axes []int) *Node {
 	if len(x.shape) > ir.MaxAxes {
 		return g.fail("ReduceSum", "%s has more than %d axes", x.shape, ir.MaxAxes)
 	}
-	attrs := ir.Attrs{Alpha: alpha}
+	attrs := ir.ReduceAttrs{Alpha: alpha}
 	shape := append(ir.Shape(nil), x.shape...)
 	for i := range shape {
 		attrs.Axes[i] = len(axes) == 0
@@ -37,7 +37,7 @@ func reduce(x *Node, alpha float32, mean bool, axes []int) *Node {
 	}
 	return g.apply(ir.ReduceSum, attrs, []*Node{x}, []spec{f32(shape...)}, []bool{true},
 		func(o *op, in []*Node, _, dy *Node) []*Node {
-			return []*Node{g.apply(ir.Broadcast, ir.Attrs{Alpha: attrs.Alpha}, []*Node{dy}, []spec{like(in[0])}, nil, nil)}
+			return []*Node{g.apply(ir.Broadcast, ir.ScaleAttrs{Alpha: attrs.Alpha}, []*Node{dy}, []spec{like(in[0])}, nil, nil)}
 		})
 }
 
@@ -62,6 +62,6 @@ func Broadcast(x *Node, shape ...int) *Node {
 	if len(repeated) == 0 {
 		return x
 	}
-	return g.apply(ir.Broadcast, ir.Attrs{Alpha: 1}, []*Node{x}, []spec{f32(shape...)}, []bool{true},
+	return g.apply(ir.Broadcast, ir.ScaleAttrs{Alpha: 1}, []*Node{x}, []spec{f32(shape...)}, []bool{true},
 		func(o *op, in []*Node, _, dy *Node) []*Node { return []*Node{Sum(dy, repeated...)} })
 }

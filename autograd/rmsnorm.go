@@ -12,7 +12,7 @@ func RMSNorm(x, w *Node, eps float32) *Node {
 	if d := (ir.Shape{x.shape.Cols()}); !w.shape.Equal(d) {
 		return g.fail("RMSNorm", "weight must be %s: %s", d, shapes(x, w))
 	}
-	return g.apply(ir.RMSNorm, ir.Attrs{Eps: eps}, []*Node{x, w},
+	return g.apply(ir.RMSNorm, ir.NormAttrs{Eps: eps}, []*Node{x, w},
 		[]spec{like(x), f32(x.shape.Rows())}, []bool{true, true},
 		func(o *op, in []*Node, y, dy *Node) []*Node {
 			dx := g.apply(ir.RMSNormBackward, o.attrs, []*Node{in[0], in[1], project(y, 1), dy, nil},

@@ -75,7 +75,7 @@ func RoPE(x, positions *Node, cfg RoPEConfig) *Node {
 	}
 	hd := x.shape[1] / cfg.Heads
 	table := g.Table(fmt.Sprintf("rope.%d.%d.%g.%v", cfg.Length, hd, cfg.Theta, cfg.Scaling), func() []float32 { return ropeTable(cfg, hd) }, cfg.Length, hd)
-	attrs := ir.Attrs{Heads: cfg.Heads, HeadDim: hd}
+	attrs := ir.RoPEAttrs{Heads: cfg.Heads, HeadDim: hd}
 	return g.apply(ir.RoPE, attrs, []*Node{x, table, positions}, []spec{like(x)}, []bool{true, false, false},
 		func(o *op, in []*Node, _, dy *Node) []*Node {
 			inverse := attrs

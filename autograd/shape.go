@@ -11,7 +11,7 @@ func Reshape(x *Node, shape ...int) *Node {
 	if ir.Shape(shape).Size() != x.shape.Size() {
 		return g.fail("Reshape", "%s has %d elements, %s has %d", x.shape, x.shape.Size(), ir.Shape(shape), ir.Shape(shape).Size())
 	}
-	return g.apply(ir.Reshape, ir.Attrs{}, []*Node{x}, []spec{{append(ir.Shape{}, shape...), x.dtype}}, []bool{x.dtype == ir.F32},
+	return g.apply(ir.Reshape, nil, []*Node{x}, []spec{{append(ir.Shape{}, shape...), x.dtype}}, []bool{x.dtype == ir.F32},
 		func(o *op, in []*Node, _, dy *Node) []*Node { return []*Node{Reshape(dy, in[0].shape...)} })
 }
 
@@ -21,7 +21,7 @@ func Transpose(x *Node, perm ...int) *Node {
 	if broken(x) {
 		return g.pass()
 	}
-	var attrs ir.Attrs
+	var attrs ir.TransposeAttrs
 	inverse := make([]int, len(perm))
 	shape := make([]int, len(perm))
 	seen := make([]bool, len(perm))
@@ -50,7 +50,7 @@ func Slice(x *Node, axis, start, end int) *Node {
 	if axis < 0 || axis >= len(x.shape) || start < 0 || end > x.shape[axis] || start >= end {
 		return g.fail("Slice", "[%d, %d) of axis %d is not inside %s", start, end, axis, x.shape)
 	}
-	attrs := ir.Attrs{Axis: axis, Start: start, End: end}
+	attrs := ir.SliceAttrs{Axis: axis, Start: start, End: end}
 	shape := append(ir.Shape(nil), x.shape...)
 	shape[axis] = end - start
 	return g.apply(ir.Slice, attrs, []*Node{x}, []spec{{shape, x.dtype}}, []bool{x.dtype == ir.F32},
@@ -82,7 +82,7 @@ func Concat(axis int, parts ...*Node) *Node {
 		}
 		shape[axis] += p.shape[axis]
 	}
-	return g.apply(ir.Concat, ir.Attrs{Axis: axis}, parts, []spec{f32(shape...)}, diff,
+	return g.apply(ir.Concat, ir.ConcatAttrs{Axis: axis}, parts, []spec{f32(shape...)}, diff,
 		func(o *op, in []*Node, _, dy *Node) []*Node {
 			grads := make([]*Node, len(in))
 			start := 0

@@ -8,8 +8,8 @@ func Softmax(x *Node) *Node {
 	if broken(x) {
 		return g.pass()
 	}
-	return g.apply(ir.Softmax, ir.Attrs{}, []*Node{x}, []spec{like(x)}, []bool{true},
+	return g.apply(ir.Softmax, nil, []*Node{x}, []spec{like(x)}, []bool{true},
 		func(o *op, in []*Node, y, dy *Node) []*Node {
-			return []*Node{g.apply(ir.SoftmaxBackward, ir.Attrs{}, []*Node{y, dy}, []spec{like(dy)}, nil, nil)}
+			return []*Node{g.apply(ir.SoftmaxBackward, nil, []*Node{y, dy}, []spec{like(dy)}, nil, nil)}
 		})
 }

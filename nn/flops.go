@@ -86,7 +86,7 @@ func exactFLOPs(in *ir.Instr, live map[*ir.Value]bool) float64 {
 	switch in.Kind {
 	case ir.MatMul:
 		inner := in.In[0].Shape.Cols()
-		if in.TransA {
+		if in.Attrs.(ir.MatMulAttrs).TransA {
 			inner = in.In[0].Shape[len(in.In[0].Shape)-2]
 		}
 		return 2 * float64(in.Out[0].Shape.Size()) * float64(inner)
@@ -99,7 +99,8 @@ func exactFLOPs(in *ir.Instr, live map[*ir.Value]bool) float64 {
 		}
 		return products * 2 * float64(in.In[0].Shape.Size()) * float64(in.In[1].Shape[0])
 	case ir.Attention, ir.AttentionBackward:
-		forward := 4 * float64(in.Heads*in.HeadDim) * visibleKeys(in.In[0].Shape[0]/in.Batch, in.Window) * float64(in.In[0].Shape[0])
+		a := in.Attrs.(ir.AttentionAttrs)
+		forward := 4 * float64(a.Heads*a.HeadDim) * visibleKeys(in.In[0].Shape[0]/a.Batch, a.Window) * float64(in.In[0].Shape[0])
 		if in.Kind == ir.AttentionBackward {
 			return 2 * forward
 		}

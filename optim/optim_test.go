@@ -99,8 +99,8 @@ func TestUpdates(t *testing.T) {
 			if in.Kind != tc.kinds[i] {
 				t.Errorf("%s: instruction %d is %s, want %s", tc.kind, i, in.Kind, tc.kinds[i])
 			}
-			if len(ir.Kinds[in.Kind].Mutates) > 0 && (in.Decay > 0) != rules[in.In[0].Name].Decay {
-				t.Errorf("%s: %s decays by %g", tc.kind, in.In[0].Name, in.Decay)
+			if decay, ok := decayOf(in.Attrs); ok && (decay > 0) != rules[in.In[0].Name].Decay {
+				t.Errorf("%s: %s decays by %g", tc.kind, in.In[0].Name, decay)
 			}
 		}
 		for _, name := range tc.state {
@@ -190,7 +190,8 @@ func TestOwners(t *testing.T) {
 				var started []string
 				for _, in := range built.Program.Instrs {
 					if ir.Kinds[in.Kind].Collective {
-						started = append(started, fmt.Sprintf("%s %s %d", in.Kind, in.In[0].Root().Name, in.Root))
+						to, _ := in.Attrs.(ir.RootAttrs)
+						started = append(started, fmt.Sprintf("%s %s %d", in.Kind, in.In[0].Root().Name, to.Root))
 					}
 					if len(ir.Kinds[in.Kind].Mutates) > 0 && in.Kind != ir.EMA && owner[in.In[0].Name] != rank {
 						t.Errorf("%s: rank %d updates %q", kind, rank, in.In[0].Name)
@@ -220,4 +221,19 @@ func TestOwners(t *testing.T) {
 			}
 		}
 	}
+}
+
+// decayOf returns the weight decay of an update.
+func decayOf(attrs ir.Attrs) (float32, bool) {
+	switch a := attrs.(type) {
+	case ir.AdamWAttrs:
+		return a.Decay, true
+	case ir.SGDAttrs:
+		return a.Decay, true
+	case ir.LionAttrs:
+		return a.Decay, true
+	case ir.MuonAttrs:
+		return a.Decay, true
+	}
+	return 0, false
 }

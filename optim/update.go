@@ -42,10 +42,10 @@ func (a *appender) gradNorm(grads []autograd.Gradient) *ir.Value {
 		all[i] = g.Grad
 	}
 	squares := a.p.NewValue(ir.Temp, "squares", ir.F32, 1, 2)
-	a.emit(ir.SumSquares, ir.Attrs{}, all, squares)
+	a.emit(ir.SumSquares, ir.RootAttrs{}, all, squares)
 	norm := a.p.NewValue(ir.Temp, "grad_norm", ir.F32, 1)
 	a.clip = a.p.NewValue(ir.Temp, "clip", ir.F32, 1)
-	a.emit(ir.GradNorm, ir.Attrs{MaxNorm: float32(a.cfg.Clip)}, []*ir.Value{a.hyper, squares}, norm, a.clip)
+	a.emit(ir.GradNorm, ir.GradNormAttrs{MaxNorm: float32(a.cfg.Clip)}, []*ir.Value{a.hyper, squares}, norm, a.clip)
 	return norm
 }
 
@@ -64,30 +64,31 @@ func (a *appender) update(grads []autograd.Gradient) {
 	}
 	if a.cfg.EMA > 0 {
 		for _, g := range grads {
-			a.emit(ir.EMA, ir.Attrs{Beta1: float32(a.cfg.EMA)}, []*ir.Value{a.state(g, ema), g.Param, a.clip})
+			a.emit(ir.EMA, ir.EMAAttrs{Beta1: float32(a.cfg.EMA)}, []*ir.Value{a.state(g, ema), g.Param, a.clip})
 		}
 	}
 }
 
 // updateBy emits the update of a parameter by a kind of optimizer.
 func (a *appender) updateBy(kind string, g autograd.Gradient) {
-	c, rule := a.cfg, a.rules[g.Param.Name]
-	attrs := ir.Attrs{Beta1: float32(c.Betas[0]), Beta2: float32(c.Betas[1]), Eps: float32(c.Eps), LRScale: 1}
-	if rule.Decay {
-		attrs.Decay = float32(c.WeightDecay)
+	c, decay := a.cfg, float32(0)
+	if a.rules[g.Param.Name].Decay {
+		decay = float32(c.WeightDecay)
 	}
+	beta1, beta2 := float32(c.Betas[0]), float32(c.Betas[1])
 	switch kind {
 	case "adamw":
-		a.emit(ir.AdamW, attrs, []*ir.Value{g.Param, g.Grad, a.state(g, expAvg), a.state(g, expAvgSq), a.hyper, a.clip})
+		a.emit(ir.AdamW, ir.AdamWAttrs{Beta1: beta1, Beta2: beta2, Eps: float32(c.Eps), Decay: decay, LRScale: 1},
+			[]*ir.Value{g.Param, g.Grad, a.state(g, expAvg), a.state(g, expAvgSq), a.hyper, a.clip})
 	case "lion":
-		a.emit(ir.Lion, attrs, []*ir.Value{g.Param, g.Grad, a.state(g, momentum), a.hyper, a.clip})
+		a.emit(ir.Lion, ir.LionAttrs{Beta1: beta1, Beta2: beta2, Decay: decay, LRScale: 1},
+			[]*ir.Value{g.Param, g.Grad, a.state(g, momentum), a.hyper, a.clip})
 	case "sgd":
-		attrs.Beta1, attrs.Nesterov = float32(c.Momentum), c.Nesterov
-		a.emit(ir.SGD, attrs, []*ir.Value{g.Param, g.Grad, a.state(g, momentum), a.hyper, a.clip})
+		a.emit(ir.SGD, ir.SGDAttrs{Beta1: float32(c.Momentum), Decay: decay, LRScale: 1, Nesterov: c.Nesterov},
+			[]*ir.Value{g.Param, g.Grad, a.state(g, momentum), a.hyper, a.clip})
 	case "muon":
-		attrs.Beta1, attrs.Nesterov, attrs.NewtonSchulz = float32(c.Momentum), c.Nesterov, 5
-		attrs.LRScale = float32(c.MatrixLR / c.LR)
-		a.emit(ir.Muon, attrs, []*ir.Value{g.Param, g.Grad, a.state(g, momentum), a.hyper, a.clip})
+		a.emit(ir.Muon, ir.MuonAttrs{Beta1: float32(c.Momentum), Decay: decay, LRScale: float32(c.MatrixLR / c.LR), Nesterov: c.Nesterov, NewtonSchulz: 5},
+			[]*ir.Value{g.Param, g.Grad, a.state(g, momentum), a.hyper, a.clip})
 	}
 }
 

@@ -129,7 +129,7 @@ func instrFLOPs(in *ir.Instr, m Machine) (flops, rate float64) {
 	switch in.Kind {
 	case ir.MatMul:
 		inner := in.In[0].Shape.Cols()
-		if in.TransA {
+		if in.Attrs.(ir.MatMulAttrs).TransA {
 			inner = in.In[0].Shape[len(in.In[0].Shape)-2]
 		}
 		return 2 * float64(in.Out[0].Shape.Size()) * float64(inner), m.Products
@@ -142,13 +142,13 @@ func instrFLOPs(in *ir.Instr, m Machine) (flops, rate float64) {
 		}
 		return products * 2 * float64(in.In[0].Shape.Size()) * float64(in.In[1].Shape[0]), m.Products
 	case ir.Attention, ir.AttentionBackward:
-		rows := in.In[0].Shape[0]
-		keys := rows / in.Batch
-		if !in.Packed {
-			keys = in.In[1].Shape[0] / in.Batch
+		a, rows := in.Attrs.(ir.AttentionAttrs), in.In[0].Shape[0]
+		keys := rows / a.Batch
+		if !a.Packed {
+			keys = in.In[1].Shape[0] / a.Batch
 		}
-		flops = 4 * float64(rows) * float64(keys) * float64(in.Heads*in.HeadDim)
-		if in.Causal {
+		flops = 4 * float64(rows) * float64(keys) * float64(a.Heads*a.HeadDim)
+		if a.Causal {
 			flops /= 2
 		}
 		if in.Kind == ir.AttentionBackward {

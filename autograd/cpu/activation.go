@@ -25,13 +25,13 @@ func activation(v *vec.Impl, act ir.Act) (forward func(dst, x []float32), backwa
 
 func bindActivation(c *call) func() {
 	y, x := c.y(0), c.x(0)
-	forward, _ := activation(c.vec, c.Act)
+	forward, _ := activation(c.vec, c.Attrs.(ir.ActivationAttrs).Act)
 	return c.split(len(y), mathGrain, func(lo, hi, _ int) { forward(y[lo:hi], x[lo:hi]) })
 }
 
 func bindActivationBackward(c *call) func() {
 	dx, x, dy := c.y(0), c.x(0), c.x(1)
-	_, backward := activation(c.vec, c.Act)
+	_, backward := activation(c.vec, c.Attrs.(ir.ActivationAttrs).Act)
 	return c.split(len(dx), mathGrain, func(lo, hi, _ int) { backward(dx[lo:hi], x[lo:hi], dy[lo:hi]) })
 }
 

@@ -11,14 +11,14 @@ const attentionGrain = 256 << 10
 
 // attentionOf describes the attention of in.
 func attentionOf(in *ir.Instr) vec.Attention {
-	rows := in.In[0].Shape[0]
+	attrs, rows := in.Attrs.(ir.AttentionAttrs), in.In[0].Shape[0]
 	a := vec.Attention{
-		B: in.Batch, T: rows / in.Batch, S: rows / in.Batch,
-		Heads: in.Heads, KVHeads: in.KVHeads, HeadDim: in.HeadDim,
-		Scale: in.Scale, Causal: in.Causal, Window: in.Window,
+		B: attrs.Batch, T: rows / attrs.Batch, S: rows / attrs.Batch,
+		Heads: attrs.Heads, KVHeads: attrs.KVHeads, HeadDim: attrs.HeadDim,
+		Scale: attrs.Scale, Causal: attrs.Causal, Window: attrs.Window,
 	}
-	if !in.Packed {
-		a.S = in.In[1].Shape[0] / in.Batch
+	if !attrs.Packed {
+		a.S = in.In[1].Shape[0] / attrs.Batch
 	}
 	return a
 }
@@ -26,9 +26,9 @@ func attentionOf(in *ir.Instr) vec.Attention {
 // heads returns q, k and v, or their gradients, at arguments 0-2 of which the
 // last two are absent when the first holds all.
 func (c *call) heads(arg func(int) []float32) (q, k, v vec.Heads) {
-	wide, narrow := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
-	data := arg(0)
-	if c.Packed {
+	a, data := c.Attrs.(ir.AttentionAttrs), arg(0)
+	wide, narrow := a.Heads*a.HeadDim, a.KVHeads*a.HeadDim
+	if a.Packed {
 		ld := wide + 2*narrow
 		return vec.Heads{Data: data, LD: ld}, vec.Heads{Data: data[wide:], LD: ld}, vec.Heads{Data: data[wide+narrow:], LD: ld}
 	}
@@ -62,7 +62,7 @@ func scratchAttention(b *Backend, in *ir.Instr) int {
 func bindAttention(c *call) func() {
 	a := attentionOf(c.Instr)
 	c.segments(&a)
-	t := vec.AttentionTensors{Out: vec.Heads{Data: c.y(0), LD: c.Heads * c.HeadDim}, LSE: c.y(1)}
+	t := vec.AttentionTensors{Out: vec.Heads{Data: c.y(0), LD: a.Heads * a.HeadDim}, LSE: c.y(1)}
 	t.Q, t.K, t.V = c.heads(c.x)
 	v, scratch, size := c.vec, c.scratch(), aligned(a.ForwardScratch())
 	units, tiles := a.B*a.Heads, a.QueryTiles()
@@ -80,7 +80,7 @@ func scratchAttentionBackward(b *Backend, in *ir.Instr) int {
 func bindAttentionBackward(c *call) func() {
 	a := attentionOf(c.Instr)
 	c.segments(&a)
-	wide := c.Heads * c.HeadDim
+	wide := a.Heads * a.HeadDim
 	t := vec.AttentionTensors{
 		Out: vec.Heads{Data: c.x(5), LD: wide}, LSE: c.x(6), DOut: vec.Heads{Data: c.x(7), LD: wide},
 	}

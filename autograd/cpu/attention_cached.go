@@ -10,7 +10,7 @@ import (
 func cachedScratch(in *ir.Instr) int {
 	a := attentionOf(in)
 	if a.T == 1 {
-		return aligned(in.In[3].Shape[0] / in.Batch)
+		return aligned(in.In[3].Shape[0] / a.B)
 	}
 	return aligned(a.ForwardScratch())
 }
@@ -18,14 +18,15 @@ func cachedScratch(in *ir.Instr) int {
 // scratchAttentionCached holds the log-sum-exps, which nothing reads, then the
 // scratch of each thread.
 func scratchAttentionCached(b *Backend, in *ir.Instr) int {
-	return aligned(in.In[0].Shape[0]*in.Heads) + b.pool.Threads()*cachedScratch(in)
+	return aligned(in.In[0].Shape[0]*in.Attrs.(ir.AttentionAttrs).Heads) + b.pool.Threads()*cachedScratch(in)
 }
 
 func bindAttentionCached(c *call) func() {
 	k, v := c.x(1), c.x(2)
 	kcache, vcache, position := c.x(3), c.x(4), c.ids(5)
-	batch, rows := c.Batch, c.In[0].Shape[0]/c.Batch
-	capacity, width := c.In[3].Shape[0]/c.Batch, c.KVHeads*c.HeadDim
+	a := attentionOf(c.Instr)
+	batch, rows := a.B, a.T
+	capacity, width := c.In[3].Shape[0]/batch, a.KVHeads*a.HeadDim
 	attend := c.attendPrompt
 	if rows == 1 {
 		attend = c.attendToken
@@ -51,11 +52,12 @@ func bindAttentionCached(c *call) func() {
 // each head.
 func (c *call) attendToken(capacity int) func() {
 	q, kcache, vcache, position, y := c.x(0), c.x(3), c.x(4), c.ids(5), c.y(0)
-	v, heads, hd, width := c.vec, c.Heads, c.HeadDim, c.KVHeads*c.HeadDim
-	share, scale, window := c.Heads/c.KVHeads, c.Scale, c.Window
+	a := attentionOf(c.Instr)
+	v, heads, hd, width := c.vec, a.Heads, a.HeadDim, a.KVHeads*a.HeadDim
+	share, scale, window := a.Heads/a.KVHeads, a.Scale, a.Window
 	size := cachedScratch(c.Instr)
-	scratch := c.scratch()[aligned(c.Batch*heads):]
-	return c.each(c.Batch*heads, c.Batch*heads*capacity*hd, func(task, worker int) {
+	scratch := c.scratch()[aligned(a.B*heads):]
+	return c.each(a.B*heads, a.B*heads*capacity*hd, func(task, worker int) {
 		b, h := task/heads, task%heads
 		keys, first := int(position[b])+1, 0
 		if window > 0 && keys > window {
@@ -72,15 +74,15 @@ func (c *call) attendToken(capacity int) func() {
 // for each tile of queries of each head. Each sequence has its own number of
 // keys, hence its own description.
 func (c *call) attendPrompt(capacity int) func() {
-	position := c.ids(5)
-	v, batch, heads, hd := c.vec, c.Batch, c.Heads, c.HeadDim
-	rows, wide, width := c.In[0].Shape[0]/batch, heads*hd, c.KVHeads*hd
+	position, a := c.ids(5), attentionOf(c.Instr)
+	v, batch, heads := c.vec, a.B, a.Heads
+	rows, wide, width := a.T, heads*a.HeadDim, a.KVHeads*a.HeadDim
 	size, lses := cachedScratch(c.Instr), aligned(c.In[0].Shape[0]*heads)
 	lse, scratch := c.scratch()[:lses], c.scratch()[lses:]
 	attentions := make([]vec.Attention, batch)
 	tensors := make([]vec.AttentionTensors, batch)
 	for b := range batch {
-		attentions[b] = attentionOf(c.Instr)
+		attentions[b] = a
 		attentions[b].B = 1
 		at, cache := b*rows, b*capacity*width
 		tensors[b] = vec.AttentionTensors{

@@ -85,7 +85,7 @@ func lookup(t *testing.T, b *cpu.Backend) *exec.Session {
 	table := p.NewValue(ir.State, "table", ir.F32, 5, 4)
 	y, z := p.NewValue(ir.Temp, "", ir.F32, 3, 4), p.NewValue(ir.Temp, "", ir.F32, 3, 5)
 	p.Emit(&ir.Instr{Kind: ir.Embedding, In: []*ir.Value{ids, table}, Out: []*ir.Value{y}, Path: "wte", Block: -1})
-	p.Emit(&ir.Instr{Kind: ir.MatMul, Attrs: ir.Attrs{TransB: true}, In: []*ir.Value{y, table, nil, nil, nil}, Out: []*ir.Value{z, nil, nil}, Block: -1})
+	p.Emit(&ir.Instr{Kind: ir.MatMul, Attrs: ir.MatMulAttrs{TransB: true}, In: []*ir.Value{y, table, nil, nil, nil}, Out: []*ir.Value{z, nil, nil}, Block: -1})
 	p.Outputs = []*ir.Value{z}
 	pl, err := plan.Build(p, plan.Options{Target: b.Target()})
 	if err != nil {

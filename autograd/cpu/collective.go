@@ -160,7 +160,8 @@ func (w *commWorker) run(j job) {
 // bindCollective starts a collective in the storage of the result.
 func bindCollective(c *call) func() {
 	x, y, comm := c.x(0), c.y(0), c.comm
-	j := job{commSort{c.Kind, c.Root}, y}
+	to, _ := c.Attrs.(ir.RootAttrs) // AllReduce has none
+	j := job{commSort{c.Kind, to.Root}, y}
 	return func() {
 		if len(x) > 0 && &x[0] != &y[0] {
 			copy(y, x)

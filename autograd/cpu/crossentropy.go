@@ -12,7 +12,7 @@ func bindCrossEntropy(c *call) func() {
 	logits, targets, lossWeight := c.x(0), c.ids(1), c.x(2)
 	loss, nll, lse := c.y(0), c.y(1), c.y(2)
 	n, classes := c.In[0].Shape[0], c.In[0].Shape[1]
-	cfg := vec.Loss{Smoothing: c.Smoothing, ZLoss: c.ZLoss}
+	cfg := vec.Loss(c.Attrs.(ir.LossAttrs))
 	v, losses := c.vec, c.scratch()[:n]
 	rows := c.split(n, rowGrain(mathGrain, classes), func(lo, hi, _ int) {
 		for r := lo; r < hi; r++ {
@@ -34,7 +34,7 @@ func bindCrossEntropy(c *call) func() {
 func bindCrossEntropyBackward(c *call) func() {
 	logits, targets, lossWeight, dloss, dlogits := c.x(0), c.ids(1), c.x(2), c.x(4), c.y(0)
 	n, classes := c.In[0].Shape[0], c.In[0].Shape[1]
-	cfg := vec.Loss{Smoothing: c.Smoothing, ZLoss: c.ZLoss}
+	cfg := vec.Loss(c.Attrs.(ir.LossAttrs))
 	v, inPlace := c.vec, same(dlogits, logits)
 	rows := c.split(n, rowGrain(mathGrain, classes), func(lo, hi, _ int) {
 		scale := lossWeight[0] * dloss[0]

@@ -1,13 +1,16 @@
 package cpu
 
-import "gotrain/autograd/cpu/vec"
+import (
+	"gotrain/autograd/cpu/vec"
+	"gotrain/autograd/ir"
+)
 
 func bindDropout(c *call) func() {
 	v, x, rng, y := c.vec, c.x(0), c.ids(1), c.y(0)
-	p, site, width := c.P, c.Site, uint64(c.Out[0].Shape.Size()/c.Out[0].Shape[0])
+	a, width := c.Attrs.(ir.DropoutAttrs), uint64(c.Out[0].Shape.Size()/c.Out[0].Shape[0])
 	return c.split(len(y), mathGrain, func(lo, hi, _ int) {
-		key := vec.DropoutKey{Seed: join(rng[0], rng[1]), Site: site}
-		v.Dropout(y[lo:hi], x[lo:hi], p, key, join(rng[2], rng[3])*width+uint64(lo))
+		key := vec.DropoutKey{Seed: join(rng[0], rng[1]), Site: a.Site}
+		v.Dropout(y[lo:hi], x[lo:hi], a.P, key, join(rng[2], rng[3])*width+uint64(lo))
 	})
 }
 

@@ -1,5 +1,7 @@
 package cpu
 
+import "gotrain/autograd/ir"
+
 func bindAdd(c *call) func() {
 	v, y, a, b := c.vec, c.y(0), c.x(0), c.x(1)
 	return c.split(len(y), streamGrain, func(lo, hi, _ int) { v.Add(y[lo:hi], a[lo:hi], b[lo:hi]) })
@@ -10,8 +12,10 @@ func bindMul(c *call) func() {
 	return c.split(len(y), streamGrain, func(lo, hi, _ int) { v.Mul(y[lo:hi], a[lo:hi], b[lo:hi]) })
 }
 
-func bindScale(c *call) func() {
-	v, y, x, alpha := c.vec, c.y(0), c.x(0), c.Alpha
+func bindScale(c *call) func() { return c.scale(c.Attrs.(ir.ScaleAttrs).Alpha) }
+
+func (c *call) scale(alpha float32) func() {
+	v, y, x := c.vec, c.y(0), c.x(0)
 	if alpha == 1 {
 		return c.copyOrClear(y, x)
 	}

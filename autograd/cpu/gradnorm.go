@@ -21,7 +21,7 @@ func scratchSumSquares(_ *Backend, in *ir.Instr) int {
 
 func bindSumSquares(c *call) func() {
 	y := c.y(0)
-	own := y[2*c.Root:][:2]
+	own := y[2*c.Attrs.(ir.RootAttrs).Root:][:2]
 	var parts [][]float32
 	total := 0
 	for i := range c.In {
@@ -49,7 +49,8 @@ func bindSumSquares(c *call) func() {
 }
 
 func bindGradNorm(c *call) func() {
-	hyper, squares, norm, clip, maxNorm := c.x(0), c.x(1), c.y(0), c.y(1), c.MaxNorm
+	hyper, squares, norm, clip := c.x(0), c.x(1), c.y(0), c.y(1)
+	maxNorm := c.Attrs.(ir.GradNormAttrs).MaxNorm
 	return func() {
 		var sum float64
 		for _, s := range squares {

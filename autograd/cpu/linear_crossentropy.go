@@ -17,10 +17,11 @@ func scratchLinearCrossEntropy(_ *Backend, in *ir.Instr) int {
 // where it is 0.
 func chunkRows(in *ir.Instr) int {
 	n := in.In[0].Shape[0]
-	if in.Rows <= 0 {
+	rows := in.Attrs.(ir.LinearCrossEntropyAttrs).Rows
+	if rows <= 0 {
 		return n
 	}
-	return min(in.Rows, n)
+	return min(rows, n)
 }
 
 // linearLoss is a LinearCrossEntropy: for each chunk of rows the logits, from
@@ -45,7 +46,7 @@ func bindLinearCrossEntropy(c *call) func() {
 		x:    c.x(0), targets: c.ids(2), lossWeight: c.x(3),
 		nll: c.y(1), dx: c.y(2), dw: c.y(3),
 		n: c.In[0].Shape[0], d: c.In[0].Shape[1], classes: c.In[1].Shape[0],
-		cfg: vec.Loss{Smoothing: c.Smoothing, ZLoss: c.ZLoss},
+		cfg: vec.Loss(c.Attrs.(ir.LinearCrossEntropyAttrs).LossAttrs),
 	}
 	l.chunk = chunkRows(c.Instr)
 	l.z = c.scratch()[:l.chunk*l.classes]
@@ -78,7 +79,7 @@ func bindLinearCrossEntropy(c *call) func() {
 
 // products prepares the three matrix products but for the rows of the chunk.
 func (l *linearLoss) products(w []float32) {
-	bf16 := l.Compute == ir.BF16
+	bf16 := l.Attrs.(ir.LinearCrossEntropyAttrs).Compute == ir.BF16
 	l.logits = kernel.Args{ // (rows, D) × (V, D)ᵀ → (rows, V)
 		N: l.classes, K: l.d, LDA: l.d, B: w, LDB: l.d, TransB: true, C: l.z, LDC: l.classes, BF16: bf16,
 	}

@@ -15,7 +15,7 @@ type product struct{ batch, m, n, k int }
 func productOf(in *ir.Instr) product {
 	y, a := in.Out[0].Shape, in.In[0].Shape
 	p := product{batch: y[:len(y)-2].Size(), m: y[len(y)-2], n: y[len(y)-1], k: a[len(a)-1]}
-	if in.TransA {
+	if in.Attrs.(ir.MatMulAttrs).TransA {
 		p.k = a[len(a)-2]
 	}
 	return p
@@ -23,17 +23,18 @@ func productOf(in *ir.Instr) product {
 
 // args returns the product of matrix i of the batch.
 func (p product) args(c *call, i int) kernel.Args {
+	attrs := c.Attrs.(ir.MatMulAttrs)
 	g := kernel.Args{
-		M: p.m, N: p.n, K: p.k, TransA: c.TransA, TransB: c.TransB, BF16: c.Compute == ir.BF16,
+		M: p.m, N: p.n, K: p.k, TransA: attrs.TransA, TransB: attrs.TransB, BF16: attrs.Compute == ir.BF16,
 		A: c.x(0)[i*p.m*p.k:][:p.m*p.k], LDA: p.k,
 		B: c.x(1)[i*p.k*p.n:][:p.k*p.n], LDB: p.n,
 		C: c.y(0)[i*p.m*p.n:][:p.m*p.n], LDC: p.n,
 		Bias: c.x(2),
 	}
-	if c.TransA {
+	if attrs.TransA {
 		g.LDA = p.m
 	}
-	if c.TransB {
+	if attrs.TransB {
 		g.LDB = p.k
 	}
 	if addend := c.x(3); addend != nil {
@@ -45,7 +46,7 @@ func (p product) args(c *call, i int) kernel.Args {
 // overPre tells whether y takes the storage of input pre, so that the product
 // needs a place of its own until act'(pre) is known.
 func overPre(in *ir.Instr) bool {
-	return in.ActBackward && in.Out[0].Root() == in.In[4].Root()
+	return in.Attrs.(ir.MatMulAttrs).ActBackward && in.Out[0].Root() == in.In[4].Root()
 }
 
 // preRows bounds that place: the product is computed for so many rows at a time.
@@ -64,7 +65,7 @@ func scratchMatMul(_ *Backend, in *ir.Instr) int {
 
 // summed is the input whose rows output sum adds up.
 func summed(in *ir.Instr) int {
-	if in.SumA {
+	if in.Attrs.(ir.MatMulAttrs).SumA {
 		return 0
 	}
 	return 1
@@ -110,10 +111,11 @@ func (c *call) bindProduct() func() {
 // epilogue applies the activation, or the derivative of it, to each finished
 // part of the product whose result begins at y[from].
 func (c *call) epilogue(g *kernel.Args, from int) {
-	forward, backward := activation(c.vec, c.Act)
+	attrs := c.Attrs.(ir.MatMulAttrs)
+	forward, backward := activation(c.vec, attrs.Act)
 	y, n := c.y(0)[from:], g.N
 	switch {
-	case c.ActBackward:
+	case attrs.ActBackward:
 		pre := c.x(4)[from:]
 		g.Tile = func(row0, row1, col0, col1, _ int) {
 			for r := row0; r < row1; r++ {
@@ -121,7 +123,7 @@ func (c *call) epilogue(g *kernel.Args, from int) {
 				backward(y[lo:hi], pre[lo:hi], y[lo:hi])
 			}
 		}
-	case c.Act != ir.NoAct:
+	case attrs.Act != ir.NoAct:
 		pre := y
 		if out := c.y(1); out != nil {
 			pre = out[from:]
@@ -139,7 +141,8 @@ func (c *call) epilogue(g *kernel.Args, from int) {
 // productOverPre computes y = op(a)·op(b) ∘ act'(pre) where y and pre are the
 // same memory: preRows rows at a time go through the workspace.
 func (c *call) productOverPre(p product) func() {
-	_, backward := activation(c.vec, c.Act)
+	attrs := c.Attrs.(ir.MatMulAttrs)
+	_, backward := activation(c.vec, attrs.Act)
 	pre, y, space := c.x(4), c.y(0), c.scratch()
 	var list []kernel.Args
 	for i := range p.batch {
@@ -148,7 +151,7 @@ func (c *call) productOverPre(p product) func() {
 			g := whole
 			g.M = min(preRows, p.m-row)
 			g.C = space
-			if c.TransA {
+			if attrs.TransA {
 				g.A = g.A[row:]
 			} else {
 				g.A = g.A[row*p.k:]

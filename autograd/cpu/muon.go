@@ -27,6 +27,7 @@ func scratchMuon(_ *Backend, in *ir.Instr) int {
 // from the right by XᵀX, which spares the transposition.
 type muon struct {
 	*call
+	attrs                ir.MuonAttrs
 	p, g, m, hyper, clip []float32
 	x, next, a, poly     []float32
 	partial              []float32
@@ -39,7 +40,7 @@ type muon struct {
 
 func bindMuon(c *call) func() {
 	rows, cols := c.In[0].Shape.Rows(), c.In[0].Shape.Cols()
-	m := &muon{call: c, p: c.x(0), g: c.x(1), m: c.x(2), hyper: c.x(3), clip: c.x(4), side: min(rows, cols)}
+	m := &muon{call: c, attrs: c.Attrs.(ir.MuonAttrs), p: c.x(0), g: c.x(1), m: c.x(2), hyper: c.x(3), clip: c.x(4), side: min(rows, cols)}
 	space := c.scratch()
 	take := func(n int) []float32 {
 		part := space[:n]
@@ -57,15 +58,15 @@ func bindMuon(c *call) func() {
 	m.combine = c.split(m.side, rowGrain(streamGrain, m.side), m.addPowers)
 	rate := float32(math.Sqrt(max(1, float64(rows)/float64(cols))))
 	m.apply = c.split(n, streamGrain, func(lo, hi, _ int) {
-		lr := m.hyper[ir.LR] * c.LRScale
-		v.Scale(m.p[lo:hi], m.p[lo:hi], 1-lr*c.Decay)
+		lr := m.hyper[ir.LR] * m.attrs.LRScale
+		v.Scale(m.p[lo:hi], m.p[lo:hi], 1-lr*m.attrs.Decay)
 		v.AXPY(m.p[lo:hi], -lr*rate, m.x[lo:hi])
 	})
 	return m.run
 }
 
 func (m *muon) products(rows, cols int) {
-	bf16, tall := m.Compute == ir.BF16, rows > cols
+	bf16, tall := m.attrs.Compute == ir.BF16, rows > cols
 	// A = X·Xᵀ, or Xᵀ·X when X is tall.
 	m.square = kernel.Args{M: m.side, N: m.side, K: max(rows, cols), A: m.x, B: m.x, LDA: cols, LDB: cols,
 		TransA: tall, TransB: !tall, C: m.a, LDC: m.side, BF16: bf16}
@@ -86,7 +87,7 @@ func (m *muon) run() {
 	m.update()
 	m.scale = 1 / (float32(math.Sqrt(m.vec.Sum(m.partial))) + muonEps)
 	m.normalise()
-	for range m.NewtonSchulz {
+	for range m.attrs.NewtonSchulz {
 		m.gemm.Mul(&m.square)
 		m.gemm.Mul(&m.power)
 		m.combine()
@@ -100,11 +101,11 @@ func (m *muon) run() {
 func (m *muon) updateMomentum(lo, hi, _ int) {
 	factor, _ := clipOf(m.clip)
 	v, x, mom := m.vec, m.x[lo:hi], m.m[lo:hi]
-	v.Scale(mom, mom, m.Beta1)
+	v.Scale(mom, mom, m.attrs.Beta1)
 	v.AXPY(mom, factor, m.g[lo:hi])
-	if m.Nesterov {
+	if m.attrs.Nesterov {
 		v.Scale(x, m.g[lo:hi], factor)
-		v.AXPY(x, m.Beta1, mom)
+		v.AXPY(x, m.attrs.Beta1, mom)
 	} else {
 		copy(x, mom)
 	}

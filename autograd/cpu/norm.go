@@ -5,7 +5,7 @@ import "gotrain/autograd/ir"
 func bindLayerNorm(c *call) func() {
 	x, w, b := c.x(0), c.x(1), c.x(2)
 	y, mean, rstd := c.y(0), c.y(1), c.y(2)
-	v, eps, d := c.vec, c.Eps, len(w)
+	v, eps, d := c.vec, c.Attrs.(ir.NormAttrs).Eps, len(w)
 	return c.split(len(mean), rowGrain(streamGrain, d), func(lo, hi, _ int) {
 		v.LayerNorm(y[lo*d:hi*d], mean[lo:hi], rstd[lo:hi], x[lo*d:hi*d], w, b, eps)
 	})
@@ -14,7 +14,7 @@ func bindLayerNorm(c *call) func() {
 func bindRMSNorm(c *call) func() {
 	x, w := c.x(0), c.x(1)
 	y, rstd := c.y(0), c.y(1)
-	v, eps, d := c.vec, c.Eps, len(w)
+	v, eps, d := c.vec, c.Attrs.(ir.NormAttrs).Eps, len(w)
 	return c.split(len(rstd), rowGrain(streamGrain, d), func(lo, hi, _ int) {
 		v.RMSNorm(y[lo*d:hi*d], rstd[lo:hi], x[lo*d:hi*d], w, eps)
 	})

@@ -30,8 +30,8 @@ func (c *call) stepping(clip, p []float32, step func(lo, hi int, factor float32)
 
 func bindAdamW(c *call) func() {
 	p, g, m1, m2, hyper, clip := c.x(0), c.x(1), c.x(2), c.x(3), c.x(4), c.x(5)
-	v, h := c.vec, vec.AdamW{Beta1: c.Beta1, Beta2: c.Beta2, Eps: c.Eps, WeightDecay: c.Decay}
-	scale := c.LRScale
+	a, v := c.Attrs.(ir.AdamWAttrs), c.vec
+	h, scale := vec.AdamW{Beta1: a.Beta1, Beta2: a.Beta2, Eps: a.Eps, WeightDecay: a.Decay}, a.LRScale
 	return c.stepping(clip, p, func(lo, hi int, factor float32) {
 		h := h
 		h.LR, h.BC1, h.BC2, h.GradScale = hyper[ir.LR]*scale, hyper[ir.BC1], hyper[ir.BC2], factor
@@ -41,8 +41,8 @@ func bindAdamW(c *call) func() {
 
 func bindSGD(c *call) func() {
 	p, g, m, hyper, clip := c.x(0), c.x(1), c.x(2), c.x(3), c.x(4)
-	v, h := c.vec, vec.SGD{Momentum: c.Beta1, WeightDecay: c.Decay, Nesterov: c.Nesterov}
-	scale := c.LRScale
+	a, v := c.Attrs.(ir.SGDAttrs), c.vec
+	h, scale := vec.SGD{Momentum: a.Beta1, WeightDecay: a.Decay, Nesterov: a.Nesterov}, a.LRScale
 	if m == nil {
 		h.Momentum = 0
 	}
@@ -59,8 +59,8 @@ func bindSGD(c *call) func() {
 
 func bindLion(c *call) func() {
 	p, g, m, hyper, clip := c.x(0), c.x(1), c.x(2), c.x(3), c.x(4)
-	v, h := c.vec, vec.Lion{Beta1: c.Beta1, Beta2: c.Beta2, WeightDecay: c.Decay}
-	scale := c.LRScale
+	a, v := c.Attrs.(ir.LionAttrs), c.vec
+	h, scale := vec.Lion{Beta1: a.Beta1, Beta2: a.Beta2, WeightDecay: a.Decay}, a.LRScale
 	return c.stepping(clip, p, func(lo, hi int, factor float32) {
 		h := h
 		h.LR, h.GradScale = hyper[ir.LR]*scale, factor
@@ -70,6 +70,6 @@ func bindLion(c *call) func() {
 
 func bindEMA(c *call) func() {
 	ema, p, clip := c.x(0), c.x(1), c.x(2)
-	v, decay := c.vec, c.Beta1
+	v, decay := c.vec, c.Attrs.(ir.EMAAttrs).Beta1
 	return c.stepping(clip, p, func(lo, hi int, _ float32) { v.EMA(ema[lo:hi], p[lo:hi], decay) })
 }

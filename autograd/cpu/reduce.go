@@ -8,27 +8,28 @@ const sumBlock = 64 << 10
 func scratchReduceSum(_ *Backend, in *ir.Instr) int { return blocks(in.In[0].Shape.Size(), sumBlock) }
 
 func bindReduceSum(c *call) func() {
-	gs := c.In[0].Shape.Groups(func(axis int) bool { return c.Axes[axis] })
+	a := c.Attrs.(ir.ReduceAttrs)
+	gs := c.In[0].Shape.Groups(func(axis int) bool { return a.Axes[axis] })
 	last := gs[len(gs)-1]
 	switch {
 	case len(gs) == 1 && last.Marked:
-		return c.sumAll()
+		return c.sumAll(a.Alpha)
 	case len(gs) == 1:
-		return bindScale(c)
+		return c.scale(a.Alpha)
 	case last.Marked:
-		return c.sumRows(gs)
+		return c.sumRows(gs, a.Alpha)
 	}
-	return c.sumColumns(gs)
+	return c.sumColumns(gs, a.Alpha)
 }
 
 // sumAll adds up fixed blocks in parallel, then their sums.
-func (c *call) sumAll() func() {
-	v, x, y, alpha := c.vec, c.x(0), c.y(0), float64(c.Alpha)
+func (c *call) sumAll(alpha float32) func() {
+	v, x, y := c.vec, c.x(0), c.y(0)
 	partial := c.scratch()[:blocks(len(x), sumBlock)]
 	sum := c.split(len(x), sumBlock, func(lo, hi, _ int) { partial[lo/sumBlock] = float32(v.Sum(x[lo:hi])) })
 	return func() {
 		sum()
-		y[0] = float32(alpha * v.Sum(partial))
+		y[0] = float32(float64(alpha) * v.Sum(partial))
 	}
 }
 
@@ -52,8 +53,8 @@ func grid(gs []ir.AxisGroup, inner int) (kept, reduced lattice) {
 }
 
 // sumRows reduces the innermost axes: each result is a sum of contiguous runs.
-func (c *call) sumRows(gs []ir.AxisGroup) func() {
-	v, x, y, alpha := c.vec, c.x(0), c.y(0), float64(c.Alpha)
+func (c *call) sumRows(gs []ir.AxisGroup, alpha float32) func() {
+	v, x, y := c.vec, c.x(0), c.y(0)
 	width := gs[len(gs)-1].Size
 	kept, reduced := grid(gs, 1)
 	runs := reduced.count()
@@ -63,15 +64,15 @@ func (c *call) sumRows(gs []ir.AxisGroup) func() {
 			for r := range runs {
 				s += v.Sum(x[base+reduced.offset(r):][:width])
 			}
-			y[i] = float32(alpha * s)
+			y[i] = float32(float64(alpha) * s)
 		}
 	})
 }
 
 // sumColumns keeps the innermost axes: each row of results is a sum of the rows
 // of matrices (height, width).
-func (c *call) sumColumns(gs []ir.AxisGroup) func() {
-	v, x, y, alpha := c.vec, c.x(0), c.y(0), c.Alpha
+func (c *call) sumColumns(gs []ir.AxisGroup, alpha float32) func() {
+	v, x, y := c.vec, c.x(0), c.y(0)
 	width, height := gs[len(gs)-1].Size, gs[len(gs)-2].Size
 	kept, reduced := grid(gs, 2)
 	runs := reduced.count()
@@ -91,7 +92,7 @@ func (c *call) sumColumns(gs []ir.AxisGroup) func() {
 func bindBroadcast(c *call) func() {
 	from, to := c.In[0].Shape, c.Out[0].Shape
 	gs := to.Groups(func(axis int) bool { return from[axis] == 1 })
-	v, x, y, alpha := c.vec, c.x(0), c.y(0), c.Alpha
+	v, x, y, alpha := c.vec, c.x(0), c.y(0), c.Attrs.(ir.ScaleAttrs).Alpha
 	last := gs[len(gs)-1]
 	width := last.Size
 	var source lattice // the offset in x of each row of y

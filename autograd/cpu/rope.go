@@ -1,10 +1,13 @@
 package cpu
 
+import "gotrain/autograd/ir"
+
 func bindRoPE(c *call) func() {
 	x, table, positions, y := c.x(0), c.x(1), c.ids(2), c.y(0)
-	heads, hd, length := c.Heads, c.HeadDim, c.In[1].Shape[0]
+	a := c.Attrs.(ir.RoPEAttrs)
+	heads, hd, length := a.Heads, a.HeadDim, c.In[1].Shape[0]
 	rotate := c.vec.RoPE
-	if c.Inverse {
+	if a.Inverse {
 		rotate = c.vec.RoPEInverse
 	}
 	rows := c.split(len(positions), rowGrain(streamGrain, heads*hd), func(lo, hi, _ int) {

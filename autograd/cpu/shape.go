@@ -9,7 +9,7 @@ const transposeTile = 64
 // bindTranspose merges axes that stay together. Where the innermost axis stays,
 // rows are copied; else y is a grid of transposed matrices.
 func bindTranspose(c *call) func() {
-	size, stride := c.In[0].Shape.Transposed(c.Perm[:len(c.In[0].Shape)])
+	size, stride := c.In[0].Shape.Transposed(c.Attrs.(ir.TransposeAttrs).Perm)
 	last := len(size) - 1
 	v, x, y := c.vec, c.x(0), c.y(0)
 	if stride[last] == 1 {
@@ -60,10 +60,10 @@ func runs(shape ir.Shape, axis int) (outer, inner int) {
 }
 
 func bindSlice(c *call) func() {
-	x, y := c.x(0), c.y(0)
-	outer, from := runs(c.In[0].Shape, c.Axis)
-	_, to := runs(c.Out[0].Shape, c.Axis)
-	start := c.Start * (from / c.In[0].Shape[c.Axis])
+	a, x, y := c.Attrs.(ir.SliceAttrs), c.x(0), c.y(0)
+	outer, from := runs(c.In[0].Shape, a.Axis)
+	_, to := runs(c.Out[0].Shape, a.Axis)
+	start := a.Start * (from / c.In[0].Shape[a.Axis])
 	return c.split(outer, rowGrain(streamGrain, to), func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
 			copy(y[i*to:][:to], x[i*from+start:][:to])
@@ -72,10 +72,10 @@ func bindSlice(c *call) func() {
 }
 
 func bindSliceBackward(c *call) func() {
-	dy, dx := c.x(0), c.y(0)
-	outer, from := runs(c.In[0].Shape, c.Axis)
-	_, to := runs(c.Out[0].Shape, c.Axis)
-	start := c.Start * (to / c.Out[0].Shape[c.Axis])
+	a, dy, dx := c.Attrs.(ir.SliceAttrs), c.x(0), c.y(0)
+	outer, from := runs(c.In[0].Shape, a.Axis)
+	_, to := runs(c.Out[0].Shape, a.Axis)
+	start := a.Start * (to / c.Out[0].Shape[a.Axis])
 	return c.split(outer, rowGrain(streamGrain, to), func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
 			row := dx[i*to:][:to]
@@ -88,7 +88,7 @@ func bindSliceBackward(c *call) func() {
 
 func bindConcat(c *call) func() {
 	y := c.y(0)
-	outer, to := runs(c.Out[0].Shape, c.Axis)
+	outer, to := runs(c.Out[0].Shape, c.Attrs.(ir.ConcatAttrs).Axis)
 	parts := make([][]float32, len(c.In))
 	for i := range parts {
 		parts[i] = c.x(i)

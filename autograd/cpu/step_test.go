@@ -69,12 +69,12 @@ func appendAdamW(p *ir.Program, grads []autograd.Gradient) {
 	}
 	squares := p.NewValue(ir.Temp, "squares", ir.F32, 1, 2)
 	p.Emit(&ir.Instr{Kind: ir.SumSquares, In: in, Out: []*ir.Value{squares}, Block: -1})
-	p.Emit(&ir.Instr{Kind: ir.GradNorm, Attrs: ir.Attrs{MaxNorm: 1}, In: []*ir.Value{hyper, squares}, Out: []*ir.Value{norm, clip}, Block: -1})
+	p.Emit(&ir.Instr{Kind: ir.GradNorm, Attrs: ir.GradNormAttrs{MaxNorm: 1}, In: []*ir.Value{hyper, squares}, Out: []*ir.Value{norm, clip}, Block: -1})
 	for _, g := range grads {
 		m := p.NewValue(ir.State, "exp_avg."+g.Param.Name, ir.F32, g.Param.Shape...)
 		v := p.NewValue(ir.State, "exp_avg_sq."+g.Param.Name, ir.F32, g.Param.Shape...)
 		p.Emit(&ir.Instr{
-			Kind: ir.AdamW, Attrs: ir.Attrs{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Decay: 0.1, LRScale: 1}, Block: -1,
+			Kind: ir.AdamW, Attrs: ir.AdamWAttrs{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Decay: 0.1, LRScale: 1}, Block: -1,
 			In: []*ir.Value{g.Param, g.Grad, m, v, hyper, clip},
 		})
 	}

@@ -5,7 +5,8 @@ import "gotrain/autograd/ir"
 // bindToFloat decodes integers of 32, 8, 4 or 1 bit. Tasks begin at whole bytes,
 // since streamGrain is a multiple of 8.
 func bindToFloat(c *call) func() {
-	y, scale, shift := c.y(0), c.Scale, c.Shift
+	a, y := c.Attrs.(ir.ToFloatAttrs), c.y(0)
+	scale, shift := a.Scale, a.Shift
 	decode := func(x uint32) float32 { return float32(scale*float32(x)) + shift }
 	b := bytesOf(c.args.In[0])
 	switch c.In[0].DType {

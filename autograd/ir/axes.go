@@ -28,14 +28,14 @@ func (s Shape) Groups(marked func(axis int) bool) []AxisGroup {
 // Transposed returns the axes of the result of a transposition of a tensor of
 // shape s, with their strides in the tensor; axes that are neighbours in both
 // are one.
-func (s Shape) Transposed(perm []int8) (size, stride []int) {
+func (s Shape) Transposed(perm [MaxAxes]int8) (size, stride []int) {
 	strides := make([]int, len(s))
 	step := 1
 	for a := len(s) - 1; a >= 0; a-- {
 		strides[a] = step
 		step *= s[a]
 	}
-	for _, p := range perm {
+	for _, p := range perm[:len(s)] {
 		n, step := s[p], strides[p]
 		if n == 1 {
 			continue

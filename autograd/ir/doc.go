@@ -4,8 +4,9 @@
 //
 // Read the types in this order: [Kind] and its table [Info] (what an
 // instruction computes, which inputs are optional, what it may overwrite),
-// [Attrs] (its constants), [Value] (a tensor and where it lives), [Instr],
-// [Program], and [Verify], which runs after every pass of package plan.
+// [Attrs] (its constants, a type for each sort of kind), [Value] (a tensor and
+// where it lives), [Instr], [Program], and [Verify], which runs after every pass
+// of package plan.
 //
 // Shape legend, used throughout the project:
 //

@@ -90,11 +90,14 @@ func (d *dumper) def(v *Value) string {
 
 // attrText lists the fields of a that are set, in their order.
 func attrText(a Attrs) string {
+	if a == nil {
+		return ""
+	}
 	var parts []string
-	rv := reflect.ValueOf(a)
-	for i := 0; i < rv.NumField(); i++ {
-		if f := rv.Field(i); !f.IsZero() {
-			parts = append(parts, fmt.Sprintf("%s=%v", rv.Type().Field(i).Name, f.Interface()))
+	v := reflect.ValueOf(a)
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		if x := v.FieldByIndex(f.Index); !f.Anonymous && !x.IsZero() {
+			parts = append(parts, fmt.Sprintf("%s=%v", f.Name, x.Interface()))
 		}
 	}
 	if len(parts) == 0 {

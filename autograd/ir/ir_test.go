@@ -1,6 +1,7 @@
 package ir
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -19,9 +20,10 @@ func TestVerify(t *testing.T) {
 		spoil func(p *Program, in *Instr)
 		want  string
 	}{
-		"sound":          {func(*Program, *Instr) {}, ""},
-		"missing input":  {func(_ *Program, in *Instr) { in.In[1] = nil }, `input "b" is missing`},
-		"too few inputs": {func(_ *Program, in *Instr) { in.In = in.In[:1] }, "1 inputs, want 2"},
+		"sound":              {func(*Program, *Instr) {}, ""},
+		"missing input":      {func(_ *Program, in *Instr) { in.In[1] = nil }, `input "b" is missing`},
+		"foreign attributes": {func(_ *Program, in *Instr) { in.Attrs = ScaleAttrs{} }, "attributes are a ir.ScaleAttrs, want a <nil>"},
+		"too few inputs":     {func(_ *Program, in *Instr) { in.In = in.In[:1] }, "1 inputs, want 2"},
 		"use before definition": {func(p *Program, in *Instr) {
 			in.In[0] = p.NewValue(Temp, "", F32, 2, 3)
 		}, "used before it is defined"},
@@ -34,21 +36,21 @@ func TestVerify(t *testing.T) {
 		}, "shares storage"},
 		"read after update": {func(p *Program, in *Instr) {
 			hyper := p.NewValue(Input, "hyper", F32, HyperLen)
-			update := &Instr{Kind: SGD, In: []*Value{in.In[1], in.In[0], nil, hyper, nil}, Block: -1}
+			update := &Instr{Kind: SGD, Attrs: SGDAttrs{}, In: []*Value{in.In[1], in.In[0], nil, hyper, nil}, Block: -1}
 			p.Instrs = append([]*Instr{update}, p.Instrs...)
 		}, `reads state "b" after SGD`},
 		"read before Await": {func(p *Program, in *Instr) {
 			sum := p.NewValue(Temp, "", F32, 2, 3)
-			start := &Instr{Kind: ReduceTo, In: []*Value{in.In[0]}, Out: []*Value{sum}, Block: -1}
+			start := &Instr{Kind: ReduceTo, Attrs: RootAttrs{}, In: []*Value{in.In[0]}, Out: []*Value{sum}, Block: -1}
 			in.In[0] = sum
 			p.Instrs = append([]*Instr{start}, p.Instrs...)
 		}, "is of ReduceTo; read the result of its Await"},
 		"no Await": {func(p *Program, in *Instr) {
-			p.Emit(&Instr{Kind: ReduceTo, In: []*Value{in.Out[0]}, Out: []*Value{p.NewValue(Temp, "", F32, 2, 3)}, Block: -1})
+			p.Emit(&Instr{Kind: ReduceTo, Attrs: RootAttrs{}, In: []*Value{in.Out[0]}, Out: []*Value{p.NewValue(Temp, "", F32, 2, 3)}, Block: -1})
 		}, "no Await waits"},
 		"broadcast after update": {func(p *Program, in *Instr) {
 			hyper := p.NewValue(Input, "hyper", F32, HyperLen)
-			p.Emit(&Instr{Kind: SGD, In: []*Value{in.In[1], in.In[0], nil, hyper, nil}, Block: -1})
+			p.Emit(&Instr{Kind: SGD, Attrs: SGDAttrs{}, In: []*Value{in.In[1], in.In[0], nil, hyper, nil}, Block: -1})
 			sent := p.NewValue(State, "b", F32, 2, 3)
 			sent.Base = in.In[1]
 			p.Emit(&Instr{Kind: BroadcastFrom, In: []*Value{in.In[1]}, Out: []*Value{sent}, Block: -1})
@@ -81,6 +83,9 @@ func TestEveryKindIsDescribed(t *testing.T) {
 		info := Kinds[k]
 		if info.Name == "" || info.Doc == "" || len(info.In) == 0 || len(info.Out)+len(info.Mutates) == 0 {
 			t.Errorf("kind %d is not described: %+v", k, info)
+		}
+		if a := info.Attrs; a != nil && !reflect.TypeOf(a).Comparable() {
+			t.Errorf("%s: attributes of type %T cannot be compared", info.Name, a)
 		}
 		for _, o := range info.Overwrites {
 			if o[0] >= len(info.Out) || o[1] >= len(info.In) {

@@ -13,8 +13,8 @@ const (
 	F32 DType = iota
 	BF16
 	I32
-	// TF32 is F32 in memory; as Attrs.Compute it lets a back end round the
-	// operands of products to TensorFloat-32, 10 bits of mantissa.
+	// TF32 is F32 in memory; as the precision of Products it lets a back end round
+	// the operands of products to TensorFloat-32, 10 bits of mantissa.
 	TF32
 	// U8, U4 and U1 are unsigned integers that ToFloat decodes. Several of the
 	// smaller ones lie in a byte, the first in its lowest bits; a tensor begins at
@@ -135,49 +135,11 @@ func (v *Value) Root() *Value {
 	return v
 }
 
-// MaxAxes is the largest number of axes that Transpose and ReduceSum take.
-const MaxAxes = 6
-
-// Attrs holds the constants of an instruction; each kind reads the fields that
-// its Doc names. It is comparable, so that it can be part of a map key.
-type Attrs struct {
-	TransA, TransB bool  // MatMul
-	Act            Act   // MatMul, Activation
-	ActBackward    bool  // MatMul
-	SumA           bool  // MatMul
-	Compute        DType // MatMul, LinearCrossEntropy, Muon: F32, TF32 or BF16 operands, float32 accumulation
-
-	Eps float32 // norms, AdamW
-
-	Batch, Heads, KVHeads, HeadDim, Window int // attention, RoPE; Window 0 = unlimited
-	Causal, Packed, Inverse                bool
-	Scale                                  float32 // attention, ToFloat
-	Shift                                  float32 // ToFloat
-
-	P    float32 // Dropout
-	Site uint32  // Dropout
-
-	Smoothing, ZLoss float32 // cross-entropy
-	Rows             int     // LinearCrossEntropy: rows of logits at a time
-
-	Alpha            float32 // Scale, ReduceSum, Broadcast
-	Axis, Start, End int     // Slice, Concat
-	Perm             [MaxAxes]int8
-	Axes             [MaxAxes]bool
-
-	Root           int     // ReduceTo, BroadcastFrom, SumSquares: a rank
-	MaxNorm        float32 // GradNorm
-	Beta1, Beta2   float32
-	Decay, LRScale float32
-	Nesterov       bool
-	NewtonSchulz   int // Muon: iterations
-}
-
 // Instr is one instruction. In and Out follow the names of its kind's Info;
 // an absent optional is nil.
 type Instr struct {
-	Kind Kind
-	Attrs
+	Kind    Kind
+	Attrs   Attrs // of the type that the kind's Info has
 	In, Out []*Value
 	// Path is the layer that the instruction comes from, as in
 	// "blocks.3.attn"; Backward tells that Grad made it, Block is the index of
@@ -246,8 +208,12 @@ func (p *Program) Lookup(class Class, name string) *Value {
 	return nil
 }
 
-// Emit appends an instruction and returns it.
+// Emit appends an instruction and returns it. Without attributes it gets the zero
+// ones of its kind.
 func (p *Program) Emit(in *Instr) *Instr {
+	if in.Attrs == nil {
+		in.Attrs = Kinds[in.Kind].Attrs
+	}
 	p.Instrs = append(p.Instrs, in)
 	return in
 }

@@ -2,12 +2,14 @@ package ir
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 )
 
 // Verify checks the invariants of a program and returns the first fault:
 //
-//   - every instruction has the inputs and outputs of its kind's Info;
+//   - every instruction has the inputs, outputs and type of attributes of its kind's
+//     Info;
 //   - a temp is defined once, before its uses;
 //   - a value that shares storage has its base's bytes;
 //   - arguments with an element type have the same one, the others are not bf16;
@@ -32,6 +34,9 @@ func Verify(p *Program) error {
 	for i, in := range p.Instrs {
 		fail := func(format string, args ...any) error {
 			return fmt.Errorf("ir: program %s: instruction %d %s at %q: %s", p.Name, i, in.Kind, in.Path, fmt.Sprintf(format, args...))
+		}
+		if got, want := reflect.TypeOf(in.Attrs), reflect.TypeOf(Kinds[in.Kind].Attrs); got != want {
+			return fail("attributes are a %v, want a %v", got, want)
 		}
 		if err := checkArgs("input", Kinds[in.Kind].In, in.In); err != nil {
 			return fail("%v", err)

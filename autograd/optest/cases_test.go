@@ -126,24 +126,24 @@ func concat(lists ...[]opCase) (all []opCase) {
 
 func embeddingCases() []opCase {
 	return []opCase{
-		{"small", ir.Embedding, ir.Attrs{}, []arg{below(7, 5), normal(7, 3)}, []ir.Shape{s(5, 3)}},
-		{"large", ir.Embedding, ir.Attrs{}, []arg{below(100, 600), normal(100, 67)}, []ir.Shape{s(600, 67)}},
-		{"repeated", ir.EmbeddingBackward, ir.Attrs{}, []arg{ints(3, 0, 3, 3, 6), normal(5, 3), none}, []ir.Shape{s(7, 3)}},
-		{"addend", ir.EmbeddingBackward, ir.Attrs{}, []arg{below(7, 5), normal(5, 3), normal(7, 3)}, []ir.Shape{s(7, 3)}},
-		{"large", ir.EmbeddingBackward, ir.Attrs{}, []arg{below(50, 600), normal(600, 131), none}, []ir.Shape{s(50, 131)}},
-		{"large addend", ir.EmbeddingBackward, ir.Attrs{}, []arg{below(900, 600), normal(600, 131), normal(900, 131)}, []ir.Shape{s(900, 131)}},
-		{"slices", ir.Embedding, ir.Attrs{}, []arg{below(9, 10), normal(9, 520)}, []ir.Shape{s(10, 520)}},
-		{"slices", ir.EmbeddingBackward, ir.Attrs{}, []arg{below(9, 10), normal(10, 520), none}, []ir.Shape{s(9, 520)}},
-		{"frequent", ir.EmbeddingBackward, ir.Attrs{}, []arg{frequent(9, 700), normal(700, 24), normal(9, 24)}, []ir.Shape{s(9, 24)}},
-		{"frequent odd", ir.EmbeddingBackward, ir.Attrs{}, []arg{frequent(300, 4500), normal(4500, 5), none}, []ir.Shape{s(300, 5)}},
-		{"only one", ir.EmbeddingBackward, ir.Attrs{}, []arg{below(1, 200), normal(200, 8), none}, []ir.Shape{s(1, 8)}},
-		{"large vocabulary", ir.EmbeddingBackward, ir.Attrs{}, []arg{below(70000, 100), normal(100, 2), none}, []ir.Shape{s(70000, 2)}},
+		{"small", ir.Embedding, nil, []arg{below(7, 5), normal(7, 3)}, []ir.Shape{s(5, 3)}},
+		{"large", ir.Embedding, nil, []arg{below(100, 600), normal(100, 67)}, []ir.Shape{s(600, 67)}},
+		{"repeated", ir.EmbeddingBackward, nil, []arg{ints(3, 0, 3, 3, 6), normal(5, 3), none}, []ir.Shape{s(7, 3)}},
+		{"addend", ir.EmbeddingBackward, nil, []arg{below(7, 5), normal(5, 3), normal(7, 3)}, []ir.Shape{s(7, 3)}},
+		{"large", ir.EmbeddingBackward, nil, []arg{below(50, 600), normal(600, 131), none}, []ir.Shape{s(50, 131)}},
+		{"large addend", ir.EmbeddingBackward, nil, []arg{below(900, 600), normal(600, 131), normal(900, 131)}, []ir.Shape{s(900, 131)}},
+		{"slices", ir.Embedding, nil, []arg{below(9, 10), normal(9, 520)}, []ir.Shape{s(10, 520)}},
+		{"slices", ir.EmbeddingBackward, nil, []arg{below(9, 10), normal(10, 520), none}, []ir.Shape{s(9, 520)}},
+		{"frequent", ir.EmbeddingBackward, nil, []arg{frequent(9, 700), normal(700, 24), normal(9, 24)}, []ir.Shape{s(9, 24)}},
+		{"frequent odd", ir.EmbeddingBackward, nil, []arg{frequent(300, 4500), normal(4500, 5), none}, []ir.Shape{s(300, 5)}},
+		{"only one", ir.EmbeddingBackward, nil, []arg{below(1, 200), normal(200, 8), none}, []ir.Shape{s(1, 8)}},
+		{"large vocabulary", ir.EmbeddingBackward, nil, []arg{below(70000, 100), normal(100, 2), none}, []ir.Shape{s(70000, 2)}},
 	}
 }
 
 func matMulCases() []opCase {
 	var list []opCase
-	add := func(name string, attrs ir.Attrs, in []arg, out ...ir.Shape) {
+	add := func(name string, attrs ir.MatMulAttrs, in []arg, out ...ir.Shape) {
 		for len(in) < 5 {
 			in = append(in, none)
 		}
@@ -153,7 +153,7 @@ func matMulCases() []opCase {
 	for _, d := range []dims{{1, 1, 1}, {5, 7, 3}, {1, 65, 33}, {64, 48, 96}, {130, 97, 70}, {300, 50, 520}} {
 		for t := range 4 {
 			a, b := normal(d.m, d.k), normal(d.k, d.n)
-			attrs := ir.Attrs{TransA: t&1 != 0, TransB: t&2 != 0}
+			attrs := ir.MatMulAttrs{TransA: t&1 != 0, TransB: t&2 != 0}
 			if attrs.TransA {
 				a.shape = s(d.k, d.m)
 			}
@@ -167,25 +167,25 @@ func matMulCases() []opCase {
 		}
 	}
 	for _, act := range []ir.Act{ir.GELU, ir.GELUTanh, ir.SiLU, ir.ReLU2, ir.ReLU} {
-		add("bias "+act.String(), ir.Attrs{TransB: true, Act: act}, []arg{normal(70, 9), normal(50, 9), normal(50)}, s(70, 50))
-		add("pre "+act.String(), ir.Attrs{TransB: true, Act: act}, []arg{normal(70, 9), normal(50, 9), normal(50)}, s(70, 50), s(70, 50))
-		add("backward "+act.String(), ir.Attrs{Act: act, ActBackward: true}, []arg{normal(70, 9), normal(9, 50), none, none, normal(70, 50)}, s(70, 50))
+		add("bias "+act.String(), ir.MatMulAttrs{TransB: true, Act: act}, []arg{normal(70, 9), normal(50, 9), normal(50)}, s(70, 50))
+		add("pre "+act.String(), ir.MatMulAttrs{TransB: true, Act: act}, []arg{normal(70, 9), normal(50, 9), normal(50)}, s(70, 50), s(70, 50))
+		add("backward "+act.String(), ir.MatMulAttrs{Act: act, ActBackward: true}, []arg{normal(70, 9), normal(9, 50), none, none, normal(70, 50)}, s(70, 50))
 	}
 	for _, d := range []dims{{5, 7, 3}, {65, 33, 300}} {
 		name, a, b := fmt.Sprintf("sum %dx%dx%d", d.m, d.n, d.k), normal(d.k, d.m), normal(d.k, d.n)
-		add(name, ir.Attrs{TransA: true}, []arg{a, b}, s(d.m, d.n), nil, s(d.n))
-		add(name+" of a", ir.Attrs{TransA: true, SumA: true}, []arg{a, b}, s(d.m, d.n), nil, s(d.m))
+		add(name, ir.MatMulAttrs{TransA: true}, []arg{a, b}, s(d.m, d.n), nil, s(d.n))
+		add(name+" of a", ir.MatMulAttrs{TransA: true, SumA: true}, []arg{a, b}, s(d.m, d.n), nil, s(d.m))
 	}
-	add("bias", ir.Attrs{}, []arg{normal(33, 20), normal(20, 65), normal(65)}, s(33, 65))
-	add("addend", ir.Attrs{}, []arg{normal(33, 20), normal(20, 65), none, normal(33, 65)}, s(33, 65))
-	add("bias addend", ir.Attrs{TransB: true}, []arg{normal(130, 20), normal(65, 20), normal(65), normal(130, 65)}, s(130, 65))
-	add("bias addend act pre", ir.Attrs{Act: ir.GELUTanh}, []arg{normal(33, 20), normal(20, 65), normal(65), normal(33, 65)}, s(33, 65), s(33, 65))
-	add("long backward", ir.Attrs{Act: ir.SiLU, ActBackward: true}, []arg{normal(2100, 9), normal(9, 20), none, none, normal(2100, 20)}, s(2100, 20))
-	add("long backward transA", ir.Attrs{TransA: true, Act: ir.SiLU, ActBackward: true}, []arg{normal(9, 1100), normal(9, 20), none, none, normal(1100, 20)}, s(1100, 20))
-	add("batched", ir.Attrs{TransB: true}, []arg{normal(2, 3, 17, 9), normal(2, 3, 21, 9)}, s(2, 3, 17, 21))
-	add("batched act", ir.Attrs{TransA: true, Act: ir.SiLU}, []arg{normal(3, 9, 17), normal(3, 9, 21), normal(21), normal(3, 17, 21)}, s(3, 17, 21), s(3, 17, 21))
-	add("batched backward", ir.Attrs{Act: ir.ReLU2, ActBackward: true}, []arg{normal(3, 17, 9), normal(3, 9, 21), none, none, normal(3, 17, 21)}, s(3, 17, 21))
-	add("batched large", ir.Attrs{}, []arg{normal(2, 210, 200), normal(2, 200, 201)}, s(2, 210, 201))
+	add("bias", ir.MatMulAttrs{}, []arg{normal(33, 20), normal(20, 65), normal(65)}, s(33, 65))
+	add("addend", ir.MatMulAttrs{}, []arg{normal(33, 20), normal(20, 65), none, normal(33, 65)}, s(33, 65))
+	add("bias addend", ir.MatMulAttrs{TransB: true}, []arg{normal(130, 20), normal(65, 20), normal(65), normal(130, 65)}, s(130, 65))
+	add("bias addend act pre", ir.MatMulAttrs{Act: ir.GELUTanh}, []arg{normal(33, 20), normal(20, 65), normal(65), normal(33, 65)}, s(33, 65), s(33, 65))
+	add("long backward", ir.MatMulAttrs{Act: ir.SiLU, ActBackward: true}, []arg{normal(2100, 9), normal(9, 20), none, none, normal(2100, 20)}, s(2100, 20))
+	add("long backward transA", ir.MatMulAttrs{TransA: true, Act: ir.SiLU, ActBackward: true}, []arg{normal(9, 1100), normal(9, 20), none, none, normal(1100, 20)}, s(1100, 20))
+	add("batched", ir.MatMulAttrs{TransB: true}, []arg{normal(2, 3, 17, 9), normal(2, 3, 21, 9)}, s(2, 3, 17, 21))
+	add("batched act", ir.MatMulAttrs{TransA: true, Act: ir.SiLU}, []arg{normal(3, 9, 17), normal(3, 9, 21), normal(21), normal(3, 17, 21)}, s(3, 17, 21), s(3, 17, 21))
+	add("batched backward", ir.MatMulAttrs{Act: ir.ReLU2, ActBackward: true}, []arg{normal(3, 17, 9), normal(3, 9, 21), none, none, normal(3, 17, 21)}, s(3, 17, 21))
+	add("batched large", ir.MatMulAttrs{}, []arg{normal(2, 210, 200), normal(2, 200, 201)}, s(2, 210, 201))
 	return list
 }
 
@@ -199,24 +199,24 @@ func normCases() []opCase {
 		x, row, rows := s(n, w), s(w), s(n)
 		name := fmt.Sprintf("%dx%d", n, w)
 		list = append(list,
-			opCase{name, ir.LayerNorm, ir.Attrs{Eps: 1e-5}, []arg{normal(n, w), normal(w), normal(w)}, []ir.Shape{x, rows, rows}},
-			opCase{name + " no bias", ir.LayerNorm, ir.Attrs{Eps: 1e-5}, []arg{about(3, n, w), normal(w), none}, []ir.Shape{x, rows, rows}},
-			opCase{name, ir.LayerNormBackward, ir.Attrs{Eps: 1e-5},
+			opCase{name, ir.LayerNorm, ir.NormAttrs{Eps: 1e-5}, []arg{normal(n, w), normal(w), normal(w)}, []ir.Shape{x, rows, rows}},
+			opCase{name + " no bias", ir.LayerNorm, ir.NormAttrs{Eps: 1e-5}, []arg{about(3, n, w), normal(w), none}, []ir.Shape{x, rows, rows}},
+			opCase{name, ir.LayerNormBackward, ir.NormAttrs{Eps: 1e-5},
 				[]arg{normal(n, w), normal(w), normal(n), positive(n), normal(n, w), none}, []ir.Shape{x, row, row}},
-			opCase{name + " addend no bias", ir.LayerNormBackward, ir.Attrs{Eps: 1e-5},
+			opCase{name + " addend no bias", ir.LayerNormBackward, ir.NormAttrs{Eps: 1e-5},
 				[]arg{normal(n, w), normal(w), normal(n), positive(n), normal(n, w), normal(n, w)}, []ir.Shape{x, row, nil}},
-			opCase{name, ir.RMSNorm, ir.Attrs{Eps: 1e-6}, []arg{normal(n, w), normal(w)}, []ir.Shape{x, rows}},
-			opCase{name, ir.RMSNormBackward, ir.Attrs{Eps: 1e-6},
+			opCase{name, ir.RMSNorm, ir.NormAttrs{Eps: 1e-6}, []arg{normal(n, w), normal(w)}, []ir.Shape{x, rows}},
+			opCase{name, ir.RMSNormBackward, ir.NormAttrs{Eps: 1e-6},
 				[]arg{normal(n, w), normal(w), positive(n), normal(n, w), none}, []ir.Shape{x, row}},
-			opCase{name + " addend", ir.RMSNormBackward, ir.Attrs{Eps: 1e-6},
+			opCase{name + " addend", ir.RMSNormBackward, ir.NormAttrs{Eps: 1e-6},
 				[]arg{normal(n, w), normal(w), positive(n), normal(n, w), normal(n, w)}, []ir.Shape{x, row}},
-			opCase{name, ir.ColumnSum, ir.Attrs{}, []arg{normal(n, w), none}, []ir.Shape{row}},
-			opCase{name + " addend", ir.ColumnSum, ir.Attrs{}, []arg{normal(n, w), normal(w)}, []ir.Shape{row}},
+			opCase{name, ir.ColumnSum, nil, []arg{normal(n, w), none}, []ir.Shape{row}},
+			opCase{name + " addend", ir.ColumnSum, nil, []arg{normal(n, w), normal(w)}, []ir.Shape{row}},
 		)
 	}
 	return append(list,
-		opCase{"3 axes", ir.LayerNorm, ir.Attrs{Eps: 1e-5}, []arg{normal(2, 3, 5), normal(5), normal(5)}, []ir.Shape{s(2, 3, 5), s(6), s(6)}},
-		opCase{"3 axes", ir.ColumnSum, ir.Attrs{}, []arg{normal(2, 3, 5), none}, []ir.Shape{s(5)}},
+		opCase{"3 axes", ir.LayerNorm, ir.NormAttrs{Eps: 1e-5}, []arg{normal(2, 3, 5), normal(5), normal(5)}, []ir.Shape{s(2, 3, 5), s(6), s(6)}},
+		opCase{"3 axes", ir.ColumnSum, nil, []arg{normal(2, 3, 5), none}, []ir.Shape{s(5)}},
 	)
 }
 
@@ -226,26 +226,26 @@ func activationCases() []opCase {
 		for _, shape := range []ir.Shape{{1, 1}, {3, 21}, {90, 101}} {
 			name := act.String() + shape.String()
 			list = append(list,
-				opCase{name, ir.Activation, ir.Attrs{Act: act}, []arg{wide(shape...)}, []ir.Shape{shape}},
-				opCase{name, ir.ActivationBackward, ir.Attrs{Act: act}, []arg{wide(shape...), normal(shape...)}, []ir.Shape{shape}})
+				opCase{name, ir.Activation, ir.ActivationAttrs{Act: act}, []arg{wide(shape...)}, []ir.Shape{shape}},
+				opCase{name, ir.ActivationBackward, ir.ActivationAttrs{Act: act}, []arg{wide(shape...), normal(shape...)}, []ir.Shape{shape}})
 		}
 	}
 	for _, shape := range []ir.Shape{{1, 1}, {3, 21}, {90, 101}} {
 		list = append(list,
-			opCase{shape.String(), ir.SwiGLU, ir.Attrs{}, []arg{wide(shape...), normal(shape...)}, []ir.Shape{shape}},
-			opCase{shape.String(), ir.SwiGLUBackward, ir.Attrs{}, []arg{wide(shape...), normal(shape...), normal(shape...)}, []ir.Shape{shape, shape}},
-			opCase{shape.String(), ir.Softmax, ir.Attrs{}, []arg{wide(shape...)}, []ir.Shape{shape}},
-			opCase{shape.String(), ir.SoftmaxBackward, ir.Attrs{}, []arg{positive(shape...), normal(shape...)}, []ir.Shape{shape}},
-			opCase{shape.String(), ir.Dropout, ir.Attrs{P: 0.3, Site: 5}, []arg{normal(shape...), ints(17, -4, -9, 1)}, []ir.Shape{shape}},
-			opCase{shape.String() + " of row 0", ir.Dropout, ir.Attrs{P: 0.3, Site: 5}, []arg{normal(shape...), ints(17, -4, 0, 0)}, []ir.Shape{shape}})
+			opCase{shape.String(), ir.SwiGLU, nil, []arg{wide(shape...), normal(shape...)}, []ir.Shape{shape}},
+			opCase{shape.String(), ir.SwiGLUBackward, nil, []arg{wide(shape...), normal(shape...), normal(shape...)}, []ir.Shape{shape, shape}},
+			opCase{shape.String(), ir.Softmax, nil, []arg{wide(shape...)}, []ir.Shape{shape}},
+			opCase{shape.String(), ir.SoftmaxBackward, nil, []arg{positive(shape...), normal(shape...)}, []ir.Shape{shape}},
+			opCase{shape.String(), ir.Dropout, ir.DropoutAttrs{P: 0.3, Site: 5}, []arg{normal(shape...), ints(17, -4, -9, 1)}, []ir.Shape{shape}},
+			opCase{shape.String() + " of row 0", ir.Dropout, ir.DropoutAttrs{P: 0.3, Site: 5}, []arg{normal(shape...), ints(17, -4, 0, 0)}, []ir.Shape{shape}})
 	}
 	for _, shape := range []ir.Shape{{5, 64}, {2, 261}, {2, 1032}, {1, 4104}} { // a warp a row, a block, and more than a block holds
 		list = append(list,
-			opCase{shape.String(), ir.Softmax, ir.Attrs{}, []arg{wide(shape...)}, []ir.Shape{shape}},
-			opCase{shape.String(), ir.SoftmaxBackward, ir.Attrs{}, []arg{positive(shape...), normal(shape...)}, []ir.Shape{shape}})
+			opCase{shape.String(), ir.Softmax, nil, []arg{wide(shape...)}, []ir.Shape{shape}},
+			opCase{shape.String(), ir.SoftmaxBackward, nil, []arg{positive(shape...), normal(shape...)}, []ir.Shape{shape}})
 	}
 	for _, inverse := range []bool{false, true} {
-		attrs := ir.Attrs{Heads: 3, HeadDim: 10, Inverse: inverse}
+		attrs := ir.RoPEAttrs{Heads: 3, HeadDim: 10, Inverse: inverse}
 		name := fmt.Sprintf("inverse=%t", inverse)
 		list = append(list,
 			opCase{name, ir.RoPE, attrs, []arg{normal(6, 30), normal(9, 10), below(9, 6)}, []ir.Shape{s(6, 30)}},
@@ -302,7 +302,7 @@ func attentionCases() []opCase {
 }
 
 func (a attentionShape) cases() []opCase {
-	attrs := ir.Attrs{Batch: a.batch, Heads: a.heads, KVHeads: a.kv, HeadDim: a.hd, Window: a.window,
+	attrs := ir.AttentionAttrs{Batch: a.batch, Heads: a.heads, KVHeads: a.kv, HeadDim: a.hd, Window: a.window,
 		Causal: a.causal, Packed: a.packed, Scale: float32(1 / math.Sqrt(float64(a.hd)))}
 	y := s(a.batch*a.t, a.heads*a.hd)
 	kv := s(a.batch*a.s, a.kv*a.hd)
@@ -350,7 +350,7 @@ func cachedCases() []opCase {
 		batch := len(a.positions)
 		q, kv, cache := s(batch*a.t, a.heads*a.hd), s(batch*a.t, a.kv*a.hd), s(batch*a.capacity, a.kv*a.hd)
 		list = append(list, opCase{a.name, ir.AttentionCached,
-			ir.Attrs{Batch: batch, Heads: a.heads, KVHeads: a.kv, HeadDim: a.hd, Window: a.window, Causal: true, Scale: 0.3},
+			ir.AttentionAttrs{Batch: batch, Heads: a.heads, KVHeads: a.kv, HeadDim: a.hd, Window: a.window, Causal: true, Scale: 0.3},
 			[]arg{normal(q...), normal(kv...), normal(kv...), normal(cache...), normal(cache...), ints(a.positions...)}, []ir.Shape{q}})
 	}
 	return list
@@ -373,30 +373,31 @@ func lossCases() []opCase {
 		{"largest block", 2, 16417, 5, 2, false},
 		{"wider than shared memory", 2, 50504, 2, 2, true},
 	} {
-		attrs := ir.Attrs{Rows: l.rows}
+		var attrs ir.LossAttrs
 		if l.smoothed {
-			attrs.Smoothing, attrs.ZLoss = 0.1, 1e-2
+			attrs = ir.LossAttrs{Smoothing: 0.1, ZLoss: 1e-2}
 		}
+		linear := ir.LinearCrossEntropyAttrs{LossAttrs: attrs, Rows: l.rows}
 		n, v, d := l.n, l.v, l.d
 		rows, logits, x, w := s(n), s(n, v), s(n, d), s(v, d)
 		norm := values(1 / float32(n))
 		list = append(list,
 			opCase{l.name, ir.CrossEntropy, attrs, []arg{wide(n, v), targets(v, n), norm}, []ir.Shape{one, rows, rows}},
 			opCase{l.name, ir.CrossEntropyBackward, attrs, []arg{wide(n, v), targets(v, n), norm, normal(n), values(0.7)}, []ir.Shape{logits}},
-			opCase{l.name, ir.LinearCrossEntropy, attrs, []arg{normal(n, d), normal(v, d), targets(v, n), norm, none}, []ir.Shape{one, rows, x, w}},
-			opCase{l.name + " addend", ir.LinearCrossEntropy, attrs, []arg{normal(n, d), normal(v, d), targets(v, n), norm, normal(v, d)}, []ir.Shape{one, rows, x, w}},
-			opCase{l.name + " loss only", ir.LinearCrossEntropy, attrs, []arg{normal(n, d), normal(v, d), targets(v, n), norm, none}, []ir.Shape{one, rows, nil, nil}},
-			opCase{l.name + " dx only", ir.LinearCrossEntropy, attrs, []arg{normal(n, d), normal(v, d), targets(v, n), norm, none}, []ir.Shape{one, rows, x, nil}},
-			opCase{l.name + " dw only", ir.LinearCrossEntropy, attrs, []arg{normal(n, d), normal(v, d), targets(v, n), norm, none}, []ir.Shape{one, rows, nil, w}},
-			opCase{l.name, ir.MSE, ir.Attrs{}, []arg{normal(n, v), normal(n, v)}, []ir.Shape{one}},
-			opCase{l.name, ir.MSEBackward, ir.Attrs{}, []arg{normal(n, v), normal(n, v), values(0.7)}, []ir.Shape{logits}},
+			opCase{l.name, ir.LinearCrossEntropy, linear, []arg{normal(n, d), normal(v, d), targets(v, n), norm, none}, []ir.Shape{one, rows, x, w}},
+			opCase{l.name + " addend", ir.LinearCrossEntropy, linear, []arg{normal(n, d), normal(v, d), targets(v, n), norm, normal(v, d)}, []ir.Shape{one, rows, x, w}},
+			opCase{l.name + " loss only", ir.LinearCrossEntropy, linear, []arg{normal(n, d), normal(v, d), targets(v, n), norm, none}, []ir.Shape{one, rows, nil, nil}},
+			opCase{l.name + " dx only", ir.LinearCrossEntropy, linear, []arg{normal(n, d), normal(v, d), targets(v, n), norm, none}, []ir.Shape{one, rows, x, nil}},
+			opCase{l.name + " dw only", ir.LinearCrossEntropy, linear, []arg{normal(n, d), normal(v, d), targets(v, n), norm, none}, []ir.Shape{one, rows, nil, w}},
+			opCase{l.name, ir.MSE, nil, []arg{normal(n, v), normal(n, v)}, []ir.Shape{one}},
+			opCase{l.name, ir.MSEBackward, nil, []arg{normal(n, v), normal(n, v), values(0.7)}, []ir.Shape{logits}},
 		)
-		attrs.Compute = ir.BF16
-		list = append(list, opCase{l.name + " bf16", ir.LinearCrossEntropy, attrs, []arg{normal(n, d), normal(v, d), targets(v, n), norm, none}, []ir.Shape{one, rows, x, w}})
+		linear.Compute = ir.BF16
+		list = append(list, opCase{l.name + " bf16", ir.LinearCrossEntropy, linear, []arg{normal(n, d), normal(v, d), targets(v, n), norm, none}, []ir.Shape{one, rows, x, w}})
 	}
 	return append(list,
-		opCase{"large", ir.MSE, ir.Attrs{}, []arg{normal(400, 401), normal(400, 401)}, []ir.Shape{one}},
-		opCase{"all ignored", ir.CrossEntropy, ir.Attrs{}, []arg{normal(2, 3), ints(-1, -1), values(1)}, []ir.Shape{one, s(2), s(2)}},
+		opCase{"large", ir.MSE, nil, []arg{normal(400, 401), normal(400, 401)}, []ir.Shape{one}},
+		opCase{"all ignored", ir.CrossEntropy, ir.LossAttrs{}, []arg{normal(2, 3), ints(-1, -1), values(1)}, []ir.Shape{one, s(2), s(2)}},
 	)
 }
 
@@ -404,19 +405,19 @@ func elementwiseCases() []opCase {
 	var list []opCase
 	for _, shape := range []ir.Shape{{}, {1}, {3, 21}, {5, 90, 101}} {
 		list = append(list,
-			opCase{shape.String(), ir.Add, ir.Attrs{}, []arg{normal(shape...), normal(shape...)}, []ir.Shape{shape}},
-			opCase{shape.String(), ir.Mul, ir.Attrs{}, []arg{normal(shape...), normal(shape...)}, []ir.Shape{shape}},
-			opCase{shape.String(), ir.Scale, ir.Attrs{Alpha: -1.5}, []arg{normal(shape...)}, []ir.Shape{shape}},
-			opCase{shape.String(), ir.ScaleBy, ir.Attrs{}, []arg{normal(shape...), values(0.3)}, []ir.Shape{shape}})
+			opCase{shape.String(), ir.Add, nil, []arg{normal(shape...), normal(shape...)}, []ir.Shape{shape}},
+			opCase{shape.String(), ir.Mul, nil, []arg{normal(shape...), normal(shape...)}, []ir.Shape{shape}},
+			opCase{shape.String(), ir.Scale, ir.ScaleAttrs{Alpha: -1.5}, []arg{normal(shape...)}, []ir.Shape{shape}},
+			opCase{shape.String(), ir.ScaleBy, nil, []arg{normal(shape...), values(0.3)}, []ir.Shape{shape}})
 	}
 	return list
 }
 
 func shapeCases() []opCase {
 	var list []opCase
-	list = append(list, opCase{"flatten", ir.Reshape, ir.Attrs{}, []arg{normal(3, 4)}, []ir.Shape{s(12)}})
+	list = append(list, opCase{"flatten", ir.Reshape, nil, []arg{normal(3, 4)}, []ir.Shape{s(12)}})
 	for _, kind := range []ir.Kind{ir.AllReduce, ir.ReduceTo, ir.BroadcastFrom, ir.Await} {
-		list = append(list, opCase{"alone", kind, ir.Attrs{}, []arg{normal(3, 5)}, []ir.Shape{s(3, 5)}})
+		list = append(list, opCase{"alone", kind, ir.Kinds[kind].Attrs, []arg{normal(3, 5)}, []ir.Shape{s(3, 5)}})
 	}
 	for _, t := range []struct {
 		shape ir.Shape
@@ -439,7 +440,7 @@ func shapeCases() []opCase {
 		for i, p := range t.perm {
 			out[i] = t.shape[p]
 		}
-		list = append(list, opCase{fmt.Sprint(t.shape, t.perm), ir.Transpose, ir.Attrs{Perm: perm(t.perm...)}, []arg{normal(t.shape...)}, []ir.Shape{out}})
+		list = append(list, opCase{fmt.Sprint(t.shape, t.perm), ir.Transpose, ir.TransposeAttrs{Perm: perm(t.perm...)}, []arg{normal(t.shape...)}, []ir.Shape{out}})
 	}
 	for _, c := range []struct {
 		shape            ir.Shape
@@ -449,14 +450,14 @@ func shapeCases() []opCase {
 		out[c.axis] = c.end - c.start
 		rest := append(ir.Shape(nil), c.shape...)
 		rest[c.axis] -= out[c.axis]
-		attrs := ir.Attrs{Axis: c.axis, Start: c.start, End: c.end}
+		attrs := ir.SliceAttrs{Axis: c.axis, Start: c.start, End: c.end}
 		name := fmt.Sprintf("%v axis %d", c.shape, c.axis)
 		list = append(list,
 			opCase{name, ir.Slice, attrs, []arg{normal(c.shape...)}, []ir.Shape{out}},
 			opCase{name, ir.SliceBackward, attrs, []arg{normal(out...)}, []ir.Shape{c.shape}},
-			opCase{name, ir.Concat, ir.Attrs{Axis: c.axis}, []arg{normal(out...), normal(rest...)}, []ir.Shape{c.shape}})
+			opCase{name, ir.Concat, ir.ConcatAttrs{Axis: c.axis}, []arg{normal(out...), normal(rest...)}, []ir.Shape{c.shape}})
 	}
-	list = append(list, opCase{"three", ir.Concat, ir.Attrs{Axis: 1}, []arg{normal(2, 1), normal(2, 3), normal(2, 2)}, []ir.Shape{s(2, 6)}})
+	list = append(list, opCase{"three", ir.Concat, ir.ConcatAttrs{Axis: 1}, []arg{normal(2, 1), normal(2, 3), normal(2, 2)}, []ir.Shape{s(2, 6)}})
 	for _, r := range []struct {
 		shape ir.Shape
 		axes  []int
@@ -480,7 +481,7 @@ func shapeCases() []opCase {
 		{s(300, 3, 100), []int{0, 2}},
 		{s(300, 2, 3, 8), []int{0, 2}},
 	} {
-		attrs := ir.Attrs{Alpha: 0.5, Axes: axes(r.axes...)}
+		attrs := ir.ReduceAttrs{Alpha: 0.5, Axes: axes(r.axes...)}
 		reduced := append(ir.Shape(nil), r.shape...)
 		for _, a := range r.axes {
 			reduced[a] = 1
@@ -488,16 +489,16 @@ func shapeCases() []opCase {
 		name := fmt.Sprint(r.shape, r.axes)
 		list = append(list,
 			opCase{name, ir.ReduceSum, attrs, []arg{normal(r.shape...)}, []ir.Shape{reduced}},
-			opCase{name, ir.Broadcast, ir.Attrs{Alpha: 0.5}, []arg{normal(reduced...)}, []ir.Shape{r.shape}})
+			opCase{name, ir.Broadcast, ir.ScaleAttrs{Alpha: 0.5}, []arg{normal(reduced...)}, []ir.Shape{r.shape}})
 	}
 	for _, n := range []int{1, 7, 4099} {
-		list = append(list, opCase{fmt.Sprint(n), ir.Cast, ir.Attrs{}, []arg{wide(n)}, []ir.Shape{s(n)}})
+		list = append(list, opCase{fmt.Sprint(n), ir.Cast, nil, []arg{wide(n)}, []ir.Shape{s(n)}})
 	}
 	for _, n := range []int{1, 7, 8, 9, 64, 4099, 50001} {
 		for _, d := range []ir.DType{ir.I32, ir.U8, ir.U4, ir.U1} {
 			x := below(1<<min(d.Bits(), 20), n)
 			x.packed = d
-			list = append(list, opCase{fmt.Sprintf("%s %d", d, n), ir.ToFloat, ir.Attrs{Scale: 1 / 127.5, Shift: -1}, []arg{x}, []ir.Shape{s(n)}})
+			list = append(list, opCase{fmt.Sprintf("%s %d", d, n), ir.ToFloat, ir.ToFloatAttrs{Scale: 1 / 127.5, Shift: -1}, []arg{x}, []ir.Shape{s(n)}})
 		}
 	}
 	return list
@@ -512,29 +513,30 @@ func optimizerCases() []opCase {
 		}{{"", none}, {" clip", values(0.4)}, {" skip", values(nan)}} {
 			name := shape.String() + clip.name
 			p, g, m, v := normal(shape...), normal(shape...), normal(shape...), positive(shape...)
-			base := ir.Attrs{Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Decay: 0.1, LRScale: 0.5}
-			nesterov := base
-			nesterov.Nesterov = true
-			muon, muonNesterov := base, nesterov
-			muon.NewtonSchulz, muonNesterov.NewtonSchulz = 5, 5
-			plainSGD := base
-			plainSGD.Beta1 = 0
+			adamw := ir.AdamWAttrs{Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Decay: 0.1, LRScale: 0.5}
+			sgd := ir.SGDAttrs{Beta1: 0.9, Decay: 0.1, LRScale: 0.5}
+			plainSGD, nesterov := sgd, sgd
+			plainSGD.Beta1, nesterov.Nesterov = 0, true
+			lion := ir.LionAttrs{Beta1: 0.9, Beta2: 0.99, Decay: 0.1, LRScale: 0.5}
+			muon := ir.MuonAttrs{Beta1: 0.9, Decay: 0.1, LRScale: 0.5, NewtonSchulz: 5}
+			muonNesterov := muon
+			muonNesterov.Nesterov = true
 			list = append(list,
-				opCase{name, ir.AdamW, base, []arg{p, g, m, v, hyper(), clip.arg}, nil},
-				opCase{name, ir.SGD, base, []arg{p, g, m, hyper(), clip.arg}, nil},
-				opCase{name + " first", ir.SGD, base, []arg{p, g, m, values(0.1, 0, 0, 0, 1, 0, 0, 0), clip.arg}, nil},
+				opCase{name, ir.AdamW, adamw, []arg{p, g, m, v, hyper(), clip.arg}, nil},
+				opCase{name, ir.SGD, sgd, []arg{p, g, m, hyper(), clip.arg}, nil},
+				opCase{name + " first", ir.SGD, sgd, []arg{p, g, m, values(0.1, 0, 0, 0, 1, 0, 0, 0), clip.arg}, nil},
 				opCase{name + " nesterov", ir.SGD, nesterov, []arg{p, g, m, hyper(), clip.arg}, nil},
 				opCase{name + " no momentum", ir.SGD, plainSGD, []arg{p, g, none, hyper(), clip.arg}, nil},
-				opCase{name, ir.Lion, base, []arg{p, g, m, hyper(), clip.arg}, nil},
+				opCase{name, ir.Lion, lion, []arg{p, g, m, hyper(), clip.arg}, nil},
 				opCase{name, ir.Muon, muon, []arg{p, g, m, hyper(), clip.arg}, nil},
 				opCase{name + " nesterov", ir.Muon, muonNesterov, []arg{p, g, m, hyper(), clip.arg}, nil},
-				opCase{name, ir.EMA, base, []arg{m, p, clip.arg}, nil},
+				opCase{name, ir.EMA, ir.EMAAttrs{Beta1: 0.9}, []arg{m, p, clip.arg}, nil},
 			)
 		}
 	}
-	bf16 := ir.Attrs{Beta1: 0.9, LRScale: 1, NewtonSchulz: 5, Compute: ir.BF16}
+	bf16 := ir.MuonAttrs{Beta1: 0.9, LRScale: 1, NewtonSchulz: 5, Compute: ir.BF16}
 	list = append(list,
-		opCase{"wide", ir.Muon, ir.Attrs{Beta1: 0.9, LRScale: 1, NewtonSchulz: 5}, []arg{normal(30, 90), normal(30, 90), normal(30, 90), hyper(), none}, nil},
+		opCase{"wide", ir.Muon, ir.MuonAttrs{Beta1: 0.9, LRScale: 1, NewtonSchulz: 5}, []arg{normal(30, 90), normal(30, 90), normal(30, 90), hyper(), none}, nil},
 		opCase{"bf16", ir.Muon, bf16, []arg{normal(90, 30), normal(90, 30), normal(90, 30), hyper(), none}, nil},
 	)
 	inf := float32(math.Inf(1))
@@ -552,7 +554,7 @@ func optimizerCases() []opCase {
 		{"large", 1, []arg{normal(400, 401), normal(7), normal(300, 300)}},
 		{"many ranks", 1000, []arg{normal(30)}},
 	} {
-		list = append(list, opCase{g.name, ir.SumSquares, ir.Attrs{Root: g.ranks - 1}, g.grads, []ir.Shape{s(g.ranks, 2)}})
+		list = append(list, opCase{g.name, ir.SumSquares, ir.RootAttrs{Root: g.ranks - 1}, g.grads, []ir.Shape{s(g.ranks, 2)}})
 	}
 	for _, g := range []struct {
 		name    string
@@ -570,7 +572,7 @@ func optimizerCases() []opCase {
 		{"within limit", 1, limit, []float32{1, 0, 1, 0}},
 	} {
 		squares := arg{shape: s(len(g.squares)/2, 2), floats: g.squares}
-		list = append(list, opCase{g.name, ir.GradNorm, ir.Attrs{MaxNorm: g.max}, []arg{g.hyper, squares}, []ir.Shape{one, one}})
+		list = append(list, opCase{g.name, ir.GradNorm, ir.GradNormAttrs{MaxNorm: g.max}, []arg{g.hyper, squares}, []ir.Shape{one, one}})
 	}
 	return list
 }

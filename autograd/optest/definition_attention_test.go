@@ -1,6 +1,10 @@
 package optest
 
-import "math"
+import (
+	"math"
+
+	"gotrain/autograd/ir"
+)
 
 // attentionView reads the tensors of an attention by batch, position, head and
 // element of the head.
@@ -12,7 +16,7 @@ type attentionView struct {
 }
 
 func (d *definition) attention() attentionView {
-	a := d.c.attrs
+	a := d.c.attrs.(ir.AttentionAttrs)
 	v := attentionView{d: d, batch: a.Batch, t: d.c.in[0].shape[0] / a.Batch, heads: a.Heads, kv: a.KVHeads, hd: a.HeadDim, packedGroup: a.Packed}
 	v.s = v.t
 	if !a.Packed {
@@ -42,7 +46,7 @@ func (v attentionView) key(tensors [][]float64, which, b, s, h, i int) *float64 
 }
 
 func (v attentionView) visible(b, t, s int) bool {
-	a := v.d.c.attrs
+	a := v.d.c.attrs.(ir.AttentionAttrs)
 	position := t + v.s - v.t
 	if a.Causal && s > position || a.Window > 0 && (s <= position-a.Window || s >= position+a.Window) {
 		return false
@@ -66,7 +70,7 @@ func (v attentionView) scores(b, h, t int) []float64 {
 			continue
 		}
 		for i := range v.hd {
-			x[s] += float64(v.d.c.attrs.Scale) * v.d.in[0][v.query(v.packedGroup, b, t, h, i)] * *v.key(v.d.in, 1, b, s, h, i)
+			x[s] += float64(v.d.c.attrs.(ir.AttentionAttrs).Scale) * v.d.in[0][v.query(v.packedGroup, b, t, h, i)] * *v.key(v.d.in, 1, b, s, h, i)
 		}
 	}
 	return x
@@ -118,7 +122,7 @@ func defineAttention(d *definition) {
 func defineAttentionBackward(d *definition) {
 	v := d.attention()
 	y, lse, dy := d.in[5], d.in[6], d.in[7]
-	scale := float64(d.c.attrs.Scale)
+	scale := float64(d.c.attrs.(ir.AttentionAttrs).Scale)
 	v.each(func(b, h, t int) {
 		var sum float64 // Σ dy·y
 		for i := range v.hd {
@@ -145,7 +149,7 @@ func defineAttentionBackward(d *definition) {
 }
 
 func defineAttentionCached(d *definition) {
-	a := d.c.attrs
+	a := d.c.attrs.(ir.AttentionAttrs)
 	rows, capacity := d.c.in[0].shape[0]/a.Batch, d.c.in[3].shape[0]/a.Batch
 	wide, narrow, hd := a.Heads*a.HeadDim, a.KVHeads*a.HeadDim, a.HeadDim
 	for b := range a.Batch {

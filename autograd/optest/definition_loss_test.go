@@ -30,7 +30,11 @@ func (d *definition) classify(z []float64, target int32, scale float64, grad []f
 	if target < 0 {
 		return 0, 0, 0
 	}
-	smoothing, zLoss, classes := float64(d.c.attrs.Smoothing), float64(d.c.attrs.ZLoss), float64(len(z))
+	a, ok := d.c.attrs.(ir.LossAttrs)
+	if !ok {
+		a = d.c.attrs.(ir.LinearCrossEntropyAttrs).LossAttrs
+	}
+	smoothing, zLoss, classes := float64(a.Smoothing), float64(a.ZLoss), float64(len(z))
 	lse = logSumExp(z)
 	nll = lse - z[target]
 	var mean float64
@@ -99,7 +103,7 @@ func defineMSEBackward(d *definition) {
 func defineSumSquares(d *definition) {
 	for _, g := range d.in {
 		for _, e := range g {
-			d.out[0][2*d.c.attrs.Root] += e * e
+			d.out[0][2*d.c.attrs.(ir.RootAttrs).Root] += e * e
 		}
 	}
 }
@@ -109,7 +113,7 @@ func defineGradNorm(d *definition) {
 	for _, s := range d.in[1] {
 		squares += s
 	}
-	norm, limit, most := math.Sqrt(squares), d.in[0][ir.NormLimit], float64(d.c.attrs.MaxNorm)
+	norm, limit, most := math.Sqrt(squares), d.in[0][ir.NormLimit], float64(d.c.attrs.(ir.GradNormAttrs).MaxNorm)
 	clip := 1.0
 	if most > 0 {
 		clip = min(1, most/(norm+1e-6))
@@ -122,30 +126,28 @@ func defineGradNorm(d *definition) {
 
 // step is one optimizer step: its gradient and constants as float64.
 type step struct {
-	g                             []float64
-	lr, beta1, beta2, decay, clip float64
-	skip                          bool
+	g                       []float64
+	lr, beta1, beta2, decay float64
+	skip                    bool
 }
 
 // step reads the gradient, clip and hyper inputs at those positions.
-func (d *definition) step(g, hyper, clip int) step {
-	a := d.c.attrs
-	s := step{lr: float64(a.LRScale), beta1: float64(a.Beta1), beta2: float64(a.Beta2), decay: float64(a.Decay), clip: 1}
-	if hyper >= 0 {
-		s.lr *= d.in[hyper][ir.LR]
-	}
+func (d *definition) step(g, hyper, clip int, lrScale, beta1, beta2, decay float32) step {
+	s := step{lr: float64(lrScale) * d.in[hyper][ir.LR], beta1: float64(beta1), beta2: float64(beta2), decay: float64(decay)}
+	factor := 1.0
 	if d.in[clip] != nil {
-		s.clip = d.in[clip][0]
-		s.skip = math.IsNaN(s.clip)
+		factor = d.in[clip][0]
+		s.skip = math.IsNaN(factor)
 	}
 	for _, e := range d.in[g] {
-		s.g = append(s.g, s.clip*e)
+		s.g = append(s.g, factor*e)
 	}
 	return s
 }
 
 func defineAdamW(d *definition) {
-	s := d.step(1, 4, 5)
+	a := d.c.attrs.(ir.AdamWAttrs)
+	s := d.step(1, 4, 5, a.LRScale, a.Beta1, a.Beta2, a.Decay)
 	if s.skip {
 		return
 	}
@@ -153,12 +155,13 @@ func defineAdamW(d *definition) {
 	for i, g := range s.g {
 		m[i] = s.beta1*m[i] + (1-s.beta1)*g
 		v[i] = s.beta2*v[i] + (1-s.beta2)*g*g
-		p[i] -= s.lr * (s.decay*p[i] + m[i]/d.in[4][ir.BC1]/(math.Sqrt(v[i]/d.in[4][ir.BC2])+float64(d.c.attrs.Eps)))
+		p[i] -= s.lr * (s.decay*p[i] + m[i]/d.in[4][ir.BC1]/(math.Sqrt(v[i]/d.in[4][ir.BC2])+float64(a.Eps)))
 	}
 }
 
 func defineSGD(d *definition) {
-	s := d.step(1, 3, 4)
+	a := d.c.attrs.(ir.SGDAttrs)
+	s := d.step(1, 3, 4, a.LRScale, a.Beta1, 0, a.Decay)
 	if s.skip {
 		return
 	}
@@ -170,7 +173,7 @@ func defineSGD(d *definition) {
 				m[i] = 0
 			}
 			m[i] = s.beta1*m[i] + g
-			if d.c.attrs.Nesterov {
+			if a.Nesterov {
 				g += s.beta1 * m[i]
 			} else {
 				g = m[i]
@@ -181,7 +184,8 @@ func defineSGD(d *definition) {
 }
 
 func defineLion(d *definition) {
-	s := d.step(1, 3, 4)
+	a := d.c.attrs.(ir.LionAttrs)
+	s := d.step(1, 3, 4, a.LRScale, a.Beta1, a.Beta2, a.Decay)
 	if s.skip {
 		return
 	}
@@ -198,7 +202,8 @@ func defineLion(d *definition) {
 }
 
 func defineMuon(d *definition) {
-	s := d.step(1, 3, 4)
+	a := d.c.attrs.(ir.MuonAttrs)
+	s := d.step(1, 3, 4, a.LRScale, a.Beta1, 0, a.Decay)
 	if s.skip {
 		return
 	}
@@ -209,7 +214,7 @@ func defineMuon(d *definition) {
 	for i, g := range s.g {
 		m[i] = s.beta1*m[i] + g
 		u[i] = m[i]
-		if d.c.attrs.Nesterov {
+		if a.Nesterov {
 			u[i] = g + s.beta1*m[i]
 		}
 		squares += u[i] * u[i]
@@ -219,11 +224,11 @@ func defineMuon(d *definition) {
 	}
 	tall := rows > cols
 	side := min(rows, cols)
-	for range d.c.attrs.NewtonSchulz {
-		a := d.product(u, u, tall, !tall, side, side, max(rows, cols))
-		poly := d.product(a, a, false, false, side, side, side)
+	for range a.NewtonSchulz {
+		gram := d.product(u, u, tall, !tall, side, side, max(rows, cols))
+		poly := d.product(gram, gram, false, false, side, side, side)
 		for i := range poly {
-			poly[i] = -4.7750*a[i] + 2.0315*poly[i]
+			poly[i] = -4.7750*gram[i] + 2.0315*poly[i]
 			if i/side == i%side {
 				poly[i] += 3.4445
 			}
@@ -240,11 +245,11 @@ func defineMuon(d *definition) {
 }
 
 func defineEMA(d *definition) {
-	s := d.step(1, -1, 2)
-	if s.skip {
+	if clip := d.in[2]; clip != nil && math.IsNaN(clip[0]) {
 		return
 	}
+	beta := float64(d.c.attrs.(ir.EMAAttrs).Beta1)
 	for i, p := range d.in[1] {
-		d.in[0][i] = s.beta1*d.in[0][i] + (1-s.beta1)*p
+		d.in[0][i] = beta*d.in[0][i] + (1-beta)*p
 	}
 }

@@ -15,8 +15,9 @@ func defineMul(d *definition) {
 }
 
 func defineScale(d *definition) {
+	attrs := d.c.attrs.(ir.ScaleAttrs)
 	for i, x := range d.in[0] {
-		d.out[0][i] = float64(d.c.attrs.Alpha) * x
+		d.out[0][i] = float64(attrs.Alpha) * x
 	}
 }
 
@@ -48,58 +49,64 @@ func position(shape ir.Shape, index []int) int {
 }
 
 func defineTranspose(d *definition) {
+	attrs := d.c.attrs.(ir.TransposeAttrs)
 	from, to := d.c.in[0].shape, d.c.out[0]
 	for i := range d.out[0] {
 		index := make([]int, len(to))
 		for a, x := range indices(to, i) {
-			index[d.c.attrs.Perm[a]] = x
+			index[attrs.Perm[a]] = x
 		}
 		d.out[0][i] = d.in[0][position(from, index)]
 	}
 }
 
 func defineSlice(d *definition) {
+	attrs := d.c.attrs.(ir.SliceAttrs)
 	for i := range d.out[0] {
 		index := indices(d.c.out[0], i)
-		index[d.c.attrs.Axis] += d.c.attrs.Start
+		index[attrs.Axis] += attrs.Start
 		d.out[0][i] = d.in[0][position(d.c.in[0].shape, index)]
 	}
 }
 
 func defineSliceBackward(d *definition) {
+	attrs := d.c.attrs.(ir.SliceAttrs)
 	for i, x := range d.in[0] {
 		index := indices(d.c.in[0].shape, i)
-		index[d.c.attrs.Axis] += d.c.attrs.Start
+		index[attrs.Axis] += attrs.Start
 		d.out[0][position(d.c.out[0], index)] = x
 	}
 }
 
 func defineConcat(d *definition) {
+	attrs := d.c.attrs.(ir.ConcatAttrs)
 	start := 0
 	for p, x := range d.in {
 		shape := d.c.in[p].shape
 		for i, e := range x {
 			index := indices(shape, i)
-			index[d.c.attrs.Axis] += start
+			index[attrs.Axis] += start
 			d.out[0][position(d.c.out[0], index)] = e
 		}
-		start += shape[d.c.attrs.Axis]
+		start += shape[attrs.Axis]
 	}
 }
 
 func defineReduceSum(d *definition) {
+	attrs := d.c.attrs.(ir.ReduceAttrs)
 	for i, x := range d.in[0] {
 		index := indices(d.c.in[0].shape, i)
 		for a := range index {
-			if d.c.attrs.Axes[a] {
+			if attrs.Axes[a] {
 				index[a] = 0
 			}
 		}
-		d.out[0][position(d.c.out[0], index)] += float64(d.c.attrs.Alpha) * x
+		d.out[0][position(d.c.out[0], index)] += float64(attrs.Alpha) * x
 	}
 }
 
 func defineBroadcast(d *definition) {
+	attrs := d.c.attrs.(ir.ScaleAttrs)
 	from := d.c.in[0].shape
 	for i := range d.out[0] {
 		index := indices(d.c.out[0], i)
@@ -108,7 +115,7 @@ func defineBroadcast(d *definition) {
 				index[a] = 0
 			}
 		}
-		d.out[0][i] = float64(d.c.attrs.Alpha) * d.in[0][position(from, index)]
+		d.out[0][i] = float64(attrs.Alpha) * d.in[0][position(from, index)]
 	}
 }
 
@@ -119,7 +126,8 @@ func defineCast(d *definition) {
 }
 
 func defineToFloat(d *definition) {
+	attrs := d.c.attrs.(ir.ToFloatAttrs)
 	for i, x := range d.c.in[0].ints {
-		d.out[0][i] = float64(d.c.attrs.Scale)*float64(x) + float64(d.c.attrs.Shift)
+		d.out[0][i] = float64(attrs.Scale)*float64(x) + float64(attrs.Shift)
 	}
 }

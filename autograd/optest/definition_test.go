@@ -129,7 +129,7 @@ func at(x []float64, i int) float64 {
 
 // operands returns x as the products of the program read it.
 func (d *definition) operands(x []float64) []float64 {
-	if d.c.attrs.Compute != ir.BF16 {
+	if !d.c.computesBF16() {
 		return x
 	}
 	y := make([]float64, len(x))
@@ -178,7 +178,7 @@ func (d *definition) product(a, b []float64, transA, transB bool, m, n, k int) [
 }
 
 func defineMatMul(d *definition) {
-	a := d.c.attrs
+	a := d.c.attrs.(ir.MatMulAttrs)
 	shape := d.c.out[0]
 	m, n := shape[len(shape)-2], shape[len(shape)-1]
 	k := d.cols(0)
@@ -233,7 +233,7 @@ func defineLayerNorm(d *definition) {
 		for _, e := range x {
 			squares += (e - mean) * (e - mean)
 		}
-		rstd := 1 / math.Sqrt(squares/float64(w)+float64(d.c.attrs.Eps))
+		rstd := 1 / math.Sqrt(squares/float64(w)+float64(d.c.attrs.(ir.NormAttrs).Eps))
 		d.out[1][r], d.out[2][r] = mean, rstd
 		for j, e := range x {
 			d.out[0][r*w+j] = (e-mean)*rstd*d.in[1][j] + at(d.in[2], j)
@@ -253,7 +253,7 @@ func defineRMSNorm(d *definition) {
 		for _, e := range x {
 			squares += e * e
 		}
-		rstd := 1 / math.Sqrt(squares/float64(w)+float64(d.c.attrs.Eps))
+		rstd := 1 / math.Sqrt(squares/float64(w)+float64(d.c.attrs.(ir.NormAttrs).Eps))
 		d.out[1][r] = rstd
 		for j, e := range x {
 			d.out[0][r*w+j] = e * rstd * d.in[1][j]
@@ -319,13 +319,13 @@ func act(a ir.Act, x float64) (y, slope float64) {
 
 func defineActivation(d *definition) {
 	for i, x := range d.in[0] {
-		d.out[0][i], _ = act(d.c.attrs.Act, x)
+		d.out[0][i], _ = act(d.c.attrs.(ir.ActivationAttrs).Act, x)
 	}
 }
 
 func defineActivationBackward(d *definition) {
 	for i, x := range d.in[0] {
-		_, slope := act(d.c.attrs.Act, x)
+		_, slope := act(d.c.attrs.(ir.ActivationAttrs).Act, x)
 		d.out[0][i] = d.in[1][i] * slope
 	}
 }
@@ -346,12 +346,12 @@ func defineSwiGLUBackward(d *definition) {
 }
 
 func defineRoPE(d *definition) {
-	hd := d.c.attrs.HeadDim
+	hd := d.c.attrs.(ir.RoPEAttrs).HeadDim
 	for i := range d.out[0] {
 		row, pair, half := i/d.cols(0), i%hd%(hd/2), i%hd/(hd/2)
 		angles := d.in[1][int(d.ids(2)[row])*hd:]
 		cos, sin := angles[pair], angles[hd/2+pair]
-		if d.c.attrs.Inverse {
+		if d.c.attrs.(ir.RoPEAttrs).Inverse {
 			sin = -sin
 		}
 		first, second := d.in[0][i-half*hd/2], d.in[0][i+(1-half)*hd/2]
@@ -366,12 +366,12 @@ func defineRoPE(d *definition) {
 // block e/4 of Philox4x32-10 (Salmon et al. 2011).
 func defineDropout(d *definition) {
 	rng := d.ids(1)
-	threshold := math.Round(float64(d.c.attrs.P) * (1 << 32))
+	threshold := math.Round(float64(d.c.attrs.(ir.DropoutAttrs).P) * (1 << 32))
 	row := uint64(uint32(rng[2])) | uint64(uint32(rng[3]))<<32
 	width := uint64(d.c.out[0].Size() / d.c.out[0][0])
 	for i, x := range d.in[0] {
 		e := row*width + uint64(i)
-		counter := [4]uint32{uint32(e / 4), d.c.attrs.Site, uint32(e / 4 >> 32), 0}
+		counter := [4]uint32{uint32(e / 4), d.c.attrs.(ir.DropoutAttrs).Site, uint32(e / 4 >> 32), 0}
 		key := [2]uint32{uint32(rng[0]), uint32(rng[1])}
 		for range 10 {
 			a, b := uint64(counter[0])*0xD2511F53, uint64(counter[2])*0xCD9E8D57
@@ -380,7 +380,7 @@ func defineDropout(d *definition) {
 			key[1] += 0xBB67AE85
 		}
 		if float64(counter[e%4]) >= threshold {
-			d.out[0][i] = x / (1 - float64(d.c.attrs.P))
+			d.out[0][i] = x / (1 - float64(d.c.attrs.(ir.DropoutAttrs).P))
 		}
 	}
 }

@@ -1,11 +1,13 @@
 package optest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"testing"
 
@@ -42,7 +44,7 @@ func (g *goldenTensor) arg() arg {
 // goldenCase is an instruction with the results that PyTorch computes for it.
 type goldenCase struct {
 	Name    string
-	Attrs   ir.Attrs
+	Attrs   json.RawMessage
 	In, Out []*goldenTensor
 	State   map[string]*goldenTensor // what mutated inputs become, by position
 }
@@ -64,9 +66,27 @@ func golden(tb testing.TB, kind ir.Kind) []goldenCase {
 	return list
 }
 
+// attrs returns the attributes as the type of their kind.
+func (g *goldenCase) attrs(tb testing.TB, kind ir.Kind) ir.Attrs {
+	zero := ir.Kinds[kind].Attrs
+	if zero == nil {
+		zero = struct{}{}
+	}
+	v := reflect.New(reflect.TypeOf(zero))
+	d := json.NewDecoder(bytes.NewReader(g.Attrs))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v.Interface()); err != nil {
+		tb.Fatalf("%s/%s: %v", kind, g.Name, err)
+	}
+	if ir.Kinds[kind].Attrs == nil {
+		return nil
+	}
+	return v.Elem().Interface()
+}
+
 // instruction returns the case to run and the results to expect.
-func (g *goldenCase) instruction(kind ir.Kind) (*opCase, []result) {
-	c := &opCase{name: g.Name, kind: kind, attrs: g.Attrs}
+func (g *goldenCase) instruction(tb testing.TB, kind ir.Kind) (*opCase, []result) {
+	c := &opCase{name: g.Name, kind: kind, attrs: g.attrs(tb, kind)}
 	var want []result
 	for _, t := range g.In {
 		c.in = append(c.in, t.arg())
@@ -97,7 +117,7 @@ func TestGolden(t *testing.T) {
 		opened := open(t, b, 2)
 		for kind := ir.Invalid + 1; kind < ir.NumKinds; kind++ {
 			for _, g := range golden(t, kind) {
-				c, want := g.instruction(kind)
+				c, want := g.instruction(t, kind)
 				t.Run(b.name+"/"+c.String(), func(t *testing.T) {
 					got := runCase(t, opened, c, float32s, nan, noAlias)
 					if len(got) != len(want) {

@@ -24,6 +24,12 @@ type opCase struct {
 
 func (c *opCase) String() string { return c.kind.String() + "/" + c.name }
 
+// computesBF16 tells whether products round their operands to bfloat16.
+func (c *opCase) computesBF16() bool {
+	a, ok := c.attrs.(ir.Products)
+	return ok && a.Precision() == ir.BF16
+}
+
 // arg is an input: absent when it has neither floats nor ints.
 type arg struct {
 	shape  ir.Shape
@@ -90,9 +96,9 @@ func (c *opCase) variants(b exec.Backend) []elements {
 	switch {
 	case !b.Target().StoresBF16 || len(info.ElemIn)+len(info.ElemOut) == 0:
 		return []elements{float32s}
-	case c.attrs.Compute == ir.BF16: // such a plan stores bfloat16
+	case c.computesBF16(): // such a plan stores bfloat16
 		return []elements{{ir.BF16, ir.BF16}}
-	case c.kind == ir.MatMul && c.attrs.Act == ir.NoAct:
+	case c.kind == ir.MatMul && c.attrs.(ir.MatMulAttrs).Act == ir.NoAct:
 		return []elements{float32s, {ir.BF16, ir.BF16}, {ir.BF16, ir.F32}}
 	}
 	return []elements{float32s, {ir.BF16, ir.BF16}}

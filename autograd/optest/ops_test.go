@@ -19,7 +19,7 @@ func tolerance(c *opCase, e elements) float64 {
 		return 4e-2 // logits of 30 rounded to 8 bits
 	case e[0] == ir.BF16:
 		return 1.5e-2 // results and what passes between the steps of a kernel have 8 bits
-	case c.attrs.Compute == ir.BF16:
+	case c.computesBF16():
 		return 2e-3 // an operand that rounds the other way
 	}
 	return 2e-5

@@ -25,10 +25,10 @@ func ExampleBuild() {
 		p.Emit(&ir.Instr{Kind: kind, Attrs: attrs, In: in, Out: out, Block: -1})
 		return out[0]
 	}
-	h := emit(ir.MatMul, ir.Attrs{TransB: true}, 32, x, w, b, nil, nil)
-	h = emit(ir.Activation, ir.Attrs{Act: ir.ReLU}, 32, h)
-	h = emit(ir.MatMul, ir.Attrs{TransB: true}, 16, h, v, nil, nil, nil)
-	p.Outputs = []*ir.Value{emit(ir.Add, ir.Attrs{}, 16, x, h)}
+	h := emit(ir.MatMul, ir.MatMulAttrs{TransB: true}, 32, x, w, b, nil, nil)
+	h = emit(ir.Activation, ir.ActivationAttrs{Act: ir.ReLU}, 32, h)
+	h = emit(ir.MatMul, ir.MatMulAttrs{TransB: true}, 16, h, v, nil, nil, nil)
+	p.Outputs = []*ir.Value{emit(ir.Add, nil, 16, x, h)}
 
 	pl, err := plan.Build(p, plan.Options{})
 	if err != nil {

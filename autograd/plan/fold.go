@@ -68,12 +68,12 @@ func (f *folder) rewrite(in *ir.Instr) {
 	switch in.Kind {
 	case ir.ScaleBy:
 		if s := in.In[1]; s.Class == ir.Const {
-			in.Kind, in.In, in.Alpha = ir.Scale, in.In[:1], s.Const
+			in.Kind, in.In, in.Attrs = ir.Scale, in.In[:1], ir.ScaleAttrs{Alpha: s.Const}
 		}
 	case ir.Mul:
 		for i, c := range in.In {
 			if x := in.In[1-i]; c.Class == ir.Const && x.Shape.Equal(in.Out[0].Shape) {
-				in.Kind, in.In, in.Alpha = ir.Scale, []*ir.Value{x}, c.Const
+				in.Kind, in.In, in.Attrs = ir.Scale, []*ir.Value{x}, ir.ScaleAttrs{Alpha: c.Const}
 				break
 			}
 		}
@@ -81,8 +81,8 @@ func (f *folder) rewrite(in *ir.Instr) {
 	switch in.Kind {
 	case ir.Scale:
 		if d := f.producer(in.In[0], ir.Scale); d != nil {
-			if a := d.Alpha * in.Alpha; a != 0 && !math.IsInf(float64(a), 0) {
-				in.In[0], in.Alpha = d.In[0], a
+			if a := alpha(d) * alpha(in); a != 0 && !math.IsInf(float64(a), 0) {
+				in.In[0], in.Attrs = d.In[0], ir.ScaleAttrs{Alpha: a}
 			}
 		}
 	case ir.Reshape:
@@ -91,44 +91,50 @@ func (f *folder) rewrite(in *ir.Instr) {
 		}
 	case ir.Transpose:
 		if d := f.producer(in.In[0], ir.Transpose); d != nil {
-			var perm [ir.MaxAxes]int8
+			first, second := d.Attrs.(ir.TransposeAttrs).Perm, in.Attrs.(ir.TransposeAttrs).Perm
+			var both ir.TransposeAttrs
 			for i := range in.Out[0].Shape {
-				perm[i] = d.Perm[in.Perm[i]]
+				both.Perm[i] = first[second[i]]
 			}
-			in.In[0], in.Perm = d.In[0], perm
+			in.In[0], in.Attrs = d.In[0], both
 		}
 	case ir.MatMul:
-		for i, trans := range []*bool{&in.TransA, &in.TransB} {
+		a := in.Attrs.(ir.MatMulAttrs)
+		for i, trans := range []*bool{&a.TransA, &a.TransB} {
 			if d := f.producer(in.In[i], ir.Transpose); d != nil && swapsLast(d) {
 				in.In[i], *trans = d.In[0], !*trans
 			}
 		}
+		in.Attrs = a
 	}
 }
 
+// alpha is the factor of a Scale or Broadcast.
+func alpha(in *ir.Instr) float32 { return in.Attrs.(ir.ScaleAttrs).Alpha }
+
 // swapsLast tells whether a Transpose swaps the last two axes and no others.
 func swapsLast(in *ir.Instr) bool {
-	n := len(in.Out[0].Shape)
+	n, perm := len(in.Out[0].Shape), in.Attrs.(ir.TransposeAttrs).Perm
 	if n < 2 {
 		return false
 	}
 	for i := range n - 2 {
-		if int(in.Perm[i]) != i {
+		if int(perm[i]) != i {
 			return false
 		}
 	}
-	return int(in.Perm[n-2]) == n-1 && int(in.Perm[n-1]) == n-2
+	return int(perm[n-2]) == n-1 && int(perm[n-1]) == n-2
 }
 
 // identity returns the input that in's output equals, or nil.
 func (f *folder) identity(in *ir.Instr) *ir.Value {
 	switch in.Kind {
 	case ir.Scale, ir.Broadcast:
-		if in.Alpha == 1 {
+		if alpha(in) == 1 {
 			return in.In[0]
 		}
 	case ir.ReduceSum:
-		if in.Alpha == 1 && in.Axes == [ir.MaxAxes]bool{} {
+		if in.Attrs == (ir.ReduceAttrs{Alpha: 1}) {
 			return in.In[0]
 		}
 	case ir.Add:
@@ -138,14 +144,14 @@ func (f *folder) identity(in *ir.Instr) *ir.Value {
 			}
 		}
 	case ir.Dropout:
-		if in.P == 0 {
+		if in.Attrs.(ir.DropoutAttrs).P == 0 {
 			return in.In[0]
 		}
 	case ir.Reshape:
 		return in.In[0]
 	case ir.Transpose:
 		for i := range in.Out[0].Shape {
-			if int(in.Perm[i]) != i {
+			if int(in.Attrs.(ir.TransposeAttrs).Perm[i]) != i {
 				return nil
 			}
 		}

@@ -17,7 +17,17 @@ const (
 
 // plain tells whether a MatMul puts out its product (with bias and addend)
 // as it is.
-func plain(in *ir.Instr) bool { return in.Act == ir.NoAct && !in.ActBackward }
+func plain(in *ir.Instr) bool {
+	a := in.Attrs.(ir.MatMulAttrs)
+	return a.Act == ir.NoAct && !a.ActBackward
+}
+
+// applies gives a MatMul the activation of act, or the derivative of it.
+func applies(mm, act *ir.Instr, backward bool) {
+	a := mm.Attrs.(ir.MatMulAttrs)
+	a.Act, a.ActBackward = act.Attrs.(ir.ActivationAttrs).Act, backward
+	mm.Attrs = a
+}
 
 // fuseActivation turns t = MatMul(a, b, …), y = Activation(t) into
 //
@@ -39,7 +49,7 @@ func fuseActivation(p *ir.Program, _ Options) {
 		needed := !f.only(t, j)
 		f.take(j)
 		mm := f.take(i)
-		mm.Act = act.Act
+		applies(mm, act, false)
 		mm.Out[0], mm.Out[matMulPreOut] = act.Out[0], nil
 		if needed {
 			mm.Out[matMulPreOut] = t
@@ -72,7 +82,7 @@ func fuseActivationBackward(p *ir.Program, _ Options) {
 		}
 		f.take(j)
 		f.take(i)
-		mm.Act, mm.ActBackward = act.Act, true
+		applies(mm, act, true)
 		mm.In[matMulPre], mm.Out[0] = pre, act.Out[0]
 		f.put(at, mm)
 	}
@@ -93,7 +103,9 @@ func fuseBiasGradient(p *ir.Program, _ Options) {
 			}
 			f.take(j)
 			f.take(i)
-			mm.Out[matMulSum], mm.SumA = sum.Out[0], mm.In[0] == sum.In[0]
+			a := mm.Attrs.(ir.MatMulAttrs)
+			a.SumA = mm.In[0] == sum.In[0]
+			mm.Out[matMulSum], mm.Attrs = sum.Out[0], a
 			f.put(i, mm)
 			break
 		}
@@ -103,8 +115,8 @@ func fuseBiasGradient(p *ir.Program, _ Options) {
 // takesSum tells whether the product at i can compute sum too: it has the
 // operand as it is summed, and nothing before it reads the result.
 func (f *flow) takesSum(mm *ir.Instr, i int, sum *ir.Instr) bool {
-	x := sum.In[0]
-	if mm.Out[matMulSum] != nil || !plain(mm) || !mm.TransA || mm.TransB || len(x.Shape) != 2 || mm.In[0] == mm.In[1] {
+	x, a := sum.In[0], mm.Attrs.(ir.MatMulAttrs)
+	if mm.Out[matMulSum] != nil || !plain(mm) || !a.TransA || a.TransB || len(x.Shape) != 2 || mm.In[0] == mm.In[1] {
 		return false
 	}
 	return !slices.ContainsFunc(f.uses[sum.Out[0].ID], func(pos int) bool { return pos < i })

@@ -58,7 +58,7 @@ func (b *builder) unary(kind ir.Kind, attrs ir.Attrs, x *ir.Value, more ...*ir.V
 	return b.emit(kind, attrs, []*ir.Value{b.temp(x.Shape...)}, append([]*ir.Value{x}, more...)...)
 }
 
-func (b *builder) add(x, y *ir.Value) *ir.Value { return b.unary(ir.Add, ir.Attrs{}, x, y) }
+func (b *builder) add(x, y *ir.Value) *ir.Value { return b.unary(ir.Add, nil, x, y) }
 
 func (b *builder) matmul(x, y *ir.Value, transA, transB bool, bias *ir.Value) *ir.Value {
 	rows, cols := x.Shape[0], y.Shape[1]
@@ -68,7 +68,7 @@ func (b *builder) matmul(x, y *ir.Value, transA, transB bool, bias *ir.Value) *i
 	if transB {
 		cols = y.Shape[0]
 	}
-	return b.emit(ir.MatMul, ir.Attrs{TransA: transA, TransB: transB}, []*ir.Value{b.temp(rows, cols), nil, nil}, x, y, bias, nil, nil)
+	return b.emit(ir.MatMul, ir.MatMulAttrs{TransA: transA, TransB: transB}, []*ir.Value{b.temp(rows, cols), nil, nil}, x, y, bias, nil, nil)
 }
 
 // gpt builds a training program and returns it.
@@ -125,7 +125,7 @@ func (g *gptBuilder) linear(name string, x *ir.Value, out int) *ir.Value {
 	g.back(func(dy *ir.Value) *ir.Value {
 		dx := g.matmul(dy, w, false, false, nil)
 		g.accumulate(w, g.matmul(dy, x, true, false, nil))
-		g.accumulate(bias, g.emit(ir.ColumnSum, ir.Attrs{}, []*ir.Value{g.temp(out)}, dy, nil))
+		g.accumulate(bias, g.emit(ir.ColumnSum, nil, []*ir.Value{g.temp(out)}, dy, nil))
 		return dx
 	})
 	return y
@@ -133,7 +133,7 @@ func (g *gptBuilder) linear(name string, x *ir.Value, out int) *ir.Value {
 
 func (g *gptBuilder) norm(name string, x *ir.Value) *ir.Value {
 	w, bias := g.param(name+".w", g.d), g.param(name+".b", g.d)
-	attrs := ir.Attrs{Eps: 1e-5}
+	attrs := ir.NormAttrs{Eps: 1e-5}
 	mean, rstd := g.temp(g.n), g.temp(g.n)
 	y := g.emit(ir.LayerNorm, attrs, []*ir.Value{g.temp(g.n, g.d), mean, rstd}, x, w, bias)
 	g.back(func(dy *ir.Value) *ir.Value {
@@ -147,13 +147,13 @@ func (g *gptBuilder) norm(name string, x *ir.Value) *ir.Value {
 }
 
 func (g *gptBuilder) gelu(x *ir.Value) *ir.Value {
-	attrs := ir.Attrs{Act: ir.GELUTanh}
+	attrs := ir.ActivationAttrs{Act: ir.GELUTanh}
 	g.back(func(dy *ir.Value) *ir.Value { return g.unary(ir.ActivationBackward, attrs, x, dy) })
 	return g.unary(ir.Activation, attrs, x)
 }
 
 func (g *gptBuilder) attention(qkv *ir.Value) *ir.Value {
-	attrs := ir.Attrs{Batch: g.b, Heads: g.heads, KVHeads: g.heads, HeadDim: g.d / g.heads, Causal: true, Packed: true, Scale: 1}
+	attrs := ir.AttentionAttrs{Batch: g.b, Heads: g.heads, KVHeads: g.heads, HeadDim: g.d / g.heads, Causal: true, Packed: true, Scale: 1}
 	lse := g.temp(g.n * g.heads)
 	y := g.emit(ir.Attention, attrs, []*ir.Value{g.temp(g.n, g.d), lse}, qkv, nil, nil, nil, nil)
 	g.back(func(dy *ir.Value) *ir.Value {
@@ -167,7 +167,7 @@ func (g *gptBuilder) drop(x *ir.Value) *ir.Value {
 		return x
 	}
 	g.site++
-	attrs := ir.Attrs{P: g.dropout, Site: uint32(g.site)}
+	attrs := ir.DropoutAttrs{P: g.dropout, Site: uint32(g.site)}
 	g.back(func(dy *ir.Value) *ir.Value { return g.unary(ir.Dropout, attrs, dy, g.rng) })
 	return g.unary(ir.Dropout, attrs, x, g.rng)
 }
@@ -193,9 +193,9 @@ func (g *gptBuilder) build() {
 	}
 	g.path = "wte"
 	wte := g.param("wte", g.v, g.d)
-	x := g.emit(ir.Embedding, ir.Attrs{}, []*ir.Value{g.temp(g.n, g.d)}, ids, wte)
+	x := g.emit(ir.Embedding, nil, []*ir.Value{g.temp(g.n, g.d)}, ids, wte)
 	g.back(func(dy *ir.Value) *ir.Value {
-		g.accumulate(wte, g.emit(ir.EmbeddingBackward, ir.Attrs{}, []*ir.Value{g.temp(g.v, g.d)}, ids, dy, nil))
+		g.accumulate(wte, g.emit(ir.EmbeddingBackward, nil, []*ir.Value{g.temp(g.v, g.d)}, ids, dy, nil))
 		return nil
 	})
 	for l := range g.layers {
@@ -219,11 +219,11 @@ func (g *gptBuilder) build() {
 		head = g.param("head", g.v, g.d)
 	}
 	dx, dw := g.temp(g.n, g.d), g.temp(g.v, g.d)
-	loss := g.emit(ir.LinearCrossEntropy, ir.Attrs{Rows: 16}, []*ir.Value{g.temp(1), g.temp(g.n), dx, dw}, x, head, targets, lossWeight, nil)
+	loss := g.emit(ir.LinearCrossEntropy, ir.LinearCrossEntropyAttrs{Rows: 16}, []*ir.Value{g.temp(1), g.temp(g.n), dx, dw}, x, head, targets, lossWeight, nil)
 	g.p.Outputs = append(g.p.Outputs, loss)
 	g.backward = true
-	g.accumulate(head, g.unary(ir.ScaleBy, ir.Attrs{}, dw, g.constant(1)))
-	g.run(0, g.unary(ir.ScaleBy, ir.Attrs{}, dx, g.constant(1)))
+	g.accumulate(head, g.unary(ir.ScaleBy, nil, dw, g.constant(1)))
+	g.run(0, g.unary(ir.ScaleBy, nil, dx, g.constant(1)))
 	g.block = -1
 	g.finish()
 }
@@ -250,7 +250,7 @@ func (g *gptBuilder) finish() {
 		}
 		next := g.state("grad."+param.Name, param.Shape...)
 		next.Base = state
-		g.grad[param] = g.emit(ir.Add, ir.Attrs{}, []*ir.Value{next}, state, d)
+		g.grad[param] = g.emit(ir.Add, nil, []*ir.Value{next}, state, d)
 	}
 	if !g.update {
 		if g.grads == "" {
@@ -269,11 +269,11 @@ func (g *gptBuilder) finish() {
 		for _, param := range g.params {
 			grads = append(grads, g.grad[param])
 		}
-		squares := g.emit(ir.SumSquares, ir.Attrs{}, []*ir.Value{g.temp(1, 2)}, grads...)
-		g.p.Outputs = append(g.p.Outputs, g.emit(ir.GradNorm, ir.Attrs{MaxNorm: 1}, []*ir.Value{g.temp(1), clip}, hyper, squares))
+		squares := g.emit(ir.SumSquares, ir.RootAttrs{}, []*ir.Value{g.temp(1, 2)}, grads...)
+		g.p.Outputs = append(g.p.Outputs, g.emit(ir.GradNorm, ir.GradNormAttrs{MaxNorm: 1}, []*ir.Value{g.temp(1), clip}, hyper, squares))
 	}
 	for _, param := range g.params {
 		m, v := g.state("m."+param.Name, param.Shape...), g.state("v."+param.Name, param.Shape...)
-		g.emit(ir.AdamW, ir.Attrs{Beta1: 0.9, Beta2: 0.95}, nil, param, g.grad[param], m, v, hyper, clip)
+		g.emit(ir.AdamW, ir.AdamWAttrs{Beta1: 0.9, Beta2: 0.95}, nil, param, g.grad[param], m, v, hyper, clip)
 	}
 }

@@ -165,13 +165,14 @@ func (m *machine) exact(in *ir.Instr, x [][]float32) bool {
 		return true
 	}
 	var f func(i int) float32
+	activation, _ := in.Attrs.(ir.ActivationAttrs)
 	switch in.Kind {
 	case ir.Add:
 		f = func(i int) float32 { return x[0][i] + at(x[1], i) }
 	case ir.Mul:
 		f = func(i int) float32 { return x[0][i] * at(x[1], i) }
 	case ir.Scale:
-		f = func(i int) float32 { return in.Alpha * x[0][i] }
+		f = func(i int) float32 { return alpha(in) * x[0][i] }
 	case ir.AllReduce, ir.ReduceTo:
 		f = func(i int) float32 { return 2 * x[0][i] }
 	case ir.BroadcastFrom:
@@ -179,13 +180,13 @@ func (m *machine) exact(in *ir.Instr, x [][]float32) bool {
 	case ir.ScaleBy:
 		f = func(i int) float32 { return x[1][0] * x[0][i] }
 	case ir.Activation:
-		f = func(i int) float32 { return act(in.Act, x[0][i]) }
+		f = func(i int) float32 { return act(activation.Act, x[0][i]) }
 	case ir.ActivationBackward:
-		f = func(i int) float32 { return x[1][i] * dact(in.Act, x[0][i]) }
+		f = func(i int) float32 { return x[1][i] * dact(activation.Act, x[0][i]) }
 	case ir.Transpose: // two axes
 		rows, cols := in.In[0].Shape[0], in.In[0].Shape[1]
 		f = func(i int) float32 { return x[0][i%rows*cols+i/rows] }
-		if in.Perm[0] == 0 {
+		if in.Attrs.(ir.TransposeAttrs).Perm[0] == 0 {
 			f = func(i int) float32 { return x[0][i] }
 		}
 	case ir.ColumnSum:
@@ -235,10 +236,11 @@ func dact(a ir.Act, x float32) float32 {
 func (m *machine) matmul(in *ir.Instr, x [][]float32) {
 	a, b := in.In[0].Shape, in.In[1].Shape
 	rows, inner, cols := a[0], a[1], b[1]
-	if in.TransA {
+	attrs := in.Attrs.(ir.MatMulAttrs)
+	if attrs.TransA {
 		rows, inner = inner, rows
 	}
-	if in.TransB {
+	if attrs.TransB {
 		cols = b[0]
 	}
 	y := m.data(in.Out[0])
@@ -247,10 +249,10 @@ func (m *machine) matmul(in *ir.Instr, x [][]float32) {
 			var s float32
 			for k := range inner {
 				ia, ib := i*inner+k, k*cols+j
-				if in.TransA {
+				if attrs.TransA {
 					ia = k*rows + i
 				}
-				if in.TransB {
+				if attrs.TransB {
 					ib = j*inner + k
 				}
 				s += x[0][ia] * x[1][ib]
@@ -265,10 +267,10 @@ func (m *machine) matmul(in *ir.Instr, x [][]float32) {
 			if in.Out[1] != nil {
 				m.data(in.Out[1])[at2] = s
 			}
-			if in.ActBackward {
-				s *= dact(in.Act, x[4][at2])
+			if attrs.ActBackward {
+				s *= dact(attrs.Act, x[4][at2])
 			} else {
-				s = act(in.Act, s)
+				s = act(attrs.Act, s)
 			}
 			y[at2] = s
 		}

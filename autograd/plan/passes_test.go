@@ -106,14 +106,14 @@ func (b *builder) returns(vs ...*ir.Value) { b.p.Outputs = append(b.p.Outputs, v
 func (b *builder) x() *ir.Value { return b.input("x", ir.F32, 4, 4) }
 
 func (b *builder) scale(x *ir.Value, alpha float32) *ir.Value {
-	return b.unary(ir.Scale, ir.Attrs{Alpha: alpha}, x)
+	return b.unary(ir.Scale, ir.ScaleAttrs{Alpha: alpha}, x)
 }
 
 // addTo emits the accumulation of g into the state.
 func (b *builder) addTo(state, g *ir.Value) *ir.Value {
 	next := b.p.NewValue(ir.State, state.Name, state.DType, state.Shape...)
 	next.Base = state
-	return b.emit(ir.Add, ir.Attrs{}, []*ir.Value{next}, state, g)
+	return b.emit(ir.Add, nil, []*ir.Value{next}, state, g)
 }
 
 // updates emits those of w and u with the norm of their gradients, and their
@@ -122,17 +122,17 @@ func (b *builder) updates(dw, du *ir.Value) {
 	b.options.Layout.Rank = mesh.Of(1, 2)
 	hyper, w, u := b.input("hyper", ir.F32, ir.HyperLen), b.state("w", 4, 4), b.state("u", 4, 4)
 	squares, norm, clip := b.temp(1, 2), b.temp(1), b.temp(1)
-	b.emit(ir.SumSquares, ir.Attrs{}, []*ir.Value{squares}, dw, du)
-	b.emit(ir.GradNorm, ir.Attrs{MaxNorm: 1}, []*ir.Value{norm, clip}, hyper, squares)
-	b.emit(ir.AdamW, ir.Attrs{}, nil, u, du, b.state("exp_avg.u", 4, 4), b.state("exp_avg_sq.u", 4, 4), hyper, clip)
-	b.emit(ir.SGD, ir.Attrs{}, nil, w, dw, nil, hyper, clip)
-	b.emit(ir.EMA, ir.Attrs{}, nil, b.state("ema.w", 4, 4), w, clip)
-	b.emit(ir.EMA, ir.Attrs{}, nil, b.state("ema.u", 4, 4), u, clip)
+	b.emit(ir.SumSquares, ir.RootAttrs{}, []*ir.Value{squares}, dw, du)
+	b.emit(ir.GradNorm, ir.GradNormAttrs{MaxNorm: 1}, []*ir.Value{norm, clip}, hyper, squares)
+	b.emit(ir.AdamW, ir.AdamWAttrs{}, nil, u, du, b.state("exp_avg.u", 4, 4), b.state("exp_avg_sq.u", 4, 4), hyper, clip)
+	b.emit(ir.SGD, ir.SGDAttrs{}, nil, w, dw, nil, hyper, clip)
+	b.emit(ir.EMA, ir.EMAAttrs{}, nil, b.state("ema.w", 4, 4), w, clip)
+	b.emit(ir.EMA, ir.EMAAttrs{}, nil, b.state("ema.u", 4, 4), u, clip)
 	b.returns(norm)
 }
 
 func (b *builder) sgd(param, g, hyper *ir.Value) {
-	b.emit(ir.SGD, ir.Attrs{}, nil, param, g, nil, hyper, nil)
+	b.emit(ir.SGD, ir.SGDAttrs{}, nil, param, g, nil, hyper, nil)
 }
 
 var passCases = []passCase{
@@ -140,18 +140,18 @@ var passCases = []passCase{
 		x := b.x()
 		y := b.scale(b.scale(x, 2), 3)
 		y = b.scale(y, 1)
-		y = b.unary(ir.ScaleBy, ir.Attrs{}, y, b.constant(0.5))
-		y = b.unary(ir.Dropout, ir.Attrs{Site: 1}, y, b.input("rng", ir.I32, 4))
-		y = b.unary(ir.Broadcast, ir.Attrs{Alpha: 1}, y)
-		y = b.unary(ir.ReduceSum, ir.Attrs{Alpha: 1}, y)
+		y = b.unary(ir.ScaleBy, nil, y, b.constant(0.5))
+		y = b.unary(ir.Dropout, ir.DropoutAttrs{Site: 1}, y, b.input("rng", ir.I32, 4))
+		y = b.unary(ir.Broadcast, ir.ScaleAttrs{Alpha: 1}, y)
+		y = b.unary(ir.ReduceSum, ir.ReduceAttrs{Alpha: 1}, y)
 		zero := b.p.NewValue(ir.Const, "", ir.F32, 4, 4)
 		y = b.add(zero, y)
-		y = b.emit(ir.Reshape, ir.Attrs{}, []*ir.Value{b.temp(2, 8)}, y)
-		y = b.emit(ir.Reshape, ir.Attrs{}, []*ir.Value{b.temp(4, 4)}, y)
+		y = b.emit(ir.Reshape, nil, []*ir.Value{b.temp(2, 8)}, y)
+		y = b.emit(ir.Reshape, nil, []*ir.Value{b.temp(4, 4)}, y)
 		b.returns(b.matmul(y, x, false, false, nil))
 	}},
 	{"fold-transpose", []string{"fold", "dce"}, func(b *builder) {
-		swap := ir.Attrs{Perm: [ir.MaxAxes]int8{1, 0}}
+		swap := ir.TransposeAttrs{Perm: [ir.MaxAxes]int8{1, 0}}
 		x, w := b.input("x", ir.F32, 3, 5), b.input("w", ir.F32, 3, 7)
 		xt := b.emit(ir.Transpose, swap, []*ir.Value{b.temp(5, 3)}, x)
 		xtt := b.emit(ir.Transpose, swap, []*ir.Value{b.temp(3, 5)}, xt)
@@ -169,10 +169,10 @@ var passCases = []passCase{
 	}},
 	{"cse", []string{"cse"}, func(b *builder) {
 		x, rng, s := b.x(), b.input("rng", ir.I32, 4), b.state("s", 4, 4)
-		y := b.add(b.add(b.scale(x, 2), b.scale(x, 2)), b.unary(ir.ScaleBy, ir.Attrs{}, x, b.constant(3)))
-		y = b.add(y, b.unary(ir.ScaleBy, ir.Attrs{}, x, b.constant(3)))
-		d1 := b.unary(ir.Dropout, ir.Attrs{P: 0.5, Site: 1}, y, rng)
-		d2 := b.unary(ir.Dropout, ir.Attrs{P: 0.5, Site: 2}, y, rng)
+		y := b.add(b.add(b.scale(x, 2), b.scale(x, 2)), b.unary(ir.ScaleBy, nil, x, b.constant(3)))
+		y = b.add(y, b.unary(ir.ScaleBy, nil, x, b.constant(3)))
+		d1 := b.unary(ir.Dropout, ir.DropoutAttrs{P: 0.5, Site: 1}, y, rng)
+		d2 := b.unary(ir.Dropout, ir.DropoutAttrs{P: 0.5, Site: 2}, y, rng)
 		before := b.scale(s, 2)
 		after := b.scale(b.addTo(s, y), 2)
 		again := b.scale(x, 2)
@@ -182,19 +182,19 @@ var passCases = []passCase{
 		// The same value has other content after its new definition.
 		x, s := b.x(), b.state("s", 4, 4)
 		before := b.scale(s, 2)
-		b.emit(ir.Add, ir.Attrs{}, []*ir.Value{s}, x, x)
+		b.emit(ir.Add, nil, []*ir.Value{s}, x, x)
 		b.returns(b.add(before, b.scale(s, 2)))
 	}},
 	{"dce", []string{"dce"}, func(b *builder) {
 		x, w := b.x(), b.state("w", 7, 4)
-		y := b.emit(ir.MatMul, ir.Attrs{Act: ir.ReLU}, []*ir.Value{b.temp(4, 4), b.temp(4, 4), nil}, x, x, nil, nil, nil)
+		y := b.emit(ir.MatMul, ir.MatMulAttrs{Act: ir.ReLU}, []*ir.Value{b.temp(4, 4), b.temp(4, 4), nil}, x, x, nil, nil, nil)
 		b.scale(b.scale(y, 2), 3)
 		b.addTo(b.state("s", 4, 4), y)
 		targets, lossWeight := b.input("targets", ir.I32, 4), b.input("loss_weight", ir.F32, 1)
-		b.returns(b.emit(ir.LinearCrossEntropy, ir.Attrs{}, []*ir.Value{b.temp(1), b.temp(4), b.temp(4, 4), b.temp(7, 4)}, y, w, targets, lossWeight, nil))
+		b.returns(b.emit(ir.LinearCrossEntropy, ir.LinearCrossEntropyAttrs{}, []*ir.Value{b.temp(1), b.temp(4), b.temp(4, 4), b.temp(7, 4)}, y, w, targets, lossWeight, nil))
 	}},
 	{"fuse-activation", []string{"fuse-activation", "fuse-activation-backward"}, func(b *builder) {
-		gelu := ir.Attrs{Act: ir.GELU}
+		gelu := ir.ActivationAttrs{Act: ir.GELU}
 		x, bias := b.x(), b.state("b", 4)
 		h := b.matmul(x, x, false, true, bias)
 		y := b.unary(ir.Activation, gelu, h)
@@ -209,14 +209,14 @@ var passCases = []passCase{
 		x, bias := b.x(), b.state("b", 4)
 		y := b.add(x, b.matmul(x, x, false, false, bias))
 		m := b.matmul(y, x, false, false, nil)
-		b.returns(b.add(y, m), m, b.add(b.scale(y, 2), b.unary(ir.Activation, ir.Attrs{Act: ir.ReLU}, y))) // no fusions
+		b.returns(b.add(y, m), m, b.add(b.scale(y, 2), b.unary(ir.Activation, ir.ActivationAttrs{Act: ir.ReLU}, y))) // no fusions
 	}},
 	{"fuse-accumulate", []string{"fuse-accumulate"}, func(b *builder) {
 		b.backward = true
 		x, bias := b.x(), b.state("grad.b", 4)
 		m1, m2 := b.matmul(x, x, false, false, nil), b.matmul(x, x, true, false, nil)
 		sum := b.add(m1, m2) // into the later product
-		b.addTo(bias, b.emit(ir.ColumnSum, ir.Attrs{}, []*ir.Value{b.temp(4)}, x, nil))
+		b.addTo(bias, b.emit(ir.ColumnSum, nil, []*ir.Value{b.temp(4)}, x, nil))
 		m3 := b.matmul(sum, x, false, false, nil)
 		late := b.add(b.scale(sum, 3), m3) // m3 sinks to the addition
 		m4 := b.matmul(late, x, false, false, nil)
@@ -238,16 +238,16 @@ var passCases = []passCase{
 		b.backward = true
 		x, w, n := b.x(), b.state("w", 4), b.input("n", ir.F32, 4)
 		dw := b.temp(4, 4)
-		dx := b.emit(ir.LayerNormBackward, ir.Attrs{}, []*ir.Value{b.temp(4, 4), dw, nil}, x, w, n, n, x, nil)
+		dx := b.emit(ir.LayerNormBackward, ir.NormAttrs{}, []*ir.Value{b.temp(4, 4), dw, nil}, x, w, n, n, x, nil)
 		b.returns(b.add(b.scale(dw, 2), dx))
 	}},
 	{"recompute", []string{"recompute", "prune", "in-place"}, func(b *builder) {
 		x, rng := b.x(), b.input("rng", ir.I32, 4)
-		relu := ir.Attrs{Act: ir.ReLU}
+		relu := ir.ActivationAttrs{Act: ir.ReLU}
 		var hs, xs []*ir.Value
 		for l := range 2 {
 			b.block, b.path = l, fmt.Sprintf("blocks.%d", l)
-			h := b.unary(ir.Dropout, ir.Attrs{P: 0.5, Site: uint32(l)}, b.scale(x, 2), rng)
+			h := b.unary(ir.Dropout, ir.DropoutAttrs{P: 0.5, Site: uint32(l)}, b.scale(x, 2), rng)
 			hs, xs = append(hs, h), append(xs, x)
 			x = b.add(x, b.unary(ir.Activation, relu, h))
 		}
@@ -256,7 +256,7 @@ var passCases = []passCase{
 		for l := 1; l >= 0; l-- {
 			b.block, b.path = l, fmt.Sprintf("blocks.%d", l)
 			dy = b.add(dy, b.unary(ir.ActivationBackward, relu, hs[l], dy))
-			dy = b.unary(ir.Mul, ir.Attrs{}, dy, xs[l])
+			dy = b.unary(ir.Mul, nil, dy, xs[l])
 		}
 		b.returns(dy)
 	}},
@@ -266,34 +266,34 @@ var passCases = []passCase{
 	}},
 	{"fuse-bias-gradient", []string{"fuse-bias-gradient"}, func(b *builder) {
 		x, dy, dz := b.x(), b.scale(b.x(), 2), b.scale(b.x(), 3)
-		db := b.emit(ir.ColumnSum, ir.Attrs{}, []*ir.Value{b.temp(4)}, dy, nil)
+		db := b.emit(ir.ColumnSum, nil, []*ir.Value{b.temp(4)}, dy, nil)
 		dw := b.matmul(x, dy, true, false, nil)
-		dc := b.emit(ir.ColumnSum, ir.Attrs{}, []*ir.Value{b.temp(4)}, dz, nil)
+		dc := b.emit(ir.ColumnSum, nil, []*ir.Value{b.temp(4)}, dz, nil)
 		early := b.scale(dc, 2)                 // wants dc before the product
 		dv := b.matmul(dz, x, true, false, nil) // so this takes nothing
 		de := b.matmul(dz, x, true, false, nil)
-		dd := b.emit(ir.ColumnSum, ir.Attrs{}, []*ir.Value{b.temp(4)}, dz, nil)
+		dd := b.emit(ir.ColumnSum, nil, []*ir.Value{b.temp(4)}, dz, nil)
 		b.returns(db, dw, early, dv, de, dd)
 	}},
 	{"storage", []string{"storage"}, func(b *builder) {
 		hyper, w, u := b.input("hyper", ir.F32, ir.HyperLen), b.state("w", 4, 4), b.state("u", 4)
 		ids := b.input("ids", ir.I32, 4)
-		x := b.emit(ir.Embedding, ir.Attrs{}, []*ir.Value{b.temp(4, 4)}, ids, w)
+		x := b.emit(ir.Embedding, nil, []*ir.Value{b.temp(4, 4)}, ids, w)
 		y := b.matmul(x, w, false, false, u) // w is cast once, u as the result is stored
 		z := b.scale(y, 2)
 		dw := b.matmul(x, z, true, false, nil) // only the update reads it: float32
-		du := b.emit(ir.ColumnSum, ir.Attrs{}, []*ir.Value{b.temp(4)}, z, nil)
+		du := b.emit(ir.ColumnSum, nil, []*ir.Value{b.temp(4)}, z, nil)
 		dz := b.matmul(z, w, false, true, nil)
-		de := b.emit(ir.EmbeddingBackward, ir.Attrs{}, []*ir.Value{b.temp(4, 4)}, ids, dz, nil)
+		de := b.emit(ir.EmbeddingBackward, nil, []*ir.Value{b.temp(4, 4)}, ids, dz, nil)
 		sum := b.add(dw, de) // follows its inputs: float32
 		b.sgd(w, b.scale(sum, 3), hyper)
 		b.sgd(u, du, hyper)
-		r := b.emit(ir.Reshape, ir.Attrs{}, []*ir.Value{b.temp(16)}, z)
-		b.returns(r, b.unary(ir.Softmax, ir.Attrs{}, dz), b.matmul(z, z, false, false, nil))
+		r := b.emit(ir.Reshape, nil, []*ir.Value{b.temp(16)}, z)
+		b.returns(r, b.unary(ir.Softmax, nil, dz), b.matmul(z, z, false, false, nil))
 	}},
 	{"chunk", []string{"chunk"}, func(b *builder) {
 		x, w, targets, lossWeight := b.state("x", 1000, 8), b.state("w", 1000, 8), b.input("targets", ir.I32, 1000), b.input("loss_weight", ir.F32, 1)
-		loss := b.emit(ir.LinearCrossEntropy, ir.Attrs{Rows: 128}, []*ir.Value{b.temp(1), b.temp(1000), nil, nil}, x, w, targets, lossWeight, nil)
+		loss := b.emit(ir.LinearCrossEntropy, ir.LinearCrossEntropyAttrs{Rows: 128}, []*ir.Value{b.temp(1), b.temp(1000), nil, nil}, x, w, targets, lossWeight, nil)
 		b.returns(loss) // 300 rows fit: four chunks of 256
 	}},
 	{"schedule", []string{"schedule"}, func(b *builder) {
@@ -325,8 +325,8 @@ var passCases = []passCase{
 		dx := b.matmul(b.x(), u, false, true, nil)
 		dw := b.matmul(dx, dx, true, false, nil)
 		b.backward = false
-		sumW, sumU := b.unary(ir.AllReduce, ir.Attrs{}, dw), b.unary(ir.AllReduce, ir.Attrs{}, du)
-		dw, du = b.unary(ir.Await, ir.Attrs{}, sumW), b.unary(ir.Await, ir.Attrs{}, sumU)
+		sumW, sumU := b.unary(ir.AllReduce, nil, dw), b.unary(ir.AllReduce, nil, du)
+		dw, du = b.unary(ir.Await, nil, sumW), b.unary(ir.Await, nil, sumU)
 		b.sgd(w, dw, hyper)
 		b.sgd(u, du, hyper)
 	}},
@@ -339,38 +339,38 @@ var passCases = []passCase{
 		dx := b.matmul(b.x(), u, false, true, nil)
 		dw := b.matmul(dx, dx, true, false, nil)
 		b.backward = false
-		sumW, sumU := b.unary(ir.ReduceTo, ir.Attrs{}, dw), b.unary(ir.ReduceTo, ir.Attrs{Root: 1}, du)
-		dw = b.unary(ir.Await, ir.Attrs{}, sumW)
-		b.unary(ir.Await, ir.Attrs{}, sumU)
+		sumW, sumU := b.unary(ir.ReduceTo, ir.RootAttrs{}, dw), b.unary(ir.ReduceTo, ir.RootAttrs{Root: 1}, du)
+		dw = b.unary(ir.Await, nil, sumW)
+		b.unary(ir.Await, nil, sumU)
 		b.sgd(w, dw, hyper)
 		for root, p := range []*ir.Value{w, u} {
 			sent := b.p.NewValue(ir.State, p.Name, ir.F32, 4, 4)
 			sent.Base = p
-			b.emit(ir.BroadcastFrom, ir.Attrs{Root: root}, []*ir.Value{sent}, p)
-			b.unary(ir.Await, ir.Attrs{}, sent)
+			b.emit(ir.BroadcastFrom, ir.RootAttrs{Root: root}, []*ir.Value{sent}, p)
+			b.unary(ir.Await, nil, sent)
 		}
 	}},
 	{"in-place", []string{"in-place"}, func(b *builder) {
 		x := b.x()
 		y := b.scale(x, 2) // x is an input
 		z := b.add(y, x)   // y dies
-		r := b.emit(ir.Reshape, ir.Attrs{}, []*ir.Value{b.temp(16)}, z)
-		s := b.unary(ir.Activation, ir.Attrs{Act: ir.ReLU}, r) // z dies, through r
-		twice := b.unary(ir.Mul, ir.Attrs{}, s, s)             // one storage, two arguments
-		kept := b.scale(twice, 3)                              // an output
-		dup := b.scale(kept, 4)                                // kept stays
+		r := b.emit(ir.Reshape, nil, []*ir.Value{b.temp(16)}, z)
+		s := b.unary(ir.Activation, ir.ActivationAttrs{Act: ir.ReLU}, r) // z dies, through r
+		twice := b.unary(ir.Mul, nil, s, s)                              // one storage, two arguments
+		kept := b.scale(twice, 3)                                        // an output
+		dup := b.scale(kept, 4)                                          // kept stays
 		gate, up := b.scale(x, 5), b.scale(x, 6)
-		b.emit(ir.SwiGLUBackward, ir.Attrs{}, []*ir.Value{b.temp(4, 4), b.temp(4, 4)}, gate, up, x)
+		b.emit(ir.SwiGLUBackward, nil, []*ir.Value{b.temp(4, 4), b.temp(4, 4)}, gate, up, x)
 		b.returns(kept, dup)
 	}},
 	{"in-place-state", []string{"in-place"}, func(b *builder) {
 		// y moves into s; z does not move into t, whose old content is read.
 		x, s, u := b.x(), b.state("s", 4, 4), b.state("t", 4, 4)
 		y := b.scale(x, 2)
-		b.emit(ir.Add, ir.Attrs{}, []*ir.Value{s}, y, x)
+		b.emit(ir.Add, nil, []*ir.Value{s}, y, x)
 		z := b.scale(x, 3)
 		old := b.matmul(u, x, false, false, nil)
-		b.emit(ir.Add, ir.Attrs{}, []*ir.Value{u}, z, x)
+		b.emit(ir.Add, nil, []*ir.Value{u}, z, x)
 		b.returns(old)
 	}},
 }
@@ -382,11 +382,11 @@ func tied(grads string) func(b *builder) {
 		x, w, grad := b.x(), b.state("w", 7, 4), b.state("grad.w", 7, 4)
 		dw := b.temp(7, 4)
 		dx := b.temp(4, 4)
-		b.returns(b.emit(ir.LinearCrossEntropy, ir.Attrs{}, []*ir.Value{b.temp(1), b.temp(4), dx, dw}, x, w, targets, lossWeight, nil))
+		b.returns(b.emit(ir.LinearCrossEntropy, ir.LinearCrossEntropyAttrs{}, []*ir.Value{b.temp(1), b.temp(4), dx, dw}, x, w, targets, lossWeight, nil))
 		b.backward = true
-		rows := b.emit(ir.EmbeddingBackward, ir.Attrs{}, []*ir.Value{b.temp(7, 4)}, ids, dx, nil)
+		rows := b.emit(ir.EmbeddingBackward, nil, []*ir.Value{b.temp(7, 4)}, ids, dx, nil)
 		if grads == "set" {
-			b.emit(ir.Add, ir.Attrs{}, []*ir.Value{grad}, dw, rows)
+			b.emit(ir.Add, nil, []*ir.Value{grad}, dw, rows)
 			return
 		}
 		b.addTo(grad, b.add(rows, dw))

@@ -56,7 +56,7 @@ type Target struct {
 	// FusesSums tells that MatMul adds up the rows of an operand on its way.
 	FusesSums bool
 	// LogitElements is the number of logits that LinearCrossEntropy is to hold
-	// at a time; 0 leaves Attrs.Rows as the program has it.
+	// at a time; 0 leaves its Rows as the program has them.
 	LogitElements int
 	// InPlace tells whether output out of in may take the storage of input x
 	// where ir.Info.Overwrites allows it. Nil means always.

@@ -110,7 +110,7 @@ func TestRecomputeLowersPeak(t *testing.T) {
 func TestBuildErrors(t *testing.T) {
 	use := newBuilder("early")
 	x := use.temp(2)
-	use.p.Outputs = append(use.p.Outputs, use.unary(ir.Scale, ir.Attrs{Alpha: 2}, x))
+	use.p.Outputs = append(use.p.Outputs, use.unary(ir.Scale, ir.ScaleAttrs{Alpha: 2}, x))
 
 	twice := newBuilder("twice")
 	twice.state("w", 2)
@@ -133,7 +133,7 @@ func TestBuildErrors(t *testing.T) {
 func TestPassErrorCarriesDump(t *testing.T) {
 	b := newBuilder("broken")
 	b.path = "layer.0"
-	b.p.Outputs = append(b.p.Outputs, b.unary(ir.Scale, ir.Attrs{Alpha: 2}, b.input("x", ir.F32, 2)))
+	b.p.Outputs = append(b.p.Outputs, b.unary(ir.Scale, ir.ScaleAttrs{Alpha: 2}, b.input("x", ir.F32, 2)))
 	pass := Pass{Name: "break", Run: func(p *ir.Program, _ Options) { p.Instrs[0].In = nil }}
 	err := pass.apply(b.p, Options{})
 	if err == nil || !strings.Contains(err.Error(), "after pass break") || !strings.Contains(err.Error(), "# layer.0") {

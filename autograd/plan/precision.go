@@ -2,12 +2,11 @@ package plan
 
 import "gotrain/autograd/ir"
 
-// precision sets Compute on the kinds whose time goes into matrix products.
+// precision sets the precision of matrix products.
 func precision(p *ir.Program, opt Options) {
 	for _, in := range p.Instrs {
-		switch in.Kind {
-		case ir.MatMul, ir.LinearCrossEntropy, ir.Muon:
-			in.Compute = opt.Compute
+		if a, ok := in.Attrs.(ir.Products); ok {
+			in.Attrs = a.WithPrecision(opt.Compute)
 		}
 	}
 }
@@ -20,13 +19,15 @@ const MinLogitRows = 128
 // as the target allows, in chunks of equal size.
 func chunk(p *ir.Program, opt Options) {
 	for _, in := range p.Instrs {
-		if in.Kind != ir.LinearCrossEntropy {
+		attrs, ok := in.Attrs.(ir.LinearCrossEntropyAttrs)
+		if !ok {
 			continue
 		}
 		rows, vocabulary := in.In[0].Shape.Rows(), in.In[1].Shape[0]
 		most := max(MinLogitRows, opt.Target.LogitElements/vocabulary)
 		chunks := (rows + most - 1) / most
-		in.Rows = min(rows, ((rows+chunks-1)/chunks+MinLogitRows-1)/MinLogitRows*MinLogitRows)
+		attrs.Rows = min(rows, ((rows+chunks-1)/chunks+MinLogitRows-1)/MinLogitRows*MinLogitRows)
+		in.Attrs = attrs
 	}
 }
 

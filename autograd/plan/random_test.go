@@ -105,17 +105,17 @@ func (g *generator) pick(from []*ir.Value) *ir.Value {
 func (g *generator) matrix() *ir.Value { return g.temp(4, 4) }
 
 func (g *generator) instruction() {
-	act := ir.Attrs{Act: ir.Act(1 + g.next()%4)}
+	act := ir.ActivationAttrs{Act: ir.Act(1 + g.next()%4)}
 	var exact, y *ir.Value // exact: multiples of 1/256
 	switch g.next() % 20 {
 	case 0, 1:
 		y = g.add(g.pick(g.any), g.pick(g.any))
 	case 2:
-		y = g.unary(ir.Mul, ir.Attrs{}, g.pick(g.any), g.pick(g.bounded))
+		y = g.unary(ir.Mul, nil, g.pick(g.any), g.pick(g.bounded))
 	case 3:
 		y = g.scale(g.pick(g.any), []float32{1, 2, 0.5, -1}[g.next()%4])
 	case 4:
-		y = g.unary(ir.ScaleBy, ir.Attrs{}, g.pick(g.any), g.constant([]float32{1, 2}[g.next()%2]))
+		y = g.unary(ir.ScaleBy, nil, g.pick(g.any), g.constant([]float32{1, 2}[g.next()%2]))
 	case 5, 6:
 		c := g.next()
 		var bias *ir.Value
@@ -128,31 +128,35 @@ func (g *generator) instruction() {
 	case 8:
 		y = g.unary(ir.ActivationBackward, act, g.pick(g.any), g.pick(g.any))
 	case 9:
-		exact = g.emit(ir.LayerNormBackward, ir.Attrs{}, []*ir.Value{g.matrix(), g.temp(4), g.temp(4)},
+		exact = g.emit(ir.LayerNormBackward, ir.NormAttrs{}, []*ir.Value{g.matrix(), g.temp(4), g.temp(4)},
 			g.pick(g.any), g.vector, g.vector, g.vector, g.pick(g.any), nil)
 	case 10:
 		dup := g.matrix()
-		exact = g.emit(ir.SwiGLUBackward, ir.Attrs{}, []*ir.Value{g.matrix(), dup}, g.pick(g.any), g.pick(g.any), g.pick(g.any))
+		exact = g.emit(ir.SwiGLUBackward, nil, []*ir.Value{g.matrix(), dup}, g.pick(g.any), g.pick(g.any), g.pick(g.any))
 		g.any, g.bounded = append(g.any, dup), append(g.bounded, dup)
 	case 11:
 		g.site++
-		exact = g.unary(ir.Dropout, ir.Attrs{P: 0.5, Site: g.site}, g.pick(g.bounded), g.rng)
+		exact = g.unary(ir.Dropout, ir.DropoutAttrs{P: 0.5, Site: g.site}, g.pick(g.bounded), g.rng)
 	case 12:
-		y = g.unary(ir.Transpose, ir.Attrs{Perm: [ir.MaxAxes]int8{1, 0}}, g.pick(g.any))
+		y = g.unary(ir.Transpose, ir.TransposeAttrs{Perm: [ir.MaxAxes]int8{1, 0}}, g.pick(g.any))
 	case 13:
-		y = g.emit(ir.Reshape, ir.Attrs{}, []*ir.Value{g.temp(16)}, g.pick(g.any))
+		y = g.emit(ir.Reshape, nil, []*ir.Value{g.temp(16)}, g.pick(g.any))
 		if g.next()%2 == 0 {
 			y = g.unary(ir.Activation, act, y)
 		}
-		y = g.emit(ir.Reshape, ir.Attrs{}, []*ir.Value{g.matrix()}, y)
+		y = g.emit(ir.Reshape, nil, []*ir.Value{g.matrix()}, y)
 	case 14:
-		exact = g.emit(ir.EmbeddingBackward, ir.Attrs{}, []*ir.Value{g.matrix()}, g.ids, g.pick(g.any), nil)
+		exact = g.emit(ir.EmbeddingBackward, nil, []*ir.Value{g.matrix()}, g.ids, g.pick(g.any), nil)
 	case 15, 16:
 		g.changeState()
 		return
 	case 17, 18:
 		kind := []ir.Kind{ir.AllReduce, ir.ReduceTo, ir.BroadcastFrom}[g.next()%3]
-		g.flying = append(g.flying, g.unary(kind, ir.Attrs{Root: int(g.next() % 2)}, g.pick(g.any)))
+		attrs, root := ir.Kinds[kind].Attrs, ir.RootAttrs{Root: int(g.next() % 2)}
+		if attrs != nil {
+			attrs = root
+		}
+		g.flying = append(g.flying, g.unary(kind, attrs, g.pick(g.any)))
 		return
 	case 19:
 		if len(g.flying) > 0 {
@@ -170,7 +174,7 @@ func (g *generator) instruction() {
 func (g *generator) await() {
 	last := len(g.flying) - 1
 	x := g.flying[last]
-	y := g.unary(ir.Await, ir.Attrs{}, x)
+	y := g.unary(ir.Await, nil, x)
 	g.flying = g.flying[:last]
 	if x.Class == ir.Temp {
 		g.any = append(g.any, y)
@@ -181,7 +185,7 @@ func (g *generator) await() {
 func (g *generator) collective(kind ir.Kind, s *ir.Value) *ir.Value {
 	y := g.p.NewValue(ir.State, s.Name, ir.F32, s.Shape...)
 	y.Base = s.Root()
-	return g.emit(kind, ir.Attrs{}, []*ir.Value{y}, s)
+	return g.emit(kind, ir.Kinds[kind].Attrs, []*ir.Value{y}, s)
 }
 
 // changeState accumulates into a state, defines it anew, sums it over the ranks,
@@ -202,7 +206,7 @@ func (g *generator) changeState() {
 		g.states[i] = g.addTo(root, d)
 		g.p.Instrs[len(g.p.Instrs)-1].In[0] = s
 	case 2:
-		g.emit(ir.EmbeddingBackward, ir.Attrs{}, []*ir.Value{root}, g.ids, g.pick(g.bounded), nil)
+		g.emit(ir.EmbeddingBackward, nil, []*ir.Value{root}, g.ids, g.pick(g.bounded), nil)
 		g.states[i] = root
 	case 3, 4:
 		g.sgd(s, g.pick(g.any), g.hyper)
@@ -211,7 +215,7 @@ func (g *generator) changeState() {
 			g.flying = append(g.flying, g.collective(ir.BroadcastFrom, root))
 		}
 	case 5:
-		g.states[i] = g.unary(ir.Await, ir.Attrs{}, g.collective(ir.ReduceTo, s))
+		g.states[i] = g.unary(ir.Await, nil, g.collective(ir.ReduceTo, s))
 	}
 	// A Reshape's result reads the state that it shares; link knows which.
 	link(g.p)

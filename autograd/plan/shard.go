@@ -85,11 +85,11 @@ func (s *sharding) reduce() {
 	}
 	started := make([]*ir.Value, len(s.grads))
 	for i, g := range s.grads {
-		kind, attrs := ir.AllReduce, ir.Attrs{}
-		if s.layout.Owner != nil {
-			kind, attrs.Root = ir.ReduceTo, s.layout.Owner[g.param.Name]
+		if s.layout.Owner == nil {
+			started[i] = s.start(ir.AllReduce, nil, g.grad)
+		} else {
+			started[i] = s.start(ir.ReduceTo, ir.RootAttrs{Root: s.layout.Owner[g.param.Name]}, g.grad)
 		}
-		started[i] = s.start(kind, attrs, g.grad)
 	}
 	for i, g := range s.grads {
 		s.sum[g.grad] = s.await(started[i])
@@ -111,7 +111,7 @@ func (s *sharding) start(kind ir.Kind, attrs ir.Attrs, x *ir.Value) *ir.Value {
 
 func (s *sharding) await(x *ir.Value) *ir.Value {
 	y := s.p.NewValue(ir.Temp, "", ir.F32, x.Shape...)
-	s.emit(ir.Await, ir.Attrs{}, []*ir.Value{x}, y)
+	s.emit(ir.Await, nil, []*ir.Value{x}, y)
 	return y
 }
 
@@ -136,11 +136,11 @@ func (s *sharding) gradNorm() {
 	s.squares.In = own
 	if s.layout.Owner != nil {
 		squares.Shape = ir.Shape{s.layout.Rank.Count(), 2}
-		s.squares.Root = s.layout.Rank.Index()
+		s.squares.Attrs = ir.RootAttrs{Root: s.layout.Rank.Index()}
 	}
 	s.out = append(s.out, s.squares)
 	if s.layout.Owner != nil {
-		squares = s.await(s.start(ir.AllReduce, ir.Attrs{}, squares))
+		squares = s.await(s.start(ir.AllReduce, nil, squares))
 	}
 	s.norm.In[1] = squares
 	s.out = append(s.out, s.norm)
@@ -177,7 +177,7 @@ func (s *sharding) updateOwned() {
 		}
 		for owner := range owned {
 			for _, param := range part(owner) {
-				flying = append(flying, s.start(ir.BroadcastFrom, ir.Attrs{Root: owner}, param))
+				flying = append(flying, s.start(ir.BroadcastFrom, ir.RootAttrs{Root: owner}, param))
 			}
 		}
 	}

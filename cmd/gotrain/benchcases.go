@@ -234,7 +234,7 @@ func matMul(m, n, k int, transA, transB bool) kernelCase {
 	name += fmt.Sprintf("%s%s · %s%s", a, transposed(transA), b, transposed(transB))
 	return kernelCase{name: name, kind: ir.MatMul, shape: kernelShape{M: m, N: n, K: k, TransA: transA, TransB: transB},
 		flops: 2 * float64(m) * float64(n) * float64(k), sums: transA, emit: func(p *ir.Program) {
-			in := &ir.Instr{Kind: ir.MatMul, Block: -1, Attrs: ir.Attrs{TransA: transA, TransB: transB},
+			in := &ir.Instr{Kind: ir.MatMul, Block: -1, Attrs: ir.MatMulAttrs{TransA: transA, TransB: transB},
 				In:  []*ir.Value{p.NewValue(ir.State, "a", ir.F32, a...), p.NewValue(ir.State, "b", ir.F32, b...), nil, nil, nil},
 				Out: []*ir.Value{p.NewValue(ir.Temp, "y", ir.F32, m, n), nil, nil}}
 			p.Emit(in)
@@ -250,7 +250,9 @@ func (k kernelCase) withGELU() kernelCase {
 	k.emit = func(p *ir.Program) {
 		product(p)
 		in := p.Instrs[0]
-		in.Act = ir.GELUTanh
+		attrs := in.Attrs.(ir.MatMulAttrs)
+		attrs.Act = ir.GELUTanh
+		in.Attrs = attrs
 		in.In[2] = p.NewValue(ir.State, "bias", ir.F32, k.shape.N)
 		in.Out[1] = p.NewValue(ir.Temp, "pre", ir.F32, k.shape.M, k.shape.N)
 		p.Outputs = in.Out[:2]
@@ -270,7 +272,7 @@ func transposed(yes bool) string {
 func attention(batch, length, heads, headDim int) []kernelCase {
 	rows, width := batch*length, heads*headDim
 	flops := 2 * float64(rows) * float64(length+1) * float64(width)
-	attrs := ir.Attrs{Batch: batch, Heads: heads, KVHeads: heads, HeadDim: headDim, Causal: true, Packed: true, Scale: float32(1 / math.Sqrt(float64(headDim)))}
+	attrs := ir.AttentionAttrs{Batch: batch, Heads: heads, KVHeads: heads, HeadDim: headDim, Causal: true, Packed: true, Scale: float32(1 / math.Sqrt(float64(headDim)))}
 	name := fmt.Sprintf(" B %d T %d H %d hd %d", batch, length, heads, headDim)
 	shape := kernelShape{Batch: batch, Length: length, Heads: heads, HeadDim: headDim}
 	return []kernelCase{
@@ -312,14 +314,14 @@ func memoryBound(n, d, params int) []kernelCase {
 	rows := kernelShape{Rows: n, Width: d}
 	return []kernelCase{
 		{name: fmt.Sprintf("LayerNorm (%d, %d)", n, d), kind: ir.LayerNorm, shape: rows, emit: func(p *ir.Program) {
-			in := &ir.Instr{Kind: ir.LayerNorm, Block: -1, Attrs: ir.Attrs{Eps: 1e-5},
+			in := &ir.Instr{Kind: ir.LayerNorm, Block: -1, Attrs: ir.NormAttrs{Eps: 1e-5},
 				In:  []*ir.Value{p.NewValue(ir.State, "x", ir.F32, n, d), p.NewValue(ir.State, "w", ir.F32, d), p.NewValue(ir.State, "b", ir.F32, d)},
 				Out: []*ir.Value{p.NewValue(ir.Temp, "y", ir.F32, n, d), p.NewValue(ir.Temp, "mean", ir.F32, n), p.NewValue(ir.Temp, "rstd", ir.F32, n)}}
 			p.Emit(in)
 			p.Outputs = in.Out
 		}},
 		{name: fmt.Sprintf("LayerNormBackward (%d, %d)", n, d), kind: ir.LayerNormBackward, shape: rows, emit: func(p *ir.Program) {
-			in := &ir.Instr{Kind: ir.LayerNormBackward, Block: -1, Attrs: ir.Attrs{Eps: 1e-5},
+			in := &ir.Instr{Kind: ir.LayerNormBackward, Block: -1, Attrs: ir.NormAttrs{Eps: 1e-5},
 				In: []*ir.Value{p.NewValue(ir.State, "x", ir.F32, n, d), p.NewValue(ir.State, "w", ir.F32, d), p.NewValue(ir.State, "mean", ir.F32, n),
 					p.NewValue(ir.State, "rstd", ir.F32, n), p.NewValue(ir.State, "dy", ir.F32, n, d), nil},
 				Out: []*ir.Value{p.NewValue(ir.Temp, "dx", ir.F32, n, d), p.NewValue(ir.Temp, "dw", ir.F32, d), p.NewValue(ir.Temp, "db", ir.F32, d)}}
@@ -327,14 +329,14 @@ func memoryBound(n, d, params int) []kernelCase {
 			p.Outputs = in.Out
 		}},
 		{name: fmt.Sprintf("Activation gelu_tanh (%d, %d)", n, 4*d), kind: ir.Activation, shape: kernelShape{Rows: n, Width: 4 * d}, emit: func(p *ir.Program) {
-			in := &ir.Instr{Kind: ir.Activation, Block: -1, Attrs: ir.Attrs{Act: ir.GELUTanh},
+			in := &ir.Instr{Kind: ir.Activation, Block: -1, Attrs: ir.ActivationAttrs{Act: ir.GELUTanh},
 				In:  []*ir.Value{p.NewValue(ir.State, "x", ir.F32, n, 4*d)},
 				Out: []*ir.Value{p.NewValue(ir.Temp, "y", ir.F32, n, 4*d)}}
 			p.Emit(in)
 			p.Outputs = in.Out
 		}},
 		{name: fmt.Sprintf("AdamW (%d)", params), kind: ir.AdamW, shape: kernelShape{Params: params}, emit: func(p *ir.Program) {
-			p.Emit(&ir.Instr{Kind: ir.AdamW, Block: -1, Attrs: ir.Attrs{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, LRScale: 1},
+			p.Emit(&ir.Instr{Kind: ir.AdamW, Block: -1, Attrs: ir.AdamWAttrs{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, LRScale: 1},
 				In: []*ir.Value{p.NewValue(ir.State, "p", ir.F32, params), p.NewValue(ir.State, "g", ir.F32, params), p.NewValue(ir.State, "exp_avg.p", ir.F32, params),
 					p.NewValue(ir.State, "exp_avg_sq.p", ir.F32, params), p.NewValue(ir.State, "hyper", ir.F32, ir.HyperLen), nil}})
 		}},

@@ -2,14 +2,17 @@
 
 package backend
 
-import "gotrain/cuda"
+import (
+	"gotrain/autograd/ir"
+	"gotrain/cuda"
+)
 
 func bindActivation(c *call) func() {
-	return c.mapElements("activation", []cuda.Ptr{c.in(0), c.out(0)}, int32(c.Act))
+	return c.mapElements("activation", []cuda.Ptr{c.in(0), c.out(0)}, int32(c.Attrs.(ir.ActivationAttrs).Act))
 }
 
 func bindActivationBackward(c *call) func() {
-	return c.mapElements("activation_backward", []cuda.Ptr{c.in(0), c.in(1), c.out(0)}, int32(c.Act))
+	return c.mapElements("activation_backward", []cuda.Ptr{c.in(0), c.in(1), c.out(0)}, int32(c.Attrs.(ir.ActivationAttrs).Act))
 }
 
 func bindSwiGLU(c *call) func() {

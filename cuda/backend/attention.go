@@ -40,8 +40,8 @@ type attentionCall struct {
 // its segments, which lie at the start of the scratch memory.
 func (c *call) attention() *attentionCall {
 	a := &attentionCall{call: c, attentionShape: attentionOf(c.Instr)}
-	if c.HeadDim > widestHead {
-		c.fail(fmt.Errorf("cuda: %s at %q: the head size is %d, the kernels go up to %d", c.Kind, c.Path, c.HeadDim, widestHead))
+	if a.HeadDim > widestHead {
+		c.fail(fmt.Errorf("cuda: %s at %q: the head size is %d, the kernels go up to %d", c.Kind, c.Path, a.HeadDim, widestHead))
 	}
 	if c.Kind == ir.AttentionCached || c.in(3) == 0 {
 		return a
@@ -58,8 +58,8 @@ func (c *call) attention() *attentionCall {
 }
 
 func (a *attentionCall) bounds(segments, bounds cuda.Ptr, tokens int) {
-	grid := cuda.Dim{X: divideUp(a.batch*divideUp(tokens, boundsTokens), 8), Y: 1, Z: 1}
-	a.do(a.launch("attention_segments", grid, elementBlock, 0, segments, bounds, int32(a.batch), int32(tokens)))
+	grid := cuda.Dim{X: divideUp(a.Batch*divideUp(tokens, boundsTokens), 8), Y: 1, Z: 1}
+	a.do(a.launch("attention_segments", grid, elementBlock, 0, segments, bounds, int32(a.Batch), int32(tokens)))
 }
 
 func (a *attentionCall) do(step func()) { a.steps = append(a.steps, step) }
@@ -89,14 +89,14 @@ func (a *attentionCall) tiles(units, rows, tile, unitBytes int) tiles {
 // read the same keys and values.
 func (a *attentionCall) overQueries(tile int) tiles {
 	read := 2 * a.keys * a.HeadDim * a.elem().Bits() / 8 * a.KVHeads / a.Heads
-	return a.tiles(a.batch*a.Heads, a.queries, tile, max(read, 1))
+	return a.tiles(a.Batch*a.Heads, a.queries, tile, max(read, 1))
 }
 
 // overKeys are tiles of keys: units are key heads, which read the queries and
 // gradients of their group.
 func (a *attentionCall) overKeys(tile int) tiles {
 	read := 2 * a.queries * a.HeadDim * a.elem().Bits() / 8 * a.Heads / a.KVHeads
-	return a.tiles(a.batch*a.KVHeads, a.keys, tile, read)
+	return a.tiles(a.Batch*a.KVHeads, a.keys, tile, read)
 }
 
 // start launches a kernel over tiles. The kernels take, behind their tensors, T,
@@ -145,13 +145,13 @@ func (a *attentionCall) general(name string, q, k, v, position, lse cuda.Ptr) {
 // tensorCores says whether the kernels on tensor cores take the instruction.
 // They compare unscaled scores, so the scale has to be positive.
 func (a attentionShape) tensorCores() bool {
-	return a.instr.Elem(0) == ir.BF16 && slices.Contains([]int{32, 64, 96, 128}, a.instr.HeadDim) && a.instr.Scale > 0
+	return a.instr.Elem(0) == ir.BF16 && slices.Contains([]int{32, 64, 96, 128}, a.HeadDim) && a.Scale > 0
 }
 
 // strides returns the elements from token to token of q and of k and v.
 func (a attentionShape) strides() (q, kv int) {
-	q, kv = a.instr.Heads*a.instr.HeadDim, a.instr.KVHeads*a.instr.HeadDim
-	if a.instr.Packed {
+	q, kv = a.Heads*a.HeadDim, a.KVHeads*a.HeadDim
+	if a.Packed {
 		return q + 2*kv, q + 2*kv
 	}
 	return q, kv
@@ -167,10 +167,10 @@ func (a attentionShape) band() (lo, hi int) {
 	if a.instr.Kind == ir.AttentionCached {
 		shift = 0 // the kernels add the position
 	}
-	if 0 < a.instr.Window && a.instr.Window < unlimited/2 {
-		lo, hi = shift-a.instr.Window+1, shift+a.instr.Window
+	if 0 < a.Window && a.Window < unlimited/2 {
+		lo, hi = shift-a.Window+1, shift+a.Window
 	}
-	if a.instr.Causal {
+	if a.Causal {
 		hi = shift + 1
 	}
 	return lo, hi

@@ -14,7 +14,7 @@ func bindAttentionBackward(c *call) func() {
 	a := c.attention()
 	rows, stats := a.statsRows(), c.scratch()+cuda.Ptr(scratchAttention(c.Instr))
 	a.do(c.launchElem("attention_backward_stats", cuda.Dim{X: divideUp(rows, 32), Y: 1, Z: 1}, elementBlock, 0,
-		c.in(5), c.in(7), c.in(6), stats, int32(a.queries), int32(c.Heads), int32(c.HeadDim), int32(rows)))
+		c.in(5), c.in(7), c.in(6), stats, int32(a.queries), int32(a.Heads), int32(a.HeadDim), int32(rows)))
 
 	q, k, v := a.qkv(c.in)
 	dq, dk, dv := a.qkv(c.out)
@@ -22,16 +22,16 @@ func bindAttentionBackward(c *call) func() {
 	toKeys := append(inputs[:len(inputs):len(inputs)], dk, dv)
 	toQueries := append(inputs[:len(inputs):len(inputs)], dq)
 	if !a.tensorCores() {
-		elem, shared := c.elem().String(), simtBytes(c.HeadDim, 4, 2)
+		elem, shared := c.elem().String(), simtBytes(a.HeadDim, 4, 2)
 		a.start("attention_backward_general_keys_"+elem, a.overKeys(simtTile), 256, shared, true, toKeys...)
 		a.start("attention_backward_general_queries_"+elem, a.overQueries(simtTile), 256, shared, true, toQueries...)
 		return sequence(a.steps...)
 	}
-	warps, columns := gradientTiles(c.HeadDim)
-	a.start(fmt.Sprintf("attention_backward_keys_d%d_bf16", c.HeadDim), a.overKeys(flashRows), 32*warps,
-		2*c.HeadDim*(2*flashRows+4*64)+8*2*64, false, toKeys...)
-	a.start(fmt.Sprintf("attention_backward_queries_d%d_bf16", c.HeadDim), a.overQueries(flashRows), 128,
-		2*c.HeadDim*(2*flashRows+4*columns)+8*2*64, false, toQueries...)
+	warps, columns := gradientTiles(a.HeadDim)
+	a.start(fmt.Sprintf("attention_backward_keys_d%d_bf16", a.HeadDim), a.overKeys(flashRows), 32*warps,
+		2*a.HeadDim*(2*flashRows+4*64)+8*2*64, false, toKeys...)
+	a.start(fmt.Sprintf("attention_backward_queries_d%d_bf16", a.HeadDim), a.overQueries(flashRows), 128,
+		2*a.HeadDim*(2*flashRows+4*columns)+8*2*64, false, toQueries...)
 	return sequence(a.steps...)
 }
 

@@ -13,7 +13,7 @@ import (
 func bindAttentionCached(c *call) func() {
 	a := c.attention()
 	kcache, vcache, position := c.in(3), c.in(4), c.in(5)
-	width := c.KVHeads * c.HeadDim
+	width := a.KVHeads * a.HeadDim
 	elements := c.In[0].Shape[0] * width
 	fault, check := c.checks("position", a.keys-a.queries+1)
 	a.do(c.launchElem("attention_cached_append", cuda.Dim{X: divideUp(elements, 256), Y: 1, Z: 1}, elementBlock, 0,
@@ -36,16 +36,16 @@ func (a *attentionCall) token(kcache, vcache, position cuda.Ptr) {
 	var stats, partial cuda.Ptr
 	if blocks > 1 {
 		stats = a.scratch()
-		partial = stats + cuda.Ptr(8*a.batch*a.Heads*blocks)
+		partial = stats + cuda.Ptr(8*a.Batch*a.Heads*blocks)
 	}
 	groups := 256 / (padded / 4)
 	shared := 4 * heads * (padded + cachedKeys + groups*padded)
-	grid := cuda.Dim{X: blocks, Y: a.batch * a.KVHeads * divideUp(a.Heads/a.KVHeads, heads), Z: 1}
+	grid := cuda.Dim{X: blocks, Y: a.Batch * a.KVHeads * divideUp(a.Heads/a.KVHeads, heads), Z: 1}
 	a.do(a.launchElem("attention_cached_token", grid, cuda.Dim{X: 256, Y: 1, Z: 1}, shared,
 		a.in(0), kcache, vcache, position, a.out(0), stats, partial,
 		int32(a.Heads), int32(a.KVHeads), int32(a.HeadDim), int32(a.keys), int32(a.Window), a.Scale))
 	if blocks > 1 {
-		a.do(a.launchElem("attention_cached_combine", cuda.Dim{X: a.batch * a.Heads, Y: 1, Z: 1}, cuda.Dim{X: 128, Y: 1, Z: 1}, 0,
+		a.do(a.launchElem("attention_cached_combine", cuda.Dim{X: a.Batch * a.Heads, Y: 1, Z: 1}, cuda.Dim{X: 128, Y: 1, Z: 1}, 0,
 			stats, partial, position, a.out(0), int32(a.Heads), int32(a.HeadDim), int32(a.keys), int32(a.Window), int32(blocks)))
 	}
 }

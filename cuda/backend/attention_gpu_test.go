@@ -20,7 +20,7 @@ func attentionInstr(t *testing.T, b exec.Backend) *call {
 	draw := rand.New(rand.NewPCG(9, 10))
 	value := func(shape ...int) *ir.Value { return &ir.Value{Shape: shape, DType: ir.BF16} }
 	in := &ir.Instr{Kind: ir.Attention, In: make([]*ir.Value, 5),
-		Attrs: ir.Attrs{Batch: batch, Heads: heads, KVHeads: kv, HeadDim: hd, Causal: true, Scale: 0.2}}
+		Attrs: ir.AttentionAttrs{Batch: batch, Heads: heads, KVHeads: kv, HeadDim: hd, Causal: true, Scale: 0.2}}
 	in.In[0] = value(batch*tokens, heads*hd)
 	in.In[1], in.In[2] = value(batch*tokens, kv*hd), value(batch*tokens, kv*hd)
 	in.Out = []*ir.Value{value(batch*tokens, heads*hd), {Shape: ir.Shape{batch * heads * tokens}}}
@@ -82,10 +82,10 @@ func TestPositions(t *testing.T) {
 	cached := func(tokens int) *ir.Instr {
 		value := func(rows, columns int) *ir.Value { return &ir.Value{Shape: ir.Shape{rows, columns}} }
 		q, kv, cache := value(2*tokens, 8), value(2*tokens, 8), value(2*10, 8)
-		return &ir.Instr{Kind: ir.AttentionCached, Path: "attn", Attrs: ir.Attrs{Batch: 2, Heads: 2, KVHeads: 2, HeadDim: 4, Causal: true, Scale: 1},
+		return &ir.Instr{Kind: ir.AttentionCached, Path: "attn", Attrs: ir.AttentionAttrs{Batch: 2, Heads: 2, KVHeads: 2, HeadDim: 4, Causal: true, Scale: 1},
 			In: []*ir.Value{q, kv, kv, cache, cache, {Shape: ir.Shape{2}, DType: ir.I32}}, Out: []*ir.Value{q}}
 	}
-	rope := &ir.Instr{Kind: ir.RoPE, Path: "attn", Attrs: ir.Attrs{Heads: 1, HeadDim: 4},
+	rope := &ir.Instr{Kind: ir.RoPE, Path: "attn", Attrs: ir.RoPEAttrs{Heads: 1, HeadDim: 4},
 		In: []*ir.Value{{Shape: ir.Shape{2, 4}}, {Shape: ir.Shape{9, 4}}, {Shape: ir.Shape{2}, DType: ir.I32}}, Out: []*ir.Value{{Shape: ir.Shape{2, 4}}}}
 	for _, c := range []struct {
 		in        *ir.Instr

@@ -44,14 +44,15 @@ func (o collective) value() *ir.Value { return o.in.Out[0] }
 
 // queue gives the collective to NCCL.
 func (o collective) queue(ranks *cuda.Comm, s *cuda.Stream) error {
+	to, _ := o.in.Attrs.(ir.RootAttrs) // AllReduce has none
 	n, t := int64(o.value().Shape.Size()), dtype(o.value().DType)
 	switch o.in.Kind {
 	case ir.AllReduce:
 		return ranks.AllReduce(s, o.ptr, o.ptr, n, t, cuda.Sum)
 	case ir.ReduceTo:
-		return ranks.Reduce(s, o.ptr, o.ptr, n, t, cuda.Sum, o.in.Root)
+		return ranks.Reduce(s, o.ptr, o.ptr, n, t, cuda.Sum, to.Root)
 	case ir.BroadcastFrom:
-		return ranks.Broadcast(s, o.ptr, o.ptr, n, t, o.in.Root)
+		return ranks.Broadcast(s, o.ptr, o.ptr, n, t, to.Root)
 	}
 	return fmt.Errorf("cuda: %s is no collective", o.in.Kind)
 }

@@ -91,7 +91,11 @@ func sumProgram() *ir.Program {
 	p := &ir.Program{Name: "sums"}
 	emit := func(kind ir.Kind, alpha float32, x *ir.Value) *ir.Value {
 		y := p.NewValue(ir.Temp, "", ir.F32, x.Shape...)
-		p.Emit(&ir.Instr{Kind: kind, Attrs: ir.Attrs{Alpha: alpha}, In: []*ir.Value{x}, Out: []*ir.Value{y}, Block: -1})
+		attrs := ir.Kinds[kind].Attrs
+		if kind == ir.Scale {
+			attrs = ir.ScaleAttrs{Alpha: alpha}
+		}
+		p.Emit(&ir.Instr{Kind: kind, Attrs: attrs, In: []*ir.Value{x}, Out: []*ir.Value{y}, Block: -1})
 		return y
 	}
 	var sums []*ir.Value

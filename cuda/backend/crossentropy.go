@@ -2,7 +2,10 @@
 
 package backend
 
-import "gotrain/cuda"
+import (
+	"gotrain/autograd/ir"
+	"gotrain/cuda"
+)
 
 // scored is what the classifier reads and writes besides logits; absent pointers
 // are 0. classes is the number of logits of a row.
@@ -11,11 +14,12 @@ type scored struct {
 	fault                                        cuda.Ptr
 	check                                        int32
 	classes                                      int
+	attrs                                        ir.LossAttrs
 }
 
 // scored checks the targets at input i.
-func (c *call) scored(i, classes int) scored {
-	s := scored{targets: c.in(i), classes: classes}
+func (c *call) scored(i, classes int, attrs ir.LossAttrs) scored {
+	s := scored{targets: c.in(i), classes: classes, attrs: attrs}
 	s.fault, s.check = c.checks("target", classes)
 	return s
 }
@@ -25,7 +29,7 @@ func (c *call) scored(i, classes int) scored {
 func (c *call) classify(s scored, k classifier, logits, dlogits cuda.Ptr, first, rows int) func() {
 	return c.launchElem("crossentropy_rows", k.grid(rows), k.dim(), k.shared,
 		logits, s.targets, s.lossWeight, s.dloss, s.losses, s.nll, s.lse, dlogits, s.fault, s.check,
-		int32(first), int32(rows), int32(s.classes), int32(k.stride), int32(k.held), c.Smoothing, c.ZLoss)
+		int32(first), int32(rows), int32(s.classes), int32(k.stride), int32(k.held), s.attrs.Smoothing, s.attrs.ZLoss)
 }
 
 // sumLosses sets loss to lossWeight·Σ losses.
@@ -36,7 +40,7 @@ func (c *call) sumLosses(losses, lossWeight, loss cuda.Ptr, rows int) func() {
 
 func bindCrossEntropy(c *call) func() {
 	n, classes := c.In[0].Shape[0], c.In[0].Shape[1]
-	s := c.scored(1, classes)
+	s := c.scored(1, classes, c.Attrs.(ir.LossAttrs))
 	s.lossWeight, s.losses, s.nll, s.lse = c.in(2), c.scratch(), c.out(1), c.out(2)
 	return sequence(
 		c.classify(s, newClassifier(classes, c.elem()), c.in(0), 0, 0, n),
@@ -47,7 +51,7 @@ func bindCrossEntropy(c *call) func() {
 // logits anyway.
 func bindCrossEntropyBackward(c *call) func() {
 	n, classes := c.In[0].Shape[0], c.In[0].Shape[1]
-	s := c.scored(1, classes)
+	s := c.scored(1, classes, c.Attrs.(ir.LossAttrs))
 	s.lossWeight, s.dloss = c.in(2), c.in(4)
 	return c.classify(s, newClassifier(classes, c.elem()), c.in(0), c.out(0), 0, n)
 }

@@ -5,6 +5,7 @@ package backend
 import (
 	"math"
 
+	"gotrain/autograd/ir"
 	"gotrain/cuda"
 )
 
@@ -12,6 +13,7 @@ import (
 // of its block of Philox is at least P·2³².
 func bindDropout(c *call) func() {
 	shape := c.Out[0].Shape
-	threshold := uint32(math.Round(float64(c.P) * (1 << 32)))
-	return c.mapElements("dropout", []cuda.Ptr{c.in(0), c.in(1), c.out(0)}, int32(shape.Size()/shape[0]), int32(threshold), 1/(1-c.P), int32(c.Site))
+	a := c.Attrs.(ir.DropoutAttrs)
+	threshold := uint32(math.Round(float64(a.P) * (1 << 32)))
+	return c.mapElements("dropout", []cuda.Ptr{c.in(0), c.in(1), c.out(0)}, int32(shape.Size()/shape[0]), int32(threshold), 1/(1-a.P), int32(a.Site))
 }

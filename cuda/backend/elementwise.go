@@ -2,7 +2,10 @@
 
 package backend
 
-import "gotrain/cuda"
+import (
+	"gotrain/autograd/ir"
+	"gotrain/cuda"
+)
 
 // mapElements starts a kernel that maps the n elements of the arguments pointers,
 // its first parameters, followed by n and rest.
@@ -19,11 +22,13 @@ func bindAdd(c *call) func() { return c.mapElements("add", []cuda.Ptr{c.in(0), c
 
 func bindMul(c *call) func() { return c.mapElements("mul", []cuda.Ptr{c.in(0), c.in(1), c.out(0)}) }
 
-func bindScale(c *call) func() {
-	if c.Alpha == 1 {
+func bindScale(c *call) func() { return c.scale(c.Attrs.(ir.ScaleAttrs).Alpha) }
+
+func (c *call) scale(alpha float32) func() {
+	if alpha == 1 {
 		return c.copy(c.out(0), c.in(0), c.Out[0].Bytes())
 	}
-	return c.mapElements("scale", []cuda.Ptr{c.in(0), c.out(0)}, c.Alpha)
+	return c.mapElements("scale", []cuda.Ptr{c.in(0), c.out(0)}, alpha)
 }
 
 func bindScaleBy(c *call) func() {

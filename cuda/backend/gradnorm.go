@@ -21,11 +21,11 @@ func bindSumSquares(c *call) func() {
 		c.launch("gradnorm_squares", cuda.Dim{X: chunks, Y: 1, Z: 1}, elementBlock, 0,
 			c.table(words), int32(len(c.In)), c.scratch()),
 		c.launch("gradnorm_sum", cuda.Dim{X: 1, Y: 1, Z: 1}, cuda.Dim{X: 1024, Y: 1, Z: 1}, 0,
-			c.scratch(), int32(chunks), int32(c.Root), int32(c.Out[0].Shape[0]), c.out(0)))
+			c.scratch(), int32(chunks), int32(c.Attrs.(ir.RootAttrs).Root), int32(c.Out[0].Shape[0]), c.out(0)))
 }
 
 func bindGradNorm(c *call) func() {
 	limit := c.in(0) + 4*ir.NormLimit
 	return c.launch("gradnorm_finish", cuda.Dim{X: 1, Y: 1, Z: 1}, cuda.Dim{X: 1024, Y: 1, Z: 1}, 0,
-		c.in(1), int32(c.In[1].Shape.Size()), limit, c.MaxNorm, c.out(0), c.out(1))
+		c.in(1), int32(c.In[1].Shape.Size()), limit, c.Attrs.(ir.GradNormAttrs).MaxNorm, c.out(0), c.out(1))
 }

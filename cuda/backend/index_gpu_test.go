@@ -38,7 +38,10 @@ func TestIndices(t *testing.T) {
 		{ir.CrossEntropyBackward, 1, []ir.Shape{logits, ids, vector, ids, vector}, []ir.Shape{logits}, limit, "target 11 at row 67"},
 		{ir.LinearCrossEntropy, 2, []ir.Shape{rows, table, ids, vector, nil}, []ir.Shape{vector, ids, rows, table}, limit, "target 11 at row 67"},
 	} {
-		in := &ir.Instr{Kind: c.kind, Attrs: ir.Attrs{Rows: 16}, Path: "here"}
+		in := &ir.Instr{Kind: c.kind, Attrs: ir.Kinds[c.kind].Attrs, Path: "here"}
+		if c.kind == ir.LinearCrossEntropy {
+			in.Attrs = ir.LinearCrossEntropyAttrs{Rows: 16}
+		}
 		var args exec.Args
 		for i, shape := range c.in {
 			v, region := argument(t, b, shape)

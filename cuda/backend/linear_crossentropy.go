@@ -13,7 +13,7 @@ import (
 func bindLinearCrossEntropy(c *call) func() {
 	l := newLinearLoss(c.Instr)
 	n, classes := c.In[0].Shape[0], c.In[1].Shape[0]
-	s := c.scored(2, classes)
+	s := c.scored(2, classes, c.Attrs.(ir.LinearCrossEntropyAttrs).LossAttrs)
 	s.lossWeight, s.losses, s.nll = c.in(3), c.scratch()+cuda.Ptr(l.losses), c.out(1)
 	logits, dlogits := c.scratch(), cuda.Ptr(0)
 	if c.out(2) != 0 || c.out(3) != 0 {
@@ -41,7 +41,7 @@ func (c *call) rowsAt(base cuda.Ptr, i int) cuda.Ptr {
 
 // part is a product of rows of the chunk, whose operands are elements.
 func (c *call) part() cuda.Product {
-	return cuda.Product{Batch: 1, AB: dtype(c.elem()), D: dtype(c.elem()), TF32: c.Compute == ir.TF32}
+	return cuda.Product{Batch: 1, AB: dtype(c.elem()), D: dtype(c.elem()), TF32: c.Attrs.(ir.LinearCrossEntropyAttrs).Compute == ir.TF32}
 }
 
 // logits is (rows, D) × (V, D)ᵀ → (rows, V).

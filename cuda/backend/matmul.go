@@ -12,12 +12,12 @@ import (
 
 // productOf describes the product of in without an epilogue.
 func productOf(in *ir.Instr) cuda.Product {
-	y, a := in.Out[0].Shape, in.In[0].Shape
+	y, a, attrs := in.Out[0].Shape, in.In[0].Shape, in.Attrs.(ir.MatMulAttrs)
 	p := cuda.Product{
 		Batch: y[:len(y)-2].Size(), M: y[len(y)-2], N: y[len(y)-1], K: a[len(a)-1],
-		TransA: in.TransA, TransB: in.TransB, AB: dtype(in.Elem(0)), D: dtype(in.Elem(1)), TF32: in.Compute == ir.TF32,
+		TransA: attrs.TransA, TransB: attrs.TransB, AB: dtype(in.Elem(0)), D: dtype(in.Elem(1)), TF32: attrs.Compute == ir.TF32,
 	}
-	if in.TransA {
+	if attrs.TransA {
 		p.K = a[len(a)-2]
 	}
 	if in.In[3] != nil {
@@ -29,21 +29,21 @@ func productOf(in *ir.Instr) cuda.Product {
 // fused returns the epilogue that computes all of in behind its product, and
 // whether cuBLASLt has one: of the activations it knows GELU's approximation.
 func fused(in *ir.Instr) (cuda.Epilogue, bool) {
-	bias, pre := in.In[2] != nil, in.Out[1] != nil
+	bias, pre, a := in.In[2] != nil, in.Out[1] != nil, in.Attrs.(ir.MatMulAttrs)
 	switch {
 	case in.Out[2] != nil && in.Elem(1) == ir.BF16:
 		return cuda.Plain, false // it would round the sums
-	case in.Out[2] != nil && in.SumA:
+	case in.Out[2] != nil && a.SumA:
 		return cuda.BiasGradientA, true
 	case in.Out[2] != nil:
 		return cuda.BiasGradientB, true
-	case in.Act == ir.NoAct && bias:
+	case a.Act == ir.NoAct && bias:
 		return cuda.Bias, true
-	case in.Act == ir.NoAct:
+	case a.Act == ir.NoAct:
 		return cuda.Plain, true
-	case in.Act != ir.GELUTanh:
+	case a.Act != ir.GELUTanh:
 		return cuda.Plain, false
-	case in.ActBackward:
+	case a.ActBackward:
 		return cuda.DGELU, true
 	case bias && pre:
 		return cuda.GELUAuxBias, true
@@ -67,7 +67,7 @@ func bindMatMul(c *call) func() {
 			if c.Out[2] != nil {
 				bias = c.out(2)
 			}
-			if c.ActBackward {
+			if c.Attrs.(ir.MatMulAttrs).ActBackward {
 				aux = c.in(4)
 			}
 			return c.multiply(m, c.in(0), c.in(1), c.in(3), c.out(0), bias, aux)
@@ -96,8 +96,9 @@ func (c *call) productThenRest(p cuda.Product) func() {
 	if c.Out[2] != nil {
 		return sequence(multiply, c.sumOperand())
 	}
-	elements, act, suffix := int64(c.Out[0].Shape.Size()), int32(c.Act), "_"+c.Elem(1).String()
-	if c.ActBackward {
+	attrs, elements, suffix := c.Attrs.(ir.MatMulAttrs), int64(c.Out[0].Shape.Size()), "_"+c.Elem(1).String()
+	act := int32(attrs.Act)
+	if attrs.ActBackward {
 		return sequence(multiply, c.launch("activation_backward"+suffix, elementGrid(elements), elementBlock, 0, c.in(4), y, y, elements, act))
 	}
 	return sequence(multiply, c.launch("activation"+suffix, elementGrid(elements), elementBlock, 0, product, y, elements, act))

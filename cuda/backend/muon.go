@@ -41,7 +41,7 @@ func (m *muon) at(offset int64) cuda.Ptr { return m.scratch() + cuda.Ptr(offset)
 func (m *muon) steps() []func() {
 	x, next := m.at(m.x), m.at(m.next)
 	var products []func()
-	for range m.calls[0].NewtonSchulz {
+	for range m.iterations {
 		products = append(products, m.iterate(x, next)...)
 		x, next = next, x
 	}
@@ -64,18 +64,15 @@ func (m *muon) steps() []func() {
 // of chunks; result is where the iteration leaves the first.
 func (m *muon) segment(c *call, i, chunks int, result cuda.Ptr) []uint64 {
 	rate := float32(math.Sqrt(max(1, float64(m.rows)/float64(m.cols))))
-	nesterov := uint32(0)
-	if c.Nesterov {
-		nesterov = 1
-	}
+	a := c.Attrs.(ir.MuonAttrs)
 	n := m.rows * m.cols
 	at := cuda.Ptr(i * n * m.operand.Bits() / 8)
 	return []uint64{
 		uint64(i * chunks), uint64(n),
 		uint64(c.in(0)), uint64(c.in(1)), uint64(c.in(2)), uint64(m.at(m.x) + at), uint64(result + at), uint64(c.in(3)), uint64(c.in(4)),
-		pair(math.Float32bits(c.Beta1), math.Float32bits(c.Decay)),
-		pair(math.Float32bits(c.LRScale), math.Float32bits(rate)),
-		pair(nesterov, 0),
+		pair(math.Float32bits(a.Beta1), math.Float32bits(a.Decay)),
+		pair(math.Float32bits(a.LRScale), math.Float32bits(rate)),
+		pair(uint32(flag(a.Nesterov)), 0),
 	}
 }
 
@@ -84,7 +81,7 @@ func (m *muon) segment(c *call, i, chunks int, result cuda.Ptr) []uint64 {
 func (m *muon) iterate(x, next cuda.Ptr) []func() {
 	a, square, poly := m.at(m.a), m.at(m.square), m.at(m.poly)
 	tall, elem := m.rows > m.cols, dtype(m.operand)
-	product := cuda.Product{Batch: len(m.calls), M: m.side, N: m.side, K: m.side, AB: elem, D: elem, TF32: m.calls[0].Compute == ir.TF32}
+	product := cuda.Product{Batch: len(m.calls), M: m.side, N: m.side, K: m.side, AB: elem, D: elem, TF32: m.compute == ir.TF32}
 	gram, power, step := product, product, product
 	gram.K, gram.TransA, gram.TransB = max(m.rows, m.cols), tall, !tall
 	power.D = cuda.Float32

@@ -2,7 +2,10 @@
 
 package backend
 
-import "gotrain/cuda"
+import (
+	"gotrain/autograd/ir"
+	"gotrain/cuda"
+)
 
 // dim is the block for b.
 func (b rowBlock) dim() cuda.Dim { return cuda.Dim{X: b.threads, Y: b.rows, Z: 1} }
@@ -23,11 +26,11 @@ func (c *call) launchRows(name string, pointers []cuda.Ptr, rest ...any) func() 
 }
 
 func bindLayerNorm(c *call) func() {
-	return c.launchRows("layernorm", []cuda.Ptr{c.in(0), c.in(1), c.in(2), c.out(0), c.out(1), c.out(2)}, c.Eps)
+	return c.launchRows("layernorm", []cuda.Ptr{c.in(0), c.in(1), c.in(2), c.out(0), c.out(1), c.out(2)}, c.Attrs.(ir.NormAttrs).Eps)
 }
 
 func bindRMSNorm(c *call) func() {
-	return c.launchRows("rmsnorm", []cuda.Ptr{c.in(0), c.in(1), c.out(0), c.out(1)}, c.Eps)
+	return c.launchRows("rmsnorm", []cuda.Ptr{c.in(0), c.in(1), c.out(0), c.out(1)}, c.Attrs.(ir.NormAttrs).Eps)
 }
 
 func bindLayerNormBackward(c *call) func() {

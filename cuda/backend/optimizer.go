@@ -5,30 +5,30 @@ package backend
 import (
 	"math"
 
+	"gotrain/autograd/ir"
 	"gotrain/cuda"
 )
 
 // optimizerChunk is the number of elements that a block of optimizer.cu updates.
 const optimizerChunk = 4096
 
-// segment is what a kernel of optimizer.cu must know of one parameter.
+// segment is what a kernel of optimizer.cu must know of one parameter: what it
+// does not read is 0.
 type segment struct {
-	p, g, m, v, hyper, clip cuda.Ptr
+	p, g, m, v, hyper, clip           cuda.Ptr
+	beta1, beta2, eps, decay, lrScale float32
+	nesterov                          bool
 }
 
-// words is s as optimizer.cu reads it, with the attributes of its instruction;
-// first is the number of its first chunk.
-func (s *segment) words(c *call, first int) []uint64 {
-	nesterov := uint32(0)
-	if c.Nesterov {
-		nesterov = 1
-	}
+// words is s as optimizer.cu reads it, for size elements; first is the number of
+// its first chunk.
+func (s *segment) words(size, first int) []uint64 {
 	return []uint64{
-		uint64(first), uint64(c.In[0].Shape.Size()),
+		uint64(first), uint64(size),
 		uint64(s.p), uint64(s.g), uint64(s.m), uint64(s.v), uint64(s.hyper), uint64(s.clip),
-		pair(math.Float32bits(c.Beta1), math.Float32bits(c.Beta2)),
-		pair(math.Float32bits(c.Eps), math.Float32bits(c.Decay)),
-		pair(math.Float32bits(c.LRScale), nesterov),
+		pair(math.Float32bits(s.beta1), math.Float32bits(s.beta2)),
+		pair(math.Float32bits(s.eps), math.Float32bits(s.decay)),
+		pair(math.Float32bits(s.lrScale), uint32(flag(s.nesterov))),
 	}
 }
 
@@ -40,9 +40,9 @@ func update(kernel string, calls []*call, segmentOf func(c *call) segment) func(
 	var words []uint64
 	chunks := 0
 	for _, c := range calls {
-		s := segmentOf(c)
-		words = append(words, s.words(c, chunks)...)
-		chunks += blocks(c.In[0].Shape.Size(), optimizerChunk)
+		s, size := segmentOf(c), c.In[0].Shape.Size()
+		words = append(words, s.words(size, chunks)...)
+		chunks += blocks(size, optimizerChunk)
 	}
 	c := calls[0]
 	return c.launch(kernel, cuda.Dim{X: chunks, Y: 1, Z: 1}, elementBlock, 0, c.table(words), int32(len(calls)))
@@ -50,15 +50,19 @@ func update(kernel string, calls []*call, segmentOf func(c *call) segment) func(
 
 func bindAdamW(calls []*call) func() {
 	return update("adamw", calls, func(c *call) segment {
-		return segment{p: c.in(0), g: c.in(1), m: c.in(2), v: c.in(3), hyper: c.in(4), clip: c.in(5)}
+		a := c.Attrs.(ir.AdamWAttrs)
+		return segment{p: c.in(0), g: c.in(1), m: c.in(2), v: c.in(3), hyper: c.in(4), clip: c.in(5),
+			beta1: a.Beta1, beta2: a.Beta2, eps: a.Eps, decay: a.Decay, lrScale: a.LRScale}
 	})
 }
 
 // bindSGD leaves the momentum alone where Beta1 is 0.
 func bindSGD(calls []*call) func() {
 	return update("sgd", calls, func(c *call) segment {
-		s := segment{p: c.in(0), g: c.in(1), m: c.in(2), hyper: c.in(3), clip: c.in(4)}
-		if c.Beta1 == 0 {
+		a := c.Attrs.(ir.SGDAttrs)
+		s := segment{p: c.in(0), g: c.in(1), m: c.in(2), hyper: c.in(3), clip: c.in(4),
+			beta1: a.Beta1, decay: a.Decay, lrScale: a.LRScale, nesterov: a.Nesterov}
+		if a.Beta1 == 0 {
 			s.m = 0
 		}
 		return s
@@ -67,12 +71,14 @@ func bindSGD(calls []*call) func() {
 
 func bindLion(calls []*call) func() {
 	return update("lion", calls, func(c *call) segment {
-		return segment{p: c.in(0), g: c.in(1), m: c.in(2), hyper: c.in(3), clip: c.in(4)}
+		a := c.Attrs.(ir.LionAttrs)
+		return segment{p: c.in(0), g: c.in(1), m: c.in(2), hyper: c.in(3), clip: c.in(4),
+			beta1: a.Beta1, beta2: a.Beta2, decay: a.Decay, lrScale: a.LRScale}
 	})
 }
 
 func bindEMA(calls []*call) func() {
 	return update("ema", calls, func(c *call) segment {
-		return segment{p: c.in(0), g: c.in(1), clip: c.in(2)}
+		return segment{p: c.in(0), g: c.in(1), clip: c.in(2), beta1: c.Attrs.(ir.EMAAttrs).Beta1}
 	})
 }

@@ -72,7 +72,15 @@ func newUpdates(t *testing.T, b exec.Backend, kind ir.Kind) *updates {
 		shapes = []ir.Shape{{8, 16}, {5, 7}, {130, 128}, {16, 8}, {8, 16}, {5, 7}, {130, 128}, {8, 16}, {1, 4}}
 	}
 	for i, shape := range shapes {
-		in := &ir.Instr{Kind: kind, Attrs: ir.Attrs{Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Decay: float32(i) / 10, LRScale: 1, NewtonSchulz: 5}}
+		decay := float32(i) / 10
+		attrs := map[ir.Kind]ir.Attrs{
+			ir.AdamW: ir.AdamWAttrs{Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Decay: decay, LRScale: 1},
+			ir.SGD:   ir.SGDAttrs{Beta1: 0.9, Decay: decay, LRScale: 1},
+			ir.Lion:  ir.LionAttrs{Beta1: 0.9, Beta2: 0.99, Decay: decay, LRScale: 1},
+			ir.Muon:  ir.MuonAttrs{Beta1: 0.9, Decay: decay, LRScale: 1, NewtonSchulz: 5},
+			ir.EMA:   ir.EMAAttrs{Beta1: 0.9},
+		}
+		in := &ir.Instr{Kind: kind, Attrs: attrs[kind]}
 		var args exec.Args
 		for _, name := range ir.Kinds[kind].In {
 			v := &ir.Value{Shape: shape, Class: ir.State}

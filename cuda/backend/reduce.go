@@ -6,24 +6,25 @@ import (
 	"fmt"
 	"math"
 
+	"gotrain/autograd/ir"
 	"gotrain/cuda"
 )
 
 func bindReduceSum(c *call) func() {
-	r := newReduction(c.Instr)
+	r, alpha := newReduction(c.Instr), c.Attrs.(ir.ReduceAttrs).Alpha
 	if r.cut == (cut{1, 1, 1, 1, 1}) {
-		return bindScale(c) // nothing is summed
+		return c.scale(alpha) // nothing is summed
 	}
 	sum := c.sumRows
 	if r.columns {
 		sum = c.sumColumns
 	}
 	if r.cut.parts == 1 {
-		return sum(&r)
+		return sum(&r, alpha)
 	}
 	grid := cuda.Dim{X: blocks(r.results(), elementBlock.X/warp), Y: 1, Z: 1}
-	return sequence(sum(&r), c.launchElem("reduce_sum_parts", grid, elementBlock, 0,
-		c.scratch(), c.out(0), int64(r.results()), int32(r.cut.parts), c.Alpha))
+	return sequence(sum(&r, alpha), c.launchElem("reduce_sum_parts", grid, elementBlock, 0,
+		c.scratch(), c.out(0), int64(r.results()), int32(r.cut.parts), alpha))
 }
 
 // lattice returns l in device memory, 0 for no axes. Kernels count positions in
@@ -39,7 +40,7 @@ func (c *call) lattice(l lattice) cuda.Ptr {
 }
 
 // sumRows gives each part of a sum a warp, or a block where it is long.
-func (c *call) sumRows(r *reduction) func() {
+func (c *call) sumRows(r *reduction, alpha float32) func() {
 	team := warp
 	if r.cut.length*r.cut.together > 64*warp {
 		team = elementBlock.X
@@ -49,12 +50,12 @@ func (c *call) sumRows(r *reduction) func() {
 	return c.launchElem("reduce_sum_rows", grid, elementBlock, 0,
 		c.in(0), c.out(0), c.scratch(), int32(results), int64(r.width),
 		int32(r.cut.runs), int32(r.cut.pieces), int32(r.cut.together), int64(r.cut.length), int32(r.cut.parts),
-		c.lattice(r.kept), int32(len(r.kept)), c.lattice(r.reduced), int32(len(r.reduced)), int32(team), c.Alpha)
+		c.lattice(r.kept), int32(len(r.kept)), c.lattice(r.reduced), int32(len(r.reduced)), int32(team), alpha)
 }
 
 // sumColumns gives each part of a warp of columns a block, where packs of 16
 // bytes fit a row as many columns as a warp has packs.
-func (c *call) sumColumns(r *reduction) func() {
+func (c *call) sumColumns(r *reduction, alpha float32) func() {
 	perThread, packed := 128/c.elem().Bits(), int32(1)
 	if r.width%perThread != 0 {
 		perThread, packed = 1, 0
@@ -63,7 +64,7 @@ func (c *call) sumColumns(r *reduction) func() {
 	return c.launchElem("reduce_sum_columns", grid, cuda.Dim{X: warp, Y: 8, Z: 1}, 0,
 		c.in(0), c.out(0), c.scratch(), int64(r.width), int64(r.height),
 		int32(r.cut.runs), int32(r.cut.pieces), int32(r.cut.together), int64(r.cut.length), int32(r.cut.parts),
-		c.lattice(r.kept), int32(len(r.kept)), c.lattice(r.reduced), int32(len(r.reduced)), packed, c.Alpha)
+		c.lattice(r.kept), int32(len(r.kept)), c.lattice(r.reduced), int32(len(r.reduced)), packed, alpha)
 }
 
 // bindBroadcast copies a row of x, or fills one with an element of x, for each
@@ -87,7 +88,7 @@ func bindBroadcast(c *call) func() {
 		fill = 1
 	}
 	return c.launchElem("broadcast", elementGrid(int64(c.Out[0].Shape.Size())), elementBlock, 0,
-		c.in(0), c.out(0), int64(source.count()), int64(last.Size), fill, c.lattice(source), int32(len(source)), c.Alpha)
+		c.in(0), c.out(0), int64(source.count()), int64(last.Size), fill, c.lattice(source), int32(len(source)), c.Attrs.(ir.ScaleAttrs).Alpha)
 }
 
 // words is l as lattice.cuh reads it.

@@ -58,27 +58,30 @@ func split(v *ir.Value, axis int) (n, bytes int64) {
 }
 
 func bindSlice(c *call) func() {
-	n, from := split(c.In[0], c.Axis)
-	_, to := split(c.Out[0], c.Axis)
-	start := from / int64(c.In[0].Shape[c.Axis]) * int64(c.Start)
+	a := c.Attrs.(ir.SliceAttrs)
+	n, from := split(c.In[0], a.Axis)
+	_, to := split(c.Out[0], a.Axis)
+	start := from / int64(c.In[0].Shape[a.Axis]) * int64(a.Start)
 	return c.copyRows(rows{c.out(0), to}, rows{c.in(0) + cuda.Ptr(start), from}, n, to)
 }
 
 func bindSliceBackward(c *call) func() {
-	n, from := split(c.In[0], c.Axis)
-	_, to := split(c.Out[0], c.Axis)
-	start := to / int64(c.Out[0].Shape[c.Axis]) * int64(c.Start)
+	a := c.Attrs.(ir.SliceAttrs)
+	n, from := split(c.In[0], a.Axis)
+	_, to := split(c.Out[0], a.Axis)
+	start := to / int64(c.Out[0].Shape[a.Axis]) * int64(a.Start)
 	u := unitOf(from, to, start)
 	s := int64(u)
 	return c.launch(u.kernel("pad_rows"), u.grid(n*to/s), elementBlock, 0, c.in(0), c.out(0), n, from/s, to/s, start/s)
 }
 
 func bindConcat(c *call) func() {
-	n, to := split(c.Out[0], c.Axis)
+	a := c.Attrs.(ir.ConcatAttrs)
+	n, to := split(c.Out[0], a.Axis)
 	y := c.out(0)
 	var parts []func()
 	for i := range c.In {
-		_, from := split(c.In[i], c.Axis)
+		_, from := split(c.In[i], a.Axis)
 		parts = append(parts, c.copyRows(rows{y, to}, rows{c.in(i), from}, n, from))
 		y += cuda.Ptr(from)
 	}
@@ -88,7 +91,7 @@ func bindConcat(c *call) func() {
 // bindTranspose copies rows where the innermost axis stays; else y is a grid of
 // transposed matrices.
 func bindTranspose(c *call) func() {
-	size, stride := c.In[0].Shape.Transposed(c.Perm[:len(c.In[0].Shape)])
+	size, stride := c.In[0].Shape.Transposed(c.Attrs.(ir.TransposeAttrs).Perm)
 	last := len(size) - 1
 	if stride[last] != 1 {
 		return c.transposeMatrices(size, stride)

@@ -22,7 +22,7 @@ func TestUploadsKeepTheirOrder(t *testing.T) {
 	defer b.Close()
 	const n, rounds = 3*stagingBytes/4/2 + 5, 7
 	x, xs := argument(t, b, ir.Shape{n})
-	in := &ir.Instr{Kind: ir.Scale, Attrs: ir.Attrs{Alpha: 2}, In: []*ir.Value{x}}
+	in := &ir.Instr{Kind: ir.Scale, Attrs: ir.ScaleAttrs{Alpha: 2}, In: []*ir.Value{x}}
 	var results []exec.Region
 	host := make([]byte, 4*n)
 	for round := range rounds {

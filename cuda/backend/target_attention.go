@@ -9,18 +9,20 @@ const (
 
 // attentionShape is what the launches of an attention instruction depend on.
 type attentionShape struct {
-	instr                *ir.Instr
-	batch, queries, keys int
+	ir.AttentionAttrs
+	instr         *ir.Instr
+	queries, keys int // of a sequence
 }
 
 func attentionOf(in *ir.Instr) attentionShape {
-	tokens := in.In[0].Shape[0] / in.Batch
-	a := attentionShape{instr: in, batch: in.Batch, queries: tokens, keys: tokens}
+	attrs := in.Attrs.(ir.AttentionAttrs)
+	tokens := in.In[0].Shape[0] / attrs.Batch
+	a := attentionShape{AttentionAttrs: attrs, instr: in, queries: tokens, keys: tokens}
 	switch {
 	case in.Kind == ir.AttentionCached:
-		a.keys = in.In[3].Shape[0] / in.Batch
-	case !in.Packed:
-		a.keys = in.In[1].Shape[0] / in.Batch
+		a.keys = in.In[3].Shape[0] / attrs.Batch
+	case !attrs.Packed:
+		a.keys = in.In[1].Shape[0] / attrs.Batch
 	}
 	return a
 }
@@ -28,7 +30,7 @@ func attentionOf(in *ir.Instr) attentionShape {
 // boundsBytes returns the bytes of the segment bounds of queries and of keys,
 // which share those of the queries unless they have their own segments.
 func (a attentionShape) boundsBytes() (queries, keys int64) {
-	bytes := func(tokens int) int64 { return int64(8 * a.batch * divideUp(tokens, boundsTokens)) }
+	bytes := func(tokens int) int64 { return int64(8 * a.Batch * divideUp(tokens, boundsTokens)) }
 	if a.instr.In[3] != nil {
 		queries = bytes(a.queries)
 	}
@@ -48,7 +50,7 @@ func scratchAttention(in *ir.Instr) int64 {
 // statsRows is the number of queries of all heads, those of a sequence rounded
 // up to tiles.
 func (a attentionShape) statsRows() int {
-	return a.batch * a.instr.Heads * divideUp(a.queries, boundsTokens) * boundsTokens
+	return a.Batch * a.Heads * divideUp(a.queries, boundsTokens) * boundsTokens
 }
 
 // scratchAttentionBackward holds the bounds, then two floats, the log-sum-exp
@@ -68,7 +70,7 @@ func scratchAttentionCached(in *ir.Instr) int64 {
 	if a.queries > 1 || a.cachedBlocks() == 1 {
 		return 0
 	}
-	return int64(4 * a.batch * a.instr.Heads * a.cachedBlocks() * (2 + a.instr.HeadDim))
+	return int64(4 * a.Batch * a.Heads * a.cachedBlocks() * (2 + a.HeadDim))
 }
 
 func divideUp(n, by int) int { return (n + by - 1) / by }

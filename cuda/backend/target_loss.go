@@ -53,8 +53,8 @@ type linearLoss struct {
 func newLinearLoss(in *ir.Instr) linearLoss {
 	n, classes, elem := in.In[0].Shape[0], in.In[1].Shape[0], in.Elem(0)
 	l := linearLoss{rows: n, stride: spansOf(classes, elem) * spanOf(elem)}
-	if in.Rows > 0 {
-		l.rows = min(in.Rows, n)
+	if rows := in.Attrs.(ir.LinearCrossEntropyAttrs).Rows; rows > 0 {
+		l.rows = min(rows, n)
 	}
 	logits := int64(l.rows) * int64(l.stride) * int64(elem.Bits()/8)
 	l.losses = (logits + plan.Align - 1) / plan.Align * plan.Align

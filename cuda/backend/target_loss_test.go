@@ -43,7 +43,7 @@ func TestLinearLoss(t *testing.T) {
 	} {
 		x := &ir.Value{Shape: ir.Shape{c.n, 16}, DType: c.elem}
 		w := &ir.Value{Shape: ir.Shape{c.classes, 16}, DType: c.elem}
-		in := &ir.Instr{Kind: ir.LinearCrossEntropy, Attrs: ir.Attrs{Rows: c.rows}, In: []*ir.Value{x, w}}
+		in := &ir.Instr{Kind: ir.LinearCrossEntropy, Attrs: ir.LinearCrossEntropyAttrs{Rows: c.rows}, In: []*ir.Value{x, w}}
 		if got := newLinearLoss(in); got != c.want {
 			t.Errorf("(%d, %d): got %+v, want %+v", c.n, c.classes, got, c.want)
 		}

@@ -13,7 +13,7 @@ func scratchMatMul(in *ir.Instr) int64 {
 
 // summed is the input of a MatMul whose rows output sum adds up.
 func summed(in *ir.Instr) int {
-	if in.SumA {
+	if in.Attrs.(ir.MatMulAttrs).SumA {
 		return 0
 	}
 	return 1

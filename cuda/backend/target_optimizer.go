@@ -18,14 +18,21 @@ func scratchSumSquares(in *ir.Instr) int64 {
 // muonBatchBytes bounds the workspace of matrices that Muon updates together.
 const muonBatchBytes = 256 << 20
 
+// muonClass is what matrices of one batch have in common.
+type muonClass struct {
+	rows, cols, iterations int
+	compute                ir.DType
+}
+
 // muonBatch is matrices of one shape that Muon updates together, with the layout
 // of the workspace in bytes from its start: X and the next X of every matrix,
 // (rows, cols), A, A² and the polynomial, (side, side) with side = min(rows, cols).
 // Those of one sort follow each other without a gap.
 type muonBatch struct {
-	ins              []int // indices into the group
-	rows, cols, side int
-	operand          ir.DType // of the operands of the products: X, A and the polynomial
+	muonClass
+	ins     []int // indices into the group
+	side    int
+	operand ir.DType // of the operands of the products: X, A and the polynomial
 
 	x, next, a, square, poly, partial, bytes int64
 }
@@ -66,18 +73,15 @@ func (m *muonBatch) joins(i int) bool {
 // muonBatches cuts a group of Muon instructions into batches. They use the same
 // workspace one after the other.
 func muonBatches(group []*ir.Instr) []*muonBatch {
-	type class struct {
-		rows, cols, iterations int
-		compute                ir.DType
-	}
 	var batches []*muonBatch
-	open := map[class]*muonBatch{}
+	open := map[muonClass]*muonBatch{}
 	for i, in := range group {
-		c := class{in.In[0].Shape.Rows(), in.In[0].Shape.Cols(), in.NewtonSchulz, in.Compute}
+		a := in.Attrs.(ir.MuonAttrs)
+		c := muonClass{in.In[0].Shape.Rows(), in.In[0].Shape.Cols(), a.NewtonSchulz, a.Compute}
 		if m := open[c]; m != nil && m.joins(i) {
 			continue
 		}
-		m := &muonBatch{ins: []int{i}, rows: c.rows, cols: c.cols, side: min(c.rows, c.cols), operand: ir.F32}
+		m := &muonBatch{muonClass: c, ins: []int{i}, side: min(c.rows, c.cols), operand: ir.F32}
 		if c.compute == ir.BF16 {
 			m.operand = ir.BF16
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 func muonInstr(rows, cols int, compute ir.DType) *ir.Instr {
-	return &ir.Instr{Kind: ir.Muon, Attrs: ir.Attrs{NewtonSchulz: 5, Compute: compute}, In: []*ir.Value{{Shape: ir.Shape{rows, cols}}}}
+	return &ir.Instr{Kind: ir.Muon, Attrs: ir.MuonAttrs{NewtonSchulz: 5, Compute: compute}, In: []*ir.Value{{Shape: ir.Shape{rows, cols}}}}
 }
 
 // TestMuonBatches holds batches to one shape, to addresses that are multiples of
@@ -31,7 +31,7 @@ func TestMuonBatches(t *testing.T) {
 	for _, m := range muonBatches(group) {
 		for _, i := range m.ins {
 			in := group[i]
-			if in.In[0].Shape.Rows() != m.rows || in.In[0].Shape.Cols() != m.cols || (in.Compute == ir.BF16) != (m.operand == ir.BF16) {
+			if in.In[0].Shape.Rows() != m.rows || in.In[0].Shape.Cols() != m.cols || (in.Attrs.(ir.MuonAttrs).Compute == ir.BF16) != (m.operand == ir.BF16) {
 				t.Errorf("matrix %d is in a batch of %d×%d", i, m.rows, m.cols)
 			}
 		}

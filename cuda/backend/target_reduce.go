@@ -38,7 +38,8 @@ const (
 )
 
 func newReduction(in *ir.Instr) reduction {
-	groups := in.In[0].Shape.Groups(func(axis int) bool { return in.Axes[axis] })
+	a := in.Attrs.(ir.ReduceAttrs)
+	groups := in.In[0].Shape.Groups(func(axis int) bool { return a.Axes[axis] })
 	last := len(groups) - 1
 	r := reduction{columns: !groups[last].Marked, width: groups[last].Size, height: 1}
 	outer := groups[:last]

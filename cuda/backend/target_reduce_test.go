@@ -61,10 +61,11 @@ func TestReduction(t *testing.T) {
 		{"matrices", ir.Shape{256, 2, 32, 4}, []int{0, 2},
 			reduction{columns: true, width: 4, height: 32, kept: lattice{{2, 128}}, reduced: lattice{{256, 256}}, cut: cut{256, 1, 2, 32, 128}}, 4 * 128 * 8},
 	} {
-		in := &ir.Instr{Kind: ir.ReduceSum, In: []*ir.Value{{Shape: c.shape}}}
+		var attrs ir.ReduceAttrs
 		for _, a := range c.axes {
-			in.Axes[a] = true
+			attrs.Axes[a] = true
 		}
+		in := &ir.Instr{Kind: ir.ReduceSum, Attrs: attrs, In: []*ir.Value{{Shape: c.shape}}}
 		got := newReduction(in)
 		if !equal(got, c.want) {
 			t.Errorf("%s: got %+v, want %+v", c.name, got, c.want)

@@ -102,8 +102,9 @@ func checkLosses(t *testing.T, g loraGolden, m nn.LanguageModel, store *exec.Sto
 	}
 	optim.Append(p, grads, map[string]optim.Rule{}, cfg, false)
 	for _, in := range p.Instrs {
-		if in.Kind == ir.AdamW {
-			in.Decay = float32(cfg.WeightDecay)
+		if a, ok := in.Attrs.(ir.AdamWAttrs); ok {
+			a.Decay = float32(cfg.WeightDecay)
+			in.Attrs = a
 		}
 	}
 	for _, name := range store.Names() {

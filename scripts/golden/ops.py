@@ -3,7 +3,7 @@ the results that PyTorch computes for them in float64.
 
     python scripts/golden/ops.py
 
-A file is a list of cases: attrs are the fields of ir.Attrs, in and out stand in
+A file is a list of cases: attrs are the fields of the attributes of the kind (autograd/ir/attrs.go), in and out stand in
 the order of ir.Info (null: absent), state holds what mutated inputs become, by
 position. Tensors are {shape, f32 | i32: base64 of little-endian words}; packed
 names the smaller type of integers that the instruction reads.

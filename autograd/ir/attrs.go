@@ -1,0 +1,143 @@
+package ir
+
+// Attrs are the constants of an instruction: a comparable struct of the type that
+// the row of its kind has (Info.Attrs), or nil where that has none. It is read as
+// in.Attrs.(MatMulAttrs), and changed by assigning a changed copy.
+type Attrs any
+
+// Products are attributes of kinds that spend their time in matrix products.
+type Products interface {
+	// Precision is that of the operands: F32, TF32 or BF16. Sums are float32.
+	Precision() DType
+	WithPrecision(DType) Attrs
+}
+
+// MatMulAttrs are those of MatMul.
+type MatMulAttrs struct {
+	TransA, TransB bool  // the operand is stored transposed
+	Act            Act   // of the result
+	ActBackward    bool  // Act's derivative at pre is a factor of the result instead
+	SumA           bool  // output sum is over the rows of a, not of b
+	Compute        DType // the Precision
+}
+
+// Precision is part of Products.
+func (a MatMulAttrs) Precision() DType { return a.Compute }
+
+// WithPrecision is part of Products.
+func (a MatMulAttrs) WithPrecision(d DType) Attrs { a.Compute = d; return a }
+
+// NormAttrs are those of LayerNorm and RMSNorm.
+type NormAttrs struct{ Eps float32 }
+
+// ActivationAttrs are those of Activation.
+type ActivationAttrs struct{ Act Act }
+
+// RoPEAttrs are those of RoPE.
+type RoPEAttrs struct {
+	Heads, HeadDim int
+	Inverse        bool // rotates back
+}
+
+// AttentionAttrs are those of Attention and AttentionCached.
+type AttentionAttrs struct {
+	Batch, Heads, KVHeads, HeadDim int  // B, H, G, hd
+	Window                         int  // keys that a query sees, its own the last; 0 is all
+	Causal                         bool // query t sees keys up to t + S - T
+	Packed                         bool // q holds (q | k | v) in one row
+	Scale                          float32
+}
+
+// DropoutAttrs are those of Dropout.
+type DropoutAttrs struct {
+	P    float32 // the probability of 0
+	Site uint32  // tells the masks of a program apart
+}
+
+// LossAttrs are those of CrossEntropy.
+type LossAttrs struct {
+	Smoothing float32 // ε of the labels
+	ZLoss     float32 // coefficient of lse²
+}
+
+// LinearCrossEntropyAttrs are those of LinearCrossEntropy.
+type LinearCrossEntropyAttrs struct {
+	Compute DType // the Precision
+	LossAttrs
+	Rows int // of logits at a time; 0 is all
+}
+
+// Precision is part of Products.
+func (a LinearCrossEntropyAttrs) Precision() DType { return a.Compute }
+
+// WithPrecision is part of Products.
+func (a LinearCrossEntropyAttrs) WithPrecision(d DType) Attrs { a.Compute = d; return a }
+
+// ScaleAttrs are those of Scale and Broadcast.
+type ScaleAttrs struct{ Alpha float32 }
+
+// MaxAxes is the largest number of axes that Transpose and ReduceSum take.
+const MaxAxes = 6
+
+// TransposeAttrs are those of Transpose.
+type TransposeAttrs struct{ Perm [MaxAxes]int8 }
+
+// SliceAttrs are those of Slice.
+type SliceAttrs struct{ Axis, Start, End int }
+
+// ConcatAttrs are those of Concat.
+type ConcatAttrs struct{ Axis int }
+
+// ReduceAttrs are those of ReduceSum.
+type ReduceAttrs struct {
+	Alpha float32
+	Axes  [MaxAxes]bool // that are summed over
+}
+
+// ToFloatAttrs are those of ToFloat.
+type ToFloatAttrs struct{ Scale, Shift float32 }
+
+// RootAttrs are those of the kinds that have a rank of their own: the one that
+// receives, sends, or sums its own gradients.
+type RootAttrs struct{ Root int }
+
+// GradNormAttrs are those of GradNorm.
+type GradNormAttrs struct{ MaxNorm float32 } // 0: no clipping
+
+// AdamWAttrs are those of AdamW.
+type AdamWAttrs struct {
+	Eps, Beta1, Beta2 float32
+	Decay             float32 // of weights
+	LRScale           float32 // factor of hyper[LR]
+}
+
+// SGDAttrs are those of SGD.
+type SGDAttrs struct {
+	Beta1          float32 // momentum
+	Decay, LRScale float32 // as AdamW's
+	Nesterov       bool
+}
+
+// LionAttrs are those of Lion.
+type LionAttrs struct {
+	Beta1, Beta2   float32
+	Decay, LRScale float32 // as AdamW's
+}
+
+// MuonAttrs are those of Muon.
+type MuonAttrs struct {
+	Compute        DType   // the Precision
+	Beta1          float32 // momentum
+	Decay, LRScale float32 // as AdamW's
+	Nesterov       bool
+	NewtonSchulz   int // iterations
+}
+
+// Precision is part of Products.
+func (a MuonAttrs) Precision() DType { return a.Compute }
+
+// WithPrecision is part of Products.
+func (a MuonAttrs) WithPrecision(d DType) Attrs { a.Compute = d; return a }
+
+// EMAAttrs are those of EMA.
+type EMAAttrs struct{ Beta1 float32 }
