@@ -66,21 +66,23 @@ var allowed = map[string][]string{
 	"train": {"train/ranks", "nn", "nn/generate", "optim", "data", "data/bpe", "data/chat", "data/instruct", "data/spm", "data/hf", "autograd", "autograd/ir", "autograd/plan", "autograd/exec",
 		"data/vfs", "nn/hub/safetensors", "nn/hub/peft", "train/checkpoint", "train/metrics", "train/config", "autograd/mesh"},
 
+	"autograd/bench":    {"autograd/exec", "autograd/ir", "autograd/plan"},
+	"train/bench":       {"autograd/bench", "autograd/exec", "autograd/ir", "data", "nn", "nn/generate", "nn/gpt2", "nn/zoo", "train", "train/device", "train/forecast"},
 	"data/synth":        {"data/chat"},
 	"nn/talk":           {"data", "data/chat", "data/hf", "data/instruct", "nn/generate"},
 	"train/eval":        {"train", "train/config", "nn", "nn/generate", "nn/talk", "data", "data/chat", "autograd/exec", "autograd/ir"},
 	"train/units":       {},
-	"train/device":      {"autograd/cpu", "autograd/cpu/kernel", "autograd/exec", "autograd/plan", "cuda", "cuda/backend", "train/units"},
+	"train/device":      {"autograd/bench", "autograd/cpu", "autograd/cpu/kernel", "autograd/exec", "autograd/plan", "cuda", "cuda/backend", "train/units"},
 	"train/forecast":    {"train", "train/device", "autograd/plan", "nn", "optim"},
 	"train/console":     {"train", "train/checkpoint", "train/device", "train/forecast", "train/metrics", "train/units", "data"},
 	"train/ranks/join":  {"train", "train/device", "train/ranks", "train/ranks/gloo", "train/ranks/mpi", "train/ranks/nccl", "train/ranks/store", "autograd/exec"},
 	"train/ranks/probe": {"train/device", "train/ranks", "train/ranks/nccl", "train/ranks/store"},
 
-	"cmd/gotrain": {"train", "train/checkpoint", "train/config", "train/console", "train/device", "train/eval", "train/forecast", "train/metrics", "train/units",
+	"cmd/gotrain": {"train", "train/bench", "train/checkpoint", "train/config", "train/console", "train/device", "train/eval", "train/forecast", "train/units",
 		"train/ranks", "train/ranks/join", "train/ranks/probe", "train/ranks/store",
-		"nn", "nn/generate", "nn/gpt2", "nn/talk", "nn/zoo", "nn/hub/convert", "nn/hub/gguf", "nn/hub/safetensors", "optim",
-		"data", "data/bpe", "data/chat", "data/hf", "data/instruct", "data/synth", "data/vfs",
-		"autograd/cpu", "autograd/cpu/kernel", "autograd/exec", "autograd/ir", "autograd/mesh", "autograd/plan", "cuda/backend"},
+		"nn", "nn/generate", "nn/talk", "nn/zoo", "nn/hub/convert", "nn/hub/gguf", "nn/hub/safetensors",
+		"data", "data/bpe", "data/chat", "data/instruct", "data/synth", "data/vfs",
+		"autograd/bench", "autograd/exec", "autograd/mesh"},
 }
 
 // soleImporter lists libraries that one package alone may import.

@@ -1,16 +1,13 @@
 package main
 
 import (
-	"fmt"
-	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"gotrain/train"
-	"gotrain/train/device"
+	kernels "gotrain/autograd/bench"
+	"gotrain/train/bench"
 )
 
 // benchFlags choose what to measure.
@@ -45,8 +42,8 @@ and tell besides: the time from opening the device to the end of the first step,
 the memory of the GPU that is used then, the nodes of the step's graph, and the
 share of a step in which the GPU waits for the processor.
 
-Kinds of kernels: ` + strings.Join(kernelKinds(), ", ") + `.
-Reference steps: ` + strings.Join(stepNames(), ", ") + ".",
+Kinds of kernels: ` + strings.Join(kernels.Kinds(), ", ") + `.
+Reference steps: ` + strings.Join(bench.Names(), ", ") + ".",
 		Example: `  gotrain bench
   gotrain bench --device cuda --precision bfloat16 --step=124m-b32
   gotrain bench --step=0.8m,12.3m --json
@@ -71,20 +68,10 @@ Reference steps: ` + strings.Join(stepNames(), ", ") + ".",
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
 	complete(c, "precision", fixed(precisions...))
 	complete(c, "device", devices)
-	complete(c, "shapes", fixed(caseSetNames()...))
-	complete(c, "kernels", fixed(append(kernelKinds(), "all")...))
-	complete(c, "step", fixed(append(stepNames(), "all")...))
+	complete(c, "shapes", fixed(kernels.Sizes()...))
+	complete(c, "kernels", fixed(append(kernels.Kinds(), "all")...))
+	complete(c, "step", fixed(append(bench.Names(), "all")...))
 	return c
-}
-
-// benchReport is what bench prints.
-type benchReport struct {
-	Processor string         `json:"processor"`
-	Precision string         `json:"precision"`
-	Machine   device.Machine `json:"machine"`
-	Kernels   []kernelResult `json:"kernels"`
-	Steps     []stepTiming   `json:"steps"`
-	Decode    *decodeTiming  `json:"decode,omitempty"`
 }
 
 func (f *benchFlags) validate() error {
@@ -106,83 +93,21 @@ func (f *benchFlags) validate() error {
 	if chosen > 1 {
 		return usagef("--step, --kernels, --decode and --config exclude each other; leave all out to measure everything")
 	}
-	if f.shapes != "" && !slices.Contains(caseSetNames(), f.shapes) {
+	if f.shapes != "" && !slices.Contains(kernels.Sizes(), f.shapes) {
 		return usagef("--shapes is %q; use small, cpu or gpu", f.shapes)
 	}
 	if f.config == "" && len(f.set) > 0 {
 		return usagef("--set changes the keys of a configuration; give one with --config")
 	}
 	for _, kind := range f.kernels {
-		if kind != "all" && !slices.Contains(kernelKinds(), kind) {
-			return usagef("--kernels is %q; use %s or all", kind, strings.Join(kernelKinds(), ", "))
+		if kind != "all" && !slices.Contains(kernels.Kinds(), kind) {
+			return usagef("--kernels is %q; use %s or all", kind, strings.Join(kernels.Kinds(), ", "))
 		}
 	}
 	for _, name := range f.steps {
-		if name != "all" && !slices.Contains(stepNames(), name) {
-			return usagef("--step is %q; use %s or all", name, strings.Join(stepNames(), ", "))
+		if name != "all" && !slices.Contains(bench.Names(), name) {
+			return usagef("--step is %q; use %s or all", name, strings.Join(bench.Names(), ", "))
 		}
-	}
-	return nil
-}
-
-func (f *benchFlags) run(c *cobra.Command) error {
-	began := time.Now()
-	if err := f.validate(); err != nil {
-		return err
-	}
-	d, err := device.Find(f.device, f.threads)
-	if err != nil {
-		return err
-	}
-	name, _ := device.Processor()
-	r := benchReport{Processor: name, Precision: f.precision, Kernels: []kernelResult{}, Steps: []stepTiming{}}
-	r.Machine = d.Measure()
-	out := c.OutOrStdout()
-	if f.json {
-		out = io.Discard
-	}
-	fmt.Fprintf(out, "%s\npeak  %s\n", r.Processor, r.Machine)
-	all := len(f.steps) == 0 && len(f.kernels) == 0 && !f.decode && f.config == ""
-	if all || len(f.kernels) > 0 {
-		if err := f.benchKernels(c, out, d, &r); err != nil {
-			return err
-		}
-		began = time.Now()
-	}
-	if all || len(f.steps) > 0 || f.config != "" {
-		if err := f.benchSteps(c, out, d, began, &r); err != nil {
-			return err
-		}
-	}
-	if all || f.decode {
-		if err := f.benchDecode(c, out, d, &r); err != nil {
-			return err
-		}
-	}
-	if f.json {
-		return writeJSON(c.OutOrStdout(), r)
-	}
-	return nil
-}
-
-func (f *benchFlags) benchKernels(c *cobra.Command, out io.Writer, d device.Device, r *benchReport) error {
-	backend, err := d.Open()
-	if err != nil {
-		return err
-	}
-	defer backend.Close()
-	fmt.Fprintf(out, "\n%-52s %9s %9s %9s  %s\n", "kernel", "ms", "GFLOP/s", "GB/s", "of the peak")
-	for _, k := range f.chosenKernels(d) {
-		if c.Context().Err() != nil {
-			return c.Context().Err()
-		}
-		seconds, err := timeKernel(k, backend, train.Config{Precision: f.precision}.Compute(), f.seconds/10)
-		if err != nil {
-			return fmt.Errorf("%s: %w", k.name, err)
-		}
-		result := k.result(seconds, r.Machine, f.precision)
-		r.Kernels = append(r.Kernels, result)
-		result.print(out)
 	}
 	return nil
 }

@@ -2,15 +2,19 @@
 
 package main
 
-import "testing"
+import (
+	"testing"
+
+	kernels "gotrain/autograd/bench"
+)
 
 // TestCUDABench measures kernels and a step on small shapes in all precisions.
 func TestCUDABench(t *testing.T) {
 	for _, precision := range precisions {
 		var r benchReport
 		mustJSON(t, &r, "bench", "--device", "cuda", "--shapes", "small", "--kernels", "--precision", precision, "--seconds", "0.01")
-		if len(r.Kernels) != len(smallKernels()) {
-			t.Errorf("%s: %d kernels measured, want %d", precision, len(r.Kernels), len(smallKernels()))
+		if len(r.Kernels) != len(kernels.Cases("small")) {
+			t.Errorf("%s: %d kernels measured, want %d", precision, len(r.Kernels), len(kernels.Cases("small")))
 		}
 		for _, k := range r.Kernels {
 			if k.MS <= 0 || k.GBPerS <= 0 {

@@ -20,6 +20,7 @@ import (
 	"gotrain/nn/zoo"
 	"gotrain/optim"
 	"gotrain/train"
+	"gotrain/train/bench"
 	"gotrain/train/device"
 	"gotrain/train/forecast"
 	"gotrain/train/metrics"
@@ -77,7 +78,7 @@ func trainTwoSteps(t *testing.T, cfg train.Config, on string) trainedState {
 	if err := engine.Initialize(); err != nil {
 		t.Fatal(err)
 	}
-	batch := randomBatch(cfg.Train.Batch*cfg.Train.Accumulate, cfg.Text().Context, cfg.Text().Vocab)
+	batch := bench.RandomBatch(cfg.Train.Batch*cfg.Train.Accumulate, cfg.Text().Context, cfg.Text().Vocab)
 	if cfg.Train.DocumentMask {
 		segments := make([]int32, len(batch.Ints[data.IDs]))
 		batch.Ints[data.Segments] = segments

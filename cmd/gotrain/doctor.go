@@ -6,9 +6,9 @@ import (
 	"io"
 	"strings"
 
-	"gotrain/train/device"
-
 	"github.com/spf13/cobra"
+
+	"gotrain/train/device"
 )
 
 func newDoctor() *cobra.Command {

@@ -11,14 +11,13 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"gotrain/autograd/cpu/kernel"
+	"github.com/spf13/cobra"
+
 	"gotrain/train/device"
 	"gotrain/train/ranks"
 	"gotrain/train/ranks/probe"
 	"gotrain/train/ranks/store"
 	"gotrain/train/units"
-
-	"github.com/spf13/cobra"
 )
 
 // clusterTime is how long the whole examination may take.
@@ -64,7 +63,7 @@ func doctorCluster(c *cobra.Command, dir, config, deviceName string, asJSON bool
 func clusterFacts(config string) ([]ranks.Fact, error) {
 	facts := []ranks.Fact{
 		{Name: "program", Value: readBuild().String(), Cure: "install the same binary on all nodes"},
-		{Name: "kernels", Value: fmt.Sprint(kernel.Best()), Cure: "use nodes with the same instruction set, else sums differ by rounding"},
+		{Name: "kernels", Value: device.Kernels(), Cure: "use nodes with the same instruction set, else sums differ by rounding"},
 	}
 	if config == "" {
 		return facts, nil

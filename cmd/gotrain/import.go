@@ -13,12 +13,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/autograd/cpu"
 	"gotrain/autograd/exec"
 	"gotrain/data/vfs"
 	"gotrain/nn/hub/convert"
 	"gotrain/nn/zoo"
 	"gotrain/train"
+	"gotrain/train/device"
 	"gotrain/train/units"
 )
 
@@ -107,7 +107,10 @@ func convertDeps() convert.Deps {
 		ReadTokenizer: func(text []byte) (convert.Tokenizer, error) {
 			return train.ReadTokenizer(bytes.NewReader(text), "tokenizer.json")
 		},
-		Backend: func() (exec.Backend, error) { return cpu.New(cpu.Config{}) },
+		Backend: func() (exec.Backend, error) {
+			backend, _, err := device.Open("cpu", 0, device.Collectives{})
+			return backend, err
+		},
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/autograd/ir"
 	"gotrain/train/device"
 )
 
@@ -148,26 +146,6 @@ func TestBench(t *testing.T) {
 	}
 	if r.Machine.F32 <= 0 || r.Machine.Bandwidth <= 0 || len(r.Kernels) != 0 {
 		t.Errorf("bench gives %+v and %d kernels", r.Machine, len(r.Kernels))
-	}
-}
-
-// TestKernelCases runs each kind of case in both precisions.
-func TestKernelCases(t *testing.T) {
-	backend, _, err := device.Open("cpu", 0, device.Collectives{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer backend.Close()
-	for _, k := range smallKernels() {
-		for _, compute := range []ir.DType{ir.F32, ir.BF16} {
-			got, err := timeKernel(k, backend, compute, 0)
-			if err != nil {
-				t.Errorf("%s: %v", k.name, err)
-			}
-			if got.best <= 0 || math.IsInf(got.best, 1) || got.bytes <= 0 {
-				t.Errorf("%s: %+v", k.name, got)
-			}
-		}
 	}
 }
 

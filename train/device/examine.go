@@ -40,7 +40,7 @@ func examineProcessor() []Finding {
 		has = "features unknown"
 	}
 	isas := cpu.ISAs()
-	kernels := Finding{Name: "kernels", OK: true, Detail: fmt.Sprintf("%s for vectors, %s for matrix products", isas[len(isas)-1], kernel.Best())}
+	kernels := Finding{Name: "kernels", OK: true, Detail: fmt.Sprintf("%s for vectors, %s for matrix products", isas[len(isas)-1], Kernels())}
 	switch kernel.Best() {
 	case kernel.Generic:
 		kernels.OK, kernels.Cure = false, "plain Go kernels are some 10 times slower than assembly: train on an x86-64 processor with AVX2 or AVX-512"
@@ -51,6 +51,10 @@ func examineProcessor() []Finding {
 	}
 	return []Finding{{Name: "processor", OK: true, Detail: name + ", " + has}, kernels}
 }
+
+// Kernels names the instruction set of the CPU's matrix products. Sums of ranks with
+// different ones differ by rounding.
+func Kernels() string { return kernel.Best().String() }
 
 func examineCores() Finding {
 	f := Finding{Name: "cores", OK: true, Detail: fmt.Sprintf("%d, %d used", runtime.NumCPU(), runtime.GOMAXPROCS(0))}

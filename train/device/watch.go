@@ -1,4 +1,4 @@
-package main
+package device
 
 import (
 	"errors"
@@ -9,9 +9,9 @@ import (
 	"gotrain/cuda/backend"
 )
 
-// watchedBackend is a CUDA back end that adds up, by the device's clock, the time
-// of the recorded launches that run on it one at a time.
-type watchedBackend struct {
+// Watched is a back end of a GPU that adds up, by the device's clock, the time of the
+// recorded launches that run on it one at a time.
+type Watched struct {
 	exec.Backend
 	exec.Grouper
 	recorder exec.Recorder
@@ -22,7 +22,8 @@ type watchedBackend struct {
 	err      error
 }
 
-func watch(b exec.Backend) (*watchedBackend, error) {
+// Watch times what b records; it fails for a back end that does not measure.
+func Watch(b exec.Backend) (*Watched, error) {
 	recorder, records := b.(exec.Recorder)
 	grouper, groups := b.(exec.Grouper)
 	clock, measures := b.(backend.Clock)
@@ -30,11 +31,11 @@ func watch(b exec.Backend) (*watchedBackend, error) {
 		return nil, fmt.Errorf("%s does not measure what it records", b.Name())
 	}
 	watch, err := clock.NewStopwatch()
-	return &watchedBackend{Backend: b, Grouper: grouper, recorder: recorder, clock: clock, watch: watch}, err
+	return &Watched{Backend: b, Grouper: grouper, recorder: recorder, clock: clock, watch: watch}, err
 }
 
 // Record is exec.Recorder's.
-func (w *watchedBackend) Record(launches func()) (exec.Launch, error) {
+func (w *Watched) Record(launches func()) (exec.Launch, error) {
 	launch, err := w.recorder.Record(launches)
 	if err != nil {
 		return nil, err
@@ -49,7 +50,7 @@ func (w *watchedBackend) Record(launches func()) (exec.Launch, error) {
 }
 
 // collect waits for the last launch.
-func (w *watchedBackend) collect() {
+func (w *Watched) collect() {
 	if !w.running {
 		return
 	}
@@ -59,12 +60,12 @@ func (w *watchedBackend) collect() {
 	w.err = errors.Join(w.err, err)
 }
 
-// busy is the time that the launches so far took on the device.
-func (w *watchedBackend) busy() (time.Duration, error) {
+// Busy is the time that the launches so far took on the device.
+func (w *Watched) Busy() (time.Duration, error) {
 	w.collect()
 	return w.total, w.err
 }
 
-// nodes is the size of the graph recorded first, which in an engine is that of
+// Nodes is the size of the graph recorded first, which in an engine is that of
 // the training step, with accumulation of its first micro-batch.
-func (w *watchedBackend) nodes() int { return w.clock.GraphNodes()[0] }
+func (w *Watched) Nodes() int { return w.clock.GraphNodes()[0] }

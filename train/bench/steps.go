@@ -1,0 +1,100 @@
+package bench
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"gotrain/data"
+	"gotrain/nn"
+	"gotrain/nn/zoo"
+	"gotrain/train"
+	"gotrain/train/device"
+	"gotrain/train/forecast"
+)
+
+// time trains on random tokens for about o.Seconds.
+func (o Options) time(s Step, d *stepDevice) (Timing, error) {
+	cfg := s.Config
+	cfg.Precision = o.Precision
+	cfg.Train.Save = "sync" // nothing is saved, so there is no copy to count
+	model, err := cfg.NewModel(zoo.Families())
+	if err != nil {
+		return Timing{}, err
+	}
+	base := device.ResidentMemory()
+	engine, err := train.NewEngine(cfg, model, d.Backend)
+	if err != nil {
+		return Timing{}, err
+	}
+	bound := time.Now()
+	if err := engine.Initialize(); err != nil {
+		return Timing{}, err
+	}
+	initialized := time.Now()
+	context, vocab := cfg.Length(), model.Vocab()
+	rows := cfg.Train.Batch * cfg.Train.Accumulate
+	batch := RandomBatch(rows, context, vocab)
+	var times []time.Duration
+	var warm time.Duration // in which the first step had the device busy
+	for began := time.Now(); len(times) < 4 || time.Since(began).Seconds() < o.Seconds; {
+		start := time.Now()
+		if _, err := engine.Step(batch, train.StepConfig{Step: len(times), Applied: len(times)}); err != nil {
+			return Timing{}, err
+		}
+		times = append(times, time.Since(start))
+		if d.watched != nil && len(times) == 1 {
+			if warm, err = d.watched.Busy(); err != nil {
+				return Timing{}, err
+			}
+		}
+	}
+	median := middle(times).Seconds()
+	t := Timing{Name: s.Name, Params: nn.SizeOf(model).Params, Batch: rows, Context: context, Vocab: vocab, Steps: len(times),
+		StepMS: 1e3 * median, TokensPerS: float64(rows*context) / median, PlannedBytes: forecast.MemoryOf(engine.Programs(), 1, d.Device, base).Total}
+	if err := t.setSizes(model); err != nil {
+		return Timing{}, err
+	}
+	t.GFLOPS = t.TokensPerS * nn.FLOPsPerToken(model, context).Exact / 1e9
+	if o.Peak > 0 {
+		t.FractionOfPeak = t.GFLOPS / o.Peak
+	}
+	if d.watched != nil {
+		busy, err := d.watched.Busy()
+		if err != nil {
+			return Timing{}, err
+		}
+		t.GPU = &GPU{OpenS: d.opened.Sub(d.began).Seconds(), BindS: bound.Sub(d.opened).Seconds(), ParamsS: initialized.Sub(bound).Seconds(),
+			StepS: times[0].Seconds(), UsedBytes: d.Used(), Nodes: d.watched.Nodes()}
+		t.GPU.FirstStepS = t.GPU.OpenS + t.GPU.BindS + t.GPU.ParamsS + t.GPU.StepS
+		t.GPU.Idle = 1 - (busy-warm).Seconds()/sum(times[1:]).Seconds()
+	}
+	return t, nil
+}
+
+func sum(times []time.Duration) time.Duration {
+	var all time.Duration
+	for _, t := range times {
+		all += t
+	}
+	return all
+}
+
+// middle returns the median, without the first step, which warms up.
+func middle(times []time.Duration) time.Duration {
+	sorted := slices.Sorted(slices.Values(times[1:]))
+	return sorted[len(sorted)/2]
+}
+
+// RandomBatch is a batch of random tokens.
+func RandomBatch(rows, length, vocab int) *data.Batch {
+	size := data.Sequences{Rows: data.Rows{Batch: rows}, Context: length}
+	b := size.NewBatch()
+	ids, targets := b.Ints[data.IDs], b.Ints[data.Targets]
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range ids {
+		ids[i], targets[i] = r.Int32N(int32(vocab)), r.Int32N(int32(vocab))
+	}
+	b.Weight = float64(len(ids))
+	return b
+}
