@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"gotrain/data"
 	"gotrain/nn/zoo"
 	"gotrain/train"
 	"gotrain/train/device"
@@ -214,7 +215,7 @@ func testInspect(t *testing.T, dir string) {
 	}
 	var n int64
 	for _, tensor := range info.Tensors {
-		n += elements(tensor.Shape)
+		n += tensor.Elements()
 		if tensor.Bad != 0 || !(tensor.Norm >= tensor.Max) {
 			t.Errorf("tensor %+v", tensor)
 		}
@@ -371,7 +372,7 @@ func TestTokenizer(t *testing.T) {
 	config, out := writeConfig(t, dir), filepath.Join(dir, "tokenizer")
 	text := filepath.Join(dir, "train.txt")
 	must(t, "tokenizer", "train", "--data", text, "--vocab", "300", "--out", out)
-	var info tokenizerInfo
+	var info data.Vocabulary
 	mustJSON(t, &info, "tokenizer", "info", "--tokenizer", out, "--data", text)
 	if info.Vocab != 300 || info.Text == nil || info.Text.Bytes != 9000 || info.Text.BytesPerToken <= 1 || len(info.Special) != 1 {
 		t.Errorf("tokenizer info gives %+v", info)

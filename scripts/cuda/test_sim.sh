@@ -25,6 +25,6 @@ test ./autograd/optest -run '/^cuda'
 if [ -n "$sanitizer" ]; then
   test ./cuda
 else
-  test ./cuda/... ./train/ranks/nccl
-  test ./cmd/gotrain -run 'CUDA|RankDevice'
+  test ./cuda/... ./train/device ./train/ranks/nccl ./train/ranks/join
+  test ./cmd/gotrain -run 'CUDA'
 fi

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gotrain/data/chat"
+	"gotrain/train"
+	"gotrain/train/console"
+)
+
+// dataInspectFlags say which tokens to show.
+type dataInspectFlags struct {
+	configFlags
+	split  string
+	sample uint64
+
+	model    string // of a file of conversations in place of a configuration
+	template string
+}
+
+func newDataInspect() *cobra.Command {
+	var f dataInspectFlags
+	c := &cobra.Command{
+		Use:   "inspect [FILE]...",
+		Short: "Show a training sequence token by token, with its loss mask",
+		Long: `Inspect shows a sequence as the model gets it: tokens with their boundaries, where
+documents begin, and which targets count towards the loss. On a terminal the text
+is coloured, elsewhere there is a line for each token. Of instruction data it shows
+one conversation, and how many there are, are cut and are left out.
+
+In place of a configuration it takes files of conversations, and shows what a model
+would learn from them: --model has tokenizer, context and chat template; with
+--template alone the tokens are single bytes.`,
+		Example: `  gotrain data inspect --config configs/opticks.yaml --sample 7
+  gotrain data inspect chats.jsonl --model models/smollm2
+  gotrain data inspect chats.jsonl --template plain`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			cfg, err := f.source(c, args)
+			if err != nil {
+				return err
+			}
+			if f.split != "train" && f.split != "validation" {
+				return usagef("--split is %q; use train or validation", f.split)
+			}
+			if cfg.Data.Format == train.FormatInstruct {
+				return inspectInstructions(c, cfg, &f)
+			}
+			shards, err := prepareData(c.Context(), cfg, console.New(c.ErrOrStderr()))
+			if err != nil {
+				return err
+			}
+			defer shards.Close()
+			row, err := f.row(cfg, shards)
+			if err != nil {
+				return err
+			}
+			switch {
+			case f.json:
+				return writeJSON(c.OutOrStdout(), row)
+			case console.Terminal(c.OutOrStdout()):
+				return row.printColoured(c.OutOrStdout(), shards.enc)
+			}
+			return row.printLines(c.OutOrStdout(), shards.enc)
+		},
+	}
+	f.configFlags.add(c)
+	c.Flags().StringVar(&f.split, "split", "train", "side `NAME`: train or validation")
+	c.Flags().Uint64Var(&f.sample, "sample", 0, "number `N` of the sequence in the order of training")
+	c.Flags().StringVar(&f.model, "model", "", "with FILE, checkpoint or run `DIR` that reads it")
+	c.Flags().StringVar(&f.template, "template", "", "with FILE, chat template `NAME`: "+strings.Join(chat.Names(), ", ")+" (default: the model's own)")
+	complete(c, "split", fixed("train", "validation"))
+	complete(c, "model", models)
+	complete(c, "template", fixed(chat.Names()...))
+	return c
+}
+
+// source is the configuration that the flags name, or that of the conversations in
+// files.
+func (f *dataInspectFlags) source(c *cobra.Command, files []string) (train.Config, error) {
+	switch {
+	case len(files) == 0 && (f.model != "" || f.template != ""):
+		return train.Config{}, usagef("--model and --template go with a FILE of conversations")
+	case len(files) == 0:
+		return f.load(c)
+	case f.config != "" || len(f.set) > 0:
+		return train.Config{}, usagef("name either --config or files, not both: %v", files)
+	}
+	return f.conversations(files)
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gotrain/data"
+	"gotrain/train"
+	"gotrain/train/console"
+	"gotrain/train/units"
+)
+
+// setInfo is a set of shards as --json prints it.
+type setInfo struct {
+	Tokens    int64    `json:"tokens"`
+	Documents int64    `json:"documents"`
+	TextBytes int64    `json:"text_bytes"`
+	Shards    []string `json:"shards"`
+}
+
+func describeSet(s *data.Set) *setInfo {
+	if s == nil {
+		return nil
+	}
+	sum := data.Summarize(s)
+	return &setInfo{sum.Tokens, sum.Documents, sum.TextBytes, sum.Shards}
+}
+
+func newDataPrepare() *cobra.Command {
+	var f configFlags
+	c := &cobra.Command{
+		Use:   "prepare",
+		Short: "Fit the tokenizer of a configuration and tokenize its text into shards",
+		Long: `Prepare does what pretrain does before its first step, so that training begins at
+once. The tokenizer goes into the run directory, the shards into the cache
+(data.cache_dir), named by the content of the text: what is there is not made again.`,
+		Example: "  gotrain data prepare --config configs/opticks.yaml",
+		Args:    noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := f.load(c)
+			if err != nil {
+				return err
+			}
+			if cfg.Data.Format == train.FormatInstruct {
+				return usagef("data.format instruct needs no shards; look at the conversations with gotrain data inspect")
+			}
+			shards, err := prepareData(c.Context(), cfg, console.New(c.ErrOrStderr()))
+			if err != nil {
+				return err
+			}
+			defer shards.Close()
+			if f.json {
+				return writeJSON(c.OutOrStdout(), struct {
+					Dir        string   `json:"dir"`
+					Reused     bool     `json:"reused"`
+					Vocab      int      `json:"vocab"`
+					Tokenizer  string   `json:"tokenizer"`
+					Train      *setInfo `json:"train"`
+					Validation *setInfo `json:"validation"`
+				}{shards.Dir, shards.Reused, shards.enc.Vocab(), shards.enc.Fingerprint(), describeSet(shards.Train), describeSet(shards.Validation)})
+			}
+			return shards.print(c.OutOrStdout())
+		},
+	}
+	f.add(c)
+	return c
+}
+
+func (p *prepared) print(w io.Writer) error {
+	var b strings.Builder
+	for _, s := range []struct {
+		name string
+		set  *data.Set
+	}{{"train", p.Train}, {"validation", p.Validation}} {
+		if s.set == nil {
+			continue
+		}
+		fmt.Fprintf(&b, "%-12s %d tokens in %d documents, %s of text\n", s.name, s.set.Tokens(), s.set.Documents(), units.Bytes(s.set.TextBytes()))
+	}
+	fmt.Fprintf(&b, "%-12s %d tokens, fingerprint %s\n", "tokenizer", p.enc.Vocab(), p.enc.Fingerprint())
+	if p.Dir != "" {
+		made := "made"
+		if p.Reused {
+			made = "there already"
+		}
+		fmt.Fprintf(&b, "%-12s %s (%s)\n", "shards", p.Dir, made)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

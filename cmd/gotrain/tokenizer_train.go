@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"gotrain/data"
+	"gotrain/data/vfs"
+	"gotrain/nn/zoo"
+	"gotrain/train"
+	"gotrain/train/console"
+)
+
+// tokenizerTrainFlags say what to learn from what.
+type tokenizerTrainFlags struct {
+	config, out, pattern, format, textKey string
+	set, data                             []string
+	vocab                                 int
+	json                                  bool
+}
+
+func newTokenizerTrain() *cobra.Command {
+	var f tokenizerTrainFlags
+	c := &cobra.Command{
+		Use:   "train",
+		Short: "Learn a byte-level BPE from text",
+		Long: `Train writes tokenizer.json and tokenizer_config.json, which Hugging Face
+tokenizers and transformers read. With --config it fits what the configuration's
+tokenizer section describes to the training part of its data; with --data it
+learns a byte-level BPE from all of the files.`,
+		Example: `  gotrain tokenizer train --data book.txt --vocab 2048 --out book-tokenizer
+  gotrain tokenizer train --config configs/opticks.yaml --out opticks-tokenizer`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := require(c, "out"); err != nil {
+				return usageError{err}
+			}
+			f.data = append(f.data, args...)
+			if err := f.check(c); err != nil {
+				return err
+			}
+			return f.run(c)
+		},
+	}
+	c.Flags().StringVar(&f.config, "config", "", "configuration `FILE` (YAML)")
+	c.Flags().StringArrayVar(&f.set, "set", nil, "override a key of --config, `path.to.key=VALUE`; may be repeated")
+	c.Flags().StringArrayVar(&f.data, "data", nil, "`FILE` or pattern of text; more may follow")
+	c.Flags().StringVar(&f.format, "format", "", "format `NAME` of --data: text, jsonl or parquet (default: by the first file's name)")
+	c.Flags().StringVar(&f.textKey, "text-key", "text", "JSONL `KEY` or Parquet column of the text")
+	c.Flags().IntVar(&f.vocab, "vocab", 2048, "`N` tokens, special ones included")
+	c.Flags().StringVar(&f.pattern, "pattern", "gpt2", "`NAME` of the rule that cuts text into pre-tokens")
+	c.Flags().StringVar(&f.out, "out", "", "new directory `DIR` for the tokenizer")
+	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
+	complete(c, "config", filesWith("yaml", "yml"))
+	complete(c, "pattern", patterns)
+	complete(c, "format", fixed("text", "jsonl", "parquet"))
+	complete(c, "out", directories)
+	return c
+}
+
+// check refuses flags that would do nothing beside others.
+func (f *tokenizerTrainFlags) check(c *cobra.Command) error {
+	if (f.config != "") == (len(f.data) > 0) {
+		return usagef("%s wants either --config or --data; see %s --help", c.CommandPath(), c.CommandPath())
+	}
+	other, of := []string{"set"}, "--config"
+	if f.config != "" {
+		other, of = []string{"vocab", "pattern", "format", "text-key"}, "--data"
+	}
+	for _, name := range other {
+		if c.Flags().Changed(name) {
+			return usagef("--%s goes with %s only", name, of)
+		}
+	}
+	return nil
+}
+
+func (f *tokenizerTrainFlags) run(c *cobra.Command) error {
+	if file := filepath.Join(f.out, "tokenizer.json"); exists(file) {
+		return usagef("--out: %s exists already; remove it or choose another directory", file)
+	}
+	cfg, err := f.load()
+	if err != nil {
+		return err
+	}
+	p := console.New(c.ErrOrStderr())
+	t, err := train.MakeTokenizer(c.Context(), cfg, p.Listener().Phase)
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted")
+	}
+	if err != nil {
+		return err
+	}
+	if err := train.SaveTokenizer(vfs.OS{}, f.out, t, 0); err != nil {
+		return err
+	}
+	if f.json {
+		return writeJSON(c.OutOrStdout(), data.Describe(t))
+	}
+	_, err = fmt.Fprintf(c.OutOrStdout(), "%s  %d tokens, fingerprint %s\n", filepath.Join(f.out, "tokenizer.json"), t.Vocab(), t.Fingerprint())
+	return err
+}
+
+// load returns a configuration whose tokenizer and data sections count.
+func (f *tokenizerTrainFlags) load() (train.Config, error) {
+	if f.config != "" {
+		cfg, err := train.LoadConfig(f.config, f.set, zoo.Families())
+		if err != nil {
+			return cfg, usageError{err}
+		}
+		return cfg, nil
+	}
+	cfg := train.DefaultConfig(zoo.Families())
+	cfg.Tokenizer = train.TokenizerConfig{Kind: "bpe", Vocab: f.vocab, Pattern: f.pattern}
+	cfg.Data.Config = data.Config{Paths: f.data, Format: dataFormat(f.format, f.data), TextKey: f.textKey}
+	if err := cfg.Validate(); err != nil {
+		return cfg, usageError{err}
+	}
+	if _, err := data.ExpandPaths(f.data); err != nil {
+		return cfg, usagef("--data: %w", err)
+	}
+	return cfg, nil
+}
