@@ -1,0 +1,470 @@
+package jinja
+
+import (
+	"math"
+	"math/big"
+	"strconv"
+	"strings"
+)
+
+// maxBits bounds integers; a template that goes beyond is refused.
+const maxBits = 1 << 17
+
+// maxDigits is how long an integer may be that Python turns into text or reads from it.
+const maxDigits = 4300
+
+// shrink returns b as int64 where it fits.
+func shrink(b *big.Int) Value {
+	if b.IsInt64() {
+		return b.Int64()
+	}
+	if b.BitLen() > maxBits {
+		fail(Limit, "a number of more than %d bits", maxBits)
+	}
+	return b
+}
+
+func toBig(v Value) *big.Int {
+	switch v := v.(type) {
+	case int64:
+		return big.NewInt(v)
+	case *big.Int:
+		return v
+	case bool:
+		if v {
+			return big.NewInt(1)
+		}
+		return new(big.Int)
+	}
+	return nil
+}
+
+// toFloat is what Python makes of a number in arithmetic with a float.
+func toFloat(v Value) (float64, bool) {
+	switch v := v.(type) {
+	case float64:
+		return v, true
+	case int64:
+		return float64(v), true
+	case bool:
+		if v {
+			return 1, true
+		}
+		return 0, true
+	case *big.Int:
+		f, _ := new(big.Float).SetInt(v).Float64()
+		if math.IsInf(f, 0) {
+			fail(Arithmetic, "int too large to convert to float")
+		}
+		return f, true
+	}
+	return 0, false
+}
+
+// compareNumbers compares two numbers exactly; ok is false when one is none. With nan it returns 2.
+func compareNumbers(a, b Value) (c int, ok bool) {
+	if x, ok := a.(int64); ok {
+		if y, ok := b.(int64); ok {
+			switch {
+			case x < y:
+				return -1, true
+			case x > y:
+				return 1, true
+			}
+			return 0, true
+		}
+	}
+	x, isFloat := a.(float64)
+	y, isFloatToo := b.(float64)
+	if isFloat && isFloatToo {
+		switch {
+		case x < y:
+			return -1, true
+		case x > y:
+			return 1, true
+		case x == y:
+			return 0, true
+		}
+		return 2, true
+	}
+	if isFloat {
+		c, ok := compareNumbers(b, a)
+		if c != 2 {
+			c = -c
+		}
+		return c, ok
+	}
+	n := toBig(a)
+	if n == nil {
+		return 0, false
+	}
+	if !isFloatToo {
+		k := toBig(b)
+		if k == nil {
+			return 0, false
+		}
+		return n.Cmp(k), true
+	}
+	switch {
+	case y != y:
+		return 2, true
+	case math.IsInf(y, 1):
+		return -1, true
+	case math.IsInf(y, -1):
+		return 1, true
+	}
+	return new(big.Float).SetInt(n).Cmp(new(big.Float).SetFloat64(y)), true
+}
+
+// arithmetic is Python's + - * / // % ** of two numbers; ok is false when one is none.
+func (m *machine) arithmetic(op string, a, b Value) (v Value, ok bool) {
+	_, isFloat := a.(float64)
+	_, isFloatToo := b.(float64)
+	if isFloat || isFloatToo {
+		if _, ok := number(a); !ok && !isFloat {
+			return nil, false
+		}
+		if _, ok := number(b); !ok && !isFloatToo {
+			return nil, false
+		}
+		x, _ := toFloat(a)
+		y, _ := toFloat(b)
+		return floatArithmetic(op, x, y), true
+	}
+	p, ok := number(a)
+	if !ok {
+		return nil, false
+	}
+	q, ok := number(b)
+	if !ok {
+		return nil, false
+	}
+	x, small := p.(int64)
+	y, smallToo := q.(int64)
+	if small && smallToo {
+		if v, ok := smallArithmetic(op, x, y); ok {
+			return v, true
+		}
+	}
+	return m.bigArithmetic(op, toBig(p), toBig(q)), true
+}
+
+// smallArithmetic is arithmetic where neither numbers nor result are large; ok is false where the result may be.
+func smallArithmetic(op string, x, y int64) (Value, bool) {
+	const half = 1 << 31
+	fit := x > -half && x < half && y > -half && y < half
+	switch op {
+	case "+":
+		if s := x + y; (s > x) == (y > 0) {
+			return s, true
+		}
+	case "-":
+		if s := x - y; (s < x) == (y > 0) {
+			return s, true
+		}
+	case "*":
+		if fit {
+			return x * y, true
+		}
+	case "/":
+		if y != 0 && x > -1<<53 && x < 1<<53 && y > -1<<53 && y < 1<<53 {
+			return float64(x) / float64(y), true
+		}
+	case "//":
+		if y != 0 && fit {
+			q := x / y
+			if x%y != 0 && (x < 0) != (y < 0) {
+				q--
+			}
+			return q, true
+		}
+	case "%":
+		if y != 0 && fit {
+			r := x % y
+			if r != 0 && (r < 0) != (y < 0) {
+				r += y
+			}
+			return r, true
+		}
+	}
+	return nil, false
+}
+
+func (m *machine) bigArithmetic(op string, x, y *big.Int) Value {
+	m.spend(int64(x.BitLen()+y.BitLen()) / 64)
+	switch op {
+	case "+":
+		return shrink(new(big.Int).Add(x, y))
+	case "-":
+		return shrink(new(big.Int).Sub(x, y))
+	case "*":
+		if x.BitLen()+y.BitLen() > 2*maxBits {
+			fail(Limit, "a number of more than %d bits", maxBits)
+		}
+		m.spend(int64(x.BitLen()) * int64(y.BitLen()) / 4096)
+		return shrink(new(big.Int).Mul(x, y))
+	case "/":
+		if y.Sign() == 0 {
+			fail(Arithmetic, "division by zero")
+		}
+		f, _ := new(big.Rat).SetFrac(x, y).Float64()
+		if math.IsInf(f, 0) {
+			fail(Arithmetic, "integer division result too large for a float")
+		}
+		return f
+	case "//", "%":
+		if y.Sign() == 0 {
+			fail(Arithmetic, "integer division or modulo by zero")
+		}
+		m.spend(int64(x.BitLen()) * int64(y.BitLen()) / 4096)
+		q, r := new(big.Int).QuoRem(x, y, new(big.Int))
+		if r.Sign() != 0 && (r.Sign() < 0) != (y.Sign() < 0) {
+			q.Sub(q, big.NewInt(1))
+			r.Add(r, y)
+		}
+		if op == "%" {
+			return shrink(r)
+		}
+		return shrink(q)
+	}
+	return m.power(x, y)
+}
+
+// power is x ** y.
+func (m *machine) power(x, y *big.Int) Value {
+	if y.Sign() < 0 {
+		base, _ := toFloat(shrink(x))
+		exponent, _ := toFloat(shrink(y))
+		return floatArithmetic("**", base, exponent)
+	}
+	if x.BitLen() > 1 {
+		if !y.IsInt64() || int64(x.BitLen()-1)*y.Int64() > maxBits || y.Int64() > maxBits {
+			fail(Limit, "a number of more than %d bits", maxBits)
+		}
+		m.spend(y.Int64() / 8)
+	} else if y.BitLen() > 62 {
+		y = new(big.Int).And(y, big.NewInt(1)) // of 0, 1 and -1 only the parity of the exponent counts
+		if x.Sign() == 0 || x.Sign() > 0 {
+			return shrink(x)
+		}
+	}
+	return shrink(new(big.Int).Exp(x, y, nil))
+}
+
+func floatArithmetic(op string, x, y float64) Value {
+	switch op {
+	case "+":
+		return x + y
+	case "-":
+		return x - y
+	case "*":
+		return x * y
+	case "/":
+		if y == 0 {
+			fail(Arithmetic, "float division by zero")
+		}
+		return x / y
+	case "//", "%":
+		if y == 0 {
+			fail(Arithmetic, "float floor division by zero")
+		}
+		q, r := floatDivMod(x, y)
+		if op == "%" {
+			return r
+		}
+		return q
+	}
+	return floatPower(x, y)
+}
+
+// floatDivMod is CPython's float_divmod.
+func floatDivMod(x, y float64) (q, r float64) {
+	r = math.Mod(x, y)
+	q = (x - r) / y
+	if r != 0 {
+		if (y < 0) != (r < 0) {
+			r += y
+			q--
+		}
+	} else {
+		r = math.Copysign(0, y)
+	}
+	if q != 0 {
+		floor := math.Floor(q)
+		if q-floor > 0.5 {
+			floor++
+		}
+		return floor, r
+	}
+	return math.Copysign(0, x/y), r
+}
+
+func floatPower(x, y float64) Value {
+	if x == 0 && y < 0 {
+		fail(Arithmetic, "0.0 cannot be raised to a negative power")
+	}
+	if x < 0 && y != math.Trunc(y) && !math.IsInf(x, 0) && !math.IsInf(y, 0) {
+		refuse("a negative number raised to a fraction, which is a complex number")
+	}
+	v := math.Pow(x, y)
+	if math.IsInf(v, 0) && !math.IsInf(x, 0) && !math.IsInf(y, 0) {
+		fail(Arithmetic, "(34, 'Numerical result out of range')")
+	}
+	return v
+}
+
+// integerText writes an integer in decimal.
+func integerText(b *big.Int) string {
+	if b.BitLen() > maxDigits*3322/1000-10 {
+		if s := b.Text(10); len(strings.TrimPrefix(s, "-")) > maxDigits {
+			valueError("Exceeds the limit (%d digits) for integer string conversion; use sys.set_int_max_str_digits() to increase the limit", maxDigits)
+		}
+	}
+	return b.Text(10)
+}
+
+// floatText is repr() of a float: the shortest digits that read back as the same number.
+func floatText(f float64) string {
+	switch {
+	case f != f:
+		return "nan"
+	case math.IsInf(f, 1):
+		return "inf"
+	case math.IsInf(f, -1):
+		return "-inf"
+	}
+	scientific := strconv.FormatFloat(f, 'e', -1, 64)
+	mark := strings.IndexByte(scientific, 'e')
+	exponent, _ := strconv.Atoi(scientific[mark+1:])
+	if exponent < -4 || exponent >= 16 {
+		return scientific
+	}
+	plain := strconv.FormatFloat(f, 'f', -1, 64)
+	if !strings.Contains(plain, ".") {
+		plain += ".0"
+	}
+	return plain
+}
+
+// parseInteger is int(s, base) of a string; ok is false where Python raises a ValueError.
+func parseInteger(s string, base int64) (v Value, ok bool) {
+	s = asciiDigits(strip(s))
+	negative := false
+	if s != "" && (s[0] == '+' || s[0] == '-') {
+		negative = s[0] == '-'
+		s = s[1:]
+	}
+	if len(s) > 1 && s[0] == '0' {
+		prefix := map[byte]int64{'b': 2, 'B': 2, 'o': 8, 'O': 8, 'x': 16, 'X': 16}[s[1]]
+		if prefix > 0 && (base == 0 || base == prefix) {
+			base, s = prefix, strings.TrimPrefix(s[2:], "_")
+		}
+	}
+	if base == 0 {
+		base = 10
+		if len(s) > 1 && s[0] == '0' && strings.Trim(s, "0_") != "" {
+			return nil, false
+		}
+	}
+	if s == "" || s[0] == '_' || s[len(s)-1] == '_' || strings.Contains(s, "__") {
+		return nil, false
+	}
+	s = strings.ReplaceAll(s, "_", "")
+	if s[0] == '+' || s[0] == '-' {
+		return nil, false
+	}
+	power2 := base&(base-1) == 0
+	if len(s) > maxDigits && !power2 {
+		for i := 0; i < len(s); i++ {
+			if !(s[i] >= '0' && s[i] <= '9' || s[i] >= 'a' && s[i] <= 'z' || s[i] >= 'A' && s[i] <= 'Z') {
+				return nil, false
+			}
+		}
+		return nil, false
+	}
+	if len(s) > maxBits/4 {
+		fail(Limit, "a number of %d digits", len(s))
+	}
+	b, ok := new(big.Int).SetString(s, int(base))
+	if !ok {
+		return nil, false
+	}
+	if negative {
+		b.Neg(b)
+	}
+	return shrink(b), true
+}
+
+// parseFloat is float(s) of a string.
+func parseFloat(s string) (f float64, ok bool) {
+	s = asciiDigits(strip(s))
+	digits := false
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		isDigit := c >= '0' && c <= '9'
+		digits = digits || isDigit
+		if c == '_' {
+			if i == 0 || i+1 == len(s) || s[i-1] < '0' || s[i-1] > '9' || s[i+1] < '0' || s[i+1] > '9' {
+				return 0, false
+			}
+		}
+		if !isDigit && !strings.ContainsRune("+-._eE", rune(c)) {
+			digits = false
+			break
+		}
+	}
+	if !digits {
+		switch strings.ToLower(strings.TrimLeft(s, "+-")) {
+		case "inf", "infinity", "nan":
+			if len(s)-len(strings.TrimLeft(s, "+-")) > 1 {
+				return 0, false
+			}
+		default:
+			return 0, false
+		}
+	}
+	f, err := strconv.ParseFloat(strings.ReplaceAll(s, "_", ""), 64)
+	if err != nil && !math.IsInf(f, 0) {
+		return 0, false
+	}
+	return f, true
+}
+
+// truncate is int(f).
+func truncate(f float64) Value {
+	switch {
+	case f != f:
+		valueError("cannot convert float NaN to integer")
+	case math.IsInf(f, 0):
+		fail(Arithmetic, "cannot convert float infinity to integer")
+	case f > -1<<63 && f < 1<<63:
+		return int64(f)
+	}
+	b, _ := new(big.Float).SetFloat64(f).Int(nil)
+	return shrink(b)
+}
+
+// roundFloat rounds to n digits behind the point, halves to even, by the exact value as Python does.
+func roundFloat(f float64, n int64) float64 {
+	switch {
+	case f != f || math.IsInf(f, 0) || n > 323:
+		return f
+	case n < -308:
+		return math.Copysign(0, f)
+	case n >= 0:
+		r, _ := strconv.ParseFloat(strconv.FormatFloat(f, 'f', int(n), 64), 64)
+		return r
+	}
+	exact, _ := new(big.Float).SetFloat64(f).Rat(nil)
+	unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(-n), nil)
+	q, r := new(big.Int).DivMod(new(big.Int).Abs(exact.Num()), new(big.Int).Mul(exact.Denom(), unit), new(big.Int))
+	whole := new(big.Int).Mul(exact.Denom(), unit)
+	if c := r.Lsh(r, 1).Cmp(whole); c > 0 || c == 0 && q.Bit(0) == 1 {
+		q.Add(q, big.NewInt(1))
+	}
+	rounded, _ := new(big.Float).SetInt(q.Mul(q, unit)).Float64()
+	if math.IsInf(rounded, 0) {
+		fail(Arithmetic, "rounded value too large to represent")
+	}
+	return math.Copysign(rounded, f)
+}

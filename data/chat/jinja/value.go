@@ -1,0 +1,462 @@
+package jinja
+
+import (
+	"math"
+	"math/big"
+	"strings"
+	"unsafe"
+)
+
+// Value is a value of Python's: None, bool, int64 or *big.Int beyond it, float64, string, [Markup], *[List], *[Tuple],
+// *[Dict], *Missing, and what only the engine makes: ranges, iterators, methods, macros, namespaces. A nil Value is none of
+// them: an argument that is not given, a variable that is not set.
+type Value any
+
+type none struct{}
+
+// None is Python's.
+var None Value = none{}
+
+// Markup is a string that |safe or |escape has marked: what is added to it is escaped.
+type Markup string
+
+// List is an immutable list: the sandbox forbids all that changes one.
+type List struct{ items []Value }
+
+// Tuple is a tuple; one of groupby has names for its two fields.
+type Tuple struct {
+	items []Value
+	group bool
+}
+
+// NewList returns the list of items, which it keeps.
+func NewList(items []Value) *List { return &List{items: items} }
+
+// Missing is jinja2's Undefined: it prints as nothing and is empty; any other use is an error.
+type Missing struct {
+	hint     string
+	of       Value // what has no such attribute or element; nil for a variable
+	name     Value
+	security bool // the sandbox hides it
+}
+
+func (u *Missing) message() string {
+	switch {
+	case u.hint != "":
+		return u.hint
+	case u.of == nil:
+		return pyRepr(u.name) + " is undefined"
+	}
+	if name, ok := u.name.(string); ok {
+		return quote(objectName(u.of)) + " has no attribute " + quote(name)
+	}
+	return objectName(u.of) + " has no element " + pyRepr(u.name)
+}
+
+// fail raises what using something undefined raises.
+func (u *Missing) fail() {
+	if u.security {
+		fail(Security, "%s", u.message())
+	}
+	fail(Undefined, "%s", u.message())
+}
+
+// span is a Python range.
+type span struct{ start, stop, step int64 }
+
+func (r *span) len() int64 {
+	switch {
+	case r.step > 0 && r.start < r.stop:
+		return (r.stop-r.start-1)/r.step + 1
+	case r.step < 0 && r.start > r.stop:
+		return (r.start-r.stop-1)/-r.step + 1
+	}
+	return 0
+}
+
+// iterator is a generator or another thing that can be gone through once.
+type iterator struct {
+	kind string // Python's name of its type
+	next func() (Value, bool)
+}
+
+func (it *iterator) all(m *machine) []Value {
+	var items []Value
+	for {
+		v, ok := it.next()
+		if !ok {
+			return items
+		}
+		m.grow(1)
+		items = append(items, v)
+	}
+}
+
+// view is what a dict's keys, values or items return.
+type view struct {
+	of   *Dict
+	kind string // "dict_keys", "dict_values", "dict_items"
+}
+
+func (v *view) at(i int) Value {
+	switch v.kind {
+	case "dict_keys":
+		return v.of.keys[i]
+	case "dict_values":
+		return v.of.values[i]
+	}
+	return &Tuple{items: []Value{v.of.keys[i], v.of.values[i]}}
+}
+
+// bytesValue stands for Python's bytes, which only encode() makes. Nothing but its existence is supported.
+type bytesValue struct{}
+
+// typeName returns Python's name of the type of v.
+func typeName(v Value) string {
+	switch v := v.(type) {
+	case none:
+		return "NoneType"
+	case bool:
+		return "bool"
+	case int64, *big.Int:
+		return "int"
+	case float64:
+		return "float"
+	case string:
+		return "str"
+	case Markup:
+		return "Markup"
+	case *List:
+		return "list"
+	case *Tuple:
+		if v.group {
+			return "_GroupTuple"
+		}
+		return "tuple"
+	case *Dict:
+		return "dict"
+	case *Missing:
+		return "Undefined"
+	case *span:
+		return "range"
+	case *iterator:
+		return v.kind
+	case *view:
+		return v.kind
+	case *namespace:
+		return "TemplateNamespace"
+	case *loopState:
+		return "LoopContext"
+	case *macro:
+		return "Macro"
+	case *cycler:
+		return "Cycler"
+	case *joiner:
+		return "Joiner"
+	case *function:
+		return v.kind
+	case *bound:
+		return "builtin_function_or_method"
+	case *blockRef:
+		return "BlockReference"
+	case *selfRef:
+		return "TemplateReference"
+	}
+	return "object"
+}
+
+// objectName is jinja2's object_type_repr.
+func objectName(v Value) string {
+	module := ""
+	switch v := v.(type) {
+	case none:
+		return "None"
+	case Markup:
+		module = "markupsafe."
+	case *Missing, *macro, *loopState, *blockRef, *selfRef:
+		module = "jinja2.runtime."
+	case *cycler, *joiner:
+		module = "jinja2.utils."
+	case *namespace:
+		module = "transformers.utils.chat_template_utils."
+	case *Tuple:
+		if v.group {
+			module = "jinja2.filters."
+		}
+	}
+	return module + typeName(v) + " object"
+}
+
+// truth is Python's bool().
+func truth(v Value) bool {
+	switch v := v.(type) {
+	case none:
+		return false
+	case bool:
+		return v
+	case int64:
+		return v != 0
+	case *big.Int:
+		return v.Sign() != 0
+	case float64:
+		return v != 0
+	case string:
+		return v != ""
+	case Markup:
+		return v != ""
+	case *List:
+		return len(v.items) > 0
+	case *Tuple:
+		return len(v.items) > 0
+	case *Dict:
+		return len(v.keys) > 0
+	case *Missing:
+		return false
+	case *span:
+		return v.len() > 0
+	case *view:
+		return len(v.of.keys) > 0
+	case *loopState:
+		return v.length() > 0
+	}
+	return true
+}
+
+// text returns the characters of a string or of Markup.
+func text(v Value) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case Markup:
+		return string(v), true
+	}
+	return "", false
+}
+
+// like returns s as Markup where v is Markup.
+func like(v Value, s string) Value {
+	if _, ok := v.(Markup); ok {
+		return Markup(s)
+	}
+	return s
+}
+
+// number returns v as an integer: bool counts as one.
+func number(v Value) (Value, bool) {
+	switch v := v.(type) {
+	case bool:
+		if v {
+			return int64(1), true
+		}
+		return int64(0), true
+	case int64, *big.Int:
+		return v, true
+	}
+	return nil, false
+}
+
+// index returns v as an int, as what Python calls an index; big numbers are cut to the largest int64.
+func index(v Value) (int64, bool) {
+	switch v := v.(type) {
+	case bool:
+		if v {
+			return 1, true
+		}
+		return 0, true
+	case int64:
+		return v, true
+	case *big.Int:
+		if v.Sign() < 0 {
+			return math.MinInt64, true
+		}
+		return math.MaxInt64, true
+	}
+	return 0, false
+}
+
+// needIndex is index for an argument that must be an integer.
+func needIndex(v Value) int64 {
+	if u, ok := v.(*Missing); ok {
+		typeError("'%s' object cannot be interpreted as an integer", typeName(u))
+	}
+	n, ok := index(v)
+	if !ok {
+		typeError("'%s' object cannot be interpreted as an integer", typeName(v))
+	}
+	if b, ok := v.(*big.Int); ok {
+		fail(Arithmetic, "cannot fit %s into an index-sized integer", b.Text(10))
+	}
+	return n
+}
+
+// same is Python's "is". Two equal strings or numbers of which nobody can say whether Python keeps them as one object are
+// refused.
+func same(a, b Value) bool {
+	switch a := a.(type) {
+	case none, bool:
+		return a == b
+	case int64:
+		b, ok := b.(int64)
+		if !ok || a != b {
+			return false
+		}
+		if a < -5 || a > 256 {
+			refuse("'sameas' of two equal numbers, which Python may keep as one object or as two (use ==)")
+		}
+		return true
+	case string:
+		b, ok := b.(string)
+		if !ok || a != b {
+			return false
+		}
+		if len(a) > 1 && unsafe.StringData(a) != unsafe.StringData(b) {
+			refuse("'sameas' of two equal strings, which Python may keep as one object or as two (use ==)")
+		}
+		return true
+	case *big.Int, float64, Markup:
+		if equalScalar(a, b) && typeName(a) == typeName(b) {
+			refuse("'sameas' of two equal values, which Python may keep as one object or as two (use ==)")
+		}
+		return false
+	case *Tuple:
+		b, ok := b.(*Tuple)
+		if ok && a != b && len(a.items) == len(b.items) {
+			refuse("'sameas' of two tuples, which Python may keep as one object or as two (use ==)")
+		}
+		return ok && a == b
+	}
+	return a == b
+}
+
+func equalScalar(a, b Value) bool {
+	if x, ok := text(a); ok {
+		y, ok := text(b)
+		return ok && x == y
+	}
+	c, ok := compareNumbers(a, b)
+	return ok && c == 0
+}
+
+// equal is Python's ==.
+func (m *machine) equal(a, b Value) bool {
+	switch x := a.(type) {
+	case string:
+		if y, ok := b.(string); ok {
+			return x == y
+		}
+		y, ok := b.(Markup)
+		return ok && x == string(y)
+	case Markup:
+		y, ok := text(b)
+		return ok && string(x) == y
+	case none:
+		return b == None
+	case bool, int64, *big.Int, float64:
+		c, ok := compareNumbers(a, b)
+		return ok && c == 0
+	case *List:
+		y, ok := b.(*List)
+		return ok && (x == y || m.equalItems(x.items, y.items))
+	case *Tuple:
+		y, ok := b.(*Tuple)
+		return ok && (x == y || m.equalItems(x.items, y.items))
+	case *Dict:
+		y, ok := b.(*Dict)
+		return ok && (x == y || m.equalDicts(x, y))
+	case *Missing:
+		_, ok := b.(*Missing)
+		return ok
+	case *span:
+		y, ok := b.(*span)
+		return ok && (x.len() == y.len() && (x.len() == 0 || x.start == y.start && (x.len() == 1 || x.step == y.step)))
+	case *view:
+		y, ok := b.(*view)
+		return ok && m.equalViews(x, y)
+	case *bound:
+		y, ok := b.(*bound)
+		return ok && x.def == y.def && sameObject(x.self, y.self)
+	}
+	return a == b
+}
+
+// sameObject compares by identity where Go can, and by value for what has none.
+func sameObject(a, b Value) bool {
+	switch a.(type) {
+	case float64:
+		return false
+	}
+	return a == b
+}
+
+func (m *machine) equalItems(a, b []Value) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	defer m.leave(m.enter())
+	for i := range a {
+		m.spend(1)
+		if !m.identicalOrEqual(a[i], b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// identicalOrEqual is how Python compares the elements of containers: nan in a list equals itself.
+func (m *machine) identicalOrEqual(a, b Value) bool {
+	if x, ok := a.(float64); ok && x != x {
+		y, ok := b.(float64)
+		if ok && y != y {
+			refuse("nan inside a list is compared, which in Python depends on whether it is one object")
+		}
+		return false
+	}
+	return m.equal(a, b)
+}
+
+func (m *machine) equalDicts(a, b *Dict) bool {
+	if len(a.keys) != len(b.keys) {
+		return false
+	}
+	defer m.leave(m.enter())
+	for i, key := range a.keys {
+		m.spend(1)
+		value, ok := b.get(key)
+		if !ok || !m.identicalOrEqual(a.values[i], value) {
+			return false
+		}
+	}
+	return true
+}
+
+// equalViews compares keys or items as sets; values are equal to nothing but themselves.
+func (m *machine) equalViews(a, b *view) bool {
+	if a.kind == "dict_values" || b.kind == "dict_values" {
+		return a == b
+	}
+	if len(a.of.keys) != len(b.of.keys) {
+		return false
+	}
+	for i := range a.of.keys {
+		if !m.inView(a.at(i), b) {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *machine) inView(v Value, in *view) bool {
+	if in.kind == "dict_keys" {
+		_, ok := in.of.get(v)
+		return ok
+	}
+	for i := range in.of.keys {
+		m.spend(1)
+		if m.identicalOrEqual(in.at(i), v) {
+			return true
+		}
+	}
+	return false
+}
+
+func joinNames(names []string) string { return strings.Join(names, ", ") }
