@@ -41,8 +41,9 @@ var allowed = map[string][]string{
 	"data/spm": {"data/hf"},
 	"data":     {"data/hf", "data/bpe", "autograd/mesh"},
 
-	"data/chat":     {},
-	"data/instruct": {"data", "data/chat"},
+	"data/chat":       {"data/chat/jinja"},
+	"data/chat/jinja": {},
+	"data/instruct":   {"data", "data/chat"},
 
 	"nn":          {"autograd", "autograd/ir"},
 	"nn/gpt2":     {"nn", "autograd", "autograd/ir"},
@@ -90,9 +91,6 @@ var soleImporter = map[string]string{
 	"gorgonia.org/gorgonia": "autograd",
 	"gorgonia.org/tensor":   "autograd",
 	"gorgonia.org/cu":       "cuda",
-
-	"github.com/nikolalohinski/gonja/v2/exec":   "data/chat",
-	"github.com/nikolalohinski/gonja/v2/parser": "data/chat",
 }
 
 func TestArrows(t *testing.T) {

@@ -7,14 +7,14 @@
 //     tokenizer_config.json, or a shipped one, see [Named]. Training, chat and serving render with the same Template.
 //   - [Template.Spans] finds in the rendered text what the assistant says, for any template.
 //
-// Templates see what they see in transformers' apply_chat_template: messages, add_generation_prompt, bos_token, eos_token,
-// raise_exception, strftime_now, the statements {% generation %}, {% break %} and {% continue %}, with trim_blocks and
-// lstrip_blocks on. Tools and documents are none.
+// Templates see what they see in transformers' apply_chat_template: messages, add_generation_prompt, tools, documents,
+// bos_token and eos_token where the tokenizer has them, raise_exception, strftime_now. The engine is package
+// gotrain/data/chat/jinja, which renders as jinja2 does in transformers or refuses with the place.
 //
 // # Hostile templates
 //
 // A template comes with a model and is code of a stranger. It reads no file and sees nothing but the conversation; its
-// steps, the length of its output and of its values are bounded, see [Limits], and what panics in it becomes an error.
+// steps and the memory that it takes are bounded by the length of the conversation.
 //
 // Errors name the template, the line and a cure. Templates are immutable and safe for concurrent use.
 package chat

@@ -32,8 +32,7 @@ type Vars struct {
 	BOS, EOS string // the texts of bos_token and eos_token
 	// Prompt ends the text with what comes before an answer of the assistant (add_generation_prompt).
 	Prompt bool
-	// Now is what strftime_now formats; the zero time leaves strftime_now undefined, for which templates that date
-	// their system prompt have a fixed date.
+	// Now is what strftime_now formats; the zero time is the time of the rendering.
 	Now time.Time
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"gotrain/data/chat/jinja"
 )
 
 // Spans renders a conversation and finds what the assistant says in it: one span for each message of the assistant, from
@@ -58,9 +60,10 @@ func (t *Template) spans(messages []Message, v Vars, first int) (text string, as
 	if err != nil {
 		return "", nil, err
 	}
-	text = string(whole.text)
-	if t.marked {
-		return text, whole.spans, nil
+	text = whole.Text
+	if t.program.Marked() {
+		assistant, err = t.marked(whole)
+		return text, assistant, err
 	}
 	for i, m := range messages {
 		if i < first || m.Role != Assistant {
@@ -73,6 +76,22 @@ func (t *Template) spans(messages []Message, v Vars, first int) (text string, as
 		assistant = append(assistant, span)
 	}
 	return text, assistant, nil
+}
+
+// marked returns what the generation blocks of a template have written. It is an error when a block does not stand where it
+// was reached: transformers then marks another part of the text.
+func (t *Template) marked(r jinja.Result) ([]Span, error) {
+	spans := make([]Span, len(r.Spans))
+	for i, s := range r.Spans {
+		spans[i] = Span{s.Begin, s.End}
+	}
+	if i := r.Misplaced(); i >= 0 {
+		return nil, &Error{
+			Template: t.name, Problem: fmt.Sprintf("what its generation block %d writes does not stand where the block is reached: it is in a macro, a set block or a filter that writes it later", i+1),
+			Cure: "put the block around the output itself",
+		}
+	}
+	return spans, nil
 }
 
 // sentinel stands for the content of an answer. It is neither white space nor in any alphabet, so templates that trim or

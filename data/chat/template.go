@@ -1,120 +1,49 @@
 package chat
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/nikolalohinski/gonja/v2/builtins"
-	"github.com/nikolalohinski/gonja/v2/config"
-	"github.com/nikolalohinski/gonja/v2/exec"
-	"github.com/nikolalohinski/gonja/v2/loaders"
-	"github.com/nikolalohinski/gonja/v2/parser"
-	"github.com/nikolalohinski/gonja/v2/tokens"
+	"gotrain/data/chat/jinja"
 )
 
 // Template is a chat template. Make it with Parse or Named.
 type Template struct {
 	name, source string
-	program      *exec.Template
-	marked       bool // it has {% generation %} blocks
+	program      *jinja.Template
 }
 
-// parseTime bounds what the library may take to parse a template, which takes
-// real ones milliseconds.
-const parseTime = 10 * time.Second
+// What a template may cost. The templates of known models stay far below: the longest have some 30 KiB and take some ten
+// steps for each message and each of their lines.
+const (
+	maxSource = 256 << 10 // bytes of a template
+
+	baseSteps       = 10_000_000
+	stepsPerMessage = 20_000 // on top
+	stepsPerByte    = 100    // on top, for each byte of the messages
+
+	baseBytes       = 64 << 20 // of all values that are made, and of the text
+	bytesPerByte    = 64       // on top, for each byte of the messages
+	bytesPerMessage = 2        // on top, for each byte of the messages and each message: a text that grows by every message
+	maxBytes        = 1 << 30  // of that share
+)
 
 // Parse compiles a template; name is how errors call it.
-func Parse(name, jinja string) (*Template, error) {
-	type result struct {
-		t   *Template
-		err error
+func Parse(name, source string) (*Template, error) {
+	if len(source) > maxSource {
+		return nil, &Error{name, 0, fmt.Sprintf("it has %d bytes, %d are allowed", len(source), maxSource), "is this the chat template of a model?"}
 	}
-	done := make(chan result, 1)
-	go func() {
-		t, err := parse(name, jinja)
-		done <- result{t, err}
-	}()
-	select {
-	case r := <-done:
-		return r.t, r.err
-	case <-time.After(parseTime):
-		return nil, &Error{Template: name, Problem: fmt.Sprint("it is not parsed within ", parseTime), Cure: "is this the chat template of a model?"}
+	if strings.TrimSpace(source) == "" {
+		return nil, &Error{name, 0, "it is empty", "use one of " + strings.Join(Names(), ", ")}
 	}
-}
-
-func parse(name, jinja string) (t *Template, err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = &Error{Template: name, Problem: fmt.Sprint("not a Jinja template: ", cause)}
-		}
-	}()
-	if err := checkSource(name, jinja); err != nil {
-		return nil, err
-	}
-	loader, err := loaders.NewMemoryLoader(map[string]string{templatePath: jinja})
+	program, err := jinja.Parse(source)
 	if err != nil {
-		return nil, fmt.Errorf("chat template %q: %w", name, err)
+		return nil, explain(name, err)
 	}
-	environment := &exec.Environment{
-		Filters: filters(), Tests: builtins.Tests, ControlStructures: statements(), Methods: methods(),
-		Context: exec.NewContext(map[string]any{"namespace": namespace, "range": numbers}),
-	}
-	program, err := exec.NewTemplate(templatePath, syntax(), loader, environment)
-	if err != nil {
-		return nil, parseError(name, err)
-	}
-	return &Template{name: name, source: jinja, program: program, marked: generationTag.MatchString(jinja)}, nil
-}
-
-// templatePath is the only name that a template's loader knows.
-const templatePath = "/template"
-
-var generationTag = regexp.MustCompile(`\{%[-+]?\s*generation\b`)
-
-// syntax is Jinja as transformers sets it up.
-func syntax() *config.Config {
-	c := config.New()
-	c.TrimBlocks, c.LeftStripBlocks = true, true
-	return c
-}
-
-// checkSource bounds what parsing and a single expression can cost.
-func checkSource(name, jinja string) error {
-	fault := func(line int, problem, cure string) error { return &Error{name, line, problem, cure} }
-	if len(jinja) > maxSource {
-		return fault(0, fmt.Sprintf("it has %d bytes, %d are allowed", len(jinja), maxSource), "is this the chat template of a model?")
-	}
-	if strings.TrimSpace(jinja) == "" {
-		return fault(0, "it is empty", "use one of "+strings.Join(Names(), ", "))
-	}
-	var joins, outputs, nesting int
-	stream := tokens.LexAll(jinja, syntax())
-	for token := stream.Current(); !stream.End(); token = stream.Next() {
-		switch token.Type {
-		case tokens.Error:
-			return fault(token.Line, token.Val, "correct the template")
-		case tokens.Multiply, tokens.Power:
-			return fault(token.Line, "multiplication is not supported", "chat templates need none: write the text out")
-		case tokens.Addition, tokens.Tilde:
-			joins++
-		case tokens.VariableBegin:
-			outputs++
-		case tokens.LeftParenthesis, tokens.LeftBracket, tokens.LeftBrace:
-			nesting++
-		case tokens.RightParenthesis, tokens.RightBracket, tokens.RightBrace:
-			nesting--
-		case tokens.BlockEnd, tokens.VariableEnd:
-			nesting = 0
-		}
-		if joins > maxJoins || outputs > maxOutputs || nesting > maxNesting {
-			return fault(token.Line, "too many operators, outputs or open brackets", "is this the chat template of a model?")
-		}
-	}
-	return nil
+	return &Template{name: name, source: source, program: program}, nil
 }
 
 // Source returns the template's text, as tokenizer_config.json stores it under chat_template.
@@ -125,83 +54,72 @@ func (t *Template) Name() string { return t.name }
 
 // Render returns the text of a conversation.
 func (t *Template) Render(messages []Message, v Vars) (string, error) {
-	b, err := t.render(messages, v)
-	if err != nil {
-		return "", err
-	}
-	return string(b.text), nil
+	r, err := t.render(messages, v)
+	return r.Text, err
 }
 
-func (t *Template) render(messages []Message, v Vars) (b *budget, err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			problem := fmt.Sprint("it fails on this conversation: ", cause)
-			if out, ok := cause.(exhausted); ok {
-				problem = out.String()
-			}
-			b, err = nil, &Error{Template: t.name, Problem: problem, Cure: "correct the template"}
-		}
-	}()
-	list := make([]any, len(messages))
+func (t *Template) render(messages []Message, v Vars) (jinja.Result, error) {
+	list := make([]jinja.Value, len(messages))
+	size := int64(0)
 	for i, m := range messages {
-		list[i] = map[string]any{"role": m.Role, "content": m.Content}
+		list[i] = m.value()
+		size += int64(len(m.Role) + len(m.Content))
 	}
-	b = newBudget(messages)
-	variables := map[string]any{
-		budgetKey: b, "messages": list, "add_generation_prompt": v.Prompt, "bos_token": v.BOS, "eos_token": v.EOS,
-		"tools": nil, "documents": nil,
-		"raise_exception": func(message string) (any, error) {
-			b.refusal = message
-			return nil, errors.New(message)
-		},
+	variables := map[string]jinja.Value{
+		"messages": jinja.NewList(list), "add_generation_prompt": v.Prompt, "tools": jinja.None, "documents": jinja.None,
 	}
+	// A token that the tokenizer has not is no variable, as in transformers.
+	if v.BOS != "" {
+		variables["bos_token"] = v.BOS
+	}
+	if v.EOS != "" {
+		variables["eos_token"] = v.EOS
+	}
+	n := int64(len(messages))
+	options := jinja.Options{Limits: jinja.Limits{
+		Work:   baseSteps + stepsPerMessage*n + stepsPerByte*size,
+		Memory: baseBytes + min(size*(bytesPerByte+bytesPerMessage*n), maxBytes+size*bytesPerByte),
+	}}
 	if !v.Now.IsZero() {
-		variables["strftime_now"] = func(format string) (string, error) { return strftime(v.Now, format) }
+		options.Now = func() time.Time { return v.Now }
 	}
-	if err := t.program.Execute(b, exec.NewContext(variables)); err != nil {
-		return nil, t.renderError(err, b.refusal)
+	r, err := t.program.Render(context.Background(), variables, options)
+	if err != nil {
+		return r, explain(t.name, err)
 	}
-	return b, nil
+	return r, nil
 }
 
-// lineOf finds the places in gonja's chain of messages; the last one is the innermost.
-var lineOf = regexp.MustCompile(`at line (\d+)`)
+// value returns a message as templates see it.
+func (m Message) value() jinja.Value {
+	d := jinja.NewDict()
+	d.Set("role", strings.ToValidUTF8(m.Role, "\ufffd"))
+	d.Set("content", strings.ToValidUTF8(m.Content, "\ufffd"))
+	return d
+}
 
-func (t *Template) renderError(err error, refusal string) error {
-	e := &Error{Template: t.name}
-	for _, place := range lineOf.FindAllStringSubmatch(err.Error(), -1) {
-		e.Line, _ = strconv.Atoi(place[1])
+// cures says for each kind of error what helps.
+var cures = map[jinja.Kind]string{
+	jinja.Syntax:  "correct the template",
+	jinja.Raised:  "change the conversation, or use another template",
+	jinja.Refused: "write it in another way, or use another template",
+	jinja.Limit:   "correct the template: the conversation is not that long",
+}
+
+// explain turns an error of the engine into one that names the template and a cure.
+func explain(name string, err error) error {
+	var fault *jinja.Error
+	if !errors.As(err, &fault) {
+		return &Error{Template: name, Problem: err.Error()}
 	}
-	e.Problem = innermost(err).Error()
-	if refusal != "" {
-		e.Problem, e.Cure = "it refuses the conversation: "+refusal, "change the conversation, or use another template"
+	e := &Error{Template: name, Line: fault.Line, Problem: fault.Message, Cure: cures[fault.Kind]}
+	switch {
+	case fault.Kind == jinja.Raised:
+		e.Problem = "it refuses the conversation: " + fault.Message
+	case fault.Kind == jinja.Undefined && (strings.Contains(fault.Message, "'eos_token'") || strings.Contains(fault.Message, "'bos_token'")):
+		e.Cure = "the tokenizer has no such token: give it one in its tokenizer_config.json, or use a template that does without"
+	case e.Cure == "":
+		e.Cure = "jinja2 fails here too: change the conversation, or use another template"
 	}
 	return e
-}
-
-// innermost returns the error that all others wrap.
-func innermost(err error) error {
-	for {
-		if v, ok := err.(*exec.Value); ok {
-			inner, isError := v.Interface().(error)
-			if !isError {
-				return err
-			}
-			err = inner
-			continue
-		}
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err
-		}
-		err = inner
-	}
-}
-
-func parseError(name string, err error) error {
-	var syntax *parser.SyntaxError
-	if errors.As(err, &syntax) {
-		return &Error{name, syntax.Line, fmt.Sprintf("%s near %q", syntax.Message, syntax.Raw), "correct the template"}
-	}
-	return &Error{name, 0, innermost(err).Error(), "correct the template"}
 }

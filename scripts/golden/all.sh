@@ -10,6 +10,8 @@ python=$PWD/$python
 "$python" scripts/golden/lora.py
 "$python" scripts/golden/tokenizer.py
 "$python" scripts/golden/chat.py
+"$python" scripts/parity/templates.py golden data/chat/jinja/testdata/golden.json
+"$python" scripts/golden/unicode.py > data/chat/jinja/unicode_tables.go && gofmt -w data/chat/jinja/unicode_tables.go
 (cd autograd/cpu/vec/testdata && "$python" golden.py)
 (cd data/hf/testdata && "$python" gen_unicode.py > ../unicode_table.go && gofmt -w ../unicode_table.go)
 (cd data/bpe/testdata && "$python" gen_golden.py && "$python" gen_classes.py > ../class_table.go)

@@ -527,7 +527,7 @@ def main():
     p.set_defaults(run=compare)
     p = commands.add_parser("golden")
     p.add_argument("file")
-    p.add_argument("--count", type=int, default=1500)
+    p.add_argument("--count", type=int, default=2100)
     p.add_argument("--seed", type=int, default=7)
     p.set_defaults(run=golden)
     args = parser.parse_args()

@@ -24,9 +24,9 @@ var (
 
 // unsupported are further attributes of Python's types, which this engine does not have.
 var unsupported = map[string][]string{
-	"str":         {"encode", "maketrans", "isidentifier"},
-	"int":         {"as_integer_ratio", "bit_count", "bit_length", "conjugate", "denominator", "from_bytes", "imag", "numerator", "real", "to_bytes"},
-	"float":       {"as_integer_ratio", "conjugate", "fromhex", "hex", "imag", "is_integer", "real"},
+	"str":         {"encode", "maketrans"},
+	"int":         {"as_integer_ratio", "bit_count", "from_bytes", "to_bytes"},
+	"float":       {"as_integer_ratio", "fromhex", "hex"},
 	"dict_keys":   {"isdisjoint", "mapping"},
 	"dict_values": {"mapping"},
 	"dict_items":  {"isdisjoint", "mapping"},
@@ -164,7 +164,7 @@ func (m *machine) item(of, key Value) (v Value, ok bool) {
 		if name, ok := key.(string); ok {
 			return of.find(name)
 		}
-		h, ok := hashOf(key)
+		h, ok := hashOf(m.key(key))
 		if !ok {
 			return nil, false
 		}
@@ -259,7 +259,7 @@ func safe(of Value, name string, v Value) Value {
 
 var dictMethods = map[string]*method{
 	"get": {name: "get", min: 1, max: 2, call: func(m *machine, self Value, a callArgs) Value {
-		if v, ok := self.(*Dict).get(a.args[0]); ok {
+		if v, ok := self.(*Dict).get(m.key(a.args[0])); ok {
 			return v
 		}
 		if len(a.args) == 2 {

@@ -11,9 +11,9 @@ func (c *compiler) expr(n node, s *scope) expr {
 		id := s.symbols.ref(n.name, n.line)
 		v := c.variable(id, s.fn())
 		if v.up == 0 {
-			return &localExpr{slot: v.slot, name: n.name, line: n.line}
+			return &localExpr{v.slot, n.name}
 		}
-		return &nameExpr{variable: v, name: n.name, line: n.line}
+		return &nameExpr{v, n.name}
 	case *tupleNode:
 		return &tupleExpr{c.exprs(n.items, s)}
 	case *listNode:

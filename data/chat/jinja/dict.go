@@ -81,6 +81,21 @@ func hashOf(v Value) (h hash, ok bool) {
 	return hash{kind: 'o', object: v}, true
 }
 
+// key counts the steps that the hash of a key takes, and returns the key. A tuple may hold itself in many places.
+func (m *machine) key(v Value) Value {
+	switch v := v.(type) {
+	case string:
+		m.spend(int64(len(v) / 64))
+	case *Tuple:
+		defer m.leave(m.enter())
+		m.grow(32 * int64(len(v.items)))
+		for _, item := range v.items {
+			m.key(item)
+		}
+	}
+	return v
+}
+
 func newDict(n int) *Dict { return &Dict{keys: make([]Value, 0, n), values: make([]Value, 0, n)} }
 
 // NewDict returns an empty dict.

@@ -11,7 +11,6 @@ func (e *constExpr) eval(*frame) Value { return e.value }
 type localExpr struct {
 	slot int
 	name string
-	line int
 }
 
 func (e *localExpr) eval(f *frame) Value {
@@ -25,7 +24,6 @@ func (e *localExpr) eval(f *frame) Value {
 type nameExpr struct {
 	variable
 	name string
-	line int
 }
 
 func (e *nameExpr) eval(f *frame) Value {
@@ -75,7 +73,7 @@ func (e *dictExpr) eval(f *frame) Value {
 	f.m.grow(int64(32 * len(e.keys)))
 	d := newDict(len(e.keys))
 	for i := range e.keys {
-		key := e.keys[i].eval(f)
+		key := f.m.key(e.keys[i].eval(f))
 		d.set(key, e.values[i].eval(f))
 	}
 	return d

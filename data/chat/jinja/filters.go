@@ -338,7 +338,7 @@ func filterRound(m *machine, a []Value) Value {
 		method = a[2]
 	}
 	if !m.equal(method, "common") && !m.equal(method, "ceil") && !m.equal(method, "floor") {
-		if _, ok := hashOf(method); !ok {
+		if _, ok := hashOf(m.key(method)); !ok {
 			typeError("unhashable type: '%s'", typeName(method))
 		}
 		valueError("method must be common, ceil or floor")

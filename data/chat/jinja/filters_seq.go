@@ -163,7 +163,7 @@ func filterUnique(m *machine, a []Value) Value {
 				return nil, false
 			}
 			m.grow(32)
-			if h := mustHash(get(v)); !seen[h] {
+			if h := mustHash(m.key(get(v))); !seen[h] {
 				seen[h] = true
 				return v, true
 			}
@@ -297,7 +297,7 @@ func (m *machine) unknown(what string, name Value) {
 	if _, missing := name.(*Missing); missing {
 		fail(Runtime, "No %s named Undefined", what)
 	}
-	if _, ok := hashOf(name); !ok {
+	if _, ok := hashOf(m.key(name)); !ok {
 		typeError("unhashable type: '%s'", typeName(name))
 	}
 	fail(Runtime, "No %s named %s.", what, pyRepr(name))

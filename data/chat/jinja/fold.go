@@ -57,7 +57,7 @@ func (c *compiler) compute(n node) (v Value, ok bool) {
 		}
 		d := newDict(len(keys))
 		for i := range keys {
-			d.set(keys[i], values[i])
+			d.set(m.key(keys[i]), values[i])
 		}
 		return d, true
 	case *condNode:

@@ -69,7 +69,7 @@ func (m *machine) dictOf(a callArgs) *Dict {
 		switch source := a.args[0].(type) {
 		case *Dict:
 			for i, key := range source.keys {
-				d.set(key, source.values[i])
+				d.set(m.key(key), source.values[i])
 			}
 		case *Missing:
 			source.fail() // it has no keys()
@@ -77,7 +77,7 @@ func (m *machine) dictOf(a callArgs) *Dict {
 			next := m.mustIterate(a.args[0])
 			for v, ok := next(); ok; v, ok = next() {
 				pair := m.unpackPair(v)
-				d.set(pair[0], pair[1])
+				d.set(m.key(pair[0]), pair[1])
 			}
 		}
 	}
@@ -112,7 +112,7 @@ var fromKeys = &function{kind: "method", name: "fromkeys", call: func(m *machine
 	next := m.mustIterate(a.args[0])
 	for key, ok := next(); ok; key, ok = next() {
 		m.grow(48)
-		d.set(key, value)
+		d.set(m.key(key), value)
 	}
 	return d
 }}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf16"
-	"unicode/utf8"
 )
 
 // tojson is Python's json.dumps with ensure_ascii off, as transformers sets the filter up.
@@ -275,12 +274,4 @@ func jsonNumber(s string) (v Value, err error) {
 		return nil, fault
 	}
 	return v, nil
-}
-
-// validText replaces what is no UTF-8.
-func validText(s string) string {
-	if utf8.ValidString(s) {
-		return s
-	}
-	return strings.ToValidUTF8(s, "\ufffd")
 }

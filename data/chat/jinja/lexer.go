@@ -97,13 +97,10 @@ func (x *lexer) root() {
 	if tag == "{%" {
 		raw = rawBegin(rest[begin+length:])
 	}
-	text, stripped := x.trimmed(rest[:begin], tag, sign)
+	text := x.trimmed(rest[:begin], tag, sign)
 	line := x.line
-	starting := x.starting
 	x.take(begin)
 	x.data(text, line)
-	_ = stripped
-	_ = starting
 	x.take(length + raw)
 	switch {
 	case raw > 0:
@@ -127,18 +124,17 @@ func (x *lexer) data(text string, line int) {
 }
 
 // trimmed cuts from the text before a tag the white space that the tag takes away.
-func (x *lexer) trimmed(text, tag string, sign byte) (trimmed string, lines int) {
+func (x *lexer) trimmed(text, tag string, sign byte) string {
 	if sign == '-' {
-		trimmed = strings.TrimRightFunc(text, isSpace)
-		return trimmed, strings.Count(text[len(trimmed):], "\n")
+		return strings.TrimRightFunc(text, isSpace)
 	}
 	if sign != '+' && tag != "{{" {
 		begin := strings.LastIndexByte(text, '\n') + 1
 		if (begin > 0 || x.starting) && begin < len(text) && spaces(text[begin:]) == len(text)-begin {
-			return text[:begin], 0
+			return text[:begin]
 		}
 	}
-	return text, 0
+	return text
 }
 
 // rawBegin returns how much of s, which stands behind "{%", makes it the begin of a raw block: 0 for none.
@@ -177,7 +173,7 @@ func (x *lexer) raw() {
 			n += len("endraw")
 			n += spaces(rest[n:])
 			if end := tagEnd(rest[n:], "%}"); end > 0 {
-				text, _ := x.trimmed(rest[:begin], "{%", sign)
+				text := x.trimmed(rest[:begin], "{%", sign)
 				line := x.line
 				x.take(n + end)
 				x.data(text, line)

@@ -299,15 +299,43 @@ func floatDivMod(x, y float64) (q, r float64) {
 	return math.Copysign(0, x/y), r
 }
 
+// floatPower is x ** y of floats, rounded to the nearest where y is whole or a half, as C's pow is but for rare last bits.
 func floatPower(x, y float64) Value {
-	if x == 0 && y < 0 {
+	switch {
+	case x == 0 && y < 0:
 		fail(Arithmetic, "0.0 cannot be raised to a negative power")
-	}
-	if x < 0 && y != math.Trunc(y) && !math.IsInf(x, 0) && !math.IsInf(y, 0) {
+	case y == 0 || x == 1:
+		return 1.0
+	case x != x || y != y || math.IsInf(x, 0) || math.IsInf(y, 0) || x == 0:
+		return math.Pow(x, y)
+	case y == 0.5 && x > 0:
+		return math.Sqrt(x)
+	case y != math.Trunc(y) && x < 0:
 		refuse("a negative number raised to a fraction, which is a complex number")
+	case y != math.Trunc(y):
+		refuse("a power whose exponent is a fraction (write the result out)")
 	}
-	v := math.Pow(x, y)
-	if math.IsInf(v, 0) && !math.IsInf(x, 0) && !math.IsInf(y, 0) {
+	if e := math.Log2(math.Abs(x)) * y; e > 1100 {
+		fail(Arithmetic, "(34, 'Numerical result out of range')")
+	} else if e < -1200 {
+		return math.Copysign(0, math.Pow(x, y))
+	}
+	if math.Abs(y) > 1<<20 {
+		refuse("a power with an exponent of %s", floatText(y))
+	}
+	power := new(big.Float).SetPrec(256).SetInt64(1)
+	square := new(big.Float).SetPrec(256).SetFloat64(x)
+	for n := int64(math.Abs(y)); n > 0; n >>= 1 {
+		if n&1 == 1 {
+			power.Mul(power, square)
+		}
+		square.Mul(square, square)
+	}
+	if y < 0 {
+		power.Quo(new(big.Float).SetPrec(256).SetInt64(1), power)
+	}
+	v, _ := power.Float64()
+	if math.IsInf(v, 0) {
 		fail(Arithmetic, "(34, 'Numerical result out of range')")
 	}
 	return v
@@ -418,6 +446,9 @@ func parseFloat(s string) (f float64, ok bool) {
 		case "inf", "infinity", "nan":
 			if len(s)-len(strings.TrimLeft(s, "+-")) > 1 {
 				return 0, false
+			}
+			if strings.HasSuffix(strings.ToLower(s), "nan") {
+				return math.NaN(), true
 			}
 		default:
 			return 0, false

@@ -44,8 +44,7 @@ func (m *machine) binary(op string, a, b Value) Value {
 			refuse("the difference of a dict's keys or items, which is a set")
 		}
 	}
-	if s, ok := text(a); ok && op == "+" {
-		_ = s
+	if _, ok := text(a); ok && op == "+" {
 		typeError("can only concatenate str (not %s) to str", `"`+typeName(b)+`"`)
 	}
 	typeError("unsupported operand type(s) for %s: '%s' and '%s'", op, typeName(a), typeName(b))
@@ -245,11 +244,11 @@ func (m *machine) contains(of, v Value) bool {
 	}
 	switch of := of.(type) {
 	case *Dict:
-		_, ok := of.get(v)
+		_, ok := of.get(m.key(v))
 		return ok
 	case *view:
 		if of.kind == "dict_keys" {
-			_, ok := of.of.get(v)
+			_, ok := of.of.get(m.key(v))
 			return ok
 		}
 	case *span:

@@ -7,7 +7,7 @@ func testNamed(name string) *builtin {
 	switch name {
 	case "filter", "test":
 		b := filter("value", func(m *machine, a []Value) Value {
-			mustHash(a[0])
+			mustHash(m.key(a[0]))
 			s, ok := text(a[0])
 			return ok && (name == "filter" && filterNamed(s) != nil || name == "test" && testNamed(s) != nil)
 		})

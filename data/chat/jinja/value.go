@@ -3,8 +3,7 @@ package jinja
 import (
 	"math"
 	"math/big"
-	"strings"
-	"unsafe"
+	"unicode/utf8"
 )
 
 // Value is a value of Python's: None, bool, int64 or *big.Int beyond it, float64, string, [Markup], *[List], *[Tuple],
@@ -80,18 +79,6 @@ type iterator struct {
 	next func() (Value, bool)
 }
 
-func (it *iterator) all(m *machine) []Value {
-	var items []Value
-	for {
-		v, ok := it.next()
-		if !ok {
-			return items
-		}
-		m.grow(1)
-		items = append(items, v)
-	}
-}
-
 // view is what a dict's keys, values or items return.
 type view struct {
 	of   *Dict
@@ -107,9 +94,6 @@ func (v *view) at(i int) Value {
 	}
 	return &Tuple{items: []Value{v.of.keys[i], v.of.values[i]}}
 }
-
-// bytesValue stands for Python's bytes, which only encode() makes. Nothing but its existence is supported.
-type bytesValue struct{}
 
 // typeName returns Python's name of the type of v.
 func typeName(v Value) string {
@@ -309,7 +293,7 @@ func same(a, b Value) bool {
 		if !ok || a != b {
 			return false
 		}
-		if len(a) > 1 && unsafe.StringData(a) != unsafe.StringData(b) {
+		if c, n := utf8.DecodeRuneInString(a); a != "" && (len(a) > n || c > 0xff) {
 			refuse("'sameas' of two equal strings, which Python may keep as one object or as two (use ==)")
 		}
 		return true
@@ -341,14 +325,11 @@ func equalScalar(a, b Value) bool {
 func (m *machine) equal(a, b Value) bool {
 	switch x := a.(type) {
 	case string:
-		if y, ok := b.(string); ok {
-			return x == y
-		}
-		y, ok := b.(Markup)
-		return ok && x == string(y)
+		y, ok := text(b)
+		return ok && m.equalText(x, y)
 	case Markup:
 		y, ok := text(b)
-		return ok && string(x) == y
+		return ok && m.equalText(string(x), y)
 	case none:
 		return b == None
 	case bool, int64, *big.Int, float64:
@@ -388,6 +369,16 @@ func sameObject(a, b Value) bool {
 	return a == b
 }
 
+func (m *machine) equalText(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	if len(a) > 64 {
+		m.spend(int64(len(a) / 64))
+	}
+	return a == b
+}
+
 func (m *machine) equalItems(a, b []Value) bool {
 	if len(a) != len(b) {
 		return false
@@ -421,7 +412,7 @@ func (m *machine) equalDicts(a, b *Dict) bool {
 	defer m.leave(m.enter())
 	for i, key := range a.keys {
 		m.spend(1)
-		value, ok := b.get(key)
+		value, ok := b.get(m.key(key))
 		if !ok || !m.identicalOrEqual(a.values[i], value) {
 			return false
 		}
@@ -447,7 +438,7 @@ func (m *machine) equalViews(a, b *view) bool {
 
 func (m *machine) inView(v Value, in *view) bool {
 	if in.kind == "dict_keys" {
-		_, ok := in.of.get(v)
+		_, ok := in.of.get(m.key(v))
 		return ok
 	}
 	for i := range in.of.keys {
@@ -458,5 +449,3 @@ func (m *machine) inView(v Value, in *view) bool {
 	}
 	return false
 }
-
-func joinNames(names []string) string { return strings.Join(names, ", ") }

@@ -6,31 +6,31 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
-// Templates that would run for ever or take all memory end with an error.
+// Templates that would run for ever or take all memory end with an error, whatever the length of the conversation.
 func TestHostileTemplates(t *testing.T) {
 	for name, source := range map[string]string{
-		"nested loops":     "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}",
+		"nested loops":     "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
 		"long range":       "{{ range(1000000000) }}",
 		"recursive macro":  "{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}",
 		"doubling":         "{% set n = namespace(s='x') %}{% for i in range(60) %}{% set n.s = n.s ~ n.s %}{% endfor %}",
-		"doubling a list":  "{% set n = namespace(s=[1]) %}{% for i in range(60) %}{% set n.s = n.s + n.s %}{% endfor %}",
 		"doubling a block": "{% set n = namespace(s='x') %}{% for i in range(60) %}{% set t %}{{ n.s }}{{ n.s }}{% endset %}{% set n.s = t %}{% endfor %}",
-		"repetition":       "{{ 'x' * 1000000000 }}",
-		"output":           "{% for i in range(9999) %}{{ 'a long text ' ~ 'a long text ' ~ 'a long text ' }}{% endfor %}",
+		"output":           "{% for i in range(99999) %}{% for j in range(99) %}{{ 'a long text ' ~ 'a long text ' ~ 'a long text ' }}{% endfor %}{% endfor %}",
 		"include":          "{% include '/etc/passwd' %}",
 		"import":           "{% from '/etc/passwd' import x %}",
-		"padding":          "{{ 'x'.center(1000000000) }}",
 		"brackets":         "{{ " + strings.Repeat("(", 30_000),
 		"long":             strings.Repeat("x", maxSource+1),
+		"empty":            " \n",
+		"not UTF-8":        "a\xff",
 	} {
 		tmpl, err := Parse(name, source)
 		if err == nil {
 			_, err = tmpl.Render([]Message{{User, "hello"}}, Vars{})
 		}
 		var fault *Error
-		if !errors.As(err, &fault) || fault.Template != name {
+		if !errors.As(err, &fault) || fault.Template != name || strings.Contains(fault.Problem, "fault of the template engine") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -43,8 +43,13 @@ func TestErrorsNameTheLine(t *testing.T) {
 		want   string
 	}{
 		{"a\n{{ raise_exception('only users') }}", 2, "it refuses the conversation: only users"},
-		{"a\n\n{{ 1 * 2 }}", 3, "multiplication"},
-		{"a\n{{ messages[0].x.y }}", 2, "None"},
+		{"a\n\n{{ 1 / 0 }}", 3, "division by zero"},
+		{"a\n{{ messages[0].x.y }}", 2, "'dict object' has no attribute 'x'"},
+		{"{% if true %}\n\n{{ messages[0].content.nope() }}{% endif %}", 3, "'str object' has no attribute 'nope'"},
+		{"{%- for m in messages %}\n{{ m.content + 1 }}\n{% endfor %}", 2, `can only concatenate str (not "int") to str`},
+		{"\n{% if messages %}x", 2, "Unexpected end of template. Jinja was looking for the following tags: 'elif' or 'else' or 'endif'."},
+		{"\n\n{{ messages | nope }}", 3, "No filter named 'nope'."},
+		{"\n{{ eos_token + 'x' }}", 2, "'eos_token' is undefined"},
 	} {
 		tmpl, err := Parse("t", tt.source)
 		if err == nil {
@@ -54,6 +59,18 @@ func TestErrorsNameTheLine(t *testing.T) {
 		if !errors.As(err, &fault) || fault.Line != tt.line || !strings.Contains(fault.Problem, tt.want) {
 			t.Errorf("%q: %v", tt.source, err)
 		}
+	}
+}
+
+// What a template sees is what it sees in transformers: a token that the tokenizer has not is undefined, the clock is set.
+func TestVariables(t *testing.T) {
+	tmpl, err := Parse("t", "{{ bos_token is defined }} {{ eos_token }} {{ tools }} {{ documents is none }} {{ add_generation_prompt }} {{ strftime_now('%d %b %Y') }} {{ messages }}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := tmpl.Render([]Message{{User, "<i>"}}, Vars{EOS: "</s>", Now: time.Date(2026, 11, 3, 0, 0, 0, 0, time.UTC)})
+	if want := "False </s> None True False 03 Nov 2026 [{'role': 'user', 'content': '<i>'}]"; err != nil || got != want {
+		t.Errorf("%q %v, want %q", got, err, want)
 	}
 }
 
@@ -77,6 +94,9 @@ func FuzzTemplate(f *testing.F) {
 		}
 		text, spans, err := tmpl.Spans([]Message{{User, content}, {Assistant, content}}, Vars{BOS: "<s>", EOS: "</s>"})
 		if err != nil {
+			if strings.Contains(err.Error(), "fault of the template engine") {
+				t.Error(err)
+			}
 			return
 		}
 		for _, s := range spans {
