@@ -47,11 +47,19 @@ var _ gorgonia.SDOp = (*op)(nil)
 // projection selects result index of its only child.
 const projection = ir.NumKinds
 
-// apply adds an op to the graph. in follows ir.Kinds[kind].In; diff tells which
-// inputs have a gradient (nil: none).
+// apply adds an op to the graph. in follows ir.Kinds[kind].In, whose dtypes it must
+// have; diff tells which inputs have a gradient (nil: none).
 func (g *Graph) apply(kind ir.Kind, attrs ir.Attrs, in []*Node, out []spec, diff []bool, grad gradient) *Node {
 	if g.err != nil || broken(in...) {
 		return &Node{g: g}
+	}
+	if kind != projection {
+		info := &ir.Kinds[kind]
+		for i, n := range in {
+			if a := info.Input(i); n != nil && !a.Type.Takes(n.dtype) {
+				return g.fail(kind.String(), "input %q is %s%s, want %s", a.Name, n.dtype, n.shape, a.Type)
+			}
+		}
 	}
 	g.sites++
 	o := &op{kind: kind, attrs: attrs, id: g.sites, graph: g, scope: g.scope, out: out, diff: diff, grad: grad}

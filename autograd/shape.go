@@ -11,7 +11,7 @@ func Reshape(x *Node, shape ...int) *Node {
 	if ir.Shape(shape).Size() != x.shape.Size() {
 		return g.fail("Reshape", "%s has %d elements, %s has %d", x.shape, x.shape.Size(), ir.Shape(shape), ir.Shape(shape).Size())
 	}
-	return g.apply(ir.Reshape, nil, []*Node{x}, []spec{{append(ir.Shape{}, shape...), x.dtype}}, []bool{x.dtype == ir.F32},
+	return g.apply(ir.Reshape, nil, []*Node{x}, []spec{f32(shape...)}, []bool{true},
 		func(o *op, in []*Node, _, dy *Node) []*Node { return []*Node{Reshape(dy, in[0].shape...)} })
 }
 
@@ -53,7 +53,7 @@ func Slice(x *Node, axis, start, end int) *Node {
 	attrs := ir.SliceAttrs{Axis: axis, Start: start, End: end}
 	shape := append(ir.Shape(nil), x.shape...)
 	shape[axis] = end - start
-	return g.apply(ir.Slice, attrs, []*Node{x}, []spec{{shape, x.dtype}}, []bool{x.dtype == ir.F32},
+	return g.apply(ir.Slice, attrs, []*Node{x}, []spec{f32(shape...)}, []bool{true},
 		func(o *op, in []*Node, _, dy *Node) []*Node {
 			return []*Node{g.apply(ir.SliceBackward, attrs, []*Node{dy}, []spec{like(in[0])}, nil, nil)}
 		})

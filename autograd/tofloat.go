@@ -10,8 +10,5 @@ func ToFloat(x *Node, scale, shift float32) *Node {
 	if broken(x) {
 		return g.pass()
 	}
-	if x.dtype.Float() {
-		return g.fail("ToFloat", "%s is %s already", x.shape, x.dtype)
-	}
 	return g.apply(ir.ToFloat, ir.ToFloatAttrs{Scale: scale, Shift: shift}, []*Node{x}, []spec{f32(x.shape...)}, nil, nil)
 }

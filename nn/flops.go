@@ -1,8 +1,6 @@
 package nn
 
 import (
-	"slices"
-
 	"gotrain/autograd"
 	"gotrain/autograd/ir"
 )
@@ -33,8 +31,7 @@ type FLOPs struct {
 	// SixN is 6·(parameters without tables that are only looked up in) (Kaplan et
 	// al. 2020), whatever is frozen.
 	SixN float64
-	// Exact counts the matrix products of the program and attention over the keys
-	// that the mask leaves, backward twice as much as forward.
+	// Exact is ir.Program.ModelFLOPs of a training step.
 	Exact float64
 	// Products is the number of parameters that are in matrix products.
 	Products int64
@@ -44,26 +41,19 @@ type FLOPs struct {
 // boundaries; it is zero for a length that the model does not build with.
 func FLOPsPerToken(m LanguageModel, length int) FLOPs {
 	g, loss, nll := Training(m, Rows{Batch: 1, Length: length}, autograd.LossConfig{})
-	p, gradients, err := g.LowerTrain("flops", g.Grad(loss), autograd.GradTemp, nll)
+	p, _, err := g.LowerTrain("flops", g.Grad(loss), autograd.GradStore, nll)
 	if err != nil {
 		return FLOPs{}
 	}
-	var f FLOPs
-	products, live := map[string]bool{}, map[*ir.Value]bool{}
-	for _, v := range p.Outputs {
-		live[v] = true
-	}
-	for _, gradient := range gradients {
-		live[gradient.Grad] = true
-	}
-	for _, in := range slices.Backward(p.Instrs) {
-		if !slices.ContainsFunc(in.Out, func(v *ir.Value) bool { return live[v] }) {
+	p.Prune()
+	f := FLOPs{Exact: p.ModelFLOPs() / float64(length)}
+	products := map[string]bool{}
+	for _, in := range p.Instrs {
+		if _, ok := in.Attrs.(ir.Products); !ok {
 			continue
 		}
-		f.Exact += exactFLOPs(in, live)
 		for _, v := range in.In {
-			live[v] = v != nil
-			if v != nil && v.Class == ir.State && len(v.Shape) == 2 && (in.Kind == ir.MatMul || in.Kind == ir.LinearCrossEntropy) {
+			if v != nil && v.Class == ir.State && len(v.Shape) == 2 {
 				products[v.Name] = true
 			}
 		}
@@ -77,43 +67,5 @@ func FLOPsPerToken(m LanguageModel, length int) FLOPs {
 			f.SixN += 6 * float64(n)
 		}
 	}
-	f.Exact /= float64(length)
 	return f
-}
-
-// exactFLOPs counts an instruction for its live results.
-func exactFLOPs(in *ir.Instr, live map[*ir.Value]bool) float64 {
-	switch in.Kind {
-	case ir.MatMul:
-		inner := in.In[0].Shape.Cols()
-		if in.Attrs.(ir.MatMulAttrs).TransA {
-			inner = in.In[0].Shape[len(in.In[0].Shape)-2]
-		}
-		return 2 * float64(in.Out[0].Shape.Size()) * float64(inner)
-	case ir.LinearCrossEntropy:
-		products := 1.0
-		for _, gradient := range in.Out[2:4] {
-			if live[gradient] {
-				products++
-			}
-		}
-		return products * 2 * float64(in.In[0].Shape.Size()) * float64(in.In[1].Shape[0])
-	case ir.Attention, ir.AttentionBackward:
-		a := in.Attrs.(ir.AttentionAttrs)
-		forward := 4 * float64(a.Heads*a.HeadDim) * visibleKeys(in.In[0].Shape[0]/a.Batch, a.Window) * float64(in.In[0].Shape[0])
-		if in.Kind == ir.AttentionBackward {
-			return 2 * forward
-		}
-		return forward
-	}
-	return 0
-}
-
-// visibleKeys is the mean over t of min(t+1, window), t in [0, length).
-func visibleKeys(length, window int) float64 {
-	if window <= 0 || window > length {
-		window = length
-	}
-	w, n := float64(window), float64(length)
-	return (w*(w+1)/2 + (n-w)*w) / n
 }

@@ -4,7 +4,6 @@ import (
 	"math"
 	"strings"
 
-	"gotrain/autograd/ir"
 	"gotrain/autograd/plan"
 	"gotrain/nn"
 	"gotrain/optim"
@@ -109,52 +108,12 @@ func stepSeconds(cfg Config, programs *Programs, m Machine) float64 {
 func planSeconds(p *plan.Plan, m Machine) float64 {
 	var seconds float64
 	for _, in := range p.Program.Instrs {
-		flops, rate := instrFLOPs(in, m)
-		var bytes float64
-		for _, vs := range [][]*ir.Value{in.In, in.Out} {
-			for _, v := range vs {
-				if v != nil {
-					bytes += float64(v.Bytes())
-				}
-			}
+		c := in.Cost()
+		arithmetic := c.Products / m.Products
+		if c.Attention > 0 {
+			arithmetic += c.Attention / (m.Attention * float64(c.Keys) / float64(c.Keys+attentionHalf))
 		}
-		seconds += max(flops/rate, bytes/m.Bandwidth)
+		seconds += max(arithmetic, c.Bytes/m.Bandwidth)
 	}
 	return seconds
-}
-
-// instrFLOPs counts the multiplications and additions of an instruction that
-// matrix products do, and the rate to expect of them.
-func instrFLOPs(in *ir.Instr, m Machine) (flops, rate float64) {
-	switch in.Kind {
-	case ir.MatMul:
-		inner := in.In[0].Shape.Cols()
-		if in.Attrs.(ir.MatMulAttrs).TransA {
-			inner = in.In[0].Shape[len(in.In[0].Shape)-2]
-		}
-		return 2 * float64(in.Out[0].Shape.Size()) * float64(inner), m.Products
-	case ir.LinearCrossEntropy:
-		products := 1.0
-		for _, i := range []int{2, 3} {
-			if in.Out[i] != nil {
-				products++
-			}
-		}
-		return products * 2 * float64(in.In[0].Shape.Size()) * float64(in.In[1].Shape[0]), m.Products
-	case ir.Attention, ir.AttentionBackward:
-		a, rows := in.Attrs.(ir.AttentionAttrs), in.In[0].Shape[0]
-		keys := rows / a.Batch
-		if !a.Packed {
-			keys = in.In[1].Shape[0] / a.Batch
-		}
-		flops = 4 * float64(rows) * float64(keys) * float64(a.Heads*a.HeadDim)
-		if a.Causal {
-			flops /= 2
-		}
-		if in.Kind == ir.AttentionBackward {
-			flops *= 2.5
-		}
-		return flops, m.Attention * float64(keys) / float64(keys+attentionHalf)
-	}
-	return 0, m.Products
 }

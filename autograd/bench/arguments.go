@@ -24,8 +24,8 @@ func (k Case) instruction(target plan.Target, compute ir.DType) (*ir.Instr, erro
 	}
 	in := built.Program.Instrs[0]
 	if target.StoresBF16 && compute == ir.BF16 {
-		in.Elems(func(group int, v **ir.Value) {
-			if group == 0 || !k.sums {
+		in.Elems(func(t ir.ArgType, v **ir.Value) {
+			if t == ir.Elem || !k.sums {
 				(*v).DType = ir.BF16
 			}
 		})

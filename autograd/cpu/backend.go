@@ -105,7 +105,7 @@ func (b *Backend) Threads() int { return b.pool.Threads() }
 // Target describes the back end to the planner. Workspaces grow with the number
 // of threads.
 func (b *Backend) Target() plan.Target {
-	t := plan.Target{Workspace: func(group []*ir.Instr) int64 { return b.workspace(group[0]) }, HostMemory: true}
+	t := plan.Target{Workspace: func(launch []*ir.Instr) int64 { return b.workspace(launch[0]) }, HostMemory: true}
 	if b.comm != nil {
 		t.Reserved = commStage
 	}

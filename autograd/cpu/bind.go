@@ -98,12 +98,8 @@ func (b *Backend) Bind(in *ir.Instr, args exec.Args) (exec.Launch, error) {
 	if in.Kind >= ir.NumKinds || binders[in.Kind].bind == nil {
 		return nil, fmt.Errorf("cpu: no kernel for %s", in.Kind)
 	}
-	for _, vs := range [][]*ir.Value{in.In, in.Out} {
-		for _, v := range vs {
-			if v != nil && v.DType == ir.BF16 && in.Kind != ir.Cast {
-				return nil, fmt.Errorf("cpu: %s: bf16 values are not supported; build the plan with this back end's Target, which keeps values in float32", in.Kind)
-			}
-		}
+	if in.Elem(ir.Elem) == ir.BF16 || in.Elem(ir.Result) == ir.BF16 {
+		return nil, fmt.Errorf("cpu: %s: bf16 values are not supported; build the plan with this back end's Target, which keeps values in float32", in.Kind)
 	}
 	if need := b.workspace(in); args.Workspace.Bytes < need {
 		return nil, fmt.Errorf("cpu: %s needs %d bytes of workspace, has %d; build the plan with this back end's Target", in.Kind, need, args.Workspace.Bytes)

@@ -9,7 +9,7 @@ func scratchReduceSum(_ *Backend, in *ir.Instr) int { return blocks(in.In[0].Sha
 
 func bindReduceSum(c *call) func() {
 	a := c.Attrs.(ir.ReduceAttrs)
-	gs := c.In[0].Shape.Groups(func(axis int) bool { return a.Axes[axis] })
+	gs := c.In[0].Shape.Runs(func(axis int) bool { return a.Axes[axis] })
 	last := gs[len(gs)-1]
 	switch {
 	case len(gs) == 1 && last.Marked:
@@ -35,7 +35,7 @@ func (c *call) sumAll(alpha float32) func() {
 
 // grid lays out the positions of the kept groups and those of the reduced ones
 // but the last inner groups.
-func grid(gs []ir.AxisGroup, inner int) (kept, reduced lattice) {
+func grid(gs []ir.AxisRun, inner int) (kept, reduced lattice) {
 	outer := gs[:len(gs)-inner]
 	stride := 1
 	for _, g := range gs {
@@ -53,7 +53,7 @@ func grid(gs []ir.AxisGroup, inner int) (kept, reduced lattice) {
 }
 
 // sumRows reduces the innermost axes: each result is a sum of contiguous runs.
-func (c *call) sumRows(gs []ir.AxisGroup, alpha float32) func() {
+func (c *call) sumRows(gs []ir.AxisRun, alpha float32) func() {
 	v, x, y := c.vec, c.x(0), c.y(0)
 	width := gs[len(gs)-1].Size
 	kept, reduced := grid(gs, 1)
@@ -71,7 +71,7 @@ func (c *call) sumRows(gs []ir.AxisGroup, alpha float32) func() {
 
 // sumColumns keeps the innermost axes: each row of results is a sum of the rows
 // of matrices (height, width).
-func (c *call) sumColumns(gs []ir.AxisGroup, alpha float32) func() {
+func (c *call) sumColumns(gs []ir.AxisRun, alpha float32) func() {
 	v, x, y := c.vec, c.x(0), c.y(0)
 	width, height := gs[len(gs)-1].Size, gs[len(gs)-2].Size
 	kept, reduced := grid(gs, 2)
@@ -91,7 +91,7 @@ func (c *call) sumColumns(gs []ir.AxisGroup, alpha float32) func() {
 
 func bindBroadcast(c *call) func() {
 	from, to := c.In[0].Shape, c.Out[0].Shape
-	gs := to.Groups(func(axis int) bool { return from[axis] == 1 })
+	gs := to.Runs(func(axis int) bool { return from[axis] == 1 })
 	v, x, y, alpha := c.vec, c.x(0), c.y(0), c.Attrs.(ir.ScaleAttrs).Alpha
 	last := gs[len(gs)-1]
 	width := last.Size

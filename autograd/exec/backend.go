@@ -44,11 +44,11 @@ type Recorder interface {
 	Record(launches func()) (Launch, error)
 }
 
-// Grouper is a Backend that can bind consecutive instructions of one kind as one
+// Fuser is a Backend that can bind consecutive instructions of one kind as one
 // launch, as the updates of all parameters: those of the kinds that
-// plan.Target.Groups names. They share one workspace.
-type Grouper interface {
-	BindGroup(ins []*ir.Instr, args []Args) (Launch, error)
+// plan.Target.Fuses names. They share one workspace.
+type Fuser interface {
+	BindFused(ins []*ir.Instr, args []Args) (Launch, error)
 }
 
 // Hosted is a Backend whose memory is that of the process (plan.Target.HostMemory).
@@ -84,7 +84,7 @@ type Region struct {
 }
 
 // Args are the regions of an instruction's inputs and outputs, in the order
-// of ir.Info, and of the workspace of its group.
+// of ir.Info, and of the workspace of its launch.
 type Args struct {
 	In, Out   []Region
 	Workspace Region

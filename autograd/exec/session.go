@@ -13,7 +13,7 @@ type Session struct {
 	Plan    *plan.Plan
 	backend Backend
 	arena   *Arena
-	launch  []Launch // one per group of the plan
+	launch  []Launch // one per launch of the plan
 	whole   Launch   // all of them, where the back end can record
 	inputs  []Input
 	regions []Region // by value ID
@@ -49,12 +49,12 @@ func NewSession(p *plan.Plan, store *Store, arena *Arena) (*Session, error) {
 			return nil, fmt.Errorf("plan %s: %w", p.Program.Name, err)
 		}
 	}
-	s.launch = make([]Launch, len(p.Groups))
-	for i, g := range p.Groups {
+	s.launch = make([]Launch, len(p.Launches))
+	for i, l := range p.Launches {
 		var err error
 		if s.launch[i], err = s.bind(i); err != nil {
-			in := p.Program.Instrs[g.First]
-			return nil, fmt.Errorf("plan %s: instruction %d %s at %q: %w", p.Program.Name, g.First, in.Kind, in.Path, err)
+			in := p.Program.Instrs[l.First]
+			return nil, fmt.Errorf("plan %s: instruction %d %s at %q: %w", p.Program.Name, l.First, in.Kind, in.Path, err)
 		}
 	}
 	s.whole = s.each
@@ -68,11 +68,11 @@ func NewSession(p *plan.Plan, store *Store, arena *Arena) (*Session, error) {
 	return s, b.Sync()
 }
 
-// bind binds group i of the plan.
+// bind binds launch i of the plan.
 func (s *Session) bind(i int) (Launch, error) {
 	instrs := s.Plan.Instrs(i)
 	var workspace Region
-	if w := s.Plan.Groups[i].Workspace; w.Bytes > 0 {
+	if w := s.Plan.Launches[i].Workspace; w.Bytes > 0 {
 		workspace = Region{Buffer: s.arena.buf, Offset: w.Offset, Bytes: w.Bytes}
 	}
 	args := make([]Args, len(instrs))
@@ -82,11 +82,11 @@ func (s *Session) bind(i int) (Launch, error) {
 	if len(instrs) == 1 {
 		return s.backend.Bind(instrs[0], args[0])
 	}
-	g, ok := s.backend.(Grouper)
+	f, ok := s.backend.(Fuser)
 	if !ok {
-		return nil, fmt.Errorf("%d instructions are one group, which device %s does not run; build the plan with its Target", len(instrs), s.backend.Name())
+		return nil, fmt.Errorf("%d instructions are one launch, which device %s does not run; build the plan with its Target", len(instrs), s.backend.Name())
 	}
-	return g.BindGroup(instrs, args)
+	return f.BindFused(instrs, args)
 }
 
 func (s *Session) each() {
@@ -180,7 +180,7 @@ func (s *Session) Output(i int, dst []float32) error {
 	return s.backend.Download(bytesOf(dst), s.regions[v.ID])
 }
 
-// FindNonFinite runs the plan group by group, without what other ranks take part
+// FindNonFinite runs the plan launch by launch, without what other ranks take part
 // in, and returns the first instruction whose floating-point results hold a NaN or
 // an infinity, or nil. It stops there, so that instructions which update state
 // after it do not run.
@@ -188,15 +188,15 @@ func (s *Session) FindNonFinite() (*ir.Instr, error) {
 	var host []byte
 	for i, launch := range s.launch {
 		instrs := s.Plan.Instrs(i)
-		kind := instrs[0].Kind
-		if len(ir.Kinds[kind].Mutates) > 0 || ir.Kinds[kind].Collective || kind == ir.Await {
+		info := &ir.Kinds[instrs[0].Kind]
+		if len(info.Mutates) > 0 || instrs[0].Meets() {
 			continue
 		}
 		launch()
 		if err := s.backend.Sync(); err != nil {
 			return nil, err
 		}
-		if kind == ir.SumSquares || kind == ir.GradNorm {
+		if info.NonFinite {
 			continue
 		}
 		for _, in := range instrs {

@@ -1,26 +1,26 @@
 package ir
 
-// AxisGroup is a run of adjacent axes that an instruction treats alike.
-type AxisGroup struct {
+// AxisRun is a run of adjacent axes that an instruction treats alike.
+type AxisRun struct {
 	Size   int
 	Marked bool
 }
 
-// Groups merges the axes of s into runs of equal mark; axes of size 1 count as
-// either. It returns at least one group.
-func (s Shape) Groups(marked func(axis int) bool) []AxisGroup {
-	var gs []AxisGroup
+// Runs merges the axes of s into runs of equal mark; axes of size 1 count as
+// either. It returns at least one.
+func (s Shape) Runs(marked func(axis int) bool) []AxisRun {
+	var gs []AxisRun
 	for a, n := range s {
 		switch m := marked(a); {
 		case n == 1:
 		case len(gs) > 0 && gs[len(gs)-1].Marked == m:
 			gs[len(gs)-1].Size *= n
 		default:
-			gs = append(gs, AxisGroup{n, m})
+			gs = append(gs, AxisRun{n, m})
 		}
 	}
 	if len(gs) == 0 {
-		gs = append(gs, AxisGroup{Size: 1})
+		gs = append(gs, AxisRun{Size: 1})
 	}
 	return gs
 }

@@ -2,6 +2,7 @@ package ir
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -23,7 +24,12 @@ func TestVerify(t *testing.T) {
 		"sound":              {func(*Program, *Instr) {}, ""},
 		"missing input":      {func(_ *Program, in *Instr) { in.In[1] = nil }, `input "b" is missing`},
 		"foreign attributes": {func(_ *Program, in *Instr) { in.Attrs = ScaleAttrs{} }, "attributes are a ir.ScaleAttrs, want a <nil>"},
-		"too few inputs":     {func(_ *Program, in *Instr) { in.In = in.In[:1] }, "1 inputs, want 2"},
+		"dtype of an index": {func(p *Program, _ *Instr) {
+			p.Emit(&Instr{Kind: Embedding, In: []*Value{p.NewValue(Input, "ids", F32, 3), p.NewValue(State, "t", F32, 5, 2)}, Out: []*Value{p.NewValue(Temp, "", F32, 3, 2)}})
+		}, `input "ids" is f32, want i32`},
+		"packed operand":    {func(_ *Program, in *Instr) { in.In[0].DType = U8 }, `input "a" is u8, want f32 or bf16`},
+		"two element types": {func(_ *Program, in *Instr) { in.In[0].DType = BF16 }, "beside"},
+		"too few inputs":    {func(_ *Program, in *Instr) { in.In = in.In[:1] }, "1 inputs, want 2"},
 		"use before definition": {func(p *Program, in *Instr) {
 			in.In[0] = p.NewValue(Temp, "", F32, 2, 3)
 		}, "used before it is defined"},
@@ -83,6 +89,14 @@ func TestEveryKindIsDescribed(t *testing.T) {
 		info := Kinds[k]
 		if info.Name == "" || info.Doc == "" || len(info.In) == 0 || len(info.Out)+len(info.Mutates) == 0 {
 			t.Errorf("kind %d is not described: %+v", k, info)
+		}
+		for _, a := range append(slices.Clone(info.In), info.Out...) {
+			if a.Name == "" || a.Type > Result {
+				t.Errorf("%s: an argument is written wrongly: %+v", info.Name, a)
+			}
+		}
+		if d := info.Addend; d != (Addend{}) && (!info.In[d.In].Optional || !slices.Contains(info.Overwrites, [2]int{d.Out, d.In})) {
+			t.Errorf("%s: addend %v must be optional and overwritten", info.Name, d)
 		}
 		if a := info.Attrs; a != nil && !reflect.TypeOf(a).Comparable() {
 			t.Errorf("%s: attributes of type %T cannot be compared", info.Name, a)

@@ -3,7 +3,6 @@ package ir
 import (
 	"fmt"
 	"reflect"
-	"strings"
 )
 
 // Verify checks the invariants of a program and returns the first fault:
@@ -12,7 +11,7 @@ import (
 //     Info;
 //   - a temp is defined once, before its uses;
 //   - a value that shares storage has its base's bytes;
-//   - arguments with an element type have the same one, the others are not bf16;
+//   - arguments have dtypes that the kind takes, those of one element type the same;
 //   - an output lists a value of the program that is defined;
 //   - state is not read after an instruction has mutated it, except by
 //     instructions that mutate it too or want its new content;
@@ -38,13 +37,7 @@ func Verify(p *Program) error {
 		if got, want := reflect.TypeOf(in.Attrs), reflect.TypeOf(Kinds[in.Kind].Attrs); got != want {
 			return fail("attributes are a %v, want a %v", got, want)
 		}
-		if err := checkArgs("input", Kinds[in.Kind].In, in.In); err != nil {
-			return fail("%v", err)
-		}
-		if err := checkArgs("output", Kinds[in.Kind].Out, in.Out); err != nil {
-			return fail("%v", err)
-		}
-		if err := checkElems(in); err != nil {
+		if err := checkArgs(in); err != nil {
 			return fail("%v", err)
 		}
 		for j, v := range in.In {
@@ -58,12 +51,12 @@ func Verify(p *Program) error {
 				return fail("input %d (value %d) is used before it is defined", j, v.ID)
 			}
 			if from := flying[v]; from != nil {
-				if in.Kind != Await {
+				if !Kinds[in.Kind].Awaits {
 					return fail("input %d (value %d) is of %s; read the result of its Await", j, v.ID, from.Kind)
 				}
 				delete(flying, v)
 			}
-			if by := mutated[v.Root()]; by != nil && !mutates(in, j) && !wantsNew(in.Kind) {
+			if by := mutated[v.Root()]; by != nil && !mutates(in, j) && !Kinds[in.Kind].ReadsNew {
 				return fail("reads state %q after %s has updated it", v.Root().Name, by.Kind)
 			}
 		}
@@ -103,9 +96,6 @@ func Verify(p *Program) error {
 	return nil
 }
 
-// wantsNew tells whether a kind reads state as the step leaves it.
-func wantsNew(k Kind) bool { return k == EMA || k == BroadcastFrom || k == Await }
-
 func mutates(in *Instr, input int) bool {
 	for _, j := range Kinds[in.Kind].Mutates {
 		if j == input {
@@ -113,21 +103,4 @@ func mutates(in *Instr, input int) bool {
 		}
 	}
 	return false
-}
-
-func checkArgs(what string, names []string, args []*Value) error {
-	if n := len(names); n > 0 && strings.HasSuffix(names[n-1], "...") {
-		if len(args) < n {
-			return fmt.Errorf("%d %ss, want at least %d", len(args), what, n)
-		}
-	} else if len(args) != n {
-		return fmt.Errorf("%d %ss, want %d", len(args), what, n)
-	}
-	for i, v := range args {
-		name := names[min(i, len(names)-1)]
-		if v == nil && !strings.HasSuffix(name, "?") {
-			return fmt.Errorf("%s %q is missing", what, name)
-		}
-	}
-	return nil
 }

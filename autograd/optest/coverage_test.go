@@ -1,7 +1,6 @@
 package optest
 
 import (
-	"strings"
 	"testing"
 
 	"gotrain/autograd/ir"
@@ -72,8 +71,8 @@ func TestCoverage(t *testing.T) {
 func TestOptionalArguments(t *testing.T) {
 	for kind := ir.Invalid + 1; kind < ir.NumKinds; kind++ {
 		info := ir.Kinds[kind]
-		check := func(what, name string, present func(c *opCase) bool) {
-			if !strings.HasSuffix(name, "?") {
+		check := func(what string, a ir.Arg, present func(c *opCase) bool) {
+			if !a.Optional {
 				return
 			}
 			var with, without bool
@@ -83,14 +82,14 @@ func TestOptionalArguments(t *testing.T) {
 				}
 			}
 			if !with || !without {
-				t.Errorf("%s: %s %q given by a case: %t, left out by a case: %t", kind, what, name, with, without)
+				t.Errorf("%s: %s %q given by a case: %t, left out by a case: %t", kind, what, a.Name, with, without)
 			}
 		}
-		for i, name := range info.In {
-			check("input", name, func(c *opCase) bool { return !c.in[i].absent() })
+		for i, a := range info.In {
+			check("input", a, func(c *opCase) bool { return !c.in[i].absent() })
 		}
-		for i, name := range info.Out {
-			check("output", name, func(c *opCase) bool { return c.out[i] != nil })
+		for i, a := range info.Out {
+			check("output", a, func(c *opCase) bool { return c.out[i] != nil })
 		}
 	}
 }

@@ -15,7 +15,7 @@ func cudaBackends() []backend {
 	if err != nil {
 		panic(errors.Join(errors.New("the tag gpu wants a device: set LD_LIBRARY_PATH to the simulator's folder"), err))
 	}
-	kept := keptOpen{b, b.(exec.Recorder), b.(exec.Grouper)}
+	kept := keptOpen{b, b.(exec.Recorder), b.(exec.Fuser)}
 	return []backend{{"cuda", func(int) (exec.Backend, error) { return kept, nil }}}
 }
 
@@ -23,7 +23,7 @@ func cudaBackends() []backend {
 type keptOpen struct {
 	exec.Backend
 	exec.Recorder
-	exec.Grouper
+	exec.Fuser
 }
 
 func (keptOpen) Close() error { return nil }

@@ -49,12 +49,12 @@ func define(c *opCase) []result {
 	}
 	for i, y := range d.out {
 		if y != nil {
-			add(ir.Kinds[c.kind].Out[i], y)
+			add(ir.Kinds[c.kind].Out[i].Name, y)
 		}
 	}
 	for _, i := range ir.Kinds[c.kind].Mutates {
 		if d.in[i] != nil {
-			add(ir.Kinds[c.kind].In[i], d.in[i])
+			add(ir.Kinds[c.kind].In[i].Name, d.in[i])
 		}
 	}
 	return results

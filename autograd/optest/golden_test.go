@@ -97,14 +97,14 @@ func (g *goldenCase) instruction(tb testing.TB, kind ir.Kind) (*opCase, []result
 			continue
 		}
 		c.out = append(c.out, t.Shape)
-		want = append(want, result{ir.Kinds[kind].Out[i], t.arg().floats})
+		want = append(want, result{ir.Kinds[kind].Out[i].Name, t.arg().floats})
 	}
 	for len(c.out) < len(ir.Kinds[kind].Out) {
 		c.out = append(c.out, nil) // optional ones that the file leaves out
 	}
 	for _, i := range ir.Kinds[kind].Mutates {
 		if t := g.State[strconv.Itoa(i)]; t != nil {
-			want = append(want, result{ir.Kinds[kind].In[i], t.arg().floats})
+			want = append(want, result{ir.Kinds[kind].In[i].Name, t.arg().floats})
 		}
 	}
 	return c, want

@@ -78,27 +78,26 @@ func cpuBackends() []backend {
 	return all
 }
 
-// elements are the dtypes of an instruction's two groups of element arguments.
-type elements [2]ir.DType
+// elements are the dtypes of an instruction's arguments of type Elem and Result.
+type elements struct{ elem, result ir.DType }
 
 var float32s = elements{ir.F32, ir.F32}
 
 func (e elements) String() string {
-	if e[0] == e[1] {
-		return e[0].String()
+	if e.elem == e.result {
+		return e.elem.String()
 	}
-	return e[0].String() + "-" + e[1].String()
+	return e.elem.String() + "-" + e.result.String()
 }
 
 // variants lists the element types with which c is to be run on b.
 func (c *opCase) variants(b exec.Backend) []elements {
-	info := ir.Kinds[c.kind]
 	switch {
-	case !b.Target().StoresBF16 || len(info.ElemIn)+len(info.ElemOut) == 0:
+	case !b.Target().StoresBF16 || !c.has(ir.Elem):
 		return []elements{float32s}
 	case c.computesBF16(): // such a plan stores bfloat16
 		return []elements{{ir.BF16, ir.BF16}}
-	case c.kind == ir.MatMul && c.attrs.(ir.MatMulAttrs).Act == ir.NoAct:
+	case c.has(ir.Result) && c.attrs.(ir.MatMulAttrs).Act == ir.NoAct:
 		return []elements{float32s, {ir.BF16, ir.BF16}, {ir.BF16, ir.F32}}
 	}
 	return []elements{float32s, {ir.BF16, ir.BF16}}
@@ -129,23 +128,29 @@ func roundBF16(x float32) float32 {
 	return math.Float32frombits((b + 0x7fff + b>>16&1) &^ 0xffff)
 }
 
+// has tells whether the kind has an argument of type t.
+func (c *opCase) has(t ir.ArgType) bool {
+	info := &ir.Kinds[c.kind]
+	is := func(a ir.Arg) bool { return a.Type == t }
+	return slices.ContainsFunc(info.In, is) || slices.ContainsFunc(info.Out, is)
+}
+
 // elem returns the dtype of an argument.
 func (c *opCase) elem(e elements, position int, output bool) ir.DType {
-	if c.kind == ir.Cast && output {
+	info := &ir.Kinds[c.kind]
+	a := info.Input(position)
+	if output {
+		a = info.Out[position]
+	}
+	switch {
+	case a.Type == ir.Elem:
+		return e.elem
+	case a.Type == ir.Result:
+		return e.result
+	case c.kind == ir.Cast && output:
 		return ir.BF16
 	}
-	info := ir.Kinds[c.kind]
-	list, names := info.ElemIn, info.In
-	if output {
-		list, names = info.ElemOut, info.Out
-	}
-	if !slices.Contains(list, min(position, len(names)-1)) {
-		return ir.F32
-	}
-	if c.kind == ir.MatMul && (output || position >= 2) {
-		return e[1]
-	}
-	return e[0]
+	return ir.F32
 }
 
 func open(tb testing.TB, b backend, threads int) exec.Backend {
@@ -328,7 +333,7 @@ func (r *bound) run(b exec.Backend, fill float32) ([]result, error) {
 		if err := r.session.Output(i, data); err != nil {
 			return nil, err
 		}
-		results = append(results, result{info.Out[position], data})
+		results = append(results, result{info.Out[position].Name, data})
 	}
 	for _, i := range info.Mutates {
 		if a := r.c.in[i]; !a.absent() {
@@ -336,7 +341,7 @@ func (r *bound) run(b exec.Backend, fill float32) ([]result, error) {
 			if err := r.store.Read(fmt.Sprintf("in%d", i), data); err != nil {
 				return nil, err
 			}
-			results = append(results, result{info.In[i], data})
+			results = append(results, result{info.In[i].Name, data})
 		}
 	}
 	return results, nil

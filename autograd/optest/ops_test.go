@@ -15,9 +15,9 @@ var nan = float32(math.NaN())
 // tolerance of sums in float32 against sums in float64.
 func tolerance(c *opCase, e elements) float64 {
 	switch {
-	case e[0] == ir.BF16 && c.kind == ir.LinearCrossEntropy:
+	case e.elem == ir.BF16 && c.kind == ir.LinearCrossEntropy:
 		return 4e-2 // logits of 30 rounded to 8 bits
-	case e[0] == ir.BF16:
+	case e.elem == ir.BF16:
 		return 1.5e-2 // results and what passes between the steps of a kernel have 8 bits
 	case c.computesBF16():
 		return 2e-3 // an operand that rounds the other way

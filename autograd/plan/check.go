@@ -26,9 +26,9 @@ func (p *Plan) CheckOverlap() error {
 			return fmt.Errorf("plan: value %d has no slot", id)
 		}
 	}
-	for _, g := range p.Groups {
-		if g.Workspace.Bytes > 0 {
-			spans = append(spans, span{g.life(), g.Workspace, fmt.Sprintf("workspace of instruction %d", g.First)})
+	for _, l := range p.Launches {
+		if l.Workspace.Bytes > 0 {
+			spans = append(spans, span{l.life(), l.Workspace, fmt.Sprintf("workspace of instruction %d", l.First)})
 		}
 	}
 	slices.SortStableFunc(spans, func(a, b span) int { return cmp.Compare(a.def, b.def) })
@@ -52,7 +52,7 @@ func (p *Plan) CheckOverlap() error {
 // with an input or another output although ir.Info does not allow it.
 func checkOverwrites(p *ir.Program) error {
 	for i, in := range p.Instrs {
-		if sharesInput(in.Kind) {
+		if ir.Kinds[in.Kind].Alias {
 			continue
 		}
 		for j, out := range in.Out {

@@ -31,7 +31,7 @@ func cse(p *ir.Program, _ Options) {
 			}
 			buf = appendOperand(buf, v, version)
 		}
-		if writesState(in) {
+		if in.WritesState() {
 			in.Writes(func(v *ir.Value) { version[v.Root()]++ })
 			continue
 		}

@@ -98,7 +98,7 @@ func eachStorage(in *ir.Instr, visit func(root *ir.Value, write bool)) {
 			visit(v.Root(), false)
 		}
 	}
-	if in.Kind == ir.Reshape {
+	if info := &ir.Kinds[in.Kind]; info.Alias && !info.Awaits {
 		return // writes nothing
 	}
 	in.Writes(func(v *ir.Value) { visit(v.Root(), true) })

@@ -2,16 +2,6 @@ package plan
 
 import "gotrain/autograd/ir"
 
-// addends lists the kinds that add an optional input to one of their outputs.
-var addends = map[ir.Kind]struct{ out, in int }{
-	ir.MatMul:             {0, matMulAddend},
-	ir.ColumnSum:          {0, 1},
-	ir.EmbeddingBackward:  {0, 2},
-	ir.LayerNormBackward:  {0, 5},
-	ir.RMSNormBackward:    {0, 4},
-	ir.LinearCrossEntropy: {3, 4},
-}
-
 // fuseResidual turns Add(x, MatMul(…)) of the forward pass into MatMul with x
 // as the addend.
 func fuseResidual(p *ir.Program, _ Options) {
@@ -69,8 +59,8 @@ func (f *flow) splitStateAdd(j int) {
 	}
 }
 
-// fuseAdd fuses the Add at position j with the better producer of its inputs:
-// an EmbeddingBackward, which in place touches only the rows of its tokens,
+// fuseAdd fuses the Add at position j with the better producer of its inputs: a
+// sparse one, as EmbeddingBackward, which in place touches only the rows of its tokens,
 // else the later one, whose addend is there already.
 func (f *flow) fuseAdd(j int, allowed func(ir.Kind) bool) {
 	add := f.p.Instrs[j]
@@ -94,14 +84,14 @@ func (f *flow) fuseAdd(j int, allowed func(ir.Kind) bool) {
 	i := f.def[add.In[best].ID]
 	f.take(j)
 	in := f.take(i)
-	slot := addends[in.Kind]
-	in.In[slot.in], in.Out[slot.out] = add.In[1-best], add.Out[0]
+	slot := ir.Kinds[in.Kind].Addend
+	in.In[slot.In], in.Out[slot.Out] = add.In[1-best], add.Out[0]
 	f.put(bestAt, in)
 }
 
 // betterAddend tells whether the producer at i should be preferred to that at k.
 func (f *flow) betterAddend(i, k int) bool {
-	a, b := f.p.Instrs[i].Kind == ir.EmbeddingBackward, f.p.Instrs[k].Kind == ir.EmbeddingBackward
+	a, b := ir.Kinds[f.p.Instrs[i].Kind].Sparse, ir.Kinds[f.p.Instrs[k].Kind].Sparse
 	if a != b {
 		return a
 	}
@@ -110,8 +100,8 @@ func (f *flow) betterAddend(i, k int) bool {
 
 // takesAddend tells whether in can still add an input to its output g.
 func takesAddend(in *ir.Instr, g *ir.Value) bool {
-	slot, ok := addends[in.Kind]
-	if !ok || in.In[slot.in] != nil || in.Out[slot.out] != g {
+	slot := ir.Kinds[in.Kind].Addend
+	if slot == (ir.Addend{}) || in.In[slot.In] != nil || in.Out[slot.Out] != g {
 		return false
 	}
 	return in.Kind != ir.MatMul || plain(in)

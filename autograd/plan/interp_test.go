@@ -37,11 +37,11 @@ func evaluate(p *ir.Program, pl *Plan) ([][]float32, map[string][]float32) {
 		poison(m.arena)
 	}
 	lives := lifetimes(p)
-	scratch := map[int]Slot{} // by the first instruction of a group
+	scratch := map[int]Slot{} // by the first instruction of a launch
 	if pl != nil {
 		lives = pl.lifetimes()
-		for _, g := range pl.Groups {
-			scratch[g.First] = g.Workspace
+		for _, l := range pl.Launches {
+			scratch[l.First] = l.Workspace
 		}
 	}
 	for i, in := range p.Instrs {
@@ -109,7 +109,7 @@ func (m *machine) step(in *ir.Instr) {
 	if in.Kind == ir.Await {
 		m.land(in.In[0].Root())
 	}
-	if sharesInput(in.Kind) {
+	if ir.Kinds[in.Kind].Alias {
 		if m.plan == nil {
 			copy(m.data(in.Out[0]), m.data(in.In[0]))
 		}
@@ -279,10 +279,10 @@ func (m *machine) matmul(in *ir.Instr, x [][]float32) {
 
 // opaque computes all other kinds.
 func (m *machine) opaque(in *ir.Instr, x [][]float32) {
-	slot, hasAddend := addends[in.Kind]
+	slot := ir.Kinds[in.Kind].Addend
 	key := hash(fmt.Sprint(in.Kind, in.Attrs))
 	for j, data := range x {
-		if hasAddend && j == slot.in {
+		if slot != (ir.Addend{}) && j == slot.In {
 			continue
 		}
 		for i, e := range data {
@@ -300,8 +300,8 @@ func (m *machine) opaque(in *ir.Instr, x [][]float32) {
 		y := m.data(out)
 		for i := range y {
 			y[i] = noise(key+uint64(j), i)
-			if hasAddend && j == slot.out {
-				y[i] += at(x[slot.in], i)
+			if slot != (ir.Addend{}) && j == slot.Out {
+				y[i] += at(x[slot.In], i)
 			}
 		}
 	}

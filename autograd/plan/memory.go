@@ -12,8 +12,8 @@ import (
 type life struct{ def, last int }
 
 // lifetimes returns the lives of all root temps by value ID; the others have
-// def -1. What an instruction of a group makes or reads is in use while the
-// whole group runs.
+// def -1. What an instruction makes or reads is in use while its whole launch
+// runs.
 func (p *Plan) lifetimes() []life {
 	lives := lifetimes(p.Program)
 	spans := p.spans()
@@ -30,12 +30,12 @@ func (p *Plan) lifetimes() []life {
 	return lives
 }
 
-// spans returns the extent of each instruction's group.
+// spans returns the extent of each instruction's launch.
 func (p *Plan) spans() []life {
 	spans := make([]life, 0, len(p.Program.Instrs))
-	for _, g := range p.Groups {
-		for range g.N {
-			spans = append(spans, g.life())
+	for _, l := range p.Launches {
+		for range l.N {
+			spans = append(spans, l.life())
 		}
 	}
 	return spans
@@ -141,7 +141,7 @@ func orders(at int) []func(a, b block) int {
 func (p *Plan) blocks(opt Options) []block {
 	prog := p.Program
 	p.Slots = make([]Slot, len(prog.Values))
-	p.group(opt.Target)
+	p.launches(opt.Target)
 	var blocks []block
 	for id, l := range p.lifetimes() {
 		if v := prog.Values[id]; l.def >= 0 && v.Bytes() > 0 {
@@ -149,9 +149,9 @@ func (p *Plan) blocks(opt Options) []block {
 			blocks = append(blocks, block{life: l, bytes: align(v.Bytes()), slot: &p.Slots[id]})
 		}
 	}
-	for i := range p.Groups {
-		if g := &p.Groups[i]; g.Workspace.Bytes > 0 {
-			blocks = append(blocks, block{life: g.life(), bytes: align(g.Workspace.Bytes), slot: &g.Workspace})
+	for i := range p.Launches {
+		if l := &p.Launches[i]; l.Workspace.Bytes > 0 {
+			blocks = append(blocks, block{life: l.life(), bytes: align(l.Workspace.Bytes), slot: &l.Workspace})
 		}
 	}
 	return blocks
@@ -173,7 +173,7 @@ func (p *Plan) sum() {
 		}
 	}
 	for _, in := range p.Program.Instrs {
-		if sharesInput(in.Kind) {
+		if ir.Kinds[in.Kind].Alias {
 			continue
 		}
 		for _, v := range in.Out {
@@ -183,8 +183,8 @@ func (p *Plan) sum() {
 		}
 	}
 	var workspace int64
-	for _, g := range p.Groups {
-		workspace = max(workspace, align(g.Workspace.Bytes))
+	for _, l := range p.Launches {
+		workspace = max(workspace, align(l.Workspace.Bytes))
 	}
 	p.Naive += workspace
 }

@@ -27,7 +27,7 @@ var Passes = []Pass{
 		Why: "removes identities and joins constants; first, because Grad leaves many and they hide equal instructions and fusions"},
 	{Name: "cse", Run: cse,
 		Why: "computes equal instructions once; after fold, which makes more of them equal; before the fusions, which make them differ, and before recompute, whose clones must stay"},
-	{Name: "dce", Run: dce,
+	{Name: "dce", Run: prune,
 		Why: "drops what nothing uses; before the fusions, which count uses"},
 	{Name: "fuse-activation", Run: fuseActivation, Skip: noFuse,
 		Why: "lets MatMul apply the activation; before the addends, which it would no longer take behind one"},
@@ -41,7 +41,7 @@ var Passes = []Pass{
 		Why: "lets the producers of gradients add to what is there; after all fusions that compete for MatMul"},
 	{Name: "recompute", Run: recompute, Skip: func(opt Options) bool { return !opt.Recompute },
 		Why: "clones the forward instructions of a block into its backward pass; after the fusions, so that the clones are fused alike"},
-	{Name: "prune", Run: dce,
+	{Name: "prune", Run: prune,
 		Why: "dce again: drops the optional outputs of the first forward pass that only the backward pass read; also what the fusions orphaned"},
 	{Name: "precision", Run: precision, Skip: func(opt Options) bool { return opt.Compute == ir.F32 },
 		Why: "marks the products that compute in tf32 or bf16; after recompute, so that clones are marked alike"},
@@ -71,3 +71,5 @@ func (pass Pass) apply(p *ir.Program, opt Options) error {
 	}
 	return nil
 }
+
+func prune(p *ir.Program, _ Options) { p.Prune() }

@@ -17,7 +17,6 @@ package plan
 
 import (
 	"fmt"
-	"strings"
 
 	"gotrain/autograd/ir"
 )
@@ -44,13 +43,12 @@ type Options struct {
 // Target is what the planner must know of a back end. The zero Target is one
 // without wishes.
 type Target struct {
-	// Groups tells whether the back end runs consecutive instructions of a kind
-	// as one. Nil means never.
-	Groups func(kind ir.Kind) bool
-	// Workspace returns the bytes of scratch that the back end needs while group
-	// runs, a single instruction where its kind does not form groups. Nil means
-	// none.
-	Workspace func(group []*ir.Instr) int64
+	// Fuses tells whether the back end runs consecutive instructions of a kind as one
+	// launch, of those that ir.Info.Fuses or others. Nil means never.
+	Fuses func(kind ir.Kind) bool
+	// Workspace returns the bytes of scratch that the back end needs while the
+	// instructions of a launch run. Nil means none.
+	Workspace func(launch []*ir.Instr) int64
 	// StoresBF16 tells that its kernels read and write bfloat16 activations.
 	StoresBF16 bool
 	// FusesSums tells that MatMul adds up the rows of an operand on its way.
@@ -85,8 +83,8 @@ type Plan struct {
 	// Slots holds the arena slot of the value with that ID; only root temps
 	// have one (Bytes > 0).
 	Slots []Slot
-	// Groups are the instructions as the back end runs them, in order.
-	Groups []Group
+	// Launches are the instructions as the back end runs them, in order.
+	Launches []Launch
 	// Arena is the size of the arena, Naive the size without sharing (a buffer
 	// for each temp, the largest workspace), Live the largest sum of values
 	// alive at once (a lower bound), all in bytes.
@@ -153,18 +151,15 @@ func checkNames(p *ir.Program) error {
 	return nil
 }
 
-// link lets the result of every Reshape and Await share the storage of its input, so
+// link lets results that are their input under another name share its storage, so
 // that Root is right for the hazards of state and for liveness.
 func link(p *ir.Program) {
 	for _, in := range p.Instrs {
-		if in != nil && sharesInput(in.Kind) && len(in.In) == 1 && len(in.Out) == 1 && in.In[0] != nil && in.Out[0] != nil {
+		if in != nil && ir.Kinds[in.Kind].Alias && len(in.In) == 1 && len(in.Out) == 1 && in.In[0] != nil && in.Out[0] != nil {
 			in.Out[0].Base = in.In[0]
 		}
 	}
 }
-
-// sharesInput tells whether the result of a kind is its input under another name.
-func sharesInput(k ir.Kind) bool { return k == ir.Reshape || k == ir.Await }
 
 // compact removes the instructions that a pass has set to nil and the values
 // that nothing mentions any more, and numbers the rest anew.
@@ -211,26 +206,4 @@ func outputs(p *ir.Program) []bool {
 		is[v.ID] = true
 	}
 	return is
-}
-
-// writesState tells whether an instruction changes persistent state.
-func writesState(in *ir.Instr) bool {
-	if len(ir.Kinds[in.Kind].Mutates) > 0 {
-		return true
-	}
-	for _, v := range in.Out {
-		if v != nil && v.Class == ir.State {
-			return true
-		}
-	}
-	return false
-}
-
-// meets tells whether ranks do the instruction together.
-func meets(in *ir.Instr) bool { return ir.Kinds[in.Kind].Collective || in.Kind == ir.Await }
-
-// optional tells whether the output with that index may be dropped. Those of
-// AttentionBackward come together: only under Packed are dk and dv parts of dq.
-func optional(in *ir.Instr, out int) bool {
-	return in.Kind != ir.AttentionBackward && strings.HasSuffix(ir.Kinds[in.Kind].Out[out], "?")
 }

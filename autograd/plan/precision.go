@@ -34,7 +34,7 @@ func chunk(p *ir.Program, opt Options) {
 // storage gives the element arguments of instructions bfloat16 storage:
 //
 //   - a result that only float32 arguments read, that is state, or that the
-//     host reads, stays float32 where MatMul can write it so and is cast
+//     host reads, stays float32 where the kind can write it so (ir.Result) and is cast
 //     otherwise. So gradients of parameters are float32.
 //   - Kinds that only move or add elements follow their inputs.
 //   - Parameters are cast once per program, at their first use; the master
@@ -61,24 +61,15 @@ type storer struct {
 	casts    map[castKey]*ir.Value
 }
 
-// follows lists the kinds that compute in whatever type their inputs have.
-func follows(k ir.Kind) bool {
-	switch k {
-	case ir.Add, ir.Mul, ir.Scale, ir.ScaleBy, ir.Reshape, ir.Transpose, ir.Slice, ir.SliceBackward, ir.Concat, ir.ReduceSum, ir.Broadcast:
-		return true
-	}
-	return false
-}
-
 // findElemUses goes backward, because a kind that follows its inputs makes a use
 // of them only if its result has one.
 func (s *storer) findElemUses() {
 	for i := len(s.p.Instrs) - 1; i >= 0; i-- {
 		in := s.p.Instrs[i]
-		if follows(in.Kind) && !s.elemUse[in.Out[0].ID] {
+		if ir.Kinds[in.Kind].Follows && !s.elemUse[in.Out[0].ID] {
 			continue
 		}
-		in.Elems(func(_ int, v **ir.Value) {
+		in.Elems(func(_ ir.ArgType, v **ir.Value) {
 			if !defines(in, *v) {
 				s.elemUse[(*v).ID] = true
 			}
@@ -97,17 +88,17 @@ func defines(in *ir.Instr, v *ir.Value) bool {
 
 // lower emits in with its element type, casts before and behind it.
 func (s *storer) lower(in *ir.Instr) {
-	elem := [2]ir.DType{s.elemOf(in), ir.BF16}
-	if in.Kind == ir.MatMul && s.staysFloat(in.Out[0]) {
-		elem[1] = ir.F32
+	elem := map[ir.ArgType]ir.DType{ir.Elem: s.elemOf(in), ir.Result: ir.BF16}
+	if len(in.Out) > 0 && s.staysFloat(in.Out[0]) {
+		elem[ir.Result] = ir.F32
 	}
 	isElem := make([]bool, len(in.In))
 	for i := range in.In {
 		v := &in.In[i]
-		in.Elems(func(group int, e **ir.Value) {
+		in.Elems(func(t ir.ArgType, e **ir.Value) {
 			if e == v {
 				isElem[i] = true
-				*v = s.cast(*v, elem[group], in)
+				*v = s.cast(*v, elem[t], in)
 			}
 		})
 		if !isElem[i] && *v != nil && (*v).DType == ir.BF16 {
@@ -115,9 +106,9 @@ func (s *storer) lower(in *ir.Instr) {
 		}
 	}
 	var behind []*ir.Instr
-	in.Elems(func(group int, v **ir.Value) {
+	in.Elems(func(t ir.ArgType, v **ir.Value) {
 		out := *v
-		if !defines(in, out) || elem[group] != ir.BF16 {
+		if !defines(in, out) || elem[t] != ir.BF16 {
 			return
 		}
 		if out.Class == ir.Temp && !s.isOutput[out.ID] {
@@ -132,9 +123,9 @@ func (s *storer) lower(in *ir.Instr) {
 	s.p.Instrs = append(s.p.Instrs, behind...)
 }
 
-// elemOf decides the element type of group 0 of in.
+// elemOf decides the element type of in.
 func (s *storer) elemOf(in *ir.Instr) ir.DType {
-	if !follows(in.Kind) {
+	if !ir.Kinds[in.Kind].Follows {
 		return ir.BF16
 	}
 	var bf16, state bool

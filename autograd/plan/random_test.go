@@ -16,7 +16,7 @@ func TestRandomProgramsSameBits(t *testing.T) {
 		opt := Options{
 			Recompute: rapid.Bool().Draw(t, "recompute"),
 			NoFuse:    rapid.Bool().Draw(t, "nofuse"),
-			Target:    Target{Groups: oddKinds, Workspace: func(group []*ir.Instr) int64 { return int64(group[0].Kind) % 3 * 70 * int64(len(group)) }},
+			Target:    Target{Fuses: oddKinds, Workspace: func(launch []*ir.Instr) int64 { return int64(launch[0].Kind) % 3 * 70 * int64(len(launch)) }},
 		}
 		wantOuts, wantState := evaluate(randomProgram(code), nil)
 		pl, err := Build(randomProgram(code), opt)
@@ -266,7 +266,7 @@ func TestCheckOverlapFinds(t *testing.T) {
 		{"outside", func(pl *Plan, x, _ *ir.Value) { pl.Slots[x.ID].Offset = pl.Arena }},
 		{"missing", func(pl *Plan, x, _ *ir.Value) { pl.Slots[x.ID] = Slot{} }},
 		{"overlap", func(pl *Plan, x, y *ir.Value) { pl.Slots[x.ID].Offset = pl.Slots[y.ID].Offset }},
-		{"workspace", func(pl *Plan, x, _ *ir.Value) { pl.Groups[1].Workspace.Offset = pl.Slots[x.ID].Offset }},
+		{"workspace", func(pl *Plan, x, _ *ir.Value) { pl.Launches[1].Workspace.Offset = pl.Slots[x.ID].Offset }},
 		{"overwrite", func(_ *Plan, x, y *ir.Value) { y.Base = x }},
 	} {
 		b := newBuilder("good")

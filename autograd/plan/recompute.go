@@ -13,7 +13,7 @@ func recompute(p *ir.Program, _ Options) {
 	r := &recomputer{p: p, def: make([]*ir.Instr, len(p.Values)), clone: map[*ir.Value]*ir.Value{}}
 	kept := rootOutputs(p) // by root
 	for _, in := range p.Instrs {
-		if in.Block < 0 || in.Backward || meets(in) {
+		if in.Block < 0 || in.Backward || in.Meets() {
 			continue
 		}
 		for _, v := range in.Out {

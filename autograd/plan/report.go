@@ -115,8 +115,8 @@ func (p *Plan) alivePeak() ([]resident, int) {
 			blocks = append(blocks, block{life: l, bytes: align(s.Bytes)})
 		}
 	}
-	for _, g := range p.Groups {
-		blocks = append(blocks, block{life: g.life(), bytes: align(g.Workspace.Bytes)})
+	for _, l := range p.Launches {
+		blocks = append(blocks, block{life: l.life(), bytes: align(l.Workspace.Bytes)})
 	}
 	_, at := peak(blocks, len(prog.Instrs))
 	var alive []resident
@@ -130,10 +130,10 @@ func (p *Plan) alivePeak() ([]resident, int) {
 			alive = append(alive, r)
 		}
 	}
-	for _, g := range p.Groups {
-		if l := g.life(); l.def <= at && at <= l.last && g.Workspace.Bytes > 0 {
-			in := prog.Instrs[g.First]
-			alive = append(alive, resident{workspace, align(g.Workspace.Bytes), "workspace", in.Kind.String(), in.Path})
+	for _, l := range p.Launches {
+		if life := l.life(); life.def <= at && at <= life.last && l.Workspace.Bytes > 0 {
+			in := prog.Instrs[l.First]
+			alive = append(alive, resident{workspace, align(l.Workspace.Bytes), "workspace", in.Kind.String(), in.Path})
 		}
 	}
 	slices.SortStableFunc(alive, func(a, b resident) int { return cmp.Compare(b.bytes, a.bytes) })

@@ -25,9 +25,9 @@ import (
 func schedule(p *ir.Program, _ Options) {
 	s := newScheduler(p)
 	for i, in := range p.Instrs {
-		early := s.earliest(in)
+		early, info := s.earliest(in), &ir.Kinds[in.Kind]
 		s.anchor[i] = i
-		if isOptimizer(in.Kind) || ir.Kinds[in.Kind].Collective || s.isGradient(in) && s.saves(i, early) {
+		if info.Update != ir.NoUpdate || info.Collective || in.Backward && info.WeightGradient && s.saves(i, early) {
 			s.anchor[i] = early
 		}
 		s.record(i, in)
@@ -86,7 +86,7 @@ func (s *scheduler) earliest(in *ir.Instr) int {
 			after(s.defined[v.ID], true)
 		}
 	}
-	after(s.met, in.Kind == ir.BroadcastFrom)
+	after(s.met, ir.Kinds[in.Kind].Collective && ir.Kinds[in.Kind].ReadsNew)
 	eachState(in, func(root *ir.Value, write bool) {
 		at, ok := s.written[root]
 		after(at, ok)
@@ -100,7 +100,7 @@ func (s *scheduler) earliest(in *ir.Instr) int {
 
 // record notes the anchor of instruction i for those that depend on it.
 func (s *scheduler) record(i int, in *ir.Instr) {
-	if meets(in) {
+	if in.Meets() {
 		s.met = max(s.met, s.anchor[i])
 	}
 	for _, v := range in.Out {
@@ -117,20 +117,6 @@ func (s *scheduler) record(i int, in *ir.Instr) {
 			m[root] = s.anchor[i]
 		}
 	})
-}
-
-func isOptimizer(k ir.Kind) bool {
-	switch k {
-	case ir.AdamW, ir.SGD, ir.Lion, ir.Muon, ir.EMA:
-		return true
-	}
-	return false
-}
-
-// isGradient tells whether in is of the kinds that compute the gradients of
-// weights.
-func (s *scheduler) isGradient(in *ir.Instr) bool {
-	return in.Backward && (in.Kind == ir.MatMul || in.Kind == ir.ColumnSum || in.Kind == ir.EmbeddingBackward)
 }
 
 // saves tells whether moving instruction i up to early lowers bytes × time:

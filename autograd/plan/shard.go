@@ -29,15 +29,15 @@ func (l Layout) owns(parameter *ir.Value) bool {
 func shard(p *ir.Program, opt Options) {
 	s := sharding{p: p, layout: opt.Layout, sum: map[*ir.Value]*ir.Value{}}
 	for _, in := range p.Instrs {
-		switch {
-		case ir.Kinds[in.Kind].Update:
+		switch update := ir.Kinds[in.Kind].Update; {
+		case update == ir.ByGradient:
 			s.updates = append(s.updates, in)
+		case update == ir.Average:
+			s.averages = append(s.averages, in)
 		case in.Kind == ir.SumSquares:
 			s.squares = in
 		case in.Kind == ir.GradNorm:
 			s.norm = in
-		case in.Kind == ir.EMA:
-			s.averages = append(s.averages, in)
 		default:
 			s.out = append(s.out, in)
 		}

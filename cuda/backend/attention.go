@@ -145,7 +145,7 @@ func (a *attentionCall) general(name string, q, k, v, position, lse cuda.Ptr) {
 // tensorCores says whether the kernels on tensor cores take the instruction.
 // They compare unscaled scores, so the scale has to be positive.
 func (a attentionShape) tensorCores() bool {
-	return a.instr.Elem(0) == ir.BF16 && slices.Contains([]int{32, 64, 96, 128}, a.HeadDim) && a.Scale > 0
+	return a.instr.Elem(ir.Elem) == ir.BF16 && slices.Contains([]int{32, 64, 96, 128}, a.HeadDim) && a.Scale > 0
 }
 
 // strides returns the elements from token to token of q and of k and v.

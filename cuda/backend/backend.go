@@ -39,7 +39,7 @@ type Backend struct {
 var (
 	_ exec.Backend  = (*Backend)(nil)
 	_ exec.Recorder = (*Backend)(nil)
-	_ exec.Grouper  = (*Backend)(nil)
+	_ exec.Fuser    = (*Backend)(nil)
 	_ exec.Ranked   = (*Backend)(nil)
 )
 

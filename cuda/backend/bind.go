@@ -65,9 +65,9 @@ var binders = [ir.NumKinds]func(c *call) func(){
 	ir.GradNorm:   bindGradNorm,
 }
 
-// groupBinders is the table of the kinds that do many tensors in one launch, those
-// that groups names. The workspace of the first call is that of all.
-var groupBinders = [ir.NumKinds]func(calls []*call) func(){
+// fusedBinders is the table of the kinds that do many tensors in one launch, those
+// that ir.Info.Fuses. The workspace of the first call is that of all.
+var fusedBinders = [ir.NumKinds]func(calls []*call) func(){
 	ir.Cast:  bindCast,
 	ir.AdamW: bindAdamW,
 	ir.SGD:   bindSGD,
@@ -96,7 +96,7 @@ func (c *call) out(i int) cuda.Ptr { return addr(c.args.Out[i]) }
 func (c *call) scratch() cuda.Ptr { return addr(c.args.Workspace) }
 
 // elem returns the element type of the instruction.
-func (c *call) elem() ir.DType { return c.Elem(0) }
+func (c *call) elem() ir.DType { return c.Elem(ir.Elem) }
 
 // fail keeps the first error.
 func (c *call) fail(err error) {
@@ -241,8 +241,8 @@ func dtype(d ir.DType) cuda.DType {
 
 // Bind chooses the kernels of in and fixes their arguments.
 func (b *Backend) Bind(in *ir.Instr, args exec.Args) (exec.Launch, error) {
-	if groups(in.Kind) {
-		return b.BindGroup([]*ir.Instr{in}, []exec.Args{args})
+	if fuses(in.Kind) {
+		return b.BindFused([]*ir.Instr{in}, []exec.Args{args})
 	}
 	if in.Kind >= ir.NumKinds || binders[in.Kind] == nil {
 		return nil, fmt.Errorf("cuda: no kernel for %s", in.Kind)
@@ -255,8 +255,8 @@ func (b *Backend) Bind(in *ir.Instr, args exec.Args) (exec.Launch, error) {
 	return b.guard(run, []*call{c}), c.err
 }
 
-// BindGroup is Bind for instructions of one kind that Target().Groups names.
-func (b *Backend) BindGroup(ins []*ir.Instr, args []exec.Args) (exec.Launch, error) {
+// BindFused is Bind for instructions of one kind that Target().Fuses names.
+func (b *Backend) BindFused(ins []*ir.Instr, args []exec.Args) (exec.Launch, error) {
 	if err := b.checkWorkspace(ins, args[0]); err != nil {
 		return nil, err
 	}
@@ -264,7 +264,7 @@ func (b *Backend) BindGroup(ins []*ir.Instr, args []exec.Args) (exec.Launch, err
 	for i, in := range ins {
 		calls[i] = &call{Backend: b, Instr: in, args: args[i]}
 	}
-	run := groupBinders[ins[0].Kind](calls)
+	run := fusedBinders[ins[0].Kind](calls)
 	for _, c := range calls {
 		if c.err != nil {
 			return nil, c.err
@@ -273,9 +273,9 @@ func (b *Backend) BindGroup(ins []*ir.Instr, args []exec.Args) (exec.Launch, err
 	return b.guard(run, calls), nil
 }
 
-func (b *Backend) checkWorkspace(group []*ir.Instr, args exec.Args) error {
-	if need := workspace(group); args.Workspace.Bytes < need {
-		return fmt.Errorf("cuda: %s needs %d bytes of workspace, has %d; build the plan with this back end's Target", group[0].Kind, need, args.Workspace.Bytes)
+func (b *Backend) checkWorkspace(launch []*ir.Instr, args exec.Args) error {
+	if need := workspace(launch); args.Workspace.Bytes < need {
+		return fmt.Errorf("cuda: %s needs %d bytes of workspace, has %d; build the plan with this back end's Target", launch[0].Kind, need, args.Workspace.Bytes)
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func TestCasts(t *testing.T) {
 	for i, n := range sizes {
 		cast(n, ir.BF16, ir.F32, narrow[i], wide[i])
 	}
-	launch, err := b.(exec.Grouper).BindGroup(instrs, args)
+	launch, err := b.(exec.Fuser).BindFused(instrs, args)
 	if err != nil {
 		t.Fatal(err)
 	}

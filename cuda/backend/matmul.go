@@ -15,7 +15,7 @@ func productOf(in *ir.Instr) cuda.Product {
 	y, a, attrs := in.Out[0].Shape, in.In[0].Shape, in.Attrs.(ir.MatMulAttrs)
 	p := cuda.Product{
 		Batch: y[:len(y)-2].Size(), M: y[len(y)-2], N: y[len(y)-1], K: a[len(a)-1],
-		TransA: attrs.TransA, TransB: attrs.TransB, AB: dtype(in.Elem(0)), D: dtype(in.Elem(1)), TF32: attrs.Compute == ir.TF32,
+		TransA: attrs.TransA, TransB: attrs.TransB, AB: dtype(in.Elem(ir.Elem)), D: dtype(in.Elem(ir.Result)), TF32: attrs.Compute == ir.TF32,
 	}
 	if attrs.TransA {
 		p.K = a[len(a)-2]
@@ -31,7 +31,7 @@ func productOf(in *ir.Instr) cuda.Product {
 func fused(in *ir.Instr) (cuda.Epilogue, bool) {
 	bias, pre, a := in.In[2] != nil, in.Out[1] != nil, in.Attrs.(ir.MatMulAttrs)
 	switch {
-	case in.Out[2] != nil && in.Elem(1) == ir.BF16:
+	case in.Out[2] != nil && in.Elem(ir.Result) == ir.BF16:
 		return cuda.Plain, false // it would round the sums
 	case in.Out[2] != nil && a.SumA:
 		return cuda.BiasGradientA, true
@@ -96,7 +96,7 @@ func (c *call) productThenRest(p cuda.Product) func() {
 	if c.Out[2] != nil {
 		return sequence(multiply, c.sumOperand())
 	}
-	attrs, elements, suffix := c.Attrs.(ir.MatMulAttrs), int64(c.Out[0].Shape.Size()), "_"+c.Elem(1).String()
+	attrs, elements, suffix := c.Attrs.(ir.MatMulAttrs), int64(c.Out[0].Shape.Size()), "_"+c.Elem(ir.Result).String()
 	act := int32(attrs.Act)
 	if attrs.ActBackward {
 		return sequence(multiply, c.launch("activation_backward"+suffix, elementGrid(elements), elementBlock, 0, c.in(4), y, y, elements, act))

@@ -20,12 +20,12 @@ type muon struct {
 // bindMuon computes as ir.Kinds says, batch after batch: momentum, X = u/‖u‖,
 // NewtonSchulz steps X → next X → X …, and the update of p.
 func bindMuon(calls []*call) func() {
-	group := make([]*ir.Instr, len(calls))
+	launch := make([]*ir.Instr, len(calls))
 	for i, c := range calls {
-		group[i] = c.Instr
+		launch[i] = c.Instr
 	}
 	var steps []func()
-	for _, batch := range muonBatches(group) {
+	for _, batch := range muonBatches(launch) {
 		m := &muon{muonBatch: batch, call: calls[0]}
 		for _, i := range batch.ins {
 			m.calls = append(m.calls, calls[i])

@@ -25,7 +25,7 @@ func TestGroup(t *testing.T) {
 		t.Run(kind.String(), func(t *testing.T) {
 			together, alone := newUpdates(t, b, kind), newUpdates(t, b, kind)
 			together.args[0].Workspace = scratch(t, b, together.instrs)
-			launch, err := b.(exec.Grouper).BindGroup(together.instrs, together.args)
+			launch, err := b.(exec.Fuser).BindFused(together.instrs, together.args)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,12 +82,12 @@ func newUpdates(t *testing.T, b exec.Backend, kind ir.Kind) *updates {
 		}
 		in := &ir.Instr{Kind: kind, Attrs: attrs[kind]}
 		var args exec.Args
-		for _, name := range ir.Kinds[kind].In {
+		for _, a := range ir.Kinds[kind].In {
 			v := &ir.Value{Shape: shape, Class: ir.State}
-			switch name {
+			switch a.Name {
 			case "hyper":
 				v.Shape = ir.Shape{ir.HyperLen}
-			case "clip?":
+			case "clip":
 				v.Shape = ir.Shape{1}
 			}
 			in.In = append(in.In, v)

@@ -71,11 +71,11 @@ func (c *call) sumColumns(r *reduction, alpha float32) func() {
 // row of y.
 func bindBroadcast(c *call) func() {
 	from := c.In[0].Shape
-	groups := c.Out[0].Shape.Groups(func(axis int) bool { return from[axis] == 1 })
-	last := groups[len(groups)-1]
+	runs := c.Out[0].Shape.Runs(func(axis int) bool { return from[axis] == 1 })
+	last := runs[len(runs)-1]
 	var source lattice // the offset in x of each row of y
 	stride := from.Size()
-	for _, g := range groups[:len(groups)-1] {
+	for _, g := range runs[:len(runs)-1] {
 		if g.Marked {
 			source = append(source, [2]int{g.Size, 0})
 		} else {

@@ -1,6 +1,8 @@
 package backend
 
 import (
+	"slices"
+
 	"gotrain/autograd/ir"
 	"gotrain/autograd/plan"
 )
@@ -17,7 +19,7 @@ const logitElements = 256 << 20
 // instruction alone, never on the card, so that results do not either.
 func Target() plan.Target {
 	return plan.Target{
-		Groups: groups, Workspace: workspace, StoresBF16: true, FusesSums: true, LogitElements: logitElements,
+		Fuses: fuses, Workspace: workspace, StoresBF16: true, FusesSums: true, LogitElements: logitElements,
 		InPlace: inPlace, Reserved: blasWorkspace + stagingSlots*stagingBytes + faultBytes,
 	}
 }
@@ -33,22 +35,18 @@ const (
 // value.
 const faultBytes = 256
 
-// inPlace refuses MatMul to write its result over pre, which cuBLASLt reads.
-func inPlace(in *ir.Instr, out, x int) bool {
-	return in.Kind != ir.MatMul || x != 4
-}
+// inPlace refuses results over inputs that kernels read later than they write.
+func inPlace(in *ir.Instr, _, x int) bool { return !slices.Contains(readsLate[in.Kind], x) }
 
-// groups tells whether consecutive instructions of a kind are one launch.
-func groups(kind ir.Kind) bool {
-	switch kind {
-	case ir.Cast, ir.AdamW, ir.SGD, ir.Lion, ir.Muon, ir.EMA:
-		return true
-	}
-	return false
-}
+// readsLate lists, for kinds whose kernels cannot do all that ir.Info.Overwrites
+// allows, the inputs: cuBLASLt reads MatMul's pre.
+var readsLate = [ir.NumKinds][]int{ir.MatMul: {4}}
 
-// workspaces gives the bytes of scratch of each kind that needs any and does not
-// form groups.
+// fuses tells whether consecutive instructions of a kind are one launch.
+func fuses(kind ir.Kind) bool { return ir.Kinds[kind].Fuses }
+
+// workspaces gives the bytes of scratch of each kind that needs any; a launch of
+// several instructions has its own rule, or needs none.
 var workspaces = [ir.NumKinds]func(in *ir.Instr) int64{
 	ir.MatMul:             scratchMatMul,
 	ir.EmbeddingBackward:  scratchEmbeddingBackward,
@@ -65,13 +63,15 @@ var workspaces = [ir.NumKinds]func(in *ir.Instr) int64{
 	ir.SumSquares:         scratchSumSquares,
 }
 
-func workspace(group []*ir.Instr) int64 {
-	kind := group[0].Kind
-	if kind == ir.Muon {
-		return scratchMuon(group)
+var fusedWorkspaces = [ir.NumKinds]func(launch []*ir.Instr) int64{ir.Muon: scratchMuon}
+
+func workspace(launch []*ir.Instr) int64 {
+	kind := launch[0].Kind
+	if f := fusedWorkspaces[kind]; f != nil {
+		return f(launch)
 	}
 	if f := workspaces[kind]; f != nil {
-		return f(group[0])
+		return f(launch[0])
 	}
 	return 0
 }

@@ -51,7 +51,7 @@ type linearLoss struct {
 }
 
 func newLinearLoss(in *ir.Instr) linearLoss {
-	n, classes, elem := in.In[0].Shape[0], in.In[1].Shape[0], in.Elem(0)
+	n, classes, elem := in.In[0].Shape[0], in.In[1].Shape[0], in.Elem(ir.Elem)
 	l := linearLoss{rows: n, stride: spansOf(classes, elem) * spanOf(elem)}
 	if rows := in.Attrs.(ir.LinearCrossEntropyAttrs).Rows; rows > 0 {
 		l.rows = min(rows, n)

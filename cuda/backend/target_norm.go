@@ -59,7 +59,7 @@ const (
 
 func newNormBackward(in *ir.Instr) normBackward {
 	n, d := in.In[0].Shape.Rows(), in.In[0].Shape.Cols()
-	p := normBackward{rowBlock: newRowBlock(spansOf(d, in.Elem(0)), normHeldSpans), planes: 1}
+	p := normBackward{rowBlock: newRowBlock(spansOf(d, in.Elem(ir.Elem)), normHeldSpans), planes: 1}
 	if in.Kind == ir.LayerNormBackward && in.Out[2] != nil {
 		p.planes = 2
 	}
@@ -95,7 +95,7 @@ const (
 
 func newColumnSum(in *ir.Instr) columnSum {
 	n, d := in.In[0].Shape.Rows(), in.In[0].Shape.Cols()
-	s := columnSum{tiles: blocks(d, warp*spanOf(in.Elem(0)))}
+	s := columnSum{tiles: blocks(d, warp*spanOf(in.Elem(ir.Elem)))}
 	s.blockRows = blocks(n, max(1, min(columnBlocks/s.tiles, n/columnRows)))
 	s.parts = blocks(n, s.blockRows)
 	return s

@@ -30,7 +30,7 @@ type muonClass struct {
 // Those of one sort follow each other without a gap.
 type muonBatch struct {
 	muonClass
-	ins     []int // indices into the group
+	ins     []int // indices into the launch
 	side    int
 	operand ir.DType // of the operands of the products: X, A and the polynomial
 
@@ -70,12 +70,12 @@ func (m *muonBatch) joins(i int) bool {
 	return true
 }
 
-// muonBatches cuts a group of Muon instructions into batches. They use the same
+// muonBatches cuts a launch of Muon instructions into batches. They use the same
 // workspace one after the other.
-func muonBatches(group []*ir.Instr) []*muonBatch {
+func muonBatches(launch []*ir.Instr) []*muonBatch {
 	var batches []*muonBatch
 	open := map[muonClass]*muonBatch{}
-	for i, in := range group {
+	for i, in := range launch {
 		a := in.Attrs.(ir.MuonAttrs)
 		c := muonClass{in.In[0].Shape.Rows(), in.In[0].Shape.Cols(), a.NewtonSchulz, a.Compute}
 		if m := open[c]; m != nil && m.joins(i) {
@@ -92,9 +92,9 @@ func muonBatches(group []*ir.Instr) []*muonBatch {
 	return batches
 }
 
-func scratchMuon(group []*ir.Instr) int64 {
+func scratchMuon(launch []*ir.Instr) int64 {
 	var bytes int64
-	for _, m := range muonBatches(group) {
+	for _, m := range muonBatches(launch) {
 		bytes = max(bytes, m.bytes)
 	}
 	return bytes

@@ -39,14 +39,14 @@ const (
 
 func newReduction(in *ir.Instr) reduction {
 	a := in.Attrs.(ir.ReduceAttrs)
-	groups := in.In[0].Shape.Groups(func(axis int) bool { return a.Axes[axis] })
-	last := len(groups) - 1
-	r := reduction{columns: !groups[last].Marked, width: groups[last].Size, height: 1}
-	outer := groups[:last]
+	runs := in.In[0].Shape.Runs(func(axis int) bool { return a.Axes[axis] })
+	last := len(runs) - 1
+	r := reduction{columns: !runs[last].Marked, width: runs[last].Size, height: 1}
+	outer := runs[:last]
 	step := r.width
 	if r.columns && last > 0 {
-		r.height = groups[last-1].Size
-		outer = groups[:last-1]
+		r.height = runs[last-1].Size
+		outer = runs[:last-1]
 		step *= r.height
 	}
 	for i := len(outer) - 1; i >= 0; i-- {

@@ -13,7 +13,7 @@ import (
 // recorded launches that run on it one at a time.
 type Watched struct {
 	exec.Backend
-	exec.Grouper
+	exec.Fuser
 	recorder exec.Recorder
 	clock    backend.Clock
 	watch    backend.Stopwatch
@@ -25,13 +25,13 @@ type Watched struct {
 // Watch times what b records; it fails for a back end that does not measure.
 func Watch(b exec.Backend) (*Watched, error) {
 	recorder, records := b.(exec.Recorder)
-	grouper, groups := b.(exec.Grouper)
+	fuser, fuses := b.(exec.Fuser)
 	clock, measures := b.(backend.Clock)
-	if !records || !groups || !measures {
+	if !records || !fuses || !measures {
 		return nil, fmt.Errorf("%s does not measure what it records", b.Name())
 	}
 	watch, err := clock.NewStopwatch()
-	return &Watched{Backend: b, Grouper: grouper, recorder: recorder, clock: clock, watch: watch}, err
+	return &Watched{Backend: b, Fuser: fuser, recorder: recorder, clock: clock, watch: watch}, err
 }
 
 // Record is exec.Recorder's.

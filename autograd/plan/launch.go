@@ -2,40 +2,40 @@ package plan
 
 import "gotrain/autograd/ir"
 
-// Group is a run of N instructions from First on that the back end executes as
+// Launch is a run of N instructions from First on that the back end executes as
 // one, with its scratch. None of them reads or writes what another one writes, and
 // nothing of one of them lies in memory of another.
-type Group struct {
+type Launch struct {
 	First, N  int
 	Workspace Slot
 }
 
-func (g Group) life() life { return life{g.First, g.First + g.N - 1} }
+func (l Launch) life() life { return life{l.First, l.First + l.N - 1} }
 
-// Instrs returns the instructions of group i.
+// Instrs returns the instructions of launch i.
 func (p *Plan) Instrs(i int) []*ir.Instr {
-	g := p.Groups[i]
-	return p.Program.Instrs[g.First : g.First+g.N]
+	l := p.Launches[i]
+	return p.Program.Instrs[l.First : l.First+l.N]
 }
 
-// group cuts the instructions into groups and asks for their scratch.
-func (p *Plan) group(t Target) {
+// launches cuts the instructions into launches and asks for their scratch.
+func (p *Plan) launches(t Target) {
 	instrs := p.Program.Instrs
 	for first := 0; first < len(instrs); {
-		g := Group{First: first, N: 1}
-		if kind := instrs[first].Kind; t.Groups != nil && t.Groups(kind) {
+		l := Launch{First: first, N: 1}
+		if kind := instrs[first].Kind; t.Fuses != nil && t.Fuses(kind) {
 			touched := storages{}
 			touched.add(instrs[first])
 			for n := first + 1; n < len(instrs) && instrs[n].Kind == kind && !touched.conflict(instrs[n]); n++ {
 				touched.add(instrs[n])
-				g.N++
+				l.N++
 			}
 		}
 		if t.Workspace != nil {
-			g.Workspace.Bytes = t.Workspace(instrs[first : first+g.N])
+			l.Workspace.Bytes = t.Workspace(instrs[first : first+l.N])
 		}
-		p.Groups = append(p.Groups, g)
-		first += g.N
+		p.Launches = append(p.Launches, l)
+		first += l.N
 	}
 }
 

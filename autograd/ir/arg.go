@@ -1,0 +1,139 @@
+package ir
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Arg is an input or output of a kind.
+type Arg struct {
+	Name     string
+	Type     ArgType
+	Optional bool // the instruction may hold nil there
+	Repeats  bool // it is the last input, of which there are any number from one on
+}
+
+// ArgType is what the elements of an argument may be.
+type ArgType uint8
+
+const (
+	Float32  ArgType = iota // F32
+	Int32                   // I32
+	Integer                 // I32 or packed
+	AnyFloat                // F32 or BF16
+	// Elem is F32 or BF16, the same for all arguments of an instruction that have this
+	// type: the element type of activations.
+	Elem
+	// Result is a second such type: MatMul sums gradients of weights in float32 from
+	// operands in bfloat16.
+	Result
+)
+
+// argTypes has the types as rows of the table of kinds write them.
+var argTypes = [...]string{Float32: "f32", Int32: "i32", Integer: "int", AnyFloat: "float", Elem: "t", Result: "u"}
+
+// String tells in words which elements the type takes.
+func (t ArgType) String() string {
+	switch t {
+	case Float32, Int32:
+		return argTypes[t]
+	case Integer:
+		return "i32, u8, u4 or u1"
+	}
+	return "f32 or bf16"
+}
+
+// Takes tells whether an argument of type t may have elements of type d.
+func (t ArgType) Takes(d DType) bool {
+	switch t {
+	case Float32:
+		return d == F32
+	case Int32:
+		return d == I32
+	case Integer:
+		return d == I32 || d.Packed()
+	}
+	return d == F32 || d == BF16
+}
+
+// args reads arguments as the table of kinds writes them: "name:type", without a
+// type for float32; "name?" is optional, "name..." repeats.
+func args(list ...string) []Arg {
+	all := make([]Arg, len(list))
+	for i, text := range list {
+		name, kind, typed := strings.Cut(text, ":")
+		a := &all[i]
+		name, a.Optional = strings.CutSuffix(name, "?")
+		a.Name, a.Repeats = strings.CutSuffix(name, "...")
+		if typed {
+			a.Type = ArgType(slices.Index(argTypes[:], kind))
+		}
+	}
+	return all
+}
+
+// argAt returns the argument at a position, where the last may repeat.
+func argAt(args []Arg, position int) Arg { return args[min(position, len(args)-1)] }
+
+// Input describes the input at a position.
+func (i *Info) Input(position int) Arg { return argAt(i.In, position) }
+
+// Elems calls f for each argument of type Elem or Result.
+func (in *Instr) Elems(f func(t ArgType, v **Value)) {
+	info := &Kinds[in.Kind]
+	for _, side := range []struct {
+		args   []Arg
+		values []*Value
+	}{{info.In, in.In}, {info.Out, in.Out}} {
+		for i, v := range side.values {
+			if t := argAt(side.args, i).Type; v != nil && (t == Elem || t == Result) {
+				f(t, &side.values[i])
+			}
+		}
+	}
+}
+
+// Elem returns the dtype of the arguments of type t, Elem or Result; F32 where the
+// instruction has none.
+func (in *Instr) Elem(t ArgType) DType {
+	d := F32
+	in.Elems(func(u ArgType, v **Value) {
+		if u == t {
+			d = (*v).DType
+		}
+	})
+	return d
+}
+
+// checkArgs returns the first fault of the arguments of an instruction: of their
+// number, one that is missing, or a dtype that the kind does not take.
+func checkArgs(in *Instr) error {
+	info := &Kinds[in.Kind]
+	for _, side := range []struct {
+		what   string
+		args   []Arg
+		values []*Value
+	}{{"input", info.In, in.In}, {"output", info.Out, in.Out}} {
+		n := len(side.args)
+		if n > 0 && side.args[n-1].Repeats {
+			if len(side.values) < n {
+				return fmt.Errorf("%d %ss, want at least %d", len(side.values), side.what, n)
+			}
+		} else if len(side.values) != n {
+			return fmt.Errorf("%d %ss, want %d", len(side.values), side.what, n)
+		}
+		for i, v := range side.values {
+			a := argAt(side.args, i)
+			switch {
+			case v == nil && !a.Optional:
+				return fmt.Errorf("%s %q is missing", side.what, a.Name)
+			case v != nil && !a.Type.Takes(v.DType):
+				return fmt.Errorf("%s %q is %s, want %s", side.what, a.Name, v.DType, a.Type)
+			case v != nil && (a.Type == Elem || a.Type == Result) && v.DType != in.Elem(a.Type):
+				return fmt.Errorf("%s %q is %s beside %s", side.what, a.Name, v.DType, in.Elem(a.Type))
+			}
+		}
+	}
+	return nil
+}

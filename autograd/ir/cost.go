@@ -1,0 +1,123 @@
+package ir
+
+// Cost is the work of instructions, for forecasts and for the share of a device's
+// peak that a run reaches. A multiplication with an addition counts as two
+// floating-point operations.
+type Cost struct {
+	// Products are the operations of matrix products.
+	Products float64
+	// Attention are those of attention, over the pairs of a query and a key that the
+	// mask leaves, with scores that are computed again; Keys is the number of keys of a
+	// sequence.
+	Attention float64
+	Keys      int
+	// Model is the part of both that the definition of the model asks for, whatever
+	// computes it: what the model FLOPs utilization counts (Chowdhery et al. 2022).
+	Model float64
+	// Bytes is the size of inputs and outputs.
+	Bytes float64
+}
+
+// Cost returns the work of an instruction.
+func (in *Instr) Cost() Cost {
+	var c Cost
+	if cost := Kinds[in.Kind].Cost; cost != nil {
+		c = cost(in)
+	}
+	for _, vs := range [][]*Value{in.In, in.Out} {
+		for _, v := range vs {
+			if v != nil {
+				c.Bytes += float64(v.Bytes())
+			}
+		}
+	}
+	return c
+}
+
+// ModelFLOPs adds up Cost.Model over a program. Of a training program before the
+// passes of package plan, which may compute twice, it is the arithmetic of a step.
+func (p *Program) ModelFLOPs() float64 {
+	var sum float64
+	for _, in := range p.Instrs {
+		sum += in.Cost().Model
+	}
+	return sum
+}
+
+// matMulCost is m·n·k multiplications a matrix of the batch.
+func matMulCost(in *Instr) Cost {
+	a := in.In[0].Shape
+	inner := a[len(a)-1]
+	if in.Attrs.(MatMulAttrs).TransA {
+		inner = a[len(a)-2]
+	}
+	flops := 2 * float64(in.Out[0].Shape.Size()) * float64(inner)
+	return Cost{Products: flops, Model: flops}
+}
+
+// linearCrossEntropyCost is a product for the logits and one for each gradient.
+func linearCrossEntropyCost(in *Instr) Cost {
+	products := 1.0
+	for _, gradient := range in.Out[2:4] {
+		if gradient != nil {
+			products++
+		}
+	}
+	flops := products * 2 * float64(in.In[0].Shape.Size()) * float64(in.In[1].Shape[0])
+	return Cost{Products: flops, Model: flops}
+}
+
+// attentionCost is a product for the scores and one with the values.
+func attentionCost(in *Instr) Cost {
+	product, keys := attentionProduct(in)
+	return Cost{Attention: 2 * product, Keys: keys, Model: 2 * product}
+}
+
+// attentionBackwardCost is four products, and the scores once more.
+func attentionBackwardCost(in *Instr) Cost {
+	product, keys := attentionProduct(in)
+	return Cost{Attention: 5 * product, Keys: keys, Model: 4 * product}
+}
+
+// attentionProduct returns the operations of one product over the visible pairs of
+// tokens, and the number of keys of a sequence.
+func attentionProduct(in *Instr) (flops float64, keys int) {
+	a := in.Attrs.(AttentionAttrs)
+	queries := in.In[0].Shape[0] / a.Batch
+	keys = queries
+	if !a.Packed {
+		keys = in.In[1].Shape[0] / a.Batch
+	}
+	return 2 * float64(a.Batch*a.Heads*a.HeadDim) * float64(a.pairs(queries, keys)), keys
+}
+
+// pairs counts the keys that each of the queries sees, over all of them.
+func (a AttentionAttrs) pairs(queries, keys int) int {
+	sum := 0
+	for t := range queries {
+		lo, hi, at := 0, keys, t+keys-queries
+		if a.Window > 0 {
+			lo, hi = max(0, at-a.Window+1), min(keys, at+a.Window)
+		}
+		if a.Causal {
+			hi = min(hi, at+1)
+		}
+		sum += max(0, hi-lo)
+	}
+	return sum
+}
+
+// attentionCachedCost takes the caches for full.
+func attentionCachedCost(in *Instr) Cost {
+	a := in.Attrs.(AttentionAttrs)
+	keys := in.In[3].Shape[0] / a.Batch
+	flops := 4 * float64(a.Batch*a.Heads*a.HeadDim) * float64(a.pairs(in.In[0].Shape[0]/a.Batch, keys))
+	return Cost{Attention: flops, Keys: keys, Model: flops}
+}
+
+// muonCost is three products an iteration: X·Xᵀ, its square, and that with X.
+func muonCost(in *Instr) Cost {
+	rows, cols := in.In[0].Shape.Rows(), in.In[0].Shape.Cols()
+	side, long := float64(min(rows, cols)), float64(max(rows, cols))
+	return Cost{Products: float64(in.Attrs.(MuonAttrs).NewtonSchulz) * 2 * side * side * (2*long + side)}
+}

@@ -1,0 +1,47 @@
+package ir
+
+import "testing"
+
+// TestCost counts pairs of tokens and multiplications one by one.
+func TestCost(t *testing.T) {
+	value := func(shape ...int) *Value { return &Value{Shape: shape} }
+	attention := AttentionAttrs{Batch: 2, Heads: 4, KVHeads: 2, HeadDim: 8, Causal: true}
+	window, cross := attention, attention
+	window.Window, cross.Causal = 2, false
+	q, k := value(2*6, 32), value(2*6, 16)
+	short := value(2*3, 32)
+	for _, c := range []struct {
+		name string
+		in   Instr
+		want Cost // without bytes
+	}{
+		{"product", Instr{Kind: MatMul, Attrs: MatMulAttrs{TransA: true}, In: []*Value{value(7, 3), value(7, 5)}, Out: []*Value{value(3, 5)}},
+			Cost{Products: 2 * 3 * 5 * 7, Model: 2 * 3 * 5 * 7}},
+		{"loss", Instr{Kind: LinearCrossEntropy, In: []*Value{value(6, 3), value(9, 3)}, Out: []*Value{nil, nil, value(6, 3), nil}},
+			Cost{Products: 2 * 2 * 6 * 9 * 3, Model: 2 * 2 * 6 * 9 * 3}},
+		{"causal", Instr{Kind: Attention, Attrs: attention, In: []*Value{q, k, k}},
+			Cost{Attention: 2 * 2 * 2 * 4 * 8 * 21, Keys: 6, Model: 2 * 2 * 2 * 4 * 8 * 21}},
+		{"window", Instr{Kind: AttentionBackward, Attrs: window, In: []*Value{q, k, k}},
+			Cost{Attention: 5 * 2 * 2 * 4 * 8 * 11, Keys: 6, Model: 4 * 2 * 2 * 4 * 8 * 11}},
+		{"cross", Instr{Kind: Attention, Attrs: cross, In: []*Value{short, k, k}},
+			Cost{Attention: 2 * 2 * 2 * 4 * 8 * 18, Keys: 6, Model: 2 * 2 * 2 * 4 * 8 * 18}},
+		{"continued", Instr{Kind: Attention, Attrs: attention, In: []*Value{short, k, k}}, // sees 4, 5 and 6 keys
+			Cost{Attention: 2 * 2 * 2 * 4 * 8 * 15, Keys: 6, Model: 2 * 2 * 2 * 4 * 8 * 15}},
+		{"decode", Instr{Kind: AttentionCached, Attrs: attention, In: []*Value{value(2, 32), nil, nil, value(2*50, 16)}},
+			Cost{Attention: 2 * 2 * 2 * 4 * 8 * 50, Keys: 50, Model: 2 * 2 * 2 * 4 * 8 * 50}},
+		{"muon", Instr{Kind: Muon, Attrs: MuonAttrs{NewtonSchulz: 5}, In: []*Value{value(3, 10)}},
+			Cost{Products: 5 * 2 * (3*3*10 + 3*3*3 + 3*3*10)}},
+		{"sum", Instr{Kind: Add, In: []*Value{q, q}, Out: []*Value{q}}, Cost{}},
+	} {
+		got := c.in.Cost()
+		var bytes float64
+		for _, v := range append(c.in.In, c.in.Out...) {
+			if v != nil {
+				bytes += 4 * float64(v.Shape.Size())
+			}
+		}
+		if c.want.Bytes = bytes; got != c.want {
+			t.Errorf("%s: got %+v, want %+v", c.name, got, c.want)
+		}
+	}
+}
