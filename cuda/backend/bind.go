@@ -257,6 +257,10 @@ func (b *Backend) Bind(in *ir.Instr, args exec.Args) (exec.Launch, error) {
 
 // BindFused is Bind for instructions of one kind that Target().Fuses names.
 func (b *Backend) BindFused(ins []*ir.Instr, args []exec.Args) (exec.Launch, error) {
+	bind := fusedBinders[ins[0].Kind]
+	if bind == nil {
+		return nil, fmt.Errorf("cuda: no kernel for several of %s", ins[0].Kind)
+	}
 	if err := b.checkWorkspace(ins, args[0]); err != nil {
 		return nil, err
 	}
@@ -264,7 +268,7 @@ func (b *Backend) BindFused(ins []*ir.Instr, args []exec.Args) (exec.Launch, err
 	for i, in := range ins {
 		calls[i] = &call{Backend: b, Instr: in, args: args[i]}
 	}
-	run := fusedBinders[ins[0].Kind](calls)
+	run := bind(calls)
 	for _, c := range calls {
 		if c.err != nil {
 			return nil, c.err
