@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"gotrain/data/vfs"
+	"gotrain/nn/hub"
 	"gotrain/nn/hub/peft"
 )
 
@@ -97,7 +98,7 @@ func TestConflictsWithTheAdapter(t *testing.T) {
 	if _, err := LoadFinetune(file, []string{"adapter=" + adapter}, cfg.Base, zooFamilies); err != nil {
 		t.Error(err)
 	}
-	if _, err := Load(r.Checkpoint, adapter, backend(t, 1), vfs.OS{}, zooFamilies); err == nil || !strings.Contains(err.Error(), "already") {
+	if _, err := hub.Load(r.Checkpoint, adapter, backend(t, 1), vfs.OS{}, zooFamilies); err == nil || !strings.Contains(err.Error(), "already") {
 		t.Errorf("an adapter on the model that it is merged into: %v", err)
 	}
 }

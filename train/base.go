@@ -10,6 +10,7 @@ import (
 
 	"gotrain/data/vfs"
 	"gotrain/nn"
+	"gotrain/nn/hub"
 	"gotrain/train/config"
 )
 
@@ -18,7 +19,7 @@ import (
 // section is the base's config.json and the tokenizer the base's, and where an
 // adapter is named the lora section is the adapter's; a file that says otherwise is
 // an error, apart from model.dropout and lora.dropout, which are no part of what
-// was trained. Errors about the base wrap ErrNoModel.
+// was trained. Errors about the base wrap hub.ErrNoModel.
 func LoadFinetune(file string, assignments []string, base string, families nn.Families) (Config, error) {
 	asWritten := DefaultConfig(families)
 	asWritten.Model = config.Section{} // of which family is not known yet
@@ -29,7 +30,7 @@ func LoadFinetune(file string, assignments []string, base string, families nn.Fa
 		base = asWritten.Base
 	}
 	if base == "" {
-		return asWritten, fmt.Errorf("%s: %w: name the model to begin from with --base DIR, or in the configuration as base", file, ErrNoModel)
+		return asWritten, fmt.Errorf("%s: %w: name the model to begin from with --base DIR, or in the configuration as base", file, hub.ErrNoModel)
 	}
 	cfg := DefaultConfig(families)
 	dir, model, err := openBase(base, families)
@@ -68,15 +69,15 @@ func LoadFinetune(file string, assignments []string, base string, families nn.Fa
 // openBase finds the checkpoint that path names and reads its model section.
 func openBase(path string, families nn.Families) (dir string, model nn.Spec, err error) {
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		return "", model, fmt.Errorf("base: %w: %s is a file; turn it into a checkpoint with gotrain import %s DIR and name DIR", ErrNoModel, path, path)
+		return "", model, fmt.Errorf("base: %w: %s is a file; turn it into a checkpoint with gotrain import %s DIR and name DIR", hub.ErrNoModel, path, path)
 	}
-	if dir, err = FindCheckpoint(path); err != nil {
+	if dir, err = hub.FindCheckpoint(path); err != nil {
 		return "", model, fmt.Errorf("base: %w; gotrain import turns a Hugging Face directory or a GGUF file into a checkpoint", err)
 	}
 	if dir, err = filepath.Abs(dir); err != nil {
 		return "", model, err
 	}
-	text, err := readText(filepath.Join(dir, "config.json"))
+	text, err := hub.ReadText(filepath.Join(dir, "config.json"))
 	if err != nil {
 		return "", model, fmt.Errorf("base: %w", err)
 	}
@@ -88,7 +89,7 @@ func openBase(path string, families nn.Families) (dir string, model nn.Spec, err
 
 // readAdapter finds the adapter that path names and reads its lora section.
 func readAdapter(path, base string, model nn.Spec, families nn.Families) (dir string, lora nn.Adapter, params []nn.Param, err error) {
-	if dir, err = FindAdapter(path); err != nil {
+	if dir, err = hub.FindAdapter(path); err != nil {
 		return "", lora, nil, fmt.Errorf("adapter: %w", err)
 	}
 	if dir, err = filepath.Abs(dir); err != nil {
@@ -98,7 +99,7 @@ func readAdapter(path, base string, model nn.Spec, families nn.Families) (dir st
 	if err != nil {
 		return "", lora, nil, fmt.Errorf("base: %s: %w", base, err)
 	}
-	a, lora, err := openAdapter(vfs.OS{}, dir, base, m.Params())
+	a, lora, err := hub.OpenAdapter(vfs.OS{}, dir, base, m.Params())
 	if err != nil {
 		return "", lora, nil, fmt.Errorf("adapter: %w", err)
 	}

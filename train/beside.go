@@ -51,7 +51,7 @@ var errRunEnds = errors.New("the run ends")
 func stateToCopy(s share, p mesh.Rank, m nn.Model, target plan.Target) (copied, constant []string) {
 	frozen := map[string]bool{}
 	for _, param := range m.Params() {
-		frozen[param.Name] = param.Frozen && target.HostMemory
+		frozen[param.State()] = param.Frozen && target.HostMemory
 	}
 	for _, name := range s.reads(p) {
 		if frozen[name] {

@@ -21,6 +21,7 @@ import (
 	"gotrain/data/vfs"
 	"gotrain/nn"
 	"gotrain/nn/gpt2"
+	"gotrain/nn/hub"
 	"gotrain/train/checkpoint"
 	"gotrain/train/ranks/rankstest"
 )
@@ -120,7 +121,7 @@ func TestSavesBesideHoldTheirStep(t *testing.T) {
 			cfg := waiting
 			cfg.Run.Dir += "-beside"
 			cfg.Train.Save = "async"
-			held := newGate(filepath.Join("step-00000004.tmp", shardName(ModelFile, mesh.Of(n-1, n))))
+			held := newGate(filepath.Join("step-00000004.tmp", hub.ShardName(hub.ModelFile, n-1, n)))
 			var saved []int64
 			errs, losses := trainRanks(t, t.Context(), cfg, n, func(rank int, _ *Config, d *Deps) {
 				if rank == n-1 {
@@ -160,7 +161,7 @@ func TestAdaptersBesideHoldTheirStep(t *testing.T) {
 	cfg := waiting
 	cfg.Run.Dir += "-beside"
 	cfg.Train.Save = "auto"
-	held := newGate(filepath.Join("step-00000004.tmp", ModelFile))
+	held := newGate(filepath.Join("step-00000004.tmp", hub.ModelFile))
 	d := deps(t, 2)
 	d.FS = held
 	d.Listener.Step = func(e StepEvent) {
@@ -194,7 +195,7 @@ func savedSteps(t *testing.T, runDir string) []int64 {
 // step 8, as the first collective after that step shows.
 func TestOneSaveInFlight(t *testing.T) {
 	cfg := besideConfig(t, "async")
-	held := newGate(filepath.Join("step-00000004.tmp", shardName(OptimizerFile, mesh.Of(1, 2))))
+	held := newGate(filepath.Join("step-00000004.tmp", hub.ShardName(OptimizerFile, 1, 2)))
 	var waits []SaveWaited
 	due := false
 	errs, _ := trainRanks(t, t.Context(), cfg, 2, func(rank int, _ *Config, d *Deps) {
@@ -292,7 +293,7 @@ func TestFailureDuringASave(t *testing.T) {
 	} {
 		cfg := besideConfig(t, "async")
 		cfg.Train.MaxSkips = 1
-		held := newGate(filepath.Join("step-00000004.tmp", shardName(ModelFile, mesh.Of(1, 2))))
+		held := newGate(filepath.Join("step-00000004.tmp", hub.ShardName(hub.ModelFile, 1, 2)))
 		var last int64
 		errs, _ := trainRanks(t, t.Context(), cfg, 2, func(rank int, _ *Config, d *Deps) {
 			if rank == 1 {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"gotrain/data"
+	"gotrain/data/tokenizers"
 )
 
 // corpus is what a run trains on and is scored by. The loop knows nothing else
@@ -18,7 +19,7 @@ type corpus struct {
 }
 
 // openText packs text into shards and cuts them into batches.
-func openText(ctx context.Context, cfg Config, enc Encoder, listen Listener) (corpus, error) {
+func openText(ctx context.Context, cfg Config, enc tokenizers.Encoder, listen Listener) (corpus, error) {
 	prepared, err := data.Prepare(ctx, cfg.Data.Config, enc, listen.Preparing)
 	if err != nil {
 		return corpus{}, err

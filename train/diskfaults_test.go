@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"gotrain/autograd/mesh"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -16,6 +15,8 @@ import (
 
 	"gotrain/data/vfs"
 	"gotrain/data/vfs/vfstest"
+	"gotrain/nn/hub"
+	"gotrain/nn/hub/manifest"
 	"gotrain/nn/hub/safetensors"
 	"gotrain/train/checkpoint"
 	"gotrain/train/ranks/rankstest"
@@ -187,7 +188,7 @@ func unpack(t *testing.T, fsys vfs.FS, from, to string) {
 // on with three, or with one: it is set aside, the one before is used, and its step
 // is saved again.
 func TestRanksDamage(t *testing.T) {
-	shard := func(file string, rank, size int) string { return shardName(file, mesh.Of(rank, size)) }
+	shard := func(file string, rank, size int) string { return hub.ShardName(file, rank, size) }
 	change := func(name string, f func([]byte) []byte) func(string) error {
 		return func(dir string) error {
 			text, err := os.ReadFile(filepath.Join(dir, name))
@@ -205,31 +206,31 @@ func TestRanksDamage(t *testing.T) {
 	// add puts a shard of another number of ranks beside those that are there.
 	add := func(name string) func(string) error {
 		return func(dir string) error {
-			return os.Link(filepath.Join(dir, shard(ModelFile, 0, 2)), filepath.Join(dir, name))
+			return os.Link(filepath.Join(dir, shard(hub.ModelFile, 0, 2)), filepath.Join(dir, name))
 		}
 	}
 	for name, damage := range map[string]func(dir string) error{
-		"flip in a shard of weights":        change(shard(ModelFile, 0, 2), flip),
+		"flip in a shard of weights":        change(shard(hub.ModelFile, 0, 2), flip),
 		"flip in a shard of the optimizer":  change(shard(OptimizerFile, 1, 2), flip),
 		"flip in the index":                 change(safetensors.IndexName, flip),
 		"flip in the manifest":              change("manifest.json", flip),
-		"half a shard of weights":           change(shard(ModelFile, 1, 2), cut),
+		"half a shard of weights":           change(shard(hub.ModelFile, 1, 2), cut),
 		"half a shard of the optimizer":     change(shard(OptimizerFile, 0, 2), cut),
 		"half a manifest":                   change("manifest.json", cut),
-		"no shard of weights":               remove(shard(ModelFile, 1, 2)),
+		"no shard of weights":               remove(shard(hub.ModelFile, 1, 2)),
 		"no shard of the optimizer":         remove(shard(OptimizerFile, 1, 2)),
 		"no index":                          remove(safetensors.IndexName),
 		"no manifest":                       remove("manifest.json"),
-		"a shard of three ranks":            add(shard(ModelFile, 2, 3)),
+		"a shard of three ranks":            add(shard(hub.ModelFile, 2, 3)),
 		"a shard of the optimizer of three": add(shard(OptimizerFile, 0, 3)),
-		"weights of one process":            add(ModelFile),
+		"weights of one process":            add(hub.ModelFile),
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, ranks := range []int{3, 1} {
 				cfg := ranksConfig(t)
 				cfg.Train.Steps, cfg.Train.SaveEvery, cfg.Train.EvalEvery = 4, 2, 0
 				errs, want := trainRanks(t, t.Context(), cfg, 2, nil)
-				dir, err := FindCheckpoint(cfg.Run.Dir)
+				dir, err := hub.FindCheckpoint(cfg.Run.Dir)
 				if err := errors.Join(append(errs, err)...); err != nil {
 					t.Fatal(err)
 				}
@@ -243,7 +244,7 @@ func TestRanksDamage(t *testing.T) {
 				if err := errors.Join(errs...); err != nil {
 					t.Fatal(err)
 				}
-				var why *checkpoint.DamageError
+				var why *manifest.DamageError
 				if len(events) == 0 || events[0].Kind != checkpoint.Quarantined || events[0].Step != 4 || !errors.As(events[0].Err, &why) {
 					t.Errorf("events %v, want that step 4 was set aside", events)
 				}

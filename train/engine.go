@@ -12,6 +12,7 @@ import (
 	"gotrain/data"
 	"gotrain/data/vfs"
 	"gotrain/nn"
+	"gotrain/nn/hub"
 )
 
 // Engine runs optimizer steps and evaluations of one configuration. It is not
@@ -108,14 +109,14 @@ func (e *Engine) Initialize() error {
 // names none.
 func (e *Engine) InitializeFrom(fsys vfs.FS) error {
 	params := e.model.Params()
-	if err := LoadParams(e.store, e.cfg.Base, nn.Base(params)); err != nil {
+	if err := hub.LoadParams(e.store, e.cfg.Base, nn.Base(params)); err != nil {
 		return err
 	}
 	if e.cfg.Adapter == "" {
 		return e.draw(nn.Adapters(params))
 	}
 	const cure = "the adapter is another one than the lora section; name it with --adapter alone"
-	if err := loadAdapter(e.store, fsys, e.cfg.Adapter, params, cure); err != nil {
+	if err := hub.LoadAdapter(e.store, fsys, e.cfg.Adapter, params, cure); err != nil {
 		return err
 	}
 	return e.draw(nil)
@@ -126,14 +127,14 @@ func (e *Engine) draw(params []nn.Param) error {
 	if err := nn.Initialize(params, e.cfg.Run.Seed, e.store.WriteAt); err != nil {
 		return err
 	}
-	buf := make([]float32, streamElements)
+	buf := make([]float32, hub.StreamElements)
 	for _, p := range nn.Trainable(e.model.Params()) {
-		if e.store.Get("ema."+p.Name) == nil {
+		if e.store.Get("ema."+p.State()) == nil {
 			continue
 		}
 		for off := 0; off < p.Shape.Size(); off += len(buf) {
 			part := buf[:min(len(buf), p.Shape.Size()-off)]
-			if err := errors.Join(e.store.ReadAt(p.Name, off, part), e.store.WriteAt("ema."+p.Name, off, part)); err != nil {
+			if err := errors.Join(e.store.ReadAt(p.State(), off, part), e.store.WriteAt("ema."+p.State(), off, part)); err != nil {
 				return err
 			}
 		}

@@ -14,9 +14,11 @@ import (
 
 	"gotrain/autograd/exec"
 	"gotrain/data"
+	"gotrain/data/tokenizers"
 	"gotrain/data/vfs"
 	"gotrain/data/vfs/vfstest"
 	"gotrain/nn/gpt2"
+	"gotrain/nn/hub"
 	"gotrain/train/checkpoint"
 	"gotrain/train/ranks"
 	"gotrain/train/ranks/rankstest"
@@ -48,11 +50,11 @@ type samples struct {
 // to be there.
 func listenFor(t *testing.T, cfg Config, n int) *samples {
 	t.Helper()
-	l, err := Load(cfg.Run.Dir, "", backend(t, 1), vfs.OS{}, zooFamilies)
+	l, err := hub.Load(cfg.Run.Dir, "", backend(t, 1), vfs.OS{}, zooFamilies)
 	if err != nil {
 		t.Fatal(err)
 	}
-	enc, err := NewEncoder(l.Tokenizer)
+	enc, err := tokenizers.NewEncoder(l.Tokenizer)
 	if err != nil {
 		t.Fatal(err)
 	}

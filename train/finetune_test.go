@@ -13,10 +13,12 @@ import (
 
 	"gotrain/autograd"
 	"gotrain/data"
+	"gotrain/data/tokenizers"
 	"gotrain/data/vfs"
 	"gotrain/data/vfs/vfstest"
 	"gotrain/nn"
 	"gotrain/nn/gpt2"
+	"gotrain/nn/hub"
 	"gotrain/nn/hub/peft"
 	"gotrain/nn/hub/safetensors"
 	"gotrain/nn/zoo"
@@ -68,7 +70,7 @@ const loraSection = "lora: {rank: 2, alpha: 4, dropout: 0.1, targets: [c_attn, m
 
 func TestLoRARun(t *testing.T) {
 	cfg := finetuneConfig(t, loraSection)
-	base := tensors(t, filepath.Join(cfg.Base, ModelFile))
+	base := tensors(t, filepath.Join(cfg.Base, hub.ModelFile))
 	r := mustTrain(t, cfg, deps(t, 2))
 
 	dir := r.Checkpoint
@@ -85,7 +87,7 @@ func TestLoRARun(t *testing.T) {
 	if len(adapter.Layers()) != 4 || adapter.Rank != 2 || adapter.Alpha != 4 || adapter.Dropout != 0.1 || !adapter.FanInFanOut {
 		t.Errorf("adapter %+v of %v", adapter.Config, adapter.Layers())
 	}
-	merged := tensors(t, filepath.Join(dir, ModelFile))
+	merged := tensors(t, filepath.Join(dir, hub.ModelFile))
 	if len(merged) != len(base) {
 		t.Errorf("the merged model has %d tensors, the base %d", len(merged), len(base))
 	}
@@ -108,11 +110,11 @@ func TestLoRARun(t *testing.T) {
 // unless it is empty, an adapter.
 func evaluateCheckpoint(t *testing.T, dir, adapter string, cfg Config) float64 {
 	t.Helper()
-	loaded, err := Load(dir, adapter, backend(t, 2), vfs.OS{}, zooFamilies)
+	loaded, err := hub.Load(dir, adapter, backend(t, 2), vfs.OS{}, zooFamilies)
 	if err != nil {
 		t.Fatal(err)
 	}
-	enc, err := NewEncoder(loaded.Tokenizer)
+	enc, err := tokenizers.NewEncoder(loaded.Tokenizer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,8 +123,16 @@ func evaluateCheckpoint(t *testing.T, dir, adapter string, cfg Config) float64 {
 		t.Fatal(err)
 	}
 	defer c.close()
-	loaded.Config.Train = cfg.Train
-	e, err := NewEvaluator(loaded.Config, loaded.Model, loaded.Store)
+	_, trained, err := ReadTrained(loaded.Dir, zooFamilies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trained.Train = cfg.Train
+	m, err := nn.AsLanguageModel(loaded.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := NewEvaluator(trained, m, loaded.Store)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +180,7 @@ func TestChangedBaseIsRefused(t *testing.T) {
 	cfg := finetuneConfig(t, loraSection)
 	mustTrain(t, cfg, deps(t, 1))
 	cfg.Train.Steps++
-	weights := filepath.Join(cfg.Base, ModelFile)
+	weights := filepath.Join(cfg.Base, hub.ModelFile)
 	raw, err := os.ReadFile(weights)
 	if err != nil {
 		t.Fatal(err)
@@ -197,9 +207,9 @@ func TestChangedBaseIsRefused(t *testing.T) {
 func TestFrozenParametersStay(t *testing.T) {
 	cfg := finetuneConfig(t)
 	cfg.Train.Freeze = []string{"transformer.w?e.*", "transformer.h.0.*", "*.ln_?.*"}
-	base := tensors(t, filepath.Join(cfg.Base, ModelFile))
+	base := tensors(t, filepath.Join(cfg.Base, hub.ModelFile))
 	r := mustTrain(t, cfg, deps(t, 2))
-	for name, now := range tensors(t, filepath.Join(r.Checkpoint, ModelFile)) {
+	for name, now := range tensors(t, filepath.Join(r.Checkpoint, hub.ModelFile)) {
 		frozen := strings.Contains(name, ".wte.") || strings.Contains(name, ".wpe.") || strings.Contains(name, ".h.0.") || strings.Contains(name, ".ln_")
 		if bytes.Equal(now, base[name]) != frozen {
 			t.Errorf("%s: frozen %t, unchanged %t", name, frozen, !frozen)
@@ -242,7 +252,7 @@ func TestConflictsWithTheBase(t *testing.T) {
 		{file, "is a file; turn it into a checkpoint with gotrain import"},
 		{t.TempDir(), "gotrain import turns a Hugging Face directory"},
 	} {
-		if _, err := LoadFinetune(file, nil, tc.base, zooFamilies); !errors.Is(err, ErrNoModel) || !strings.Contains(err.Error(), tc.want) {
+		if _, err := LoadFinetune(file, nil, tc.base, zooFamilies); !errors.Is(err, hub.ErrNoModel) || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("base %q: %v, want %q", tc.base, err, tc.want)
 		}
 	}
@@ -266,7 +276,7 @@ func TestEarlyStopping(t *testing.T) {
 		if target, err := os.Readlink(r.Best); err != nil || target != "step-00000003" {
 			t.Errorf("the best checkpoint is %s, %v", target, err)
 		}
-		if _, err := Load(r.Best, "", d.Backend, vfs.OS{}, zooFamilies); err != nil {
+		if _, err := hub.Load(r.Best, "", d.Backend, vfs.OS{}, zooFamilies); err != nil {
 			t.Error(err)
 		}
 	}

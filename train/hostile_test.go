@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"gotrain/data/vfs"
+	"gotrain/nn/hub"
 )
 
 // hostileDir trains two ranks and returns their checkpoint and the names of its
@@ -17,7 +18,7 @@ func hostileDir(t testing.TB, cfg Config) (dir string, names []string) {
 	t.Helper()
 	cfg.Train.Steps, cfg.Train.SaveEvery, cfg.Train.EvalEvery = 2, 0, 0
 	errs, _ := trainRanks(t, t.Context(), cfg, 2, nil)
-	dir, err := FindCheckpoint(cfg.Run.Dir)
+	dir, err := hub.FindCheckpoint(cfg.Run.Dir)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		t.Fatal(err)
 	}
@@ -60,10 +61,10 @@ func FuzzCheckpoint(f *testing.F) {
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		if l, err := Load(changed, "", backend(t, 1), vfs.OS{}, zooFamilies); err == nil && l.Model == nil {
+		if l, err := hub.Load(changed, "", backend(t, 1), vfs.OS{}, zooFamilies); err == nil && l.Model == nil {
 			t.Error("neither a model nor an error")
 		}
-		if files, err := openTensors(changed, OptimizerFile); err == nil {
+		if files, err := hub.OpenTensors(changed, OptimizerFile); err == nil {
 			files.Close()
 		}
 		runtime.ReadMemStats(&after)

@@ -13,6 +13,7 @@ import (
 	"gotrain/data/chat"
 	"gotrain/data/instruct"
 	"gotrain/nn"
+	"gotrain/nn/hub"
 )
 
 // DataConfig is the section data: text of any kind, or instructions.
@@ -40,30 +41,30 @@ type Instructions struct {
 	Train      *instruct.Set
 	Validation *instruct.Set // nil when nothing is held out
 	Pad        int32         // fills rows
-	identity   identity      // with the template, and the tokens that end turns
+	identity   hub.Identity  // with the template, and the tokens that end turns
 }
 
 // OpenInstructions encodes the conversations of cfg for the model in dir, a
 // checkpoint, whose chat template is taken if the configuration names none; dir
 // may be empty.
 func OpenInstructions(ctx context.Context, cfg Config, tokens data.Tokenizer, dir string) (*Instructions, error) {
-	id := freshIdentity(tokens, cfg.Text().Context)
+	id := hub.FreshIdentity(tokens, cfg.Text().Context)
 	if dir != "" {
 		var err error
-		if id, err = readIdentity(dir, tokens, cfg.Text().Context); err != nil {
+		if id, err = hub.ReadIdentity(dir, tokens, cfg.Text().Context); err != nil {
 			return nil, err
 		}
 	}
 	return openInstructions(ctx, cfg, tokens, id)
 }
 
-func openInstructions(ctx context.Context, cfg Config, tokens data.Tokenizer, id identity) (*Instructions, error) {
-	template, err := findTemplate(cfg.Data.Instruct.Template, id.roles.ChatTemplate)
+func openInstructions(ctx context.Context, cfg Config, tokens data.Tokenizer, id hub.Identity) (*Instructions, error) {
+	template, err := findTemplate(cfg.Data.Instruct.Template, id.Roles.ChatTemplate)
 	if err != nil {
 		return nil, err
 	}
-	id.roles.ChatTemplate = template.Source()
-	in := &Instructions{Encoder: instruct.NewEncoder(tokens, template, chat.Vars{BOS: id.roles.BOS, EOS: id.roles.EOS})}
+	id.Roles.ChatTemplate = template.Source()
+	in := &Instructions{Encoder: instruct.NewEncoder(tokens, template, chat.Vars{BOS: id.Roles.BOS, EOS: id.Roles.EOS})}
 	paths, err := data.ExpandPaths(cfg.Data.Paths)
 	if err != nil {
 		return nil, err
@@ -88,8 +89,8 @@ func openInstructions(ctx context.Context, cfg Config, tokens data.Tokenizer, id
 			return nil, fmt.Errorf("held-out conversations: %w", err)
 		}
 	}
-	id.special = withEnds(id.special, in.Train.EndTokens())
-	if in.Pad = int32(id.special.PAD); in.Pad < 0 {
+	id.Special = withEnds(id.Special, in.Train.EndTokens())
+	if in.Pad = int32(id.Special.PAD); in.Pad < 0 {
 		// Any token will do: padding is no target, and no example sees it.
 		in.Pad = in.Train.EndTokens()[0]
 	}

@@ -10,6 +10,7 @@ import (
 	"gotrain/autograd/ir"
 	"gotrain/autograd/plan"
 	"gotrain/nn"
+	"gotrain/nn/hub"
 	"gotrain/optim"
 )
 
@@ -64,11 +65,11 @@ func (p *Programs) States() []*ir.Value {
 }
 
 // optimizerTensors lists the optimizer's state.
-func (p *Programs) optimizerTensors() []savedTensor {
-	var tensors []savedTensor
+func (p *Programs) optimizerTensors() []hub.Tensor {
+	var tensors []hub.Tensor
 	for _, v := range p.States() {
 		if optim.IsState(v.Name) {
-			tensors = append(tensors, savedTensor{name: v.Name, shape: v.Shape})
+			tensors = append(tensors, hub.Tensor{Name: v.Name, State: v.Name, Shape: v.Shape})
 		}
 	}
 	return tensors
@@ -163,7 +164,7 @@ func (c *compiler) fail(program string, err error) *plan.Plan {
 func rules(m nn.Model) map[string]optim.Rule {
 	rules := map[string]optim.Rule{}
 	for _, p := range m.Params() {
-		rules[p.Name] = ruleOf(p)
+		rules[p.State()] = ruleOf(p)
 	}
 	return rules
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"gotrain/nn"
+	"gotrain/nn/hub"
 	"gotrain/nn/hub/safetensors"
 	"gotrain/train/config"
 	"gotrain/train/ranks"
@@ -56,12 +57,12 @@ func (r *run) compareStart() error {
 // the model; never 0.
 func (e *Engine) Hash() (uint64, error) {
 	h := xxh3.New()
-	buf := make([]float32, streamElements)
+	buf := make([]float32, hub.StreamElements)
 	for _, p := range nn.Trainable(e.model.Params()) {
 		size := p.Shape.Size()
 		for off := 0; off < size; off += len(buf) {
 			part := buf[:min(len(buf), size-off)]
-			if err := e.store.ReadAt(p.Name, off, part); err != nil {
+			if err := e.store.ReadAt(p.State(), off, part); err != nil {
 				return 0, err
 			}
 			h.Write(safetensors.Bytes(part))

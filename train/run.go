@@ -13,9 +13,11 @@ import (
 
 	"gotrain/autograd/exec"
 	"gotrain/data"
+	"gotrain/data/tokenizers"
 	"gotrain/data/vfs"
 	"gotrain/nn"
 	"gotrain/nn/generate"
+	"gotrain/nn/hub"
 	"gotrain/train/checkpoint"
 	"gotrain/train/config"
 	"gotrain/train/metrics"
@@ -65,7 +67,7 @@ type run struct {
 	cfg       Config
 	deps      Deps
 	tokenizer data.Tokenizer
-	identity  identity
+	identity  hub.Identity
 	corpus    corpus
 	model     nn.LanguageModel
 	engine    *Engine
@@ -228,7 +230,7 @@ func (r *run) begin() error {
 		return r.engine.Initialize()
 	}
 	if r.cfg.LoRA.Rank > 0 {
-		sum, err := fingerprint(r.cfg.Base)
+		sum, err := hub.Fingerprint(r.cfg.Base)
 		if err != nil {
 			return err
 		}
@@ -309,7 +311,7 @@ func (r *run) openData(ctx context.Context, from string) error {
 	if r.tokenizer, err = r.openTokenizer(ctx, from); err != nil {
 		return err
 	}
-	enc, err := NewEncoder(r.tokenizer)
+	enc, err := tokenizers.NewEncoder(r.tokenizer)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"gotrain/data/tokenizers"
 	"gotrain/nn/generate"
 )
 
@@ -25,13 +26,13 @@ func (r *run) sample() error {
 		}
 	}
 	r.generator.Truncate(0)
-	enc, err := NewEncoder(r.tokenizer)
+	enc, err := tokenizers.NewEncoder(r.tokenizer)
 	if err != nil {
 		return err
 	}
 	out, err := r.generator.Generate(context.Background(), prompt, generate.Options{
 		Sampling:  generate.Sampling{Temperature: sampleTemperature, TopK: sampleTopK, Seed: r.cfg.Run.Seed},
-		MaxTokens: t.SampleTokens, Stop: []int32{enc.end},
+		MaxTokens: t.SampleTokens, Stop: []int32{enc.EndOfText()},
 	}, nil)
 	if err != nil {
 		return fmt.Errorf("sample after step %d: %w", r.state.Step, err)

@@ -8,6 +8,8 @@ import (
 	"io"
 
 	"gotrain/data/vfs"
+	"gotrain/nn/hub"
+	"gotrain/nn/hub/manifest"
 	"gotrain/train/checkpoint"
 	"gotrain/train/metrics"
 	"gotrain/train/ranks"
@@ -34,7 +36,7 @@ type agreement func(text string, failed error) ([]string, error)
 
 // prepare makes a save of where the run stands, with tensors from from. Its errors
 // are those of the save, so that the other ranks learn of them.
-func (r *run) prepare(from states) *save {
+func (r *run) prepare(from hub.States) *save {
 	s := &save{fsys: r.deps.FS, runDir: r.cfg.Run.Dir, rank: r.cfg.Rank, step: r.state.Step, keep: r.cfg.Train.Keep, best: r.bestStep()}
 	s.files = shareOf(r.cfg, r.model, r.engine.Programs()).files(r.cfg.Rank, from)
 	if !s.rank.First() {
@@ -90,7 +92,7 @@ func (s *save) abort(w *checkpoint.Writer, err error) (checkpoint.Saved, error) 
 
 // writeFiles returns the entries of the rank's files, as JSON.
 func (s *save) writeFiles(w *checkpoint.Writer) (string, error) {
-	entries := []checkpoint.Entry{}
+	entries := []manifest.Entry{}
 	for _, f := range s.files {
 		content := f.Write
 		f.Write = func(w io.Writer) error { return content(until{w, s.ended}) }
@@ -129,12 +131,12 @@ func (s *save) commit(w *checkpoint.Writer, all []string) (checkpoint.Saved, err
 	if !s.rank.First() {
 		return checkpoint.Saved{}, nil
 	}
-	var others []checkpoint.Entry
+	var others []manifest.Entry
 	for rank, text := range all {
 		if rank == s.rank.Index() {
 			continue
 		}
-		var entries []checkpoint.Entry
+		var entries []manifest.Entry
 		if err := json.Unmarshal([]byte(text), &entries); err != nil {
 			return s.abort(w, fmt.Errorf("entries of rank %d: %w", rank, err))
 		}

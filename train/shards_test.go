@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"gotrain/data/vfs"
+	"gotrain/nn/hub"
 	"gotrain/nn/hub/safetensors"
 	"gotrain/train/checkpoint"
 )
@@ -52,7 +53,7 @@ func TestWorldsResumeEachOther(t *testing.T) {
 // checkShards looks for the files of n ranks in the newest checkpoint.
 func checkShards(t *testing.T, runDir string, n int) {
 	t.Helper()
-	dir, err := FindCheckpoint(runDir)
+	dir, err := hub.FindCheckpoint(runDir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +70,7 @@ func checkShards(t *testing.T, runDir string, n int) {
 		t.Fatal(err)
 	}
 	defer weights.Close()
-	l, err := Load(runDir, "", backend(t, 1), vfs.OS{}, zooFamilies)
+	l, err := hub.Load(runDir, "", backend(t, 1), vfs.OS{}, zooFamilies)
 	if err != nil {
 		t.Fatal(err)
 	}

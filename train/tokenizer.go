@@ -2,46 +2,16 @@ package train
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"gotrain/data"
 	"gotrain/data/bpe"
-	"gotrain/data/hf"
-	"gotrain/data/spm"
-	"gotrain/train/checkpoint"
+	"gotrain/data/tokenizers"
+	"gotrain/nn/hub"
 )
-
-// Encoder is a tokenizer as package data wants it: with the token that ends a
-// document.
-type Encoder struct {
-	data.Tokenizer
-	end int32
-}
-
-// endTokens are the names of the end-of-document token in families of models.
-var endTokens = []string{bpe.EndOfText, "<|end_of_text|>", "</s>", "<eos>"}
-
-// NewEncoder finds the tokenizer's end-of-text token.
-func NewEncoder(t data.Tokenizer) (Encoder, error) {
-	for _, name := range endTokens {
-		if id, ok := t.Special(name); ok {
-			return Encoder{t, id}, nil
-		}
-	}
-	return Encoder{}, fmt.Errorf("the tokenizer has no end-of-text token; add one of %v as a special token", endTokens)
-}
-
-// EndOfText returns the token that ends a document.
-func (e Encoder) EndOfText() int32 { return e.end }
-
-// VocabSize returns the number of token ids.
-func (e Encoder) VocabSize() int { return e.Vocab() }
 
 // TokenizerDir is the directory of a run's frozen tokenizer.
 func TokenizerDir(runDir string) string { return filepath.Join(runDir, "tokenizer") }
@@ -55,7 +25,7 @@ func (r *run) openTokenizer(ctx context.Context, from string) (data.Tokenizer, e
 			continue
 		}
 		if _, err := os.Stat(filepath.Join(dir, "tokenizer.json")); err == nil {
-			return LoadTokenizer(dir)
+			return tokenizers.Load(dir)
 		}
 	}
 	t, err := MakeTokenizer(ctx, r.cfg, r.deps.Listener.Phase)
@@ -65,7 +35,7 @@ func (r *run) openTokenizer(ctx context.Context, from string) (data.Tokenizer, e
 	if !r.cfg.Rank.First() {
 		return t, nil // it cannot see what rank 0 froze, and is compared with it
 	}
-	return t, SaveTokenizer(r.deps.FS, frozen, t, r.cfg.Text().Context)
+	return t, tokenizers.Save(r.deps.FS, frozen, t, r.cfg.Text().Context)
 }
 
 // MakeTokenizer loads or fits the tokenizer that cfg describes.
@@ -73,7 +43,7 @@ func MakeTokenizer(ctx context.Context, cfg Config, phase func(Phase)) (data.Tok
 	c := cfg.Tokenizer
 	switch {
 	case c.Path != "":
-		return LoadTokenizer(c.Path)
+		return tokenizers.Load(c.Path)
 	case c.Kind == "bytes":
 		return bpe.Bytes()
 	}
@@ -121,74 +91,14 @@ func trainingText(c *data.Corpus) iter.Seq2[[]byte, error] {
 	}
 }
 
-// LoadTokenizer reads a tokenizer.json of any kind, a tokenizer.model of
-// SentencePiece, a directory that holds either, or a .tiktoken rank file whose
-// name tells its encoding.
-func LoadTokenizer(path string) (data.Tokenizer, error) {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		dir := path
-		path = filepath.Join(dir, "tokenizer.json")
-		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-			if model := filepath.Join(dir, "tokenizer.model"); isFile(model) {
-				path = model
-			}
-		}
+// findIdentity takes the identity of the checkpoint that the run goes on from,
+// else of its base.
+func (r *run) findIdentity(from string) (hub.Identity, error) {
+	if from == "" {
+		from = r.cfg.Base
 	}
-	switch base := filepath.Base(path); {
-	case strings.HasSuffix(base, ".tiktoken"):
-		encoding, err := bpe.EncodingByName(strings.TrimSuffix(base, ".tiktoken"))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		return bpe.LoadTiktoken(path, encoding)
-	case strings.Contains(base, ".model"): // Mistral's are called tokenizer.model.v3 and the like
-		return spm.Load(path)
+	if from == "" {
+		return hub.FreshIdentity(r.tokenizer, r.cfg.Text().Context), nil
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return ReadTokenizer(f, path)
-}
-
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && !info.IsDir()
-}
-
-// ReadTokenizer reads a tokenizer.json of any kind; name stands for the source
-// in errors.
-func ReadTokenizer(r io.Reader, name string) (data.Tokenizer, error) {
-	doc, err := hf.ReadDocument(r)
-	if err != nil {
-		return nil, hf.InFile(err, name)
-	}
-	kind, err := doc.ModelType()
-	if err != nil {
-		return nil, hf.InFile(err, name)
-	}
-	var t data.Tokenizer
-	if kind == "BPE" && doc.ByteLevel() {
-		t, err = bpe.FromDocument(doc)
-	} else {
-		t, err = spm.FromDocument(doc)
-	}
-	if err != nil {
-		return nil, hf.InFile(err, name)
-	}
-	return t, nil
-}
-
-// tokenizerFiles are the tokenizer as Hugging Face reads it.
-func tokenizerFiles(t data.Tokenizer, roles hf.Roles) ([]checkpoint.File, error) {
-	config, err := t.ConfigJSON(roles)
-	if err != nil {
-		return nil, err
-	}
-	vocabulary := checkpoint.File{Name: "tokenizer.json", Write: func(w io.Writer) error {
-		_, err := w.Write(t.AppendJSON(nil)) // it takes a while: beside the steps
-		return err
-	}}
-	return []checkpoint.File{vocabulary, bytesFile("tokenizer_config.json", config)}, nil
+	return hub.ReadIdentity(from, r.tokenizer, r.cfg.Text().Context)
 }

@@ -27,7 +27,7 @@ func shareUpdates(cfg Config, model nn.Model) plan.Layout {
 	})
 	for rank, part := range parts {
 		for _, p := range part {
-			r.Owner[p.Name] = rank
+			r.Owner[p.State()] = rank
 		}
 	}
 	return r

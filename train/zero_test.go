@@ -14,6 +14,7 @@ import (
 
 	"gotrain/autograd/ir"
 	"gotrain/nn/gpt2"
+	"gotrain/nn/hub"
 	"gotrain/optim"
 	"gotrain/train/ranks"
 	"gotrain/train/ranks/rankstest"
@@ -22,7 +23,7 @@ import (
 // saved returns all tensors of the newest checkpoint of a run, by name.
 func saved(t *testing.T, runDir string) map[string][]byte {
 	t.Helper()
-	dir, err := FindCheckpoint(runDir)
+	dir, err := hub.FindCheckpoint(runDir)
 	if err != nil {
 		t.Fatal(err)
 	}

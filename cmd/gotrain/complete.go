@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/data/bpe"
-	"gotrain/train"
+	"gotrain/nn/hub"
 )
 
 type completion = func(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective)
@@ -41,7 +41,7 @@ func models(_ *cobra.Command, args []string, toComplete string) ([]string, cobra
 			continue
 		}
 		for _, p := range paths {
-			if _, err := train.FindCheckpoint(p); err == nil {
+			if _, err := hub.FindCheckpoint(p); err == nil {
 				found = append(found, p)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"gotrain/data"
 	"gotrain/data/instruct"
 	"gotrain/nn"
+	"gotrain/nn/hub"
 	"gotrain/nn/zoo"
 	"gotrain/train"
 	"gotrain/train/console"
@@ -34,7 +35,7 @@ func (f *dataInspectFlags) conversations(files []string) (train.Config, error) {
 		}
 		return cfg, nil
 	}
-	dir, err := train.FindCheckpoint(f.model)
+	dir, err := hub.FindCheckpoint(f.model)
 	if err != nil {
 		return cfg, usagef("--model: %w", err)
 	}

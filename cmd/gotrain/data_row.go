@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gotrain/data"
+	"gotrain/data/tokenizers"
 	"gotrain/train"
 )
 
@@ -68,7 +69,7 @@ func (r *row) title() string {
 
 // printLines prints a line for each token: its place, id, text, the target that
 // it predicts, and where a document ends.
-func (r *row) printLines(w io.Writer, enc train.Encoder) error {
+func (r *row) printLines(w io.Writer, enc tokenizers.Encoder) error {
 	var b strings.Builder
 	b.WriteString(r.title())
 	fmt.Fprintf(&b, "%5s %7s %-24s %7s\n", "place", "id", "token", "target")
@@ -99,7 +100,7 @@ const (
 
 // printColoured prints the text with its tokens in two colours in turn. A token
 // whose prediction does not count is dim.
-func (r *row) printColoured(w io.Writer, enc train.Encoder) error {
+func (r *row) printColoured(w io.Writer, enc tokenizers.Encoder) error {
 	var b strings.Builder
 	b.WriteString(r.title())
 	fmt.Fprintf(&b, "%stokens%s in%s turn%s, %send of a document%s, %snot a target%s\n\n",

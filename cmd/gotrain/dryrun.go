@@ -7,7 +7,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/data"
+	"gotrain/data/tokenizers"
 	"gotrain/data/vfs"
+	"gotrain/nn/hub"
 	"gotrain/nn/zoo"
 	"gotrain/train"
 	"gotrain/train/checkpoint"
@@ -86,7 +88,7 @@ func dryResume(cfg train.Config, resume string) (string, error) {
 		}
 		resume = cfg.Run.Dir
 	}
-	dir, err := train.FindCheckpoint(resume)
+	dir, err := hub.FindCheckpoint(resume)
 	if err != nil {
 		return "", usagef("--resume: %w", err)
 	}
@@ -104,7 +106,7 @@ func dryData(c *cobra.Command, cfg train.Config, p *console.Progress) (int, erro
 	if err != nil {
 		return 0, err
 	}
-	enc, err := train.NewEncoder(t)
+	enc, err := tokenizers.NewEncoder(t)
 	if err != nil {
 		return 0, err
 	}
@@ -135,7 +137,7 @@ func dryData(c *cobra.Command, cfg train.Config, p *console.Progress) (int, erro
 }
 
 // modelVocab returns the vocabulary of the model.
-func modelVocab(cfg train.Config, enc train.Encoder) (int, error) {
+func modelVocab(cfg train.Config, enc tokenizers.Encoder) (int, error) {
 	vocab := cfg.Text().Vocab
 	if vocab == 0 {
 		return enc.VocabSize(), nil
@@ -147,7 +149,7 @@ func modelVocab(cfg train.Config, enc train.Encoder) (int, error) {
 }
 
 // countTokens tokenizes the corpus.
-func countTokens(c *cobra.Command, cfg train.Config, enc train.Encoder, p *console.Progress) (tokens [2]int64, err error) {
+func countTokens(c *cobra.Command, cfg train.Config, enc tokenizers.Encoder, p *console.Progress) (tokens [2]int64, err error) {
 	corpus, err := data.OpenCorpus(cfg.Data.Config)
 	if err != nil {
 		return tokens, err

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gotrain/data"
+	"gotrain/nn/hub"
 	"gotrain/nn/zoo"
 	"gotrain/train"
 	"gotrain/train/device"
@@ -255,7 +256,7 @@ func testData(t *testing.T, config string) {
 // testDamaged cuts a checkpoint short; it comes last.
 func testDamaged(t *testing.T, runDir string) {
 	dir := filepath.Join(runDir, "checkpoints", "step-00000012")
-	if err := os.Truncate(filepath.Join(dir, train.ModelFile), 1000); err != nil {
+	if err := os.Truncate(filepath.Join(dir, hub.ModelFile), 1000); err != nil {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{

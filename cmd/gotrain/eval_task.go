@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gotrain/nn/hub"
 	"gotrain/nn/talk"
-	"gotrain/train"
 	"gotrain/train/eval"
 	"gotrain/train/units"
 )
@@ -98,7 +98,7 @@ func (f *evalFlags) printPrompts(w io.Writer, t *eval.Task) error {
 		var err error
 		switch {
 		case f.model != "":
-			if dir, err = train.FindCheckpoint(f.model); err != nil {
+			if dir, err = hub.FindCheckpoint(f.model); err != nil {
 				return usageError{err}
 			}
 		case f.template == "":

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/data"
-	"gotrain/train"
+	"gotrain/data/tokenizers"
 	"gotrain/train/eval"
 	"gotrain/train/units"
 )
@@ -36,7 +36,7 @@ func (f *evalFlags) runText(c *cobra.Command) error {
 		return err
 	}
 	defer m.Close()
-	enc, err := train.NewEncoder(m.Tokenizer)
+	enc, err := tokenizers.NewEncoder(m.Tokenizer)
 	if err != nil {
 		return err
 	}

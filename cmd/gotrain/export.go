@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gotrain/nn/hub"
 	"gotrain/nn/hub/convert"
 	"gotrain/nn/hub/gguf"
-	"gotrain/train"
 )
 
 // exportTypes are the values of --type; q8_0 is of the format gguf alone.
@@ -48,7 +48,7 @@ file, tells how far logits and greedy text are from those of SRC: 0 unless
 			if err != nil {
 				return usageError{err}
 			}
-			src, err := train.FindCheckpoint(args[0])
+			src, err := hub.FindCheckpoint(args[0])
 			if err != nil {
 				return usageError{err}
 			}
@@ -75,7 +75,7 @@ func (f *convertFlags) exportAdapter(c *cobra.Command, src, dst string, opt conv
 	if f.adapter != "" || f.unmerge || f.tokenizer != "" {
 		return usagef("--format peft writes the adapter of SRC alone; leave --adapter, --unmerge and --tokenizer out")
 	}
-	dir, err := train.FindAdapter(src)
+	dir, err := hub.FindAdapter(src)
 	if err != nil {
 		return usageError{err}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gotrain/nn/hub"
 	"gotrain/nn/zoo"
 	"gotrain/train"
 )
@@ -67,7 +68,7 @@ func (f *runFlags) loadFinetune(c *cobra.Command, base string) (train.Config, er
 // from there.
 func loadConfig(file string, assignments []string) (train.Config, error) {
 	cfg, err := train.LoadFinetune(file, assignments, "", zoo.Families())
-	if errors.Is(err, train.ErrNoModel) && cfg.Base == "" {
+	if errors.Is(err, hub.ErrNoModel) && cfg.Base == "" {
 		cfg, err = train.LoadConfig(file, assignments, zoo.Families())
 	}
 	if err != nil {

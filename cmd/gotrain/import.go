@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,9 +14,9 @@ import (
 
 	"gotrain/autograd/exec"
 	"gotrain/data/vfs"
+	"gotrain/nn/hub"
 	"gotrain/nn/hub/convert"
 	"gotrain/nn/zoo"
-	"gotrain/train"
 	"gotrain/train/device"
 	"gotrain/train/units"
 )
@@ -74,7 +73,7 @@ func (f *convertFlags) convert(c *cobra.Command, src, dst string, opt convert.Op
 	opt.Tokenizer, opt.Unmerge, opt.Verify = f.tokenizer, f.unmerge, f.verify
 	if f.adapter != "" {
 		var err error
-		if opt.Adapter, err = train.FindAdapter(f.adapter); err != nil {
+		if opt.Adapter, err = hub.FindAdapter(f.adapter); err != nil {
 			return usagef("--adapter: %w", err)
 		}
 	}
@@ -99,14 +98,11 @@ func (f *convertFlags) report(c *cobra.Command, r convert.Report, err error) err
 	return printConversion(c.OutOrStdout(), r)
 }
 
-// convertDeps are the families, tokenizers and the CPU.
+// convertDeps are the families and the CPU.
 func convertDeps() convert.Deps {
 	return convert.Deps{
 		FS:       vfs.OS{},
 		Families: zoo.Families(),
-		ReadTokenizer: func(text []byte) (convert.Tokenizer, error) {
-			return train.ReadTokenizer(bytes.NewReader(text), "tokenizer.json")
-		},
 		Backend: func() (exec.Backend, error) {
 			backend, _, err := device.Open("cpu", 0, device.Collectives{})
 			return backend, err

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/data/vfs"
+	"gotrain/nn/hub"
 	"gotrain/nn/hub/safetensors"
 	"gotrain/train"
 	"gotrain/train/checkpoint"
@@ -53,7 +54,7 @@ model.safetensors with shape, norm √Σx², root mean square and largest magnit
 }
 
 func inspectCheckpoint(path string) (*checkpointInfo, error) {
-	dir, err := train.FindCheckpoint(path)
+	dir, err := hub.FindCheckpoint(path)
 	if err != nil {
 		return nil, usageError{err}
 	}

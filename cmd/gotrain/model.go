@@ -10,6 +10,8 @@ import (
 	"gotrain/autograd/exec"
 	"gotrain/data/chat"
 	"gotrain/data/vfs"
+	"gotrain/nn"
+	"gotrain/nn/hub"
 	"gotrain/nn/talk"
 	"gotrain/nn/zoo"
 	"gotrain/train"
@@ -40,7 +42,10 @@ func (f *modelFlags) add(c *cobra.Command) {
 
 // opened is a loaded model on its device.
 type opened struct {
-	*train.Loaded
+	*hub.Loaded
+	Model  nn.LanguageModel
+	State  train.State  // of its training
+	Config train.Config // with which it was trained
 	device exec.Backend
 }
 
@@ -52,7 +57,7 @@ func (f *modelFlags) open() (*opened, error) {
 		return nil, usagef("--precision is %q; use float32, tf32 or bfloat16", f.precision)
 	}
 	if f.adapter != "" {
-		if _, err := train.FindAdapter(f.adapter); err != nil {
+		if _, err := hub.FindAdapter(f.adapter); err != nil {
 			return nil, usagef("--adapter: %w", err)
 		}
 	}
@@ -60,18 +65,30 @@ func (f *modelFlags) open() (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := train.Load(f.model, f.adapter, device, vfs.OS{}, zoo.Families())
-	if err != nil {
+	o := &opened{device: device}
+	if err := f.load(o); err != nil {
 		err = errors.Join(fmt.Errorf("--model: %w", err), device.Close())
-		if errors.Is(err, train.ErrNoModel) {
+		if errors.Is(err, hub.ErrNoModel) {
 			return nil, usageError{err}
 		}
 		return nil, err
 	}
 	if f.precision != "" {
-		loaded.Config.Precision = f.precision
+		o.Config.Precision = f.precision
 	}
-	return &opened{loaded, device}, nil
+	return o, nil
+}
+
+// load loads the model on the device of o.
+func (f *modelFlags) load(o *opened) (err error) {
+	if o.Loaded, err = hub.Load(f.model, f.adapter, o.device, vfs.OS{}, zoo.Families()); err != nil {
+		return err
+	}
+	if o.Model, err = nn.AsLanguageModel(o.Loaded.Model); err != nil {
+		return err
+	}
+	o.State, o.Config, err = train.ReadTrained(o.Dir, zoo.Families())
+	return err
 }
 
 // subject is the model as it is scored.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"gotrain/data"
+	"gotrain/data/tokenizers"
 	"gotrain/data/vfs"
 	"gotrain/train"
 	"gotrain/train/console"
@@ -14,7 +15,7 @@ import (
 // prepared is the tokenizer and the shards of a configuration.
 type prepared struct {
 	*data.Prepared
-	enc train.Encoder
+	enc tokenizers.Encoder
 }
 
 // checkPaths finds the files of cfg, so that a path that leads nowhere is a fault
@@ -39,11 +40,11 @@ func prepareData(ctx context.Context, cfg train.Config, p *console.Progress) (*p
 		return nil, err
 	}
 	if dir := train.TokenizerDir(cfg.Run.Dir); !exists(filepath.Join(dir, "tokenizer.json")) {
-		if err := train.SaveTokenizer(vfs.OS{}, dir, t, cfg.Text().Context); err != nil {
+		if err := tokenizers.Save(vfs.OS{}, dir, t, cfg.Text().Context); err != nil {
 			return nil, err
 		}
 	}
-	enc, err := train.NewEncoder(t)
+	enc, err := tokenizers.NewEncoder(t)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +63,7 @@ func prepareData(ctx context.Context, cfg train.Config, p *console.Progress) (*p
 // configuration describes.
 func runTokenizer(ctx context.Context, cfg train.Config, p *console.Progress) (data.Tokenizer, error) {
 	if frozen := filepath.Join(train.TokenizerDir(cfg.Run.Dir), "tokenizer.json"); exists(frozen) {
-		return train.LoadTokenizer(frozen)
+		return tokenizers.Load(frozen)
 	}
 	return train.MakeTokenizer(ctx, cfg, p.Listener().Phase)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gotrain/nn/hub"
 	"gotrain/nn/zoo"
 	"gotrain/train"
 )
@@ -65,7 +66,7 @@ func (f *runFlags) findResume() (string, error) {
 	if f.resume == "auto" || f.resume == "none" {
 		return f.resume, nil
 	}
-	dir, err := train.FindCheckpoint(f.resume)
+	dir, err := hub.FindCheckpoint(f.resume)
 	if err != nil {
 		return "", usagef("--resume: %w; or use auto or none", err)
 	}

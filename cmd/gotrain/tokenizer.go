@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/data"
+	"gotrain/data/tokenizers"
 	"gotrain/train"
 	"gotrain/train/checkpoint"
 )
@@ -38,7 +39,7 @@ func openTokenizer(path string) (data.Tokenizer, error) {
 		}
 		path = found
 	}
-	t, err := train.LoadTokenizer(path)
+	t, err := tokenizers.Load(path)
 	if err != nil {
 		return nil, fmt.Errorf("--tokenizer: %w", err)
 	}

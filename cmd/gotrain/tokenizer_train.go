@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/data"
+	"gotrain/data/tokenizers"
 	"gotrain/data/vfs"
 	"gotrain/nn/zoo"
 	"gotrain/train"
@@ -95,7 +96,7 @@ func (f *tokenizerTrainFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := train.SaveTokenizer(vfs.OS{}, f.out, t, 0); err != nil {
+	if err := tokenizers.Save(vfs.OS{}, f.out, t, 0); err != nil {
 		return err
 	}
 	if f.json {

@@ -34,7 +34,7 @@ func (o Options) Decode(ctx context.Context, d device.Device) (Decoding, error) 
 	}
 	store := exec.NewStore(backend)
 	for _, p := range model.Params() {
-		if _, err := store.Ensure(p.Name, ir.F32, p.Shape); err != nil {
+		if _, err := store.Ensure(p.State(), ir.F32, p.Shape); err != nil {
 			return Decoding{}, err
 		}
 	}

@@ -37,15 +37,14 @@ import (
 	"strings"
 
 	"gotrain/data/vfs"
+	"gotrain/nn/hub/manifest"
 )
 
-// File is one file of a checkpoint. Write produces its bytes, from a snapshot if
+// File is one file of a checkpoint. Its name is a plain one, or FOLDER/NAME of two:
+// no leading dot, not manifest.json. Write produces its bytes, from a snapshot if
 // the save is asynchronous. Large single writes go to the disk as they
 // are, small ones are gathered.
-type File struct {
-	Name  string // a plain name, or FOLDER/NAME of two: no leading dot, not manifest.json
-	Write func(io.Writer) error
-}
+type File = vfs.Content
 
 // Saved is a checkpoint that survives a power loss.
 type Saved struct {
@@ -90,7 +89,6 @@ func (e Event) String() string {
 
 const (
 	folder        = "checkpoints"
-	manifestName  = "manifest.json"
 	latestName    = "latest"
 	bestName      = "best"
 	lockName      = "run.lock"
@@ -122,19 +120,25 @@ func parseStep(name string) (int64, bool) {
 	return step, err == nil && step >= 0 && stepName(step) == name
 }
 
-// checkName refuses file names that would leave the directory, hide in it or lie
-// deeper than one folder.
-func checkName(name string) error {
-	if name == "" {
-		return errors.New("a file has no name")
+// Verify compares the checkpoint in dir, which must be named as a Writer names it,
+// with its manifest, the step too; errors are those of manifest.Verify.
+func Verify(fsys vfs.FS, dir string) (manifest.Manifest, error) {
+	step, ok := parseStep(strings.TrimSuffix(filepath.Base(dir), oldSuffix))
+	if !ok {
+		return manifest.Manifest{}, fmt.Errorf("%s: no checkpoint directory: its name is not like %s", dir, stepName(1000))
 	}
-	parts := strings.Split(name, "/")
-	for _, part := range parts {
-		if part == "" || strings.HasPrefix(part, ".") || strings.ContainsAny(part, "\\\x00") || part == manifestName || len(parts) > 2 {
-			return fmt.Errorf("%q is no usable file name: want a plain name or FOLDER/NAME, without leading dots, other than %s", name, manifestName)
-		}
+	return verify(fsys, dir, step)
+}
+
+func verify(fsys vfs.FS, dir string, step int64) (manifest.Manifest, error) {
+	m, err := manifest.Read(fsys, dir)
+	if err == nil && m.Step != step {
+		err = manifest.Damage(dir, manifest.Name, "says step %d, the directory %d", m.Step, step)
 	}
-	return nil
+	if err != nil {
+		return m, err
+	}
+	return m, m.Check(fsys, dir)
 }
 
 // listing is the content of RUN/checkpoints, newest step first in each list.

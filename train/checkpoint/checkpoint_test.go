@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"gotrain/data/vfs"
+	"gotrain/nn/hub/manifest"
 )
 
 func Example() {
@@ -139,7 +140,7 @@ func TestSaveRefusesBadInput(t *testing.T) {
 		{Checkpoint{Files: file("manifest.json")}, "plain name"},
 		{Checkpoint{Files: file("")}, "no name"},
 		{Checkpoint{Files: file("a", "a")}, "two files"},
-		{Checkpoint{Files: []File{{"a", func(io.Writer) error { return snapshotLost }}}}, "snapshot lost"},
+		{Checkpoint{Files: []File{{Name: "a", Write: func(io.Writer) error { return snapshotLost }}}}, "snapshot lost"},
 	}
 	for _, c := range cases {
 		fsys := durableRun(t)
@@ -160,7 +161,7 @@ func TestRanksWriteOneCheckpoint(t *testing.T) {
 	files := v.checkpoint().Files
 	rank0, err := Begin(fsys, "run", v.step)
 	check(t, err)
-	var others []Entry
+	var others []manifest.Entry
 	for _, f := range files[2:] {
 		e, err := Join(fsys, "run", v.step).Write(f)
 		check(t, err)

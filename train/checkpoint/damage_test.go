@@ -7,10 +7,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"gotrain/data/vfs"
+	"gotrain/nn/hub/manifest"
 )
 
 // damages are the ways in which a checkpoint directory goes bad.
@@ -109,7 +109,7 @@ func TestDamageIsSetAside(t *testing.T) {
 				if try == 2 {
 					want += "-2"
 				}
-				var why *DamageError
+				var why *manifest.DamageError
 				if len(events) != 1 || events[0].Kind != Quarantined || events[0].MovedTo != want || !errors.As(events[0].Err, &why) {
 					t.Fatalf("%s: events %v, want a quarantine as %s", damage.name, events, want)
 				}
@@ -136,8 +136,8 @@ func TestEveryBitOfTheManifest(t *testing.T) {
 	fsys := durableRun(t)
 	s, err := Save(fsys, "run", version{10, 0}.checkpoint())
 	check(t, err)
-	name := filepath.Join(s.Path, manifestName)
-	data, err := vfs.ReadFile(fsys, name, maxManifest)
+	name := filepath.Join(s.Path, manifest.Name)
+	data, err := vfs.ReadFile(fsys, name, manifest.MaxSize)
 	check(t, err)
 	for i := range len(data) * 8 {
 		data[i/8] ^= 1 << (i % 8)
@@ -145,7 +145,7 @@ func TestEveryBitOfTheManifest(t *testing.T) {
 		check(t, err)
 		_, err = f.Write(data)
 		check(t, err)
-		var damage *DamageError
+		var damage *manifest.DamageError
 		if _, err := Verify(fsys, s.Path); !errors.As(err, &damage) {
 			t.Fatalf("bit %d of byte %d (%q now): %v", i%8, i/8, data[i/8], err)
 		}
@@ -160,7 +160,7 @@ func TestAllDamagedIsNotNone(t *testing.T) {
 	}
 	s, err := Save(vfs.OS{}, runDir, version{10, 0}.checkpoint())
 	check(t, err)
-	check(t, os.Remove(filepath.Join(s.Path, manifestName)))
+	check(t, os.Remove(filepath.Join(s.Path, manifest.Name)))
 	if _, events, err := Latest(vfs.OS{}, runDir); !errors.Is(err, ErrNoneGood) || len(events) != 1 {
 		t.Fatalf("damaged run: %v, %v", events, err)
 	}
@@ -175,36 +175,10 @@ func TestDotFilesAreIgnored(t *testing.T) {
 	}
 }
 
-func FuzzParseManifest(f *testing.F) {
-	good, err := Manifest{Format: FormatVersion, Step: 7, Files: []Entry{{"config.json", 3, 0xabc}, {"model.safetensors", 1 << 40, 1}}}.encode()
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(good)
-	for _, s := range []string{"", "{}", `{"format":1}`, strings.Replace(string(good), "config.json", "../x", 1), strings.Replace(string(good), "7", "-7", 1)} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := ParseManifest(data)
-		if err != nil {
-			return
-		}
-		again, err := m.encode()
-		if err != nil || string(again) != string(data) {
-			t.Fatalf("accepted %q, would write %q, %v", data, again, err)
-		}
-		for _, f := range m.Files {
-			if !filepath.IsLocal(f.Name) || strings.Count(f.Name, "/") > 1 {
-				t.Fatalf("accepted the file name %q", f.Name)
-			}
-		}
-	})
-}
-
 func ExampleEvent() {
 	fmt.Println(Event{
 		Kind: Quarantined, Step: 20, Path: "run/checkpoints/step-00000020", MovedTo: "run/checkpoints/step-00000020.damaged",
-		Err: &DamageError{Path: "run/checkpoints/step-00000020", File: "model.safetensors", Problem: "12 bytes, want 16"},
+		Err: &manifest.DamageError{Path: "run/checkpoints/step-00000020", File: "model.safetensors", Problem: "12 bytes, want 16"},
 	})
 	// Output: checkpoint quarantined: run/checkpoints/step-00000020 → run/checkpoints/step-00000020.damaged: run/checkpoints/step-00000020 is damaged: model.safetensors: 12 bytes, want 16
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"syscall"
+
+	"gotrain/nn/hub/manifest"
 )
 
 // ErrNone says that a run has no checkpoint at all: start from step 0.
@@ -44,11 +46,8 @@ func cureOf(err error) string {
 		return "mount that filesystem writable, or give the run another directory (run.dir)"
 	case errors.Is(err, fs.ErrPermission):
 		return "give this user write permission there, or give the run another directory (run.dir)"
-	case isMediumError(err):
+	case manifest.IsMediumError(err):
 		return "the disk or the connection to it failed: see the kernel log (dmesg), and give the run another directory (run.dir) if it persists"
 	}
 	return ""
 }
-
-// isMediumError reports errors of the disk itself.
-func isMediumError(err error) bool { return errors.Is(err, syscall.EIO) }

@@ -7,12 +7,13 @@ import (
 	"slices"
 
 	"gotrain/data/vfs"
+	"gotrain/nn/hub/manifest"
 )
 
 // Found is a checkpoint whose every byte was verified.
 type Found struct {
 	Path     string // RUN/checkpoints/step-00001000
-	Manifest Manifest
+	Manifest manifest.Manifest
 }
 
 // Latest verifies the checkpoints of a run, newest first, and returns the first
@@ -38,7 +39,7 @@ func Latest(fsys vfs.FS, runDir string) (Found, []Event, error) {
 			}
 			path := Dir(runDir, step) + suffix
 			m, err := verify(fsys, path, step)
-			var damage *DamageError
+			var damage *manifest.DamageError
 			switch {
 			case err == nil:
 				found, more := settle(fsys, runDir, path, m)
@@ -56,7 +57,7 @@ func Latest(fsys vfs.FS, runDir string) (Found, []Event, error) {
 }
 
 // settle gives a good checkpoint its proper name and points latest at it.
-func settle(fsys vfs.FS, runDir, path string, m Manifest) (Found, []Event) {
+func settle(fsys vfs.FS, runDir, path string, m manifest.Manifest) (Found, []Event) {
 	var events []Event
 	if proper := Dir(runDir, m.Step); path != proper {
 		err := fsys.Rename(path, proper)

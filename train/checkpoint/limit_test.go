@@ -40,7 +40,7 @@ func TestFileSizeLimit(t *testing.T) {
 // saveLimited meets the limit at step 20 and goes on to step 30.
 func saveLimited(t *testing.T, runDir string) {
 	check(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 1 << 20, Max: 1 << 20}))
-	big := Checkpoint{Step: 20, Files: []File{{"model.safetensors", func(w io.Writer) error {
+	big := Checkpoint{Step: 20, Files: []File{{Name: "model.safetensors", Write: func(w io.Writer) error {
 		_, err := w.Write(make([]byte, 4<<20))
 		return err
 	}}}}

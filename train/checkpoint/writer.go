@@ -14,6 +14,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"gotrain/data/vfs"
+	"gotrain/nn/hub/manifest"
 )
 
 // Writer is one save in progress. A process that is alone uses Begin, Write and
@@ -31,7 +32,7 @@ type Writer struct {
 	step    int64
 	best    int64           // step that the link best names, 0 for none
 	folders map[string]bool // made in the temporary directory
-	entries []Entry
+	entries []manifest.Entry
 	events  []Event
 	buf     *bufio.Writer // gathers small writes, for one file after the other
 }
@@ -84,18 +85,18 @@ func (w *Writer) note(kind Kind, path string, err error) {
 
 // Write writes and syncs one file and computes its checksum on the way.
 // Errors are *SaveError.
-func (w *Writer) Write(f File) (Entry, error) {
-	if err := checkName(f.Name); err != nil {
-		return Entry{}, w.failed("write", err)
+func (w *Writer) Write(f File) (manifest.Entry, error) {
+	if err := manifest.CheckName(f.Name); err != nil {
+		return manifest.Entry{}, w.failed("write", err)
 	}
 	for _, e := range w.entries {
 		if e.Name == f.Name {
-			return Entry{}, w.failed("write "+f.Name, errors.New("there are two files of this name"))
+			return manifest.Entry{}, w.failed("write "+f.Name, errors.New("there are two files of this name"))
 		}
 	}
 	e, err := w.writeFile(f.Name, f.Write)
 	if err != nil {
-		return Entry{}, w.failed("write "+f.Name, err)
+		return manifest.Entry{}, w.failed("write "+f.Name, err)
 	}
 	w.entries = append(w.entries, e)
 	return e, nil
@@ -105,13 +106,13 @@ func (w *Writer) Write(f File) (Entry, error) {
 // chunk just before, while the chunk is in the processor's cache.
 const chunk = 256 << 10
 
-func (w *Writer) writeFile(name string, write func(io.Writer) error) (Entry, error) {
+func (w *Writer) writeFile(name string, write func(io.Writer) error) (manifest.Entry, error) {
 	if err := w.makeFolder(path.Dir(name)); err != nil {
-		return Entry{}, err
+		return manifest.Entry{}, err
 	}
 	f, err := w.fsys.Create(filepath.Join(w.temp(), name))
 	if err != nil {
-		return Entry{}, err
+		return manifest.Entry{}, err
 	}
 	h := &hashed{f: f, h: xxh3.New()}
 	w.buf.Reset(h)
@@ -125,7 +126,7 @@ func (w *Writer) writeFile(name string, write func(io.Writer) error) (Entry, err
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
-	return Entry{Name: name, Size: h.size, XXH3: Sum(h.h.Sum64())}, err
+	return manifest.Entry{Name: name, Size: h.size, XXH3: manifest.Sum(h.h.Sum64())}, err
 }
 
 // makeFolder makes a folder of the checkpoint, unless another file or process
@@ -142,7 +143,7 @@ func (w *Writer) makeFolder(name string) error {
 }
 
 // syncFolders makes the names of all files survive a power loss.
-func (w *Writer) syncFolders(m Manifest) error {
+func (w *Writer) syncFolders(m manifest.Manifest) error {
 	folders := []string{"."}
 	for _, f := range m.Files {
 		folders = append(folders, path.Dir(f.Name))
@@ -183,9 +184,9 @@ func (w *hashed) Write(p []byte) (int, error) {
 // set and all but the newest keep checkpoints are deleted (0 keeps all); failures
 // of this last part are events, since the checkpoint stands. Errors are
 // *SaveError, and nothing is left of the save.
-func (w *Writer) Commit(keep int, others ...Entry) (Saved, error) {
-	m := Manifest{Format: FormatVersion, Step: w.step, Files: slices.Concat(w.entries, others)}
-	slices.SortFunc(m.Files, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
+func (w *Writer) Commit(keep int, others ...manifest.Entry) (Saved, error) {
+	m := manifest.Manifest{Format: manifest.Version, Step: w.step, Files: slices.Concat(w.entries, others)}
+	slices.SortFunc(m.Files, func(a, b manifest.Entry) int { return cmp.Compare(a.Name, b.Name) })
 	if err := w.publish(m); err != nil {
 		return Saved{}, w.abandon(err)
 	}
@@ -225,20 +226,20 @@ func also(err error, doing string, second error) error {
 }
 
 // publish turns the temporary directory into the checkpoint.
-func (w *Writer) publish(m Manifest) error {
-	data, err := m.encode()
+func (w *Writer) publish(m manifest.Manifest) error {
+	data, err := m.Encode()
 	if err != nil {
 		return w.failed("encode the manifest", err)
 	}
-	if _, err := ParseManifest(data); err != nil {
+	if _, err := manifest.Parse(data); err != nil {
 		return w.failed("encode the manifest", err)
 	}
-	_, err = w.writeFile(manifestName, func(f io.Writer) error {
+	_, err = w.writeFile(manifest.Name, func(f io.Writer) error {
 		_, err := f.Write(data)
 		return err
 	})
 	if err != nil {
-		return w.failed("write "+manifestName, err)
+		return w.failed("write "+manifest.Name, err)
 	}
 	if err := w.syncFolders(m); err != nil {
 		return w.failed("sync "+w.temp(), err)

@@ -7,6 +7,7 @@ import (
 
 	"gotrain/autograd/exec"
 	"gotrain/data"
+	"gotrain/data/tokenizers"
 	"gotrain/nn"
 	"gotrain/train"
 )
@@ -30,7 +31,7 @@ type TextScore struct {
 // Text scores every token of a set but the first, in windows of the model's context, as
 // training scores held-out text; batch windows are scored together. cfg is the
 // configuration that the model was trained with.
-func Text(cfg train.Config, m nn.LanguageModel, store *exec.Store, set *data.Set, tokens train.Encoder, batch int) (TextScore, error) {
+func Text(cfg train.Config, m nn.LanguageModel, store *exec.Store, set *data.Set, tokens tokenizers.Encoder, batch int) (TextScore, error) {
 	cfg.Train.Batch = batch
 	evaluator, err := train.NewEvaluator(cfg, m, store)
 	if err != nil {

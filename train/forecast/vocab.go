@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"gotrain/data/tokenizers"
 	"gotrain/train"
 )
 
@@ -19,7 +20,7 @@ func Vocab(ctx context.Context, cfg train.Config) (int, string, error) {
 	}
 	frozen := filepath.Join(train.TokenizerDir(cfg.Run.Dir), "tokenizer.json")
 	if _, err := os.Stat(frozen); err == nil {
-		t, err := train.LoadTokenizer(frozen)
+		t, err := tokenizers.Load(frozen)
 		if err != nil {
 			return 0, "", err
 		}

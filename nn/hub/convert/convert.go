@@ -44,19 +44,10 @@ const (
 	PEFT        Format = "peft" // a directory with an adapter alone; see ExportAdapter
 )
 
-// Tokenizer turns text into tokens and back.
-type Tokenizer interface {
-	Vocab() int
-	AppendEncode(dst []int32, text []byte) []int32
-	AppendDecode(dst []byte, ids []int32) []byte
-}
-
 // Deps is what a conversion takes from outside.
 type Deps struct {
 	FS       vfs.FS
 	Families nn.Families
-	// ReadTokenizer reads a tokenizer.json.
-	ReadTokenizer func(text []byte) (Tokenizer, error)
 	// Backend computes the certificate; Convert closes what it opens.
 	Backend func() (exec.Backend, error)
 }
@@ -122,7 +113,7 @@ func Convert(ctx context.Context, src, dst string, opt Options, deps Deps) (Repo
 			return Report{}, err
 		}
 	}
-	note, err := s.readEncoder(deps)
+	note, err := s.readEncoder()
 	if err != nil {
 		return Report{}, err
 	}

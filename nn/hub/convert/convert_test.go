@@ -29,10 +29,7 @@ func testDeps() Deps {
 	return Deps{
 		FS:       vfs.OS{},
 		Families: zoo.Families(),
-		ReadTokenizer: func(text []byte) (Tokenizer, error) {
-			return bpe.ReadJSON(bytes.NewReader(text), "tokenizer.json")
-		},
-		Backend: func() (exec.Backend, error) { return cpu.New(cpu.Config{Threads: 1}) },
+		Backend:  func() (exec.Backend, error) { return cpu.New(cpu.Config{Threads: 1}) },
 	}
 }
 

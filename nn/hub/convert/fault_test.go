@@ -241,7 +241,7 @@ func TestUnknownTokenizer(t *testing.T) {
 	src := filepath.Join(dir, "src")
 	writeModel(t, src, m, randomTensors(m), []byte(`{"model": {"type": "WordPiece"}}`))
 	r, err := Convert(t.Context(), src, filepath.Join(dir, "dst"), Options{Format: HuggingFace, Verify: true}, testDeps())
-	if err != nil || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "pre_tokenizer") {
+	if err != nil || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "WordPiece") {
 		t.Fatalf("notes %q, %v", r.Notes, err)
 	}
 	if r.Parity.Prompt != "" || len(r.Parity.PromptTokens) != promptIDs || !r.Parity.SameText {

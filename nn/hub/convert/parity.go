@@ -60,7 +60,7 @@ func certify(ctx context.Context, s *source, path string, deps Deps) (Certificat
 		return Certificate{}, fmt.Errorf("the result cannot be read back: %w", err)
 	}
 	defer result.close()
-	if err := sameTokens(s, result, deps); err != nil {
+	if err := sameTokens(s, result); err != nil {
 		return Certificate{}, err
 	}
 	c := Certificate{Prompt: parityPrompt, Exact: true}
@@ -103,8 +103,8 @@ func certify(ctx context.Context, s *source, path string, deps Deps) (Certificat
 const tokenizerProbe = "Hello, world! It's 12345.678 o'clock\n\n  if (x<=0) {\treturn; }\nÄpfel naïve — 你好，世界 Привет 🦀"
 
 // sameTokens reads the result's tokenizer and compares it with the source's.
-func sameTokens(s, result *source, deps Deps) error {
-	if _, err := result.readEncoder(deps); err != nil {
+func sameTokens(s, result *source) error {
+	if _, err := result.readEncoder(); err != nil {
 		return fmt.Errorf("the result cannot be read back: %w", err)
 	}
 	if s.encoder == nil || result.encoder == nil {

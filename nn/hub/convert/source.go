@@ -1,12 +1,15 @@
 package convert
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 
 	"gotrain/autograd/ir"
+	"gotrain/data"
+	"gotrain/data/tokenizers"
 	"gotrain/nn"
 )
 
@@ -19,7 +22,7 @@ type source struct {
 	tokenizer tokenizerFiles
 	// encoder is made of the tokenizer's files by readEncoder, which leaves nil
 	// where this program does not know their kind.
-	encoder Tokenizer
+	encoder data.Tokenizer
 	// generation is generation_config.json, nil to make one of special.
 	generation []byte
 	closer     func() error
@@ -115,11 +118,11 @@ func readOptional(path string) ([]byte, error) {
 
 // readEncoder makes the tokenizer of its files and checks that it is the model's.
 // A note tells why this program cannot use it; other programs may.
-func (s *source) readEncoder(deps Deps) (note string, err error) {
+func (s *source) readEncoder() (note string, err error) {
 	if s.tokenizer.err != nil {
 		return "", fmt.Errorf("%s: %w", s.path, s.tokenizer.err)
 	}
-	t, err := deps.ReadTokenizer(s.tokenizer.tokenizer)
+	t, err := tokenizers.Read(bytes.NewReader(s.tokenizer.tokenizer), tokenizers.File)
 	if err != nil {
 		return fmt.Sprintf("gotrain cannot use this tokenizer, though transformers may: %v", err), nil
 	}

@@ -13,10 +13,11 @@ import (
 
 	"gotrain/autograd/cpu"
 	"gotrain/data/vfs"
+	"gotrain/nn"
 	"gotrain/nn/generate"
+	"gotrain/nn/hub"
 	"gotrain/nn/hub/safetensors"
 	"gotrain/nn/zoo"
-	"gotrain/train"
 )
 
 func main() {
@@ -42,11 +43,15 @@ func run(dir, adapter, list string, greedy int, out string) error {
 		return err
 	}
 	defer b.Close()
-	m, err := train.Load(dir, adapter, b, vfs.OS{}, zoo.Families())
+	m, err := hub.Load(dir, adapter, b, vfs.OS{}, zoo.Families())
 	if err != nil {
 		return err
 	}
-	g, err := generate.New(m.Model, m.Store, generate.Config{Context: len(ids) + greedy})
+	model, err := nn.AsLanguageModel(m.Model)
+	if err != nil {
+		return err
+	}
+	g, err := generate.New(model, m.Store, generate.Config{Context: len(ids) + greedy})
 	if err != nil {
 		return err
 	}
@@ -66,7 +71,7 @@ func run(dir, adapter, list string, greedy int, out string) error {
 		return err
 	}
 	return errors.Join(safetensors.Write(f, []safetensors.Tensor{
-		{Name: "logits", DType: safetensors.F32, Shape: []int{len(ids), m.Model.Vocab()}, Data: safetensors.Bytes(logits)},
+		{Name: "logits", DType: safetensors.F32, Shape: []int{len(ids), model.Vocab()}, Data: safetensors.Bytes(logits)},
 		{Name: "tokens", DType: safetensors.I32, Shape: []int{greedy}, Data: safetensors.Bytes(continued.Tokens)},
 	}, nil), f.Close())
 }

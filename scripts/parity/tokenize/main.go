@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"gotrain/data"
-	"gotrain/train"
+	"gotrain/data/tokenizers"
 )
 
 func main() {
@@ -30,7 +30,7 @@ func run(args []string) error {
 	if len(args) != 1 && (len(args) != 3 || args[1] != "json") {
 		return errors.New("usage: tokenize TOKENIZER [json FILE]")
 	}
-	t, err := train.LoadTokenizer(args[0])
+	t, err := tokenizers.Load(args[0])
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"gotrain/autograd/cpu"
 	"gotrain/data"
+	"gotrain/data/tokenizers"
 	"gotrain/nn/hub/safetensors"
 	"gotrain/nn/zoo"
 	"gotrain/optim"
@@ -44,7 +45,7 @@ func run(file string, set []string, steps int, out string) error {
 	if err != nil {
 		return err
 	}
-	enc, err := train.NewEncoder(tokenizer)
+	enc, err := tokenizers.NewEncoder(tokenizer)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package train
+package hub
 
 import (
 	"os"
@@ -34,16 +34,16 @@ func TestIdentityOfBase(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		id, err := readIdentity(dir, tokens, 64)
+		id, err := ReadIdentity(dir, tokens, 64)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := id.roles
+		r := id.Roles
 		if r.BOS != c.bos || r.EOS != c.eos || r.Pad != c.pad || r.ChatTemplate != c.chat || r.MaxLength != 64 {
 			t.Errorf("%s %s: roles %+v", c.config, c.tokenizer, r)
 		}
-		if id.special.BOS != -1 || len(id.special.EOS) != c.ends {
-			t.Errorf("%s: special tokens %+v", c.config, id.special)
+		if id.Special.BOS != -1 || len(id.Special.EOS) != c.ends {
+			t.Errorf("%s: special tokens %+v", c.config, id.Special)
 		}
 	}
 }

@@ -1,4 +1,10 @@
-package checkpoint
+// Package manifest tells whether a directory holds what was written into it: the
+// file manifest.json lists the size and checksum of every other file.
+//
+// [Verify] compares a directory with its manifest; [Parse] and [Manifest.Encode] are
+// the two ways of the file. Package checkpoint writes manifests, whoever loads a
+// model reads them.
+package manifest
 
 import (
 	"bytes"
@@ -19,12 +25,15 @@ import (
 	"gotrain/data/vfs"
 )
 
-// FormatVersion is the version of the manifest that this package writes and the
-// only one that it reads.
-const FormatVersion = 1
+// Name is the file's.
+const Name = "manifest.json"
 
-// maxManifest bounds what is read of a manifest, in bytes: some 100,000 files.
-const maxManifest = 16 << 20
+// Version is that of the format which this package writes and the only one that it
+// reads.
+const Version = 1
+
+// MaxSize bounds what is read of a manifest, in bytes: some 100,000 files.
+const MaxSize = 16 << 20
 
 // Sum is the 64-bit xxh3 checksum of a file, 16 hexadecimal digits in JSON.
 type Sum uint64
@@ -58,33 +67,33 @@ type Manifest struct {
 	Files  []Entry `json:"files"`
 }
 
-// encode gives the only accepted bytes of a manifest.
-func (m Manifest) encode() ([]byte, error) {
+// Encode gives the only accepted bytes of a manifest.
+func (m Manifest) Encode() ([]byte, error) {
 	data, err := json.MarshalIndent(m, "", "  ")
 	return append(data, '\n'), err
 }
 
-// ParseManifest reads manifest.json. Because a manifest cannot hold its own
+// Parse reads manifest.json. Because a manifest cannot hold its own
 // checksum, only the exact bytes that this package would write for what was read
 // are accepted; what a flipped bit can still change (a step, a name, a size, a
 // sum) then contradicts the directory.
-func ParseManifest(data []byte) (Manifest, error) {
+func Parse(data []byte) (Manifest, error) {
 	var m Manifest
-	if len(data) > maxManifest {
-		return m, fmt.Errorf("longer than %d bytes", maxManifest)
+	if len(data) > MaxSize {
+		return m, fmt.Errorf("longer than %d bytes", MaxSize)
 	}
 	if err := json.Unmarshal(data, &m); err != nil {
 		return m, fmt.Errorf("not a manifest: %w", err)
 	}
-	if m.Format != FormatVersion {
-		return m, fmt.Errorf("format version is %d, this program reads %d", m.Format, FormatVersion)
+	if m.Format != Version {
+		return m, fmt.Errorf("format version is %d, this program reads %d", m.Format, Version)
 	}
 	if m.Step < 0 {
 		return m, fmt.Errorf("step is %d", m.Step)
 	}
 	seen := map[string]bool{}
 	for _, f := range m.Files {
-		if err := checkName(f.Name); err != nil {
+		if err := CheckName(f.Name); err != nil {
 			return m, err
 		}
 		if f.Size < 0 {
@@ -95,7 +104,7 @@ func ParseManifest(data []byte) (Manifest, error) {
 		}
 		seen[f.Name] = true
 	}
-	canonical, err := m.encode()
+	canonical, err := m.Encode()
 	if err != nil {
 		return m, err
 	}
@@ -116,81 +125,107 @@ func (e *DamageError) Error() string {
 	return fmt.Sprintf("%s is damaged: %s: %s", e.Path, e.File, e.Problem)
 }
 
-// Verify reads the checkpoint in dir, which must be named as a Writer names it, and
-// compares it with its manifest: the step, every file's presence, size and
+// Verify compares the directory with its manifest: every file's presence, size and
 // checksum, and that there are no others (names with a leading dot, which some
 // systems scatter, are ignored). Damage is a *DamageError; other errors mean that
 // the check could not be made.
 func Verify(fsys vfs.FS, dir string) (Manifest, error) {
-	step, ok := parseStep(strings.TrimSuffix(filepath.Base(dir), oldSuffix))
-	if !ok {
-		return Manifest{}, fmt.Errorf("%s: no checkpoint directory: its name is not like %s", dir, stepName(1000))
+	m, err := Read(fsys, dir)
+	if err != nil {
+		return m, err
 	}
-	return verify(fsys, dir, step)
+	return m, m.Check(fsys, dir)
 }
 
-func verify(fsys vfs.FS, dir string, step int64) (Manifest, error) {
-	damage := func(file, format string, args ...any) error {
-		return &DamageError{Path: dir, File: file, Problem: fmt.Sprintf(format, args...)}
-	}
-	present, err := filesIn(fsys, dir)
-	if err != nil {
+// Damage is a *DamageError.
+func Damage(dir, file, format string, args ...any) error {
+	return &DamageError{Path: dir, File: file, Problem: fmt.Sprintf(format, args...)}
+}
+
+// Read reads the manifest of a directory; errors are those of Verify.
+func Read(fsys vfs.FS, dir string) (Manifest, error) {
+	if _, err := fsys.ReadDir(dir); err != nil {
 		return Manifest{}, asDamage(err, dir, ".")
 	}
-	if !present[manifestName] {
-		return Manifest{}, damage(manifestName, "missing")
+	info, err := fsys.Stat(filepath.Join(dir, Name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Manifest{}, Damage(dir, Name, "missing")
 	}
-	info, err := fsys.Stat(filepath.Join(dir, manifestName))
 	if err != nil {
-		return Manifest{}, asDamage(err, dir, manifestName)
+		return Manifest{}, asDamage(err, dir, Name)
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxManifest {
-		return Manifest{}, damage(manifestName, "not a regular file of at most %d bytes", maxManifest)
+	if !info.Mode().IsRegular() || info.Size() > MaxSize {
+		return Manifest{}, Damage(dir, Name, "not a regular file of at most %d bytes", MaxSize)
 	}
-	data, err := vfs.ReadFile(fsys, filepath.Join(dir, manifestName), maxManifest)
+	data, err := vfs.ReadFile(fsys, filepath.Join(dir, Name), MaxSize)
 	if err != nil {
-		return Manifest{}, asDamage(err, dir, manifestName)
+		return Manifest{}, asDamage(err, dir, Name)
 	}
-	m, err := ParseManifest(data)
+	m, err := Parse(data)
 	if err != nil {
-		return m, damage(manifestName, "%v", err)
+		return m, Damage(dir, Name, "%v", err)
 	}
-	if m.Step != step {
-		return m, damage(manifestName, "says step %d, the directory %d", m.Step, step)
+	return m, nil
+}
+
+// Check compares a directory with the manifest; errors are those of Verify.
+func (m Manifest) Check(fsys vfs.FS, dir string) error {
+	present, err := filesIn(fsys, dir)
+	if err != nil {
+		return asDamage(err, dir, ".")
 	}
-	delete(present, manifestName)
+	delete(present, Name)
 	// Sizes before sums: a truncated checkpoint is found without reading the rest.
 	for _, f := range m.Files {
 		if !present[f.Name] {
-			return m, damage(f.Name, "missing")
+			return Damage(dir, f.Name, "missing")
 		}
 		delete(present, f.Name)
 		info, err := fsys.Stat(filepath.Join(dir, f.Name))
 		if err != nil {
-			return m, asDamage(err, dir, f.Name)
+			return asDamage(err, dir, f.Name)
 		}
 		if !info.Mode().IsRegular() {
-			return m, damage(f.Name, "not a regular file")
+			return Damage(dir, f.Name, "not a regular file")
 		}
 		if info.Size() != f.Size {
-			return m, damage(f.Name, "%d bytes, want %d", info.Size(), f.Size)
+			return Damage(dir, f.Name, "%d bytes, want %d", info.Size(), f.Size)
 		}
 	}
 	if extra := slices.Sorted(maps.Keys(present)); len(extra) > 0 {
-		return m, damage(extra[0], "not in the manifest")
+		return Damage(dir, extra[0], "not in the manifest")
 	}
-	buf := make([]byte, chunk)
+	buf := make([]byte, Chunk)
 	for _, f := range m.Files {
 		size, sum, err := checksum(fsys, filepath.Join(dir, f.Name), buf)
 		if err != nil {
-			return m, asDamage(err, dir, f.Name)
+			return asDamage(err, dir, f.Name)
 		}
 		if size != f.Size || sum != f.XXH3 {
-			return m, damage(f.Name, "checksum %v over %d bytes, want %v over %d", sum, size, f.XXH3, f.Size)
+			return Damage(dir, f.Name, "checksum %v over %d bytes, want %v over %d", sum, size, f.XXH3, f.Size)
 		}
 	}
-	return m, nil
+	return nil
 }
+
+// CheckName refuses names of files that would leave the directory, hide in it or lie
+// deeper than one folder.
+func CheckName(name string) error {
+	if name == "" {
+		return errors.New("a file has no name")
+	}
+	parts := strings.Split(name, "/")
+	for _, part := range parts {
+		if part == "" || strings.HasPrefix(part, ".") || strings.ContainsAny(part, "\\\x00") || part == Name || len(parts) > 2 {
+			return fmt.Errorf("%q is no usable file name: want a plain name or FOLDER/NAME, without leading dots, other than %s", name, Name)
+		}
+	}
+	return nil
+}
+
+// Chunk is the size in bytes of a read while a file is hashed: a part that the
+// processor's cache holds.
+const Chunk = 256 << 10
 
 // filesIn returns the names of the files in a checkpoint and its folders, those
 // with a leading dot left out. An empty folder stands for itself.
@@ -225,7 +260,7 @@ func filesIn(fsys vfs.FS, dir string) (map[string]bool, error) {
 // asDamage turns errors that come from the medium, a vanished file or a file in
 // place of a directory into damage, and leaves those that say nothing about it (permission, open files, memory).
 func asDamage(err error, dir, file string) error {
-	if isMediumError(err) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+	if IsMediumError(err) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return &DamageError{Path: dir, File: file, Problem: err.Error()}
 	}
 	return err
@@ -242,3 +277,6 @@ func checksum(fsys vfs.FS, name string, buf []byte) (size int64, sum Sum, err er
 	size, err = io.CopyBuffer(struct{ io.Writer }{h}, struct{ io.Reader }{f}, buf)
 	return size, Sum(h.Sum64()), err
 }
+
+// IsMediumError reports errors of the disk itself.
+func IsMediumError(err error) bool { return errors.Is(err, syscall.EIO) }

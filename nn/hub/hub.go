@@ -1,0 +1,93 @@
+// Package hub is a model on disk: a directory as Hugging Face lays it out, which is
+// what a checkpoint of a run is too.
+//
+//	config.json            the family and its configuration; nn.Families reads it
+//	model.safetensors      the weights, or shards of them with an index
+//	tokenizer.json, …      the tokenizer, the roles of its tokens, the chat template
+//	manifest.json          sizes and checksums, where a run has written the model
+//	adapter/               in a checkpoint of LoRA: the adapter, as peft keeps it
+//
+// [Load] opens a model that is ready to run, [Save] writes one. [FindCheckpoint] and
+// [FindAdapter] turn what a user names into such a directory. The parts serve
+// whoever has a store of his own: [LoadParams], [OpenAdapter] and [LoadAdapter]
+// fill it, [ModelTensors] and [AdapterFiles] are what is written of it, [Identity]
+// is what other programs must know beside the weights.
+//
+// Nothing that is read is trusted: names, shapes and types are compared with the
+// model, sizes with limits. Errors name file and tensor, and the cure.
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"gotrain/data/vfs"
+	"gotrain/nn/hub/peft"
+	"gotrain/nn/hub/safetensors"
+)
+
+// ModelFile holds the weights.
+const ModelFile = safetensors.SingleName
+
+// ConfigFile holds the configuration.
+const ConfigFile = "config.json"
+
+// ErrNoModel says that a path leads to no model.
+var ErrNoModel = errors.New("no model")
+
+// ErrNoAdapter says that a path leads to no adapter.
+var ErrNoAdapter = errors.New("no adapter")
+
+// FindCheckpoint returns the directory of the model that path names: the directory
+// or a link to one, or a run or its folder of checkpoints, for the newest. Errors
+// wrap ErrNoModel.
+func FindCheckpoint(path string) (string, error) {
+	if info, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrNoModel, err)
+	} else if !info.IsDir() {
+		return "", fmt.Errorf("%w: %s is a file; name the directory of a checkpoint or of a run", ErrNoModel, path)
+	}
+	for _, dir := range []string{path, filepath.Join(path, "checkpoints", "latest"), filepath.Join(path, "latest")} {
+		for _, weights := range []string{ModelFile, safetensors.IndexName} {
+			if _, err := os.Stat(filepath.Join(dir, weights)); err == nil {
+				return filepath.EvalSymlinks(dir)
+			}
+		}
+	}
+	if _, err := os.Stat(filepath.Join(path, peft.ConfigFile)); err == nil {
+		return "", fmt.Errorf("%w: %s is an adapter: name the model that it was trained on, and the adapter with --adapter", ErrNoModel, path)
+	}
+	if _, err := os.Stat(filepath.Join(path, "config.yaml")); err == nil {
+		return "", fmt.Errorf("%w: the run %s has saved no checkpoint yet", ErrNoModel, path)
+	}
+	return "", fmt.Errorf("%w: %s holds no %s and no %s; name the directory of a checkpoint or of a run", ErrNoModel, path, ModelFile, safetensors.IndexName)
+}
+
+// FindAdapter returns the directory of the adapter that path names: one with an
+// adapter_config.json, or a checkpoint or a run, whose adapter is taken. Errors
+// wrap ErrNoAdapter.
+func FindAdapter(path string) (string, error) {
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrNoAdapter, err)
+	}
+	if _, err := os.Stat(filepath.Join(path, peft.ConfigFile)); err == nil {
+		return filepath.EvalSymlinks(path)
+	}
+	dir, err := FindCheckpoint(path)
+	if err != nil {
+		return "", fmt.Errorf("%w: %s holds no %s, as peft saves it, and is no checkpoint or run of gotrain", ErrNoAdapter, path, peft.ConfigFile)
+	}
+	dir = filepath.Join(dir, peft.Dir)
+	if _, err := os.Stat(filepath.Join(dir, peft.ConfigFile)); err != nil {
+		return "", fmt.Errorf("%w: %s was trained without one: it holds no %s/%s", ErrNoAdapter, path, peft.Dir, peft.ConfigFile)
+	}
+	return dir, nil
+}
+
+// maxText bounds the JSON files of a model, in bytes.
+const maxText = 256 << 20
+
+// ReadText reads a JSON file of a model.
+func ReadText(file string) ([]byte, error) { return vfs.ReadFile(vfs.OS{}, file, maxText) }

@@ -1,0 +1,216 @@
+package hub
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"gotrain/autograd/exec"
+	"gotrain/autograd/ir"
+	"gotrain/data"
+	"gotrain/data/tokenizers"
+	"gotrain/data/vfs"
+	"gotrain/nn"
+	"gotrain/nn/hub/manifest"
+	"gotrain/nn/hub/peft"
+	"gotrain/nn/hub/safetensors"
+)
+
+// Loaded is a model that is ready to run.
+type Loaded struct {
+	Dir   string // of the model, links resolved
+	Model nn.Model
+	Store *exec.Store // holds the parameters, and nothing else yet
+	// Tokenizer is nil in a model of something else than text.
+	Tokenizer data.Tokenizer
+	Special   nn.SpecialTokens
+}
+
+// Load verifies the model that path names, as in FindCheckpoint, and loads it with
+// its tokenizer on b; with the adapter that another path names, as in FindAdapter,
+// unless that is empty.
+func Load(path, adapter string, b exec.Backend, fsys vfs.FS, families nn.Families) (*Loaded, error) {
+	dir, err := FindCheckpoint(path)
+	if err != nil {
+		return nil, err
+	}
+	l := &Loaded{Dir: dir, Store: exec.NewStore(b)}
+	if _, err := os.Stat(filepath.Join(dir, manifest.Name)); err == nil {
+		if _, err := manifest.Verify(fsys, dir); err != nil {
+			return nil, fmt.Errorf("%w; use another checkpoint of the run", err)
+		}
+	}
+	spec, special, err := ReadConfig(dir, families)
+	if err != nil {
+		return nil, err
+	}
+	l.Special = special
+	if l.Model, err = families.New(spec, nn.Tuning{}); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, ConfigFile), err)
+	}
+	if adapter != "" {
+		if adapter, err = l.addAdapter(adapter, fsys, families); err != nil {
+			return nil, fmt.Errorf("adapter: %w", err)
+		}
+	}
+	if err := l.loadParams(adapter, fsys); err != nil {
+		return nil, err
+	}
+	return l, l.loadTokenizer()
+}
+
+// ReadConfig reads the config.json of the model in dir.
+func ReadConfig(dir string, families nn.Families) (nn.Spec, nn.SpecialTokens, error) {
+	var special nn.SpecialTokens
+	file := filepath.Join(dir, ConfigFile)
+	text, err := ReadText(file)
+	if err != nil {
+		return nn.Spec{}, special, err
+	}
+	spec, err := families.Parse(text)
+	if err == nil {
+		special, err = nn.ParseSpecialTokens(text)
+	}
+	if err != nil {
+		return spec, special, fmt.Errorf("%s: %w", file, err)
+	}
+	return spec, special, nil
+}
+
+// addAdapter rebuilds the model with the adapter that path names and returns its
+// directory.
+func (l *Loaded) addAdapter(path string, fsys vfs.FS, families nn.Families) (string, error) {
+	dir, err := FindAdapter(path)
+	if err != nil {
+		return "", err
+	}
+	a, lora, err := OpenAdapter(fsys, dir, l.Dir, l.Model.Params())
+	if err != nil {
+		return "", err
+	}
+	l.Model, err = families.New(nn.SpecOf(l.Model), nn.Tuning{Adapter: lora})
+	return dir, errors.Join(err, a.Close())
+}
+
+// loadParams loads the model, and the adapter in a directory if there is one.
+func (l *Loaded) loadParams(adapter string, fsys vfs.FS) error {
+	params := l.Model.Params()
+	for _, p := range params {
+		if _, err := l.Store.Ensure(p.State(), ir.F32, p.Shape); err != nil {
+			return err
+		}
+	}
+	if err := LoadParams(l.Store, l.Dir, nn.Base(params)); err != nil || adapter == "" {
+		return err
+	}
+	return LoadAdapter(l.Store, fsys, adapter, params, "the adapter changed while it was read; try again")
+}
+
+// loadTokenizer loads the tokenizer of a model of text.
+func (l *Loaded) loadTokenizer() (err error) {
+	text, ok := l.Model.Config().(nn.TextConfig)
+	if !ok {
+		return nil
+	}
+	if l.Tokenizer, err = tokenizers.Load(l.Dir); err != nil {
+		return err
+	}
+	if v, m := l.Tokenizer.Vocab(), text.Text().Vocab; v > m {
+		return fmt.Errorf("%s: the tokenizer has %d tokens, the model %d; they do not belong together", l.Dir, v, m)
+	}
+	return nil
+}
+
+// EndTokens are the tokens that end a text.
+func (l *Loaded) EndTokens() []int32 {
+	var ends []int32
+	for _, id := range l.Special.EOS {
+		ends = append(ends, int32(id))
+	}
+	if len(ends) > 0 || l.Tokenizer == nil {
+		return ends
+	}
+	if e, err := tokenizers.NewEncoder(l.Tokenizer); err == nil {
+		ends = append(ends, e.EndOfText())
+	}
+	return ends
+}
+
+// LoadParams fills parameters in store from the weights in dir, one safetensors
+// file or several.
+func LoadParams(store *exec.Store, dir string, params []nn.Param) error {
+	weights, err := safetensors.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	defer weights.Close()
+	return LoadStates(store, dir, weights.Tensor, ParamTensors(params), "the weights are of another model; keep the model section as it was")
+}
+
+// OpenAdapter opens the adapter in dir and fits it to the model of params, whose
+// checkpoint is base.
+func OpenAdapter(fsys vfs.FS, dir, base string, params []nn.Param) (*peft.Adapter, nn.Adapter, error) {
+	a, err := peft.Open(fsys, dir)
+	if err != nil {
+		return nil, nn.Adapter{}, err
+	}
+	lora, err := a.Fit(params)
+	if err == nil {
+		err = a.CheckApart(fsys, base)
+	}
+	if err != nil {
+		return nil, nn.Adapter{}, errors.Join(err, a.Close())
+	}
+	return a, lora, nil
+}
+
+// LoadAdapter fills the parameters of an adapter among params from the adapter in
+// dir, which fits them; cure ends the error where it does not.
+func LoadAdapter(store *exec.Store, fsys vfs.FS, dir string, params []nn.Param, cure string) error {
+	a, err := peft.Open(fsys, dir)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	if _, err := a.Fit(params); err != nil {
+		return err
+	}
+	return LoadStates(store, dir, func(name string) (safetensors.Tensor, bool) {
+		t, ok := a.Tensors[name]
+		return t, ok
+	}, ParamTensors(nn.Adapters(params)), cure)
+}
+
+// LoadStates reads the states of tensors from those of a file, which find looks up by
+// name. All of them must be there with the shapes that the store has; cure ends the
+// error otherwise.
+func LoadStates(store *exec.Store, file string, find func(name string) (safetensors.Tensor, bool), tensors []Tensor, cure string) error {
+	buf := make([]float32, StreamElements)
+	sorted := slices.SortedFunc(slices.Values(tensors), func(a, b Tensor) int { return cmp.Compare(a.Name, b.Name) })
+	for _, want := range sorted {
+		t, ok := find(want.Name)
+		if !ok {
+			return fmt.Errorf("%s: there is no tensor %q: %s", file, want.Name, cure)
+		}
+		st := store.Get(want.State)
+		if !st.Shape.Equal(t.Shape) {
+			return fmt.Errorf("%s: tensor %q has shape %v, the model wants %s: %s", file, want.Name, t.Shape, st.Shape, cure)
+		}
+		size, width := st.Shape.Size(), t.DType.Size()
+		for off := 0; off < size; off += len(buf) {
+			values := buf[:min(len(buf), size-off)]
+			part := t
+			part.Shape, part.Data = []int{len(values)}, t.Data[off*width:(off+len(values))*width]
+			if err := part.CopyFloat32(values); err != nil {
+				return fmt.Errorf("%s: %w", file, err)
+			}
+			if err := store.WriteAt(want.State, off, values); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,198 @@
+package hub
+
+import (
+	"io"
+	"strings"
+
+	"gotrain/autograd"
+	"gotrain/autograd/ir"
+	"gotrain/data/vfs"
+	"gotrain/nn"
+	"gotrain/nn/hub/peft"
+	"gotrain/nn/hub/safetensors"
+)
+
+// StreamElements is the buffer through which a state passes: memory does not grow
+// with the model while it is saved or loaded.
+const StreamElements = 1 << 20
+
+// States is where the tensors of a file come from: an exec.Store or an
+// exec.Snapshot of one.
+type States interface {
+	// View returns the elements of a state where they lie, nil if that is not in
+	// memory of the process.
+	View(state string) []float32
+	ReadAt(state string, offset int, dst []float32) error
+}
+
+// Tensor is a tensor of a file: a state or, with an adapter, a weight with the
+// adapter merged into it.
+type Tensor struct {
+	Name   string // in the file
+	State  string // in the store
+	Shape  ir.Shape
+	Frozen bool // no step changes it
+	merge  *merge
+}
+
+// merge is what is added to a weight as it is written.
+type merge struct {
+	adapter nn.Adapter
+	layout  autograd.WeightLayout
+	a, b    Tensor // (r, in), (out, r)
+}
+
+// ParamTensors are parameters as they are.
+func ParamTensors(params []nn.Param) []Tensor {
+	tensors := make([]Tensor, len(params))
+	for i, p := range params {
+		tensors[i] = Tensor{Name: p.Name, State: p.State(), Shape: p.Shape, Frozen: p.Frozen}
+	}
+	return tensors
+}
+
+// ModelTensors lists the weights of m, with its adapter merged into them.
+func ModelTensors(m nn.Model) []Tensor {
+	adapters := map[string]Tensor{}
+	for _, t := range ParamTensors(nn.Adapters(m.Params())) {
+		adapters[t.Name] = t
+	}
+	base := nn.Base(m.Params())
+	tensors := ParamTensors(base)
+	for i, p := range base {
+		layer, weight := strings.CutSuffix(p.Name, ".weight")
+		if a, ok := adapters[layer+nn.LoRAA]; weight && ok {
+			tensors[i].Frozen = false
+			tensors[i].merge = &merge{m.Tuning().Adapter, p.Layout, a, adapters[layer+nn.LoRAB]}
+		}
+	}
+	return tensors
+}
+
+// Bytes is the tensor's size in a file.
+func (t Tensor) Bytes() int64 { return int64(t.Shape.Size()) * int64(safetensors.F32.Size()) }
+
+// Reads names the states that the tensor is made from.
+func (t Tensor) Reads() []string {
+	if t.merge == nil {
+		return []string{t.State}
+	}
+	return []string{t.State, t.merge.a.State, t.merge.b.State}
+}
+
+// Content gives the tensor as it is written, with numbers that are read from the
+// states meanwhile.
+func (t Tensor) Content(from States) safetensors.Tensor {
+	content := safetensors.Tensor{Name: t.Name, DType: safetensors.F32, Shape: t.Shape}
+	switch view := from.View(t.State); {
+	case t.merge != nil:
+		content.From = mergedReader{stateReader{from, t.State, t.Shape.Size()}, *t.merge}
+	case view != nil:
+		content.Data = safetensors.Bytes(view)
+	default:
+		content.From = stateReader{from, t.State, t.Shape.Size()}
+	}
+	return content
+}
+
+// Contents are those of all tensors.
+func Contents(tensors []Tensor, from States) []safetensors.Tensor {
+	all := make([]safetensors.Tensor, len(tensors))
+	for i, t := range tensors {
+		all[i] = t.Content(from)
+	}
+	return all
+}
+
+// TensorsFile is a safetensors file.
+func TensorsFile(name string, tensors []safetensors.Tensor, metadata map[string]string) vfs.Content {
+	return vfs.Content{Name: name, Write: func(w io.Writer) error {
+		return safetensors.Write(w, tensors, metadata)
+	}}
+}
+
+// ModelMetadata tells transformers what wrote the weights.
+func ModelMetadata() map[string]string { return map[string]string{"format": "pt"} }
+
+// stateReader streams one state.
+type stateReader struct {
+	from  States
+	state string
+	size  int
+}
+
+// WriteTo writes the state's elements, little endian.
+func (r stateReader) WriteTo(w io.Writer) (int64, error) { return r.stream(w, nil) }
+
+// stream writes the elements as change leaves them, which gets a part and its
+// offset; nil changes nothing.
+func (r stateReader) stream(w io.Writer, change func(part []float32, offset int)) (int64, error) {
+	buf := make([]float32, min(StreamElements, r.size))
+	var written int64
+	for off := 0; off < r.size; off += len(buf) {
+		part := buf[:min(len(buf), r.size-off)]
+		if err := r.from.ReadAt(r.state, off, part); err != nil {
+			return written, err
+		}
+		if change != nil {
+			change(part, off)
+		}
+		n, err := w.Write(safetensors.Bytes(part))
+		written += int64(n)
+		if err != nil {
+			return written, err
+		}
+	}
+	return written, nil
+}
+
+// mergedReader streams a weight with its adapter merged into it, which is
+// computed on the way.
+type mergedReader struct {
+	stateReader
+	merge
+}
+
+// WriteTo writes the weight's elements, little endian.
+func (r mergedReader) WriteTo(w io.Writer) (int64, error) {
+	a, err := r.a.whole(r.from)
+	if err != nil {
+		return 0, err
+	}
+	b, err := r.b.whole(r.from)
+	if err != nil {
+		return 0, err
+	}
+	return r.stream(w, nn.NewDelta(r.layout, a, b, r.adapter.Rank, r.adapter.Scale()).Merge)
+}
+
+// whole returns all elements of a state, not to be changed.
+func (t Tensor) whole(from States) ([]float32, error) {
+	if view := from.View(t.State); view != nil {
+		return view, nil
+	}
+	values := make([]float32, t.Shape.Size())
+	return values, from.ReadAt(t.State, 0, values)
+}
+
+// AdapterFiles are the adapter of m in peft's format, in the folder peft.Dir; base
+// names the model that it was trained on.
+func AdapterFiles(from States, m nn.Model, base string) ([]vfs.Content, error) {
+	tensors := Contents(ParamTensors(nn.Adapters(m.Params())), from)
+	a := m.Tuning().Adapter
+	c := peft.Config{Base: base, Rank: a.Rank, Alpha: a.Alpha, Dropout: a.Dropout, RSLoRA: a.RSLoRA}
+	for _, t := range ModelTensors(m) {
+		if t.merge != nil {
+			c.Targets = append(c.Targets, strings.TrimSuffix(t.Name, ".weight"))
+			c.FanInFanOut = t.merge.layout == autograd.InOut
+		}
+	}
+	text, err := c.JSON()
+	if err != nil {
+		return nil, err
+	}
+	return []vfs.Content{
+		vfs.Bytes(peft.Dir+"/"+peft.ConfigFile, text),
+		TensorsFile(peft.Dir+"/"+peft.WeightsFile, peft.Tensors(tensors), ModelMetadata()),
+	}, nil
+}
