@@ -13,7 +13,7 @@ import (
 type Graph struct {
 	g      *gorgonia.ExprGraph
 	nodes  map[*gorgonia.Node]*Node
-	names  map[string]bool
+	names  map[string]*Node
 	tables map[string]*Node
 	params []*Node
 	wrt    []*Node // what Grad differentiated by; nil before it
@@ -46,7 +46,7 @@ func NewGraph() *Graph {
 	return &Graph{
 		g:      gorgonia.NewGraph(),
 		nodes:  map[*gorgonia.Node]*Node{},
-		names:  map[string]bool{},
+		names:  map[string]*Node{},
 		tables: map[string]*Node{},
 		scope:  scope{block: -1},
 	}
@@ -123,6 +123,10 @@ func (g *Graph) Table(name string, data func() []float32, shape ...int) *Node {
 	return t
 }
 
+// Declared returns the parameter, state, input or table of that name, nil where none
+// is declared. A second forward pass of a model takes its parameters so.
+func (g *Graph) Declared(name string) *Node { return g.names[name] }
+
 // Params returns the parameters in the order of their declaration.
 func (g *Graph) Params() []*Node { return g.params }
 
@@ -155,13 +159,12 @@ func (g *Graph) leaf(class ir.Class, name string, dtype ir.DType, shape []int) *
 			return g.fail("Param", "%q has shape %s: every axis must be positive", name, ir.Shape(shape))
 		}
 	}
-	if name == "" || g.names[name] {
+	if name == "" || g.names[name] != nil {
 		return g.fail("Param", "the name %q is empty or taken: Gorgonia would merge the two nodes", name)
 	}
-	g.names[name] = true
 	raw := gorgonia.NewTensor(g.g, elementOf(dtype), len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(name))
 	n := &Node{g: g, n: raw, shape: append(ir.Shape(nil), shape...), dtype: dtype, class: class, name: name}
-	g.nodes[raw] = n
+	g.nodes[raw], g.names[name] = n, n
 	return n
 }
 

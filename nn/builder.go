@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"slices"
 
 	"gotrain/autograd"
 )
@@ -59,11 +60,16 @@ func (b *Builder) name(s string) string {
 }
 
 // param declares a parameter: a frozen one is state that Grad does not
-// differentiate by.
+// differentiate by. Where another builder of the model has declared it, for another
+// forward pass in the same graph, it is that one.
 func (b *Builder) param(p Param) *autograd.Node {
 	p.Name, p.Role, p.Block = b.name(p.Name), b.tuning.Role, b.block
 	p.Frozen = b.tuning.frozen(p)
+	again := slices.ContainsFunc(b.params, func(q Param) bool { return q.Name == p.Name })
 	b.params = append(b.params, p)
+	if n := b.Graph.Declared(p.State()); n != nil && !again && n.Shape().Equal(p.Shape) {
+		return n
+	}
 	if p.Frozen {
 		return b.Graph.State(p.State(), p.Shape...)
 	}

@@ -1,17 +1,23 @@
-// Package nn declares language models as layers over package autograd.
+// Package nn declares models as layers over package autograd.
 //
-// Read the types in this order: [Config] (the model section of a run's
-// configuration), [Model] (what every family gives), [Builder] (the layers that
-// families are written in), [Param] and [Initialize] (the parameters and their
-// first values), then the graphs of a model: [Training], [Evaluation],
-// [Logits] and [Decode].
+// Read the types in this order: [Model] and [LanguageModel] (what a family gives),
+// [Core] (what its models embed), [Builder] (the layers that forward passes are
+// written in), [Param] and [Initialize] (the parameters and their first values),
+// [Tuning] (what a run decides about a model), [Family] and [Families] (the table in
+// which a configuration finds its family), [Configuration] and [Faults] (what
+// configurations share), then the graphs of a language model: [Training],
+// [Evaluation], [Logits] and [Decode].
 //
-// A family is one folder beside this one (nn/gpt2, nn/llama) whose forward pass
-// reads from top to bottom on one screen. Parameters carry the names that
-// Hugging Face gives them, so a checkpoint needs no renaming. A forward pass is
-// written once: run with a [Builder] it declares the parameters and builds the
-// graph of whichever kind the inputs ask for, with whole sequences or with
-// key/value caches.
+// A family is one folder beside this one (nn/gpt2, nn/llama): a Config with its
+// defaults and faults, a forward pass that reads from top to bottom on one screen,
+// Hugging Face's names both ways, and a row for package zoo. Parameters carry the
+// names that Hugging Face gives them, so a checkpoint needs no renaming. A forward
+// pass is written once: run with a [Builder] it declares the parameters and builds
+// the graph of whichever kind the inputs ask for, with whole sequences or with
+// key/value caches. Nothing outside the folder and the row knows the family.
+//
+// Several models share a graph and a store under the roles of their Tuning; a model
+// that passes twice through one graph has its parameters there once.
 //
 // Errors: Validate returns all faults of a configuration at once. Faults of a
 // graph stick to it and come back from autograd.Graph.Lower. Everything here is

@@ -56,14 +56,14 @@ func load(t *testing.T, m nn.LanguageModel) *exec.Store {
 	store := exec.NewStore(b)
 	rng := rand.New(rand.NewPCG(5, 6))
 	for _, p := range m.Params() {
-		if _, err := store.Ensure(p.Name, ir.F32, p.Shape); err != nil {
+		if _, err := store.Ensure(p.State(), ir.F32, p.Shape); err != nil {
 			t.Fatal(err)
 		}
 		w := make([]float32, p.Shape.Size())
 		for i := range w {
 			w[i] = float32(p.Init.Value + 0.25*rng.NormFloat64())
 		}
-		if err := store.Write(p.Name, w); err != nil {
+		if err := store.Write(p.State(), w); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -401,5 +401,53 @@ func TestErrors(t *testing.T) {
 	}
 	if err := gen([]int32{1}, generate.Options{}); !errors.Is(err, generate.ErrNotFinite) {
 		t.Errorf("NaN weights: %v", err)
+	}
+}
+
+// TestRolesHaveCachesOfTheirOwn has two models of one store speak by turns.
+func TestRolesHaveCachesOfTheirOwn(t *testing.T) {
+	store := load(t, models(t)["gpt2"])
+	config := gpt2.Config{Layers: 2, Heads: 2, Width: 16, Context: contextLength, Vocab: vocab}
+	var speakers []*generate.Generator
+	for i, role := range []string{"policy", "reference"} {
+		m, err := gpt2.New(config, nn.Tuning{Role: role})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range m.Params() {
+			if _, err := store.Ensure(p.State(), ir.F32, p.Shape); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := nn.Initialize(m.Params(), uint64(i), store.WriteAt); err != nil {
+			t.Fatal(err)
+		}
+		speakers = append(speakers, newGenerator(t, m, store))
+	}
+	text := []int32{3, 1, 4, 1, 5, 9, 2, 6}
+	var want [2][]float32
+	for i, g := range speakers {
+		if err := g.Append(text...); err != nil {
+			t.Fatal(err)
+		}
+		want[i] = slices.Clone(g.Logits())
+		g.Truncate(0)
+	}
+	if slices.Equal(want[0], want[1]) {
+		t.Fatal("the models are the same")
+	}
+	for _, token := range text {
+		for _, g := range speakers {
+			if err := g.Append(token); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for i, g := range speakers {
+		for j, x := range g.Logits() {
+			if math.Abs(float64(x-want[i][j])) > 1e-5*(1+math.Abs(float64(want[i][j]))) {
+				t.Fatalf("model %d: logit %d is %g, alone %g", i, j, x, want[i][j])
+			}
+		}
 	}
 }

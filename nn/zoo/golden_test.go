@@ -79,10 +79,10 @@ func newStore(t *testing.T) *exec.Store {
 func write(t *testing.T, store *exec.Store, m nn.LanguageModel, values func(nn.Param) []float32) {
 	t.Helper()
 	for _, p := range m.Params() {
-		if _, err := store.Ensure(p.Name, ir.F32, p.Shape); err != nil {
+		if _, err := store.Ensure(p.State(), ir.F32, p.Shape); err != nil {
 			t.Fatal(err)
 		}
-		if err := store.Write(p.Name, values(p)); err != nil {
+		if err := store.Write(p.State(), values(p)); err != nil {
 			t.Fatal(err)
 		}
 	}

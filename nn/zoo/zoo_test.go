@@ -175,6 +175,22 @@ func TestCounterparts(t *testing.T) {
 	}
 }
 
+// TestParseOldOwnConfig reads what was written when one struct had the keys of all
+// families.
+func TestParseOldOwnConfig(t *testing.T) {
+	got, err := Families().Parse([]byte(`{"model_type": "gotrain", "gotrain": {"family": "gpt2", "layers": 2, "heads": 2, "kv_heads": 2, "head_dim": 8,
+		"width": 16, "ffn": 64, "context": 12, "vocab": 31, "dropout": 0, "activation": "gelu_tanh", "norm_eps": 1e-05, "tied": true, "bias": true,
+		"positions": "sinusoidal", "init_std": 0.02, "scale_residual": true}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &gpt2.Config{Layers: 2, Heads: 2, Width: 16, Context: 12, Vocab: 31, Positions: gpt2.Sinusoidal}
+	want.SetDefaults()
+	if got.Family != gpt2.Name || !reflect.DeepEqual(got.Config, want) {
+		t.Errorf("read %s %+v, want %+v", got.Family, got.Config, want)
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"model_type":"bert"}`:                                                       `"bert" is not one of`,

@@ -38,6 +38,9 @@ const MaxSize = 16 << 20
 // Sum is the 64-bit xxh3 checksum of a file, 16 hexadecimal digits in JSON.
 type Sum uint64
 
+// SumOf is the checksum of content.
+func SumOf(content []byte) Sum { return Sum(xxh3.Hash(content)) }
+
 func (s Sum) String() string { return fmt.Sprintf("%016x", uint64(s)) }
 
 // MarshalText writes 16 hexadecimal digits.
