@@ -68,7 +68,7 @@ var allowed = map[string][]string{
 	"train/metrics":    {"data/vfs"},
 	"train/config":     {},
 	"nn/hub/convert": {"nn", "nn/generate", "autograd/exec", "autograd/ir", "data", "data/bpe", "data/hf", "data/spm", "data/tokenizers",
-		"nn/hub/gguf", "nn/hub/peft", "nn/hub/safetensors", "data/vfs"},
+		"nn/hub", "nn/hub/gguf", "nn/hub/peft", "nn/hub/safetensors", "data/vfs"},
 	"train": {"train/ranks", "nn", "nn/generate", "nn/hub", "nn/hub/manifest", "optim", "data", "data/bpe", "data/chat", "data/instruct", "data/tokenizers", "autograd", "autograd/ir", "autograd/plan", "autograd/exec",
 		"data/vfs", "nn/hub/safetensors", "nn/hub/peft", "train/checkpoint", "train/metrics", "train/config", "autograd/mesh"},
 

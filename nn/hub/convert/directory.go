@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"gotrain/nn"
+	"gotrain/nn/hub"
 	"gotrain/nn/hub/gguf"
 	"gotrain/nn/hub/safetensors"
 )
@@ -23,7 +24,7 @@ var storedTypes = map[safetensors.DType]gguf.Type{
 func openDirectory(dir string, deps Deps) (_ *source, err error) {
 	s := &source{path: dir}
 	file := filepath.Join(dir, "config.json")
-	text, err := readText(file)
+	text, err := hub.ReadText(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%s holds no config.json: name a Hugging Face directory, a checkpoint or a GGUF file", dir)
 	}
@@ -108,7 +109,7 @@ func readTokenizer(dir string) (tokenizerFiles, error) {
 	var files tokenizerFiles
 	var err error
 	file := filepath.Join(dir, "tokenizer.json")
-	if files.tokenizer, err = readText(file); errors.Is(err, os.ErrNotExist) {
+	if files.tokenizer, err = hub.ReadText(file); errors.Is(err, os.ErrNotExist) {
 		files.tokenizer, err = modelTokenizer(dir)
 	}
 	if errors.Is(err, os.ErrNotExist) {

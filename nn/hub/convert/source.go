@@ -11,6 +11,7 @@ import (
 	"gotrain/data"
 	"gotrain/data/tokenizers"
 	"gotrain/nn"
+	"gotrain/nn/hub"
 )
 
 // source is an opened model.
@@ -92,24 +93,9 @@ func (s *source) add(p nn.Param, t tensor) error {
 	return nil
 }
 
-// maxText bounds the JSON files of a model, in bytes.
-const maxText = 256 << 20
-
-// readText reads a file of at most maxText bytes.
-func readText(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxText {
-		return nil, fmt.Errorf("%s: longer than %d bytes", path, maxText)
-	}
-	return os.ReadFile(path)
-}
-
-// readOptional is readText that gives nil for a file that is not there.
+// readOptional is hub.ReadText that gives nil for a file that is not there.
 func readOptional(path string) ([]byte, error) {
-	text, err := readText(path)
+	text, err := hub.ReadText(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
