@@ -221,8 +221,10 @@ func (c *compiler) output(n *outputNode, s *scope) stmt {
 			text := ""
 			if attempt(func() { text = c.fold.str(v) }) == nil {
 				constant(text)
-				continue
+			} else {
+				st.items = append(st.items, outputItem{expr: &constExpr{v}})
 			}
+			continue
 		}
 		st.items = append(st.items, outputItem{expr: c.expr(child, s)})
 	}
@@ -326,7 +328,7 @@ func (c *compiler) target(n node, s *scope) target {
 		}
 		return t
 	case *nsRefNode:
-		return &nsTarget{c.variable(s.symbols.ref(n.name, n.line), s.fn()), n.attr}
+		return &nsTarget{c.variable(s.symbols.ref(n.name, n.line), s.fn()), n.name, n.attr}
 	}
 	t := &tupleTarget{}
 	for _, item := range n.(*tupleNode).items {

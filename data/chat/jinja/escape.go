@@ -50,12 +50,12 @@ func unescape(s string, line int) string {
 				failAt(line, "illegal Unicode character")
 			}
 			if code >= 0xd800 && code < 0xe000 {
-				failAt(line, "a string holds \\u%04x, half of a surrogate pair, which no text can hold (write the character itself, or \\U and eight digits)", code)
+				refuseAt(line, "a string holds \\u%04x, half of a surrogate pair, which no text can hold (write the character itself, or \\U and eight digits)", code)
 			}
 			b.WriteRune(rune(code))
 			i = end
 		case c == 'N':
-			failAt(line, "a character by its name, \\N{…}, is not supported (write the character itself)")
+			refuseAt(line, "a character by its name, \\N{…}, is not supported (write the character itself)")
 		case c < utf8.RuneSelf:
 			b.WriteByte('\\')
 			b.WriteByte(c)

@@ -83,14 +83,18 @@ func (t *nameTarget) assign(f *frame, v Value) {
 }
 
 type nsTarget struct {
-	v    variable
-	attr string
+	v          variable
+	name, attr string
 }
 
 func (t *nsTarget) assign(f *frame, v Value) {
-	ns, ok := t.v.frame(f).vars[t.v.slot].(*namespace)
+	of := t.v.frame(f).vars[t.v.slot]
+	ns, ok := of.(*namespace)
+	if _, isDict := of.(*Dict); isDict {
+		refuse("a set block changes the dict %s, which jinja2's sandbox overlooks", t.name)
+	}
 	if !ok {
-		typeError("'%s' object does not support item assignment", typeName(t.v.frame(f).vars[t.v.slot]))
+		typeError("'%s' object does not support item assignment", typeName(of))
 	}
 	ns.setField(f.m, t.attr, v)
 }

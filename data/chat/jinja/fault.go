@@ -51,6 +51,16 @@ func valueError(format string, args ...any) { fail(Argument, format, args...) }
 // refuse ends the rendering where jinja2 would go on and this engine cannot follow exactly.
 func refuse(format string, args ...any) { fail(Refused, format, args...) }
 
+// failAt raises a syntax error at a line.
+func failAt(line int, format string, args ...any) {
+	panic(&Error{Syntax, line, fmt.Sprintf(format, args...)})
+}
+
+// refuseAt refuses a template at a line.
+func refuseAt(line int, format string, args ...any) {
+	panic(&Error{Refused, line, fmt.Sprintf(format, args...)})
+}
+
 // attempt calls f and returns the error that it ends with, if any.
 func attempt(f func()) (err *Error) {
 	defer func() {

@@ -3,6 +3,7 @@ package jinja
 import (
 	"math"
 	"math/big"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +20,9 @@ type builtin struct {
 // call applies a filter or test to a value.
 func (b *builtin) call(m *machine, of Value, a callArgs) Value {
 	if b.all != nil {
+		if slices.Contains(a.names, "value") || b.context && slices.Contains(a.names, "context") {
+			typeError("%s() got multiple values for an argument", b.name)
+		}
 		return b.all(m, of, a)
 	}
 	if b.only {
@@ -279,18 +283,16 @@ func filterReverse(m *machine, a []Value) Value {
 }
 
 func filterInt(m *machine, a []Value) Value {
-	fallback, base := Value(int64(0)), int64(10)
+	fallback := Value(int64(0))
 	if a[1] != nil {
 		fallback = a[1]
 	}
-	if a[2] != nil {
-		base = needIndex(a[2])
-	}
 	if s, ok := text(a[0]); ok {
-		if base != 0 && (base < 2 || base > 36) {
-			base = -1 // a ValueError, which the filter forgives
+		base, ok := int64(10), true
+		if a[2] != nil {
+			base, ok = index(a[2])
 		}
-		if base >= 0 {
+		if ok && (base == 0 || base >= 2 && base <= 36) { // what is no base is an error that the filter forgives
 			if n, ok := parseInteger(s, base); ok {
 				return n
 			}

@@ -106,9 +106,12 @@ func (m *machine) sorted(items []Value, key func(v Value) Value, reverse bool) [
 	return out
 }
 
+// reverseArg is sorted()'s argument reverse, which must be an integer.
+func reverseArg(v Value) bool { return v != nil && needIndex(v) != 0 }
+
 func filterSort(m *machine, a []Value) Value {
 	items := m.list(a[0])
-	return NewList(m.sorted(items, m.getters(a[3], !isTrue(a[2])), isTrue(a[1])))
+	return NewList(m.sorted(items, m.getters(a[3], !isTrue(a[2])), reverseArg(a[1])))
 }
 
 // mapping returns a dict; what is none has no items.
@@ -146,7 +149,7 @@ func filterDictSort(m *machine, a []Value) Value {
 			return foldCase(m, key)
 		}
 		return key
-	}, isTrue(a[3])))
+	}, reverseArg(a[3])))
 }
 
 func filterUnique(m *machine, a []Value) Value {

@@ -116,32 +116,35 @@ func filterIndent(m *machine, a []Value) Value {
 }
 
 func filterTruncate(m *machine, a []Value) Value {
-	length, leeway, end := int64(255), int64(5), Value("...")
+	length, leeway, end := Value(int64(255)), Value(int64(5)), Value("...")
 	if a[1] != nil {
-		length = needIndex(a[1])
+		length = a[1]
 	}
 	if a[3] != nil {
 		end = a[3]
 	}
 	if a[4] != nil && a[4] != None {
-		leeway = needIndex(a[4])
+		leeway = a[4]
 	}
 	endLength := m.mustLength(end)
-	if length < endLength {
-		valueError("expected length >= %d, got %d", endLength, length)
+	if !m.order(">=", length, endLength) {
+		valueError("expected length >= %d, got %s", endLength, m.str(length))
 	}
-	if leeway < 0 {
-		valueError("expected leeway >= 0, got %d", leeway)
+	if !m.order(">=", leeway, int64(0)) {
+		valueError("expected leeway >= 0, got %s", m.str(leeway))
 	}
-	n := m.mustLength(a[0])
-	if n <= length+leeway {
+	if !m.order(">", m.mustLength(a[0]), m.binary("+", length, leeway)) {
 		return a[0]
 	}
 	s, ok := text(a[0])
 	if !ok {
 		refuse("truncate of a %s", typeName(a[0]))
 	}
-	s = cut(s, 0, int(length-endLength))
+	keep, ok := index(m.binary("-", length, endLength))
+	if !ok {
+		typeError("slice indices must be integers or None or have an __index__ method")
+	}
+	s = cut(s, 0, int(min(keep, math.MaxInt32)))
 	if !isTrue(a[2]) {
 		if i := strings.LastIndexByte(s, ' '); i >= 0 {
 			s = s[:i]
@@ -202,8 +205,12 @@ func filterWordWrap(m *machine, a []Value) Value {
 	if !ok {
 		typeError("'%s' object has no attribute 'splitlines'", typeName(a[0]))
 	}
+	paragraphs := splitLines(s, false)
 	w := wrapper{width: 79, long: true, hyphens: true}
-	if a[1] != nil {
+	if a[1] != nil && len(paragraphs) > 0 {
+		if _, isFloat := a[1].(float64); isFloat {
+			refuse("wordwrap to a width that is not an integer")
+		}
 		w.width = int(min(needIndex(a[1]), math.MaxInt32))
 	}
 	if a[2] != nil {
@@ -216,12 +223,12 @@ func filterWordWrap(m *machine, a []Value) Value {
 	if a[4] != nil {
 		w.hyphens = truth(a[4])
 	}
-	if w.width <= 0 && s != "" {
+	if w.width <= 0 {
 		valueError("invalid width %d (must be > 0)", w.width)
 	}
 	m.growTimes(int64(len(s)), int64(4+len(by)))
 	var lines []string
-	for _, line := range splitLines(s, false) {
+	for _, line := range paragraphs {
 		lines = append(lines, strings.Join(w.wrap(line), by))
 	}
 	return strings.Join(lines, by)

@@ -128,10 +128,7 @@ var (
 )
 
 func filterURLize(m *machine, a []Value) Value {
-	u := urlizer{limit: -1}
-	if a[1] != nil && a[1] != None {
-		u.limit = needIndex(a[1])
-	}
+	u := urlizer{m: m, limit: a[1]}
 	var rel []string
 	if a[4] != nil && truth(a[4]) {
 		rel = splitSpace(textArg(a[4], "rel"), -1)
@@ -176,16 +173,17 @@ func filterURLize(m *machine, a []Value) Value {
 }
 
 type urlizer struct {
-	limit      int64 // characters of a link's text, -1 for all
+	m          *machine
+	limit      Value // characters of a link's text, nil or None for all
 	attributes string
 	schemes    []string
 }
 
 func (u *urlizer) trim(s string) string {
-	if u.limit >= 0 && int64(runeLen(s)) > u.limit {
-		return cut(s, 0, int(u.limit)) + "..."
+	if u.limit == nil || u.limit == None || !u.m.order(">", int64(runeLen(s)), u.limit) {
+		return s
 	}
-	return s
+	return u.m.slice(s, None, u.limit, None).(string) + "..."
 }
 
 // word makes a link of a word that is one, without the punctuation around it.

@@ -23,8 +23,18 @@ type jsonWriter struct {
 
 func filterJSON(m *machine, a []Value) Value {
 	w := &jsonWriter{m: m, separator: ", ", colon: ": "}
-	w.ascii = a[1] != nil && truth(a[1])
-	w.sorted = a[4] != nil && truth(a[4])
+	w.ascii, w.sorted = isTrue(a[1]), isTrue(a[4])
+	var parts []Value
+	if a[3] != nil && a[3] != None {
+		parts = m.unpack(a[3], 2)
+	}
+	if s, ok := text(a[0]); ok { // whatever the arguments are
+		w.text(s)
+		return w.b.String()
+	}
+	if parts != nil {
+		w.separator, w.colon = textArg(parts[0], "item separator"), textArg(parts[1], "key separator")
+	}
 	if a[2] != nil && a[2] != None {
 		indent, ok := text(a[2])
 		if !ok {
@@ -35,11 +45,10 @@ func filterJSON(m *machine, a []Value) Value {
 			m.grow(max(n, 0))
 			indent = strings.Repeat(" ", int(max(n, 0)))
 		}
-		w.indent, w.separator = &indent, ","
-	}
-	if a[3] != nil && a[3] != None {
-		parts := m.unpack(a[3], 2)
-		w.separator, w.colon = textArg(parts[0], "item separator"), textArg(parts[1], "key separator")
+		w.indent = &indent
+		if a[3] == nil || a[3] == None {
+			w.separator = ","
+		}
 	}
 	w.value(a[0])
 	return w.b.String()

@@ -2,11 +2,10 @@ package jinja
 
 // tupleOf says how parser.tuple reads.
 type tupleOf struct {
-	targets   bool   // only names and literals, which can be assigned to
-	namespace bool   // name.attr too
-	plain     bool   // no conditional expressions
-	parens    bool   // inside of parentheses, where a tuple may be empty
-	end       string // a name that ends it
+	targets   bool // only names and literals, which can be assigned to
+	namespace bool // name.attr too
+	plain     bool // no conditional expressions
+	parens    bool // inside of parentheses, where a tuple may be empty
 }
 
 // tuple reads an expression, or several with commas between, which make a tuple.
@@ -18,8 +17,7 @@ func (p *parser) tuple(of tupleOf) node {
 		if len(items) > 0 {
 			p.expect(",")
 		}
-		t := p.current()
-		if t.kind == "variable_end" || t.kind == "block_end" || t.kind == ")" || of.end != "" && t.is(of.end) {
+		if t := p.current(); t.kind == "variable_end" || t.kind == "block_end" || t.kind == ")" {
 			break
 		}
 		switch {

@@ -258,9 +258,9 @@ func (p *parser) setStatement(line int) node {
 
 func (p *parser) forStatement(line int) node {
 	n := &forNode{line: line}
-	n.target = p.target(tupleOf{targets: true, end: "in"})
+	n.target = p.target(tupleOf{targets: true})
 	p.expectName("in")
-	n.iter = p.tuple(tupleOf{plain: true, end: "recursive"})
+	n.iter = p.tuple(tupleOf{plain: true})
 	if p.skipName("if") {
 		n.test = p.expression()
 	}
@@ -313,7 +313,7 @@ func (p *parser) withStatement(line int) node {
 
 func (p *parser) autoescapeStatement(line int) node {
 	if c, ok := p.expression().(*constNode); !ok || truth(c.value) {
-		failAt(line, "autoescape is not supported: the text of a conversation is no HTML (leave the tag out)")
+		refuseAt(line, "autoescape is not supported: the text of a conversation is no HTML (leave the tag out)")
 	}
 	return &scopeNode{p.blockTo("endautoescape")}
 }

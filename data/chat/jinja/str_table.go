@@ -39,7 +39,7 @@ var strMethods = methodTable(
 		keep := a.optional(0, "keepends")
 		a.only("splitlines")
 		m.spend(int64(len(s) / 16))
-		return m.parts(self, splitLines(s, keep != nil && truth(keep)))
+		return m.parts(self, splitLines(s, keep != nil && needIndex(keep) != 0))
 	}},
 	&method{name: "expandtabs", max: 1, names: true, call: func(m *machine, self Value, a callArgs) Value {
 		s, _ := text(self)
@@ -132,6 +132,11 @@ func partition(m *machine, self Value, a callArgs, find func(s, sep string) int,
 
 func strTranslate(m *machine, self Value, a callArgs) Value {
 	s, _ := text(self)
+	switch a.args[0].(type) {
+	case string, Markup, *List, *Tuple, *Dict, *span, *Missing:
+	default:
+		typeError("'%s' object is not subscriptable", typeName(a.args[0]))
+	}
 	var b strings.Builder
 	for _, c := range s {
 		v, ok := m.item(a.args[0], int64(c))

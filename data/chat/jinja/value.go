@@ -3,7 +3,6 @@ package jinja
 import (
 	"math"
 	"math/big"
-	"unicode/utf8"
 )
 
 // Value is a value of Python's: None, bool, int64 or *big.Int beyond it, float64, string, [Markup], *[List], *[Tuple],
@@ -293,7 +292,7 @@ func same(a, b Value) bool {
 		if !ok || a != b {
 			return false
 		}
-		if c, n := utf8.DecodeRuneInString(a); a != "" && (len(a) > n || c > 0xff) {
+		if a != "" {
 			refuse("'sameas' of two equal strings, which Python may keep as one object or as two (use ==)")
 		}
 		return true
