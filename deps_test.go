@@ -45,7 +45,7 @@ var allowed = map[string][]string{
 
 	"data/chat":       {"data/chat/jinja"},
 	"data/chat/jinja": {},
-	"data/instruct":   {"data", "data/chat"},
+	"data/instruct":   {"data", "data/chat", "data/chat/jinja"},
 
 	"nn":          {"autograd", "autograd/ir"},
 	"nn/gpt2":     {"nn", "autograd", "autograd/ir"},

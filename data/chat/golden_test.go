@@ -5,13 +5,16 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"gotrain/data/chat/jinja"
 )
 
 // goldenCase is one rendering of transformers, see scripts/golden/chat.py.
 type goldenCase struct {
 	Template string
-	Messages []Message
+	Messages []json.RawMessage
 	Prompt   bool
+	Vars     json.RawMessage
 	Text     *string // nil where the template refuses
 	Spans    [][2]int
 }
@@ -46,20 +49,45 @@ func load(t *testing.T, name string) *Template {
 	return tmpl
 }
 
+func fields(t *testing.T, raw []byte) *jinja.Dict {
+	t.Helper()
+	v, err := jinja.FromJSON(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v.(*jinja.Dict)
+}
+
 var testVars = Vars{BOS: "<s>", EOS: "</s>"}
 
 func TestRenderAsTransformersDoes(t *testing.T) {
 	for _, c := range readGolden(t) {
 		v := testVars
 		v.Prompt = c.Prompt
-		got, err := load(t, c.Template).Render(c.Messages, v)
+		v.More = map[string]jinja.Value{}
+		if c.Vars != nil {
+			more := fields(t, c.Vars)
+			for _, key := range more.Keys() {
+				v.More[key.(string)], _ = more.Get(key.(string))
+			}
+		}
+		messages := make([]Message, len(c.Messages))
+		for i, raw := range c.Messages {
+			if err := json.Unmarshal(raw, &messages[i]); err != nil {
+				t.Fatal(err)
+			}
+			if m := fields(t, raw); m.Len() > 2 {
+				messages[i].Fields = m
+			}
+		}
+		got, err := load(t, c.Template).Render(messages, v)
 		switch {
 		case c.Text == nil && err == nil:
-			t.Errorf("%s: %v: transformers refuses it, gotrain renders %q", c.Template, c.Messages, got)
+			t.Errorf("%s: %s: transformers refuses it, gotrain renders %q", c.Template, c.Messages, got)
 		case c.Text != nil && err != nil:
-			t.Errorf("%s: %v: %v", c.Template, c.Messages, err)
+			t.Errorf("%s: %s: %v", c.Template, c.Messages, err)
 		case c.Text != nil && got != *c.Text:
-			t.Errorf("%s: %v prompt %t:\n got %q\nwant %q", c.Template, c.Messages, c.Prompt, got, *c.Text)
+			t.Errorf("%s: %s prompt %t:\n got %q\nwant %q", c.Template, c.Messages, c.Prompt, got, *c.Text)
 		}
 	}
 }

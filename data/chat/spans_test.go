@@ -7,7 +7,7 @@ import (
 )
 
 func TestSpans(t *testing.T) {
-	three := []Message{{System, "Be brief."}, {User, "one"}, {Assistant, "eins"}, {User, "two"}, {Assistant, "zwei <end>"}}
+	three := []Message{{Role: System, Content: "Be brief."}, {Role: User, Content: "one"}, {Role: Assistant, Content: "eins"}, {Role: User, Content: "two"}, {Role: Assistant, Content: "zwei <end>"}}
 	tests := []struct {
 		template string
 		said     []string
@@ -37,7 +37,7 @@ func TestSpans(t *testing.T) {
 // Some templates, Mistral's among them, write the system prompt only while the last message is the user's.
 func TestLastSpan(t *testing.T) {
 	tmpl := load(t, "lastuser")
-	messages := []Message{{System, "Be brief."}, {User, "one"}, {Assistant, "eins"}, {User, "two"}, {Assistant, "zwei"}}
+	messages := []Message{{Role: System, Content: "Be brief."}, {Role: User, Content: "one"}, {Role: Assistant, Content: "eins"}, {Role: User, Content: "two"}, {Role: Assistant, Content: "zwei"}}
 	_, _, err := tmpl.Spans(messages, testVars)
 	var fault *Error
 	if !errors.As(err, &fault) || !strings.Contains(fault.Cure, "loss: last") {

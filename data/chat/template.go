@@ -46,6 +46,10 @@ func Parse(name, source string) (*Template, error) {
 	return &Template{name: name, source: source, program: program}, nil
 }
 
+// Reads says whether the template has a word as a name or as a string: what it does not mention, a variable or a key of a
+// message, it does not write.
+func (t *Template) Reads(word string) bool { return t.program.Mentions(word) }
+
 // Source returns the template's text, as tokenizer_config.json stores it under chat_template.
 func (t *Template) Source() string { return t.source }
 
@@ -63,10 +67,14 @@ func (t *Template) render(messages []Message, v Vars) (jinja.Result, error) {
 	size := int64(0)
 	for i, m := range messages {
 		list[i] = m.value()
-		size += int64(len(m.Role) + len(m.Content))
+		m.Texts(func(s string) { size += int64(len(s)) })
 	}
 	variables := map[string]jinja.Value{
 		"messages": jinja.NewList(list), "add_generation_prompt": v.Prompt, "tools": jinja.None, "documents": jinja.None,
+	}
+	for name, value := range v.More {
+		variables[name] = value
+		jinja.EachText(value, func(s string) { size += int64(len(s)) })
 	}
 	// A token that the tokenizer has not is no variable, as in transformers.
 	if v.BOS != "" {
@@ -88,14 +96,6 @@ func (t *Template) render(messages []Message, v Vars) (jinja.Result, error) {
 		return r, explain(t.name, err)
 	}
 	return r, nil
-}
-
-// value returns a message as templates see it.
-func (m Message) value() jinja.Value {
-	d := jinja.NewDict()
-	d.Set("role", strings.ToValidUTF8(m.Role, "\ufffd"))
-	d.Set("content", strings.ToValidUTF8(m.Content, "\ufffd"))
-	return d
 }
 
 // cures says for each kind of error what helps.

@@ -27,7 +27,7 @@ func TestHostileTemplates(t *testing.T) {
 	} {
 		tmpl, err := Parse(name, source)
 		if err == nil {
-			_, err = tmpl.Render([]Message{{User, "hello"}}, Vars{})
+			_, err = tmpl.Render([]Message{{Role: User, Content: "hello"}}, Vars{})
 		}
 		var fault *Error
 		if !errors.As(err, &fault) || fault.Template != name || strings.Contains(fault.Problem, "fault of the template engine") {
@@ -53,7 +53,7 @@ func TestErrorsNameTheLine(t *testing.T) {
 	} {
 		tmpl, err := Parse("t", tt.source)
 		if err == nil {
-			_, err = tmpl.Render([]Message{{User, "hello"}}, Vars{})
+			_, err = tmpl.Render([]Message{{Role: User, Content: "hello"}}, Vars{})
 		}
 		var fault *Error
 		if !errors.As(err, &fault) || fault.Line != tt.line || !strings.Contains(fault.Problem, tt.want) {
@@ -68,7 +68,7 @@ func TestVariables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := tmpl.Render([]Message{{User, "<i>"}}, Vars{EOS: "</s>", Now: time.Date(2026, 11, 3, 0, 0, 0, 0, time.UTC)})
+	got, err := tmpl.Render([]Message{{Role: User, Content: "<i>"}}, Vars{EOS: "</s>", Now: time.Date(2026, 11, 3, 0, 0, 0, 0, time.UTC)})
 	if want := "False </s> None True False 03 Nov 2026 [{'role': 'user', 'content': '<i>'}]"; err != nil || got != want {
 		t.Errorf("%q %v, want %q", got, err, want)
 	}
@@ -92,7 +92,7 @@ func FuzzTemplate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		text, spans, err := tmpl.Spans([]Message{{User, content}, {Assistant, content}}, Vars{BOS: "<s>", EOS: "</s>"})
+		text, spans, err := tmpl.Spans([]Message{{Role: User, Content: content}, {Role: Assistant, Content: content}}, Vars{BOS: "<s>", EOS: "</s>"})
 		if err != nil {
 			if strings.Contains(err.Error(), "fault of the template engine") {
 				t.Error(err)

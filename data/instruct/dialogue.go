@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gotrain/data/chat"
+	"gotrain/data/chat/jinja"
 )
 
 // roles maps the names of speakers, in lower case, to roles.
@@ -44,6 +45,52 @@ func (d *dialogue) addSystem(record *object) error {
 	}
 	if said != "" {
 		d.add(chat.System, said, false)
+	}
+	return nil
+}
+
+// addVars reads what the chat template sees beside the messages: tools, documents and what chat_template_kwargs holds.
+func (d *dialogue) addVars(record *object) error {
+	set := func(name string, v jinja.Value) {
+		if d.Vars == nil {
+			d.Vars = map[string]jinja.Value{}
+		}
+		d.Vars[name] = v
+	}
+	for _, key := range []string{"tools", "documents"} {
+		raw := record.get(key)
+		var quoted string
+		if len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &quoted) == nil {
+			raw = json.RawMessage(strings.TrimSpace(quoted))
+		}
+		if len(raw) == 0 {
+			continue
+		}
+		v, err := jinja.FromJSON(raw)
+		list, ok := v.(*jinja.List)
+		if err != nil || !ok || slices.ContainsFunc(list.Items(), func(v jinja.Value) bool { _, ok := v.(*jinja.Dict); return !ok }) {
+			return fmt.Errorf("%s is not a list of objects", record.name(key))
+		}
+		if len(list.Items()) > 0 {
+			set(key, list)
+		}
+	}
+	raw := record.get("chat_template_kwargs")
+	if raw == nil {
+		return nil
+	}
+	v, err := jinja.FromJSON(raw)
+	kwargs, ok := v.(*jinja.Dict)
+	if err != nil || !ok {
+		return fmt.Errorf("%s is not an object", record.name("chat_template_kwargs"))
+	}
+	for _, key := range kwargs.Keys() {
+		name := key.(string)
+		if slices.Contains([]string{"messages", "tools", "documents", "add_generation_prompt", "chat_template", "bos_token", "eos_token"}, name) {
+			return fmt.Errorf("%s sets %s", record.name("chat_template_kwargs"), name)
+		}
+		value, _ := kwargs.Get(name)
+		set(name, value)
 	}
 	return nil
 }
@@ -114,13 +161,17 @@ func (d *dialogue) addList(key string, raw json.RawMessage, learnt bool) error {
 	if raw[0] == '"' && json.Unmarshal(raw, &quoted) == nil {
 		raw = json.RawMessage(quoted)
 	}
-	var list []map[string]json.RawMessage
+	var list []json.RawMessage
 	if err := json.Unmarshal(raw, &list); err != nil {
 		return fmt.Errorf("key %q is not a list of objects: %w", key, err)
 	}
-	for i, values := range list {
+	for i, raw := range list {
+		var values map[string]json.RawMessage
+		if err := json.Unmarshal(raw, &values); err != nil {
+			return fmt.Errorf("key %q is not a list of objects: %w", key, err)
+		}
 		m := newObject(fmt.Sprintf("%s[%d]", key, i), values)
-		if err := d.addMessage(m, learnt); err != nil {
+		if err := d.addMessage(m, raw, learnt); err != nil {
 			return err
 		}
 		unread, err := m.unread(key+"[]", messageKeys)
@@ -132,7 +183,8 @@ func (d *dialogue) addList(key string, raw json.RawMessage, learnt bool) error {
 	return nil
 }
 
-func (d *dialogue) addMessage(m *object, learnt bool) error {
+// addMessage reads a message whose JSON is raw.
+func (d *dialogue) addMessage(m *object, raw json.RawMessage, learnt bool) error {
 	who, what := "role", "content"
 	if m.has("from") {
 		who, what = "from", "value"
@@ -164,7 +216,34 @@ func (d *dialogue) addMessage(m *object, learnt bool) error {
 		return err
 	}
 	d.add(role, content, !counts || !learnt)
-	return nil
+	if who == "role" {
+		d.Messages[len(d.Messages)-1].Fields, err = fieldsOf(m, raw, speaker, role)
+	}
+	return err
+}
+
+// fieldsOf returns a message as its record has it, nil where that is a role and a content. A content of parts is their text;
+// a role that templates may know stays as it is written.
+func fieldsOf(m *object, raw json.RawMessage, speaker, role string) (*jinja.Dict, error) {
+	v, err := jinja.FromJSON(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.place, err)
+	}
+	fields := v.(*jinja.Dict)
+	if slices.Contains([]string{"developer", "function", "observation"}, speaker) {
+		role = speaker
+	}
+	keys := fields.Keys()
+	if len(keys) == 2 && keys[0] == "role" && keys[1] == "content" && role == roles[role] {
+		return nil, nil
+	}
+	fields.Set("role", role)
+	for _, key := range keys {
+		if name := key.(string); messageKeys[name].use == given {
+			m.read[name] = true
+		}
+	}
+	return fields, nil
 }
 
 // parseTrained says whether the loss counts a message: weight 0 or 1; train, training or loss true or false. They may stand
@@ -233,7 +312,7 @@ func (d *dialogue) finish() ([]chat.Conversation, error) {
 			continue
 		}
 		answers++
-		if strings.TrimSpace(m.Content) == "" {
+		if m.Empty() {
 			d.Masked[i] = true
 		}
 		if !d.Masked[i] {
@@ -252,7 +331,7 @@ func (d *dialogue) finish() ([]chat.Conversation, error) {
 // learns says whether a conversation has an answer to learn.
 func learns(c chat.Conversation) bool {
 	for i, m := range c.Messages {
-		if m.Role == chat.Assistant && strings.TrimSpace(m.Content) != "" && (c.Masked == nil || !c.Masked[i]) {
+		if m.Role == chat.Assistant && !m.Empty() && (c.Masked == nil || !c.Masked[i]) {
 			return true
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"gotrain/data"
 	"gotrain/data/chat"
+	"gotrain/data/chat/jinja"
 )
 
 // Encoder turns conversations into tokens. It is immutable and safe for concurrent use.
@@ -42,7 +43,7 @@ type Example struct {
 
 // Prompt returns the tokens after which the assistant answers messages.
 func (e *Encoder) Prompt(messages []chat.Message) ([]int32, error) {
-	guarded, guard, err := e.guard(messages)
+	guarded, _, guard, err := e.guard(messages, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -59,15 +60,20 @@ func (e *Encoder) Prompt(messages []chat.Message) ([]int32, error) {
 // LossAll. The text is cut into tokens at the borders of answers, as in Prompt.
 func (e *Encoder) Example(c chat.Conversation, loss string) (Example, error) {
 	fault := func(err error) (Example, error) { return Example{}, fmt.Errorf("%s: %w", c.Source, err) }
-	messages, guard, err := e.guard(c.Messages)
+	if err := e.read(c); err != nil {
+		return fault(err)
+	}
+	messages, more, guard, err := e.guard(c.Messages, c.Vars)
 	if err != nil {
 		return fault(err)
 	}
+	vars := e.vars
+	vars.More = more
 	find := e.template.Spans
 	if loss == LossLast {
 		find = e.template.LastSpan
 	}
-	text, spans, err := find(messages, e.vars)
+	text, spans, err := find(messages, vars)
 	if err != nil {
 		return fault(err)
 	}
@@ -133,31 +139,74 @@ const (
 	lastGuard  = '\ufdef'
 )
 
-// guard puts a character that occurs nowhere else behind the first one of each special token that a message spells, so that
-// it cannot be taken for one. It returns "" as the guard when there is nothing to guard.
-func (e *Encoder) guard(messages []chat.Message) (guarded []chat.Message, guard string, err error) {
-	spelled := func(content string) bool {
-		return slices.ContainsFunc(e.special, func(s string) bool { return strings.Contains(content, s) })
+// read refuses what a conversation has beside roles and contents where the template does not read it.
+func (e *Encoder) read(c chat.Conversation) error {
+	for _, name := range []string{"tools", "documents"} {
+		if c.Vars[name] != nil && !e.template.Reads(name) {
+			return fmt.Errorf("the record has %s, which the chat template %q does not read (leave the key out, or use another template)", name, e.template.Name())
+		}
 	}
-	if !slices.ContainsFunc(messages, func(m chat.Message) bool { return spelled(m.Content) }) {
-		return messages, "", nil
+	for i, m := range c.Messages {
+		if m.Fields == nil {
+			continue
+		}
+		for _, name := range []string{"tool_calls", "reasoning_content", "thinking", "reasoning", "name"} {
+			v, ok := m.Fields.Get(name)
+			// Reasoning is given under two names, whichever it has in the record.
+			read := e.template.Reads(name) || (name == "thinking" || strings.HasPrefix(name, "reasoning")) && (e.template.Reads("reasoning_content") || e.template.Reads("thinking"))
+			if ok && jinja.Truth(v) && !read {
+				return fmt.Errorf("message %d has %s, which the chat template %q does not read (leave the key out, or use another template)", i+1, name, e.template.Name())
+			}
+		}
 	}
-	for c := firstGuard; ; c++ {
+	return nil
+}
+
+// guard puts a character that occurs nowhere else behind the first one of each special token that a message or a variable
+// spells, so that it cannot be taken for one. It returns "" as the guard when there is nothing to guard.
+func (e *Encoder) guard(messages []chat.Message, vars map[string]jinja.Value) (guarded []chat.Message, more map[string]jinja.Value, guard string, err error) {
+	each := func(f func(s string)) {
+		for _, m := range messages {
+			m.Texts(f)
+		}
+		for _, v := range vars {
+			jinja.EachText(v, f)
+		}
+	}
+	spelled := false
+	each(func(text string) {
+		spelled = spelled || slices.ContainsFunc(e.special, func(s string) bool { return strings.Contains(text, s) })
+	})
+	if !spelled {
+		return messages, vars, "", nil
+	}
+	for c := firstGuard; guard == ""; c++ {
 		if c > lastGuard {
-			return nil, "", fmt.Errorf("the messages hold the noncharacters U+%04X to U+%04X (remove them)", firstGuard, lastGuard)
+			return nil, nil, "", fmt.Errorf("the messages hold the noncharacters U+%04X to U+%04X (remove them)", firstGuard, lastGuard)
 		}
-		if guard = string(c); !slices.ContainsFunc(messages, func(m chat.Message) bool { return strings.Contains(m.Content, guard) }) {
-			break
-		}
+		guard = string(c)
+		each(func(text string) {
+			if strings.ContainsRune(text, c) {
+				guard = ""
+			}
+		})
 	}
-	guarded = slices.Clone(messages)
-	for i := range guarded {
+	put := func(text string) string {
 		for _, s := range e.special {
 			_, first := cutRune(s)
-			guarded[i].Content = strings.ReplaceAll(guarded[i].Content, s, s[:first]+guard+s[first:])
+			text = strings.ReplaceAll(text, s, s[:first]+guard+s[first:])
 		}
+		return text
 	}
-	return guarded, guard, nil
+	guarded = make([]chat.Message, len(messages))
+	for i, m := range messages {
+		guarded[i] = m.Map(put)
+	}
+	more = make(map[string]jinja.Value, len(vars))
+	for name, v := range vars {
+		more[name] = jinja.MapText(v, put)
+	}
+	return guarded, more, guard, nil
 }
 
 // cutRune returns the first character of s and its length.

@@ -13,11 +13,12 @@ type use uint8
 
 const (
 	used     use = iota // it is read
+	given               // the chat template sees it, in messages of role and content
 	harmless            // it says nothing of what is learnt
 	refused             // it changes what is learnt in a way that is not done here
 )
 
-// A keyRule says what becomes of a key. One that is refused may still have a value that changes nothing: null, an empty text,
+// A keyRule says what becomes of a key. One that is refused, or given where there is no message to give it with, may still have a value that changes nothing: null, an empty text,
 // list or object, or one of neutral.
 type keyRule struct {
 	use     use
@@ -31,7 +32,7 @@ var recordKeys = map[string]keyRule{
 	"messages": {}, "conversations": {}, "conversation": {},
 	"instruction": {}, "input": {}, "output": {}, "instances": {}, "context": {},
 	"prompt": {}, "completion": {}, "response": {}, "question": {}, "answer": {}, "query": {}, "problem": {}, "solution": {},
-	"system": {}, "system_prompt": {}, "history": {},
+	"system": {}, "system_prompt": {}, "history": {}, "tools": {}, "documents": {}, "chat_template_kwargs": {},
 
 	"id": {use: harmless}, "_id": {use: harmless}, "idx": {use: harmless}, "index": {use: harmless}, "uuid": {use: harmless},
 	"conversation_id": {use: harmless}, "conversation_hash": {use: harmless}, "prompt_id": {use: harmless}, "task_id": {use: harmless},
@@ -50,17 +51,16 @@ var recordKeys = map[string]keyRule{
 	"label":         {use: refused, neutral: yes, why: "records with good and bad answers are for KTO"},
 	"chosen":        {use: refused, why: "pairs of answers are for DPO and the like"},
 	"rejected":      {use: refused, why: "pairs of answers are for DPO and the like"},
-	"tools":         {use: refused, why: "descriptions of tools are not given to the chat template; leave the key out, or write them into the system prompt"},
-	"functions":     {use: refused, why: "descriptions of functions are not given to the chat template; leave the key out, or write them into the system prompt"},
-	"documents":     {use: refused, why: "documents are not given to the chat template; leave the key out, or write them into a message"},
+	"functions":     {use: refused, why: "descriptions of functions are not given to the chat template; leave the key out, or write them as tools"},
 	"images":        {use: refused, why: "only text is read"},
 	"image":         {use: refused, why: "only text is read"},
 	"videos":        {use: refused, why: "only text is read"},
 	"audios":        {use: refused, why: "only text is read"},
 	"chat_template": {use: refused, why: "one template serves all records: set data.instruct.template"},
-
-	"chat_template_kwargs": {use: refused, why: "variables are not given to the chat template"},
 }
+
+// shareGPT is why a message of from and value is refused that has what chat templates read.
+const shareGPT = "only messages of role and content have it; write the conversation so"
 
 // messageKeys are the keys of messages that are known.
 var messageKeys = map[string]keyRule{
@@ -69,13 +69,13 @@ var messageKeys = map[string]keyRule{
 	"id": {use: harmless}, "message_id": {use: harmless}, "timestamp": {use: harmless}, "created_at": {use: harmless},
 	"model": {use: harmless}, "language": {use: harmless}, "lang": {use: harmless}, "metadata": {use: harmless},
 
-	"tool_calls":        {use: refused, why: "calls of tools are not given to the chat template"},
-	"function_call":     {use: refused, why: "calls of functions are not given to the chat template"},
-	"tool_call_id":      {use: refused, why: "calls of tools are not given to the chat template"},
-	"name":              {use: refused, why: "names of speakers are not given to the chat template"},
-	"reasoning_content": {use: refused, why: "the reasoning is not given to the chat template; write it into content as the model has it"},
-	"reasoning":         {use: refused, why: "the reasoning is not given to the chat template; write it into content as the model has it"},
-	"thinking":          {use: refused, why: "the reasoning is not given to the chat template; write it into content as the model has it"},
+	"tool_calls":        {use: given, why: shareGPT},
+	"function_call":     {use: refused, why: "no chat template reads it; write it as tool_calls"},
+	"tool_call_id":      {use: given, why: shareGPT},
+	"name":              {use: given, why: shareGPT},
+	"reasoning_content": {use: given, why: shareGPT},
+	"reasoning":         {use: given, why: shareGPT},
+	"thinking":          {use: given, why: shareGPT},
 	"train_detail":      {use: refused, why: "the loss counts a message or it does not"},
 	"training_detail":   {use: refused, why: "the loss counts a message or it does not"},
 	"loss_scale":        {use: refused, neutral: one, why: "the loss counts a message or it does not"},
@@ -128,7 +128,7 @@ func (o *object) rest(rules map[string]keyRule) (unread []string, err error) {
 		rule, known := rules[key]
 		switch {
 		case o.read[key] || known && rule.use == harmless:
-		case known && rule.use == refused:
+		case known && (rule.use == refused || rule.use == given):
 			if !rule.says(o.values[key]) {
 				continue
 			}

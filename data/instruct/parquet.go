@@ -1,6 +1,7 @@
 package instruct
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -75,6 +76,39 @@ func rowRecord(row parquet.Row, schema *parquet.Schema) ([]byte, error) {
 	return json.Marshal(object)
 }
 
+// A groupValue is an object with its keys in the order of the columns, which a chat template may see.
+type groupValue struct {
+	keys   []string
+	values []any
+}
+
+func (g groupValue) get(key string) (any, bool) {
+	if i := slices.Index(g.keys, key); i >= 0 {
+		return g.values[i], true
+	}
+	return nil, false
+}
+
+// MarshalJSON writes the object.
+func (g groupValue) MarshalJSON() ([]byte, error) {
+	out := []byte{'{'}
+	for i, key := range g.keys {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		name, err := json.Marshal(key)
+		if err != nil {
+			return nil, err
+		}
+		value, err := json.Marshal(g.values[i])
+		if err != nil {
+			return nil, err
+		}
+		out = append(append(append(out, name...), ':'), value...)
+	}
+	return append(out, '}'), nil
+}
+
 // An assembler puts the values of columns together to what they were, as Dremel's paper does: a value's repetition level says
 // of which list it begins an element, its definition level how much of its path is there.
 type assembler struct{ err error }
@@ -101,13 +135,13 @@ func (a *assembler) required(name string, node parquet.Node, columns [][]parquet
 	return unwrap(object), leaves
 }
 
-func (a *assembler) group(node parquet.Node, columns [][]parquet.Value, repetition, definition int) (map[string]any, int) {
-	object := map[string]any{}
+func (a *assembler) group(node parquet.Node, columns [][]parquet.Value, repetition, definition int) (groupValue, int) {
+	var object groupValue
 	leaves := 0
 	for _, field := range node.Fields() {
 		value, n := a.node(field.Name(), field, columns[leaves:], repetition, definition)
 		if leaves += n; value != nil {
-			object[field.Name()] = value
+			object.keys, object.values = append(object.keys, field.Name()), append(object.values, value)
 		}
 	}
 	return object, leaves
@@ -149,9 +183,9 @@ func (a *assembler) leaf(name string, values []parquet.Value) any {
 	case parquet.Int64:
 		return v.Int64()
 	case parquet.Float:
-		return v.Float()
+		return floatValue(v.Float())
 	case parquet.Double:
-		return v.Double()
+		return floatValue(v.Double())
 	case parquet.ByteArray, parquet.FixedLenByteArray:
 		text := v.ByteArray()
 		if !utf8.Valid(text) && a.err == nil {
@@ -161,6 +195,18 @@ func (a *assembler) leaf(name string, values []parquet.Value) any {
 	default:
 		return v.String()
 	}
+}
+
+// A floatValue keeps its point in JSON, so that a chat template writes it as a float.
+type floatValue float64
+
+// MarshalJSON writes the number; JSON has none that is not finite.
+func (f floatValue) MarshalJSON() ([]byte, error) {
+	out, err := json.Marshal(float64(f))
+	if err == nil && !bytes.ContainsAny(out, ".e") {
+		out = append(out, ".0"...)
+	}
+	return out, err
 }
 
 // absent says whether the first value of a field is not defined down to a level.
@@ -180,19 +226,20 @@ func leavesOf(node parquet.Node) int {
 }
 
 // unwrap takes the group with a repeated group of elements inside, which Parquet calls a LIST, as the list.
-func unwrap(object map[string]any) any {
-	if len(object) != 1 {
+func unwrap(object groupValue) any {
+	if len(object.keys) != 1 {
 		return object
 	}
 	for _, name := range []string{"list", "bag", "array"} {
-		elements, ok := object[name].([]any)
+		list, _ := object.get(name)
+		elements, ok := list.([]any)
 		if !ok {
 			continue
 		}
 		for i, element := range elements {
-			if inner, ok := element.(map[string]any); ok && len(inner) <= 1 {
+			if inner, ok := element.(groupValue); ok && len(inner.keys) <= 1 {
 				for _, name := range []string{"element", "item", "array", "array_element"} {
-					if value, ok := inner[name]; ok {
+					if value, ok := inner.get(name); ok {
 						elements[i] = value
 					}
 				}

@@ -27,7 +27,9 @@ import (
 //
 // A list of messages may stand without an object around it, and as JSON in a string. system or system_prompt beside any of
 // them is the system prompt, history of a pair the turns before it. In messages weight 0 and train, training or loss false
-// leave an answer out of the loss; so do answers of a prompt that is a list of messages, and empty ones. Keys that would
+// leave an answer out of the loss; so do answers of a prompt that is a list of messages, and empty ones. The chat template
+// sees messages of role and content with all their keys (tool_calls, tool_call_id, name, reasoning_content, …), and tools,
+// documents and what chat_template_kwargs holds beside them; one that does not read them is refused. Keys that would
 // change what is learnt otherwise are refused by name; those that nobody knows are in Conversation.Unread.
 //
 // It ends with the first error, which names file and line.

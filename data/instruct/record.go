@@ -49,9 +49,13 @@ func parseRecord(raw []byte) ([]chat.Conversation, error) {
 	if err != nil {
 		return nil, err
 	}
+	beside := &dialogue{}
+	if err := beside.addVars(record); err != nil {
+		return nil, err
+	}
 	unread, err := record.rest(recordKeys)
 	for i := range all {
-		all[i].Unread = append(all[i].Unread, unread...)
+		all[i].Unread, all[i].Vars = append(all[i].Unread, unread...), beside.Vars
 	}
 	return all, err
 }

@@ -67,8 +67,10 @@ func hashAnswers(c chat.Conversation) uint64 {
 	hash := xxh3.New()
 	for _, m := range c.Messages {
 		if m.Role == chat.Assistant {
-			hash.WriteString(m.Content)
-			hash.Write([]byte{0})
+			m.Said(func(s string) {
+				hash.WriteString(s)
+				hash.Write([]byte{0})
+			})
 		}
 	}
 	return hash.Sum64()

@@ -3,7 +3,7 @@ Hugging Face's transformers with the shipped templates and those of models.
 
     python scripts/golden/chat.py
 
-golden.json lists {"template", "messages", "prompt", "text"}; "text" is null
+golden.json lists {"template", "messages", "prompt", "vars", "text"}; "text" is null
 where the template refuses the conversation. "spans" are the characters that
 {% generation %} blocks have written, where a template has them.
 Templates of published models are compared without keeping them: give their files
@@ -14,7 +14,7 @@ import json
 import pathlib
 import sys
 
-from transformers.utils.chat_template_utils import render_jinja_template
+from transformers.utils.chat_template_utils import _normalize_chat_messages, render_jinja_template
 
 FOLDER = pathlib.Path(__file__).parent.parent.parent / "data" / "chat"
 BOS, EOS = "<s>", "</s>"
@@ -26,6 +26,15 @@ U2 = {"role": "user", "content": "{{ messages }} {% if %}'quotes' <|im_end|>"}
 A2 = {"role": "assistant", "content": "multi\nline\n"}
 
 CONVERSATIONS = [[U], [U, A], [S, U, A], [U, A, U2], [U, A, U2, A2], [S, U, A, U2, A2], [A], [U, U2], []]
+
+# Messages with more keys than role and content, for the template that reads them.
+TOOL = {"type": "function", "function": {"name": "weather", "description": "Tells the <weather>.", "parameters": {
+    "type": "object", "properties": {"days": {"type": "integer", "default": 3, "maximum": 1e3}}, "required": []}}}
+CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "weather", "arguments": {"days": 2, "at": 1.0, "no": None}}},
+                                                             {"type": "function", "function": {"name": "weather", "arguments": "{\"days\": 3}"}}]}
+RESULT = {"role": "tool", "name": "weather", "content": "sun", "tool_call_id": "c1"}
+THOUGHT = {"content": "Sun.", "role": "assistant", "thinking": "\nso\n", "weight": 1}
+BESIDE = [([U, CALL, RESULT, THOUGHT], {"tools": [TOOL]}), ([U, {**A, "reasoning": "r", "x": [1, 2.5]}], {"enable_thinking": False}), ([{**U, "name": "Ann", "tool_calls": None}, A], {"tools": []})]
 
 
 def templates():
@@ -39,14 +48,16 @@ def templates():
 def main():
     cases = []
     for name, source in templates():
-        for messages in CONVERSATIONS:
+        for messages, more in [(m, {}) for m in CONVERSATIONS] + (BESIDE if name == "tools" else []):
             for prompt in (False, True):
                 case = {"template": name, "messages": messages, "prompt": prompt, "text": None}
+                if more:
+                    case["vars"] = more
                 cases.append(case)
                 try:
                     texts, spans = render_jinja_template(
-                        [messages], chat_template=source, add_generation_prompt=prompt, bos_token=BOS, eos_token=EOS,
-                        return_assistant_tokens_mask="{% generation %}" in source, **DATE)
+                        [_normalize_chat_messages(messages)], chat_template=source, add_generation_prompt=prompt, bos_token=BOS, eos_token=EOS,
+                        return_assistant_tokens_mask="{% generation %}" in source, **DATE, **more)
                 except Exception:
                     continue
                 case["text"] = texts[0]

@@ -18,6 +18,7 @@
 //	repr, format, printf, strftime       repr(), str.format, the operator %, strftime
 //	filters, filters_text, filters_seq,  the filters; tests; tojson; escaping
 //	html, json, tests
+//	text                                 the strings of values, the words of a template
 //	globals                              range, dict, namespace, cycler, joiner and transformers' functions
 //
 // Names in comments such as Macro.__call__ are those of the original, beside which a file can be read.

@@ -8,7 +8,10 @@ import (
 )
 
 // Template is a compiled template. It is immutable and safe for concurrent use.
-type Template struct{ program *program }
+type Template struct {
+	program *program
+	words   map[string]bool
+}
 
 // Parse compiles a template. Its errors are of type *Error.
 func Parse(source string) (*Template, error) {
@@ -17,7 +20,9 @@ func Parse(source string) (*Template, error) {
 		if !utf8.ValidString(source) {
 			fail(Syntax, "the template is not UTF-8")
 		}
-		t.program = compile(parse(lex(source)))
+		tokens := lex(source)
+		t.words = wordsOf(tokens)
+		t.program = compile(parse(tokens))
 	}); err != nil {
 		return nil, err
 	}

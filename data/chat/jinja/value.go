@@ -21,6 +21,9 @@ type Markup string
 // List is an immutable list: the sandbox forbids all that changes one.
 type List struct{ items []Value }
 
+// Items returns the items, which must not be changed.
+func (l *List) Items() []Value { return l.items }
+
 // Tuple is a tuple; one of groupby has names for its two fields.
 type Tuple struct {
 	items []Value
@@ -170,7 +173,10 @@ func objectName(v Value) string {
 	return module + typeName(v) + " object"
 }
 
-// truth is Python's bool().
+// Truth is Python's bool().
+func Truth(v Value) bool { return truth(v) }
+
+// truth is Truth inside of the engine.
 func truth(v Value) bool {
 	switch v := v.(type) {
 	case none:
