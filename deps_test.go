@@ -36,10 +36,11 @@ var allowed = map[string][]string{
 	"train/ranks/mpi":       {"train/ranks"},
 	"train/ranks/nccl":      {"train/ranks", "cuda"},
 
-	"data/hf":  {},
-	"data/bpe": {"data/hf"},
-	"data/spm": {"data/hf"},
-	"data":     {"data/hf", "data/bpe", "autograd/mesh"},
+	"data/onig": {},
+	"data/hf":   {"data/onig"},
+	"data/bpe":  {"data/hf"},
+	"data/spm":  {"data/hf"},
+	"data":      {"data/hf", "data/bpe", "autograd/mesh"},
 
 	"data/tokenizers": {"data", "data/bpe", "data/hf", "data/spm", "data/vfs"},
 

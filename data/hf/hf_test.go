@@ -16,6 +16,8 @@ func TestRegexFindAll(t *testing.T) {
 		{`\A `, "   a", []string{" "}},
 		{` {2,}`, "a  b   c d", []string{"  ", "   "}},
 		{`\p{L}+|\s+(?!\S)|\s+`, "a  b c  ", []string{"a", " ", " ", "b", " ", "c", "  "}},
+		{`(?<=a)b`, "abb", []string{"b"}},
+		{`[\w&&[^\d_]]++`, "ab12_é", []string{"ab", "é"}},
 		{`[^\s\p{L}]+`, "a.\u00a0,b", []string{".", ","}},
 	} {
 		re, err := CompileRegex(c.regex)
@@ -30,7 +32,7 @@ func TestRegexFindAll(t *testing.T) {
 			t.Errorf("%s in %q: %q, want %q", c.regex, c.text, got, c.want)
 		}
 	}
-	for _, regex := range []string{`(?<=a)b`, `a++`, `(a)\1`, `a(?!b)`, `(`} {
+	for _, regex := range []string{`(?<=\R)b`, `(a)\1`, `(?~b)`, `\p{Foo}`, `(`} {
 		var unsupported *UnsupportedError
 		if _, err := CompileRegex(regex); !errors.As(err, &unsupported) {
 			t.Errorf("%s: %v", regex, err)

@@ -1,0 +1,185 @@
+package onig
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// ends is where the pieces of a text end that matches cut it into, negative for those between.
+func ends(re *Regex, text string) []int {
+	out := []int{}
+	done := 0
+	for _, m := range re.FindAll([]byte(text)) {
+		if m[0] > done {
+			out = append(out, -m[0])
+		}
+		if m[1] > m[0] {
+			out = append(out, m[1])
+		}
+		done = m[1]
+	}
+	if done < len(text) {
+		out = append(out, -len(text))
+	}
+	return out
+}
+
+// The golden file is what Oniguruma, in tokenizers, makes of each construct and of generated expressions; see
+// scripts/parity/regex.py.
+func TestAsOniguruma(t *testing.T) {
+	raw, err := os.ReadFile("testdata/golden.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var golden struct {
+		Texts []string
+		Cases []struct {
+			Pattern string
+			Ends    [][]int
+			Texts   []string
+		}
+	}
+	if err := json.Unmarshal(raw, &golden); err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for _, c := range golden.Cases {
+		re, err := Compile(c.Pattern)
+		if err != nil {
+			refused++
+			continue
+		}
+		if c.Texts == nil {
+			c.Texts = golden.Texts
+		}
+		for i, text := range c.Texts {
+			if got := ends(re, text); !slices.Equal(got, c.Ends[i]) {
+				t.Errorf("%q on %q: %v, want %v", c.Pattern, text, got, c.Ends[i])
+			}
+		}
+	}
+	if most := len(golden.Cases) / 20; refused > most {
+		t.Errorf("%d of %d expressions are refused, more than %d", refused, len(golden.Cases), most)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for _, tt := range []struct {
+		pattern string
+		at      int
+		what    string
+	}{
+		{`(a)\1`, 3, "back-references"},
+		{`(?<n>a)\k<n>`, 7, "back-references"},
+		{`(a)\g<1>`, 3, "calls of groups"},
+		{`ab(?~c)`, 2, "absent groups"},
+		{`(?(1)a)`, 0, "conditions"},
+		{`a\Kb`, 1, `\K is not supported`},
+		{`\Ga`, 0, `\G is not supported`},
+		{`(*FAIL)`, 0, "callouts"},
+		{`\p{Foo}`, 0, "the property Foo is not known"},
+		{`[[:foo:]]`, 1, "the class [:foo:] is not known"},
+		{`(?s)a`, 2, "the option s"},
+		{`(?<=\R)a`, 0, `\R, \X and other look-arounds in a look-behind`},
+		{`(?<!\ba+)b`, 0, "in a look-behind of varying length"},
+		{`(?:a?){2,5}`, 6, "a counted repetition of what may be empty"},
+		{`a{3,1}`, 1, "a repetition of 3 to 1"},
+		{`a{100001}`, 1, "more than 100000"},
+		{`(?:(?:\w{100}){100}){100}`, 0, "too large"},
+		{`*a`, 0, "nothing to repeat"},
+		{`[a-\w]`, 1, "ends with no character"},
+		{`[z-a]`, 1, "the range z-a is empty"},
+		{`[abc`, 0, "a class without end"},
+		{`(abc`, 0, "a group without end"},
+		{`abc)`, 3, "a closing bracket without an opening one"},
+		{`abc\`, 3, "a backslash at the end"},
+		{"a\xff", 0, "not UTF-8"},
+		{strings.Repeat("(", 300), 200, "deep in each other"},
+		{strings.Repeat("[", 300), 199, "deep in each other"},
+	} {
+		_, err := Compile(tt.pattern)
+		var fault *Error
+		if !errors.As(err, &fault) || fault.At != tt.at || !strings.Contains(err.Error(), tt.what) {
+			t.Errorf("%.40q: %v, want %q at byte %d", tt.pattern, err, tt.what, tt.at)
+		}
+	}
+}
+
+// Expressions that would backtrack for ever come to an end, with the right answer.
+func TestHostileExpressions(t *testing.T) {
+	long := strings.Repeat("a", 1000)
+	for _, pattern := range []string{`(a|a)*b`, `(a*)*b`, `(a+)+b`, `(?:a|a?)+b`, `(a|aa)+b`, `(.*)(.*)(.*)(.*)b`, `(?:a*?){2,}b`} {
+		re, err := Compile(pattern)
+		if err != nil {
+			continue
+		}
+		if got := re.FindAll([]byte(long)); len(got) != 0 {
+			t.Errorf("%s: %v", pattern, got)
+		}
+		if got := re.FindAll([]byte(long + "b")); len(got) != 1 || got[0] != [2]int{0, len(long) + 1} {
+			t.Errorf("%s: %v in a text that it matches", pattern, got)
+		}
+	}
+}
+
+// A byte that is no UTF-8 counts as one character that no property has.
+func TestInvalidUTF8(t *testing.T) {
+	for _, tt := range []struct {
+		pattern, text string
+		want          []int
+	}{
+		{`\w+`, "a\xffb", []int{1, -2, 3}},
+		{`.`, "\xff\xfe", []int{1, 2}},
+		{`[^a]+`, "a\xe6\xb1b", []int{-1, 4}},
+	} {
+		re, err := Compile(tt.pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := ends(re, tt.text); !slices.Equal(got, tt.want) {
+			t.Errorf("%s on %q: %v, want %v", tt.pattern, tt.text, got, tt.want)
+		}
+	}
+}
+
+func FuzzCompile(f *testing.F) {
+	for _, seed := range []string{`(?i:'s|'t)|[^\r\n\p{L}]?\p{L}+|\s+(?!\S)`, `[a-z&&[^aeiou]]++`, `(?<=a)\b\X{,3}?`, `(?:(a*)|b)*?`, `\x{61 62}\u0063\o{14}`} {
+		f.Add(seed, "it's 12  ab\n")
+	}
+	f.Fuzz(func(t *testing.T, pattern, text string) {
+		re, err := Compile(pattern)
+		if err != nil {
+			return
+		}
+		done := 0
+		for _, m := range re.FindAll([]byte(text)) {
+			if m[0] < done || m[1] < m[0] || m[1] > len(text) {
+				t.Fatalf("%q on %q: match %v behind %d", pattern, text, m, done)
+			}
+			done = m[1]
+		}
+	})
+}
+
+func BenchmarkFindAll(b *testing.B) {
+	text := []byte(strings.Repeat("The quick brown fox, 1234 times, didn't jump\nover the lazy dog.  ", 2000))
+	for name, pattern := range map[string]string{
+		"gpt4":   `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
+		"spaces": ` {2,}`,
+	} {
+		re, err := Compile(pattern)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				re.FindAll(text)
+			}
+		})
+	}
+}
