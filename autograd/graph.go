@@ -16,6 +16,7 @@ type Graph struct {
 	names  map[string]*Node
 	tables map[string]*Node
 	params []*Node
+	inputs []*Node
 	wrt    []*Node // what Grad differentiated by; nil before it
 	sites  uint32
 	err    error
@@ -130,6 +131,9 @@ func (g *Graph) Declared(name string) *Node { return g.names[name] }
 // Params returns the parameters in the order of their declaration.
 func (g *Graph) Params() []*Node { return g.params }
 
+// Inputs returns the inputs in the order of their declaration.
+func (g *Graph) Inputs() []*Node { return g.inputs }
+
 // Name returns the name of a parameter, input or table.
 func (n *Node) Name() string { return n.name }
 
@@ -165,6 +169,9 @@ func (g *Graph) leaf(class ir.Class, name string, dtype ir.DType, shape []int) *
 	raw := gorgonia.NewTensor(g.g, elementOf(dtype), len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(name))
 	n := &Node{g: g, n: raw, shape: append(ir.Shape(nil), shape...), dtype: dtype, class: class, name: name}
 	g.nodes[raw], g.names[name] = n, n
+	if class == ir.Input {
+		g.inputs = append(g.inputs, n)
+	}
 	return n
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 )
 
 // Format says how documents lie in their files.
@@ -23,14 +24,20 @@ const (
 	FormatShards Format = "shards"
 )
 
+// Formats are the ways in which text is stored that shards are made of.
+func Formats() []Format { return []Format{FormatText, FormatJSONL, FormatParquet, FormatShards} }
+
+// Sharded tells whether a data.format is one of Formats.
+func Sharded(format string) bool { return slices.Contains(Formats(), Format(format)) }
+
 // Config says where the text is, how it is stored and how it is split and prepared.
 // Text and JSONL files may be compressed with gzip or zstd, which is recognized by content, not by name.
 type Config struct {
 	// Paths, the key train of a configuration file, are files or glob patterns; see [ExpandPaths]. Files are read in
 	// sorted order. Where Validation is set, a part of them is held out.
 	Paths []string `yaml:"train"`
-	// Format defaults to text.
-	Format Format `yaml:"format"`
+	// Format is the name of the section, by default text.
+	Format Format `yaml:"-"`
 	// TextKey is the JSONL key or Parquet column of the text; defaults to "text".
 	TextKey string `yaml:"text_key"`
 	// Validation is the fraction of the text to hold out, in [0, 0.5]; 0 holds out none.
@@ -76,6 +83,10 @@ func (c Config) Validate() error {
 }
 
 const defaultShardTokens = 100_000_000
+
+// Texts returns the configuration: it is that of a section of any kind of data which
+// has texts in files.
+func (c *Config) Texts() Config { return *c }
 
 // withDefaults replaces zero fields by their defaults; CacheDir is left to cacheDir, since it can fail.
 func (c Config) withDefaults() Config {

@@ -51,7 +51,8 @@ func TestFrozenParametersCostNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g, loss, nll := nn.Training(m, nn.Rows{Batch: 4, Length: 64}, autograd.LossConfig{})
+		g := autograd.NewGraph()
+		loss, nll := nn.Training(g, m, nn.Rows{Batch: 4, Length: 64}, autograd.LossConfig{})
 		p, grads, err := g.LowerTrain("step", g.Grad(loss), autograd.GradStore, nll)
 		if err != nil {
 			t.Fatal(err)

@@ -20,7 +20,8 @@ func Example() {
 	}
 	fmt.Println(nn.SizeOf(m).Params, "parameters")
 
-	g, loss, nll := nn.Training(m, nn.Rows{Batch: 4, Length: 32}, autograd.LossConfig{})
+	g := autograd.NewGraph()
+	loss, nll := nn.Training(g, m, nn.Rows{Batch: 4, Length: 32}, autograd.LossConfig{})
 	program, gradients, err := g.LowerTrain("train", g.Grad(loss), autograd.GradStore, loss, nll)
 	if err != nil {
 		log.Fatal(err)

@@ -40,13 +40,20 @@ type FLOPs struct {
 // FLOPsPerToken counts for sequences of length tokens without document
 // boundaries; it is zero for a length that the model does not build with.
 func FLOPsPerToken(m LanguageModel, length int) FLOPs {
-	g, loss, nll := Training(m, Rows{Batch: 1, Length: length}, autograd.LossConfig{})
+	g := autograd.NewGraph()
+	loss, nll := Training(g, m, Rows{Batch: 1, Length: length}, autograd.LossConfig{})
 	p, _, err := g.LowerTrain("flops", g.Grad(loss), autograd.GradStore, nll)
 	if err != nil {
 		return FLOPs{}
 	}
+	return FLOPsOf(p, m.Params(), length)
+}
+
+// FLOPsOf counts a program of forward and backward pass over units samples, as
+// LowerTrain left it, by the unit.
+func FLOPsOf(p *ir.Program, params []Param, units int) FLOPs {
 	p.Prune()
-	f := FLOPs{Exact: p.ModelFLOPs() / float64(length)}
+	f := FLOPs{Exact: p.ModelFLOPs() / float64(units)}
 	products := map[string]bool{}
 	for _, in := range p.Instrs {
 		if _, ok := in.Attrs.(ir.Products); !ok {
@@ -58,7 +65,7 @@ func FLOPsPerToken(m LanguageModel, length int) FLOPs {
 			}
 		}
 	}
-	for _, param := range m.Params() {
+	for _, param := range params {
 		n := int64(param.Shape.Size())
 		if products[param.State()] {
 			f.Products += n

@@ -99,25 +99,21 @@ func (r Rows) inputs(g *autograd.Graph) Inputs {
 	return in
 }
 
-// Training builds a graph of the loss, a scalar, and of the NLL of each target
-// in nats, (N). Beside those of Inputs it reads "targets" (N) int32, ignored
+// Training adds to g the loss, a scalar, and the NLL of each target in nats, (N).
+// Beside those of Inputs it reads "targets" (N) int32, ignored
 // below 0, and "loss_weight" (1), by which the sum over targets is multiplied.
-func Training(m LanguageModel, r Rows, cfg autograd.LossConfig) (g *autograd.Graph, loss, nll *autograd.Node) {
-	g = autograd.NewGraph()
+func Training(g *autograd.Graph, m LanguageModel, r Rows, cfg autograd.LossConfig) (loss, nll *autograd.Node) {
 	in := r.inputs(g)
 	if m.Random() {
 		in.RNG = g.Ints("rng", 4)
 	}
-	loss, nll = score(g, m, in, cfg)
-	return g, loss, nll
+	return score(g, m, in, cfg)
 }
 
 // Evaluation is Training without dropout and without terms that only shape the
 // gradient: loss is loss_weight·Σ nll.
-func Evaluation(m LanguageModel, r Rows) (g *autograd.Graph, loss, nll *autograd.Node) {
-	g = autograd.NewGraph()
-	loss, nll = score(g, m, r.inputs(g), autograd.LossConfig{})
-	return g, loss, nll
+func Evaluation(g *autograd.Graph, m LanguageModel, r Rows) (loss, nll *autograd.Node) {
+	return score(g, m, r.inputs(g), autograd.LossConfig{})
 }
 
 func score(g *autograd.Graph, m LanguageModel, in Inputs, cfg autograd.LossConfig) (loss, nll *autograd.Node) {

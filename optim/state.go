@@ -50,3 +50,7 @@ func (c Config) states(rule Rule) []string {
 func (c Config) StateBytes(elements int, rule Rule) int64 {
 	return 4 * int64(elements) * int64(len(c.states(rule)))
 }
+
+// AverageOf names the running average of a parameter, which is there under
+// Config.EMA.
+func AverageOf(parameter string) string { return ema + "." + parameter }

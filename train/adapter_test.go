@@ -10,6 +10,7 @@ import (
 	"gotrain/data/vfs"
 	"gotrain/nn/hub"
 	"gotrain/nn/hub/peft"
+	"gotrain/train/config"
 )
 
 // moveAdapter copies the adapter of a checkpoint to a place of its own, as another
@@ -34,12 +35,13 @@ func TestRunFromAnAdapter(t *testing.T) {
 	}
 
 	file := filepath.Join(t.TempDir(), "more.yaml")
-	text := "run: {dir: " + first.Run.Dir + "-more}\nlora: {dropout: 0.2}\ndata: {train: [" + first.Data.Paths[0] + "], validation: 0.1, cache_dir: " + first.Data.CacheDir +
+	texts, _ := first.Texts()
+	text := "run: {dir: " + first.Run.Dir + "-more}\nlora: {dropout: 0.2}\ndata: {train: [" + texts.Paths[0] + "], validation: 0.1, cache_dir: " + texts.CacheDir +
 		"}\ntrain: {steps: 4, batch: 4, context: 12, save_every: 2, eval_every: 1, eval_batches: 3, sample: \"\"}\noptimizer: {lr: 1.0e-12, warmup: 0}\n"
 	if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	more, err := LoadFinetune(file, []string{"adapter=" + adapter}, first.Base, zooFamilies)
+	more, err := config.LoadFinetune(file, []string{"adapter=" + adapter}, first.Base, tables)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +55,7 @@ func TestRunFromAnAdapter(t *testing.T) {
 	if err := os.RemoveAll(adapter); err != nil {
 		t.Fatal(err)
 	}
-	resumed, err := LoadConfig(ConfigPath(more.Run.Dir), nil, zooFamilies)
+	resumed, err := config.Load(config.Path(more.Run.Dir), nil, tables)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +87,7 @@ func TestConflictsWithTheAdapter(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		_, err := LoadFinetune(file, []string{"adapter=" + tc.adapter}, tc.base, zooFamilies)
+		_, err := config.LoadFinetune(file, []string{"adapter=" + tc.adapter}, tc.base, tables)
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("lora %s, base %s, adapter %s: %v, want %q", tc.lora, tc.base, tc.adapter, err, tc.want)
 		}
@@ -95,10 +97,10 @@ func TestConflictsWithTheAdapter(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadFinetune(file, []string{"adapter=" + adapter}, cfg.Base, zooFamilies); err != nil {
+	if _, err := config.LoadFinetune(file, []string{"adapter=" + adapter}, cfg.Base, tables); err != nil {
 		t.Error(err)
 	}
-	if _, err := hub.Load(r.Checkpoint, adapter, backend(t, 1), vfs.OS{}, zooFamilies); err == nil || !strings.Contains(err.Error(), "already") {
+	if _, err := hub.Load(r.Checkpoint, adapter, backend(t, 1), vfs.OS{}, table.Families); err == nil || !strings.Contains(err.Error(), "already") {
 		t.Errorf("an adapter on the model that it is merged into: %v", err)
 	}
 }

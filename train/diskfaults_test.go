@@ -20,6 +20,7 @@ import (
 	"gotrain/nn/hub/safetensors"
 	"gotrain/train/checkpoint"
 	"gotrain/train/ranks/rankstest"
+	"gotrain/train/save"
 )
 
 // TestRanksDiskErrors has one operation on the disk of one rank of three fail, at
@@ -188,7 +189,6 @@ func unpack(t *testing.T, fsys vfs.FS, from, to string) {
 // on with three, or with one: it is set aside, the one before is used, and its step
 // is saved again.
 func TestRanksDamage(t *testing.T) {
-	shard := func(file string, rank, size int) string { return hub.ShardName(file, rank, size) }
 	change := func(name string, f func([]byte) []byte) func(string) error {
 		return func(dir string) error {
 			text, err := os.ReadFile(filepath.Join(dir, name))
@@ -206,24 +206,24 @@ func TestRanksDamage(t *testing.T) {
 	// add puts a shard of another number of ranks beside those that are there.
 	add := func(name string) func(string) error {
 		return func(dir string) error {
-			return os.Link(filepath.Join(dir, shard(hub.ModelFile, 0, 2)), filepath.Join(dir, name))
+			return os.Link(filepath.Join(dir, shard(safetensors.SingleName, 0, 2)), filepath.Join(dir, name))
 		}
 	}
 	for name, damage := range map[string]func(dir string) error{
-		"flip in a shard of weights":        change(shard(hub.ModelFile, 0, 2), flip),
-		"flip in a shard of the optimizer":  change(shard(OptimizerFile, 1, 2), flip),
+		"flip in a shard of weights":        change(shard(safetensors.SingleName, 0, 2), flip),
+		"flip in a shard of the optimizer":  change(shard(save.OptimizerFile, 1, 2), flip),
 		"flip in the index":                 change(safetensors.IndexName, flip),
 		"flip in the manifest":              change("manifest.json", flip),
-		"half a shard of weights":           change(shard(hub.ModelFile, 1, 2), cut),
-		"half a shard of the optimizer":     change(shard(OptimizerFile, 0, 2), cut),
+		"half a shard of weights":           change(shard(safetensors.SingleName, 1, 2), cut),
+		"half a shard of the optimizer":     change(shard(save.OptimizerFile, 0, 2), cut),
 		"half a manifest":                   change("manifest.json", cut),
-		"no shard of weights":               remove(shard(hub.ModelFile, 1, 2)),
-		"no shard of the optimizer":         remove(shard(OptimizerFile, 1, 2)),
+		"no shard of weights":               remove(shard(safetensors.SingleName, 1, 2)),
+		"no shard of the optimizer":         remove(shard(save.OptimizerFile, 1, 2)),
 		"no index":                          remove(safetensors.IndexName),
 		"no manifest":                       remove("manifest.json"),
-		"a shard of three ranks":            add(shard(hub.ModelFile, 2, 3)),
-		"a shard of the optimizer of three": add(shard(OptimizerFile, 0, 3)),
-		"weights of one process":            add(hub.ModelFile),
+		"a shard of three ranks":            add(shard(safetensors.SingleName, 2, 3)),
+		"a shard of the optimizer of three": add(shard(save.OptimizerFile, 0, 3)),
+		"weights of one process":            add(safetensors.SingleName),
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, ranks := range []int{3, 1} {

@@ -5,92 +5,168 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"gotrain/autograd/exec"
 	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
 	"gotrain/data"
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/hub"
+	"gotrain/train/ranks"
+	"gotrain/train/recipe"
+	"gotrain/train/save"
 )
 
-// Engine runs optimizer steps and evaluations of one configuration. It is not
-// safe for concurrent use.
+// Engine runs optimizer steps and evaluations of one job. It is not safe for
+// concurrent use.
 type Engine struct {
 	cfg      Config
-	model    nn.LanguageModel
+	job      *recipe.Job
 	programs *Programs
 	store    *exec.Store
-	arena    *exec.Arena
+	ranks    *ranks.Coordinator
 
-	step, first, next, last, eval *exec.Session
-	ranks                         *coordinator
+	step    []running  // of a step, in order
+	eval    *running   // nil without one
+	share   uint64     // first sample of this rank in a step
+	phases  []phaseRun // by phase of the job
+	sums    []float64  // of the metrics of a step, then its counts; those of an evaluation
+	results []PhaseResult
+	weight  [1]float32
+	norm    [1]float32
+	rng     [4]int32
+}
 
-	micro      int       // micro-batches of a step
-	length     uint64    // tokens of a sequence
-	share      uint64    // first sample of this rank in a step
-	nll        []float32 // (B·T), of one micro-batch
-	lossWeight [1]float32
-	gradNorm   [1]float32
-	hyper      [ir.HyperLen]float32
-	rng        [4]int32
+// running is a run of a step with its program bound.
+type running struct {
+	Run
+	session *exec.Session
+	first   int         // in sums, of its metrics
+	out     [][]float32 // by metric
+	sums    []float64   // of this run, by metric
+}
+
+// phaseRun is what the engine keeps of a phase.
+type phaseRun struct {
+	update *exec.Session
+	hyper  [ir.HyperLen]float32
 }
 
 // StepConfig is what changes from step to step.
 type StepConfig struct {
-	Step      int     // from 0
-	Applied   int     // updates made before
-	NormLimit float64 // the guard's bound on the gradient norm, 0 for none
-	Targets   int     // of the step over all ranks; 0 means those of the batch
+	Step   int               // from 0
+	Phases []save.PhaseState // by phase of the job
+	Limits []float64         // by phase, the guard's bounds on gradient norms, 0 for none; nil for none
+	Weight float64           // of the step over all ranks; 0 means that of the batch
 }
 
 // StepResult is what an optimizer step measured.
 type StepResult struct {
-	NLL      float64 // mean over the targets of the step, nats; with several ranks this one's part of it
+	// Sums are those of the metrics of all phases, and Counts what they are divided
+	// by; with several ranks this one's part of them. They and Phases are valid until the
+	// next step.
+	Sums   []float64
+	Counts recipe.Counts
+	Phases []PhaseResult
+}
+
+// PhaseResult is what a phase of a step measured.
+type PhaseResult struct {
 	GradNorm float64 // before clipping; NaN when it was not measured
 	Skipped  bool    // the guard left the parameters as they were
 }
 
-// NewEngine allocates everything that training needs on b: after it, a step
-// allocates nothing. Parameters are zero until Initialize or Restore.
-func NewEngine(cfg Config, model nn.LanguageModel, b exec.Backend) (*Engine, error) {
-	programs, err := Compile(cfg, model, b.Target())
+// NewEngine allocates everything that a job of cfg needs on b: after it, a step
+// allocates nothing. Parameters are zero until they are initialised or restored.
+func NewEngine(cfg Config, job *recipe.Job, b exec.Backend) (*Engine, error) {
+	programs, err := Compile(cfg, job, b.Target())
 	if err != nil {
 		return nil, err
 	}
-	return newEngine(cfg, model, exec.NewStore(b), programs)
+	return newEngine(cfg, job, exec.NewStore(b), programs)
 }
 
-// newEngine binds programs, of which some may be nil, to the state in store.
-func newEngine(cfg Config, model nn.LanguageModel, store *exec.Store, programs *Programs) (*Engine, error) {
-	e := &Engine{cfg: cfg, model: model, programs: programs, store: store, ranks: newCoordinator(nil)}
+// NewEvaluator is an Engine that only evaluates, with the parameters in store and
+// without the memory that training needs.
+func NewEvaluator(cfg Config, job *recipe.Job, store *exec.Store) (*Engine, error) {
+	programs, err := CompileEval(cfg, job, store.Backend().Target())
+	if err != nil {
+		return nil, err
+	}
+	return newEngine(cfg, job, store, programs)
+}
+
+// newEngine binds programs to the state in store.
+func newEngine(cfg Config, job *recipe.Job, store *exec.Store, programs *Programs) (*Engine, error) {
+	e := &Engine{cfg: cfg, job: job, programs: programs, store: store, ranks: ranks.Coordinate(nil), phases: make([]phaseRun, len(job.Phases)), results: make([]PhaseResult, len(job.Phases))}
 	if n := cfg.Rank.Count(); n > 1 {
 		if b, ok := store.Backend().(exec.Ranked); !ok || b.Ranks() != n {
 			return nil, fmt.Errorf("device %s does not compute together with other ranks, but there are %d; use --device cpu", store.Backend().Name(), n)
 		}
 	}
-	rows, count := cfg.microBatches()
-	e.micro = count
-	e.share, _ = cfg.trainRows().Share()
-	e.length = uint64(cfg.Length())
-	e.nll = make([]float32, rows*cfg.Length())
-	var err error
-	if e.arena, err = exec.NewArena(store.Backend(), programs.Arena()); err != nil {
+	e.share, _ = cfg.TrainRows().Share()
+	arena, err := exec.NewArena(store.Backend(), programs.Arena())
+	if err != nil {
 		return nil, err
 	}
-	for _, s := range []struct {
-		session **exec.Session
-		plan    *plan.Plan
-	}{{&e.step, programs.Step}, {&e.first, programs.First}, {&e.next, programs.Next}, {&e.last, programs.Last}, {&e.eval, programs.Eval}} {
-		if s.plan == nil {
-			continue
+	if err := e.bindStep(arena); err != nil {
+		return nil, err
+	}
+	if programs.Eval != nil {
+		r, err := e.bind(Run{Program: programs.Eval}, nil, arena)
+		if err != nil {
+			return nil, err
 		}
-		if *s.session, err = exec.NewSession(s.plan, e.store, e.arena); err != nil {
+		e.eval = &r
+	}
+	for i := range programs.Tools {
+		if err := job.Tools[i].Bind(store, arena); err != nil {
 			return nil, err
 		}
 	}
 	return e, nil
+}
+
+// bindStep binds the programs of a step, each once.
+func (e *Engine) bindStep(arena *exec.Arena) error {
+	bound := map[*Program]*running{}
+	metrics := 0
+	for _, run := range e.programs.Step {
+		r, err := e.bind(run, bound[run.Program], arena)
+		if err != nil {
+			return err
+		}
+		if run.Micro == 0 { // of a phase
+			r.first = metrics
+			metrics += len(run.Program.Metrics)
+		} else {
+			r.first = e.step[len(e.step)-1].first
+		}
+		if run.Program.Updates {
+			e.phases[run.Program.Phase].update = r.session
+		}
+		e.step = append(e.step, r)
+		bound[run.Program] = &r
+	}
+	if e.programs.Eval != nil {
+		metrics = max(metrics, len(e.programs.Eval.Metrics))
+	}
+	e.sums = make([]float64, metrics)
+	return nil
+}
+
+// bind binds the program of a run, unless that has been done.
+func (e *Engine) bind(run Run, bound *running, arena *exec.Arena) (running, error) {
+	if bound != nil {
+		return running{Run: run, session: bound.session, out: bound.out, sums: bound.sums}, nil
+	}
+	session, err := exec.NewSession(run.Program.Plan, e.store, arena)
+	if err != nil {
+		return running{}, err
+	}
+	r := running{Run: run, session: session, out: make([][]float32, len(run.Program.Metrics)), sums: make([]float64, len(run.Program.Metrics))}
+	for i, output := range run.Program.outputs {
+		r.out[i] = make([]float32, run.Program.Program.Outputs[output].Shape.Size())
+	}
+	return r, nil
 }
 
 // Store returns the state that the engine trains.
@@ -99,187 +175,184 @@ func (e *Engine) Store() *exec.Store { return e.store }
 // Programs returns the engine's plans.
 func (e *Engine) Programs() *Programs { return e.programs }
 
-// Initialize draws the initial parameters from the seed of the run.
-func (e *Engine) Initialize() error {
-	return e.draw(e.model.Params())
-}
-
-// InitializeFrom loads the parameters from the checkpoint of the configuration's
-// base, and those of an adapter from the configuration's, or draws them where it
-// names none.
-func (e *Engine) InitializeFrom(fsys vfs.FS) error {
-	params := e.model.Params()
-	if err := hub.LoadParams(e.store, e.cfg.Base, nn.Base(params)); err != nil {
-		return err
-	}
-	if e.cfg.Adapter == "" {
-		return e.draw(nn.Adapters(params))
-	}
-	const cure = "the adapter is another one than the lora section; name it with --adapter alone"
-	if err := hub.LoadAdapter(e.store, fsys, e.cfg.Adapter, params, cure); err != nil {
-		return err
-	}
-	return e.draw(nil)
-}
-
-// draw gives params their first values, and averages theirs.
-func (e *Engine) draw(params []nn.Param) error {
-	if err := nn.Initialize(params, e.cfg.Run.Seed, e.store.WriteAt); err != nil {
-		return err
-	}
-	buf := make([]float32, hub.StreamElements)
-	for _, p := range nn.Trainable(e.model.Params()) {
-		if e.store.Get("ema."+p.State()) == nil {
-			continue
-		}
-		for off := 0; off < p.Shape.Size(); off += len(buf) {
-			part := buf[:min(len(buf), p.Shape.Size()-off)]
-			if err := errors.Join(e.store.ReadAt(p.State(), off, part), e.store.WriteAt("ema."+p.State(), off, part)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // Step trains on batch, whose rows are the micro-batches one after the other.
 func (e *Engine) Step(batch *data.Batch, c StepConfig) (StepResult, error) {
-	if c.Targets == 0 {
-		c.Targets = int(batch.Weight)
+	if c.Weight == 0 {
+		c.Weight = batch.Weight
 	}
-	if c.Targets == 0 {
-		return StepResult{}, errors.New("a batch holds no target")
+	if c.Weight == 0 {
+		return StepResult{}, errors.New("a batch holds nothing to learn from")
 	}
-	e.hyper = e.cfg.Optimizer.Hyper(c.Step, e.cfg.Train.Steps, c.Applied, c.NormLimit)
-	last := e.session(e.micro - 1)
-	if err := last.SetFloats("hyper", e.hyper[:]); err != nil {
+	if err := e.feedHyper(c); err != nil {
 		return StepResult{}, err
 	}
-	lossWeight := 1 / float32(c.Targets)
-	if err := e.feed(e.session(0), batch, 0, lossWeight); err != nil {
+	weight := 1 / float32(c.Weight)
+	if err := e.feed(&e.step[0], batch, weight); err != nil {
 		return StepResult{}, err
 	}
-	var sum float64
-	for m := range e.micro {
-		micro := e.session(m)
-		micro.Start()
-		if m+1 < e.micro { // beside it
-			if err := e.feed(e.session(m+1), batch, m+1, lossWeight); err != nil {
+	clear(e.sums)
+	for i := range e.step {
+		run := &e.step[i]
+		run.session.Start()
+		if i+1 < len(e.step) { // while it runs
+			if err := e.feed(&e.step[i+1], batch, weight); err != nil {
 				return StepResult{}, err
 			}
 		}
-		if err := micro.Wait(); err != nil {
+		if err := run.session.Wait(); err != nil {
 			return StepResult{}, err
 		}
-		s, err := e.sumNLL(micro)
-		if err != nil {
+		if err := e.add(run); err != nil {
 			return StepResult{}, err
 		}
-		sum += s
 	}
-	r := StepResult{NLL: sum / float64(c.Targets), GradNorm: math.NaN()}
-	return r, e.readNorm(last, c.NormLimit, &r)
+	r := StepResult{Sums: e.sums, Counts: e.counts(batch)}
+	return r, e.readNorms(c, &r)
 }
 
-// session returns the program of micro-batch m.
-func (e *Engine) session(m int) *exec.Session {
-	switch {
-	case e.micro == 1:
-		return e.step
-	case m == 0:
-		return e.first
-	case m == e.micro-1:
-		return e.last
-	}
-	return e.next
-}
-
-// feed writes micro-batch m of batch into the inputs of s.
-func (e *Engine) feed(s *exec.Session, batch *data.Batch, m int, lossWeight float32) error {
-	// Dropout goes by the number of a token among all of the run, so that a sample
-	// has its masks on every rank and in every micro-batch.
-	token := (batch.Position+e.share)*e.length + uint64(m*len(e.nll))
-	seed := e.cfg.Run.Seed
-	e.lossWeight[0] = lossWeight
-	e.rng = [4]int32{int32(uint32(seed)), int32(uint32(seed >> 32)), int32(uint32(token)), int32(uint32(token >> 32))}
-	for _, in := range s.Inputs() {
-		if err := e.feedInput(in, batch, m); err != nil {
-			return fmt.Errorf("program %s: %w", s.Plan.Program.Name, err)
+// feedHyper writes the constants of the step's updates.
+func (e *Engine) feedHyper(c StepConfig) error {
+	for i := range e.phases {
+		var state save.PhaseState
+		var limit float64
+		if c.Phases != nil {
+			state = c.Phases[i]
+		}
+		if c.Limits != nil {
+			limit = c.Limits[i]
+		}
+		p := &e.phases[i]
+		p.hyper = e.job.Phases[i].Optimizer.Hyper(c.Step, e.cfg.Train.Steps, state.Applied, limit)
+		if err := p.update.SetFloats(hyper, p.hyper[:]); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (e *Engine) feedInput(in exec.Input, batch *data.Batch, m int) error {
-	lo, hi := m*in.Shape().Size(), (m+1)*in.Shape().Size()
+// counts are the divisors of the metrics of batch.
+func (e *Engine) counts(batch *data.Batch) recipe.Counts {
+	var c recipe.Counts
+	c[recipe.PerWeight], c[recipe.PerByte] = batch.Weight, float64(batch.TextBytes)
+	for _, o := range batch.From {
+		if o != (data.Origin{}) {
+			c[recipe.PerRow]++
+		}
+	}
+	_, micro := e.cfg.MicroBatches()
+	c[recipe.PerRun] = float64(micro)
+	return c
+}
+
+// feed writes the micro-batch of a run into its inputs.
+func (e *Engine) feed(run *running, batch *data.Batch, weight float32) error {
+	rows, _ := e.cfg.MicroBatches()
+	// Random numbers go by the number of a unit among all of the run, so that a sample
+	// has its own on every rank and in every micro-batch.
+	first := (batch.Position + e.share + uint64(run.Micro*rows)) * uint64(e.job.Unit.PerSample)
+	seed := e.cfg.Run.Seed
+	e.weight[0] = weight
+	e.rng = [4]int32{int32(uint32(seed)), int32(uint32(seed >> 32)), int32(uint32(first)), int32(uint32(first >> 32))}
+	for _, in := range run.session.Inputs() {
+		if err := e.feedInput(in, batch, run.Micro); err != nil {
+			return fmt.Errorf("program %s: %w", run.Program.Program.Name, err)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) feedInput(in exec.Input, batch *data.Batch, micro int) error {
 	switch in.Name() {
-	case "loss_weight":
-		return in.SetFloats(e.lossWeight[:])
-	case "rng":
+	case lossWeight:
+		return in.SetFloats(e.weight[:])
+	case random:
 		return in.SetInts(e.rng[:])
-	case "hyper":
+	case hyper:
 		return nil // set once a step
 	}
-	if x := batch.Ints[in.Name()]; len(x) >= hi && in.DType() == ir.I32 {
-		return in.SetInts(x[lo:hi])
-	}
-	if x := batch.Floats[in.Name()]; len(x) >= hi && in.DType() == ir.F32 {
-		return in.SetFloats(x[lo:hi])
+	lo, hi := micro*in.Shape().Size(), (micro+1)*in.Shape().Size()
+	switch kindOf(in.DType()) {
+	case data.Int32:
+		if x := batch.Ints[in.Name()]; len(x) >= hi {
+			return in.SetInts(x[lo:hi])
+		}
+	case data.Float32:
+		if x := batch.Floats[in.Name()]; len(x) >= hi {
+			return in.SetFloats(x[lo:hi])
+		}
+	default:
+		lo, hi := micro*int(in.Bytes()), (micro+1)*int(in.Bytes())
+		if x := batch.Raw[in.Name()]; len(x) >= hi {
+			return in.SetBytes(x[lo:hi])
+		}
 	}
 	return fmt.Errorf("the input %q %s%s is not in the batch", in.Name(), in.DType(), in.Shape())
 }
 
-// sumNLL adds the NLL of the micro-batch that s has run, in nats.
-func (e *Engine) sumNLL(s *exec.Session) (float64, error) {
-	if err := s.Output(0, e.nll); err != nil {
-		return 0, err
+// add adds the metrics of the run that has ended to the sums.
+func (e *Engine) add(run *running) error {
+	for i, output := range run.Program.outputs {
+		if same := slices.Index(run.Program.outputs, output); same < i {
+			run.sums[i] = run.sums[same]
+		} else {
+			if err := run.session.Output(output, run.out[i]); err != nil {
+				return err
+			}
+			run.sums[i] = 0
+			for _, x := range run.out[i] {
+				run.sums[i] += float64(x)
+			}
+		}
+		e.sums[run.first+i] += run.sums[i]
 	}
-	var sum float64
-	for _, x := range e.nll {
-		sum += float64(x)
-	}
-	return sum, nil
+	return nil
 }
 
-func (e *Engine) readNorm(s *exec.Session, limit float64, r *StepResult) error {
-	i := s.Plan.Program.Output("grad_norm")
-	if i < 0 {
-		return nil
+// readNorms reads what the updates measured.
+func (e *Engine) readNorms(c StepConfig, r *StepResult) error {
+	r.Phases = e.results
+	for i, p := range e.phases {
+		r.Phases[i] = PhaseResult{GradNorm: math.NaN()}
+		output := p.update.Plan.Program.Output(gradNorm)
+		if output < 0 {
+			continue
+		}
+		if err := p.update.Output(output, e.norm[:]); err != nil {
+			return err
+		}
+		norm := float64(e.norm[0])
+		limit := 0.0
+		if c.Limits != nil {
+			limit = c.Limits[i]
+		}
+		r.Phases[i] = PhaseResult{norm, math.IsNaN(norm) || math.IsInf(norm, 0) || limit > 0 && norm > limit}
 	}
-	if err := s.Output(i, e.gradNorm[:]); err != nil {
-		return err
-	}
-	r.GradNorm = float64(e.gradNorm[0])
-	r.Skipped = math.IsNaN(r.GradNorm) || math.IsInf(r.GradNorm, 0) || limit > 0 && r.GradNorm > limit
 	return nil
 }
 
 // Blame runs the batch again without an update and returns the first
 // instruction whose result is not finite, or nil when all are.
 func (e *Engine) Blame(batch *data.Batch) (*ir.Instr, error) {
-	session := e.session(0)
-	for m := range e.micro {
-		if err := e.feed(session, batch, m, 1/float32(max(1, batch.Weight))); err != nil {
+	for i := range e.step {
+		run := &e.step[i]
+		if err := e.feed(run, batch, 1/float32(max(1, batch.Weight))); err != nil {
 			return nil, err
 		}
-		if in, err := session.FindNonFinite(); in != nil || err != nil {
+		if in, err := run.session.FindNonFinite(); in != nil || err != nil {
 			return in, err
 		}
 	}
 	return nil, nil
 }
 
-// EvalResult is a score of held-out text.
-type EvalResult struct {
-	NLL         float64 // mean over the targets, nats
-	BitsPerByte float64 // NLL of the text in bits by its length in UTF-8 bytes
-	Targets     int
-}
-
-// Evaluate scores up to limit batches (0: all) of the held-out text, whose source
-// ends with io.EOF. Each rank scores its share; the result is that of all.
+// Evaluate scores up to limit batches (0: all) of held-out data, whose source ends
+// with io.EOF. Each rank scores its share; the result is that of all.
 func (e *Engine) Evaluate(batches data.Source, limit int) (EvalResult, error) {
-	var own report
+	if e.eval == nil {
+		return EvalResult{}, errors.New("the recipe has no evaluation")
+	}
+	var counts recipe.Counts
+	clear(e.sums)
 	batch := batches.NewBatch()
 	for i := 0; limit == 0 || i < limit; i++ {
 		err := batches.Fill(batch, uint64(i)*batches.Stride())
@@ -289,31 +362,26 @@ func (e *Engine) Evaluate(batches data.Source, limit int) (EvalResult, error) {
 		if err != nil {
 			return EvalResult{}, err
 		}
-		if err := e.feed(e.eval, batch, 0, 1); err != nil {
+		if err := e.feed(e.eval, batch, 1); err != nil {
 			return EvalResult{}, err
 		}
-		if err := e.eval.Run(); err != nil {
+		if err := e.eval.session.Run(); err != nil {
 			return EvalResult{}, err
 		}
-		s, err := e.sumNLL(e.eval)
-		if err != nil {
+		if err := e.add(e.eval); err != nil {
 			return EvalResult{}, err
 		}
-		own.NLL += s
-		own.Targets += int64(batch.Weight)
-		own.Bytes += batch.TextBytes
+		c := e.counts(batch)
+		c[recipe.PerRun] = 1
+		counts.Add(c)
 	}
-	reports, err := e.ranks.meet(own)
+	all, err := e.ranks.Agree(ranks.Notice{Sums: append(append([]float64{}, e.sums...), counts[:]...)})
 	if err != nil {
 		return EvalResult{}, err
 	}
-	all := total(reports)
-	if all.Targets == 0 {
-		return EvalResult{}, fmt.Errorf("there is no held-out text: set data.validation or data.validation_paths")
+	copy(counts[:], all.Sums[len(e.sums):])
+	if counts[recipe.PerWeight] == 0 {
+		return EvalResult{}, fmt.Errorf("there is no held-out data: set data.validation or data.validation_paths")
 	}
-	r := EvalResult{NLL: all.NLL / float64(all.Targets), Targets: int(all.Targets)}
-	if all.Bytes > 0 {
-		r.BitsPerByte = all.NLL / math.Ln2 / float64(all.Bytes)
-	}
-	return r, nil
+	return EvalResult{Values: values(e.eval.Program.Metrics, all.Sums, counts), Counts: counts}, nil
 }

@@ -14,14 +14,12 @@ import (
 
 	"gotrain/autograd/exec"
 	"gotrain/data"
-	"gotrain/data/tokenizers"
 	"gotrain/data/vfs"
 	"gotrain/data/vfs/vfstest"
-	"gotrain/nn/gpt2"
-	"gotrain/nn/hub"
 	"gotrain/train/checkpoint"
 	"gotrain/train/ranks"
 	"gotrain/train/ranks/rankstest"
+	"gotrain/train/recipe"
 )
 
 // overheard is a back end that tells of what is copied to it.
@@ -50,25 +48,16 @@ type samples struct {
 // to be there.
 func listenFor(t *testing.T, cfg Config, n int) *samples {
 	t.Helper()
-	l, err := hub.Load(cfg.Run.Dir, "", backend(t, 1), vfs.OS{}, zooFamilies)
-	if err != nil {
-		t.Fatal(err)
-	}
-	enc, err := tokenizers.NewEncoder(l.Tokenizer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	setGPT2(t, &cfg, func(c *gpt2.Config) { c.Vocab = enc.VocabSize() })
 	cfg.Train.Batch, cfg.Train.Accumulate = 1, 1
-	text, err := openText(t.Context(), cfg, enc, Listener{})
+	job, err := table.Open(t.Context(), recipe.Env{Config: cfg, FS: vfs.OS{}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer text.close()
+	defer job.Close()
 	s := &samples{width: 4 * cfg.Length(), known: map[string]int{}, count: make([]int, n)}
-	batch := text.train.NewBatch()
+	batch := job.Train.NewBatch()
 	for i := range n {
-		if err := text.train.Fill(batch, uint64(i)); err != nil {
+		if err := job.Train.Fill(batch, uint64(i)); err != nil {
 			t.Fatal(err)
 		}
 		inputs := make([]byte, 0, s.width)

@@ -13,7 +13,6 @@ import (
 
 	"gotrain/autograd"
 	"gotrain/data"
-	"gotrain/data/tokenizers"
 	"gotrain/data/vfs"
 	"gotrain/data/vfs/vfstest"
 	"gotrain/nn"
@@ -21,11 +20,12 @@ import (
 	"gotrain/nn/hub"
 	"gotrain/nn/hub/peft"
 	"gotrain/nn/hub/safetensors"
-	"gotrain/nn/zoo"
 	"gotrain/train/checkpoint"
+	"gotrain/train/config"
+	"gotrain/train/recipe"
+	"gotrain/train/recipe/text"
+	"gotrain/train/save"
 )
-
-var zooFamilies = zoo.Families()
 
 // finetuneConfig pretrains a tiny base and returns a configuration that begins
 // from it, with more lines of YAML.
@@ -34,9 +34,10 @@ func finetuneConfig(t *testing.T, lines ...string) Config {
 	pre := tinyConfig(t)
 	pre.Train.Sample = ""
 	mustTrain(t, pre, deps(t, 2))
+	texts, _ := pre.Texts()
 	text := strings.Join(append([]string{
 		"run: {dir: " + pre.Run.Dir + "-tuned}",
-		"data: {train: [" + pre.Data.Paths[0] + "], validation: 0.1, cache_dir: " + pre.Data.CacheDir + "}",
+		"data: {train: [" + texts.Paths[0] + "], validation: 0.1, cache_dir: " + texts.CacheDir + "}",
 		"train: {steps: 10, batch: 4, context: 12, save_every: 2, eval_every: 5, eval_batches: 3, sample: \"\"}",
 		"optimizer: {lr: 0.01, warmup: 2, ema: 0.9}",
 	}, lines...), "\n")
@@ -44,7 +45,7 @@ func finetuneConfig(t *testing.T, lines ...string) Config {
 	if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := LoadFinetune(file, nil, pre.Run.Dir, zooFamilies)
+	cfg, err := config.LoadFinetune(file, nil, pre.Run.Dir, tables)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,11 +71,11 @@ const loraSection = "lora: {rank: 2, alpha: 4, dropout: 0.1, targets: [c_attn, m
 
 func TestLoRARun(t *testing.T) {
 	cfg := finetuneConfig(t, loraSection)
-	base := tensors(t, filepath.Join(cfg.Base, hub.ModelFile))
+	base := tensors(t, filepath.Join(cfg.Base, safetensors.SingleName))
 	r := mustTrain(t, cfg, deps(t, 2))
 
 	dir := r.Checkpoint
-	for name := range tensors(t, filepath.Join(dir, OptimizerFile)) {
+	for name := range tensors(t, filepath.Join(dir, save.OptimizerFile)) {
 		if !strings.Contains(name, ".lora_") {
 			t.Errorf("there is optimizer state %s", name)
 		}
@@ -87,7 +88,7 @@ func TestLoRARun(t *testing.T) {
 	if len(adapter.Layers()) != 4 || adapter.Rank != 2 || adapter.Alpha != 4 || adapter.Dropout != 0.1 || !adapter.FanInFanOut {
 		t.Errorf("adapter %+v of %v", adapter.Config, adapter.Layers())
 	}
-	merged := tensors(t, filepath.Join(dir, hub.ModelFile))
+	merged := tensors(t, filepath.Join(dir, safetensors.SingleName))
 	if len(merged) != len(base) {
 		t.Errorf("the merged model has %d tensors, the base %d", len(merged), len(base))
 	}
@@ -110,37 +111,33 @@ func TestLoRARun(t *testing.T) {
 // unless it is empty, an adapter.
 func evaluateCheckpoint(t *testing.T, dir, adapter string, cfg Config) float64 {
 	t.Helper()
-	loaded, err := hub.Load(dir, adapter, backend(t, 2), vfs.OS{}, zooFamilies)
+	loaded, err := hub.Load(dir, adapter, backend(t, 2), vfs.OS{}, table.Families)
 	if err != nil {
 		t.Fatal(err)
 	}
-	enc, err := tokenizers.NewEncoder(loaded.Tokenizer)
+	eval := cfg
+	eval.Base, eval.Adapter, eval.LoRA, eval.Tokenizer.Path = "", "", nn.Adapter{}, loaded.Dir
+	if err := eval.Model.Set(loaded.Model.Family(), loaded.Model.Config()); err != nil {
+		t.Fatal(err)
+	}
+	job, err := table.Open(t.Context(), recipe.Env{Config: eval, FS: vfs.OS{}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := openText(context.Background(), cfg, enc, Listener{})
+	defer job.Close()
+	scored, err := text.Of(eval, loaded.Model.(nn.LanguageModel))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.close()
-	_, trained, err := ReadTrained(loaded.Dir, zooFamilies)
+	e, err := NewEvaluator(eval, scored, loaded.Store)
 	if err != nil {
 		t.Fatal(err)
 	}
-	trained.Train = cfg.Train
-	m, err := nn.AsLanguageModel(loaded.Model)
+	r, err := e.Evaluate(job.Eval, cfg.Train.EvalBatches)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := NewEvaluator(trained, m, loaded.Store)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := e.Evaluate(c.eval, cfg.Train.EvalBatches)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r.NLL
+	return r.Get("nll")
 }
 
 // TestKilledLoRARunsGoOnBitForBit kills at random file operations and resumes.
@@ -180,7 +177,7 @@ func TestChangedBaseIsRefused(t *testing.T) {
 	cfg := finetuneConfig(t, loraSection)
 	mustTrain(t, cfg, deps(t, 1))
 	cfg.Train.Steps++
-	weights := filepath.Join(cfg.Base, hub.ModelFile)
+	weights := filepath.Join(cfg.Base, safetensors.SingleName)
 	raw, err := os.ReadFile(weights)
 	if err != nil {
 		t.Fatal(err)
@@ -207,15 +204,15 @@ func TestChangedBaseIsRefused(t *testing.T) {
 func TestFrozenParametersStay(t *testing.T) {
 	cfg := finetuneConfig(t)
 	cfg.Train.Freeze = []string{"transformer.w?e.*", "transformer.h.0.*", "*.ln_?.*"}
-	base := tensors(t, filepath.Join(cfg.Base, hub.ModelFile))
+	base := tensors(t, filepath.Join(cfg.Base, safetensors.SingleName))
 	r := mustTrain(t, cfg, deps(t, 2))
-	for name, now := range tensors(t, filepath.Join(r.Checkpoint, hub.ModelFile)) {
+	for name, now := range tensors(t, filepath.Join(r.Checkpoint, safetensors.SingleName)) {
 		frozen := strings.Contains(name, ".wte.") || strings.Contains(name, ".wpe.") || strings.Contains(name, ".h.0.") || strings.Contains(name, ".ln_")
 		if bytes.Equal(now, base[name]) != frozen {
 			t.Errorf("%s: frozen %t, unchanged %t", name, frozen, !frozen)
 		}
 	}
-	for name := range tensors(t, filepath.Join(r.Checkpoint, OptimizerFile)) {
+	for name := range tensors(t, filepath.Join(r.Checkpoint, save.OptimizerFile)) {
 		if strings.Contains(name, ".h.0.") {
 			t.Errorf("there is optimizer state %s", name)
 		}
@@ -237,14 +234,14 @@ func TestConflictsWithTheBase(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := LoadFinetune(file, nil, cfg.Base, zooFamilies); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if _, err := config.LoadFinetune(file, nil, cfg.Base, tables); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v, want %q", tc.text, err, tc.want)
 		}
 	}
 	if err := os.WriteFile(file, []byte("data: {train: [x]}\nmodel: {dropout: 0.2}\n"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := LoadFinetune(file, nil, cfg.Base, zooFamilies); err != nil || got.Text().Dropout != 0.2 || got.Model.Value().(*gpt2.Config).Width != 16 {
+	if got, err := config.LoadFinetune(file, nil, cfg.Base, tables); err != nil || got.Text().Dropout != 0.2 || got.Model.Value().(*gpt2.Config).Width != 16 {
 		t.Errorf("another dropout: %+v, %v", got.Model.Value(), err)
 	}
 	for _, tc := range []struct{ base, want string }{
@@ -252,7 +249,7 @@ func TestConflictsWithTheBase(t *testing.T) {
 		{file, "is a file; turn it into a checkpoint with gotrain import"},
 		{t.TempDir(), "gotrain import turns a Hugging Face directory"},
 	} {
-		if _, err := LoadFinetune(file, nil, tc.base, zooFamilies); !errors.Is(err, hub.ErrNoModel) || !strings.Contains(err.Error(), tc.want) {
+		if _, err := config.LoadFinetune(file, nil, tc.base, tables); !errors.Is(err, hub.ErrNoModel) || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("base %q: %v, want %q", tc.base, err, tc.want)
 		}
 	}
@@ -276,7 +273,7 @@ func TestEarlyStopping(t *testing.T) {
 		if target, err := os.Readlink(r.Best); err != nil || target != "step-00000003" {
 			t.Errorf("the best checkpoint is %s, %v", target, err)
 		}
-		if _, err := hub.Load(r.Best, "", d.Backend, vfs.OS{}, zooFamilies); err != nil {
+		if _, err := hub.Load(r.Best, "", d.Backend, vfs.OS{}, table.Families); err != nil {
 			t.Error(err)
 		}
 	}
@@ -303,24 +300,31 @@ func TestEarlyStopping(t *testing.T) {
 	}
 }
 
-// weighted is an objective with an input of its own: the weight of each micro-batch.
-func weighted() Objective {
-	return Objective{
-		Name: "weighted", Inputs: []string{"weights"},
-		Training: func(m nn.LanguageModel, s nn.Rows, cfg autograd.LossConfig) (g *autograd.Graph, loss, nll *autograd.Node) {
-			g, loss, nll = nn.Training(m, s, cfg)
-			return g, autograd.Reshape(autograd.Mul(autograd.Reshape(loss, 1), g.Floats("weights", 1))), nll
-		},
-	}
-}
-
-func TestObjectiveWithAnInput(t *testing.T) {
+// TestLossWithAnInput trains by a loss with a field of its own, which weighs each
+// micro-batch.
+func TestLossWithAnInput(t *testing.T) {
 	cfg := tinyConfig(t)
 	setGPT2(t, &cfg, func(c *gpt2.Config) { c.Vocab, c.Dropout = 300, 0 })
 	cfg.Train.Accumulate = 2
-	norm := func(objective Objective, weights ...float32) float64 {
-		cfg.Objective = objective
-		e := newTestEngine(t, cfg, 1)
+	norm := func(weights ...float32) float64 {
+		job, err := table.Design(t.Context(), recipe.Env{Config: cfg})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if plain := job.Phases[0].Loss; weights != nil {
+			job.Phases[0].Loss = func(g *autograd.Graph, rows int) recipe.Loss {
+				l := plain(g, rows)
+				l.Value = autograd.Reshape(autograd.Mul(autograd.Reshape(l.Value, 1), g.Floats("weights", 1)))
+				return l
+			}
+		}
+		e, err := NewEngine(cfg, job, backend(t, 1))
+		if err == nil {
+			err = e.Initialize(vfs.OS{})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 		batch := testBatch(cfg)
 		for i := range batch.Ints[data.IDs] {
 			batch.Ints[data.IDs][i], batch.Ints[data.Targets][i] = int32(i%7), int32(i%5)
@@ -330,9 +334,9 @@ func TestObjectiveWithAnInput(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return r.GradNorm
+		return r.Phases[0].GradNorm
 	}
-	plain, twice, first := norm(Objective{}), norm(weighted(), 2, 2), norm(weighted(), 1, 0)
+	plain, twice, first := norm(), norm(2, 2), norm(1, 0)
 	if math.Abs(twice/plain-2) > 1e-5 {
 		t.Errorf("gradient norm %g, with weight 2 %g", plain, twice)
 	}

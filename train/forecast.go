@@ -2,11 +2,11 @@ package train
 
 import (
 	"math"
-	"strings"
 
+	"gotrain/autograd"
 	"gotrain/autograd/plan"
 	"gotrain/nn"
-	"gotrain/optim"
+	"gotrain/train/recipe"
 )
 
 // Machine is what a forecast knows of the hardware; zero fields are unknown.
@@ -21,51 +21,72 @@ type Machine struct {
 type Forecast struct {
 	Params           int64   `json:"params"`
 	Trainable        int64   `json:"trainable_params"`
-	FLOPsPerToken    float64 `json:"flops_per_token"` // forward and backward, attention included
+	Unit             string  `json:"unit"`            // what samples are counted in
+	FLOPsPerUnit     float64 `json:"flops_per_token"` // of a unit, forward and backward, attention included
 	StateBytes       int64   `json:"state_bytes"`     // parameters, optimizer state, stored gradients; with cluster.zero at rank 0, which has the most
 	ArenaBytes       int64   `json:"arena_bytes"`     // activations, gradients and scratch: the largest program
 	InputBytes       int64   `json:"input_bytes"`     // inputs and constant tables of all programs
-	SnapshotBytes    int64   `json:"snapshot_bytes"`  // what saves beside the training write from; on a GPU of its host's memory
+	SnapshotBytes    int64   `json:"snapshot_bytes"`  // what asynchronous saves write from; on a GPU of its host's memory
 	PeakBytes        int64   `json:"peak_bytes"`      // all of the above, on a GPU of its memory: exact, allocated before the first step
-	StepTokens       int     `json:"step_tokens"`
-	TotalTokens      int64   `json:"total_tokens"`
+	StepUnits        int     `json:"step_tokens"`
+	TotalUnits       int64   `json:"total_tokens"`
 	TotalFLOPs       float64 `json:"total_flops"`
 	CheckpointBytes  int64   `json:"checkpoint_bytes"`
-	TokensPerS       float64 `json:"tokens_per_s,omitempty"` // 0 when the machine was not measured
+	UnitsPerS        float64 `json:"tokens_per_s,omitempty"` // 0 when the machine was not measured
 	StepMS           float64 `json:"step_ms,omitempty"`
 	Seconds          float64 `json:"seconds,omitempty"`         // all steps, without evaluations
 	ChinchillaNLL    float64 `json:"chinchilla_nll"`            // expected on web text with its 32k vocabulary, nats per token
 	ChinchillaTokens float64 `json:"chinchilla_optimal_tokens"` // compute-optimal for this many parameters
 }
 
-// Predict forecasts the run of cfg from its compiled programs.
-func Predict(cfg Config, model nn.LanguageModel, programs *Programs, m Machine) Forecast {
-	f := Forecast{
-		FLOPsPerToken: nn.FLOPsPerToken(model, cfg.Length()).Exact, ArenaBytes: programs.Arena(),
-		StepTokens: cfg.stepTokens(), TotalTokens: int64(cfg.Train.Steps) * int64(cfg.stepTokens()),
+// FLOPsPerUnit counts what the phases of a job compute for a unit. It is zero where
+// a loss does not build for a single sample.
+func FLOPsPerUnit(job *recipe.Job) nn.FLOPs {
+	var sum nn.FLOPs
+	for _, phase := range job.Phases {
+		g := autograd.NewGraph()
+		loss := phase.Loss(g, 1)
+		p, _, err := g.LowerTrain("flops", g.Grad(loss.Value, learning(g, job.Trained(phase))...), autograd.GradStore)
+		if err != nil {
+			return nn.FLOPs{}
+		}
+		f := nn.FLOPsOf(p, job.Part(phase.Learns).Model.Params(), job.Unit.PerSample)
+		sum.Exact += f.Exact
+		sum.SixN += f.SixN
+		sum.Products += f.Products
 	}
-	size := nn.SizeOf(model)
-	f.Params, f.Trainable = size.Params, size.Trainable
+	return sum
+}
+
+// Predict forecasts the run of cfg from its compiled programs.
+func Predict(cfg Config, job *recipe.Job, programs *Programs, m Machine) Forecast {
+	f := Forecast{
+		Unit: job.Unit.Name, FLOPsPerUnit: FLOPsPerUnit(job).Exact, ArenaBytes: programs.Arena(), StepUnits: cfg.StepSamples() * job.Unit.PerSample,
+	}
+	f.TotalUnits = int64(cfg.Train.Steps) * int64(f.StepUnits)
+	for _, p := range job.Params() {
+		f.Params += int64(p.Shape.Size())
+	}
+	for _, p := range job.Trainable() {
+		f.Trainable += int64(p.Shape.Size())
+	}
 	for _, p := range programs.All() {
 		f.InputBytes += p.Inputs + p.Tables
 	}
 	for _, v := range programs.States() {
 		f.StateBytes += v.Bytes()
-		if !strings.HasPrefix(v.Name, "grad.") && !optim.IsState(v.Name) {
-			f.CheckpointBytes += v.Bytes()
-		}
 	}
-	f.CheckpointBytes += optimizerBytes(cfg, nn.Trainable(model.Params())...)
+	f.CheckpointBytes = 4*f.Params + optimizerBytes(job)
 	f.PeakBytes, f.SnapshotBytes = f.StateBytes+f.ArenaBytes+f.InputBytes, programs.Snapshot
-	if programs.hostMemory {
+	if programs.HostMemory {
 		f.PeakBytes += f.SnapshotBytes
 	}
-	f.TotalFLOPs = f.FLOPsPerToken * float64(f.TotalTokens)
-	f.ChinchillaNLL = chinchillaNLL(float64(f.Params), float64(f.TotalTokens))
+	f.TotalFLOPs = f.FLOPsPerUnit * float64(f.TotalUnits)
+	f.ChinchillaNLL = chinchillaNLL(float64(f.Params), float64(f.TotalUnits))
 	f.ChinchillaTokens = chinchillaTokens(float64(f.Params))
 	if m.Products > 0 && m.Attention > 0 && m.Bandwidth > 0 {
-		seconds := stepSeconds(cfg, programs, m)
-		f.StepMS, f.TokensPerS, f.Seconds = 1e3*seconds, float64(f.StepTokens)/seconds, seconds*float64(cfg.Train.Steps)
+		seconds := stepSeconds(programs, m)
+		f.StepMS, f.UnitsPerS, f.Seconds = 1e3*seconds, float64(f.StepUnits)/seconds, seconds*float64(cfg.Train.Steps)
 	}
 	return f
 }
@@ -93,14 +114,10 @@ const attentionHalf = 64
 
 // stepSeconds adds up the instructions of a step, each bound by arithmetic or
 // by memory (Williams et al. 2009, the roofline model).
-func stepSeconds(cfg Config, programs *Programs, m Machine) float64 {
-	_, count := cfg.microBatches()
-	if programs.Step != nil {
-		return planSeconds(programs.Step, m)
-	}
-	seconds := planSeconds(programs.First, m) + planSeconds(programs.Last, m)
-	if programs.Next != nil {
-		seconds += float64(count-2) * planSeconds(programs.Next, m)
+func stepSeconds(programs *Programs, m Machine) float64 {
+	var seconds float64
+	for _, run := range programs.Step {
+		seconds += planSeconds(run.Program.Plan, m)
 	}
 	return seconds
 }

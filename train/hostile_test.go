@@ -9,6 +9,7 @@ import (
 
 	"gotrain/data/vfs"
 	"gotrain/nn/hub"
+	"gotrain/train/save"
 )
 
 // hostileDir trains two ranks and returns their checkpoint and the names of its
@@ -61,11 +62,12 @@ func FuzzCheckpoint(f *testing.F) {
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		if l, err := hub.Load(changed, "", backend(t, 1), vfs.OS{}, zooFamilies); err == nil && l.Model == nil {
+		l, err := hub.Load(changed, "", backend(t, 1), vfs.OS{}, table.Families)
+		if err == nil && l.Model == nil {
 			t.Error("neither a model nor an error")
 		}
-		if files, err := hub.OpenTensors(changed, OptimizerFile); err == nil {
-			files.Close()
+		if err == nil {
+			_, _ = save.Restore(l.Store, vfs.OS{}, changed, []save.Model{{Model: l.Model}})
 		}
 		runtime.ReadMemStats(&after)
 		if n := after.TotalAlloc - before.TotalAlloc; n > 256<<20 {
@@ -86,10 +88,10 @@ func TestHostileState(t *testing.T) {
 		`{"step": `:                                               false,
 	} {
 		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, StateFile), []byte(text), 0o666); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, save.StateFile), []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ReadState(dir); (err == nil) != want {
+		if _, err := save.ReadState(dir); (err == nil) != want {
 			t.Errorf("%s: %v", text, err)
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"gotrain/data/instruct"
 	"gotrain/nn/gpt2"
 	"gotrain/nn/llama"
+	"gotrain/train/config"
+	"gotrain/train/recipe"
 )
 
 // Conversations that share rows have the losses that they have alone.
@@ -42,7 +44,7 @@ func TestPackedLossesAreThoseOfUnpacked(t *testing.T) {
 		gpt2.Name:  &gpt2.Config{Layers: 2, Heads: 2, Width: 16, Context: length, Vocab: tokens.Vocab()},
 		llama.Name: &llama.Config{Layers: 2, Heads: 2, Width: 16, Context: length, Vocab: tokens.Vocab()},
 	} {
-		cfg := DefaultConfig(zooFamilies)
+		cfg := config.Default(tables)
 		if err := cfg.Model.Set(family, model); err != nil {
 			t.Fatal(err)
 		}
@@ -60,7 +62,7 @@ func TestPackedLossesAreThoseOfUnpacked(t *testing.T) {
 			}
 			results = append(results, result)
 		}
-		if a, b := results[0], results[1]; a.Targets != b.Targets || math.Abs(a.NLL-b.NLL) > 1e-5 {
+		if a, b := results[0], results[1]; a.Counts[recipe.PerWeight] != b.Counts[recipe.PerWeight] || math.Abs(a.Get("nll")-b.Get("nll")) > 1e-5 {
 			t.Errorf("%s: packed %+v, one a row %+v", family, a, b)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 
 	"gotrain/data"
 	"gotrain/train/metrics"
+	"gotrain/train/ranks"
+	"gotrain/train/recipe"
 )
 
 // ErrStopped is returned when the context ended: the run is saved and can be
@@ -26,7 +28,7 @@ func Stopped(ctx context.Context, err error) error {
 
 // loop runs the steps that are left. It returns nil when all are done.
 func (r *run) loop(ctx context.Context) error {
-	prefetch := data.NewPrefetch(r.corpus.train, uint64(r.state.Samples), 2)
+	prefetch := data.NewPrefetch(r.job.Train, uint64(r.state.Samples), 2)
 	defer prefetch.Close()
 	total := r.cfg.Train.Steps
 	if (r.state.Step >= total || r.exhausted()) && r.savedStep == r.state.Step {
@@ -36,42 +38,39 @@ func (r *run) loop(ctx context.Context) error {
 	for r.state.Step < total && !r.exhausted() {
 		start := r.deps.Now()
 		batch, err := prefetch.Next()
+		if err == nil && r.job.Prepare != nil {
+			err = r.job.Prepare(ctx, batch)
+		}
 		if err != nil {
 			return fmt.Errorf("step %d: %w", r.state.Step+1, err)
 		}
-		agreed, err := r.agree(report{Targets: int64(batch.Weight), Stop: ctx.Err() != nil, Asks: r.asksOthers()})
+		agreed, err := r.agree(ctx, batch)
 		if err != nil {
 			return err
 		}
-		if agreed.Asks {
-			r.answerSave()
-		}
-		r.noteSave()
 		if agreed.Stop {
 			return r.stop()
 		}
-		limit := r.state.Guard.Limit(r.cfg.Train.SpikeFactor)
-		result, err := r.step(batch, StepConfig{Step: r.state.Step, Applied: r.state.Applied, NormLimit: limit, Targets: int(agreed.Targets)})
+		limits := r.limits()
+		result, err := r.step(batch, StepConfig{Step: r.state.Step, Phases: r.state.Phases, Limits: limits, Weight: agreed.Sums[0]})
 		if err != nil {
 			return err
 		}
-		if err := r.guard(batch, result, limit); err != nil {
+		measured := values(r.metrics, result.Sums, result.Counts)
+		if err := r.guard(batch, result, measured, limits); err != nil {
 			return err
 		}
 		r.state.Step++
-		r.state.Samples += int64(r.cfg.stepSamples())
-		r.state.Tokens += int64(r.cfg.stepTokens())
-		if !result.Skipped {
-			r.state.Applied++
-		}
+		r.state.Samples += int64(r.cfg.StepSamples())
+		r.state.Units += int64(r.stepUnits())
 		now := r.deps.Now()
-		r.record(result, now.Sub(start), r.eta(now.Sub(began), first))
+		r.record(result, measured, now.Sub(start), r.eta(now.Sub(began), first))
 		if r.state.Step == total {
 			break
 		}
 		improved := false
 		if every(r.cfg.Train.EvalEvery, r.state.Step) {
-			if improved, err = r.evaluate(); err != nil {
+			if improved, err = r.evaluate(ctx); err != nil {
 				return err
 			}
 		}
@@ -79,53 +78,72 @@ func (r *run) loop(ctx context.Context) error {
 			r.saveOrWarn()
 		}
 	}
-	return r.end()
+	return r.end(ctx)
 }
 
-// agree returns the sum of the ranks' reports.
-func (r *run) agree(mine report) (report, error) {
-	reports, err := r.ranks.meet(mine)
+// stepUnits is the number of units of a step, over all ranks.
+func (r *run) stepUnits() int { return r.cfg.StepSamples() * r.job.Unit.PerSample }
+
+// agree exchanges what the ranks know before a step: the weight of the batch, whether
+// one is to stop, and whether their saves in flight wait for each other.
+func (r *run) agree(ctx context.Context, batch *data.Batch) (ranks.Notice, error) {
+	r.weight[0] = batch.Weight
+	agreed, err := r.ranks.Agree(ranks.Notice{Sums: r.weight[:], Stop: ctx.Err() != nil, Asks: r.saver.Requests()})
 	if err != nil {
-		return report{}, fmt.Errorf("step %d: %w", r.state.Step+1, err)
+		return agreed, fmt.Errorf("step %d: %w", r.state.Step+1, err)
 	}
-	return total(reports), nil
+	if agreed.Asks {
+		r.saver.Reply()
+	}
+	r.noteSave()
+	return agreed, nil
 }
 
-// step makes one optimizer step; the result is that of all ranks.
+// limits are the guard's bounds on the gradient norm of each phase.
+func (r *run) limits() []float64 {
+	for i := range r.bounds {
+		r.bounds[i] = normLimit(&r.state.Phases[i].Guard, r.cfg.Train.SpikeFactor)
+	}
+	return r.bounds
+}
+
+// step makes one optimizer step; the sums and counts are those of all ranks.
 func (r *run) step(batch *data.Batch, c StepConfig) (StepResult, error) {
 	if r.cfg.Rank.Alone() {
 		return r.engineStep(batch, c)
 	}
-	var mine report
-	paced, _ := r.deps.Group.(*PacedGroup)
+	paced, _ := r.deps.Group.(*ranks.PacedGroup)
 	if paced != nil {
 		paced.SetStep(c.Step + 1)
-		paced.begin()
+		paced.Begin()
 	}
 	result, err := r.engineStep(batch, c)
 	if err != nil {
 		return result, err
 	}
-	mine.NLL = result.NLL
+	r.sums = append(append(r.sums[:0], result.Sums...), result.Counts[:]...)
+	mine := ranks.Notice{Sums: r.sums}
 	if paced != nil {
-		mine.Seconds = paced.seconds()
+		mine.Seconds = paced.Seconds()
 	}
 	if every(r.cfg.Cluster.CheckEvery, c.Step+1) {
 		if mine.Hash, err = r.engine.Hash(); err != nil {
 			return result, err
 		}
 	}
-	reports, err := r.ranks.meet(mine)
+	notices, err := r.ranks.Exchange(mine)
 	if err == nil {
-		err = diverged(reports)
+		err = diverged(notices)
 	}
 	if err != nil {
 		return result, fmt.Errorf("step %d: %w", c.Step+1, err)
 	}
-	for _, s := range r.pace.observe(c.Step+1, reports) {
+	for _, s := range r.pace.Observe(c.Step+1, notices) {
 		notify(r.deps.Listener.Straggler, s)
 	}
-	result.NLL = total(reports).NLL
+	all := r.ranks.Sum(notices)
+	n := copy(result.Sums, all)
+	copy(result.Counts[:], all[n:])
 	return result, nil
 }
 
@@ -138,9 +156,9 @@ func (r *run) engineStep(batch *data.Batch, c StepConfig) (StepResult, error) {
 }
 
 // end evaluates and saves what the last step left.
-func (r *run) end() error {
+func (r *run) end(ctx context.Context) error {
 	if r.lastEval == nil || r.lastEval.Step != int64(r.state.Step) {
-		if _, err := r.evaluate(); err != nil {
+		if _, err := r.evaluate(ctx); err != nil {
 			return err
 		}
 	}
@@ -170,41 +188,67 @@ func (r *run) eta(elapsed time.Duration, first int) time.Duration {
 	return elapsed / time.Duration(max(1, done)) * time.Duration(r.cfg.Train.Steps-r.state.Step)
 }
 
-// guard counts a skipped step, names the op that made the NaN, and gives up
-// after too many in a row.
-func (r *run) guard(batch *data.Batch, result StepResult, limit float64) error {
-	if r.cfg.Train.MaxSkips == 0 {
-		if math.IsNaN(result.NLL) || math.IsInf(result.NLL, 0) {
-			r.awaitSave()
-			return fmt.Errorf("step %d: the loss is %g; lower optimizer.lr, or set train.max_skips to skip such steps", r.state.Step+1, result.NLL)
+// guard counts the updates that were made and those that were skipped, by phase,
+// names the op that made a NaN, and gives up after too many in a row.
+func (r *run) guard(batch *data.Batch, result StepResult, measured metrics.Values, limits []float64) error {
+	for i := range r.state.Phases {
+		if !result.Phases[i].Skipped {
+			r.state.Phases[i].Applied++
 		}
-		return nil
+		loss := r.lossOf(i, measured)
+		if r.cfg.Train.MaxSkips == 0 {
+			if !finite(loss) {
+				r.awaitSave()
+				return fmt.Errorf("step %d: the loss is %g; lower optimizer.lr, or set train.max_skips to skip such steps", r.state.Step+1, loss)
+			}
+			continue
+		}
+		phase := result.Phases[i]
+		phase.Skipped = phase.Skipped || !finite(loss)
+		observe(&r.state.Phases[i].Guard, phase)
+		if !phase.Skipped {
+			continue
+		}
+		if err := r.skipped(batch, i, phase, limits[i]); err != nil {
+			return err
+		}
 	}
-	result.Skipped = result.Skipped || math.IsNaN(result.NLL) || math.IsInf(result.NLL, 0)
-	r.state.Guard.Observe(result)
-	if !result.Skipped {
-		return nil
+	return nil
+}
+
+// lossOf is the first metric of a phase.
+func (r *run) lossOf(phase int, measured metrics.Values) float64 {
+	for _, run := range r.engine.Programs().Step {
+		if run.Micro == 0 && run.Program.Phase == phase && len(run.Program.Metrics) > 0 {
+			return measured.Get(run.Program.Metrics[0].Name)
+		}
 	}
-	e := SkipEvent{Step: r.state.Step + 1, GradNorm: result.GradNorm, InARow: r.state.Guard.InARow}
-	if math.IsNaN(result.GradNorm) || math.IsInf(result.GradNorm, 0) {
+	return 0
+}
+
+// skipped tells of an update that the guard left out.
+func (r *run) skipped(batch *data.Batch, phase int, result PhaseResult, limit float64) error {
+	inARow := r.state.Phases[phase].Guard.InARow
+	e := SkipEvent{Step: r.state.Step + 1, Phase: r.job.Phases[phase].Name, GradNorm: result.GradNorm, InARow: inARow, From: batch.From}
+	if finite(result.GradNorm) {
+		e.Limit = limit
+	} else {
 		in, err := r.engine.Blame(batch)
 		if err != nil {
 			return err
 		}
 		if in != nil {
-			e.Origin = fmt.Sprintf("%s at %s", in.Kind, in.Path)
+			e.Op = fmt.Sprintf("%s at %s", in.Kind, in.Path)
 		}
-		if e.Origin, err = r.origin(e.Origin); err != nil {
+		if e.Op, err = r.origin(e.Op); err != nil {
 			return err
 		}
-	} else {
-		e.Limit = limit
 	}
 	notify(r.deps.Listener.Skipped, e)
-	if r.state.Guard.InARow > r.cfg.Train.MaxSkips {
+	if inARow > r.cfg.Train.MaxSkips {
 		r.awaitSave()
 		return fmt.Errorf("step %d: %d steps in a row were skipped (gradient norm %g, first at %s); the newest checkpoint is intact: lower optimizer.lr, look at the data, or raise train.max_skips",
-			e.Step, e.InARow, e.GradNorm, orUnknown(e.Origin))
+			e.Step, e.InARow, e.GradNorm, orUnknown(e.Op))
 	}
 	return nil
 }
@@ -214,7 +258,7 @@ func (r *run) origin(mine string) (string, error) {
 	if r.cfg.Rank.Alone() {
 		return mine, nil
 	}
-	texts, err := r.ranks.texts(mine)
+	texts, err := r.ranks.Texts(mine)
 	if err != nil {
 		return "", err
 	}
@@ -234,19 +278,27 @@ func orUnknown(s string) string {
 }
 
 // record writes a step to the metrics and tells the listener.
-func (r *run) record(result StepResult, took, eta time.Duration) {
+func (r *run) record(result StepResult, measured metrics.Values, took, eta time.Duration) {
 	seconds := math.Max(took.Seconds(), 1e-9)
-	tokensPerS := float64(r.cfg.stepTokens()) / seconds
+	perS := float64(r.stepUnits()) / seconds
 	rec := metrics.Record{
-		Step: int64(r.state.Step), Split: metrics.Train, Values: textValues(result.NLL),
-		LR:       r.cfg.Optimizer.LR * r.cfg.Optimizer.LRFraction(r.state.Step-1, r.cfg.Train.Steps),
-		GradNorm: result.GradNorm, Unit: "tokens", Seen: r.state.Tokens, PerS: tokensPerS, StepMS: 1e3 * seconds,
-		MFU: r.mfu(tokensPerS), Time: r.deps.Now(),
+		Step: int64(r.state.Step), Split: metrics.Train, Values: measured, GradNorm: result.Phases[0].GradNorm, LR: r.lr(0),
+		Unit: r.job.Unit.Name, Seen: r.state.Units, PerS: perS, StepMS: 1e3 * seconds, MFU: r.mfu(perS), Time: r.deps.Now(),
+	}
+	for i := 1; i < len(r.job.Phases); i++ {
+		name := r.job.Phases[i].Name
+		rec.Values = append(rec.Values, metrics.Value{Name: "lr_" + name, Value: r.lr(i)}, metrics.Value{Name: "grad_norm_" + name, Value: result.Phases[i].GradNorm})
 	}
 	if r.state.Step%r.cfg.Train.LogEvery == 0 || r.state.Step == r.cfg.Train.Steps {
 		r.write(rec)
 	}
 	notify(r.deps.Listener.Step, StepEvent{Record: rec, Steps: r.cfg.Train.Steps, ETA: eta})
+}
+
+// lr is the learning rate of a phase in the step that was made.
+func (r *run) lr(phase int) float64 {
+	o := r.job.Phases[phase].Optimizer
+	return o.LR * o.LRFraction(r.state.Step-1, r.cfg.Train.Steps)
 }
 
 // write appends to the metrics. A full disk does not end the run.
@@ -259,42 +311,49 @@ func (r *run) write(rec metrics.Record) {
 	}
 }
 
-// mfu is the fraction of the devices' peak that the model's own
-// arithmetic takes (Chowdhery et al. 2022), NaN when the peak is not known.
-func (r *run) mfu(tokensPerS float64) float64 {
+// mfu is the fraction of the devices' peak that the models' own arithmetic takes
+// (Chowdhery et al. 2022), NaN when the peak is not known.
+func (r *run) mfu(unitsPerS float64) float64 {
 	if r.deps.Machine.Peak == 0 {
 		return math.NaN()
 	}
-	return tokensPerS * r.result.Forecast.FLOPsPerToken / (r.deps.Machine.Peak * float64(r.cfg.Rank.Count()))
+	return unitsPerS * r.result.Forecast.FLOPsPerUnit / (r.deps.Machine.Peak * float64(r.cfg.Rank.Count()))
 }
 
-// evaluate scores the held-out text, if there is any, and shows a sample. It
-// tells whether the score is the best so far, where early stopping asks.
-func (r *run) evaluate() (improved bool, err error) {
-	if r.corpus.eval != nil {
+// evaluate scores the held-out data, if there is any, and shows what the recipe has
+// to show. It tells whether the score is the best so far, where early stopping asks.
+func (r *run) evaluate(ctx context.Context) (improved bool, err error) {
+	if r.job.Eval != nil {
 		start := r.deps.Now()
-		result, err := r.engine.Evaluate(r.corpus.eval, r.cfg.Train.EvalBatches)
+		result, err := r.engine.Evaluate(r.job.Eval, r.cfg.Train.EvalBatches)
 		if err != nil {
 			return false, fmt.Errorf("evaluation after step %d: %w", r.state.Step, err)
 		}
 		seconds := math.Max(r.deps.Now().Sub(start).Seconds(), 1e-9)
 		rec := metrics.Record{
-			Step: int64(r.state.Step), Split: metrics.Val, Values: append(textValues(result.NLL), metrics.Value{Name: "bits_per_byte", Value: result.BitsPerByte}),
-			LR: math.NaN(), GradNorm: math.NaN(), MFU: math.NaN(),
-			Unit: "tokens", Seen: r.state.Tokens, PerS: float64(result.Targets) / seconds, StepMS: 1e3 * seconds, Time: r.deps.Now(),
+			Step: int64(r.state.Step), Split: metrics.Val, Values: result.Values, LR: math.NaN(), GradNorm: math.NaN(), MFU: math.NaN(),
+			Unit: r.job.Unit.Name, Seen: r.state.Units, PerS: result.Counts[recipe.PerWeight] / seconds, StepMS: 1e3 * seconds, Time: r.deps.Now(),
 		}
 		r.write(rec)
 		r.lastEval = &rec
 		notify(r.deps.Listener.Validation, rec)
-		improved = r.judge(result.NLL)
+		improved = r.judge(r.engine.programs.Eval.Metrics[0], result.Values[0].Value)
 	}
-	if !r.cfg.Rank.First() {
-		return improved, nil
-	}
-	return improved, r.sample()
+	return improved, r.show(ctx)
 }
 
-// textValues are the metrics of a text of nll nats per token.
-func textValues(nll float64) []metrics.Value {
-	return []metrics.Value{{Name: "nll", Value: nll}, {Name: "ppl", Value: math.Exp(nll)}}
+// show shows what the recipe has to show of the model.
+func (r *run) show(ctx context.Context) error {
+	if !r.cfg.Rank.First() || r.job.Show == nil || r.deps.Listener.Sample == nil {
+		return nil
+	}
+	shown, err := r.job.Show(context.WithoutCancel(ctx))
+	if err != nil {
+		return fmt.Errorf("%s after step %d: %w", shown.Name, r.state.Step, err)
+	}
+	if err := r.recorder.events.Text(r.deps.Now(), int64(r.state.Step), shown.Name, shown.Text); err != nil {
+		return err
+	}
+	r.deps.Listener.Sample(r.state.Step, shown.Text)
+	return nil
 }

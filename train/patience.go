@@ -1,26 +1,27 @@
 package train
 
-import "gotrain/train/checkpoint"
-
-// Best is the state of early stopping (train.patience). It is part of a
-// checkpoint, so that a run that was stopped judges as one that was not.
-type Best struct {
-	Step  int     `json:"step"`  // of the best evaluation; its checkpoint is kept
-	NLL   float64 `json:"nll"`   // nats per token
-	Worse int     `json:"worse"` // evaluations since without improvement
-}
+import (
+	"gotrain/train/checkpoint"
+	"gotrain/train/recipe"
+	"gotrain/train/save"
+)
 
 // judge takes the score of an evaluation into account and tells whether it is an
 // improvement: by more than train.min_delta on the best so far.
-func (r *run) judge(nll float64) bool {
+func (r *run) judge(m recipe.Metric, value float64) bool {
 	if r.cfg.Train.Patience == 0 {
 		return false
 	}
-	if b := r.state.Best; b == nil || nll < b.NLL-r.cfg.Train.MinDelta {
-		r.state.Best = &Best{Step: r.state.Step, NLL: nll}
+	b := r.state.Best
+	better := b == nil || value < b.Value-r.cfg.Train.MinDelta
+	if m.Higher {
+		better = b == nil || value > b.Value+r.cfg.Train.MinDelta
+	}
+	if better {
+		r.state.Best = &save.Best{Step: r.state.Step, Value: value}
 		return true
 	}
-	best := *r.state.Best
+	best := *b
 	best.Worse++
 	r.state.Best = &best
 	return false

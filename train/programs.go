@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,45 +11,79 @@ import (
 	"gotrain/autograd/ir"
 	"gotrain/autograd/plan"
 	"gotrain/nn"
-	"gotrain/nn/hub"
 	"gotrain/optim"
+	"gotrain/train/recipe"
 )
 
-// Programs are the plans of a configuration. A step is either Step alone
-// (forward, backward and update in one program) or, with accumulation, First, Next
-// for every further micro-batch but the last, and Last, which also updates. With
-// two micro-batches there is no Next.
+// Programs are the plans of a job. Of a step each phase is either one program
+// (forward, backward and update) or, with accumulation, first, next for every
+// further micro-batch but the last, and last, which also updates. With two
+// micro-batches there is no next.
 type Programs struct {
-	Step              *plan.Plan
-	First, Next, Last *plan.Plan
-	Eval              *plan.Plan // NLL of every target
+	Step  []Run // in order
+	Eval  *Program
+	Tools [][]*plan.Plan // by recipe.Job.Tools
 
-	// Snapshot is the memory of the process, in bytes, that this rank's saves beside
-	// the training take for the state that they write; 0 when the step waits for saves.
-	Snapshot   int64
-	hostMemory bool // the programs' own memory is that of the process too
+	// Snapshot is the memory of the process, in bytes, that this rank's asynchronous
+	// saves take for the state that they write; 0 when the step waits for saves.
+	Snapshot int64
+	// HostMemory tells that the programs' own memory is that of the process too.
+	HostMemory bool
+
+	layout plan.Layout
 }
 
-// Compile plans every program that training cfg needs for a back end.
-func Compile(cfg Config, model nn.LanguageModel, target plan.Target) (*Programs, error) {
-	c := newCompiler(cfg, model, target)
-	p := &Programs{hostMemory: target.HostMemory}
-	_, count := cfg.microBatches()
-	if count == 1 {
-		p.Step = c.train("step", autograd.GradTemp, true)
-	} else {
-		p.First = c.train("first", autograd.GradStore, false)
-		p.Last = c.train("last", autograd.GradAdd, true)
+// Run is one execution of a program in a step.
+type Run struct {
+	Program *Program
+	Micro   int // the micro-batch that it takes
+}
+
+// Program is a plan and what the engine reads of it.
+type Program struct {
+	*plan.Plan
+	Phase   int // of the job, -1 for an evaluation
+	Updates bool
+	Metrics []recipe.Metric
+	outputs []int // of the program, by metric
+}
+
+// Compile plans every program that a job of cfg needs for a back end.
+func Compile(cfg Config, job *recipe.Job, target plan.Target) (*Programs, error) {
+	if err := job.Check(); err != nil {
+		return nil, err
 	}
-	if count > 2 {
-		p.Next = c.train("next", autograd.GradAdd, false)
+	layout := layoutOf(cfg, job)
+	c := compiler{cfg: cfg, job: job, opt: plan.Options{Compute: cfg.Compute(), Recompute: cfg.Train.Recompute, Target: target, Layout: layout}}
+	p := &Programs{HostMemory: target.HostMemory, layout: layout}
+	for i := range job.Phases {
+		p.Step = append(p.Step, c.phase(i)...)
 	}
-	p.Eval = c.eval()
-	if c.err != nil {
-		return p, c.err
+	if job.Score != nil {
+		p.Eval = c.eval()
 	}
-	p.Snapshot = snapshotBytes(cfg, model, p, target)
-	return p, nil
+	if cfg.Rank.First() {
+		for _, tool := range job.Tools {
+			plans, err := tool.Plan(target)
+			if err != nil {
+				return nil, err
+			}
+			p.Tools = append(p.Tools, plans)
+		}
+	}
+	if c.err == nil && savesAsync(cfg, target) {
+		p.Snapshot = shareOf(job, p).SnapshotBytes(p.States(), target)
+	}
+	if c.err == nil {
+		c.err = errors.Join(c.inputs.check(job), p.checkStates(job))
+	}
+	return p, c.err
+}
+
+// CompileEval plans the evaluation of a job alone.
+func CompileEval(cfg Config, job *recipe.Job, target plan.Target) (*Programs, error) {
+	c := compiler{cfg: cfg, job: job, opt: plan.Options{Compute: cfg.Compute(), Target: target}}
+	return &Programs{Eval: c.eval(), HostMemory: target.HostMemory}, c.err
 }
 
 // States lists the persistent state of all programs, each once, by name.
@@ -64,26 +99,32 @@ func (p *Programs) States() []*ir.Value {
 	return slices.SortedFunc(maps.Values(states), func(a, b *ir.Value) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// optimizerTensors lists the optimizer's state.
-func (p *Programs) optimizerTensors() []hub.Tensor {
-	var tensors []hub.Tensor
-	for _, v := range p.States() {
-		if optim.IsState(v.Name) {
-			tensors = append(tensors, hub.Tensor{Name: v.Name, State: v.Name, Shape: v.Shape})
-		}
-	}
-	return tensors
+// optimizerStates lists those of the optimizers.
+func (p *Programs) optimizerStates() []*ir.Value {
+	return slices.DeleteFunc(p.States(), func(v *ir.Value) bool { return !optim.IsState(v.Name) })
 }
 
-// All returns the plans that exist.
-func (p *Programs) All() []*plan.Plan {
-	var all []*plan.Plan
-	for _, q := range []*plan.Plan{p.Step, p.First, p.Next, p.Last, p.Eval} {
-		if q != nil {
-			all = append(all, q)
+// Distinct lists the programs of a step, each once.
+func (p *Programs) Distinct() []*Program {
+	var all []*Program
+	for _, r := range p.Step {
+		if !slices.Contains(all, r.Program) {
+			all = append(all, r.Program)
 		}
 	}
 	return all
+}
+
+// All returns the plans.
+func (p *Programs) All() []*plan.Plan {
+	var all []*plan.Plan
+	for _, q := range p.Distinct() {
+		all = append(all, q.Plan)
+	}
+	if p.Eval != nil {
+		all = append(all, p.Eval.Plan)
+	}
+	return append(all, slices.Concat(p.Tools...)...)
 }
 
 // Arena is the working memory in bytes: that of the largest program.
@@ -96,77 +137,121 @@ func (p *Programs) Arena() int64 {
 }
 
 type compiler struct {
-	cfg   Config
-	model nn.LanguageModel
-	opt   plan.Options
-	err   error
+	cfg Config
+	job *recipe.Job
+	opt plan.Options
+	// inputs are those that the graphs declare.
+	inputs inputs
+	err    error
 }
 
-func newCompiler(cfg Config, model nn.LanguageModel, target plan.Target) *compiler {
-	return &compiler{cfg: cfg, model: model, opt: plan.Options{
-		Compute: cfg.Compute(), Recompute: cfg.Train.Recompute, Target: target, Layout: shareUpdates(cfg, model),
-	}}
+// phase plans the programs of phase i for all micro-batches of a step.
+func (c *compiler) phase(i int) []Run {
+	_, count := c.cfg.MicroBatches()
+	if count == 1 {
+		return []Run{{c.train(i, "step", autograd.GradTemp, true), 0}}
+	}
+	runs := []Run{{c.train(i, "first", autograd.GradStore, false), 0}}
+	if count > 2 {
+		next := c.train(i, "next", autograd.GradAdd, false)
+		for m := 1; m < count-1; m++ {
+			runs = append(runs, Run{next, m})
+		}
+	}
+	return append(runs, Run{c.train(i, "last", autograd.GradAdd, true), count - 1})
 }
 
-func (c *compiler) shape() nn.Rows {
-	rows, _ := c.cfg.microBatches()
-	return nn.Rows{Batch: rows, Length: c.cfg.Length(), Segments: c.cfg.Train.DocumentMask}
-}
-
-// training builds the graph up to the loss.
-func (c *compiler) training() (g *autograd.Graph, loss, nll *autograd.Node) {
-	return c.cfg.Objective.training(c.model, c.shape(), autograd.LossConfig{Smoothing: c.cfg.Train.Smoothing, ZLoss: c.cfg.Train.ZLoss})
-}
-
-func (c *compiler) train(name string, mode autograd.GradMode, update bool) *plan.Plan {
-	g, loss, nll := c.training()
-	grads := g.Grad(loss)
-	p, gradients, err := g.LowerTrain(name, grads, mode, nll)
+func (c *compiler) train(i int, name string, mode autograd.GradMode, update bool) *Program {
+	phase := c.job.Phases[i]
+	if phase.Name != "" {
+		name = phase.Name + "." + name
+	}
+	rows, _ := c.cfg.MicroBatches()
+	g := autograd.NewGraph()
+	loss := phase.Loss(g, rows)
+	c.inputs.declare(g, rows)
+	grads := g.Grad(loss.Value, learning(g, c.job.Trained(phase))...)
+	program := &Program{Phase: i, Updates: update, Metrics: loss.Metrics}
+	p, gradients, err := g.LowerTrain(name, grads, mode, program.nodes()...)
 	if err != nil {
 		return c.fail(name, err)
 	}
 	if update {
-		if norm := optim.Append(p, gradients, rules(c.model), c.cfg.Optimizer, c.cfg.guarded()); norm != nil {
+		if norm := optim.Append(p, gradients, rules(c.job.Trained(phase)), phase.Optimizer, guarded(c.cfg, phase.Optimizer)); norm != nil {
 			p.Outputs = append(p.Outputs, norm)
 		}
 	}
-	return c.build(p)
+	return c.build(program, p)
 }
 
-func (c *compiler) eval() *plan.Plan {
-	g, nll := c.cfg.Objective.evaluation(c.model, c.shape())
-	p, err := g.Lower("eval", nll)
+// gradNorm is the name of the output that holds the norm of all gradients.
+const gradNorm = "grad_norm"
+
+func (c *compiler) eval() *Program {
+	rows, _ := c.cfg.MicroBatches()
+	g := autograd.NewGraph()
+	program := &Program{Phase: -1, Metrics: c.job.Score(g, rows).Metrics}
+	c.inputs.declare(g, rows)
+	p, err := g.Lower("eval", program.nodes()...)
 	if err != nil {
 		return c.fail("eval", err)
 	}
-	return c.build(p)
+	return c.build(program, p)
 }
 
-func (c *compiler) build(p *ir.Program) *plan.Plan {
+// nodes are what the metrics sum, each once, and fixes where the program puts out
+// what.
+func (p *Program) nodes() []*autograd.Node {
+	var nodes []*autograd.Node
+	for _, m := range p.Metrics {
+		i := slices.Index(nodes, m.Sum)
+		if i < 0 {
+			i = len(nodes)
+			nodes = append(nodes, m.Sum)
+		}
+		p.outputs = append(p.outputs, i)
+	}
+	return nodes
+}
+
+func (c *compiler) build(program *Program, p *ir.Program) *Program {
 	if c.err != nil {
-		return nil
+		return program
 	}
 	built, err := plan.Build(p, c.opt)
 	if err != nil {
 		return c.fail(p.Name, err)
 	}
-	return built
+	program.Plan = built
+	return program
 }
 
-func (c *compiler) fail(program string, err error) *plan.Plan {
+func (c *compiler) fail(program string, err error) *Program {
 	if c.err == nil {
-		c.err = fmt.Errorf("model %s, program %s: %w", c.model.Family(), program, err)
+		c.err = fmt.Errorf("model %s, program %s: %w", c.cfg.Model.Name(), program, err)
 	}
-	return nil
+	return &Program{}
 }
 
-// rules tells the optimizer how each parameter of the model is updated.
-func rules(m nn.Model) map[string]optim.Rule {
+// learning are the nodes of the parameters in a graph.
+func learning(g *autograd.Graph, params []nn.Param) []*autograd.Node {
+	names := map[string]bool{}
+	for _, p := range params {
+		names[p.State()] = true
+	}
+	return slices.DeleteFunc(slices.Clone(g.Params()), func(n *autograd.Node) bool { return !names[n.Name()] })
+}
+
+// rules tells the optimizer how each parameter is updated.
+func rules(params []nn.Param) map[string]optim.Rule {
 	rules := map[string]optim.Rule{}
-	for _, p := range m.Params() {
+	for _, p := range params {
 		rules[p.State()] = ruleOf(p)
 	}
 	return rules
 }
 
 func ruleOf(p nn.Param) optim.Rule { return optim.Rule{Decay: p.Decay, Matrix: p.Matrix} }
+
+// guarded tells whether an update waits for the norm of all gradients.
+func guarded(cfg Config, o optim.Config) bool { return cfg.Train.MaxSkips > 0 && !o.InBackward }

@@ -19,6 +19,7 @@ import (
 	"gotrain/nn/gpt2"
 	"gotrain/train/ranks"
 	"gotrain/train/ranks/rankstest"
+	"gotrain/train/recipe"
 )
 
 // ranksConfig is tinyConfig for comparisons between numbers of ranks: its steps
@@ -39,7 +40,7 @@ func trainRanks(t testing.TB, ctx context.Context, cfg Config, n int, edit func(
 	var losses []float64
 	var all sync.WaitGroup
 	for rank, group := range rankstest.New(n) {
-		d := Deps{Families: zooFamilies, FS: noSync{}, Now: time.Now, Resume: "auto", Group: group, LocalRank: rank}
+		d := Deps{Table: table, FS: noSync{}, Now: time.Now, Resume: "auto", Group: group, LocalRank: rank}
 		own := cfg
 		d.Listener.Step = func(e StepEvent) { losses = append(losses, e.Record.Get("nll")) }
 		if edit != nil {
@@ -118,7 +119,7 @@ func TestRanksResume(t *testing.T) {
 	d.Listener.Step = func(e StepEvent) { want = append(want, e.Record.Get("nll")) }
 	mustTrain(t, cfg, d)
 
-	whole := listenFor(t, cfg, 2*cfg.Train.Steps*cfg.stepSamples())
+	whole := listenFor(t, cfg, 2*cfg.Train.Steps*cfg.StepSamples())
 	again := cfg
 	again.Run.Dir += "-again"
 	d.Listener, d.Backend = Listener{}, overheard{rankBackend(t, ranks.Local{}), whole.heard}
@@ -159,7 +160,7 @@ func TestRanksResume(t *testing.T) {
 		t.Error(err)
 	}
 	for i, n := range parts.count {
-		if once := map[bool]int{true: 1}[i < cfg.Train.Steps*cfg.stepSamples()]; n != once || whole.count[i] != once {
+		if once := map[bool]int{true: 1}[i < cfg.Train.Steps*cfg.StepSamples()]; n != once || whole.count[i] != once {
 			t.Errorf("sample %d was trained on %d times by 4, 3, 1 and 4 ranks, %d times by one process; want %d", i, n, whole.count[i], once)
 		}
 	}
@@ -272,7 +273,7 @@ func TestRankCannotBegin(t *testing.T) {
 	for failing := range 3 {
 		errs, _ := trainRanks(t, context.Background(), ranksConfig(t), 3, func(rank int, _ *Config, d *Deps) {
 			if rank == failing {
-				d.Families = nn.Families{noModel}
+				d.Table = recipe.Table{Families: nn.Families{noModel}, Recipes: table.Recipes}
 			}
 		})
 		for rank, err := range errs {
@@ -312,18 +313,5 @@ func TestRanksSkipAlike(t *testing.T) {
 	}
 	if len(losses) != 4 || len(skipped) != 1 || skipped[0].Step != 2 {
 		t.Errorf("%d steps, skipped %+v; want step 2 of 4", len(losses), skipped)
-	}
-}
-
-func TestPace(t *testing.T) {
-	var p pace
-	for step := 1; step <= paceWindow; step++ {
-		slow := p.observe(step, []report{{Seconds: 1}, {Seconds: 1.6}, {Seconds: 1}})
-		if step < paceWindow && slow != nil {
-			t.Fatalf("step %d: %v before the window is over", step, slow)
-		}
-		if step == paceWindow && (len(slow) != 1 || slow[0].Rank != 1 || slow[0].Median != 1) {
-			t.Errorf("stragglers %+v, want rank 1 against a median of 1", slow)
-		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	cpubackend "gotrain/autograd/cpu"
 	"gotrain/data/vfs"
+	"gotrain/train/config"
 )
 
 var update = flag.Bool("update", false, "write the recorded runs of this machine's instruction sets")
@@ -124,14 +125,14 @@ func record(t *testing.T, isa string) map[string]recorded {
 		}
 		var cfg Config
 		if run.base == "" {
-			cfg, err = LoadConfig(file, set, zooFamilies)
+			cfg, err = config.Load(file, set, tables)
 		} else {
-			cfg, err = LoadFinetune(file, set, filepath.Join(dir, run.base), zooFamilies)
+			cfg, err = config.LoadFinetune(file, set, filepath.Join(dir, run.base), tables)
 		}
 		if err != nil {
 			t.Fatalf("%s: %v", run.name, err)
 		}
-		mustTrain(t, cfg, Deps{Backend: b, Families: zooFamilies, FS: vfs.OS{}, Now: time.Now, Resume: "auto"})
+		mustTrain(t, cfg, Deps{Backend: b, Table: table, FS: vfs.OS{}, Now: time.Now, Resume: "auto"})
 		runs[run.name] = recordedOf(t, cfg.Run.Dir)
 	}
 	return runs

@@ -3,11 +3,10 @@ package train
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/zeebo/xxh3"
 
-	"gotrain/nn"
-	"gotrain/nn/hub"
 	"gotrain/nn/hub/safetensors"
 	"gotrain/train/config"
 	"gotrain/train/ranks"
@@ -28,7 +27,7 @@ func (r *run) compareConfigs() error {
 	if err != nil {
 		return err
 	}
-	return ranks.Agree(r.ranks.group, []ranks.Fact{
+	return ranks.Agree(r.ranks.Group(), []ranks.Fact{
 		{Name: "version of gotrain", Value: r.deps.Version, Cure: "install the same binary on all nodes"},
 		{Name: "configuration", Value: fmt.Sprintf("%016x", xxh3.Hash(text)), Cure: "give all ranks the same file and flags"},
 		{Name: "flag --resume", Value: r.deps.Resume, Cure: "give all ranks the same flags"},
@@ -45,20 +44,21 @@ func (r *run) compareStart() error {
 	if err != nil {
 		return err
 	}
-	return ranks.Agree(r.ranks.group, []ranks.Fact{
-		{Name: "tokenizer", Value: r.tokenizer.Fingerprint(), Cure: "the run's directory has to be one that all nodes share"},
-		{Name: "data", Value: r.corpus.fingerprint, Cure: "data.paths have to name the same content on all nodes"},
+	return ranks.Agree(r.ranks.Group(), append(slices.Clone(r.job.Facts), []ranks.Fact{
 		{Name: "step", Value: fmt.Sprint(r.state.Step), Cure: "the run's directory has to be one that all nodes share"},
 		{Name: "parameters", Value: fmt.Sprintf("%016x", hash), Cure: "the checkpoint or base has to be the same on all nodes"},
-	})
+	}...))
 }
 
+// hashElements is the buffer through which parameters are hashed.
+const hashElements = 1 << 20
+
 // Hash is the 64-bit xxh3 of the parameters that are trained, in the order of
-// the model; never 0.
+// the phases; never 0.
 func (e *Engine) Hash() (uint64, error) {
 	h := xxh3.New()
-	buf := make([]float32, hub.StreamElements)
-	for _, p := range nn.Trainable(e.model.Params()) {
+	buf := make([]float32, hashElements)
+	for _, p := range e.job.Trainable() {
 		size := p.Shape.Size()
 		for off := 0; off < size; off += len(buf) {
 			part := buf[:min(len(buf), size-off)]
@@ -74,22 +74,22 @@ func (e *Engine) Hash() (uint64, error) {
 // diverged returns an error that names the ranks whose parameters are not those
 // of the majority, the same on all ranks. Of equal halves, that of the lowest
 // rank counts as right.
-func diverged(reports []report) error {
+func diverged(notices []ranks.Notice) error {
 	count := map[uint64]int{}
-	for _, r := range reports {
+	for _, r := range notices {
 		count[r.Hash]++
 	}
 	if len(count) == 1 {
 		return nil
 	}
-	right := reports[0].Hash
-	for _, r := range reports {
+	right := notices[0].Hash
+	for _, r := range notices {
 		if count[r.Hash] > count[right] {
 			right = r.Hash
 		}
 	}
 	var wrong []int
-	for rank, r := range reports {
+	for rank, r := range notices {
 		if r.Hash != right {
 			wrong = append(wrong, rank)
 		}

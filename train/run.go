@@ -7,27 +7,26 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"time"
 
 	"gotrain/autograd/exec"
-	"gotrain/data"
-	"gotrain/data/tokenizers"
 	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/generate"
-	"gotrain/nn/hub"
 	"gotrain/train/checkpoint"
 	"gotrain/train/config"
 	"gotrain/train/metrics"
 	"gotrain/train/ranks"
+	"gotrain/train/recipe"
+	"gotrain/train/save"
 )
+
+// Config is a whole configuration file.
+type Config = config.Config
 
 // Deps are what a run needs from its surroundings.
 type Deps struct {
 	Backend  exec.Backend
-	Families nn.Families
+	Table    recipe.Table
 	FS       vfs.FS
 	Now      func() time.Time
 	Listener Listener
@@ -52,7 +51,7 @@ type Deps struct {
 
 // Result is how a run ended.
 type Result struct {
-	State      State
+	State      save.State
 	Validation *metrics.Record // the last one, nil without held-out text
 	Checkpoint string          // the newest
 	Elapsed    time.Duration   // of the steps made now
@@ -60,25 +59,25 @@ type Result struct {
 	Early      bool            // ended by train.patience
 	Best       string          // link to the best checkpoint, "" without train.patience
 	Forecast   Forecast
+	Next       func(model string) string // the command that a user may want next, nil for none
 }
 
 // run is a training run in progress.
 type run struct {
 	cfg       Config
 	deps      Deps
-	tokenizer data.Tokenizer
-	identity  hub.Identity
-	corpus    corpus
-	model     nn.LanguageModel
+	job       *recipe.Job
 	engine    *Engine
-	ranks     *coordinator
-	pace      pace
+	metrics   []recipe.Metric // of a step
+	ranks     *ranks.Coordinator
+	pace      ranks.Pace
 	recorder  *recorder
-	generator *generate.Generator
-	snapshot  *exec.Snapshot // nil when steps wait for saves
-	saving    *saving        // in flight, or nil
-	state     State
+	saver     *save.Saver
+	state     save.State
 	savedStep int // step of the newest checkpoint, -1 for none
+	weight    [1]float64
+	bounds    []float64 // by phase
+	sums      []float64 // exchanged after a step
 	lastEval  *metrics.Record
 	result    Result
 }
@@ -86,8 +85,8 @@ type run struct {
 // Train runs cfg to its last step, or until ctx ends: then the state is saved
 // and the error is ErrStopped.
 func Train(ctx context.Context, cfg Config, deps Deps) (Result, error) {
-	r := &run{cfg: cfg, deps: deps, savedStep: -1, ranks: newCoordinator(deps.Group)}
-	r.cfg.Rank = r.ranks.rank()
+	r := &run{cfg: cfg, deps: deps, savedStep: -1, ranks: ranks.Coordinate(deps.Group)}
+	r.cfg.Rank = r.ranks.Rank()
 	if !r.cfg.Rank.First() {
 		r.deps.Listener = Listener{}
 	}
@@ -109,7 +108,7 @@ func (r *run) train(ctx context.Context) error {
 			lock.Close()
 		}
 	}()
-	if _, err := r.ranks.byFirst(func() (_ string, err error) {
+	if _, err := r.ranks.ByFirst(func() (_ string, err error) {
 		lock, err = r.claim()
 		return "", err
 	}); err != nil {
@@ -162,7 +161,7 @@ func setAside(fsys vfs.FS, dir string) error {
 
 // open prepares everything up to the first step.
 func (r *run) open(ctx context.Context) error {
-	from, err := r.ranks.byFirst(func() (string, error) {
+	from, err := r.ranks.ByFirst(func() (string, error) {
 		from, err := r.findCheckpoint()
 		if err != nil {
 			return "", err
@@ -172,35 +171,49 @@ func (r *run) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.ranks.inTurn(r.deps.LocalRank, func() error { return r.openData(ctx, from) }); err != nil {
+	if err := r.ranks.InTurn(r.deps.LocalRank, func() error { return r.openJob(ctx, from) }); err != nil {
 		return err
 	}
-	if err := r.ranks.together(r.build(from)); err != nil {
+	if err := r.ranks.Together(r.build(from)); err != nil {
 		return err
 	}
 	if err := r.compareStart(); err != nil {
 		return err
 	}
-	r.result.Forecast = Predict(r.cfg, r.model, r.engine.Programs(), r.deps.Machine)
+	r.result.Forecast = Predict(r.cfg, r.job, r.engine.Programs(), r.deps.Machine)
 	notify(r.deps.Listener.Started, Started{
 		Step: r.state.Step, Steps: r.cfg.Train.Steps, Config: r.cfg, Forecast: r.result.Forecast, Programs: r.engine.Programs(),
-		TrainTokens: r.corpus.trainTokens, EvalTokens: r.corpus.evalTokens,
+		Job: r.job,
 	})
 	return nil
 }
 
-// build makes the model and the engine, in the state that the checkpoint from
-// has, or in the first one, and opens the files of the run.
-func (r *run) build(from string) error {
-	var err error
-	if r.model, err = r.cfg.NewModel(r.deps.Families); err != nil {
+// openJob has the recipe open its models and data.
+func (r *run) openJob(ctx context.Context, from string) error {
+	job, err := r.deps.Table.Open(ctx, recipe.Env{
+		Config: r.cfg, FS: r.deps.FS, From: from, Tell: r.deps.Listener.Phase, Progress: r.deps.Listener.Preparing,
+	})
+	if err != nil {
 		return err
 	}
-	if r.engine, err = NewEngine(r.cfg, r.model, r.deps.Backend); err != nil {
+	r.job, r.cfg, r.result.Next = job, job.Config, job.Next
+	return nil
+}
+
+// build makes the engine, in the state that the checkpoint from has, or in the first
+// one, and opens the files of the run.
+func (r *run) build(from string) error {
+	var err error
+	if r.engine, err = NewEngine(r.cfg, r.job, r.deps.Backend); err != nil {
 		return err
 	}
 	r.engine.ranks = r.ranks
-	if r.snapshot, err = newSnapshot(r.cfg, r.engine); err != nil {
+	r.metrics, r.bounds = r.engine.programs.stepMetrics(), make([]float64, len(r.job.Phases))
+	r.saver, err = save.New(save.Config{
+		FS: r.deps.FS, RunDir: r.cfg.Run.Dir, Keep: r.cfg.Train.Keep, Share: shareOf(r.job, r.engine.programs), Ranks: r.ranks,
+		Store: r.engine.store, Async: savesAsync(r.cfg, r.deps.Backend.Target()),
+	})
+	if err != nil {
 		return err
 	}
 	if from != "" {
@@ -220,23 +233,44 @@ func (r *run) build(from string) error {
 	if err := r.writeConfig(); err != nil {
 		return err
 	}
-	r.recorder, err = openRecorder(r.deps.FS, r.cfg.Run.Dir, r.state.Step, r.deps.Now())
-	return err
+	if r.recorder, err = openRecorder(r.deps.FS, r.cfg.Run.Dir, r.state.Step, r.deps.Now()); err != nil {
+		return err
+	}
+	r.saver.SetLog(r.recorder.log)
+	return nil
 }
 
 // begin gives the parameters their first values.
 func (r *run) begin() error {
-	if r.cfg.Base == "" {
-		return r.engine.Initialize()
+	models := modelsOf(r.job)
+	bases, err := save.BasesOf(models)
+	if err != nil {
+		return err
 	}
-	if r.cfg.LoRA.Rank > 0 {
-		sum, err := hub.Fingerprint(r.cfg.Base)
-		if err != nil {
-			return err
-		}
-		r.state.Base = &BaseState{Dir: r.cfg.Base, Fingerprint: sum}
+	r.state = save.State{Phases: make([]save.PhaseState, len(r.job.Phases)), Bases: bases}
+	return r.engine.Initialize(r.deps.FS)
+}
+
+// Initialize gives the parameters of the engine's job their first values.
+func (e *Engine) Initialize(fsys vfs.FS) error {
+	adapters := map[string]string{}
+	for _, p := range e.job.Parts {
+		adapters[p.Role()] = p.Adapter
 	}
-	return r.engine.InitializeFrom(r.deps.FS)
+	return save.Init(e.store, fsys, e.cfg.Run.Seed, modelsOf(e.job), adapters)
+}
+
+// restore loads the checkpoint in dir into the engine.
+func (r *run) restore(dir string) error {
+	state, err := save.Restore(r.engine.store, r.deps.FS, dir, modelsOf(r.job))
+	if err != nil {
+		return err
+	}
+	if was, now := len(state.Phases), len(r.job.Phases); was != now {
+		return fmt.Errorf("%s was written by a recipe of %d phases, this one has %d; keep the recipe as it was", dir, was, now)
+	}
+	r.state = *state
+	return nil
 }
 
 // findCheckpoint returns the directory to resume from, or "".
@@ -264,78 +298,20 @@ func (r *run) findCheckpoint() (string, error) {
 	return r.deps.Resume, nil
 }
 
-// checkSame refuses to go on with a run under a configuration whose model or
-// tokenizer is another one: the weights and the frozen tokenizer would win
-// silently, or not fit.
+// checkSame refuses to go on with a run under a configuration whose models, recipe
+// or tokenizer are others: the weights and the frozen tokenizer would win silently,
+// or not fit.
 func (r *run) checkSame() error {
-	was, err := LoadConfig(ConfigPath(r.cfg.Run.Dir), nil, r.deps.Families)
+	was, err := config.Load(config.Path(r.cfg.Run.Dir), nil, r.deps.Table.Config())
 	if errors.Is(err, os.ErrNotExist) {
 		return nil // a run that never came to its first step
 	}
 	if err != nil {
 		return err
 	}
-	now := r.cfg
-	if now.Text().Vocab == 0 && was.Text().Vocab > 0 {
-		if err := now.SetVocab(was.Text().Vocab); err != nil {
-			return err
-		}
-	}
-	var differs []string
-	if !was.Model.Equal(now.Model) {
-		differs = append(differs, "model")
-	}
-	if was.Tokenizer != r.cfg.Tokenizer {
-		differs = append(differs, "tokenizer")
-	}
-	if was.Base != r.cfg.Base {
-		differs = append(differs, "base")
-	}
-	if was.Adapter != r.cfg.Adapter {
-		differs = append(differs, "adapter")
-	}
-	if !reflect.DeepEqual(was.LoRA.WithDefaults(), r.cfg.LoRA.WithDefaults()) {
-		differs = append(differs, "lora")
-	}
-	if len(differs) > 0 {
+	if differs := was.Differs(r.cfg); len(differs) > 0 {
 		return fmt.Errorf("%s holds a run with another %s section (see its config.yaml): name another directory with --run, or set the run aside with --resume none",
 			r.cfg.Run.Dir, strings.Join(differs, " and "))
-	}
-	return nil
-}
-
-// openData opens the tokenizer, frozen in the run or in the checkpoint if it is
-// there, and the shards.
-func (r *run) openData(ctx context.Context, from string) error {
-	var err error
-	if r.tokenizer, err = r.openTokenizer(ctx, from); err != nil {
-		return err
-	}
-	enc, err := tokenizers.NewEncoder(r.tokenizer)
-	if err != nil {
-		return err
-	}
-	if r.cfg.Text().Vocab == 0 {
-		if err := r.cfg.SetVocab(enc.VocabSize()); err != nil {
-			return err
-		}
-	}
-	if v := r.cfg.Text().Vocab; v < enc.VocabSize() {
-		return fmt.Errorf("model.vocab is %d but the tokenizer has %d tokens; leave model.vocab out to take the tokenizer's", v, enc.VocabSize())
-	}
-	if r.identity, err = r.findIdentity(from); err != nil {
-		return err
-	}
-	if r.cfg.Data.Format == FormatInstruct {
-		r.corpus, err = r.openConversations(ctx)
-	} else {
-		r.corpus, err = openText(ctx, r.cfg, enc, r.deps.Listener)
-	}
-	if err != nil {
-		return err
-	}
-	if r.cfg.Train.Patience > 0 && r.corpus.eval == nil {
-		return errors.New("train.patience needs held-out text to judge by: set data.validation or data.validation_paths")
 	}
 	return nil
 }
@@ -346,20 +322,20 @@ func (r *run) writeConfig() error {
 	if err != nil {
 		return err
 	}
-	return vfs.WriteFile(r.deps.FS, ConfigPath(r.cfg.Run.Dir), func(w io.Writer) error {
+	return vfs.WriteFile(r.deps.FS, config.Path(r.cfg.Run.Dir), func(w io.Writer) error {
 		_, err := w.Write(resolved)
 		return err
 	})
 }
 
 func (r *run) close() {
-	if r.snapshot != nil {
-		r.snapshot.Close()
+	if r.saver != nil {
+		r.saver.Close()
 	}
 	if r.recorder != nil {
 		r.recorder.close()
 	}
-	if r.corpus.close != nil {
-		r.corpus.close()
+	if r.job != nil && r.job.Close != nil {
+		r.job.Close()
 	}
 }

@@ -70,7 +70,7 @@ func checkShards(t *testing.T, runDir string, n int) {
 		t.Fatal(err)
 	}
 	defer weights.Close()
-	l, err := hub.Load(runDir, "", backend(t, 1), vfs.OS{}, zooFamilies)
+	l, err := hub.Load(runDir, "", backend(t, 1), vfs.OS{}, table.Families)
 	if err != nil {
 		t.Fatal(err)
 	}

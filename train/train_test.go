@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -18,29 +19,43 @@ import (
 	"gotrain/data/vfs/vfstest"
 	"gotrain/nn/gpt2"
 	"gotrain/train/checkpoint"
+	"gotrain/train/config"
 	"gotrain/train/metrics"
+	"gotrain/train/recipe"
+	"gotrain/train/recipe/all"
+)
+
+// table is what tests train, as the program does.
+var (
+	table  = all.Table()
+	tables = table.Config()
 )
 
 // newTestEngine returns an engine of cfg with its first parameters.
 func newTestEngine(t *testing.T, cfg Config, threads int) *Engine {
 	t.Helper()
-	model, err := cfg.NewModel(zooFamilies)
+	job, err := table.Design(t.Context(), recipe.Env{Config: cfg})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := NewEngine(cfg, model, backend(t, threads))
+	e, err := NewEngine(cfg, job, backend(t, threads))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Initialize(); err != nil {
+	if err := e.Initialize(vfs.OS{}); err != nil {
 		t.Fatal(err)
 	}
 	return e
 }
 
+// shard is the file of a rank's part of a checkpoint's file.
+func shard(file string, rank, ranks int) string {
+	return fmt.Sprintf("%s-%05d-of-%05d.safetensors", strings.TrimSuffix(file, ".safetensors"), rank+1, ranks)
+}
+
 // testBatch is a batch of a step of cfg, of token 0 everywhere.
 func testBatch(cfg Config) *data.Batch {
-	size := cfg.Sequences(cfg.stepSamples())
+	size := cfg.Sequences(cfg.TrainRows())
 	b := size.NewBatch()
 	b.Weight = float64(len(b.Ints[data.Targets]))
 	return b
@@ -71,11 +86,14 @@ func tinyConfig(t testing.TB) Config {
 	if err := os.WriteFile(corpus, []byte(text.String()), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	c := DefaultConfig(zooFamilies)
+	c := config.Default(tables)
 	c.Run.Dir = filepath.Join(dir, "run")
 	setGPT2(t, &c, func(c *gpt2.Config) { *c = gpt2.Config{Layers: 2, Heads: 2, Width: 16, Context: 16, Dropout: 0.1} })
 	c.Tokenizer.Vocab = 300
-	c.Data.Paths, c.Data.Validation, c.Data.CacheDir = []string{corpus}, 0.1, filepath.Join(dir, "cache")
+	texts := &data.Config{Format: data.FormatText, TextKey: "text", Paths: []string{corpus}, Validation: 0.1, CacheDir: filepath.Join(dir, "cache")}
+	if err := c.Data.Set("text", texts); err != nil {
+		t.Fatal(err)
+	}
 	c.Train.Steps, c.Train.Batch, c.Train.SaveEvery, c.Train.EvalEvery = 12, 4, 4, 6
 	c.Train.EvalBatches, c.Train.SampleTokens = 3, 4
 	c.Optimizer.Warmup, c.Optimizer.EMA = 3, 0.9
@@ -93,7 +111,7 @@ func backend(t testing.TB, threads int) exec.Backend {
 }
 
 func deps(t *testing.T, threads int) Deps {
-	return Deps{Backend: backend(t, threads), Families: zooFamilies, FS: vfs.OS{}, Now: time.Now, Resume: "auto"}
+	return Deps{Backend: backend(t, threads), Table: table, FS: vfs.OS{}, Now: time.Now, Resume: "auto"}
 }
 
 // bits returns the content of the run's newest checkpoint that continuing must
@@ -326,8 +344,8 @@ func TestGuardSkipsAndNamesTheOp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !r.Skipped {
-		t.Errorf("the step was not skipped: gradient norm %g", r.GradNorm)
+	if !r.Phases[0].Skipped {
+		t.Errorf("the step was not skipped: gradient norm %g", r.Phases[0].GradNorm)
 	}
 	after := make([]float32, len(w))
 	if err := e.Store().Read(poisoned, after); err != nil {

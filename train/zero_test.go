@@ -5,19 +5,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"gotrain/autograd/mesh"
 	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"gotrain/autograd/ir"
+	"gotrain/autograd/mesh"
 	"gotrain/nn/gpt2"
 	"gotrain/nn/hub"
 	"gotrain/optim"
+	"gotrain/train/config"
 	"gotrain/train/ranks"
 	"gotrain/train/ranks/rankstest"
+	"gotrain/train/recipe"
 )
 
 // saved returns all tensors of the newest checkpoint of a run, by name.
@@ -130,11 +131,11 @@ func TestZeroMemory(t *testing.T) {
 		state := func(rank mesh.Rank, zero int) (bytes int64, f Forecast) {
 			own := cfg
 			own.Rank, own.Cluster.Zero = rank, zero
-			model, err := own.NewModel(zooFamilies)
+			job, err := table.Design(t.Context(), recipe.Env{Config: own})
 			if err != nil {
 				t.Fatal(err)
 			}
-			programs, err := Compile(own, model, backend(t, 1).Target())
+			programs, err := Compile(own, job, backend(t, 1).Target())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -147,7 +148,7 @@ func TestZeroMemory(t *testing.T) {
 					}
 				}
 			}
-			return bytes, Predict(own, model, programs, Machine{})
+			return bytes, Predict(own, job, programs, Machine{})
 		}
 		whole, alone := state(mesh.Of(0, ranks), 0)
 		var sum, first, peak int64
@@ -281,47 +282,10 @@ func TestZeroRankFails(t *testing.T) {
 	}
 }
 
-// TestPaceOfReduce: a rank that owns parameters has computed up to its first sum to
-// an owner.
-func TestPaceOfReduce(t *testing.T) {
-	now := time.Unix(0, 0)
-	p := Paced(ranks.Local{}, func() time.Time { return now })
-	p.begin()
-	for _, sum := range []func() error{func() error { return p.Reduce([]float32{1}, 0) }, func() error { return p.AllReduce([]float32{1}) }} {
-		now = now.Add(2 * time.Second)
-		if err := sum(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if p.seconds() != 2 {
-		t.Errorf("%g seconds up to the first sum, want 2", p.seconds())
-	}
-}
-
-// TestPaceOfDevice: of the time of a launch that has the sums counts what the device
-// computed before the first.
-func TestPaceOfDevice(t *testing.T) {
-	now := time.Unix(0, 0)
-	p := Paced(ranks.Local{}, func() time.Time { return now })
-	p.begin()
-	now = now.Add(2 * time.Second) // on the host
-	for range 2 {
-		if err := p.Wait(func() (time.Duration, error) {
-			now = now.Add(9 * time.Second)
-			return 4 * time.Second, nil
-		}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if p.seconds() != 6 {
-		t.Errorf("%g seconds up to the first sum, want 2 of the host and 4 of the device", p.seconds())
-	}
-}
-
 func TestZeroOfUnknownStage(t *testing.T) {
-	cfg := DefaultConfig(zooFamilies)
+	cfg := config.Default(tables)
 	cfg.Cluster.Zero = 2
-	if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "cluster.zero is 2; use 1") {
+	if err := cfg.Validate(tables); err == nil || !strings.Contains(err.Error(), "cluster.zero is 2; use 1") {
 		t.Errorf("%v", err)
 	}
 }

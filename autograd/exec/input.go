@@ -35,6 +35,9 @@ func (in Input) Name() string { return in.value.Name }
 // DType returns the type of its elements.
 func (in Input) DType() ir.DType { return in.value.DType }
 
+// Bytes is its size.
+func (in Input) Bytes() int64 { return in.region.Bytes }
+
 // Shape returns its shape; it is not to be modified.
 func (in Input) Shape() ir.Shape { return in.value.Shape }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	kernels "gotrain/autograd/bench"
-	"gotrain/train"
 	"gotrain/train/bench"
+	"gotrain/train/config"
 	"gotrain/train/device"
 	"gotrain/train/units"
 )
@@ -98,7 +98,7 @@ func (f *benchFlags) measureKernels(ctx context.Context, out io.Writer, d device
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		t, err := k.Time(backend, train.Config{Precision: f.precision}.Compute(), f.seconds/10)
+		t, err := k.Time(backend, config.Config{Precision: f.precision}.Compute(), f.seconds/10)
 		if err != nil {
 			return fmt.Errorf("%s: %w", k.Name, err)
 		}

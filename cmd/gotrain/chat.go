@@ -68,7 +68,7 @@ func (f *chatFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	generator, err := generate.New(m.Model, m.Store, generate.Config{Compute: m.Config.Compute()})
+	generator, err := generate.New(m.Language, m.Store, generate.Config{Compute: m.config.Compute()})
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"gotrain/train"
+	"gotrain/train/config"
 )
 
 // configFlags name a configuration.
@@ -20,9 +20,9 @@ func (f *configFlags) add(c *cobra.Command) {
 	complete(c, "config", filesWith("yaml", "yml"))
 }
 
-func (f *configFlags) load(c *cobra.Command) (train.Config, error) {
+func (f *configFlags) load(c *cobra.Command) (config.Config, error) {
 	if err := require(c, "config"); err != nil {
-		return train.Config{}, usageError{err}
+		return config.Config{}, usageError{err}
 	}
 	return loadConfig(f.config, f.set)
 }

@@ -21,6 +21,7 @@ import (
 	"gotrain/optim"
 	"gotrain/train"
 	"gotrain/train/bench"
+	"gotrain/train/config"
 	"gotrain/train/device"
 	"gotrain/train/forecast"
 	"gotrain/train/metrics"
@@ -28,9 +29,9 @@ import (
 
 // stepConfigs are models whose attention takes the kernels of tensor cores in
 // bfloat16: heads of 64 and 128 elements.
-func stepConfigs(t *testing.T) map[string]train.Config {
-	base := train.DefaultConfig(zoo.Families())
-	set := func(cfg *train.Config, family string, model any) {
+func stepConfigs(t *testing.T) map[string]config.Config {
+	base := config.Default(tables())
+	set := func(cfg *config.Config, family string, model any) {
 		if err := cfg.Model.Set(family, model); err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +52,7 @@ func stepConfigs(t *testing.T) map[string]train.Config {
 	adapted := base
 	adapted.Model = grouped.Model
 	adapted.LoRA = nn.Adapter{Rank: 4, Alpha: 8, Dropout: 0.1, Targets: []string{"q_proj", "v_proj", "down_proj"}}
-	return map[string]train.Config{"gpt2": small, "llama": grouped, "document mask": packed, "accumulated": accumulated, "lora": adapted}
+	return map[string]config.Config{"gpt2": small, "llama": grouped, "document mask": packed, "accumulated": accumulated, "lora": adapted}
 }
 
 // trainedState is what two steps leave on a device.
@@ -60,7 +61,7 @@ type trainedState struct {
 	state   map[string][]float32
 }
 
-func trainTwoSteps(t *testing.T, cfg train.Config, on string) trainedState {
+func trainTwoSteps(t *testing.T, cfg config.Config, on string) trainedState {
 	t.Helper()
 	b, _, err := device.Open(on, 2, device.Collectives{})
 	if err != nil {
@@ -234,7 +235,7 @@ func TestCUDAMemory(t *testing.T) {
 		args := []string{"plan", "--config", config, "--device", "cuda", "--set", "precision=" + precision, "--set", "model.width=128", "--set", "train.batch=16"}
 		var r forecast.Report
 		mustJSON(t, &r, args...)
-		cfg, err := train.LoadConfig(config, []string{"precision=" + precision, "model.width=128", "train.batch=16"}, zoo.Families())
+		cfg, err := config.Load(config, []string{"precision=" + precision, "model.width=128", "train.batch=16"}, tables())
 		if err != nil {
 			t.Fatal(err)
 		}

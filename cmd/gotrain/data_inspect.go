@@ -1,13 +1,16 @@
 package main
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"gotrain/data/chat"
-	"gotrain/train"
+	"gotrain/data/vfs"
+	"gotrain/train/config"
 	"gotrain/train/console"
+	"gotrain/train/recipe"
 )
 
 // dataInspectFlags say which tokens to show.
@@ -45,25 +48,17 @@ would learn from them: --model has tokenizer, context and chat template; with
 			if f.split != "train" && f.split != "validation" {
 				return usagef("--split is %q; use train or validation", f.split)
 			}
-			if cfg.Data.Format == train.FormatInstruct {
-				return inspectInstructions(c, cfg, &f)
+			if err := checkPaths(cfg); err != nil {
+				return err
 			}
-			shards, err := prepareData(c.Context(), cfg, console.New(c.ErrOrStderr()))
+			shown, err := f.inspect(c, cfg)
 			if err != nil {
 				return err
 			}
-			defer shards.Close()
-			row, err := f.row(cfg, shards)
-			if err != nil {
-				return err
+			if f.json {
+				return writeJSON(c.OutOrStdout(), shown)
 			}
-			switch {
-			case f.json:
-				return writeJSON(c.OutOrStdout(), row)
-			case console.Terminal(c.OutOrStdout()):
-				return row.printColoured(c.OutOrStdout(), shards.enc)
-			}
-			return row.printLines(c.OutOrStdout(), shards.enc)
+			return shown.Print(c.OutOrStdout(), console.Terminal(c.OutOrStdout()))
 		},
 	}
 	f.configFlags.add(c)
@@ -77,16 +72,28 @@ would learn from them: --model has tokenizer, context and chat template; with
 	return c
 }
 
+// inspect reads the sample that the flags name.
+func (f *dataInspectFlags) inspect(c *cobra.Command, cfg config.Config) (recipe.Inspection, error) {
+	p := console.New(c.ErrOrStderr())
+	env := recipe.Env{Config: cfg, FS: vfs.OS{}, Tell: p.Listener().Phase, Progress: p.Preparing, Dry: f.config == ""}
+	shown, err := table().Inspect(c.Context(), env, recipe.View{Split: f.split, Sample: f.sample})
+	p.Clear()
+	if errors.Is(err, recipe.ErrView) {
+		err = usageError{err}
+	}
+	return shown, err
+}
+
 // source is the configuration that the flags name, or that of the conversations in
 // files.
-func (f *dataInspectFlags) source(c *cobra.Command, files []string) (train.Config, error) {
+func (f *dataInspectFlags) source(c *cobra.Command, files []string) (config.Config, error) {
 	switch {
 	case len(files) == 0 && (f.model != "" || f.template != ""):
-		return train.Config{}, usagef("--model and --template go with a FILE of conversations")
+		return config.Config{}, usagef("--model and --template go with a FILE of conversations")
 	case len(files) == 0:
 		return f.load(c)
 	case f.config != "" || len(f.set) > 0:
-		return train.Config{}, usagef("name either --config or files, not both: %v", files)
+		return config.Config{}, usagef("name either --config or files, not both: %v", files)
 	}
 	return f.conversations(files)
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/data"
-	"gotrain/train"
 	"gotrain/train/console"
 	"gotrain/train/units"
 )
@@ -44,8 +43,8 @@ once. The tokenizer goes into the run directory, the shards into the cache
 			if err != nil {
 				return err
 			}
-			if cfg.Data.Format == train.FormatInstruct {
-				return usagef("data.format instruct needs no shards; look at the conversations with gotrain data inspect")
+			if !data.Sharded(cfg.Data.Name()) {
+				return usagef("data.format %s needs no shards; look at the conversations with gotrain data inspect", cfg.Data.Name())
 			}
 			shards, err := prepareData(c.Context(), cfg, console.New(c.ErrOrStderr()))
 			if err != nil {

@@ -14,6 +14,15 @@ const twoTalks = `{"messages":[{"role":"user","content":"Hi"},{"role":"assistant
 {"messages":[{"role":"user","content":"Bye"},{"role":"assistant","content":"See you"}]}
 `
 
+// exampleReport is what data inspect shows of a conversation.
+type exampleReport struct {
+	Template string
+	Stats    struct{ Examples int }
+	Tokens   []int32
+	Texts    []string
+	Counted  []bool
+}
+
 // TestInspectConversations shows a file of conversations without a configuration, with bytes for tokens and as a model
 // reads it.
 func TestInspectConversations(t *testing.T) {

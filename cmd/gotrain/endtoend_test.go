@@ -234,7 +234,10 @@ func testInspect(t *testing.T, dir string) {
 }
 
 func testData(t *testing.T, config string) {
-	var r row
+	var r struct {
+		Inputs, Targets []int32
+		Counted         int
+	}
 	mustJSON(t, &r, "data", "inspect", "--config", config, "--sample", "3")
 	if len(r.Inputs) != 32 || r.Counted != 32 || r.Inputs[1] != r.Targets[0] {
 		t.Errorf("data inspect gives %+v", r)
@@ -327,11 +330,11 @@ func TestLargestBatch(t *testing.T) {
 
 // TestPlan holds the plan's memory to what an engine allocates.
 func TestPlan(t *testing.T) {
-	config := writeConfig(t, t.TempDir())
+	file := writeConfig(t, t.TempDir())
 	for _, set := range []string{"train.accumulate=1", "train.accumulate=3"} {
 		var r forecast.Report
-		mustJSON(t, &r, "plan", "--config", config, "--set", set)
-		cfg, err := train.LoadConfig(config, []string{set}, zoo.Families())
+		mustJSON(t, &r, "plan", "--config", file, "--set", set)
+		cfg, err := config.Load(file, []string{set}, tables())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -45,8 +45,8 @@ func (f *evalFlags) runText(c *cobra.Command) error {
 		return fmt.Errorf("--data: %w", err)
 	}
 	defer texts.Close()
-	r := evalResult{Model: m.Dir, Step: m.State.Step}
-	r.TextScore, err = eval.Text(m.Config, m.Model, m.Store, texts.Train, enc, f.batch)
+	r := evalResult{Model: m.Dir, Step: m.step()}
+	r.TextScore, err = eval.Text(m.config, m.Language, m.Store, texts.Train, enc, f.batch)
 	if errors.Is(err, eval.ErrNotFinite) {
 		return fmt.Errorf("%w; use an earlier checkpoint", err)
 	}

@@ -4,11 +4,10 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/spf13/cobra"
-
 	"gotrain/nn/hub"
-	"gotrain/nn/zoo"
-	"gotrain/train"
+	"gotrain/train/config"
+
+	"github.com/spf13/cobra"
 )
 
 func newFinetune() *cobra.Command {
@@ -53,11 +52,11 @@ of pretrain.`,
 }
 
 // loadFinetune reads the configuration and the model section of the base.
-func (f *runFlags) loadFinetune(c *cobra.Command, base string) (train.Config, error) {
+func (f *runFlags) loadFinetune(c *cobra.Command, base string) (config.Config, error) {
 	if err := require(c, "config"); err != nil {
-		return train.Config{}, usageError{err}
+		return config.Config{}, usageError{err}
 	}
-	cfg, err := train.LoadFinetune(f.config, f.assignments(), base, zoo.Families())
+	cfg, err := config.LoadFinetune(f.config, f.assignments(), base, tables())
 	if err != nil {
 		return cfg, usageError{err}
 	}
@@ -66,10 +65,10 @@ func (f *runFlags) loadFinetune(c *cobra.Command, base string) (train.Config, er
 
 // loadConfig reads any configuration: one with a base takes its model section
 // from there.
-func loadConfig(file string, assignments []string) (train.Config, error) {
-	cfg, err := train.LoadFinetune(file, assignments, "", zoo.Families())
+func loadConfig(file string, assignments []string) (config.Config, error) {
+	cfg, err := config.LoadFinetune(file, assignments, "", tables())
 	if errors.Is(err, hub.ErrNoModel) && cfg.Base == "" {
-		cfg, err = train.LoadConfig(file, assignments, zoo.Families())
+		cfg, err = config.Load(file, assignments, tables())
 	}
 	if err != nil {
 		return cfg, usageError{err}

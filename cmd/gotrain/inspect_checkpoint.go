@@ -13,8 +13,8 @@ import (
 	"gotrain/data/vfs"
 	"gotrain/nn/hub"
 	"gotrain/nn/hub/safetensors"
-	"gotrain/train"
 	"gotrain/train/checkpoint"
+	"gotrain/train/save"
 	"gotrain/train/units"
 )
 
@@ -23,7 +23,7 @@ type checkpointInfo struct {
 	Dir      string                   `json:"dir"`
 	Verified bool                     `json:"verified"` // every byte agrees with the manifest; false where there is none
 	Bytes    int64                    `json:"bytes"`
-	State    *train.State             `json:"state,omitempty"`
+	State    *save.State              `json:"state,omitempty"`
 	Params   int64                    `json:"params"`
 	Tensors  []safetensors.Statistics `json:"tensors"`
 }
@@ -69,7 +69,7 @@ func inspectCheckpoint(path string) (*checkpointInfo, error) {
 			info.Bytes += f.Size
 		}
 	}
-	if info.State, err = train.ReadState(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if info.State, err = save.ReadState(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
 	f, err := safetensors.OpenDir(dir)
@@ -97,7 +97,7 @@ func (i *checkpointInfo) print(w io.Writer) error {
 		fmt.Fprintf(&b, "checksums   there is no manifest.json to compare with\n")
 	}
 	if s := i.State; s != nil {
-		fmt.Fprintf(&b, "state       step %d, %d updates, %d sequences, %d tokens\n", s.Step, s.Applied, s.Samples, s.Tokens)
+		fmt.Fprintf(&b, "state       step %d, %d updates, %d sequences, %d tokens\n", s.Step, s.Phases[0].Applied, s.Samples, s.Units)
 	}
 	fmt.Fprintf(&b, "parameters  %s in %d tensors\n\n", units.Count(i.Params), len(i.Tensors))
 	width := len("tensor")

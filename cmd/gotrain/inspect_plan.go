@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/train"
+	"gotrain/train/config"
 )
 
 func newInspectPlan() *cobra.Command {
@@ -35,7 +36,7 @@ func newInspectPlan() *cobra.Command {
 	return c
 }
 
-func inspectPlan(c *cobra.Command, cfg train.Config, program string, dump bool) error {
+func inspectPlan(c *cobra.Command, cfg config.Config, program string, dump bool) error {
 	d, err := planDevice(cfg.Device, "", cfg.Threads)
 	if err != nil {
 		return err
@@ -44,11 +45,11 @@ func inspectPlan(c *cobra.Command, cfg train.Config, program string, dump bool) 
 	if err != nil {
 		return err
 	}
-	model, _, err := makeModel(c.Context(), &cfg)
+	job, err := design(c.Context(), cfg)
 	if err != nil {
 		return err
 	}
-	programs, err := train.Compile(cfg, model, target)
+	programs, err := train.Compile(job.Config, job, target)
 	if err != nil {
 		return err
 	}

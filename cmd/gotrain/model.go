@@ -14,9 +14,10 @@ import (
 	"gotrain/nn/hub"
 	"gotrain/nn/talk"
 	"gotrain/nn/zoo"
-	"gotrain/train"
+	"gotrain/train/config"
 	"gotrain/train/device"
 	"gotrain/train/eval"
+	"gotrain/train/save"
 )
 
 // modelFlags are the flags of every command that uses a trained model.
@@ -43,10 +44,10 @@ func (f *modelFlags) add(c *cobra.Command) {
 // opened is a loaded model on its device.
 type opened struct {
 	*hub.Loaded
-	Model  nn.LanguageModel
-	State  train.State  // of its training
-	Config train.Config // with which it was trained
-	device exec.Backend
+	Language nn.LanguageModel // Loaded.Model
+	config   config.Config    // that it was trained with
+	state    *save.State      // where training stood, nil in a directory that training did not write
+	device   exec.Backend
 }
 
 func (o *opened) Close() error { return o.device.Close() }
@@ -65,8 +66,18 @@ func (f *modelFlags) open() (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &opened{device: device}
-	if err := f.load(o); err != nil {
+	loaded, err := hub.Load(f.model, f.adapter, device, vfs.OS{}, zoo.Families())
+	o := &opened{Loaded: loaded, device: device}
+	if err == nil {
+		o.Language, err = nn.AsLanguageModel(loaded.Model)
+	}
+	if err == nil {
+		o.config, o.state, err = save.ConfigOf(loaded.Dir, tables())
+	}
+	if err == nil {
+		err = o.config.Model.Set(loaded.Model.Family(), loaded.Model.Config())
+	}
+	if err != nil {
 		err = errors.Join(fmt.Errorf("--model: %w", err), device.Close())
 		if errors.Is(err, hub.ErrNoModel) {
 			return nil, usageError{err}
@@ -74,26 +85,23 @@ func (f *modelFlags) open() (*opened, error) {
 		return nil, err
 	}
 	if f.precision != "" {
-		o.Config.Precision = f.precision
+		o.config.Precision = f.precision
 	}
 	return o, nil
 }
 
-// load loads the model on the device of o.
-func (f *modelFlags) load(o *opened) (err error) {
-	if o.Loaded, err = hub.Load(f.model, f.adapter, o.device, vfs.OS{}, zoo.Families()); err != nil {
-		return err
+// step is that of training which the model stands at, 0 where training did not write
+// it.
+func (o *opened) step() int {
+	if o.state == nil {
+		return 0
 	}
-	if o.Model, err = nn.AsLanguageModel(o.Loaded.Model); err != nil {
-		return err
-	}
-	o.State, o.Config, err = train.ReadTrained(o.Dir, zoo.Families())
-	return err
+	return o.state.Step
 }
 
 // subject is the model as it is scored.
 func (o *opened) subject() eval.Subject {
-	return eval.Subject{Model: o.Model, Store: o.Store, Tokens: o.Tokenizer, Ends: o.EndTokens(), Compute: o.Config.Compute()}
+	return eval.Subject{Model: o.Language, Store: o.Store, Tokens: o.Tokenizer, Ends: o.EndTokens(), Compute: o.config.Compute()}
 }
 
 // frame is how conversations become the model's tokens, by the chat template called

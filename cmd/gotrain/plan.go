@@ -2,19 +2,17 @@ package main
 
 import (
 	"context"
-	"errors"
 	"math"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"gotrain/autograd/mesh"
-	"gotrain/nn"
-	"gotrain/nn/zoo"
-	"gotrain/train"
+	"gotrain/data/vfs"
+	"gotrain/train/config"
 	"gotrain/train/device"
 	"gotrain/train/forecast"
+	"gotrain/train/recipe"
 )
 
 func newPlan() *cobra.Command {
@@ -89,34 +87,20 @@ func planDevice(name, card string, threads int) (device.Device, error) {
 	return d, nil
 }
 
-// makeModel gives cfg its vocabulary and makes its model.
-func makeModel(ctx context.Context, cfg *train.Config) (model nn.LanguageModel, vocabFrom string, err error) {
-	vocab, vocabFrom, err := forecast.Vocab(ctx, *cfg)
-	if errors.Is(err, os.ErrNotExist) {
-		err = usageError{err}
-	}
+// design returns the job of cfg without its data.
+func design(ctx context.Context, cfg config.Config) (*recipe.Job, error) {
+	job, err := table().Design(ctx, recipe.Env{Config: cfg, FS: vfs.OS{}})
 	if err != nil {
-		return nil, "", err
+		return nil, usageError{err}
 	}
-	if err := cfg.SetVocab(vocab); err != nil {
-		return nil, "", usageError{err}
-	}
-	if model, err = cfg.NewModel(zoo.Families()); err != nil {
-		return nil, "", usageError{err}
-	}
-	return model, vocabFrom, nil
+	return job, nil
 }
 
 // makePlan forecasts the run of cfg on d.
-func makePlan(ctx context.Context, cfg train.Config, d device.Device) (*forecast.Report, error) {
-	model, vocabFrom, err := makeModel(ctx, &cfg)
+func makePlan(ctx context.Context, cfg config.Config, d device.Device) (*forecast.Report, error) {
+	job, err := design(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	r, err := forecast.Make(cfg, model, d)
-	if err != nil {
-		return nil, err
-	}
-	r.VocabFrom = vocabFrom
-	return r, nil
+	return forecast.Make(job.Config, job, d)
 }

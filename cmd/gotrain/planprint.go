@@ -19,8 +19,8 @@ func printPlan(w io.Writer, r *forecast.Report) error {
 	if r.Trainable < r.Params {
 		line("trained", "%s parameters, %.2f%%; the others are frozen", units.Count(r.Trainable), 100*float64(r.Trainable)/float64(r.Params))
 	}
-	line("arithmetic", "%s FLOPs a token, forward and backward (6N: %s)", units.Count(int64(r.FLOPsPerToken)), units.Count(int64(r.SixN)))
-	line("tokens", "%s: %d steps × %d sequences × %d context%s", units.Count(r.TotalTokens), r.Steps, r.Batch, r.Context, times(r.Accumulate))
+	line("arithmetic", "%s FLOPs a %s, forward and backward (6N: %s)", units.Count(int64(r.FLOPsPerUnit)), strings.TrimSuffix(r.Unit, "s"), units.Count(int64(r.SixN)))
+	line(r.Unit, "%s: %d steps × %d sequences × %d context%s", units.Count(r.TotalUnits), r.Steps, r.Batch, r.Context, times(r.Accumulate))
 	m, each := r.Memory, ""
 	if r.Ranks > 1 {
 		each = fmt.Sprintf(" of a rank, of %d", r.Ranks)
@@ -43,14 +43,14 @@ func printPlan(w io.Writer, r *forecast.Report) error {
 	}
 	line("checkpoint", "%s each", units.Bytes(r.CheckpointBytes))
 	line("machine", "%s", r.Machine)
-	line("speed", "about %s tokens/s, %s a step, %.0f%% of the peak in %s", units.Count(int64(r.TokensPerS)), units.Seconds(r.StepMS/1e3), 100*r.MFU, r.Precision)
+	line("speed", "about %s %s/s, %s a step, %.0f%% of the peak in %s", units.Count(int64(r.UnitsPerS)), r.Unit, units.Seconds(r.StepMS/1e3), 100*r.MFU, r.Precision)
 	line("time", "about %s for all steps", units.Seconds(r.Seconds))
 	if r.Price > 0 {
 		line("cost", "about %s at %g an hour", units.Money(r.Cost), r.Price)
 	}
-	law := fmt.Sprintf("%s give an expected loss of %.2f on web text", units.Count(r.TotalTokens), r.ChinchillaNLL)
+	law := fmt.Sprintf("%s give an expected loss of %.2f on web text", units.Count(r.TotalUnits), r.ChinchillaNLL)
 	if r.ChinchillaNLL > lawLimit {
-		law = units.Count(r.TotalTokens) + " are too few for it to predict a loss"
+		law = units.Count(r.TotalUnits) + " are too few for it to predict a loss"
 	}
 	line("scaling law", "%s tokens are compute-optimal for this size (Chinchilla); %s", units.Count(int64(r.ChinchillaTokens)), law)
 	if !r.Fits() {

@@ -3,13 +3,14 @@ package main
 import (
 	"context"
 	"errors"
-	"path/filepath"
 
 	"gotrain/data"
 	"gotrain/data/tokenizers"
 	"gotrain/data/vfs"
-	"gotrain/train"
+	"gotrain/train/config"
 	"gotrain/train/console"
+	"gotrain/train/recipe"
+	"gotrain/train/recipe/text"
 )
 
 // prepared is the tokenizer and the shards of a configuration.
@@ -20,8 +21,9 @@ type prepared struct {
 
 // checkPaths finds the files of cfg, so that a path that leads nowhere is a fault
 // of the configuration.
-func checkPaths(cfg train.Config) error {
-	for _, paths := range [][]string{cfg.Data.Paths, cfg.Data.ValidationPaths} {
+func checkPaths(cfg config.Config) error {
+	texts, _ := cfg.Texts()
+	for _, paths := range [][]string{texts.Paths, texts.ValidationPaths} {
 		if _, err := data.ExpandPaths(paths); len(paths) > 0 && err != nil {
 			return usageError{err}
 		}
@@ -31,24 +33,20 @@ func checkPaths(cfg train.Config) error {
 
 // prepareData fits the tokenizer, freezing it in the run as training would, and
 // makes the shards; what is there already is used.
-func prepareData(ctx context.Context, cfg train.Config, p *console.Progress) (*prepared, error) {
+func prepareData(ctx context.Context, cfg config.Config, p *console.Progress) (*prepared, error) {
 	if err := checkPaths(cfg); err != nil {
 		return nil, err
 	}
-	t, err := runTokenizer(ctx, cfg, p)
+	t, err := text.OpenTokenizer(ctx, recipe.Env{Config: cfg, FS: vfs.OS{}, Tell: p.Listener().Phase})
 	if err != nil {
 		return nil, err
-	}
-	if dir := train.TokenizerDir(cfg.Run.Dir); !exists(filepath.Join(dir, "tokenizer.json")) {
-		if err := tokenizers.Save(vfs.OS{}, dir, t, cfg.Text().Context); err != nil {
-			return nil, err
-		}
 	}
 	enc, err := tokenizers.NewEncoder(t)
 	if err != nil {
 		return nil, err
 	}
-	shards, err := data.Prepare(ctx, cfg.Data.Config, enc, p.Preparing)
+	texts, _ := cfg.Texts()
+	shards, err := data.Prepare(ctx, texts, enc, p.Preparing)
 	p.Clear()
 	if errors.Is(err, context.Canceled) {
 		return nil, errors.New("interrupted; nothing was left behind")
@@ -57,13 +55,4 @@ func prepareData(ctx context.Context, cfg train.Config, p *console.Progress) (*p
 		return nil, err
 	}
 	return &prepared{shards, enc}, nil
-}
-
-// runTokenizer returns the tokenizer frozen in the run, else the one that the
-// configuration describes.
-func runTokenizer(ctx context.Context, cfg train.Config, p *console.Progress) (data.Tokenizer, error) {
-	if frozen := filepath.Join(train.TokenizerDir(cfg.Run.Dir), "tokenizer.json"); exists(frozen) {
-		return tokenizers.Load(frozen)
-	}
-	return train.MakeTokenizer(ctx, cfg, p.Listener().Phase)
 }

@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/spf13/cobra"
+	"gotrain/train/config"
 
-	"gotrain/nn/zoo"
-	"gotrain/train"
+	"github.com/spf13/cobra"
 )
 
 func newResume() *cobra.Command {
@@ -19,7 +18,7 @@ func newResume() *cobra.Command {
 		Args:              oneArg("RUN_DIR"),
 		ValidArgsFunction: directories,
 		RunE: func(c *cobra.Command, args []string) error {
-			cfg, err := train.LoadConfig(train.ConfigPath(args[0]), nil, zoo.Families())
+			cfg, err := config.Load(config.Path(args[0]), nil, tables())
 			if errors.Is(err, os.ErrNotExist) {
 				return usageError{fmt.Errorf("%s is not the directory of a run: it has no config.yaml", args[0])}
 			}

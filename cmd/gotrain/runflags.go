@@ -4,11 +4,10 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/spf13/cobra"
-
 	"gotrain/nn/hub"
-	"gotrain/nn/zoo"
-	"gotrain/train"
+	"gotrain/train/config"
+
+	"github.com/spf13/cobra"
 )
 
 // runFlags are the flags of every command that trains.
@@ -35,11 +34,11 @@ func (f *runFlags) add(c *cobra.Command) {
 }
 
 // load reads the configuration with the flags applied.
-func (f *runFlags) load(c *cobra.Command) (train.Config, error) {
+func (f *runFlags) load(c *cobra.Command) (config.Config, error) {
 	if err := require(c, "config"); err != nil {
-		return train.Config{}, usageError{err}
+		return config.Config{}, usageError{err}
 	}
-	cfg, err := train.LoadConfig(f.config, f.assignments(), zoo.Families())
+	cfg, err := config.Load(f.config, f.assignments(), tables())
 	if err == nil && cfg.Base != "" {
 		err = fmt.Errorf("%s begins from the base %s: use gotrain finetune", f.config, cfg.Base)
 	}
@@ -74,7 +73,7 @@ func (f *runFlags) findResume() (string, error) {
 }
 
 // run trains, or with --dry-run does everything up to the first step.
-func (f *runFlags) run(c *cobra.Command, cfg train.Config) error {
+func (f *runFlags) run(c *cobra.Command, cfg config.Config) error {
 	resume, err := f.findResume()
 	if err != nil {
 		return err

@@ -79,10 +79,10 @@ func (f *sampleFlags) run(c *cobra.Command) error {
 		}
 		prompt = prompt[:1]
 	}
-	if limit := m.Model.Context(); len(prompt) >= limit {
+	if limit := m.Language.Context(); len(prompt) >= limit {
 		return usagef("the prompt has %d tokens, the model's context is %d; shorten the prompt to %d tokens or fewer", len(prompt), limit, limit-1)
 	}
-	g, err := generate.New(m.Model, m.Store, generate.Config{Compute: m.Config.Compute()})
+	g, err := generate.New(m.Language, m.Store, generate.Config{Compute: m.config.Compute()})
 	if err != nil {
 		return err
 	}

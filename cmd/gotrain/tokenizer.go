@@ -9,8 +9,8 @@ import (
 
 	"gotrain/data"
 	"gotrain/data/tokenizers"
-	"gotrain/train"
 	"gotrain/train/checkpoint"
+	"gotrain/train/recipe/text"
 )
 
 func newTokenizer() *cobra.Command {
@@ -28,7 +28,7 @@ func openTokenizer(path string) (data.Tokenizer, error) {
 		return nil, usagef("--tokenizer: %w", err)
 	} else if info.IsDir() {
 		found := ""
-		for _, dir := range []string{path, train.TokenizerDir(path), checkpoint.LatestLink(path)} {
+		for _, dir := range []string{path, text.TokenizerDir(path), checkpoint.LatestLink(path)} {
 			if exists(filepath.Join(dir, "tokenizer.json")) {
 				found = dir
 				break

@@ -11,9 +11,10 @@ import (
 	"gotrain/data"
 	"gotrain/data/tokenizers"
 	"gotrain/data/vfs"
-	"gotrain/nn/zoo"
-	"gotrain/train"
+	"gotrain/train/config"
 	"gotrain/train/console"
+	"gotrain/train/recipe"
+	"gotrain/train/recipe/text"
 )
 
 // tokenizerTrainFlags say what to learn from what.
@@ -89,7 +90,7 @@ func (f *tokenizerTrainFlags) run(c *cobra.Command) error {
 		return err
 	}
 	p := console.New(c.ErrOrStderr())
-	t, err := train.MakeTokenizer(c.Context(), cfg, p.Listener().Phase)
+	t, err := text.MakeTokenizer(c.Context(), recipe.Env{Config: cfg, Tell: p.Listener().Phase})
 	if errors.Is(err, context.Canceled) {
 		return errors.New("interrupted")
 	}
@@ -107,18 +108,22 @@ func (f *tokenizerTrainFlags) run(c *cobra.Command) error {
 }
 
 // load returns a configuration whose tokenizer and data sections count.
-func (f *tokenizerTrainFlags) load() (train.Config, error) {
+func (f *tokenizerTrainFlags) load() (config.Config, error) {
 	if f.config != "" {
-		cfg, err := train.LoadConfig(f.config, f.set, zoo.Families())
+		cfg, err := config.Load(f.config, f.set, tables())
 		if err != nil {
 			return cfg, usageError{err}
 		}
 		return cfg, nil
 	}
-	cfg := train.DefaultConfig(zoo.Families())
-	cfg.Tokenizer = train.TokenizerConfig{Kind: "bpe", Vocab: f.vocab, Pattern: f.pattern}
-	cfg.Data.Config = data.Config{Paths: f.data, Format: dataFormat(f.format, f.data), TextKey: f.textKey}
-	if err := cfg.Validate(); err != nil {
+	cfg := config.Default(tables())
+	cfg.Tokenizer = config.TokenizerConfig{Kind: "bpe", Vocab: f.vocab, Pattern: f.pattern}
+	format := dataFormat(f.format, f.data)
+	err := cfg.Data.Set(string(format), &data.Config{Paths: f.data, Format: format, TextKey: f.textKey})
+	if err == nil {
+		err = cfg.Validate(tables())
+	}
+	if err != nil {
 		return cfg, usageError{err}
 	}
 	if _, err := data.ExpandPaths(f.data); err != nil {

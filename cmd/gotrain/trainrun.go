@@ -12,15 +12,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/data/vfs"
-	"gotrain/nn/zoo"
 	"gotrain/train"
+	"gotrain/train/config"
 	"gotrain/train/console"
 	"gotrain/train/ranks"
 	"gotrain/train/ranks/join"
 )
 
 // trainRun trains and reports.
-func trainRun(c *cobra.Command, cfg train.Config, resume string) error {
+func trainRun(c *cobra.Command, cfg config.Config, resume string) error {
 	if err := checkPaths(cfg); err != nil {
 		return err
 	}
@@ -56,13 +56,13 @@ func joinCluster(ctx context.Context, engine, device string) (*join.Cluster, err
 }
 
 // trainRank is this rank's part of the run.
-func trainRank(c *cobra.Command, cluster *join.Cluster, cfg train.Config, resume string) error {
+func trainRank(c *cobra.Command, cluster *join.Cluster, cfg config.Config, resume string) error {
 	backend, device, err := cluster.OpenBackend(cfg.Threads)
 	if err != nil {
 		return err
 	}
 	defer backend.Close()
-	deps := train.Deps{Backend: backend, Families: zoo.Families(), FS: vfs.OS{}, Now: time.Now, Resume: resume,
+	deps := train.Deps{Backend: backend, Table: table(), FS: vfs.OS{}, Now: time.Now, Resume: resume,
 		Group: cluster.Group, LocalRank: cluster.Launch.LocalRank, Version: readBuild().String()}
 	if !cluster.First() {
 		_, err := train.Train(c.Context(), cfg, deps)
@@ -76,10 +76,8 @@ func trainRank(c *cobra.Command, cluster *join.Cluster, cfg train.Config, resume
 		return err
 	}
 	p.Finish(cfg, result)
-	if model := cmp.Or(result.Best, cfg.Run.Dir); result.Steps > 0 && cfg.Data.Format == train.FormatInstruct {
-		p.Line("next       gotrain chat --model %s", model)
-	} else if result.Steps > 0 {
-		p.Line("next       gotrain sample --model %s --prompt %q", model, cfg.Train.Sample)
+	if result.Steps > 0 && result.Next != nil {
+		p.Line("next       %s", result.Next(cmp.Or(result.Best, cfg.Run.Dir)))
 	}
 	return nil
 }

@@ -25,8 +25,12 @@ type Config struct {
 }
 
 // Generator continues texts. Its caches are states of the store, so that one
-// store has one Generator of a given context.
+// store has one Generator of a given context. [New] makes one for a model that is
+// loaded; a run that plans all of its memory before it starts calls [Design],
+// Generator.Plan and Generator.Bind itself.
 type Generator struct {
+	model          nn.LanguageModel
+	cfg            Config
 	vocab, context int
 	steps          []*step   // by length, the longest first
 	position       []int32   // (1): rows of the caches that are in use
@@ -36,6 +40,7 @@ type Generator struct {
 
 // step is a decoding program for chunks of one length.
 type step struct {
+	plan           *plan.Plan
 	session        *exec.Session
 	ids, positions []int32 // as long as the chunk
 	inputs         inputs
@@ -44,54 +49,91 @@ type step struct {
 // New returns a generator that reads m's parameters from store. It fails when
 // one is missing there, and when memory for the caches is.
 func New(m nn.LanguageModel, store *exec.Store, cfg Config) (*Generator, error) {
-	context, err := check(m, store, cfg)
+	g, err := Design(m, cfg)
 	if err != nil {
 		return nil, err
 	}
-	g := &Generator{
-		vocab: m.Vocab(), context: context, position: make([]int32, 1),
-		tokens: make([]int32, 0, context), logits: make([]float32, m.Vocab()),
+	plans, err := g.Plan(store.Backend().Target())
+	if err != nil {
+		return nil, err
 	}
-	var plans []*plan.Plan
 	var bytes int64
-	for _, length := range chunks {
-		if length > context {
-			continue
-		}
-		graph, logits := nn.Decode(m, 1, length, context)
-		p, err := lower(graph, fmt.Sprintf("decode.%d", length), logits, store, cfg)
-		if err != nil {
-			return nil, err
-		}
-		plans = append(plans, p)
+	for _, p := range plans {
 		bytes = max(bytes, p.Arena)
-		g.steps = append(g.steps, &step{ids: make([]int32, length), positions: make([]int32, length)})
+	}
+	if err := checkParams(m, store); err != nil {
+		return nil, err
 	}
 	arena, err := exec.NewArena(store.Backend(), bytes)
 	if err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
 	}
-	for i, p := range plans {
-		s := g.steps[i]
-		if s.session, err = exec.NewSession(p, store, arena); err != nil {
-			return nil, fmt.Errorf("generate: %w", err)
-		}
-		s.inputs, err = feed(s.session, map[string][]int32{"ids": s.ids, "positions": s.positions, "position": g.position})
-		if err != nil {
-			return nil, err
+	return g, g.Bind(store, arena)
+}
+
+// Design returns a generator of m that has no memory on a back end yet.
+func Design(m nn.LanguageModel, cfg Config) (*Generator, error) {
+	context, err := contextOf(m, cfg)
+	if err != nil {
+		return nil, err
+	}
+	g := &Generator{
+		model: m, cfg: cfg, vocab: m.Vocab(), context: context, position: make([]int32, 1),
+		tokens: make([]int32, 0, context), logits: make([]float32, m.Vocab()),
+	}
+	for _, length := range chunks {
+		if length <= context {
+			g.steps = append(g.steps, &step{ids: make([]int32, length), positions: make([]int32, length)})
 		}
 	}
 	return g, nil
 }
 
-// check returns the context of cfg and verifies that store holds m.
-func check(m nn.LanguageModel, store *exec.Store, cfg Config) (int, error) {
+// Plan plans the programs for a back end.
+func (g *Generator) Plan(target plan.Target) ([]*plan.Plan, error) {
+	var plans []*plan.Plan
+	for _, s := range g.steps {
+		length := len(s.ids)
+		graph, logits := nn.Decode(g.model, 1, length, g.context)
+		var err error
+		if s.plan, err = lower(graph, fmt.Sprintf("decode.%d", length), logits, target, g.cfg); err != nil {
+			return nil, err
+		}
+		plans = append(plans, s.plan)
+	}
+	return plans, nil
+}
+
+// Bind makes the programs that Plan has planned ready to run: on the model's
+// parameters in store, which may be filled later, with working memory that they
+// share.
+func (g *Generator) Bind(store *exec.Store, arena *exec.Arena) error {
+	for _, s := range g.steps {
+		var err error
+		if s.session, err = exec.NewSession(s.plan, store, arena); err != nil {
+			return fmt.Errorf("generate: %w", err)
+		}
+		s.inputs, err = feed(s.session, map[string][]int32{"ids": s.ids, "positions": s.positions, "position": g.position})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkParams verifies that store holds m.
+func checkParams(m nn.LanguageModel, store *exec.Store) error {
 	for _, p := range m.Params() {
 		st := store.Get(p.State())
 		if st == nil || !st.Shape.Equal(p.Shape) {
-			return 0, fmt.Errorf("generate: the store does not hold parameter %q %s: load or initialise the model first", p.State(), p.Shape)
+			return fmt.Errorf("generate: the store does not hold parameter %q %s: load or initialise the model first", p.State(), p.Shape)
 		}
 	}
+	return nil
+}
+
+// contextOf returns the context of cfg.
+func contextOf(m nn.LanguageModel, cfg Config) (int, error) {
 	most := m.Context()
 	if cfg.Context < 0 || cfg.Context > most {
 		return 0, fmt.Errorf("generate: context %d is outside [1, %d], the model's: 0 takes all of it", cfg.Context, most)
@@ -103,12 +145,12 @@ func check(m nn.LanguageModel, store *exec.Store, cfg Config) (int, error) {
 }
 
 // lower plans the part of graph that output needs.
-func lower(graph *autograd.Graph, name string, output *autograd.Node, store *exec.Store, cfg Config) (*plan.Plan, error) {
+func lower(graph *autograd.Graph, name string, output *autograd.Node, target plan.Target, cfg Config) (*plan.Plan, error) {
 	p, err := graph.Lower(name, output)
 	if err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
 	}
-	built, err := plan.Build(p, plan.Options{Compute: cfg.Compute, Target: store.Backend().Target()})
+	built, err := plan.Build(p, plan.Options{Compute: cfg.Compute, Target: target})
 	if err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
 	}

@@ -3,6 +3,7 @@ package generate
 import (
 	"errors"
 	"fmt"
+	"gotrain/autograd"
 
 	"gotrain/autograd/exec"
 	"gotrain/nn"
@@ -34,8 +35,11 @@ type program struct {
 // NewScorer returns a scorer that reads m's parameters from store. It fails when
 // one is missing there.
 func NewScorer(m nn.LanguageModel, store *exec.Store, cfg Config) (*Scorer, error) {
-	context, err := check(m, store, cfg)
+	context, err := contextOf(m, cfg)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkParams(m, store); err != nil {
 		return nil, err
 	}
 	return &Scorer{model: m, store: store, cfg: cfg, context: context, vocab: m.Vocab(), programs: map[int]*program{}}, nil
@@ -96,8 +100,9 @@ func (s *Scorer) program(n int) (*program, error) {
 	if p := s.programs[length]; p != nil {
 		return p, nil
 	}
-	graph, _, nll := nn.Evaluation(s.model, nn.Rows{Batch: 1, Length: length})
-	built, err := lower(graph, fmt.Sprintf("score.%d", length), nll, s.store, s.cfg)
+	graph := autograd.NewGraph()
+	_, nll := nn.Evaluation(graph, s.model, nn.Rows{Batch: 1, Length: length})
+	built, err := lower(graph, fmt.Sprintf("score.%d", length), nll, s.store.Backend().Target(), s.cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,8 @@ func TestDropoutTrainsOnly(t *testing.T) {
 				}
 				return all
 			}
-			g, _, nll := nn.Training(m, shape, autograd.LossConfig{})
+			g := autograd.NewGraph()
+			_, nll := nn.Training(g, m, shape, autograd.LossConfig{})
 			train := losses(g, nll, 1, 2, 1)
 			if slices.Equal(train[0], train[1]) {
 				t.Error("two steps drop the same elements")
@@ -47,7 +48,8 @@ func TestDropoutTrainsOnly(t *testing.T) {
 			if !slices.Equal(train[0], train[2]) {
 				t.Error("one step drops different elements the second time")
 			}
-			g, _, nll = nn.Evaluation(m, shape)
+			g = autograd.NewGraph()
+			_, nll = nn.Evaluation(g, m, shape)
 			if eval := losses(g, nll, 1, 2); !slices.Equal(eval[0], eval[1]) || slices.Equal(eval[0], train[0]) {
 				t.Error("evaluation drops elements")
 			}

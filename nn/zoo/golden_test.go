@@ -209,7 +209,8 @@ func checkGolden(t *testing.T, g golden, m nn.LanguageModel, store *exec.Store, 
 	run(t, s)
 	near(t, "logits", output(t, s, 0), g.Logits.floats(), 1e-4)
 
-	graph, loss, _ := nn.Training(m, shape, autograd.LossConfig{})
+	graph = autograd.NewGraph()
+	loss, _ := nn.Training(graph, m, shape, autograd.LossConfig{})
 	p, _, err = graph.LowerTrain("train", graph.Grad(loss), autograd.GradStore, loss)
 	if err != nil {
 		t.Fatal(err)

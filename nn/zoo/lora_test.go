@@ -95,7 +95,8 @@ func checkLosses(t *testing.T, g loraGolden, m nn.LanguageModel, store *exec.Sto
 	t.Helper()
 	cfg := optim.Default()
 	cfg.LR, cfg.Betas, cfg.Eps, cfg.WeightDecay, cfg.Clip, cfg.Schedule, cfg.Warmup = g.Optimizer.LR, g.Optimizer.Betas, g.Optimizer.Eps, g.Optimizer.WeightDecay, 0, "constant", 0
-	graph, loss, _ := nn.Training(m, nn.Rows{Batch: g.Batch, Length: g.Length}, autograd.LossConfig{})
+	graph := autograd.NewGraph()
+	loss, _ := nn.Training(graph, m, nn.Rows{Batch: g.Batch, Length: g.Length}, autograd.LossConfig{})
 	p, grads, err := graph.LowerTrain("step", graph.Grad(loss), autograd.GradTemp, loss)
 	if err != nil {
 		t.Fatal(err)

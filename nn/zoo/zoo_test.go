@@ -77,7 +77,8 @@ func TestGraphsLower(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := newModel(t, c, nn.Tuning{})
 			shape := nn.Rows{Batch: 2, Length: 8, Segments: true}
-			g, loss, nll := nn.Training(m, shape, autograd.LossConfig{Smoothing: 0.1})
+			g := autograd.NewGraph()
+			loss, nll := nn.Training(g, m, shape, autograd.LossConfig{Smoothing: 0.1})
 			_, grads, err := g.LowerTrain("train", g.Grad(loss), autograd.GradTemp, loss, nll)
 			if err != nil {
 				t.Fatal(err)
@@ -90,7 +91,8 @@ func TestGraphsLower(t *testing.T) {
 					t.Errorf("gradient %d is of %s %s, want %s %s", i, grads[i].Param.Name, grads[i].Grad.Shape, p.Name, p.Shape)
 				}
 			}
-			g, loss, nll = nn.Evaluation(m, shape)
+			g = autograd.NewGraph()
+			loss, nll = nn.Evaluation(g, m, shape)
 			if _, err := g.Lower("eval", loss, nll); err != nil {
 				t.Error(err)
 			}

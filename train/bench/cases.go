@@ -6,13 +6,13 @@ import (
 	"gotrain/autograd/bench"
 	"gotrain/nn"
 	"gotrain/nn/gpt2"
-	"gotrain/train"
+	"gotrain/train/config"
 )
 
 // Step is a configuration to take steps of.
 type Step struct {
 	Name   string
-	Config train.Config
+	Config config.Config
 }
 
 // sizes are the reference steps by the size of machine, which has the same name in
@@ -81,7 +81,8 @@ func gpt2XL() gpt2.Config {
 func reference(name string, batch int, model gpt2.Config) Step {
 	family := gpt2.Family()
 	family.Config = func() any { c := model; return &c }
-	cfg := train.DefaultConfig(nn.Families{family})
+	cfg := config.Default(config.Tables{Families: nn.Families{family}})
+	cfg.Train.Sample = ""
 	cfg.Train.Batch = batch
 	cfg.Optimizer.Clip, cfg.Optimizer.InBackward = 0, true
 	return Step{name, cfg}

@@ -6,11 +6,14 @@ import (
 	"time"
 
 	"gotrain/data"
+	"gotrain/data/vfs"
 	"gotrain/nn"
 	"gotrain/nn/zoo"
 	"gotrain/train"
 	"gotrain/train/device"
 	"gotrain/train/forecast"
+	"gotrain/train/recipe/text"
+	"gotrain/train/save"
 )
 
 // time trains on random tokens for about o.Seconds.
@@ -22,24 +25,32 @@ func (o Options) time(s Step, d *stepDevice) (Timing, error) {
 	if err != nil {
 		return Timing{}, err
 	}
+	lm, err := nn.AsLanguageModel(model)
+	if err != nil {
+		return Timing{}, err
+	}
+	job, err := text.Of(cfg, lm)
+	if err != nil {
+		return Timing{}, err
+	}
 	base := device.ResidentMemory()
-	engine, err := train.NewEngine(cfg, model, d.Backend)
+	engine, err := train.NewEngine(cfg, job, d.Backend)
 	if err != nil {
 		return Timing{}, err
 	}
 	bound := time.Now()
-	if err := engine.Initialize(); err != nil {
+	if err := engine.Initialize(vfs.OS{}); err != nil {
 		return Timing{}, err
 	}
 	initialized := time.Now()
-	context, vocab := cfg.Length(), model.Vocab()
+	context, vocab := cfg.Length(), lm.Vocab()
 	rows := cfg.Train.Batch * cfg.Train.Accumulate
 	batch := RandomBatch(rows, context, vocab)
 	var times []time.Duration
 	var warm time.Duration // in which the first step had the device busy
 	for began := time.Now(); len(times) < 4 || time.Since(began).Seconds() < o.Seconds; {
 		start := time.Now()
-		if _, err := engine.Step(batch, train.StepConfig{Step: len(times), Applied: len(times)}); err != nil {
+		if _, err := engine.Step(batch, train.StepConfig{Step: len(times), Phases: []save.PhaseState{{Applied: len(times)}}}); err != nil {
 			return Timing{}, err
 		}
 		times = append(times, time.Since(start))
@@ -55,7 +66,7 @@ func (o Options) time(s Step, d *stepDevice) (Timing, error) {
 	if err := t.setSizes(model); err != nil {
 		return Timing{}, err
 	}
-	t.GFLOPS = t.TokensPerS * nn.FLOPsPerToken(model, context).Exact / 1e9
+	t.GFLOPS = t.TokensPerS * nn.FLOPsPerToken(lm, context).Exact / 1e9
 	if o.Peak > 0 {
 		t.FractionOfPeak = t.GFLOPS / o.Peak
 	}

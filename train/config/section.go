@@ -288,8 +288,8 @@ func (s *Section) decodeKey(d *decoder, v reflect.Value, keys []string, at, n as
 }
 
 // decodeForeign is decodeKey for a key that the chosen struct lacks. Where another
-// one has it, the zero value is no fault: files that were written with the keys of
-// all choices have it.
+// one has it, its default and the zero value are no fault: files that were written
+// with the keys of all choices have them.
 func (s *Section) decodeForeign(d *decoder, v reflect.Value, key string, at, n ast.Node) {
 	var owners []string
 	for _, c := range s.choices {
@@ -298,9 +298,10 @@ func (s *Section) decodeForeign(d *decoder, v reflect.Value, key string, at, n a
 			continue
 		}
 		owners = append(owners, c.Name)
-		f.SetZero()
+		usual := reflect.New(f.Type()).Elem()
+		usual.Set(f)
 		if trial := (decoder{file: d.file, inline: d.inline}); n != nil {
-			if trial.value(n, f, key); trial.errs == nil && f.IsZero() {
+			if trial.value(n, f, key); trial.errs == nil && (f.IsZero() || reflect.DeepEqual(f.Interface(), usual.Interface())) {
 				return
 			}
 		}

@@ -9,7 +9,9 @@ import (
 
 	"gotrain/data"
 	"gotrain/train"
+	"gotrain/train/config"
 	"gotrain/train/metrics"
+	"gotrain/train/save"
 )
 
 func step(n int64) train.StepEvent {
@@ -61,8 +63,8 @@ func TestLive(t *testing.T) {
 }
 
 func TestFinish(t *testing.T) {
-	cfg := train.DefaultConfig(nil)
-	best := train.State{Step: 7, Best: &train.Best{Step: 5, NLL: 1.5}}
+	cfg := config.Default(config.Tables{})
+	best := save.State{Step: 7, Best: &save.Best{Step: 5, Value: 1.5}}
 	for _, c := range []struct {
 		result train.Result
 		want   string

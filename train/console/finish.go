@@ -12,7 +12,7 @@ import (
 func (p *Progress) Finish(cfg train.Config, r train.Result) {
 	p.Clear()
 	if r.Steps == 0 && r.Early {
-		p.Line("run %s has ended early at step %d: the best checkpoint is %s (nll %.4f); raise train.patience to go on", cfg.Run.Dir, r.State.Step, r.Best, r.State.Best.NLL)
+		p.Line("run %s has ended early at step %d: the best checkpoint is %s (%.4f); raise train.patience to go on", cfg.Run.Dir, r.State.Step, r.Best, r.State.Best.Value)
 		return
 	}
 	if r.Steps == 0 {
@@ -22,7 +22,7 @@ func (p *Progress) Finish(cfg train.Config, r train.Result) {
 	p.Line("done       %d steps in %s", r.Steps, units.Seconds(r.Elapsed.Seconds()))
 	p.compare(r)
 	if r.Best != "" {
-		p.Line("best       step %d, validation nll %.4f: %s", r.State.Best.Step, r.State.Best.NLL, r.Best)
+		p.Line("best       step %d, validation %.4f: %s", r.State.Best.Step, r.State.Best.Value, r.Best)
 	}
 	if r.Early {
 		p.Line("stopped    early: %d evaluations in a row without improvement", r.State.Best.Worse)
@@ -36,10 +36,10 @@ func (p *Progress) compare(r train.Result) {
 		p.Line("%-10s %12s %12s  %s", name, predicted, actual, note)
 	}
 	row("", "predicted", "actual", "")
-	if f.TokensPerS > 0 {
+	if f.UnitsPerS > 0 {
 		median := slices.Sorted(slices.Values(p.stepMS))[len(p.stepMS)/2]
 		row("step", units.Seconds(f.StepMS/1e3), units.Seconds(median/1e3), "median")
-		row("tokens/s", units.Count(int64(f.TokensPerS)), units.Count(int64(float64(f.StepTokens)/median*1e3)), "of the median step")
+		row(f.Unit+"/s", units.Count(int64(f.UnitsPerS)), units.Count(int64(float64(f.StepUnits)/median*1e3)), "of the median step")
 		row("time", units.Seconds(f.StepMS/1e3*float64(r.Steps)), units.Seconds(r.Elapsed.Seconds()), "actual with evaluations and checkpoints")
 	}
 	actual, note := device.PeakMemory(), "most resident at once"

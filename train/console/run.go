@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"gotrain/train"
@@ -11,6 +12,9 @@ import (
 	"gotrain/train/device"
 	"gotrain/train/forecast"
 	"gotrain/train/metrics"
+	"gotrain/train/ranks"
+	"gotrain/train/recipe"
+	"gotrain/train/save"
 	"gotrain/train/units"
 )
 
@@ -26,7 +30,7 @@ func (p *Progress) Measure(d device.Device, precision string) train.Machine {
 // Listener shows what a run tells.
 func (p *Progress) Listener() train.Listener {
 	return train.Listener{
-		Phase:     func(ph train.Phase) { p.Line("%-10s %s", ph.Name, ph.Detail) },
+		Phase:     func(ph recipe.Prepared) { p.Line("%-10s %s", ph.Name, ph.Detail) },
 		Preparing: p.Preparing,
 		Started:   p.start,
 		Step:      p.step,
@@ -44,7 +48,7 @@ func (p *Progress) Listener() train.Listener {
 			}
 		},
 		Skipped: p.skipped,
-		Straggler: func(s train.Straggler) {
+		Straggler: func(s ranks.Straggler) {
 			p.Line("step %-6d rank %d is slow: %.0f ms before its first sum, the median rank %.0f ms", s.Step, s.Rank, 1e3*s.Seconds, 1e3*s.Median)
 		},
 	}
@@ -59,7 +63,15 @@ func (p *Progress) start(s train.Started) {
 	if f.Trainable < f.Params {
 		trained = fmt.Sprintf(", %s of them trained", units.Count(f.Trainable))
 	}
-	p.Line("model      %s, %s parameters%s, context %d, %s", s.Config.Model.Name(), units.Count(f.Params), trained, s.Config.Length(), s.Config.Precision)
+	var families []string
+	for _, part := range s.Job.Parts {
+		families = append(families, part.Model.Family())
+	}
+	context := ""
+	if s.Config.Length() > 0 {
+		context = fmt.Sprintf(", context %d", s.Config.Length())
+	}
+	p.Line("model      %s, %s parameters%s%s, %s", strings.Join(families, " and "), units.Count(f.Params), trained, context, s.Config.Precision)
 	copied := ""
 	if f.SnapshotBytes > 0 {
 		copied = fmt.Sprintf(", %s copy of the state for saves%s", units.Bytes(f.SnapshotBytes), map[bool]string{true: " on the host"}[p.device.Card != nil])
@@ -83,7 +95,7 @@ func (p *Progress) step(e train.StepEvent) {
 }
 
 // saveWaited tells once that saves are due more often than they end.
-func (p *Progress) saveWaited(s train.SaveWaited) {
+func (p *Progress) saveWaited(s save.Waited) {
 	if p.waited {
 		return
 	}
@@ -92,12 +104,29 @@ func (p *Progress) saveWaited(s train.SaveWaited) {
 }
 
 func (p *Progress) skipped(e train.SkipEvent) {
+	defer p.origins(e)
 	switch {
-	case e.Origin != "":
-		p.Line("step %-6d skipped: %s gave the first result that is not finite (%d in a row)", e.Step, e.Origin, e.InARow)
+	case e.Op != "":
+		p.Line("step %-6d skipped: %s gave the first result that is not finite (%d in a row)", e.Step, e.Op, e.InARow)
 	case e.Limit > 0:
 		p.Line("step %-6d skipped: gradient norm %.3g is above %.3g (%d in a row)", e.Step, e.GradNorm, e.Limit, e.InARow)
 	default:
 		p.Line("step %-6d skipped: the gradient is not finite (%d in a row)", e.Step, e.InARow)
 	}
 }
+
+// origins tells where the rows of a step that was skipped come from.
+func (p *Progress) origins(e train.SkipEvent) {
+	var from []string
+	for _, o := range e.From {
+		if o.File != "" && len(from) < maxOrigins {
+			from = append(from, o.String())
+		}
+	}
+	if len(from) > 0 {
+		p.Line("            its first rows are from %s", strings.Join(from, ", "))
+	}
+}
+
+// maxOrigins bounds the rows of a skipped step that are named.
+const maxOrigins = 3

@@ -5,11 +5,15 @@ import (
 	"math"
 	"time"
 
+	"gotrain/data/tokenizers"
+
 	"gotrain/autograd/exec"
 	"gotrain/data"
-	"gotrain/data/tokenizers"
 	"gotrain/nn"
 	"gotrain/train"
+	"gotrain/train/config"
+	"gotrain/train/recipe"
+	"gotrain/train/recipe/text"
 )
 
 // ErrNotFinite says that the weights of a model have diverged: use an earlier
@@ -31,9 +35,14 @@ type TextScore struct {
 // Text scores every token of a set but the first, in windows of the model's context, as
 // training scores held-out text; batch windows are scored together. cfg is the
 // configuration that the model was trained with.
-func Text(cfg train.Config, m nn.LanguageModel, store *exec.Store, set *data.Set, tokens tokenizers.Encoder, batch int) (TextScore, error) {
+func Text(cfg config.Config, m nn.LanguageModel, store *exec.Store, set *data.Set, tokens tokenizers.Encoder, batch int) (TextScore, error) {
 	cfg.Train.Batch = batch
-	evaluator, err := train.NewEvaluator(cfg, m, store)
+	cfg.Train.Context = m.Context()
+	job, err := text.Of(cfg, m)
+	if err != nil {
+		return TextScore{}, err
+	}
+	evaluator, err := train.NewEvaluator(cfg, job, store)
 	if err != nil {
 		return TextScore{}, err
 	}
@@ -47,9 +56,10 @@ func Text(cfg train.Config, m nn.LanguageModel, store *exec.Store, set *data.Set
 	if err != nil {
 		return TextScore{}, err
 	}
-	if math.IsNaN(e.NLL) || math.IsInf(e.NLL, 0) {
+	nll, scored := e.Get("nll"), e.Counts[recipe.PerWeight]
+	if math.IsNaN(nll) || math.IsInf(nll, 0) {
 		return TextScore{}, ErrNotFinite
 	}
-	return TextScore{NLL: e.NLL, PPL: math.Exp(e.NLL), BitsPerByte: e.BitsPerByte, Tokens: e.Targets, Bytes: set.TextBytes(),
-		Documents: set.Documents(), TokensPerS: float64(e.Targets) / max(time.Since(start).Seconds(), 1e-9)}, nil
+	return TextScore{NLL: nll, PPL: math.Exp(nll), BitsPerByte: e.Get("bits_per_byte"), Tokens: int(scored), Bytes: set.TextBytes(),
+		Documents: set.Documents(), TokensPerS: scored / max(time.Since(start).Seconds(), 1e-9)}, nil
 }

@@ -9,9 +9,9 @@ package forecast
 
 import (
 	"gotrain/autograd/plan"
-	"gotrain/nn"
 	"gotrain/train"
 	"gotrain/train/device"
+	"gotrain/train/recipe"
 )
 
 // Report is what a run will take.
@@ -39,26 +39,26 @@ type Report struct {
 // Make compiles cfg, whose model.vocab is set, for d, and measures the machine.
 // cfg.Rank.Count() is the number of ranks; the memory is that of rank 0, which keeps the
 // most, the speed that of all without their messages.
-func Make(cfg train.Config, model nn.LanguageModel, d device.Device) (*Report, error) {
+func Make(cfg train.Config, job *recipe.Job, d device.Device) (*Report, error) {
 	target, err := d.Target()
 	if err != nil {
 		return nil, err
 	}
-	programs, err := train.Compile(cfg, model, target)
+	programs, err := train.Compile(cfg, job, target)
 	if err != nil {
 		return nil, err
 	}
 	ranks := cfg.Rank.Count()
 	r := &Report{
-		Vocab: cfg.Text().Vocab, VocabFrom: "model.vocab", Precision: cfg.Precision, Batch: cfg.Train.Batch, Accumulate: cfg.Train.Accumulate,
+		Vocab: cfg.Text().Vocab, VocabFrom: job.VocabFrom, Precision: cfg.Precision, Batch: cfg.Train.Batch, Accumulate: cfg.Train.Accumulate,
 		Context: cfg.Length(), Steps: cfg.Train.Steps, Ranks: ranks, Memory: MemoryOf(programs, ranks, d, device.ResidentMemory()),
 		Limits: d.Memory(), Machine: d.Measure(),
 	}
-	arithmetic := nn.FLOPsPerToken(model, cfg.Length())
+	arithmetic := train.FLOPsPerUnit(job)
 	r.Products, r.SixN = arithmetic.Products, arithmetic.SixN
-	r.Forecast = train.Predict(cfg, model, programs, Machine(r.Machine, cfg.Precision))
-	r.MFU = r.TokensPerS * r.FLOPsPerToken / (1e9 * r.Machine.Peak(cfg.Precision) * float64(ranks))
-	r.LargestBatch, err = largestBatch(cfg, model, target, d, r)
+	r.Forecast = train.Predict(cfg, job, programs, Machine(r.Machine, cfg.Precision))
+	r.MFU = r.UnitsPerS * r.FLOPsPerUnit / (1e9 * r.Machine.Peak(cfg.Precision) * float64(ranks))
+	r.LargestBatch, err = largestBatch(cfg, job, target, d, r)
 	return r, err
 }
 
@@ -84,7 +84,7 @@ func (r *Report) SetPrice(hour float64) {
 // largestBatch is the largest train.batch whose run fits the memory that is free,
 // 0 where that is not known or not even one sequence fits. It doubles the batch
 // until it does not fit and halves the distance from there.
-func largestBatch(cfg train.Config, model nn.LanguageModel, target plan.Target, d device.Device, r *Report) (int, error) {
+func largestBatch(cfg train.Config, job *recipe.Job, target plan.Target, d device.Device, r *Report) (int, error) {
 	room := r.Limits.Usable()
 	if room == 0 {
 		return 0, nil
@@ -92,7 +92,7 @@ func largestBatch(cfg train.Config, model nn.LanguageModel, target plan.Target, 
 	fits := func(batch int) (bool, error) {
 		c := cfg
 		c.Train.Batch = batch
-		programs, err := train.Compile(c, model, target)
+		programs, err := train.Compile(c, job, target)
 		if err != nil {
 			return false, err
 		}

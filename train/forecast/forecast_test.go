@@ -1,34 +1,36 @@
 package forecast_test
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"math"
-	"os"
 	"testing"
 
 	"gotrain/autograd/mesh"
 	"gotrain/nn"
 	"gotrain/nn/gpt2"
 	"gotrain/nn/zoo"
-	"gotrain/train"
+	"gotrain/train/config"
 	"gotrain/train/device"
 	"gotrain/train/forecast"
+	"gotrain/train/recipe"
+	"gotrain/train/recipe/text"
 	"gotrain/train/units"
 )
 
 // oneLayer is a configuration of a GPT-2 of one layer.
-func oneLayer() train.Config {
+func oneLayer() config.Config {
 	family := gpt2.Family()
 	family.Config = func() any { return &gpt2.Config{Layers: 1, Heads: 12, Width: 768, Context: 1024, Vocab: 50304} }
-	cfg := train.DefaultConfig(nn.Families{family})
+	cfg := config.Default(config.Tables{Families: nn.Families{family}})
+	cfg.Train.Sample = ""
 	cfg.Precision, cfg.Train.Batch, cfg.Train.Steps = "bfloat16", 16, 1000
 	return cfg
 }
 
 // onH100 forecasts a configuration for a GPU that need not be here.
-func onH100(cfg train.Config) (*forecast.Report, error) {
-	model, err := cfg.NewModel(zoo.Families())
+func onH100(cfg config.Config) (*forecast.Report, error) {
+	job, err := text.Design(context.Background(), recipe.Env{Config: cfg, Families: zoo.Families()})
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +38,7 @@ func onH100(cfg train.Config) (*forecast.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return forecast.Make(cfg, model, d)
+	return forecast.Make(cfg, job, d)
 }
 
 func Example() {
@@ -92,33 +94,5 @@ func TestCost(t *testing.T) {
 	}
 	if alone, err := onH100(oneLayer()); err != nil || r.Memory.Driver <= alone.Memory.Driver || r.Memory.Arena >= alone.Memory.Arena {
 		t.Errorf("of 4 ranks the memory is %+v, of one %+v, %v", r.Memory, alone.Memory, err)
-	}
-}
-
-func TestVocab(t *testing.T) {
-	cfg := train.DefaultConfig(zoo.Families())
-	cfg.Run.Dir = t.TempDir()
-	var err error
-	for _, c := range []struct {
-		set  func(*train.Config)
-		want int
-		from string
-	}{
-		{func(c *train.Config) { err = c.SetVocab(77) }, 77, "model.vocab"},
-		{func(c *train.Config) { c.Tokenizer = train.TokenizerConfig{Kind: "bpe", Vocab: 2048} }, 2048, "tokenizer.vocab"},
-		{func(c *train.Config) { c.Tokenizer = train.TokenizerConfig{Kind: "bytes"} }, 257, "bytes and end-of-text"},
-	} {
-		cfg := cfg
-		c.set(&cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n, from, err := forecast.Vocab(t.Context(), cfg); n != c.want || from != c.from || err != nil {
-			t.Errorf("got %d of %s, %v; want %d of %s", n, from, err, c.want, c.from)
-		}
-	}
-	cfg.Tokenizer = train.TokenizerConfig{Path: cfg.Run.Dir + "/none.json"}
-	if _, _, err := forecast.Vocab(t.Context(), cfg); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a tokenizer that is not there: %v", err)
 	}
 }

@@ -18,7 +18,7 @@ type Memory struct {
 	Products   int64 `json:"products"`  // packing buffers of the matrix product; on a GPU the scratch of cuBLASLt
 	Process    int64 `json:"process"`   // this program without a model: measured now
 	Heap       int64 `json:"heap"`      // text, tokens and checkpoints in passing: estimated
-	Snapshot   int64 `json:"snapshot"`  // what saves beside the training write from; of the host's memory on a GPU too
+	Snapshot   int64 `json:"snapshot"`  // what asynchronous saves write from; of the host's memory on a GPU too
 	Driver     int64 `json:"driver"`    // context of the GPU's driver, compiled kernels, NCCL of several ranks: estimated
 	Total      int64 `json:"total"`     // the most resident memory of the run; on a GPU, of its memory
 }

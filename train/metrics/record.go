@@ -40,7 +40,7 @@ type Record struct {
 	Split Split
 	// Values are the recipe's metrics, such as nll (nats per token) and ppl; the
 	// first is what a run is judged by.
-	Values   []Value
+	Values   Values
 	LR       float64 // learning rate of this step
 	GradNorm float64 // before clipping
 	Unit     string  // what samples are counted in: tokens, images, …
@@ -57,9 +57,15 @@ type Value struct {
 	Value float64
 }
 
+// Values are metrics in their order.
+type Values []Value
+
 // Get returns the value of a metric, NaN where there is none of that name.
-func (r Record) Get(name string) float64 {
-	for _, v := range r.Values {
+func (r Record) Get(name string) float64 { return r.Values.Get(name) }
+
+// Get returns the value of a metric, NaN where there is none of that name.
+func (vs Values) Get(name string) float64 {
+	for _, v := range vs {
 		if v.Name == name {
 			return v.Value
 		}

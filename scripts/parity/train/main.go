@@ -13,14 +13,19 @@ import (
 	"os"
 	"strings"
 
+	"gotrain/data/tokenizers"
+
 	"gotrain/autograd/cpu"
 	"gotrain/data"
-	"gotrain/data/tokenizers"
+	"gotrain/data/vfs"
 	"gotrain/nn/hub/safetensors"
-	"gotrain/nn/zoo"
 	"gotrain/optim"
 	"gotrain/train"
 	"gotrain/train/config"
+	"gotrain/train/recipe"
+	"gotrain/train/recipe/all"
+	"gotrain/train/recipe/text"
+	"gotrain/train/save"
 )
 
 func main() {
@@ -36,12 +41,13 @@ func main() {
 }
 
 func run(file string, set []string, steps int, out string) error {
-	cfg, err := train.LoadConfig(file, set, zoo.Families())
+	table := all.Table()
+	cfg, err := config.Load(file, set, table.Config())
 	if err != nil {
 		return err
 	}
 	ctx := context.Background()
-	tokenizer, err := train.MakeTokenizer(ctx, cfg, nil)
+	tokenizer, err := text.MakeTokenizer(ctx, recipe.Env{Config: cfg})
 	if err != nil {
 		return err
 	}
@@ -52,7 +58,8 @@ func run(file string, set []string, steps int, out string) error {
 	if err := cfg.SetVocab(enc.VocabSize()); err != nil {
 		return err
 	}
-	prepared, err := data.Prepare(ctx, cfg.Data.Config, enc, nil)
+	texts, _ := cfg.Texts()
+	prepared, err := data.Prepare(ctx, texts, enc, nil)
 	if err != nil {
 		return err
 	}
@@ -62,20 +69,21 @@ func run(file string, set []string, steps int, out string) error {
 	if err != nil {
 		return err
 	}
-	model, err := cfg.NewModel(zoo.Families())
+	job, err := table.Design(ctx, recipe.Env{Config: cfg})
 	if err != nil {
 		return err
 	}
+	model := job.Parts[0].Model
 	backend, err := cpu.New(cpu.Config{Threads: cfg.Threads})
 	if err != nil {
 		return err
 	}
 	defer backend.Close()
-	engine, err := train.NewEngine(cfg, model, backend)
+	engine, err := train.NewEngine(cfg, job, backend)
 	if err != nil {
 		return err
 	}
-	if err := engine.Initialize(); err != nil {
+	if err := engine.Initialize(vfs.OS{}); err != nil {
 		return err
 	}
 
@@ -91,11 +99,11 @@ func run(file string, set []string, steps int, out string) error {
 			return err
 		}
 		inputs, targets = append(inputs, batch.Ints[data.IDs]...), append(targets, batch.Ints[data.Targets]...)
-		r, err := engine.Step(batch, train.StepConfig{Step: i, Applied: i})
+		r, err := engine.Step(batch, train.StepConfig{Step: i, Phases: []save.PhaseState{{Applied: i}}})
 		if err != nil {
 			return err
 		}
-		losses[i], norms[i] = float32(r.NLL), float32(r.GradNorm)
+		losses[i], norms[i] = float32(engine.Values(r).Get("nll")), float32(r.Phases[0].GradNorm)
 		lrs[i] = float32(cfg.Optimizer.LR * cfg.Optimizer.LRFraction(i, cfg.Train.Steps))
 	}
 	rows := []int{steps, size.Batch, size.Context}

@@ -22,7 +22,6 @@ import (
 	"time"
 
 	"gotrain/autograd/exec"
-	"gotrain/train"
 	"gotrain/train/device"
 	"gotrain/train/ranks"
 	"gotrain/train/ranks/gloo"
@@ -54,7 +53,7 @@ type Cluster struct {
 	Store  ranks.Store // nil for a process that is alone
 
 	gpus   nccl.Group        // the same group on GPUs, nil on CPUs
-	paced  *train.PacedGroup // the same group once it is watched
+	paced  *ranks.PacedGroup // the same group once it is watched
 	server *store.Server     // on rank 0, unless the launcher serves the store
 	client *store.Client
 	// address is where the other ranks reach this machine.
@@ -155,7 +154,7 @@ func (c *Cluster) Watch(ctx context.Context, timeout time.Duration, stalled func
 	}
 	watched := ranks.Watch(c.Group, c.Store, ranks.WatchConfig{Host: host, StoreHost: c.Launch.Endpoint, Timeout: timeout, Stalled: stalled})
 	context.AfterFunc(ctx, watched.Suspect)
-	c.paced = train.Paced(watched, time.Now)
+	c.paced = ranks.Paced(watched, time.Now)
 	c.Group = c.paced
 	return nil
 }

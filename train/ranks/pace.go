@@ -1,18 +1,16 @@
-package train
+package ranks
 
 import (
 	"slices"
 	"sync"
 	"time"
-
-	"gotrain/train/ranks"
 )
 
 // PacedGroup is a Group that notes how long a rank computes in a step before it
 // needs the others: up to its first sum of gradients. Later it waits for them, and
 // all take equally long.
 type PacedGroup struct {
-	ranks.Group
+	Group
 	now func() time.Time
 
 	mu    sync.Mutex
@@ -21,7 +19,7 @@ type PacedGroup struct {
 }
 
 // Paced returns group with a clock.
-func Paced(group ranks.Group, now func() time.Time) *PacedGroup {
+func Paced(group Group, now func() time.Time) *PacedGroup {
 	return &PacedGroup{Group: group, now: now}
 }
 
@@ -70,22 +68,22 @@ func (p *PacedGroup) sums(later time.Duration) {
 	}
 }
 
-// begin starts a step.
-func (p *PacedGroup) begin() {
+// Begin starts a step.
+func (p *PacedGroup) Begin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.began, p.took = p.now(), 0
 }
 
-// seconds is the time from begin to the first sum.
-func (p *PacedGroup) seconds() float64 {
+// Seconds is the time from Begin to the first sum.
+func (p *PacedGroup) Seconds() float64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.took.Seconds()
 }
 
-// pace finds ranks that are slower than the others.
-type pace struct {
+// Pace finds ranks that are slower than the others.
+type Pace struct {
 	steps   int
 	seconds []float64 // computed by each rank before its first sum, since the window began
 }
@@ -103,12 +101,12 @@ type Straggler struct {
 	Median  float64 // of all ranks
 }
 
-// observe adds a step. At the end of a window it returns the stragglers.
-func (p *pace) observe(step int, reports []report) []Straggler {
+// Observe adds a step. At the end of a window it returns the stragglers.
+func (p *Pace) Observe(step int, notices []Notice) []Straggler {
 	if p.seconds == nil {
-		p.seconds = make([]float64, len(reports))
+		p.seconds = make([]float64, len(notices))
 	}
-	for rank, r := range reports {
+	for rank, r := range notices {
 		p.seconds[rank] += r.Seconds
 	}
 	if p.steps++; p.steps < paceWindow {

@@ -1,26 +1,11 @@
-package train
+package config
 
 import (
 	"errors"
 	"fmt"
 
 	"gotrain/nn"
-	"gotrain/train/config"
 )
-
-// ModelSection is a section model: of the first of the families, unless it names
-// another.
-func ModelSection(families nn.Families) config.Section {
-	choices := make([]config.Choice, len(families))
-	for i, f := range families {
-		choices[i] = config.Choice{Name: f.Name, New: f.Config}
-	}
-	name := ""
-	if len(families) > 0 {
-		name = families[0].Name
-	}
-	return config.NewSection("family", name, choices)
-}
 
 // Text is what the model section says of text, zero in a family without any.
 func (c Config) Text() nn.Text {
@@ -47,14 +32,20 @@ func (c *Config) SetVocab(n int) error {
 	return c.SetText(t)
 }
 
+// NewModel returns the model that the section describes, with what the run decides
+// about it.
+func (c Config) NewModel(families nn.Families) (nn.Model, error) {
+	return families.New(nn.Spec{Family: c.Model.Name(), Config: c.Model.Value()}, nn.Tuning{Adapter: c.LoRA, Freeze: c.Train.Freeze})
+}
+
 // conflicts names the keys of a model section that differ from the base's, apart
 // from dropout, which is no part of what was trained in any family.
-func conflicts(base, now config.Section) error {
+func conflicts(base, now Section) error {
 	if base.Name() != now.Name() {
 		return fmt.Errorf("model.family is %s, but the base has %s: leave it out", now.Name(), base.Name())
 	}
 	var errs []error
-	for _, d := range config.Differences(base.Filled(), now.Filled()) {
+	for _, d := range Differences(base.Filled(), now.Filled()) {
 		if d.Key != "dropout" {
 			errs = append(errs, fmt.Errorf("model.%s is %v, but the base has %v: leave it out", d.Key, d.Is, d.Was))
 		}

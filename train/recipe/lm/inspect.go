@@ -1,6 +1,7 @@
-package main
+package lm
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strconv"
@@ -8,8 +9,29 @@ import (
 
 	"gotrain/data"
 	"gotrain/data/tokenizers"
-	"gotrain/train"
+	"gotrain/train/config"
+	"gotrain/train/recipe"
+	"gotrain/train/recipe/text"
 )
+
+// inspect shows a sequence as the model gets it.
+func inspect(ctx context.Context, env recipe.Env, v recipe.View) (recipe.Inspection, error) {
+	tokens, err := text.OpenTokenizer(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	enc, err := tokenizers.NewEncoder(tokens)
+	if err != nil {
+		return nil, err
+	}
+	texts, _ := env.Config.Texts()
+	prepared, err := data.Prepare(ctx, texts, enc, env.Progress)
+	if err != nil {
+		return nil, err
+	}
+	defer prepared.Close()
+	return read(env.Config, prepared, enc, v)
+}
 
 // row is one sequence of a batch.
 type row struct {
@@ -22,14 +44,16 @@ type row struct {
 	Positions []int32 `json:"positions,omitempty"`
 	Counted   int     `json:"counted"`
 	EndOfText int32   `json:"end_of_text"`
+
+	enc tokenizers.Encoder
 }
 
-// row reads the sequence that the flags name.
-func (f *dataInspectFlags) row(cfg train.Config, p *prepared) (*row, error) {
+// read reads the sequence that a view names.
+func read(cfg config.Config, p *data.Prepared, enc tokenizers.Encoder, v recipe.View) (*row, error) {
 	size := data.Sequences{Rows: data.Rows{Batch: 1}, Context: cfg.Text().Context, DocumentMask: cfg.Train.DocumentMask}
-	r := &row{Split: f.split, Sample: f.sample, EndOfText: p.enc.EndOfText()}
+	r := &row{Split: v.Split, Sample: v.Sample, EndOfText: enc.EndOfText(), enc: enc}
 	var source data.Source
-	if f.split == "train" {
+	if v.Split == "train" {
 		l, err := data.NewLoader(p.Train, data.LoaderConfig{Sequences: size, Seed: cfg.Run.Seed})
 		if err != nil {
 			return nil, err
@@ -37,19 +61,19 @@ func (f *dataInspectFlags) row(cfg train.Config, p *prepared) (*row, error) {
 		source, r.Windows = l, l.Windows()
 	} else {
 		if p.Validation == nil {
-			return nil, usagef("--split validation: the configuration holds no text out; set data.validation or data.validation_paths")
+			return nil, fmt.Errorf("%w: --split validation: the configuration holds no text out; set data.validation or data.validation_paths", recipe.ErrView)
 		}
-		e, err := data.NewEval(p.Validation, size, p.enc)
+		e, err := data.NewEval(p.Validation, size, enc)
 		if err != nil {
 			return nil, err
 		}
-		if f.sample >= e.Windows() {
-			return nil, usagef("--sample is %d; the held-out text has sequences 0 to %d", f.sample, e.Windows()-1)
+		if v.Sample >= e.Windows() {
+			return nil, fmt.Errorf("%w: --sample is %d; the held-out text has sequences 0 to %d", recipe.ErrView, v.Sample, e.Windows()-1)
 		}
 		source, r.Windows = e, e.Windows()
 	}
 	batch := source.NewBatch()
-	if err := source.Fill(batch, f.sample); err != nil {
+	if err := source.Fill(batch, v.Sample); err != nil {
 		return nil, err
 	}
 	columns, err := size.Columns(batch)
@@ -69,7 +93,7 @@ func (r *row) title() string {
 
 // printLines prints a line for each token: its place, id, text, the target that
 // it predicts, and where a document ends.
-func (r *row) printLines(w io.Writer, enc tokenizers.Encoder) error {
+func (r *row) printLines(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString(r.title())
 	fmt.Fprintf(&b, "%5s %7s %-24s %7s\n", "place", "id", "token", "target")
@@ -82,46 +106,44 @@ func (r *row) printLines(w io.Writer, enc tokenizers.Encoder) error {
 		if id == r.EndOfText {
 			note = "  end of a document"
 		}
-		fmt.Fprintf(&b, "%5d %7d %-24q %7s%s\n", i, id, enc.TokenBytes(id), target, note)
+		fmt.Fprintf(&b, "%5d %7d %-24q %7s%s\n", i, id, r.enc.TokenBytes(id), target, note)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// Colours of tokens in turn, of tokens that are no target, and of the end of a
-// document.
-const (
-	evenToken = "\x1b[48;5;24m\x1b[97m"
-	oddToken  = "\x1b[48;5;239m\x1b[97m"
-	unscored  = "\x1b[2m"
-	endToken  = "\x1b[7m"
-	plain     = "\x1b[0m"
-)
-
 // printColoured prints the text with its tokens in two colours in turn. A token
 // whose prediction does not count is dim.
-func (r *row) printColoured(w io.Writer, enc tokenizers.Encoder) error {
+func (r *row) printColoured(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString(r.title())
 	fmt.Fprintf(&b, "%stokens%s in%s turn%s, %send of a document%s, %snot a target%s\n\n",
-		evenToken, oddToken, evenToken, plain, endToken, plain, unscored, plain)
+		text.EvenToken, text.OddToken, text.EvenToken, text.Plain, text.EndToken, text.Plain, text.Unscored, text.Plain)
 	for i, id := range r.Inputs {
-		colour := evenToken
+		colour := text.EvenToken
 		if i%2 == 1 {
-			colour = oddToken
+			colour = text.OddToken
 		}
 		// Token i is the target of the one before it.
 		if i > 0 && r.Targets[i-1] < 0 {
-			colour = unscored
+			colour = text.Unscored
 		}
-		text := string(enc.TokenBytes(id))
+		piece := string(r.enc.TokenBytes(id))
 		if id == r.EndOfText {
-			colour = endToken
+			colour = text.EndToken
 		}
-		text = strings.ReplaceAll(text, "\n", "↵"+plain+"\n"+colour)
-		b.WriteString(colour + text + plain)
+		piece = strings.ReplaceAll(piece, "\n", "↵"+text.Plain+"\n"+colour)
+		b.WriteString(colour + piece + text.Plain)
 	}
 	b.WriteString("\n")
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// Print writes the row for people.
+func (r *row) Print(w io.Writer, colour bool) error {
+	if colour {
+		return r.printColoured(w)
+	}
+	return r.printLines(w)
 }

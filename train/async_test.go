@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"gotrain/autograd/mesh"
 	"io/fs"
 	"math"
 	"os"
@@ -18,12 +17,16 @@ import (
 	"testing"
 
 	"gotrain/autograd/cpu"
+	"gotrain/autograd/exec"
+	"gotrain/autograd/mesh"
 	"gotrain/data/vfs"
 	"gotrain/nn"
 	"gotrain/nn/gpt2"
-	"gotrain/nn/hub"
+	"gotrain/nn/hub/safetensors"
 	"gotrain/train/checkpoint"
 	"gotrain/train/ranks/rankstest"
+	"gotrain/train/recipe"
+	"gotrain/train/save"
 )
 
 // gate is a disk on which the files whose names contain name are only created once
@@ -76,8 +79,8 @@ func sameCheckpoints(t *testing.T, got, want string) {
 			switch filepath.Base(path) {
 			case "manifest.json": // has the sum of trainer_state.json
 				content = nil
-			case StateFile:
-				s, err := ReadState(filepath.Dir(path))
+			case save.StateFile:
+				s, err := save.ReadState(filepath.Dir(path))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -121,7 +124,7 @@ func TestSavesBesideHoldTheirStep(t *testing.T) {
 			cfg := waiting
 			cfg.Run.Dir += "-beside"
 			cfg.Train.Save = "async"
-			held := newGate(filepath.Join("step-00000004.tmp", hub.ShardName(hub.ModelFile, n-1, n)))
+			held := newGate(filepath.Join("step-00000004.tmp", shard(safetensors.SingleName, n-1, n)))
 			var saved []int64
 			errs, losses := trainRanks(t, t.Context(), cfg, n, func(rank int, _ *Config, d *Deps) {
 				if rank == n-1 {
@@ -161,7 +164,7 @@ func TestAdaptersBesideHoldTheirStep(t *testing.T) {
 	cfg := waiting
 	cfg.Run.Dir += "-beside"
 	cfg.Train.Save = "auto"
-	held := newGate(filepath.Join("step-00000004.tmp", hub.ModelFile))
+	held := newGate(filepath.Join("step-00000004.tmp", safetensors.SingleName))
 	d := deps(t, 2)
 	d.FS = held
 	d.Listener.Step = func(e StepEvent) {
@@ -195,8 +198,8 @@ func savedSteps(t *testing.T, runDir string) []int64 {
 // step 8, as the first collective after that step shows.
 func TestOneSaveInFlight(t *testing.T) {
 	cfg := besideConfig(t, "async")
-	held := newGate(filepath.Join("step-00000004.tmp", hub.ShardName(OptimizerFile, 1, 2)))
-	var waits []SaveWaited
+	held := newGate(filepath.Join("step-00000004.tmp", shard(save.OptimizerFile, 1, 2)))
+	var waits []save.Waited
 	due := false
 	errs, _ := trainRanks(t, t.Context(), cfg, 2, func(rank int, _ *Config, d *Deps) {
 		if rank == 1 {
@@ -204,7 +207,7 @@ func TestOneSaveInFlight(t *testing.T) {
 			return
 		}
 		d.Listener.Step = func(e StepEvent) { due = e.Record.Step == 8 }
-		d.Listener.SaveWaited = func(w SaveWaited) { waits = append(waits, w) }
+		d.Listener.SaveWaited = func(w save.Waited) { waits = append(waits, w) }
 		d.Group.(*rankstest.Group).Before = func(string) error {
 			if due {
 				held.open()
@@ -293,7 +296,7 @@ func TestFailureDuringASave(t *testing.T) {
 	} {
 		cfg := besideConfig(t, "async")
 		cfg.Train.MaxSkips = 1
-		held := newGate(filepath.Join("step-00000004.tmp", hub.ShardName(hub.ModelFile, 1, 2)))
+		held := newGate(filepath.Join("step-00000004.tmp", shard(safetensors.SingleName, 1, 2)))
 		var last int64
 		errs, _ := trainRanks(t, t.Context(), cfg, 2, func(rank int, _ *Config, d *Deps) {
 			if rank == 1 {
@@ -304,7 +307,7 @@ func TestFailureDuringASave(t *testing.T) {
 			d.Listener.Step = func(e StepEvent) { last = e.Record.Step }
 		})
 		for rank, err := range errs {
-			if err == nil || errors.Is(err, errRunEnds) {
+			if err == nil || errors.Is(err, save.ErrRunEnds) {
 				t.Errorf("%s: rank %d ended with %v", test.name, rank, err)
 			}
 		}
@@ -343,7 +346,7 @@ func TestSnapshotIsPlanned(t *testing.T) {
 			setGPT2(t, &cfg, func(c *gpt2.Config) { c.Vocab = 300 })
 			cfg.Rank = mesh.Of(rank, test.ranks)
 			test.edit(&cfg)
-			model, err := cfg.NewModel(zooFamilies)
+			job, err := table.Design(t.Context(), recipe.Env{Config: cfg})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -352,24 +355,25 @@ func TestSnapshotIsPlanned(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer b.Close()
-			e, err := NewEngine(cfg, model, b)
+			e, err := NewEngine(cfg, job, b)
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := newSnapshot(cfg, e)
+			s, err := save.New(save.Config{Share: shareOf(job, e.Programs()), Store: e.Store(), Async: savesAsync(cfg, b.Target())})
 			if err != nil {
 				t.Fatal(err)
 			}
-			forecast := Predict(cfg, model, e.Programs(), Machine{})
+			t.Cleanup(s.Close)
+			forecast := Predict(cfg, job, e.Programs(), Machine{})
 			planned := forecast.SnapshotBytes
 			if test.none {
-				if s != nil || planned != 0 {
+				if s.Async() || planned != 0 {
 					t.Errorf("%s: a snapshot of %d planned bytes", test.name, planned)
 				}
 				continue
 			}
-			if s == nil || s.Bytes() != planned {
-				t.Fatalf("%s: snapshot %v is not the planned %d bytes", test.name, s, planned)
+			if s.Bytes() != planned {
+				t.Fatalf("%s: a snapshot of %d bytes is not the planned %d", test.name, s.Bytes(), planned)
 			}
 			if rank == 0 {
 				first = planned
@@ -391,9 +395,6 @@ func TestSnapshotIsPlanned(t *testing.T) {
 					t.Errorf("%s: the ranks copy %d bytes, want the %d of what is trained once", test.name, all, trained)
 				}
 			}
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
 		}
 	}
 }
@@ -404,7 +405,11 @@ func TestSnapshotsDoNotAllocate(t *testing.T) {
 	setGPT2(t, &cfg, func(c *gpt2.Config) { c.Vocab, c.Width, c.Layers = 5000, 128, 1 })
 	cfg.Train.Save = "async"
 	e := newTestEngine(t, cfg, 2)
-	s, err := newSnapshot(cfg, e)
+	names := make([]string, len(e.job.Params()))
+	for i, p := range e.job.Params() {
+		names[i] = p.State()
+	}
+	s, err := exec.NewSnapshot(e.store, names, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -416,7 +421,7 @@ func TestSnapshotsDoNotAllocate(t *testing.T) {
 	}); allocs > 0 {
 		t.Errorf("a snapshot allocates %g times", allocs)
 	}
-	for _, p := range e.model.Params() {
+	for _, p := range e.job.Params() {
 		want := make([]float32, p.Shape.Size())
 		if err := e.Store().Read(p.Name, want); err != nil {
 			t.Fatal(err)

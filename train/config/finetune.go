@@ -1,17 +1,17 @@
-package train
+package config
 
 import (
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
 	"gotrain/data/vfs"
 	"gotrain/nn"
 	"gotrain/nn/hub"
-	"gotrain/train/config"
 )
 
 // LoadFinetune is LoadConfig for a run that begins from a base: base, a
@@ -20,10 +20,10 @@ import (
 // adapter is named the lora section is the adapter's; a file that says otherwise is
 // an error, apart from model.dropout and lora.dropout, which are no part of what
 // was trained. Errors about the base wrap hub.ErrNoModel.
-func LoadFinetune(file string, assignments []string, base string, families nn.Families) (Config, error) {
-	asWritten := DefaultConfig(families)
-	asWritten.Model = config.Section{} // of which family is not known yet
-	if err := decode(file, assignments, &asWritten); err != nil {
+func LoadFinetune(file string, assignments []string, base string, t Tables) (Config, error) {
+	asWritten := Default(t)
+	asWritten.Model = Section{} // of which family is not known yet
+	if err := asWritten.read(file, assignments, t); err != nil {
 		return asWritten, err
 	}
 	if base == "" {
@@ -32,8 +32,8 @@ func LoadFinetune(file string, assignments []string, base string, families nn.Fa
 	if base == "" {
 		return asWritten, fmt.Errorf("%s: %w: name the model to begin from with --base DIR, or in the configuration as base", file, hub.ErrNoModel)
 	}
-	cfg := DefaultConfig(families)
-	dir, model, err := openBase(base, families)
+	cfg := Default(t)
+	dir, model, err := openBase(base, t.Families)
 	if err != nil {
 		return cfg, err
 	}
@@ -44,12 +44,12 @@ func LoadFinetune(file string, assignments []string, base string, families nn.Fa
 	cfg.Tokenizer = TokenizerConfig{Path: dir}
 	var params []nn.Param
 	if asWritten.Adapter != "" {
-		if asWritten.Adapter, cfg.LoRA, params, err = readAdapter(asWritten.Adapter, dir, model, families); err != nil {
+		if asWritten.Adapter, cfg.LoRA, params, err = readAdapter(asWritten.Adapter, dir, model, t.Families); err != nil {
 			return cfg, err
 		}
 	}
 	lora := cfg.LoRA
-	if err := decode(file, assignments, &cfg); err != nil {
+	if err := cfg.read(file, assignments, t); err != nil {
 		return cfg, err
 	}
 	cfg.Base, cfg.Adapter = dir, asWritten.Adapter
@@ -60,10 +60,7 @@ func LoadFinetune(file string, assignments []string, base string, families nn.Fa
 	if err := errors.Join(faults...); err != nil {
 		return cfg, fmt.Errorf("%s:\n%w", file, err)
 	}
-	if err := cfg.Validate(); err != nil {
-		return cfg, fmt.Errorf("%s:\n%w", file, err)
-	}
-	return cfg, nil
+	return cfg, cfg.check(file, t)
 }
 
 // openBase finds the checkpoint that path names and reads its model section.
@@ -136,11 +133,26 @@ func tokenizerConflict(now TokenizerConfig, dir string) error {
 	return errors.New("tokenizer: fine-tuning keeps the tokenizer of the base: leave the section out")
 }
 
-// decode reads a file and the --set assignments over cfg.
-func decode(file string, assignments []string, cfg *Config) error {
-	src, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("config: %w", err)
+// Differs names the sections of a run's configuration that now has otherwise, of
+// those that decide what its weights are.
+func (c Config) Differs(now Config) []string {
+	if now.Text().Vocab == 0 && c.Text().Vocab > 0 {
+		// The tokenizer told it.
+		if err := now.SetVocab(c.Text().Vocab); err != nil {
+			return []string{"model"}
+		}
 	}
-	return config.Read(file, src, assignments, cfg)
+	var differs []string
+	check := func(same bool, name string) {
+		if !same {
+			differs = append(differs, name)
+		}
+	}
+	check(c.Recipe.Name() == now.Recipe.Name(), "recipe")
+	check(c.Model.Equal(now.Model), "model")
+	check(c.Tokenizer == now.Tokenizer, "tokenizer")
+	check(c.Base == now.Base, "base")
+	check(c.Adapter == now.Adapter, "adapter")
+	check(reflect.DeepEqual(c.LoRA.WithDefaults(), now.LoRA.WithDefaults()), "lora")
+	return differs
 }

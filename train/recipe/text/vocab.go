@@ -1,4 +1,4 @@
-package forecast
+package text
 
 import (
 	"context"
@@ -8,17 +8,18 @@ import (
 	"path/filepath"
 
 	"gotrain/data/tokenizers"
-	"gotrain/train"
+	"gotrain/train/recipe"
 )
 
-// Vocab returns the size of the vocabulary and where it comes from, without fitting a
+// guessVocab returns the size of the vocabulary and where it comes from, without fitting a
 // BPE. The error is os.ErrNotExist's where a file of the tokenizer or of the text is
 // missing.
-func Vocab(ctx context.Context, cfg train.Config) (int, string, error) {
+func guessVocab(ctx context.Context, env recipe.Env) (int, string, error) {
+	cfg := env.Config
 	if v := cfg.Text().Vocab; v > 0 {
 		return v, "model.vocab", nil
 	}
-	frozen := filepath.Join(train.TokenizerDir(cfg.Run.Dir), "tokenizer.json")
+	frozen := filepath.Join(TokenizerDir(cfg.Run.Dir), "tokenizer.json")
 	if _, err := os.Stat(frozen); err == nil {
 		t, err := tokenizers.Load(frozen)
 		if err != nil {
@@ -29,7 +30,7 @@ func Vocab(ctx context.Context, cfg train.Config) (int, string, error) {
 	if cfg.Tokenizer.Path == "" && cfg.Tokenizer.Kind == "bpe" {
 		return cfg.Tokenizer.Vocab, "tokenizer.vocab", nil
 	}
-	t, err := train.MakeTokenizer(ctx, cfg, nil)
+	t, err := MakeTokenizer(ctx, recipe.Env{Config: cfg})
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, "", fmt.Errorf("the size of the vocabulary: %w; or set model.vocab", err)
 	}

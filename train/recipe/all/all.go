@@ -1,0 +1,16 @@
+// Package all is the table of what this program trains: its families of models and
+// its recipes. It alone imports them.
+package all
+
+import (
+	"gotrain/nn/zoo"
+	"gotrain/train/recipe"
+	"gotrain/train/recipe/instruct"
+	"gotrain/train/recipe/lm"
+)
+
+// Table returns the table. Of the recipes that take a kind of data, the first is the
+// one of configurations that name none.
+func Table() recipe.Table {
+	return recipe.Table{Families: zoo.Families(), Recipes: []recipe.Recipe{lm.Recipe(), instruct.Recipe()}}
+}

@@ -1,0 +1,207 @@
+// Package instruct is the recipe of instruction tuning: what the assistant says in
+// conversations, which are packed into rows that do not see each other.
+package instruct
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gotrain/data"
+	"gotrain/data/chat"
+	"gotrain/data/instruct"
+	"gotrain/nn"
+	"gotrain/nn/hub"
+	"gotrain/train/config"
+	"gotrain/train/ranks"
+	"gotrain/train/recipe"
+	"gotrain/train/recipe/text"
+)
+
+// Format is the data.format of conversations.
+const Format = "instruct"
+
+// Data is the section data of conversations.
+type Data struct {
+	data.Config `yaml:",inline"`
+	Instruct    instruct.Config `yaml:"instruct"`
+}
+
+// Validate reports every fault at once.
+func (d Data) Validate() error { return errors.Join(d.Config.Validate(), d.Instruct.Validate()) }
+
+// Recipe is the row of the table.
+func Recipe() recipe.Recipe {
+	return recipe.Recipe{
+		Name: "instruct",
+		Formats: []config.Choice{{Name: Format, New: func() any {
+			return &Data{Config: data.Config{Format: data.FormatText, TextKey: "text"}, Instruct: instruct.Default()}
+		}}},
+		Check: check, Design: text.Design, Open: open, Inspect: inspect,
+	}
+}
+
+func check(c config.Config) error {
+	var errs []error
+	if !c.Train.DocumentMask {
+		errs = append(errs, errors.New("data.format instruct needs train.document_mask: true: conversations that share a row must not see each other"))
+	}
+	if c.Tokenizer.Path == "" {
+		errs = append(errs, errors.New("data.format instruct needs a tokenizer: name a model with base, or a directory with tokenizer.path"))
+	}
+	return errors.Join(errs...)
+}
+
+// Conversations are those of a configuration as a model reads them.
+type Conversations struct {
+	Config     instruct.Config
+	Encoder    *instruct.Encoder
+	Train      *instruct.Set
+	Validation *instruct.Set // nil when nothing is held out
+	Pad        int32         // fills rows
+	Identity   hub.Identity  // with the template, and the tokens that end turns
+}
+
+// Read encodes the conversations of c for a model of that identity, whose chat
+// template is taken if the configuration names none.
+func Read(ctx context.Context, c config.Config, tokens data.Tokenizer, id hub.Identity) (*Conversations, error) {
+	d, ok := c.Data.Value().(*Data)
+	if !ok {
+		return nil, fmt.Errorf("data.format is %s; conversations are of format %s", c.Data.Name(), Format)
+	}
+	template, err := findTemplate(d.Instruct.Template, id.Roles.ChatTemplate)
+	if err != nil {
+		return nil, err
+	}
+	id.Roles.ChatTemplate = template.Source()
+	in := &Conversations{Config: d.Instruct, Encoder: instruct.NewEncoder(tokens, template, chat.Vars{BOS: id.Roles.BOS, EOS: id.Roles.EOS})}
+	if err := in.read(ctx, d, c.Length()); err != nil {
+		return nil, err
+	}
+	id.Special = withEnds(id.Special, in.Train.EndTokens())
+	if in.Pad = int32(id.Special.PAD); in.Pad < 0 {
+		// Any token will do: padding is no target, and no example sees it.
+		in.Pad = in.Train.EndTokens()[0]
+	}
+	in.Identity = id
+	return in, nil
+}
+
+func (in *Conversations) read(ctx context.Context, d *Data, length int) error {
+	paths, err := data.ExpandPaths(d.Paths)
+	if err != nil {
+		return err
+	}
+	conversations, fraction := instruct.Read(paths), d.Validation
+	sides, err := instruct.Split(conversations, fraction)
+	if err != nil {
+		return err
+	}
+	if in.Train, err = instruct.Build(ctx, d.Instruct, in.Encoder, length, sides.Side(conversations, false)); err != nil {
+		return err
+	}
+	held := sides.Side(conversations, true)
+	if len(d.ValidationPaths) > 0 {
+		if paths, err = data.ExpandPaths(d.ValidationPaths); err != nil {
+			return err
+		}
+		held = instruct.Read(paths)
+	}
+	if fraction > 0 || len(d.ValidationPaths) > 0 {
+		if in.Validation, err = instruct.Build(ctx, d.Instruct, in.Encoder, length, held); err != nil {
+			return fmt.Errorf("held-out conversations: %w", err)
+		}
+	}
+	return nil
+}
+
+// withEnds adds the tokens that end turns to those that end a text, so that
+// generation stops at them.
+func withEnds(special nn.SpecialTokens, ends []int32) nn.SpecialTokens {
+	special.EOS = slices.Clone(special.EOS)
+	for _, id := range ends {
+		if !slices.Contains(special.EOS, int(id)) {
+			special.EOS = append(special.EOS, int(id))
+		}
+	}
+	return special
+}
+
+// findTemplate returns the template that a configuration names, by default the
+// model's own.
+func findTemplate(name, own string) (*chat.Template, error) {
+	switch {
+	case strings.HasSuffix(name, ".jinja"):
+		source, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("data.instruct.template: %w", err)
+		}
+		return chat.Parse(filepath.Base(name), string(source))
+	case name != "":
+		return chat.Named(name)
+	case own != "":
+		return chat.Parse("the model's own", own)
+	}
+	return nil, fmt.Errorf("data.instruct.template is empty and the model has no chat template of its own; use one of %s (plain suits any tokenizer)",
+		strings.Join(chat.Names(), ", "))
+}
+
+// open encodes the conversations and packs them into batches.
+func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
+	tokens, err := text.OpenTokenizer(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	if err := text.Vocab(&env.Config, tokens); err != nil {
+		return nil, err
+	}
+	id, err := text.Identity(env, tokens)
+	if err != nil {
+		return nil, err
+	}
+	in, err := Read(ctx, env.Config, tokens, id)
+	if err != nil {
+		return nil, err
+	}
+	j, err := text.Design(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	j.VocabFrom = "the tokenizer"
+	j.Parts[0].Files = text.Beside(j.Parts[0].Model, tokens, in.Identity)
+	j.Next = func(model string) string { return "gotrain chat --model " + model }
+	if err := text.Show(j, env, tokens); err != nil {
+		return nil, err
+	}
+	s := in.Train.Stats()
+	j.Facts = []ranks.Fact{
+		{Name: "tokenizer", Value: tokens.Fingerprint(), Cure: "the run's directory has to be one that all nodes share"},
+		{Name: "data", Value: fmt.Sprintf("%+v", s), Cure: "data.paths have to name the same content on all nodes"},
+	}
+	return j, in.batches(env, j, tokens)
+}
+
+// batches gives the job its sources.
+func (in *Conversations) batches(env recipe.Env, j *recipe.Job, tokens data.Tokenizer) error {
+	c, packing := env.Config, in.Config.Packing
+	loader, err := instruct.NewLoader(in.Train, data.LoaderConfig{Sequences: c.Sequences(c.TrainRows()), Seed: c.Run.Seed}, packing, in.Pad)
+	if err != nil {
+		return err
+	}
+	j.Train, j.TrainUnits = loader, loader.Tokens()
+	s := in.Train.Stats()
+	env.Telling("conversations", "%d, %d tokens, %d of them trained; %d truncated, %d dropped; rows full to %.1f%%",
+		s.Examples, s.Tokens, s.Counted, s.Truncated, s.Dropped, 100*loader.Density())
+	if in.Validation != nil {
+		eval, err := instruct.NewEval(in.Validation, c.Sequences(c.EvalRows()), packing, in.Pad, tokens)
+		if err != nil {
+			return err
+		}
+		j.Eval, j.EvalUnits = eval, eval.Tokens()
+	}
+	return text.CheckEval(c, j.Eval)
+}

@@ -1,0 +1,218 @@
+package recipe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"gotrain/autograd"
+	"gotrain/autograd/exec"
+	"gotrain/autograd/plan"
+	"gotrain/data"
+	"gotrain/nn"
+	"gotrain/optim"
+	"gotrain/train/checkpoint"
+	"gotrain/train/config"
+	"gotrain/train/ranks"
+)
+
+// Job is what a run does: models, what is learnt of them step by step, and from
+// which data. The engine runs it without knowing what it is.
+type Job struct {
+	// Config is the run's configuration with what the data told, such as the size of
+	// the vocabulary; VocabFrom says what told that.
+	Config    config.Config
+	VocabFrom string
+	Parts     []Part
+	Phases    []Phase // of a step, in order
+	// Score is what an evaluation measures on Eval; nil where there is none.
+	Score LossFunc
+	// Unit is what samples are counted in.
+	Unit Unit
+
+	// Train and Eval are the batches; nil in a job that was only designed. Eval is
+	// nil without held-out data too, and ends with io.EOF.
+	Train, Eval           data.Source
+	TrainUnits, EvalUnits int64 // sizes of the data, in units
+
+	// Tools are programs beyond the losses, such as a generator of samples. They are
+	// planned and bound with the rest.
+	Tools []Tool
+	// Prepare completes a batch before a step, as with samples that the model of the
+	// moment generates; nil where a source's batch is whole. It has to be a pure
+	// function of the parameters, the seed of the run and the batch's position, and
+	// the same on a resumed run.
+	Prepare func(ctx context.Context, b *data.Batch) error
+	// Show makes what an evaluation shows of the model, such as a text; nil for
+	// nothing. Rank 0 alone calls it.
+	Show func(ctx context.Context) (Shown, error)
+
+	// Next is the command that a user may want after the run, of its best or newest
+	// model; nil for none.
+	Next func(model string) string
+	// Facts have to be alike on all ranks, such as a hash of the data.
+	Facts []ranks.Fact
+	// Close releases the data; nil where there is nothing to do.
+	Close func() error
+}
+
+// Part is a model of a job. Its states have the role of its tuning before their
+// names, and its files lie in a folder of that name; a part that is alone has no role.
+type Part struct {
+	Model nn.Model
+	// Base is the checkpoint that the weights come from when a run begins; "" draws
+	// them. Adapter is where those of an adapter come from, likewise.
+	Base, Adapter string
+	// Files are those beside the weights of this part, such as config.json and a
+	// tokenizer; nil for none.
+	Files func() ([]checkpoint.File, error)
+}
+
+// Role is the name of the part, "" for one that is alone.
+func (p Part) Role() string { return p.Model.Tuning().Role }
+
+// Phase is a part of a step: a loss, who learns from it, and how.
+type Phase struct {
+	Name string // "" for a phase that is alone
+	// Learns is the role of the part whose parameters the phase trains; the other
+	// parts are constants to it.
+	Learns    string
+	Loss      LossFunc
+	Optimizer optim.Config
+}
+
+// LossFunc builds the forward pass of a micro-batch of rows samples up to the loss.
+// The graph's inputs have the names of fields of the source, with rows times their
+// elements, or of those that the engine feeds:
+//
+//	loss_weight  (1) float32: 1 / Σ data.Batch.Weight over the step
+//	rng          (4) int32: seed low, seed high, number of the first unit low, high
+type LossFunc func(g *autograd.Graph, rows int) Loss
+
+// Loss is what a LossFunc builds.
+type Loss struct {
+	Value   *autograd.Node // a scalar; an evaluation needs none
+	Metrics []Metric       // the first is what a run is judged by
+}
+
+// Metric is a column of metrics.jsonl: As(Σ Sum / Σ Per) over the micro-batches of
+// a step, or the batches of an evaluation, and over the ranks. Equal nodes are
+// computed once.
+type Metric struct {
+	Name string
+	Sum  *autograd.Node // float32, whose elements are added up
+	Per  Count
+	As   func(mean float64) float64 // nil is the mean itself
+	// Higher tells that more is better; else less is.
+	Higher bool
+}
+
+// Value computes the metric of a sum.
+func (m Metric) Value(sum float64, c Counts) float64 {
+	mean := sum / c[m.Per]
+	if m.As == nil {
+		return mean
+	}
+	return m.As(mean)
+}
+
+// Count is what a sum is divided by.
+type Count uint8
+
+const (
+	PerWeight Count = iota // data.Batch.Weight
+	PerByte                // data.Batch.TextBytes
+	PerRow                 // rows that hold a sample
+	PerRun                 // runs of the program: for means
+	counts
+)
+
+// Counts are the divisors of metrics.
+type Counts [counts]float64
+
+// Add adds the counts of others.
+func (c *Counts) Add(d Counts) {
+	for i := range c {
+		c[i] += d[i]
+	}
+}
+
+// Unit is what a run counts its samples in.
+type Unit struct {
+	Name      string // tokens, images, …: metrics.jsonl has NAME and NAME_per_s
+	PerSample int    // units of a sample
+}
+
+// Tool is programs that a job needs beyond its losses.
+type Tool interface {
+	// Plan plans them for a back end.
+	Plan(t plan.Target) ([]*plan.Plan, error)
+	// Bind makes them ready to run on the states of store, with working memory that
+	// they share with all other programs of the run.
+	Bind(store *exec.Store, arena *exec.Arena) error
+}
+
+// Shown is what an evaluation shows.
+type Shown struct {
+	Name string // in TensorBoard
+	Text string
+}
+
+// Check reports a job that does not hold together.
+func (j *Job) Check() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("job: "+format, args...))
+		}
+	}
+	check(len(j.Parts) > 0 && len(j.Phases) > 0, "%d models and %d phases; a job has one of each at least", len(j.Parts), len(j.Phases))
+	check(j.Unit.Name != "" && j.Unit.PerSample > 0, "a unit needs a name and a size")
+	roles := map[string]bool{}
+	for _, p := range j.Parts {
+		check(!roles[p.Role()], "two models have the role %q", p.Role())
+		check(p.Role() != "" || len(j.Parts) == 1, "of several models each needs a role")
+		roles[p.Role()] = true
+	}
+	learns, names := map[string]bool{}, map[string]bool{}
+	for _, p := range j.Phases {
+		check(roles[p.Learns], "phase %q trains the role %q, which no model has", p.Name, p.Learns)
+		check(!learns[p.Learns], "two phases train the role %q: their optimizers would share its state", p.Learns)
+		check(!names[p.Name], "two phases are called %q", p.Name)
+		check(p.Name != "" || len(j.Phases) == 1, "of several phases each needs a name")
+		learns[p.Learns], names[p.Name] = true, true
+	}
+	return errors.Join(errs...)
+}
+
+// Part returns the part with that role.
+func (j *Job) Part(role string) Part {
+	return j.Parts[slices.IndexFunc(j.Parts, func(p Part) bool { return p.Role() == role })]
+}
+
+// Params are the parameters of all parts.
+func (j *Job) Params() []nn.Param {
+	var all []nn.Param
+	for _, p := range j.Parts {
+		all = append(all, p.Model.Params()...)
+	}
+	return all
+}
+
+// Trained are the parameters that a phase trains.
+func (j *Job) Trained(p Phase) []nn.Param { return nn.Trainable(j.Part(p.Learns).Model.Params()) }
+
+// Trainable are the parameters that some phase trains.
+func (j *Job) Trainable() []nn.Param {
+	var all []nn.Param
+	for _, p := range j.Phases {
+		all = append(all, j.Trained(p)...)
+	}
+	return all
+}
+
+// Perplexity and BitsPerByte are metrics of a mean NLL in nats.
+func Perplexity(nll float64) float64  { return math.Exp(nll) }
+func BitsPerByte(nll float64) float64 { return nll / math.Ln2 }

@@ -1,0 +1,134 @@
+// Package lm is the recipe of language modelling: the next token of packed text.
+package lm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"gotrain/data/tokenizers"
+
+	"gotrain/data"
+	"gotrain/train/config"
+	"gotrain/train/ranks"
+	"gotrain/train/recipe"
+	"gotrain/train/recipe/text"
+)
+
+// Recipe is the row of the table.
+func Recipe() recipe.Recipe {
+	return recipe.Recipe{Name: "lm", Formats: formats(), Design: text.Design, Open: open, Inspect: inspect}
+}
+
+// formats are the ways in which text is stored.
+func formats() []config.Choice {
+	var choices []config.Choice
+	for _, format := range data.Formats() {
+		choices = append(choices, config.Choice{Name: string(format), New: func() any { return &data.Config{Format: format, TextKey: "text"} }})
+	}
+	return choices
+}
+
+// open packs the text into shards and cuts them into batches.
+func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
+	tokens, err := text.OpenTokenizer(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	enc, err := tokenizers.NewEncoder(tokens)
+	if err != nil {
+		return nil, err
+	}
+	if err := text.Vocab(&env.Config, tokens); err != nil {
+		return nil, err
+	}
+	id, err := text.Identity(env, tokens)
+	if err != nil {
+		return nil, err
+	}
+	j, err := text.Design(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	j.VocabFrom = "the tokenizer"
+	j.Parts[0].Files = text.Beside(j.Parts[0].Model, tokens, id)
+	j.Facts = []ranks.Fact{{Name: "tokenizer", Value: tokens.Fingerprint(), Cure: "the run's directory has to be one that all nodes share"}}
+	j.Next = func(model string) string {
+		return fmt.Sprintf("gotrain sample --model %s --prompt %q", model, env.Config.Train.Sample)
+	}
+	if err := text.Show(j, env, tokens); err != nil {
+		return nil, err
+	}
+	texts, _ := env.Config.Texts()
+	if env.Dry && texts.Format != data.FormatShards {
+		return j, count(ctx, env, j, texts, enc)
+	}
+	return j, openShards(ctx, env, j, texts, enc)
+}
+
+// openShards gives the job its batches.
+func openShards(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.Config, enc tokenizers.Encoder) error {
+	c := env.Config
+	prepared, err := data.Prepare(ctx, texts, enc, env.Progress)
+	if err != nil {
+		return err
+	}
+	j.Close = prepared.Close
+	j.TrainUnits = prepared.Train.Tokens()
+	// The directory's name is a hash of the text and of how it was tokenized.
+	facts := fmt.Sprintf("%s: %d tokens", filepath.Base(prepared.Dir), j.TrainUnits)
+	reused := ""
+	if prepared.Reused {
+		reused = " (reused)"
+	}
+	env.Telling("shards", "%d training tokens in %s%s", j.TrainUnits, prepared.Dir, reused)
+	if j.Train, err = data.NewLoader(prepared.Train, data.LoaderConfig{Sequences: c.Sequences(c.TrainRows()), Seed: c.Run.Seed}); err != nil {
+		return err
+	}
+	if prepared.Validation != nil {
+		j.EvalUnits = prepared.Validation.Tokens()
+		facts += fmt.Sprintf(", %d held out", j.EvalUnits)
+		if j.Eval, err = data.NewEval(prepared.Validation, c.Sequences(c.EvalRows()), enc); err != nil {
+			return err
+		}
+	}
+	j.Facts = append(j.Facts, ranks.Fact{Name: "data", Value: facts, Cure: "data.paths have to name the same content on all nodes"})
+	return text.CheckEval(c, j.Eval)
+}
+
+// count tokenizes the corpus without keeping it.
+func count(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.Config, enc tokenizers.Encoder) error {
+	corpus, err := data.OpenCorpus(texts)
+	if err != nil {
+		return err
+	}
+	var seen data.Progress
+	for doc, err := range corpus.Documents() {
+		if err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
+		n := int64(len(enc.EncodeParallel(doc.Text, env.Config.Threads)))
+		if !doc.More {
+			n++ // end of text
+		}
+		if doc.Split == data.Validation {
+			j.EvalUnits += n
+		} else {
+			j.TrainUnits += n
+		}
+		seen.TextBytes += int64(len(doc.Text))
+		seen.Tokens += n
+		if env.Progress != nil {
+			env.Progress(seen)
+		}
+	}
+	env.Telling("data", "%d training tokens, %d held out", j.TrainUnits, j.EvalUnits)
+	if length := env.Config.Length(); j.TrainUnits <= int64(length) {
+		return fmt.Errorf("data: the training text has %d tokens; a sequence takes %d: add text or lower train.context", j.TrainUnits, length+1)
+	}
+	return nil
+}

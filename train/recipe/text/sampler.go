@@ -1,0 +1,46 @@
+package text
+
+import (
+	"context"
+	"fmt"
+
+	"gotrain/data/tokenizers"
+
+	"gotrain/data"
+	"gotrain/nn/generate"
+	"gotrain/train/recipe"
+)
+
+// Sampling of the text that evaluations show: varied, but not wild.
+const (
+	sampleTemperature = 0.8
+	sampleTopK        = 50
+)
+
+// Show makes the job show how its model goes on from the configured prompt. The
+// text is a function of the parameters and the seed of the run.
+func Show(j *recipe.Job, env recipe.Env, tokens data.Tokenizer) error {
+	if len(j.Tools) == 0 {
+		return nil
+	}
+	generator := j.Tools[0].(*generate.Generator)
+	t := env.Config.Train
+	prompt := tokens.AppendEncode(nil, []byte(t.Sample))
+	if context := env.Config.Text().Context; len(prompt) == 0 || len(prompt) >= context {
+		return fmt.Errorf("train.sample has %d tokens; use 1 to %d", len(prompt), context-1)
+	}
+	var stop []int32
+	if enc, err := tokenizers.NewEncoder(tokens); err == nil {
+		stop = append(stop, enc.EndOfText())
+	}
+	options := generate.Options{
+		Sampling:  generate.Sampling{Temperature: sampleTemperature, TopK: sampleTopK, Seed: env.Config.Run.Seed},
+		MaxTokens: t.SampleTokens, Stop: stop,
+	}
+	j.Show = func(ctx context.Context) (recipe.Shown, error) {
+		generator.Truncate(0)
+		out, err := generator.Generate(ctx, prompt, options, nil)
+		return recipe.Shown{Name: "sample", Text: string(tokens.AppendDecode([]byte(t.Sample), out.Tokens))}, err
+	}
+	return nil
+}

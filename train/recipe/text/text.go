@@ -1,0 +1,123 @@
+// Package text is what recipes share whose models read and write language: the
+// tokenizer of a run ([OpenTokenizer]), what other programs must know of the model
+// (hub.Identity), the job of a language model on any source of sequences ([Design]),
+// and the text that its evaluations show ([Sampler]).
+package text
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gotrain/autograd"
+	"gotrain/data"
+	"gotrain/nn"
+	"gotrain/nn/generate"
+	"gotrain/nn/hub"
+	"gotrain/train/checkpoint"
+	"gotrain/train/config"
+	"gotrain/train/recipe"
+)
+
+// Design returns the job of the language model that env's configuration describes,
+// without its data: the NLL of the next token in nats, its perplexity, and in
+// evaluations the bits per byte of text.
+// What the configuration leaves to the tokenizer is found without fitting one.
+func Design(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
+	vocab, from, err := guessVocab(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	if err := env.Config.SetVocab(vocab); err != nil {
+		return nil, err
+	}
+	m, err := env.Config.NewModel(env.Families)
+	if err != nil {
+		return nil, err
+	}
+	lm, err := nn.AsLanguageModel(m)
+	if err != nil {
+		return nil, err
+	}
+	j, err := Of(env.Config, lm)
+	if err != nil {
+		return nil, err
+	}
+	j.VocabFrom = from
+	return j, nil
+}
+
+// Of is Design for a model that is there already.
+func Of(c config.Config, m nn.LanguageModel) (*recipe.Job, error) {
+	j := &recipe.Job{
+		Config: c,
+		Parts:  []recipe.Part{{Model: m, Base: c.Base, Adapter: c.Adapter}},
+		Phases: []recipe.Phase{{Loss: Loss(c, m), Optimizer: c.Optimizer}},
+		Score:  Score(c, m),
+		Unit:   recipe.Unit{Name: "tokens", PerSample: c.Length()},
+	}
+	if c.Train.Sample == "" || c.Train.SampleTokens == 0 {
+		return j, nil
+	}
+	// A token stands for a byte at least, so that the text fits.
+	room := min(m.Context(), len(c.Train.Sample)+c.Train.SampleTokens)
+	g, err := generate.Design(m, generate.Config{Context: room, Compute: c.Compute()})
+	if err != nil {
+		return nil, err
+	}
+	j.Tools = []recipe.Tool{g}
+	return j, nil
+}
+
+// Loss is the cross-entropy of the next token.
+func Loss(c config.Config, m nn.LanguageModel) recipe.LossFunc {
+	cfg := autograd.LossConfig{Smoothing: c.Train.Smoothing, ZLoss: c.Train.ZLoss}
+	return func(g *autograd.Graph, rows int) recipe.Loss {
+		loss, nll := nn.Training(g, m, size(c, rows), cfg)
+		return recipe.Loss{Value: loss, Metrics: Metrics(nll)}
+	}
+}
+
+// Score measures held-out text.
+func Score(c config.Config, m nn.LanguageModel) recipe.LossFunc {
+	return func(g *autograd.Graph, rows int) recipe.Loss {
+		_, nll := nn.Evaluation(g, m, size(c, rows))
+		bits := recipe.Metric{Name: "bits_per_byte", Sum: nll, Per: recipe.PerByte, As: recipe.BitsPerByte}
+		return recipe.Loss{Metrics: append(Metrics(nll), bits)}
+	}
+}
+
+// Metrics are those of the NLL of each target, in nats.
+func Metrics(nll *autograd.Node) []recipe.Metric {
+	return []recipe.Metric{{Name: "nll", Sum: nll}, {Name: "ppl", Sum: nll, As: recipe.Perplexity}}
+}
+
+func size(c config.Config, rows int) nn.Rows {
+	return nn.Rows{Batch: rows, Length: c.Length(), Segments: c.Train.DocumentMask}
+}
+
+// Vocab gives the model of c the vocabulary of a tokenizer, unless it has one of its
+// own that holds it.
+func Vocab(c *config.Config, tokens data.Tokenizer) error {
+	switch v := c.Text().Vocab; {
+	case v == 0:
+		return c.SetVocab(tokens.Vocab())
+	case v < tokens.Vocab():
+		return fmt.Errorf("model.vocab is %d but the tokenizer has %d tokens; leave model.vocab out to take the tokenizer's", v, tokens.Vocab())
+	}
+	return nil
+}
+
+// Beside are the files that transformers and other programs read beside the weights
+// of a language model.
+func Beside(m nn.Model, tokens data.Tokenizer, id hub.Identity) func() ([]checkpoint.File, error) {
+	return func() ([]checkpoint.File, error) { return hub.Files(m, tokens, id) }
+}
+
+// CheckEval refuses early stopping without held-out data to judge by.
+func CheckEval(c config.Config, eval data.Source) error {
+	if c.Train.Patience > 0 && eval == nil {
+		return errors.New("train.patience needs held-out text to judge by: set data.validation or data.validation_paths")
+	}
+	return nil
+}

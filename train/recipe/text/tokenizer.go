@@ -1,0 +1,114 @@
+package text
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"gotrain/data/tokenizers"
+
+	"gotrain/data"
+	"gotrain/data/bpe"
+	"gotrain/nn/hub"
+	"gotrain/train/config"
+	"gotrain/train/recipe"
+)
+
+// TokenizerDir is the directory of a run's frozen tokenizer.
+func TokenizerDir(runDir string) string { return filepath.Join(runDir, "tokenizer") }
+
+// OpenTokenizer loads the tokenizer of the checkpoint that a run goes on from, else
+// the one frozen in the run, else what the configuration names, and freezes it in
+// the run.
+func OpenTokenizer(ctx context.Context, env recipe.Env) (data.Tokenizer, error) {
+	frozen := ""
+	if dir := env.Config.Run.Dir; dir != "" {
+		frozen = TokenizerDir(dir)
+	}
+	for _, dir := range []string{env.From, frozen} {
+		if dir == "" {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(dir, "tokenizer.json")); err == nil {
+			return tokenizers.Load(dir)
+		}
+	}
+	t, err := MakeTokenizer(ctx, env)
+	if err != nil || env.Dry || !env.Config.Rank.First() {
+		return t, err // another rank cannot see what rank 0 froze, and is compared with it
+	}
+	return t, tokenizers.Save(env.FS, frozen, t, env.Config.Text().Context)
+}
+
+// MakeTokenizer loads or fits the tokenizer that the configuration describes.
+func MakeTokenizer(ctx context.Context, env recipe.Env) (data.Tokenizer, error) {
+	c := env.Config.Tokenizer
+	switch {
+	case c.Path != "":
+		return tokenizers.Load(c.Path)
+	case c.Kind == "bytes":
+		return bpe.Bytes()
+	}
+	texts, ok := env.Config.Texts()
+	if !ok {
+		return nil, errors.New("tokenizer: there is no text to fit it to: name one with tokenizer.path")
+	}
+	corpus, err := data.OpenCorpus(texts)
+	if err != nil {
+		return nil, err
+	}
+	t, err := fit(ctx, c, corpus, env.Config.Threads)
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	env.Telling("tokenizer", "%s, %d tokens, fitted to the training text", c.Kind, t.Vocab())
+	return t, nil
+}
+
+func fit(ctx context.Context, c config.TokenizerConfig, corpus *data.Corpus, workers int) (data.Tokenizer, error) {
+	if c.Kind == "characters" {
+		var text []byte
+		for doc, err := range trainingText(corpus) {
+			if err != nil {
+				return nil, err
+			}
+			text = append(text, doc...)
+		}
+		return bpe.Characters(text)
+	}
+	pattern, err := bpe.ParsePattern(c.Pattern)
+	if err != nil {
+		return nil, err
+	}
+	return bpe.Train(ctx, trainingText(corpus), bpe.TrainConfig{Pattern: pattern, Vocab: c.Vocab, Special: []string{bpe.EndOfText}, Workers: workers})
+}
+
+// trainingText streams the documents that are not held out.
+func trainingText(c *data.Corpus) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for doc, err := range c.Documents() {
+			if err == nil && doc.Split == data.Validation {
+				continue
+			}
+			if !yield(doc.Text, err) {
+				return
+			}
+		}
+	}
+}
+
+// Identity is what other programs must know of the run's model: that of the
+// checkpoint that the run goes on from, else of its base.
+func Identity(env recipe.Env, t data.Tokenizer) (hub.Identity, error) {
+	from, context := env.From, env.Config.Text().Context
+	if from == "" {
+		from = env.Config.Base
+	}
+	if from == "" {
+		return hub.FreshIdentity(t, context), nil
+	}
+	return hub.ReadIdentity(from, t, context)
+}

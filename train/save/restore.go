@@ -1,0 +1,103 @@
+package save
+
+import (
+	"errors"
+	"path/filepath"
+
+	"gotrain/autograd/exec"
+	"gotrain/data/vfs"
+	"gotrain/nn"
+	"gotrain/nn/hub"
+	"gotrain/optim"
+)
+
+// Init gives the models of a new run their first values: those of their bases and
+// adapters where they have some, else drawn from the seed. Averages of parameters
+// begin at the parameters.
+func Init(store *exec.Store, fsys vfs.FS, seed uint64, models []Model, adapters map[string]string) error {
+	for _, m := range models {
+		if err := m.init(store, fsys, seed, adapters[m.role()]); err != nil {
+			return err
+		}
+		if err := beginAverages(store, nn.Trainable(m.Params())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// init gives one model its first values; adapter is where those of its adapter come
+// from, "" for the seed.
+func (m Model) init(store *exec.Store, fsys vfs.FS, seed uint64, adapter string) error {
+	params := m.Params()
+	if m.Base == "" {
+		return nn.Initialize(params, seed, store.WriteAt)
+	}
+	if err := hub.LoadParams(store, m.Base, nn.Base(params)); err != nil {
+		return err
+	}
+	if adapter == "" {
+		return nn.Initialize(nn.Adapters(params), seed, store.WriteAt)
+	}
+	return hub.LoadAdapter(store, fsys, adapter, params, "the adapter is another one than the lora section; name it with --adapter alone")
+}
+
+// beginAverages copies parameters to the averages that there are of them.
+func beginAverages(store *exec.Store, params []nn.Param) error {
+	buf := make([]float32, hub.StreamElements)
+	for _, p := range params {
+		average := optim.AverageOf(p.State())
+		if store.Get(average) == nil {
+			continue
+		}
+		for off := 0; off < p.Shape.Size(); off += len(buf) {
+			part := buf[:min(len(buf), p.Shape.Size()-off)]
+			if err := errors.Join(store.ReadAt(p.State(), off, part), store.WriteAt(average, off, part)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Restore loads the checkpoint in dir into store, whose states have to be those of
+// the run that wrote it.
+func Restore(store *exec.Store, fsys vfs.FS, dir string, models []Model) (*State, error) {
+	state, err := ReadState(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range models {
+		if err := m.restore(store, fsys, dir, state); err != nil {
+			return nil, err
+		}
+	}
+	var wanted []hub.Tensor
+	for _, name := range store.Names() {
+		if optim.IsState(name) {
+			wanted = append(wanted, hub.Tensor{Name: name, State: name})
+		}
+	}
+	files, err := hub.OpenTensors(dir, OptimizerFile)
+	if err != nil {
+		return nil, err
+	}
+	defer files.Close()
+	return state, hub.LoadStates(store, filepath.Join(dir, OptimizerFile), files.Tensor, wanted,
+		"the optimizer of the checkpoint is another one; keep optimizer.kind, momentum and ema, train.freeze and lora as they were")
+}
+
+// restore loads one model: one with an adapter, which the checkpoint holds, from the
+// base that the adapter was trained on.
+func (m Model) restore(store *exec.Store, fsys vfs.FS, dir string, state *State) error {
+	if !m.adapted() {
+		return hub.LoadParams(store, filepath.Join(dir, m.role()), m.Params())
+	}
+	if err := checkBase(state, m); err != nil {
+		return err
+	}
+	if err := hub.LoadParams(store, m.Base, nn.Base(m.Params())); err != nil {
+		return err
+	}
+	return hub.LoadAdapter(store, fsys, filepath.Join(dir, adapterDir(m)), m.Params(), "the checkpoint has another adapter; keep the lora section as it was")
+}

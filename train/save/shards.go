@@ -1,0 +1,150 @@
+package save
+
+import (
+	"path"
+	"slices"
+
+	"gotrain/autograd/ir"
+	"gotrain/autograd/mesh"
+	"gotrain/autograd/plan"
+	"gotrain/nn"
+	"gotrain/nn/hub"
+	"gotrain/nn/hub/safetensors"
+	"gotrain/train/checkpoint"
+)
+
+// Model is a model of a run as checkpoints have it.
+type Model struct {
+	nn.Model
+	// Base is the checkpoint that the model began from, "" for none.
+	Base string
+	// Beside gives the files that stand beside its weights; nil for none.
+	Beside func() ([]checkpoint.File, error)
+}
+
+// role is the folder of the model's files, "" for that of the checkpoint.
+func (m Model) role() string { return m.Tuning().Role }
+
+// adapted tells whether the model has an adapter.
+func (m Model) adapted() bool { return m.Tuning().Adapter.Rank > 0 }
+
+// file is the path of a file of the model.
+func (m Model) file(name string) string { return path.Join(m.role(), name) }
+
+// Share is what a rank writes of a checkpoint. Several ranks write, in place of
+// model.safetensors and OptimizerFile, a shard of each, and
+// model.safetensors.index.json, which says where a weight is: Hugging Face's own
+// format of large models.
+type Share struct {
+	rank      mesh.Rank
+	models    []modelShare
+	optimizer []hub.Tensor
+}
+
+// modelShare is a Share's part of one model.
+type modelShare struct {
+	Model
+	weights [][]hub.Tensor // by the rank that writes them
+	adapter []hub.Tensor   // of rank 0
+}
+
+// ShareOf tells which tensors the rank of a layout writes, of the models and of the
+// states of their optimizers.
+func ShareOf(layout plan.Layout, models []Model, optimizer []*ir.Value) Share {
+	rank := layout.Rank
+	s := Share{rank: rank}
+	for _, m := range models {
+		s.models = append(s.models, shareOfModel(m, rank))
+	}
+	for _, v := range optimizer {
+		s.optimizer = append(s.optimizer, hub.Tensor{Name: v.Name, State: v.Name, Shape: v.Shape})
+	}
+	if layout.Owner == nil { // else they are this rank's alone
+		s.optimizer = mesh.Balance(s.optimizer, rank.Count(), hub.Tensor.Bytes)[rank.Index()]
+	}
+	return s
+}
+
+func shareOfModel(m Model, rank mesh.Rank) modelShare {
+	var trained, frozen []hub.Tensor
+	for _, t := range hub.ModelTensors(m.Model) {
+		if t.Frozen {
+			frozen = append(frozen, t)
+		} else {
+			trained = append(trained, t)
+		}
+	}
+	// Balanced apart, since asynchronous saves copy what is trained only.
+	s := modelShare{Model: m, weights: mesh.Balance(trained, rank.Count(), hub.Tensor.Bytes)}
+	for i, part := range mesh.Balance(frozen, rank.Count(), hub.Tensor.Bytes) {
+		s.weights[i] = append(s.weights[i], part...)
+	}
+	if rank.First() {
+		s.adapter = hub.ParamTensors(nn.Adapters(m.Params()))
+	}
+	return s
+}
+
+// reads lists the states that the rank reads as it saves, each once, sorted.
+func (s Share) reads() []string {
+	tensors := slices.Clone(s.optimizer)
+	for _, m := range s.models {
+		tensors = append(append(tensors, m.weights[s.rank.Index()]...), m.adapter...)
+	}
+	var names []string
+	for _, t := range tensors {
+		names = append(names, t.Reads()...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// constant tells which states never change.
+func (s Share) constant() map[string]bool {
+	frozen := map[string]bool{}
+	for _, m := range s.models {
+		for _, p := range m.Params() {
+			frozen[p.State()] = p.Frozen
+		}
+	}
+	return frozen
+}
+
+// files are those of tensors that the rank writes, and the indices, which rank 0
+// does.
+func (s Share) files(from hub.States) []checkpoint.File {
+	var files []checkpoint.File
+	for _, m := range s.models {
+		files = append(files, hub.TensorsFile(m.file(shardName(safetensors.SingleName, s.rank)), hub.Contents(m.weights[s.rank.Index()], from), hub.ModelMetadata()))
+	}
+	files = append(files, hub.TensorsFile(shardName(OptimizerFile, s.rank), hub.Contents(s.optimizer, from), nil))
+	if !s.rank.Alone() && s.rank.First() {
+		for _, m := range s.models {
+			files = append(files, m.index())
+		}
+	}
+	return files
+}
+
+// index is safetensors.IndexName over the parts of the ranks.
+func (m modelShare) index() checkpoint.File {
+	var index struct {
+		Metadata struct {
+			TotalSize int64 `json:"total_size"` // bytes of all tensors
+		} `json:"metadata"`
+		WeightMap map[string]string `json:"weight_map"`
+	}
+	index.WeightMap = map[string]string{}
+	for rank, part := range m.weights {
+		for _, t := range part {
+			index.Metadata.TotalSize += t.Bytes()
+			index.WeightMap[t.Name] = shardName(safetensors.SingleName, mesh.Of(rank, len(m.weights)))
+		}
+	}
+	return checkpoint.JSON(m.file(safetensors.IndexName), index)
+}
+
+// shardName is the file of a rank's part.
+func shardName(file string, rank mesh.Rank) string {
+	return hub.ShardName(file, rank.Index(), rank.Count())
+}
