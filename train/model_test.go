@@ -3,10 +3,13 @@ package train
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"gotrain/nn"
+	"gotrain/train/config"
+	"gotrain/train/recipe"
 )
 
 // TestModelSection reads the model section of a run that was saved when one
@@ -32,12 +35,12 @@ func TestModelSection(t *testing.T) {
 		if err := os.WriteFile(file, []byte("data: {train: [x]}\nmodel: "+tc.section+"\n"), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		families := append(zooFamilies, nn.Family{Name: "toy", Config: func() any {
+		families := append(slices.Clone(table.Families), nn.Family{Name: "toy", Config: func() any {
 			return &struct {
 				Channels int `yaml:"channels"`
 			}{3}
 		}})
-		cfg, err := LoadConfig(file, tc.assignments, families)
+		cfg, err := config.Load(file, tc.assignments, recipe.Table{Families: families, Recipes: table.Recipes}.Config())
 		switch {
 		case tc.err == "" && err != nil, tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err)):
 			t.Errorf("%s %q: %v, want %q", tc.section, tc.assignments, err, tc.err)

@@ -99,6 +99,29 @@ func (p *Programs) States() []*ir.Value {
 	return slices.SortedFunc(maps.Values(states), func(a, b *ir.Value) int { return strings.Compare(a.Name, b.Name) })
 }
 
+// ToolStates names the states that only tools have, such as the caches of a
+// generator.
+func (p *Programs) ToolStates() map[string]bool {
+	tools := map[string]bool{}
+	mark := func(q *plan.Plan, tool bool) {
+		for _, v := range q.Program.Values {
+			if v.Class == ir.State {
+				tools[v.Name] = tool
+			}
+		}
+	}
+	for _, q := range slices.Concat(p.Tools...) {
+		mark(q, true)
+	}
+	for _, q := range p.Distinct() {
+		mark(q.Plan, false)
+	}
+	if p.Eval != nil {
+		mark(p.Eval.Plan, false)
+	}
+	return tools
+}
+
 // optimizerStates lists those of the optimizers.
 func (p *Programs) optimizerStates() []*ir.Value {
 	return slices.DeleteFunc(p.States(), func(v *ir.Value) bool { return !optim.IsState(v.Name) })

@@ -50,6 +50,9 @@ func newTestEngine(t *testing.T, cfg Config, threads int) *Engine {
 
 // shard is the file of a rank's part of a checkpoint's file.
 func shard(file string, rank, ranks int) string {
+	if ranks == 1 {
+		return file
+	}
 	return fmt.Sprintf("%s-%05d-of-%05d.safetensors", strings.TrimSuffix(file, ".safetensors"), rank+1, ranks)
 }
 

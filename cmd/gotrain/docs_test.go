@@ -347,7 +347,10 @@ func (w *workspace) gotrain(t *testing.T, c command, args []string) {
 		}
 		set(short...)
 	case "finetune":
-		set("train.context=128", "data.instruct.max_examples=40")
+		set("train.context=128")
+		if strings.Contains(c.config(), "instruct") {
+			set("data.instruct.max_examples=40")
+		}
 		set(short...)
 	case "data":
 		switch {

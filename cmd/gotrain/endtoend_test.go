@@ -15,11 +15,12 @@ import (
 
 	"gotrain/data"
 	"gotrain/nn/hub"
-	"gotrain/nn/zoo"
 	"gotrain/train"
+	"gotrain/train/config"
 	"gotrain/train/device"
 	"gotrain/train/forecast"
 	"gotrain/train/metrics"
+	"gotrain/train/recipe"
 )
 
 // writeConfig writes a configuration and its texts into dir.
@@ -341,7 +342,7 @@ func TestPlan(t *testing.T) {
 		if err := cfg.SetVocab(r.Vocab); err != nil {
 			t.Fatal(err)
 		}
-		model, err := cfg.NewModel(zoo.Families())
+		job, err := table().Design(t.Context(), recipe.Env{Config: cfg})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -350,22 +351,22 @@ func TestPlan(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer backend.Close()
-		engine, err := train.NewEngine(cfg, model, backend)
+		engine, err := train.NewEngine(cfg, job, backend)
 		if err != nil {
 			t.Fatal(err)
 		}
 		m := r.Memory
-		if state := m.Parameters + m.Optimizer + m.Gradients; state != engine.Store().Bytes() || m.Arena != engine.Programs().Arena() {
+		if state := m.Parameters + m.Optimizer + m.Gradients + m.Caches; state != engine.Store().Bytes() || m.Arena != engine.Programs().Arena() {
 			t.Errorf("%s: the plan has %d bytes of state and %d of arena, the engine %d and %d", set, state, m.Arena, engine.Store().Bytes(), engine.Programs().Arena())
 		}
-		if r.Vocab != 257 || r.TokensPerS <= 0 || r.Seconds <= 0 || m.Parameters != 4*r.Params {
+		if r.Vocab != 257 || r.UnitsPerS <= 0 || r.Seconds <= 0 || m.Parameters != 4*r.Params {
 			t.Errorf("%s: plan gives %+v", set, r)
 		}
 	}
-	if out := must(t, "inspect", "plan", config, "--program", "step", "--dump"); !strings.Contains(out, "MatMul") {
+	if out := must(t, "inspect", "plan", file, "--program", "step", "--dump"); !strings.Contains(out, "MatMul") {
 		t.Errorf("inspect plan prints %q", out)
 	}
-	if out := must(t, "inspect", "config", config); !strings.Contains(out, "label_smoothing") {
+	if out := must(t, "inspect", "config", file); !strings.Contains(out, "label_smoothing") {
 		t.Errorf("inspect config prints %q", out)
 	}
 }
@@ -414,7 +415,7 @@ func TestPlanOfRanks(t *testing.T) {
 	if zero.Memory.Parameters != alone.Memory.Parameters || zero.CheckpointBytes != alone.CheckpointBytes || zero.Ranks != 4 {
 		t.Errorf("of 4 ranks the plan is %+v, of one %+v", zero, alone)
 	}
-	if four.Memory.Arena >= alone.Memory.Arena || four.StepTokens != alone.StepTokens || four.LargestBatch < alone.LargestBatch {
+	if four.Memory.Arena >= alone.Memory.Arena || four.StepUnits != alone.StepUnits || four.LargestBatch < alone.LargestBatch {
 		t.Errorf("of 4 ranks the arena is %d, the largest batch %d; of one %d and %d", four.Memory.Arena, four.LargestBatch, alone.Memory.Arena, alone.LargestBatch)
 	}
 	if out := must(t, "plan", "--config", config, "--ranks", "4"); !strings.Contains(out, "of a rank, of 4") {

@@ -288,8 +288,8 @@ func (s *Section) decodeKey(d *decoder, v reflect.Value, keys []string, at, n as
 }
 
 // decodeForeign is decodeKey for a key that the chosen struct lacks. Where another
-// one has it, its default and the zero value are no fault: files that were written
-// with the keys of all choices have them.
+// one has it, the zero value is no fault, and the defaults of a whole group of keys:
+// files that were written with the keys of all choices have them.
 func (s *Section) decodeForeign(d *decoder, v reflect.Value, key string, at, n ast.Node) {
 	var owners []string
 	for _, c := range s.choices {
@@ -301,7 +301,7 @@ func (s *Section) decodeForeign(d *decoder, v reflect.Value, key string, at, n a
 		usual := reflect.New(f.Type()).Elem()
 		usual.Set(f)
 		if trial := (decoder{file: d.file, inline: d.inline}); n != nil {
-			if trial.value(n, f, key); trial.errs == nil && (f.IsZero() || reflect.DeepEqual(f.Interface(), usual.Interface())) {
+			if trial.value(n, f, key); trial.errs == nil && (f.IsZero() || f.Kind() == reflect.Struct && reflect.DeepEqual(f.Interface(), usual.Interface())) {
 				return
 			}
 		}

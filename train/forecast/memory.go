@@ -13,6 +13,7 @@ type Memory struct {
 	Parameters int64 `json:"parameters"`
 	Optimizer  int64 `json:"optimizer"`
 	Gradients  int64 `json:"gradients"` // kept between micro-batches
+	Caches     int64 `json:"caches"`    // of what shows samples: keys and values
 	Arena      int64 `json:"arena"`     // activations, other gradients and scratch of the largest program
 	Inputs     int64 `json:"inputs"`    // inputs and constant tables
 	Products   int64 `json:"products"`  // packing buffers of the matrix product; on a GPU the scratch of cuBLASLt
@@ -45,8 +46,11 @@ func MemoryOf(programs *train.Programs, ranks int, d device.Device, base int64) 
 	for _, p := range programs.All() {
 		m.Inputs += p.Inputs + p.Tables
 	}
+	tools := programs.ToolStates()
 	for _, v := range programs.States() {
 		switch {
+		case tools[v.Name]:
+			m.Caches += v.Bytes()
 		case strings.HasPrefix(v.Name, "grad."):
 			m.Gradients += v.Bytes()
 		case optim.IsState(v.Name):
@@ -64,7 +68,7 @@ func MemoryOf(programs *train.Programs, ranks int, d device.Device, base int64) 
 		m.Products, m.Process = min(d.Reserved(), m.Arena), base
 		m.Heap = textHeap + min(saveHeap, m.Parameters+m.Optimizer)
 	}
-	m.Total = m.Parameters + m.Optimizer + m.Gradients + m.Arena + m.Inputs + m.Products + m.Process + m.Heap + m.Driver
+	m.Total = m.Parameters + m.Optimizer + m.Gradients + m.Caches + m.Arena + m.Inputs + m.Products + m.Process + m.Heap + m.Driver
 	if d.Card == nil {
 		m.Total += m.Snapshot
 	}
