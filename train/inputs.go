@@ -24,9 +24,8 @@ const (
 type inputs map[string]input
 
 type input struct {
-	dtype   ir.DType
-	perRow  int // elements of a sample, 0 where rows do not divide them
-	program string
+	dtype  ir.DType
+	perRow int // elements of a sample, 0 where rows do not divide them
 }
 
 // declare adds those of a graph for micro-batches of rows samples.
