@@ -26,5 +26,6 @@ if [ -n "$sanitizer" ]; then
   test ./cuda
 else
   test ./cuda/... ./train/device ./train/ranks/nccl ./train/ranks/join
+  test ./train/leaf
   test ./cmd/gotrain -run 'CUDA'
 fi
