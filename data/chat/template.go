@@ -19,7 +19,7 @@ type Template struct {
 // What a template may cost. The templates of known models stay far below: the longest have some 30 KiB and take some ten
 // steps for each message and each of their lines.
 const (
-	maxSource = 256 << 10 // bytes of a template
+	maxSource = 128 << 10 // bytes of a template
 
 	baseSteps       = 10_000_000
 	stepsPerMessage = 20_000 // on top

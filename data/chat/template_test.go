@@ -74,6 +74,31 @@ func TestVariables(t *testing.T) {
 	}
 }
 
+// Conversations a second: 1e9 over ns/op.
+func BenchmarkRender(b *testing.B) {
+	messages := []Message{
+		{Role: System, Content: "You are a helpful assistant."},
+		{Role: User, Content: "What is the capital of France, and how many people live there?"},
+		{Role: Assistant, Content: "Paris is the capital of France. Some 2.1 million people live in the city, 12 million in its region."},
+		{Role: User, Content: "Thanks. And of Italy?"},
+		{Role: Assistant, Content: "Rome, with 2.8 million people."},
+	}
+	for _, name := range Names() {
+		b.Run(name, func(b *testing.B) {
+			tmpl, err := Named(name)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for range b.N {
+				if _, err := tmpl.Render(messages, testVars); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func FuzzTemplate(f *testing.F) {
 	files, err := filepath.Glob("t*/*.jinja")
 	if err != nil || len(files) == 0 {

@@ -452,7 +452,49 @@ class Grammar:
             return "".join(self.pick("", "", self.words()) + self.output(self.rng.randrange(1, 5)) for _ in range(self.rng.randrange(1, 3)))
         if kind < 0.5:
             return self.damaged()
+        if kind < 0.6:
+            # Macros that are not defined where they are called are most errors here: define them first, mostly.
+            first = self.pick("", "{% macro m(a) %}<{{ a }}{{ b }}>{% endmacro %}{% macro w() %}({{ caller() if caller else c }}{{ varargs }}{{ kwargs }}){% endmacro %}")
+            return first + "".join(self.scopes(self.rng.randrange(1, 4)) for _ in range(self.rng.randrange(1, 4)))
         return "".join(self.body(self.rng.randrange(1, 4)) for _ in range(self.rng.randrange(1, 3)))
+
+    def scopes(self, n):
+        """Statements that set and read a few names in frames within frames: whose variable is it?"""
+        name, other = self.pick(*"abcd"), self.pick(*"abcd")
+        read = lambda: "{{ " + self.pick(name, other, f"{name}|default('-')", f"{other} is defined", f"{name} ~ {other}") + " }}"  # noqa: E731
+        more = lambda: "".join(self.scopes(n - 1) for _ in range(self.rng.randrange(0, 3))) if n > 0 else read()  # noqa: E731
+        kind = self.rng.randrange(15)
+        if kind == 0:
+            return f"{{% set {name} = {self.pick(repr(name), other, '1', name, f'{name} ~ 1', f'{other} or 2')} %}}{read()}"
+        if kind == 1:
+            return f"{{% set {name}, {other} = {self.pick('1, 2', f'{other}, {name}')} %}}{read()}"
+        if kind == 2:
+            return f"{{% set {name} %}}{read()}{more()}{{% endset %}}{read()}"
+        if kind == 3:
+            return f"{{% if {self.pick(name, other, 'true', 'false', f'{name} is defined')} %}}{more()}{read()}{{% elif {other} %}}{more()}{{% else %}}{more()}{{% endif %}}{read()}"
+        if kind <= 6:
+            target = self.pick(name, f"{name}, {other}")
+            items = "[(1, 2), (3, 4)]" if "," in target else self.pick("[1, 2]", "'xy'", other, "[]", f"[{name}]")
+            test = self.pick("", "", f" if {name}", f" if {other} != 1", " if loop is defined")
+            loop = self.pick("", "", "{{ loop.index }}", "{{ loop.index }}")
+            return f"{{% for {target} in {items}{test}{self.pick('', '', '', ' recursive')} %}}{loop}{read()}{more()}{self.pick('', '', read() + '{% break %}')}{{% else %}}{read()}{more()}{{% endfor %}}{read()}"
+        if kind <= 8:
+            macro = self.pick("m", "w")
+            params = self.pick("", name, f"{name}=1", f"{name}, {other}=2", f"{name}={other}", f"{name}=1, {other}={name}", "caller=none", f"{name}={name}")
+            calls = [f"{{{{ {macro}({self.pick('', '5', name, f'{name}=3', '5, 6')}) }}}}" for _ in range(self.rng.randrange(3))]
+            return f"{{% macro {macro}({params}) %}}[{read()}{more()}{self.pick('', '', '{{ caller() }}', '{{ varargs }}', '{{ kwargs }}')}]{{% endmacro %}}{''.join(calls)}{read()}"
+        if kind == 9:
+            return f"{{% call{self.pick('', '(' + name + ')')} {self.pick('m', 'w')}({self.pick('', '7', name)}) %}}{read()}{more()}{{% endcall %}}"
+        if kind == 10:
+            return f"{{% with {name} = {self.pick('8', other, name)}{self.pick('', f', {other} = {name}')} %}}{read()}{more()}{{% endwith %}}{read()}"
+        if kind == 11:
+            return f"{{% filter {self.pick('upper', f'replace({name}, {other})', f'default({name})', 'trim')} %}}{read()}{more()}{{% endfilter %}}"
+        if kind == 12:
+            self.blocks += 1
+            return f"{{% block x{self.blocks}{self.pick('', ' scoped')} %}}{read()}{more()}{{% endblock %}}{self.pick('', f'{{{{ self.x{self.blocks}() }}}}')}"
+        if kind == 13:
+            return f"{{% set n{name} = namespace({other}={self.pick('1', other)}) %}}{more()}{{% set n{name}.{other} = {name} %}}{{{{ n{name}.{other} }}}}{more()}{{{{ n{name}.{other} }}}}"
+        return f"{{% generation %}}{read()}{more()}{{% endgeneration %}}{{{{ {self.pick('m', 'w')}({self.pick('', '1')}) }}}}"
 
     def damaged(self):
         """A template with a character lost, doubled or put in."""

@@ -92,9 +92,12 @@ func (a *arguments) children(f func(node)) {
 
 // Statements.
 type (
-	outputNode struct{ nodes []node } // dataNode or expressions
-	dataNode   struct{ text string }
-	ifNode     struct {
+	outputNode struct {
+		nodes []node // dataNode or expressions
+		lines []int
+	}
+	dataNode struct{ text string }
+	ifNode   struct {
 		test      node
 		body      []node
 		elifs     []node // *ifNode without elifs or else

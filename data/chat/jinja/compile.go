@@ -212,7 +212,7 @@ func (c *compiler) output(n *outputNode, s *scope) stmt {
 			st.items = append(st.items, outputItem{text: text})
 		}
 	}
-	for _, child := range n.nodes {
+	for i, child := range n.nodes {
 		if data, ok := child.(*dataNode); ok {
 			constant(data.text)
 			continue
@@ -222,11 +222,11 @@ func (c *compiler) output(n *outputNode, s *scope) stmt {
 			if attempt(func() { text = c.fold.str(v) }) == nil {
 				constant(text)
 			} else {
-				st.items = append(st.items, outputItem{expr: &constExpr{v}})
+				st.items = append(st.items, outputItem{expr: &constExpr{v}, line: n.lines[i]})
 			}
 			continue
 		}
-		st.items = append(st.items, outputItem{expr: c.expr(child, s)})
+		st.items = append(st.items, outputItem{expr: c.expr(child, s), line: n.lines[i]})
 	}
 	return st
 }

@@ -1,12 +1,17 @@
 package jinja
 
-import "slices"
+import (
+	"math"
+	"math/big"
+	"slices"
+	"strings"
+)
 
 // expr compiles an expression. What is constant is computed now, as jinja2's optimizer does it.
 func (c *compiler) expr(n node, s *scope) expr {
 	switch n := n.(type) {
 	case *constNode:
-		return &constExpr{n.value}
+		return keep(n.value)
 	case *nameNode:
 		id := s.symbols.ref(n.name, n.line)
 		v := c.variable(id, s.fn())
@@ -22,7 +27,7 @@ func (c *compiler) expr(n node, s *scope) expr {
 		return &dictExpr{c.exprs(n.keys, s), c.exprs(n.values, s)}
 	}
 	if v, ok := c.constant(n); ok && storable(v) {
-		return &constExpr{v}
+		return keep(v)
 	}
 	switch n := n.(type) {
 	case *binaryNode:
@@ -34,6 +39,12 @@ func (c *compiler) expr(n node, s *scope) expr {
 			return &orExpr{left, right}
 		case "+":
 			return &addExpr{left, right, n.line}
+		case "**":
+			// jinja2 writes Python, and in Python the sign of a negative constant comes after the power.
+			if base, ok := left.(*constExpr); ok && isNegative(base.value) {
+				left = &constExpr{c.fold.sign(true, base.value)}
+				return &signExpr{true, &binaryExpr{"**", left, right, n.line}, n.line}
+			}
 		}
 		return &binaryExpr{n.op, left, right, n.line}
 	case *unaryNode:
@@ -139,6 +150,57 @@ func (c *compiler) filterOf(n node, s *scope, text **textExpr) expr {
 	}
 	e.args = c.arguments(f.args, s, f.line)
 	return e
+}
+
+// keep returns a constant as an expression. jinja2 writes it as Python, which has no name for a number that is not finite.
+func keep(v Value) expr {
+	name := ""
+	eachScalar(v, func(v Value) {
+		switch v := v.(type) {
+		case float64:
+			if v != v || math.IsInf(v, 0) {
+				name = strings.TrimPrefix(floatText(v), "-")
+			}
+		case *big.Int:
+			integerText(v)
+		}
+	})
+	if name != "" {
+		return &failExpr{"name " + quote(name) + " is not defined"}
+	}
+	return &constExpr{v}
+}
+
+func eachScalar(v Value, f func(v Value)) {
+	switch v := v.(type) {
+	case *List:
+		for _, item := range v.items {
+			eachScalar(item, f)
+		}
+	case *Tuple:
+		for _, item := range v.items {
+			eachScalar(item, f)
+		}
+	case *Dict:
+		for i := range v.keys {
+			eachScalar(v.keys[i], f)
+			eachScalar(v.values[i], f)
+		}
+	default:
+		f(v)
+	}
+}
+
+func isNegative(v Value) bool {
+	switch v := v.(type) {
+	case int64:
+		return v < 0
+	case float64:
+		return math.Signbit(v)
+	case *big.Int:
+		return v.Sign() < 0
+	}
+	return false
 }
 
 // storable says whether jinja2 keeps a constant: plain values only.

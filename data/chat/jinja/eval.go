@@ -7,6 +7,14 @@ type constExpr struct{ value Value }
 
 func (e *constExpr) eval(*frame) Value { return e.value }
 
+// failExpr is what jinja2 compiles to Python that fails.
+type failExpr struct{ message string }
+
+func (e *failExpr) eval(*frame) Value {
+	fail(Runtime, "%s", e.message)
+	return nil
+}
+
 // localExpr is a variable of the function that runs.
 type localExpr struct {
 	slot int

@@ -27,6 +27,7 @@ func runAll(body []stmt, f *frame) flow {
 type outputItem struct {
 	text string
 	expr expr // nil for text
+	line int
 }
 
 type outputStmt struct{ items []outputItem }
@@ -38,6 +39,7 @@ func (s *outputStmt) run(f *frame) flow {
 			f.write(item.text)
 			continue
 		}
+		f.m.line = item.line
 		switch v := item.expr.eval(f).(type) {
 		case string:
 			f.write(v)

@@ -512,7 +512,9 @@ func (m *machine) formatFloat(f float64, p spec) string {
 	var s string
 	switch {
 	case kind == 0 && precision < 0:
-		s = floatText(abs)
+		if s = floatText(abs); p.alternate && !strings.Contains(s, ".") {
+			s = strings.Replace(s, "e", ".e", 1)
+		}
 	case kind == 0:
 		s = general(abs, max(precision, 1), p.alternate, true)
 	case kind == 'n':

@@ -211,6 +211,9 @@ func (m *machine) bigArithmetic(op string, x, y *big.Int) Value {
 		if math.IsInf(f, 0) {
 			fail(Arithmetic, "integer division result too large for a float")
 		}
+		if f == 0 && (x.Sign() < 0) != (y.Sign() < 0) {
+			return math.Copysign(0, -1)
+		}
 		return f
 	case "//", "%":
 		if y.Sign() == 0 {

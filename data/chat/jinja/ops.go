@@ -29,13 +29,11 @@ func (m *machine) binary(op string, a, b Value) Value {
 			return v
 		}
 	case "*":
-		if n, ok := index(b); ok {
-			if v := m.repeat(a, n); v != nil {
-				return v
+		for _, pair := range [][2]Value{{a, b}, {b, a}} {
+			if _, ok := number(pair[1]); !ok {
+				continue
 			}
-		}
-		if n, ok := index(a); ok {
-			if v := m.repeat(b, n); v != nil {
+			if v := m.repeat(pair[0], pair[1]); v != nil {
 				return v
 			}
 		}
@@ -92,8 +90,13 @@ func (m *machine) joined(a, b []Value) []Value {
 }
 
 // repeat is a * n of a string, a list or a tuple; nil for others.
-func (m *machine) repeat(a Value, n int64) Value {
-	n = max(n, 0)
+func (m *machine) repeat(a, times Value) Value {
+	switch a.(type) {
+	case string, Markup, *List, *Tuple:
+	default:
+		return nil
+	}
+	n := max(needIndex(times), 0)
 	if s, ok := text(a); ok {
 		m.growTimes(int64(len(s)), n)
 		return like(a, strings.Repeat(s, int(n)))
@@ -104,8 +107,6 @@ func (m *machine) repeat(a Value, n int64) Value {
 		items = a.items
 	case *Tuple:
 		items = a.items
-	default:
-		return nil
 	}
 	m.growTimes(16*int64(len(items)), n)
 	all := make([]Value, 0, len(items)*int(n))
@@ -247,9 +248,8 @@ func (m *machine) contains(of, v Value) bool {
 		_, ok := of.get(m.key(v))
 		return ok
 	case *view:
-		if of.kind == "dict_keys" {
-			_, ok := of.of.get(m.key(v))
-			return ok
+		if of.kind != "dict_values" {
+			return m.inView(v, of)
 		}
 	case *span:
 		if n, ok := number(v); ok {

@@ -108,20 +108,25 @@ func (p *parser) body(ends []string) []node {
 		p.ends = append(p.ends, ends)
 		defer func() { p.ends = p.ends[:len(p.ends)-1] }()
 	}
-	var body, output []node
+	var body []node
+	output := &outputNode{}
 	flush := func() {
-		if len(output) > 0 {
-			body = append(body, &outputNode{nodes: output})
-			output = nil
+		if len(output.nodes) > 0 {
+			body = append(body, output)
+			output = &outputNode{}
 		}
+	}
+	add := func(n node, line int) {
+		output.nodes, output.lines = append(output.nodes, n), append(output.lines, line)
 	}
 	for p.current().kind != "eof" {
 		switch p.current().kind {
 		case "data":
-			output = append(output, &dataNode{p.next().text})
+			t := p.next()
+			add(&dataNode{t.text}, t.line)
 		case "variable_begin":
-			p.next()
-			output = append(output, p.tuple(tupleOf{}))
+			line := p.next().line
+			add(p.tuple(tupleOf{}), line)
 			p.expect("variable_end")
 		default: // block_begin: code ends with the template otherwise
 			if p.current().kind != "block_begin" {
@@ -455,13 +460,13 @@ func (p *parser) filterStatement(line int) node {
 	return n
 }
 
-func (p *parser) printStatement(int) node {
+func (p *parser) printStatement(line int) node {
 	n := &outputNode{}
 	for p.current().kind != "block_end" {
 		if len(n.nodes) > 0 {
 			p.expect(",")
 		}
-		n.nodes = append(n.nodes, p.expression())
+		n.nodes, n.lines = append(n.nodes, p.expression()), append(n.lines, line)
 	}
 	return n
 }

@@ -148,7 +148,7 @@ flags:
 	kind := current()
 	_, width := utf8.DecodeRuneInString(s[at:])
 	at += width
-	if kind == '%' {
+	if kind == '%' && at == 1 {
 		return "%", at
 	}
 	f.m.grow(p.width + max(p.precision, 0))

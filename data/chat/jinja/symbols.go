@@ -58,6 +58,7 @@ type symbols struct {
 	in     *funcScope
 	level  int
 	parent *symbols
+	under  *symbols // of the branch of an if: the frame's symbols before it, which hold what the branch has not
 	refs   map[string]ident
 	loads  map[ident]load
 	stores map[string]bool
@@ -71,10 +72,30 @@ func newSymbols(parent *symbols, in *funcScope) *symbols {
 	return s
 }
 
-func (s *symbols) clone() *symbols {
-	c := *s
-	c.refs, c.loads, c.stores = maps.Clone(s.refs), maps.Clone(s.loads), maps.Clone(s.stores)
-	return &c
+// branch returns the symbols of a branch of an if, which begin as those of the frame.
+func (s *symbols) branch() *symbols {
+	b := newSymbols(s.parent, s.in)
+	b.level, b.under = s.level, s
+	return b
+}
+
+// own returns a variable of the frame itself.
+func (s *symbols) own(name string) (ident, bool) {
+	for ; s != nil; s = s.under {
+		if id, ok := s.refs[name]; ok {
+			return id, true
+		}
+	}
+	return ident{}, false
+}
+
+func (s *symbols) hasStored(name string) bool {
+	for ; s != nil; s = s.under {
+		if s.stores[name] {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *symbols) define(name string, l load) ident {
@@ -86,7 +107,7 @@ func (s *symbols) define(name string, l load) ident {
 
 func (s *symbols) findRef(name string) (ident, bool) {
 	for ; s != nil; s = s.parent {
-		if id, ok := s.refs[name]; ok {
+		if id, ok := s.own(name); ok {
 			return id, true
 		}
 	}
@@ -104,7 +125,7 @@ func (s *symbols) ref(name string, line int) ident {
 
 func (s *symbols) store(name string) {
 	s.stores[name] = true
-	if _, ok := s.refs[name]; ok {
+	if _, ok := s.own(name); ok {
 		return
 	}
 	if s.parent != nil {
@@ -133,9 +154,7 @@ func (s *symbols) branchUpdate(branches ...*symbols) {
 	for _, b := range branches {
 		maps.Copy(stores, b.stores)
 	}
-	for name := range s.stores {
-		delete(stores, name)
-	}
+	maps.DeleteFunc(stores, func(name string, _ bool) bool { return s.hasStored(name) })
 	for _, b := range branches {
 		maps.Copy(s.refs, b.refs)
 		maps.Copy(s.loads, b.loads)
@@ -255,7 +274,10 @@ func (v *visitor) visitIf(n *ifNode) {
 	v.visit(n.test)
 	original := v.symbols
 	branch := func(nodes []node) *symbols {
-		v.symbols = original.clone()
+		if len(nodes) == 0 {
+			return &symbols{}
+		}
+		v.symbols = original.branch()
 		v.all(nodes)
 		b := v.symbols
 		v.symbols = original

@@ -441,16 +441,16 @@ func (m *machine) equalViews(a, b *view) bool {
 	return true
 }
 
+// inView says whether a dict's keys or items hold v.
 func (m *machine) inView(v Value, in *view) bool {
 	if in.kind == "dict_keys" {
 		_, ok := in.of.get(m.key(v))
 		return ok
 	}
-	for i := range in.of.keys {
-		m.spend(1)
-		if m.identicalOrEqual(in.at(i), v) {
-			return true
-		}
+	pair, ok := v.(*Tuple)
+	if !ok || len(pair.items) != 2 {
+		return false
 	}
-	return false
+	value, ok := in.of.get(m.key(pair.items[0]))
+	return ok && m.identicalOrEqual(value, pair.items[1])
 }
