@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+	"unicode/utf8"
 
 	"gotrain/data/chat/jinja"
 )
@@ -80,7 +82,8 @@ func TestRenderAsTransformersDoes(t *testing.T) {
 				messages[i].Fields = m
 			}
 		}
-		got, err := load(t, c.Template).Render(messages, v)
+		tmpl := load(t, c.Template)
+		got, err := tmpl.Render(messages, v)
 		switch {
 		case c.Text == nil && err == nil:
 			t.Errorf("%s: %s: transformers refuses it, gotrain renders %q", c.Template, c.Messages, got)
@@ -88,6 +91,18 @@ func TestRenderAsTransformersDoes(t *testing.T) {
 			t.Errorf("%s: %s: %v", c.Template, c.Messages, err)
 		case c.Text != nil && got != *c.Text:
 			t.Errorf("%s: %s prompt %t:\n got %q\nwant %q", c.Template, c.Messages, c.Prompt, got, *c.Text)
+		}
+		if c.Spans == nil {
+			continue
+		}
+		text, spans, err := tmpl.Spans(messages, v)
+		var inCharacters [][2]int
+		for _, s := range spans {
+			begin := utf8.RuneCountInString(text[:s.Begin])
+			inCharacters = append(inCharacters, [2]int{begin, begin + utf8.RuneCountInString(text[s.Begin:s.End])})
+		}
+		if err != nil || !slices.Equal(inCharacters, c.Spans) {
+			t.Errorf("%s: %s: spans %v %v, want %v", c.Template, c.Messages, inCharacters, err, c.Spans)
 		}
 	}
 }

@@ -8,14 +8,17 @@
 // # Map
 //
 //	lexer, escape                        text → tokens, white space control; escapes in strings
-//	parser, parse_expr, ast              tokens → syntax tree, after jinja2/parser.py
+//	parser, parse_statement, parse_expr, tokens → syntax tree, after jinja2/parser.py
+//	ast
 //	symbols                              which variable a name means, after jinja2/idtracking.py
 //	compile, compile_expr, fold          syntax tree → statements and expressions; constants, after compiler.py and nodes.py
 //	exec, loop, calls, eval              statements, for, macros and calls, expressions
 //	machine                              the state of a rendering and its limits
-//	value, dict, number, ops, attr       Python's types, their operators and attributes
+//	value, equal, dict, number,          Python's types, their operators and attributes
+//	number_text, ops, sequence, attr
 //	str, str_table, unicode              methods of strings, by code points
-//	repr, format, printf, strftime       repr(), str.format, the operator %, strftime
+//	repr, format, format_spec, printf,   repr(), str.format, the operator %, strftime
+//	strftime
 //	filters, filters_text, filters_seq,  the filters; tests; tojson; escaping
 //	html, json, tests
 //	text                                 the strings of values, the words of a template
