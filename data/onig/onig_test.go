@@ -29,7 +29,7 @@ func ends(re *Regex, text string) []int {
 }
 
 // The golden file is what Oniguruma, in tokenizers, makes of each construct and of generated expressions; see
-// scripts/parity/regex.py.
+// scripts/parity/onig.py.
 func TestAsOniguruma(t *testing.T) {
 	raw, err := os.ReadFile("testdata/golden.json")
 	if err != nil {

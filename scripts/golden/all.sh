@@ -11,7 +11,7 @@ python=$PWD/$python
 "$python" scripts/golden/tokenizer.py
 "$python" scripts/golden/chat.py
 "$python" scripts/parity/templates.py golden data/chat/jinja/testdata/golden.json
-"$python" scripts/parity/regex.py golden 2> /dev/null > data/onig/testdata/golden.json
+"$python" scripts/parity/onig.py golden 2> /dev/null > data/onig/testdata/golden.json
 "$python" data/onig/testdata/gen_property.py > data/onig/property_table.go
 "$python" scripts/golden/unicode.py > data/chat/jinja/unicode_tables.go && gofmt -w data/chat/jinja/unicode_tables.go
 (cd autograd/cpu/vec/testdata && "$python" golden.py)

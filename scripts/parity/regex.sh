@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compares our regular expressions with Oniguruma in Hugging Face tokenizers; see regex.py.
+# Compares our regular expressions with Oniguruma in Hugging Face tokenizers; see onig.py.
 # usage: scripts/parity/regex.sh [patterns, default 5000 [seed]]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -7,4 +7,4 @@ cd "$(dirname "$0")/../.."
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 CGO_ENABLED=0 go build -o "$tmp/regex" ./scripts/parity/regex
-"$python" scripts/parity/regex.py "$tmp/regex" "${1:-5000}" "${2:-1}" 2> "$tmp/panics"
+"$python" scripts/parity/onig.py "$tmp/regex" "${1:-5000}" "${2:-1}" 2> "$tmp/panics"

@@ -1,4 +1,4 @@
-// Command regex cuts texts at the matches of expressions, for regex.py to compare.
+// Command regex cuts texts at the matches of expressions, for onig.py to compare.
 //
 // Each line of standard input is {"pattern": "…", "texts": ["…", …]}, and gets a line: {"ends": [[3, -5], …]}, for each text
 // the ends of its pieces in bytes, negative for what lies between matches, or {"error": "…"}.

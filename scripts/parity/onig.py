@@ -1,7 +1,7 @@
 """Compare our regular expressions (data/onig) with Oniguruma as Hugging Face tokenizers has it.
 
     scripts/parity/regex.sh [patterns, default 5000 [seed]]
-    python scripts/parity/regex.py golden > data/onig/testdata/golden.json
+    python scripts/parity/onig.py golden > data/onig/testdata/golden.json
 
 Fixed expressions, one for each construct of Oniguruma's doc/RE and its corners, and generated ones, on hostile texts: what
 matches and what lies between must be the same, or the expression refused by us with the place. Exits 1 if any differs.
