@@ -14,10 +14,10 @@ import (
 	"testing"
 
 	"gotrain/data"
+	"gotrain/data/vfs"
 	"gotrain/nn"
 	"gotrain/nn/gpt2"
 	"gotrain/nn/llama"
-	"gotrain/nn/zoo"
 	"gotrain/optim"
 	"gotrain/train"
 	"gotrain/train/bench"
@@ -25,6 +25,8 @@ import (
 	"gotrain/train/device"
 	"gotrain/train/forecast"
 	"gotrain/train/metrics"
+	"gotrain/train/recipe"
+	"gotrain/train/save"
 )
 
 // stepConfigs are models whose attention takes the kernels of tensor cores in
@@ -55,10 +57,11 @@ func stepConfigs(t *testing.T) map[string]config.Config {
 	return map[string]config.Config{"gpt2": small, "llama": grouped, "document mask": packed, "accumulated": accumulated, "lora": adapted}
 }
 
-// trainedState is what two steps leave on a device.
+// trainedState is what two steps leave on a device: losses and gradient norms by
+// step, and the persistent state.
 type trainedState struct {
-	results []train.StepResult
-	state   map[string][]float32
+	nll, gradNorm []float64
+	state         map[string][]float32
 }
 
 func trainTwoSteps(t *testing.T, cfg config.Config, on string) trainedState {
@@ -68,15 +71,15 @@ func trainTwoSteps(t *testing.T, cfg config.Config, on string) trainedState {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	model, err := cfg.NewModel(zoo.Families())
+	job, err := table().Design(t.Context(), recipe.Env{Config: cfg})
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := train.NewEngine(cfg, model, b)
+	engine, err := train.NewEngine(cfg, job, b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := engine.Initialize(); err != nil {
+	if err := engine.Initialize(vfs.OS{}); err != nil {
 		t.Fatal(err)
 	}
 	batch := bench.RandomBatch(cfg.Train.Batch*cfg.Train.Accumulate, cfg.Text().Context, cfg.Text().Vocab)
@@ -89,11 +92,12 @@ func trainTwoSteps(t *testing.T, cfg config.Config, on string) trainedState {
 	}
 	r := trainedState{state: map[string][]float32{}}
 	for step := range 2 {
-		result, err := engine.Step(batch, train.StepConfig{Step: step, Applied: step})
+		result, err := engine.Step(batch, train.StepConfig{Step: step, Phases: []save.PhaseState{{Applied: step}}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.results = append(r.results, result)
+		r.nll = append(r.nll, engine.Values(result).Get("nll"))
+		r.gradNorm = append(r.gradNorm, result.Phases[0].GradNorm)
 	}
 	for _, name := range engine.Store().Names() {
 		values := make([]float32, engine.Store().Get(name).Shape.Size())
@@ -123,9 +127,10 @@ func TestCUDAStep(t *testing.T) {
 
 func compareStates(t *testing.T, got, want trainedState, tolerance float64) {
 	t.Helper()
-	for i, w := range want.results {
-		if g := got.results[i]; !(math.Abs(g.NLL-w.NLL) < tolerance*w.NLL/10) || !(math.Abs(g.GradNorm-w.GradNorm) < tolerance*w.GradNorm) {
-			t.Errorf("step %d: loss %g, gradient norm %g; the CPU has %g and %g", i, g.NLL, g.GradNorm, w.NLL, w.GradNorm)
+	for i, nll := range want.nll {
+		norm := want.gradNorm[i]
+		if !(math.Abs(got.nll[i]-nll) < tolerance*nll/10) || !(math.Abs(got.gradNorm[i]-norm) < tolerance*norm) {
+			t.Errorf("step %d: loss %g, gradient norm %g; the CPU has %g and %g", i, got.nll[i], got.gradNorm[i], nll, norm)
 		}
 	}
 	for name, w := range want.state {
@@ -230,19 +235,19 @@ func TestCUDASample(t *testing.T) {
 // allocated beyond the driver's own.
 func TestCUDAMemory(t *testing.T) {
 	dir := t.TempDir()
-	config := writeConfig(t, dir)
+	file := writeConfig(t, dir)
 	for _, precision := range []string{"float32", "bfloat16"} {
-		args := []string{"plan", "--config", config, "--device", "cuda", "--set", "precision=" + precision, "--set", "model.width=128", "--set", "train.batch=16"}
+		args := []string{"plan", "--config", file, "--device", "cuda", "--set", "precision=" + precision, "--set", "model.width=128", "--set", "train.batch=16"}
 		var r forecast.Report
 		mustJSON(t, &r, args...)
-		cfg, err := config.Load(config, []string{"precision=" + precision, "model.width=128", "train.batch=16"}, tables())
+		cfg, err := config.Load(file, []string{"precision=" + precision, "model.width=128", "train.batch=16"}, tables())
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := cfg.SetVocab(r.Vocab); err != nil {
 			t.Fatal(err)
 		}
-		model, err := cfg.NewModel(zoo.Families())
+		job, err := table().Design(t.Context(), recipe.Env{Config: cfg})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -255,7 +260,7 @@ func TestCUDAMemory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := train.NewEngine(cfg, model, b); err != nil {
+		if _, err := train.NewEngine(cfg, job, b); err != nil {
 			t.Fatal(err)
 		}
 		planned, taken := r.Memory.Total-r.Memory.Driver, d.Used()-before
