@@ -23,7 +23,11 @@ import (
 	"gotrain/nn"
 	"gotrain/nn/gpt2"
 	"gotrain/nn/hub/safetensors"
+	"gotrain/optim"
 	"gotrain/train/checkpoint"
+	"gotrain/train/engine"
+	"gotrain/train/events"
+	"gotrain/train/ranks"
 	"gotrain/train/ranks/rankstest"
 	"gotrain/train/recipe"
 	"gotrain/train/save"
@@ -131,7 +135,7 @@ func TestSavesBesideHoldTheirStep(t *testing.T) {
 					d.FS = held
 				}
 				step := d.Listener.Step
-				d.Listener.Step = func(e StepEvent) {
+				d.Listener.Step = func(e events.Step) {
 					step(e)
 					if e.Record.Step != 7 {
 						return
@@ -167,7 +171,7 @@ func TestAdaptersBesideHoldTheirStep(t *testing.T) {
 	held := newGate(filepath.Join("step-00000004.tmp", safetensors.SingleName))
 	d := deps(t, 2)
 	d.FS = held
-	d.Listener.Step = func(e StepEvent) {
+	d.Listener.Step = func(e events.Step) {
 		if e.Record.Step == 6 {
 			held.open()
 		}
@@ -206,7 +210,7 @@ func TestOneSaveInFlight(t *testing.T) {
 			d.FS = held
 			return
 		}
-		d.Listener.Step = func(e StepEvent) { due = e.Record.Step == 8 }
+		d.Listener.Step = func(e events.Step) { due = e.Record.Step == 8 }
 		d.Listener.SaveWaited = func(w save.Waited) { waits = append(waits, w) }
 		d.Group.(*rankstest.Group).Before = func(string) error {
 			if due {
@@ -238,7 +242,7 @@ func TestStopDuringASave(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		errs, _ := trainRanks(t, ctx, cfg, n, func(rank int, _ *Config, d *Deps) {
 			d.FS = held
-			d.Listener.Step = func(e StepEvent) {
+			d.Listener.Step = func(e events.Step) {
 				if e.Record.Step == 5 {
 					stop()
 					go held.open()
@@ -278,7 +282,7 @@ func TestFailureDuringASave(t *testing.T) {
 					x[0] = float32(math.NaN())
 				}
 			}}
-			d.Listener.Skipped = func(e SkipEvent) {
+			d.Listener.Skipped = func(e events.Skip) {
 				if e.InARow == 2 {
 					go open() // the run is about to end
 				}
@@ -304,7 +308,7 @@ func TestFailureDuringASave(t *testing.T) {
 				return
 			}
 			test.fail(d, &last, held.open)
-			d.Listener.Step = func(e StepEvent) { last = e.Record.Step }
+			d.Listener.Step = func(e events.Step) { last = e.Record.Step }
 		})
 		for rank, err := range errs {
 			if err == nil || errors.Is(err, save.ErrRunEnds) {
@@ -355,16 +359,16 @@ func TestSnapshotIsPlanned(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer b.Close()
-			e, err := NewEngine(cfg, job, b)
+			e, err := engine.New(cfg, job, b, ranks.Coordinate(nil))
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := save.New(save.Config{Share: shareOf(job, e.Programs()), Store: e.Store(), Async: savesAsync(cfg, b.Target())})
+			s, err := save.New(save.Config{Share: e.Programs().Share(job), Store: e.Store(), Async: e.Programs().AsyncSaves})
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(s.Close)
-			forecast := Predict(cfg, job, e.Programs(), Machine{})
+			forecast := engine.Predict(cfg, job, e.Programs(), engine.Machine{})
 			planned := forecast.SnapshotBytes
 			if test.none {
 				if s.Async() || planned != 0 {
@@ -405,11 +409,13 @@ func TestSnapshotsDoNotAllocate(t *testing.T) {
 	setGPT2(t, &cfg, func(c *gpt2.Config) { c.Vocab, c.Width, c.Layers = 5000, 128, 1 })
 	cfg.Train.Save = "async"
 	e := newTestEngine(t, cfg, 2)
-	names := make([]string, len(e.job.Params()))
-	for i, p := range e.job.Params() {
-		names[i] = p.State()
+	var names []string
+	for _, v := range e.Programs().States() {
+		if !optim.IsState(v.Name) {
+			names = append(names, v.Name)
+		}
 	}
-	s, err := exec.NewSnapshot(e.store, names, nil)
+	s, err := exec.NewSnapshot(e.Store(), names, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -421,13 +427,16 @@ func TestSnapshotsDoNotAllocate(t *testing.T) {
 	}); allocs > 0 {
 		t.Errorf("a snapshot allocates %g times", allocs)
 	}
-	for _, p := range e.job.Params() {
-		want := make([]float32, p.Shape.Size())
-		if err := e.Store().Read(p.Name, want); err != nil {
+	for _, v := range e.Programs().States() {
+		if optim.IsState(v.Name) {
+			continue
+		}
+		want := make([]float32, v.Shape.Size())
+		if err := e.Store().Read(v.Name, want); err != nil {
 			t.Fatal(err)
 		}
-		if !reflect.DeepEqual(s.View(p.Name), want) {
-			t.Errorf("%s is not what the store holds", p.Name)
+		if !reflect.DeepEqual(s.View(v.Name), want) {
+			t.Errorf("%s is not what the store holds", v.Name)
 		}
 	}
 }

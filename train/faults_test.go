@@ -17,6 +17,7 @@ import (
 	"gotrain/data/vfs"
 	"gotrain/data/vfs/vfstest"
 	"gotrain/train/checkpoint"
+	"gotrain/train/events"
 	"gotrain/train/ranks"
 	"gotrain/train/ranks/rankstest"
 	"gotrain/train/recipe"
@@ -200,7 +201,7 @@ func TestRanksGiveUp(t *testing.T) {
 	cfg.Train.Steps, cfg.Train.SaveEvery, cfg.Train.EvalEvery, cfg.Train.MaxSkips = 20, 3, 0, 2
 	var skipped []int
 	errs, losses := trainRanks(t, t.Context(), cfg, 3, func(rank int, _ *Config, d *Deps) {
-		d.Listener.Skipped = func(e SkipEvent) { skipped = append(skipped, e.Step) }
+		d.Listener.Skipped = func(e events.Skip) { skipped = append(skipped, e.Step) }
 		if rank == 2 {
 			d.Group = &spoiled{Group: d.Group, spoil: func(sum int, x []float32) {
 				if sum >= 4 {
@@ -229,9 +230,9 @@ func TestRanksSkipSpikes(t *testing.T) {
 	cfg := ranksConfig(t)
 	cfg.Train.Steps, cfg.Train.SaveEvery, cfg.Train.EvalEvery, cfg.Train.SpikeFactor = 30, 0, 0, 5
 	cfg.Cluster.CheckEvery = 1
-	var skipped []SkipEvent
+	var skipped []events.Skip
 	errs, losses := trainRanks(t, t.Context(), cfg, 3, func(rank int, _ *Config, d *Deps) {
-		d.Listener.Skipped = func(e SkipEvent) { skipped = append(skipped, e) }
+		d.Listener.Skipped = func(e events.Skip) { skipped = append(skipped, e) }
 		if rank == 1 {
 			d.Group = &spoiled{Group: d.Group, spoil: func(sum int, x []float32) {
 				if sum == 25 {

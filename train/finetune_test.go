@@ -22,6 +22,9 @@ import (
 	"gotrain/nn/hub/safetensors"
 	"gotrain/train/checkpoint"
 	"gotrain/train/config"
+	"gotrain/train/engine"
+	"gotrain/train/events"
+	"gotrain/train/ranks"
 	"gotrain/train/recipe"
 	"gotrain/train/recipe/text"
 	"gotrain/train/save"
@@ -129,7 +132,7 @@ func evaluateCheckpoint(t *testing.T, dir, adapter string, cfg Config) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := NewEvaluator(eval, scored, loaded.Store)
+	e, err := engine.NewEvaluator(eval, scored, loaded.Store)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +268,7 @@ func TestEarlyStopping(t *testing.T) {
 	whole.Run.Dir += "-whole"
 	d := deps(t, 1)
 	r := mustTrain(t, whole, d)
-	check := func(cfg Config, r Result) {
+	check := func(cfg Config, r events.Result) {
 		t.Helper()
 		if !r.Early || r.State.Step != 15 || r.State.Best.Step != 3 || r.State.Best.Worse != 4 {
 			t.Errorf("early %t at step %d, best %+v; want the end at step 15, step 3 the best", r.Early, r.State.Step, r.State.Best)
@@ -284,7 +287,7 @@ func TestEarlyStopping(t *testing.T) {
 	check(whole, r)
 	for { // stopped after every step, it judges as the whole run
 		ctx, cancel := context.WithCancel(context.Background())
-		d.Listener.Step = func(StepEvent) { cancel() }
+		d.Listener.Step = func(events.Step) { cancel() }
 		result, err := Train(ctx, cfg, d)
 		cancel()
 		if r = result; err == nil {
@@ -318,7 +321,7 @@ func TestLossWithAnInput(t *testing.T) {
 				return l
 			}
 		}
-		e, err := NewEngine(cfg, job, backend(t, 1))
+		e, err := engine.New(cfg, job, backend(t, 1), ranks.Coordinate(nil))
 		if err == nil {
 			err = e.Initialize(vfs.OS{})
 		}
@@ -330,7 +333,7 @@ func TestLossWithAnInput(t *testing.T) {
 			batch.Ints[data.IDs][i], batch.Ints[data.Targets][i] = int32(i%7), int32(i%5)
 		}
 		batch.Floats["weights"] = weights
-		r, err := e.Step(batch, StepConfig{})
+		r, err := e.Step(batch, engine.StepConfig{})
 		if err != nil {
 			t.Fatal(err)
 		}

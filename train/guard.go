@@ -3,6 +3,7 @@ package train
 import (
 	"math"
 
+	"gotrain/train/engine"
 	"gotrain/train/save"
 )
 
@@ -24,7 +25,7 @@ func normLimit(g *save.Guard, factor float64) float64 {
 }
 
 // observe records a step.
-func observe(g *save.Guard, r PhaseResult) {
+func observe(g *save.Guard, r engine.PhaseResult) {
 	if r.Skipped {
 		g.Skipped++
 		g.InARow++
@@ -38,3 +39,6 @@ func observe(g *save.Guard, r PhaseResult) {
 	decay := math.Min(guardDecay, 1-1/float64(g.Seen))
 	g.Mean = decay*g.Mean + (1-decay)*r.GradNorm
 }
+
+// finite tells whether x is a number to go on with.
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

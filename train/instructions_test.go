@@ -14,6 +14,7 @@ import (
 	"gotrain/nn/gpt2"
 	"gotrain/nn/llama"
 	"gotrain/train/config"
+	"gotrain/train/engine"
 	"gotrain/train/recipe"
 )
 
@@ -49,14 +50,14 @@ func TestPackedLossesAreThoseOfUnpacked(t *testing.T) {
 			t.Fatal(err)
 		}
 		cfg.Train.Batch, cfg.Train.DocumentMask = 2, true
-		engine := newTestEngine(t, cfg, 1)
-		var results []EvalResult
+		e := newTestEngine(t, cfg, 1)
+		var results []engine.EvalResult
 		for _, together := range []bool{true, false} {
 			eval, err := instruct.NewEval(set, data.Sequences{Rows: data.Rows{Batch: 2}, Context: length, DocumentMask: true}, together, 0, tokens)
 			if err != nil {
 				t.Fatal(err)
 			}
-			result, err := engine.Evaluate(eval, 0)
+			result, err := e.Evaluate(eval, 0)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"gotrain/data"
+	"gotrain/train/engine"
+	"gotrain/train/events"
 	"gotrain/train/metrics"
 	"gotrain/train/ranks"
 	"gotrain/train/recipe"
@@ -52,11 +54,11 @@ func (r *run) loop(ctx context.Context) error {
 			return r.stop()
 		}
 		limits := r.limits()
-		result, err := r.step(batch, StepConfig{Step: r.state.Step, Phases: r.state.Phases, Limits: limits, Weight: agreed.Sums[0]})
+		result, err := r.step(batch, engine.StepConfig{Step: r.state.Step, Phases: r.state.Phases, Limits: limits, Weight: agreed.Sums[0]})
 		if err != nil {
 			return err
 		}
-		measured := values(r.metrics, result.Sums, result.Counts)
+		measured := engine.ValuesOf(r.metrics, result.Sums, result.Counts)
 		if err := r.guard(batch, result, measured, limits); err != nil {
 			return err
 		}
@@ -108,7 +110,7 @@ func (r *run) limits() []float64 {
 }
 
 // step makes one optimizer step; the sums and counts are those of all ranks.
-func (r *run) step(batch *data.Batch, c StepConfig) (StepResult, error) {
+func (r *run) step(batch *data.Batch, c engine.StepConfig) (engine.StepResult, error) {
 	if r.cfg.Rank.Alone() {
 		return r.engineStep(batch, c)
 	}
@@ -139,7 +141,7 @@ func (r *run) step(batch *data.Batch, c StepConfig) (StepResult, error) {
 		return result, fmt.Errorf("step %d: %w", c.Step+1, err)
 	}
 	for _, s := range r.pace.Observe(c.Step+1, notices) {
-		notify(r.deps.Listener.Straggler, s)
+		events.Notify(r.deps.Listener.Straggler, s)
 	}
 	all := r.ranks.Sum(notices)
 	n := copy(result.Sums, all)
@@ -147,7 +149,7 @@ func (r *run) step(batch *data.Batch, c StepConfig) (StepResult, error) {
 	return result, nil
 }
 
-func (r *run) engineStep(batch *data.Batch, c StepConfig) (StepResult, error) {
+func (r *run) engineStep(batch *data.Batch, c engine.StepConfig) (engine.StepResult, error) {
 	result, err := r.engine.Step(batch, c)
 	if err != nil {
 		err = fmt.Errorf("step %d: %w", c.Step+1, err)
@@ -190,7 +192,7 @@ func (r *run) eta(elapsed time.Duration, first int) time.Duration {
 
 // guard counts the updates that were made and those that were skipped, by phase,
 // names the op that made a NaN, and gives up after too many in a row.
-func (r *run) guard(batch *data.Batch, result StepResult, measured metrics.Values, limits []float64) error {
+func (r *run) guard(batch *data.Batch, result engine.StepResult, measured metrics.Values, limits []float64) error {
 	for i := range r.state.Phases {
 		if !result.Phases[i].Skipped {
 			r.state.Phases[i].Applied++
@@ -227,9 +229,9 @@ func (r *run) lossOf(phase int, measured metrics.Values) float64 {
 }
 
 // skipped tells of an update that the guard left out.
-func (r *run) skipped(batch *data.Batch, phase int, result PhaseResult, limit float64) error {
+func (r *run) skipped(batch *data.Batch, phase int, result engine.PhaseResult, limit float64) error {
 	inARow := r.state.Phases[phase].Guard.InARow
-	e := SkipEvent{Step: r.state.Step + 1, Phase: r.job.Phases[phase].Name, GradNorm: result.GradNorm, InARow: inARow, From: batch.From}
+	e := events.Skip{Step: r.state.Step + 1, Phase: r.job.Phases[phase].Name, GradNorm: result.GradNorm, InARow: inARow, From: batch.From}
 	if finite(result.GradNorm) {
 		e.Limit = limit
 	} else {
@@ -244,7 +246,7 @@ func (r *run) skipped(batch *data.Batch, phase int, result PhaseResult, limit fl
 			return err
 		}
 	}
-	notify(r.deps.Listener.Skipped, e)
+	events.Notify(r.deps.Listener.Skipped, e)
 	if inARow > r.cfg.Train.MaxSkips {
 		r.awaitSave()
 		return fmt.Errorf("step %d: %d steps in a row were skipped (gradient norm %g, first at %s); the newest checkpoint is intact: lower optimizer.lr, look at the data, or raise train.max_skips",
@@ -278,7 +280,7 @@ func orUnknown(s string) string {
 }
 
 // record writes a step to the metrics and tells the listener.
-func (r *run) record(result StepResult, measured metrics.Values, took, eta time.Duration) {
+func (r *run) record(result engine.StepResult, measured metrics.Values, took, eta time.Duration) {
 	seconds := math.Max(took.Seconds(), 1e-9)
 	perS := float64(r.stepUnits()) / seconds
 	rec := metrics.Record{
@@ -292,7 +294,7 @@ func (r *run) record(result StepResult, measured metrics.Values, took, eta time.
 	if r.state.Step%r.cfg.Train.LogEvery == 0 || r.state.Step == r.cfg.Train.Steps {
 		r.write(rec)
 	}
-	notify(r.deps.Listener.Step, StepEvent{Record: rec, Steps: r.cfg.Train.Steps, ETA: eta})
+	events.Notify(r.deps.Listener.Step, events.Step{Record: rec, Steps: r.cfg.Train.Steps, ETA: eta})
 }
 
 // lr is the learning rate of a phase in the step that was made.
@@ -307,7 +309,7 @@ func (r *run) write(rec metrics.Record) {
 		return // rank 0 has it
 	}
 	if err := r.recorder.record(rec); err != nil {
-		notify(r.deps.Listener.LogFailed, err)
+		events.Notify(r.deps.Listener.LogFailed, err)
 	}
 }
 
@@ -336,8 +338,8 @@ func (r *run) evaluate(ctx context.Context) (improved bool, err error) {
 		}
 		r.write(rec)
 		r.lastEval = &rec
-		notify(r.deps.Listener.Validation, rec)
-		improved = r.judge(r.engine.programs.Eval.Metrics[0], result.Values[0].Value)
+		events.Notify(r.deps.Listener.Validation, rec)
+		improved = r.judge(r.engine.Programs().Eval.Metrics[0], result.Values[0].Value)
 	}
 	return improved, r.show(ctx)
 }

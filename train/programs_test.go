@@ -8,6 +8,7 @@ import (
 	"gotrain/autograd/plan"
 	"gotrain/nn/gpt2"
 	"gotrain/train/config"
+	"gotrain/train/engine"
 	"gotrain/train/recipe"
 )
 
@@ -26,7 +27,7 @@ func TestSumsBesideTheBackwardPass(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			programs, err := Compile(cfg, job, plan.Target{})
+			programs, err := engine.Compile(cfg, job, plan.Target{})
 			if err != nil {
 				t.Fatal(err)
 			}

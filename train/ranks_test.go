@@ -17,6 +17,7 @@ import (
 	"gotrain/autograd/exec"
 	"gotrain/nn"
 	"gotrain/nn/gpt2"
+	"gotrain/train/events"
 	"gotrain/train/ranks"
 	"gotrain/train/ranks/rankstest"
 	"gotrain/train/recipe"
@@ -42,7 +43,7 @@ func trainRanks(t testing.TB, ctx context.Context, cfg Config, n int, edit func(
 	for rank, group := range rankstest.New(n) {
 		d := Deps{Table: table, FS: noSync{}, Now: time.Now, Resume: "auto", Group: group, LocalRank: rank}
 		own := cfg
-		d.Listener.Step = func(e StepEvent) { losses = append(losses, e.Record.Get("nll")) }
+		d.Listener.Step = func(e events.Step) { losses = append(losses, e.Record.Get("nll")) }
 		if edit != nil {
 			edit(rank, &own, &d)
 		}
@@ -84,7 +85,7 @@ func TestRanksTrainAsOne(t *testing.T) {
 	cfg := ranksConfig(t)
 	var want []float64
 	d := deps(t, 1)
-	d.Listener.Step = func(e StepEvent) { want = append(want, e.Record.Get("nll")) }
+	d.Listener.Step = func(e events.Step) { want = append(want, e.Record.Get("nll")) }
 	alone := mustTrain(t, cfg, d)
 	for n := 1; n <= 4; n++ {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -92,7 +93,7 @@ func TestRanksTrainAsOne(t *testing.T) {
 			own.Run.Dir = filepath.Join(t.TempDir(), "run")
 			errs, losses := trainRanks(t, context.Background(), own, n, func(rank int, _ *Config, d *Deps) {
 				if rank > 0 {
-					d.Listener.Step = func(StepEvent) { t.Errorf("rank %d told of a step", rank) }
+					d.Listener.Step = func(events.Step) { t.Errorf("rank %d told of a step", rank) }
 				}
 			})
 			if err := errors.Join(errs...); err != nil {
@@ -116,13 +117,13 @@ func TestRanksResume(t *testing.T) {
 	cfg := ranksConfig(t)
 	var want []float64
 	d := deps(t, 1)
-	d.Listener.Step = func(e StepEvent) { want = append(want, e.Record.Get("nll")) }
+	d.Listener.Step = func(e events.Step) { want = append(want, e.Record.Get("nll")) }
 	mustTrain(t, cfg, d)
 
 	whole := listenFor(t, cfg, 2*cfg.Train.Steps*cfg.StepSamples())
 	again := cfg
 	again.Run.Dir += "-again"
-	d.Listener, d.Backend = Listener{}, overheard{rankBackend(t, ranks.Local{}), whole.heard}
+	d.Listener, d.Backend = events.Listener{}, overheard{rankBackend(t, ranks.Local{}), whole.heard}
 	mustTrain(t, again, d)
 
 	parts := listenFor(t, cfg, len(whole.count))
@@ -136,7 +137,7 @@ func TestRanksResume(t *testing.T) {
 			d := deps(t, 1)
 			d.Group, d.Backend = group, overheard{rankBackend(t, group), parts.heard}
 			steps := 0
-			d.Listener.Step = func(e StepEvent) {
+			d.Listener.Step = func(e events.Step) {
 				got = append(got, e.Record.Get("nll"))
 				if steps++; steps == 2 && i < 3 {
 					stop()
@@ -297,9 +298,9 @@ var noModel = nn.Family{Name: gpt2.Name, Config: gpt2.Family().Config, New: func
 func TestRanksSkipAlike(t *testing.T) {
 	cfg := ranksConfig(t)
 	cfg.Train.Steps = 4
-	var skipped []SkipEvent
+	var skipped []events.Skip
 	errs, losses := trainRanks(t, context.Background(), cfg, 3, func(rank int, _ *Config, d *Deps) {
-		d.Listener.Skipped = func(e SkipEvent) { skipped = append(skipped, e) }
+		d.Listener.Skipped = func(e events.Skip) { skipped = append(skipped, e) }
 		if rank == 1 {
 			d.Group = &spoiled{Group: d.Group, spoil: func(sum int, x []float32) {
 				if sum == 2 {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/zeebo/xxh3"
 
-	"gotrain/nn/hub/safetensors"
 	"gotrain/train/config"
 	"gotrain/train/ranks"
 )
@@ -48,27 +47,6 @@ func (r *run) compareStart() error {
 		{Name: "step", Value: fmt.Sprint(r.state.Step), Cure: "the run's directory has to be one that all nodes share"},
 		{Name: "parameters", Value: fmt.Sprintf("%016x", hash), Cure: "the checkpoint or base has to be the same on all nodes"},
 	}...))
-}
-
-// hashElements is the buffer through which parameters are hashed.
-const hashElements = 1 << 20
-
-// Hash is the 64-bit xxh3 of the parameters that are trained, in the order of
-// the phases; never 0.
-func (e *Engine) Hash() (uint64, error) {
-	h := xxh3.New()
-	buf := make([]float32, hashElements)
-	for _, p := range e.job.Trainable() {
-		size := p.Shape.Size()
-		for off := 0; off < size; off += len(buf) {
-			part := buf[:min(len(buf), size-off)]
-			if err := e.store.ReadAt(p.State(), off, part); err != nil {
-				return 0, err
-			}
-			h.Write(safetensors.Bytes(part))
-		}
-	}
-	return max(1, h.Sum64()), nil
 }
 
 // diverged returns an error that names the ranks whose parameters are not those

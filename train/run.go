@@ -14,6 +14,8 @@ import (
 	"gotrain/data/vfs"
 	"gotrain/train/checkpoint"
 	"gotrain/train/config"
+	"gotrain/train/engine"
+	"gotrain/train/events"
 	"gotrain/train/metrics"
 	"gotrain/train/ranks"
 	"gotrain/train/recipe"
@@ -29,7 +31,7 @@ type Deps struct {
 	Table    recipe.Table
 	FS       vfs.FS
 	Now      func() time.Time
-	Listener Listener
+	Listener events.Listener
 	// Group is the ranks that train together, nil for a process that is alone. The
 	// Backend's collectives have to be of the same ranks; with a Group of Paced,
 	// ranks that are slower than the others are found.
@@ -42,24 +44,11 @@ type Deps struct {
 	Version string
 	// Machine is what was measured of the hardware of a rank, for the forecast and the
 	// MFU; zero leaves both out.
-	Machine Machine
+	Machine engine.Machine
 	// Resume is "auto" (go on from the newest good checkpoint, if there is
 	// one), "none" (set an earlier run aside and begin anew) or the directory
 	// of a checkpoint to begin from.
 	Resume string
-}
-
-// Result is how a run ended.
-type Result struct {
-	State      save.State
-	Validation *metrics.Record // the last one, nil without held-out text
-	Checkpoint string          // the newest
-	Elapsed    time.Duration   // of the steps made now
-	Steps      int             // made now
-	Early      bool            // ended by train.patience
-	Best       string          // link to the best checkpoint, "" without train.patience
-	Forecast   Forecast
-	Next       func(model string) string // the command that a user may want next, nil for none
 }
 
 // run is a training run in progress.
@@ -67,7 +56,7 @@ type run struct {
 	cfg       Config
 	deps      Deps
 	job       *recipe.Job
-	engine    *Engine
+	engine    *engine.Engine
 	metrics   []recipe.Metric // of a step
 	ranks     *ranks.Coordinator
 	pace      ranks.Pace
@@ -79,16 +68,16 @@ type run struct {
 	bounds    []float64 // by phase
 	sums      []float64 // exchanged after a step
 	lastEval  *metrics.Record
-	result    Result
+	result    events.Result
 }
 
 // Train runs cfg to its last step, or until ctx ends: then the state is saved
 // and the error is ErrStopped.
-func Train(ctx context.Context, cfg Config, deps Deps) (Result, error) {
+func Train(ctx context.Context, cfg Config, deps Deps) (events.Result, error) {
 	r := &run{cfg: cfg, deps: deps, savedStep: -1, ranks: ranks.Coordinate(deps.Group)}
 	r.cfg.Rank = r.ranks.Rank()
 	if !r.cfg.Rank.First() {
-		r.deps.Listener = Listener{}
+		r.deps.Listener = events.Listener{}
 	}
 	err := r.train(ctx)
 	if err != nil && !errors.Is(err, ErrStopped) && !r.cfg.Rank.Alone() {
@@ -180,8 +169,8 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.compareStart(); err != nil {
 		return err
 	}
-	r.result.Forecast = Predict(r.cfg, r.job, r.engine.Programs(), r.deps.Machine)
-	notify(r.deps.Listener.Started, Started{
+	r.result.Forecast = engine.Predict(r.cfg, r.job, r.engine.Programs(), r.deps.Machine)
+	events.Notify(r.deps.Listener.Started, events.Started{
 		Step: r.state.Step, Steps: r.cfg.Train.Steps, Config: r.cfg, Forecast: r.result.Forecast, Programs: r.engine.Programs(),
 		Job: r.job,
 	})
@@ -204,14 +193,13 @@ func (r *run) openJob(ctx context.Context, from string) error {
 // one, and opens the files of the run.
 func (r *run) build(from string) error {
 	var err error
-	if r.engine, err = NewEngine(r.cfg, r.job, r.deps.Backend); err != nil {
+	if r.engine, err = engine.New(r.cfg, r.job, r.deps.Backend, r.ranks); err != nil {
 		return err
 	}
-	r.engine.ranks = r.ranks
-	r.metrics, r.bounds = r.engine.programs.stepMetrics(), make([]float64, len(r.job.Phases))
+	r.metrics, r.bounds = r.engine.Programs().StepMetrics(), make([]float64, len(r.job.Phases))
 	r.saver, err = save.New(save.Config{
-		FS: r.deps.FS, RunDir: r.cfg.Run.Dir, Keep: r.cfg.Train.Keep, Share: shareOf(r.job, r.engine.programs), Ranks: r.ranks,
-		Store: r.engine.store, Async: savesAsync(r.cfg, r.deps.Backend.Target()),
+		FS: r.deps.FS, RunDir: r.cfg.Run.Dir, Keep: r.cfg.Train.Keep, Share: r.engine.Programs().Share(r.job), Ranks: r.ranks,
+		Store: r.engine.Store(), Async: r.engine.Programs().AsyncSaves,
 	})
 	if err != nil {
 		return err
@@ -242,7 +230,7 @@ func (r *run) build(from string) error {
 
 // begin gives the parameters their first values.
 func (r *run) begin() error {
-	models := modelsOf(r.job)
+	models := engine.Models(r.job)
 	bases, err := save.BasesOf(models)
 	if err != nil {
 		return err
@@ -251,18 +239,9 @@ func (r *run) begin() error {
 	return r.engine.Initialize(r.deps.FS)
 }
 
-// Initialize gives the parameters of the engine's job their first values.
-func (e *Engine) Initialize(fsys vfs.FS) error {
-	adapters := map[string]string{}
-	for _, p := range e.job.Parts {
-		adapters[p.Role()] = p.Adapter
-	}
-	return save.Init(e.store, fsys, e.cfg.Run.Seed, modelsOf(e.job), adapters)
-}
-
 // restore loads the checkpoint in dir into the engine.
 func (r *run) restore(dir string) error {
-	state, err := save.Restore(r.engine.store, r.deps.FS, dir, modelsOf(r.job))
+	state, err := save.Restore(r.engine.Store(), r.deps.FS, dir, engine.Models(r.job))
 	if err != nil {
 		return err
 	}
@@ -277,9 +256,9 @@ func (r *run) restore(dir string) error {
 func (r *run) findCheckpoint() (string, error) {
 	switch r.deps.Resume {
 	case "auto", "none", "":
-		found, events, err := checkpoint.Latest(r.deps.FS, r.cfg.Run.Dir)
-		for _, e := range events {
-			notify(r.deps.Listener.Checkpoint, e)
+		found, told, err := checkpoint.Latest(r.deps.FS, r.cfg.Run.Dir)
+		for _, e := range told {
+			events.Notify(r.deps.Listener.Checkpoint, e)
 		}
 		if errors.Is(err, checkpoint.ErrNone) {
 			return "", nil

@@ -4,35 +4,11 @@ import (
 	"errors"
 	"fmt"
 
-	"gotrain/autograd/plan"
 	"gotrain/train/config"
+	"gotrain/train/events"
 	"gotrain/train/ranks"
-	"gotrain/train/recipe"
 	"gotrain/train/save"
 )
-
-// modelsOf are the models of a job as checkpoints have them.
-func modelsOf(job *recipe.Job) []save.Model {
-	models := make([]save.Model, len(job.Parts))
-	for i, p := range job.Parts {
-		models[i] = save.Model{Model: p.Model, Base: p.Base, Beside: p.Files}
-	}
-	return models
-}
-
-// shareOf is what this rank writes of a checkpoint.
-func shareOf(job *recipe.Job, programs *Programs) save.Share {
-	return save.ShareOf(programs.layout, modelsOf(job), programs.optimizerStates())
-}
-
-// savesAsync tells whether saves on the way are asynchronous. They write from a copy
-// of what steps change; train.save: auto makes one where it is small or lies
-// elsewhere: on a GPU's host, of a rank's share, of an adapter.
-func savesAsync(c Config, target plan.Target) bool {
-	t := c.Train
-	onTheWay := t.SaveEvery > 0 && t.SaveEvery < t.Steps || t.Patience > 0
-	return onTheWay && (t.Save == "async" || t.Save == "auto" && (!target.HostMemory || !c.Rank.Alone() || c.LoRA.Rank > 0))
-}
 
 // point is where the run stands.
 func (r *run) point() (save.Point, error) {
@@ -60,9 +36,9 @@ func (r *run) note(d save.Done) error {
 	r.savedStep, r.result.Checkpoint = d.Step, d.Saved.Path
 	if r.cfg.Rank.First() {
 		for _, e := range d.Saved.Events {
-			notify(r.deps.Listener.Checkpoint, e)
+			events.Notify(r.deps.Listener.Checkpoint, e)
 		}
-		notify(r.deps.Listener.Saved, d.Saved)
+		events.Notify(r.deps.Listener.Saved, d.Saved)
 	}
 	return nil
 }
@@ -94,7 +70,7 @@ func (r *run) saveOrWarn() {
 	}
 	r.noteSave()
 	if began, earlier := r.deps.Now(), r.awaitSave(); earlier > 0 {
-		notify(r.deps.Listener.SaveWaited, save.Waited{Step: r.state.Step, For: earlier, Waited: r.deps.Now().Sub(began)})
+		events.Notify(r.deps.Listener.SaveWaited, save.Waited{Step: r.state.Step, For: earlier, Waited: r.deps.Now().Sub(began)})
 	}
 	p, err := r.point()
 	if err != nil {
@@ -114,7 +90,7 @@ func (r *run) warn(err error) {
 	if !r.cfg.Rank.Alone() && !errors.Is(err, ranks.ErrPeer) {
 		err = fmt.Errorf("rank %d failed: %w", r.cfg.Rank.Index(), err)
 	}
-	notify(r.deps.Listener.SaveFailed, err)
+	events.Notify(r.deps.Listener.SaveFailed, err)
 }
 
 // dropSave ends the save in flight of a run that fails with err, without the other

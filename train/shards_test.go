@@ -10,6 +10,7 @@ import (
 	"gotrain/nn/hub"
 	"gotrain/nn/hub/safetensors"
 	"gotrain/train/checkpoint"
+	"gotrain/train/events"
 )
 
 // TestWorldsResumeEachOther trains on 3 ranks, then 2, then 1, then 4, each from
@@ -28,7 +29,7 @@ func TestWorldsResumeEachOther(t *testing.T) {
 		errs, losses := trainRanks(t, ctx, cfg, n, func(rank int, _ *Config, d *Deps) {
 			if rank == 0 {
 				step := d.Listener.Step
-				d.Listener.Step = func(e StepEvent) {
+				d.Listener.Step = func(e events.Step) {
 					step(e)
 					if e.Record.Step == stopAt {
 						stop()

@@ -20,7 +20,10 @@ import (
 	"gotrain/nn/gpt2"
 	"gotrain/train/checkpoint"
 	"gotrain/train/config"
+	"gotrain/train/engine"
+	"gotrain/train/events"
 	"gotrain/train/metrics"
+	"gotrain/train/ranks"
 	"gotrain/train/recipe"
 	"gotrain/train/recipe/all"
 )
@@ -32,13 +35,13 @@ var (
 )
 
 // newTestEngine returns an engine of cfg with its first parameters.
-func newTestEngine(t *testing.T, cfg Config, threads int) *Engine {
+func newTestEngine(t *testing.T, cfg Config, threads int) *engine.Engine {
 	t.Helper()
 	job, err := table.Design(t.Context(), recipe.Env{Config: cfg})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := NewEngine(cfg, job, backend(t, threads))
+	e, err := engine.New(cfg, job, backend(t, threads), ranks.Coordinate(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +143,7 @@ func bits(t *testing.T, runDir string) []byte {
 	return all
 }
 
-func mustTrain(t *testing.T, cfg Config, d Deps) Result {
+func mustTrain(t *testing.T, cfg Config, d Deps) events.Result {
 	t.Helper()
 	r, err := Train(context.Background(), cfg, d)
 	if err != nil {
@@ -155,7 +158,7 @@ func TestLossFalls(t *testing.T) {
 	cfg.Train.SaveEvery, cfg.Train.EvalEvery = 0, 0
 	var first float64
 	d := deps(t, 2)
-	d.Listener.Step = func(e StepEvent) {
+	d.Listener.Step = func(e events.Step) {
 		if e.Record.Step == 1 {
 			first = e.Record.Get("nll")
 		}
@@ -186,7 +189,7 @@ func TestBitsDoNotDependOnThreadsOrStops(t *testing.T) {
 			t.Fatal("the run does not advance")
 		}
 		ctx, cancel := context.WithCancel(context.Background())
-		d.Listener.Step = func(StepEvent) { cancel() }
+		d.Listener.Step = func(events.Step) { cancel() }
 		_, err := Train(ctx, cfg, d)
 		cancel()
 		if err == nil {
@@ -312,7 +315,7 @@ func TestMicroBatches(t *testing.T) {
 		cfg.Train.Batch, cfg.Train.Accumulate = 8/parts, parts
 		cfg.Train.DocumentMask = true // micro-batches then differ in their number of targets
 		d := deps(t, 2)
-		d.Listener.Step = func(e StepEvent) { losses[i] = append(losses[i], e.Record.Get("nll"), e.Record.GradNorm) }
+		d.Listener.Step = func(e events.Step) { losses[i] = append(losses[i], e.Record.Get("nll"), e.Record.GradNorm) }
 		mustTrain(t, cfg, d)
 	}
 	for i := 1; i < 3; i++ {
@@ -343,7 +346,7 @@ func TestGuardSkipsAndNamesTheOp(t *testing.T) {
 		t.Fatal(err)
 	}
 	batch := testBatch(cfg)
-	r, err := e.Step(batch, StepConfig{})
+	r, err := e.Step(batch, engine.StepConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -375,7 +378,7 @@ func TestFullDiskDoesNotEndTheRun(t *testing.T) {
 	d.FS = fault
 	var failures int
 	d.Listener.SaveFailed = func(err error) { failures++ }
-	d.Listener.Step = func(e StepEvent) {
+	d.Listener.Step = func(e events.Step) {
 		if e.Record.Step == 4 { // the save after this step
 			fault.FailAt(5, errors.New("no space left on device"))
 		}
@@ -392,7 +395,7 @@ func TestStepsDoNotAllocate(t *testing.T) {
 	e := newTestEngine(t, cfg, 2)
 	batch := testBatch(cfg)
 	allocs := testing.AllocsPerRun(20, func() {
-		if _, err := e.Step(batch, StepConfig{}); err != nil {
+		if _, err := e.Step(batch, engine.StepConfig{}); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -16,6 +16,8 @@ import (
 	"gotrain/nn/hub"
 	"gotrain/optim"
 	"gotrain/train/config"
+	"gotrain/train/engine"
+	"gotrain/train/events"
 	"gotrain/train/ranks"
 	"gotrain/train/ranks/rankstest"
 	"gotrain/train/recipe"
@@ -91,7 +93,7 @@ func testZero(t *testing.T, name string, cfg Config) {
 				var norms []float64
 				errs, losses := trainRanks(t, context.Background(), own, n, func(rank int, _ *Config, d *Deps) {
 					if step := d.Listener.Step; rank == 0 {
-						d.Listener.Step = func(e StepEvent) {
+						d.Listener.Step = func(e events.Step) {
 							step(e)
 							norms = append(norms, e.Record.GradNorm)
 						}
@@ -128,14 +130,14 @@ func TestZeroMemory(t *testing.T) {
 		cfg := ranksConfig(t)
 		setGPT2(t, &cfg, func(c *gpt2.Config) { c.Vocab, c.Layers = 300, 4 })
 		c.edit(&cfg)
-		state := func(rank mesh.Rank, zero int) (bytes int64, f Forecast) {
+		state := func(rank mesh.Rank, zero int) (bytes int64, f engine.Forecast) {
 			own := cfg
 			own.Rank, own.Cluster.Zero = rank, zero
 			job, err := table.Design(t.Context(), recipe.Env{Config: own})
 			if err != nil {
 				t.Fatal(err)
 			}
-			programs, err := Compile(own, job, backend(t, 1).Target())
+			programs, err := engine.Compile(own, job, backend(t, 1).Target())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -148,7 +150,7 @@ func TestZeroMemory(t *testing.T) {
 					}
 				}
 			}
-			return bytes, Predict(own, job, programs, Machine{})
+			return bytes, engine.Predict(own, job, programs, engine.Machine{})
 		}
 		whole, alone := state(mesh.Of(0, ranks), 0)
 		var sum, first, peak int64
@@ -191,7 +193,7 @@ func TestZeroResume(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			errs, losses := trainRanks(t, ctx, cfg, world.ranks, func(rank int, _ *Config, d *Deps) {
 				if step := d.Listener.Step; rank == 0 {
-					d.Listener.Step = func(e StepEvent) {
+					d.Listener.Step = func(e events.Step) {
 						if step(e); e.Record.Step == int64(2*i+2) {
 							stop()
 						}

@@ -23,8 +23,10 @@ import (
 	"gotrain/train/bench"
 	"gotrain/train/config"
 	"gotrain/train/device"
+	"gotrain/train/engine"
 	"gotrain/train/forecast"
 	"gotrain/train/metrics"
+	"gotrain/train/ranks"
 	"gotrain/train/recipe"
 	"gotrain/train/save"
 )
@@ -75,11 +77,11 @@ func trainTwoSteps(t *testing.T, cfg config.Config, on string) trainedState {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := train.NewEngine(cfg, job, b)
+	trainer, err := engine.New(cfg, job, b, ranks.Coordinate(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := engine.Initialize(vfs.OS{}); err != nil {
+	if err := trainer.Initialize(vfs.OS{}); err != nil {
 		t.Fatal(err)
 	}
 	batch := bench.RandomBatch(cfg.Train.Batch*cfg.Train.Accumulate, cfg.Text().Context, cfg.Text().Vocab)
@@ -92,16 +94,16 @@ func trainTwoSteps(t *testing.T, cfg config.Config, on string) trainedState {
 	}
 	r := trainedState{state: map[string][]float32{}}
 	for step := range 2 {
-		result, err := engine.Step(batch, train.StepConfig{Step: step, Phases: []save.PhaseState{{Applied: step}}})
+		result, err := trainer.Step(batch, engine.StepConfig{Step: step, Phases: []save.PhaseState{{Applied: step}}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.nll = append(r.nll, engine.Values(result).Get("nll"))
+		r.nll = append(r.nll, trainer.Values(result).Get("nll"))
 		r.gradNorm = append(r.gradNorm, result.Phases[0].GradNorm)
 	}
-	for _, name := range engine.Store().Names() {
-		values := make([]float32, engine.Store().Get(name).Shape.Size())
-		if err := engine.Store().Read(name, values); err != nil {
+	for _, name := range trainer.Store().Names() {
+		values := make([]float32, trainer.Store().Get(name).Shape.Size())
+		if err := trainer.Store().Read(name, values); err != nil {
 			t.Fatal(err)
 		}
 		r.state[name] = values
@@ -260,7 +262,7 @@ func TestCUDAMemory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := train.NewEngine(cfg, job, b); err != nil {
+		if _, err := engine.New(cfg, job, b, ranks.Coordinate(nil)); err != nil {
 			t.Fatal(err)
 		}
 		planned, taken := r.Memory.Total-r.Memory.Driver, d.Used()-before

@@ -12,7 +12,9 @@ import (
 	"gotrain/train/config"
 	"gotrain/train/console"
 	"gotrain/train/device"
+	"gotrain/train/engine"
 	"gotrain/train/forecast"
+	"gotrain/train/ranks"
 	"gotrain/train/units"
 )
 
@@ -48,7 +50,7 @@ func dryRun(c *cobra.Command, cfg config.Config, resume string) error {
 	if free := r.Limits.Usable(); free > 0 && r.Memory.Total > free {
 		return errors.Join(printPlan(c.OutOrStdout(), r), fmt.Errorf("the run needs %s of memory, %s are free: lower train.batch to %d, or set train.recompute: true", units.Bytes(r.Memory.Total), units.Bytes(free), r.LargestBatch))
 	}
-	engine, err := train.NewEngine(dry.Config, dry.Job, backend)
+	engine, err := engine.New(dry.Config, dry.Job, backend, ranks.Coordinate(nil))
 	if err == nil {
 		err = engine.Initialize(vfs.OS{})
 	}

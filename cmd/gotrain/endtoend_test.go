@@ -18,8 +18,10 @@ import (
 	"gotrain/train"
 	"gotrain/train/config"
 	"gotrain/train/device"
+	"gotrain/train/engine"
 	"gotrain/train/forecast"
 	"gotrain/train/metrics"
+	"gotrain/train/ranks"
 	"gotrain/train/recipe"
 )
 
@@ -351,7 +353,7 @@ func TestPlan(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer backend.Close()
-		engine, err := train.NewEngine(cfg, job, backend)
+		engine, err := engine.New(cfg, job, backend, ranks.Coordinate(nil))
 		if err != nil {
 			t.Fatal(err)
 		}

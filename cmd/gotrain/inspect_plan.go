@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/train"
 	"gotrain/train/config"
+	"gotrain/train/engine"
 )
 
 func newInspectPlan() *cobra.Command {
@@ -49,7 +49,7 @@ func inspectPlan(c *cobra.Command, cfg config.Config, program string, dump bool)
 	if err != nil {
 		return err
 	}
-	programs, err := train.Compile(job.Config, job, target)
+	programs, err := engine.Compile(job.Config, job, target)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"gotrain/nn"
 	"gotrain/nn/generate"
 	"gotrain/nn/gpt2"
-	"gotrain/train"
+	"gotrain/train/config"
 	"gotrain/train/device"
 )
 
@@ -41,7 +41,7 @@ func (o Options) Decode(ctx context.Context, d device.Device) (Decoding, error) 
 	if err := nn.Initialize(model.Params(), 1, store.WriteAt); err != nil {
 		return Decoding{}, err
 	}
-	g, err := generate.New(model, store, generate.Config{Compute: train.Config{Precision: o.Precision}.Compute()})
+	g, err := generate.New(model, store, generate.Config{Compute: config.Config{Precision: o.Precision}.Compute()})
 	if err != nil {
 		return Decoding{}, err
 	}

@@ -9,9 +9,10 @@ import (
 	"gotrain/data/vfs"
 	"gotrain/nn"
 	"gotrain/nn/zoo"
-	"gotrain/train"
 	"gotrain/train/device"
+	"gotrain/train/engine"
 	"gotrain/train/forecast"
+	"gotrain/train/ranks"
 	"gotrain/train/recipe/text"
 	"gotrain/train/save"
 )
@@ -34,12 +35,12 @@ func (o Options) time(s Step, d *stepDevice) (Timing, error) {
 		return Timing{}, err
 	}
 	base := device.ResidentMemory()
-	engine, err := train.NewEngine(cfg, job, d.Backend)
+	trainer, err := engine.New(cfg, job, d.Backend, ranks.Coordinate(nil))
 	if err != nil {
 		return Timing{}, err
 	}
 	bound := time.Now()
-	if err := engine.Initialize(vfs.OS{}); err != nil {
+	if err := trainer.Initialize(vfs.OS{}); err != nil {
 		return Timing{}, err
 	}
 	initialized := time.Now()
@@ -50,7 +51,7 @@ func (o Options) time(s Step, d *stepDevice) (Timing, error) {
 	var warm time.Duration // in which the first step had the device busy
 	for began := time.Now(); len(times) < 4 || time.Since(began).Seconds() < o.Seconds; {
 		start := time.Now()
-		if _, err := engine.Step(batch, train.StepConfig{Step: len(times), Phases: []save.PhaseState{{Applied: len(times)}}}); err != nil {
+		if _, err := trainer.Step(batch, engine.StepConfig{Step: len(times), Phases: []save.PhaseState{{Applied: len(times)}}}); err != nil {
 			return Timing{}, err
 		}
 		times = append(times, time.Since(start))
@@ -62,7 +63,7 @@ func (o Options) time(s Step, d *stepDevice) (Timing, error) {
 	}
 	median := middle(times).Seconds()
 	t := Timing{Name: s.Name, Params: nn.SizeOf(model).Params, Batch: rows, Context: context, Vocab: vocab, Steps: len(times),
-		StepMS: 1e3 * median, TokensPerS: float64(rows*context) / median, PlannedBytes: forecast.MemoryOf(engine.Programs(), 1, d.Device, base).Total}
+		StepMS: 1e3 * median, TokensPerS: float64(rows*context) / median, PlannedBytes: forecast.MemoryOf(trainer.Programs(), 1, d.Device, base).Total}
 	if err := t.setSizes(model); err != nil {
 		return Timing{}, err
 	}

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/term"
 
 	"gotrain/data"
-	"gotrain/train"
 	"gotrain/train/device"
+	"gotrain/train/events"
 	"gotrain/train/forecast"
 	"gotrain/train/units"
 )
@@ -28,7 +28,7 @@ type Progress struct {
 	live    bool
 	dirty   bool      // the live line is on the screen
 	last    time.Time // of the last line
-	started train.Started
+	started events.Started
 	device  device.Device
 	base    int64 // resident before the run, in bytes
 	memory  forecast.Memory

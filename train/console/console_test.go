@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"gotrain/data"
-	"gotrain/train"
 	"gotrain/train/config"
+	"gotrain/train/events"
 	"gotrain/train/metrics"
 	"gotrain/train/save"
 )
 
-func step(n int64) train.StepEvent {
-	return train.StepEvent{Record: metrics.Record{Step: n, Values: []metrics.Value{{Name: "nll", Value: 2}}, Unit: "tokens", PerS: 1500, StepMS: 12, LR: 1e-3}, Steps: 9, ETA: 5 * time.Second}
+func step(n int64) events.Step {
+	return events.Step{Record: metrics.Record{Step: n, Values: []metrics.Value{{Name: "nll", Value: 2}}, Unit: "tokens", PerS: 1500, StepMS: 12, LR: 1e-3}, Steps: 9, ETA: 5 * time.Second}
 }
 
 // TestPlain has the first and the last step in a log, and those between now and then.
@@ -66,13 +66,13 @@ func TestFinish(t *testing.T) {
 	cfg := config.Default(config.Tables{})
 	best := save.State{Step: 7, Best: &save.Best{Step: 5, Value: 1.5}}
 	for _, c := range []struct {
-		result train.Result
+		result events.Result
 		want   string
 	}{
-		{train.Result{}, "raise train.steps to go on"},
-		{train.Result{State: best, Early: true, Best: "runs/x/checkpoints/best"}, "raise train.patience to go on"},
-		{train.Result{Steps: 3, Elapsed: 2 * time.Second}, "done       3 steps in 2 s"},
-		{train.Result{State: best, Steps: 3, Best: "best"}, "best       step"},
+		{events.Result{}, "raise train.steps to go on"},
+		{events.Result{State: best, Early: true, Best: "runs/x/checkpoints/best"}, "raise train.patience to go on"},
+		{events.Result{Steps: 3, Elapsed: 2 * time.Second}, "done       3 steps in 2 s"},
+		{events.Result{State: best, Steps: 3, Best: "best"}, "best       step"},
 	} {
 		var out bytes.Buffer
 		p := New(&out)

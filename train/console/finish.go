@@ -3,13 +3,14 @@ package console
 import (
 	"slices"
 
-	"gotrain/train"
+	"gotrain/train/config"
 	"gotrain/train/device"
+	"gotrain/train/events"
 	"gotrain/train/units"
 )
 
 // Finish prints what the run of cfg came to.
-func (p *Progress) Finish(cfg train.Config, r train.Result) {
+func (p *Progress) Finish(cfg config.Config, r events.Result) {
 	p.Clear()
 	if r.Steps == 0 && r.Early {
 		p.Line("run %s has ended early at step %d: the best checkpoint is %s (%.4f); raise train.patience to go on", cfg.Run.Dir, r.State.Step, r.Best, r.State.Best.Value)
@@ -30,7 +31,7 @@ func (p *Progress) Finish(cfg train.Config, r train.Result) {
 }
 
 // compare prints what was predicted beside what the run took.
-func (p *Progress) compare(r train.Result) {
+func (p *Progress) compare(r events.Result) {
 	f := p.started.Forecast
 	row := func(name, predicted, actual, note string) {
 		p.Line("%-10s %12s %12s  %s", name, predicted, actual, note)

@@ -7,9 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"gotrain/train"
 	"gotrain/train/checkpoint"
 	"gotrain/train/device"
+	"gotrain/train/engine"
+	"gotrain/train/events"
 	"gotrain/train/forecast"
 	"gotrain/train/metrics"
 	"gotrain/train/ranks"
@@ -19,7 +20,7 @@ import (
 )
 
 // Measure learns what a device can do in a precision, for the forecast of a run on it.
-func (p *Progress) Measure(d device.Device, precision string) train.Machine {
+func (p *Progress) Measure(d device.Device, precision string) engine.Machine {
 	p.device = d
 	m := d.MeasureFor(slices.Compact([]string{"float32", precision})...)
 	p.base = device.ResidentMemory()
@@ -28,8 +29,8 @@ func (p *Progress) Measure(d device.Device, precision string) train.Machine {
 }
 
 // Listener shows what a run tells.
-func (p *Progress) Listener() train.Listener {
-	return train.Listener{
+func (p *Progress) Listener() events.Listener {
+	return events.Listener{
 		Phase:     func(ph recipe.Prepared) { p.Line("%-10s %s", ph.Name, ph.Detail) },
 		Preparing: p.Preparing,
 		Started:   p.start,
@@ -54,7 +55,7 @@ func (p *Progress) Listener() train.Listener {
 	}
 }
 
-func (p *Progress) start(s train.Started) {
+func (p *Progress) start(s events.Started) {
 	p.started = s
 	f := s.Forecast
 	debug.FreeOSMemory() // what fitting the tokenizer left
@@ -82,7 +83,7 @@ func (p *Progress) start(s train.Started) {
 	}
 }
 
-func (p *Progress) step(e train.StepEvent) {
+func (p *Progress) step(e events.Step) {
 	p.stepMS = append(p.stepMS, e.Record.StepMS)
 	first := e.Record.Step == int64(p.started.Step)+1
 	last := e.Record.Step == int64(e.Steps)
@@ -103,7 +104,7 @@ func (p *Progress) saveWaited(s save.Waited) {
 	p.Line("step %-6d saving waited %s for the checkpoint of step %d, which was still being written; raise train.save_every if that costs too much", s.Step, units.Seconds(s.Waited.Seconds()), s.For)
 }
 
-func (p *Progress) skipped(e train.SkipEvent) {
+func (p *Progress) skipped(e events.Skip) {
 	defer p.origins(e)
 	switch {
 	case e.Op != "":
@@ -116,7 +117,7 @@ func (p *Progress) skipped(e train.SkipEvent) {
 }
 
 // origins tells where the rows of a step that was skipped come from.
-func (p *Progress) origins(e train.SkipEvent) {
+func (p *Progress) origins(e events.Skip) {
 	var from []string
 	for _, o := range e.From {
 		if o.File != "" && len(from) < maxOrigins {

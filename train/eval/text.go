@@ -10,8 +10,8 @@ import (
 	"gotrain/autograd/exec"
 	"gotrain/data"
 	"gotrain/nn"
-	"gotrain/train"
 	"gotrain/train/config"
+	"gotrain/train/engine"
 	"gotrain/train/recipe"
 	"gotrain/train/recipe/text"
 )
@@ -42,7 +42,7 @@ func Text(cfg config.Config, m nn.LanguageModel, store *exec.Store, set *data.Se
 	if err != nil {
 		return TextScore{}, err
 	}
-	evaluator, err := train.NewEvaluator(cfg, job, store)
+	evaluator, err := engine.NewEvaluator(cfg, job, store)
 	if err != nil {
 		return TextScore{}, err
 	}

@@ -9,14 +9,15 @@ package forecast
 
 import (
 	"gotrain/autograd/plan"
-	"gotrain/train"
+	"gotrain/train/config"
 	"gotrain/train/device"
+	"gotrain/train/engine"
 	"gotrain/train/recipe"
 )
 
 // Report is what a run will take.
 type Report struct {
-	train.Forecast
+	engine.Forecast
 	Vocab        int            `json:"vocab"`
 	VocabFrom    string         `json:"vocab_from"`
 	Precision    string         `json:"precision"`
@@ -39,12 +40,12 @@ type Report struct {
 // Make compiles cfg, whose model.vocab is set, for d, and measures the machine.
 // cfg.Rank.Count() is the number of ranks; the memory is that of rank 0, which keeps the
 // most, the speed that of all without their messages.
-func Make(cfg train.Config, job *recipe.Job, d device.Device) (*Report, error) {
+func Make(cfg config.Config, job *recipe.Job, d device.Device) (*Report, error) {
 	target, err := d.Target()
 	if err != nil {
 		return nil, err
 	}
-	programs, err := train.Compile(cfg, job, target)
+	programs, err := engine.Compile(cfg, job, target)
 	if err != nil {
 		return nil, err
 	}
@@ -54,18 +55,18 @@ func Make(cfg train.Config, job *recipe.Job, d device.Device) (*Report, error) {
 		Context: cfg.Length(), Steps: cfg.Train.Steps, Ranks: ranks, Memory: MemoryOf(programs, ranks, d, device.ResidentMemory()),
 		Limits: d.Memory(), Machine: d.Measure(),
 	}
-	arithmetic := train.FLOPsPerUnit(job)
+	arithmetic := engine.FLOPsPerUnit(job)
 	r.Products, r.SixN = arithmetic.Products, arithmetic.SixN
-	r.Forecast = train.Predict(cfg, job, programs, Machine(r.Machine, cfg.Precision))
+	r.Forecast = engine.Predict(cfg, job, programs, Machine(r.Machine, cfg.Precision))
 	r.MFU = r.UnitsPerS * r.FLOPsPerUnit / (1e9 * r.Machine.Peak(cfg.Precision) * float64(ranks))
 	r.LargestBatch, err = largestBatch(cfg, job, target, d, r)
 	return r, err
 }
 
-// Machine is what train.Predict wants to know of m in a precision.
-func Machine(m device.Machine, precision string) train.Machine {
+// Machine is what engine.Predict wants to know of m in a precision.
+func Machine(m device.Machine, precision string) engine.Machine {
 	products, attention := m.Reached(precision)
-	return train.Machine{Peak: 1e9 * m.Peak(precision), Products: 1e9 * products, Attention: 1e9 * attention, Bandwidth: 1e9 * m.Bandwidth}
+	return engine.Machine{Peak: 1e9 * m.Peak(precision), Products: 1e9 * products, Attention: 1e9 * attention, Bandwidth: 1e9 * m.Bandwidth}
 }
 
 // Fits tells whether the memory that is free holds the run; true where that is not
@@ -84,7 +85,7 @@ func (r *Report) SetPrice(hour float64) {
 // largestBatch is the largest train.batch whose run fits the memory that is free,
 // 0 where that is not known or not even one sequence fits. It doubles the batch
 // until it does not fit and halves the distance from there.
-func largestBatch(cfg train.Config, job *recipe.Job, target plan.Target, d device.Device, r *Report) (int, error) {
+func largestBatch(cfg config.Config, job *recipe.Job, target plan.Target, d device.Device, r *Report) (int, error) {
 	room := r.Limits.Usable()
 	if room == 0 {
 		return 0, nil
@@ -92,7 +93,7 @@ func largestBatch(cfg train.Config, job *recipe.Job, target plan.Target, d devic
 	fits := func(batch int) (bool, error) {
 		c := cfg
 		c.Train.Batch = batch
-		programs, err := train.Compile(c, job, target)
+		programs, err := engine.Compile(c, job, target)
 		if err != nil {
 			return false, err
 		}

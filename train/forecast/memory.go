@@ -4,8 +4,8 @@ import (
 	"strings"
 
 	"gotrain/optim"
-	"gotrain/train"
 	"gotrain/train/device"
+	"gotrain/train/engine"
 )
 
 // Memory is the memory of a run by category, in bytes.
@@ -41,7 +41,7 @@ const (
 
 // MemoryOf sums what the programs hold on d, the device of a run alone or of one of
 // its ranks: on the CPU in a process that holds base without them.
-func MemoryOf(programs *train.Programs, ranks int, d device.Device, base int64) Memory {
+func MemoryOf(programs *engine.Programs, ranks int, d device.Device, base int64) Memory {
 	m := Memory{Arena: programs.Arena(), Snapshot: programs.Snapshot}
 	for _, p := range programs.All() {
 		m.Inputs += p.Inputs + p.Tables

@@ -16,6 +16,7 @@ import (
 	"gotrain/data/vfs/vfstest"
 	"gotrain/train"
 	"gotrain/train/config"
+	"gotrain/train/events"
 )
 
 // leaves is a configuration whose sections model, recipe and data no other package
@@ -43,7 +44,7 @@ cluster: {check_every: 2}
 
 // run trains on n ranks, which are goroutines with files and back ends of their own,
 // and returns the errors of all.
-func run(ctx context.Context, cfg train.Config, n int, fsys func(rank int) vfs.FS, open opener, listen train.Listener) error {
+func run(ctx context.Context, cfg train.Config, n int, fsys func(rank int) vfs.FS, open opener, listen events.Listener) error {
 	errs := make([]error, n)
 	var all sync.WaitGroup
 	room := newRoom(n)
@@ -102,9 +103,9 @@ func TestLeaf(t *testing.T) {
 func testLeaf(t *testing.T, n int, open opener) {
 	whole := leaves(t, filepath.Join(t.TempDir(), "whole"))
 	var steps, shown int
-	var first, last train.StepEvent
-	listen := train.Listener{
-		Step: func(e train.StepEvent) {
+	var first, last events.Step
+	listen := events.Listener{
+		Step: func(e events.Step) {
 			if steps++; steps == 1 {
 				first = e
 			}
@@ -140,7 +141,7 @@ func testLeaf(t *testing.T, n int, open opener) {
 					fault.CrashAt(moment)
 				}
 				return fault
-			}, open, train.Listener{Step: func(train.StepEvent) {
+			}, open, events.Listener{Step: func(events.Step) {
 				if made++; made == stopAt && kill%2 == 1 {
 					stop()
 				}

@@ -20,8 +20,9 @@ import (
 	"gotrain/data/vfs"
 	"gotrain/nn/hub/safetensors"
 	"gotrain/optim"
-	"gotrain/train"
 	"gotrain/train/config"
+	"gotrain/train/engine"
+	"gotrain/train/ranks"
 	"gotrain/train/recipe"
 	"gotrain/train/recipe/all"
 	"gotrain/train/recipe/text"
@@ -79,15 +80,15 @@ func run(file string, set []string, steps int, out string) error {
 		return err
 	}
 	defer backend.Close()
-	engine, err := train.NewEngine(cfg, job, backend)
+	trainer, err := engine.New(cfg, job, backend, ranks.Coordinate(nil))
 	if err != nil {
 		return err
 	}
-	if err := engine.Initialize(vfs.OS{}); err != nil {
+	if err := trainer.Initialize(vfs.OS{}); err != nil {
 		return err
 	}
 
-	d := dump{engine: engine}
+	d := dump{engine: trainer}
 	for _, p := range model.Params() {
 		d.state("initial."+p.Name, p.Name)
 	}
@@ -99,11 +100,11 @@ func run(file string, set []string, steps int, out string) error {
 			return err
 		}
 		inputs, targets = append(inputs, batch.Ints[data.IDs]...), append(targets, batch.Ints[data.Targets]...)
-		r, err := engine.Step(batch, train.StepConfig{Step: i, Phases: []save.PhaseState{{Applied: i}}})
+		r, err := trainer.Step(batch, engine.StepConfig{Step: i, Phases: []save.PhaseState{{Applied: i}}})
 		if err != nil {
 			return err
 		}
-		losses[i], norms[i] = float32(engine.Values(r).Get("nll")), float32(r.Phases[0].GradNorm)
+		losses[i], norms[i] = float32(trainer.Values(r).Get("nll")), float32(r.Phases[0].GradNorm)
 		lrs[i] = float32(cfg.Optimizer.LR * cfg.Optimizer.LRFraction(i, cfg.Train.Steps))
 	}
 	rows := []int{steps, size.Batch, size.Context}
@@ -113,7 +114,7 @@ func run(file string, set []string, steps int, out string) error {
 	d.floats("losses", losses, steps)
 	d.floats("grad_norms", norms, steps)
 	d.floats("lrs", lrs, steps)
-	for _, name := range engine.Store().Names() {
+	for _, name := range trainer.Store().Names() {
 		if optim.IsState(name) {
 			d.state("final."+name, name)
 		}
@@ -137,7 +138,7 @@ func run(file string, set []string, steps int, out string) error {
 
 // dump collects tensors; the first error sticks.
 type dump struct {
-	engine  *train.Engine
+	engine  *engine.Engine
 	tensors []safetensors.Tensor
 	err     error
 }

@@ -1,4 +1,4 @@
-package train
+package engine
 
 import (
 	"errors"
@@ -12,6 +12,7 @@ import (
 	"gotrain/autograd/plan"
 	"gotrain/nn"
 	"gotrain/optim"
+	"gotrain/train/config"
 	"gotrain/train/recipe"
 )
 
@@ -24,6 +25,8 @@ type Programs struct {
 	Eval  *Program
 	Tools [][]*plan.Plan // by recipe.Job.Tools
 
+	// AsyncSaves tells that training goes on while checkpoints on the way are written.
+	AsyncSaves bool
 	// Snapshot is the memory of the process, in bytes, that this rank's asynchronous
 	// saves take for the state that they write; 0 when the step waits for saves.
 	Snapshot int64
@@ -49,7 +52,7 @@ type Program struct {
 }
 
 // Compile plans every program that a job of cfg needs for a back end.
-func Compile(cfg Config, job *recipe.Job, target plan.Target) (*Programs, error) {
+func Compile(cfg config.Config, job *recipe.Job, target plan.Target) (*Programs, error) {
 	if err := job.Check(); err != nil {
 		return nil, err
 	}
@@ -71,8 +74,8 @@ func Compile(cfg Config, job *recipe.Job, target plan.Target) (*Programs, error)
 			p.Tools = append(p.Tools, plans)
 		}
 	}
-	if c.err == nil && savesAsync(cfg, target) {
-		p.Snapshot = shareOf(job, p).SnapshotBytes(p.States(), target)
+	if p.AsyncSaves = savesAsync(cfg, target); c.err == nil && p.AsyncSaves {
+		p.Snapshot = p.Share(job).SnapshotBytes(p.States(), target)
 	}
 	if c.err == nil {
 		c.err = errors.Join(c.inputs.check(job), p.checkStates(job))
@@ -80,8 +83,17 @@ func Compile(cfg Config, job *recipe.Job, target plan.Target) (*Programs, error)
 	return p, c.err
 }
 
+// savesAsync tells whether saves on the way are asynchronous. They write from a copy
+// of what steps change; train.save: auto makes one where it is small or lies
+// elsewhere: on a GPU's host, of a rank's share, of an adapter.
+func savesAsync(c config.Config, target plan.Target) bool {
+	t := c.Train
+	onTheWay := t.SaveEvery > 0 && t.SaveEvery < t.Steps || t.Patience > 0
+	return onTheWay && (t.Save == "async" || t.Save == "auto" && (!target.HostMemory || !c.Rank.Alone() || c.LoRA.Rank > 0))
+}
+
 // CompileEval plans the evaluation of a job alone.
-func CompileEval(cfg Config, job *recipe.Job, target plan.Target) (*Programs, error) {
+func CompileEval(cfg config.Config, job *recipe.Job, target plan.Target) (*Programs, error) {
 	c := compiler{cfg: cfg, job: job, opt: plan.Options{Compute: cfg.Compute(), Target: target}}
 	return &Programs{Eval: c.eval(), HostMemory: target.HostMemory}, c.err
 }
@@ -160,7 +172,7 @@ func (p *Programs) Arena() int64 {
 }
 
 type compiler struct {
-	cfg Config
+	cfg config.Config
 	job *recipe.Job
 	opt plan.Options
 	// inputs are those that the graphs declare.
@@ -277,4 +289,4 @@ func rules(params []nn.Param) map[string]optim.Rule {
 func ruleOf(p nn.Param) optim.Rule { return optim.Rule{Decay: p.Decay, Matrix: p.Matrix} }
 
 // guarded tells whether an update waits for the norm of all gradients.
-func guarded(cfg Config, o optim.Config) bool { return cfg.Train.MaxSkips > 0 && !o.InBackward }
+func guarded(cfg config.Config, o optim.Config) bool { return cfg.Train.MaxSkips > 0 && !o.InBackward }

@@ -1,4 +1,4 @@
-package train
+package engine
 
 import (
 	"math"
@@ -6,6 +6,7 @@ import (
 	"gotrain/autograd"
 	"gotrain/autograd/plan"
 	"gotrain/nn"
+	"gotrain/train/config"
 	"gotrain/train/recipe"
 )
 
@@ -59,7 +60,7 @@ func FLOPsPerUnit(job *recipe.Job) nn.FLOPs {
 }
 
 // Predict forecasts the run of cfg from its compiled programs.
-func Predict(cfg Config, job *recipe.Job, programs *Programs, m Machine) Forecast {
+func Predict(cfg config.Config, job *recipe.Job, programs *Programs, m Machine) Forecast {
 	f := Forecast{
 		Unit: job.Unit.Name, FLOPsPerUnit: FLOPsPerUnit(job).Exact, ArenaBytes: programs.Arena(), StepUnits: cfg.StepSamples() * job.Unit.PerSample,
 	}

@@ -1,10 +1,13 @@
-package train
+// Package events has what a run tells while it goes, for whoever shows or records it.
+package events
 
 import (
 	"time"
 
 	"gotrain/data"
 	"gotrain/train/checkpoint"
+	"gotrain/train/config"
+	"gotrain/train/engine"
 	"gotrain/train/metrics"
 	"gotrain/train/ranks"
 	"gotrain/train/recipe"
@@ -12,12 +15,12 @@ import (
 )
 
 // Listener receives what happens in a run, on the goroutine of the loop. Fields
-// may be nil. Of several ranks, only rank 0 tells its listener. Package train prints nothing itself.
+// may be nil. Of several ranks, only rank 0 tells its listener.
 type Listener struct {
 	Phase      func(recipe.Prepared)
 	Preparing  func(data.Progress)
 	Started    func(Started)
-	Step       func(StepEvent)
+	Step       func(Step)
 	Validation func(metrics.Record)
 	Sample     func(step int, text string)
 	Saved      func(checkpoint.Saved)
@@ -25,28 +28,28 @@ type Listener struct {
 	SaveWaited func(save.Waited)
 	LogFailed  func(error) // the run goes on; the lines wait in memory for room on the disk
 	Checkpoint func(checkpoint.Event)
-	Skipped    func(SkipEvent)
+	Skipped    func(Skip)
 	Straggler  func(ranks.Straggler)
 }
 
 // Started describes the run that begins, or goes on at Step.
 type Started struct {
 	Step, Steps int
-	Config      Config
+	Config      config.Config
 	Job         *recipe.Job
-	Forecast    Forecast
-	Programs    *Programs
+	Forecast    engine.Forecast
+	Programs    *engine.Programs
 }
 
-// StepEvent is a step of the run. Record is what metrics.jsonl gets.
-type StepEvent struct {
+// Step is a step of the run. Record is what metrics.jsonl gets.
+type Step struct {
 	Record metrics.Record
 	Steps  int
 	ETA    time.Duration
 }
 
-// SkipEvent is a step that the guard left out.
-type SkipEvent struct {
+// Skip is a step that the guard left out.
+type Skip struct {
 	Step     int
 	Phase    string // of the job, "" for one that is alone
 	GradNorm float64
@@ -56,7 +59,21 @@ type SkipEvent struct {
 	From     []data.Origin // of the rows of this rank; valid during the call
 }
 
-func notify[T any](f func(T), v T) {
+// Result is how a run ended.
+type Result struct {
+	State      save.State
+	Validation *metrics.Record // the last one, nil without held-out text
+	Checkpoint string          // the newest
+	Elapsed    time.Duration   // of the steps made now
+	Steps      int             // made now
+	Early      bool            // ended by train.patience
+	Best       string          // link to the best checkpoint, "" without train.patience
+	Forecast   engine.Forecast
+	Next       func(model string) string // the command that a user may want next, nil for none
+}
+
+// Notify calls f with v, unless it is nil.
+func Notify[T any](f func(T), v T) {
 	if f != nil {
 		f(v)
 	}

@@ -1,4 +1,4 @@
-package train
+package engine
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"gotrain/autograd/plan"
 	"gotrain/nn"
 	"gotrain/optim"
+	"gotrain/train/config"
 	"gotrain/train/recipe"
 )
 
@@ -15,7 +16,7 @@ import (
 // with cluster.zero 1 each rank those that it owns. All have about as many bytes to
 // update, and rank 0 the most state, so that its plan has the memory which the run
 // needs of a rank.
-func layoutOf(cfg Config, job *recipe.Job) plan.Layout {
+func layoutOf(cfg config.Config, job *recipe.Job) plan.Layout {
 	l := plan.Layout{Rank: cfg.Rank}
 	if cfg.Cluster.Zero == 0 || cfg.Rank.Alone() {
 		return l

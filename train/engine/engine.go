@@ -1,4 +1,4 @@
-package train
+package engine
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"gotrain/autograd/exec"
 	"gotrain/autograd/ir"
 	"gotrain/data"
+	"gotrain/train/config"
 	"gotrain/train/ranks"
 	"gotrain/train/recipe"
 	"gotrain/train/save"
@@ -18,7 +19,7 @@ import (
 // Engine runs optimizer steps and evaluations of one job. It is not safe for
 // concurrent use.
 type Engine struct {
-	cfg      Config
+	cfg      config.Config
 	job      *recipe.Job
 	programs *Programs
 	store    *exec.Store
@@ -74,29 +75,30 @@ type PhaseResult struct {
 	Skipped  bool    // the guard left the parameters as they were
 }
 
-// NewEngine allocates everything that a job of cfg needs on b: after it, a step
-// allocates nothing. Parameters are zero until they are initialised or restored.
-func NewEngine(cfg Config, job *recipe.Job, b exec.Backend) (*Engine, error) {
+// New allocates everything that a job of cfg needs on b: after it, a step
+// allocates nothing. Parameters are zero until they are initialised or restored. The
+// ranks of r have an engine each.
+func New(cfg config.Config, job *recipe.Job, b exec.Backend, r *ranks.Coordinator) (*Engine, error) {
 	programs, err := Compile(cfg, job, b.Target())
 	if err != nil {
 		return nil, err
 	}
-	return newEngine(cfg, job, exec.NewStore(b), programs)
+	return newEngine(cfg, job, exec.NewStore(b), programs, r)
 }
 
 // NewEvaluator is an Engine that only evaluates, with the parameters in store and
 // without the memory that training needs.
-func NewEvaluator(cfg Config, job *recipe.Job, store *exec.Store) (*Engine, error) {
+func NewEvaluator(cfg config.Config, job *recipe.Job, store *exec.Store) (*Engine, error) {
 	programs, err := CompileEval(cfg, job, store.Backend().Target())
 	if err != nil {
 		return nil, err
 	}
-	return newEngine(cfg, job, store, programs)
+	return newEngine(cfg, job, store, programs, ranks.Coordinate(nil))
 }
 
 // newEngine binds programs to the state in store.
-func newEngine(cfg Config, job *recipe.Job, store *exec.Store, programs *Programs) (*Engine, error) {
-	e := &Engine{cfg: cfg, job: job, programs: programs, store: store, ranks: ranks.Coordinate(nil), phases: make([]phaseRun, len(job.Phases)), results: make([]PhaseResult, len(job.Phases))}
+func newEngine(cfg config.Config, job *recipe.Job, store *exec.Store, programs *Programs, r *ranks.Coordinator) (*Engine, error) {
+	e := &Engine{cfg: cfg, job: job, programs: programs, store: store, ranks: r, phases: make([]phaseRun, len(job.Phases)), results: make([]PhaseResult, len(job.Phases))}
 	if n := cfg.Rank.Count(); n > 1 {
 		if b, ok := store.Backend().(exec.Ranked); !ok || b.Ranks() != n {
 			return nil, fmt.Errorf("device %s does not compute together with other ranks, but there are %d; use --device cpu", store.Backend().Name(), n)
@@ -383,5 +385,5 @@ func (e *Engine) Evaluate(batches data.Source, limit int) (EvalResult, error) {
 	if counts[recipe.PerWeight] == 0 {
 		return EvalResult{}, fmt.Errorf("there is no held-out data: set data.validation or data.validation_paths")
 	}
-	return EvalResult{Values: values(e.eval.Program.Metrics, all.Sums, counts), Counts: counts}, nil
+	return EvalResult{Values: ValuesOf(e.eval.Program.Metrics, all.Sums, counts), Counts: counts}, nil
 }
