@@ -42,9 +42,10 @@ var allowed = map[string][]string{
 	"data/onig":        {},
 	"data/spm":         {"data/hf"},
 	"data/synth":       {"data/chat"},
-	"data/tokenizers":  {"data", "data/bpe", "data/hf", "data/spm", "data/vfs"},
+	"data/tokenizers":  {"data", "data/bpe", "data/hf", "data/spm", "data/vfs", "data/wordpiece"},
 	"data/vfs":         {},
 	"data/vfs/vfstest": {"data/vfs"},
+	"data/wordpiece":   {"data/hf"},
 
 	"nn":          {"autograd", "autograd/ir"},
 	"nn/generate": {"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "nn"},

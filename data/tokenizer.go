@@ -2,7 +2,7 @@ package data
 
 import "gotrain/data/hf"
 
-// A Tokenizer turns text into token ids and back: *bpe.Tokenizer and *spm.Tokenizer, which give the ids of the original
+// A Tokenizer turns text into token ids and back: *bpe.Tokenizer, *spm.Tokenizer and *wordpiece.Tokenizer, which give the ids of the original
 // that they were read from. It is immutable and safe for concurrent use.
 type Tokenizer interface {
 	// Model names the kind in words, such as "byte-level BPE, pattern gpt2".
@@ -25,6 +25,9 @@ type Tokenizer interface {
 	AppendEncode(dst []int32, text []byte) []int32
 	// AppendEncodeSpecial is AppendEncode that recognises the special tokens in allowed, all of them without any.
 	AppendEncodeSpecial(dst []int32, text []byte, allowed ...string) []int32
+	// EncodeSpans returns the ids of text and for each of them the bytes of text that it stands for. Special tokens for which
+	// ordinary is true stay text; it is told where each stands. nil finds all.
+	EncodeSpans(text []byte, ordinary func(*hf.AddedToken, hf.Span) bool) ([]int32, []hf.Span)
 	// EncodeParallel is AppendEncode(nil, text) by n goroutines, n ≤ 0 for GOMAXPROCS.
 	EncodeParallel(text []byte, n int) []int32
 	// AppendDecode appends the text of ids, the beginning of a text. It is what TokenBytes gives for each id, but for the

@@ -34,8 +34,8 @@ type Merge struct{ Left, Right int32 }
 // A Config is the whole definition of a Tokenizer.
 type Config struct {
 	Pattern Pattern
-	// Sequence cuts text in the place of Pattern, nil for Pattern.
-	Sequence *Sequence
+	// PreTokenizer cuts text in the place of Pattern, nil for Pattern. Its words are bytes.
+	PreTokenizer *hf.PreTokenizer
 	// Tokens holds the bytes of each id; "" for an id that is unused or only in Added. No two tokens may be equal. Single
 	// bytes that are not there (SmolLM2 lacks some that UTF-8 hardly needs) are passed over in text, as in tokenizers.
 	Tokens []string
@@ -95,6 +95,9 @@ func New(cfg Config) (*Tokenizer, error) {
 		}
 	}
 	t.segmenter = hf.NewSegmenter(cfg.Added, cfg.Normalizer)
+	if err := cfg.Frame.Check(t.Vocab()); err != nil {
+		return nil, err
+	}
 	t.encoders = make(chan *encoder, runtime.GOMAXPROCS(0))
 	t.fingerprint = sync.OnceValue(t.hash)
 	return t, nil
@@ -109,7 +112,7 @@ func (t *Tokenizer) Pattern() Pattern { return t.cfg.Pattern }
 // Model names the kind of tokenizer in words.
 func (t *Tokenizer) Model() string {
 	pattern := t.cfg.Pattern.String()
-	if t.cfg.Sequence != nil {
+	if t.cfg.PreTokenizer != nil {
 		pattern = "of its own"
 	}
 	return "byte-level BPE, pattern " + pattern + ", " + strconv.Itoa(len(t.cfg.Merges)) + " merges"
@@ -208,8 +211,8 @@ func (t *Tokenizer) hash() string {
 		flag(a.RStrip)
 		flag(a.Normalized)
 	}
-	if s := t.cfg.Sequence; s != nil {
-		text(string(s.raw))
+	if p := t.cfg.PreTokenizer; p != nil {
+		text(string(p.AppendJSON(nil)))
 	}
 	if !t.cfg.Normalizer.Identity() {
 		text(string(t.cfg.Normalizer.AppendJSON(nil)))

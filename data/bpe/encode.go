@@ -26,9 +26,9 @@ func (t *Tokenizer) AppendEncode(dst []int32, text []byte) []int32 {
 // AppendEncodeSpecial is AppendEncode that recognises the special tokens in allowed too, by content; all of them if
 // allowed is empty. Names that are no special tokens are ignored.
 func (t *Tokenizer) AppendEncodeSpecial(dst []int32, text []byte, allowed ...string) []int32 {
-	var ordinary func(*AddedToken) bool
+	var ordinary func(*AddedToken, hf.Span) bool
 	if len(allowed) > 0 {
-		ordinary = func(a *AddedToken) bool { return a.Special && !slices.Contains(allowed, t.vocab.text(a.ID)) }
+		ordinary = func(a *AddedToken, _ hf.Span) bool { return a.Special && !slices.Contains(allowed, t.vocab.text(a.ID)) }
 	}
 	e := t.borrow()
 	dst = e.appendPieces(dst, text, ordinary)
@@ -36,11 +36,11 @@ func (t *Tokenizer) AppendEncodeSpecial(dst []int32, text []byte, allowed ...str
 	return dst
 }
 
-func isSpecial(a *AddedToken) bool { return a.Special }
+func isSpecial(a *AddedToken, _ hf.Span) bool { return a.Special }
 
 // appendPieces appends the ids of text, added tokens included.
-func (e *encoder) appendPieces(dst []int32, text []byte, ordinary func(*AddedToken) bool) []int32 {
-	e.t.segmenter.Cut(text, ordinary, func(p hf.Piece) {
+func (e *encoder) appendPieces(dst []int32, text []byte, ordinary func(*AddedToken, hf.Span) bool) []int32 {
+	e.t.segmenter.Cut(hf.NewText(text), ordinary, func(p hf.Piece) {
 		if p.ID >= 0 {
 			dst = append(dst, p.ID)
 		} else {
@@ -48,6 +48,56 @@ func (e *encoder) appendPieces(dst []int32, text []byte, ordinary func(*AddedTok
 		}
 	})
 	return dst
+}
+
+// EncodeSpans returns the ids of text and for each of them the bytes of text that it stands for: those that a normalizer put
+// in stand for what they were put in beside, tokens of parts of a character for the whole of it. Special tokens for which
+// ordinary is true stay text; it is told where each stands.
+func (t *Tokenizer) EncodeSpans(text []byte, ordinary func(*AddedToken, hf.Span) bool) (ids []int32, spans []hf.Span) {
+	e := t.borrow()
+	word := func(w hf.Text) {
+		from := len(ids)
+		ids = e.appendPreToken(ids, w.Bytes, 0, len(w.Bytes))
+		spans = t.appendSpans(spans, ids[from:], w)
+	}
+	t.segmenter.Cut(hf.TracedText(text), ordinary, func(p hf.Piece) {
+		switch {
+		case p.ID >= 0:
+			ids, spans = append(ids, p.ID), append(spans, p.Span)
+		case t.cfg.PreTokenizer != nil:
+			t.cfg.PreTokenizer.Cut(p.Text, word)
+		default:
+			for i := 0; i < len(p.Text.Bytes); {
+				end := t.split.next(p.Text.Bytes, i)
+				word(p.Text.Slice(i, end))
+				i = end
+			}
+		}
+	})
+	t.giveBack(e)
+	return ids, spans
+}
+
+// appendSpans appends where the tokens of a word come from: each is as many bytes as it has, those that are no tokens passed
+// over.
+func (t *Tokenizer) appendSpans(spans []hf.Span, ids []int32, word hf.Text) []hf.Span {
+	if len(ids) == 1 {
+		return append(spans, word.Span(0, len(word.Bytes)))
+	}
+	at := 0
+	for _, id := range ids {
+		for t.byteIDs[word.Bytes[at]] < 0 {
+			at++
+		}
+		begin := at
+		for n := len(t.vocab.text(id)); n > 0; at++ {
+			if t.byteIDs[word.Bytes[at]] >= 0 {
+				n--
+			}
+		}
+		spans = append(spans, word.Span(begin, at))
+	}
+	return spans
 }
 
 // parallelChunk is the size of the pieces that EncodeParallel hands out: short enough to keep all workers busy to the end
@@ -58,19 +108,19 @@ const parallelChunk = 32 << 10
 // where a cut cannot alter pre-tokens.
 func (t *Tokenizer) EncodeParallel(text []byte, n int) []int32 {
 	var chunks []chunk
-	t.segmenter.Cut(text, isSpecial, func(p hf.Piece) {
+	t.segmenter.Cut(hf.NewText(text), isSpecial, func(p hf.Piece) {
 		if p.ID >= 0 {
-			chunks = append(chunks, chunk{nil, p.ID})
+			chunks = append(chunks, chunk{added: p.ID})
 			return
 		}
-		if t.cfg.Sequence != nil { // nobody knows where it may be cut
+		if t.cfg.PreTokenizer != nil { // nobody knows where it may be cut
 			chunks = append(chunks, chunk{p.Text, -1})
 			return
 		}
-		for part := p.Text; len(part) > 0; {
-			end := t.split.safeBoundary(part, min(parallelChunk, len(part)))
-			chunks = append(chunks, chunk{part[:end], -1})
-			part = part[end:]
+		for part := p.Text; len(part.Bytes) > 0; {
+			end := t.split.safeBoundary(part.Bytes, min(parallelChunk, len(part.Bytes)))
+			chunks = append(chunks, chunk{part.Slice(0, end), -1})
+			part = part.Slice(end, len(part.Bytes))
 		}
 	})
 	out := joiner{dst: make([]int32, 0, len(text)/bytesPerToken), ready: make(map[int][]int32)}
@@ -91,7 +141,7 @@ func (t *Tokenizer) EncodeParallel(text []byte, n int) []int32 {
 
 // A chunk is a stretch of text, or one added token.
 type chunk struct {
-	text  []byte
+	text  hf.Text
 	added int32 // -1 for none
 }
 
@@ -200,11 +250,12 @@ func (t *Tokenizer) giveBack(e *encoder) {
 }
 
 // appendText appends the ids of text without added tokens.
-func (e *encoder) appendText(dst []int32, text []byte) []int32 {
-	if s := e.t.cfg.Sequence; s != nil {
-		s.cut(text, func(word []byte) { dst = e.appendPreToken(dst, word, 0, len(word)) })
+func (e *encoder) appendText(dst []int32, t hf.Text) []int32 {
+	if p := e.t.cfg.PreTokenizer; p != nil {
+		p.Cut(t, func(word hf.Text) { dst = e.appendPreToken(dst, word.Bytes, 0, len(word.Bytes)) })
 		return dst
 	}
+	text := t.Bytes
 	for i := 0; i < len(text); {
 		end := e.t.split.next(text, i)
 		dst = e.appendPreToken(dst, text, i, end)

@@ -2,6 +2,7 @@ package bpe
 
 import (
 	"bytes"
+	"gotrain/data/hf"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -83,7 +84,7 @@ func TestEncodeCacheMatchesMerge(t *testing.T) {
 	}
 	e := newEncoder(tok)
 	for range 3 {
-		if got := e.appendText(nil, text); !slices.Equal(got, want) {
+		if got := e.appendText(nil, hf.NewText(text)); !slices.Equal(got, want) {
 			t.Fatal("the cache gives other ids")
 		}
 	}

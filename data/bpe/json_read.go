@@ -2,6 +2,7 @@ package bpe
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -34,7 +35,11 @@ func ReadJSON(r io.Reader, name string) (*Tokenizer, error) {
 	return t, inFile(err, name)
 }
 
-// FromDocument makes the tokenizer of a tokenizer.json.
+// ErrCharacters says that the tokens of a BPE are not bytes, though its text is spelled in the byte alphabet: it is one of
+// characters, which package spm reads.
+var ErrCharacters = errors.New("tokenizer: the tokens are not bytes")
+
+// FromDocument makes the tokenizer of a tokenizer.json, with ErrCharacters where that is not one of bytes.
 func FromDocument(doc *hf.Document) (*Tokenizer, error) {
 	var cfg Config
 	var model modelJSON
@@ -54,7 +59,7 @@ func FromDocument(doc *hf.Document) (*Tokenizer, error) {
 	if cfg.Frame, err = hf.ParseFrame(doc.PostProcessor); err != nil {
 		return nil, err
 	}
-	if cfg.Added, err = doc.AddedTokens(); err != nil {
+	if cfg.Added, err = doc.AddedTokens(func(text string) (int64, bool) { id, ok := model.Vocab[text]; return id, ok }, len(model.Vocab)); err != nil {
 		return nil, err
 	}
 	if err := readModel(&cfg, &model); err != nil {
@@ -66,6 +71,8 @@ func FromDocument(doc *hf.Document) (*Tokenizer, error) {
 type modelJSON struct {
 	Type         string           `json:"type"`
 	Dropout      *float64         `json:"dropout"`
+	Unknown      *string          `json:"unk_token"`
+	ByteFallback bool             `json:"byte_fallback"`
 	Prefix       string           `json:"continuing_subword_prefix"`
 	Suffix       string           `json:"end_of_word_suffix"`
 	IgnoreMerges bool             `json:"ignore_merges"`
@@ -73,62 +80,19 @@ type modelJSON struct {
 	Merges       []hf.Merge       `json:"merges"`
 }
 
-// A step is one element of a normalizer, pre_tokenizer or decoder.
-type step struct {
-	Type             string         `json:"type"`
-	PreTokenizers    []step         `json:"pretokenizers"`
-	Decoders         []step         `json:"decoders"`
-	AddPrefixSpace   bool           `json:"add_prefix_space"`
-	UseRegex         *bool          `json:"use_regex"`
-	IndividualDigits bool           `json:"individual_digits"`
-	Behavior         string         `json:"behavior"`
-	Invert           bool           `json:"invert"`
-	Pattern          hf.PatternJSON `json:"pattern"`
-}
-
-// maxSteps bounds the steps of a Sequence and how deep Sequences lie in each other.
-const maxSteps = 32
-
-// steps reads raw, a step or a Sequence of them, as a list.
-func steps(raw json.RawMessage, key string) ([]step, error) {
-	if hf.IsNull(raw) {
-		return nil, nil
-	}
-	var s step
-	if err := hf.DecodeStep(raw, key, &s); err != nil {
-		return nil, err
-	}
-	list := flatten(nil, s, 0)
-	if len(list) > maxSteps {
-		return nil, faultf(key, "more than %d steps", maxSteps)
-	}
-	return list, nil
-}
-
-// flatten appends s, or the steps of a Sequence.
-func flatten(list []step, s step, depth int) []step {
-	if s.Type != "Sequence" || depth > maxSteps {
-		return append(list, s)
-	}
-	for _, inner := range append(s.PreTokenizers, s.Decoders...) {
-		list = flatten(list, inner, depth+1)
-	}
-	return list
-}
-
 // readPreTokenizer reads a pre_tokenizer into a Pattern where it is one, ByteLevel with its own expression, Digits and
-// that, or Split by a known expression and ByteLevel without; else into a Sequence.
+// that, or Split by a known expression and ByteLevel without; else into a PreTokenizer.
 func readPreTokenizer(cfg *Config, raw json.RawMessage) error {
-	list, err := steps(raw, "pre_tokenizer")
+	list, err := hf.PreTokenizerSteps(raw)
 	if err != nil {
 		return err
 	}
 	if len(list) == 0 {
-		return unsupportedSplit(list, "only byte-level tokenizers are supported: one of the pre-tokenizers must be ByteLevel")
+		return &UnsupportedError{What: "pre_tokenizer", Value: "", Cure: "only byte-level tokenizers are supported: one of the pre-tokenizers must be ByteLevel"}
 	}
 	last := list[len(list)-1]
-	if last.Type == "ByteLevel" && !last.AddPrefixSpace {
-		useRegex := last.UseRegex == nil || *last.UseRegex
+	if last.Type == "ByteLevel" && (last.AddPrefixSpace == nil || !*last.AddPrefixSpace) {
+		useRegex := hf.On(last.UseRegex)
 		switch first := list[0]; {
 		case len(list) == 1 && useRegex:
 			cfg.Pattern = GPT2
@@ -144,18 +108,49 @@ func readPreTokenizer(cfg *Config, raw json.RawMessage) error {
 			}
 		}
 	}
-	cfg.Sequence, err = ParseSequence(raw)
+	p, err := hf.ParsePreTokenizer(raw, true, matcherOf)
+	cfg.PreTokenizer = &p
 	return err
 }
 
+// matcherOf returns the scanner of an expression that is that of a Pattern, nil for any other.
+func matcherOf(regex string) func([]byte) [][2]int {
+	p, ok := patternOfRegex(regex)
+	if !ok {
+		return nil
+	}
+	split := newSplitter(p)
+	return func(text []byte) [][2]int {
+		var spans [][2]int
+		for i := 0; i < len(text); {
+			end := split.next(text, i)
+			spans = append(spans, [2]int{i, end})
+			i = end
+		}
+		return spans
+	}
+}
+
+// checkDecoder reads a decoder, which has to be the byte alphabet's.
 func checkDecoder(raw json.RawMessage) error {
-	list, err := steps(raw, "decoder")
-	for _, s := range list {
-		if s.Type != "ByteLevel" && s.Type != "Fuse" {
-			return &UnsupportedError{What: "decoder", Value: s.Type, Cure: "byte-level tokenizers have ByteLevel"}
+	d, err := hf.ParseDecoder(raw)
+	if err != nil {
+		return err
+	}
+	if !d.ByteLevel && !hf.IsNull(raw) {
+		return ErrCharacters
+	}
+	return nil
+}
+
+// lacksBytes says whether there are bytes that are no tokens.
+func (m *modelJSON) lacksBytes() bool {
+	for b := range 256 {
+		if _, ok := m.Vocab[string(hf.CharOfByte(byte(b)))]; !ok {
+			return true
 		}
 	}
-	return err
+	return false
 }
 
 func readModel(cfg *Config, m *modelJSON) error {
@@ -164,8 +159,8 @@ func readModel(cfg *Config, m *modelJSON) error {
 		return &UnsupportedError{What: "model", Value: m.Type, Cure: "only BPE is supported"}
 	case m.Dropout != nil && *m.Dropout != 0:
 		return &UnsupportedError{What: "model.dropout", Value: strconv.FormatFloat(*m.Dropout, 'g', -1, 64), Cure: "set it to null"}
-	case m.Prefix != "" || m.Suffix != "":
-		return &UnsupportedError{What: "model.continuing_subword_prefix or end_of_word_suffix", Value: m.Prefix + m.Suffix, Cure: "byte-level tokenizers have none"}
+	case m.Prefix != "" || m.Suffix != "" || (m.Unknown != nil || m.ByteFallback) && m.lacksBytes():
+		return ErrCharacters
 	}
 	cfg.IgnoreMerges = m.IgnoreMerges
 	added := make(map[int32]string, len(cfg.Added))
@@ -181,7 +176,7 @@ func readModel(cfg *Config, m *modelJSON) error {
 	}
 	cfg.Tokens = make([]string, size)
 	for spelling, id := range m.Vocab {
-		token, ok := bytesOfChars(spelling)
+		token, ok := hf.Unspell(spelling)
 		if content, isAdded := added[int32(id)]; isAdded && content == spelling {
 			if token != spelling {
 				continue // spelled as it is: known by Added alone

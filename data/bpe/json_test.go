@@ -189,11 +189,11 @@ func TestJSONErrors(t *testing.T) {
 		`unsupported regular expression "(x)\\1"; at byte 3: back-references`: small(t, byteLevel, `{"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": "(x)\\1"}, "behavior": "Isolated", "invert": false}, {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}]}`),
 		`pre_tokenizer "Whitespace"`:                                          small(t, byteLevel, `{"type": "Whitespace"}`),
 		`pre_tokenizer ""`:                                                    small(t, byteLevel, `null`),
-		`normalizer "BertNormalizer"`:                                         small(t, `"normalizer": null`, `"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "BertNormalizer"}]}`),
-		`decoder "Metaspace"`:                                                 small(t, `"decoder": {"type": "ByteLevel"`, `"decoder": {"type": "Metaspace"`),
-		`model "WordPiece"`:                                                   small(t, `"type": "BPE"`, `"type": "WordPiece"`),
+		`normalizer "Foo"`:                                                    small(t, `"normalizer": null`, `"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Foo"}]}`),
+		`key "normalizer.cased"`:                                              small(t, `"normalizer": null`, `"normalizer": {"type": "NFC", "cased": true}`),
+		`key "model.old"`:                                                     small(t, `"vocab": {`, `"old": 1, "vocab": {`),
 		`model.dropout "0.1"`:                                                 small(t, `"dropout": null`, `"dropout": 0.1`),
-		`end_of_word_suffix "</w>"`:                                           small(t, `"end_of_word_suffix": null`, `"end_of_word_suffix": "</w>"`),
+		`key "added_tokens[0].rank"`:                                          small(t, `"id": 256`, `"rank": 3, "id": 256`),
 	}
 	for want, file := range unsupported {
 		_, err := ReadJSON(strings.NewReader(file), "t.json")
@@ -205,15 +205,15 @@ func TestJSONErrors(t *testing.T) {
 	faults := map[string]string{
 		"not JSON":                  `{"model": {`,
 		"model: missing":            `{}`,
-		"model.vocab: string where": small(t, `"vocab": {`, `"vocab": "x", "old": {`),
+		"model.vocab: string where": small(t, `"vocab": {`, `"vocab": "x", "cache_capacity": {`),
 		`model.vocab["x"]: id 4294967296 is outside`: small(t, `"x": 120`, `"x": 4294967296`),
 		`id 65 is`: small(t, `"x": 120`, `"x": 65`),
-		`merges[0]: "a" or "bc" is not in model.vocab`: small(t, `"merges": [`, `"merges": ["a bc"`),
-		`merge 0 makes "ab", which is not`:             small(t, `"merges": [`, `"merges": ["a b"`),
-		`"abc" is not two tokens`:                      small(t, `"merges": [`, `"merges": ["abc"`),
-		`["a"]`:                                        small(t, `"merges": [`, `"merges": [["a"]`),
-		"added_tokens[0].id: -1 is outside":            small(t, `"id": 256`, `"id": -1`),
-		"id 65 is both":                                small(t, `"id": 256`, `"id": 65`),
+		`merges[0]: "a" or "bc" is not in model.vocab`:         small(t, `"merges": [`, `"merges": ["a bc"`),
+		`merge 0 makes "ab", which is not`:                     small(t, `"merges": [`, `"merges": ["a b"`),
+		`"abc" is not two tokens`:                              small(t, `"merges": [`, `"merges": ["abc"`),
+		`["a"]`:                                                small(t, `"merges": [`, `"merges": [["a"]`),
+		`added_tokens[0].id: -1 for "<|endoftext|>", to which`: small(t, `"id": 256`, `"id": -1`),
+		`tokenizers gives 256, whatever the file says`:         small(t, `"id": 256`, `"id": 65`),
 	}
 	for want, file := range faults {
 		_, err := ReadJSON(strings.NewReader(file), "t.json")
@@ -221,6 +221,10 @@ func TestJSONErrors(t *testing.T) {
 		if !errors.As(err, &e) || !strings.Contains(err.Error(), strings.ReplaceAll(want, `["a"]`, "is not a pair")) || e.File != "t.json" {
 			t.Errorf("got %v, want a FormatError with %q", err, want)
 		}
+	}
+	_, err := ReadJSON(strings.NewReader(small(t, `"end_of_word_suffix": null`, `"end_of_word_suffix": "</w>"`)), "t.json")
+	if !errors.Is(err, ErrCharacters) {
+		t.Errorf("a suffix: %v", err)
 	}
 	if _, err := Load(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing file: %v", err)

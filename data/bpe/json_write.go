@@ -40,8 +40,8 @@ func (t *Tokenizer) Save(path string) (err error) {
 // ids.
 func (t *Tokenizer) AppendJSON(dst []byte) []byte {
 	dst = hf.AppendHead(dst, t.cfg.Added, t.cfg.Normalizer)
-	if s := t.cfg.Sequence; s != nil {
-		dst = append(dst, s.raw...)
+	if p := t.cfg.PreTokenizer; p != nil {
+		dst = p.AppendJSON(dst)
 	} else {
 		dst = t.cfg.Pattern.appendPreTokenizer(dst)
 	}
@@ -79,7 +79,7 @@ func (t *Tokenizer) appendModel(dst []byte) []byte {
 		if raw[id] {
 			return t.cfg.Tokens[id]
 		}
-		spelling = appendChars(spelling[:0], t.cfg.Tokens[id])
+		spelling = hf.AppendSpelled(spelling[:0], t.cfg.Tokens[id])
 		return string(spelling)
 	}
 	dst = append(dst, ",\n    \"vocab\": {"...)

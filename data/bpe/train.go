@@ -5,6 +5,8 @@ import (
 	"iter"
 	"runtime"
 	"strconv"
+
+	"gotrain/data/hf"
 )
 
 // A TrainConfig says what Train learns.
@@ -124,7 +126,7 @@ type learner struct {
 func newLearner(cfg TrainConfig, words *wordCounts) *learner {
 	l := &learner{vocab: cfg.Vocab, minFrequency: max(1, cfg.MinFrequency), ids: make(map[string]int32, cfg.Vocab)}
 	for _, s := range cfg.Special {
-		if string(appendChars(nil, s)) == s {
+		if string(hf.AppendSpelled(nil, s)) == s {
 			l.token(s) // merges may come to the same spelling, and then to the same token
 		} else {
 			l.tokens = append(l.tokens, "")

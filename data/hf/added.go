@@ -21,9 +21,9 @@ type AddedToken struct {
 
 // A Piece of text is an added token, or what lies between them.
 type Piece struct {
-	Text []byte // normalized; nil for a token
-	ID   int32  // of the added token, -1 for text
-	At   int    // where Text begins in the text, as long as nothing was normalized; 0 only at the beginning
+	Text Text  // normalized; without bytes for a token
+	ID   int32 // of the added token, -1 for text
+	Span Span  // of a token, where the text is traced
 }
 
 // A Segmenter cuts text at added tokens as tokenizers does: first at those that are not normalized, then, in the
@@ -50,14 +50,15 @@ func NewSegmenter(tokens []AddedToken, n Normalizer) *Segmenter {
 	return &Segmenter{normalize: n, raw: newFinder(raw), cooked: newFinder(cooked)}
 }
 
-// Cut calls yield for each piece of text in order. Tokens for which ordinary is true stay text; nil finds all.
-func (s *Segmenter) Cut(text []byte, ordinary func(*AddedToken) bool, yield func(Piece)) {
-	s.raw.cut(text, 0, ordinary, func(p Piece) {
+// Cut calls yield for each piece of text in order. Tokens for which ordinary is true stay text; nil finds all. It is told
+// where a token stands, which it may ask for in a text that is traced only.
+func (s *Segmenter) Cut(text Text, ordinary func(*AddedToken, Span) bool, yield func(Piece)) {
+	s.raw.cut(text, ordinary, func(p Piece) {
 		if p.ID >= 0 {
 			yield(p)
 			return
 		}
-		s.cooked.cut(s.normalize.Apply(p.Text), p.At, ordinary, yield)
+		s.cooked.cut(s.normalize.ApplyTo(p.Text), ordinary, yield)
 	})
 }
 
@@ -111,18 +112,24 @@ func (f *finder) at(text []byte, i int) *AddedToken {
 	return nil
 }
 
-// cut yields the pieces of text, which begins at base. A token that does not count, because it is ordinary or inside a
-// word, hides others that begin inside it, as in tokenizers.
-func (f *finder) cut(text []byte, base int, ordinary func(*AddedToken) bool, yield func(Piece)) {
-	done := 0
+// cut yields the pieces of a text. A token that does not count, because it is ordinary or inside a word, hides others that
+// begin inside it, as in tokenizers.
+func (f *finder) cut(t Text, ordinary func(*AddedToken, Span) bool, yield func(Piece)) {
+	done, text := 0, t.Bytes
 	plain := func(end int) {
 		if end > done {
-			yield(Piece{Text: text[done:end], ID: -1, At: base + done})
+			yield(Piece{Text: t.Slice(done, end), ID: -1})
 		}
 	}
 	if len(f.byFirst) == 0 {
 		plain(len(text))
 		return
+	}
+	span := func(start, end int) Span {
+		if !t.Traced() {
+			return Span{}
+		}
+		return t.Span(start, end)
 	}
 	for i := f.candidate(text, 0); i < len(text); i = f.candidate(text, i) {
 		a := f.at(text, i)
@@ -132,7 +139,7 @@ func (f *finder) cut(text []byte, base int, ordinary func(*AddedToken) bool, yie
 		}
 		start, end := i, i+len(a.Content)
 		i = end
-		if ordinary != nil && ordinary(a) || a.SingleWord && (endsInWord(text[:start]) || startsWithWord(text[end:])) {
+		if ordinary != nil && ordinary(a, span(start, end)) || a.SingleWord && (endsInWord(text[:start]) || startsWithWord(text[end:])) {
 			continue
 		}
 		if a.LStrip {
@@ -143,7 +150,7 @@ func (f *finder) cut(text []byte, base int, ordinary func(*AddedToken) bool, yie
 			i = end
 		}
 		plain(start)
-		yield(Piece{ID: a.ID, At: base + start})
+		yield(Piece{ID: a.ID, Span: span(start, end)})
 		done = end
 	}
 	plain(len(text))

@@ -114,31 +114,37 @@ func isLaterMark(r rune) bool {
 	return unicode.In(r, laterClasses["Mn"], laterClasses["Mc"]) && !unicode.Is(unicode.M, r)
 }
 
-// ByGraphemes replaces text as tokenizers' Precompiled does: a short grapheme cluster as a whole by the first match of its
+// byGraphemes replaces text as tokenizers' Precompiled does: a short grapheme cluster as a whole by the first match of its
 // beginning, else each of its characters.
-func (m *Charsmap) ByGraphemes(text []byte) []byte {
-	out := make([]byte, 0, len(text)+len(text)/8)
-	for len(text) > 0 {
+func (m *Charsmap) byGraphemes(t Text) Text {
+	e := NewEditor(t)
+	same := 0 // bytes from e.at on that stay
+	swap := func(size int, replacement []byte) {
+		e.Keep(same)
+		e.Swap(size, replacement)
+		same = 0
+	}
+	for e.at+same < len(t.Bytes) {
+		text := t.Bytes[e.at+same:]
 		cluster := text[:1]
 		if text[0] >= utf8.RuneSelf || len(text) > 1 && text[1] >= utf8.RuneSelf || text[0] == '\r' {
 			cluster = firstCluster(text)
 		}
-		text = text[len(cluster):]
 		if len(cluster) <= shortGrapheme {
 			if replacement, size := m.match(cluster, true); size > 0 {
-				out = append(out, replacement...)
+				swap(len(cluster), replacement)
 				continue
 			}
 		}
 		for len(cluster) > 0 {
 			_, size := utf8.DecodeRune(cluster)
 			if replacement, matched := m.match(cluster[:size], true); matched > 0 {
-				out = append(out, replacement...)
+				swap(size, replacement)
 			} else {
-				out = append(out, cluster[:size]...)
+				same += size
 			}
 			cluster = cluster[size:]
 		}
 	}
-	return out
+	return e.Done()
 }

@@ -26,24 +26,25 @@ var forms = map[string]form{
 type letter struct {
 	r     rune
 	class uint8
+	// change is how many more characters there are by it: 1 for one that is put in, -1 for one that is composed of two.
+	change int8
 }
 
 // apply normalizes text line by line, since nothing joins across a newline. What is normal by a newer Unicode is so by an
 // older one.
-func (f form) apply(text []byte) []byte {
-	if f.norm.IsNormal(text) {
-		return text
+func (f form) apply(t Text) Text {
+	if f.norm.IsNormal(t.Bytes) {
+		return t
 	}
-	out := make([]byte, 0, len(text)+len(text)/8)
+	e := NewEditor(t)
 	var scratch []letter
-	for len(text) > 0 {
-		line := text
-		if end := bytes.IndexByte(text, '\n'); end >= 0 {
-			line = text[:end+1]
+	for e.at < len(t.Bytes) {
+		line := t.Bytes[e.at:]
+		if end := bytes.IndexByte(line, '\n'); end >= 0 {
+			line = line[:end+1]
 		}
-		text = text[len(line):]
 		if f.norm.IsNormal(line) {
-			out = append(out, line...)
+			e.Keep(len(line))
 			continue
 		}
 		scratch = f.letters(scratch[:0], line)
@@ -51,41 +52,61 @@ func (f form) apply(text []byte) []byte {
 		if f.composes {
 			scratch = compose(scratch)
 		}
-		for _, l := range scratch {
-			if l.r < 0 {
-				out = append(out, byte(-l.r))
-			} else {
-				out = utf8.AppendRune(out, l.r)
-			}
+		e.spell(scratch, len(line))
+	}
+	return e.Done()
+}
+
+// spell puts letters in the place of the next n bytes. As in tokenizers each comes from the next character, or from the last
+// one if it is put in, in whatever order they are by then.
+func (e *Editor) spell(letters []letter, n int) {
+	end := e.at + n
+	var buf [utf8.UTFMax]byte
+	for _, l := range letters {
+		text := buf[:0]
+		if l.r < 0 {
+			text = append(text, byte(-l.r))
+		} else {
+			text = utf8.AppendRune(text, l.r)
+		}
+		if l.change > 0 || e.at >= end {
+			e.Insert(text)
+			continue
+		}
+		_, size := utf8.DecodeRune(e.in.Bytes[e.at:end])
+		e.Replace(size, text)
+		for range -l.change {
+			_, size := utf8.DecodeRune(e.in.Bytes[e.at:end])
+			e.Drop(size)
 		}
 	}
-	return out
+	e.at = end
 }
 
 // letters appends the decomposed code points of text.
 func (f form) letters(dst []letter, text []byte) []letter {
-	for len(text) > 0 {
-		r, size := utf8.DecodeRune(text)
+	for at := 0; at < len(text); {
+		r, size := utf8.DecodeRune(text[at:])
 		switch {
 		case r == utf8.RuneError && size == 1:
-			dst = append(dst, letter{-rune(text[0]), 0})
+			dst = append(dst, letter{-rune(text[at]), 0, 0})
 		case !unicode.Is(normalizable, r):
-			dst = append(dst, letter{r, 0})
+			dst = append(dst, letter{r, 0, 0})
 		case isSyllable(r):
 			dst = appendJamo(dst, r)
 		default:
-			p := f.decompose.Properties(text[:size])
+			p := f.decompose.Properties(text[at : at+size])
 			parts := p.Decomposition()
 			if parts == nil {
-				dst = append(dst, letter{r, p.CCC()})
+				dst = append(dst, letter{r, p.CCC(), 0})
 			}
-			for len(parts) > 0 {
+			for change := int8(0); len(parts) > 0; change = 1 {
 				part, n := utf8.DecodeRune(parts)
-				dst = append(dst, letter{part, f.decompose.Properties(parts).CCC()})
+				dst = append(dst, letter{part, f.decompose.Properties(parts).CCC(), change})
 				parts = parts[n:]
 			}
 		}
-		text = text[size:]
+		at += size
 	}
 	return dst
 }
@@ -110,6 +131,7 @@ func compose(text []letter) []letter {
 		if starter >= 0 && (starter == len(out)-1 || out[len(out)-1].class < l.class) {
 			if joined, ok := join(out[starter].r, l.r); ok {
 				out[starter].r = joined
+				out[starter].change += l.change - 1
 				continue
 			}
 		}
@@ -149,9 +171,9 @@ func isSyllable(r rune) bool { return firstSyllable <= r && r <= lastSyllable }
 // appendJamo appends the parts of a Hangul syllable.
 func appendJamo(dst []letter, r rune) []letter {
 	r -= firstSyllable
-	dst = append(dst, letter{0x1100 + r/(vowels*finals), 0}, letter{0x1161 + r/finals%vowels, 0})
+	dst = append(dst, letter{0x1100 + r/(vowels*finals), 0, 0}, letter{0x1161 + r/finals%vowels, 0, 1})
 	if final := r % finals; final > 0 {
-		dst = append(dst, letter{0x11A7 + final, 0})
+		dst = append(dst, letter{0x11A7 + final, 0, 1})
 	}
 	return dst
 }

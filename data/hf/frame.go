@@ -8,6 +8,16 @@ import (
 // A Frame is the special tokens that the original puts around a single sequence: BOS before it, EOS behind it.
 type Frame struct{ Before, After []int32 }
 
+// Check reports an id of the frame that a vocabulary of that many tokens has not.
+func (f Frame) Check(vocab int) error {
+	for _, id := range append(append([]int32(nil), f.Before...), f.After...) {
+		if id < 0 || int(id) >= vocab {
+			return Faultf("post_processor", "id %d is outside the vocabulary of %d", id, vocab)
+		}
+	}
+	return nil
+}
+
 // ParseFrame reads the post_processor of a tokenizer.json: TemplateProcessing, BertProcessing and RobertaProcessing give a
 // frame, ByteLevel none; the last of a Sequence that gives one counts.
 func ParseFrame(raw json.RawMessage) (Frame, error) {

@@ -149,7 +149,7 @@ func FuzzParseCharsmap(f *testing.F) {
 		if err != nil {
 			return
 		}
-		m.ByGraphemes([]byte("Hello e\u0301\xff"))
+		m.byGraphemes(NewText([]byte("Hello e\u0301\xff")))
 		for text := []byte("aé\xff"); len(text) > 0; {
 			_, size := m.Next(text)
 			text = text[size:]

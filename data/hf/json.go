@@ -53,7 +53,7 @@ func ReadDocument(r io.Reader) (*Document, error) {
 	if IsNull(doc.Model) {
 		return nil, &FormatError{Key: "model", Offset: -1, Fault: "missing", Cure: "is this a tokenizer.json?"}
 	}
-	return doc, nil
+	return doc, doc.checkKeys(data)
 }
 
 // ModelType returns the type of the model: "BPE", "Unigram", … A model without one, from the time before there were
@@ -72,10 +72,16 @@ func (d *Document) ModelType() (string, error) {
 	return model.Type, nil
 }
 
-// ByteLevel reports whether the pre_tokenizer or the decoder spells bytes as printable characters.
+// ByteLevel reports whether the pre_tokenizer spells bytes as printable characters, once.
 func (d *Document) ByteLevel() bool {
-	step := []byte(`"ByteLevel"`)
-	return bytes.Contains(d.PreTokenizer, step) || bytes.Contains(d.Decoder, step)
+	steps, err := PreTokenizerSteps(d.PreTokenizer)
+	spelled := 0
+	for _, s := range steps {
+		if s.Type == "ByteLevel" {
+			spelled++
+		}
+	}
+	return err == nil && spelled == 1
 }
 
 // DecodeModel decodes the model into out.
@@ -91,10 +97,27 @@ func (d *Document) DecodeModel(out any) error {
 	return nil
 }
 
-// AddedTokens returns the added tokens in order of id.
-func (d *Document) AddedTokens() ([]AddedToken, error) {
+// AddedTokens returns the added tokens in order of id. in says which id the model's vocabulary has for a text; entries is how
+// many it has.
+func (d *Document) AddedTokens(in func(text string) (int64, bool), entries int) ([]AddedToken, error) {
 	var added []AddedToken
+	next := int64(entries)
+	numbered := map[string]int64{}
 	for i, a := range d.Added {
+		if a.Content == "" {
+			continue // tokenizers passes it over
+		}
+		// tokenizers takes the vocabulary's id, else it numbers by itself, whatever the file says.
+		id, known := in(a.Content)
+		if !known {
+			if id, known = numbered[a.Content]; !known {
+				id = next
+			}
+		}
+		numbered[a.Content] = id
+		if next = max(next, id+1); id != a.ID {
+			return nil, Faultf("added_tokens["+strconv.Itoa(i)+"].id", "%d for %s, to which Hugging Face tokenizers gives %d, whatever the file says", a.ID, Quote(a.Content), id)
+		}
 		if a.ID < 0 || a.ID >= MaxVocab {
 			return nil, Faultf("added_tokens["+strconv.Itoa(i)+"].id", "%d is outside 0 … %d", a.ID, MaxVocab-1)
 		}

@@ -10,17 +10,20 @@ import (
 
 // A Normalizer alters text before anything else looks at it, step by step. The zero Normalizer leaves it as it is.
 type Normalizer struct {
-	steps    []func(text []byte) []byte
+	steps    []func(Text) Text
 	raw      json.RawMessage
 	charsmap *Charsmap // of the last Precompiled step
 }
 
 // Apply returns the normalized text, which may share memory with text; text itself is not written.
-func (n Normalizer) Apply(text []byte) []byte {
+func (n Normalizer) Apply(text []byte) []byte { return n.ApplyTo(NewText(text)).Bytes }
+
+// ApplyTo is Apply for a text that may know where it comes from.
+func (n Normalizer) ApplyTo(t Text) Text {
 	for _, step := range n.steps {
-		text = step(text)
+		t = step(t)
 	}
-	return text
+	return t
 }
 
 // Identity reports whether n leaves every text as it is.
@@ -40,9 +43,8 @@ func (n Normalizer) AppendJSON(dst []byte) []byte {
 // maxNesting is how deep Sequences may lie in each other.
 const maxNesting = 8
 
-// ParseNormalizer reads the normalizer of a tokenizer.json: null, a step, or a Sequence of steps. The steps are NFC, NFD,
-// NFKC, NFKD, Lowercase, StripAccents, Strip, Replace, Prepend, Nmt and Precompiled, each by the version of Unicode that
-// tokenizers has it by (unicode_table.go).
+// ParseNormalizer reads the normalizer of a tokenizer.json: null, a step, or a Sequence of steps. The steps are all that
+// tokenizers has, each by the version of Unicode that it has it by (unicode_table.go).
 func ParseNormalizer(raw json.RawMessage) (Normalizer, error) {
 	if IsNull(raw) {
 		return Normalizer{}, nil
@@ -61,11 +63,12 @@ func (n *Normalizer) parse(raw json.RawMessage, depth int) error {
 		Content     string            `json:"content"`
 		Prepend     string            `json:"prepend"`
 		Charsmap    []byte            `json:"precompiled_charsmap"` // base64
+		bertJSON
 	}
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return keyed(jsonFault(err), "normalizer")
 	}
-	add := func(step func([]byte) []byte) error {
+	add := func(step func(Text) Text) error {
 		n.steps = append(n.steps, step)
 		return nil
 	}
@@ -85,14 +88,14 @@ func (n *Normalizer) parse(raw json.RawMessage, depth int) error {
 	case "Lowercase":
 		return add(lowercase)
 	case "StripAccents":
-		return add(stripAccents)
+		return add(without(accents))
 	case "Nmt":
-		return add(nmt)
+		return add(mapRunes(nmt))
 	case "Strip":
 		left, right := s.Left == nil || *s.Left, s.Right == nil || *s.Right
-		return add(func(text []byte) []byte { return strip(text, left, right) })
+		return add(func(t Text) Text { return strip(t, left, right) })
 	case "Prepend":
-		return add(func(text []byte) []byte { return prepend(text, s.Prepend) })
+		return add(func(t Text) Text { return prepend(t, s.Prepend) })
 	case "Replace":
 		replace, err := s.Pattern.replacer(s.Content)
 		if err != nil {
@@ -108,38 +111,72 @@ func (n *Normalizer) parse(raw json.RawMessage, depth int) error {
 			return keyed(err, "normalizer.precompiled_charsmap")
 		}
 		n.charsmap = m
-		return add(m.ByGraphemes)
+		return add(m.byGraphemes)
+	case "ByteLevel":
+		return add(spellText)
+	case "BertNormalizer":
+		for _, step := range s.steps() {
+			n.steps = append(n.steps, step)
+		}
+		return nil
 	}
 	return &UnsupportedError{What: "normalizer", Value: s.Type,
-		Cure: "known are Sequence, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Replace, Prepend, Nmt and Precompiled"}
+		Cure: "known are Sequence, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Replace, Prepend, Nmt, Precompiled, ByteLevel and BertNormalizer"}
 }
 
 // lowercase maps each character by itself, as Rust's char::to_lowercase does.
-func lowercase(text []byte) []byte {
-	out := make([]byte, 0, len(text))
-	for len(text) > 0 {
-		r, size := utf8.DecodeRune(text)
-		switch {
-		case r == utf8.RuneError && size == 1:
-			out = append(out, text[0])
-		case r == 'İ':
-			out = append(out, "i\u0307"...)
-		default:
-			lower, ok := laterLower[r]
-			if !ok {
-				lower = unicode.ToLower(r)
-			}
-			out = utf8.AppendRune(out, lower)
+func lowercase(t Text) Text {
+	return eachRune(t, func(e *Editor, r rune, size int) {
+		if r == 'İ' {
+			e.Swap(size, []byte("i\u0307"))
+			return
 		}
-		text = text[size:]
-	}
-	return out
+		lower, ok := laterLower[r]
+		if !ok {
+			lower = unicode.ToLower(r)
+		}
+		e.put(r, size, lower)
+	})
 }
 
-// stripAccents drops all marks.
-func stripAccents(text []byte) []byte {
-	return keepRunes(text, func(r rune) rune {
-		if unicode.Is(accents, r) {
+// put puts a character in the place of the next one, which is old and has size bytes; a negative one leaves it out.
+func (e *Editor) put(old rune, size int, r rune) {
+	switch {
+	case r == old:
+		e.Keep(size)
+	case r < 0:
+		e.Drop(size)
+	default:
+		var buf [utf8.UTFMax]byte
+		e.Replace(size, utf8.AppendRune(buf[:0], r))
+	}
+}
+
+// eachRune edits a text character by character; bytes that are no UTF-8 stay.
+func eachRune(t Text, change func(e *Editor, r rune, size int)) Text {
+	e := NewEditor(t)
+	for e.at < len(t.Bytes) {
+		r, size := utf8.DecodeRune(t.Bytes[e.at:])
+		if r == utf8.RuneError && size == 1 {
+			e.Keep(1)
+		} else {
+			change(e, r, size)
+		}
+	}
+	return e.Done()
+}
+
+// mapRunes maps each character, dropping those that become negative.
+func mapRunes(f func(rune) rune) func(Text) Text {
+	return func(t Text) Text {
+		return eachRune(t, func(e *Editor, r rune, size int) { e.put(r, size, f(r)) })
+	}
+}
+
+// without drops the characters of a table.
+func without(table *unicode.RangeTable) func(Text) Text {
+	return mapRunes(func(r rune) rune {
+		if unicode.Is(table, r) {
 			return -1
 		}
 		return r
@@ -147,51 +184,36 @@ func stripAccents(text []byte) []byte {
 }
 
 // nmt drops control characters and turns all white space into spaces, as tokenizers' Nmt does.
-func nmt(text []byte) []byte {
-	return keepRunes(text, func(r rune) rune {
-		switch {
-		case r >= 1 && r <= 8, r == 0x0B, r >= 0x0E && r <= 0x1F, r == 0x7F, r == 0x8F, r == 0x9F:
-			return -1
-		case r == '\t', r == '\n', r == '\f', r == '\r', r == 0x1680, r >= 0x200B && r <= 0x200F, r == 0x2028, r == 0x2029,
-			r == 0x2581, r == 0xFEFF, r == 0xFFFD:
-			return ' '
-		}
-		return r
-	})
-}
-
-// keepRunes maps each character, dropping those that become negative; bytes that are no UTF-8 stay.
-func keepRunes(text []byte, f func(rune) rune) []byte {
-	out := make([]byte, 0, len(text))
-	for len(text) > 0 {
-		r, size := utf8.DecodeRune(text)
-		if r == utf8.RuneError && size == 1 {
-			out = append(out, text[0])
-		} else if r = f(r); r >= 0 {
-			out = utf8.AppendRune(out, r)
-		}
-		text = text[size:]
+func nmt(r rune) rune {
+	switch {
+	case r >= 1 && r <= 8, r == 0x0B, r >= 0x0E && r <= 0x1F, r == 0x7F, r == 0x8F, r == 0x9F:
+		return -1
+	case r == '\t', r == '\n', r == '\f', r == '\r', r == 0x1680, r >= 0x200B && r <= 0x200F, r == 0x2028, r == 0x2029,
+		r == 0x2581, r == 0xFEFF, r == 0xFFFD:
+		return ' '
 	}
-	return out
+	return r
 }
 
-func strip(text []byte, left, right bool) []byte {
+func strip(t Text, left, right bool) Text {
+	begin, end := 0, len(t.Bytes)
 	if left {
-		text = bytes.TrimLeftFunc(text, unicode.IsSpace)
+		begin = end - len(bytes.TrimLeftFunc(t.Bytes, unicode.IsSpace))
 	}
-	if right {
-		text = bytes.TrimRightFunc(text, unicode.IsSpace)
+	if right && begin < end {
+		end = begin + len(bytes.TrimRightFunc(t.Bytes[begin:], unicode.IsSpace))
 	}
-	return text
+	return t.Slice(begin, end)
 }
 
 // prepend puts prefix before any text that is not empty.
-func prepend(text []byte, prefix string) []byte {
-	if len(text) == 0 {
-		return text
+func prepend(t Text, prefix string) Text {
+	if len(t.Bytes) == 0 || prefix == "" {
+		return t
 	}
-	out := make([]byte, 0, len(prefix)+len(text))
-	return append(append(out, prefix...), text...)
+	e := NewEditor(t)
+	e.Replace(0, []byte(prefix))
+	return e.Done()
 }
 
 // A PatternJSON is what a Replace or a Split looks for: {"String": …} or {"Regex": …}.
@@ -212,35 +234,62 @@ func (p PatternJSON) Text() string {
 }
 
 // replacer returns the step that puts content in the place of each match.
-func (p PatternJSON) replacer(content string) (func([]byte) []byte, error) {
+func (p PatternJSON) replacer(content string) (func(Text) Text, error) {
 	if p.String != nil && *p.String != "" {
-		old, new := []byte(*p.String), []byte(content)
-		return func(text []byte) []byte {
-			if !bytes.Contains(text, old) {
-				return text
-			}
-			return bytes.ReplaceAll(text, old, new)
-		}, nil
+		old, text := []byte(*p.String), []byte(content)
+		return func(t Text) Text { return t.replaceAll(old, text) }, nil
 	}
-	if p.Regex == nil {
-		return nil, Faultf("", "neither String nor Regex")
-	}
-	re, err := CompileRegex(*p.Regex)
+	find, err := p.finder()
 	if err != nil {
 		return nil, err
 	}
-	return func(text []byte) []byte {
-		var out []byte
-		done := 0
-		for _, m := range re.FindAll(text) {
-			out = append(append(out, text[done:m[0]]...), content...)
-			done = m[1]
+	text := []byte(content)
+	return func(t Text) Text {
+		matches := find(t.Bytes)
+		if len(matches) == 0 {
+			return t
 		}
-		if done == 0 && out == nil {
-			return text
+		e := NewEditor(t)
+		for _, m := range matches {
+			e.Keep(m[0] - e.at)
+			e.Drop(m[1] - m[0])
+			e.Insert(text)
 		}
-		return append(out, text[done:]...)
+		return e.Done()
 	}, nil
+}
+
+// A matcher returns what a pattern matches in a text, one behind the other.
+type matcher func(text []byte) [][2]int
+
+// finder returns the matches of a pattern. A String that is empty matches as the empty expression does.
+func (p PatternJSON) finder() (matcher, error) {
+	if p.String != nil && *p.String != "" {
+		return substrings(*p.String), nil
+	}
+	if p.Regex == nil && p.String == nil {
+		return nil, Faultf("", "neither String nor Regex")
+	}
+	re, err := CompileRegex(p.Text())
+	if err != nil {
+		return nil, err
+	}
+	return re.FindAll, nil
+}
+
+// substrings finds a text.
+func substrings(part string) matcher {
+	return func(text []byte) [][2]int {
+		var spans [][2]int
+		for at := 0; ; at += len(part) {
+			next := bytes.Index(text[at:], []byte(part))
+			if next < 0 {
+				return spans
+			}
+			at += next
+			spans = append(spans, [2]int{at, at + len(part)})
+		}
+	}
 }
 
 // keyed puts key before the key of an error that this package made.

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"unicode"
 	"unicode/utf8"
 
 	"gotrain/data/hf"
@@ -16,7 +15,7 @@ import (
 // AppendEncode appends the ids of text to dst, without a frame. Special tokens are not recognised: text that spells one is
 // ordinary text.
 func (t *Tokenizer) AppendEncode(dst []int32, text []byte) []int32 {
-	return t.encode(dst, text, func(a *hf.AddedToken) bool { return a.Special })
+	return t.encode(dst, text, func(a *hf.AddedToken, _ hf.Span) bool { return a.Special })
 }
 
 // AppendEncodeSpecial is AppendEncode that recognises the special tokens in allowed too, by content; all of them if
@@ -25,7 +24,7 @@ func (t *Tokenizer) AppendEncodeSpecial(dst []int32, text []byte, allowed ...str
 	if len(allowed) == 0 {
 		return t.encode(dst, text, nil)
 	}
-	return t.encode(dst, text, func(a *hf.AddedToken) bool {
+	return t.encode(dst, text, func(a *hf.AddedToken, _ hf.Span) bool {
 		return a.Special && !slices.Contains(allowed, string(t.texts[a.ID]))
 	})
 }
@@ -53,20 +52,50 @@ func (t *Tokenizer) EncodeBatch(texts [][]byte, n int) [][]int32 {
 	return out
 }
 
-func (t *Tokenizer) encode(dst []int32, text []byte, ordinary func(*hf.AddedToken) bool) []int32 {
+func (t *Tokenizer) encode(dst []int32, text []byte, ordinary func(*hf.AddedToken, hf.Span) bool) []int32 {
 	e := t.borrow()
-	t.segments.Cut(text, ordinary, func(p hf.Piece) {
-		switch {
-		case p.ID >= 0:
+	t.segments.Cut(hf.NewText(text), ordinary, func(p hf.Piece) {
+		if p.ID >= 0 {
 			dst = append(dst, p.ID)
-		case t.cfg.Rules != nil:
-			dst = e.ruled(dst, t.normalize(p.Text))
-		default:
-			dst = e.hub(dst, p)
+			return
 		}
+		t.prepare(p.Text, func(word hf.Text) { dst = e.encode(dst, word.Bytes) })
 	})
 	t.giveBack(e)
 	return dst
+}
+
+// prepare calls yield for the words of a piece of text, as the model sees them.
+func (t *Tokenizer) prepare(text hf.Text, yield func(hf.Text)) {
+	if t.cfg.Rules != nil {
+		yield(t.normalize(text))
+	} else {
+		t.cfg.Hub.PreTokenizer.Cut(text, yield)
+	}
+}
+
+// EncodeSpans returns the ids of text and for each of them the bytes of text that it stands for: what a normalizer put in
+// stands for what it was put in beside, a byte for its character. Special tokens for which ordinary is true stay text; it is
+// told where each stands.
+func (t *Tokenizer) EncodeSpans(text []byte, ordinary func(*hf.AddedToken, hf.Span) bool) (ids []int32, spans []hf.Span) {
+	e := t.borrow()
+	e.tracing = true
+	t.segments.Cut(hf.TracedText(text), ordinary, func(p hf.Piece) {
+		if p.ID >= 0 {
+			ids, spans = append(ids, p.ID), append(spans, p.Span)
+			return
+		}
+		t.prepare(p.Text, func(word hf.Text) {
+			e.places = e.places[:0]
+			ids = e.encode(ids, word.Bytes)
+			for _, at := range e.places {
+				spans = append(spans, word.Span(at.Begin, at.End))
+			}
+		})
+	})
+	e.tracing = false
+	t.giveBack(e)
+	return ids, spans
 }
 
 // An encoder is what one goroutine needs to encode: scratch space and a cache of words.
@@ -75,6 +104,17 @@ type encoder struct {
 	merger
 	path
 	cache []cached
+
+	tracing bool      // places gets where each token comes from
+	places  []hf.Span // bytes of the word that is being encoded
+	base    int       // where in it the stretch begins that is
+}
+
+// place notes that the ids of dst from number from on, all of them, come from the bytes [begin, end) of the stretch.
+func (e *encoder) place(dst []int32, from, begin, end int) {
+	for range dst[from:] {
+		e.places = append(e.places, hf.Span{Begin: e.base + begin, End: e.base + end})
+	}
 }
 
 // A cached is the encoding of one word.
@@ -108,30 +148,46 @@ func (t *Tokenizer) giveBack(e *encoder) {
 	}
 }
 
-// ruled encodes text that sentencepiece's rules have prepared. Unigram sums go through the whole text, since their
-// rounding decides between segmentations that are about as likely.
-func (e *encoder) ruled(dst []int32, text []byte) []int32 {
-	if len(text) == 0 {
+// encode encodes a word, or a whole text that sentencepiece's rules have prepared. Unigram sums go through the whole text
+// then, since their rounding decides between segmentations that are about as likely.
+func (e *encoder) encode(dst []int32, text []byte) []int32 {
+	e.base = 0
+	c := &e.t.cfg
+	switch {
+	case len(text) == 0:
 		return dst
+	case c.Hub != nil && (c.Algorithm == Unigram || c.Hub.IgnoreMerges || c.Hub.Continuing != "" || c.Hub.Suffix != ""):
+		return e.word(dst, text)
+	case c.Hub != nil:
+		return e.wordByWord(dst, text)
+	case c.Algorithm == Unigram:
+		return e.segment(dst, text)
 	}
-	if e.t.cfg.Algorithm == Unigram {
-		return e.segment(dst, e.t.unigram, text)
-	}
-	from := len(dst)
+	from, places := len(dst), len(e.places)
 	dst = e.wordByWord(dst, text)
-	if e.t.cfg.ByteFallback {
+	if c.ByteFallback {
 		return dst
 	}
-	return fuse(dst, from, e.t.unknown) // words end in it where one begins
+	return e.fuse(dst, from, places) // words end in it where one begins
 }
 
-// fuse makes one of each run of id in ids[from:].
-func fuse(ids []int32, from int, id int32) []int32 {
+// fuse makes one of each run of the unknown token in ids[from:], and in their places.
+func (e *encoder) fuse(ids []int32, from, places int) []int32 {
 	out := ids[:from]
 	for i := from; i < len(ids); i++ {
-		if ids[i] != id || len(out) == from || out[len(out)-1] != id {
-			out = append(out, ids[i])
+		if ids[i] == e.t.unknown && len(out) > from && out[len(out)-1] == ids[i] {
+			if e.tracing {
+				e.places[places+len(out)-from-1].End = e.places[places+i-from].End
+			}
+			continue
 		}
+		if e.tracing {
+			e.places[places+len(out)-from] = e.places[places+i-from]
+		}
+		out = append(out, ids[i])
+	}
+	if e.tracing {
+		e.places = e.places[:places+len(out)-from]
 	}
 	return out
 }
@@ -139,12 +195,13 @@ func fuse(ids []int32, from int, id int32) []int32 {
 // wordByWord encodes text in stretches across whose ends nothing joins.
 func (e *encoder) wordByWord(dst []int32, text []byte) []int32 {
 	if !e.t.words {
-		return e.merge(dst, e.t.bpe, text)
+		return e.merge(dst, text)
 	}
 	for len(text) > 0 {
 		end := wordEnd(text)
 		dst = e.word(dst, text[:end])
 		text = text[end:]
+		e.base += end
 	}
 	return dst
 }
@@ -163,7 +220,7 @@ func wordEnd(text []byte) int {
 
 // word encodes a word through the cache.
 func (e *encoder) word(dst []int32, word []byte) []int32 {
-	if len(word) > maxCached {
+	if len(word) > maxCached || e.tracing {
 		return e.uncached(dst, word)
 	}
 	var key [maxCached]byte
@@ -187,63 +244,18 @@ func (e *encoder) word(dst []int32, word []byte) []int32 {
 
 func (e *encoder) uncached(dst []int32, word []byte) []int32 {
 	if e.t.cfg.Algorithm == Unigram {
-		return e.segment(dst, e.t.unigram, word)
+		return e.segment(dst, word)
 	}
 	if e.t.cfg.Hub != nil && e.t.cfg.Hub.IgnoreMerges {
 		if id, ok := e.t.ids[string(word)]; ok {
-			return append(dst, id)
-		}
-	}
-	return e.merge(dst, e.t.bpe, word)
-}
-
-// hub encodes text that tokenizers' normalizer has prepared.
-func (e *encoder) hub(dst []int32, p hf.Piece) []int32 {
-	pre := e.t.cfg.Hub.PreTokenizer
-	if !pre.Whitespace {
-		return e.metaspace(dst, p.Text, p.At == 0)
-	}
-	for at := 0; at < len(p.Text); {
-		start := at + len(p.Text[at:]) - len(bytes.TrimLeftFunc(p.Text[at:], unicode.IsSpace))
-		end := len(p.Text)
-		if n := bytes.IndexFunc(p.Text[start:], unicode.IsSpace); n >= 0 {
-			end = start + n
-		}
-		dst = e.metaspace(dst, p.Text[start:end], p.At == 0 && start == 0)
-		at = end
-	}
-	return dst
-}
-
-// metaspace encodes a stretch of text as Metaspace prepares it; first tells that a text begins with it.
-func (e *encoder) metaspace(dst []int32, text []byte, first bool) []int32 {
-	pre := e.t.cfg.Hub.PreTokenizer
-	if len(text) == 0 {
-		return dst
-	}
-	if pre.Metaspace {
-		text = bytes.ReplaceAll(text, []byte(" "), []byte(space))
-		if (pre.Prepend == "always" || pre.Prepend == "first" && first) && !bytes.HasPrefix(text, []byte(space)) {
-			text = append([]byte(space), text...)
-		}
-	}
-	switch {
-	case pre.Metaspace && pre.Split:
-		for len(text) > 0 {
-			end := len(text)
-			if next := bytes.Index(text[min(len(space), len(text)):], []byte(space)); next >= 0 && bytes.HasPrefix(text, []byte(space)) {
-				end = len(space) + next
-			} else if next := bytes.Index(text[1:], []byte(space)); next >= 0 {
-				end = 1 + next
+			dst = append(dst, id)
+			if e.tracing {
+				e.place(dst, len(dst)-1, 0, len(word))
 			}
-			dst = e.word(dst, text[:end])
-			text = text[end:]
+			return dst
 		}
-		return dst
-	case e.t.cfg.Algorithm == Unigram || e.t.cfg.Hub.IgnoreMerges:
-		return e.word(dst, text)
 	}
-	return e.wordByWord(dst, text)
+	return e.merge(dst, word)
 }
 
 // appendUnknown appends what stands for text that no piece spells: its bytes, the unknown token, or nothing.
@@ -271,7 +283,7 @@ func (t *Tokenizer) cutsAtSpaces() bool {
 		return false
 	}
 	if t.cfg.Hub != nil {
-		if id, ok := t.ids[space]; !ok || id == t.unknown {
+		if id, ok := t.ids[space]; !ok || id == t.unknown || t.cfg.Hub.Continuing != "" || t.cfg.Hub.Suffix != "" {
 			return false
 		}
 	}

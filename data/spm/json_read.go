@@ -1,9 +1,7 @@
 package spm
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"math"
 	"strconv"
@@ -44,19 +42,34 @@ func FromDocument(doc *hf.Document) (*Tokenizer, error) {
 	if c.Hub.Normalizer, err = hf.ParseNormalizer(doc.Normalizer); err != nil {
 		return nil, err
 	}
-	if err = c.Hub.readPreTokenizer(doc.PreTokenizer); err != nil {
+	if c.Hub.PreTokenizer, err = hf.ParsePreTokenizer(doc.PreTokenizer, false, nil); err != nil {
 		return nil, err
 	}
-	if c.Hub.StripPrefix, err = stripsPrefix(doc.Decoder); err != nil {
+	if c.Hub.Decoder, err = hf.ParseDecoder(doc.Decoder); err != nil {
 		return nil, err
 	}
 	if c.Frame, err = hf.ParseFrame(doc.PostProcessor); err != nil {
 		return nil, err
 	}
-	if c.Added, err = doc.AddedTokens(); err != nil {
+	if c.Added, err = doc.AddedTokens(c.vocabulary()); err != nil {
 		return nil, err
 	}
 	return New(c)
+}
+
+// vocabulary tells the ids of pieces, and how many there are.
+func (c *Config) vocabulary() (func(string) (int64, bool), int) {
+	ids := make(map[string]int64, len(c.Pieces))
+	for id, p := range c.Pieces {
+		if p.Text != "" || c.Algorithm == Unigram {
+			ids[p.Text] = int64(id)
+		}
+	}
+	entries := len(ids)
+	if c.Algorithm == Unigram {
+		entries = len(c.Pieces)
+	}
+	return func(text string) (int64, bool) { id, ok := ids[text]; return id, ok }, entries
 }
 
 // A bpeJSON is a model of type BPE.
@@ -80,11 +93,10 @@ func (c *Config) readBPE(doc *hf.Document) error {
 	switch {
 	case m.Dropout != nil && *m.Dropout != 0:
 		return &hf.UnsupportedError{What: "model.dropout", Value: strconv.FormatFloat(*m.Dropout, 'g', -1, 64), Cure: "set it to null"}
-	case m.Prefix != "" || m.Suffix != "":
-		return &hf.UnsupportedError{What: "model.continuing_subword_prefix or end_of_word_suffix", Value: m.Prefix + m.Suffix, Cure: "SentencePiece models have none"}
 	}
 	c.Algorithm, c.ByteFallback = BPE, m.ByteFallback
 	c.Hub.FuseUnknown, c.Hub.IgnoreMerges = m.FuseUnknown, m.IgnoreMerges
+	c.Hub.Continuing, c.Hub.Suffix = m.Prefix, m.Suffix
 	size := int64(0)
 	for piece, id := range m.Vocab {
 		if id < 0 || id >= hf.MaxVocab {
@@ -170,94 +182,4 @@ func (c *Config) readUnigram(doc *hf.Document) error {
 		c.Hub.Unknown = int32(*m.Unknown)
 	}
 	return nil
-}
-
-// A stepJSON is one element of a pre_tokenizer or decoder.
-type stepJSON struct {
-	Type           string         `json:"type"`
-	PreTokenizers  []stepJSON     `json:"pretokenizers"`
-	Decoders       []stepJSON     `json:"decoders"`
-	Replacement    string         `json:"replacement"`
-	PrependScheme  string         `json:"prepend_scheme"`
-	AddPrefixSpace *bool          `json:"add_prefix_space"`
-	Split          *bool          `json:"split"`
-	Content        string         `json:"content"`
-	Start          int            `json:"start"`
-	Pattern        hf.PatternJSON `json:"pattern"`
-}
-
-// scheme returns when a Metaspace puts a ▁ before text.
-func (s stepJSON) scheme() string {
-	switch {
-	case s.PrependScheme != "":
-		return s.PrependScheme
-	case s.AddPrefixSpace != nil && !*s.AddPrefixSpace:
-		return "never"
-	}
-	return "always"
-}
-
-// readPreTokenizer reads nothing, Metaspace, WhitespaceSplit, both, or a Split at the spaces that the normalizer has
-// turned into ▁.
-func (h *Hub) readPreTokenizer(raw json.RawMessage) error {
-	const key = "pre_tokenizer"
-	if hf.IsNull(raw) {
-		return nil
-	}
-	var s stepJSON
-	if err := hf.DecodeStep(raw, key, &s); err != nil {
-		return err
-	}
-	list := []stepJSON{s}
-	if s.Type == "Sequence" {
-		list = s.PreTokenizers
-	}
-	for _, s := range list {
-		switch {
-		case s.Type == "WhitespaceSplit" && !h.PreTokenizer.Metaspace:
-			h.PreTokenizer.Whitespace = true
-		case s.Type == "Metaspace" && s.Replacement == space && !h.PreTokenizer.Metaspace:
-			h.PreTokenizer.Metaspace = true
-			h.PreTokenizer.Split = s.Split == nil || *s.Split
-			switch h.PreTokenizer.Prepend = s.scheme(); h.PreTokenizer.Prepend {
-			case "always", "first", "never":
-			default:
-				return &hf.UnsupportedError{What: key + ".prepend_scheme", Value: s.PrependScheme, Cure: "known are always, first and never"}
-			}
-		case s.Type == "Split" && s.Pattern.Text() == " " && !bytes.Contains(h.Normalizer.Apply([]byte("a b")), []byte(" ")):
-		default:
-			return &hf.UnsupportedError{What: key, Value: strings.TrimSuffix(s.Type+" "+s.Pattern.Text()+s.Replacement, " "),
-				Cure: "SentencePiece models have Metaspace with ▁, WhitespaceSplit, or none"}
-		}
-	}
-	return nil
-}
-
-// stripsPrefix reads a decoder: whether it drops the first space. All else that decoders of SentencePiece models do is
-// done here without being told.
-func stripsPrefix(raw json.RawMessage) (bool, error) {
-	if hf.IsNull(raw) {
-		return false, nil
-	}
-	var s stepJSON
-	if err := hf.DecodeStep(raw, "decoder", &s); err != nil {
-		return false, err
-	}
-	list := []stepJSON{s}
-	if s.Type == "Sequence" {
-		list = s.Decoders
-	}
-	strips := false
-	for _, s := range list {
-		switch {
-		case s.Type == "Metaspace":
-			strips = s.scheme() != "never"
-		case s.Type == "Strip" && s.Content == " ":
-			strips = s.Start > 0
-		case s.Type == "ByteFallback" || s.Type == "Fuse" || s.Type == "Replace" && s.Pattern.Text() == space:
-		default:
-			return false, &hf.UnsupportedError{What: "decoder", Value: s.Type, Cure: fmt.Sprintf("SentencePiece models have Metaspace, or Replace of %s, ByteFallback, Fuse and Strip", space)}
-		}
-	}
-	return strips, nil
 }

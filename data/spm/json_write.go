@@ -20,19 +20,12 @@ func (t *Tokenizer) AppendJSON(dst []byte) []byte {
 		h, added = t.hubOfRules()
 	}
 	dst = hf.AppendHead(dst, added, h.Normalizer)
-	dst = h.PreTokenizer.appendJSON(dst)
+	dst = h.PreTokenizer.AppendJSON(dst)
 	dst = append(dst, ",\n  \"post_processor\": "...)
 	dst = t.cfg.Frame.AppendTemplate(dst, func(id int32) string { return string(t.TokenBytes(id)) })
 	dst = append(dst, ",\n  \"decoder\": "...)
-	dst = append(dst, `{"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}`...)
-	if t.cfg.ByteFallback {
-		dst = append(dst, `, {"type": "ByteFallback"}`...)
-	}
-	dst = append(dst, `, {"type": "Fuse"}`...)
-	if h.StripPrefix {
-		dst = append(dst, `, {"type": "Strip", "content": " ", "start": 1, "stop": 0}`...)
-	}
-	dst = append(dst, "]},\n  \"model\": "...)
+	dst = h.Decoder.AppendJSON(dst)
+	dst = append(dst, ",\n  \"model\": "...)
 	if t.cfg.Algorithm == BPE {
 		dst = t.appendBPE(dst, h)
 	} else {
@@ -44,7 +37,7 @@ func (t *Tokenizer) AppendJSON(dst []byte) []byte {
 // hubOfRules says in the terms of tokenizers what sentencepiece's rules do.
 func (t *Tokenizer) hubOfRules() (*Hub, []hf.AddedToken) {
 	r := t.cfg.Rules
-	h := &Hub{Unknown: t.unknown, FuseUnknown: true, StripPrefix: r.DummyPrefix || r.RemoveExtraSpace}
+	h := &Hub{Unknown: t.unknown, FuseUnknown: true}
 	added := slices.Clone(t.cfg.Added)
 	defined := false
 	for id, p := range t.cfg.Pieces {
@@ -79,9 +72,11 @@ func (t *Tokenizer) hubOfRules() (*Hub, []hf.AddedToken) {
 	if !r.KeepSpaces {
 		steps = append(steps, `{"type": "Replace", "pattern": {"String": " "}, "content": "`+space+`"}`)
 		if metaspace {
-			h.PreTokenizer = PreTokenizer{Metaspace: true, Prepend: "first"}
+			raw := []byte(`{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": false}`)
+			h.PreTokenizer, _ = hf.ParsePreTokenizer(raw, false, nil) // of a step that it knows
 		}
 	}
+	h.Decoder, _ = hf.ParseDecoder(t.decoderOfRules())
 	if len(steps) > 0 {
 		raw := `{"type": "Sequence", "normalizers": [` + strings.Join(steps, ", ") + `]}`
 		h.Normalizer, _ = hf.ParseNormalizer([]byte(raw)) // of steps that it knows
@@ -133,21 +128,17 @@ func (m *merges) list() []Merge {
 	return list
 }
 
-func (p PreTokenizer) appendJSON(dst []byte) []byte {
-	var steps []string
-	if p.Whitespace {
-		steps = append(steps, `{"type": "WhitespaceSplit"}`)
+// decoderOfRules is the decoder of tokenizers that does what sentencepiece does, but for special tokens.
+func (t *Tokenizer) decoderOfRules() []byte {
+	steps := []string{`{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}`}
+	if t.cfg.ByteFallback {
+		steps = append(steps, `{"type": "ByteFallback"}`)
 	}
-	if p.Metaspace {
-		steps = append(steps, `{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "`+p.Prepend+`", "split": `+strconv.FormatBool(p.Split)+`}`)
+	steps = append(steps, `{"type": "Fuse"}`)
+	if r := t.cfg.Rules; r.DummyPrefix || r.RemoveExtraSpace {
+		steps = append(steps, `{"type": "Strip", "content": " ", "start": 1, "stop": 0}`)
 	}
-	switch len(steps) {
-	case 0:
-		return append(dst, "null"...)
-	case 1:
-		return append(dst, steps[0]...)
-	}
-	return append(dst, `{"type": "Sequence", "pretokenizers": [`+strings.Join(steps, ", ")+`]}`...)
+	return []byte(`{"type": "Sequence", "decoders": [` + strings.Join(steps, ", ") + `]}`)
 }
 
 func (t *Tokenizer) appendBPE(dst []byte, h *Hub) []byte {
@@ -157,7 +148,9 @@ func (t *Tokenizer) appendBPE(dst []byte, h *Hub) []byte {
 	} else {
 		dst = append(dst, "null"...)
 	}
-	dst = append(dst, `, "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": `...)
+	dst = appendOptional(append(dst, `, "continuing_subword_prefix": `...), h.Continuing)
+	dst = appendOptional(append(dst, `, "end_of_word_suffix": `...), h.Suffix)
+	dst = append(dst, `, "fuse_unk": `...)
 	dst = strconv.AppendBool(dst, h.FuseUnknown)
 	dst = strconv.AppendBool(append(dst, `, "byte_fallback": `...), t.cfg.ByteFallback)
 	dst = strconv.AppendBool(append(dst, `, "ignore_merges": `...), h.IgnoreMerges)
@@ -179,6 +172,14 @@ func (t *Tokenizer) appendBPE(dst []byte, h *Hub) []byte {
 		separator = ",\n      "
 	}
 	return append(dst, "\n    ]\n  }"...)
+}
+
+// appendOptional appends a text, null for "".
+func appendOptional(dst []byte, text string) []byte {
+	if text == "" {
+		return append(dst, "null"...)
+	}
+	return hf.AppendString(dst, text)
 }
 
 func (t *Tokenizer) appendUnigram(dst []byte, h *Hub) []byte {

@@ -69,7 +69,8 @@ type path struct {
 
 // segment appends the ids of text, which is not empty and valid UTF-8 as far as it matters: other bytes count as
 // characters of one byte.
-func (p *path) segment(dst []int32, l *lattice, text []byte) []int32 {
+func (e *encoder) segment(dst []int32, text []byte) []int32 {
+	p, l := &e.path, e.t.unigram
 	if cap(p.steps) <= len(text) {
 		p.steps = make([]step, len(text)+1)
 	}
@@ -106,7 +107,7 @@ func (p *path) segment(dst []int32, l *lattice, text []byte) []int32 {
 	if len(text) > keepScratch {
 		p.steps = nil
 	}
-	return p.emit(dst, l.t, text)
+	return e.emitPath(dst, text)
 }
 
 // reach takes a way to a position if it is better than the one known.
@@ -120,19 +121,23 @@ func (l *lattice) reach(s *step, score float64, start int, id int32) {
 	*s = step{score, int32(start), id}
 }
 
-// emit appends the ids of a path, each run of unknown characters as one.
-func (p *path) emit(dst []int32, t *Tokenizer, text []byte) []int32 {
+// emitPath appends the ids of the path, each run of unknown characters as one.
+func (e *encoder) emitPath(dst []int32, text []byte) []int32 {
+	p, t := &e.path, e.t
 	start := int32(0)
 	for i := 0; i < len(p.ids); i++ {
+		from := len(dst)
 		if p.ids[i] != t.unknown {
 			dst = append(dst, p.ids[i])
-			start = p.ends[i]
-			continue
+		} else {
+			for i+1 < len(p.ids) && p.ids[i+1] == t.unknown {
+				i++
+			}
+			dst = t.appendUnknown(dst, text[start:p.ends[i]])
 		}
-		for i+1 < len(p.ids) && p.ids[i+1] == t.unknown {
-			i++
+		if e.tracing {
+			e.place(dst, from, int(start), int(p.ends[i]))
 		}
-		dst = t.appendUnknown(dst, text[start:p.ends[i]])
 		start = p.ends[i]
 	}
 	return dst

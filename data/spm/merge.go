@@ -54,7 +54,8 @@ func (m *merges) fromHub(list []Merge) error {
 		if uint(merge.Left) >= uint(len(pieces)) || uint(merge.Right) >= uint(len(pieces)) {
 			return hf.Faultf("Merges", "merge %d joins ids %d and %d, not both of which are pieces", rank, merge.Left, merge.Right)
 		}
-		joined := pieces[merge.Left].Text + pieces[merge.Right].Text
+		right := pieces[merge.Right].Text
+		joined := pieces[merge.Left].Text + right[min(len(m.t.cfg.Hub.Continuing), len(right)):]
 		id, ok := m.t.ids[joined]
 		if !ok {
 			return hf.Faultf("Merges", "merge %d makes %s, which is not in the vocabulary", rank, hf.Quote(joined))
@@ -103,7 +104,8 @@ func (m *merges) pair(text []byte, left, right *symbol) (uint32, int32) {
 }
 
 // merge appends the ids of text, a stretch across whose ends nothing joins.
-func (s *merger) merge(dst []int32, m *merges, text []byte) []int32 {
+func (e *encoder) merge(dst []int32, text []byte) []int32 {
+	s, m := &e.merger, e.t.bpe
 	m.split(s, text)
 	symbols := s.symbols
 	if len(symbols) == 0 {
@@ -153,7 +155,11 @@ func (s *merger) merge(dst []int32, m *merges, text []byte) []int32 {
 		}
 	}
 	for i := int32(0); i >= 0; i = symbols[i].next {
+		from := len(dst)
 		dst = m.emit(dst, text[symbols[i].start:symbols[i].end], symbols[i].id, parts)
+		if e.tracing {
+			e.place(dst, from, int(symbols[i].start), int(symbols[i].end))
+		}
 	}
 	if len(symbols) > keepScratch {
 		*s = merger{}
@@ -161,14 +167,25 @@ func (s *merger) merge(dst []int32, m *merges, text []byte) []int32 {
 	return dst
 }
 
-// split makes the symbols that merging begins with: characters, user-defined pieces, and bytes where tokenizers falls back
-// to them.
+// split makes the symbols that merging begins with: characters and user-defined pieces, or what tokenizers makes of a word.
 func (m *merges) split(s *merger, text []byte) {
 	s.symbols = s.symbols[:0]
-	add := func(id int32, start, end int, frozen bool) {
-		n := int32(len(s.symbols))
-		s.symbols = append(s.symbols, symbol{id: id, start: int32(start), end: int32(end), prev: n - 1, next: n + 1, rank: noRank, frozen: frozen})
+	if m.pairs != nil {
+		m.splitHub(s, text)
+	} else {
+		m.splitRules(s, text)
 	}
+	if n := len(s.symbols); n > 0 {
+		s.symbols[n-1].next = -1
+	}
+}
+
+func (s *merger) add(id int32, start, end int, frozen bool) {
+	n := int32(len(s.symbols))
+	s.symbols = append(s.symbols, symbol{id: id, start: int32(start), end: int32(end), prev: n - 1, next: n + 1, rank: noRank, frozen: frozen})
+}
+
+func (m *merges) splitRules(s *merger, text []byte) {
 	t := m.t
 	for i := 0; i < len(text); {
 		size := t.defined.longest(text[i:])
@@ -176,36 +193,55 @@ func (m *merges) split(s *merger, text []byte) {
 		if !frozen {
 			_, size = utf8.DecodeRune(text[i:])
 		}
-		id, ok := t.ids[string(text[i:i+size])]
-		switch {
-		case ok && (m.pairs != nil || m.ranks[id] != noRank):
-			add(id, i, i+size, frozen)
-		case m.pairs != nil && t.cfg.ByteFallback && t.spellsBytes(text[i:i+size]):
-			for j := i; j < i+size; j++ {
-				add(t.byteIDs[text[j]], j, j+1, false)
-			}
-		case m.pairs != nil:
-			m.addUnknown(s, add, i, i+size)
-		default:
-			add(-1, i, i+size, false)
+		if id, ok := t.ids[string(text[i:i+size])]; ok && m.ranks[id] != noRank {
+			s.add(id, i, i+size, frozen)
+		} else {
+			s.add(-1, i, i+size, false)
 		}
 		i += size
 	}
-	if n := len(s.symbols); n > 0 {
-		s.symbols[n-1].next = -1
-	}
 }
 
-// addUnknown adds a character that tokenizers does not know: the unknown token, or nothing without one.
-func (m *merges) addUnknown(s *merger, add func(id int32, start, end int, frozen bool), start, end int) {
-	n := len(s.symbols)
-	switch {
-	case m.t.unknown < 0:
-	case m.t.cfg.Hub.FuseUnknown && n > 0 && s.symbols[n-1].id == m.t.unknown:
-		s.symbols[n-1].end = int32(end)
-	default:
-		add(m.t.unknown, start, end, false)
+// splitHub splits a word as tokenizers does: an unknown character waits until a known one comes, or another unknown one
+// with which it is not fused, while bytes that spell a character do not wait for it.
+func (m *merges) splitHub(s *merger, text []byte) {
+	t, hub := m.t, m.t.cfg.Hub
+	waiting, start, end := false, 0, 0
+	flush := func() {
+		if waiting {
+			s.add(t.unknown, start, end, false)
+			waiting = false
+		}
 	}
+	for i := 0; i < len(text); {
+		_, size := utf8.DecodeRune(text[i:])
+		char := text[i : i+size]
+		if hub.Continuing != "" && i > 0 {
+			char = append([]byte(hub.Continuing), char...)
+		}
+		if hub.Suffix != "" && i+size == len(text) {
+			char = append(char[:len(char):len(char)], hub.Suffix...)
+		}
+		id, ok := t.ids[string(char)]
+		switch {
+		case ok:
+			flush()
+			s.add(id, i, i+size, false)
+		case t.cfg.ByteFallback && t.spellsBytes(char):
+			for j, b := range char {
+				at := min(i+j, i+size-1)
+				s.add(t.byteIDs[b], at, min(at+1, i+size), false)
+			}
+		case t.unknown < 0:
+		case waiting && hub.FuseUnknown:
+			end = i + size
+		default:
+			flush()
+			waiting, start, end = true, i, i+size
+		}
+		i += size
+	}
+	flush()
 }
 
 // spellsBytes reports whether each byte of a character has a piece.

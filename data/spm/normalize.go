@@ -7,12 +7,15 @@ import (
 	"gotrain/data/hf"
 )
 
+var spaceByte = []byte(" ")
+
 // unescape turns ▁ into spaces.
 func unescape(text string) string { return strings.ReplaceAll(text, space, " ") }
 
 // normalize prepares text as sentencepiece's Normalizer does.
-func (t *Tokenizer) normalize(text []byte) []byte {
+func (t *Tokenizer) normalize(from hf.Text) hf.Text {
 	r := t.cfg.Rules
+	text := from.Bytes
 	next := func() (replacement []byte, size int) {
 		if size := t.defined.longest(text); size > 0 {
 			return text[:size], size
@@ -27,39 +30,50 @@ func (t *Tokenizer) normalize(text []byte) []byte {
 		text = text[size:]
 	}
 	if len(text) == 0 {
-		return nil
+		return from.Slice(len(from.Bytes), len(from.Bytes))
 	}
-	escaped := space
+	escaped := []byte(space)
 	if r.KeepSpaces {
-		escaped = " "
+		escaped = []byte(" ")
 	}
-	out := make([]byte, 0, len(text)+len(text)/4+len(space))
+	e := hf.NewEditor(from.Slice(len(from.Bytes)-len(text), len(from.Bytes)))
 	if r.DummyPrefix {
-		out = append(out, escaped...)
+		e.Replace(0, escaped)
 	}
 	afterSpace := r.RemoveExtraSpace
+	same := 0 // bytes that stay and have not been kept yet
 	for len(text) > 0 {
 		replacement, size := next()
+		stays := len(replacement) == size && &replacement[0] == &text[0] && replacement[0] != ' '
 		text = text[size:]
+		if stays {
+			same += size
+			afterSpace = false
+			continue
+		}
+		e.Keep(same)
+		same = 0
 		for afterSpace && len(replacement) > 0 && replacement[0] == ' ' {
 			replacement = replacement[1:]
 		}
-		if len(replacement) == 0 {
+		switch {
+		case len(replacement) == 0:
+			e.Drop(size)
 			continue
-		}
-		for _, b := range replacement {
-			if b == ' ' {
-				out = append(out, escaped...)
-			} else {
-				out = append(out, b)
-			}
+		case len(replacement) == 1 && replacement[0] == ' ':
+			e.Replace(size, escaped)
+		case bytes.IndexByte(replacement, ' ') < 0:
+			e.Replace(size, replacement)
+		default:
+			e.Replace(size, bytes.ReplaceAll(replacement, spaceByte, escaped))
 		}
 		afterSpace = r.RemoveExtraSpace && replacement[len(replacement)-1] == ' '
 	}
-	for r.RemoveExtraSpace && bytes.HasSuffix(out, []byte(escaped)) {
-		out = out[:len(out)-len(escaped)]
+	done := e.Done()
+	for r.RemoveExtraSpace && bytes.HasSuffix(done.Bytes, escaped) {
+		done = done.Slice(0, len(done.Bytes)-len(escaped))
 	}
-	return out
+	return done
 }
 
 // A matcher finds the user-defined pieces of sentencepiece.

@@ -98,21 +98,15 @@ type Rules struct {
 // A Hub is how tokenizers prepares text and what it adds to the models.
 type Hub struct {
 	Normalizer   hf.Normalizer
-	PreTokenizer PreTokenizer
+	PreTokenizer hf.PreTokenizer
+	Decoder      hf.Decoder
 	Merges       []Merge // of BPE, lowest rank first
 	Unknown      int32   // id of the unknown token, -1 for none
 	FuseUnknown  bool    // a run of unknown characters is one token
 	IgnoreMerges bool    // a word that is in the vocabulary is that token
-	// StripPrefix tells that decoding drops a space at the beginning.
-	StripPrefix bool
-}
-
-// A PreTokenizer is the Metaspace of tokenizers, and WhitespaceSplit before it.
-type PreTokenizer struct {
-	Whitespace bool   // cut at white space, which is dropped
-	Metaspace  bool   // spaces become ▁
-	Prepend    string // put a ▁ before: "always", "first" (only the beginning of the text) or "never"
-	Split      bool   // cut before each ▁
+	// Continuing is before each character of a word but the first, and not before what they join to; Suffix is behind the
+	// last. Both are "" as a rule.
+	Continuing, Suffix string
 }
 
 // A Tokenizer turns bytes into ids and back. Make one with New, Load or FromDocument.
@@ -123,6 +117,7 @@ type Tokenizer struct {
 	byteIDs  [256]int32 // -1 where there is none
 	unknown  int32
 	special  map[string]int32
+	added    map[int32]string // contents of added tokens by id
 	segments *hf.Segmenter
 
 	// words tells that no piece goes from a character other than ▁ on to ▁, so that each ▁ behind another character
@@ -157,6 +152,9 @@ func New(cfg Config) (*Tokenizer, error) {
 		t.unigram, err = newLattice(t)
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := cfg.Frame.Check(t.Vocab()); err != nil {
 		return nil, err
 	}
 	t.words = t.cutsAtSpaces()
@@ -209,7 +207,11 @@ func (t *Tokenizer) index() error {
 			return hf.Faultf("Pieces", "ids %d and %d are both %s", other, id, hf.Quote(p.Text))
 		}
 		t.ids[p.Text] = int32(id)
-		t.texts[id] = []byte(unescape(p.Text))
+		if c.Hub != nil {
+			t.texts[id] = c.Hub.Decoder.Token(p.Text)
+		} else {
+			t.texts[id] = []byte(unescape(p.Text))
+		}
 		if b := byteOfPiece(p.Text); b >= 0 && (p.Type == Byte || c.Rules == nil && c.ByteFallback) {
 			t.byteIDs[b] = int32(id)
 			t.texts[id] = []byte{byte(b)}
@@ -224,12 +226,17 @@ func (t *Tokenizer) index() error {
 	if int(t.unknown) >= len(c.Pieces) {
 		return hf.Faultf("Unknown", "id %d is no piece", t.unknown)
 	}
-	t.special = map[string]int32{}
+	t.special, t.added = map[string]int32{}, make(map[int32]string, len(c.Added))
 	for _, a := range c.Added {
-		t.texts[a.ID] = []byte(unescape(a.Content))
-		if a.Special {
+		t.added[a.ID] = a.Content
+		switch {
+		case a.Special:
 			t.texts[a.ID] = []byte(a.Content)
 			t.special[a.Content] = a.ID
+		case c.Hub != nil:
+			t.texts[a.ID] = c.Hub.Decoder.Token(a.Content)
+		default:
+			t.texts[a.ID] = []byte(unescape(a.Content))
 		}
 	}
 	return t.defined.init(c)
@@ -301,23 +308,38 @@ func (t *Tokenizer) Frame() hf.Frame { return t.cfg.Frame }
 // AppendDecode appends the text of ids, which begin a text: the space that encoding puts before it is dropped. Special
 // tokens before it count as nothing in sentencepiece and as text in tokenizers.
 func (t *Tokenizer) AppendDecode(dst []byte, ids []int32) []byte {
-	rules, hub := t.cfg.Rules, t.cfg.Hub
-	strip := rules != nil && (rules.DummyPrefix || rules.RemoveExtraSpace) || hub != nil && hub.StripPrefix
+	if t.cfg.Hub != nil {
+		return t.cfg.Hub.Decoder.Append(dst, t.spellings(ids))
+	}
+	strip := t.cfg.Rules.DummyPrefix || t.cfg.Rules.RemoveExtraSpace
 	for _, id := range ids {
 		text := t.TokenBytes(id)
 		if len(text) == 0 {
 			continue
 		}
-		if _, special := t.special[string(text)]; strip && (hub != nil || !special || id == t.unknown) {
+		if _, special := t.special[string(text)]; strip && (!special || id == t.unknown) {
 			if text[0] == ' ' {
 				text = text[1:]
 			}
 			// sentencepiece drops one of each piece until something comes.
-			strip = rules != nil && rules.RemoveExtraSpace && len(text) == 0
+			strip = t.cfg.Rules.RemoveExtraSpace && len(text) == 0
 		}
 		dst = append(dst, text...)
 	}
 	return dst
+}
+
+// spellings are the tokens of ids as the vocabulary has them, those that are unused left out.
+func (t *Tokenizer) spellings(ids []int32) []string {
+	var all []string
+	for _, id := range ids {
+		if content, ok := t.added[id]; ok {
+			all = append(all, content)
+		} else if uint(id) < uint(len(t.cfg.Pieces)) && t.cfg.Pieces[id].Text != "" {
+			all = append(all, t.cfg.Pieces[id].Text)
+		}
+	}
+	return all
 }
 
 // Fingerprint returns a hash, in hexadecimal, of all that decides ids: equal fingerprints mean equal encodings.

@@ -19,6 +19,7 @@ import (
 	"gotrain/data/hf"
 	"gotrain/data/spm"
 	"gotrain/data/vfs"
+	"gotrain/data/wordpiece"
 )
 
 // File is the name of a tokenizer in a directory.
@@ -71,9 +72,14 @@ func Read(r io.Reader, name string) (data.Tokenizer, error) {
 		return nil, hf.InFile(err, name)
 	}
 	var t data.Tokenizer
-	if kind == "BPE" && doc.ByteLevel() {
-		t, err = bpe.FromDocument(doc)
-	} else {
+	switch {
+	case kind == "BPE" && doc.ByteLevel():
+		if t, err = bpe.FromDocument(doc); errors.Is(err, bpe.ErrCharacters) {
+			t, err = spm.FromDocument(doc)
+		}
+	case kind == "WordPiece" || kind == "WordLevel":
+		t, err = wordpiece.FromDocument(doc)
+	default:
 		t, err = spm.FromDocument(doc)
 	}
 	if err != nil {

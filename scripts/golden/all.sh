@@ -12,6 +12,7 @@ python=$PWD/$python
 "$python" scripts/golden/chat.py
 "$python" scripts/parity/templates.py golden data/chat/jinja/testdata/golden.json
 "$python" scripts/parity/onig.py golden 2> /dev/null > data/onig/testdata/golden.json
+"$python" scripts/parity/generated.py golden data/tokenizers/testdata/generated.json.gz 2> /dev/null
 "$python" data/onig/testdata/gen_property.py > data/onig/property_table.go
 "$python" scripts/golden/unicode.py > data/chat/jinja/unicode_tables.go && gofmt -w data/chat/jinja/unicode_tables.go
 (cd autograd/cpu/vec/testdata && "$python" golden.py)

@@ -64,6 +64,14 @@ variable("normalizable", "normalizable are the code points that have a decomposi
          "like of tokenizers follow.", normalizable())
 strip = normalizers.StripAccents()
 variable("accents", "accents is what StripAccents drops, the marks of an older Unicode.", [c for c in CODES if not strip.normalize_str(chr(c))])
+def bert(**on):
+    """The code points that a BertNormalizer drops."""
+    step = normalizers.BertNormalizer(**{"clean_text": False, "handle_chinese_chars": False, "strip_accents": False, "lowercase": False, **on})
+    return [c for c in CODES if step.normalize_str("x" + chr(c) + "x") == "xx"]
+
+
+variable("bertControls", "bertControls are what BertNormalizer drops as control characters, of an older Unicode.", bert(clean_text=True))
+variable("bertMarks", "bertMarks are what BertNormalizer drops as accents, of an older Unicode.", bert(strip_accents=True))
 variable("punctuation", "punctuation is what the pre-tokenizer Punctuation cuts at: of ASCII, symbols included, and of an older Unicode.",
          removed(pre_tokenizers.Punctuation("removed")))
 variable("laterNumbers", "laterNumbers are numbers of Unicode 17.0, which Rust follows, that Go or Oniguruma may lack.",

@@ -239,15 +239,15 @@ func TestUnknownTokenizer(t *testing.T) {
 	dir := t.TempDir()
 	m := newModel(t, models()["llama"])
 	src := filepath.Join(dir, "src")
-	writeModel(t, src, m, randomTensors(m), []byte(`{"model": {"type": "WordPiece"}}`))
+	writeModel(t, src, m, randomTensors(m), []byte(`{"model": {"type": "Morphemes"}}`))
 	r, err := Convert(t.Context(), src, filepath.Join(dir, "dst"), Options{Format: HuggingFace, Verify: true}, testDeps())
-	if err != nil || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "WordPiece") {
+	if err != nil || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "Morphemes") {
 		t.Fatalf("notes %q, %v", r.Notes, err)
 	}
 	if r.Parity.Prompt != "" || len(r.Parity.PromptTokens) != promptIDs || !r.Parity.SameText {
 		t.Errorf("parity %+v", r.Parity)
 	}
-	if _, err := Convert(t.Context(), src, filepath.Join(dir, "x.gguf"), Options{Format: GGUF}, testDeps()); err == nil || !strings.Contains(err.Error(), "WordPiece") {
+	if _, err := Convert(t.Context(), src, filepath.Join(dir, "x.gguf"), Options{Format: GGUF}, testDeps()); err == nil || !strings.Contains(err.Error(), "Morphemes") {
 		t.Errorf("GGUF with such a tokenizer: %v", err)
 	}
 }

@@ -159,12 +159,19 @@ func piecesMetadata(t *spm.Tokenizer, vocab int) (gguf.Metadata, []string, error
 // a text.
 func rulesOfHub(h *spm.Hub) (spm.Rules, *hf.Charsmap, error) {
 	var r spm.Rules
-	normal := func(text string) string { return string(h.Normalizer.Apply([]byte(text))) }
+	if h.Continuing != "" || h.Suffix != "" {
+		return r, nil, errors.New("the tokenizer marks the inside or the end of words, as llama.cpp's do not")
+	}
+	normal := func(text string) string {
+		var b strings.Builder
+		h.PreTokenizer.Cut(h.Normalizer.ApplyTo(hf.NewText([]byte(text))), func(word hf.Text) { b.Write(word.Bytes) })
+		return b.String()
+	}
 	one := normal("a b")
-	if !h.PreTokenizer.Metaspace && !strings.Contains(one, "▁") {
+	if !strings.Contains(one, "▁") {
 		return r, nil, errors.New("the tokenizer does not turn spaces into ▁, as llama.cpp's do")
 	}
-	r.DummyPrefix = !strings.HasPrefix(one, "a") || h.PreTokenizer.Metaspace && h.PreTokenizer.Prepend != "never"
+	r.DummyPrefix = !strings.HasPrefix(one, "a")
 	r.RemoveExtraSpace = normal("a  b") == one
 	return r, h.Normalizer.Charsmap(), nil
 }

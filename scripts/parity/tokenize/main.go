@@ -3,8 +3,8 @@
 //	tokenize TOKENIZER < IN > OUT    IN: {"texts": [base64, …], "ids": [[1, 2], …]}
 //	tokenize TOKENIZER json FILE     writes the tokenizer as FILE, a tokenizer.json
 //
-// OUT has "ids" of each text, "special", the same with special tokens recognised, and
-// "texts" of each list of ids in base64, and "seconds", of encoding without them.
+// OUT has "ids" of each text, "special", the same with special tokens recognised, "spans", the bytes that each of those stands
+// for, and "texts" of each list of ids in base64, and "seconds", of encoding without them.
 package main
 
 import (
@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"gotrain/data"
@@ -50,11 +51,15 @@ func compute(t data.Tokenizer) error {
 		return err
 	}
 	var out struct {
-		Seconds float64   `json:"seconds"`
-		IDs     [][]int32 `json:"ids"`
-		Special [][]int32 `json:"special"`
-		Texts   [][]byte  `json:"texts"`
+		Seconds float64    `json:"seconds"`
+		IDs     [][]int32  `json:"ids"`
+		Special [][]int32  `json:"special"`
+		Spans   [][][2]int `json:"spans"`
+		Texts   [][]byte   `json:"texts"`
+		Before  []int32    `json:"before"` // of the frame
+		After   []int32    `json:"after"`
 	}
+	out.Before, out.After = append([]int32{}, t.Frame().Before...), append([]int32{}, t.Frame().After...)
 	out.IDs = make([][]int32, len(in.Texts))
 	start := time.Now()
 	for i, text := range in.Texts {
@@ -62,7 +67,17 @@ func compute(t data.Tokenizer) error {
 	}
 	out.Seconds = time.Since(start).Seconds()
 	for _, text := range in.Texts {
-		out.Special = append(out.Special, t.AppendEncodeSpecial([]int32{}, text))
+		special := t.AppendEncodeSpecial([]int32{}, text)
+		out.Special = append(out.Special, special)
+		ids, spans := t.EncodeSpans(text, nil)
+		if !slices.Equal(ids, special) {
+			return fmt.Errorf("%q: EncodeSpans gives %v, AppendEncodeSpecial %v", text, ids, special)
+		}
+		pairs := [][2]int{}
+		for _, s := range spans {
+			pairs = append(pairs, [2]int{s.Begin, s.End})
+		}
+		out.Spans = append(out.Spans, pairs)
 	}
 	for _, ids := range in.IDs {
 		out.Texts = append(out.Texts, t.AppendDecode([]byte{}, ids))

@@ -1,0 +1,99 @@
+package wordpiece
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"gotrain/data/hf"
+)
+
+const bert = `{"added_tokens": [
+		{"id": 0, "content": "[UNK]", "special": true}, {"id": 1, "content": "[CLS]", "special": true}, {"id": 2, "content": "[SEP]", "special": true}],
+	"normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true},
+	"pre_tokenizer": {"type": "BertPreTokenizer"},
+	"post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 2], "cls": ["[CLS]", 1]},
+	"decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
+	"model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 10,
+		"vocab": {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "un": 3, "##aff": 4, "##able": 5, "cafe": 6, "汉": 7, ".": 8, "the": 9, "'": 10, "s": 11}}}`
+
+func read(t *testing.T, text string) (*Tokenizer, error) {
+	t.Helper()
+	doc, err := hf.ReadDocument(strings.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	return FromDocument(doc)
+}
+
+func TestBERT(t *testing.T) {
+	tok, err := read(t, bert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string][]int32{
+		"unaffable":           {3, 4, 5},
+		"UN-affable":          {3, 0, 0}, // neither - nor affable, which begins no word
+		"Café, 汉the.":         {6, 0, 7, 9, 8},
+		"unaffablex":          {0},
+		"theunaffable":        {0}, // longer than 10 characters
+		"[CLS] un":            {0, 0, 0, 3},
+		"un\u00ad\u200baff\t": {3, 4},
+	} {
+		if got := tok.AppendEncode(nil, []byte(text)); !slices.Equal(got, want) {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+	ids, spans := tok.EncodeSpans([]byte("[CLS]Unaffable café"), nil)
+	if !slices.Equal(ids, []int32{1, 3, 4, 5, 6}) || !slices.Equal(spans, []hf.Span{{Begin: 0, End: 5}, {Begin: 5, End: 7}, {Begin: 7, End: 10}, {Begin: 10, End: 14}, {Begin: 15, End: 20}}) {
+		t.Errorf("%v %v", ids, spans)
+	}
+	if got := string(tok.AppendDecode(nil, []int32{9, 3, 4, 5, 10, 11, 8})); got != "the unaffable ' s." {
+		t.Errorf("decoded %q", got)
+	}
+	if f := tok.Frame(); !slices.Equal(f.Before, []int32{1}) || !slices.Equal(f.After, []int32{2}) {
+		t.Errorf("frame %v", f)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	for _, tt := range []struct{ old, new, want string }{
+		{`"unk_token": "[UNK]"`, `"unk_token": "<unk>"`, `model.unk_token: "<unk>" is not in model.vocab`},
+		{`"un": 3`, `"un": 9`, "id 9 is"},
+		{`"un": 3`, `"un": -3`, "id -3 is outside"},
+		{`"max_input_chars_per_word": 10`, `"max_input_chars_per_word": 0`, "MaxChars: 0"},
+		{`["[SEP]", 2]`, `["[SEP]", 99]`, "post_processor: id 99 is outside the vocabulary of 12"},
+		{`"type": "WordPiece", "unk`, `"type": "Pieces", "unk`, `unsupported model "Pieces"`},
+	} {
+		_, err := read(t, strings.Replace(bert, tt.old, tt.new, 1))
+		var fault *hf.FormatError
+		var unsupported *hf.UnsupportedError
+		if !errors.As(err, &fault) && !errors.As(err, &unsupported) || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.new, err, tt.want)
+		}
+	}
+}
+
+func FuzzEncode(f *testing.F) {
+	doc, err := hf.ReadDocument(strings.NewReader(bert))
+	if err != nil {
+		f.Fatal(err)
+	}
+	tok, err := FromDocument(doc)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("un\xffaffable 汉\xe6\xb1")
+	f.Fuzz(func(t *testing.T, text string) {
+		ids, spans := tok.EncodeSpans([]byte(text), nil)
+		if want := tok.AppendEncodeSpecial(nil, []byte(text)); !slices.Equal(ids, want) || len(spans) != len(ids) {
+			t.Errorf("%q: %v and %d spans, want %v", text, ids, len(spans), want)
+		}
+		for _, s := range spans {
+			if s.Begin < 0 || s.Begin > s.End || s.End > len(text) {
+				t.Errorf("%q: span %v", text, s)
+			}
+		}
+	})
+}
