@@ -115,9 +115,7 @@ func (n *Normalizer) parse(raw json.RawMessage, depth int) error {
 	case "ByteLevel":
 		return add(spellText)
 	case "BertNormalizer":
-		for _, step := range s.steps() {
-			n.steps = append(n.steps, step)
-		}
+		n.steps = append(n.steps, s.steps()...)
 		return nil
 	}
 	return &UnsupportedError{What: "normalizer", Value: s.Type,
