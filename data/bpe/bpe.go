@@ -16,7 +16,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"runtime"
-	"sort"
 	"strconv"
 	"sync"
 
@@ -134,12 +133,7 @@ func (t *Tokenizer) ID(token []byte) (int32, bool) {
 	if id, ok := t.vocab.id(token); ok {
 		return id, true
 	}
-	for _, a := range t.cfg.Added {
-		if a.Content == string(token) {
-			return a.ID, true
-		}
-	}
-	return 0, false
+	return hf.AddedID(t.cfg.Added, token)
 }
 
 // Special returns the id of a special token by its content, such as EndOfText.
@@ -150,14 +144,7 @@ func (t *Tokenizer) Special(content string) (int32, bool) {
 
 // Specials returns the special tokens in order of id.
 func (t *Tokenizer) Specials() []AddedToken {
-	var out []AddedToken
-	for _, a := range t.cfg.Added {
-		if a.Special {
-			out = append(out, a)
-		}
-	}
-	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
-	return out
+	return hf.Specials(t.cfg.Added)
 }
 
 // Frame returns the special tokens that the original puts before and behind a text.

@@ -18,7 +18,7 @@ const bytesPerToken = 2
 // Added tokens that are not special are recognised, as in tokenizers with encode_special_tokens=True.
 func (t *Tokenizer) AppendEncode(dst []int32, text []byte) []int32 {
 	e := t.borrow()
-	dst = e.appendPieces(slices.Grow(dst, len(text)/bytesPerToken), text, isSpecial)
+	dst = e.appendPieces(slices.Grow(dst, len(text)/bytesPerToken), text, hf.AllSpecial)
 	t.giveBack(e)
 	return dst
 }
@@ -26,17 +26,11 @@ func (t *Tokenizer) AppendEncode(dst []int32, text []byte) []int32 {
 // AppendEncodeSpecial is AppendEncode that recognises the special tokens in allowed too, by content; all of them if
 // allowed is empty. Names that are no special tokens are ignored.
 func (t *Tokenizer) AppendEncodeSpecial(dst []int32, text []byte, allowed ...string) []int32 {
-	var ordinary func(*AddedToken, hf.Span) bool
-	if len(allowed) > 0 {
-		ordinary = func(a *AddedToken, _ hf.Span) bool { return a.Special && !slices.Contains(allowed, t.vocab.text(a.ID)) }
-	}
 	e := t.borrow()
-	dst = e.appendPieces(dst, text, ordinary)
+	dst = e.appendPieces(dst, text, hf.SpecialBut(t.specials, allowed))
 	t.giveBack(e)
 	return dst
 }
-
-func isSpecial(a *AddedToken, _ hf.Span) bool { return a.Special }
 
 // appendPieces appends the ids of text, added tokens included.
 func (e *encoder) appendPieces(dst []int32, text []byte, ordinary func(*AddedToken, hf.Span) bool) []int32 {
@@ -108,7 +102,7 @@ const parallelChunk = 32 << 10
 // where a cut cannot alter pre-tokens.
 func (t *Tokenizer) EncodeParallel(text []byte, n int) []int32 {
 	var chunks []chunk
-	t.segmenter.Cut(hf.NewText(text), isSpecial, func(p hf.Piece) {
+	t.segmenter.Cut(hf.NewText(text), hf.AllSpecial, func(p hf.Piece) {
 		if p.ID >= 0 {
 			chunks = append(chunks, chunk{added: p.ID})
 			return
@@ -181,7 +175,7 @@ func (t *Tokenizer) EncodeBatch(texts [][]byte, n int) [][]int32 {
 		e := t.borrow()
 		for i, ok := next(); ok; i, ok = next() {
 			dst := make([]int32, 0, len(texts[i])/bytesPerToken)
-			out[i] = e.appendPieces(dst, texts[i], isSpecial)
+			out[i] = e.appendPieces(dst, texts[i], hf.AllSpecial)
 		}
 		t.giveBack(e)
 	})

@@ -2,12 +2,13 @@ package bpe
 
 import (
 	"bytes"
-	"gotrain/data/hf"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"gotrain/data/hf"
 
 	"pgregory.net/rapid"
 )

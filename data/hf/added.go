@@ -2,6 +2,7 @@ package hf
 
 import (
 	"bytes"
+	"slices"
 	"sort"
 	"unicode"
 	"unicode/utf8"
@@ -17,6 +18,45 @@ type AddedToken struct {
 	LStrip     bool // takes the white space before it, which decoding cannot give back
 	RStrip     bool // takes the white space behind it, likewise
 	Normalized bool // looked for in normalized text, after the tokens that are not
+}
+
+// Specials returns the special ones among tokens in order of id.
+func Specials(tokens []AddedToken) []AddedToken {
+	var out []AddedToken
+	for _, a := range tokens {
+		if a.Special {
+			out = append(out, a)
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
+	return out
+}
+
+// AddedID returns the id of the first of tokens with this content.
+func AddedID(tokens []AddedToken, content []byte) (int32, bool) {
+	for _, a := range tokens {
+		if a.Content == string(content) {
+			return a.ID, true
+		}
+	}
+	return 0, false
+}
+
+// AllSpecial is what Cut takes to leave every special token text.
+func AllSpecial(a *AddedToken, _ Span) bool { return a.Special }
+
+// SpecialBut is what Cut takes to leave the special tokens text that are not in allowed; with none allowed, it finds all.
+// ids has those of special tokens by content: that of a token to look for may be normalized.
+func SpecialBut(ids map[string]int32, allowed []string) func(*AddedToken, Span) bool {
+	if len(allowed) == 0 {
+		return nil
+	}
+	return func(a *AddedToken, _ Span) bool {
+		return a.Special && !slices.ContainsFunc(allowed, func(content string) bool {
+			id, ok := ids[content]
+			return ok && id == a.ID
+		})
+	}
 }
 
 // A Piece of text is an added token, or what lies between them.

@@ -3,7 +3,6 @@ package spm
 import (
 	"bytes"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,18 +14,13 @@ import (
 // AppendEncode appends the ids of text to dst, without a frame. Special tokens are not recognised: text that spells one is
 // ordinary text.
 func (t *Tokenizer) AppendEncode(dst []int32, text []byte) []int32 {
-	return t.encode(dst, text, func(a *hf.AddedToken, _ hf.Span) bool { return a.Special })
+	return t.encode(dst, text, hf.AllSpecial)
 }
 
 // AppendEncodeSpecial is AppendEncode that recognises the special tokens in allowed too, by content; all of them if
 // allowed is empty. Each stretch of text between two of them is encoded as a text of its own.
 func (t *Tokenizer) AppendEncodeSpecial(dst []int32, text []byte, allowed ...string) []int32 {
-	if len(allowed) == 0 {
-		return t.encode(dst, text, nil)
-	}
-	return t.encode(dst, text, func(a *hf.AddedToken, _ hf.Span) bool {
-		return a.Special && !slices.Contains(allowed, string(t.texts[a.ID]))
-	})
+	return t.encode(dst, text, hf.SpecialBut(t.special, allowed))
 }
 
 // EncodeParallel is AppendEncode(nil, text). A text is not cut for several goroutines: where one begins, SentencePiece puts

@@ -21,7 +21,6 @@ import (
 	"encoding/hex"
 	"math"
 	"runtime"
-	"sort"
 	"strconv"
 	"sync"
 
@@ -276,12 +275,7 @@ func (t *Tokenizer) ID(token []byte) (int32, bool) {
 	if id, ok := t.ids[string(token)]; ok {
 		return id, true
 	}
-	for _, a := range t.cfg.Added {
-		if a.Content == string(token) {
-			return a.ID, true
-		}
-	}
-	return 0, false
+	return hf.AddedID(t.cfg.Added, token)
 }
 
 // Special returns the id of a special token by its content, such as </s>.
@@ -292,14 +286,7 @@ func (t *Tokenizer) Special(content string) (int32, bool) {
 
 // Specials returns the special tokens in order of id.
 func (t *Tokenizer) Specials() []hf.AddedToken {
-	var out []hf.AddedToken
-	for _, a := range t.cfg.Added {
-		if a.Special {
-			out = append(out, a)
-		}
-	}
-	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
-	return out
+	return hf.Specials(t.cfg.Added)
 }
 
 // Frame returns the special tokens that the original puts before and behind a text.

@@ -12,8 +12,6 @@ package wordpiece
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"slices"
-	"sort"
 	"strconv"
 	"sync"
 	"unicode/utf8"
@@ -126,12 +124,7 @@ func (t *Tokenizer) ID(token []byte) (int32, bool) {
 	if id, ok := t.ids[string(token)]; ok {
 		return id, true
 	}
-	for id, content := range t.added {
-		if content == string(token) {
-			return id, true
-		}
-	}
-	return 0, false
+	return hf.AddedID(t.cfg.Added, token)
 }
 
 // Special returns the id of a special token by its content, such as [SEP].
@@ -142,14 +135,7 @@ func (t *Tokenizer) Special(content string) (int32, bool) {
 
 // Specials returns the special tokens in order of id.
 func (t *Tokenizer) Specials() []hf.AddedToken {
-	var out []hf.AddedToken
-	for _, a := range t.cfg.Added {
-		if a.Special {
-			out = append(out, a)
-		}
-	}
-	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
-	return out
+	return hf.Specials(t.cfg.Added)
 }
 
 // Frame returns the special tokens that the original puts before and behind a text.
@@ -163,15 +149,12 @@ func (t *Tokenizer) ConfigJSON(r hf.Roles) ([]byte, error) { return hf.ConfigJSO
 
 // AppendEncode appends the ids of text, without a frame; special tokens are not recognised in it.
 func (t *Tokenizer) AppendEncode(dst []int32, text []byte) []int32 {
-	return t.encode(dst, text, func(a *hf.AddedToken, _ hf.Span) bool { return a.Special })
+	return t.encode(dst, text, hf.AllSpecial)
 }
 
 // AppendEncodeSpecial is AppendEncode that recognises the special tokens in allowed, all of them without any.
 func (t *Tokenizer) AppendEncodeSpecial(dst []int32, text []byte, allowed ...string) []int32 {
-	if len(allowed) == 0 {
-		return t.encode(dst, text, nil)
-	}
-	return t.encode(dst, text, func(a *hf.AddedToken, _ hf.Span) bool { return a.Special && !slices.Contains(allowed, a.Content) })
+	return t.encode(dst, text, hf.SpecialBut(t.special, allowed))
 }
 
 // EncodeParallel is AppendEncode(nil, text): nobody knows where a text may be cut.

@@ -57,6 +57,19 @@ func TestBERT(t *testing.T) {
 	}
 }
 
+// TestNormalizedSpecial allows a special token whose content the normalizer changes.
+func TestNormalizedSpecial(t *testing.T) {
+	tok, err := read(t, strings.Replace(bert, `"content": "[SEP]", "special": true`, `"content": "[SEP]", "special": true, "normalized": true`, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for allowed, want := range map[string][]int32{"[SEP]": {3, 2}, "[CLS]": {3, 0, 0, 0}} {
+		if got := tok.AppendEncodeSpecial(nil, []byte("un [sep]"), allowed); !slices.Equal(got, want) {
+			t.Errorf("%s allowed: %v, want %v", allowed, got, want)
+		}
+	}
+}
+
 func TestFaults(t *testing.T) {
 	for _, tt := range []struct{ old, new, want string }{
 		{`"unk_token": "[UNK]"`, `"unk_token": "<unk>"`, `model.unk_token: "<unk>" is not in model.vocab`},

@@ -64,22 +64,12 @@ type tokenizerJSON struct {
 	Version       string          `json:"version"`
 	Truncation    json.RawMessage `json:"truncation"`
 	Padding       json.RawMessage `json:"padding"`
-	Added         []addedToken    `json:"added_tokens"`
+	Added         []hf.AddedJSON  `json:"added_tokens"`
 	Normalizer    json.RawMessage `json:"normalizer"`
 	PreTokenizer  any             `json:"pre_tokenizer"`
 	PostProcessor json.RawMessage `json:"post_processor"`
 	Decoder       any             `json:"decoder"`
 	Model         bpeModel        `json:"model"`
-}
-
-type addedToken struct {
-	ID         int    `json:"id"`
-	Content    string `json:"content"`
-	SingleWord bool   `json:"single_word"`
-	LStrip     bool   `json:"lstrip"`
-	RStrip     bool   `json:"rstrip"`
-	Normalized bool   `json:"normalized"`
-	Special    bool   `json:"special"`
 }
 
 type bpeModel struct {
@@ -199,7 +189,7 @@ func ggufBPE(m gguf.Metadata, special nn.SpecialTokens) (tokenizerJSON, error) {
 			doc.Model.Vocab[token] = id
 		}
 		if kind == controlToken || kind == userToken {
-			doc.Added = append(doc.Added, addedToken{ID: id, Content: token, Special: kind == controlToken})
+			doc.Added = append(doc.Added, hf.AddedJSON{ID: int64(id), Content: token, Special: kind == controlToken})
 		}
 	}
 	for _, pair := range merges {
@@ -342,7 +332,7 @@ func tokenizerMetadata(files tokenizerFiles, vocab int, special nn.SpecialTokens
 // bpeMetadata are the metadata of the byte-level BPE in the tokenizer.json text.
 func bpeMetadata(t *bpe.Tokenizer, text []byte, vocab int) (gguf.Metadata, []string, error) {
 	var doc struct {
-		Added         []addedToken    `json:"added_tokens"`
+		Added         []hf.AddedJSON  `json:"added_tokens"`
 		PostProcessor json.RawMessage `json:"post_processor"`
 		Model         bpeModel        `json:"model"`
 	}
