@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 
 	"optim": {"autograd", "autograd/ir"},
 
-	"data":             {"autograd/mesh", "data/hf"},
+	"data":             {"autograd/mesh", "data/hf", "data/mmap"},
 	"data/bpe":         {"data/hf"},
 	"data/chat":        {"data/chat/jinja"},
 	"data/chat/jinja":  {},

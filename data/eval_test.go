@@ -3,10 +3,11 @@ package data
 import (
 	"errors"
 	"fmt"
-	"gotrain/autograd/mesh"
 	"io"
 	"strings"
 	"testing"
+
+	"gotrain/autograd/mesh"
 
 	"pgregory.net/rapid"
 )

@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd/mesh"
 	"pgregory.net/rapid"
+
+	"gotrain/autograd/mesh"
 )
 
 func newLoader(t testing.TB, set *Set, cfg LoaderConfig) *Loader {

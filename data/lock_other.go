@@ -2,14 +2,6 @@
 
 package data
 
-import "os"
-
-// mapFile reads path into memory.
-func mapFile(path string) (data []byte, close func() error, err error) {
-	data, err = os.ReadFile(path)
-	return data, func() error { return nil }, err
-}
-
 // lockFile has no lock to offer; the atomic rename of a finished directory is enough for correctness.
 func lockFile(string, func() error) (unlock func(), locked bool, err error) {
 	return func() {}, false, nil

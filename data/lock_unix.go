@@ -4,33 +4,11 @@ package data
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// mapFile maps path read-only and returns its bytes and what releases them.
-func mapFile(path string) (data []byte, close func() error, err error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, nil, err
-	}
-	size := int(info.Size())
-	if size == 0 {
-		return nil, func() error { return nil }, nil
-	}
-	if data, err = unix.Mmap(int(file.Fd()), 0, size, unix.PROT_READ, unix.MAP_SHARED); err != nil {
-		return nil, nil, fmt.Errorf("map %s: %w", path, err)
-	}
-	return data, func() error { return unix.Munmap(data) }, nil
-}
 
 // lockFile waits for the exclusive lock on path, which it creates. locked is false on a file system without locks.
 func lockFile(path string, waiting func() error) (unlock func(), locked bool, err error) {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sort"
+
+	"gotrain/data/mmap"
 )
 
 // Shard is one open token file. Its tokens are read in place from a memory map where the platform has one.
@@ -19,7 +21,7 @@ type Shard struct {
 // every token. It reads the whole file once, at memory speed when the file is cached. The file must stay as it is while
 // it is open.
 func OpenShard(path string) (*Shard, error) {
-	file, close, err := mapFile(path)
+	file, close, err := mmap.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("data: shard: %w", err)
 	}

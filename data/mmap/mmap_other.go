@@ -3,20 +3,13 @@
 package mmap
 
 import (
-	"fmt"
 	"io"
-	"math"
 	"os"
 )
 
-// Map reads the whole file: this system has no mmap(2).
-func Map(f *os.File, size int64) (data []byte, unmap func() error, err error) {
-	if size > math.MaxInt {
-		return nil, nil, fmt.Errorf("%d bytes do not fit this machine's address space", size)
-	}
+// mapped reads the whole file: this system has no mmap(2).
+func mapped(f *os.File, size int) (data []byte, unmap func() error, err error) {
 	data = make([]byte, size)
-	if _, err := io.ReadFull(f, data); err != nil {
-		return nil, nil, err
-	}
-	return data, func() error { return nil }, nil
+	_, err = io.ReadFull(f, data)
+	return data, func() error { return nil }, err
 }

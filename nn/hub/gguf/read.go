@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"unicode/utf8"
 
@@ -27,28 +26,15 @@ const (
 	cureDamaged = "the file is damaged or was not written by a GGUF library: fetch or convert it again"
 )
 
-// Open maps the file into memory and reads its head. Tensors are read from the
-// disk when their Data is touched. The file must not be shortened meanwhile: the
-// system answers a read beyond its end by killing the process (SIGBUS).
+// Open maps the file into memory, as mmap.Open does, and reads its head. Tensors are
+// read from the disk when their Data is touched.
 func Open(path string) (*File, error) {
-	f, err := os.Open(path)
+	data, unmap, err := mmap.Open(path)
+	if errors.Is(err, mmap.ErrIrregular) {
+		return nil, &FormatError{File: path, Problem: mmap.ErrIrregular.Error()}
+	}
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &FormatError{File: path, Problem: "not a regular file"}
-	}
-	if info.Size() < headerBytes {
-		return nil, &FormatError{File: path, Problem: fmt.Sprintf("%d bytes are too few for a GGUF file", info.Size()), Cure: cureFetch}
-	}
-	data, unmap, err := mmap.Map(f, info.Size())
-	if err != nil {
-		return nil, fmt.Errorf("map %s into memory: %w", path, err)
 	}
 	file, err := Parse(path, data)
 	if err != nil {
