@@ -106,7 +106,8 @@ var allowed = map[string][]string{
 	"train/recipe/instruct": {"data", "data/chat", "data/instruct", "nn", "nn/hub", "train/config", "train/ranks", "train/recipe", "train/recipe/text"},
 	"train/recipe/lm":       {"data", "data/tokenizers", "train/config", "train/ranks", "train/recipe", "train/recipe/text"},
 	"train/recipe/text": {
-		"autograd", "data", "data/bpe", "data/tokenizers", "nn", "nn/generate", "nn/hub", "train/checkpoint", "train/config", "train/recipe",
+		"autograd", "data", "data/bpe", "data/tokenizers", "nn", "nn/generate", "nn/hub", "train/checkpoint", "train/config", "train/ranks",
+		"train/recipe",
 	},
 	"train/save": {
 		"autograd/exec", "autograd/ir", "autograd/mesh", "autograd/plan", "data/vfs", "nn", "nn/hub", "nn/hub/manifest", "nn/hub/peft",

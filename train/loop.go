@@ -58,7 +58,7 @@ func (r *run) loop(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		measured := engine.ValuesOf(r.metrics, result.Sums, result.Counts)
+		measured := r.engine.Values(result)
 		if err := r.guard(batch, result, measured, limits); err != nil {
 			return err
 		}

@@ -57,7 +57,6 @@ type run struct {
 	deps      Deps
 	job       *recipe.Job
 	engine    *engine.Engine
-	metrics   []recipe.Metric // of a step
 	ranks     *ranks.Coordinator
 	pace      ranks.Pace
 	recorder  *recorder
@@ -196,7 +195,7 @@ func (r *run) build(from string) error {
 	if r.engine, err = engine.New(r.cfg, r.job, r.deps.Backend, r.ranks); err != nil {
 		return err
 	}
-	r.metrics, r.bounds = r.engine.Programs().StepMetrics(), make([]float64, len(r.job.Phases))
+	r.bounds = make([]float64, len(r.job.Phases))
 	r.saver, err = save.New(save.Config{
 		FS: r.deps.FS, RunDir: r.cfg.Run.Dir, Keep: r.cfg.Train.Keep, Share: r.engine.Programs().Share(r.job), Ranks: r.ranks,
 		Store: r.engine.Store(), Async: r.engine.Programs().AsyncSaves,

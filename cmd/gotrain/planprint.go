@@ -15,7 +15,7 @@ func printPlan(w io.Writer, r *forecast.Report) error {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-12s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	line("model", "%s parameters, %s of them in matrix products; vocabulary %d (%s)", units.Count(r.Params), units.Count(r.Products), r.Vocab, r.VocabFrom)
+	line("model", "%s parameters, %s of them in matrix products; vocabulary %d (%s)", units.Count(r.Params), units.Count(r.Arithmetic.Products), r.Vocab, r.VocabFrom)
 	if r.Trainable < r.Params {
 		line("trained", "%s parameters, %.2f%%; the others are frozen", units.Count(r.Trainable), 100*float64(r.Trainable)/float64(r.Params))
 	}

@@ -21,9 +21,12 @@ func newTokenizer() *cobra.Command {
 	}, newTokenizerTrain(), newTokenizerEncode(), newTokenizerDecode(), newTokenizerInfo())
 }
 
-// openTokenizer loads the tokenizer that path names: a file, a directory with
+// openTokenizer loads the tokenizer that the flag of c names: a file, a directory with
 // one, a checkpoint or a run.
-func openTokenizer(path string) (data.Tokenizer, error) {
+func openTokenizer(c *cobra.Command, path string) (data.Tokenizer, error) {
+	if err := require(c, "tokenizer"); err != nil {
+		return nil, usageError{err}
+	}
 	if info, err := os.Stat(path); err != nil {
 		return nil, usagef("--tokenizer: %w", err)
 	} else if info.IsDir() {

@@ -20,10 +20,7 @@ func newTokenizerDecode() *cobra.Command {
   gotrain tokenizer decode --tokenizer runs/opticks < book.ids > book.txt`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := require(c, "tokenizer"); err != nil {
-				return usageError{err}
-			}
-			t, err := openTokenizer(path)
+			t, err := openTokenizer(c, path)
 			if err != nil {
 				return err
 			}

@@ -21,10 +21,7 @@ func newTokenizerEncode() *cobra.Command {
   gotrain tokenizer encode --tokenizer runs/opticks < book.txt > book.ids`,
 		Args: atMostOneArg("TEXT"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := require(c, "tokenizer"); err != nil {
-				return usageError{err}
-			}
-			t, err := openTokenizer(path)
+			t, err := openTokenizer(c, path)
 			if err != nil {
 				return err
 			}

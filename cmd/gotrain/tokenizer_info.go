@@ -21,10 +21,7 @@ func newTokenizerInfo() *cobra.Command {
 		Example: "  gotrain tokenizer info --tokenizer runs/opticks --data book.txt",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := require(c, "tokenizer"); err != nil {
-				return usageError{err}
-			}
-			t, err := openTokenizer(path)
+			t, err := openTokenizer(c, path)
 			if err != nil {
 				return err
 			}

@@ -3,8 +3,8 @@ package generate
 import (
 	"errors"
 	"fmt"
-	"gotrain/autograd"
 
+	"gotrain/autograd"
 	"gotrain/autograd/exec"
 	"gotrain/nn"
 )

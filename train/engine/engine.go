@@ -25,11 +25,12 @@ type Engine struct {
 	store    *exec.Store
 	ranks    *ranks.Coordinator
 
-	step    []running  // of a step, in order
-	eval    *running   // nil without one
-	share   uint64     // first sample of this rank in a step
-	phases  []phaseRun // by phase of the job
-	sums    []float64  // of the metrics of a step, then its counts; those of an evaluation
+	step    []running       // of a step, in order
+	metrics []recipe.Metric // of a step, of all phases
+	eval    *running        // nil without one
+	share   uint64          // first sample of this rank in a step
+	phases  []phaseRun      // by phase of the job
+	sums    []float64       // of the metrics of a step, then its counts; those of an evaluation
 	results []PhaseResult
 	weight  [1]float32
 	norm    [1]float32
@@ -130,15 +131,14 @@ func newEngine(cfg config.Config, job *recipe.Job, store *exec.Store, programs *
 // bindStep binds the programs of a step, each once.
 func (e *Engine) bindStep(arena *exec.Arena) error {
 	bound := map[*Program]*running{}
-	metrics := 0
 	for _, run := range e.programs.Step {
 		r, err := e.bind(run, bound[run.Program], arena)
 		if err != nil {
 			return err
 		}
 		if run.Micro == 0 { // of a phase
-			r.first = metrics
-			metrics += len(run.Program.Metrics)
+			r.first = len(e.metrics)
+			e.metrics = append(e.metrics, run.Program.Metrics...)
 		} else {
 			r.first = e.step[len(e.step)-1].first
 		}
@@ -148,10 +148,11 @@ func (e *Engine) bindStep(arena *exec.Arena) error {
 		e.step = append(e.step, r)
 		bound[run.Program] = &r
 	}
+	sums := len(e.metrics)
 	if e.programs.Eval != nil {
-		metrics = max(metrics, len(e.programs.Eval.Metrics))
+		sums = max(sums, len(e.programs.Eval.Metrics))
 	}
-	e.sums = make([]float64, metrics)
+	e.sums = make([]float64, sums)
 	return nil
 }
 
@@ -385,5 +386,5 @@ func (e *Engine) Evaluate(batches data.Source, limit int) (EvalResult, error) {
 	if counts[recipe.PerWeight] == 0 {
 		return EvalResult{}, fmt.Errorf("there is no held-out data: set data.validation or data.validation_paths")
 	}
-	return EvalResult{Values: ValuesOf(e.eval.Program.Metrics, all.Sums, counts), Counts: counts}, nil
+	return EvalResult{Values: values(e.eval.Program.Metrics, all.Sums, counts), Counts: counts}, nil
 }

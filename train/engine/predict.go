@@ -20,29 +20,30 @@ type Machine struct {
 
 // Forecast is what a run will take, known before it starts.
 type Forecast struct {
-	Params           int64   `json:"params"`
-	Trainable        int64   `json:"trainable_params"`
-	Unit             string  `json:"unit"`            // what samples are counted in
-	FLOPsPerUnit     float64 `json:"flops_per_token"` // of a unit, forward and backward, attention included
-	StateBytes       int64   `json:"state_bytes"`     // parameters, optimizer state, stored gradients; with cluster.zero at rank 0, which has the most
-	ArenaBytes       int64   `json:"arena_bytes"`     // activations, gradients and scratch: the largest program
-	InputBytes       int64   `json:"input_bytes"`     // inputs and constant tables of all programs
-	SnapshotBytes    int64   `json:"snapshot_bytes"`  // what asynchronous saves write from; on a GPU of its host's memory
-	PeakBytes        int64   `json:"peak_bytes"`      // all of the above, on a GPU of its memory: exact, allocated before the first step
-	StepUnits        int     `json:"step_tokens"`
-	TotalUnits       int64   `json:"total_tokens"`
-	TotalFLOPs       float64 `json:"total_flops"`
-	CheckpointBytes  int64   `json:"checkpoint_bytes"`
-	UnitsPerS        float64 `json:"tokens_per_s,omitempty"` // 0 when the machine was not measured
-	StepMS           float64 `json:"step_ms,omitempty"`
-	Seconds          float64 `json:"seconds,omitempty"`         // all steps, without evaluations
-	ChinchillaNLL    float64 `json:"chinchilla_nll"`            // expected on web text with its 32k vocabulary, nats per token
-	ChinchillaTokens float64 `json:"chinchilla_optimal_tokens"` // compute-optimal for this many parameters
+	Arithmetic       nn.FLOPs `json:"-"` // of a unit, forward and backward
+	Params           int64    `json:"params"`
+	Trainable        int64    `json:"trainable_params"`
+	Unit             string   `json:"unit"`            // what samples are counted in
+	FLOPsPerUnit     float64  `json:"flops_per_token"` // of a unit, forward and backward, attention included
+	StateBytes       int64    `json:"state_bytes"`     // parameters, optimizer state, stored gradients; with cluster.zero at rank 0, which has the most
+	ArenaBytes       int64    `json:"arena_bytes"`     // activations, gradients and scratch: the largest program
+	InputBytes       int64    `json:"input_bytes"`     // inputs and constant tables of all programs
+	SnapshotBytes    int64    `json:"snapshot_bytes"`  // what asynchronous saves write from; on a GPU of its host's memory
+	PeakBytes        int64    `json:"peak_bytes"`      // all of the above, on a GPU of its memory: exact, allocated before the first step
+	StepUnits        int      `json:"step_tokens"`
+	TotalUnits       int64    `json:"total_tokens"`
+	TotalFLOPs       float64  `json:"total_flops"`
+	CheckpointBytes  int64    `json:"checkpoint_bytes"`
+	UnitsPerS        float64  `json:"tokens_per_s,omitempty"` // 0 when the machine was not measured
+	StepMS           float64  `json:"step_ms,omitempty"`
+	Seconds          float64  `json:"seconds,omitempty"`         // all steps, without evaluations
+	ChinchillaNLL    float64  `json:"chinchilla_nll"`            // expected on web text with its 32k vocabulary, nats per token
+	ChinchillaTokens float64  `json:"chinchilla_optimal_tokens"` // compute-optimal for this many parameters
 }
 
-// FLOPsPerUnit counts what the phases of a job compute for a unit. It is zero where
+// flopsPerUnit counts what the phases of a job compute for a unit. It is zero where
 // a loss does not build for a single sample.
-func FLOPsPerUnit(job *recipe.Job) nn.FLOPs {
+func flopsPerUnit(job *recipe.Job) nn.FLOPs {
 	var sum nn.FLOPs
 	for _, phase := range job.Phases {
 		g := autograd.NewGraph()
@@ -61,8 +62,9 @@ func FLOPsPerUnit(job *recipe.Job) nn.FLOPs {
 
 // Predict forecasts the run of cfg from its compiled programs.
 func Predict(cfg config.Config, job *recipe.Job, programs *Programs, m Machine) Forecast {
+	arithmetic := flopsPerUnit(job)
 	f := Forecast{
-		Unit: job.Unit.Name, FLOPsPerUnit: FLOPsPerUnit(job).Exact, ArenaBytes: programs.Arena(), StepUnits: cfg.StepSamples() * job.Unit.PerSample,
+		Unit: job.Unit.Name, Arithmetic: arithmetic, FLOPsPerUnit: arithmetic.Exact, ArenaBytes: programs.Arena(), StepUnits: cfg.StepSamples() * job.Unit.PerSample,
 	}
 	f.TotalUnits = int64(cfg.Train.Steps) * int64(f.StepUnits)
 	for _, p := range job.Params() {

@@ -11,9 +11,9 @@ type EvalResult struct {
 	Counts         recipe.Counts
 }
 
-// ValuesOf computes metrics from their sums. A metric whose divisor is not known is
+// values computes metrics from their sums. A metric whose divisor is not known is
 // left out.
-func ValuesOf(all []recipe.Metric, sums []float64, counts recipe.Counts) metrics.Values {
+func values(all []recipe.Metric, sums []float64, counts recipe.Counts) metrics.Values {
 	var vs metrics.Values
 	for i, m := range all {
 		if counts[m.Per] == 0 {
@@ -25,17 +25,4 @@ func ValuesOf(all []recipe.Metric, sums []float64, counts recipe.Counts) metrics
 }
 
 // Values computes the metrics of a step.
-func (e *Engine) Values(r StepResult) metrics.Values {
-	return ValuesOf(e.programs.StepMetrics(), r.Sums, r.Counts)
-}
-
-// StepMetrics are the metrics of all phases, in the order of a step's sums.
-func (p *Programs) StepMetrics() []recipe.Metric {
-	var all []recipe.Metric
-	for _, run := range p.Step {
-		if run.Micro == 0 {
-			all = append(all, run.Program.Metrics...)
-		}
-	}
-	return all
-}
+func (e *Engine) Values(r StepResult) metrics.Values { return values(e.metrics, r.Sums, r.Counts) }

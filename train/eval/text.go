@@ -5,10 +5,9 @@ import (
 	"math"
 	"time"
 
-	"gotrain/data/tokenizers"
-
 	"gotrain/autograd/exec"
 	"gotrain/data"
+	"gotrain/data/tokenizers"
 	"gotrain/nn"
 	"gotrain/train/config"
 	"gotrain/train/engine"

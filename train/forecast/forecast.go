@@ -21,7 +21,6 @@ type Report struct {
 	Vocab        int            `json:"vocab"`
 	VocabFrom    string         `json:"vocab_from"`
 	Precision    string         `json:"precision"`
-	Products     int64          `json:"-"` // parameters in matrix products
 	SixN         float64        `json:"six_n_flops_per_token"`
 	Memory       Memory         `json:"memory"`
 	Machine      device.Machine `json:"machine"`
@@ -55,9 +54,8 @@ func Make(cfg config.Config, job *recipe.Job, d device.Device) (*Report, error) 
 		Context: cfg.Length(), Steps: cfg.Train.Steps, Ranks: ranks, Memory: MemoryOf(programs, ranks, d, device.ResidentMemory()),
 		Limits: d.Memory(), Machine: d.Measure(),
 	}
-	arithmetic := engine.FLOPsPerUnit(job)
-	r.Products, r.SixN = arithmetic.Products, arithmetic.SixN
 	r.Forecast = engine.Predict(cfg, job, programs, Machine(r.Machine, cfg.Precision))
+	r.SixN = r.Arithmetic.SixN
 	r.MFU = r.UnitsPerS * r.FLOPsPerUnit / (1e9 * r.Machine.Peak(cfg.Precision) * float64(ranks))
 	r.LargestBatch, err = largestBatch(cfg, job, target, d, r)
 	return r, err

@@ -13,10 +13,9 @@ import (
 	"os"
 	"strings"
 
-	"gotrain/data/tokenizers"
-
 	"gotrain/autograd/cpu"
 	"gotrain/data"
+	"gotrain/data/tokenizers"
 	"gotrain/data/vfs"
 	"gotrain/nn/hub/safetensors"
 	"gotrain/optim"

@@ -152,14 +152,7 @@ func findTemplate(name, own string) (*chat.Template, error) {
 
 // open encodes the conversations and packs them into batches.
 func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
-	tokens, err := text.OpenTokenizer(ctx, env)
-	if err != nil {
-		return nil, err
-	}
-	if err := text.Vocab(&env.Config, tokens); err != nil {
-		return nil, err
-	}
-	id, err := text.Identity(env, tokens)
+	tokens, id, err := text.Open(ctx, &env)
 	if err != nil {
 		return nil, err
 	}
@@ -167,21 +160,12 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j, err := text.Design(ctx, env)
+	j, err := text.New(ctx, env, tokens, in.Identity)
 	if err != nil {
 		return nil, err
 	}
-	j.VocabFrom = "the tokenizer"
-	j.Parts[0].Files = text.Beside(j.Parts[0].Model, tokens, in.Identity)
 	j.Next = func(model string) string { return "gotrain chat --model " + model }
-	if err := text.Show(j, env, tokens); err != nil {
-		return nil, err
-	}
-	s := in.Train.Stats()
-	j.Facts = []ranks.Fact{
-		{Name: "tokenizer", Value: tokens.Fingerprint(), Cure: "the run's directory has to be one that all nodes share"},
-		{Name: "data", Value: fmt.Sprintf("%+v", s), Cure: "data.paths have to name the same content on all nodes"},
-	}
+	j.Facts = append(j.Facts, ranks.Fact{Name: "data", Value: fmt.Sprintf("%+v", in.Train.Stats()), Cure: "data.paths have to name the same content on all nodes"})
 	return j, in.batches(env, j, tokens)
 }
 

@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"gotrain/data/tokenizers"
-
 	"gotrain/data"
+	"gotrain/data/tokenizers"
 	"gotrain/train/config"
 	"gotrain/train/ranks"
 	"gotrain/train/recipe"
@@ -32,7 +31,7 @@ func formats() []config.Choice {
 
 // open packs the text into shards and cuts them into batches.
 func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
-	tokens, err := text.OpenTokenizer(ctx, env)
+	tokens, id, err := text.Open(ctx, &env)
 	if err != nil {
 		return nil, err
 	}
@@ -40,25 +39,12 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := text.Vocab(&env.Config, tokens); err != nil {
-		return nil, err
-	}
-	id, err := text.Identity(env, tokens)
+	j, err := text.New(ctx, env, tokens, id)
 	if err != nil {
 		return nil, err
 	}
-	j, err := text.Design(ctx, env)
-	if err != nil {
-		return nil, err
-	}
-	j.VocabFrom = "the tokenizer"
-	j.Parts[0].Files = text.Beside(j.Parts[0].Model, tokens, id)
-	j.Facts = []ranks.Fact{{Name: "tokenizer", Value: tokens.Fingerprint(), Cure: "the run's directory has to be one that all nodes share"}}
 	j.Next = func(model string) string {
 		return fmt.Sprintf("gotrain sample --model %s --prompt %q", model, env.Config.Train.Sample)
-	}
-	if err := text.Show(j, env, tokens); err != nil {
-		return nil, err
 	}
 	texts, _ := env.Config.Texts()
 	if env.Dry && texts.Format != data.FormatShards {

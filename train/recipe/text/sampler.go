@@ -4,9 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"gotrain/data/tokenizers"
-
 	"gotrain/data"
+	"gotrain/data/tokenizers"
 	"gotrain/nn/generate"
 	"gotrain/train/recipe"
 )
@@ -17,9 +16,9 @@ const (
 	sampleTopK        = 50
 )
 
-// Show makes the job show how its model goes on from the configured prompt. The
+// show makes the job show how its model goes on from the configured prompt. The
 // text is a function of the parameters and the seed of the run.
-func Show(j *recipe.Job, env recipe.Env, tokens data.Tokenizer) error {
+func show(j *recipe.Job, env recipe.Env, tokens data.Tokenizer) error {
 	if len(j.Tools) == 0 {
 		return nil
 	}

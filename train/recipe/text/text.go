@@ -1,7 +1,7 @@
 // Package text is what recipes share whose models read and write language: the
-// tokenizer of a run ([OpenTokenizer]), what other programs must know of the model
-// (hub.Identity), the job of a language model on any source of sequences ([Design]),
-// and the text that its evaluations show ([Sampler]).
+// tokenizer of a run and what other programs must know of the model ([Open]), the job
+// of a language model on any source of sequences ([Design], [New]), with the text that
+// its evaluations show.
 package text
 
 import (
@@ -16,6 +16,7 @@ import (
 	"gotrain/nn/hub"
 	"gotrain/train/checkpoint"
 	"gotrain/train/config"
+	"gotrain/train/ranks"
 	"gotrain/train/recipe"
 )
 
@@ -96,9 +97,23 @@ func size(c config.Config, rows int) nn.Rows {
 	return nn.Rows{Batch: rows, Length: c.Length(), Segments: c.Train.DocumentMask}
 }
 
-// Vocab gives the model of c the vocabulary of a tokenizer, unless it has one of its
+// Open finds the tokenizer of env's run, whose vocabulary it gives the model, and what
+// other programs must know of the model.
+func Open(ctx context.Context, env *recipe.Env) (data.Tokenizer, hub.Identity, error) {
+	tokens, err := OpenTokenizer(ctx, *env)
+	if err != nil {
+		return nil, hub.Identity{}, err
+	}
+	if err := setVocab(&env.Config, tokens); err != nil {
+		return nil, hub.Identity{}, err
+	}
+	id, err := Identity(*env, tokens)
+	return tokens, id, err
+}
+
+// setVocab gives the model of c the vocabulary of a tokenizer, unless it has one of its
 // own that holds it.
-func Vocab(c *config.Config, tokens data.Tokenizer) error {
+func setVocab(c *config.Config, tokens data.Tokenizer) error {
 	switch v := c.Text().Vocab; {
 	case v == 0:
 		return c.SetVocab(tokens.Vocab())
@@ -108,10 +123,18 @@ func Vocab(c *config.Config, tokens data.Tokenizer) error {
 	return nil
 }
 
-// Beside are the files that transformers and other programs read beside the weights
-// of a language model.
-func Beside(m nn.Model, tokens data.Tokenizer, id hub.Identity) func() ([]checkpoint.File, error) {
-	return func() ([]checkpoint.File, error) { return hub.Files(m, tokens, id) }
+// New is Design for what Open has found: with the files that transformers and other
+// programs read beside the weights, and the text that evaluations show.
+func New(ctx context.Context, env recipe.Env, tokens data.Tokenizer, id hub.Identity) (*recipe.Job, error) {
+	j, err := Design(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	j.VocabFrom = "the tokenizer"
+	m := j.Parts[0].Model
+	j.Parts[0].Files = func() ([]checkpoint.File, error) { return hub.Files(m, tokens, id) }
+	j.Facts = []ranks.Fact{{Name: "tokenizer", Value: tokens.Fingerprint(), Cure: "the run's directory has to be one that all nodes share"}}
+	return j, show(j, env, tokens)
 }
 
 // CheckEval refuses early stopping without held-out data to judge by.

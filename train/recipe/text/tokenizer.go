@@ -8,10 +8,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"gotrain/data/tokenizers"
-
 	"gotrain/data"
 	"gotrain/data/bpe"
+	"gotrain/data/tokenizers"
 	"gotrain/nn/hub"
 	"gotrain/train/config"
 	"gotrain/train/recipe"
