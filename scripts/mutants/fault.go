@@ -48,14 +48,14 @@ func parse(name string, text []byte) ([]fault, error) {
 			continue
 		}
 		if line[0] != '@' && len(faults) == 0 {
-			return nil, fmt.Errorf("%s: no fault begins with @ ID FILE PACKAGE... before this line", place)
+			return nil, fmt.Errorf("%s: no fault begins before this line, with @", place)
 		}
 		switch line[0] {
 		case '@':
 			end()
 			words := strings.Fields(line[1:])
 			if len(words) < 3 {
-				return nil, fmt.Errorf("%s: want @ ID FILE PACKAGE...", place)
+				return nil, fmt.Errorf("%s: a fault is @ ID FILE PACKAGE... in one line", place)
 			}
 			faults = append(faults, fault{id: words[0], file: words[1], tests: words[2:], from: place})
 		case '-':

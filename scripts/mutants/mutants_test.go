@@ -61,7 +61,7 @@ func TestParse(t *testing.T) {
 func TestVerdicts(t *testing.T) {
 	root := t.TempDir()
 	for name, text := range map[string]string{
-		"go.mod":    "module m\n",
+		"go.mod":    "module m\n\ngo 1.25\n",
 		"m.go":      "package m\n\nfunc Sum(x ...int) (n int) {\n\tfor _, x := range x {\n\t\tn += x\n\t}\n\treturn n\n}\n",
 		"m_test.go": "package m\n\nimport \"testing\"\n\nfunc TestSum(t *testing.T) {\n\tif n := Sum(2, 2); n != 4 {\n\t\tt.Fatal(n)\n\t}\n}\n",
 	} {
