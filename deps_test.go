@@ -37,7 +37,7 @@ var allowed = map[string][]string{
 	"data/chat":        {"data/chat/jinja"},
 	"data/chat/jinja":  {},
 	"data/hf":          {"data/onig"},
-	"data/instruct":    {"data", "data/chat", "data/chat/jinja"},
+	"data/instruct":    {"data", "data/chat", "data/chat/jinja", "data/hf"},
 	"data/mmap":        {},
 	"data/onig":        {},
 	"data/spm":         {"data/hf"},

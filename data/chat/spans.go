@@ -61,14 +61,22 @@ func (t *Template) spans(messages []Message, v Vars, first int) (text string, as
 		return "", nil, err
 	}
 	text = whole.Text
-	if t.program.Marked() {
+	if t.Marked() {
 		assistant, err = t.marked(whole)
 		return text, assistant, err
 	}
+	var answers []int
 	for i, m := range messages {
-		if i < first || m.Role != Assistant {
-			continue
+		if i >= first && m.Role == Assistant {
+			answers = append(answers, i)
 		}
+	}
+	if len(answers) >= manyAnswers {
+		if assistant = t.regular(messages, answers, text, v); assistant != nil {
+			return text, assistant, nil
+		}
+	}
+	for _, i := range answers {
 		span, err := t.span(messages, i, text, v)
 		if err != nil {
 			return "", nil, err

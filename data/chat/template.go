@@ -50,6 +50,9 @@ func Parse(name, source string) (*Template, error) {
 // message, it does not write.
 func (t *Template) Reads(word string) bool { return t.program.Mentions(word) }
 
+// Marked says whether the template has {% generation %} blocks around what the assistant says.
+func (t *Template) Marked() bool { return t.program.Marked() }
+
 // Source returns the template's text, as tokenizer_config.json stores it under chat_template.
 func (t *Template) Source() string { return t.source }
 

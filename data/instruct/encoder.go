@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"gotrain/data"
 	"gotrain/data/chat"
 	"gotrain/data/chat/jinja"
+	"gotrain/data/hf"
 )
 
 // Encoder turns conversations into tokens. It is immutable and safe for concurrent use.
@@ -53,11 +55,13 @@ func (e *Encoder) Prompt(messages []chat.Message) ([]int32, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.appendText(nil, text, guard), nil
+	ids, _, _, _ := e.encode(text, guard, nil)
+	return ids, nil
 }
 
 // Example returns the tokens of a conversation and which of them count under loss, one of LossAssistant, LossLast and
-// LossAll. The text is cut into tokens at the borders of answers, as in Prompt.
+// LossAll. The tokens are those of the whole text, as apply_chat_template of transformers has them. Those count that stand for
+// a byte of an answer, be it one of several; where the template has generation blocks, those of transformers' assistant masks.
 func (e *Encoder) Example(c chat.Conversation, loss string) (Example, error) {
 	fault := func(err error) (Example, error) { return Example{}, fmt.Errorf("%s: %w", c.Source, err) }
 	if err := e.read(c); err != nil {
@@ -82,22 +86,33 @@ func (e *Encoder) Example(c chat.Conversation, loss string) (Example, error) {
 		return fault(err)
 	}
 	x := Example{Source: c.Source}
-	at := 0
-	add := func(end int, counted bool) {
-		x.Tokens = e.appendText(x.Tokens, text[at:end], guard)
-		for len(x.Counted) < len(x.Tokens) {
-			x.Counted = append(x.Counted, counted)
-		}
-		at = end
-	}
-	for i, s := range spans {
-		add(s.Begin, loss == LossAll)
-		add(s.End, !masked[i])
-		if s.Begin < s.End && !masked[i] {
-			x.Ends = append(x.Ends, x.Tokens[len(x.Tokens)-1])
+	ids, at, text, spans := e.encode(text, guard, spans)
+	x.Tokens, x.Counted = ids, make([]bool, len(ids))
+	if loss == LossAll {
+		for i := range x.Counted {
+			x.Counted[i] = true
 		}
 	}
-	add(len(text), loss == LossAll)
+	p := newPlaces(at)
+	for _, learnt := range []bool{false, true} { // a token of both counts
+		for i, s := range spans {
+			if masked[i] == learnt {
+				continue
+			}
+			last := -1
+			mark := func(t int) { x.Counted[t], last = learnt, t }
+			if e.template.Marked() {
+				if err := p.marked(text, s, mark); err != nil {
+					return fault(err)
+				}
+			} else {
+				p.over(s, mark)
+			}
+			if learnt && last >= 0 {
+				x.Ends = append(x.Ends, x.Tokens[last])
+			}
+		}
+	}
 	if loss != LossAll {
 		// Behind the last answer there is nothing to learn, nor anything that an answer reads.
 		for n := len(x.Tokens); n > 0 && !x.Counted[n-1]; n-- {
@@ -220,32 +235,50 @@ func cutRune(s string) (c rune, length int) {
 	return c, len(s)
 }
 
-// appendText appends the tokens of rendered text, in which special tokens are recognised where no guard breaks them.
-func (e *Encoder) appendText(dst []int32, text, guard string) []int32 {
-	if text == "" {
-		return dst
+// encode returns the tokens of rendered text, in which special tokens are recognised where no guard breaks them. With spans, it
+// returns what each token stands for in the text without guards, that text, and the spans of it.
+func (e *Encoder) encode(text, guard string, spans []chat.Span) (ids []int32, at []hf.Span, clean string, moved []chat.Span) {
+	spelled := map[int]bool{} // where messages spell special tokens
+	if guard != "" {
+		text, spans = unguard(text, guard, spans, spelled)
 	}
-	if guard == "" || !strings.Contains(text, guard) {
-		return e.tokens.AppendEncodeSpecial(dst, []byte(text))
+	var ordinary func(*hf.AddedToken, hf.Span) bool
+	switch {
+	case len(spelled) > 0:
+		ordinary = func(a *hf.AddedToken, at hf.Span) bool { return a.Special && spelled[at.Begin] }
+	case spans == nil:
+		return e.tokens.AppendEncodeSpecial(nil, []byte(text)), nil, text, nil
 	}
-	begin := 0
-	ordinary := func(end int) {
-		if part := strings.ReplaceAll(text[begin:end], guard, ""); part != "" {
-			dst = e.tokens.AppendEncode(dst, []byte(part))
+	ids, at = e.tokens.EncodeSpans([]byte(text), ordinary)
+	return ids, at, text, spans
+}
+
+// unguard takes the guards out of a text, moves spans accordingly, and notes the places of the special tokens that they broke.
+func unguard(text, guard string, spans []chat.Span, spelled map[int]bool) (string, []chat.Span) {
+	var clean strings.Builder
+	var ends []int // of the guards, in text
+	for at := 0; ; {
+		next := strings.Index(text[at:], guard)
+		if next < 0 {
+			clean.WriteString(text[at:])
+			break
 		}
+		clean.WriteString(text[at : at+next])
+		_, size := utf8.DecodeLastRuneInString(text[:at+next])
+		spelled[clean.Len()-size] = true
+		at += next + len(guard)
+		ends = append(ends, at)
 	}
-	for i := 0; i < len(text); i++ {
-		for _, s := range e.special {
-			if strings.HasPrefix(text[i:], s) {
-				ordinary(i)
-				id, _ := e.tokens.Special(s)
-				dst = append(dst, id)
-				begin = i + len(s)
-				i = begin - 1
-				break
-			}
+	moved := slices.Clone(spans)
+	shift := func(at int) int { // guards before a place are gone
+		n, ended := slices.BinarySearch(ends, at)
+		if ended {
+			n++
 		}
+		return at - n*len(guard)
 	}
-	ordinary(len(text))
-	return dst
+	for i, s := range spans {
+		moved[i] = chat.Span{Begin: shift(s.Begin), End: shift(s.End)}
+	}
+	return clean.String(), moved
 }

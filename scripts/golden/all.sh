@@ -5,16 +5,23 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . scripts/python/env.sh
 python=$PWD/$python
+into() { # FILE COMMAND…: what the command prints, whole or not at all
+  local file=$1
+  shift
+  "$@" > "$file.tmp" 2> /dev/null || { rm -f "$file.tmp"; echo "golden: $file: $* failed" >&2; return 1; }
+  mv "$file.tmp" "$file"
+}
 "$python" scripts/golden/ops.py
 "$python" scripts/golden/models.py
 "$python" scripts/golden/lora.py
 "$python" scripts/golden/tokenizer.py
 "$python" scripts/golden/chat.py
 "$python" scripts/parity/templates.py golden data/chat/jinja/testdata/golden.json
-"$python" scripts/parity/onig.py golden 2> /dev/null > data/onig/testdata/golden.json
+into data/onig/testdata/golden.json "$python" scripts/parity/onig.py golden
 "$python" scripts/parity/generated.py golden data/tokenizers/testdata/generated.json.gz 2> /dev/null
-"$python" data/onig/testdata/gen_property.py > data/onig/property_table.go
-"$python" scripts/golden/unicode.py > data/chat/jinja/unicode_tables.go && gofmt -w data/chat/jinja/unicode_tables.go
+"$python" scripts/parity/conversations.py golden data/instruct/testdata/conversations.json.gz 2> /dev/null
+into data/onig/property_table.go "$python" data/onig/testdata/gen_property.py
+into data/chat/jinja/unicode_tables.go "$python" scripts/golden/unicode.py && gofmt -w data/chat/jinja/unicode_tables.go
 (cd autograd/cpu/vec/testdata && "$python" golden.py)
-(cd data/hf/testdata && "$python" gen_unicode.py > ../unicode_table.go && gofmt -w ../unicode_table.go)
-(cd data/bpe/testdata && "$python" gen_golden.py && "$python" gen_classes.py > ../class_table.go)
+(cd data/hf/testdata && into ../unicode_table.go "$python" gen_unicode.py && gofmt -w ../unicode_table.go)
+(cd data/bpe/testdata && "$python" gen_golden.py && into ../class_table.go "$python" gen_classes.py)

@@ -181,7 +181,9 @@ def compared(kind, document):
     """What is compared: all but what tokenizers gets wrong by itself."""
     what = {"ids", "special", "spans", "frame", "decoded"}
     model = document["model"]
-    if model["type"] == "BPE" and not model.get("unk_token"):  # it does not count the characters that it drops
+    whole = kind == "byte-level" and all(c in model["vocab"] for c in pre_tokenizers.ByteLevel.alphabet())
+    whole = whole or model.get("byte_fallback") and all(f"<0x{b:02X}>" in model["vocab"] for b in range(256))
+    if model["type"] == "BPE" and not model.get("unk_token") and not whole:  # it does not count the characters that it drops
         what -= {"spans"}
     normalizer = Tokenizer.from_str(json.dumps(document)).normalizer
     if normalizer and any(a["normalized"] and normalizer.normalize_str(a["content"]) != a["content"] for a in document["added_tokens"]):
@@ -302,7 +304,8 @@ def charsmap(small):
 
 
 CHARSMAP = charsmap(sys.argv[1] == "golden")
-if sys.argv[1] == "golden":
-    golden(sys.argv[2])
-    sys.exit()
-sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]))
+if __name__ == "__main__":
+    if sys.argv[1] == "golden":
+        golden(sys.argv[2])
+        sys.exit()
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]))
