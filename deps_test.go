@@ -75,7 +75,7 @@ var allowed = map[string][]string{
 		"train/device", "train/engine", "train/forecast", "train/ranks", "train/recipe/text", "train/save",
 	},
 	"train/checkpoint": {"data/vfs", "nn/hub/manifest"},
-	"train/config":     {"autograd/ir", "autograd/mesh", "data", "data/bpe", "data/vfs", "nn", "nn/hub", "optim"},
+	"train/config":     {"autograd/ir", "autograd/mesh", "data", "data/bpe", "data/vfs", "nn", "nn/hub", "optim", "train/shell"},
 	"train/console": {
 		"data", "train/checkpoint", "train/config", "train/device", "train/engine", "train/events", "train/forecast", "train/metrics",
 		"train/ranks", "train/recipe", "train/save", "train/units",
@@ -103,16 +103,19 @@ var allowed = map[string][]string{
 	"train/ranks/store":     {"train/ranks"},
 	"train/recipe":          {"autograd", "autograd/exec", "autograd/plan", "data", "data/vfs", "nn", "optim", "train/checkpoint", "train/config", "train/ranks"},
 	"train/recipe/all":      {"nn/zoo", "train/recipe", "train/recipe/instruct", "train/recipe/lm"},
-	"train/recipe/instruct": {"data", "data/chat", "data/instruct", "nn", "nn/hub", "train/config", "train/ranks", "train/recipe", "train/recipe/text"},
-	"train/recipe/lm":       {"data", "data/tokenizers", "train/config", "train/ranks", "train/recipe", "train/recipe/text"},
+	"train/recipe/instruct": {
+		"data", "data/chat", "data/instruct", "nn", "nn/hub", "train/config", "train/ranks", "train/recipe", "train/recipe/text", "train/shell",
+	},
+	"train/recipe/lm": {"data", "data/tokenizers", "train/config", "train/ranks", "train/recipe", "train/recipe/text", "train/shell"},
 	"train/recipe/text": {
-		"autograd", "data", "data/bpe", "data/tokenizers", "nn", "nn/generate", "nn/hub", "train/checkpoint", "train/config", "train/ranks",
-		"train/recipe",
+		"autograd", "data", "data/bpe", "data/tokenizers", "data/vfs", "nn", "nn/generate", "nn/hub", "train/checkpoint", "train/config",
+		"train/ranks", "train/recipe",
 	},
 	"train/save": {
 		"autograd/exec", "autograd/ir", "autograd/mesh", "autograd/plan", "data/vfs", "nn", "nn/hub", "nn/hub/manifest", "nn/hub/peft",
 		"nn/hub/safetensors", "optim", "train/checkpoint", "train/config", "train/metrics", "train/ranks",
 	},
+	"train/shell": {},
 	"train/units": {},
 
 	"cmd/gotrain": {

@@ -50,6 +50,10 @@ type Config struct {
 	ShardTokens int `yaml:"shard_tokens"`
 	// Workers is the number of goroutines that tokenize; defaults to GOMAXPROCS. The result does not depend on it.
 	Workers int `yaml:"workers"`
+
+	// Known is what the run that goes on has trained on and holds out already, nil for nothing. Where Validation is set, what
+	// it knows stays on its side.
+	Known *Ledger `yaml:"-"`
 }
 
 // Validate reports every fault of the configuration at once. It looks at no files.

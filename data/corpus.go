@@ -49,6 +49,7 @@ type Corpus struct {
 	train      []string // sorted
 	validation []string // from ValidationPaths, sorted
 	sides      sides
+	ledger     *Ledger // notes the side of each text that is read; nil for none
 }
 
 // OpenCorpus validates cfg and finds its files. It opens none of them.
@@ -127,12 +128,31 @@ func (c *Corpus) check() error {
 	return nil
 }
 
+// Note has Documents note the side of each text in the ledger that it returns, complete once all were read.
+func (c *Corpus) Note() *Ledger {
+	c.ledger = NewLedger()
+	return c.ledger
+}
+
+// sideOf is the side of a record: that which a ledger knows, else that of the rule.
+func (c *Corpus) sideOf(hash uint64, fraction float64) Split {
+	if side, ok := c.cfg.Known.Side(hash); ok {
+		c.sides.decided()
+		return side
+	}
+	return c.sides.of(hash, fraction)
+}
+
 // documents yields one file, on side unless its content says that it is held out. The text of a Document is the receiver's.
 func (c *Corpus) documents(name string, fraction float64, side Split, yield func(Document) bool) error {
 	record := func(d Document) bool {
 		d.Split = side
-		if fraction > 0 {
-			d.Split = c.sides.of(xxh3.Hash(d.Text), fraction)
+		if fraction > 0 || c.ledger != nil {
+			hash := xxh3.Hash(d.Text)
+			if fraction > 0 {
+				d.Split = c.sideOf(hash, fraction)
+			}
+			c.noteRecord(hash, d.Split, side == Validation)
 		}
 		for text := d.Text; ; {
 			end := len(text)

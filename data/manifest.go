@@ -82,6 +82,12 @@ func openPrepared(dir, source string) (*Prepared, error) {
 	if p.Train, err = openSplit(dir, Train, m.Train, source); err == nil && m.Validation > 0 {
 		p.Validation, err = openSplit(dir, Validation, m.Validation, source)
 	}
+	if err == nil {
+		p.Ledger, err = ReadLedger(filepath.Join(dir, ledgerName))
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("data: %w: %w", errManifest, err)
+		}
+	}
 	if err != nil {
 		p.Close()
 		return nil, err
@@ -113,7 +119,7 @@ func openSplit(dir string, split Split, shards int, source string) (*Set, error)
 
 // repairable says whether making the shards again cures err.
 func repairable(err error) bool {
-	for _, cause := range []error{errManifest, ErrNotShard, ErrVersion, ErrTruncated, ErrChecksum, ErrHeader} {
+	for _, cause := range []error{errManifest, ErrLedger, ErrNotShard, ErrVersion, ErrTruncated, ErrChecksum, ErrHeader} {
 		if errors.Is(err, cause) {
 			return true
 		}

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -32,6 +33,8 @@ type Prepared struct {
 	Dir        string // the directory of the shards, "" for format shards
 	Reused     bool   // the shards were there
 	Rebuilt    error  // why shards that were there had to be made again, nil if not
+	// Ledger has the side of each text; of format shards it only identifies them.
+	Ledger *Ledger
 }
 
 // Close closes both sets.
@@ -83,6 +86,9 @@ func openShards(c *Corpus, enc Encoder) (p *Prepared, err error) {
 			return p, err
 		}
 	}
+	p.Ledger = NewLedger()
+	p.Ledger.Plain = identify(p.Train, p.Validation)
+	p.Ledger.Key = p.Ledger.Plain
 	for _, set := range []*Set{p.Train, p.Validation} {
 		if set != nil && set.Tokenizer() != enc.Fingerprint() {
 			return p, fmt.Errorf("data: shard %s was made with tokenizer %s, the run has %s (use that tokenizer, or prepare the text again)",
@@ -90,6 +96,22 @@ func openShards(c *Corpus, enc Encoder) (p *Prepared, err error) {
 		}
 	}
 	return p, nil
+}
+
+// identify hashes what the headers of shards say.
+func identify(sets ...*Set) string {
+	hash := xxh3.New()
+	for _, set := range sets {
+		if set == nil {
+			continue
+		}
+		fmt.Fprintln(hash, len(set.shards))
+		for _, shard := range set.shards {
+			fmt.Fprintf(hash, "%+v\n", shard.Header)
+		}
+	}
+	sum := hash.Sum128().Bytes()
+	return hex.EncodeToString(sum[:])
 }
 
 // lockPoll is the pause between attempts to take the lock of another process.
@@ -104,6 +126,7 @@ type preparation struct {
 
 	cache string       // the cache directory
 	files []sourceFile // training files, then validation files
+	plain string       // the key of these files and settings without a ledger
 	key   string       // the name of the prepared directory
 }
 
@@ -121,7 +144,8 @@ func (p *preparation) run(ctx context.Context) (prepared *Prepared, err error) {
 	if err := p.checkCopies(); err != nil {
 		return nil, err
 	}
-	p.key = p.fingerprint()
+	p.plain = p.fingerprint()
+	p.key = p.corpus.cfg.Known.key(p.plain, p.corpus.cfg.Validation > 0 || len(p.corpus.validation) > 0)
 	final := filepath.Join(p.cache, p.key)
 	if prepared, err := openPrepared(final, p.key); err == nil {
 		return prepared, nil
@@ -174,7 +198,7 @@ func (p *preparation) checkCopies() error {
 func (p *preparation) fingerprint() string {
 	cfg := p.corpus.cfg
 	hash := xxh3.New()
-	fmt.Fprintf(hash, "shards %d split 2\n%q %q %v %d\n", shardVersion, cfg.Format, cfg.TextKey, cfg.Validation, cfg.ShardTokens)
+	fmt.Fprintf(hash, "shards %d split 3\n%q %q %v %d\n", shardVersion, cfg.Format, cfg.TextKey, cfg.Validation, cfg.ShardTokens)
 	fmt.Fprintf(hash, "%q %d %d\n", p.enc.Fingerprint(), p.enc.VocabSize(), p.enc.EndOfText())
 	fmt.Fprintf(hash, "%d %d\n", len(p.corpus.train), len(p.corpus.validation))
 	for _, file := range p.files {
@@ -186,9 +210,11 @@ func (p *preparation) fingerprint() string {
 
 // sweep removes what crashed preparations of the same key left. The caller holds the lock.
 func (p *preparation) sweep() {
-	left, _ := filepath.Glob(filepath.Join(p.cache, ".tmp-"+p.key+"-*"))
-	for _, dir := range left {
-		os.RemoveAll(dir)
+	left, _ := os.ReadDir(p.cache)
+	for _, entry := range left {
+		if strings.HasPrefix(entry.Name(), ".tmp-"+p.key+"-") {
+			os.RemoveAll(filepath.Join(p.cache, entry.Name()))
+		}
 	}
 }
 
@@ -232,6 +258,8 @@ func (p *preparation) write(ctx context.Context, dir string) error {
 	for _, file := range p.files {
 		state.DiskBytes += file.Size
 	}
+	ledger := p.corpus.Note()
+	ledger.Plain, ledger.Key = p.plain, p.key
 	err := tokenize(ctx, p.corpus.Documents(), p.enc, p.corpus.cfg.Workers, func(j *job) error {
 		begin := 0
 		for i, document := range j.documents {
@@ -265,21 +293,30 @@ func (p *preparation) write(ctx context.Context, dir string) error {
 	if err := p.checkSides(sets[Train], sets[Validation]); err != nil {
 		return err
 	}
+	ledger.Sort()
+	if err := ledger.save(filepath.Join(dir, ledgerName)); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
 	return writeManifest(dir, manifest{Version: shardVersion, Train: sets[Train].shards, Validation: sets[Validation].shards})
 }
 
 // checkSides reports a corpus without text on a side that needs some.
 func (p *preparation) checkSides(train, validation *setWriter) error {
 	cfg := p.corpus.cfg
+	fault := func(format string, args ...any) error { return &SettingError{fmt.Errorf("data: "+format, args...)} }
 	switch {
 	case train.tokens == 0 && validation.tokens == 0:
 		return fmt.Errorf("data: no text in %d files, the first being %s", len(p.files), p.files[0].Path)
+	case train.tokens == 0 && cfg.Known != nil:
+		return fault("the run holds out all of these texts: add some to train on")
 	case train.tokens == 0:
-		return fmt.Errorf("data: validation %v holds out all %d documents (there is one text only, too little to split: add some, or name validation_paths)", cfg.Validation, validation.documents)
+		return fault("validation %v holds out all %d documents (there is one text only, too little to split: add some, or name validation_paths)", cfg.Validation, validation.documents)
 	case validation.tokens == 0 && len(cfg.ValidationPaths) > 0:
 		return fmt.Errorf("data: no text in the validation files, the first being %s", p.corpus.validation[0])
+	case validation.tokens == 0 && cfg.Validation > 0 && cfg.Known != nil:
+		return fault("validation %v holds nothing out: the run has trained on all of these texts (add some that it does not know, or name validation_paths)", cfg.Validation)
 	case validation.tokens == 0 && cfg.Validation > 0:
-		return fmt.Errorf("data: validation %v holds out none of %d documents (there is one text only, too little to split: add some, or name validation_paths)", cfg.Validation, train.documents)
+		return fault("validation %v holds out none of %d documents (there is one text only, too little to split: add some, or name validation_paths)", cfg.Validation, train.documents)
 	}
 	return nil
 }

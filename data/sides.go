@@ -18,6 +18,7 @@ type sides struct {
 	seen        [2]bool
 	least, most uint64
 	texts       int
+	known       bool // there are texts that a ledger has decided
 }
 
 // heldOut maps a hash to [0, 1) and compares.
@@ -43,6 +44,9 @@ func (s *sides) of(hash uint64, fraction float64) Split {
 	}
 	return side
 }
+
+// decided notes that a ledger has decided a text.
+func (s *sides) decided() { s.known = s.known || s.looking }
 
 // balance looks through the training files until it has seen text on both sides, and settles what the sides must be where it
 // finds none on one of them. Few texts tell.
@@ -71,9 +75,9 @@ func (c *Corpus) settle() error {
 	}
 	switch {
 	case s.texts == 0:
-	case s.least < s.most && !s.seen[Validation]:
+	case (s.least < s.most || s.known) && !s.seen[Validation]:
 		s.forced, s.hash, s.side = true, s.least, Validation
-	case s.least < s.most:
+	case s.least < s.most || s.known:
 		s.forced, s.hash, s.side = true, s.most, Train
 	case c.cfg.Format == FormatText:
 		return c.settleOne()

@@ -2,7 +2,6 @@ package data
 
 import (
 	"bytes"
-	"encoding/binary"
 	"io"
 	"slices"
 	"unicode/utf8"
@@ -21,7 +20,7 @@ const (
 )
 
 // textFile yields the file as one document in pieces, or as several around its held-out pieces, which a corpus of fewer than
-// cutFiles files has. size is the file's size on disk.
+// cutFiles files has. size is the file's size on disk. What a ledger knows of the file decides before the rule does.
 func (c *Corpus) textFile(name string, size int64, fraction float64, side Split, yield func(Document) bool) error {
 	s, err := openText(name)
 	if err != nil {
@@ -29,89 +28,34 @@ func (c *Corpus) textFile(name string, size int64, fraction float64, side Split,
 	}
 	defer s.Close()
 	pieces := &pieceReader{r: s}
-	piece := min(max(int64(fraction*float64(size)/heldOutRuns), minHeldOut), maxHeldOut)
-	if fraction > 0 && len(c.train) < cutFiles && float64(size) >= float64(piece)/fraction {
-		return cutText(name, pieces, piece, int64(float64(piece)/fraction), yield)
-	}
-	if fraction > 0 {
-		head, err := pieces.peek(maxPiece)
-		if err != nil || len(head) == 0 {
-			return err
-		}
-		switch {
-		case c.sides.cut == name && len(head) < maxPiece:
-			return cutLast(name, head, fraction, yield)
-		case c.sides.cut == name:
-			return cutText(name, pieces, max(int64(fraction*float64(size)), 1), size, yield)
-		}
-		side = c.sides.of(xxh3.Hash(head), fraction)
-	}
-	for last := false; !last; {
-		var text []byte
-		if text, last, err = pieces.next(maxPiece); err != nil {
-			return err
-		}
-		if len(text) == 0 || !yield(Document{File: name, Text: text, Split: side, More: !last}) {
-			return nil
-		}
-	}
-	return nil
-}
-
-// cutText alternates between training and held-out text: of every stretch bytes, piece bytes are held out.
-func cutText(name string, pieces *pieceReader, piece, stretch int64, yield func(Document) bool) error {
-	head, err := pieces.peek(seedBytes)
-	if err != nil {
+	begins, err := pieces.peek(seedBytes)
+	if err != nil || len(begins) == 0 {
 		return err
 	}
-	seed := xxh3.Hash(head)
-	position := int64(0)
-	last := false
-	// emit yields the text up to end, or up to the first blank line after it, as one document.
-	emit := func(side Split, end int64) (ok bool, err error) {
-		for ok = true; ok && !last && position < end; {
-			var text []byte
-			if text, last, err = pieces.next(int(min(end-position, maxPiece))); err != nil {
-				return false, err
-			}
-			position += int64(len(text))
-			ok = yield(Document{File: name, Text: text, Split: side, More: !last && position < end})
-		}
-		return ok && !last, nil
-	}
-	for i := int64(0); ; i++ {
-		hash := xxh3.HashSeed(binary.LittleEndian.AppendUint64(nil, uint64(i)), seed)
-		begin := i*stretch + int64(hash%uint64(stretch-piece+1))
-		if ok, err := emit(Train, begin); !ok {
-			return err
-		}
-		if ok, err := emit(Validation, begin+piece); !ok {
+	head := xxh3.Hash(begins)
+	known, ok := c.cfg.Known.file(name, head)
+	is := way{Side: side}
+	if fraction > 0 && !(ok && c.sides.looking) {
+		if is, err = c.rule(name, pieces, size, fraction); err != nil {
 			return err
 		}
 	}
-}
-
-// cutLast holds out the last part of a short text, from the best place to cut at or behind where the fraction begins, else
-// before it.
-func cutLast(name string, text []byte, fraction float64, yield func(Document) bool) error {
-	from := min(max(int(float64(len(text))*(1-fraction)), 1), len(text)-1)
-	at := len(text)
-	if from > 0 {
-		at = cutPoint(text, from)
+	rule := is
+	if fraction > 0 && ok {
+		is = known.way
+		c.sides.decided()
 	}
-	if rest := bytes.TrimSpace(text[at:]); len(rest) == 0 && from > 0 {
-		if at = 1 + bytes.LastIndexByte(text[:from], '\n'); at == 0 {
-			at = 1 + bytes.LastIndexByte(text[:from], ' ')
-		}
+	content := &contentHash{length: known.Size}
+	whole := true
+	err = is.read(name, pieces, func(d Document) bool {
+		content.write(d.Text)
+		whole = yield(d)
+		return whole
+	})
+	if err == nil && whole {
+		c.noteFile(name, head, content, is, rule, side == Validation)
 	}
-	if at == 0 || at == len(text) {
-		yield(Document{File: name, Text: bytes.Clone(text), Split: Train})
-		return nil
-	}
-	if yield(Document{File: name, Text: bytes.Clone(text[:at]), Split: Train}) {
-		yield(Document{File: name, Text: bytes.Clone(text[at:]), Split: Validation})
-	}
-	return nil
+	return err
 }
 
 // pieceReader cuts a stream at blank lines with bounded memory.
@@ -138,6 +82,17 @@ func (p *pieceReader) peek(n int) ([]byte, error) {
 		}
 	}
 	return p.buffer[:min(n, len(p.buffer))], nil
+}
+
+// take returns a copy of the next n bytes, or of all that is left.
+func (p *pieceReader) take(n int) ([]byte, error) {
+	buffer, err := p.peek(n)
+	if err != nil {
+		return nil, err
+	}
+	piece := bytes.Clone(buffer)
+	p.buffer = p.buffer[:copy(p.buffer, p.buffer[len(piece):])]
+	return piece, nil
 }
 
 // next returns a copy of at least n bytes, cut by cutPoint, or all that is left when that is at most n bytes.

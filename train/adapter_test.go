@@ -74,7 +74,7 @@ func TestConflictsWithTheAdapter(t *testing.T) {
 		lora, base, adapter string
 		want                string
 	}{
-		{"{rank: 8, rslora: true}", cfg.Base, adapter, "lora.rank is 8, but the adapter has 2: leave it out, or use --set 'lora.rank=2'"},
+		{"{rank: 8, rslora: true}", cfg.Base, adapter, "lora.rank is 8, but the adapter has 2: leave it out, or use --set lora.rank=2"},
 		{"{rslora: true}", cfg.Base, adapter, "lora.rslora is true, but the adapter has false"},
 		{"{targets: [all-linear]}", cfg.Base, adapter, "lora.targets is [all-linear], but the adapter has [c_attn, mlp.c_proj]"},
 		{"{rank: 0}", cfg.Base, adapter, "lora.rank is 0"},

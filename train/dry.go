@@ -8,6 +8,7 @@ import (
 
 	"gotrain/nn/hub"
 	"gotrain/train/checkpoint"
+	"gotrain/train/config"
 	"gotrain/train/recipe"
 )
 
@@ -18,6 +19,8 @@ type Dry struct {
 	From   string // the checkpoint that the run would go on from, "" for none
 	Step   int64  // of it
 	Aside  bool   // an earlier run would be set aside
+	// Changes are what the run would go on with otherwise than until now.
+	Changes []config.Change
 }
 
 // DryRun opens the job of cfg as Train would, in memory: it fits the tokenizer, goes
@@ -28,6 +31,13 @@ func DryRun(ctx context.Context, cfg Config, deps Deps) (*Dry, error) {
 	if err := d.find(cfg, deps); err != nil {
 		return nil, err
 	}
+	var was *Config
+	if !d.Aside {
+		var err error
+		if was, err = earlier(cfg, d.From, deps.Table.Config()); err != nil {
+			return nil, err
+		}
+	}
 	job, err := deps.Table.Open(ctx, recipe.Env{
 		Config: cfg, FS: deps.FS, From: d.From, Dry: true, Tell: deps.Listener.Phase, Progress: deps.Listener.Preparing,
 	})
@@ -35,7 +45,10 @@ func DryRun(ctx context.Context, cfg Config, deps Deps) (*Dry, error) {
 		return nil, err
 	}
 	d.Job, d.Config = job, job.Config
-	return d, nil
+	if was != nil && d.From != "" {
+		d.Changes, err = changesAt(*was, d.Config, int(d.Step))
+	}
+	return d, err
 }
 
 // find says where the run would begin.

@@ -199,7 +199,7 @@ func TestChangedBaseIsRefused(t *testing.T) {
 		t.Errorf("no base: %v", err)
 	}
 	cfg.LoRA.Rank = 3
-	if _, err := Train(context.Background(), cfg, deps(t, 1)); err == nil || !strings.Contains(err.Error(), "another lora section") {
+	if _, err := Train(context.Background(), cfg, deps(t, 1)); err == nil || !strings.Contains(err.Error(), "lora.rank is 3, the run has 2") {
 		t.Errorf("another rank: %v", err)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"gotrain/autograd/exec"
@@ -62,7 +61,8 @@ type run struct {
 	recorder  *recorder
 	saver     *save.Saver
 	state     save.State
-	savedStep int // step of the newest checkpoint, -1 for none
+	was       *Config // that the run goes on from, on rank 0; nil for a new one
+	savedStep int     // step of the newest checkpoint, -1 for none
 	weight    [1]float64
 	bounds    []float64 // by phase
 	sums      []float64 // exchanged after a step
@@ -151,10 +151,10 @@ func setAside(fsys vfs.FS, dir string) error {
 func (r *run) open(ctx context.Context) error {
 	from, err := r.ranks.ByFirst(func() (string, error) {
 		from, err := r.findCheckpoint()
-		if err != nil {
-			return "", err
+		if err == nil {
+			r.was, err = earlier(r.cfg, from, r.deps.Table.Config())
 		}
-		return from, r.checkSame()
+		return from, err
 	})
 	if err != nil {
 		return err
@@ -168,10 +168,14 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.compareStart(); err != nil {
 		return err
 	}
+	changes, err := r.changes()
+	if err != nil {
+		return err
+	}
 	r.result.Forecast = engine.Predict(r.cfg, r.job, r.engine.Programs(), r.deps.Machine)
 	events.Notify(r.deps.Listener.Started, events.Started{
 		Step: r.state.Step, Steps: r.cfg.Train.Steps, Config: r.cfg, Forecast: r.result.Forecast, Programs: r.engine.Programs(),
-		Job: r.job,
+		Job: r.job, Changes: changes,
 	})
 	return nil
 }
@@ -274,24 +278,6 @@ func (r *run) findCheckpoint() (string, error) {
 		return "", fmt.Errorf("--resume %s: %w", r.deps.Resume, err)
 	}
 	return r.deps.Resume, nil
-}
-
-// checkSame refuses to go on with a run under a configuration whose models, recipe
-// or tokenizer are others: the weights and the frozen tokenizer would win silently,
-// or not fit.
-func (r *run) checkSame() error {
-	was, err := config.Load(config.Path(r.cfg.Run.Dir), nil, r.deps.Table.Config())
-	if errors.Is(err, os.ErrNotExist) {
-		return nil // a run that never came to its first step
-	}
-	if err != nil {
-		return err
-	}
-	if differs := was.Differs(r.cfg); len(differs) > 0 {
-		return fmt.Errorf("%s holds a run with another %s section (see its config.yaml): name another directory with --run, or set the run aside with --resume none",
-			r.cfg.Run.Dir, strings.Join(differs, " and "))
-	}
-	return nil
 }
 
 // writeConfig writes the resolved configuration, every default spelled out.

@@ -43,6 +43,7 @@ func dryRun(c *cobra.Command, cfg config.Config, resume string) error {
 	if dry.Job.Close != nil {
 		defer dry.Job.Close()
 	}
+	p.Changes(dry.Changes)
 	r, err := forecast.Make(dry.Config, dry.Job, device)
 	if err != nil {
 		return err

@@ -17,15 +17,20 @@ type runFlags struct {
 	dryRun                      bool
 }
 
-func (f *runFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.config, "config", "", "configuration `FILE` (YAML)")
+// addSettings adds the flags of a run whose configuration is known.
+func (f *runFlags) addSettings(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.set, "set", nil, "override a key, `path.to.key=VALUE`; may be repeated")
 	c.Flags().StringVar(&f.device, "device", "", "device `NAME`: auto, cpu, cuda or cuda:N (default: the configuration's)")
+	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "do everything up to the first step, print the plan, leave nothing behind")
+	complete(c, "device", devices)
+}
+
+func (f *runFlags) add(c *cobra.Command) {
+	f.addSettings(c)
+	c.Flags().StringVar(&f.config, "config", "", "configuration `FILE` (YAML)")
 	c.Flags().StringVar(&f.resume, "resume", "auto", "begin `FROM` auto, the run's newest checkpoint; none, step 0 with an earlier run set aside; or a checkpoint's directory")
 	c.Flags().StringVar(&f.dir, "run", "", "run directory `DIR` (default: the configuration's run.dir)")
-	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "do everything up to the first step, print the plan, leave nothing behind")
 	complete(c, "config", filesWith("yaml", "yml"))
-	complete(c, "device", devices)
 	complete(c, "resume", func(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 		found, _ := models(c, args, word)
 		return append(found, "auto", "none"), cobra.ShellCompDirectiveNoFileComp

@@ -348,7 +348,7 @@ func TestLoaderIsAPureFunction(t *testing.T) {
 
 func TestHeldOutGoesByTheAnswer(t *testing.T) {
 	out := 0
-	sides, err := Split(sequence(generated(1000)), 0.2)
+	sides, err := Split(sequence(generated(1000)), 0.2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -178,7 +178,7 @@ func TestSplitIsNeverEmptyByChance(t *testing.T) {
 				all = append(all, chat.Conversation{Messages: []chat.Message{{Role: chat.User, Content: "Q"}, {Role: chat.Assistant, Content: fmt.Sprint(i, seed)}}})
 			}
 			for _, fraction := range []float64{0.001, 0.1, 0.5} {
-				sides, err := Split(sequence(all), fraction)
+				sides, err := Split(sequence(all), fraction, nil)
 				held := 0
 				for _, c := range all {
 					if sides.HeldOut(c) {

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 
 	"gotrain/data/vfs"
 	"gotrain/nn"
 	"gotrain/nn/hub"
+	"gotrain/train/shell"
 )
 
 // LoadFinetune is LoadConfig for a run that begins from a base: base, a
@@ -66,7 +66,7 @@ func LoadFinetune(file string, assignments []string, base string, t Tables) (Con
 // openBase finds the checkpoint that path names and reads its model section.
 func openBase(path string, families nn.Families) (dir string, model nn.Spec, err error) {
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		return "", model, fmt.Errorf("base: %w: %s is a file; turn it into a checkpoint with gotrain import %s DIR and name DIR", hub.ErrNoModel, path, path)
+		return "", model, fmt.Errorf("base: %w: %s is a file; turn it into a checkpoint with %s DIR and name DIR", hub.ErrNoModel, path, shell.Command("gotrain", "import", path))
 	}
 	if dir, err = hub.FindCheckpoint(path); err != nil {
 		return "", model, fmt.Errorf("base: %w; gotrain import turns a Hugging Face directory or a GGUF file into a checkpoint", err)
@@ -108,7 +108,7 @@ func adapterConflicts(adapter, now nn.Adapter, params []nn.Param) error {
 	var errs []error
 	check := func(same bool, key string, is, was any) {
 		if !same {
-			errs = append(errs, fmt.Errorf("lora.%s is %v, but the adapter has %v: leave it out, or use --set 'lora.%s=%v'", key, is, was, key, was))
+			errs = append(errs, fmt.Errorf("lora.%s is %v, but the adapter has %v: leave it out, or use --set %s", key, is, was, shell.Quote(fmt.Sprintf("lora.%s=%v", key, was))))
 		}
 	}
 	now = now.WithDefaults()
@@ -131,28 +131,4 @@ func tokenizerConflict(now TokenizerConfig, dir string) error {
 		return nil
 	}
 	return errors.New("tokenizer: fine-tuning keeps the tokenizer of the base: leave the section out")
-}
-
-// Differs names the sections of a run's configuration that now has otherwise, of
-// those that decide what its weights are.
-func (c Config) Differs(now Config) []string {
-	if now.Text().Vocab == 0 && c.Text().Vocab > 0 {
-		// The tokenizer told it.
-		if err := now.SetVocab(c.Text().Vocab); err != nil {
-			return []string{"model"}
-		}
-	}
-	var differs []string
-	check := func(same bool, name string) {
-		if !same {
-			differs = append(differs, name)
-		}
-	}
-	check(c.Recipe.Name() == now.Recipe.Name(), "recipe")
-	check(c.Model.Equal(now.Model), "model")
-	check(c.Tokenizer == now.Tokenizer, "tokenizer")
-	check(c.Base == now.Base, "base")
-	check(c.Adapter == now.Adapter, "adapter")
-	check(reflect.DeepEqual(c.LoRA.WithDefaults(), now.LoRA.WithDefaults()), "lora")
-	return differs
 }

@@ -29,6 +29,11 @@ func (c Config) EvalRows() data.Rows {
 	return data.Rows{Batch: rows, Samples: c.Train.Batch, Rank: c.Rank}
 }
 
+// LR is the learning rate of the section optimizer after so many steps.
+func (c Config) LR(steps int) float64 {
+	return c.Optimizer.LR * c.Optimizer.LRFraction(steps, c.Train.Steps)
+}
+
 // Length is the number of tokens of a training sequence.
 func (c Config) Length() int {
 	if c.Train.Context > 0 {

@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"gotrain/train/checkpoint"
+	"gotrain/train/config"
 	"gotrain/train/device"
 	"gotrain/train/engine"
 	"gotrain/train/events"
@@ -80,6 +82,22 @@ func (p *Progress) start(s events.Started) {
 	p.Line("memory     %s: %s state, %s activations and scratch%s", units.Bytes(f.PeakBytes), units.Bytes(f.StateBytes), units.Bytes(f.ArenaBytes), copied)
 	if s.Step > 0 {
 		p.Line("resume     from step %d of %d", s.Step, s.Steps)
+	}
+	p.Changes(s.Changes)
+}
+
+// Changes lists what a run goes on with otherwise than until now.
+func (p *Progress) Changes(changes []config.Change) {
+	if len(changes) == 0 {
+		return
+	}
+	key, was := len("setting"), len("until now")
+	for _, c := range changes {
+		key, was = max(key, len(c.Key)), max(was, utf8.RuneCountInString(c.Was))
+	}
+	p.Line("changed    %-*s  %-*s  %s", key, "setting", was, "until now", "from here on")
+	for _, c := range changes {
+		p.Line("           %-*s  %-*s  %s", key, c.Key, was, c.Was, c.Is)
 	}
 }
 

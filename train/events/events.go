@@ -39,6 +39,7 @@ type Started struct {
 	Job         *recipe.Job
 	Forecast    engine.Forecast
 	Programs    *engine.Programs
+	Changes     []config.Change // with which the run goes on otherwise than until now
 }
 
 // Step is a step of the run. Record is what metrics.jsonl gets.

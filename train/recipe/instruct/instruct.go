@@ -20,6 +20,7 @@ import (
 	"gotrain/train/ranks"
 	"gotrain/train/recipe"
 	"gotrain/train/recipe/text"
+	"gotrain/train/shell"
 )
 
 // Format is the data.format of conversations.
@@ -62,13 +63,15 @@ type Conversations struct {
 	Encoder    *instruct.Encoder
 	Train      *instruct.Set
 	Validation *instruct.Set // nil when nothing is held out
+	Ledger     *data.Ledger  // the sides of the conversations
 	Pad        int32         // fills rows
 	Identity   hub.Identity  // with the template, and the tokens that end turns
 }
 
 // Read encodes the conversations of c for a model of that identity, whose chat
-// template is taken if the configuration names none.
-func Read(ctx context.Context, c config.Config, tokens data.Tokenizer, id hub.Identity) (*Conversations, error) {
+// template is taken if the configuration names none. known is what the run has trained
+// on and holds out already, nil for nothing.
+func Read(ctx context.Context, c config.Config, tokens data.Tokenizer, id hub.Identity, known *data.Ledger) (*Conversations, error) {
 	d, ok := c.Data.Value().(*Data)
 	if !ok {
 		return nil, fmt.Errorf("data.format is %s; conversations are of format %s", c.Data.Name(), Format)
@@ -79,7 +82,7 @@ func Read(ctx context.Context, c config.Config, tokens data.Tokenizer, id hub.Id
 	}
 	id.Roles.ChatTemplate = template.Source()
 	in := &Conversations{Config: d.Instruct, Encoder: instruct.NewEncoder(tokens, template, chat.Vars{BOS: id.Roles.BOS, EOS: id.Roles.EOS})}
-	if err := in.read(ctx, d, c.Length()); err != nil {
+	if err := in.read(ctx, d, c.Length(), known); err != nil {
 		return nil, err
 	}
 	id.Special = withEnds(id.Special, in.Train.EndTokens())
@@ -91,13 +94,13 @@ func Read(ctx context.Context, c config.Config, tokens data.Tokenizer, id hub.Id
 	return in, nil
 }
 
-func (in *Conversations) read(ctx context.Context, d *Data, length int) error {
+func (in *Conversations) read(ctx context.Context, d *Data, length int, known *data.Ledger) error {
 	paths, err := data.ExpandPaths(d.Paths)
 	if err != nil {
 		return err
 	}
 	conversations, fraction := instruct.Read(paths), d.Validation
-	sides, err := instruct.Split(conversations, fraction)
+	sides, err := instruct.Split(conversations, fraction, known)
 	if err != nil {
 		return err
 	}
@@ -109,13 +112,14 @@ func (in *Conversations) read(ctx context.Context, d *Data, length int) error {
 		if paths, err = data.ExpandPaths(d.ValidationPaths); err != nil {
 			return err
 		}
-		held = instruct.Read(paths)
+		held = sides.Given(instruct.Read(paths))
 	}
 	if fraction > 0 || len(d.ValidationPaths) > 0 {
 		if in.Validation, err = instruct.Build(ctx, d.Instruct, in.Encoder, length, held); err != nil {
 			return fmt.Errorf("held-out conversations: %w", err)
 		}
 	}
+	in.Ledger = sides.Ledger()
 	return nil
 }
 
@@ -156,15 +160,22 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := Read(ctx, env.Config, tokens, id)
+	known, err := text.Ledger(env)
 	if err != nil {
+		return nil, err
+	}
+	in, err := Read(ctx, env.Config, tokens, id, known)
+	if err != nil {
+		return nil, err
+	}
+	if err := text.KeepLedger(env, known, in.Ledger); err != nil {
 		return nil, err
 	}
 	j, err := text.New(ctx, env, tokens, in.Identity)
 	if err != nil {
 		return nil, err
 	}
-	j.Next = func(model string) string { return "gotrain chat --model " + model }
+	j.Next = func(model string) string { return shell.Command("gotrain", "chat", "--model", model) }
 	j.Facts = append(j.Facts, ranks.Fact{Name: "data", Value: fmt.Sprintf("%+v", in.Train.Stats()), Cure: "data.paths have to name the same content on all nodes"})
 	return j, in.batches(env, j, tokens)
 }

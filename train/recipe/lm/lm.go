@@ -13,6 +13,7 @@ import (
 	"gotrain/train/ranks"
 	"gotrain/train/recipe"
 	"gotrain/train/recipe/text"
+	"gotrain/train/shell"
 )
 
 // Recipe is the row of the table.
@@ -44,9 +45,12 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 		return nil, err
 	}
 	j.Next = func(model string) string {
-		return fmt.Sprintf("gotrain sample --model %s --prompt %q", model, env.Config.Train.Sample)
+		return shell.Command("gotrain", "sample", "--model", model, "--prompt", env.Config.Train.Sample)
 	}
 	texts, _ := env.Config.Texts()
+	if texts.Known, err = text.Ledger(env); err != nil {
+		return nil, err
+	}
 	if env.Dry && texts.Format != data.FormatShards {
 		return j, count(ctx, env, j, texts, enc)
 	}
@@ -69,6 +73,9 @@ func openShards(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.C
 		reused = " (reused)"
 	}
 	env.Telling("shards", "%d training tokens in %s%s", j.TrainUnits, prepared.Dir, reused)
+	if err := text.KeepLedger(env, texts.Known, prepared.Ledger); err != nil {
+		return err
+	}
 	if j.Train, err = data.NewLoader(prepared.Train, data.LoaderConfig{Sequences: c.Sequences(c.TrainRows()), Seed: c.Run.Seed}); err != nil {
 		return err
 	}
@@ -90,6 +97,7 @@ func count(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.Config
 		return err
 	}
 	var seen data.Progress
+	ledger := corpus.Note()
 	for doc, err := range corpus.Documents() {
 		if err != nil {
 			return err
@@ -113,6 +121,10 @@ func count(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.Config
 		}
 	}
 	env.Telling("data", "%d training tokens, %d held out", j.TrainUnits, j.EvalUnits)
+	ledger.Seal()
+	if err := text.KeepLedger(env, texts.Known, ledger); err != nil {
+		return err
+	}
 	if length := env.Config.Length(); j.TrainUnits <= int64(length) {
 		return fmt.Errorf("data: the training text has %d tokens; a sequence takes %d: add text or lower train.context", j.TrainUnits, length+1)
 	}

@@ -1,0 +1,142 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"gotrain/data"
+	"gotrain/train/config"
+	"gotrain/train/events"
+	"gotrain/train/recipe"
+)
+
+// told collects what a run tells before its first step.
+func told(d *Deps) (changes *[]config.Change, lines *[]string) {
+	changes, lines = new([]config.Change), new([]string)
+	d.Listener.Started = func(s events.Started) { *changes = s.Changes }
+	d.Listener.Phase = func(p recipe.Prepared) { *lines = append(*lines, p.Name+" "+p.Detail) }
+	return changes, lines
+}
+
+// TestResumeTellsChanges: a run that goes on as it was says nothing of changes and has the same bits; one that goes on
+// otherwise lists each key beside the value that the weights were trained with.
+func TestResumeTellsChanges(t *testing.T) {
+	cfg := tinyConfig(t)
+	cfg.Train.Steps = 8
+	mustTrain(t, cfg, deps(t, 1))
+	want := bits(t, cfg.Run.Dir)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	d := deps(t, 1)
+	cfg.Run.Dir += "-stopped"
+	d.Listener.Step = func(e events.Step) {
+		if e.Record.Step == 4 {
+			cancel()
+		}
+	}
+	if _, err := Train(ctx, cfg, d); !errors.Is(err, ErrStopped) {
+		t.Fatal(err)
+	}
+	d = deps(t, 1)
+	changes, lines := told(&d)
+	mustTrain(t, cfg, d)
+	if len(*changes) > 0 || slices.ContainsFunc(*lines, func(s string) bool { return !strings.HasPrefix(s, "shards ") }) {
+		t.Errorf("an unchanged run tells %q and %q", *changes, *lines)
+	}
+	if !bytes.Equal(bits(t, cfg.Run.Dir), want) {
+		t.Error("an unchanged run has other bits")
+	}
+
+	cfg.Train.Steps, cfg.Train.Batch, cfg.Run.Seed, cfg.Optimizer.LR = 10, 2, 3, 0.5
+	dry, err := DryRun(t.Context(), cfg, deps(t, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d = deps(t, 1)
+	changes, _ = told(&d)
+	mustTrain(t, cfg, d)
+	const changed = "[{run.seed 1337 3} {train.steps 8 10} {train.batch 4 2} {optimizer.lr 0.001 0.5} {learning rate of step 9 0.0001 0.1347}]"
+	if got := fmt.Sprint(*changes); got != changed || fmt.Sprint(dry.Changes) != changed {
+		t.Errorf("a changed run tells\n%s, a dry run\n%s, want\n%s", got, dry.Changes, changed)
+	}
+}
+
+// TestResumeRefusesOtherShapes names each key that cannot change, the value and that of the run, and the cures.
+func TestResumeRefusesOtherShapes(t *testing.T) {
+	cfg := tinyConfig(t)
+	cfg.Train.Steps = 4
+	r := mustTrain(t, cfg, deps(t, 1))
+	other := cfg
+	other.Optimizer.Kind, other.Tokenizer.Vocab = "lion", 310
+	d, foreign := deps(t, 1), other
+	d.Resume, foreign.Run.Dir = r.Checkpoint, cfg.Run.Dir+"-new"
+	for name, try := range map[string]func() error{
+		"the run":                   func() error { _, err := Train(context.Background(), other, deps(t, 1)); return err },
+		"a dry run":                 func() error { _, err := DryRun(t.Context(), other, deps(t, 1)); return err },
+		"another from a checkpoint": func() error { _, err := Train(context.Background(), foreign, d); return err },
+	} {
+		err := try()
+		var fault *config.Fault
+		if !errors.As(err, &fault) {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for _, want := range []string{"tokenizer.vocab is 310, the run has 300", "optimizer.kind is lion, the run has adamw", "--run DIR", "--resume none"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v\nlacks %q", name, err, want)
+			}
+		}
+	}
+}
+
+// TestResumeKeepsTheSplit goes on with more text and another share to hold out.
+func TestResumeKeepsTheSplit(t *testing.T) {
+	cfg := tinyConfig(t)
+	cfg.Train.Steps = 4
+	texts, _ := cfg.Texts()
+	var corpus strings.Builder
+	rng := rand.New(rand.NewPCG(5, 6))
+	for i := range 300 {
+		fmt.Fprintf(&corpus, "{\"text\": \"light of ray %d in glass %d\"}\n", i, rng.IntN(1000))
+	}
+	lines := strings.SplitAfter(corpus.String(), "\n")
+	write := func(n int) {
+		if err := os.WriteFile(texts.Paths[0], []byte(strings.Join(lines[:n], "")), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(200)
+	texts.Format = data.FormatJSONL
+	if err := cfg.Data.Set("jsonl", &texts); err != nil {
+		t.Fatal(err)
+	}
+	mustTrain(t, cfg, deps(t, 1))
+	write(300)
+	cfg.Train.Steps, texts.Validation = 6, 0.4
+	if err := cfg.Data.Set("jsonl", &texts); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // what is known once is known for good
+		d := deps(t, 1)
+		changes, lines := told(&d)
+		mustTrain(t, cfg, d)
+		want := "data other texts than the run was trained on: 200 that it knows, each of which stays in training or held out, and 100 new"
+		if cfg.Train.Steps > 6 {
+			if len(*changes) != 2 || slices.ContainsFunc(*lines, func(s string) bool { return !strings.HasPrefix(s, "shards ") }) {
+				t.Errorf("the same once more tells %q, %q", *changes, *lines)
+			}
+		} else if !slices.Contains(*lines, want) || !slices.ContainsFunc(*lines, func(s string) bool {
+			return strings.HasSuffix(s, "trained on that data.validation would hold out: kept in training")
+		}) {
+			t.Errorf("told %q", *lines)
+		}
+		cfg.Train.Steps++
+	}
+}
