@@ -111,6 +111,7 @@ var allowed = map[string][]string{
 		"autograd", "data", "data/bpe", "data/tokenizers", "data/vfs", "nn", "nn/generate", "nn/hub", "train/checkpoint", "train/config",
 		"train/ranks", "train/recipe",
 	},
+	"train/runs": {"data/vfs", "train/checkpoint", "train/config", "train/metrics"},
 	"train/save": {
 		"autograd/exec", "autograd/ir", "autograd/mesh", "autograd/plan", "data/vfs", "nn", "nn/hub", "nn/hub/manifest", "nn/hub/peft",
 		"nn/hub/safetensors", "optim", "train/checkpoint", "train/config", "train/metrics", "train/ranks",
@@ -121,9 +122,9 @@ var allowed = map[string][]string{
 	"cmd/gotrain": {
 		"autograd/bench", "autograd/exec", "autograd/mesh", "data", "data/bpe", "data/chat", "data/synth", "data/tokenizers", "data/vfs", "nn",
 		"nn/generate", "nn/hub", "nn/hub/convert", "nn/hub/gguf", "nn/hub/safetensors", "nn/talk", "nn/zoo", "train", "train/bench",
-		"train/checkpoint", "train/config", "train/console", "train/device", "train/engine", "train/eval", "train/forecast", "train/ranks",
-		"train/ranks/join", "train/ranks/probe", "train/ranks/store", "train/recipe", "train/recipe/all", "train/recipe/text", "train/save",
-		"train/units",
+		"train/checkpoint", "train/config", "train/console", "train/device", "train/engine", "train/eval", "train/forecast", "train/metrics",
+		"train/ranks", "train/ranks/join", "train/ranks/probe", "train/ranks/store", "train/recipe", "train/recipe/all", "train/recipe/text",
+		"train/runs", "train/save", "train/units",
 	},
 }
 

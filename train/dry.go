@@ -27,6 +27,9 @@ type Dry struct {
 // through the data, and verifies the checkpoint that the run would go on from. Of
 // deps it takes the table, the files, the listener and Resume.
 func DryRun(ctx context.Context, cfg Config, deps Deps) (*Dry, error) {
+	if err := cfg.Validate(deps.Table.Config()); err != nil {
+		return nil, err
+	}
 	d := &Dry{}
 	if err := d.find(cfg, deps); err != nil {
 		return nil, err

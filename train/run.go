@@ -73,6 +73,9 @@ type run struct {
 // Train runs cfg to its last step, or until ctx ends: then the state is saved
 // and the error is ErrStopped.
 func Train(ctx context.Context, cfg Config, deps Deps) (events.Result, error) {
+	if err := cfg.Validate(deps.Table.Config()); err != nil {
+		return events.Result{}, err
+	}
 	r := &run{cfg: cfg, deps: deps, savedStep: -1, ranks: ranks.Coordinate(deps.Group)}
 	r.cfg.Rank = r.ranks.Rank()
 	if !r.cfg.Rank.First() {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"syscall"
+	"time"
 )
 
 // OS is the operating system's filesystem.
@@ -82,6 +83,13 @@ func (OS) Lock(name string) (io.Closer, error) {
 		return nil, err
 	}
 	held, err := tryLock(f)
+	for range 5 { // Locked has it for an instant
+		if !held {
+			break
+		}
+		time.Sleep(2 * time.Millisecond)
+		held, err = tryLock(f)
+	}
 	if held {
 		e := readHolder(f)
 		f.Close()
@@ -96,6 +104,24 @@ func (OS) Lock(name string) (io.Closer, error) {
 		return nil, fmt.Errorf("lock %s: %w", name, err)
 	}
 	return &lock{f}, nil
+}
+
+// Locked reports whether a process has the lock on the file name. It is no process's lock
+// to take, so a Lock elsewhere that meets it tries again.
+func (OS) Locked(name string) (bool, error) {
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	held, err := probeLock(f)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return false, nil
+	}
+	return held, err
 }
 
 type lock struct{ f *os.File }

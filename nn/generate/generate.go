@@ -14,6 +14,10 @@ type Options struct {
 	MaxTokens int
 	// Stop holds the tokens that end the text; they are not part of it.
 	Stop []int32
+	// Slide goes on beyond the context: of a prompt that is too long, the newest tokens
+	// are read; and when the context is full, the newest half of it is read anew, at
+	// the first positions, and the text goes on from there. It needs MaxTokens.
+	Slide bool
 	// Reuse keeps the caches of the tokens that prompt shares with the text
 	// so far, as in a conversation. The parameters must not have changed.
 	Reuse bool
@@ -39,10 +43,10 @@ type Result struct {
 	Reused int
 }
 
-// Generate continues prompt, which has at least one token and at most as many as
-// the context, and calls emit, unless it is nil, with each new token. When ctx ends
+// Generate continues prompt, which has at least one token and, without Slide, at most
+// as many as the context, and calls emit, unless it is nil, with each new token. When ctx ends
 // or emit fails it returns what it has with the error. A new token costs no
-// allocation.
+// allocation, but for one that begins a new window of Slide.
 func (g *Generator) Generate(ctx context.Context, prompt []int32, opt Options, emit func(token int32) error) (Result, error) {
 	sampler, err := NewSampler(opt.Sampling, g.vocab)
 	if err != nil {
@@ -53,6 +57,13 @@ func (g *Generator) Generate(ctx context.Context, prompt []int32, opt Options, e
 	}
 	if len(prompt) == 0 {
 		return Result{}, errors.New("generate: the prompt is empty: start with the tokenizer's first token, such as its BOS or EOS")
+	}
+	if opt.Slide && opt.MaxTokens == 0 {
+		return Result{}, errors.New("generate: a text that goes on beyond the context ends nowhere: set MaxTokens")
+	}
+	text := prompt // read so far and made
+	if opt.Slide && len(prompt) > g.context {
+		prompt = prompt[len(prompt)-g.context:]
 	}
 	if len(prompt) > g.context {
 		return Result{}, fmt.Errorf("generate: a prompt of %d tokens does not fit the context of %d, leave out its start: %w", len(prompt), g.context, ErrContext)
@@ -67,42 +78,51 @@ func (g *Generator) Generate(ctx context.Context, prompt []int32, opt Options, e
 	}
 	limit := g.context - len(prompt) + 1 // the last token need not enter the caches
 	reason := Full
-	if opt.MaxTokens > 0 && opt.MaxTokens <= limit {
+	if opt.MaxTokens > 0 && (opt.Slide || opt.MaxTokens <= limit) {
 		limit, reason = opt.MaxTokens, Length
 	}
-	result := Result{Tokens: make([]int32, 0, limit), Reason: reason, Reused: reused}
-	return g.continueText(ctx, sampler, result, limit, opt.Stop, emit)
-}
-
-func (g *Generator) continueText(ctx context.Context, sampler *Sampler, result Result, limit int, stop []int32, emit func(int32) error) (Result, error) {
-	for {
-		if err := ctx.Err(); err != nil {
-			return result, err
-		}
-		token, err := sampler.Next(g.logits, g.tokens)
-		if err != nil {
-			return result, fmt.Errorf("generate: after %d tokens: %w", len(g.tokens), err)
-		}
-		if slices.Contains(stop, token) {
-			result.Reason = Stopped
-			return result, nil
-		}
-		result.Tokens = append(result.Tokens, token)
-		if emit != nil {
-			if err := emit(token); errors.Is(err, ErrStop) {
-				result.Reason = Stopped
-				return result, nil
-			} else if err != nil {
-				return result, err
+	text = append(make([]int32, 0, len(text)+min(limit, g.context)), text...)
+	result := Result{Reason: reason, Reused: reused}
+	begin := len(text)
+	for err == nil && len(text)-begin < limit {
+		if len(text) > begin {
+			if err = g.extend(text, opt.Slide); err != nil {
+				break
 			}
 		}
-		if len(result.Tokens) == limit {
-			return result, nil
+		if err = ctx.Err(); err != nil {
+			break
 		}
-		if err := g.Append(token); err != nil {
-			return result, err
+		var token int32
+		if token, err = sampler.Next(g.logits, text); err != nil {
+			err = fmt.Errorf("generate: after %d tokens: %w", len(text), err)
+			break
+		}
+		if slices.Contains(opt.Stop, token) {
+			result.Reason = Stopped
+			break
+		}
+		text = append(text, token)
+		if emit == nil {
+			continue
+		}
+		if err = emit(token); errors.Is(err, ErrStop) {
+			result.Reason, err = Stopped, nil
+			break
 		}
 	}
+	result.Tokens = text[begin:]
+	return result, err
+}
+
+// extend reads the last token of text, whose others were read; where the context is
+// full and may slide, the newest half of the context instead, from the first position.
+func (g *Generator) extend(text []int32, slide bool) error {
+	if slide && len(g.tokens) == g.context {
+		g.Truncate(0)
+		return g.Append(text[len(text)-max(1, g.context/2):]...)
+	}
+	return g.Append(text[len(text)-1])
 }
 
 // Resume makes tokens the text so far, keeping the caches of what it shares with

@@ -451,3 +451,38 @@ func TestRolesHaveCachesOfTheirOwn(t *testing.T) {
 		}
 	}
 }
+
+// TestSlide compares a text that goes on beyond the context with one that reads each
+// window as a prompt of its own.
+func TestSlide(t *testing.T) {
+	for name, m := range models(t) {
+		store := load(t, m)
+		g, naive := newGenerator(t, m, store), newGenerator(t, m, load(t, m))
+		for _, n := range []int{3, contextLength, contextLength + 9} {
+			prompt := randomText(n)
+			got, err := g.Generate(t.Context(), prompt, generate.Options{MaxTokens: 2 * contextLength, Slide: true}, nil)
+			if err != nil || got.Reason != generate.Length || len(got.Tokens) != 2*contextLength {
+				t.Fatalf("%s, prompt of %d: %d tokens, ended by %s, %v", name, n, len(got.Tokens), got.Reason, err)
+			}
+			text := slices.Clone(prompt)
+			window := max(0, len(text)-contextLength)
+			for i, token := range got.Tokens {
+				if len(text)-window > contextLength {
+					window = len(text) - contextLength/2
+				}
+				next, err := naive.Generate(t.Context(), text[window:], generate.Options{MaxTokens: 1}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if next.Tokens[0] != token {
+					t.Fatalf("%s, prompt of %d: token %d is %d, want %d", name, n, i, token, next.Tokens[0])
+				}
+				text = append(text, token)
+			}
+		}
+	}
+	_, err := newGenerator(t, models(t)["gpt2"], load(t, models(t)["gpt2"])).Generate(t.Context(), []int32{1}, generate.Options{Slide: true}, nil)
+	if err == nil || !strings.Contains(err.Error(), "set MaxTokens") {
+		t.Fatalf("a text without end: %v", err)
+	}
+}

@@ -198,3 +198,8 @@ func LockRun(fsys vfs.FS, runDir string) (io.Closer, error) {
 	}
 	return lock, nil
 }
+
+// Running reports whether a process has the lock of a run directory.
+func Running(runDir string) (bool, error) {
+	return vfs.OS{}.Locked(filepath.Join(runDir, lockName))
+}

@@ -12,11 +12,15 @@ import (
 	"testing"
 	"time"
 
+	"gotrain/autograd/cpu"
 	"gotrain/data/vfs"
 	"gotrain/data/vfs/vfstest"
 	"gotrain/train"
 	"gotrain/train/config"
+	"gotrain/train/engine"
 	"gotrain/train/events"
+	"gotrain/train/ranks"
+	"gotrain/train/recipe"
 )
 
 // leaves is a configuration whose sections model, recipe and data no other package
@@ -180,5 +184,38 @@ func TestLeafPlan(t *testing.T) {
 		if _, err := config.Load(file, []string{set}, table().Config()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", set, err, want)
 		}
+	}
+}
+
+// TestLeafStepsDoNotAllocate counts what a step of two phases and two micro-batches
+// allocates.
+func TestLeafStepsDoNotAllocate(t *testing.T) {
+	cfg := leaves(t, t.TempDir(), "cluster.check_every=0")
+	job, err := table().Open(t.Context(), recipe.Env{Config: cfg, FS: vfs.OS{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend, err := cpu.New(cpu.Config{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer backend.Close()
+	e, err := engine.New(job.Config, job, backend, ranks.Coordinate(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Initialize(vfs.OS{}); err != nil {
+		t.Fatal(err)
+	}
+	batch := job.Train.NewBatch()
+	if err := errors.Join(job.Train.Fill(batch, 0), job.Prepare(t.Context(), batch)); err != nil {
+		t.Fatal(err)
+	}
+	if allocs := testing.AllocsPerRun(20, func() {
+		if _, err := e.Step(batch, engine.StepConfig{}); err != nil {
+			t.Fatal(err)
+		}
+	}); allocs > 0 {
+		t.Errorf("a step of two phases allocates %g times", allocs)
 	}
 }

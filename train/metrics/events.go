@@ -84,7 +84,7 @@ func (e *Events) Path() string { return e.name }
 // so on.
 func (e *Events) Record(r Record) error {
 	var finite []Scalar
-	for _, s := range r.columns() {
+	for _, s := range r.Columns() {
 		if !math.IsNaN(s.Value) && !math.IsInf(s.Value, 0) {
 			finite = append(finite, Scalar{string(r.Split) + "/" + s.Name, s.Value})
 		}

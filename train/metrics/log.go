@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -131,6 +132,34 @@ func copyUpTo(fsys vfs.FS, name string, w io.Writer, lastStep int64) (n Resumed,
 		}
 		if readErr == io.EOF {
 			return n, changed || n.Later+n.Torn > 0, nil
+		}
+	}
+}
+
+// ReadLog returns the records of the file name, in their order, and how many lines are
+// none, as a crash leaves the last one. The run may be writing it.
+func ReadLog(fsys vfs.FS, name string) (records []Record, torn int, err error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	lines := bufio.NewReader(f)
+	for {
+		text, err := lines.ReadBytes('\n')
+		var r Record
+		switch {
+		case len(bytes.TrimSpace(text)) == 0:
+		case r.UnmarshalJSON(text) != nil:
+			torn++
+		default:
+			records = append(records, r)
+		}
+		if err == io.EOF {
+			return records, torn, nil
+		}
+		if err != nil {
+			return nil, 0, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 }

@@ -86,9 +86,9 @@ func (r Record) Text() string {
 	return strings.Join(parts, "  ")
 }
 
-// columns are all numbers of a record in the order and under the names of
+// Columns are all numbers of a record in the order and under the names of
 // metrics.jsonl, but for step, split, units seen and time.
-func (r Record) columns() []Value {
+func (r Record) Columns() []Value {
 	all := append(make([]Value, 0, len(r.Values)+5), r.Values...)
 	return append(all, Value{"lr", r.LR}, Value{"grad_norm", r.GradNorm}, Value{r.Unit + perSecond, r.PerS}, Value{"step_ms", r.StepMS}, Value{"mfu", r.MFU})
 }
@@ -109,7 +109,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 	}
 	line := fmt.Appendf(nil, `{"step":%d,"split":%q`, r.Step, r.Split)
 	names := map[string]bool{"step": true, "split": true, "time": true, r.Unit: true}
-	for _, c := range r.columns() {
+	for _, c := range r.Columns() {
 		if names[c.Name] {
 			return nil, fmt.Errorf("the metric %q is there twice", c.Name)
 		}

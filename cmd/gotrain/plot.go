@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"gotrain/data/vfs"
+	"gotrain/train/console"
+	"gotrain/train/metrics"
+	"gotrain/train/runs"
+)
+
+func newPlot() *cobra.Command {
+	var metric, split, out string
+	c := &cobra.Command{
+		Use:   "plot [DIR...]",
+		Short: "Draw a metric of runs over the steps",
+		Long: `Plot draws a metric of the runs in the directories and below them, by default below
+runs: on the terminal, or as a picture with --out. Any number of metrics.jsonl is a
+metric: nll, ppl, lr, grad_norm, tokens_per_s, step_ms, mfu, …`,
+		Example: `  gotrain plot runs/opticks
+  gotrain plot runs/a runs/b --metric ppl --split val --out compare.png`,
+		RunE: func(c *cobra.Command, args []string) error {
+			format := strings.TrimPrefix(strings.ToLower(filepath.Ext(out)), ".")
+			if out != "" && format != "png" && format != "svg" {
+				return usagef("--out is %q; the name of a picture ends in .png or .svg", out)
+			}
+			if split != "" && split != string(metrics.Train) && split != string(metrics.Val) {
+				return usagef("--split is %q; it is train, val or left out for both", split)
+			}
+			list, err := openRuns(args)
+			if err != nil {
+				return err
+			}
+			series, err := runs.SeriesOf(list, metric, metrics.Split(split))
+			if err != nil {
+				return usageError{err}
+			}
+			if out == "" {
+				width, colours := terminalWidth(c.OutOrStdout())
+				return runs.Terminal(c.OutOrStdout(), metric, series, width-13, 16, colours)
+			}
+			var picture bytes.Buffer
+			if err := runs.WritePlot(&picture, format, metric, series); err != nil {
+				return err
+			}
+			return vfs.WriteFile(vfs.OS{}, out, func(w io.Writer) error {
+				_, err := picture.WriteTo(w)
+				return err
+			})
+		},
+		ValidArgsFunction: directories,
+	}
+	c.Flags().StringVar(&metric, "metric", "nll", "`NAME` of what is drawn, a key of metrics.jsonl")
+	c.Flags().StringVar(&split, "split", "", "`NAME` of the data, train or val, both by default")
+	c.Flags().StringVar(&out, "out", "", "write a picture to `FILE`.png or .svg")
+	complete(c, "split", fixed("train", "val"))
+	complete(c, "out", filesWith("png", "svg"))
+	return c
+}
+
+// terminalWidth is the width of w in characters, and whether it shows colours.
+func terminalWidth(w io.Writer) (int, bool) {
+	if !console.Terminal(w) {
+		return 100, false
+	}
+	width, _, err := term.GetSize(int(w.(*os.File).Fd()))
+	if err != nil {
+		return 100, true
+	}
+	return max(40, min(width, 200)), os.Getenv("NO_COLOR") == ""
+}
