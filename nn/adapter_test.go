@@ -2,6 +2,8 @@ package nn_test
 
 import (
 	"math"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,6 +26,7 @@ func TestFaultsOfAdapterAndFreeze(t *testing.T) {
 	}{
 		{"a pattern without parameter", nn.Tuning{Freeze: []string{"model.layer.0.mlp.*"}},
 			[]string{`train.freeze: no parameter matches "model.layer.0.mlp.*"`, "the nearest are model.layers.0.mlp."}},
+		{"the end of a name", nn.Tuning{Freeze: []string{"layers.0.mlp.*"}}, []string{`no parameter matches "layers.0.mlp.*"`}},
 		{"a bad pattern", nn.Tuning{Freeze: []string{"model.[*"}}, []string{`"model.[*" is no pattern`}},
 		{"everything", nn.Tuning{Freeze: []string{"*"}}, []string{"every parameter is frozen"}},
 		{"the adapter", nn.Tuning{Adapter: nn.Adapter{Rank: 2}, Freeze: []string{"*.lora_?.weight"}}, []string{"every parameter is frozen"}},
@@ -136,6 +139,48 @@ func TestFirstAdapter(t *testing.T) {
 	// The variance of a uniform distribution is bound²/3, here within 4 standard errors.
 	if v := square / float64(n) / (bound * bound / 3); n != 2*4*16 || math.Abs(v-1) > 0.32 {
 		t.Errorf("%d elements with %g of the variance", n, v)
+	}
+}
+
+// TestMergeInParts merges into a weight that several goroutines share, at once and in
+// parts, and compares with the definition.
+func TestMergeInParts(t *testing.T) {
+	const out, in, rank, scale = 230, 310, 3, 0.75
+	rng := rand.New(rand.NewPCG(1, 2))
+	draw := func(n int) []float32 {
+		x := make([]float32, n)
+		for i := range x {
+			x[i] = float32(rng.NormFloat64())
+		}
+		return x
+	}
+	a, b, base := draw(rank*in), draw(out*rank), draw(out*in)
+	for _, layout := range []autograd.WeightLayout{autograd.OutIn, autograd.InOut} {
+		d := nn.NewDelta(layout, a, b, rank, scale)
+		whole, parts := slices.Clone(base), slices.Clone(base)
+		d.Merge(whole, 0)
+		for at, n := 0, 1; at < len(parts); at, n = at+n, 3*n+1 {
+			d.Merge(parts[at:min(at+n, len(parts))], at)
+		}
+		for i := range whole {
+			o, col := i/in, i%in
+			if layout == autograd.InOut {
+				o, col = i%out, i/out
+			}
+			want := float64(base[i])
+			for k := range rank {
+				want += scale * float64(b[o*rank+k]) * float64(a[k*in+col])
+			}
+			if math.Abs(float64(whole[i])-want) > 1e-5 || whole[i] != parts[i] {
+				t.Fatalf("layout %t: element %d merges to %g, in parts to %g, want %g", layout, i, whole[i], parts[i], want)
+			}
+		}
+		d.Unmerge(whole, 0)
+		for i := range whole {
+			if math.Abs(float64(whole[i]-base[i])) > 2e-6 {
+				t.Fatalf("layout %t: element %d comes back as %g, was %g", layout, i, whole[i], base[i])
+			}
+		}
 	}
 }
 

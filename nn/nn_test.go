@@ -74,6 +74,28 @@ func TestParamsOfGPT2(t *testing.T) {
 	}
 }
 
+// knownValues are elements 0 to 3 and 2²⁰ of a with seed 1, in TestInitialize.
+var knownValues = []float64{0.033844974, 0.005984923, -0.003604061, 0.0012705784, 0.029614134}
+
+// TestUniform draws from (-Bound, Bound): mean 0, variance Bound²/3, all of the range.
+func TestUniform(t *testing.T) {
+	var sum, square, low, high float64
+	n := 0
+	err := nn.Initialize([]nn.Param{{Name: "a", Shape: []int{300, 1000}, Init: nn.Init{Bound: 0.5}}}, 3, func(_ string, _ int, values []float32) error {
+		for _, x := range values {
+			z := float64(x)
+			sum, square, low, high, n = sum+z, square+z*z, min(low, z), max(high, z), n+1
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mean, v := sum/float64(n), square/float64(n); math.Abs(mean) > 0.003 || math.Abs(v-0.25/3) > 0.001 || low > -0.499 || low <= -0.5 || high < 0.499 || high >= 0.5 {
+		t.Errorf("mean %g, variance %g, from %g to %g", mean, v, low, high)
+	}
+}
+
 func TestInitialize(t *testing.T) {
 	a := nn.Param{Name: "a", Shape: []int{1100, 1001}, Init: nn.Init{Std: 0.02}}
 	b := nn.Param{Name: "b", Shape: []int{7}, Init: nn.Init{Value: 1}}
@@ -118,6 +140,25 @@ func TestInitialize(t *testing.T) {
 	}
 	if same > 40 {
 		t.Errorf("%d elements do not depend on the seed", same)
+	}
+	// A run of elements does not come again, neither in the next part of the state nor
+	// beside itself.
+	for _, distance := range []int{1, 2, 4, 1 << 16, 1 << 20} {
+		equal := 0
+		for i := range first["a"][distance:] {
+			if first["a"][i] == first["a"][i+distance] {
+				equal++
+			}
+		}
+		if equal > 40 {
+			t.Errorf("%d elements are those %d further on", equal, distance)
+		}
+	}
+	// Known values: a seed and a name mean the same numbers for good.
+	for i, want := range knownValues {
+		if got := float64(first["a"][[]int{0, 1, 2, 3, 1 << 20}[i]]); math.Abs(got-want) > 1e-8 {
+			t.Errorf("known value %d is %g, want %g", i, got, want)
+		}
 	}
 	for _, x := range first["b"] {
 		if x != 1 {

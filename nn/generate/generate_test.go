@@ -265,6 +265,62 @@ func TestReuse(t *testing.T) {
 	}
 }
 
+// TestResume takes another text up where it parts from the one in the caches, also
+// where that goes on longer.
+func TestResume(t *testing.T) {
+	m := models(t)["llama"]
+	store := load(t, m)
+	g := newGenerator(t, m, store)
+	text := randomText(30)
+	if err := g.Append(text...); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range [][]int32{append(slices.Clone(text[:20]), 3, 1, 2), text[:21], text, {5}} {
+		if err := g.Resume(want); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(g.Tokens(), want) {
+			t.Errorf("resumed %v, want %v", g.Tokens(), want)
+		}
+		if err := g.Append(4); err != nil {
+			t.Fatal(err)
+		}
+		logits := forward(t, m, store, append(slices.Clone(want), 4))
+		near(t, "logits", g.Logits(), logits[len(logits)-vocab:], 1e-5)
+	}
+}
+
+// TestCompute generates and scores with operands rounded to bfloat16: close to float32
+// and not the same.
+func TestCompute(t *testing.T) {
+	m := models(t)["gpt2"]
+	store := load(t, m)
+	text := randomText(20)
+	var logits, likelihood [2][]float32
+	for i, compute := range []ir.DType{ir.F32, ir.BF16} {
+		g, err := generate.New(m, store, generate.Config{Compute: compute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := generate.NewScorer(m, store, generate.Config{Compute: compute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Append(text...); err != nil {
+			t.Fatal(err)
+		}
+		logits[i] = slices.Clone(g.Logits())
+		if likelihood[i], err = s.Score(text[:5], text[5:]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	near(t, "logits", logits[1], logits[0], 0.1)
+	near(t, "log-likelihood", likelihood[1], likelihood[0], 0.1)
+	if slices.Equal(logits[0], logits[1]) || slices.Equal(likelihood[0], likelihood[1]) {
+		t.Error("bfloat16 computes the bits of float32")
+	}
+}
+
 func TestSeesNewParameters(t *testing.T) {
 	m := models(t)["gpt2"]
 	store := load(t, m)

@@ -15,6 +15,15 @@ const (
 	typeQwen3   = "qwen3"   // Qwen3ForCausalLM: normalised heads, no biases in the feed-forward layer
 )
 
+// absent are the sizes that transformers takes where a config.json leaves them out;
+// no number of key heads is that of query heads.
+var absent = map[string]struct{ vocab, context, ffn, kvHeads int }{
+	typeLlama:   {32000, 2048, 11008, 0},
+	typeMistral: {32000, 131072, 14336, 8},
+	typeQwen2:   {151936, 32768, 22016, 32},
+	typeQwen3:   {151936, 32768, 22016, 32},
+}
+
 // HuggingFace returns the keys of config.json: LlamaForCausalLM, with QKNorm
 // Qwen3ForCausalLM, with QKVBias Qwen2ForCausalLM, with a sliding window alone
 // MistralForCausalLM. Biases together with these have no counterpart there.
@@ -72,11 +81,12 @@ func (m *Model) HuggingFace() (map[string]any, error) {
 // fromHuggingFace reads a config.json of llama or a relative; see nn.Hub. Layers
 // with different windows are among what is not computed.
 func fromHuggingFace(raw nn.HF) (any, error) {
+	sizes := absent[raw.ModelType()]
 	c := &Config{
-		Vocab:      raw.Int("vocab_size", 32000),
-		Context:    raw.Int("max_position_embeddings", 2048),
+		Vocab:      raw.Int("vocab_size", sizes.vocab),
+		Context:    raw.Int("max_position_embeddings", sizes.context),
 		Width:      raw.Int("hidden_size", 4096),
-		FFN:        raw.Int("intermediate_size", 11008),
+		FFN:        raw.Int("intermediate_size", sizes.ffn),
 		Layers:     raw.Int("num_hidden_layers", 32),
 		Heads:      raw.Int("num_attention_heads", 32),
 		Activation: raw.Activation("hidden_act", "silu"),
@@ -85,7 +95,11 @@ func fromHuggingFace(raw nn.HF) (any, error) {
 		Tied:       nn.Bool(raw.Bool("tie_word_embeddings", false)),
 	}
 	c.RopeTheta, c.RopeScaling = rope(raw)
-	c.KVHeads = raw.Int("num_key_value_heads", c.Heads)
+	c.KVHeads = c.Heads
+	if sizes.kvHeads > 0 && !raw.IsNull("num_key_value_heads") {
+		c.KVHeads = sizes.kvHeads
+	}
+	c.KVHeads = raw.Int("num_key_value_heads", c.KVHeads)
 	c.HeadDim = raw.Int("head_dim", 0)
 	bias := raw.Bool("attention_bias", false)
 	c.Bias = nn.Bool(bias)

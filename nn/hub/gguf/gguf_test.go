@@ -161,6 +161,11 @@ func TestMetadata(t *testing.T) {
 	if x, ok, err := m.Float("k.uint8"); x != 200 || !ok || err != nil {
 		t.Errorf("Float: %g, %v, %v", x, ok, err)
 	}
+	for key, want := range map[string]float64{"k.float32": float64(float32(1e-5)), "k.float64": 0.1, "k.int64": -1 << 62} {
+		if x, ok, err := m.Float(key); x != want || !ok || err != nil {
+			t.Errorf("Float(%s): %g, %v, %v, want %g", key, x, ok, err, want)
+		}
+	}
 	if b, ok, err := m.Bool("k.bool"); !b || !ok || err != nil {
 		t.Errorf("Bool: %v, %v, %v", b, ok, err)
 	}
