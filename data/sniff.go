@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -136,4 +138,18 @@ func checkHead(name string, format Format, key string) error {
 			Cure: "write one object a line, for example with jq -c '.[]'; conversations are read as they are with data.format: instruct"}
 	}
 	return nil
+}
+
+// RefuseTable reports a file whose name says that it is a table, which no format reads.
+func RefuseTable(name string) error {
+	base := strings.ToLower(name)
+	for _, compressed := range []string{".gz", ".zst"} {
+		base = strings.TrimSuffix(base, compressed)
+	}
+	kind := map[string]string{".csv": "comma-separated", ".tsv": "tab-separated", ".tab": "tab-separated"}[filepath.Ext(base)]
+	if kind == "" {
+		return nil
+	}
+	return &EncodingError{File: name, Offset: -1, Fault: "its name says that it is a table of " + kind + " values, which are not read",
+		Cure: "write it as JSON Lines, for example with mlr --icsv --ojsonl cat, or as Parquet; to train on its text as it is give it another name"}
 }

@@ -116,6 +116,7 @@ type Conversation struct {
 	Messages []Message
 	Masked   []bool                 // of each message: it is the assistant's, and the loss does not count it; nil for none
 	Vars     map[string]jinja.Value // further variables of the template, as tools and documents
+	Silent   int                    // answers that say nothing, those included that no message has
 	Unread   []string               // keys of the record that say nothing to gotrain, as "messages[].mood"
 	Source   string                 // where it stands, "file.jsonl:12"
 }

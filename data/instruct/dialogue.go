@@ -17,11 +17,15 @@ var roles = map[string]string{
 	"user": chat.User, "human": chat.User,
 	"assistant": chat.Assistant, "gpt": chat.Assistant, "chatgpt": chat.Assistant, "model": chat.Assistant, "bot": chat.Assistant,
 	"bing": chat.Assistant, "bard": chat.Assistant,
+	"function_call": chat.Assistant, "tool_call": chat.Assistant,
 	"tool": chat.Tool, "function": chat.Tool, "observation": chat.Tool, "tool_response": chat.Tool, "function_response": chat.Tool,
 }
 
 // A dialogue is a conversation while it is read. Masked has an element for each message.
-type dialogue struct{ chat.Conversation }
+type dialogue struct {
+	chat.Conversation
+	calls int // the number of messages when calls of tools came last
+}
 
 func (d *dialogue) add(role, content string, masked bool) {
 	d.Messages = append(d.Messages, chat.Message{Role: role, Content: content})
@@ -31,13 +35,13 @@ func (d *dialogue) add(role, content string, masked bool) {
 // addSystem reads the system prompt that a record has beside its messages.
 func (d *dialogue) addSystem(record *object) error {
 	said := ""
-	for _, key := range []string{"system", "system_prompt"} {
+	for _, key := range []string{"system", "system_prompt", "system_message"} {
 		text, err := parseText(record, key)
 		if err != nil {
 			return err
 		}
 		if text != "" && said != "" && text != said {
-			return errors.New(`the keys "system" and "system_prompt" differ (keep one)`)
+			return fmt.Errorf("%s is another system prompt than the one beside it (keep one)", record.name(key))
 		}
 		if text != "" {
 			said = text
@@ -95,9 +99,9 @@ func (d *dialogue) addVars(record *object) error {
 	return nil
 }
 
-// addPair reads a question and its answer, with the turns before them: history is a list of [question, answer]. Question and
-// answer may be lists of messages, of which only those of the answer are learnt.
-func (d *dialogue) addPair(record *object, question, input, answer string) error {
+// addPair reads a question and its answer, with the turns before them. Question and answer may be lists of messages, of which
+// only those of the answer are learnt.
+func (d *dialogue) addPair(record *object, question, answer string, input bool) error {
 	if err := d.addSystem(record); err != nil {
 		return err
 	}
@@ -114,18 +118,25 @@ func (d *dialogue) addPair(record *object, question, input, answer string) error
 		}
 		return d.addList(answer, says, true)
 	}
-	asked, err := parseText(record, question)
+	asked, err := needText(record, question)
 	if err != nil {
 		return err
 	}
-	if input != "" {
-		text, err := parseText(record, input)
+	for _, key := range []string{"input", "context"} {
+		switch {
+		case key == question || !record.says(key):
+			continue
+		case !input:
+			return fmt.Errorf("%s stands beside %s, and where it goes is not told: write it into %[2]s (behind an instruction it is read)", record.name(key), question)
+		}
+		text, err := parseText(record, key)
 		if err != nil {
 			return err
 		}
-		if text != "" {
-			asked += "\n\n" + text
-		}
+		asked += "\n\n" + text
+	}
+	if input {
+		record.read["input"], record.read["context"] = true, true
 	}
 	said, err := parseText(record, answer)
 	if err != nil {
@@ -136,45 +147,71 @@ func (d *dialogue) addPair(record *object, question, input, answer string) error
 	return nil
 }
 
+// addHistory reads the turns before a question: a list of [question, answer].
 func (d *dialogue) addHistory(record *object) error {
 	raw := record.get("history")
 	if raw == nil {
 		return nil
 	}
-	var turns [][]string
-	if json.Unmarshal(raw, &turns) != nil || slices.ContainsFunc(turns, func(t []string) bool { return len(t) != 2 }) {
-		return fmt.Errorf("%s is not a list of pairs of question and answer", record.name("history"))
+	if raw[0] != '[' {
+		return record.wrong("history", "list of pairs of question and answer")
 	}
-	for _, turn := range turns {
-		d.add(chat.User, turn[0], false)
-		d.add(chat.Assistant, turn[1], false)
+	for i, turn := range elements(raw) {
+		if err := d.addTurn(fmt.Sprintf("history[%d]", i), turn); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// addTurn reads [user, assistant], two texts.
+func (d *dialogue) addTurn(place string, raw json.RawMessage) error {
+	var texts []json.RawMessage
+	if raw[0] == '[' {
+		texts = elements(raw)
+	}
+	if len(texts) != 2 || texts[0][0] != '"' || texts[1][0] != '"' {
+		return fmt.Errorf("%s is %s, not a pair of texts, question and answer", place, shorten(raw))
+	}
+	d.add(chat.User, unquote(texts[0]), false)
+	d.add(chat.Assistant, unquote(texts[1]), false)
 	return nil
 }
 
 func isList(raw json.RawMessage) bool { return len(raw) > 0 && raw[0] == '[' }
 
-// addList reads a list of messages, {"role", "content"} or {"from", "value"}, possibly as JSON in a string; the answers in it
-// are learnt if learnt says so.
+// addList reads a list of messages, {"role", "content"} or {"from", "value"}, of pairs [user, assistant], or of the texts of
+// user and assistant in turn; the answers in it are learnt if learnt says so.
 func (d *dialogue) addList(key string, raw json.RawMessage, learnt bool) error {
-	var quoted string
-	if raw[0] == '"' && json.Unmarshal(raw, &quoted) == nil {
-		raw = json.RawMessage(quoted)
+	list := elements(raw)
+	texts := len(list) > 0
+	for _, raw := range list {
+		texts = texts && raw[0] == '"'
 	}
-	var list []json.RawMessage
-	if err := json.Unmarshal(raw, &list); err != nil {
-		return fmt.Errorf("key %q is not a list of objects: %w", key, err)
+	if texts && len(list)%2 == 0 && learnt {
+		for i, raw := range list {
+			d.add([]string{chat.User, chat.Assistant}[i%2], unquote(raw), false)
+		}
+		return nil
 	}
 	for i, raw := range list {
-		var values map[string]json.RawMessage
-		if err := json.Unmarshal(raw, &values); err != nil {
-			return fmt.Errorf("key %q is not a list of objects: %w", key, err)
+		place := fmt.Sprintf("%s[%d]", key, i)
+		switch {
+		case raw[0] == '[' && learnt:
+			if err := d.addTurn(place, raw); err != nil {
+				return err
+			}
+			continue
+		case texts:
+			return fmt.Errorf("%s is a list of %d texts, which user and assistant do not say in turn (write messages of role and content)", key, len(list))
+		case raw[0] != '{':
+			return fmt.Errorf("%s is %s, not a message: an object of role and content, or of from and value", place, kindOf(raw))
 		}
-		m := newObject(fmt.Sprintf("%s[%d]", key, i), values)
+		m := newObject(place, raw)
 		if err := d.addMessage(m, raw, learnt); err != nil {
 			return err
 		}
-		unread, err := m.unread(key+"[]", messageKeys)
+		unread, err := m.unread(list0(key)+"[]", messageKeys)
 		if err != nil {
 			return err
 		}
@@ -183,43 +220,142 @@ func (d *dialogue) addList(key string, raw json.RawMessage, learnt bool) error {
 	return nil
 }
 
+// list0 is the name of a list without the numbers of those that it lies in.
+func list0(key string) string {
+	name, _, _ := strings.Cut(key, "[")
+	return name
+}
+
+// spokenKeys returns the keys of who speaks and what, of a message that has them in one of the known ways.
+func spokenKeys(m *object) (who, what string, err error) {
+	for _, key := range []string{"role", "from"} {
+		if m.has(key) {
+			if who != "" {
+				return "", "", fmt.Errorf("%s has both keys \"role\" and \"from\" (keep one)", m.place)
+			}
+			who = key
+		}
+	}
+	if who == "" {
+		return "", "", fmt.Errorf("%s has no key \"role\" with \"content\", nor \"from\" with \"value\"", m.place)
+	}
+	for _, key := range []string{"content", "value", "text"} {
+		if m.has(key) {
+			if what != "" {
+				return "", "", fmt.Errorf("%s has both keys %q and %q (keep the one that is said)", m.place, what, key)
+			}
+			what = key
+		}
+	}
+	if what == "" {
+		what = "content"
+	}
+	return who, what, nil
+}
+
 // addMessage reads a message whose JSON is raw.
 func (d *dialogue) addMessage(m *object, raw json.RawMessage, learnt bool) error {
-	who, what := "role", "content"
-	if m.has("from") {
-		who, what = "from", "value"
+	if !m.has("role") && !m.has("from") && m.has("input") && m.has("output") {
+		return d.addExchange(m, learnt)
 	}
-	switch {
-	case m.has(who):
-	case m.has("input") && m.has("output"): // XTuner's turns
-		return d.addPair(m, "input", "", "output")
-	default:
-		return fmt.Errorf("%s has no key \"role\" with \"content\", nor \"from\" with \"value\"", m.place)
-	}
-	speaker, err := parseText(m, who)
+	who, what, err := spokenKeys(m)
 	if err != nil {
 		return err
 	}
-	role, ok := roles[strings.ToLower(speaker)]
-	switch {
-	case strings.EqualFold(speaker, "function_call") || strings.EqualFold(speaker, "tool_call"):
-		return fmt.Errorf("%s is %q: calls of tools are not given to the chat template", m.name(who), speaker)
-	case !ok:
+	speaker, err := needText(m, who)
+	if err != nil {
+		return err
+	}
+	name := strings.ToLower(speaker)
+	role, ok := roles[name]
+	if !ok {
 		return fmt.Errorf("%s is %q; use system, user, assistant or tool", m.name(who), speaker)
-	}
-	content, err := parseContent(m, what, role)
-	if err != nil {
-		return err
 	}
 	counts, err := parseTrained(m, role)
 	if err != nil {
 		return err
 	}
+	if name == "function_call" || name == "tool_call" {
+		return d.addCalls(m, what, !counts || !learnt)
+	}
+	content, err := d.parseContent(m, what, role)
+	if err != nil {
+		return err
+	}
 	d.add(role, content, !counts || !learnt)
-	if who == "role" {
+	if who == "role" && what == "content" {
 		d.Messages[len(d.Messages)-1].Fields, err = fieldsOf(m, raw, speaker, role)
 	}
 	return err
+}
+
+// addExchange reads a turn of XTuner's: what the user and the assistant say.
+func (d *dialogue) addExchange(m *object, learnt bool) error {
+	counts, _, err := parseCounts(m, "output_with_loss", "weight", "loss_weight", "train", "training", "loss")
+	if err == nil {
+		err = d.addPair(m, "input", "output", false)
+	}
+	if err == nil {
+		last := len(d.Masked) - 1
+		d.Masked[last] = d.Masked[last] || !counts || !learnt
+	}
+	return err
+}
+
+// addCalls reads the calls of tools that ShareGPT's messages of function_call have as JSON in a text, as the message of the
+// assistant that templates know. What follows another such message calls further tools.
+func (d *dialogue) addCalls(m *object, what string, masked bool) error {
+	raw := m.get(what)
+	fault := func() error {
+		return fmt.Errorf("%s is %s, not the JSON of a call {\"name\", \"arguments\"} or a list of calls", m.name(what), shorten(m.values[what]))
+	}
+	if raw == nil {
+		return fault()
+	}
+	if raw[0] == '"' {
+		raw = json.RawMessage(strings.TrimSpace(unquote(raw)))
+	}
+	if len(raw) == 0 || checkJSON(raw) != nil {
+		return fault()
+	}
+	calls := []json.RawMessage{raw}
+	if raw[0] == '[' {
+		calls = elements(raw)
+	}
+	var list []jinja.Value
+	for _, raw := range calls {
+		v, err := jinja.FromJSON(raw)
+		call, ok := v.(*jinja.Dict)
+		if err != nil || !ok {
+			return fault()
+		}
+		if name, _ := call.Get("name"); name == nil || call.Len() > 2 {
+			return fault()
+		}
+		if _, ok := call.Get("arguments"); !ok {
+			return fault()
+		}
+		entry := jinja.NewDict()
+		entry.Set("type", "function")
+		entry.Set("function", call)
+		list = append(list, entry)
+	}
+	if len(list) == 0 {
+		return fault()
+	}
+	if n := len(d.Messages); n > 0 && d.calls == n && d.Masked[n-1] == masked {
+		before, _ := d.Messages[n-1].Fields.Get("tool_calls")
+		d.Messages[n-1].Fields.Set("tool_calls", jinja.NewList(append(slices.Clone(before.(*jinja.List).Items()), list...)))
+		return nil
+	}
+	fields := jinja.NewDict()
+	fields.Set("role", chat.Assistant)
+	fields.Set("content", "")
+	fields.Set("tool_calls", jinja.NewList(list))
+	d.add(chat.Assistant, "", masked)
+	d.Messages[len(d.Messages)-1].Fields = fields
+	d.calls = len(d.Messages)
+	return nil
 }
 
 // fieldsOf returns a message as its record has it, nil where that is a role and a content. A content of parts is their text;
@@ -246,52 +382,68 @@ func fieldsOf(m *object, raw json.RawMessage, speaker, role string) (*jinja.Dict
 	return fields, nil
 }
 
-// parseTrained says whether the loss counts a message: weight 0 or 1; train, training or loss true or false. They may stand
-// beside messages of others if they say what holds anyway.
+// parseTrained says whether the loss counts a message. Messages of others than the assistant may only say what holds anyway.
 func parseTrained(m *object, role string) (bool, error) {
-	counts := true
-	for _, key := range []string{"weight", "train", "training", "loss"} {
-		raw := m.get(key)
-		if raw == nil {
-			continue
-		}
-		says := false
-		switch string(raw) {
-		case "0", "0.0", "false":
-		case "1", "1.0", "true":
-			says = true
-		default:
-			return false, fmt.Errorf("%s is %s; the loss counts a message or it does not: use 0 or 1, or true or false", m.name(key), shorten(raw))
-		}
-		if role != chat.Assistant && says && key != "weight" {
-			return false, fmt.Errorf("%s is %s, but the message is not the assistant's (data.instruct.loss: all learns all messages)", m.name(key), raw)
-		}
-		counts = counts && says
+	counts, _, err := parseCounts(m, "weight", "loss_weight")
+	if err != nil {
+		return false, err
 	}
-	return counts, nil
+	trains, said, err := parseCounts(m, "train", "training", "loss")
+	if err == nil && said && trains && role != chat.Assistant {
+		err = fmt.Errorf("%s is to be learnt, but the message is not the assistant's (leave out train, training and loss; data.instruct.loss: all learns all messages)", m.place)
+	}
+	return counts && trains, err
 }
 
-// parseContent reads a string or a list of parts {"type": "text", "text"}. The assistant may say nothing.
-func parseContent(m *object, key, role string) (string, error) {
+// parseContent reads a text or a list of parts {"type": "text", "text"}. The assistant may say nothing, in words.
+func (d *dialogue) parseContent(m *object, key, role string) (string, error) {
 	raw := m.get(key)
-	var text string
 	switch {
-	case raw == nil && role == chat.Assistant:
+	case raw == nil && role == chat.Assistant && (m.has(key) || m.says("tool_calls") || m.says("reasoning_content") || m.says("reasoning") || m.says("thinking")):
 		return "", nil
+	case raw == nil && m.has(key):
+		return "", m.wrong(key, "text")
 	case raw == nil:
 		return "", fmt.Errorf("%s is missing", m.name(key))
-	case json.Unmarshal(raw, &text) == nil:
-		return text, nil
-	}
-	var parts []struct{ Type, Text string }
-	if json.Unmarshal(raw, &parts) != nil {
-		return "", fmt.Errorf("%s is neither a string nor a list of parts with type and text", m.name(key))
-	}
-	for i, p := range parts {
-		if p.Type != "text" {
-			return "", fmt.Errorf("%s[%d] is a part of type %q; only text is supported", m.name(key), i, p.Type)
+	case raw[0] == '"':
+		return unquote(raw), nil
+	case raw[0] != '[':
+		if k := kindOf(raw); k == "an object" {
+			return "", fmt.Errorf("%s is an object, not a text or a list of parts with type and text", m.name(key))
 		}
-		text += p.Text
+		return "", m.wrong(key, "text")
+	}
+	text := ""
+	for i, raw := range elements(raw) {
+		place := fmt.Sprintf("%s[%d]", m.name(key), i)
+		if raw[0] != '{' {
+			return "", fmt.Errorf("%s is %s, not a part with type and text", place, kindOf(raw))
+		}
+		part := newObject(place, raw)
+		kind, err := parseText(part, "type")
+		if err != nil {
+			return "", err
+		}
+		if kind != "text" {
+			return "", fmt.Errorf("%s is a part of type %q; only text is supported", place, kind)
+		}
+		said := "text"
+		if !part.has(said) && part.has("value") {
+			said = "value"
+		}
+		if !part.has(said) {
+			return "", fmt.Errorf("%s is a part without text", place)
+		}
+		words, err := needText(part, said)
+		if err != nil {
+			return "", err
+		}
+		text += words
+		unread, err := part.unread(list0(m.place)+"[]."+key+"[]", partKeys)
+		if err != nil {
+			return "", err
+		}
+		d.Unread = append(d.Unread, unread...)
 	}
 	return text, nil
 }
@@ -301,7 +453,7 @@ func parseContent(m *object, key, role string) (string, error) {
 func (d *dialogue) finish() ([]chat.Conversation, error) {
 	if len(d.Messages) > 1 && d.Messages[0].Role == chat.System && d.Messages[1].Role == chat.System {
 		if d.Messages[0].Content != d.Messages[1].Content {
-			return nil, errors.New(`the key "system" and the first message both are a system prompt, and they differ (keep one)`)
+			return nil, errors.New("the record has a system prompt beside the messages and another as its first message, and they differ (keep one)")
 		}
 		d.Messages, d.Masked = d.Messages[1:], d.Masked[1:]
 	}
@@ -314,6 +466,7 @@ func (d *dialogue) finish() ([]chat.Conversation, error) {
 		answers++
 		if m.Empty() {
 			d.Masked[i] = true
+			d.Silent++
 		}
 		if !d.Masked[i] {
 			last = i

@@ -1,13 +1,5 @@
 package instruct
 
-import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"slices"
-	"strings"
-)
-
 // A use is what becomes of a key of a record.
 type use uint8
 
@@ -18,150 +10,152 @@ const (
 	refused             // it changes what is learnt in a way that is not done here
 )
 
-// A keyRule says what becomes of a key. One that is refused, or given where there is no message to give it with, may still have a value that changes nothing: null, an empty text,
-// list or object, or one of neutral.
+// A keyRule says what becomes of a key. One that is refused, or given where there is no message to give it with, may still
+// have a value that changes nothing: null, an empty text, list or object, or one of neutral.
 type keyRule struct {
 	use     use
 	neutral []string // JSON values
-	why     string   // of a refused one
+	why     string   // what a used one is, why a refused one is refused
 }
+
+// Why keys of one kind are what they are.
+const (
+	words    = "what is asked and said, by the shape of the record"
+	counts   = "0 or false: the loss does not count it; 1 or true: it does"
+	provided = "the chat template reads it; one that does not is refused"
+	origin   = "where the record comes from"
+
+	preference = "the record is preference data, which DPO, KTO and the like learn from (to learn the good answers alone write them as completion or as messages)"
+	masks      = "what the loss counts is said by weight or train in messages, and by data.instruct.loss"
+	tokenized  = "tokens and labels are made here, from messages"
+	textOnly   = "only text is read"
+	inMessage  = "it belongs into a message: write the conversation as messages"
+	thoughts   = "write the answer as a message with reasoning_content"
+	variables  = "write it into chat_template_kwargs"
+	options    = "the options are not written into the question: write them there"
+)
 
 // recordKeys are the keys of records that are known. Which of the used ones count depends on the shape; a key that a shape
-// does not read and one that is not here are named in Stats.Unread.
+// does not read and one that is not here are named in Stats.Unread. README.md has the table.
 var recordKeys = map[string]keyRule{
-	"messages": {}, "conversations": {}, "conversation": {},
-	"instruction": {}, "input": {}, "output": {}, "instances": {}, "context": {},
-	"prompt": {}, "completion": {}, "response": {}, "question": {}, "answer": {}, "query": {}, "problem": {}, "solution": {},
-	"system": {}, "system_prompt": {}, "history": {}, "tools": {}, "documents": {}, "chat_template_kwargs": {},
+	"messages":      {why: "messages of role and content"},
+	"conversations": {why: "messages of from and value, or of role and content"},
+	"conversation":  {why: "messages of from and value or of role and content, or turns of input and output"},
+	"instances":     {why: "pairs of input and output, a conversation each"},
+	"instruction":   {why: words}, "input": {why: words}, "output": {why: words}, "context": {why: words},
+	"prompt": {why: words}, "completion": {why: words}, "response": {why: words}, "question": {why: words}, "answer": {why: words},
+	"query": {why: words}, "problem": {why: words}, "solution": {why: words}, "inputs": {why: words}, "targets": {why: words},
+	"user": {why: words}, "assistant": {why: words},
+	"system":               {why: "the system prompt"},
+	"system_prompt":        {why: "the system prompt"},
+	"system_message":       {why: "the system prompt"},
+	"history":              {why: "the turns before a question and its answer"},
+	"tools":                {why: provided},
+	"documents":            {why: provided},
+	"chat_template_kwargs": {why: "variables of the chat template"},
+	"weight":               {why: counts}, "loss_weight": {why: counts}, "sample_weight": {why: counts},
+	"train": {why: counts}, "training": {why: counts}, "loss": {why: counts},
 
-	"id": {use: harmless}, "_id": {use: harmless}, "idx": {use: harmless}, "index": {use: harmless}, "uuid": {use: harmless},
+	"id": {use: harmless}, "_id": {use: harmless}, "idx": {use: harmless}, "index": {use: harmless}, "uuid": {use: harmless}, "hash": {use: harmless},
 	"conversation_id": {use: harmless}, "conversation_hash": {use: harmless}, "prompt_id": {use: harmless}, "task_id": {use: harmless},
-	"source": {use: harmless}, "dataset": {use: harmless}, "origin": {use: harmless}, "url": {use: harmless}, "license": {use: harmless},
-	"category": {use: harmless}, "topic": {use: harmless}, "tags": {use: harmless}, "difficulty": {use: harmless}, "subset": {use: harmless},
-	"language": {use: harmless}, "lang": {use: harmless}, "model": {use: harmless}, "name": {use: harmless}, "title": {use: harmless},
-	"metadata": {use: harmless}, "meta": {use: harmless}, "timestamp": {use: harmless}, "created_at": {use: harmless}, "date": {use: harmless},
-	"turn": {use: harmless}, "num_turns": {use: harmless}, "is_classification": {use: harmless}, "parallel_tool_calls": {use: harmless},
+	"source": {use: harmless}, "dataset": {use: harmless}, "data_source": {use: harmless}, "origin": {use: harmless}, "url": {use: harmless},
+	"license": {use: harmless}, "category": {use: harmless}, "topic": {use: harmless}, "tags": {use: harmless}, "difficulty": {use: harmless},
+	"subset": {use: harmless}, "split": {use: harmless}, "language": {use: harmless}, "lang": {use: harmless}, "model": {use: harmless},
+	"model_name": {use: harmless}, "name": {use: harmless}, "title": {use: harmless}, "metadata": {use: harmless}, "meta": {use: harmless},
+	"timestamp": {use: harmless}, "created_at": {use: harmless}, "date": {use: harmless}, "turn": {use: harmless}, "num_turns": {use: harmless},
+	"is_classification": {use: harmless}, "parallel_tool_calls": {use: harmless}, "__index_level_0__": {use: harmless},
 
-	"weight":        {use: refused, neutral: one, why: "records cannot be weighted; leave out those of weight 0, repeat those of a greater weight"},
-	"loss_weight":   {use: refused, neutral: one, why: "records cannot be weighted"},
-	"sample_weight": {use: refused, neutral: one, why: "records cannot be weighted"},
-	"train":         {use: refused, neutral: yes, why: "leave the record out, or write train into messages"},
-	"loss_mask":     {use: refused, why: "what the loss counts is said by weight or train in messages, and by data.instruct.loss"},
-	"labels":        {use: refused, why: "tokens and labels are made here, from messages"},
-	"label":         {use: refused, neutral: yes, why: "records with good and bad answers are for KTO"},
-	"chosen":        {use: refused, why: "pairs of answers are for DPO and the like"},
-	"rejected":      {use: refused, why: "pairs of answers are for DPO and the like"},
+	"chosen": {use: refused, why: preference}, "rejected": {use: refused, why: preference}, "chosen_response": {use: refused, why: preference},
+	"rejected_response": {use: refused, why: preference}, "rejected_messages": {use: refused, why: preference},
+	"preferred_output": {use: refused, why: preference}, "non_preferred_output": {use: refused, why: preference},
+	"kto_tag": {use: refused, neutral: yes, why: preference}, "label": {use: refused, neutral: yes, why: preference},
+	"completions": {use: refused, why: "answers to choose from or judged by step are for reward models and GRPO"},
+
+	"weights": {use: refused, why: masks}, "loss_weights": {use: refused, why: masks}, "token_weights": {use: refused, why: masks},
+	"loss_scale": {use: refused, neutral: one, why: masks}, "loss_mask": {use: refused, why: masks}, "loss_masks": {use: refused, why: masks},
+	"mask": {use: refused, why: masks}, "label_mask": {use: refused, why: masks}, "completion_mask": {use: refused, why: masks},
+	"assistant_mask": {use: refused, why: masks}, "assistant_masks": {use: refused, why: masks}, "prompt_mask": {use: refused, why: masks},
+	"train_on_input": {use: refused, neutral: no, why: masks}, "train_on_inputs": {use: refused, neutral: no, why: masks},
+	"train_on_prompt": {use: refused, neutral: no, why: masks}, "mask_prompt": {use: refused, neutral: yes, why: masks},
+	"mask_inputs": {use: refused, neutral: yes, why: masks}, "mask_history": {use: refused, neutral: no, why: masks},
+	"completion_only_loss": {use: refused, neutral: yes, why: masks}, "assistant_only_loss": {use: refused, neutral: yes, why: masks},
+	"roles_to_train": {use: refused, neutral: []string{`["assistant"]`, `["gpt"]`}, why: masks}, "train_on_eos": {use: refused, why: masks},
+	"train_on_eot": {use: refused, why: masks}, "train_detail": {use: refused, why: masks}, "training_detail": {use: refused, why: masks},
+	"output_with_loss": {use: refused, neutral: yes, why: masks}, "segments": {use: refused, why: tokenized},
+
+	"input_ids": {use: refused, why: tokenized}, "token_ids": {use: refused, why: tokenized}, "labels": {use: refused, why: tokenized},
+	"attention_mask": {use: refused, why: tokenized}, "position_ids": {use: refused, why: tokenized},
+
 	"functions":     {use: refused, why: "descriptions of functions are not given to the chat template; leave the key out, or write them as tools"},
-	"images":        {use: refused, why: "only text is read"},
-	"image":         {use: refused, why: "only text is read"},
-	"videos":        {use: refused, why: "only text is read"},
-	"audios":        {use: refused, why: "only text is read"},
-	"chat_template": {use: refused, why: "one template serves all records: set data.instruct.template"},
+	"function_call": {use: refused, why: inMessage}, "tool_calls": {use: refused, why: inMessage},
+	"reasoning": {use: refused, why: thoughts}, "reasoning_content": {use: refused, why: thoughts}, "thinking": {use: refused, neutral: no, why: thoughts},
+	"thought": {use: refused, why: thoughts}, "thoughts": {use: refused, why: thoughts}, "cot": {use: refused, why: thoughts},
+	"chain_of_thought": {use: refused, why: thoughts},
+	"choices":          {use: refused, why: options}, "options": {use: refused, why: options},
+	"images": {use: refused, why: textOnly}, "image": {use: refused, why: textOnly}, "videos": {use: refused, why: textOnly},
+	"video": {use: refused, why: textOnly}, "audios": {use: refused, why: textOnly}, "audio": {use: refused, why: textOnly},
+	"chat_template":          {use: refused, why: "one template serves all records: set data.instruct.template"},
+	"enable_thinking":        {use: refused, why: variables},
+	"add_generation_prompt":  {use: refused, neutral: no, why: "a record has its answer; leave the key out"},
+	"continue_final_message": {use: refused, neutral: no, why: "answers are whole"},
 }
 
-// shareGPT is why a message of from and value is refused that has what chat templates read.
-const shareGPT = "only messages of role and content have it; write the conversation so"
+// Why keys of messages are what they are.
+const (
+	// shareGPT is why a message of from and value is refused that has what chat templates read.
+	shareGPT   = "only messages of role and content have it; write the conversation so"
+	allOrNone  = "the loss counts a message or it does not"
+	xtuner     = "a turn of XTuner's"
+	said       = "what is said: a text, or a list of parts of type text"
+	thoughtAs  = "write it as reasoning_content"
+	beside     = "write it beside the messages"
+	whoIsIt    = "who speaks"
+	modelSaid  = "a refusal is learnt as content only"
+	wholeTexts = "answers are whole"
+)
 
 // messageKeys are the keys of messages that are known.
 var messageKeys = map[string]keyRule{
-	"role": {}, "content": {}, "from": {}, "value": {}, "weight": {}, "train": {}, "training": {}, "loss": {},
+	"role": {why: whoIsIt}, "from": {why: whoIsIt}, "content": {why: said}, "value": {why: said}, "text": {why: said},
+	"weight": {why: counts}, "loss_weight": {why: counts}, "train": {why: counts}, "training": {why: counts}, "loss": {why: counts},
+	"input": {why: xtuner}, "output": {why: xtuner}, "system": {why: xtuner}, "output_with_loss": {why: xtuner + "; " + counts},
 
-	"id": {use: harmless}, "message_id": {use: harmless}, "timestamp": {use: harmless}, "created_at": {use: harmless},
-	"model": {use: harmless}, "language": {use: harmless}, "lang": {use: harmless}, "metadata": {use: harmless},
+	"id": {use: harmless}, "message_id": {use: harmless}, "parent_id": {use: harmless}, "uuid": {use: harmless}, "index": {use: harmless},
+	"timestamp": {use: harmless}, "created_at": {use: harmless}, "date": {use: harmless}, "model": {use: harmless}, "language": {use: harmless},
+	"lang": {use: harmless}, "metadata": {use: harmless}, "toxic": {use: harmless}, "redacted": {use: harmless},
 
 	"tool_calls":        {use: given, why: shareGPT},
-	"function_call":     {use: refused, why: "no chat template reads it; write it as tool_calls"},
 	"tool_call_id":      {use: given, why: shareGPT},
 	"name":              {use: given, why: shareGPT},
 	"reasoning_content": {use: given, why: shareGPT},
 	"reasoning":         {use: given, why: shareGPT},
 	"thinking":          {use: given, why: shareGPT},
-	"train_detail":      {use: refused, why: "the loss counts a message or it does not"},
-	"training_detail":   {use: refused, why: "the loss counts a message or it does not"},
-	"loss_scale":        {use: refused, neutral: one, why: "the loss counts a message or it does not"},
-	"prefix":            {use: refused, neutral: no, why: "answers are whole"},
-	"refusal":           {use: refused, why: "a refusal is learnt as content only"},
-	"audio":             {use: refused, why: "only text is read"},
-	"images":            {use: refused, why: "only text is read"},
+
+	"function_call": {use: refused, why: "no chat template reads it; write it as tool_calls"},
+	"functions":     {use: refused, why: beside + ", as tools"}, "tools": {use: refused, why: beside}, "documents": {use: refused, why: beside},
+	"thought": {use: refused, why: thoughtAs}, "thoughts": {use: refused, why: thoughtAs}, "cot": {use: refused, why: thoughtAs},
+	"train_detail": {use: refused, why: allOrNone}, "training_detail": {use: refused, why: allOrNone},
+	"loss_scale": {use: refused, neutral: one, why: allOrNone}, "loss_mask": {use: refused, why: allOrNone}, "mask": {use: refused, why: allOrNone},
+	"token_weights": {use: refused, why: allOrNone}, "weights": {use: refused, why: allOrNone},
+	"prefix":         {use: refused, neutral: no, why: wholeTexts},
+	"need_eos_token": {use: refused, neutral: yes, why: wholeTexts}, "sep": {use: refused, why: wholeTexts},
+	"refusal": {use: refused, why: modelSaid},
+	"chosen":  {use: refused, why: preference}, "rejected": {use: refused, why: preference}, "label": {use: refused, neutral: yes, why: preference},
+	"audio": {use: refused, why: textOnly}, "audios": {use: refused, why: textOnly}, "image": {use: refused, why: textOnly},
+	"images": {use: refused, why: textOnly}, "video": {use: refused, why: textOnly}, "videos": {use: refused, why: textOnly},
 }
 
+// partKeys are the keys of parts of a content that are known.
+var partKeys = map[string]keyRule{
+	"type": {why: "text; others are refused"}, "text": {why: "what is said"}, "value": {why: "what is said"},
+	"index": {use: harmless}, "id": {use: harmless}, "cache_control": {use: harmless}, "annotations": {use: harmless},
+	"weight": {use: refused, neutral: one, why: allOrNone}, "train": {use: refused, neutral: yes, why: allOrNone},
+	"loss_weight": {use: refused, neutral: one, why: allOrNone}, "loss": {use: refused, neutral: yes, why: allOrNone},
+}
+
+// Values that say what holds anyway.
 var (
 	one = []string{"1", "1.0"}
 	yes = []string{"true", "1"}
 	no  = []string{"false", "0"}
 )
-
-// An object is a JSON object of which it is known what has been read.
-type object struct {
-	place  string // in errors, as messages[2]; "" for a record
-	values map[string]json.RawMessage
-	read   map[string]bool
-}
-
-func newObject(place string, values map[string]json.RawMessage) *object {
-	return &object{place, values, make(map[string]bool, len(values))}
-}
-
-// get returns the value of a key, nil for none and for null.
-func (o *object) get(key string) json.RawMessage {
-	o.read[key] = true
-	if v := o.values[key]; !bytes.Equal(v, []byte("null")) {
-		return v
-	}
-	return nil
-}
-
-// has says whether a key is there, with null too.
-func (o *object) has(key string) bool { return o.values[key] != nil }
-
-// name is a key as errors say it.
-func (o *object) name(key string) string {
-	if o.place == "" {
-		return fmt.Sprintf("key %q", key)
-	}
-	return o.place + "." + key
-}
-
-// rest applies the rules to the keys that have not been read, and returns those that no rule knows, sorted.
-func (o *object) rest(rules map[string]keyRule) (unread []string, err error) {
-	for key := range o.values {
-		rule, known := rules[key]
-		switch {
-		case o.read[key] || known && rule.use == harmless:
-		case known && (rule.use == refused || rule.use == given):
-			if !rule.says(o.values[key]) {
-				continue
-			}
-			if fault := fmt.Errorf("%s is %s: %s", o.name(key), shorten(o.values[key]), rule.why); err == nil || fault.Error() < err.Error() {
-				err = fault
-			}
-		default:
-			unread = append(unread, key)
-		}
-	}
-	slices.Sort(unread)
-	return unread, err
-}
-
-// unread is rest for an object of a list, with the list's name before the keys.
-func (o *object) unread(list string, rules map[string]keyRule) ([]string, error) {
-	keys, err := o.rest(rules)
-	for i, key := range keys {
-		keys[i] = list + "." + key
-	}
-	return keys, err
-}
-
-// says reports whether a value of a refused key changes anything.
-func (r keyRule) says(value json.RawMessage) bool {
-	text := strings.TrimSpace(string(value))
-	return !slices.Contains([]string{"null", `""`, "[]", "{}"}, text) && !slices.Contains(r.neutral, text)
-}
-
-func shorten(value json.RawMessage) string {
-	const most = 40
-	if text := []rune(string(value)); len(text) > most {
-		return string(text[:most]) + "…"
-	}
-	return string(value)
-}

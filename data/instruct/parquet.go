@@ -140,9 +140,8 @@ func (a *assembler) group(node parquet.Node, columns [][]parquet.Value, repetiti
 	leaves := 0
 	for _, field := range node.Fields() {
 		value, n := a.node(field.Name(), field, columns[leaves:], repetition, definition)
-		if leaves += n; value != nil {
-			object.keys, object.values = append(object.keys, field.Name()), append(object.values, value)
-		}
+		leaves += n
+		object.keys, object.values = append(object.keys, field.Name()), append(object.values, value)
 	}
 	return object, leaves
 }

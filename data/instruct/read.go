@@ -9,28 +9,19 @@ import (
 	"io"
 	"iter"
 	"os"
+	"slices"
 
 	"gotrain/data"
 	"gotrain/data/chat"
 )
 
-// Read streams the conversations of files in order: JSON Lines, a JSON array of objects, both possibly compressed with gzip
-// or zstd, or Parquet, told apart by content. Records are told apart by their keys:
+// Read streams the conversations of files in order: JSON Lines, a JSON array of records, both possibly compressed with gzip
+// or zstd, or Parquet, told apart by content. README.md lists the shapes of records and all keys that are known.
 //
-//	messages                    [{"role": "user", "content": "…"}, …]                      OpenAI
-//	conversations               [{"from": "human", "value": "…"}, …]                       ShareGPT
-//	instruction, input, output  texts; input goes behind instruction                       Alpaca
-//	instruction, context, response                                                         Dolly
-//	instruction, instances      [{"input": "…", "output": "…"}, …]                         self-instruct's seeds
-//	prompt, completion          texts, or lists of messages                                TRL
-//	prompt or question or query, response; question, answer; problem, solution; input, output   texts
-//
-// A list of messages may stand without an object around it, and as JSON in a string. system or system_prompt beside any of
-// them is the system prompt, history of a pair the turns before it. In messages weight 0 and train, training or loss false
-// leave an answer out of the loss; so do answers of a prompt that is a list of messages, and empty ones. The chat template
-// sees messages of role and content with all their keys (tool_calls, tool_call_id, name, reasoning_content, …), and tools,
-// documents and what chat_template_kwargs holds beside them; one that does not read them is refused. Keys that would
-// change what is learnt otherwise are refused by name; those that nobody knows are in Conversation.Unread.
+// A record is told by its keys, or is a list: of messages, or of [user, assistant]. The chat template sees messages of role
+// and content with all their keys (tool_calls, tool_call_id, name, reasoning_content, …), and tools, documents and what
+// chat_template_kwargs holds beside them. Keys that would change what is learnt in a way that is not done are refused by
+// name; those that nobody knows are in Conversation.Unread.
 //
 // It ends with the first error, which names file and line.
 func Read(paths []string) iter.Seq2[chat.Conversation, error] {
@@ -61,17 +52,28 @@ func readFile(path string, yield func(chat.Conversation) bool) error {
 	} else if parquet {
 		return readParquet(path, yield)
 	}
+	if err := data.RefuseTable(path); err != nil {
+		return err
+	}
 	stream, err := data.OpenText(path)
 	if err != nil {
 		return err
 	}
 	defer stream.Close()
-	reader := bufio.NewReaderSize(stream, 1<<16)
-	lines := &lineCounter{reader: reader}
-	if first, err := lines.skipSpace(); err == nil && first == '[' {
-		return readArray(path, lines, yield)
+	return readJSON(path, stream, yield)
+}
+
+// readJSON reads JSON Lines or an array of records.
+func readJSON(path string, text io.Reader, yield func(chat.Conversation) bool) error {
+	r := &recordReader{in: bufio.NewReaderSize(text, headBytes), path: path, line: 1}
+	array, err := r.isArray()
+	switch {
+	case err != nil:
+		return r.fault(err)
+	case array:
+		return r.readArray(yield)
 	}
-	return readLines(path, lines, yield)
+	return r.readLines(yield)
 }
 
 func isParquet(path string) (bool, error) {
@@ -85,64 +87,111 @@ func isParquet(path string) (bool, error) {
 	return err == nil && string(head[:]) == "PAR1", nil
 }
 
-// atLine adds the line to an error about the encoding of a file.
-func atLine(err error, source string) error {
+// headBytes is how much of the beginning of a file tells whether it is one array or has a record on each line.
+const headBytes = 64 << 10
+
+// recordReader cuts a file into records.
+type recordReader struct {
+	in     *bufio.Reader
+	path   string
+	line   int // of what comes next, from 1
+	buffer []byte
+}
+
+// place names a line in errors.
+func (r *recordReader) place(line int) string { return fmt.Sprintf("%s:%d", r.path, line) }
+
+// fault adds the line to an error.
+func (r *recordReader) fault(err error) error {
 	var coded *data.EncodingError
 	if !errors.As(err, &coded) {
-		return fmt.Errorf("%s: %w", source, err)
+		return fmt.Errorf("%s: %w", r.place(r.line), err)
 	}
-	coded.File = source
+	coded.File = r.place(r.line)
 	return coded
 }
 
-// lineCounter knows the line of a place in what it has read.
-type lineCounter struct {
-	reader *bufio.Reader
-	offset int64
-	breaks []int64 // offsets of line breaks
-}
-
-func (l *lineCounter) Read(p []byte) (int, error) {
-	n, err := l.reader.Read(p)
-	for i, c := range p[:n] {
-		if c == '\n' {
-			l.breaks = append(l.breaks, l.offset+int64(i))
-		}
-	}
-	l.offset += int64(n)
-	return n, err
-}
-
-// line returns the line, from 1, that holds offset, and forgets those before it.
-func (l *lineCounter) line(offset int64, known *int) int {
-	for len(l.breaks) > 0 && l.breaks[0] < offset {
-		l.breaks = l.breaks[1:]
-		*known++
-	}
-	return *known + 1
-}
-
-// skipSpace returns the first byte that is not white space, without consuming it.
-func (l *lineCounter) skipSpace() (byte, error) {
+// skipSpace returns the first byte that is not white space, without consuming it; 0 at the end of the file.
+func (r *recordReader) skipSpace() (byte, error) {
 	for {
-		c, err := l.reader.ReadByte()
-		if err != nil {
+		c, err := r.in.ReadByte()
+		switch {
+		case err == io.EOF:
+			return 0, nil
+		case err != nil:
 			return 0, err
+		case c == '\n':
+			r.line++
+		case c != ' ' && c != '\t' && c != '\r':
+			return c, r.in.UnreadByte()
 		}
-		switch c {
-		case '\n':
-			l.breaks = append(l.breaks, l.offset)
-		case ' ', '\t', '\r':
-		default:
-			return c, l.reader.UnreadByte()
-		}
-		l.offset++
 	}
+}
+
+// isArray says whether the file is one array of records, not a record on each line: an array of objects that are no messages,
+// or of lists. A list of messages is a record, and so is one of texts. A list of lists of texts is a conversation where the
+// file's name or a second line says that it has one on each line, else several.
+func (r *recordReader) isArray() (bool, error) {
+	first, err := r.skipSpace()
+	if err != nil || first != '[' {
+		return false, err
+	}
+	head, _ := r.in.Peek(headBytes) // reading tells of errors, with the line
+	element := bytes.TrimLeft(head[1:], " \t\r")
+	switch {
+	case len(element) == 0 || element[0] == '\n':
+		return true, nil
+	case element[0] == '"':
+		return false, nil
+	case element[0] == '{':
+		keys := keysSeen(element)
+		return !slices.Contains(keys, "role") && !slices.Contains(keys, "from"), nil
+	case element[0] == '[' && bytes.HasPrefix(bytes.TrimLeft(element[1:], " \t\r\n"), []byte{'"'}):
+		line, more, whole := bytes.Cut(head, []byte{'\n'})
+		lines := data.FormatOf(r.path) == data.FormatJSONL || whole && json.Valid(line) && len(bytes.TrimSpace(more)) > 0
+		return !lines, nil
+	}
+	return true, nil
+}
+
+// keysSeen returns the keys of the object that text begins with, as far as it goes.
+func keysSeen(text []byte) (keys []string) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	depth, key := 0, true
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return keys
+		}
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+			continue
+		case json.Delim('}'), json.Delim(']'):
+			if depth--; depth == 0 {
+				return keys
+			}
+		}
+		if depth != 1 {
+			continue
+		}
+		if name, ok := token.(string); ok && key {
+			keys = append(keys, name)
+			key = false
+			continue
+		}
+		key = true
+	}
+}
+
+// emit yields the conversations of one record, which begins on a line.
+func (r *recordReader) emit(line int, record []byte, yield func(chat.Conversation) bool) (more bool, err error) {
+	return emit(r.place(line), record, yield)
 }
 
 // emit yields the conversations of one record.
-func emit(source string, object []byte, yield func(chat.Conversation) bool) (more bool, err error) {
-	conversations, err := parseRecord(object)
+func emit(source string, record []byte, yield func(chat.Conversation) bool) (more bool, err error) {
+	conversations, err := parseRecord(record)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", source, err)
 	}
@@ -155,75 +204,140 @@ func emit(source string, object []byte, yield func(chat.Conversation) bool) (mor
 	return true, nil
 }
 
-func readLines(path string, lines *lineCounter, yield func(chat.Conversation) bool) error {
-	number := len(lines.breaks)
-	var buffer []byte
+var errLongRecord = fmt.Errorf("a record longer than %d MiB, the most that is read at once (is the file JSON Lines, one object a line, or an array of them?)", maxRecord>>20)
+
+// add appends to the record that is read.
+func (r *recordReader) add(part []byte) error {
+	if len(r.buffer)+len(part) > maxRecord {
+		return errLongRecord
+	}
+	if len(r.buffer)+len(part) > cap(r.buffer) {
+		r.buffer = slices.Grow(r.buffer, max(len(r.buffer), len(part))) // by doubling: append's smaller steps leave more behind
+	}
+	r.buffer = append(r.buffer, part...)
+	return nil
+}
+
+// readLines reads a record from each line.
+func (r *recordReader) readLines(yield func(chat.Conversation) bool) error {
 	for {
-		number++
-		line, err := appendLine(lines.reader, buffer[:0])
-		source := fmt.Sprintf("%s:%d", path, number)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return atLine(err, source)
+		r.buffer = r.buffer[:0]
+		last, err := r.readLine()
+		if err != nil {
+			return r.fault(err)
 		}
-		buffer = line
-		if line = bytes.TrimSpace(line); len(line) > 0 {
-			if more, err := emit(source, line, yield); !more || err != nil {
+		if line := bytes.TrimSpace(r.buffer); len(line) > 0 {
+			if more, err := r.emit(r.line, line, yield); !more || err != nil {
 				return err
 			}
 		}
-		if err != nil {
+		if last {
 			return nil
 		}
+		r.line++
 	}
 }
 
-// appendLine appends the next line to dst.
-func appendLine(r *bufio.Reader, dst []byte) ([]byte, error) {
+// readLine adds the next line. last says that the file ends with it.
+func (r *recordReader) readLine() (last bool, err error) {
 	for {
-		part, err := r.ReadSlice('\n')
-		if dst = append(dst, part...); len(dst) > maxRecord {
-			return nil, fmt.Errorf("a line longer than %d MiB, the most that is read at once (is the file JSON Lines, one object a line?)", maxRecord>>20)
+		part, err := r.in.ReadSlice('\n')
+		if addErr := r.add(part); addErr != nil {
+			return false, addErr
 		}
 		if err != bufio.ErrBufferFull {
-			return dst, err
+			if err == io.EOF {
+				return true, nil
+			}
+			return false, err
 		}
 	}
 }
 
-func readArray(path string, lines *lineCounter, yield func(chat.Conversation) bool) error {
-	base := lines.offset
-	known := 0
-	limited := &io.LimitedReader{R: lines, N: maxRecord}
-	decoder := json.NewDecoder(limited)
-	fault := func(err error) error {
-		if limited.N <= 0 {
-			err = fmt.Errorf("a record longer than %d MiB", maxRecord>>20)
-		} else if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-			err = errors.New("the file ends in the middle of the array (is it whole?)")
-		}
-		if coded := (*data.EncodingError)(nil); errors.As(err, &coded) { // it stands behind all that was read
-			return atLine(err, fmt.Sprintf("%s:%d", path, known+len(lines.breaks)+1))
-		}
-		source := fmt.Sprintf("%s:%d", path, lines.line(base+decoder.InputOffset(), &known))
-		return fmt.Errorf("%s: not a JSON array of records: %w", source, err)
+// readArray reads the records of an array, behind which nothing may stand.
+func (r *recordReader) readArray(yield func(chat.Conversation) bool) error {
+	if _, err := r.in.Discard(1); err != nil {
+		return r.fault(err)
 	}
-	if _, err := decoder.Token(); err != nil {
-		return fault(err)
-	}
-	for decoder.More() {
-		limited.N = maxRecord
-		var object json.RawMessage
-		if err := decoder.Decode(&object); err != nil {
-			return fault(err)
+	for first := true; ; first = false {
+		c, err := r.skipSpace()
+		if err != nil {
+			return r.fault(err)
 		}
-		begin := base + decoder.InputOffset() - int64(len(object))
-		more, err := emit(fmt.Sprintf("%s:%d", path, lines.line(begin, &known)), object, yield)
-		if !more || err != nil {
-			return err
+		switch {
+		case c == ']' && first:
+		case c == 0:
+			return r.fault(errors.New("the file ends in the middle of the array (is it whole?)"))
+		default:
+			line := r.line
+			r.buffer = r.buffer[:0]
+			end, err := r.readElement()
+			if err != nil {
+				return r.fault(err)
+			}
+			if more, err := r.emit(line, bytes.TrimSpace(r.buffer), yield); !more || err != nil {
+				return err
+			}
+			if end == ',' {
+				continue
+			}
+			return r.checkEnd()
 		}
+		r.in.Discard(1)
+		return r.checkEnd()
 	}
-	if _, err := decoder.Token(); err != nil {
-		return fault(err)
+}
+
+// checkEnd reports what stands behind the array.
+func (r *recordReader) checkEnd() error {
+	c, err := r.skipSpace()
+	if err == nil && c != 0 {
+		err = fmt.Errorf("%q stands behind the end of the array (write all records into one array, or one on each line)", c)
+	}
+	if err != nil {
+		return r.fault(err)
 	}
 	return nil
+}
+
+// readElement adds an element of an array and consumes the comma or the bracket behind it, which it returns.
+func (r *recordReader) readElement() (end byte, err error) {
+	depth, quoted, escaped := 0, false, false
+	for {
+		_, err := r.in.Peek(1)
+		if err == io.EOF {
+			return 0, errors.New("the file ends in the middle of the array (is it whole?)")
+		}
+		if err != nil {
+			return 0, err
+		}
+		chunk, _ := r.in.Peek(r.in.Buffered())
+		for i, c := range chunk {
+			switch {
+			case c == '\n':
+				r.line++
+			case escaped:
+				escaped = false
+			case quoted && c == '\\':
+				escaped = true
+			case c == '"':
+				quoted = !quoted
+			case quoted:
+			case c == '{' || c == '[':
+				depth++
+			case depth == 0 && (c == ',' || c == ']'):
+				if err := r.add(chunk[:i]); err != nil {
+					return 0, err
+				}
+				r.in.Discard(i + 1)
+				return c, nil
+			case c == '}' || c == ']':
+				depth--
+			}
+		}
+		if err := r.add(chunk); err != nil {
+			return 0, err
+		}
+		r.in.Discard(len(chunk))
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -32,9 +33,10 @@ type Stats struct {
 	Dropped   int   `json:"dropped"`   // conversations that were left out: too long, or without a counted token when cut
 	Ends      int   `json:"ends"`      // counted tokens that end a turn and are one special token
 
-	Unanswered int      `json:"unanswered"`       // of the dropped ones, those that were cut and had no answer left
-	Empty      int      `json:"empty"`            // conversations that were left out: no answer, or only empty ones and those of weight 0
-	Unread     []string `json:"unread,omitempty"` // keys of records that say nothing to gotrain, sorted
+	Unanswered   int      `json:"unanswered"`       // of the dropped ones, those that were cut and had no answer left
+	Empty        int      `json:"empty"`            // conversations that were left out: no answer, or only empty ones and those of weight 0
+	EmptyAnswers int      `json:"empty_answers"`    // answers that say nothing, in all conversations: the loss does not count them
+	Unread       []Unread `json:"unread,omitempty"` // keys of records that say nothing to gotrain, sorted
 }
 
 // ErrNoEnd says that a model trained on the set would never learn to stop.
@@ -49,9 +51,9 @@ func Build(ctx context.Context, cfg Config, enc *Encoder, rowLength int, convers
 	if rowLength < 1 {
 		return nil, fmt.Errorf("instruct: a row of %d tokens (use 1 or more)", rowLength)
 	}
-	b := &builder{cfg: cfg, enc: enc, longest: rowLength + 1, set: &Set{begins: []int{0}}}
+	b := &builder{cfg: cfg, enc: enc, longest: rowLength + 1, set: &Set{begins: []int{0}}, unread: map[string]Unread{}}
 	chunk := make([]chat.Conversation, 0, chunkSize)
-	read := 0
+	read, bytes := 0, 0
 	for c, err := range conversations {
 		if err == nil {
 			err = ctx.Err()
@@ -59,11 +61,16 @@ func Build(ctx context.Context, cfg Config, enc *Encoder, rowLength int, convers
 		if err != nil {
 			return nil, err
 		}
-		if chunk = append(chunk, c); len(chunk) == cap(chunk) {
+		chunk = append(chunk, c)
+		for _, m := range c.Messages {
+			bytes += len(m.Content)
+		}
+		if len(chunk) == cap(chunk) || bytes >= chunkBytes {
 			if err := b.add(chunk); err != nil {
 				return nil, err
 			}
-			chunk = chunk[:0]
+			clear(chunk)
+			chunk, bytes = chunk[:0], 0
 		}
 		if read++; read == cfg.MaxExamples {
 			break
@@ -72,18 +79,25 @@ func Build(ctx context.Context, cfg Config, enc *Encoder, rowLength int, convers
 	if err := b.add(chunk); err != nil {
 		return nil, err
 	}
+	b.set.stats.Unread = slices.SortedFunc(maps.Values(b.unread), func(a, b Unread) int { return strings.Compare(a.Key, b.Key) })
 	return b.set, b.check()
 }
 
-// chunkSize is the conversations that are encoded at a time.
-const chunkSize = 512
+// The conversations that are encoded at a time: so many, or as many as have so many bytes.
+const (
+	chunkSize  = 512
+	chunkBytes = 4 << 20
+)
 
 type builder struct {
 	cfg      Config
 	enc      *Encoder
 	longest  int // tokens of an example
 	set      *Set
-	lastText string // the end of the first answer, for an error
+	unread   map[string]Unread
+	source   string   // of the conversation before, which the same record may have
+	noted    []string // its keys that are counted
+	lastText string   // the end of the first answer, for an error
 }
 
 // add encodes a chunk in parallel and appends it in order.
@@ -103,11 +117,7 @@ func (b *builder) add(chunk []chat.Conversation) error {
 	}
 	wait.Wait()
 	for i, x := range examples {
-		for _, key := range chunk[i].Unread {
-			if at, found := slices.BinarySearch(b.set.stats.Unread, key); !found {
-				b.set.stats.Unread = slices.Insert(b.set.stats.Unread, at, key)
-			}
-		}
+		b.note(chunk[i])
 		switch {
 		case faults[i] != nil:
 			return faults[i]
@@ -203,7 +213,7 @@ func (b *builder) nothing() error {
 	case s.Dropped > 0:
 		return fmt.Errorf("instruct: all %d examples are longer than a row of %d tokens (raise train.context, or set data.instruct.truncate to left, which keeps the answers)", s.Dropped, row)
 	case s.Empty > 0:
-		return fmt.Errorf("instruct: none of %d conversations has an answer to learn: what the assistant says is empty or left out of the loss", s.Empty)
+		return fmt.Errorf("instruct: none of %d conversations has an answer to learn: what the assistant says is empty (%d answers) or left out of the loss by weight or train", s.Empty, s.EmptyAnswers)
 	}
 	return errors.New("instruct: there are no examples (are the files empty? of a single conversation none can be held out)")
 }

@@ -27,6 +27,7 @@ func inspect(ctx context.Context, env recipe.Env, v recipe.View) (recipe.Inspect
 	if err != nil {
 		return nil, err
 	}
+	in.tell(env)
 	set := in.Train
 	if v.Split == "validation" {
 		if set = in.Validation; set == nil {
@@ -68,13 +69,13 @@ type example struct {
 
 func (r *example) print(w io.Writer, tokens string) error {
 	s := r.Stats
-	_, err := fmt.Fprintf(w, `%-12s %d, %d truncated, %d dropped
+	_, err := fmt.Fprintf(w, `%-12s %d, %d truncated, %d dropped, %d left out without an answer
 %-12s %d, %d of them trained (%.1f%%), %d end a turn
 %-12s %d, full to %.1f%%
 %-12s %s
 %-12s %d of %s, %s, %d tokens
 
-%s`, "examples", s.Examples, s.Truncated, s.Dropped,
+%s`, "examples", s.Examples, s.Truncated, s.Dropped, s.Empty,
 		"tokens", s.Tokens, s.Counted, 100*float64(s.Counted)/float64(s.Tokens), s.Ends,
 		"rows", r.Rows, 100*r.Density, "template", r.Template,
 		"example", r.Sample, r.Split, r.Source, len(r.Tokens), tokens)

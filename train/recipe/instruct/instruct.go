@@ -123,6 +123,27 @@ func (in *Conversations) read(ctx context.Context, d *Data, length int, known *d
 	return nil
 }
 
+// tell says what of the records is not learnt: keys that nothing reads, and answers that
+// say nothing.
+func (in *Conversations) tell(env recipe.Env) {
+	stats := []instruct.Stats{in.Train.Stats()}
+	if in.Validation != nil {
+		stats = append(stats, in.Validation.Stats())
+	}
+	empty, silent := 0, 0
+	var unread []instruct.Unread
+	for _, s := range stats {
+		empty, silent = empty+s.Empty, silent+s.EmptyAnswers
+		unread = instruct.MergeUnread(unread, s.Unread)
+	}
+	if empty > 0 || silent > 0 {
+		env.Telling("left out", "%d conversations without an answer to learn; %d answers are empty", empty, silent)
+	}
+	if len(unread) > 0 {
+		env.Telling("not read", "%s", instruct.ListUnread(unread))
+	}
+}
+
 // withEnds adds the tokens that end turns to those that end a text, so that
 // generation stops at them.
 func withEnds(special nn.SpecialTokens, ends []int32) nn.SpecialTokens {
@@ -171,6 +192,7 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	if err := text.KeepLedger(env, known, in.Ledger); err != nil {
 		return nil, err
 	}
+	in.tell(env)
 	j, err := text.New(ctx, env, tokens, in.Identity)
 	if err != nil {
 		return nil, err
