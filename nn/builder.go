@@ -100,6 +100,11 @@ func (b *Builder) Residual(name string, x *autograd.Node, out int) *autograd.Nod
 	return b.linear(name, x, out, b.style.ResidualStd, b.style.Bias)
 }
 
+// ResidualBias is Residual with a bias or without one, whatever the other layers have.
+func (b *Builder) ResidualBias(name string, x *autograd.Node, out int, bias bool) *autograd.Node {
+	return b.linear(name, x, out, b.style.ResidualStd, bias)
+}
+
 func (b *Builder) linear(name string, x *autograd.Node, out int, std float64, biased bool) *autograd.Node {
 	layout := b.style.Layout
 	shape := []int{out, x.Shape().Cols()}

@@ -40,6 +40,15 @@ type TextConfig interface {
 	SetText(Text)
 }
 
+// HeadConfig is the configuration of a family whose head may be its table of tokens.
+type HeadConfig interface {
+	Configuration
+	// Head names the parameters that are one where tied is set, as they are called
+	// in files.
+	Head() (head, table string, tied bool)
+	SetTied(bool)
+}
+
 // Limits of sizes, far above any model: they keep a damaged config.json from
 // asking for absurd graphs and products of sizes inside int64.
 const (

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 )
 
 // Family is a row of the table of families; package zoo has the table.
@@ -23,12 +24,13 @@ type Family struct {
 // Hub is how Hugging Face stores models of a family.
 type Hub struct {
 	ModelTypes []string // values of model_type in config.json
+	// Keys are those of config.json that the family knows beside CommonKeys, whose
+	// rows count after these.
+	Keys Keys
 	// Parse reads a config.json of one of them. Absent keys take transformers'
 	// defaults. The error tells of all that the family does not compute and of
 	// sizes that do not fit.
 	Parse func(HF) (any, error)
-	// Prefix is what names of tensors lack in files of a model without its head.
-	Prefix string
 }
 
 // NewFamily returns the row of a family whose configuration is C.
@@ -84,30 +86,37 @@ func (fs Families) New(s Spec, t Tuning) (Model, error) {
 	return f.New(s.Config, t)
 }
 
-// Parse reads a config.json: one of transformers' for a family of the table, or
-// one that ConfigJSON wrote. Defaults are filled in.
+// Parse is Read without notes.
 func (fs Families) Parse(text []byte) (Spec, error) {
-	raw, err := ParseHF(text)
+	s, _, err := fs.Read(text)
+	return s, err
+}
+
+// Read reads a config.json: one of transformers' for a family of the table, or one
+// that ConfigJSON wrote. Defaults are filled in. Keys that no table knows, and values
+// that others overrule, are notes for the user.
+func (fs Families) Read(text []byte) (Spec, []string, error) {
+	raw, err := ParseHF(configFile, text)
 	if err != nil {
-		return Spec{}, err
+		return Spec{}, nil, err
 	}
 	if raw.ModelType() == ownType {
-		return fs.parseOwn(raw)
+		s, err := fs.parseOwn(raw)
+		return s, nil, err
 	}
 	var known []string
 	for _, f := range fs {
 		if f.Hub == nil {
 			continue
 		}
-		for _, t := range f.Hub.ModelTypes {
-			if t == raw.ModelType() {
-				c, err := f.Hub.Parse(raw)
-				return Spec{f.Name, c}, err
-			}
-			known = append(known, t)
+		if slices.Contains(f.Hub.ModelTypes, raw.ModelType()) {
+			raw.Check(slices.Concat(f.Hub.Keys, CommonKeys), raw.ModelType())
+			c, err := f.Hub.Parse(raw)
+			return Spec{f.Name, c}, *raw.notes, err
 		}
+		known = append(known, f.Hub.ModelTypes...)
 	}
-	return Spec{}, fmt.Errorf("config.json: model_type %q is not one of %q", raw.ModelType(), known)
+	return Spec{}, nil, fmt.Errorf("%s: model_type %q is not one of %q", configFile, raw.ModelType(), known)
 }
 
 // parseOwn reads the model section that ConfigJSON stores for a model without
@@ -116,49 +125,16 @@ func (fs Families) parseOwn(raw HF) (Spec, error) {
 	own := raw.Object(ownKey)
 	f, err := fs.Find(own.String("family", ""))
 	if err != nil {
-		return Spec{}, fmt.Errorf("config.json: %w", err)
+		return Spec{}, fmt.Errorf("%s: %w", configFile, err)
 	}
 	c := reflect.New(reflect.TypeOf(f.Config()).Elem()).Interface()
 	if text := raw.keys[ownKey]; text != nil {
 		if err := json.Unmarshal(text, c); err != nil {
-			raw.fail(ownKey, "does not fit: %v", err)
+			raw.Fault(ownKey, "does not fit: %v", err)
 		}
 	}
 	if configuration, ok := c.(Configuration); ok {
 		return Spec{f.Name, c}, raw.Finish(configuration)
 	}
 	return Spec{f.Name, c}, errors.Join(*raw.faults...)
-}
-
-// MatchNames maps the names of the tensors in a Hugging Face file to those of
-// m's parameters. Files of a model without its head, such as the published
-// GPT-2, lack the prefix "transformer." or "model.". Tensors that are no
-// parameters, such as masks or a copy of a tied head, are left out; a parameter
-// without tensor is an error.
-func (fs Families) MatchNames(m Model, stored []string) (map[string]string, error) {
-	missing := map[string]Param{}
-	for _, p := range m.Params() {
-		missing[p.Name] = p
-	}
-	prefix := ""
-	if f, err := fs.Find(m.Family()); err == nil && f.Hub != nil {
-		prefix = f.Hub.Prefix
-	}
-	names := map[string]string{}
-	for _, tensor := range stored {
-		for _, name := range []string{tensor, prefix + tensor} {
-			if _, ok := missing[name]; ok {
-				names[tensor] = name
-				delete(missing, name)
-				break
-			}
-		}
-	}
-	var faults []error
-	for _, p := range m.Params() {
-		if _, ok := missing[p.Name]; ok {
-			faults = append(faults, fmt.Errorf("there is no tensor for parameter %q %s", p.Name, p.Shape))
-		}
-	}
-	return names, errors.Join(faults...)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ErrNoCounterpart says that no architecture of transformers computes a model.
@@ -16,29 +17,8 @@ const (
 	ownKey  = "gotrain"
 )
 
-// SpecialTokens are the ids that config.json and generation_config.json name;
-// negative ids and an empty EOS mean none.
-type SpecialTokens struct {
-	BOS, PAD int
-	EOS      []int // any of them ends a text
-}
-
-// keys adds the ids to the keys of a configuration file.
-func (s SpecialTokens) keys(to map[string]any) {
-	if s.BOS >= 0 {
-		to["bos_token_id"] = s.BOS
-	}
-	if s.PAD >= 0 {
-		to["pad_token_id"] = s.PAD
-	}
-	switch len(s.EOS) {
-	case 0:
-	case 1:
-		to["eos_token_id"] = s.EOS[0]
-	default:
-		to["eos_token_id"] = s.EOS
-	}
-}
+// configFile is the file whose keys Families reads.
+const configFile = "config.json"
 
 // ConfigJSON returns the config.json of a checkpoint. Where a model has a
 // counterpart it is transformers' own; else it holds the model section under
@@ -82,30 +62,16 @@ func marshal(keys map[string]any) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// ParseSpecialTokens reads the ids from a config.json or generation_config.json.
-// An id may be absent, null, a number or a list of numbers.
-func ParseSpecialTokens(text []byte) (SpecialTokens, error) {
-	raw, err := ParseHF(text)
-	if err != nil {
-		return SpecialTokens{}, err
-	}
-	s := SpecialTokens{BOS: raw.Int("bos_token_id", -1), PAD: raw.Int("pad_token_id", -1)}
-	var list []int
-	if json.Unmarshal(raw.keys["eos_token_id"], &list) == nil {
-		s.EOS = list
-	} else if id := raw.Int("eos_token_id", -1); id >= 0 {
-		s.EOS = []int{id}
-	}
-	return s, errors.Join(*raw.faults...)
-}
-
 // activationNames pairs the names of Config.Activation with transformers' keys;
 // where transformers has several names for one function the first is written.
 var activationNames = []struct{ own, hf string }{
 	{"gelu_tanh", "gelu_new"},
 	{"gelu_tanh", "gelu_pytorch_tanh"},
+	{"gelu_tanh", "gelu_python_tanh"},
 	{"gelu_tanh", "gelu_fast"},
+	{"gelu_tanh", "gelu_accurate"},
 	{"gelu", "gelu"},
+	{"gelu", "gelu_python"},
 	{"silu", "silu"},
 	{"silu", "swish"},
 	{"relu", "relu"},
@@ -122,19 +88,21 @@ func ActivationName(own string) string {
 	return own
 }
 
-// HF reads the keys of a config.json. Faults collect until Finish. An absent
-// key and null give the caller's default.
+// HF reads the keys of a config.json. Faults and notes collect until Families.Read
+// has done. An absent key and null give the caller's default.
 type HF struct {
+	file   string
 	path   string
 	keys   map[string]json.RawMessage
 	faults *[]error
+	notes  *[]string
 }
 
-// ParseHF reads a JSON object.
-func ParseHF(text []byte) (HF, error) {
-	h := HF{faults: new([]error)}
+// ParseHF reads a JSON object; file names it in errors.
+func ParseHF(file string, text []byte) (HF, error) {
+	h := HF{file: file, faults: new([]error), notes: new([]string)}
 	if err := json.Unmarshal(text, &h.keys); err != nil {
-		return HF{}, fmt.Errorf("config.json: %w", err)
+		return HF{}, fmt.Errorf("%s: %w", file, err)
 	}
 	return h, nil
 }
@@ -154,13 +122,40 @@ func (h HF) Bool(key string, absent bool) bool { return read(h, key, absent) }
 // String reads a text.
 func (h HF) String(key, absent string) string { return read(h, key, absent) }
 
+// Strings reads a list of texts.
+func (h HF) Strings(key string) []string { return read(h, key, []string(nil)) }
+
 // Object reads a nested object; its faults go to h. Absent is empty.
 func (h HF) Object(key string) HF {
-	return HF{path: h.path + key + ".", keys: read(h, key, map[string]json.RawMessage(nil)), faults: h.faults}
+	o := h
+	o.path, o.keys = h.path+key+".", read(h, key, map[string]json.RawMessage(nil))
+	return o
 }
 
 // IsNull tells whether key is there and null.
 func (h HF) IsNull(key string) bool { return string(h.keys[key]) == "null" }
+
+// Has tells whether key is there and not null.
+func (h HF) Has(key string) bool { _, ok := h.keys[key]; return ok && !h.IsNull(key) }
+
+// Notes are what was recorded for the user.
+func (h HF) Notes() []string { return *h.notes }
+
+// Size is the number of keys.
+func (h HF) Size() int { return len(h.keys) }
+
+// Alias takes the value of key from another name of it where key is absent. Two
+// values are a fault.
+func (h HF) Alias(key, other string) {
+	value, ok := h.keys[other]
+	if !ok {
+		return
+	}
+	if own, ok := h.keys[key]; ok && !sameJSON(own, value) {
+		h.Fault(other, "%s contradicts %s, which is %s: take one out", value, key, own)
+	}
+	h.keys[key] = value
+}
 
 // Activation reads transformers' name of an activation and returns ours.
 func (h HF) Activation(key, absent string) string {
@@ -170,26 +165,22 @@ func (h HF) Activation(key, absent string) string {
 			return a.own
 		}
 	}
-	h.fail(key, "activation %q is not supported", name)
+	h.Fault(key, "activation %q is not supported", name)
 	return ""
 }
 
-// Want records a fault unless key is as wanted.
-func (h HF) Want(key string, want, absent any) {
-	got := read(h, key, absent)
-	if a, b := fmt.Sprint(got), fmt.Sprint(want); a != b {
-		h.fail(key, "%s is not supported, only %s", a, b)
+// Check compares the keys of h with a table; of model_type where it has one. Keys
+// that the table lacks are a note.
+func (h HF) Check(table Keys, modelType string) {
+	faults, unknown := table.Check(h.keys, modelType)
+	for _, f := range faults {
+		h.Fault(f.Key, "%s", f.Text)
 	}
-}
-
-// WantEach records a fault unless every element of the list key, if it is
-// there, is as wanted.
-func (h HF) WantEach(key, want string) {
-	for _, got := range read(h, key, []string(nil)) {
-		if got != want {
-			h.fail(key, "%q among %q is not supported", got, want)
-			return
-		}
+	for i := range unknown {
+		unknown[i] = h.path + unknown[i]
+	}
+	if note := UnknownKeys(h.file, unknown); note != "" {
+		h.Note("%s", note)
 	}
 }
 
@@ -201,13 +192,21 @@ func (h HF) Finish(c Configuration) error {
 	}
 	c.SetDefaults()
 	if err := Complete(c); err != nil {
-		return fmt.Errorf("config.json: %w", err)
+		return fmt.Errorf("%s: %w", h.file, err)
 	}
 	return nil
 }
 
-func (h HF) fail(key, format string, args ...any) {
-	*h.faults = append(*h.faults, fmt.Errorf("config.json: %s%s: %s", h.path, key, fmt.Sprintf(format, args...)))
+// Fault records what is wrong with a key.
+func (h HF) Fault(key, format string, args ...any) {
+	*h.faults = append(*h.faults, fmt.Errorf("%s: %s%s: %s", h.file, h.path, key, fmt.Sprintf(format, args...)))
+}
+
+// Note records what a user should know; once where it is said again.
+func (h HF) Note(format string, args ...any) {
+	if note := fmt.Sprintf(format, args...); !slices.Contains(*h.notes, note) {
+		*h.notes = append(*h.notes, note)
+	}
 }
 
 func read[T any](h HF, key string, absent T) T {
@@ -217,7 +216,7 @@ func read[T any](h HF, key string, absent T) T {
 	}
 	v := absent
 	if err := json.Unmarshal(text, &v); err != nil {
-		h.fail(key, "%s does not fit: %v", text, err)
+		h.Fault(key, "%.80s does not fit: %v", text, err)
 		return absent
 	}
 	return v

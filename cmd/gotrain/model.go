@@ -24,12 +24,14 @@ import (
 type modelFlags struct {
 	model, adapter, device, precision string
 	json                              bool
+	command                           *cobra.Command // whose standard error gets notes
 }
 
 // precisions are the values of --precision.
 var precisions = []string{"float32", "tf32", "bfloat16"}
 
 func (f *modelFlags) add(c *cobra.Command) {
+	f.command = c
 	c.Flags().StringVar(&f.model, "model", "", "checkpoint or run `DIR`; of a run the newest checkpoint")
 	c.Flags().StringVar(&f.adapter, "adapter", "", "low-rank adapter `DIR` on top of the model: of peft's format, or a checkpoint or run that has one")
 	c.Flags().StringVar(&f.device, "device", "auto", "device `NAME`: auto, cpu, cuda or cuda:N")
@@ -86,6 +88,9 @@ func (f *modelFlags) open() (*opened, error) {
 	}
 	if f.precision != "" {
 		o.config.Precision = f.precision
+	}
+	for _, note := range loaded.Notes {
+		fmt.Fprintf(f.command.ErrOrStderr(), "note: %s\n", note)
 	}
 	return o, nil
 }

@@ -105,6 +105,14 @@ func (c *Config) Text() nn.Text {
 // SetText changes it.
 func (c *Config) SetText(t nn.Text) { c.Context, c.Vocab, c.Dropout = t.Context, t.Vocab, t.Dropout }
 
+// Head tells whether the head is the table of tokens; see nn.HeadConfig.
+func (c *Config) Head() (head, table string, tied bool) {
+	return "lm_head.weight", "transformer.wte.weight", nn.IsSet(c.Tied)
+}
+
+// SetTied makes them one or two.
+func (c *Config) SetTied(tied bool) { c.Tied = nn.Bool(tied) }
+
 // style is what the layers of a full configuration have in common.
 func (c *Config) style() nn.Style {
 	s := nn.Style{

@@ -17,7 +17,7 @@ const Name = "gpt2"
 // Family is the row of GPT-2 in the table of families.
 func Family() nn.Family {
 	return nn.NewFamily(Name, Config{Layers: 4, Heads: 4, Width: 128, Context: 128}, New, &nn.Hub{
-		ModelTypes: []string{"gpt2"}, Parse: fromHuggingFace, Prefix: "transformer.",
+		ModelTypes: []string{"gpt2"}, Keys: keys, Parse: fromHuggingFace,
 	})
 }
 

@@ -2,6 +2,7 @@ package gpt2
 
 import (
 	"fmt"
+	"slices"
 
 	"gotrain/nn"
 )
@@ -42,8 +43,27 @@ func (m *Model) HuggingFace() (map[string]any, error) {
 	}, nil
 }
 
+// keys are those of config.json that GPT-2 knows.
+var keys = slices.Concat(
+	nn.KeyRows(nn.Used, "", nil, "n_positions", "max_position_embeddings", "n_embd", "hidden_size", "n_layer", "num_hidden_layers", "n_head", "num_attention_heads",
+		"n_inner", "activation_function", "resid_pdrop", "layer_norm_epsilon", "initializer_range"),
+	nn.KeyRows(nn.Harmless, "resid_pdrop is the dropout of a model", nil, "embd_pdrop"),
+	nn.KeyRows(nn.Harmless, "attention weights are never dropped here, and only training would", nil, "attn_pdrop"),
+	nn.KeyRows(nn.Harmless, "n_positions says it", nil, "n_ctx"),
+	nn.KeyRows(nn.Harmless, "it belongs to GPT2DoubleHeadsModel", nil, "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout"),
+	nn.KeyRows(nn.Harmless, "it only rounds half precision later", nil, "reorder_and_upcast_attn"),
+	nn.Keys{
+		{Name: "scale_attn_weights", Use: nn.Refused, Why: "attention is scaled by 1/√(width of a head) here", On: []string{"false"}, Off: []string{"true"}},
+		{Name: "scale_attn_by_inverse_layer_idx", Use: nn.Refused, Why: "layers scale attention alike here"},
+	},
+)
+
 // fromHuggingFace reads a config.json of model_type gpt2; see nn.Hub.
 func fromHuggingFace(raw nn.HF) (any, error) {
+	raw.Alias("n_positions", "max_position_embeddings")
+	raw.Alias("n_embd", "hidden_size")
+	raw.Alias("n_layer", "num_hidden_layers")
+	raw.Alias("n_head", "num_attention_heads")
 	c := &Config{
 		Vocab:      raw.Int("vocab_size", 50257),
 		Context:    raw.Int("n_positions", 1024),
@@ -57,8 +77,5 @@ func fromHuggingFace(raw nn.HF) (any, error) {
 		InitStd:    raw.Float("initializer_range", 0.02),
 		Tied:       nn.Bool(raw.Bool("tie_word_embeddings", true)),
 	}
-	raw.Want("scale_attn_weights", true, true)
-	raw.Want("scale_attn_by_inverse_layer_idx", false, false)
-	raw.Want("add_cross_attention", false, false)
 	return c, raw.Finish(c)
 }

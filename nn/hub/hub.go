@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"gotrain/data/vfs"
 	"gotrain/nn/hub/peft"
@@ -31,8 +32,11 @@ import (
 // ModelFile holds the weights.
 const ModelFile = safetensors.SingleName
 
-// ConfigFile holds the configuration.
-const ConfigFile = "config.json"
+// Files beside the weights: the configuration, and how the model's texts begin and end.
+const (
+	ConfigFile     = "config.json"
+	GenerationFile = "generation_config.json"
+)
 
 // ErrNoModel says that a path leads to no model.
 var ErrNoModel = errors.New("no model")
@@ -47,6 +51,9 @@ func FindCheckpoint(path string) (string, error) {
 	if info, err := os.Stat(path); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNoModel, err)
 	} else if !info.IsDir() {
+		if strings.HasSuffix(path, ".gguf") {
+			return "", fmt.Errorf("%w: %s is a GGUF file; make a checkpoint of it with gotrain import %q DIR and name DIR", ErrNoModel, path, path)
+		}
 		return "", fmt.Errorf("%w: %s is a file; name the directory of a checkpoint or of a run", ErrNoModel, path)
 	}
 	for _, dir := range []string{path, filepath.Join(path, "checkpoints", "latest"), filepath.Join(path, "latest")} {
@@ -90,4 +97,10 @@ func FindAdapter(path string) (string, error) {
 const maxText = 256 << 20
 
 // ReadText reads a JSON file of a model.
-func ReadText(file string) ([]byte, error) { return vfs.ReadFile(vfs.OS{}, file, maxText) }
+func ReadText(file string) ([]byte, error) {
+	text, err := vfs.ReadFile(vfs.OS{}, file, maxText)
+	if err == nil && vfs.IsPointer(text) {
+		return nil, fmt.Errorf("%s: %w", file, vfs.ErrPointer)
+	}
+	return text, err
+}

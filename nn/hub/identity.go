@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"fmt"
 	"path/filepath"
 
 	"gotrain/data"
@@ -37,8 +36,8 @@ func ReadIdentity(dir string, t data.Tokenizer, context int) (Identity, error) {
 	if err != nil {
 		return id, err
 	}
-	if id.Special, err = nn.ParseSpecialTokens(text); err != nil {
-		return id, fmt.Errorf("%s: %w", dir, err)
+	if id.Special, _, err = ReadSpecial(dir, text, nn.MaxSize); err != nil {
+		return id, err
 	}
 	if id.Roles, err = hf.ReadRoles(dir); err != nil {
 		return id, err
@@ -63,7 +62,7 @@ func ConfigFiles(m nn.Model, s nn.SpecialTokens) ([]vfs.Content, error) {
 		return files, nil
 	}
 	generation, err := nn.GenerationJSON(s)
-	return append(files, vfs.Bytes("generation_config.json", generation)), err
+	return append(files, vfs.Bytes(GenerationFile, generation)), err
 }
 
 // Files are what transformers and other programs read of a model of text beside its

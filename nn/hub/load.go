@@ -27,6 +27,7 @@ type Loaded struct {
 	// Tokenizer is nil in a model of something else than text.
 	Tokenizer data.Tokenizer
 	Special   nn.SpecialTokens
+	Notes     []string // what a user should know of the files
 }
 
 // Load verifies the model that path names, as in FindCheckpoint, and loads it with
@@ -43,12 +44,12 @@ func Load(path, adapter string, b exec.Backend, fsys vfs.FS, families nn.Familie
 			return nil, fmt.Errorf("%w; use another checkpoint of the run", err)
 		}
 	}
-	spec, special, err := ReadConfig(dir, families)
+	d, err := Describe(dir, families)
 	if err != nil {
 		return nil, err
 	}
-	l.Special = special
-	if l.Model, err = families.New(spec, nn.Tuning{}); err != nil {
+	l.Special, l.Notes = d.Special, d.Notes
+	if l.Model, err = families.New(d.Spec, nn.Tuning{}); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, ConfigFile), err)
 	}
 	if adapter != "" {
@@ -60,24 +61,6 @@ func Load(path, adapter string, b exec.Backend, fsys vfs.FS, families nn.Familie
 		return nil, err
 	}
 	return l, l.loadTokenizer()
-}
-
-// ReadConfig reads the config.json of the model in dir.
-func ReadConfig(dir string, families nn.Families) (nn.Spec, nn.SpecialTokens, error) {
-	var special nn.SpecialTokens
-	file := filepath.Join(dir, ConfigFile)
-	text, err := ReadText(file)
-	if err != nil {
-		return nn.Spec{}, special, err
-	}
-	spec, err := families.Parse(text)
-	if err == nil {
-		special, err = nn.ParseSpecialTokens(text)
-	}
-	if err != nil {
-		return spec, special, fmt.Errorf("%s: %w", file, err)
-	}
-	return spec, special, nil
 }
 
 // addAdapter rebuilds the model with the adapter that path names and returns its
@@ -103,7 +86,9 @@ func (l *Loaded) loadParams(adapter string, fsys vfs.FS) error {
 			return err
 		}
 	}
-	if err := LoadParams(l.Store, l.Dir, nn.Base(params)); err != nil || adapter == "" {
+	notes, err := loadParams(l.Store, l.Dir, nn.Base(params))
+	l.Notes = append(l.Notes, notes...)
+	if err != nil || adapter == "" {
 		return err
 	}
 	return LoadAdapter(l.Store, fsys, adapter, params, "the adapter changed while it was read; try again")
@@ -140,14 +125,24 @@ func (l *Loaded) EndTokens() []int32 {
 }
 
 // LoadParams fills parameters in store from the weights in dir, one safetensors
-// file or several.
+// file or several, as MatchTensors pairs them.
 func LoadParams(store *exec.Store, dir string, params []nn.Param) error {
+	_, err := loadParams(store, dir, params)
+	return err
+}
+
+func loadParams(store *exec.Store, dir string, params []nn.Param) (notes []string, err error) {
 	weights, err := safetensors.OpenDir(dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer weights.Close()
-	return LoadStates(store, dir, weights.Tensor, ParamTensors(params), "the weights are of another model; keep the model section as it was")
+	m, err := MatchTensors(weights, params)
+	if err != nil {
+		return nil, err
+	}
+	find := func(param string) (safetensors.Tensor, bool) { return weights.Tensor(m.Tensors[param]) }
+	return m.Notes, LoadStates(store, dir, find, ParamTensors(params), "the weights are of another model; keep the model section as it was")
 }
 
 // OpenAdapter opens the adapter in dir and fits it to the model of params, whose

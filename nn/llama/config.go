@@ -38,6 +38,10 @@ type Config struct {
 	// QKVBias gives the projections to queries, keys and values a bias whatever
 	// Bias says, as Qwen 2 does.
 	QKVBias bool `yaml:"qkv_bias" json:"qkv_bias,omitempty"`
+	// AttentionBias gives those and the projection behind attention a bias,
+	// MLPBias the feed-forward layer, as Llama may do with either alone.
+	AttentionBias bool `yaml:"attention_bias" json:"attention_bias,omitempty"`
+	MLPBias       bool `yaml:"mlp_bias" json:"mlp_bias,omitempty"`
 	// QKNorm normalises the query and key of each head, as Qwen 3 does.
 	QKNorm bool `yaml:"qk_norm" json:"qk_norm,omitempty"`
 	// SlidingWindow limits a token to the last so many, itself included, as
@@ -131,6 +135,14 @@ func (c *Config) Text() nn.Text {
 
 // SetText changes it.
 func (c *Config) SetText(t nn.Text) { c.Context, c.Vocab, c.Dropout = t.Context, t.Vocab, t.Dropout }
+
+// Head tells whether the head is the table of tokens; see nn.HeadConfig.
+func (c *Config) Head() (head, table string, tied bool) {
+	return "lm_head.weight", "model.embed_tokens.weight", nn.IsSet(c.Tied)
+}
+
+// SetTied makes them one or two.
+func (c *Config) SetTied(tied bool) { c.Tied = nn.Bool(tied) }
 
 // style is what the layers of a full configuration have in common.
 func (c *Config) style() nn.Style {

@@ -20,7 +20,7 @@ const Name = "llama"
 // Family is the row of Llama in the table of families.
 func Family() nn.Family {
 	return nn.NewFamily(Name, Config{Layers: 4, Heads: 4, Width: 128, Context: 128}, New, &nn.Hub{
-		ModelTypes: []string{typeLlama, typeMistral, typeQwen2, typeQwen3}, Parse: fromHuggingFace, Prefix: "model.",
+		ModelTypes: []string{typeLlama, typeMistral, typeQwen2, typeQwen3}, Keys: keys, Parse: fromHuggingFace,
 	})
 }
 
@@ -92,7 +92,7 @@ func (m *Model) block(b *nn.Builder, x *autograd.Node) *autograd.Node {
 // attention is (N, D) → (N, D), with H query heads over G key and value heads.
 func (m *Model) attention(b *nn.Builder, x *autograd.Node) *autograd.Node {
 	c := m.config
-	bias := nn.IsSet(c.Bias) || c.QKVBias
+	bias := nn.IsSet(c.Bias) || c.AttentionBias || c.QKVBias
 	q := b.LinearBias("self_attn.q_proj", x, c.Heads*c.HeadDim, bias)   // (N, D) → (N, H·hd)
 	k := b.LinearBias("self_attn.k_proj", x, c.KVHeads*c.HeadDim, bias) // (N, D) → (N, G·hd)
 	v := b.LinearBias("self_attn.v_proj", x, c.KVHeads*c.HeadDim, bias) // (N, D) → (N, G·hd)
@@ -104,19 +104,20 @@ func (m *Model) attention(b *nn.Builder, x *autograd.Node) *autograd.Node {
 	y := b.Attention("self_attn", q, k, v, autograd.AttentionConfig{
 		Heads: c.Heads, KVHeads: c.KVHeads, Causal: true, Window: c.SlidingWindow,
 	}) // (N, H·hd)
-	return b.Residual("self_attn.o_proj", y, c.Width) // (N, H·hd) → (N, D)
+	return b.ResidualBias("self_attn.o_proj", y, c.Width, nn.IsSet(c.Bias) || c.AttentionBias) // (N, H·hd) → (N, D)
 }
 
 // feedForward is (N, D) → (N, D): down(act(gate(x))∘up(x)).
 func (m *Model) feedForward(b *nn.Builder, x *autograd.Node) *autograd.Node {
 	c := m.config
-	gate := b.Linear("mlp.gate_proj", x, c.FFN) // (N, D) → (N, F)
-	up := b.Linear("mlp.up_proj", x, c.FFN)     // (N, D) → (N, F)
+	bias := nn.IsSet(c.Bias) || c.MLPBias
+	gate := b.LinearBias("mlp.gate_proj", x, c.FFN, bias) // (N, D) → (N, F)
+	up := b.LinearBias("mlp.up_proj", x, c.FFN, bias)     // (N, D) → (N, F)
 	var h *autograd.Node
 	if act := nn.Act(c.Activation); act == ir.SiLU {
 		h = autograd.SwiGLU(gate, up)
 	} else {
 		h = autograd.Mul(autograd.Activation(gate, act), up)
 	}
-	return b.Residual("mlp.down_proj", h, c.Width) // (N, F) → (N, D)
+	return b.ResidualBias("mlp.down_proj", h, c.Width, bias) // (N, F) → (N, D)
 }

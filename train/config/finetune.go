@@ -74,14 +74,11 @@ func openBase(path string, families nn.Families) (dir string, model nn.Spec, err
 	if dir, err = filepath.Abs(dir); err != nil {
 		return "", model, err
 	}
-	text, err := hub.ReadText(filepath.Join(dir, "config.json"))
+	d, err := hub.Describe(dir, families)
 	if err != nil {
 		return "", model, fmt.Errorf("base: %w", err)
 	}
-	if model, err = families.Parse(text); err != nil {
-		return "", model, fmt.Errorf("base: %s: %w", dir, err)
-	}
-	return dir, model, nil
+	return dir, d.Spec, nil
 }
 
 // readAdapter finds the adapter that path names and reads its lora section.

@@ -81,7 +81,7 @@ type Report struct {
 	Types        map[string]int `json:"types"`              // tensors of each type in the result
 	Bytes        int64          `json:"bytes"`              // of the result's weights
 	WriteSeconds float64        `json:"write_seconds"`
-	Notes        []string       `json:"notes,omitempty"`  // what the format cannot hold
+	Notes        []string       `json:"notes,omitempty"`  // what a user should know: what the format cannot hold, keys that nobody knows
 	Parity       *Certificate   `json:"parity,omitempty"` // nil without Verify
 }
 
@@ -118,7 +118,7 @@ func Convert(ctx context.Context, src, dst string, opt Options, deps Deps) (Repo
 		return Report{}, err
 	}
 	r := Report{Source: src, Result: filepath.Clean(dst), Format: opt.Format, ModelType: s.modelType(), Types: map[string]int{},
-		Adapter: opt.Adapter, Unmerged: opt.Unmerge}
+		Adapter: opt.Adapter, Unmerged: opt.Unmerge, Notes: s.notes}
 	if note != "" {
 		r.Notes = append(r.Notes, note)
 	}

@@ -489,7 +489,7 @@ func TestDirectory(t *testing.T) {
 	if text := read("generation_config.json"); !strings.Contains(text, "temperature") {
 		t.Errorf("generation_config.json is %s", text)
 	}
-	special, err := nn.ParseSpecialTokens([]byte(read("config.json")))
+	special, err := nn.ParseSpecialTokens("config.json", []byte(read("config.json")))
 	if err != nil || !slices.Equal(special.EOS, []int{261, 259}) {
 		t.Errorf("special tokens %+v, %v", special, err)
 	}

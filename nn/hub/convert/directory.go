@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"gotrain/nn"
 	"gotrain/nn/hub"
 	"gotrain/nn/hub/gguf"
 	"gotrain/nn/hub/safetensors"
@@ -22,27 +21,34 @@ var storedTypes = map[safetensors.DType]gguf.Type{
 
 // openDirectory opens a Hugging Face directory or a checkpoint.
 func openDirectory(dir string, deps Deps) (_ *source, err error) {
-	s := &source{path: dir}
-	file := filepath.Join(dir, "config.json")
+	file := filepath.Join(dir, hub.ConfigFile)
 	text, err := hub.ReadText(file)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s holds no config.json: name a Hugging Face directory, a checkpoint or a GGUF file", dir)
+		return openGGUFFolder(dir, deps)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := s.build(text, deps.Families); err != nil {
+	d, err := hub.Describe(dir, deps.Families)
+	if err != nil {
+		return nil, err
+	}
+	s := &source{path: dir, special: d.Special, notes: d.Notes}
+	if err := s.make(d.Spec, deps.Families); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	if err := s.readGeneration(dir, text); err != nil {
+	if s.generation, err = readOptional(filepath.Join(dir, hub.GenerationFile)); err != nil {
 		return nil, err
+	}
+	if err := json.Unmarshal(text, &s.config); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	weights, err := safetensors.OpenDir(dir)
 	if err != nil {
 		return nil, err
 	}
 	s.closer = weights.Close
-	if err := s.takeTensors(weights, deps.Families); err != nil {
+	if err := s.takeTensors(weights); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	s.tokenizer, err = readTokenizer(dir)
@@ -50,47 +56,14 @@ func openDirectory(dir string, deps Deps) (_ *source, err error) {
 	return s, nil
 }
 
-// readGeneration reads the special tokens: generation_config.json, if it is there
-// and names any, before config.json.
-func (s *source) readGeneration(dir string, config []byte) (err error) {
-	if s.special, err = nn.ParseSpecialTokens(config); err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(dir, "config.json"), err)
-	}
-	file := filepath.Join(dir, "generation_config.json")
-	if s.generation, err = readOptional(file); err != nil || s.generation == nil {
+func (s *source) takeTensors(weights *safetensors.Dir) error {
+	m, err := hub.MatchTensors(weights, s.model.Params())
+	if err != nil {
 		return err
 	}
-	g, err := nn.ParseSpecialTokens(s.generation)
-	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	if len(g.EOS) > 0 {
-		s.special.EOS = g.EOS
-	}
-	if g.BOS >= 0 {
-		s.special.BOS = g.BOS
-	}
-	if g.PAD >= 0 {
-		s.special.PAD = g.PAD
-	}
-	return nil
-}
-
-func (s *source) takeTensors(weights *safetensors.Dir, families nn.Families) error {
-	var stored []string
-	for _, t := range weights.Tensors() {
-		stored = append(stored, t.Name)
-	}
-	names, err := families.MatchNames(s.model, stored)
-	if err != nil {
-		return fmt.Errorf("%s: %w", s.path, err)
-	}
-	byName := make(map[string]string, len(names))
-	for tensor, name := range names {
-		byName[name] = tensor
-	}
+	s.left, s.notes = m.Left, append(s.notes, m.Notes...)
 	for _, p := range s.model.Params() {
-		t, _ := weights.Tensor(byName[p.Name])
+		t, _ := weights.Tensor(m.Tensors[p.Name])
 		typ, ok := storedTypes[t.DType]
 		if !ok {
 			return fmt.Errorf("%s: tensor %q is of type %v: convert it to F32, F16 or BF16 with transformers' save_pretrained", s.path, t.Name, t.DType)

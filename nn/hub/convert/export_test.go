@@ -18,6 +18,7 @@ import (
 	"gotrain/data/bpe"
 	"gotrain/data/spm"
 	"gotrain/nn"
+	"gotrain/nn/hub"
 	"gotrain/nn/hub/gguf"
 	"gotrain/nn/hub/safetensors"
 	"gotrain/nn/zoo"
@@ -377,9 +378,9 @@ func TestSpecialTokensOfGeneration(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "generation_config.json"), c.generation)
-		var s source
-		if err := s.readGeneration(dir, []byte(c.config)); err != nil || !reflect.DeepEqual(s.special, c.want) {
-			t.Errorf("%s, %s: %+v, %v, want %+v", c.config, c.generation, s.special, err, c.want)
+		got, _, err := hub.ReadSpecial(dir, []byte(c.config), 10)
+		if err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s, %s: %+v, %v, want %+v", c.config, c.generation, got, err, c.want)
 		}
 	}
 }

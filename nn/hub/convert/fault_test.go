@@ -53,9 +53,9 @@ func TestDirectoryFaults(t *testing.T) {
 		`there is no tensor for parameter "model.norm.weight"`: func(t *testing.T, src string) {
 			replaceTensor(t, src, "model.norm.weight", safetensors.I32, nil, 0)
 		},
-		"the tokenizer has 264 tokens, the model 100": func(t *testing.T, src string) {
+		"the tokenizer has 264 tokens, the model 262": func(t *testing.T, src string) {
 			c := models()["llama"]
-			c.Config.(*llama.Config).Vocab = 100
+			c.Config.(*llama.Config).Vocab = 262
 			small := newModel(t, c)
 			writeModel(t, src, small, randomTensors(small), tokenizer)
 		},
@@ -71,7 +71,7 @@ func TestDirectoryFaults(t *testing.T) {
 			write(t, filepath.Join(src, "tokenizer_config.json"), `{`)
 			write(t, filepath.Join(src, "chat_template.jinja"), `x`)
 		},
-		"generation_config.json: config.json: eos_token_id": func(t *testing.T, src string) {
+		"generation_config.json: eos_token_id": func(t *testing.T, src string) {
 			write(t, filepath.Join(src, "generation_config.json"), `{"eos_token_id": "x"}`)
 		},
 	} {

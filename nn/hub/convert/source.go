@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"gotrain/autograd/ir"
 	"gotrain/data"
 	"gotrain/data/tokenizers"
 	"gotrain/nn"
 	"gotrain/nn/hub"
+	"gotrain/nn/hub/gguf"
 )
 
 // source is an opened model.
@@ -21,6 +23,9 @@ type source struct {
 	special   nn.SpecialTokens
 	tensors   []tensor // the parameters in the model's order
 	tokenizer tokenizerFiles
+	config    map[string]json.RawMessage // the keys of a directory's config.json
+	left      []hub.LeftOut              // tensors that are no parameter
+	notes     []string                   // what a user should know
 	// encoder is made of the tokenizer's files by readEncoder, which leaves nil
 	// where this program does not know their kind.
 	encoder data.Tokenizer
@@ -46,7 +51,23 @@ func open(path string, deps Deps) (*source, error) {
 	if info.IsDir() {
 		return openDirectory(path, deps)
 	}
+	if strings.HasSuffix(path, ".safetensors") {
+		return nil, fmt.Errorf("%s holds weights alone: name its directory, which has config.json and the tokenizer too", path)
+	}
 	return openGGUF(path, deps)
+}
+
+// openGGUFFolder opens a directory without config.json: that of one GGUF model, whole
+// or in parts.
+func openGGUFFolder(dir string, deps Deps) (*source, error) {
+	file, err := gguf.Find(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s holds no %s: name a Hugging Face directory, a checkpoint or a GGUF file", dir, hub.ConfigFile)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return openGGUF(file, deps)
 }
 
 func (s *source) close() error {
@@ -72,6 +93,11 @@ func (s *source) build(text []byte, families nn.Families) error {
 	if err != nil {
 		return err
 	}
+	return s.make(spec, families)
+}
+
+// make makes the model of spec.
+func (s *source) make(spec nn.Spec, families nn.Families) error {
 	m, err := families.New(spec, nn.Tuning{})
 	if err != nil {
 		return err

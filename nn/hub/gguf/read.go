@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"gotrain/data/mmap"
+	"gotrain/data/vfs"
 )
 
 // File is a file that was read. It may be used from several goroutines.
@@ -26,9 +27,24 @@ const (
 	cureDamaged = "the file is damaged or was not written by a GGUF library: fetch or convert it again"
 )
 
+// oldMagics begin the formats before GGUF.
+var oldMagics = []string{"lmgg", "fmgg", "tjgg", "algg"}
+
 // Open maps the file into memory, as mmap.Open does, and reads its head. Tensors are
-// read from the disk when their Data is touched.
+// read from the disk when their Data is touched. Of a model in several files, as
+// llama-gguf-split makes them, path names any part, and the others lie beside it.
 func Open(path string) (*File, error) {
+	f, err := openOne(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.join(path); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func openOne(path string) (*File, error) {
 	data, unmap, err := mmap.Open(path)
 	if errors.Is(err, mmap.ErrIrregular) {
 		return nil, &FormatError{File: path, Problem: mmap.ErrIrregular.Error()}
@@ -47,6 +63,9 @@ func Open(path string) (*File, error) {
 // Parse reads a GGUF file that is in memory. The tensors' Data are parts of
 // data, the metadata are not; name is for errors.
 func Parse(name string, data []byte) (*File, error) {
+	if vfs.IsPointer(data) {
+		return nil, &FormatError{File: name, Problem: vfs.ErrPointer.Error()}
+	}
 	f := &File{}
 	r := &reader{data: data}
 	if err := f.read(r); err != nil {
@@ -64,7 +83,11 @@ func (f *File) read(r *reader) error {
 		return &FormatError{Problem: fmt.Sprintf("%d bytes are too few for a GGUF file", len(r.data)), Cure: cureFetch}
 	}
 	if string(r.data[:4]) != magic {
-		return &FormatError{Problem: "does not begin with \"GGUF\"", Cure: "files of older formats (GGML, GGJT) must be converted with llama.cpp of 2023"}
+		cure := "name a GGUF file, or the directory of a Hugging Face model"
+		if slices.Contains(oldMagics, string(r.data[:4])) {
+			cure = "this older format of llama.cpp (GGML, GGJT) must be converted with llama.cpp of 2023"
+		}
+		return &FormatError{Problem: "does not begin with \"GGUF\"", Cure: cure}
 	}
 	r.pos = 4
 	version := r.uint32()

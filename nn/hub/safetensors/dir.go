@@ -1,7 +1,6 @@
 package safetensors
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,7 +21,9 @@ const (
 // Dir is the weights of a Hugging Face directory: SingleName, or the shards that
 // IndexName lists. It may be used from several goroutines.
 type Dir struct {
-	tensors []Tensor // in the order of files, then of their data
+	path    string
+	absent  map[string]string // files of tensors that the index lists and the files lack
+	tensors []Tensor          // in the order of files, then of their data
 	index   map[string]int
 	files   []*File
 }
@@ -37,7 +38,7 @@ func OpenDir(dir string) (*Dir, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Dir{tensors: f.tensors, index: f.index, files: []*File{f}}, nil
+		return &Dir{path: single, tensors: f.tensors, index: f.index, files: []*File{f}}, nil
 	}
 	index := filepath.Join(dir, IndexName)
 	shards, err := readIndex(index)
@@ -47,7 +48,7 @@ func OpenDir(dir string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dir{index: map[string]int{}}
+	d := &Dir{path: index, index: map[string]int{}, absent: map[string]string{}}
 	if err := d.openShards(dir, index, shards); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -64,6 +65,8 @@ func otherWeights(dir string) string {
 	return ""
 }
 
+// openShards maps the files. All their tensors count, as in transformers, those that the
+// index does not list too; where several files have one of a name, the index decides.
 func (d *Dir) openShards(dir, index string, shards map[string][]string) error {
 	for _, name := range slices.Sorted(maps.Keys(shards)) {
 		f, err := Open(filepath.Join(dir, name))
@@ -71,18 +74,35 @@ func (d *Dir) openShards(dir, index string, shards map[string][]string) error {
 			return fmt.Errorf("%s: %w", index, err)
 		}
 		d.files = append(d.files, f)
-		var tensors []Tensor
 		for _, tensor := range shards[name] {
-			t, ok := f.Tensor(tensor)
-			if !ok {
-				return &FormatError{File: filepath.Join(dir, name), Tensor: tensor, Problem: "is missing, though " + IndexName + " says it is here", Cure: cureFetch}
+			if _, ok := f.Tensor(tensor); !ok {
+				d.absent[tensor] = name
 			}
-			tensors = append(tensors, t)
 		}
-		slices.SortFunc(tensors, func(a, b Tensor) int { return cmp.Compare(f.index[a.Name], f.index[b.Name]) })
-		for _, t := range tensors {
+	}
+	files := map[string]string{} // of each tensor
+	for name, tensors := range shards {
+		for _, tensor := range tensors {
+			files[tensor] = name
+		}
+	}
+	for i, name := range slices.Sorted(maps.Keys(shards)) {
+		for _, t := range d.files[i].tensors {
+			listed, ok := files[t.Name]
+			_, gone := d.absent[t.Name]
+			if ok && listed != name && !gone {
+				continue // the other file has it
+			}
+			if _, twice := d.index[t.Name]; twice {
+				return &FormatError{File: filepath.Join(dir, name), Tensor: t.Name, Problem: "is in another file too, and " + IndexName + " does not tell which counts", Cure: cureWrite}
+			}
 			d.index[t.Name] = len(d.tensors)
 			d.tensors = append(d.tensors, t)
+		}
+	}
+	for tensor := range d.absent {
+		if _, there := d.index[tensor]; there {
+			delete(d.absent, tensor)
 		}
 	}
 	return nil
@@ -130,6 +150,15 @@ func parseIndex(text []byte) (map[string][]string, error) {
 		shards[file] = append(shards[file], tensor)
 	}
 	return shards, nil
+}
+
+// Path is the file of the weights, or the index of several.
+func (d *Dir) Path() string { return d.path }
+
+// Promised names the file in which the index says that a tensor is which no file has.
+func (d *Dir) Promised(tensor string) (file string, ok bool) {
+	file, ok = d.absent[tensor]
+	return file, ok
 }
 
 // Tensors gives all tensors, in the order of files and of their data. The caller

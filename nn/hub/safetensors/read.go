@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"gotrain/data/mmap"
+	"gotrain/data/vfs"
 )
 
 // File is a file that was read. It may be used from several goroutines.
@@ -48,12 +49,19 @@ func Parse(name string, data []byte) (*File, error) {
 	fault := func(cure, format string, args ...any) error {
 		return &FormatError{File: name, Problem: fmt.Sprintf(format, args...), Cure: cure}
 	}
+	if vfs.IsPointer(data) {
+		return nil, fault("", "%v", vfs.ErrPointer)
+	}
 	if len(data) < 8 {
 		return nil, fault(cureFetch, "%d bytes are too few for a safetensors file", len(data))
 	}
 	n := binary.LittleEndian.Uint64(data)
 	body := data[8:]
 	switch {
+	case n > MaxHeader && data[0] == '<':
+		return nil, fault("download it again: a page that asks to log in may have come in its place", "it is a web page or XML, no safetensors file")
+	case n > MaxHeader && string(data[:4]) == "PK\x03\x04":
+		return nil, fault("save the model again with transformers' save_pretrained", "it is a pickle of torch.save or another zip file, no safetensors file")
 	case n > MaxHeader:
 		return nil, fault(cureWrite, "header of %d bytes, at most %d are allowed", n, MaxHeader)
 	case n > uint64(len(body)):

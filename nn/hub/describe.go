@@ -1,0 +1,127 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gotrain/nn"
+	"gotrain/nn/hub/safetensors"
+)
+
+// Description is what the files of a model say of it beside its weights.
+type Description struct {
+	Spec    nn.Spec
+	Special nn.SpecialTokens
+	Notes   []string // what a user should know: keys that nobody knows, names that were changed
+}
+
+// Describe reads config.json and generation_config.json in dir and compares them with
+// the weights: a head that is stored beside the table of tokens and differs from it is
+// not tied to it, whatever the configuration says, as transformers has it.
+func Describe(dir string, families nn.Families) (Description, error) {
+	var d Description
+	file := filepath.Join(dir, ConfigFile)
+	text, err := ReadText(file)
+	if err != nil {
+		return d, err
+	}
+	if d.Spec, d.Notes, err = families.Read(text); err != nil {
+		return d, fmt.Errorf("%s: %w", dir, err)
+	}
+	for i, note := range d.Notes {
+		d.Notes[i] = filepath.Join(dir, note)
+	}
+	var notes []string
+	if d.Special, notes, err = ReadSpecial(dir, text, vocabOf(d.Spec)); err != nil {
+		return d, err
+	}
+	d.Notes = append(d.Notes, notes...)
+	return d, d.untie(dir)
+}
+
+// vocabOf is the vocabulary of a model of text, the most of another.
+func vocabOf(s nn.Spec) int {
+	if text, ok := s.Config.(nn.TextConfig); ok {
+		return text.Text().Vocab
+	}
+	return nn.MaxSize
+}
+
+// ReadSpecial reads the special tokens of the model in dir: those that
+// generation_config.json names, if it is there, before those of config.json, whose
+// content is config. Notes are about the former.
+func ReadSpecial(dir string, config []byte, vocab int) (nn.SpecialTokens, []string, error) {
+	file := filepath.Join(dir, ConfigFile)
+	special, err := nn.ParseSpecialTokens(file, config)
+	if err != nil {
+		return special, nil, err
+	}
+	if err := special.Check(file, vocab); err != nil {
+		return special, nil, err
+	}
+	file = filepath.Join(dir, GenerationFile)
+	text, err := ReadText(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return special, nil, nil
+	}
+	if err != nil {
+		return special, nil, err
+	}
+	raw, err := nn.ParseHF(file, text)
+	if err != nil {
+		return special, nil, err
+	}
+	raw.Check(nn.GenerationKeys, "")
+	generation, err := nn.ParseSpecialTokens(file, text)
+	if err == nil {
+		err = generation.Check(file, vocab)
+	}
+	return special.With(generation), raw.Notes(), err
+}
+
+// untie looks whether the weights have a head of their own.
+func (d *Description) untie(dir string) error {
+	c, ok := d.Spec.Config.(nn.HeadConfig)
+	if !ok {
+		return nil
+	}
+	headParam, tableParam, tied := c.Head()
+	if !tied {
+		return nil
+	}
+	weights, err := safetensors.OpenDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // whoever wants the weights says so
+	}
+	if err != nil {
+		return err
+	}
+	defer weights.Close()
+	trunk, _, _ := strings.Cut(tableParam, ".")
+	names := map[string]bool{headParam: true, tableParam: true}
+	var head, table *safetensors.Tensor
+	for _, t := range weights.Tensors() {
+		switch param, _ := unwrap(t.Name, trunk+".", names, map[string]string{}); param {
+		case headParam:
+			head = &t
+		case tableParam:
+			table = &t
+		}
+	}
+	if head == nil || table == nil {
+		return nil
+	}
+	same, err := sameTensor(*head, *table)
+	if err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	if !same {
+		c.SetTied(false)
+		d.Notes = append(d.Notes, fmt.Sprintf("%s: tie_word_embeddings is true, but %s differs from %s: the head stays as it is stored, as in transformers",
+			filepath.Join(dir, ConfigFile), head.Name, table.Name))
+	}
+	return nil
+}
