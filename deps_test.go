@@ -77,8 +77,8 @@ var allowed = map[string][]string{
 	"train/checkpoint": {"data/vfs", "nn/hub/manifest"},
 	"train/config":     {"autograd/ir", "autograd/mesh", "data", "data/bpe", "data/vfs", "nn", "nn/hub", "optim", "train/shell"},
 	"train/console": {
-		"data", "train/checkpoint", "train/config", "train/device", "train/engine", "train/events", "train/forecast", "train/metrics",
-		"train/ranks", "train/recipe", "train/save", "train/units",
+		"data", "data/vfs", "train/checkpoint", "train/config", "train/device", "train/engine", "train/events", "train/forecast",
+		"train/metrics", "train/ranks", "train/recipe", "train/save", "train/units",
 	},
 	"train/device": {"autograd/cpu", "autograd/cpu/kernel", "autograd/exec", "autograd/plan", "cuda", "cuda/backend", "train/units"},
 	"train/engine": {
@@ -89,8 +89,10 @@ var allowed = map[string][]string{
 		"autograd/exec", "autograd/ir", "data", "data/chat", "data/tokenizers", "nn", "nn/generate", "nn/talk", "train/config", "train/engine",
 		"train/recipe", "train/recipe/text",
 	},
-	"train/events":          {"data", "train/checkpoint", "train/config", "train/engine", "train/metrics", "train/ranks", "train/recipe", "train/save"},
-	"train/forecast":        {"autograd/plan", "optim", "train/config", "train/device", "train/engine", "train/recipe"},
+	"train/events": {"data", "train/checkpoint", "train/config", "train/engine", "train/metrics", "train/ranks", "train/recipe", "train/save"},
+	"train/forecast": {
+		"autograd/plan", "data/vfs", "optim", "train/config", "train/device", "train/engine", "train/metrics", "train/recipe", "train/runs",
+	},
 	"train/leaf":            {},
 	"train/metrics":         {"data/vfs"},
 	"train/ranks":           {"autograd/mesh"},

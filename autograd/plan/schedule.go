@@ -13,7 +13,7 @@ import (
 //     no more readers; those that wait for GradNorm's clip stay behind it;
 //   - products and sums of the backward pass that end the life of more bytes
 //     than they create, as weight gradients do with activations;
-//   - collectives, so that they run beside the rest of the backward pass. What
+//   - collectives, so that they run concurrently with the rest of the backward pass. What
 //     may differ between ranks are the updates, and the broadcasts of their results
 //     stay behind every Await and collective before them: so all ranks start all
 //     collectives in the same order.

@@ -56,6 +56,7 @@ with the price of an hour it gives the cost.`,
 			if err != nil {
 				return err
 			}
+			r.Past = forecast.PastOf(cfg, r.Machine.Kind(), tables())
 			if c.Flags().Changed("price") {
 				r.SetPrice(price)
 			}

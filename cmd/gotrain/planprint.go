@@ -19,7 +19,8 @@ func printPlan(w io.Writer, r *forecast.Report) error {
 	if r.Trainable < r.Params {
 		line("trained", "%s parameters, %.2f%%; the others are frozen", units.Count(r.Trainable), 100*float64(r.Trainable)/float64(r.Params))
 	}
-	line("arithmetic", "%s FLOPs a %s, forward and backward (6N: %s)", units.Count(int64(r.FLOPsPerUnit)), strings.TrimSuffix(r.Unit, "s"), units.Count(int64(r.SixN)))
+	line("arithmetic", "%s FLOPs a %s, forward and backward, of attention what the mask leaves: MFU counts these (6N: %s)",
+		units.Count(int64(r.FLOPsPerUnit)), strings.TrimSuffix(r.Unit, "s"), units.Count(int64(r.SixN)))
 	line(r.Unit, "%s: %d steps × %d sequences × %d context%s", units.Count(r.TotalUnits), r.Steps, r.Batch, r.Context, times(r.Accumulate))
 	m, each := r.Memory, ""
 	if r.Ranks > 1 {
@@ -44,6 +45,11 @@ func printPlan(w io.Writer, r *forecast.Report) error {
 	line("checkpoint", "%s each", units.Bytes(r.CheckpointBytes))
 	line("machine", "%s", r.Machine)
 	line("speed", "about %s %s/s, %s a step, %.0f%% of the peak in %s", units.Count(int64(r.UnitsPerS)), r.Unit, units.Seconds(r.StepMS/1e3), 100*r.MFU, r.Precision)
+	products, attention := r.Machine.Assumed()
+	line("", "assumed: matrix products reach %.0f%% of the peak, attention %.0f%%, the rest the bandwidth%s", 100*products, 100*attention, messages(r))
+	if p := r.Past; p != nil {
+		line("", "runs on such a machine in this directory took %.2f times their forecast (%d runs, %.2f to %.2f)", p.Median, p.Runs, p.Low, p.High)
+	}
 	line("time", "about %s for all steps", units.Seconds(r.Seconds))
 	if r.Price > 0 {
 		line("cost", "about %s at %g an hour", units.Money(r.Cost), r.Price)
@@ -53,6 +59,10 @@ func printPlan(w io.Writer, r *forecast.Report) error {
 		law = units.Count(r.TotalUnits) + " are too few for it to predict a loss"
 	}
 	line("scaling law", "%s tokens are compute-optimal for this size (Chinchilla); %s", units.Count(int64(r.ChinchillaTokens)), law)
+	if a := r.Advice; a != nil {
+		line("advice", "the same step at %s %s/s and %s: --set train.batch=%d --set train.accumulate=%d --set train.recompute=%t",
+			units.Count(int64(a.UnitsPerS)), r.Unit, units.Bytes(a.Peak), a.Batch, a.Accumulate, a.Recompute)
+	}
 	if !r.Fits() {
 		line("warning", "this run does not fit: lower train.batch and raise train.accumulate, set train.recompute: true%s, or shrink the model", map[bool]string{true: " and train.save: sync"}[m.Snapshot > 0 && r.Machine.GPU == ""])
 	}
@@ -79,6 +89,13 @@ func snapshotName(r *forecast.Report) string {
 		return "copy of the state for saves, in the host's memory, not in the sum"
 	}
 	return "copy of the state for saves (train.save: sync does without)"
+}
+
+func messages(r *forecast.Report) string {
+	if r.Ranks > 1 {
+		return "; messages between ranks take no time"
+	}
+	return ""
 }
 
 func where(r *forecast.Report) string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +29,9 @@ func openTokenizer(c *cobra.Command, path string) (data.Tokenizer, error) {
 		return nil, usageError{err}
 	}
 	if info, err := os.Stat(path); err != nil {
-		return nil, usagef("--tokenizer: %w", err)
+		if !tokenizers.IsName(path) {
+			return nil, usagef("--tokenizer: %w; beside files and directories it takes %s", err, strings.Join(tokenizers.Names(), ", "))
+		}
 	} else if info.IsDir() {
 		found := ""
 		for _, dir := range []string{path, text.TokenizerDir(path), checkpoint.LatestLink(path)} {
@@ -50,5 +53,5 @@ func openTokenizer(c *cobra.Command, path string) (data.Tokenizer, error) {
 }
 
 func addTokenizerFlag(c *cobra.Command, path *string) {
-	c.Flags().StringVar(path, "tokenizer", "", "`PATH` of a tokenizer.json, a .tiktoken file, or a directory, checkpoint or run that holds one")
+	c.Flags().StringVar(path, "tokenizer", "", "`PATH` of a tokenizer.json, a .tiktoken file, a directory, checkpoint or run that holds one, or gpt2, cl100k, o200k")
 }

@@ -27,8 +27,11 @@ const File = "tokenizer.json"
 
 // Load reads a tokenizer.json of any kind, a tokenizer.model of SentencePiece, a
 // directory that holds either, or a .tiktoken rank file whose name tells its
-// encoding.
+// encoding. A path where nothing is may be one of [Names].
 func Load(path string) (data.Tokenizer, error) {
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) && IsName(path) {
+		return Named(path)
+	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		dir := path
 		path = filepath.Join(dir, File)

@@ -17,6 +17,7 @@ into() { # FILE COMMAND…: what the command prints, whole or not at all
 "$python" scripts/golden/exports.py 2> /dev/null
 "$python" scripts/golden/lora.py
 "$python" scripts/golden/tokenizer.py
+"$python" scripts/golden/published.py "$(go list -m -f '{{.Dir}}' github.com/pkoukk/tiktoken-go-loader)/assets" data/tokenizers/testdata/published.json
 "$python" scripts/golden/chat.py
 "$python" scripts/parity/templates.py golden data/chat/jinja/testdata/golden.json
 into data/onig/testdata/golden.json "$python" scripts/parity/onig.py golden

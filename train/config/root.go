@@ -46,8 +46,9 @@ type RunConfig struct {
 }
 
 // TokenizerConfig says where the tokenizer comes from: a path to a directory
-// with a tokenizer.json (or the file, or a .tiktoken file), or a kind that is
-// fitted to the training text and frozen into the run.
+// with a tokenizer.json (or the file, or a .tiktoken file), or gpt2, cl100k or o200k,
+// which the program carries; or a kind that is fitted to the training text and frozen
+// into the run.
 type TokenizerConfig struct {
 	Path    string `yaml:"path"`
 	Kind    string `yaml:"kind"`    // bpe, bytes, characters

@@ -71,7 +71,7 @@ func (c TokenizerConfig) validate() []error {
 			errs = append(errs, fmt.Errorf("tokenizer.pattern: %w", err))
 		}
 	default:
-		errs = append(errs, fmt.Errorf("tokenizer.kind is %q; use bpe, bytes or characters, or give tokenizer.path", c.Kind))
+		errs = append(errs, fmt.Errorf("tokenizer.kind is %q; use bpe, bytes or characters, or give tokenizer.path, which takes gpt2, cl100k and o200k, too", c.Kind))
 	}
 	return errs
 }

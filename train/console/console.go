@@ -3,7 +3,8 @@
 //
 // [New] makes a [Progress] that writes to a terminal or a log. What a run tells goes
 // through [Progress.Listener]; [Progress.Finish] ends the report with what was
-// forecast beside what the run took, which is why [Progress.Measure] comes first. A
+// forecast beside what the run took, which is why [Progress.Measure] comes first; the
+// run's directory keeps the forecast for the plans of later runs. A
 // Progress is used by one goroutine.
 package console
 
@@ -30,7 +31,8 @@ type Progress struct {
 	last    time.Time // of the last line
 	started events.Started
 	device  device.Device
-	base    int64 // resident before the run, in bytes
+	kind    string // of the machine
+	base    int64  // resident before the run, in bytes
 	memory  forecast.Memory
 	stepMS  []float64 // of each step made now
 	waited  bool      // a save waited for an earlier one

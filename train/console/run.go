@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"gotrain/data/vfs"
 	"gotrain/train/checkpoint"
 	"gotrain/train/config"
 	"gotrain/train/device"
@@ -25,7 +26,7 @@ import (
 func (p *Progress) Measure(d device.Device, precision string) engine.Machine {
 	p.device = d
 	m := d.MeasureFor(slices.Compact([]string{"float32", precision})...)
-	p.base = device.ResidentMemory()
+	p.base, p.kind = device.ResidentMemory(), m.Kind()
 	device.ForgetPeak()
 	return forecast.Machine(m, precision)
 }
@@ -80,6 +81,9 @@ func (p *Progress) start(s events.Started) {
 		copied = fmt.Sprintf(", %s copy of the state for saves%s", units.Bytes(f.SnapshotBytes), map[bool]string{true: " on the host"}[p.device.Card != nil])
 	}
 	p.Line("memory     %s: %s state, %s activations and scratch%s", units.Bytes(f.PeakBytes), units.Bytes(f.StateBytes), units.Bytes(f.ArenaBytes), copied)
+	if err := forecast.Keep(vfs.OS{}, s.Config, p.kind, f.StepMS); err != nil {
+		p.Line("note       the forecast is not kept for later plans: %v", err)
+	}
 	if s.Step > 0 {
 		p.Line("resume     from step %d of %d", s.Step, s.Steps)
 	}

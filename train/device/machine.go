@@ -100,10 +100,28 @@ const (
 // Reached is what our kernels reach of the peak in a precision, in GFLOP/s: matrix
 // products, and attention over long sequences.
 func (m Machine) Reached(precision string) (products, attention float64) {
+	products, attention = m.Assumed()
 	if m.GPU != "" {
-		return gpuProducts * m.Peak(precision), gpuAttention * m.Peak(precision)
+		return products * m.Peak(precision), attention * m.Peak(precision)
 	}
-	return cpuProducts * m.Peak(precision), cpuAttention * m.F32
+	return products * m.Peak(precision), attention * m.F32
+}
+
+// Kind names the machine without what was measured of it.
+func (m Machine) Kind() string {
+	if m.GPU != "" {
+		return m.GPU
+	}
+	return fmt.Sprintf("%d threads, %s", m.Threads, m.ISA)
+}
+
+// Assumed are the shares of the peak that matrix products and attention over long
+// sequences are taken to reach; see [Machine.Reached].
+func (m Machine) Assumed() (products, attention float64) {
+	if m.GPU != "" {
+		return gpuProducts, gpuAttention
+	}
+	return cpuProducts, cpuAttention
 }
 
 // String tells the peaks in a line.
@@ -111,5 +129,5 @@ func (m Machine) String() string {
 	if m.GPU != "" {
 		return fmt.Sprintf("%s: %.0f TFLOP/s float32, %.0f tf32, %.0f bfloat16, %.2f TB/s", m.GPU, m.F32/1e3, m.TF32/1e3, m.BF16/1e3, m.Bandwidth/1e3)
 	}
-	return fmt.Sprintf("%d threads, %s: %.0f GFLOP/s float32, %.0f bfloat16, %.1f GB/s", m.Threads, m.ISA, m.F32, m.BF16, m.Bandwidth)
+	return fmt.Sprintf("%s: %.0f GFLOP/s float32, %.0f bfloat16, %.1f GB/s", m.Kind(), m.F32, m.BF16, m.Bandwidth)
 }

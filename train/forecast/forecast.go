@@ -34,6 +34,8 @@ type Report struct {
 	MFU          float64        `json:"mfu,omitempty"`   // share of the peak
 	Price        float64        `json:"price,omitempty"` // of an hour on one machine or GPU
 	Cost         float64        `json:"cost,omitempty"`  // of all steps at that price, on all ranks
+	Advice       *Advice        `json:"advice,omitempty"`
+	Past         *Past          `json:"past,omitempty"` // set by the caller, from PastOf
 }
 
 // Make compiles cfg, whose model.vocab is set, for d, and measures the machine.
@@ -57,7 +59,10 @@ func Make(cfg config.Config, job *recipe.Job, d device.Device) (*Report, error) 
 	r.Forecast = engine.Predict(cfg, job, programs, Machine(r.Machine, cfg.Precision))
 	r.SixN = r.Arithmetic.SixN
 	r.MFU = r.UnitsPerS * r.FLOPsPerUnit / (1e9 * r.Machine.Peak(cfg.Precision) * float64(ranks))
-	r.LargestBatch, err = largestBatch(cfg, job, target, d, r)
+	if r.LargestBatch, err = largestBatch(cfg, job, target, d, r); err != nil {
+		return nil, err
+	}
+	r.Advice, err = advise(cfg, job, target, d, r)
 	return r, err
 }
 

@@ -1,0 +1,90 @@
+package forecast_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gotrain/data/vfs"
+	"gotrain/nn/gpt2"
+	"gotrain/nn/zoo"
+	"gotrain/train/config"
+	"gotrain/train/forecast"
+)
+
+// TestAdvice: a split that recomputes without need, or that does not fit, is mended by
+// one that makes the same step, fits and is as fast and large as it says.
+func TestAdvice(t *testing.T) {
+	for name, change := range map[string]func(*config.Config){
+		"recompute": func(c *config.Config) { c.Train.Batch, c.Train.Accumulate, c.Train.Recompute = 8, 4, true },
+		"too large": func(c *config.Config) { c.Train.Batch = 1 << 16 },
+	} {
+		cfg := oneLayer()
+		change(&cfg)
+		r, err := onH100(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := r.Advice
+		if a == nil || a.Batch*a.Accumulate != cfg.Train.Batch*cfg.Train.Accumulate || a.Peak > r.Limits.Usable() {
+			t.Fatalf("%s: advice %+v", name, a)
+		}
+		if r.Fits() && a.UnitsPerS < 1.03*r.UnitsPerS {
+			t.Errorf("%s: %g tokens/s are advised in place of %g", name, a.UnitsPerS, r.UnitsPerS)
+		}
+		cfg.Train.Batch, cfg.Train.Accumulate, cfg.Train.Recompute = a.Batch, a.Accumulate, a.Recompute
+		again, err := onH100(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again.UnitsPerS != a.UnitsPerS || again.Memory.Total != a.Peak {
+			t.Errorf("%s: %+v is advised, its plan has %g tokens/s and %d bytes", name, a, again.UnitsPerS, again.Memory.Total)
+		}
+		if again.Advice != nil && again.Advice.Recompute != a.Recompute {
+			t.Errorf("%s: %+v, then %+v", name, a, again.Advice)
+		}
+	}
+}
+
+// TestPast compares runs with what was forecast for them.
+func TestPast(t *testing.T) {
+	root := t.TempDir()
+	tables := config.Tables{Families: zoo.Families()}
+	cfg := config.Default(config.Tables{Families: zoo.Families()})
+	if cfg.Model.Name() != gpt2.Name {
+		t.Fatal(cfg.Model.Name())
+	}
+	add := func(name, machine string, promised float64, steps int, took float64) {
+		cfg.Run.Dir = filepath.Join(root, name)
+		if err := os.MkdirAll(cfg.Run.Dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		var lines strings.Builder
+		for step := range steps {
+			fmt.Fprintf(&lines, `{"step":%d,"split":"train","nll":1,"tokens":1,"tokens_per_s":1,"step_ms":%g,"time":"2026-01-02T03:04:05Z"}`+"\n", step+1, took)
+		}
+		for file, text := range map[string]string{"metrics.jsonl": lines.String(), "config.yaml": "{}"} {
+			if err := os.WriteFile(filepath.Join(cfg.Run.Dir, file), []byte(text), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := forecast.Keep(vfs.OS{}, cfg, machine, promised); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg.Run.Dir = filepath.Join(root, "next")
+	if p := forecast.PastOf(cfg, "a", tables); p != nil {
+		t.Errorf("without runs: %+v", p)
+	}
+	add("one", "a", 10, 12, 11)
+	add("two", "a", 10, 12, 9)
+	add("three", "a", 20, 12, 26)
+	add("short", "a", 1, 3, 100)
+	add("other", "b", 1, 12, 100)
+	cfg.Run.Dir = filepath.Join(root, "next")
+	if p := forecast.PastOf(cfg, "a", tables); p == nil || *p != (forecast.Past{Runs: 3, Low: 0.9, Median: 1.1, High: 1.3}) {
+		t.Errorf("past is %+v", p)
+	}
+}
