@@ -163,7 +163,7 @@ func checkRefused(t *testing.T, modelType string, key nn.Key, want string) {
 }
 
 // TestRopeKeys reads sections of rotary positions as transformers 5 does, which was
-// compared with it in scripts/parity/configs.py.
+// compared with it in scripts/golden/configs.py.
 func TestRopeKeys(t *testing.T) {
 	yarn := func(change func(*llama.RopeScaling)) *llama.RopeScaling {
 		s := &llama.RopeScaling{Type: "yarn", Factor: 4, Original: 64, BetaFast: 32, BetaSlow: 1, AttentionFactor: 1.138629436111989}
