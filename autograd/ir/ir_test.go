@@ -29,7 +29,11 @@ func TestVerify(t *testing.T) {
 		}, `input "ids" is f32, want i32`},
 		"packed operand":    {func(_ *Program, in *Instr) { in.In[0].DType = U8 }, `input "a" is u8, want f32 or bf16`},
 		"two element types": {func(_ *Program, in *Instr) { in.In[0].DType = BF16 }, "beside"},
-		"too few inputs":    {func(_ *Program, in *Instr) { in.In = in.In[:1] }, "1 inputs, want 2"},
+		"two result types": {func(p *Program, in *Instr) {
+			bias := p.NewValue(State, "bias", BF16, 3)
+			p.Emit(&Instr{Kind: MatMul, In: []*Value{in.In[0], in.In[0], bias, nil, nil}, Out: []*Value{p.NewValue(Temp, "", F32, 2, 3), nil, nil}, Block: -1})
+		}, `input "bias" is bf16 beside`},
+		"too few inputs": {func(_ *Program, in *Instr) { in.In = in.In[:1] }, "1 inputs, want 2"},
 		"use before definition": {func(p *Program, in *Instr) {
 			in.In[0] = p.NewValue(Temp, "", F32, 2, 3)
 		}, "used before it is defined"},
@@ -104,6 +108,54 @@ func TestEveryKindIsDescribed(t *testing.T) {
 		for _, o := range info.Overwrites {
 			if o[0] >= len(info.Out) || o[1] >= len(info.In) {
 				t.Errorf("%s: no such pair to overwrite: %v", info.Name, o)
+			}
+		}
+	}
+}
+
+// TestMarksOfKinds holds which kinds the planner and the engine treat in which way.
+func TestMarksOfKinds(t *testing.T) {
+	updates := []Kind{AdamW, SGD, Lion, Muon}
+	for name, c := range map[string]struct {
+		is    func(*Info) bool
+		kinds []Kind
+	}{
+		"updates by a gradient": {func(i *Info) bool { return i.Update == ByGradient }, updates},
+		"averages":              {func(i *Info) bool { return i.Update == Average }, []Kind{EMA}},
+		"changes state":         {func(i *Info) bool { return len(i.Mutates) > 0 }, append([]Kind{AttentionCached, EMA}, updates...)},
+		"reads what is new":     {func(i *Info) bool { return i.ReadsNew }, []Kind{EMA, BroadcastFrom, Await}},
+		"is of all ranks":       {func(i *Info) bool { return i.Collective }, []Kind{AllReduce, ReduceTo, BroadcastFrom}},
+		"awaits":                {func(i *Info) bool { return i.Awaits }, []Kind{Await}},
+		"is its input":          {func(i *Info) bool { return i.Alias }, []Kind{Reshape, Await}},
+		"is one launch":         {func(i *Info) bool { return i.Fuses }, append([]Kind{Cast, EMA}, updates...)},
+		"may be infinite":       {func(i *Info) bool { return i.NonFinite }, []Kind{SumSquares, GradNorm}},
+		"is of weights":         {func(i *Info) bool { return i.WeightGradient }, []Kind{EmbeddingBackward, MatMul, ColumnSum}},
+		"touches some rows":     {func(i *Info) bool { return i.Sparse }, []Kind{EmbeddingBackward}},
+		"keeps its outputs":     {func(i *Info) bool { return i.Whole }, []Kind{AttentionBackward}},
+		"adds an input": {func(i *Info) bool { return i.Addend != Addend{} },
+			[]Kind{EmbeddingBackward, MatMul, ColumnSum, LayerNormBackward, RMSNormBackward, LinearCrossEntropy}},
+		"follows its inputs": {func(i *Info) bool { return i.Follows },
+			[]Kind{Add, Mul, Scale, ScaleBy, Reshape, Transpose, Slice, SliceBackward, Concat, ReduceSum, Broadcast}},
+	} {
+		var got []Kind
+		for k := Kind(1); k < NumKinds; k++ {
+			if c.is(&Kinds[k]) {
+				got = append(got, k)
+			}
+		}
+		slices.Sort(c.kinds)
+		if !slices.Equal(got, c.kinds) {
+			t.Errorf("%s: %v, want %v", name, got, c.kinds)
+		}
+	}
+	for _, k := range append(updates, EMA) {
+		info := &Kinds[k]
+		if info.Mutates[0] != 0 || info.In[len(info.In)-1].Name != "clip" || len(info.Out) != 0 {
+			t.Errorf("%s: %+v", k, info)
+		}
+		for i, a := range info.In { // the parameter and what the optimizer keeps
+			if state := slices.Contains([]string{"m", "v", "ema"}, a.Name) || i == 0; state != slices.Contains(info.Mutates, i) {
+				t.Errorf("%s changes %s: %t", k, a.Name, !state)
 			}
 		}
 	}

@@ -513,7 +513,7 @@ func optimizerCases() []opCase {
 		}{{"", none}, {" clip", values(0.4)}, {" skip", values(nan)}} {
 			name := shape.String() + clip.name
 			p, g, m, v := normal(shape...), normal(shape...), normal(shape...), positive(shape...)
-			adamw := ir.AdamWAttrs{Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Decay: 0.1, LRScale: 0.5}
+			adamw := ir.AdamWAttrs{Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Decay: 0.1, LRScale: 1.5}
 			sgd := ir.SGDAttrs{Beta1: 0.9, Decay: 0.1, LRScale: 0.5}
 			plainSGD, nesterov := sgd, sgd
 			plainSGD.Beta1, nesterov.Nesterov = 0, true
@@ -569,6 +569,7 @@ func optimizerCases() []opCase {
 		{"nan", 1, hyper(), []float32{3, 0, nan, 0}},
 		{"inf", 1, hyper(), []float32{inf, 0, 1, 0}},
 		{"above limit", 1, limit, []float32{9, 0, 16, 0}},
+		{"above a small limit", 1, values(0.1, 0, 0, 0.25, 0, 0, 0, 0), []float32{0.09, 0, 0.16, 0}},
 		{"within limit", 1, limit, []float32{1, 0, 1, 0}},
 	} {
 		squares := arg{shape: s(len(g.squares)/2, 2), floats: g.squares}

@@ -151,12 +151,12 @@ func lossGradients() []gradientCase {
 		direct := gradientCase{name: "CrossEntropy" + name, kinds: []ir.Kind{ir.CrossEntropy}, params: []arg{normal(4, 5)},
 			build: func(_ *autograd.Graph, p, in []*node) *node {
 				loss, _ := autograd.CrossEntropy(p[0], in[0], in[1], cfg)
-				return loss
+				return autograd.Scale(loss, 1.5)
 			}}
 		linear := gradientCase{name: "LinearCrossEntropy" + name, kinds: []ir.Kind{ir.LinearCrossEntropy}, params: []arg{normal(4, 3), normal(5, 3)},
 			build: func(_ *autograd.Graph, p, in []*node) *node {
 				loss, _ := autograd.LinearCrossEntropy(p[0], p[1], in[0], in[1], cfg)
-				return loss
+				return autograd.Scale(loss, 1.5)
 			}}
 		tied := gradientCase{name: "tied" + name, kinds: []ir.Kind{ir.LinearCrossEntropy, ir.Embedding}, params: []arg{normal(5, 3)},
 			build: func(_ *autograd.Graph, p, in []*node) *node {

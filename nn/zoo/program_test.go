@@ -38,7 +38,7 @@ func programCases() []programCase {
 	return []programCase{
 		{"gpt2-adamw", nn.Spec{Family: gpt2.Name, Config: &gpt2.Config{
 			Layers: 2, Heads: 2, Width: 8, FFN: 12, Context: 6, Vocab: 11, Dropout: 0.25, NormEps: 1e-4, InitStd: 0.5,
-		}}, nn.Tuning{}, func(c *optim.Config) { c.EMA, c.Eps = 0.75, 1e-6 }, true},
+		}}, nn.Tuning{}, func(c *optim.Config) { c.EMA, c.Eps, c.Clip = 0.75, 1e-6, 0.5 }, true},
 		{"gpt2-lion", nn.Spec{Family: gpt2.Name, Config: &gpt2.Config{
 			Layers: 1, Heads: 2, Width: 8, Context: 6, Vocab: 11, Activation: "relu", Tied: nn.Bool(false), Bias: nn.Bool(false),
 			Positions: gpt2.Sinusoidal, ScaleResidual: nn.Bool(false),
@@ -51,7 +51,7 @@ func programCases() []programCase {
 		}}, nn.Tuning{}, func(c *optim.Config) { c.Kind, c.MatrixLR, c.Momentum, c.LR = "muon", 0.03, 0.7, 0.004 }, true},
 		{"llama-lora-sgd", nn.Spec{Family: llama.Name, Config: &llama.Config{
 			Layers: 1, Heads: 2, KVHeads: 1, Width: 8, FFN: 10, Context: 6, Vocab: 11, Dropout: 0.25, Tied: nn.Bool(true), Bias: nn.Bool(true), Activation: "gelu",
-		}}, nn.Tuning{Adapter: adapter}, func(c *optim.Config) { c.Kind, c.Momentum, c.WeightDecay = "sgd", 0.9, 0.02 }, false},
+		}}, nn.Tuning{Adapter: adapter}, func(c *optim.Config) { c.Kind, c.Momentum, c.WeightDecay = "sgd", 0.7, 0.02 }, false},
 	}
 }
 
@@ -315,6 +315,12 @@ func TestBlocksOfPrograms(t *testing.T) {
 		for _, in := range p.Instrs {
 			if in.Path != "" && in.Block != of(in.Path) {
 				t.Errorf("%s: %s at %q is of block %d", c.name, in.Kind, in.Path, in.Block)
+			}
+		}
+		first := slices.IndexFunc(p.Instrs, func(in *ir.Instr) bool { return in.Backward })
+		for _, in := range p.Instrs[first:] {
+			if !in.Backward && in.Path != "optimizer" {
+				t.Errorf("%s: %s at %q is no part of the backward pass", c.name, in.Kind, in.Path)
 			}
 		}
 		for _, param := range m.Params() {

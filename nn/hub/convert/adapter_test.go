@@ -62,6 +62,38 @@ func largest(a, b map[string][]float32) (difference, weight float64) {
 	return difference, weight
 }
 
+// TestMergeIntoNarrowTypes: a weight that changes is rounded to the type of its file,
+// which the certificate knows.
+func TestMergeIntoNarrowTypes(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	m := newModel(t, models()["llama"])
+	writeModel(t, at("wide"), m, randomTensors(m), testTokenizer(t, bpe.GPT4, true))
+	writeAdapter(t, at("adapter"), m)
+	bf16 := gguf.BF16
+	if _, err := Convert(t.Context(), at("wide"), at("narrow"), Options{Format: HuggingFace, Type: &bf16}, testDeps()); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []Format{HuggingFace, GGUF} {
+		r, err := Convert(t.Context(), at("narrow"), at("merged-"+string(format)), Options{Format: format, Adapter: at("adapter"), Verify: true}, testDeps())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := r.Parity; p.Exact || p.LargestDifference == 0 || p.AverageDifference == 0 || p.AverageDifference >= p.LargestDifference {
+			t.Errorf("%s: parity %+v", format, p)
+		}
+	}
+}
+
+// TestCompare holds the differences of a certificate.
+func TestCompare(t *testing.T) {
+	var c Certificate
+	c.compare([]float32{1, -4, 2, 0}, []float32{1, -3, 2.5, 0.25})
+	if c.LargestDifference != 1 || c.AverageDifference != 1.75/4 || c.LargestLogit != 4 {
+		t.Errorf("%+v", c)
+	}
+}
+
 // TestMergeAndUnmerge merges an adapter into models of each layout of weights, as
 // a directory and as a GGUF file, and takes it out again.
 func TestMergeAndUnmerge(t *testing.T) {

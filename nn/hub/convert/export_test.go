@@ -397,3 +397,82 @@ func TestTemplateByName(t *testing.T) {
 		}
 	}
 }
+
+// TestRulesOfPieces: what SentencePiece does to a text before it looks for pieces, and
+// what begins and ends it, stands in the metadata; so does the kind of model, t5 for a
+// unigram and llama for a BPE.
+func TestRulesOfPieces(t *testing.T) {
+	for _, name := range []string{"bpe", "unigram"} {
+		original, err := spm.Load(pieceModels + name + ".model")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 16 {
+			c := original.Config()
+			rules := *c.Rules
+			rules.DummyPrefix, rules.RemoveExtraSpace = i&1 != 0, i&2 != 0
+			c.Rules, c.Frame.Before, c.Frame.After = &rules, nil, nil
+			if i&4 != 0 {
+				c.Frame.Before = []int32{1}
+			}
+			if i&8 != 0 {
+				c.Frame.After = []int32{2}
+			}
+			changed, err := spm.New(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, _, err := tokenizerMetadata(tokenizerFiles{tokenizer: changed.AppendJSON(nil), config: []byte("{}")}, changed.Vocab(), nn.SpecialTokens{BOS: -1, PAD: -1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for key, want := range map[string]any{
+				"model": map[string]string{"bpe": "llama", "unigram": "t5"}[name], "pre": "default",
+				"add_space_prefix": rules.DummyPrefix, "remove_extra_whitespaces": rules.RemoveExtraSpace, "add_bos_token": i&4 != 0, "add_eos_token": i&8 != 0,
+			} {
+				if got, ok := m.Get("tokenizer.ggml." + key); !ok || got != want {
+					t.Errorf("%s %d: %s is %v, want %v", name, i, key, got, want)
+				}
+			}
+			back, err := ggufPieces(m, map[string]string{"bpe": "llama", "unigram": "t5"}[name], nn.SpecialTokens{BOS: 1, PAD: -1, EOS: []int{2}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := back.Config(); got.Rules.DummyPrefix != rules.DummyPrefix || got.Rules.RemoveExtraSpace != rules.RemoveExtraSpace || len(got.Frame.Before) != i&4/4 || len(got.Frame.After) != i&8/8 {
+				t.Errorf("%s %d: read back as %+v, %+v", name, i, got.Rules, got.Frame)
+			}
+		}
+	}
+}
+
+// TestDTypeOfTheMost: config.json names the type of most numbers, not of most tensors.
+func TestDTypeOfTheMost(t *testing.T) {
+	m := newModel(t, models()["llama"])
+	for _, wide := range []string{"embed_tokens", "layernorm"} { // one large tensor, several small ones
+		dir := t.TempDir()
+		src, dst := filepath.Join(dir, "src"), filepath.Join(dir, "dst")
+		tensors := randomTensors(m)
+		for i, tensor := range tensors {
+			if strings.Contains(tensor.Name, wide) {
+				continue
+			}
+			narrow := make([]byte, len(tensor.Data)/2)
+			for i := range len(narrow) / 2 {
+				copy(narrow[2*i:], tensor.Data[4*i+2:4*i+4])
+			}
+			tensors[i].DType, tensors[i].Data = safetensors.BF16, narrow
+		}
+		if wide == "embed_tokens" { // and most numbers
+			for i, tensor := range tensors {
+				if strings.Contains(tensor.Name, "lm_head") || strings.Contains(tensor.Name, "mlp") {
+					tensors[i] = randomTensors(m)[i]
+				}
+			}
+		}
+		writeModel(t, src, m, tensors, testTokenizer(t, bpe.GPT2, false))
+		if _, err := Convert(t.Context(), src, dst, Options{Format: HuggingFace}, testDeps()); err != nil {
+			t.Fatal(err)
+		}
+		checkDType(t, filepath.Join(dst, "config.json"), map[string]string{"embed_tokens": "float32", "layernorm": "bfloat16"}[wide])
+	}
+}

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
@@ -173,13 +173,31 @@ func TestDelta(t *testing.T) {
 		}
 		changed = append(changed, p.Name)
 		w := make([]float32, p.Shape.Size())
-		if d.Merge(w, 0); !slices.ContainsFunc(w, func(x float32) bool { return x != 0 }) {
-			t.Errorf("%s does not change", p.Name)
+		d.Merge(w, 0)
+		down, up := floats(t, a.Tensors[p.Layer()+".lora_A.weight"]), floats(t, a.Tensors[p.Layer()+".lora_B.weight"])
+		in, out := len(down)/3, len(up)/3 // the weight is (in, out)
+		for i := range w {
+			want := 0.0
+			for k := range 3 {
+				want += 6. / 3 * float64(up[i%out*3+k]) * float64(down[k*in+i/out])
+			}
+			if math.Abs(float64(w[i])-want) > 1e-6 {
+				t.Fatalf("%s changes by %g at %d, want %g", p.Name, w[i], i, want)
+			}
 		}
 	}
 	if len(changed) != 4 || changed[0] != "transformer.h.0.attn.c_attn.weight" {
 		t.Errorf("changes of %q", changed)
 	}
+}
+
+func floats(t *testing.T, tensor safetensors.Tensor) []float32 {
+	t.Helper()
+	values := make([]float32, tensor.Shape[0]*tensor.Shape[1])
+	if err := tensor.CopyFloat32(values); err != nil {
+		t.Fatal(err)
+	}
+	return values
 }
 
 func TestCheckApart(t *testing.T) {
@@ -193,6 +211,11 @@ func TestCheckApart(t *testing.T) {
 	}
 	if err := a.CheckApart(vfs.OS{}, dir); err != nil {
 		t.Errorf("another adapter: %v", err)
+	}
+	scaled := openGolden(t, "llama_regex")
+	scaled.Alpha *= 2 // the same matrices, twice as much of them
+	if err := scaled.CheckApart(vfs.OS{}, dir); err != nil {
+		t.Errorf("an adapter of another scale: %v", err)
 	}
 	if err := openGolden(t, "llama_regex").CheckApart(vfs.OS{}, dir); err == nil || !strings.Contains(err.Error(), "is merged into the weights of "+dir+" already") {
 		t.Errorf("the same adapter: %v", err)

@@ -2,6 +2,7 @@ package peft
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"gotrain/data/vfs"
+	"gotrain/nn"
 	"gotrain/nn/hub/safetensors"
 )
 
@@ -92,6 +94,42 @@ func TestParamName(t *testing.T) {
 	} {
 		if param, ok := ParamName(tc.tensor); ok != tc.ok || param != tc.param {
 			t.Errorf("%s: %s, %t", tc.tensor, param, ok)
+		}
+	}
+}
+
+// TestAbsentKeysOfConfig: what an adapter_config.json leaves out is as peft has it.
+func TestAbsentKeysOfConfig(t *testing.T) {
+	for text, want := range map[string]nn.Adapter{
+		`{"peft_type":"LORA","r":4}`:                                                                      {Rank: 4, Alpha: 8},
+		`{"peft_type":"LORA","r":16,"lora_alpha":null}`:                                                   {Rank: 16, Alpha: 8},
+		`{"peft_type":"LORA","r":2,"lora_alpha":2,"lora_dropout":0.25,"use_rslora":true}`:                 {Rank: 2, Alpha: 2, Dropout: 0.25, RSLoRA: true},
+		`{"peft_type":"LORA","r":3,"lora_alpha":1.5,"lora_dropout":0,"target_modules":["q"],"bias":null}`: {Rank: 3, Alpha: 1.5},
+	} {
+		c, err := ParseConfig([]byte(text))
+		a := Adapter{Config: c}
+		if err != nil || !reflect.DeepEqual(a.LoRA(), want) {
+			t.Errorf("%s: %+v, %v, want %+v", text, a.LoRA(), err, want)
+		}
+	}
+}
+
+// TestKeysOfConfig holds the names under which peft finds what is written.
+func TestKeysOfConfig(t *testing.T) {
+	text, err := Config{Base: "b", Rank: 2, Alpha: 3, Dropout: 0.5, Targets: []string{"q"}, RSLoRA: true, FanInFanOut: true}.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]any{
+		"peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": "b", "r": 2., "lora_alpha": 3., "lora_dropout": 0.5,
+		"target_modules": []any{"q"}, "use_rslora": true, "fan_in_fan_out": true, "bias": "none", "modules_to_save": nil,
+	} {
+		if !reflect.DeepEqual(got[key], want) {
+			t.Errorf("%s is %v, want %v", key, got[key], want)
 		}
 	}
 }

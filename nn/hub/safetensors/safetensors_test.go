@@ -112,6 +112,20 @@ func TestEveryTensorIsAligned(t *testing.T) {
 	}
 }
 
+// TestHeadersAreWholeWords: the data begin at a multiple of 8 bytes whatever the names.
+func TestHeadersAreWholeWords(t *testing.T) {
+	for n := range 17 {
+		var file bytes.Buffer
+		if err := Write(&file, []Tensor{{Name: strings.Repeat("x", n), DType: F64, Shape: []int{1}, Data: Bytes([]float64{1})}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		length := binary.LittleEndian.Uint64(file.Bytes())
+		if length%8 != 0 || file.Len() != int(8+length+8) || file.Bytes()[7+length] != ' ' && file.Bytes()[7+length] != '}' {
+			t.Errorf("a name of %d bytes has a header of %d, a file of %d", n, length, file.Len())
+		}
+	}
+}
+
 func TestCopyFloat32(t *testing.T) {
 	want := map[string][]float32{
 		"wte.weight": {0, 0.25, 0.5, 0.75, 1, 1.25},

@@ -1,0 +1,222 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"gotrain/autograd/ir"
+)
+
+// TestPrecisionOfEveryProduct: each kind that spends its time in products computes them
+// in the precision of the plan.
+func TestPrecisionOfEveryProduct(t *testing.T) {
+	for _, compute := range []ir.DType{ir.TF32, ir.BF16} {
+		p := &ir.Program{}
+		for kind := range ir.Kinds {
+			if _, ok := ir.Kinds[kind].Attrs.(ir.Products); ok {
+				p.Emit(&ir.Instr{Kind: ir.Kind(kind)})
+			}
+		}
+		if len(p.Instrs) < 3 {
+			t.Fatalf("%d kinds of products", len(p.Instrs))
+		}
+		precision(p, Options{Compute: compute})
+		for _, in := range p.Instrs {
+			if got := in.Attrs.(ir.Products).Precision(); got != compute {
+				t.Errorf("%s computes in %s, want %s", in.Kind, got, compute)
+			}
+		}
+	}
+}
+
+// permuted gives the elements of x, of that shape, with axis i of the result being axis
+// perm[i].
+func permuted(x []int, shape []int, perm []int) (y []int, out []int) {
+	for _, p := range perm {
+		out = append(out, shape[p])
+	}
+	for i := range x {
+		index, rest := make([]int, len(shape)), i
+		for a := len(out) - 1; a >= 0; a-- {
+			index[perm[a]], rest = rest%out[a], rest/out[a]
+		}
+		at := 0
+		for a, n := range index {
+			at = at*shape[a] + n
+		}
+		y = append(y, x[at])
+	}
+	return y, out
+}
+
+// permutations of n axes.
+func permutations(n int) (all [][]int) {
+	if n == 0 {
+		return [][]int{{}}
+	}
+	for _, p := range permutations(n - 1) {
+		for i := range n {
+			all = append(all, slices.Insert(slices.Clone(p), i, n-1))
+		}
+	}
+	return all
+}
+
+func attrsOf(perm []int) (a ir.TransposeAttrs) {
+	for i, p := range perm {
+		a.Perm[i] = int8(p)
+	}
+	return a
+}
+
+// TestFoldTransposes joins each two permutations of three axes and moves each two
+// elements with both.
+func TestFoldTransposes(t *testing.T) {
+	shape := []int{2, 3, 4}
+	x := make([]int, 24)
+	for i := range x {
+		x[i] = i
+	}
+	for _, first := range permutations(3) {
+		for _, second := range permutations(3) {
+			between, mid := permuted(x, shape, first)
+			want, out := permuted(between, mid, second)
+			b := newBuilder("transposes")
+			in := b.input("x", ir.F32, shape...)
+			y := b.emit(ir.Transpose, attrsOf(first), []*ir.Value{b.temp(mid...)}, in)
+			b.returns(b.emit(ir.Transpose, attrsOf(second), []*ir.Value{b.temp(out...)}, y))
+			pl, err := Build(b.p, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, dims := x, shape
+			for _, instr := range pl.Program.Instrs {
+				var perm []int
+				for i := range 3 {
+					perm = append(perm, int(instr.Attrs.(ir.TransposeAttrs).Perm[i]))
+				}
+				got, dims = permuted(got, dims, perm)
+			}
+			if !slices.Equal(got, want) || !slices.Equal(dims, out) {
+				t.Errorf("%v then %v becomes %d instructions that give %v %v, want %v %v", first, second, len(pl.Program.Instrs), dims, got, out, want)
+			}
+		}
+	}
+}
+
+// TestFoldTransposesOfBatches: only where the last two axes change places and no other
+// does, a product takes the transposition over.
+func TestFoldTransposesOfBatches(t *testing.T) {
+	for _, perm := range permutations(3) {
+		for operand := range 2 {
+			b := newBuilder("batches")
+			ins := []*ir.Value{b.input("x", ir.F32, 4, 4, 4), b.input("y", ir.F32, 4, 4, 4)}
+			ins[operand] = b.emit(ir.Transpose, attrsOf(perm), []*ir.Value{b.temp(4, 4, 4)}, ins[operand])
+			b.returns(b.emit(ir.MatMul, ir.MatMulAttrs{TransB: true}, []*ir.Value{b.temp(4, 4, 4), nil, nil}, ins[0], ins[1], nil, nil, nil))
+			pl, err := Build(b.p, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := pl.Program.Instrs[len(pl.Program.Instrs)-1]
+			a := last.Attrs.(ir.MatMulAttrs)
+			want, instrs := ir.MatMulAttrs{TransB: true}, 2
+			switch {
+			case slices.Equal(perm, []int{0, 1, 2}):
+				instrs = 1
+			case slices.Equal(perm, []int{0, 2, 1}):
+				want, instrs = ir.MatMulAttrs{TransA: operand == 0, TransB: operand == 0}, 1
+			}
+			if len(pl.Program.Instrs) != instrs || a != want {
+				t.Errorf("operand %d by %v: %d instructions, %+v; want %d, %+v", operand, perm, len(pl.Program.Instrs), a, instrs, want)
+			}
+		}
+	}
+}
+
+// TestConstantsDifferByShape: sums of constants of one value and of other sizes are not
+// the same.
+func TestConstantsDifferByShape(t *testing.T) {
+	b := newBuilder("constants")
+	sum := func(shape ...int) *ir.Value {
+		c := b.p.NewValue(ir.Const, "", ir.F32, shape...)
+		c.Const = 2
+		return b.emit(ir.ReduceSum, ir.ReduceAttrs{Alpha: 1, Axes: [ir.MaxAxes]bool{false, true}}, []*ir.Value{b.temp(2, 1)}, c)
+	}
+	b.returns(b.add(sum(2, 3), sum(2, 5)), b.add(sum(2, 3), sum(2, 5)))
+	cse(b.p, Options{})
+	sums := 0
+	for _, in := range b.p.Instrs {
+		if in != nil && in.Kind == ir.ReduceSum {
+			sums++
+		}
+	}
+	if sums != 2 {
+		t.Errorf("%d different sums, want 2", sums)
+	}
+}
+
+// TestSumsOfManyTerms adds up to four terms in every order of nesting, of producers that
+// take an addend and others, and runs the plan: no term is lost.
+func TestSumsOfManyTerms(t *testing.T) {
+	build := func(kinds [4]int, nesting int) *ir.Program {
+		b := newBuilder("sums")
+		x, v, ids := b.x(), b.input("v", ir.F32, 4), b.input("ids", ir.I32, 4)
+		b.backward = nesting%2 == 0
+		term := func(i int) *ir.Value {
+			switch kinds[i] {
+			case 0:
+				return b.matmul(x, x, i%2 == 0, i > 1, nil)
+			case 1:
+				return b.emit(ir.EmbeddingBackward, nil, []*ir.Value{b.temp(4, 4)}, ids, b.scale(x, float32(i+1)/2), nil)
+			case 2:
+				return b.emit(ir.LayerNormBackward, ir.NormAttrs{Eps: float32(i)}, []*ir.Value{b.temp(4, 4), b.temp(4), nil}, x, v, v, v, x, nil)
+			}
+			return b.scale(x, float32(i+1)/4)
+		}
+		var y *ir.Value
+		switch nesting / 2 {
+		case 0:
+			y = b.add(b.add(b.add(term(0), term(1)), term(2)), term(3))
+		case 1:
+			y = b.add(term(0), b.add(term(1), b.add(term(2), term(3))))
+		case 2:
+			y = b.add(b.add(term(0), term(1)), b.add(term(2), term(3)))
+		case 3: // into a state
+			y = b.addTo(b.state("sum", 4, 4), b.add(b.add(term(0), term(1)), term(2)))
+		}
+		if y.Class == ir.Temp {
+			b.returns(y)
+		}
+		return b.p
+	}
+	for code := range 4 * 4 * 4 * 4 {
+		kinds := [4]int{code % 4, code / 4 % 4, code / 16 % 4, code / 64}
+		for nesting := range 8 {
+			wantOuts, wantState := evaluate(build(kinds, nesting), nil)
+			pl, err := Build(build(kinds, nesting), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			gotOuts, gotState := evaluate(pl.Program, pl)
+			if err := nearly(wantOuts, gotOuts, wantState, gotState); err != nil {
+				t.Fatalf("terms %v, nesting %d: %v", kinds, nesting, err)
+			}
+		}
+	}
+}
+
+// nearly is sameBits up to the order of sums.
+func nearly(wantOuts, gotOuts [][]float32, wantState, gotState map[string][]float32) error {
+	for name, want := range wantState {
+		wantOuts, gotOuts = append(wantOuts, want), append(gotOuts, gotState[name])
+	}
+	for k, want := range wantOuts {
+		for i := range want {
+			if d := gotOuts[k][i] - want[i]; !(d < 1e-4 && d > -1e-4) {
+				return fmt.Errorf("output %d differs at %d: %v, want %v", k, i, gotOuts[k][i], want[i])
+			}
+		}
+	}
+	return nil
+}
