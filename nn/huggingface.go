@@ -152,7 +152,7 @@ func (h HF) Alias(key, other string) {
 		return
 	}
 	if own, ok := h.keys[key]; ok && !sameJSON(own, value) {
-		h.Fault(other, "%s contradicts %s, which is %s: take one out", value, key, own)
+		h.Fault(other, "%s contradicts %s, which is %s: take one out", shown(value), key, shown(own))
 	}
 	h.keys[key] = value
 }
@@ -169,25 +169,53 @@ func (h HF) Activation(key, absent string) string {
 	return ""
 }
 
+// Value reads a key into what a pointer points to, which stays as it is where the key is
+// absent or null.
+func (h HF) Value(key string, into any) {
+	if !h.Has(key) {
+		return
+	}
+	if err := json.Unmarshal(h.keys[key], into); err != nil {
+		h.Fault(key, "%s does not fit: %v", shown(h.keys[key]), err)
+	}
+}
+
+// Is tells whether key has a value, in JSON.
+func (h HF) Is(key, value string) bool { return sameJSON(h.keys[key], json.RawMessage(value)) }
+
 // Check compares the keys of h with a table; of model_type where it has one. Keys
 // that the table lacks are a note.
-func (h HF) Check(table Keys, modelType string) {
+func (h HF) Check(table Keys, modelType string) { h.check(table, modelType, "") }
+
+// CheckStrictly is Check where a key that the table lacks and that asks for something is
+// a fault; why is its end.
+func (h HF) CheckStrictly(table Keys, why string) { h.check(table, "", why) }
+
+func (h HF) check(table Keys, modelType, strict string) {
 	faults, unknown := table.Check(h.keys, modelType)
 	for _, f := range faults {
 		h.Fault(f.Key, "%s", f.Text)
 	}
-	for i := range unknown {
-		unknown[i] = h.path + unknown[i]
+	var harmless []string
+	for _, key := range unknown {
+		if strict != "" && Asks(h.keys[key]) {
+			h.Fault(key, "%s is not known here: %s", shown(h.keys[key]), strict)
+			continue
+		}
+		harmless = append(harmless, h.path+key)
 	}
-	if note := UnknownKeys(h.file, unknown); note != "" {
+	if note := UnknownKeys(h.file, harmless); note != "" {
 		h.Note("%s", note)
 	}
 }
 
+// Err are all faults so far, nil for none.
+func (h HF) Err() error { return errors.Join(*h.faults...) }
+
 // Finish fills in the defaults of c, or returns all faults of the reading and of
 // c.
 func (h HF) Finish(c Configuration) error {
-	if err := errors.Join(*h.faults...); err != nil {
+	if err := h.Err(); err != nil {
 		return err
 	}
 	c.SetDefaults()
@@ -216,7 +244,7 @@ func read[T any](h HF, key string, absent T) T {
 	}
 	v := absent
 	if err := json.Unmarshal(text, &v); err != nil {
-		h.Fault(key, "%.80s does not fit: %v", text, err)
+		h.Fault(key, "%s does not fit: %v", shown(text), err)
 		return absent
 	}
 	return v

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -59,7 +60,7 @@ func (t Keys) Check(file map[string]json.RawMessage, modelType string) (faults F
 		case !known:
 			unknown = append(unknown, name)
 		case key.Use == Refused && key.asks(file[name]):
-			faults.Add(name, "%.80s is not supported: %s", file[name], key.Why)
+			faults.Add(name, "%s is not supported: %s", shown(file[name]), key.Why)
 		}
 	}
 	return faults, unknown
@@ -92,6 +93,18 @@ func Asks(value json.RawMessage) bool {
 		}
 	}
 	return len(value) > 0
+}
+
+// maxShown is the most bytes of a value that an error shows.
+const maxShown = 80
+
+// shown is a value in one line.
+func shown(value json.RawMessage) string {
+	var line bytes.Buffer
+	if json.Compact(&line, value) != nil || line.Len() <= maxShown {
+		return line.String()
+	}
+	return strings.ToValidUTF8(string(line.Bytes()[:maxShown]), "") + " …"
 }
 
 // sameJSON compares values whatever their spelling.

@@ -74,6 +74,7 @@ func (l *Loaded) addAdapter(path string, fsys vfs.FS, families nn.Families) (str
 	if err != nil {
 		return "", err
 	}
+	l.Notes = append(l.Notes, a.Notes...)
 	l.Model, err = families.New(nn.SpecOf(l.Model), nn.Tuning{Adapter: lora})
 	return dir, errors.Join(err, a.Close())
 }

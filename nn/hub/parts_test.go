@@ -107,7 +107,7 @@ func TestAdapterFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { a.Close() })
-		want := peft.Config{Base: "base/model", Rank: 3, Alpha: 5, Dropout: 0.25, RSLoRA: true, Targets: c.layers, FanInFanOut: c.inOut}
+		want := peft.Config{Base: "base/model", Rank: 3, Alpha: 5, Dropout: 0.25, RSLoRA: true, Targets: peft.Modules{Names: c.layers}, FanInFanOut: c.inOut}
 		if !reflect.DeepEqual(a.Config, want) || !slices.Equal(a.Layers(), c.layers) {
 			t.Errorf("%s: %+v of %q, want %+v", m.Family(), a.Config, a.Layers(), want)
 		}

@@ -183,7 +183,7 @@ func AdapterFiles(from States, m nn.Model, base string) ([]vfs.Content, error) {
 	c := peft.Config{Base: base, Rank: a.Rank, Alpha: a.Alpha, Dropout: a.Dropout, RSLoRA: a.RSLoRA}
 	for _, t := range ModelTensors(m) {
 		if t.merge != nil {
-			c.Targets = append(c.Targets, strings.TrimSuffix(t.Name, ".weight"))
+			c.Targets.Names = append(c.Targets.Names, strings.TrimSuffix(t.Name, ".weight"))
 			c.FanInFanOut = t.merge.layout == autograd.InOut
 		}
 	}

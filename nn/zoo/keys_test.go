@@ -204,7 +204,7 @@ func TestRopeKeys(t *testing.T) {
 			want: &llama.RopeScaling{Type: "llama3", Factor: 8, Original: 16, LowFreqFactor: 1, HighFreqFactor: 4}},
 		{keys: `"rope_scaling": {"type": "dynamic", "factor": 4}`, fault: `rope_scaling.type: "dynamic" is unknown`},
 		{keys: `"rope_scaling": {"rope_type": "default", "partial_rotary_factor": 0.5}`, fault: "rope_scaling.partial_rotary_factor: 0.5 is not supported"},
-		{keys: `"rope_scaling": {"rope_type": "default", "mrope_section": [1, 1, 2]}`, fault: "rope_scaling.mrope_section: [1, 1, 2] is not supported"},
+		{keys: `"rope_scaling": {"rope_type": "default", "mrope_section": [1, 1, 2]}`, fault: "rope_scaling.mrope_section: [1,1,2] is not supported"},
 		{keys: `"rope_parameters": {"full_attention": {"rope_type": "default"}}`, fault: "rope_parameters.full_attention: "},
 		{keys: `"rope_scaling": {"rope_type": "default", "surprise": 1}`, theta: 10000, note: "config.json: the key rope_scaling.surprise is not known here"},
 	} {

@@ -19,6 +19,7 @@ func (s *source) adapt(dir string, unmerge bool, fsys vfs.FS) error {
 		return err
 	}
 	defer a.Close()
+	s.notes = append(s.notes, a.Notes...)
 	params := s.model.Params()
 	if _, err := a.Fit(params); err != nil {
 		return err
@@ -61,7 +62,7 @@ func ExportAdapter(ctx context.Context, src, dst string, opt Options, deps Deps)
 	if err != nil {
 		return Report{}, err
 	}
-	r := Report{Source: src, Result: filepath.Clean(dst), Format: PEFT, ModelType: "lora", Types: map[string]int{}}
+	r := Report{Source: src, Result: filepath.Clean(dst), Format: PEFT, ModelType: "lora", Types: map[string]int{}, Notes: a.Notes}
 	out := &directoryOutput{weights: peft.WeightsFile, files: []file{{peft.ConfigFile, config}}}
 	for _, layer := range a.Layers() {
 		for _, suffix := range []string{nn.LoRAA, nn.LoRAB} {

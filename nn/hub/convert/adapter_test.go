@@ -31,7 +31,7 @@ func writeAdapter(t *testing.T, dir string, m nn.Model) {
 			tensors = append(tensors, tensor)
 		}
 	}
-	config, err := peft.Config{Rank: 4, Alpha: 6, Targets: lora.Targets}.JSON()
+	config, err := peft.Config{Rank: 4, Alpha: 6, Targets: modules(lora.Targets)}.JSON()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,6 +96,14 @@ func TestCompare(t *testing.T) {
 
 // TestMergeAndUnmerge merges an adapter into models of each layout of weights, as
 // a directory and as a GGUF file, and takes it out again.
+// modules are targets as peft writes them.
+func modules(targets []string) peft.Modules {
+	if slices.Equal(targets, []string{nn.AllLinear}) {
+		return peft.Modules{Expression: nn.AllLinear}
+	}
+	return peft.Modules{Names: targets}
+}
+
 func TestMergeAndUnmerge(t *testing.T) {
 	for _, name := range []string{"gpt2", "llama", "qwen3"} {
 		t.Run(name, func(t *testing.T) {

@@ -1,7 +1,10 @@
 package peft
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +19,12 @@ const Dir = "adapter"
 // prefix is what peft puts before the names of the model that it wraps.
 const prefix = "base_model.model."
 
+// What torch.compile and DistributedDataParallel put into names.
+const (
+	compiled = "_orig_mod."
+	parallel = "module."
+)
+
 // suffixes of the two matrices of a layer.
 var suffixes = []string{".lora_A.weight", ".lora_B.weight"}
 
@@ -25,8 +34,10 @@ func TensorName(param string) string { return prefix + param }
 
 // ParamName returns the parameter's name of a tensor, or ok = false for a tensor
 // of something else than a plain LoRA of a linear layer. Files of old versions of
-// peft have the name of the adapter, "default", in it.
+// peft have the name of the adapter, "default", in it; those of compiled models and of
+// models on several GPUs parts that are left out.
 func ParamName(tensor string) (param string, ok bool) {
+	tensor = strings.TrimPrefix(strings.ReplaceAll(tensor, compiled, ""), parallel)
 	param, ok = strings.CutPrefix(tensor, prefix)
 	for _, which := range []string{".lora_A", ".lora_B"} {
 		param = strings.Replace(param, which+".default.weight", which+".weight", 1)
@@ -38,6 +49,7 @@ func ParamName(tensor string) (param string, ok bool) {
 // gone after Close.
 type Adapter struct {
 	Config
+	Notes   []string // what a user should know
 	Tensors map[string]safetensors.Tensor
 	dir     string
 	file    *safetensors.File
@@ -46,13 +58,22 @@ type Adapter struct {
 // Open reads the adapter in dir. Every layer has both matrices, of the rank that
 // the configuration tells.
 func Open(fsys vfs.FS, dir string) (*Adapter, error) {
-	text, err := vfs.ReadFile(fsys, filepath.Join(dir, ConfigFile), maxConfig)
+	file := filepath.Join(dir, ConfigFile)
+	text, err := vfs.ReadFile(fsys, file, maxConfig)
+	if err == nil && vfs.IsPointer(text) {
+		err = fmt.Errorf("%s: %w", file, vfs.ErrPointer)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("adapter: %w", err)
 	}
 	a := &Adapter{dir: dir, Tensors: map[string]safetensors.Tensor{}}
-	if a.Config, err = ParseConfig(text); err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, err)
+	if a.Config, a.Notes, err = ParseConfig(file, text); err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(dir, PickleFile)); err == nil {
+		if _, err := os.Stat(filepath.Join(dir, WeightsFile)); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("adapter: %s holds no %s; %s is a pickle, which can run any program: save the adapter again with peft's save_pretrained", dir, WeightsFile, PickleFile)
+		}
 	}
 	if a.file, err = safetensors.Open(filepath.Join(dir, WeightsFile)); err != nil {
 		return nil, fmt.Errorf("adapter: %w", err)
@@ -69,6 +90,9 @@ func (a *Adapter) index() error {
 		param, ok := ParamName(t.Name)
 		if !ok {
 			return fmt.Errorf("tensor %q is not part of a plain LoRA of a linear layer: %s", t.Name, cureMerge)
+		}
+		if other, twice := a.Tensors[param]; twice {
+			return fmt.Errorf("the tensors %q and %q are both %q", other.Name, t.Name, param)
 		}
 		a.Tensors[param] = t
 	}

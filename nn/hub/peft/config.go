@@ -13,11 +13,7 @@ package peft
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"gotrain/nn"
 )
@@ -26,13 +22,17 @@ import (
 const (
 	ConfigFile  = "adapter_config.json"
 	WeightsFile = "adapter_model.safetensors"
+	PickleFile  = "adapter_model.bin" // of old versions of peft, which is not read
 )
 
 // maxConfig bounds an adapter_config.json, in bytes.
 const maxConfig = 1 << 20
 
-// defaultAlpha is peft's own where a file has no lora_alpha.
-const defaultAlpha = 8
+// Numbers of peft's own where a file has none.
+const (
+	defaultRank  = 8
+	defaultAlpha = 8
+)
 
 // cureMerge is what to do with an adapter that is no plain LoRA.
 const cureMerge = "merge it with peft's merge_and_unload, save the model, and run gotrain import on that"
@@ -43,96 +43,100 @@ type Config struct {
 	Rank        int
 	Alpha       float64
 	Dropout     float64
-	Targets     []string // last parts of the names of layers
+	Targets     Modules
+	Exclude     Modules  // of Targets
+	Indices     []int    // of the blocks whose Targets are meant; none are all
+	IndexNames  []string // expressions of what stands before such an index
 	RSLoRA      bool
 	FanInFanOut bool // the weights of the layers are stored (in, out), as GPT-2's
+	// Random tells that layers without weights in the file would be random numbers.
+	Random bool
 }
 
 // JSON returns the content of adapter_config.json.
 func (c Config) JSON() ([]byte, error) {
-	text, err := json.MarshalIndent(map[string]any{
+	keys := map[string]any{
 		"peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": c.Base, "inference_mode": true,
 		"r": c.Rank, "lora_alpha": c.Alpha, "lora_dropout": c.Dropout, "target_modules": c.Targets,
-		"use_rslora": c.RSLoRA, "fan_in_fan_out": c.FanInFanOut, "bias": "none", "init_lora_weights": true, "use_dora": false,
+		"use_rslora": c.RSLoRA, "fan_in_fan_out": c.FanInFanOut, "bias": "none", "init_lora_weights": !c.Random, "use_dora": false,
 		"rank_pattern": map[string]int{}, "alpha_pattern": map[string]float64{}, "modules_to_save": nil,
-	}, "", "  ")
+	}
+	if !c.Exclude.empty() {
+		keys["exclude_modules"] = c.Exclude
+	}
+	if c.Indices != nil {
+		keys["layers_to_transform"] = c.Indices
+	}
+	if c.IndexNames != nil {
+		keys["layers_pattern"] = c.IndexNames
+	}
+	text, err := json.MarshalIndent(keys, "", "  ")
 	return append(text, '\n'), err
 }
 
-// harmless are the keys that change nothing once an adapter is trained: where it
-// comes from, how it began, and which layers it was put into, which the weights
-// tell.
-var harmless = []string{
-	"auto_mapping", "revision", "peft_version", "inference_mode", "task_type", "init_lora_weights", "megatron_core", "megatron_config",
-	"loftq_config", "eva_config", "corda_config", "lora_ga_config", "exclude_modules", "layers_to_transform", "layers_pattern",
-	"qalora_group_size", "ensure_weight_tying", "runtime_config", "base_model_name_or_path",
-}
-
-// ParseConfig reads the content of an adapter_config.json. It returns all faults
-// at once.
-func ParseConfig(text []byte) (Config, error) {
-	var keys map[string]json.RawMessage
-	if err := json.Unmarshal(text, &keys); err != nil {
-		return Config{}, fmt.Errorf("%s: %w", ConfigFile, err)
+// ParseConfig reads the content of an adapter_config.json, whose name is file. It
+// returns all faults at once, and notes about keys that nobody knows.
+func ParseConfig(file string, text []byte) (Config, []string, error) {
+	raw, err := nn.ParseHF(file, text)
+	if err != nil {
+		return Config{}, nil, err
 	}
-	c := Config{Alpha: defaultAlpha}
-	var kind, bias string
-	var targets json.RawMessage
-	var errs []error
-	read := func(key string, into any) {
-		raw, ok := keys[key]
-		delete(keys, key)
-		if !ok || string(raw) == "null" {
-			return
-		}
-		if err := json.Unmarshal(raw, into); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %s does not fit: %w", ConfigFile, key, err))
-		}
+	c := Config{
+		Base: raw.String("base_model_name_or_path", ""), Rank: raw.Int("r", defaultRank), Alpha: raw.Float("lora_alpha", defaultAlpha), Dropout: raw.Float("lora_dropout", 0),
+		RSLoRA: raw.Bool("use_rslora", false), FanInFanOut: raw.Bool("fan_in_fan_out", false),
 	}
-	read("base_model_name_or_path", &c.Base)
-	read("peft_type", &kind)
-	read("r", &c.Rank)
-	read("lora_alpha", &c.Alpha)
-	read("lora_dropout", &c.Dropout)
-	read("target_modules", &targets)
-	read("use_rslora", &c.RSLoRA)
-	read("fan_in_fan_out", &c.FanInFanOut)
-	read("bias", &bias)
-	for _, key := range harmless {
-		delete(keys, key)
+	if kind := raw.String("peft_type", ""); kind != "LORA" {
+		raw.Fault("peft_type", "%q is not supported, only LORA: %s", kind, cureMerge)
+		return c, nil, raw.Err()
 	}
-	fault := func(ok bool, format string, args ...any) {
+	raw.Value("target_modules", &c.Targets)
+	raw.Value("exclude_modules", &c.Exclude)
+	raw.Value("layers_to_transform", (*ints)(&c.Indices))
+	raw.Value("layers_pattern", (*texts)(&c.IndexNames))
+	c.Random = raw.Is("init_lora_weights", "false")
+	raw.CheckStrictly(keys, plain)
+	fault := func(ok bool, key, format string, args ...any) {
 		if !ok {
-			errs = append(errs, fmt.Errorf(ConfigFile+": "+format, args...))
+			raw.Fault(key, format, args...)
 		}
 	}
-	fault(kind == "LORA", "peft_type is %q; only LORA is supported: "+cureMerge, kind)
-	fault(bias == "" || bias == "none", "bias is %q; only none is supported: "+cureMerge, bias)
-	fault(c.Rank > 0 && c.Rank <= nn.MaxRank, "r is %d; it is 1 to %d", c.Rank, nn.MaxRank)
-	fault(c.Alpha > 0, "lora_alpha is %g; it is above 0", c.Alpha)
-	fault(c.Dropout >= 0 && c.Dropout < 1, "lora_dropout is %g; it is in [0, 1)", c.Dropout)
-	c.Targets = parseTargets(targets)
-	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		fault(isEmpty(keys[key]), "%s is %.80s; only plain LoRA is supported: "+cureMerge, key, keys[key])
+	fault(c.Rank > 0 && c.Rank <= nn.MaxRank, "r", "%d is not 1 to %d", c.Rank, nn.MaxRank)
+	fault(c.Alpha > 0, "lora_alpha", "%g is not above 0", c.Alpha)
+	fault(c.Dropout >= 0 && c.Dropout < 1, "lora_dropout", "%g is not in [0, 1)", c.Dropout)
+	if err := c.compile(); err != nil {
+		raw.Fault("target_modules", "%v: %s", err, cureMerge)
 	}
-	return c, errors.Join(errs...)
+	return c, raw.Notes(), raw.Err()
 }
 
-// parseTargets reads a list of names, or one text, which peft takes for a
-// regular expression.
-func parseTargets(raw json.RawMessage) []string {
-	var list []string
-	if json.Unmarshal(raw, &list) == nil {
-		return list
+// ints are a list of whole numbers, or one.
+type ints []int
+
+// UnmarshalJSON reads either spelling; an empty list is none.
+func (l *ints) UnmarshalJSON(text []byte) error { return oneOrMore(text, (*[]int)(l)) }
+
+// texts are a list of texts, or one.
+type texts []string
+
+// UnmarshalJSON reads either spelling; an empty list or text is none.
+func (l *texts) UnmarshalJSON(text []byte) error {
+	err := oneOrMore(text, (*[]string)(l))
+	*l = slices.DeleteFunc(*l, func(s string) bool { return s == "" })
+	if len(*l) == 0 {
+		*l = nil
 	}
-	var text string
-	if json.Unmarshal(raw, &text) == nil && text != "" {
-		return []string{text}
-	}
-	return nil
+	return err
 }
 
-// isEmpty tells whether a value asks for nothing.
-func isEmpty(raw json.RawMessage) bool {
-	return slices.Contains([]string{"null", "false", "{}", "[]", `""`, "0"}, strings.TrimSpace(string(raw)))
+func oneOrMore[T any](text []byte, into *[]T) error {
+	var one T
+	if json.Unmarshal(text, &one) == nil {
+		*into = []T{one}
+		return nil
+	}
+	err := json.Unmarshal(text, into)
+	if len(*into) == 0 {
+		*into = nil
+	}
+	return err
 }

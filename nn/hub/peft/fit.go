@@ -39,6 +39,9 @@ func (a *Adapter) Fit(params []nn.Param) (nn.Adapter, error) {
 		if _, twice := fitted[p.Layer()+suffixes[0]]; twice {
 			return nn.Adapter{}, fmt.Errorf("%s: the layer %s has two adapters", a.dir, p.Layer())
 		}
+		if !a.targets(layer) && !a.targets(p.Layer()) {
+			return nn.Adapter{}, fmt.Errorf("%s: there are weights for the layer %s, into which %s puts no adapter: peft would leave them out; correct target_modules, or take the tensors out", a.dir, layer, ConfigFile)
+		}
 		out, in := p.Features()
 		for i, shape := range [][]int{{a.Rank, in}, {out, a.Rank}} {
 			t := a.Tensors[layer+suffixes[i]]
@@ -48,6 +51,11 @@ func (a *Adapter) Fit(params []nn.Param) (nn.Adapter, error) {
 			fitted[p.Layer()+suffixes[i]] = t
 		}
 		adapted = append(adapted, p)
+	}
+	for _, p := range nn.Linears(params) {
+		if _, there := fitted[p.Layer()+suffixes[0]]; !there && a.Random && !a.Targets.empty() && a.targets(p.Layer()) {
+			return nn.Adapter{}, fmt.Errorf("%s: %s puts an adapter into the layer %s with init_lora_weights false, and there are no weights for it: peft would take random numbers", a.dir, ConfigFile, p.Layer())
+		}
 	}
 	a.Tensors = fitted
 	lora := a.LoRA()
