@@ -60,7 +60,7 @@ var allowed = map[string][]string{
 	},
 	"nn/hub/gguf":        {"data/mmap", "data/vfs"},
 	"nn/hub/manifest":    {"data/vfs"},
-	"nn/hub/peft":        {"data/vfs", "nn", "nn/hub/safetensors"},
+	"nn/hub/peft":        {"data/onig", "data/vfs", "nn", "nn/hub/safetensors"},
 	"nn/hub/safetensors": {"data/mmap", "data/vfs"},
 	"nn/llama":           {"autograd", "autograd/ir", "nn"},
 	"nn/talk":            {"data", "data/chat", "data/hf", "data/instruct", "nn/generate"},
