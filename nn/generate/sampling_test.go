@@ -69,6 +69,7 @@ func TestSamplerDistribution(t *testing.T) {
 		{Temperature: 1, TopK: 1}, {Temperature: 1, TopK: 3}, {Temperature: 1, TopK: 100},
 		{Temperature: 1, TopP: 0.5}, {Temperature: 1, TopP: 0.9}, {Temperature: 1, TopP: 1e-9},
 		{Temperature: 1, MinP: 0.2}, {Temperature: 1, MinP: 1},
+		{Temperature: 1, TopK: 3, TopP: 0.8}, {Temperature: 1, TopK: 2, TopP: 1}, {Temperature: 1, TopK: 4, MinP: 0.3},
 		{Temperature: 1.5, TopK: 5, TopP: 0.9, MinP: 0.3},
 	} {
 		s, err := NewSampler(cfg, len(logits))
@@ -100,7 +101,7 @@ func TestSamplerGreedyAndPenalty(t *testing.T) {
 		want    int32
 	}{
 		{Sampling{}, []float32{1, 3, 3, 2}, nil, 1},
-		{Sampling{RepetitionPenalty: 2}, []float32{1, 3, 2.5, 2}, []int32{1, 1}, 2}, // 3/2 once, not 3/4
+		{Sampling{RepetitionPenalty: 1.2}, []float32{1, 3, 2.4, 2}, []int32{1, 1}, 1}, // 3/1.2 once, not 3/1.44
 		{Sampling{RepetitionPenalty: 2}, []float32{-1, -1.5, -2}, []int32{0}, 1},    // -1·2
 		{Sampling{RepetitionPenalty: 1.4}, []float32{1, 3, 2, 2}, []int32{1}, 1},    // 3/1.4 > 2
 		{Sampling{RepetitionPenalty: 1}, []float32{1, 3, 2.9, 2}, []int32{1}, 1},

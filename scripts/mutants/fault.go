@@ -14,7 +14,7 @@ import (
 type fault struct {
 	id     string
 	file   string   // from the root of the tree
-	tests  []string // packages whose tests should notice, as go test has them
+	tests  []string // what should notice: packages, or PACKAGE:TESTS as go test -run has them
 	old    string   // stands once in the file
 	new    string
 	reason string // why no test is meant to notice, "" for most
@@ -28,12 +28,18 @@ type fault struct {
 //	+text in its place
 //	? why no test can notice (only for those that survive)
 //
+// PACKAGE may be PACKAGE:TESTS, a pattern of go test -run, where the whole takes long, or
+// NAME of an earlier line
+//
+//	= NAME PACKAGE...
+//
 // Text of several lines has a mark on each; what follows the mark is taken as it
 // stands. Text without "+" is deleted. Lines that begin with "#", and empty ones, are
 // comments.
 func parse(name string, text []byte) ([]fault, error) {
 	var faults []fault
 	var old, put []string
+	sets := map[string][]string{}
 	end := func() {
 		if n := len(faults); n > 0 {
 			faults[n-1].old, faults[n-1].new = strings.Join(old, "\n"), strings.Join(put, "\n")
@@ -43,8 +49,14 @@ func parse(name string, text []byte) ([]fault, error) {
 	lines := bufio.NewScanner(strings.NewReader(string(text)))
 	for i := 1; lines.Scan(); i++ {
 		line := lines.Text()
-		place := fmt.Sprintf("%s:%d", name, i)
+		place := fmt.Sprintf("%s:%d", filepath.Base(name), i)
 		if line == "" || line[0] == '#' {
+			continue
+		}
+		if line[0] == '=' {
+			if words := strings.Fields(line[1:]); len(words) > 1 {
+				sets[words[0]] = words[1:]
+			}
 			continue
 		}
 		if line[0] != '@' && len(faults) == 0 {
@@ -57,7 +69,15 @@ func parse(name string, text []byte) ([]fault, error) {
 			if len(words) < 3 {
 				return nil, fmt.Errorf("%s: a fault is @ ID FILE PACKAGE... in one line", place)
 			}
-			faults = append(faults, fault{id: words[0], file: words[1], tests: words[2:], from: place})
+			f := fault{id: words[0], file: words[1], from: place}
+			for _, word := range words[2:] {
+				if set, ok := sets[word]; ok {
+					f.tests = append(f.tests, set...)
+				} else {
+					f.tests = append(f.tests, word)
+				}
+			}
+			faults = append(faults, f)
 		case '-':
 			old = append(old, line[1:])
 		case '+':

@@ -21,6 +21,7 @@ func TestLists(t *testing.T) {
 			t.Errorf("%s: %v", f.from, err)
 		}
 		for _, pkg := range f.tests {
+			pkg, _, _ = strings.Cut(pkg, ":")
 			if _, err := os.Stat(filepath.Join("../..", pkg)); err != nil || !strings.HasPrefix(pkg, ".") {
 				t.Errorf("%s: no package %s", f.from, pkg)
 			}
@@ -30,7 +31,8 @@ func TestLists(t *testing.T) {
 
 func TestParse(t *testing.T) {
 	faults, err := parse("list", []byte(`# comment
-@ one a.go ./a ./b
+= both ./a ./b:TestB
+@ one a.go both
 -	x := 1
 -	y := 2
 +	x := 2
@@ -44,7 +46,7 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	one, two := faults[0], faults[1]
-	if one.old != "\tx := 1\n\ty := 2" || one.new != "\tx := 2" || one.reason != "nobody reads it" || len(one.tests) != 2 || one.from != "list:2" {
+	if one.old != "\tx := 1\n\ty := 2" || one.new != "\tx := 2" || one.reason != "nobody reads it" || len(one.tests) != 2 || one.from != "list:3" {
 		t.Errorf("%+v", one)
 	}
 	if two.old != "gone" || two.new != "" || two.file != "b.go" {

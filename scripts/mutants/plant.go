@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -38,7 +39,7 @@ type planter struct {
 	root  string
 	dir   string // of overlays
 	limit time.Duration
-	run   string // of go test, "" for all
+	run   string // of go test, in place of what the fault says
 	procs int    // of go test
 }
 
@@ -87,8 +88,9 @@ func (p planter) suite(ctx context.Context, overlay, pkg string) (verdict, strin
 	ctx, cancel := context.WithTimeout(ctx, p.limit+time.Minute)
 	defer cancel()
 	args := []string{"test", "-vet=off", "-failfast", fmt.Sprintf("-p=%d", p.procs), fmt.Sprintf("-timeout=%s", p.limit)}
-	if p.run != "" {
-		args = append(args, "-run", p.run)
+	pkg, tests, _ := strings.Cut(pkg, ":")
+	if tests = cmp.Or(p.run, tests); tests != "" {
+		args = append(args, "-run", tests)
 	}
 	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
 	cmd.Dir = p.root

@@ -199,3 +199,114 @@ func FuzzReadRecords(f *testing.F) {
 		}
 	})
 }
+
+// TestFewShots compares every prompt of a task, whose examples stand in the file of its
+// questions, with one that is written out: the first of the question's group without the
+// question itself.
+func TestFewShots(t *testing.T) {
+	const all = `{"q": "été?", "c": ["né", "日本"], "a": "日本", "group": "x"}
+
+{"q": "two?", "c": ["yes", "no"], "a": "b", "group": "x"}
+{"q": "three?", "c": ["yes", "no"], "a": 0, "group": "y"}
+{"q": "four?", "c": ["yes", "no"], "a": "yes", "group": "x"}
+{"q": "five?", "c": ["yes", "no"], "a": "A", "group": "x"}
+{"q": "six?", "c": ["yes", "no"], "a": 1, "group": "y"}
+{"q": "seven?", "c": ["yes", "no"], "a": 1, "group": "y"}
+`
+	task := open(t, "kind: choice\ndata: q.jsonl\nshots_data: q.jsonl\nshots: 2\nlimit: 6\nintro: 'On {{.group}}.\n\n\n'\nprompt: '{{.q}}'\ntarget: ' {{.a}}'\nseparator: ' ¶ '\nchoices: c\nscore: text\nanswer: a\ngroup: group\n",
+		map[string]string{"q.jsonl": all})
+	if task.Len() != 6 {
+		t.Errorf("%d questions, want 6", task.Len())
+	}
+	for i, want := range []string{
+		"On x.\ntwo? b ¶ four? yes ¶ été?", "On x.\nété? 日本 ¶ four? yes ¶ two?", "On y.\nsix? 1 ¶ seven? 1 ¶ three?",
+		"On x.\nété? 日本 ¶ two? b ¶ four?", "On x.\nété? 日本 ¶ two? b ¶ five?", "On y.\nthree? 0 ¶ seven? 1 ¶ six?",
+	} {
+		if got, err := task.Prompt(i); err != nil || strings.ReplaceAll(got, "\n\n", "\n") != want {
+			t.Errorf("question %d sees %q, %v; want %q", i, got, err, want)
+		}
+	}
+	model := &oracle{likely: map[string]float64{" né": -3.6, " 日本": -9, " yes": -1, " no": -1}}
+	results, err := task.AskAll(t.Context(), model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct {
+		line              string
+		answer, expected  string
+		right, normalized bool
+	}{
+		{":1", "né", "日本", false, false}, {":3", "yes", "no", false, false}, {":4", "yes", "yes", true, true}, // of equals the first; a byte of " yes" costs less
+		{":5", "yes", "yes", true, true}, {":6", "yes", "yes", true, true}, {":7", "yes", "no", false, false},
+	} {
+		r := results[i]
+		if !strings.HasSuffix(r.Source, want.line) || r.Answer != want.answer || r.Expected != want.expected || r.Correct != want.right || r.Normalized != want.normalized {
+			t.Errorf("question %d: %+v, want %+v", i, r, want)
+		}
+	}
+	scores := Summarize(results)
+	if len(scores) != 3 || scores[0].Questions != 6 || scores[1].Group != "x" || scores[1].Questions != 4 || scores[2].Questions != 2 ||
+		scores[0].Accuracy != 0.5 || scores[1].Accuracy != 0.5 || scores[2].Accuracy != 0.5 || !near(scores[0].StdErr, 0.2236068) || !near(scores[1].StdErr, 0.2886751) || !near(scores[2].StdErr, 0.5) {
+		t.Errorf("%+v", scores)
+	}
+	task.Shots = 3
+	if _, err := task.Prompt(2); err == nil || !strings.Contains(err.Error(), "has 2 examples for it, shots is 3") {
+		t.Errorf("three examples of two: %v", err)
+	}
+}
+
+func near(a, b float64) bool { return a-b < 1e-6 && b-a < 1e-6 }
+
+// TestLengthsAreBytes: likelihoods are compared by the byte of UTF-8 of what is scored, the
+// space before it included.
+func TestLengthsAreBytes(t *testing.T) {
+	for _, tc := range []struct {
+		a, b           string
+		likelyA        float64
+		likelyB        float64
+		chat           bool
+		best, perByte  string
+		askedA, askedB string
+	}{
+		{"né", "no", -3.6, -3, false, "no", "né", " né", " no"},     // 4 and 3 bytes, both 3 characters
+		{"a", "abc", -1, -2.2, false, "a", "a", " a", " abc"},       // 2 and 4 bytes, not 1 and 3
+		{"a", "abc", -1, -2.2, true, "a", "abc", "a", "abc"},        // a turn begins without a space
+		{"日本", "yes!", -6, -5, false, "yes!", "日本", " 日本", " yes!"}, // 7 and 5 bytes
+	} {
+		yaml := "kind: choice\ndata: q.jsonl\nprompt: Q\ntarget: A\nchoices: c\nscore: text\nanswer: a\n"
+		if tc.chat {
+			yaml += "chat: true\n"
+		}
+		task := open(t, yaml, map[string]string{"q.jsonl": `{"c": ["` + tc.a + `", "` + tc.b + `"], "a": 0}`})
+		model := &oracle{likely: map[string]float64{tc.askedA: tc.likelyA, tc.askedB: tc.likelyB}}
+		r, err := task.Ask(t.Context(), model, 0)
+		if err != nil || r.Answer != tc.best || r.Correct != (tc.best == tc.a) || r.Normalized != (tc.perByte == tc.a) || strings.Join(model.asked, "") != "Q|"+tc.askedA+"Q|"+tc.askedB {
+			t.Errorf("%q and %q: %+v of %q, %v", tc.a, tc.b, r, model.asked, err)
+		}
+	}
+}
+
+// TestGeneratedAnswers: what is found in a text and in the expected answer.
+func TestGeneratedAnswers(t *testing.T) {
+	task := open(t, "format: gsm8k\ndata: q.jsonl\nmax_tokens: 7\nlimit: 2\n", map[string]string{
+		"q.jsonl": `{"question":"a","answer":"#### 3 or #### 1,200."}` + "\n" + `{"question":"b","answer":"no number"}` + "\n" + `{"question":"c","answer":"#### 1"}`,
+	})
+	if task.Len() != 2 || task.MaxTokens != 7 || task.Stop != "Question:" {
+		t.Errorf("%+v", task.Config)
+	}
+	for text, want := range map[string]Result{
+		" so #### 7, no #### 1200\n":  {Correct: true, Expected: "1200", Answer: "1200", Text: " so #### 7, no #### 1200\n"},
+		" #### 1200 Question: #### 5": {Correct: true, Expected: "1200", Answer: "1200", Text: " #### 1200 "},
+		" #### 3":                     {Expected: "1200", Answer: "3", Text: " #### 3"},
+		"1200":                        {Expected: "1200", Text: "1200"},
+	} {
+		r, err := task.Ask(t.Context(), &oracle{text: text}, 0)
+		if err != nil || r.Correct != want.Correct || r.Normalized != want.Correct || r.Expected != want.Expected || r.Answer != want.Answer || r.Text != want.Text {
+			t.Errorf("%q: %+v, %v; want %+v", text, r, err, want)
+		}
+	}
+	// Nothing found is not right, even where nothing is expected.
+	if r, err := task.Ask(t.Context(), &oracle{text: "no number"}, 1); err != nil || r.Correct || r.Answer != "" || r.Expected != "" {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
