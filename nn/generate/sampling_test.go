@@ -102,8 +102,8 @@ func TestSamplerGreedyAndPenalty(t *testing.T) {
 	}{
 		{Sampling{}, []float32{1, 3, 3, 2}, nil, 1},
 		{Sampling{RepetitionPenalty: 1.2}, []float32{1, 3, 2.4, 2}, []int32{1, 1}, 1}, // 3/1.2 once, not 3/1.44
-		{Sampling{RepetitionPenalty: 2}, []float32{-1, -1.5, -2}, []int32{0}, 1},    // -1·2
-		{Sampling{RepetitionPenalty: 1.4}, []float32{1, 3, 2, 2}, []int32{1}, 1},    // 3/1.4 > 2
+		{Sampling{RepetitionPenalty: 2}, []float32{-1, -1.5, -2}, []int32{0}, 1},      // -1·2
+		{Sampling{RepetitionPenalty: 1.4}, []float32{1, 3, 2, 2}, []int32{1}, 1},      // 3/1.4 > 2
 		{Sampling{RepetitionPenalty: 1}, []float32{1, 3, 2.9, 2}, []int32{1}, 1},
 	} {
 		s, err := NewSampler(c.cfg, len(c.logits))

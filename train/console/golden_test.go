@@ -29,7 +29,7 @@ func TestWhatARunTells(t *testing.T) {
 	if err := cfg.Model.Set(gpt2.Name, &gpt2.Config{Layers: 1, Heads: 2, Width: 8, Context: 16, Vocab: 20}); err != nil {
 		t.Fatal(err)
 	}
-	cfg.Train.Sample, cfg.Run.Dir = "", "runs/x"
+	cfg.Train.Sample, cfg.Run.Dir = "", t.TempDir()
 	job, err := text.Design(t.Context(), recipe.Env{Config: cfg, Families: zoo.Families()})
 	if err != nil {
 		t.Fatal(err)
