@@ -34,7 +34,15 @@ func keyOf(t *testing.T, cfg Config, enc Encoder) string {
 	if p.files, err = hashFiles(context.Background(), append(append([]string{}, c.train...), c.validation...), t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
-	return p.fingerprint()
+	return c.cfg.Known.key(p.fingerprint(), c.cfg.Validation > 0 || len(c.validation) > 0)
+}
+
+// known is a ledger of one text.
+func known(hash uint64) *Ledger {
+	l := NewLedger()
+	l.Note(nil, hash, Train, Train, false)
+	l.Seal()
+	return l
 }
 
 // TestKeyOfTheCache: each setting that changes the shards changes the key under which they are
@@ -78,6 +86,7 @@ func TestKeyOfTheCache(t *testing.T) {
 		{"ShardTokens", "shard_tokens", func(c *Config, _ *keyed) { c.ShardTokens = 1001 }, false},
 		{"CacheDir", "cache_dir", func(c *Config, _ *keyed) { c.CacheDir = "elsewhere" }, true},
 		{"Workers", "workers", func(c *Config, _ *keyed) { c.Workers = 3 }, true},
+		{"Known", "what a run knows", func(c *Config, _ *keyed) { c.Known = known(1) }, false},
 		{"", "the mapping from text to ids", func(_ *Config, e *keyed) { e.print = "other" }, false},
 		{"", "the size of the vocabulary", func(_ *Config, e *keyed) { e.vocab = 301 }, false},
 		{"", "the end of texts", func(_ *Config, e *keyed) { e.end = 257 }, false},
@@ -93,6 +102,15 @@ func TestKeyOfTheCache(t *testing.T) {
 		if name := reflect.TypeFor[Config]().Field(i).Name; !covered[name] {
 			t.Errorf("the table says nothing of %s", name)
 		}
+	}
+	// What a run knows is part of the key where text is held out, and only there.
+	with := func(l *Ledger, validation float64) string {
+		c := base
+		c.Known, c.Validation = l, validation
+		return keyOf(t, c, enc)
+	}
+	if with(known(1), 0.1) == with(known(2), 0.1) || with(known(1), 0.1) != with(known(1), 0.1) || with(known(1), 0) != with(nil, 0) {
+		t.Error("the key does not follow what a run knows")
 	}
 	// Which side a file is on is part of the key, even if all of them are the same.
 	one := Config{Paths: at("a.jsonl", "b.jsonl"), ValidationPaths: at("c.jsonl"), Format: FormatJSONL}
