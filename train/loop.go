@@ -76,7 +76,7 @@ func (r *run) loop(ctx context.Context) error {
 				return err
 			}
 		}
-		if every(r.cfg.Train.SaveEvery, r.state.Step) || improved {
+		if every(r.cfg.Train.SaveEvery, r.state.Step) || improved || agreed.Save {
 			r.saveOrWarn()
 		}
 	}
@@ -90,7 +90,7 @@ func (r *run) stepUnits() int { return r.cfg.StepSamples() * r.job.Unit.PerSampl
 // one is to stop, and whether their saves in flight wait for each other.
 func (r *run) agree(ctx context.Context, batch *data.Batch) (ranks.Notice, error) {
 	r.weight[0] = batch.Weight
-	agreed, err := r.ranks.Agree(ranks.Notice{Sums: r.weight[:], Stop: ctx.Err() != nil, Asks: r.saver.Requests()})
+	agreed, err := r.ranks.Agree(ranks.Notice{Sums: r.weight[:], Stop: ctx.Err() != nil, Asks: r.saver.Requests(), Save: r.saveAsked()})
 	if err != nil {
 		return agreed, fmt.Errorf("step %d: %w", r.state.Step+1, err)
 	}
@@ -99,6 +99,16 @@ func (r *run) agree(ctx context.Context, batch *data.Batch) (ranks.Notice, error
 	}
 	r.noteSave()
 	return agreed, nil
+}
+
+// saveAsked tells whether a checkpoint was asked for since it was called last.
+func (r *run) saveAsked() bool {
+	select {
+	case <-r.deps.Save:
+		return true
+	default:
+		return false
+	}
 }
 
 // limits are the guard's bounds on the gradient norm of each phase.

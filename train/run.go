@@ -44,6 +44,9 @@ type Deps struct {
 	// Machine is what was measured of the hardware of a rank, for the forecast and the
 	// MFU; zero leaves both out.
 	Machine engine.Machine
+	// Save asks for a checkpoint after the step that is being made, with each value that
+	// it gives; nil never does.
+	Save <-chan struct{}
 	// Resume is "auto" (go on from the newest good checkpoint, if there is
 	// one), "none" (set an earlier run aside and begin anew) or the directory
 	// of a checkpoint to begin from.

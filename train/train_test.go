@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -423,4 +424,24 @@ func TestRunInUseIsNotSetAside(t *testing.T) {
 	bits(t, cfg.Run.Dir)
 	mustTrain(t, cfg, d)
 	bits(t, cfg.Run.Dir+".1")
+}
+
+// TestSaveIsAskedFor asks for a checkpoint while a step is made.
+func TestSaveIsAskedFor(t *testing.T) {
+	cfg := tinyConfig(t)
+	cfg.Train.SaveEvery, cfg.Train.EvalEvery = 0, 0
+	asks := make(chan struct{}, 1)
+	d := deps(t, 1)
+	d.Save = asks
+	d.Listener.Step = func(e events.Step) {
+		if e.Record.Step == 2 {
+			asks <- struct{}{}
+		}
+	}
+	var saved []string
+	d.Listener.Saved = func(s checkpoint.Saved) { saved = append(saved, filepath.Base(s.Path)) }
+	mustTrain(t, cfg, d)
+	if want := []string{"step-00000003", fmt.Sprintf("step-%08d", cfg.Train.Steps)}; !slices.Equal(saved, want) {
+		t.Errorf("checkpoints %q, want %q", saved, want)
+	}
 }

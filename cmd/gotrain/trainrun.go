@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"time"
 
@@ -64,6 +65,9 @@ func trainRank(c *cobra.Command, cluster *join.Cluster, cfg config.Config, resum
 	defer backend.Close()
 	deps := train.Deps{Backend: backend, Table: table(), FS: vfs.OS{}, Now: time.Now, Resume: resume,
 		Group: cluster.Group, LocalRank: cluster.Launch.LocalRank, Version: readBuild().String()}
+	var forget func()
+	deps.Save, forget = asksForSave()
+	defer forget()
 	if !cluster.First() {
 		_, err := train.Train(c.Context(), cfg, deps)
 		return err
@@ -80,4 +84,26 @@ func trainRank(c *cobra.Command, cluster *join.Cluster, cfg config.Config, resum
 		p.Line("next       %s", result.Next(cmp.Or(result.Best, cfg.Run.Dir)))
 	}
 	return nil
+}
+
+// asksForSave gives a value for each of saveSignals, until forget is called.
+func asksForSave() (asked <-chan struct{}, forget func()) {
+	signals := saveSignals()
+	if len(signals) == 0 {
+		return nil, func() {}
+	}
+	came, asks := make(chan os.Signal, 1), make(chan struct{}, 1)
+	signal.Notify(came, signals...)
+	go func() {
+		for range came {
+			select {
+			case asks <- struct{}{}:
+			default: // one is asked for already
+			}
+		}
+	}()
+	return asks, func() {
+		signal.Stop(came)
+		close(came)
+	}
 }

@@ -17,6 +17,7 @@ type Notice struct {
 	Hash    uint64  // of its parameters, 0 when none is due
 	Stop    bool    // it was asked to stop
 	Asks    bool    // its save in flight waits for the others
+	Save    bool    // it was asked for a checkpoint
 }
 
 // Words of an encoded notice before its sums, and bits of the last of them.
@@ -25,6 +26,7 @@ const (
 
 	noticeStop = 1
 	noticeAsks = 2
+	noticeSave = 4
 )
 
 // encode writes the notice into b, little endian.
@@ -35,6 +37,9 @@ func (n *Notice) encode(b []byte) {
 	}
 	if n.Asks {
 		bits |= noticeAsks
+	}
+	if n.Save {
+		bits |= noticeSave
 	}
 	binary.LittleEndian.PutUint64(b, math.Float64bits(n.Seconds))
 	binary.LittleEndian.PutUint64(b[8:], n.Hash)
@@ -48,7 +53,7 @@ func (n *Notice) encode(b []byte) {
 func (n *Notice) decode(b []byte) {
 	bits := binary.LittleEndian.Uint64(b[16:])
 	n.Seconds, n.Hash = math.Float64frombits(binary.LittleEndian.Uint64(b)), binary.LittleEndian.Uint64(b[8:])
-	n.Stop, n.Asks = bits&noticeStop != 0, bits&noticeAsks != 0
+	n.Stop, n.Asks, n.Save = bits&noticeStop != 0, bits&noticeAsks != 0, bits&noticeSave != 0
 	for i := range n.Sums {
 		n.Sums[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*(noticeWords+i):]))
 	}
@@ -105,8 +110,8 @@ func (c *Coordinator) Exchange(mine Notice) ([]Notice, error) {
 	return c.notices, nil
 }
 
-// Agree is Exchange that adds up: sums in the order of ranks; one wish to stop is
-// everybody's, and the save of all asks when each of theirs does.
+// Agree is Exchange that adds up: sums in the order of ranks; one wish to stop or to
+// save is everybody's, and the save of all asks when each of theirs does.
 func (c *Coordinator) Agree(mine Notice) (Notice, error) {
 	notices, err := c.Exchange(mine)
 	if err != nil {
@@ -115,6 +120,7 @@ func (c *Coordinator) Agree(mine Notice) (Notice, error) {
 	t := Notice{Sums: c.Sum(notices), Asks: true}
 	for _, n := range notices {
 		t.Stop = t.Stop || n.Stop
+		t.Save = t.Save || n.Save
 		t.Asks = t.Asks && n.Asks
 	}
 	return t, nil
