@@ -4,9 +4,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"gotrain/data/vfs"
+	"gotrain/train/config"
 	"gotrain/train/metrics"
 )
 
@@ -20,7 +22,8 @@ type recorder struct {
 func MetricsPath(runDir string) string { return filepath.Join(runDir, "metrics.jsonl") }
 
 // openRecorder goes on after step, dropping what lies beyond it.
-func openRecorder(fsys vfs.FS, runDir string, step int, now time.Time) (*recorder, error) {
+func openRecorder(fsys vfs.FS, c Config, step int, now time.Time) (*recorder, error) {
+	runDir := c.Run.Dir
 	log, _, err := metrics.OpenLog(fsys, MetricsPath(runDir), int64(step))
 	if err != nil {
 		return nil, err
@@ -33,11 +36,35 @@ func openRecorder(fsys vfs.FS, runDir string, step int, now time.Time) (*recorde
 	if step > 0 {
 		cfg.PurgeFrom = int64(step) + 1
 	}
-	events, err := metrics.CreateEvents(fsys, cfg)
-	if err != nil {
+	events := metrics.NewEvents(fsys, cfg)
+	if err := describe(events, c); err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
 	return &recorder{log: log, events: events}, nil
+}
+
+// describe tells TensorBoard the configuration, as a text and as hyperparameters.
+func describe(e *metrics.Events, c Config) error {
+	leaves, err := c.Leaves()
+	if err != nil {
+		return err
+	}
+	text, err := config.Encode(c)
+	if err != nil {
+		return err
+	}
+	var settings []metrics.Setting
+	for _, l := range leaves {
+		var value any = l.Text
+		if x, err := strconv.ParseFloat(l.Text, 64); err == nil {
+			value = x
+		} else if x, err := strconv.ParseBool(l.Text); err == nil {
+			value = x
+		}
+		settings = append(settings, metrics.Setting{Name: l.Key, Value: value})
+	}
+	e.Settings(c.Run.Dir, "```yaml\n"+string(text)+"```", settings)
+	return nil
 }
 
 func (r *recorder) record(rec metrics.Record) error {

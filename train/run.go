@@ -230,7 +230,7 @@ func (r *run) build(from string) error {
 	if err := r.writeConfig(); err != nil {
 		return err
 	}
-	if r.recorder, err = openRecorder(r.deps.FS, r.cfg.Run.Dir, r.state.Step, r.deps.Now()); err != nil {
+	if r.recorder, err = openRecorder(r.deps.FS, r.cfg, r.state.Step, r.deps.Now()); err != nil {
 		return err
 	}
 	r.saver.SetLog(r.recorder.log)

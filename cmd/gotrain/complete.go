@@ -9,9 +9,30 @@ import (
 
 	"gotrain/data/bpe"
 	"gotrain/nn/hub"
+	"gotrain/train/config"
 )
 
 type completion = func(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective)
+
+// settings completes the keys of --set: those of the file that --config names, else the
+// defaults, each with its value there.
+func settings(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	cfg := config.Default(tables())
+	if f := c.Flags().Lookup("config"); f != nil && f.Changed {
+		if read, err := config.Load(f.Value.String(), nil, tables()); err == nil {
+			cfg = read
+		}
+	}
+	leaves, err := cfg.Leaves()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var words []string
+	for _, l := range leaves {
+		words = append(words, l.Key+"=\t"+l.Text)
+	}
+	return words, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+}
 
 // fixed completes one of a few words.
 func fixed(words ...string) completion {

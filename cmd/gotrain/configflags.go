@@ -16,6 +16,7 @@ type configFlags struct {
 func (f *configFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.config, "config", "", "configuration `FILE` (YAML)")
 	c.Flags().StringArrayVar(&f.set, "set", nil, "override a key, `path.to.key=VALUE`; may be repeated")
+	complete(c, "set", settings)
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
 	complete(c, "config", filesWith("yaml", "yml"))
 }

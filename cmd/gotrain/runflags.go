@@ -20,6 +20,7 @@ type runFlags struct {
 // addSettings adds the flags of a run whose configuration is known.
 func (f *runFlags) addSettings(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.set, "set", nil, "override a key, `path.to.key=VALUE`; may be repeated")
+	complete(c, "set", settings)
 	c.Flags().StringVar(&f.device, "device", "", "device `NAME`: auto, cpu, cuda or cuda:N (default: the configuration's)")
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "do everything up to the first step, print the plan, leave nothing behind")
 	complete(c, "device", devices)

@@ -18,23 +18,23 @@ type Change struct{ Key, Was, Is string }
 // the order in which configurations are written. The directory of the run is none: runs
 // may be moved.
 func (c Config) Changes(now Config) ([]Change, error) {
-	was, err := c.flat()
+	was, err := c.Leaves()
 	if err != nil {
 		return nil, err
 	}
-	is, err := now.flat()
+	is, err := now.Leaves()
 	if err != nil {
 		return nil, err
 	}
 	var changes []Change
 	for _, k := range is {
-		if old, ok := find(was, k.key); k.key != "run.dir" && (!ok || old != k.text) {
-			changes = append(changes, Change{k.key, old, k.text})
+		if old, ok := find(was, k.Key); k.Key != "run.dir" && (!ok || old != k.Text) {
+			changes = append(changes, Change{k.Key, old, k.Text})
 		}
 	}
 	for _, k := range was {
-		if _, ok := find(is, k.key); !ok {
-			changes = append(changes, Change{k.key, k.text, nothing})
+		if _, ok := find(is, k.Key); !ok {
+			changes = append(changes, Change{k.Key, k.Text, nothing})
 		}
 	}
 	return changes, nil
@@ -43,20 +43,11 @@ func (c Config) Changes(now Config) ([]Change, error) {
 // nothing stands for a key that a section of another kind lacks.
 const nothing = "–"
 
-// leaf is a key that holds a value, with the path of its sections.
-type leaf struct{ key, text string }
+// Leaf is a key that holds a value: its path, and the value as YAML.
+type Leaf struct{ Key, Text string }
 
-func find(leaves []leaf, key string) (text string, ok bool) {
-	for _, l := range leaves {
-		if l.key == key {
-			return l.text, true
-		}
-	}
-	return nothing, false
-}
-
-// flat lists the values of the configuration.
-func (c Config) flat() ([]leaf, error) {
+// Leaves lists the values of the configuration in the order in which it is written.
+func (c Config) Leaves() ([]Leaf, error) {
 	text, err := Encode(c)
 	if err != nil {
 		return nil, err
@@ -68,7 +59,16 @@ func (c Config) flat() ([]leaf, error) {
 	return flatten(nil, "", all)
 }
 
-func flatten(leaves []leaf, path string, all yaml.MapSlice) ([]leaf, error) {
+func find(leaves []Leaf, key string) (text string, ok bool) {
+	for _, l := range leaves {
+		if l.Key == key {
+			return l.Text, true
+		}
+	}
+	return nothing, false
+}
+
+func flatten(leaves []Leaf, path string, all yaml.MapSlice) ([]Leaf, error) {
 	for _, item := range all {
 		key := join(path, fmt.Sprint(item.Key))
 		if section, ok := item.Value.(yaml.MapSlice); ok {
@@ -82,7 +82,7 @@ func flatten(leaves []leaf, path string, all yaml.MapSlice) ([]leaf, error) {
 		if err != nil {
 			return nil, err
 		}
-		leaves = append(leaves, leaf{key, strings.TrimSpace(string(text))})
+		leaves = append(leaves, Leaf{key, strings.TrimSpace(string(text))})
 	}
 	return leaves, nil
 }

@@ -43,6 +43,9 @@ type Config struct {
 type RunConfig struct {
 	Dir  string `yaml:"dir"`
 	Seed uint64 `yaml:"seed"` // of initial weights, data order and dropout
+	// ProgressS is how many seconds lie between two lines of progress, where they do not
+	// go to a terminal.
+	ProgressS float64 `yaml:"progress_s"`
 }
 
 // TokenizerConfig says where the tokenizer comes from: a path to a directory
@@ -107,7 +110,7 @@ type Recipe struct {
 // Default returns the values of keys that a file leaves out.
 func Default(t Tables) Config {
 	c := Config{
-		Run:       RunConfig{Dir: "runs/run", Seed: 1337},
+		Run:       RunConfig{Dir: "runs/run", Seed: 1337, ProgressS: 5},
 		Device:    "auto",
 		Precision: "float32",
 		Model:     t.model(),

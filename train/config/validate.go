@@ -19,6 +19,7 @@ func (c Config) Validate(t Tables) error {
 		}
 	}
 	check(c.Run.Dir != "", "run.dir is empty; name the directory of the run")
+	check(c.Run.ProgressS >= 0 && c.Run.ProgressS <= maxProgress, "run.progress_s is %g; use seconds from 0 to %g", c.Run.ProgressS, maxProgress)
 	check(c.Device == "auto" || c.Device == "cpu" || c.Device == "cuda" || strings.HasPrefix(c.Device, "cuda:"),
 		"device is %q; use auto, cpu, cuda or cuda:N", c.Device)
 	_, known := precisions[c.Precision]
@@ -75,6 +76,9 @@ func (c TokenizerConfig) validate() []error {
 	}
 	return errs
 }
+
+// maxProgress is a day, in seconds.
+const maxProgress = 86400.0
 
 // minVocab is the smallest byte-level vocabulary: every byte and end-of-text.
 const minVocab = 257

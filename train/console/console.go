@@ -32,20 +32,19 @@ type Progress struct {
 	started events.Started
 	device  device.Device
 	kind    string // of the machine
-	base    int64  // resident before the run, in bytes
-	memory  forecast.Memory
-	stepMS  []float64 // of each step made now
-	waited  bool      // a save waited for an earlier one
+	// interval lies between two plain lines.
+	interval time.Duration
+	base     int64 // resident before the run, in bytes
+	memory   forecast.Memory
+	stepMS   []float64 // of each step made now
+	waited   bool      // a save waited for an earlier one
 }
 
-// Intervals between lines: live ones are for eyes, plain ones for logs.
-const (
-	liveInterval  = 100 * time.Millisecond
-	plainInterval = 5 * time.Second
-)
+// liveInterval lies between two states of the live line; plain lines have run.progress_s.
+const liveInterval = 100 * time.Millisecond
 
 // New shows runs on w.
-func New(w io.Writer) *Progress { return &Progress{w: w, live: Terminal(w)} }
+func New(w io.Writer) *Progress { return &Progress{w: w, live: Terminal(w), interval: 5 * time.Second} }
 
 // Terminal tells whether w is read by eyes.
 func Terminal(w io.Writer) bool {
@@ -69,7 +68,7 @@ func (p *Progress) Clear() {
 
 // due tells whether it is time for another line.
 func (p *Progress) due() bool {
-	interval := plainInterval
+	interval := p.interval
 	if p.live {
 		interval = liveInterval
 	}

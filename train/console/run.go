@@ -60,6 +60,7 @@ func (p *Progress) Listener() events.Listener {
 
 func (p *Progress) start(s events.Started) {
 	p.started = s
+	p.interval = time.Duration(s.Config.Run.ProgressS * float64(time.Second))
 	f := s.Forecast
 	debug.FreeOSMemory() // what fitting the tokenizer left
 	p.memory = forecast.MemoryOf(s.Programs, s.Config.Rank.Count(), p.device, p.base)

@@ -28,8 +28,11 @@ func openAppender(fsys vfs.FS, name string) (appender, error) {
 	return appender{f: f, size: info.Size()}, nil
 }
 
+// keep has a piece wait for the next write.
+func (a *appender) keep(piece []byte) { a.pending = append(a.pending, piece...) }
+
 func (a *appender) write(piece []byte) error {
-	a.pending = append(a.pending, piece...)
+	a.keep(piece)
 	return a.flush()
 }
 

@@ -27,14 +27,17 @@ type EventsConfig struct {
 	PurgeFrom int64
 }
 
-// Events writes a TensorBoard event file. A file is a sequence of records
+// Events writes a TensorBoard event file, which is made when there is something to
+// write. A file is a sequence of records
 //
 //	uint64 length, uint32 masked CRC-32C of it, data, uint32 masked CRC-32C of data
 //
 // little endian, where masked(c) = (c rotated right by 15) + 0xa282ead8, and data
 // is a tensorflow.Event protocol buffer.
 type Events struct {
-	name string
+	fsys vfs.FS
+	cfg  EventsConfig
+	name string // "" as long as there is no file
 	a    appender
 }
 
@@ -44,40 +47,44 @@ type Scalar struct {
 	Value float64
 }
 
-// CreateEvents begins a new file events.out.tfevents.TIME.HOST.PID in cfg.Dir.
-// Each process of a run has its own; TensorBoard reads them as one.
-func CreateEvents(fsys vfs.FS, cfg EventsConfig) (*Events, error) {
-	base := filepath.Join(cfg.Dir, fmt.Sprintf("events.out.tfevents.%010d.%s.%d", cfg.Time.Unix(), cfg.Host, cfg.PID))
+// NewEvents returns what writes a file events.out.tfevents.TIME.HOST.PID in cfg.Dir. Each
+// process of a run has its own; TensorBoard reads them as one.
+func NewEvents(fsys vfs.FS, cfg EventsConfig) *Events {
+	e := &Events{fsys: fsys, cfg: cfg}
+	start := protowire.AppendTag(event(cfg.Time, 0), eventFileVersion, protowire.BytesType)
+	e.a.keep(record(protowire.AppendString(start, "brain.Event:2")))
+	if cfg.PurgeFrom > 0 {
+		session := protowire.AppendTag(nil, sessionStatus, protowire.VarintType)
+		session = protowire.AppendVarint(session, sessionStart)
+		e.a.keep(record(message(event(cfg.Time, cfg.PurgeFrom), eventSessionLog, session)))
+	}
+	return e
+}
+
+// create makes the file, of a name that is free.
+func (e *Events) create() error {
+	base := filepath.Join(e.cfg.Dir, fmt.Sprintf("events.out.tfevents.%010d.%s.%d", e.cfg.Time.Unix(), e.cfg.Host, e.cfg.PID))
 	name := base
 	for i := 1; ; i++ {
-		_, err := fsys.Stat(name)
+		_, err := e.fsys.Stat(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		name = fmt.Sprintf("%s.%d", base, i)
 	}
-	a, err := openAppender(fsys, name)
+	a, err := openAppender(e.fsys, name)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	e := &Events{name: name, a: a}
-	start := protowire.AppendTag(event(cfg.Time, 0), eventFileVersion, protowire.BytesType)
-	err = e.write(protowire.AppendString(start, "brain.Event:2"))
-	if err == nil && cfg.PurgeFrom > 0 {
-		session := protowire.AppendTag(nil, sessionStatus, protowire.VarintType)
-		session = protowire.AppendVarint(session, sessionStart)
-		err = e.write(message(event(cfg.Time, cfg.PurgeFrom), eventSessionLog, session))
-	}
-	if err != nil {
-		return nil, errors.Join(err, e.Close())
-	}
-	return e, nil
+	a.pending = e.a.pending
+	e.name, e.a = name, a
+	return nil
 }
 
-// Path gives the file's name.
+// Path gives the file's name, "" before there is one.
 func (e *Events) Path() string { return e.name }
 
 // Record writes the finite numbers of a record as curves train/nll, val/ppl and
@@ -111,27 +118,80 @@ func (e *Events) Scalars(t time.Time, step int64, scalars ...Scalar) error {
 
 // Text writes a text, which TensorBoard shows as Markdown.
 func (e *Events) Text(t time.Time, step int64, tag, text string) error {
-	plugin := protowire.AppendTag(nil, pluginName, protowire.BytesType)
-	plugin = protowire.AppendString(plugin, "text")
-	metadata := message(nil, metadataPlugin, plugin)
-
-	dim := protowire.AppendTag(nil, dimSize, protowire.VarintType)
-	dim = protowire.AppendVarint(dim, 1)
-	tensor := protowire.AppendTag(nil, tensorDType, protowire.VarintType)
-	tensor = protowire.AppendVarint(tensor, dtypeString)
-	tensor = message(tensor, tensorShape, message(nil, shapeDim, dim))
-	tensor = protowire.AppendTag(tensor, tensorString, protowire.BytesType)
-	tensor = protowire.AppendString(tensor, text)
-
-	value := protowire.AppendTag(nil, valueTag, protowire.BytesType)
-	value = protowire.AppendString(value, tag+"/text_summary")
-	value = message(value, valueTensor, tensor)
-	value = message(value, valueMetadata, metadata)
-	return e.write(message(event(t, step), eventSummary, message(nil, summaryValue, value)))
+	return e.write(textEvent(t, step, tag, text))
 }
 
-// Close syncs and closes the file.
-func (e *Events) Close() error { return e.a.close() }
+func textEvent(t time.Time, step int64, tag, text string) []byte {
+	tensor := tensor(dtypeString, 1)
+	tensor = protowire.AppendTag(tensor, tensorString, protowire.BytesType)
+	tensor = protowire.AppendString(tensor, text)
+	return pluginEvent(t, step, tag+"/text_summary", "text", nil, tensor)
+}
+
+// Settings are kept for the beginning of the file: a text for people, and the hyperparameters
+// of run for TensorBoard's table of runs. Values are float64, bool or string.
+func (e *Events) Settings(run, text string, settings []Setting) {
+	e.a.keep(record(textEvent(e.cfg.Time, 0, "config", text)))
+	start := []byte{}
+	for _, s := range settings {
+		entry := protowire.AppendTag(nil, mapKey, protowire.BytesType)
+		entry = protowire.AppendString(entry, s.Name)
+		start = message(start, sessionHParams, message(entry, mapValue, protoValue(s.Value)))
+	}
+	start = protowire.AppendTag(start, sessionGroup, protowire.BytesType)
+	start = protowire.AppendString(start, run)
+	start = protowire.AppendTag(start, sessionTime, protowire.Fixed64Type)
+	start = protowire.AppendFixed64(start, math.Float64bits(seconds(e.cfg.Time)))
+	content := message(nil, hparamsStart, start)
+	e.a.keep(record(pluginEvent(e.cfg.Time, 0, "_hparams_/session_start_info", "hparams", content, tensor(dtypeFloat, 0))))
+}
+
+// Setting is a hyperparameter.
+type Setting struct {
+	Name  string
+	Value any // float64, bool or string
+}
+
+// protoValue is a google.protobuf.Value.
+func protoValue(v any) []byte {
+	switch v := v.(type) {
+	case float64:
+		return protowire.AppendFixed64(protowire.AppendTag(nil, valueNumber, protowire.Fixed64Type), math.Float64bits(v))
+	case bool:
+		return protowire.AppendVarint(protowire.AppendTag(nil, valueBool, protowire.VarintType), protowire.EncodeBool(v))
+	}
+	return protowire.AppendString(protowire.AppendTag(nil, valueString, protowire.BytesType), fmt.Sprint(v))
+}
+
+// tensor begins a tensor of one axis.
+func tensor(dtype, size uint64) []byte {
+	var dim []byte
+	if size > 0 {
+		dim = protowire.AppendVarint(protowire.AppendTag(nil, dimSize, protowire.VarintType), size)
+	}
+	t := protowire.AppendVarint(protowire.AppendTag(nil, tensorDType, protowire.VarintType), dtype)
+	return message(t, tensorShape, message(nil, shapeDim, dim))
+}
+
+// pluginEvent is an event with one value for a plugin of TensorBoard.
+func pluginEvent(t time.Time, step int64, tag, plugin string, content, tensor []byte) []byte {
+	data := protowire.AppendString(protowire.AppendTag(nil, pluginName, protowire.BytesType), plugin)
+	if content != nil {
+		data = message(data, pluginContent, content)
+	}
+	value := protowire.AppendString(protowire.AppendTag(nil, valueTag, protowire.BytesType), tag)
+	value = message(value, valueTensor, tensor)
+	value = message(value, valueMetadata, message(nil, metadataPlugin, data))
+	return message(event(t, step), eventSummary, message(nil, summaryValue, value))
+}
+
+// Close syncs and closes the file, if there is one.
+func (e *Events) Close() error {
+	if e.name == "" {
+		return nil
+	}
+	return e.a.close()
+}
 
 // Field numbers of tensorflow's event.proto, summary.proto, tensor.proto and
 // tensor_shape.proto, and the enum values used.
@@ -152,10 +212,23 @@ const (
 	valueMetadata  = 9
 	metadataPlugin = 1
 	pluginName     = 1
+	pluginContent  = 2
+
+	// HParamsPluginData, SessionStartInfo, an entry of a map, and google.protobuf.Value.
+	hparamsStart   = 3
+	sessionHParams = 1
+	sessionGroup   = 4
+	sessionTime    = 5
+	mapKey         = 1
+	mapValue       = 2
+	valueNumber    = 2
+	valueString    = 3
+	valueBool      = 4
 
 	tensorDType  = 1
 	tensorShape  = 2
 	tensorString = 8
+	dtypeFloat   = 1
 	dtypeString  = 7
 	shapeDim     = 2
 	dimSize      = 1
@@ -164,13 +237,15 @@ const (
 // event begins an Event.
 func event(t time.Time, step int64) []byte {
 	b := protowire.AppendTag(nil, eventWallTime, protowire.Fixed64Type)
-	b = protowire.AppendFixed64(b, math.Float64bits(float64(t.Unix())+float64(t.Nanosecond())/1e9))
+	b = protowire.AppendFixed64(b, math.Float64bits(seconds(t)))
 	if step != 0 {
 		b = protowire.AppendTag(b, eventStep, protowire.VarintType)
 		b = protowire.AppendVarint(b, uint64(step))
 	}
 	return b
 }
+
+func seconds(t time.Time) float64 { return float64(t.Unix()) + float64(t.Nanosecond())/1e9 }
 
 // message appends a field that is a message.
 func message(b []byte, field protowire.Number, content []byte) []byte {
@@ -180,11 +255,21 @@ func message(b []byte, field protowire.Number, content []byte) []byte {
 
 // write appends one record.
 func (e *Events) write(data []byte) error {
-	record := binary.LittleEndian.AppendUint64(nil, uint64(len(data)))
-	record = binary.LittleEndian.AppendUint32(record, maskedCRC(record))
-	record = append(record, data...)
-	record = binary.LittleEndian.AppendUint32(record, maskedCRC(data))
-	return e.a.write(record)
+	if e.name == "" {
+		if err := e.create(); err != nil {
+			e.a.keep(record(data))
+			return err
+		}
+	}
+	return e.a.write(record(data))
+}
+
+// record frames data.
+func record(data []byte) []byte {
+	r := binary.LittleEndian.AppendUint64(nil, uint64(len(data)))
+	r = binary.LittleEndian.AppendUint32(r, maskedCRC(r))
+	r = append(r, data...)
+	return binary.LittleEndian.AppendUint32(r, maskedCRC(data))
 }
 
 func maskedCRC(data []byte) uint32 {

@@ -22,13 +22,13 @@ func TestEventsAreTensorBoards(t *testing.T) {
 	want, err := os.ReadFile("testdata/golden.tfevents")
 	check(t, err)
 	fsys := vfstest.NewMem()
-	e, err := CreateEvents(fsys, EventsConfig{Dir: ".", Time: start, Host: "node1", PID: 42, PurgeFrom: 31})
-	check(t, err)
+	e := NewEvents(fsys, EventsConfig{Dir: ".", Time: start, Host: "node1", PID: 42, PurgeFrom: 31})
+	check(t, e.Scalars(start, 31, Scalar{"train/nll", 3.25}, Scalar{"train/lr", 0.001}))
 	if want := "events.out.tfevents.1700000000.node1.42"; e.Path() != want {
 		t.Errorf("file is %s, want %s", e.Path(), want)
 	}
-	check(t, e.Scalars(start, 31, Scalar{"train/nll", 3.25}, Scalar{"train/lr", 0.001}))
-	check(t, e.Text(start, 0, "config", "**batch** 16"))
+	e.Settings("runs/a", "**batch** 16", []Setting{{"model.family", "gpt2"}, {"optimizer.lr", 0.001}, {"train.recompute", true}})
+	check(t, e.Scalars(start, 32, Scalar{"train/nll", 3}))
 	check(t, e.Close())
 	if got := read(t, fsys, e.Path()); got != string(want) {
 		t.Errorf("got\n%q\nwant\n%q", got, want)
@@ -134,8 +134,7 @@ func fields(t *testing.T, data []byte, do func(field protowire.Number, v uint64,
 func TestNoPointTwiceAfterResume(t *testing.T) {
 	fsys := vfstest.NewMem()
 	session := func(pid int, from, to int64) []byte {
-		e, err := CreateEvents(fsys, EventsConfig{Dir: ".", Time: start, Host: "node1", PID: pid, PurgeFrom: from})
-		check(t, err)
+		e := NewEvents(fsys, EventsConfig{Dir: ".", Time: start, Host: "node1", PID: pid, PurgeFrom: from})
 		for step := max(from, 1); step <= to; step++ {
 			check(t, e.Record(train(step)))
 		}
@@ -169,8 +168,13 @@ func TestEventFilesAreNotOverwritten(t *testing.T) {
 	fsys := vfstest.NewMem()
 	var names []string
 	for range 3 {
-		e, err := CreateEvents(fsys, EventsConfig{Dir: ".", Time: start, Host: "h", PID: 7})
-		check(t, err)
+		e := NewEvents(fsys, EventsConfig{Dir: ".", Time: start, Host: "h", PID: 7})
+		check(t, e.Close())
+		if e.Path() != "" {
+			t.Errorf("an event file without events: %s", e.Path())
+		}
+		e = NewEvents(fsys, EventsConfig{Dir: ".", Time: start, Host: "h", PID: 7})
+		check(t, e.Scalars(start, 1, Scalar{"a", 1}))
 		check(t, e.Close())
 		names = append(names, e.Path())
 	}
@@ -183,8 +187,7 @@ func TestEventFilesAreNotOverwritten(t *testing.T) {
 func TestEventsOnAFullDisk(t *testing.T) {
 	var fsys vfs.FS = vfstest.NewMem()
 	fault := vfstest.NewFault(fsys)
-	e, err := CreateEvents(fault, EventsConfig{Dir: ".", Time: start, Host: "h", PID: 7})
-	check(t, err)
+	e := NewEvents(fault, EventsConfig{Dir: ".", Time: start, Host: "h", PID: 7})
 	fault.FailAt(3, syscall.ENOSPC)
 	failures := 0
 	for step := int64(1); step <= 10; step++ {
