@@ -236,9 +236,12 @@ func TestBeginsFromAForeignCheckpoint(t *testing.T) {
 // TestTensorBoardAfterResume: each life has a file with its records, and one that goes on
 // after step n has TensorBoard forget the points from n+1 on.
 func TestTensorBoardAfterResume(t *testing.T) {
-	dir := t.TempDir()
+	cfg := tinyConfig(t)
+	if err := os.MkdirAll(cfg.Run.Dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
 	for life, step := range []int{0, 6} {
-		r, err := openRecorder(vfs.OS{}, dir, step, time.Unix(int64(life), 0))
+		r, err := openRecorder(vfs.OS{}, cfg, step, time.Unix(int64(life), 0))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -256,7 +259,7 @@ func TestTensorBoardAfterResume(t *testing.T) {
 			t.Errorf("life %d: its events are %q", life, content)
 		}
 	}
-	text, err := os.ReadFile(MetricsPath(dir))
+	text, err := os.ReadFile(MetricsPath(cfg.Run.Dir))
 	if lines := strings.Count(string(text), "\n"); err != nil || lines != 2 {
 		t.Errorf("metrics.jsonl has %d lines, %v", lines, err)
 	}
