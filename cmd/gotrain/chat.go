@@ -34,9 +34,7 @@ template, the answer comes as it is written and ends by itself at the end-of-tur
 token. On a terminal lines can be edited and earlier ones come back with the arrow
 keys; otherwise each line of standard input is a turn.
 
-  /system TEXT  sets what the system says and begins anew; without TEXT nothing
-  /reset        begins anew
-  /quit, ctrl-D leaves; ctrl-C stops an answer`,
+` + helpOfCommands("  "),
 		Example: `  gotrain chat --model runs/finetune-instruct
   echo "What does strings.Cut do?" | gotrain chat --model runs/finetune-instruct --greedy`,
 		Args: noArgs,
@@ -75,12 +73,13 @@ func (f *chatFlags) run(c *cobra.Command) error {
 	talker := talk.New(talk.Speaker{Generator: generator, Tokens: m.Tokenizer, Frame: frame, Sampling: f.sampling, MaxTokens: f.maxTokens, Forgotten: func() {
 		fmt.Fprintln(c.ErrOrStderr(), "(the oldest turn no longer fits the context and is forgotten)")
 	}}, f.system)
-	r := chatResult{Model: m.Dir}
-	err = f.converse(c, talker, openLines(c), &r)
-	if err = errors.Join(err, talker.Wait()); err != nil || !f.json {
+	lines := openLines(c)
+	s := chatSession{cobra: c, flags: f, talk: talker, result: chatResult{Model: m.Dir}}
+	err = s.converse(lines)
+	if err = errors.Join(err, talker.Wait(), lines.Close()); err != nil || !f.json {
 		return err
 	}
-	return writeJSON(c.OutOrStdout(), r)
+	return writeJSON(c.OutOrStdout(), s.result)
 }
 
 // chatResult is what --json prints.
@@ -89,61 +88,63 @@ type chatResult struct {
 	Turns []talk.Turn `json:"turns"`
 }
 
+// chatSession is a conversation in progress.
+type chatSession struct {
+	cobra  *cobra.Command
+	flags  *chatFlags
+	talk   *talk.Conversation
+	result chatResult
+}
+
 // converse answers line by line to the end of the input.
-func (f *chatFlags) converse(c *cobra.Command, t *talk.Conversation, lines lineReader, r *chatResult) error {
+func (s *chatSession) converse(lines lineReader) error {
 	for {
 		line, err := lines.ReadLine()
+		if err == nil {
+			line = strings.TrimSpace(line)
+			switch {
+			case line == "":
+			case strings.HasPrefix(line, "/"):
+				err = s.command(line)
+			default:
+				err = s.answer(func(ctx context.Context, emit func([]byte) error) (talk.Turn, error) {
+					return s.talk.Ask(ctx, line, emit)
+				})
+			}
+		}
 		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		if err == nil && s.cobra.Context().Err() != nil {
+			err = errors.New("interrupted")
 		}
 		if err != nil {
 			return err
 		}
-		line = strings.TrimSpace(line)
-		command, rest, _ := strings.Cut(line, " ")
-		switch {
-		case line == "":
-		case command == "/quit" || command == "/exit":
-			return nil
-		case command == "/reset":
-			t.Reset(t.System())
-			fmt.Fprintln(c.ErrOrStderr(), "a new conversation")
-		case command == "/system":
-			t.Reset(strings.TrimSpace(rest))
-			fmt.Fprintln(c.ErrOrStderr(), "a new conversation")
-		case strings.HasPrefix(line, "/"):
-			fmt.Fprintf(c.ErrOrStderr(), "%s is no command; there are /system TEXT, /reset and /quit\n", command)
-		default:
-			if err := f.ask(c, t, line, r); err != nil {
-				return err
-			}
-		}
-		if c.Context().Err() != nil {
-			return errors.New("interrupted")
-		}
 	}
 }
 
-// ask prints the answer to a line as it comes; an interrupt stops it.
-func (f *chatFlags) ask(c *cobra.Command, t *talk.Conversation, line string, r *chatResult) error {
-	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)
+// answer prints what the model says as it comes; an interrupt stops it.
+func (s *chatSession) answer(ask func(ctx context.Context, emit func(piece []byte) error) (talk.Turn, error)) error {
+	ctx, stop := signal.NotifyContext(s.cobra.Context(), os.Interrupt)
 	defer stop()
-	turn, err := t.Ask(ctx, line, func(piece []byte) error {
-		if f.json {
+	out := s.cobra.OutOrStdout()
+	turn, err := ask(ctx, func(piece []byte) error {
+		if s.flags.json {
 			return nil
 		}
-		_, err := c.OutOrStdout().Write(piece)
+		_, err := out.Write(piece)
 		return err
 	})
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
-	if r.Turns = append(r.Turns, turn); f.json {
+	if s.result.Turns = append(s.result.Turns, turn); s.flags.json {
 		return nil
 	}
-	fmt.Fprintln(c.OutOrStdout())
+	fmt.Fprintln(out)
 	if err == nil && turn.EndedBy != generate.Stopped {
-		fmt.Fprintf(c.ErrOrStderr(), "(cut off by %s)\n", reasonText(turn.EndedBy))
+		s.tell("(cut off by %s)", reasonText(turn.EndedBy))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -29,6 +30,32 @@ func TestChat(t *testing.T) {
 		if !strings.Contains(r.errOut, want) {
 			t.Errorf("standard error %q lacks %q", r.errOut, want)
 		}
+	}
+	// Commands of a conversation.
+	file := filepath.Join(dir, "said.jsonl")
+	r = gotrain(t, "hello\n/retry\n/set temperature 0.9\n/set greedy false\n/retry\n/set\n/set top-k many\n/set tempo 3\n/save "+file+"\n/save "+file+"\n/help\n/save\n", append(args, "--json")...)
+	for _, want := range []string{"greedy: the same answer", "temperature        0.9", "many", "there is no setting tempo", "saved to " + file, "/retry ", "wants the name"} {
+		if r.code != 0 || !strings.Contains(r.errOut, want) {
+			t.Errorf("exit code %d, standard error %q lacks %q", r.code, r.errOut, want)
+		}
+	}
+	talk = chatResult{}
+	if err := json.Unmarshal([]byte(r.out), &talk); err != nil || len(talk.Turns) != 3 || talk.Turns[0].Text != talk.Turns[1].Text || talk.Turns[2].Text == talk.Turns[1].Text {
+		t.Errorf("%v, turns %+v", err, talk.Turns)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved := strings.Split(strings.TrimSpace(string(text)), "\n")
+	var record struct {
+		Messages []struct{ Role, Content string }
+	}
+	if err := json.Unmarshal([]byte(saved[0]), &record); err != nil || len(saved) != 2 || len(record.Messages) != 2 || record.Messages[1].Content != talk.Turns[2].Text {
+		t.Errorf("%v, saved %q", err, saved)
+	}
+	if r := gotrain(t, "/retry\n", args...); r.code != 0 || !strings.Contains(r.errOut, "no answer yet") {
+		t.Errorf("exit code %d, standard error %q", r.code, r.errOut)
 	}
 	// A conversation that outgrows the context loses its oldest turns, a message that does not fit is refused.
 	r = gotrain(t, strings.Repeat("How are you?\n", 6), args...)

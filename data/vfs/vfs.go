@@ -15,6 +15,7 @@
 package vfs
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -102,6 +103,25 @@ func ReadFile(fsys FS, name string, limit int64) ([]byte, error) {
 // TempSuffix ends the names of half-made files that a crash may leave behind.
 // They are never read and may be deleted.
 const TempSuffix = ".tmp"
+
+// AppendLine writes line and a line end behind the file name, whole or not at all, and
+// syncs it.
+func AppendLine(fsys FS, name string, line []byte) error {
+	f, err := fsys.OpenAppend(name)
+	if err != nil {
+		return err
+	}
+	info, err := fsys.Stat(name)
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if _, err = f.Write(append(bytes.Clone(line), '\n')); err != nil {
+		err = errors.Join(err, f.Truncate(info.Size()))
+	} else {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
 
 // WriteFile makes name hold what write produces, in one step: a crash at any
 // moment, and an error, leaves the old content or the new, never a part. When it

@@ -51,6 +51,30 @@ func (c *Conversation) Reset(system string) {
 	go func() { ready <- errors.Join(failed, c.prefill(messages)) }()
 }
 
+// Set changes how answers are sampled from here on, and how long they are at most.
+func (c *Conversation) Set(s generate.Sampling, maxTokens int) {
+	c.speaker.Sampling, c.speaker.MaxTokens = s, maxTokens
+}
+
+// ErrNoAnswer says that there is no answer yet to make again.
+var ErrNoAnswer = errors.New("there is no answer yet")
+
+// Retry takes the newest answer back and asks again. Without another seed or sampling the
+// answer is the same.
+func (c *Conversation) Retry(ctx context.Context, emit func(piece []byte) error) (Turn, error) {
+	n := len(c.messages)
+	if n < 2 || c.messages[n-1].Role != chat.Assistant {
+		return Turn{}, ErrNoAnswer
+	}
+	said := c.messages
+	c.messages = said[: n-2 : n-2]
+	turn, err := c.Ask(ctx, said[n-2].Content, emit)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		c.messages = said
+	}
+	return turn, err
+}
+
 // Wait returns when nothing of the conversation uses the generator, with the error of
 // the prefill.
 func (c *Conversation) Wait() error {
