@@ -86,6 +86,16 @@ func (fs Families) New(s Spec, t Tuning) (Model, error) {
 	return f.New(s.Config, t)
 }
 
+// Keys are the rows of the family that has a model_type, beside CommonKeys.
+func (fs Families) Keys(modelType string) Keys {
+	for _, f := range fs {
+		if f.Hub != nil && slices.Contains(f.Hub.ModelTypes, modelType) {
+			return f.Hub.Keys
+		}
+	}
+	return nil
+}
+
 // Parse is Read without notes.
 func (fs Families) Parse(text []byte) (Spec, error) {
 	s, _, err := fs.Read(text)

@@ -151,7 +151,7 @@ func (h HF) Alias(key, other string) {
 	if !ok {
 		return
 	}
-	if own, ok := h.keys[key]; ok && !sameJSON(own, value) {
+	if own, ok := h.keys[key]; ok && !SameJSON(own, value) {
 		h.Fault(other, "%s contradicts %s, which is %s: take one out", shown(value), key, shown(own))
 	}
 	h.keys[key] = value
@@ -181,7 +181,7 @@ func (h HF) Value(key string, into any) {
 }
 
 // Is tells whether key has a value, in JSON.
-func (h HF) Is(key, value string) bool { return sameJSON(h.keys[key], json.RawMessage(value)) }
+func (h HF) Is(key, value string) bool { return SameJSON(h.keys[key], json.RawMessage(value)) }
 
 // Check compares the keys of h with a table; of model_type where it has one. Keys
 // that the table lacks are a note.

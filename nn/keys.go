@@ -69,7 +69,7 @@ func (t Keys) Check(file map[string]json.RawMessage, modelType string) (faults F
 // asks tells whether a value of a refused key asks for something.
 func (k Key) asks(value json.RawMessage) bool {
 	for _, on := range k.On {
-		if sameJSON(value, json.RawMessage(on)) {
+		if SameJSON(value, json.RawMessage(on)) {
 			return true
 		}
 	}
@@ -77,7 +77,7 @@ func (k Key) asks(value json.RawMessage) bool {
 		return false
 	}
 	for _, off := range k.Off {
-		if sameJSON(value, json.RawMessage(off)) {
+		if SameJSON(value, json.RawMessage(off)) {
 			return false
 		}
 	}
@@ -88,7 +88,7 @@ func (k Key) asks(value json.RawMessage) bool {
 // do not.
 func Asks(value json.RawMessage) bool {
 	for _, off := range []string{"null", "false", `""`, "[]", "{}"} {
-		if sameJSON(value, json.RawMessage(off)) {
+		if SameJSON(value, json.RawMessage(off)) {
 			return false
 		}
 	}
@@ -107,8 +107,8 @@ func shown(value json.RawMessage) string {
 	return strings.ToValidUTF8(string(line.Bytes()[:maxShown]), "") + " …"
 }
 
-// sameJSON compares values whatever their spelling.
-func sameJSON(a, b json.RawMessage) bool {
+// SameJSON compares values whatever their spelling.
+func SameJSON(a, b json.RawMessage) bool {
 	var x, y any
 	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }

@@ -127,6 +127,13 @@ func printConversion(w io.Writer, r convert.Report) error {
 		return nil
 	}
 	p := r.Parity
+	if left := p.Account.LeftOut; len(left) > 0 {
+		fmt.Fprintf(w, "%d of %d tensors are kept; left out as changing nothing: %q, %s", p.Account.Kept, p.Account.Stored, left[0].Tensor, left[0].Why)
+		if len(left) > 1 {
+			fmt.Fprintf(w, ", and %d more in parity.json", len(left)-1)
+		}
+		fmt.Fprintln(w)
+	}
 	fmt.Fprintf(w, "logits differ by at most %.3g, on average %.3g (the largest is %.3g)\n", p.LargestDifference, p.AverageDifference, p.LargestLogit)
 	if p.SameText {
 		_, err := fmt.Fprintf(w, "both go on greedily: %q\n", p.SourceText)

@@ -57,6 +57,9 @@ func openDirectory(dir string, deps Deps) (_ *source, err error) {
 }
 
 func (s *source) takeTensors(weights *safetensors.Dir) error {
+	for _, t := range weights.Tensors() {
+		s.stored = append(s.stored, t.Name)
+	}
 	m, err := hub.MatchTensors(weights, s.model.Params())
 	if err != nil {
 		return err

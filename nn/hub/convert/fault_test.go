@@ -156,7 +156,7 @@ func TestGGUFFaults(t *testing.T) {
 		{`tensor "blk.0.ffn_gate.weight" has shape [64 32], the configuration wants (80, 32)`, "llama.feed_forward_length", uint32(80)},
 		{`key "llama.attention.head_count" is 0`, "llama.attention.head_count", uint32(0)},
 		{`key "llama.rope.dimension_count" is 4`, "llama.rope.dimension_count", uint32(4)},
-		{`key "llama.expert_count" is 8: mixtures`, "llama.expert_count", uint32(8)},
+		{`key "llama.expert_count": 8 is not supported: experts`, "llama.expert_count", uint32(8)},
 		{`holds a scaling of rotary positions other than Llama 3's`, "llama.rope.freq_base", float32(10)},
 		{`tokenizers of kind "bert" are not read`, "tokenizer.ggml.model", "bert"},
 		{"holds no tokenizer", "tokenizer.ggml.model", nil},

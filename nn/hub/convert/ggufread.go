@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"gotrain/nn"
+	"gotrain/nn/hub"
 	"gotrain/nn/hub/gguf"
 )
 
@@ -41,6 +42,17 @@ func (s *source) readGGUF(f *gguf.File, families nn.Families) error {
 		return fmt.Errorf("key \"general.architecture\": %q is not one of %q", name, known)
 	}
 	a := architectures[at]
+	s.metadata, s.architecture = m, name
+	for _, t := range f.Tensors() {
+		s.stored = append(s.stored, t.Name)
+	}
+	note, err := checkMetadata(m, a.name, s.path)
+	if err != nil {
+		return err
+	}
+	if note != "" {
+		s.notes = append(s.notes, note)
+	}
 	tied, err := isTied(f)
 	if err != nil {
 		return err
@@ -60,7 +72,7 @@ func (s *source) readGGUF(f *gguf.File, families nn.Families) error {
 	if err := s.takeGGUFTensors(f, a, tied, headDim); err != nil {
 		return err
 	}
-	if s.special, err = ggufSpecial(m); err != nil {
+	if s.special, err = ggufSpecial(m, s.model.Vocab()); err != nil {
 		return err
 	}
 	s.tokenizer, err = ggufTokenizer(m, s.model.Context(), s.special)
@@ -121,9 +133,6 @@ func configKeys(f *gguf.File, a architecture, tied bool) (map[string]any, error)
 	table, _ := f.Tensor("token_embd.weight")
 	if len(table.Shape) != 2 {
 		return nil, fmt.Errorf("tensor \"token_embd.weight\" has shape %v, want a matrix", table.Shape)
-	}
-	if n := r.int("expert_count", 0); n > 0 {
-		return nil, fmt.Errorf("key %q is %d: mixtures of experts are not supported", r.prefix+"expert_count", n)
 	}
 	keys := map[string]any{
 		"model_type":          a.modelTypes[0],
@@ -190,23 +199,37 @@ func llamaKeys(r *metadataReader, f *gguf.File, a architecture, keys map[string]
 	return err
 }
 
-// readScaling reads the scaling of rotary positions.
+// readScaling reads the scaling of rotary positions, with llama.cpp's defaults: a factor
+// without type is linear, and the context the one before the scaling.
 func readScaling(r *metadataReader, f *gguf.File, theta float64) (rope, error) {
-	if t, ok := f.Tensor(ropeFactors); ok {
-		return recoverLlama3(t, theta)
-	}
 	key := r.prefix + "rope.scaling.type"
 	kind, ok, err := r.String(key)
-	if err != nil || !ok || kind == "none" {
+	if err != nil {
 		return rope{}, err
 	}
-	if kind != "linear" && kind != "yarn" {
-		return rope{}, fmt.Errorf("key %q: %q is not supported", key, kind)
+	if !ok {
+		kind = "linear"
 	}
-	s := rope{Type: kind, Factor: r.float("rope.scaling.factor")}
-	if kind == "yarn" {
-		s.Original = r.int("rope.scaling.original_context_length")
+	factor := r.float("rope.scaling.factor", r.float("rope.scale_linear", 0))
+	if factor == 0 || kind == "none" || kind == "linear" && factor == 1 {
+		kind = ""
+	}
+	if t, ok := f.Tensor(ropeFactors); ok {
+		if kind != "" {
+			return rope{}, fmt.Errorf("key %q: %s by %g beside the tensor %q, which scales rotary positions too, is not supported", key, kind, factor, t.Name)
+		}
+		return recoverLlama3(t, theta)
+	}
+	s := rope{Type: kind, Factor: factor}
+	switch kind {
+	case "":
+		return rope{}, nil
+	case "linear":
+	case "yarn":
+		s.Original = r.int("rope.scaling.original_context_length", r.int("context_length"))
 		s.BetaFast, s.BetaSlow = r.float("rope.scaling.yarn_beta_fast", 0), r.float("rope.scaling.yarn_beta_slow", 0)
+	default:
+		return rope{}, fmt.Errorf("key %q: %q is not supported", key, kind)
 	}
 	return s, nil
 }
@@ -214,9 +237,14 @@ func readScaling(r *metadataReader, f *gguf.File, theta float64) (rope, error) {
 // takeGGUFTensors finds the tensor of each parameter, and a use for each tensor.
 // headDim is the width of a head that is interleaved.
 func (s *source) takeGGUFTensors(f *gguf.File, a architecture, tied bool, headDim int) error {
-	used := map[string]bool{ropeFactors: true}
-	if tied {
+	used := map[string]bool{}
+	if _, there := f.Tensor(ropeFactors); there && a.name != "gpt2" {
+		used[ropeFactors] = true
+		s.left = append(s.left, hub.LeftOut{Tensor: ropeFactors, Why: "Llama 3's scaling of rotary positions, which rope_parameters say"})
+	}
+	if _, stored := f.Tensor("output.weight"); tied && stored {
 		used["output.weight"] = true
+		s.left = append(s.left, hub.LeftOut{Tensor: "output.weight", Why: "a copy of token_embd.weight, to which the head is tied"})
 	}
 	for _, p := range s.model.Params() {
 		name := a.ggufName(p.Name)
@@ -237,18 +265,30 @@ func (s *source) takeGGUFTensors(f *gguf.File, a architecture, tied bool, headDi
 		}
 	}
 	for _, t := range f.Tensors() {
-		if !used[t.Name] && !strings.HasSuffix(t.Name, ".attn_rot_embd") {
+		switch {
+		case used[t.Name]:
+		case strings.Contains(t.Name, ".attn_rot_embd"):
+			s.left = append(s.left, hub.LeftOut{Tensor: t.Name, Why: "the frequencies of rotary positions, which the metadata tell"})
+		default:
 			return fmt.Errorf("tensor %q %v belongs to no parameter of this %s: the file is of a variant that is not supported", t.Name, t.Shape, a.name)
 		}
 	}
 	return nil
 }
 
-// ggufSpecial reads the special tokens' ids. All that end a turn or a text are EOS.
-func ggufSpecial(m gguf.Metadata) (nn.SpecialTokens, error) {
+// absentSpecial are the ids that llama.cpp takes where a file names none, by
+// tokenizer.ggml.model and key. Those of gpt2, 11, are of Falcon alone.
+var absentSpecial = map[string]map[string]int{
+	ggufBPEModel:     {"bos": 1, "eos": 2, "unknown": 0},
+	ggufUnigramModel: {"eos": 1, "unknown": 2, "padding": 0},
+}
+
+// ggufSpecial reads the special tokens' ids of a model of vocab tokens. All that end a
+// turn or a text are EOS.
+func ggufSpecial(m gguf.Metadata, vocab int) (nn.SpecialTokens, error) {
 	s := nn.SpecialTokens{BOS: -1, PAD: -1}
 	for _, key := range endKeys {
-		id, ok, err := tokenID(m, key)
+		id, ok, err := tokenID(m, key, vocab)
 		if err != nil {
 			return s, err
 		}
@@ -257,7 +297,7 @@ func ggufSpecial(m gguf.Metadata) (nn.SpecialTokens, error) {
 		}
 	}
 	for key, to := range map[string]*int{"bos": &s.BOS, "padding": &s.PAD} {
-		id, ok, err := tokenID(m, key)
+		id, ok, err := tokenID(m, key, vocab)
 		if err != nil {
 			return s, err
 		}
@@ -271,8 +311,21 @@ func ggufSpecial(m gguf.Metadata) (nn.SpecialTokens, error) {
 // endKeys name the tokens at which a text ends: end of sequence, turn, message.
 var endKeys = []string{"eos", "eot", "eom"}
 
-// tokenID reads tokenizer.ggml.KEY_token_id; 2³²−1 stands for none.
-func tokenID(m gguf.Metadata, key string) (id int, ok bool, err error) {
-	id, ok, err = m.Int("tokenizer.ggml." + key + "_token_id")
-	return id, ok && id >= 0 && id != math.MaxUint32, err
+// tokenID reads tokenizer.ggml.KEY_token_id of a model of vocab tokens; 2³²−1 stands for
+// none.
+func tokenID(m gguf.Metadata, key string, vocab int) (id int, ok bool, err error) {
+	name := "tokenizer.ggml." + key + "_token_id"
+	id, ok, err = m.Int(name)
+	if err == nil && !ok {
+		kind, _, _ := m.String("tokenizer.ggml.model")
+		id, ok = absentSpecial[kind][key]
+		return id, ok && id < vocab, nil
+	}
+	if err != nil || id < 0 || id == math.MaxUint32 {
+		return id, false, err
+	}
+	if id >= vocab {
+		return id, false, fmt.Errorf("key %q: %d is outside the vocabulary of %d tokens: correct it, or take it out", name, id, vocab)
+	}
+	return id, true, nil
 }

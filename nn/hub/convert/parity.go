@@ -22,8 +22,9 @@ const promptIDs = 12
 // greedyTokens is how many tokens continue the prompt.
 const greedyTokens = 32
 
-// Certificate compares what source and result compute, in float32 on the CPU: the
-// logits after every token of a prompt, and how each continues it greedily.
+// Certificate compares source and result: every tensor and key of the files, and what
+// both compute in float32 on the CPU, the logits after every token of a prompt and how
+// each continues it greedily.
 type Certificate struct {
 	Source string `json:"source"`
 	Result string `json:"result"`
@@ -42,6 +43,8 @@ type Certificate struct {
 	ResultText        string  `json:"result_text"`
 	SourceTokens      []int32 `json:"source_tokens"`
 	ResultTokens      []int32 `json:"result_tokens"`
+	// Account compares the files themselves.
+	Account Account `json:"account"`
 }
 
 func (c *Certificate) write(fsys vfs.FS, name string) error {
@@ -66,6 +69,12 @@ func certify(ctx context.Context, s *source, path string, deps Deps) (Certificat
 	c := Certificate{Prompt: parityPrompt, Exact: true}
 	for i, from := range s.tensors {
 		c.Exact = c.Exact && exact(from.numbers(), result.tensors[i].typ)
+	}
+	if c.Account, err = account(s, result, deps.Families); err != nil {
+		return c, err
+	}
+	if c.Exact && c.Account.Equal != c.Account.Kept {
+		return c, fmt.Errorf("the result does not have the numbers of the source, though none was rounded: those of %s differ by up to %g; please report this with the model's name", c.Account.Furthest, c.Account.LargestDifference)
 	}
 	var prompt []int32
 	if s.encoder != nil {

@@ -24,8 +24,12 @@ type source struct {
 	tensors   []tensor // the parameters in the model's order
 	tokenizer tokenizerFiles
 	config    map[string]json.RawMessage // the keys of a directory's config.json
-	left      []hub.LeftOut              // tensors that are no parameter
-	notes     []string                   // what a user should know
+	// metadata and architecture are those of a GGUF file.
+	metadata     gguf.Metadata
+	architecture string
+	stored       []string      // the names of all tensors of the files
+	left         []hub.LeftOut // tensors that are no parameter
+	notes        []string      // what a user should know
 	// encoder is made of the tokenizer's files by readEncoder, which leaves nil
 	// where this program does not know their kind.
 	encoder data.Tokenizer

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +33,10 @@ type splitter struct {
 	pattern      bpe.Pattern
 	ignoreMerges bool // a pre-token that is in the vocabulary is that token
 }
+
+// addsBOS tells whether llama.cpp puts BOS before a text where a file does not say: it
+// does for the patterns whose pre-tokens it looks up whole.
+func (s splitter) addsBOS() bool { return s.ignoreMerges }
 
 // splitters is the table of llama.cpp's src/llama-vocab.cpp as far as the patterns
 // are known. The first row of a pattern is written; the last of its kind is read
@@ -195,7 +200,7 @@ func ggufBPE(m gguf.Metadata, special nn.SpecialTokens) (tokenizerJSON, error) {
 	for _, pair := range merges {
 		doc.Model.Merges = append(doc.Model.Merges, merge(pair))
 	}
-	doc.PostProcessor, err = bosProcessor(m, tokens, special.BOS)
+	doc.PostProcessor, err = frameProcessor(m, tokens, special, splitters[at].addsBOS())
 	return doc, err
 }
 
@@ -238,23 +243,50 @@ func preTokenizer(p bpe.Pattern) step {
 	return step{Type: "Sequence", Steps: []step{split, byteLevel(false)}}
 }
 
-// bosProcessor is the post_processor that puts the BOS token before a text, null
-// where the model has none.
-func bosProcessor(m gguf.Metadata, tokens []string, bos int) (json.RawMessage, error) {
-	add, _, err := m.Bool("tokenizer.ggml.add_bos_token")
-	if err != nil || !add || bos < 0 {
-		return json.RawMessage("null"), err
+// frameProcessor is the post_processor that puts the BOS token before a text and the
+// first EOS token behind it, as far as the metadata want it, null where they want neither.
+// addBOS is what they want where they do not say.
+func frameProcessor(m gguf.Metadata, tokens []string, special nn.SpecialTokens, addBOS bool) (json.RawMessage, error) {
+	add, ok, err := m.Bool("tokenizer.ggml.add_bos_token")
+	if err != nil {
+		return nil, err
 	}
-	if bos >= len(tokens) {
-		return nil, fmt.Errorf("key \"tokenizer.ggml.bos_token_id\" is %d, there are %d tokens", bos, len(tokens))
+	if !ok {
+		add = addBOS
+	}
+	end, _, err := m.Bool("tokenizer.ggml.add_eos_token")
+	if err != nil {
+		return nil, err
 	}
 	type object = map[string]any
-	first := object{"SpecialToken": object{"id": tokens[bos], "type_id": 0}}
 	a, b := object{"Sequence": object{"id": "A", "type_id": 0}}, object{"Sequence": object{"id": "B", "type_id": 1}}
-	return encodeJSON(object{
-		"type": "TemplateProcessing", "single": []object{first, a}, "pair": []object{first, a, first, b},
-		"special_tokens": object{tokens[bos]: object{"id": tokens[bos], "ids": []int{bos}, "tokens": []string{tokens[bos]}}},
-	}, "")
+	single, pair, known := []object{a}, []object{a, b}, object{}
+	token := func(id int) (object, error) {
+		if id >= len(tokens) {
+			return nil, fmt.Errorf("a key of \"tokenizer.ggml.*_token_id\" is %d, there are %d tokens", id, len(tokens))
+		}
+		known[tokens[id]] = object{"id": tokens[id], "ids": []int{id}, "tokens": []string{tokens[id]}}
+		return object{"SpecialToken": object{"id": tokens[id], "type_id": 0}}, nil
+	}
+	if add && special.BOS >= 0 {
+		first, err := token(special.BOS)
+		if err != nil {
+			return nil, err
+		}
+		single, pair = []object{first, a}, []object{first, a, first, b}
+	}
+	if end && len(special.EOS) > 0 {
+		last, err := token(special.EOS[0])
+		if err != nil {
+			return nil, err
+		}
+		at := slices.IndexFunc(pair, func(o object) bool { return o["Sequence"] != nil })
+		single, pair = append(single, last), append(slices.Insert(pair, at+1, last), last)
+	}
+	if len(known) == 0 {
+		return json.RawMessage("null"), nil
+	}
+	return encodeJSON(object{"type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": known}, "")
 }
 
 // ggufTokenizerConfig is tokenizer_config.json with the roles that the metadata
@@ -266,7 +298,7 @@ func ggufTokenizerConfig(m gguf.Metadata, added []hf.AddedToken, context int) ([
 		"model_max_length":             context,
 	}
 	for key, role := range map[string]string{"bos": "bos_token", "eos": "eos_token", "padding": "pad_token", "unknown": "unk_token"} {
-		id, ok, err := tokenID(m, key)
+		id, ok, err := tokenID(m, key, math.MaxInt)
 		if err != nil {
 			return nil, err
 		}
