@@ -182,7 +182,7 @@ func TestLanguageIsWithoutMemory(t *testing.T) {
 		sum, n, err := l.LogLikelihood(prompt, completion)
 		return fmt.Sprintf("%.4f %d %v", sum, n, err)
 	}
-	all := []string{"line|ab", "line|ba", "mine|ab", "line|ab", "line", "line|ab", "mine", "lines|ab", "lin|eab", "line|a"}
+	all := []string{"line|ab", "line|ba", "mine|ab", "line|ab", "line", "line|ab", "mine", "line|ab", "lines|ab", "lin|eab", "line|a"}
 	shared, err := NewLanguage(real, nil)
 	if err != nil {
 		t.Fatal(err)

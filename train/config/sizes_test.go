@@ -1,0 +1,247 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"gotrain/autograd/ir"
+	"gotrain/autograd/mesh"
+	"gotrain/data"
+	"gotrain/nn"
+	"gotrain/nn/zoo"
+)
+
+// TestDefaults are what users get who say nothing: a change of one is a change of their runs.
+func TestDefaults(t *testing.T) {
+	got, err := Encode(Default(changeTables()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(got)
+	for _, want := range []string{
+		"run:\n  dir: runs/run\n  seed: 1337\n", "device: auto\n", "precision: float32\n", "threads: 0\n", "recipe:\n  kind: lm\n",
+		"tokenizer:\n  path: \"\"\n  kind: bpe\n  vocab: 2048\n  pattern: gpt2\n",
+		`train:
+  steps: 600
+  batch: 16
+  context: 0
+  accumulate: 1
+  eval_every: 100
+  eval_batches: 0
+  save_every: 100
+  save: auto
+  keep: 3
+  log_every: 1
+  recompute: false
+  document_mask: false
+  label_smoothing: 0.0
+  z_loss: 0.0
+  sample: The
+  sample_tokens: 48
+  max_skips: 10
+  spike_factor: 0.0
+  freeze: []
+  patience: 0
+  min_delta: 0.0
+`, `optimizer:
+  kind: adamw
+  lr: 0.001
+  betas:
+    - 0.9
+    - 0.95
+  eps: 1e-08
+  momentum: 0.95
+  nesterov: true
+  weight_decay: 0.1
+  clip: 1.0
+  schedule: cosine
+  warmup: 50
+  min_lr: 0.1
+  decay: 0.2
+  ema: 0.0
+  matrix_lr: 0.02
+  in_backward: false
+`, "cluster:\n  engine: auto\n  zero: 0\n  check_every: 100\n  timeout_s: 600\n", "base: \"\"\n", "adapter: \"\"\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the defaults lack\n%s\nthey are\n%s", want, text)
+		}
+	}
+	for precision, want := range map[string]ir.DType{"float32": ir.F32, "tf32": ir.TF32, "bfloat16": ir.BF16} {
+		if got := (Config{Precision: precision}).Compute(); got != want {
+			t.Errorf("%s computes with %s", precision, got)
+		}
+	}
+}
+
+// TestSizesByHand: how a step is cut into ranks and micro-batches, against samples that are
+// dealt out one by one.
+func TestSizesByHand(t *testing.T) {
+	for batch := 1; batch <= 5; batch++ {
+		for accumulate := 1; accumulate <= 4; accumulate++ {
+			for ranks := 1; ranks <= 5; ranks++ {
+				step := batch * accumulate
+				most := 0 // samples of a rank
+				owned := 0
+				for rank := range ranks {
+					n := (rank+1)*step/ranks - rank*step/ranks
+					most, owned = max(most, n), owned+n
+				}
+				rows := min(batch, most)
+				runs := int(math.Ceil(float64(most) / float64(rows)))
+				for rank := range ranks {
+					c := assembled(t, "model.context=20", fmt.Sprintf("train.batch=%d", batch), fmt.Sprintf("train.accumulate=%d", accumulate))
+					c.Rank = mesh.Of(rank, ranks)
+					where := fmt.Sprintf("%d × %d on rank %d of %d", batch, accumulate, rank, ranks)
+					if c.StepSamples() != step || owned != step {
+						t.Errorf("%s: %d samples of a step", where, c.StepSamples())
+					}
+					if gotRows, gotRuns := c.MicroBatches(); gotRows != rows || gotRuns != runs {
+						t.Errorf("%s: %d micro-batches of %d, want %d of %d", where, gotRuns, gotRows, runs, rows)
+					}
+					if got, want := c.TrainRows(), (data.Rows{Batch: rows * runs, Samples: step, Rank: c.Rank}); got != want || got.Check() != nil {
+						t.Errorf("%s: steps of %+v, want %+v, %v", where, got, want, got.Check())
+					}
+					if got, want := c.EvalRows(), (data.Rows{Batch: rows, Samples: batch, Rank: c.Rank}); got != want || got.Check() != nil {
+						t.Errorf("%s: evaluations of %+v, want %+v, %v", where, got, want, got.Check())
+					}
+				}
+			}
+		}
+	}
+	c := assembled(t, "model.context=20", "model.vocab=77", "train.document_mask=true")
+	if s := c.Sequences(data.Rows{Batch: 3}); s.Context != 20 || s.VocabSize != 77 || !s.DocumentMask || s.Batch != 3 {
+		t.Errorf("sequences are %+v", s)
+	}
+	for set, want := range map[string]int{"train.context=0": 20, "train.context=7": 7, "train.context=20": 20} {
+		if got := assembled(t, "model.context=20", set).Length(); got != want {
+			t.Errorf("%s: sequences of %d tokens, want %d", set, got, want)
+		}
+	}
+}
+
+// TestFaults has for each setting a value at its border and one beyond.
+func TestFaults(t *testing.T) {
+	for _, tc := range []struct {
+		good, bad []string
+		fault     string
+	}{
+		{[]string{"train.steps=1"}, []string{"train.steps=0"}, "train.steps is 0"},
+		{[]string{"train.batch=1"}, []string{"train.batch=0"}, "train.batch is 0"},
+		{[]string{"train.accumulate=1"}, []string{"train.accumulate=0"}, "train.accumulate is 0"},
+		{[]string{"train.log_every=1"}, []string{"train.log_every=0"}, "train.log_every is 0"},
+		{[]string{"train.max_skips=0"}, []string{"train.max_skips=-1"}, "max_skips"},
+		{[]string{"train.keep=0"}, []string{"train.keep=-1"}, "keep"},
+		{[]string{"train.save=sync"}, []string{"train.save=never"}, `train.save is "never"`},
+		{[]string{"train.context=20"}, []string{"train.context=21"}, "train.context is 21; use 1 to model.context = 20"},
+		{[]string{"train.patience=1", "train.eval_every=1"}, []string{"train.patience=1", "train.eval_every=0"}, "train.patience needs train.eval_every"},
+		{[]string{"train.min_delta=0"}, []string{"train.min_delta=-0.1"}, "train.min_delta is -0.1"},
+		{[]string{"train.label_smoothing=0.99"}, []string{"train.label_smoothing=1"}, "train.label_smoothing is 1"},
+		{[]string{"train.z_loss=0"}, []string{"train.z_loss=-1"}, "train.z_loss is -1"},
+		{[]string{"train.spike_factor=1.01"}, []string{"train.spike_factor=1"}, "train.spike_factor is 1"},
+		{[]string{"train.spike_factor=0"}, []string{"train.spike_factor=-2"}, "train.spike_factor is -2"},
+		{[]string{"optimizer.in_backward=true", "optimizer.clip=0"}, []string{"optimizer.in_backward=true", "optimizer.clip=0", "train.accumulate=2"}, "optimizer.in_backward needs train.accumulate: 1"},
+		{[]string{"optimizer.in_backward=true", "optimizer.clip=0"}, []string{"optimizer.in_backward=true", "optimizer.clip=0", "train.spike_factor=2"}, "optimizer.in_backward needs train.spike_factor: 0"},
+		{[]string{"precision=tf32"}, []string{"precision=float16"}, `precision is "float16"`},
+		{[]string{"device=cuda:1"}, []string{"device=tpu"}, `device is "tpu"`},
+		{[]string{"cluster.zero=1"}, []string{"cluster.zero=2"}, "cluster.zero is 2"},
+		{[]string{"cluster.engine=gloo"}, []string{"cluster.engine=ucx"}, `cluster.engine is "ucx"`},
+		{[]string{"tokenizer.vocab=257"}, []string{"tokenizer.vocab=256"}, "tokenizer.vocab is 256"},
+		{[]string{"tokenizer.pattern=o200k"}, []string{"tokenizer.pattern=o300k"}, "tokenizer.pattern"},
+		{[]string{"base=b", "lora.rank=2"}, []string{"base=", "lora.rank=2"}, "lora needs a base"},
+	} {
+		good := assembled(t, append([]string{"model.context=20"}, tc.good...)...)
+		if err := good.Validate(changeTables()); err != nil {
+			t.Errorf("%q is refused: %v", tc.good, err)
+		}
+		bad := assembled(t, append([]string{"model.context=20"}, tc.bad...)...)
+		if err := bad.Validate(changeTables()); err == nil || !strings.Contains(err.Error(), tc.fault) {
+			t.Errorf("%q: %v, want %q", tc.bad, err, tc.fault)
+		}
+	}
+}
+
+// TestNewModelIsTuned: what the run decides about its model reaches it.
+func TestNewModelIsTuned(t *testing.T) {
+	c := assembled(t, "model.layers=2", "model.width=16", "model.heads=2", "model.context=8", "model.vocab=30", "lora.rank=3", "train.freeze=['*.h.1.*']")
+	m, err := c.NewModel(zoo.Families())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Tuning(); got.Adapter.Rank != 3 || fmt.Sprint(got.Freeze) != "[*.h.1.*]" || got.Role != "" {
+		t.Errorf("the model is tuned as %+v", got)
+	}
+	adapted := 0
+	for _, p := range nn.Adapters(m.Params()) {
+		if adapted++; strings.Contains(p.Name, ".h.1.") != p.Frozen {
+			t.Errorf("%s is frozen: %t", p.Name, p.Frozen)
+		}
+	}
+	if adapted == 0 {
+		t.Error("it has no adapter")
+	}
+}
+
+// TestConflictsOfEachKey: fine-tuning keeps the base's model, every key of it but dropout.
+func TestConflictsOfEachKey(t *testing.T) {
+	base := assembled(t, "model.layers=2", "model.width=16", "model.heads=2", "model.context=8", "model.vocab=30")
+	for set, differs := range map[string]bool{
+		"model.layers=3": true, "model.width=18": true, "model.heads=4": true, "model.context=9": true, "model.vocab=31": true, "model.dropout=0.5": false, "model.layers=2": false,
+	} {
+		now := assembled(t, "model.layers=2", "model.width=16", "model.heads=2", "model.context=8", "model.vocab=30", set)
+		key, _, _ := strings.Cut(set, "=")
+		if err := conflicts(base.Model, now.Model); (err != nil) != differs || err != nil && !strings.Contains(err.Error(), key+" is ") {
+			t.Errorf("%s: %v", set, err)
+		}
+	}
+	other := assembled(t, "model.family=llama")
+	if err := conflicts(base.Model, other.Model); err == nil || !strings.Contains(err.Error(), "model.family is llama, but the base has gpt2") {
+		t.Errorf("another family: %v", err)
+	}
+}
+
+// TestOtherAdapterIsRefused: a run keeps the adapter that it began from, and that of another
+// base.
+func TestOtherAdapterIsRefused(t *testing.T) {
+	was := assembled(t, "adapter=one", "lora.rank=2")
+	for set, want := range map[string]string{"adapter=one": "[]", "adapter=two": "[{adapter one two}]", "base=c": "[{base b c}]"} {
+		now := assembled(t, "adapter=one", "lora.rank=2", set)
+		if got, err := was.Fixed(now, true); err != nil || fmt.Sprint(got) != want {
+			t.Errorf("%s: %v, %v, want %s", set, got, err, want)
+		}
+		if got, err := was.Fixed(now, false); err != nil || len(got) > 0 {
+			t.Errorf("%s, in another run: %v, %v", set, got, err)
+		}
+	}
+}
+
+// TestAdapterConflictsOfEachKey: going on with an adapter keeps its section, every key but
+// dropout.
+func TestAdapterConflictsOfEachKey(t *testing.T) {
+	c := assembled(t, "model.layers=1", "model.width=16", "model.heads=2", "model.context=8", "model.vocab=30")
+	m, err := c.NewModel(zoo.Families())
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := nn.Adapter{Rank: 4, Alpha: 8}.WithDefaults()
+	was.Targets = nn.TargetsOf(was.Adapted(m.Params()), m.Params())
+	for name, tc := range map[string]struct {
+		change func(*nn.Adapter)
+		key    string
+	}{
+		"nothing": {func(*nn.Adapter) {}, ""},
+		"rank":    {func(a *nn.Adapter) { a.Rank = 5 }, "lora.rank is 5"},
+		"alpha":   {func(a *nn.Adapter) { a.Alpha = 9 }, "lora.alpha is 9"},
+		"rslora":  {func(a *nn.Adapter) { a.RSLoRA = true }, "lora.rslora is true"},
+		"targets": {func(a *nn.Adapter) { a.Targets = []string{"c_attn"} }, "lora.targets is "},
+		"dropout": {func(a *nn.Adapter) { a.Dropout = 0.5 }, ""},
+	} {
+		now := was
+		tc.change(&now)
+		if err := adapterConflicts(was, now, m.Params()); (err == nil) != (tc.key == "") || err != nil && !strings.Contains(err.Error(), tc.key) {
+			t.Errorf("%s: %v, want %q", name, err, tc.key)
+		}
+	}
+}
