@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -206,20 +207,6 @@ func TestContractOfAPlan(t *testing.T) {
 	}
 }
 
-// lineList is the lines of a user.
-type lineList []string
-
-func (l *lineList) ReadLine() (string, error) {
-	if len(*l) == 0 {
-		return "", fmt.Errorf("no more lines: %w", errEnd)
-	}
-	line := (*l)[0]
-	*l = (*l)[1:]
-	return line, nil
-}
-
-var errEnd = errors.New("the end")
-
 // TestChatStreamsBytes: what is printed are the bytes of the tokens as they come, whatever
 // characters they are parts of.
 func TestChatStreamsBytes(t *testing.T) {
@@ -270,14 +257,15 @@ func TestChatStreamsBytes(t *testing.T) {
 	if err := model.Say(len(ids)-1, append(tokens.AppendEncode(nil, []byte(answer)), end)...); err != nil {
 		t.Fatal(err)
 	}
-	var r chatResult
-	if err := f.converse(c, talker, &lineList{"Q"}, &r); !errors.Is(err, errEnd) {
+	s := chatSession{cobra: c, flags: &f, talk: talker}
+	lines := func(text string) lineReader { return &plainLines{bufio.NewReader(strings.NewReader(text))} }
+	if err := s.converse(lines("Q\n")); err != nil {
 		t.Fatal(err)
 	}
-	if out.String() != answer+"\n" || len(r.Turns) != 1 || r.Turns[0].Text != answer {
-		t.Errorf("it prints %q, the turns are %+v; %s", out.String(), r.Turns, errOut.String())
+	if turns := s.result.Turns; out.String() != answer+"\n" || len(turns) != 1 || turns[0].Text != answer {
+		t.Errorf("it prints %q, the turns are %+v; %s", out.String(), turns, errOut.String())
 	}
-	if err := f.converse(c, talker, &lineList{"/reset", "/what", "/system", "/system Be brief. ", "/reset"}, &r); !errors.Is(err, errEnd) || talker.System() != "Be brief." || len(talker.Messages()) != 1 {
+	if err := s.converse(lines("/reset\n/what\n/system\n/system Be brief. \n/reset\n")); err != nil || talker.System() != "Be brief." || len(talker.Messages()) != 1 {
 		t.Errorf("%v, the system says %q in %v", err, talker.System(), talker.Messages())
 	}
 	if err := talker.Wait(); err != nil {
