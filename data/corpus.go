@@ -3,6 +3,7 @@ package data
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"slices"
@@ -49,6 +50,7 @@ type Corpus struct {
 	train      []string // sorted
 	validation []string // from ValidationPaths, sorted
 	sides      sides
+	longest    int     // bytes of a line of JSON that is read at once
 	ledger     *Ledger // notes the side of each text that is read; nil for none
 }
 
@@ -57,7 +59,7 @@ func OpenCorpus(cfg Config) (*Corpus, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	c := &Corpus{cfg: cfg.withDefaults()}
+	c := &Corpus{cfg: cfg.withDefaults(), longest: longLine}
 	var err error
 	if c.train, err = ExpandPaths(cfg.Paths); err != nil {
 		return nil, err
@@ -74,7 +76,7 @@ func OpenCorpus(cfg Config) (*Corpus, error) {
 }
 
 // Documents streams the corpus in the order of its files, those of ValidationPaths last, with memory for about one
-// Document or one line of JSON. Before the first it looks at the beginning of each file, so that one that is no text is
+// Document. Before the first it looks at the beginning of each file, so that one that is no text is
 // found at once. Empty records are left out. The first error ends the sequence. A corpus of format shards has no documents
 // to give: open it with [Prepare].
 func (c *Corpus) Documents() iter.Seq2[Document, error] {
@@ -171,7 +173,9 @@ func (c *Corpus) documents(name string, fraction float64, side Split, yield func
 	}
 	switch c.cfg.Format {
 	case FormatJSONL:
-		return jsonlFile(name, c.cfg.TextKey, record)
+		return jsonlFile(name, c.cfg.TextKey, c.longest, record, func(r *longRecord) (bool, error) {
+			return c.longRecord(r, fraction, side, yield)
+		})
 	case FormatParquet:
 		return parquetFile(name, c.cfg.TextKey, record)
 	case FormatShards:
@@ -182,4 +186,55 @@ func (c *Corpus) documents(name string, fraction float64, side Split, yield func
 		return fmt.Errorf("data: %w", err)
 	}
 	return c.textFile(name, info.Size(), fraction, side, yield)
+}
+
+// longRecord yields a record of which the text is read in parts.
+func (c *Corpus) longRecord(r *longRecord, fraction float64, side Split, yield func(Document) bool) (more bool, err error) {
+	d := r.Document
+	d.Split = side
+	if fraction > 0 {
+		hash, size, err := r.hash()
+		if err != nil {
+			return false, err
+		}
+		if size > 0 {
+			d.Split = c.sideOf(hash, fraction)
+			c.noteRecord(hash, d.Split, side == Validation)
+		}
+		_, more, err = recordPieces(r, d, yield)
+		return more, err
+	}
+	hash := xxh3.New()
+	size, more, err := recordPieces(io.TeeReader(r, hash), d, yield)
+	if err == nil && more && size > 0 {
+		c.noteRecord(hash.Sum64(), d.Split, side == Validation)
+	}
+	return more, err
+}
+
+// recordPieces yields a text as a document in pieces, cut where those of a text in memory are.
+func recordPieces(text io.Reader, d Document, yield func(Document) bool) (size int64, more bool, err error) {
+	pieces := &pieceReader{r: text}
+	for {
+		buffer, err := pieces.peek(maxPiece + cutSlack + 1)
+		if err != nil {
+			return size, false, err
+		}
+		end := len(buffer)
+		if d.More = end > maxPiece+cutSlack; d.More {
+			end = cutPoint(buffer[:maxPiece+cutSlack], maxPiece)
+		}
+		if end == 0 {
+			return size, true, nil
+		}
+		d.Text = bytes.Clone(buffer[:end])
+		size += int64(end)
+		pieces.buffer = pieces.buffer[:copy(pieces.buffer, pieces.buffer[end:])]
+		if !yield(d) {
+			return size, false, nil
+		}
+		if !d.More {
+			return size, true, nil
+		}
+	}
 }

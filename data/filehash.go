@@ -36,6 +36,7 @@ func hashFiles(ctx context.Context, paths []string, dir string) ([]sourceFile, e
 	known := readSources(memory)
 	files := make([]sourceFile, len(paths))
 	settled := true
+	buffer := make([]byte, 1<<20)
 	changed := false
 	for i, path := range paths {
 		now := time.Now()
@@ -47,7 +48,7 @@ func hashFiles(ctx context.Context, paths []string, dir string) ([]sourceFile, e
 			files[i] = old
 			continue
 		}
-		if file.Hash, err = hashFile(ctx, path); err != nil {
+		if file.Hash, err = hashFile(ctx, path, buffer); err != nil {
 			return nil, err
 		}
 		files[i] = file
@@ -81,14 +82,13 @@ func (f sourceFile) unchanged() error {
 	return nil
 }
 
-func hashFile(ctx context.Context, path string) (string, error) {
+func hashFile(ctx context.Context, path string, buffer []byte) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("data: %w", err)
 	}
 	defer file.Close()
 	hash := xxh3.New()
-	buffer := make([]byte, 1<<20)
 	for ctx.Err() == nil {
 		n, err := file.Read(buffer)
 		hash.Write(buffer[:n])

@@ -26,7 +26,7 @@ func OpenShard(path string) (*Shard, error) {
 		return nil, fmt.Errorf("data: shard: %w", err)
 	}
 	s := &Shard{path: path, close: close}
-	s.Header, s.tokens, s.starts, err = parseShard(file)
+	s.Header, s.tokens, s.starts, err = parseShard(file, mmap.Release)
 	if err != nil {
 		close()
 		return nil, fmt.Errorf("data: shard %s: %w", path, err)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/zeebo/xxh3"
 )
@@ -126,8 +127,9 @@ func parseHeader(file []byte) (h Header, bodyHash uint64, err error) {
 	return h, le.Uint64(file[24:]), h.validate()
 }
 
-// parseShard verifies a whole file and returns its sections, which alias file.
-func parseShard(file []byte) (h Header, tokens, starts []byte, err error) {
+// parseShard verifies a whole file and returns its sections, which alias file. It reads from the front to the back and calls
+// release, unless it is nil, for what it has done with.
+func parseShard(file []byte, release func([]byte)) (h Header, tokens, starts []byte, err error) {
 	h, bodyHash, err := parseHeader(file)
 	if err != nil {
 		return h, nil, nil, err
@@ -137,10 +139,19 @@ func parseShard(file []byte) (h Header, tokens, starts []byte, err error) {
 		return h, nil, nil, fmt.Errorf("%w: %d bytes, the header says %d", ErrTruncated, len(file), want)
 	}
 	body := file[shardBody:]
-	if xxh3.Hash(body) != bodyHash {
+	tokens, starts = body[:h.Tokens*int64(h.TokenBytes)], body[h.Tokens*int64(h.TokenBytes):]
+	hash, most := xxh3.New(), uint32(0)
+	for part := range slices.Chunk(tokens, verifyBytes) {
+		hash.Write(part)
+		most = max(most, maxToken(part, h.TokenBytes))
+		if release != nil {
+			release(part)
+		}
+	}
+	hash.Write(starts)
+	if hash.Sum64() != bodyHash {
 		return h, nil, nil, fmt.Errorf("%w (tokens)", ErrChecksum)
 	}
-	tokens, starts = body[:h.Tokens*int64(h.TokenBytes)], body[h.Tokens*int64(h.TokenBytes):]
 	last := int64(-1)
 	for i := 0; i < len(starts); i += 4 {
 		start := int64(binary.LittleEndian.Uint32(starts[i:]))
@@ -149,11 +160,14 @@ func parseShard(file []byte) (h Header, tokens, starts []byte, err error) {
 		}
 		last = start
 	}
-	if most := maxToken(tokens, h.TokenBytes); int64(most) >= int64(h.VocabSize) {
+	if int64(most) >= int64(h.VocabSize) {
 		return h, nil, nil, fmt.Errorf("%w: token %d is outside the vocabulary of %d", ErrHeader, most, h.VocabSize)
 	}
 	return h, tokens, starts, nil
 }
+
+// verifyBytes is how much of a shard is verified at a time, a multiple of the size of a token.
+const verifyBytes = 4 << 20
 
 // maxToken returns the largest token, 0 of none.
 func maxToken(tokens []byte, width int) (most uint32) {

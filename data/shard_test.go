@@ -64,16 +64,16 @@ func shardBytes(t testing.TB) []byte {
 
 func TestShardDamage(t *testing.T) {
 	file := shardBytes(t)
-	if _, _, _, err := parseShard(file); err != nil {
+	if _, _, _, err := parseShard(file, nil); err != nil {
 		t.Fatal(err)
 	}
 	for i := range file {
 		damaged := slices.Clone(file)
 		damaged[i] ^= 0x10
-		if _, _, _, err := parseShard(damaged); err == nil || !repairable(err) {
+		if _, _, _, err := parseShard(damaged, nil); err == nil || !repairable(err) {
 			t.Errorf("byte %d flipped: %v", i, err)
 		}
-		if _, _, _, err := parseShard(file[:i]); err == nil || !repairable(err) {
+		if _, _, _, err := parseShard(file[:i], nil); err == nil || !repairable(err) {
 			t.Errorf("truncated to %d: %v", i, err)
 		}
 	}
@@ -124,7 +124,7 @@ func TestShardContradictions(t *testing.T) {
 	} {
 		damaged := slices.Clone(file)
 		test.change(damaged)
-		_, _, _, err := parseShard(seal(damaged))
+		_, _, _, err := parseShard(seal(damaged), nil)
 		if !errors.Is(err, ErrHeader) || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v", test.name, err)
 		}
@@ -141,7 +141,7 @@ func FuzzParseShard(f *testing.F) {
 		if sealed {
 			in = seal(slices.Clone(in))
 		}
-		h, tokens, starts, err := parseShard(in)
+		h, tokens, starts, err := parseShard(in, nil)
 		if err != nil {
 			if !repairable(err) {
 				t.Errorf("an error of no kind: %v", err)

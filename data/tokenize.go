@@ -10,6 +10,9 @@ import (
 // jobBytes is about how much text a worker takes at a time.
 const jobBytes = 256 << 10
 
+// keepTokens is the largest buffer of tokens that is kept for other jobs: few documents are so long.
+const keepTokens = 2 * jobBytes
+
 // job is a run of documents and, once ready is closed, their tokens.
 type job struct {
 	documents []Document
@@ -29,7 +32,7 @@ func tokenize(ctx context.Context, documents iter.Seq2[Document, error], enc Enc
 	defer cancel()
 
 	work := make(chan *job, n)
-	ordered := make(chan *job, 2*n)
+	ordered := make(chan *job, n)
 	buffers := &sync.Pool{New: func() any { return new([]int32) }}
 	wg.Go(func() { produce(ctx, documents, work, ordered) })
 	for range n {
@@ -52,7 +55,9 @@ func tokenize(ctx context.Context, documents iter.Seq2[Document, error], enc Enc
 		if err := write(j); err != nil {
 			return err
 		}
-		buffers.Put(&j.tokens)
+		if tokens := j.tokens; cap(tokens) <= keepTokens { // without the job, whose text goes
+			buffers.Put(&tokens)
+		}
 	}
 	return ctx.Err()
 }

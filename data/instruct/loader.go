@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"gotrain/data"
 )
@@ -44,9 +45,7 @@ func newFiller(set *Set, size *data.Sequences, together bool, pad int32) (filler
 		if n := set.positions(i); n > size.Context {
 			return filler{}, fmt.Errorf("instruct: an example takes %d positions, a row has %d (build the set for this context)", n, size.Context)
 		}
-	}
-	for _, id := range set.tokens {
-		if size.VocabSize > 0 && int(id) >= size.VocabSize {
+		if id := slices.Max(set.Example(i).Tokens); size.VocabSize > 0 && int(id) >= size.VocabSize {
 			return filler{}, fmt.Errorf("instruct: token %d is outside the model's vocabulary of %d (tokenizer and model do not belong together)", id, size.VocabSize)
 		}
 	}

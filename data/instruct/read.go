@@ -96,6 +96,8 @@ type recordReader struct {
 	path   string
 	line   int // of what comes next, from 1
 	buffer []byte
+	length int  // of the record
+	count  bool // only the length is wanted
 }
 
 // place names a line in errors.
@@ -206,10 +208,16 @@ func emit(source string, record []byte, yield func(chat.Conversation) bool) (mor
 
 var errLongRecord = fmt.Errorf("a record longer than %d MiB, the most that is read at once (is the file JSON Lines, one object a line, or an array of them?)", maxRecord>>20)
 
+// begin begins a record.
+func (r *recordReader) begin() { r.buffer, r.length = r.buffer[:0], 0 }
+
 // add appends to the record that is read.
 func (r *recordReader) add(part []byte) error {
-	if len(r.buffer)+len(part) > maxRecord {
+	if r.length += len(part); r.length > maxRecord {
 		return errLongRecord
+	}
+	if r.count {
+		return nil
 	}
 	if len(r.buffer)+len(part) > cap(r.buffer) {
 		r.buffer = slices.Grow(r.buffer, max(len(r.buffer), len(part))) // by doubling: append's smaller steps leave more behind
@@ -221,7 +229,7 @@ func (r *recordReader) add(part []byte) error {
 // readLines reads a record from each line.
 func (r *recordReader) readLines(yield func(chat.Conversation) bool) error {
 	for {
-		r.buffer = r.buffer[:0]
+		r.begin()
 		last, err := r.readLine()
 		if err != nil {
 			return r.fault(err)
@@ -270,7 +278,7 @@ func (r *recordReader) readArray(yield func(chat.Conversation) bool) error {
 			return r.fault(errors.New("the file ends in the middle of the array (is it whole?)"))
 		default:
 			line := r.line
-			r.buffer = r.buffer[:0]
+			r.begin()
 			end, err := r.readElement()
 			if err != nil {
 				return r.fault(err)

@@ -11,17 +11,36 @@ import (
 	"strings"
 	"sync"
 
+	"gotrain/data"
 	"gotrain/data/chat"
 )
 
 // Set is the examples of a data set as tokens.
 type Set struct {
+	examples []Example
+	block    block
+	ends     []int32 // the tokens that end turns
+	stats    Stats
+}
+
+// A block holds the tokens of examples that follow each other. What is full stays where it is, so that a set takes no more
+// memory while it grows.
+type block struct {
 	tokens  []int32
 	counted []bool
-	begins  []int // of each example, and the end of the last
-	sources []string
-	ends    []int32 // the tokens that end turns
-	stats   Stats
+}
+
+// blockTokens is the size of a block that no example is longer than.
+const blockTokens = 1 << 20
+
+// keep copies what an example has of tokens.
+func (b *block) keep(x *Example) {
+	if n := len(x.Tokens); n > cap(b.tokens)-len(b.tokens) {
+		*b = block{make([]int32, 0, max(n, blockTokens)), make([]bool, 0, max(n, blockTokens))}
+	}
+	at := len(b.tokens)
+	b.tokens, b.counted = append(b.tokens, x.Tokens...), append(b.counted, x.Counted...)
+	x.Tokens, x.Counted = b.tokens[at:len(b.tokens):len(b.tokens)], b.counted[at:len(b.counted):len(b.counted)]
 }
 
 // Stats says what became of the conversations.
@@ -51,7 +70,7 @@ func Build(ctx context.Context, cfg Config, enc *Encoder, rowLength int, convers
 	if rowLength < 1 {
 		return nil, fmt.Errorf("instruct: a row of %d tokens (use 1 or more)", rowLength)
 	}
-	b := &builder{cfg: cfg, enc: enc, longest: rowLength + 1, set: &Set{begins: []int{0}}, unread: map[string]Unread{}}
+	b := &builder{cfg: cfg, enc: enc, longest: rowLength + 1, set: &Set{}, unread: map[string]Unread{}}
 	chunk := make([]chat.Conversation, 0, chunkSize)
 	read, bytes := 0, 0
 	for c, err := range conversations {
@@ -110,7 +129,7 @@ func (b *builder) add(chunk []chat.Conversation) error {
 		wait.Go(func() {
 			for i := w; i < len(chunk); i += workers {
 				if learns(chunk[i]) {
-					examples[i], faults[i] = b.enc.Example(chunk[i], b.cfg.Loss)
+					examples[i], faults[i] = b.example(chunk[i])
 				}
 			}
 		})
@@ -123,11 +142,38 @@ func (b *builder) add(chunk []chat.Conversation) error {
 			return faults[i]
 		case !learns(chunk[i]):
 			b.set.stats.Empty++
+		case x.Tokens == nil:
+			b.set.stats.Dropped++
 		default:
 			b.append(x)
 		}
 	}
 	return nil
+}
+
+// How many bytes of text a conversation may have for its tokens to be made, which takes about 100 times as much memory. Rows
+// that are long raise it.
+const (
+	dropText      = 1 << 20 // one that is longer is left out where long ones are
+	maxText       = 4 << 20 // one that is longer cannot be cut
+	bytesPerToken = 64      // that a token stands for at most, on average
+)
+
+// example encodes a conversation. One that is far longer than a row, so that it is left out, has no tokens.
+func (b *builder) example(c chat.Conversation) (Example, error) {
+	size := 0
+	for _, m := range c.Messages {
+		m.Texts(func(s string) { size += len(s) })
+	}
+	row := bytesPerToken * b.longest
+	switch {
+	case b.cfg.Truncate == TruncateDrop && size > max(dropText, row):
+		return Example{}, nil
+	case size > max(maxText, row):
+		return Example{}, &data.SettingError{Err: fmt.Errorf("%s: the conversation has %d bytes of text, and of at most %d tokens are made to be cut (set data.instruct.truncate to drop, or leave it out)",
+			c.Source, size, max(maxText, row))}
+	}
+	return b.enc.Example(c, b.cfg.Loss)
 }
 
 // append adds an example, cut or left out as the configuration says.
@@ -172,10 +218,8 @@ func (b *builder) append(x Example) {
 	if b.lastText == "" && len(x.Ends) > 0 {
 		b.lastText = string(b.enc.tokens.TokenBytes(x.Ends[0]))
 	}
-	b.set.tokens = append(b.set.tokens, x.Tokens...)
-	b.set.counted = append(b.set.counted, x.Counted...)
-	b.set.begins = append(b.set.begins, len(b.set.tokens))
-	b.set.sources = append(b.set.sources, x.Source)
+	b.set.block.keep(&x)
+	b.set.examples = append(b.set.examples, Example{Tokens: x.Tokens, Counted: x.Counted, Source: x.Source})
 	s.Examples++
 	s.Tokens += int64(len(x.Tokens))
 	s.Counted += int64(counted)
@@ -242,13 +286,10 @@ func (s *Set) Stats() Stats { return s.stats }
 func (s *Set) EndTokens() []int32 { return s.ends }
 
 // Examples returns the number of examples.
-func (s *Set) Examples() int { return len(s.sources) }
+func (s *Set) Examples() int { return len(s.examples) }
 
 // Example returns example i, whose slices the caller does not modify.
-func (s *Set) Example(i int) Example {
-	lo, hi := s.begins[i], s.begins[i+1]
-	return Example{Tokens: s.tokens[lo:hi], Counted: s.counted[lo:hi], Source: s.sources[i]}
-}
+func (s *Set) Example(i int) Example { return s.examples[i] }
 
 // positions is what example i takes of a row.
-func (s *Set) positions(i int) int { return s.begins[i+1] - s.begins[i] - 1 }
+func (s *Set) positions(i int) int { return len(s.examples[i].Tokens) - 1 }

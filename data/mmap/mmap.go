@@ -38,3 +38,7 @@ func Open(path string) (data []byte, unmap func() error, err error) {
 		return data, unmap, nil
 	}
 }
+
+// Release says that a part of what Open gave is not needed for now: it does not count to the memory of this process until it
+// is touched again.
+func Release(part []byte) { release(part) }

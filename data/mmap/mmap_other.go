@@ -13,3 +13,5 @@ func mapped(f *os.File, size int) (data []byte, unmap func() error, err error) {
 	_, err = io.ReadFull(f, data)
 	return data, func() error { return nil }, err
 }
+
+func release([]byte) {}

@@ -63,7 +63,7 @@ func (o Options) time(s Step, d *stepDevice) (Timing, error) {
 	}
 	median := middle(times).Seconds()
 	t := Timing{Name: s.Name, Params: nn.SizeOf(model).Params, Batch: rows, Context: context, Vocab: vocab, Steps: len(times),
-		StepMS: 1e3 * median, TokensPerS: float64(rows*context) / median, PlannedBytes: forecast.MemoryOf(trainer.Programs(), 1, d.Device, base).Total}
+		StepMS: 1e3 * median, TokensPerS: float64(rows*context) / median, PlannedBytes: forecast.MemoryOf(trainer.Programs(), 1, d.Device, base, job).Total}
 	if err := t.setSizes(model); err != nil {
 		return Timing{}, err
 	}

@@ -63,7 +63,7 @@ func (p *Progress) start(s events.Started) {
 	p.interval = time.Duration(s.Config.Run.ProgressS * float64(time.Second))
 	f := s.Forecast
 	debug.FreeOSMemory() // what fitting the tokenizer left
-	p.memory = forecast.MemoryOf(s.Programs, s.Config.Rank.Count(), p.device, p.base)
+	p.memory = forecast.MemoryOf(s.Programs, s.Config.Rank.Count(), p.device, p.base, s.Job)
 	trained := ""
 	if f.Trainable < f.Params {
 		trained = fmt.Sprintf(", %s of them trained", units.Count(f.Trainable))

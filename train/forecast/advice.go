@@ -39,7 +39,7 @@ func advise(cfg config.Config, job *recipe.Job, target plan.Target, d device.Dev
 			return nil, err
 		}
 		a := Advice{Batch: c.Train.Batch, Accumulate: c.Train.Accumulate, Recompute: c.Train.Recompute,
-			Peak: MemoryOf(programs, r.Ranks, d, r.Memory.Process).Total, UnitsPerS: engine.Predict(c, job, programs, m).UnitsPerS}
+			Peak: MemoryOf(programs, r.Ranks, d, r.Memory.Process, job).Total, UnitsPerS: engine.Predict(c, job, programs, m).UnitsPerS}
 		if a.Peak <= room {
 			all = append(all, a)
 		}

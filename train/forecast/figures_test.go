@@ -194,9 +194,16 @@ func TestTablesCount(t *testing.T) {
 		t.Errorf("%d bytes of tables, want %d", fed(programs, ir.Table), want)
 	}
 	read := fed(programs, ir.Input) + fed(programs, ir.Table)
-	f, m := engine.Predict(cfg, job, programs, engine.Machine{}), forecast.MemoryOf(programs, 1, find(t, ""), 0)
+	f, m := engine.Predict(cfg, job, programs, engine.Machine{}), forecast.MemoryOf(programs, 1, find(t, ""), 0, job)
 	if f.InputBytes != read || m.Inputs != read {
 		t.Errorf("inputs and tables take %d, the forecast says %d, the memory by category %d", read, f.InputBytes, m.Inputs)
+	}
+	// What data takes in passing counts where it is more than the run itself, what stays of it always.
+	for _, tt := range []struct{ passing, kept, total int64 }{{1 << 40, 0, 1<<40 + 1000}, {0, 7, m.Total + 1007}, {m.Total + 100, 7, m.Total + 1100}, {m.Total, 7, m.Total + 1007}} {
+		job.Reading.Passing, job.Reading.Kept = tt.passing, tt.kept
+		if got := forecast.MemoryOf(programs, 1, find(t, ""), 1000, job).Total; got != tt.total {
+			t.Errorf("reading takes %d in passing and %d after: %d in all, want %d", tt.passing, tt.kept, got, tt.total)
+		}
 	}
 }
 
@@ -212,7 +219,7 @@ func TestMemoryByCategory(t *testing.T) {
 		cfg.Rank = mesh.Of(0, tc.ranks)
 		d := find(t, tc.card)
 		programs := compile(t, cfg, job, d)
-		m := forecast.MemoryOf(programs, tc.ranks, d, 77*mib)
+		m := forecast.MemoryOf(programs, tc.ranks, d, 77*mib, job)
 		want := forecast.Memory{
 			Parameters: 4 * parameters, Optimizer: 3 * 4 * parameters, Gradients: 4 * parameters, Caches: 2 * 4 * layers * 25 * width,
 			Arena: arena(programs), Inputs: fed(programs, ir.Input) + fed(programs, ir.Table), Snapshot: programs.Snapshot,

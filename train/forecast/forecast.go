@@ -53,7 +53,7 @@ func Make(cfg config.Config, job *recipe.Job, d device.Device) (*Report, error) 
 	ranks := cfg.Rank.Count()
 	r := &Report{
 		Vocab: cfg.Text().Vocab, VocabFrom: job.VocabFrom, Precision: cfg.Precision, Batch: cfg.Train.Batch, Accumulate: cfg.Train.Accumulate,
-		Context: cfg.Length(), Steps: cfg.Train.Steps, Ranks: ranks, Memory: MemoryOf(programs, ranks, d, device.ResidentMemory()),
+		Context: cfg.Length(), Steps: cfg.Train.Steps, Ranks: ranks, Memory: MemoryOf(programs, ranks, d, device.ResidentMemory(), job),
 		Limits: d.Memory(), Machine: d.Measure(),
 	}
 	r.Forecast = engine.Predict(cfg, job, programs, Machine(r.Machine, cfg.Precision))
@@ -100,7 +100,7 @@ func largestBatch(cfg config.Config, job *recipe.Job, target plan.Target, d devi
 		if err != nil {
 			return false, err
 		}
-		return MemoryOf(programs, r.Ranks, d, r.Memory.Process).Total <= room, nil
+		return MemoryOf(programs, r.Ranks, d, r.Memory.Process, job).Total <= room, nil
 	}
 	low, high := 0, cfg.Train.Batch // low fits, high does not
 	if r.Memory.Total <= room {

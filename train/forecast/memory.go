@@ -6,6 +6,7 @@ import (
 	"gotrain/optim"
 	"gotrain/train/device"
 	"gotrain/train/engine"
+	"gotrain/train/recipe"
 )
 
 // Memory is the memory of a run by category, in bytes.
@@ -41,7 +42,8 @@ const (
 
 // MemoryOf sums what the programs hold on d, the device of a run alone or of one of
 // its ranks: on the CPU in a process that holds base without them.
-func MemoryOf(programs *engine.Programs, ranks int, d device.Device, base int64) Memory {
+// What the data of the job takes in passing it takes before the programs have theirs.
+func MemoryOf(programs *engine.Programs, ranks int, d device.Device, base int64, job *recipe.Job) Memory {
 	m := Memory{Arena: programs.Arena(), Snapshot: programs.Snapshot}
 	for _, p := range programs.All() {
 		m.Inputs += p.Inputs + p.Tables
@@ -66,11 +68,14 @@ func MemoryOf(programs *engine.Programs, ranks int, d device.Device, base int64)
 		}
 	} else {
 		m.Products, m.Process = min(d.Reserved(), m.Arena), base
-		m.Heap = textHeap + min(saveHeap, m.Parameters+m.Optimizer)
+		m.Heap = textHeap + job.Reading.Kept + min(saveHeap, m.Parameters+m.Optimizer)
 	}
 	m.Total = m.Parameters + m.Optimizer + m.Gradients + m.Caches + m.Arena + m.Inputs + m.Products + m.Process + m.Heap + m.Driver
 	if d.Card == nil {
 		m.Total += m.Snapshot
+		if more := m.Process + job.Reading.Passing - m.Total; more > 0 {
+			m.Heap, m.Total = m.Heap+more, m.Total+more
+		}
 	}
 	return m
 }

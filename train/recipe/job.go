@@ -36,6 +36,8 @@ type Job struct {
 	// nil without held-out data too, and ends with io.EOF.
 	Train, Eval           data.Source
 	TrainUnits, EvalUnits int64 // sizes of the data, in units
+	// Reading estimates what the data takes of the host's memory.
+	Reading data.Memory
 
 	// Tools are programs beyond the losses, such as a generator of samples. They are
 	// planned and bound with the rest.

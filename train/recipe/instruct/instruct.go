@@ -42,8 +42,31 @@ func Recipe() recipe.Recipe {
 		Formats: []config.Choice{{Name: Format, New: func() any {
 			return &Data{Config: data.Config{Format: data.FormatText, TextKey: "text"}, Instruct: instruct.Default()}
 		}}},
-		Check: check, Design: text.Design, Open: open, Inspect: inspect,
+		Check: check, Design: design, Open: open, Inspect: inspect,
 	}
+}
+
+// design is the job without its data.
+func design(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
+	j, err := text.Design(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	j.Reading = reading(env.Config)
+	return j, nil
+}
+
+// reading is what the conversations take of memory.
+func reading(c config.Config) data.Memory {
+	d, ok := c.Data.Value().(*Data)
+	if !ok {
+		return data.Memory{}
+	}
+	paths, err := data.ExpandPaths(append(slices.Clone(d.Paths), d.ValidationPaths...))
+	if err != nil {
+		return data.Memory{}
+	}
+	return instruct.Memory(paths, c.Length())
 }
 
 func check(c config.Config) error {
@@ -197,6 +220,7 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	if err != nil {
 		return nil, err
 	}
+	j.Reading = reading(env.Config)
 	j.Next = func(model string) string { return shell.Command("gotrain", "chat", "--model", model) }
 	j.Facts = append(j.Facts, ranks.Fact{Name: "data", Value: fmt.Sprintf("%+v", in.Train.Stats()), Cure: "data.paths have to name the same content on all nodes"})
 	return j, in.batches(env, j, tokens)

@@ -18,7 +18,23 @@ import (
 
 // Recipe is the row of the table.
 func Recipe() recipe.Recipe {
-	return recipe.Recipe{Name: "lm", Formats: formats(), Design: text.Design, Open: open, Inspect: inspect}
+	return recipe.Recipe{Name: "lm", Formats: formats(), Design: design, Open: open, Inspect: inspect}
+}
+
+// design is the job without its data.
+func design(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
+	j, err := text.Design(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	j.Reading = reading(env)
+	return j, nil
+}
+
+// reading is what the text takes of memory.
+func reading(env recipe.Env) data.Memory {
+	texts, _ := env.Config.Texts()
+	return texts.Memory()
 }
 
 // formats are the ways in which text is stored.
@@ -44,6 +60,7 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	if err != nil {
 		return nil, err
 	}
+	j.Reading = reading(env)
 	j.Next = func(model string) string {
 		return shell.Command("gotrain", "sample", "--model", model, "--prompt", env.Config.Train.Sample)
 	}

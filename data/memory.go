@@ -1,0 +1,59 @@
+package data
+
+import "os"
+
+// Memory is what data takes of the host's memory, in bytes.
+type Memory struct {
+	Passing int64 // while it is read, before the first step
+	Kept    int64 // of it, what stays
+}
+
+// Memory estimates what reading and tokenizing the text takes at its peak, whatever the length of its documents:
+// jobs in flight with their text and tokens, buffers of files, caches of encoders, and as much again that the garbage
+// collector has not freed. It looks at the sizes of the files, of Parquet at the pages of the column; zero where there are none.
+func (c Config) Memory() Memory {
+	c = c.withDefaults()
+	if c.Format == FormatShards {
+		return Memory{}
+	}
+	files, err := ExpandPaths(c.Paths)
+	if err != nil {
+		return Memory{}
+	}
+	if held, err := ExpandPaths(c.ValidationPaths); err == nil {
+		files = append(files, held...)
+	}
+	var all, largest, page int64
+	for _, name := range files {
+		info, err := os.Stat(name)
+		if err != nil {
+			return Memory{}
+		}
+		size := info.Size()
+		if isCompressed(name) {
+			size *= compression
+		}
+		all, largest = all+size, max(largest, size)
+		if c.Format == FormatParquet {
+			page = max(page, ParquetPages(name, c.TextKey))
+		}
+	}
+	if c.Format == FormatParquet {
+		all, largest = max(all, compression*all), max(largest, page)
+	}
+	job := jobBytes + min(maxPiece+cutSlack, largest)
+	jobs := min(int64(c.Workers+jobsWaiting)*job, all) * (1 + tokenMemory)
+	buffers := min(int64(c.Workers)*encoderMemory+writerMemory, 8*all)
+	if c.Format == FormatJSONL {
+		buffers += min(2*longLine, 2*largest)
+	}
+	return Memory{Passing: 2*(jobs+buffers) + 3*page}
+}
+
+const (
+	compression   = 4       // of compressed text, about
+	jobsWaiting   = 3       // jobs beside those that workers have
+	tokenMemory   = 5       // bytes of tokens for a byte of text: each may be a token, and buffers grow
+	encoderMemory = 3 << 20 // caches and buffers of an encoder
+	writerMemory  = 8 << 20 // buffers of shards
+)
