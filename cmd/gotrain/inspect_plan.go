@@ -30,7 +30,7 @@ func newInspectPlan() *cobra.Command {
 		ValidArgsFunction: filesWith("yaml", "yml"),
 	}
 	c.Flags().StringArrayVar(&f.set, "set", nil, "override a key, `path.to.key=VALUE`; may be repeated")
-	c.Flags().StringVar(&program, "program", "", "only this one: step, or first, next and update with accumulation; eval")
+	c.Flags().StringVar(&program, "program", "", "only this one: step, or first, next and last with accumulation; eval")
 	c.Flags().BoolVar(&dump, "dump", false, "print every instruction too")
 	complete(c, "program", fixed("step", "first", "next", "last", "eval"))
 	return c

@@ -50,7 +50,7 @@ type row struct {
 
 // read reads the sequence that a view names.
 func read(cfg config.Config, p *data.Prepared, enc tokenizers.Encoder, v recipe.View) (*row, error) {
-	size := data.Sequences{Rows: data.Rows{Batch: 1}, Context: cfg.Text().Context, DocumentMask: cfg.Train.DocumentMask}
+	size := data.Sequences{Rows: data.Rows{Batch: 1}, Context: cfg.Length(), DocumentMask: cfg.Train.DocumentMask}
 	r := &row{Split: v.Split, Sample: v.Sample, EndOfText: enc.EndOfText(), enc: enc}
 	var source data.Source
 	if v.Split == "train" {
