@@ -52,7 +52,7 @@ func FindCheckpoint(path string) (string, error) {
 		return "", fmt.Errorf("%w: %w", ErrNoModel, err)
 	} else if !info.IsDir() {
 		if strings.HasSuffix(path, ".gguf") {
-			return "", fmt.Errorf("%w: %s is a GGUF file; make a checkpoint of it with gotrain import %q DIR and name DIR", ErrNoModel, path, path)
+			return "", fmt.Errorf("%w: %s is a GGUF file; make a checkpoint of it with gotrain import FILE DIR and name DIR", ErrNoModel, path)
 		}
 		return "", fmt.Errorf("%w: %s is a file; name the directory of a checkpoint or of a run", ErrNoModel, path)
 	}

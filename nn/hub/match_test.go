@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"gotrain/nn"
 	"gotrain/nn/gpt2"
@@ -117,6 +118,43 @@ func TestWrappedNames(t *testing.T) {
 			t.Errorf("notes %q, want %q; left out %v", match.Notes, c.note, match.Left)
 		}
 	}
+}
+
+// FuzzMatchNames gives one tensor any name: it is the parameter's, known, or an error of
+// one line that names it.
+func FuzzMatchNames(f *testing.F) {
+	m := tiny(f, llama.Name)
+	for _, name := range []string{"model.norm.weight", "_orig_mod.model.norm.weight", "module.module._orig_mod._orig_mod.norm.weight", "model.model.model.", "lm_head.weight",
+		"base_model.model.lm_head.weight", "x._orig_mod.", ".attn.bias", ".rotary_emb.inv_freq", "", "language_model.norm.weight\n"} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		if !utf8.ValidString(name) || name == "__metadata__" || slices.ContainsFunc(m.Params(), func(p nn.Param) bool { return p.Name == name }) {
+			return
+		}
+		tensors := append(numbered(m, same), filled(name, 3, 8))
+		var file bytes.Buffer
+		if safetensors.Write(&file, tensors, nil) != nil {
+			return
+		}
+		dir := t.TempDir()
+		writeFile(t, filepath.Join(dir, hub.ModelFile), file.String())
+		w, err := safetensors.OpenDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		match, err := hub.MatchTensors(w, m.Params())
+		if err != nil {
+			if text := err.Error(); !strings.Contains(text, fmt.Sprintf("%q", name)) || strings.Contains(text, "\n") {
+				t.Errorf("%q: %v", name, err)
+			}
+			return
+		}
+		if len(match.Left) != 1 || match.Left[0].Tensor != name {
+			t.Errorf("%q is neither a parameter nor left out", name)
+		}
+	})
 }
 
 // TestLeftOut leaves out what changes nothing and says why; anything else is an error of

@@ -244,6 +244,14 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(text)
 	}
+	for _, text := range []string{
+		`{"model_type": "llama", "rope_scaling": {"factor": 4}}`, `{"model_type": "qwen2", "rope_parameters": {"rope_type": "yarn", "factor": null, "original_max_position_embeddings": 0}}`,
+		`{"model_type": "llama", "rope_scaling": {"type": "yarn", "factor": -1, "mscale": 1e308, "mscale_all_dim": 1e-308}, "rope_parameters": {"rope_type": 3}}`,
+		`{"model_type": "gpt2", "n_embd": 7, "hidden_size": "x", "pruned_heads": {"0": [1]}}`, `{"model_type": "mistral", "layer_types": ["sliding_attention"], "sliding_window": -3}`,
+		`{"model_type": "qwen3", "use_sliding_window": true, "max_window_layers": -1, "eos_token_id": [[]]}`,
+	} {
+		f.Add([]byte(text))
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if _, err := nn.ParseSpecialTokens("config.json", text); err == nil && !json.Valid(text) {
 			t.Error("invalid JSON was accepted")

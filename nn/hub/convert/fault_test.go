@@ -335,6 +335,12 @@ func FuzzGGUF(f *testing.F) {
 	f.Add("llama3", "llama.block_count", "4294967295")
 	f.Add("llama3", "llama.attention.head_count_kv", "0")
 	f.Add("gpt2", "gpt2.attention.head_count", "-1")
+	f.Add("llama3", "llama.rope.scaling.type", `"yarn"`)
+	f.Add("llama3", "llama.rope.scaling.factor", "0")
+	f.Add("llama3", "tokenizer.ggml.eos_token_id", "99999")
+	f.Add("llama3", "tokenizer.ggml.add_eos_token", "true")
+	f.Add("gpt2", "split.count", "3")
+	f.Add("gpt2", "gpt2.logit_scale", "7")
 	parts := map[string]gguf.Metadata{}
 	tensors := map[string][]gguf.Tensor{}
 	for _, kind := range []string{"llama3", "gpt2"} {
