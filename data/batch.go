@@ -97,10 +97,30 @@ func (c Columns) fill(set *Set, at int64) int {
 	copy(c.Targets, c.IDs[1:])
 	last := len(c.IDs) - 1
 	set.Read(c.Targets[last:], at+int64(last)+1)
+	ignored := c.ignoreBegins(set, at)
 	if c.Segments == nil {
-		return len(c.IDs)
+		return len(c.IDs) - ignored
 	}
 	return c.mask(set, at)
+}
+
+// ignoreBegins ignores the targets that begin documents, of the row whose first id is at position at of set, and returns how
+// many those are: each text begins with them, and nothing foretells where one ends.
+func (c Columns) ignoreBegins(set *Set, at int64) (ignored int) {
+	n := int64(len(set.BeginOfText()))
+	if n == 0 {
+		return 0
+	}
+	first, end := at+1, at+1+int64(len(c.Targets)) // positions of the targets
+	for start := set.NextStart(max(first-n+1, 0)); start < min(end, set.Tokens()); start = set.NextStart(start + 1) {
+		for p := max(start, first); p < min(start+n, end); p++ {
+			if c.Targets[p-first] != Ignore {
+				c.Targets[p-first] = Ignore
+				ignored++
+			}
+		}
+	}
+	return ignored
 }
 
 // blank fills the row with a token and no targets.

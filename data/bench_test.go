@@ -63,7 +63,9 @@ func BenchmarkOpenShard(b *testing.B) {
 // bpeEncoder makes an Encoder of a tokenizer with an end-of-text token of id 256.
 type bpeEncoder struct{ *bpe.Tokenizer }
 
-func (e bpeEncoder) VocabSize() int { return e.Vocab() }
+func (e bpeEncoder) VocabSize() int     { return e.Vocab() }
+func (bpeEncoder) BeginOfText() []int32 { return nil }
+
 func (bpeEncoder) EndOfText() int32 { return 256 }
 
 // BenchmarkPrepare tokenizes text to shards on disk; MB/s counts text. With byteEncoder this is the cost

@@ -40,6 +40,9 @@ type Config struct {
 	Format Format `yaml:"-"`
 	// TextKey is the JSONL key or Parquet column of the text; defaults to "text".
 	TextKey string `yaml:"text_key"`
+	// BOS has each document begin with what the tokenizer puts before a text, as transformers does when it is called; a
+	// tokenizer that puts nothing there is not concerned. Conversations have what their chat template writes.
+	BOS bool `yaml:"bos"`
 	// Validation is the fraction of the text to hold out, in [0, 0.5]; 0 holds out none.
 	Validation float64 `yaml:"validation"`
 	// ValidationPaths name held-out files of their own, instead of Validation.

@@ -19,9 +19,10 @@ func (e byteEncoder) AppendEncode(dst []int32, text []byte) []int32 {
 	}
 	return dst
 }
-func (e byteEncoder) VocabSize() int      { return int(e.base) + 257 }
-func (e byteEncoder) EndOfText() int32    { return e.base + 256 }
-func (e byteEncoder) Fingerprint() string { return fmt.Sprintf("bytes from %d", e.base) }
+func (e byteEncoder) VocabSize() int       { return int(e.base) + 257 }
+func (e byteEncoder) BeginOfText() []int32 { return nil }
+func (e byteEncoder) EndOfText() int32     { return e.base + 256 }
+func (e byteEncoder) Fingerprint() string  { return fmt.Sprintf("bytes from %d", e.base) }
 func (e byteEncoder) TokenBytes(id int32) []byte {
 	if id < e.base || id >= e.base+256 {
 		return nil

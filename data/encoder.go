@@ -7,6 +7,8 @@ type Encoder interface {
 	AppendEncode(dst []int32, text []byte) []int32
 	// VocabSize is one more than the largest id.
 	VocabSize() int
+	// BeginOfText are the ids that begin a document, such as BOS; there may be none. They are no targets.
+	BeginOfText() []int32
 	// EndOfText is the id that ends a document.
 	EndOfText() int32
 	// Fingerprint identifies the mapping from text to ids: equal fingerprints, equal ids.

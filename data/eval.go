@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// Eval covers a held-out Set in order: every token but the first is a target exactly once.
+// Eval covers a held-out Set in order: every token but the first, and those that begin documents, is a target exactly once.
 //
 // Window w has the inputs [w·T, w·T+T) and their targets; what the last window lacks, and every window behind it in the
 // last step, is end-of-text as input and Ignore as target. So all ranks take the same number of steps.
@@ -37,7 +37,9 @@ func NewEval(set *Set, size Sequences, enc Encoder) (*Eval, error) {
 		for id := range e.lengths {
 			e.lengths[id] = int32(len(byter.TokenBytes(int32(id))))
 		}
-		e.lengths[set.EndOfText()] = 0
+		for _, id := range append([]int32{set.EndOfText()}, set.BeginOfText()...) {
+			e.lengths[id] = 0
+		}
 	}
 	return e, nil
 }
@@ -92,10 +94,11 @@ func (e *Eval) fillLast(r Columns, window uint64) (counted int) {
 	n := min(e.set.Tokens()-1-at, int64(e.Context))
 	e.set.Read(r.IDs[:n], at)
 	e.set.Read(r.Targets[:n], at+1)
+	ignored := r.ignoreBegins(e.set, at)
 	if e.DocumentMask {
 		return r.mask(e.set, at)
 	}
-	return int(n)
+	return int(n) - ignored
 }
 
 // bytes returns the bytes of text of the counted targets of a row.

@@ -11,10 +11,12 @@ import (
 	"gotrain/data/bpe"
 )
 
-// encoder adds to a tokenizer what only its user knows: which token ends a document.
+// encoder adds to a tokenizer what only its user knows: which tokens begin and end a document.
 type encoder struct{ *bpe.Tokenizer }
 
-func (e encoder) VocabSize() int { return e.Vocab() }
+func (e encoder) VocabSize() int       { return e.Vocab() }
+func (e encoder) BeginOfText() []int32 { return nil }
+
 func (e encoder) EndOfText() int32 {
 	id, _ := e.Special(bpe.EndOfText)
 	return id

@@ -103,6 +103,7 @@ type fixedEncoder []int32
 
 func (e fixedEncoder) AppendEncode(dst []int32, _ []byte) []int32 { return append(dst, e...) }
 func (e fixedEncoder) VocabSize() int                             { return len(e) + 1 }
+func (e fixedEncoder) BeginOfText() []int32                       { return nil }
 func (e fixedEncoder) EndOfText() int32                           { return int32(len(e)) }
 func (e fixedEncoder) Fingerprint() string                        { return "fixed" }
 

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -90,7 +91,14 @@ func openShards(c *Corpus, enc Encoder) (p *Prepared, err error) {
 	p.Ledger.Plain = identify(p.Train, p.Validation)
 	p.Ledger.Key = p.Ledger.Plain
 	for _, set := range []*Set{p.Train, p.Validation} {
-		if set != nil && set.Tokenizer() != enc.Fingerprint() {
+		if set == nil {
+			continue
+		}
+		if !slices.Equal(set.BeginOfText(), enc.BeginOfText()) {
+			return p, fmt.Errorf("data: documents of shard %s begin with tokens %d, those of the run with %d (prepare the text again, or set data.bos to what it was prepared with)",
+				set.shards[0].path, set.BeginOfText(), enc.BeginOfText())
+		}
+		if set.Tokenizer() != enc.Fingerprint() {
 			return p, fmt.Errorf("data: shard %s was made with tokenizer %s, the run has %s (use that tokenizer, or prepare the text again)",
 				set.shards[0].path, set.Tokenizer(), enc.Fingerprint())
 		}
@@ -200,6 +208,9 @@ func (p *preparation) fingerprint() string {
 	hash := xxh3.New()
 	fmt.Fprintf(hash, "shards %d split 3\n%q %q %v %d\n", shardVersion, cfg.Format, cfg.TextKey, cfg.Validation, cfg.ShardTokens)
 	fmt.Fprintf(hash, "%q %d %d\n", p.enc.Fingerprint(), p.enc.VocabSize(), p.enc.EndOfText())
+	if begin := p.enc.BeginOfText(); len(begin) > 0 {
+		fmt.Fprintf(hash, "begin %d\n", begin)
+	}
 	fmt.Fprintf(hash, "%d %d\n", len(p.corpus.train), len(p.corpus.validation))
 	for _, file := range p.files {
 		fmt.Fprintf(hash, "%s %d\n", file.Hash, file.Size)

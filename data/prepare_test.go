@@ -249,8 +249,9 @@ func TestPrepareAtOnce(t *testing.T) {
 // wideEncoder gives tokens outside its vocabulary.
 type wideEncoder struct{ byteEncoder }
 
-func (wideEncoder) VocabSize() int   { return 100 }
-func (wideEncoder) EndOfText() int32 { return 99 }
+func (wideEncoder) VocabSize() int       { return 100 }
+func (wideEncoder) BeginOfText() []int32 { return nil }
+func (wideEncoder) EndOfText() int32     { return 99 }
 
 func TestPrepareErrors(t *testing.T) {
 	dir := t.TempDir()

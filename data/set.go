@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sort"
 	"sync"
 )
@@ -30,7 +31,7 @@ func OpenSet(paths ...string) (*Set, error) {
 	first := s.shards[0]
 	end := int64(0)
 	for _, shard := range s.shards {
-		if shard.Tokenizer != first.Tokenizer || shard.VocabSize != first.VocabSize || shard.EndOfText != first.EndOfText {
+		if shard.Tokenizer != first.Tokenizer || shard.VocabSize != first.VocabSize || shard.EndOfText != first.EndOfText || !slices.Equal(shard.BeginOfText, first.BeginOfText) {
 			s.Close()
 			return nil, fmt.Errorf("data: shard %s was made with another tokenizer than %s (prepare both with one)", shard.path, first.path)
 		}
@@ -83,6 +84,9 @@ func (s *Set) VocabSize() int { return s.shards[0].VocabSize }
 
 // EndOfText returns the token that ends each document.
 func (s *Set) EndOfText() int32 { return s.shards[0].EndOfText }
+
+// BeginOfText returns the tokens that begin each document, none as a rule.
+func (s *Set) BeginOfText() []int32 { return s.shards[0].BeginOfText }
 
 // Tokenizer returns the fingerprint of the tokenizer.
 func (s *Set) Tokenizer() string { return s.shards[0].Tokenizer }

@@ -43,16 +43,18 @@ var (
 
 // Header describes a shard.
 type Header struct {
-	TokenBytes int    `json:"token_bytes"` // bytes of a token, 2 or 4
-	Tokens     int64  `json:"tokens"`
-	Documents  int64  `json:"documents"`  // documents that begin in this shard
-	TextBytes  int64  `json:"text_bytes"` // bytes of text that the tokens stand for
-	VocabSize  int    `json:"vocab_size"`
-	EndOfText  int32  `json:"end_of_text"`
-	Tokenizer  string `json:"tokenizer"` // Encoder.Fingerprint
-	Source     string `json:"source"`    // fingerprint of text, tokenizer and settings
-	Split      string `json:"split"`     // train or validation
-	Index      int    `json:"index"`     // place among the shards of its Set, from 0
+	TokenBytes int   `json:"token_bytes"` // bytes of a token, 2 or 4
+	Tokens     int64 `json:"tokens"`
+	Documents  int64 `json:"documents"`  // documents that begin in this shard
+	TextBytes  int64 `json:"text_bytes"` // bytes of text that the tokens stand for
+	VocabSize  int   `json:"vocab_size"`
+	EndOfText  int32 `json:"end_of_text"`
+	// BeginOfText are the tokens that each document begins with, none as a rule.
+	BeginOfText []int32 `json:"begin_of_text,omitempty"`
+	Tokenizer   string  `json:"tokenizer"` // Encoder.Fingerprint
+	Source      string  `json:"source"`    // fingerprint of text, tokenizer and settings
+	Split       string  `json:"split"`     // train or validation
+	Index       int     `json:"index"`     // place among the shards of its Set, from 0
 }
 
 // tokenBytes is the width of a token for a vocabulary.
@@ -75,6 +77,8 @@ func (h Header) validate() error {
 		return fmt.Errorf("%w: vocab_size is %d with token_bytes %d", ErrHeader, h.VocabSize, h.TokenBytes)
 	case h.EndOfText < 0 || int(h.EndOfText) >= h.VocabSize:
 		return fmt.Errorf("%w: end_of_text is %d", ErrHeader, h.EndOfText)
+	case slices.ContainsFunc(h.BeginOfText, func(id int32) bool { return id < 0 || int(id) >= h.VocabSize }):
+		return fmt.Errorf("%w: begin_of_text is %d", ErrHeader, h.BeginOfText)
 	case h.TextBytes < 0 || h.Index < 0:
 		return fmt.Errorf("%w: negative text_bytes or index", ErrHeader)
 	}

@@ -38,7 +38,7 @@ type setWriter struct {
 
 func newSetWriter(dir string, create func(string) (shardFile, error), limit int, split Split, enc Encoder, source string) *setWriter {
 	return &setWriter{dir: dir, create: create, limit: int64(limit), between: true, header: Header{
-		TokenBytes: tokenBytes(enc.VocabSize()), VocabSize: enc.VocabSize(), EndOfText: enc.EndOfText(),
+		TokenBytes: tokenBytes(enc.VocabSize()), VocabSize: enc.VocabSize(), BeginOfText: enc.BeginOfText(), EndOfText: enc.EndOfText(),
 		Tokenizer: enc.Fingerprint(), Source: source, Split: split.String(),
 	}}
 }

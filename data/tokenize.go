@@ -16,9 +16,10 @@ const keepTokens = 2 * jobBytes
 // job is a run of documents and, once ready is closed, their tokens.
 type job struct {
 	documents []Document
+	continues bool // the first goes on with the last of the job before
 	bytes     int
 	tokens    []int32
-	ends      []int // tokens[ends[i-1]:ends[i]] are those of document i, end-of-text included
+	ends      []int // tokens[ends[i-1]:ends[i]] are those of document i, what begins and ends it included
 	err       error
 	ready     chan struct{}
 }
@@ -89,7 +90,7 @@ func produce(ctx context.Context, documents iter.Seq2[Document, error], work, or
 			if !send(j) {
 				return
 			}
-			j = &job{}
+			j = &job{continues: document.More}
 		}
 	}
 	send(j)
@@ -100,10 +101,15 @@ func (j *job) encode(enc Encoder, buffer []int32) {
 	if j.err != nil {
 		return
 	}
-	vocabSize, endOfText := enc.VocabSize(), enc.EndOfText()
+	vocabSize, beginOfText, endOfText := enc.VocabSize(), enc.BeginOfText(), enc.EndOfText()
 	j.tokens = buffer[:0]
+	continues := j.continues
 	for _, document := range j.documents {
 		begin := len(j.tokens)
+		if !continues {
+			j.tokens = append(j.tokens, beginOfText...)
+		}
+		continues = document.More
 		j.tokens = enc.AppendEncode(j.tokens, document.Text)
 		if !document.More {
 			j.tokens = append(j.tokens, endOfText)

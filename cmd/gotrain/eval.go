@@ -31,8 +31,9 @@ func newEval() *cobra.Command {
 		Use:   "eval",
 		Short: "Score texts (NLL, perplexity, bits per byte), or answers to questions",
 		Long: `Eval scores every token of the texts but the first, in windows of the model's
-context, as training scores held-out text. Bits per byte compare models with
-different tokenizers: NLL·tokens / (ln 2 · bytes).
+context, as training scores held-out text. What the tokenizer puts before a text,
+such as BOS, begins each and is not scored itself (--no-bos leaves it out). Bits per
+byte compare models with different tokenizers: NLL·tokens / (ln 2 · bytes).
 
 With --task it asks the questions of a task file instead: multiple choice scored
 by log-likelihood (format: mmlu) or generated answers compared with the expected
@@ -65,6 +66,7 @@ turn after it. --prompts shows what the model would see.`,
 		},
 	}
 	f.modelFlags.add(c)
+	f.addBOS(c)
 	c.Flags().StringArrayVar(&f.data, "data", nil, "`FILE` or pattern of text; more may follow")
 	c.Flags().StringVar(&f.format, "format", "", "format `NAME`: text, jsonl, parquet or shards (default: by the first file's name)")
 	c.Flags().StringVar(&f.textKey, "text-key", "text", "JSONL `KEY` or Parquet column of the text")

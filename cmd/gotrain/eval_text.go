@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/data"
-	"gotrain/data/tokenizers"
 	"gotrain/train/eval"
 	"gotrain/train/units"
 )
@@ -36,7 +35,7 @@ func (f *evalFlags) runText(c *cobra.Command) error {
 		return err
 	}
 	defer m.Close()
-	enc, err := tokenizers.NewEncoder(m.Tokenizer)
+	enc, err := m.Encoder(m.Tokenizer, m.bos())
 	if err != nil {
 		return err
 	}

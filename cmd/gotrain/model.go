@@ -8,22 +8,22 @@ import (
 	"github.com/spf13/cobra"
 
 	"gotrain/autograd/exec"
-	"gotrain/data/chat"
+	"gotrain/data/tokenizers"
 	"gotrain/data/vfs"
 	"gotrain/nn"
 	"gotrain/nn/hub"
-	"gotrain/nn/talk"
 	"gotrain/nn/zoo"
 	"gotrain/train/config"
 	"gotrain/train/device"
 	"gotrain/train/eval"
+	"gotrain/train/recipe/text"
 	"gotrain/train/save"
 )
 
 // modelFlags are the flags of every command that uses a trained model.
 type modelFlags struct {
 	model, adapter, device, precision string
-	json                              bool
+	json, noBOS                       bool
 	command                           *cobra.Command // whose standard error gets notes
 }
 
@@ -43,6 +43,11 @@ func (f *modelFlags) add(c *cobra.Command) {
 	complete(c, "precision", fixed(precisions...))
 }
 
+// addBOS declares --no-bos, of commands that read plain text.
+func (f *modelFlags) addBOS(c *cobra.Command) {
+	c.Flags().BoolVar(&f.noBOS, "no-bos", false, "leave out what the tokenizer puts before a text, as BOS")
+}
+
 // opened is a loaded model on its device.
 type opened struct {
 	*hub.Loaded
@@ -50,11 +55,13 @@ type opened struct {
 	config   config.Config    // that it was trained with
 	state    *save.State      // where training stood, nil in a directory that training did not write
 	device   exec.Backend
+	noBOS    bool
 }
 
 func (o *opened) Close() error { return o.device.Close() }
 
-// open loads the model that the flags name.
+// open loads the model that the flags name, and tells what its files say that nothing
+// reads.
 func (f *modelFlags) open() (*opened, error) {
 	if f.precision != "" && !slices.Contains(precisions, f.precision) {
 		return nil, usagef("--precision is %q; use float32, tf32 or bfloat16", f.precision)
@@ -69,7 +76,7 @@ func (f *modelFlags) open() (*opened, error) {
 		return nil, err
 	}
 	loaded, err := hub.Load(f.model, f.adapter, device, vfs.OS{}, zoo.Families())
-	o := &opened{Loaded: loaded, device: device}
+	o := &opened{Loaded: loaded, device: device, noBOS: f.noBOS}
 	if err == nil {
 		o.Language, err = nn.AsLanguageModel(loaded.Model)
 	}
@@ -104,33 +111,14 @@ func (o *opened) step() int {
 	return o.state.Step
 }
 
+// bos says whether texts begin with what the tokenizer puts before them: unless
+// --no-bos is given, or the model was trained without.
+func (o *opened) bos() bool { return !o.noBOS && text.BOS(o.config) }
+
+// prompts is how prompts become the model's tokens.
+func (o *opened) prompts() tokenizers.Prompts { return o.Prompts(o.Tokenizer, o.bos()) }
+
 // subject is the model as it is scored.
 func (o *opened) subject() eval.Subject {
-	return eval.Subject{Model: o.Language, Store: o.Store, Tokens: o.Tokenizer, Ends: o.EndTokens(), Compute: o.config.Compute()}
-}
-
-// frame is how conversations become the model's tokens, by the chat template called
-// name or, without a name, the model's own.
-func (o *opened) frame(name string) (*talk.Frame, error) {
-	template, vars, err := openTemplate(name, o.Dir)
-	if err != nil {
-		return nil, err
-	}
-	frame, err := talk.NewFrame(o.Tokenizer, template, vars, o.EndTokens())
-	if errors.Is(err, talk.ErrNoEnd) {
-		return nil, usagef("%w; use another --template", err)
-	}
-	return frame, err
-}
-
-// openTemplate is talk.OpenTemplate for values of --template.
-func openTemplate(name, dir string) (*chat.Template, chat.Vars, error) {
-	template, vars, err := talk.OpenTemplate(name, dir)
-	switch {
-	case errors.Is(err, talk.ErrNoTemplate):
-		err = usagef("%w; name one with --template", err)
-	case err != nil && name != "":
-		err = usagef("--template: %w", err)
-	}
-	return template, vars, err
+	return eval.Subject{Model: o.Language, Store: o.Store, Tokens: o.Tokenizer, Prompts: o.prompts(), Ends: o.EndTokens(), Compute: o.config.Compute()}
 }

@@ -37,11 +37,11 @@ func prepareData(ctx context.Context, cfg config.Config, p *console.Progress) (*
 	if err := checkPaths(cfg); err != nil {
 		return nil, err
 	}
-	t, err := text.OpenTokenizer(ctx, recipe.Env{Config: cfg, FS: vfs.OS{}, Tell: p.Listener().Phase})
+	t, id, err := text.OpenTokenizer(ctx, recipe.Env{Config: cfg, FS: vfs.OS{}, Tell: p.Listener().Phase})
 	if err != nil {
 		return nil, err
 	}
-	enc, err := tokenizers.NewEncoder(t)
+	enc, err := text.Encoder(cfg, t, id)
 	if err != nil {
 		return nil, err
 	}

@@ -28,8 +28,12 @@ func newSample() *cobra.Command {
 		Short: "Continue a prompt with a trained model",
 		Long: `Sample prints the prompt and how the model goes on, as it comes.
 
-The same seed, prompt and weights give the same text. The text ends with the
-model's end-of-text token, after --max-tokens, or when the context is full.`,
+The prompt is read as transformers' tokenizers do when they are called: special
+tokens that it spells are found, and what the tokenizer puts before a text, such as
+BOS, stands before it; an empty prompt begins from BOS.
+
+The same seed, prompt and weights give the same text. The text ends with one of the
+model's end tokens, after --max-tokens, or when the context is full.`,
 		Example: `  gotrain sample --model runs/opticks --prompt "The Rays of Light"
   gotrain sample --model models/smollm2 --adapter adapters/tuned --prompt "Gravity is"
   echo "func main() {" | gotrain sample --model runs/go-source-12m --prompt - --greedy`,
@@ -42,6 +46,7 @@ model's end-of-text token, after --max-tokens, or when the context is full.`,
 		},
 	}
 	f.modelFlags.add(c)
+	f.addBOS(c)
 	c.Flags().StringVar(&f.prompt, "prompt", "", "`TEXT` to continue, - for standard input")
 	f.samplingFlags.add(c, 128, "at most `N` new tokens, 0 for the whole context", generate.Sampling{Temperature: 0.8, TopP: 1})
 	return c
@@ -72,12 +77,13 @@ func (f *sampleFlags) run(c *cobra.Command) error {
 		return err
 	}
 	defer m.Close()
-	prompt := m.Tokenizer.AppendEncode(nil, []byte(text))
-	if len(prompt) == 0 {
-		if prompt = append(prompt, m.EndTokens()...); len(prompt) == 0 {
-			return usagef("--prompt is empty, and the model has no end-of-text token to begin from; give a prompt")
-		}
-		prompt = prompt[:1]
+	prompts := m.prompts()
+	prompt, err := prompts.Encode(text)
+	if err != nil {
+		return usagef("--prompt: %w; give a prompt", err)
+	}
+	if prompts.Doubled(text) {
+		fmt.Fprintf(c.ErrOrStderr(), "note: the prompt begins with %q, before which the tokenizer puts another; --no-bos leaves that out\n", m.Tokenizer.TokenBytes(prompts.Before[0]))
 	}
 	if limit := m.Language.Context(); len(prompt) >= limit {
 		return usagef("the prompt has %d tokens, the model's context is %d; shorten the prompt to %d tokens or fewer", len(prompt), limit, limit-1)

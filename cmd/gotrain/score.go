@@ -26,9 +26,11 @@ func newScore() *cobra.Command {
 gives the log-likelihood of the completion after the prompt in nats: its sum, its
 mean per token and per byte, and whether greedy decoding gives this completion.
 
-White space at the end of a prompt counts to its completion, where tokenizers
-have it. An empty prompt stands for the beginning of a text. A prompt too long
-for the context loses its beginning; a completion must fit whole.`,
+Prompt and completion are one text to the tokenizer, as in lm-evaluation-harness:
+before it stands what the tokenizer puts before a text, such as BOS, and white space
+at the end of a prompt counts to its completion. An empty prompt stands for the
+beginning of a text: BOS, else EOS. A prompt too long for the context loses its
+beginning; a completion must fit whole.`,
 		Example: `  gotrain score --model runs/opticks --data questions.jsonl
   gotrain score --model runs/opticks --data - --json < questions.jsonl`,
 		Args: noArgs,
@@ -40,6 +42,7 @@ for the context loses its beginning; a completion must fit whole.`,
 		},
 	}
 	f.modelFlags.add(c)
+	f.addBOS(c)
 	c.Flags().StringVar(&f.data, "data", "", "JSONL `FILE`, - for standard input")
 	complete(c, "data", filesWith("jsonl", "ndjson"))
 	return c

@@ -90,14 +90,15 @@ func (f *tokenizerTrainFlags) run(c *cobra.Command) error {
 		return err
 	}
 	p := console.New(c.ErrOrStderr())
-	t, err := text.MakeTokenizer(c.Context(), recipe.Env{Config: cfg, Tell: p.Listener().Phase})
+	o, err := text.MakeTokenizer(c.Context(), recipe.Env{Config: cfg, Tell: p.Listener().Phase})
 	if errors.Is(err, context.Canceled) {
 		return errors.New("interrupted")
 	}
 	if err != nil {
 		return err
 	}
-	if err := tokenizers.Save(vfs.OS{}, f.out, t, 0); err != nil {
+	t := o.Tokenizer
+	if err := tokenizers.Save(vfs.OS{}, f.out, t, tokenizers.RolesOf(t, o.Roles, 0)); err != nil {
 		return err
 	}
 	if f.json {

@@ -4,7 +4,8 @@
 //
 // The types in reading order: Text, which may know where each of its bytes comes from, and Editor, which makes one of
 // another; AddedToken and Segmenter; Normalizer; PreTokenizer; Decoder; Frame; Document, which is tokenizer.json, with the
-// table of its keys; Roles, which is tokenizer_config.json; FormatError and UnsupportedError.
+// table of its keys; TokenizerConfig, which is tokenizer_config.json, with another, and its Roles; FormatError and
+// UnsupportedError.
 //
 // Values are immutable once made and safe for concurrent use. Nothing here prints or panics on input.
 package hf

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strconv"
 )
@@ -24,7 +26,20 @@ type Document struct {
 	PostProcessor json.RawMessage `json:"post_processor"`
 	Decoder       json.RawMessage `json:"decoder"`
 	Model         json.RawMessage `json:"model"`
+
+	beside []NamedToken // see Amend
+	notes  []string
 }
+
+// Amend adds the tokens that a TokenizerConfig names, as transformers does: those of added_tokens_decoder, and those that play
+// a part where the vocabulary has them. Call it before a tokenizer is made of d.
+func (d *Document) Amend(c TokenizerConfig) error {
+	d.beside = append(d.beside, c.Tokens...)
+	return d.Agree(c)
+}
+
+// Notes tell what was left out of the tokenizer that was made of d.
+func (d *Document) Notes() []string { return d.notes }
 
 // An AddedJSON is an AddedToken as tokenizer.json has it.
 type AddedJSON struct {
@@ -124,7 +139,42 @@ func (d *Document) AddedTokens(in func(text string) (int64, bool), entries int) 
 		added = append(added, AddedToken{ID: int32(a.ID), Content: a.Content, Special: a.Special,
 			SingleWord: a.SingleWord, LStrip: a.LStrip, RStrip: a.RStrip, Normalized: a.Normalized})
 	}
+	added, err := d.amend(added, in, numbered, next)
 	sort.SliceStable(added, func(i, j int) bool { return added[i].ID < added[j].ID })
+	return added, err
+}
+
+// amend adds the tokens beside the document to those of it. A token that is there has the flags that it was last given; one
+// that names a part keeps those that it has.
+func (d *Document) amend(added []AddedToken, in func(text string) (int64, bool), numbered map[string]int64, next int64) ([]AddedToken, error) {
+	for _, token := range d.beside {
+		if token.Content == "" {
+			continue
+		}
+		id, known := in(token.Content)
+		if !known {
+			id, known = numbered[token.Content]
+		}
+		at := slices.IndexFunc(added, func(a AddedToken) bool { return a.Content == token.Content })
+		switch {
+		case token.Key != "" && at >= 0:
+			continue
+		case token.Key != "" && !known:
+			d.notes = append(d.notes, fmt.Sprintf("%s: %s %s is not in the vocabulary: it is left out", ConfigFile, token.Key, Quote(token.Content)))
+			continue
+		case !known:
+			id = next
+		}
+		if id >= MaxVocab {
+			return nil, Faultf("added_tokens_decoder", "id %d is outside 0 … %d", id, MaxVocab-1)
+		}
+		next, numbered[token.Content], token.ID = max(next, id+1), id, int32(id)
+		if at >= 0 {
+			added[at] = token.AddedToken
+		} else {
+			added = append(added, token.AddedToken)
+		}
+	}
 	return added, nil
 }
 

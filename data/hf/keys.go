@@ -134,16 +134,16 @@ func checkObject(raw json.RawMessage, place string, keys map[string]Use, more ..
 	}
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		use, known := keys[key]
-		if (known && use != Refused) || slices.Contains(more, key) || says(object[key]) == "" {
+		if (known && use != Refused) || slices.Contains(more, key) || valueOf(object[key]) == "" {
 			continue
 		}
-		return &UnsupportedError{What: "key", Value: place + key, Cure: fmt.Sprintf("nobody knows what %s means for the ids; take it out if it means nothing", says(object[key]))}
+		return &UnsupportedError{What: "key", Value: place + key, Cure: fmt.Sprintf("nobody knows what %s means for the ids; take it out if it means nothing", valueOf(object[key]))}
 	}
 	return nil
 }
 
-// says returns a value as far as it may mean something: "" for null, false and what is empty.
-func says(value json.RawMessage) string {
+// valueOf returns a value as far as it may mean something: "" for null, false and what is empty.
+func valueOf(value json.RawMessage) string {
 	text := strings.TrimSpace(string(value))
 	switch text {
 	case "null", "false", `""`, "[]", "{}":

@@ -45,18 +45,45 @@ type Example struct {
 
 // Prompt returns the tokens after which the assistant answers messages.
 func (e *Encoder) Prompt(messages []chat.Message) ([]int32, error) {
-	guarded, _, guard, err := e.guard(messages, nil)
-	if err != nil {
-		return nil, err
-	}
-	vars := e.vars
-	vars.Prompt = true
-	text, err := e.template.Render(guarded, vars)
+	text, guard, err := e.prompt(messages)
 	if err != nil {
 		return nil, err
 	}
 	ids, _, _, _ := e.encode(text, guard, nil)
 	return ids, nil
+}
+
+// prompt renders messages with the beginning of an answer.
+func (e *Encoder) prompt(messages []chat.Message) (text, guard string, err error) {
+	guarded, _, guard, err := e.guard(messages, nil)
+	if err != nil {
+		return "", "", err
+	}
+	vars := e.vars
+	vars.Prompt = true
+	text, err = e.template.Render(guarded, vars)
+	return text, guard, err
+}
+
+// PromptAnd returns the tokens of Prompt and those of an answer behind them, as they are in the text of both. Where a token
+// would lie on both sides of the border, each is encoded by itself. Special tokens that the answer spells are text.
+func (e *Encoder) PromptAnd(messages []chat.Message, answer string) (prompt, said []int32, err error) {
+	text, guard, err := e.prompt(messages)
+	if err != nil {
+		return nil, nil, err
+	}
+	prompt, _, clean, _ := e.encode(text, guard, nil)
+	spelled := map[int]bool{} // where messages spell special tokens
+	if guard != "" {
+		unguard(text, guard, nil, spelled)
+	}
+	whole, _ := e.tokens.EncodeSpans([]byte(clean+answer), func(a *hf.AddedToken, at hf.Span) bool {
+		return a.Special && (spelled[at.Begin] || at.End > len(clean))
+	})
+	if n := len(prompt); n < len(whole) && slices.Equal(whole[:n], prompt) {
+		return prompt, whole[n:], nil
+	}
+	return prompt, e.tokens.AppendEncode(nil, []byte(answer)), nil
 }
 
 // Example returns the tokens of a conversation and which of them count under loss, one of LossAssistant, LossLast and

@@ -1,9 +1,10 @@
 // Package tokenizers opens and keeps tokenizers of any kind.
 //
-// [Load] reads one from a file or a directory and tells its kind by the content,
+// [Open] reads one from a file or a directory and tells its kind by the content,
 // [Save] writes it as Hugging Face reads it, and [NewEncoder] makes it what package
-// data tokenizes a corpus with: a tokenizer that can end a document. What the
-// kinds compute is the business of data/bpe and data/spm.
+// data tokenizes a corpus with: a tokenizer that can begin and end a document.
+// [Prompts] are texts to go on from. What the kinds compute is the business of
+// data/bpe, data/spm and data/wordpiece.
 package tokenizers
 
 import (
@@ -12,6 +13,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"gotrain/data"
@@ -25,12 +27,26 @@ import (
 // File is the name of a tokenizer in a directory.
 const File = "tokenizer.json"
 
-// Load reads a tokenizer.json of any kind, a tokenizer.model of SentencePiece, a
-// directory that holds either, or a .tiktoken rank file whose name tells its
-// encoding. A path where nothing is may be one of [Names].
+// Opened is a tokenizer with what the files beside it say.
+type Opened struct {
+	Tokenizer data.Tokenizer
+	Roles     hf.Roles // of its tokens; none where no file says so
+	Notes     []string // what nobody here knows or was left out, for the user
+}
+
+// Load is the Tokenizer of Open.
 func Load(path string) (data.Tokenizer, error) {
+	o, err := Open(path)
+	return o.Tokenizer, err
+}
+
+// Open reads a tokenizer.json of any kind, a tokenizer.model of SentencePiece, a directory that holds either, or a .tiktoken
+// rank file whose name tells its encoding. A path where nothing is may be one of [Names]. Beside a tokenizer.json it reads tokenizer_config.json and its relatives, whose
+// tokens transformers adds.
+func Open(path string) (Opened, error) {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) && IsName(path) {
-		return Named(path)
+		t, err := Named(path)
+		return Opened{Tokenizer: t}, err
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		dir := path
@@ -41,22 +57,38 @@ func Load(path string) (data.Tokenizer, error) {
 			}
 		}
 	}
-	switch base := filepath.Base(path); {
-	case strings.HasSuffix(base, ".tiktoken"):
+	var o Opened
+	var err error
+	base := filepath.Base(path)
+	if strings.HasSuffix(base, ".tiktoken") {
 		encoding, err := bpe.EncodingByName(strings.TrimSuffix(base, ".tiktoken"))
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return o, fmt.Errorf("%s: %w", path, err)
 		}
-		return bpe.LoadTiktoken(path, encoding)
-	case strings.Contains(base, ".model"): // Mistral's are called tokenizer.model.v3 and the like
-		return spm.Load(path)
+		o.Tokenizer, err = bpe.LoadTiktoken(path, encoding)
+		return o, err
+	}
+	var c hf.TokenizerConfig
+	model := strings.Contains(base, ".model") // Mistral's are called tokenizer.model.v3 and the like
+	if model || base == File {
+		if c, err = hf.ReadConfig(filepath.Dir(path)); err != nil {
+			return o, err
+		}
+		o.Roles, o.Notes = c.Roles, c.Notes
+	}
+	if model {
+		o.Tokenizer, err = spm.Load(path)
+		return o, err
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return o, err
 	}
 	defer f.Close()
-	return Read(f, path)
+	var notes []string
+	o.Tokenizer, notes, err = read(f, path, c)
+	o.Notes = append(o.Notes, notes...)
+	return o, err
 }
 
 func isFile(path string) bool {
@@ -64,31 +96,46 @@ func isFile(path string) bool {
 	return err == nil && !info.IsDir()
 }
 
-// Read reads a tokenizer.json of any kind; name stands for the source in errors.
+// Read reads a tokenizer.json of any kind by itself; name stands for the source in errors.
 func Read(r io.Reader, name string) (data.Tokenizer, error) {
+	t, _, err := read(r, name, hf.TokenizerConfig{})
+	return t, err
+}
+
+// read reads a tokenizer.json, beside which stands c, and returns what was left out.
+func read(r io.Reader, name string, c hf.TokenizerConfig) (t data.Tokenizer, notes []string, err error) {
 	doc, err := hf.ReadDocument(r)
 	if err != nil {
-		return nil, hf.InFile(err, name)
+		return nil, nil, hf.InFile(err, name)
 	}
+	if err := doc.Amend(c); err != nil {
+		return nil, nil, err
+	}
+	if t, err = fromDocument(doc); err != nil {
+		return nil, nil, hf.InFile(err, name)
+	}
+	notes = doc.Notes()
+	slices.Sort(notes)
+	return t, slices.Compact(notes), nil
+}
+
+// fromDocument makes the tokenizer of its kind.
+func fromDocument(doc *hf.Document) (data.Tokenizer, error) {
 	kind, err := doc.ModelType()
 	if err != nil {
-		return nil, hf.InFile(err, name)
+		return nil, err
 	}
-	var t data.Tokenizer
 	switch {
 	case kind == "BPE" && doc.ByteLevel():
-		if t, err = bpe.FromDocument(doc); errors.Is(err, bpe.ErrCharacters) {
-			t, err = spm.FromDocument(doc)
+		t, err := bpe.FromDocument(doc)
+		if errors.Is(err, bpe.ErrCharacters) {
+			return spm.FromDocument(doc)
 		}
+		return t, err
 	case kind == "WordPiece" || kind == "WordLevel":
-		t, err = wordpiece.FromDocument(doc)
-	default:
-		t, err = spm.FromDocument(doc)
+		return wordpiece.FromDocument(doc)
 	}
-	if err != nil {
-		return nil, hf.InFile(err, name)
-	}
-	return t, nil
+	return spm.FromDocument(doc)
 }
 
 // Files are the tokenizer as Hugging Face reads it, tokenizer.json and
@@ -105,11 +152,9 @@ func Files(t data.Tokenizer, roles hf.Roles) ([]vfs.Content, error) {
 	return []vfs.Content{vocabulary, vfs.Bytes("tokenizer_config.json", config)}, nil
 }
 
-// Save writes Files into dir, which it makes. Texts begin and end with the
-// end-of-text token, if there is one; context is the longest sequence in tokens, 0
-// for no limit.
-func Save(fsys vfs.FS, dir string, t data.Tokenizer, context int) error {
-	files, err := Files(t, FreshRoles(t, context))
+// Save writes Files into dir, which it makes.
+func Save(fsys vfs.FS, dir string, t data.Tokenizer, roles hf.Roles) error {
+	files, err := Files(t, roles)
 	if err != nil {
 		return err
 	}
@@ -122,14 +167,4 @@ func Save(fsys vfs.FS, dir string, t data.Tokenizer, context int) error {
 		}
 	}
 	return nil
-}
-
-// FreshRoles are the roles of tokens for a model that is trained from scratch.
-func FreshRoles(t data.Tokenizer, context int) hf.Roles {
-	roles := hf.Roles{MaxLength: context}
-	if e, err := NewEncoder(t); err == nil {
-		roles.BOS = string(t.TokenBytes(e.end))
-		roles.EOS = roles.BOS
-	}
-	return roles
 }

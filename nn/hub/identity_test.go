@@ -3,10 +3,58 @@ package hub
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"gotrain/data/bpe"
+	"gotrain/data/hf"
+	"gotrain/nn"
 )
+
+// TestBeginAndEnd: what texts begin and end with is told by the roles of the tokenizer, then by the ids of the configuration;
+// the tokenizer's frame begins texts unless they are to be bare.
+func TestBeginAndEnd(t *testing.T) {
+	b, err := bpe.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := b.Config()
+	cfg.Added = append(cfg.Added, bpe.AddedToken{ID: 257, Content: "<s>", Special: true}, bpe.AddedToken{ID: 258, Content: "<|fin|>", Special: true})
+	cfg.Tokens = append(slices.Clone(cfg.Tokens), "<s>", "<|fin|>")
+	bare, err := bpe.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Frame = hf.Frame{Before: []int32{257, 9}}
+	framed, err := bpe.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := nn.SpecialTokens{BOS: -1, PAD: -1}
+	for _, tt := range []struct {
+		tokens             *bpe.Tokenizer
+		id                 Identity
+		bos                bool
+		begin, empty, ends []int32
+		end                int32
+	}{
+		{bare, Identity{none, hf.Roles{}}, true, nil, []int32{256}, []int32{256}, 256},
+		{bare, Identity{none, hf.Roles{BOS: "<s>", EOS: "<|fin|>"}}, true, nil, []int32{257}, []int32{258}, 258},
+		{bare, Identity{nn.SpecialTokens{BOS: 7, PAD: -1, EOS: []int{8, 9}}, hf.Roles{}}, true, nil, []int32{7}, []int32{8, 9}, 8},
+		{bare, Identity{nn.SpecialTokens{BOS: 7, PAD: -1, EOS: []int{8, 9}}, hf.Roles{BOS: "<s>", EOS: "<|fin|>"}}, true, nil, []int32{257}, []int32{8, 9}, 258},
+		{framed, Identity{none, hf.Roles{BOS: "<s>"}}, true, []int32{257, 9}, []int32{257}, []int32{256}, 256},
+		{framed, Identity{none, hf.Roles{EOS: "<|fin|>"}}, false, nil, []int32{257}, []int32{258}, 258},
+	} {
+		enc, err := tt.id.Encoder(tt.tokens, tt.bos)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := tt.id.Prompts(tt.tokens, tt.bos)
+		if ends := tt.id.Ends(tt.tokens); !slices.Equal(enc.BeginOfText(), tt.begin) || enc.EndOfText() != tt.end || !slices.Equal(p.Before, tt.begin) || !slices.Equal(p.Empty, tt.empty) || !slices.Equal(ends, tt.ends) {
+			t.Errorf("%+v bos %t: documents %v … %d, prompts %v or %v, ends %v", tt.id, tt.bos, enc.BeginOfText(), enc.EndOfText(), p.Before, p.Empty, ends)
+		}
+	}
+}
 
 // TestIdentityOfBase: a base keeps what its files say, and gets no roles that they do not give.
 func TestIdentityOfBase(t *testing.T) {

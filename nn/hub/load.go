@@ -26,7 +26,7 @@ type Loaded struct {
 	Store *exec.Store // holds the parameters, and nothing else yet
 	// Tokenizer is nil in a model of something else than text.
 	Tokenizer data.Tokenizer
-	Special   nn.SpecialTokens
+	Identity           // of a model of text
 	Notes     []string // what a user should know of the files
 }
 
@@ -96,13 +96,18 @@ func (l *Loaded) loadParams(adapter string, fsys vfs.FS) error {
 }
 
 // loadTokenizer loads the tokenizer of a model of text.
-func (l *Loaded) loadTokenizer() (err error) {
+func (l *Loaded) loadTokenizer() error {
 	text, ok := l.Model.Config().(nn.TextConfig)
 	if !ok {
 		return nil
 	}
-	if l.Tokenizer, err = tokenizers.Load(l.Dir); err != nil {
+	o, err := tokenizers.Open(l.Dir)
+	if err != nil {
 		return err
+	}
+	l.Tokenizer, l.Roles = o.Tokenizer, o.Roles
+	for _, note := range o.Notes {
+		l.Notes = append(l.Notes, filepath.Join(l.Dir, note))
 	}
 	if v, m := l.Tokenizer.Vocab(), text.Text().Vocab; v > m {
 		return fmt.Errorf("%s: the tokenizer has %d tokens, the model %d; they do not belong together", l.Dir, v, m)
@@ -111,19 +116,7 @@ func (l *Loaded) loadTokenizer() (err error) {
 }
 
 // EndTokens are the tokens that end a text.
-func (l *Loaded) EndTokens() []int32 {
-	var ends []int32
-	for _, id := range l.Special.EOS {
-		ends = append(ends, int32(id))
-	}
-	if len(ends) > 0 || l.Tokenizer == nil {
-		return ends
-	}
-	if e, err := tokenizers.NewEncoder(l.Tokenizer); err == nil {
-		ends = append(ends, e.EndOfText())
-	}
-	return ends
-}
+func (l *Loaded) EndTokens() []int32 { return l.Ends(l.Tokenizer) }
 
 // LoadParams fills parameters in store from the weights in dir, one safetensors
 // file or several, as MatchTensors pairs them.

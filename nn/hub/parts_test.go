@@ -15,6 +15,7 @@ import (
 	"gotrain/autograd/exec"
 	"gotrain/autograd/ir"
 	"gotrain/data/bpe"
+	"gotrain/data/hf"
 	"gotrain/data/vfs"
 	"gotrain/nn"
 	"gotrain/nn/gpt2"
@@ -250,7 +251,7 @@ func TestFreshIdentity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := hub.FreshIdentity(tokens, 24)
+	id := hub.FreshIdentity(tokens, hf.Roles{}, 24)
 	if !reflect.DeepEqual(id.Special, nn.SpecialTokens{BOS: 256, PAD: -1, EOS: []int{256}}) || id.Roles.BOS != bpe.EndOfText || id.Roles.EOS != bpe.EndOfText || id.Roles.MaxLength != 24 || id.Roles.Pad != "" {
 		t.Errorf("%+v", id)
 	}
@@ -258,7 +259,7 @@ func TestFreshIdentity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if id := hub.FreshIdentity(bare, 24); !reflect.DeepEqual(id.Special, nn.SpecialTokens{BOS: -1, PAD: -1}) || id.Roles.EOS != "" {
+	if id := hub.FreshIdentity(bare, hf.Roles{}, 24); !reflect.DeepEqual(id.Special, nn.SpecialTokens{BOS: -1, PAD: -1}) || id.Roles.EOS != "" {
 		t.Errorf("without end of text: %+v", id)
 	}
 }
@@ -283,7 +284,7 @@ func TestReadIdentityOfLength(t *testing.T) {
 
 // TestEndTokens: all tokens that config.json names end a text.
 func TestEndTokens(t *testing.T) {
-	l := hub.Loaded{Special: nn.SpecialTokens{EOS: []int{7, 3, 9}}}
+	l := hub.Loaded{Identity: hub.Identity{Special: nn.SpecialTokens{EOS: []int{7, 3, 9}}}}
 	if got := l.EndTokens(); !slices.Equal(got, []int32{7, 3, 9}) {
 		t.Errorf("ends %v", got)
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"gotrain/data"
+	"gotrain/data/hf"
 	"gotrain/data/vfs"
 	"gotrain/nn"
 )
@@ -50,5 +51,5 @@ func saveFiles(m nn.Model, t data.Tokenizer) ([]vfs.Content, error) {
 	if text, ok := m.Config().(nn.TextConfig); ok {
 		context = text.Text().Context
 	}
-	return Files(m, t, FreshIdentity(t, context))
+	return Files(m, t, FreshIdentity(t, hf.Roles{}, context))
 }

@@ -80,5 +80,11 @@ func NewFrame(tokens data.Tokenizer, template *chat.Template, vars chat.Vars, en
 // Prompt returns the tokens after which the assistant answers messages.
 func (f *Frame) Prompt(messages ...chat.Message) ([]int32, error) { return f.encoder.Prompt(messages) }
 
+// Pair is Prompt with the tokens of what the assistant then says first, as they are in
+// the text of both.
+func (f *Frame) Pair(answer string, messages ...chat.Message) (prompt, said []int32, err error) {
+	return f.encoder.PromptAnd(messages, answer)
+}
+
 // Stop are the tokens that end an answer; the caller does not modify them.
 func (f *Frame) Stop() []int32 { return f.stop }

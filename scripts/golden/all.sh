@@ -20,6 +20,7 @@ into() { # FILE COMMAND…: what the command prints, whole or not at all
 "$python" scripts/golden/tokenizer.py
 "$python" scripts/golden/published.py "$(go list -m -f '{{.Dir}}' github.com/pkoukk/tiktoken-go-loader)/assets" data/tokenizers/testdata/published.json
 "$python" scripts/golden/chat.py
+"$python" scripts/golden/prompts.py
 "$python" scripts/parity/templates.py golden data/chat/jinja/testdata/golden.json
 into data/onig/testdata/golden.json "$python" scripts/parity/onig.py golden
 "$python" scripts/parity/generated.py golden data/tokenizers/testdata/generated.json.gz 2> /dev/null

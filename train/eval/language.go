@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -38,11 +39,12 @@ func UserSays(prompt string) []chat.Message {
 // encode returns the tokens of a prompt and a completion.
 func (l *Language) encode(prompt, completion string) (promptIDs, completionIDs []int32, err error) {
 	if l.frame == nil {
-		promptIDs, completionIDs, _ = l.Scorer.encode(prompt, completion)
-		return promptIDs, completionIDs, nil
+		promptIDs, completionIDs, _, err = l.Scorer.encode(prompt, completion)
+		return promptIDs, completionIDs, err
 	}
-	completionIDs = l.subject.Tokens.AppendEncode(nil, []byte(completion))
-	promptIDs, err = l.frame.Prompt(UserSays(prompt)...)
+	if promptIDs, completionIDs, err = l.frame.Pair(completion, UserSays(prompt)...); err == nil && len(completionIDs) == 0 {
+		err = fmt.Errorf("the completion %q has no token", completion)
+	}
 	return lastOf(promptIDs, l.generator.Context()+1-len(completionIDs)), completionIDs, err
 }
 
@@ -100,10 +102,12 @@ func logSoftmax(logits []float32) {
 func (l *Language) Generate(ctx context.Context, prompt, stop string, maxTokens int) (string, error) {
 	tokens, ends := l.subject.Tokens, l.subject.Ends
 	var ids []int32
+	var err error
 	if l.frame == nil {
-		ids = tokens.AppendEncode(nil, []byte(prompt))
+		if ids, err = l.subject.Prompts.Encode(prompt); err != nil {
+			return "", err
+		}
 	} else {
-		var err error
 		if ids, err = l.frame.Prompt(UserSays(prompt)...); err != nil {
 			return "", err
 		}
@@ -112,7 +116,7 @@ func (l *Language) Generate(ctx context.Context, prompt, stop string, maxTokens 
 	ids = lastOf(ids, l.generator.Context()-maxTokens)
 	var text []byte
 	l.prompt = nil
-	_, err := l.generator.Generate(ctx, ids, generate.Options{MaxTokens: maxTokens, Stop: ends, Reuse: true}, func(token int32) error {
+	_, err = l.generator.Generate(ctx, ids, generate.Options{MaxTokens: maxTokens, Stop: ends, Reuse: true}, func(token int32) error {
 		text = append(text, tokens.TokenBytes(token)...)
 		if stop != "" && strings.Contains(string(text), stop) {
 			return generate.ErrStop

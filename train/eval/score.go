@@ -1,11 +1,12 @@
 package eval
 
 import (
-	"strings"
+	"fmt"
 
 	"gotrain/autograd/exec"
 	"gotrain/autograd/ir"
 	"gotrain/data"
+	"gotrain/data/tokenizers"
 	"gotrain/nn"
 	"gotrain/nn/generate"
 )
@@ -15,8 +16,9 @@ type Subject struct {
 	Model   nn.LanguageModel
 	Store   *exec.Store // holds the parameters
 	Tokens  data.Tokenizer
-	Ends    []int32  // tokens that end a text; the first stands for an empty prompt
-	Compute ir.DType // of matrix products
+	Prompts tokenizers.Prompts // how prompts become tokens
+	Ends    []int32            // tokens that end a text
+	Compute ir.DType           // of matrix products
 }
 
 // Scorer scores completions with a Subject. It belongs to one goroutine, and uses the
@@ -52,12 +54,15 @@ type Likelihood struct {
 	Overflow int `json:"-"`
 }
 
-// Score scores the completion of a question. White space at the end of a prompt counts
-// to its completion, where tokenizers have it. A prompt too long for the context loses
-// its beginning; a completion must fit whole.
+// Score scores the completion of a question, whose tokens are those of
+// tokenizers.Prompts.Pair. A prompt too long for the context loses its beginning; a
+// completion must fit whole.
 func (s *Scorer) Score(q Question) (Likelihood, error) {
-	prompt, ids, overflow := s.encode(q.Prompt, q.Completion)
+	prompt, ids, overflow, err := s.encode(q.Prompt, q.Completion)
 	l := Likelihood{Line: q.Line, Tokens: len(ids), Overflow: overflow}
+	if err != nil {
+		return l, err
+	}
 	logs, err := s.scorer.Score(prompt, ids)
 	if err != nil {
 		return l, err
@@ -71,19 +76,19 @@ func (s *Scorer) Score(q Question) (Likelihood, error) {
 	return l, err
 }
 
-// encode returns the tokens of both texts, spaces between them with the
-// completion. A prompt that is too long loses its first overflow tokens.
-func (s *Scorer) encode(prompt, completion string) (promptIDs, completionIDs []int32, overflow int) {
-	text := strings.TrimRight(prompt, " \t\r\n")
-	t := s.subject.Tokens
-	promptIDs, completionIDs = t.AppendEncode(nil, []byte(text)), t.AppendEncode(nil, []byte(prompt[len(text):]+completion))
-	if len(promptIDs) == 0 && len(s.subject.Ends) > 0 {
-		promptIDs = append(promptIDs, s.subject.Ends[0])
+// encode returns the tokens of both texts. A prompt that is too long loses its first
+// overflow tokens.
+func (s *Scorer) encode(prompt, completion string) (promptIDs, completionIDs []int32, overflow int, err error) {
+	if promptIDs, completionIDs, err = s.subject.Prompts.Pair(prompt, completion); err != nil {
+		return nil, nil, 0, err
+	}
+	if len(completionIDs) == 0 {
+		return nil, nil, 0, fmt.Errorf("the completion %q has no token", completion)
 	}
 	if over := len(promptIDs) + len(completionIDs) - (s.generator.Context() + 1); over > 0 && over < len(promptIDs) {
-		return promptIDs[over:], completionIDs, over
+		return promptIDs[over:], completionIDs, over, nil
 	}
-	return promptIDs, completionIDs, 0
+	return promptIDs, completionIDs, 0, nil
 }
 
 // greedy tells whether ids are the most likely tokens after prompt one by one.

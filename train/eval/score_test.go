@@ -10,6 +10,7 @@ import (
 	"gotrain/autograd/exec"
 	"gotrain/autograd/ir"
 	"gotrain/data/bpe"
+	"gotrain/data/tokenizers"
 	"gotrain/nn"
 	"gotrain/nn/gpt2"
 )
@@ -35,7 +36,8 @@ func subject() (Subject, error) {
 		}
 	}
 	end, _ := tokens.Special("<|endoftext|>")
-	return Subject{Model: model, Store: store, Tokens: tokens, Ends: []int32{end}}, nn.Initialize(model.Params(), 1, store.WriteAt)
+	prompts := tokenizers.Prompts{Tokens: tokens, Empty: []int32{end}}
+	return Subject{Model: model, Store: store, Tokens: tokens, Prompts: prompts, Ends: []int32{end}}, nn.Initialize(model.Params(), 1, store.WriteAt)
 }
 
 func Example() {

@@ -15,8 +15,8 @@ import (
 
 	"gotrain/autograd/cpu"
 	"gotrain/data"
-	"gotrain/data/tokenizers"
 	"gotrain/data/vfs"
+	"gotrain/nn/hub"
 	"gotrain/nn/hub/safetensors"
 	"gotrain/optim"
 	"gotrain/train/config"
@@ -47,11 +47,11 @@ func run(file string, set []string, steps int, out string) error {
 		return err
 	}
 	ctx := context.Background()
-	tokenizer, err := text.MakeTokenizer(ctx, recipe.Env{Config: cfg})
+	o, err := text.MakeTokenizer(ctx, recipe.Env{Config: cfg})
 	if err != nil {
 		return err
 	}
-	enc, err := tokenizers.NewEncoder(tokenizer)
+	enc, err := text.Encoder(cfg, o.Tokenizer, hub.FreshIdentity(o.Tokenizer, o.Roles, 0))
 	if err != nil {
 		return err
 	}

@@ -15,11 +15,7 @@ import (
 // inspect shows a conversation as the model gets it, and how many there are, are cut
 // and are left out.
 func inspect(ctx context.Context, env recipe.Env, v recipe.View) (recipe.Inspection, error) {
-	tokens, err := text.OpenTokenizer(ctx, env)
-	if err != nil {
-		return nil, err
-	}
-	id, err := text.Identity(env, tokens)
+	tokens, id, err := text.OpenTokenizer(ctx, env)
 	if err != nil {
 		return nil, err
 	}

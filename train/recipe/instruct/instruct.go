@@ -40,7 +40,7 @@ func Recipe() recipe.Recipe {
 	return recipe.Recipe{
 		Name: "instruct",
 		Formats: []config.Choice{{Name: Format, New: func() any {
-			return &Data{Config: data.Config{Format: data.FormatText, TextKey: "text"}, Instruct: instruct.Default()}
+			return &Data{Config: data.Config{Format: data.FormatText, TextKey: "text", BOS: true}, Instruct: instruct.Default()}
 		}}},
 		Check: check, Design: design, Open: open, Inspect: inspect,
 	}

@@ -16,11 +16,11 @@ import (
 
 // inspect shows a sequence as the model gets it.
 func inspect(ctx context.Context, env recipe.Env, v recipe.View) (recipe.Inspection, error) {
-	tokens, err := text.OpenTokenizer(ctx, env)
+	tokens, id, err := text.OpenTokenizer(ctx, env)
 	if err != nil {
 		return nil, err
 	}
-	enc, err := tokenizers.NewEncoder(tokens)
+	enc, err := text.Encoder(env.Config, tokens, id)
 	if err != nil {
 		return nil, err
 	}

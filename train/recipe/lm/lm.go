@@ -41,7 +41,7 @@ func reading(env recipe.Env) data.Memory {
 func formats() []config.Choice {
 	var choices []config.Choice
 	for _, format := range data.Formats() {
-		choices = append(choices, config.Choice{Name: string(format), New: func() any { return &data.Config{Format: format, TextKey: "text"} }})
+		choices = append(choices, config.Choice{Name: string(format), New: func() any { return &data.Config{Format: format, TextKey: "text", BOS: true} }})
 	}
 	return choices
 }
@@ -52,7 +52,7 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	enc, err := tokenizers.NewEncoder(tokens)
+	enc, err := text.Encoder(env.Config, tokens, id)
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +115,7 @@ func count(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.Config
 	}
 	var seen data.Progress
 	ledger := corpus.Note()
+	continues := false
 	for doc, err := range corpus.Documents() {
 		if err != nil {
 			return err
@@ -123,7 +124,10 @@ func count(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.Config
 			return errors.New("interrupted")
 		}
 		n := int64(len(enc.EncodeParallel(doc.Text, env.Config.Threads)))
-		if !doc.More {
+		if !continues {
+			n += int64(len(enc.BeginOfText()))
+		}
+		if continues = doc.More; !continues {
 			n++ // end of text
 		}
 		if doc.Split == data.Validation {

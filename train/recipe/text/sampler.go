@@ -5,8 +5,8 @@ import (
 	"fmt"
 
 	"gotrain/data"
-	"gotrain/data/tokenizers"
 	"gotrain/nn/generate"
+	"gotrain/nn/hub"
 	"gotrain/train/recipe"
 )
 
@@ -18,23 +18,22 @@ const (
 
 // show makes the job show how its model goes on from the configured prompt. The
 // text is a function of the parameters and the seed of the run.
-func show(j *recipe.Job, env recipe.Env, tokens data.Tokenizer) error {
+func show(j *recipe.Job, env recipe.Env, tokens data.Tokenizer, id hub.Identity) error {
 	if len(j.Tools) == 0 {
 		return nil
 	}
 	generator := j.Tools[0].(*generate.Generator)
 	t := env.Config.Train
-	prompt := tokens.AppendEncode(nil, []byte(t.Sample))
-	if context := env.Config.Text().Context; len(prompt) == 0 || len(prompt) >= context {
-		return fmt.Errorf("train.sample has %d tokens; use 1 to %d", len(prompt), context-1)
+	prompt, err := id.Prompts(tokens, BOS(env.Config)).Encode(t.Sample)
+	if err != nil {
+		return fmt.Errorf("train.sample: %w", err)
 	}
-	var stop []int32
-	if enc, err := tokenizers.NewEncoder(tokens); err == nil {
-		stop = append(stop, enc.EndOfText())
+	if context := generator.Context(); len(prompt) >= context {
+		return fmt.Errorf("train.sample has %d tokens; use 1 to %d", len(prompt), context-1)
 	}
 	options := generate.Options{
 		Sampling:  generate.Sampling{Temperature: sampleTemperature, TopK: sampleTopK, Seed: env.Config.Run.Seed},
-		MaxTokens: t.SampleTokens, Stop: stop,
+		MaxTokens: t.SampleTokens, Stop: id.Ends(tokens),
 	}
 	j.Show = func(ctx context.Context) (recipe.Shown, error) {
 		generator.Truncate(0)

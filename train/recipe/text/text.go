@@ -11,6 +11,7 @@ import (
 
 	"gotrain/autograd"
 	"gotrain/data"
+	"gotrain/data/tokenizers"
 	"gotrain/nn"
 	"gotrain/nn/generate"
 	"gotrain/nn/hub"
@@ -61,13 +62,21 @@ func Of(c config.Config, m nn.LanguageModel) (*recipe.Job, error) {
 		return j, nil
 	}
 	// A token stands for a byte at least, so that the text fits.
-	room := min(m.Context(), len(c.Train.Sample)+c.Train.SampleTokens)
+	room := min(m.Context(), len(c.Train.Sample)+put(c)+c.Train.SampleTokens)
 	g, err := generate.Design(m, generate.Config{Context: room, Compute: c.Compute()})
 	if err != nil {
 		return nil, err
 	}
 	j.Tools = []recipe.Tool{g}
 	return j, nil
+}
+
+// put is the most tokens that the run's tokenizer puts before a text, if it was not fitted here.
+func put(c config.Config) int {
+	if c.Tokenizer.Path == "" {
+		return 0
+	}
+	return 4
 }
 
 // Loss is the cross-entropy of the next token.
@@ -100,15 +109,22 @@ func size(c config.Config, rows int) nn.Rows {
 // Open finds the tokenizer of env's run, whose vocabulary it gives the model, and what
 // other programs must know of the model.
 func Open(ctx context.Context, env *recipe.Env) (data.Tokenizer, hub.Identity, error) {
-	tokens, err := OpenTokenizer(ctx, *env)
+	tokens, id, err := OpenTokenizer(ctx, *env)
 	if err != nil {
-		return nil, hub.Identity{}, err
+		return nil, id, err
 	}
-	if err := setVocab(&env.Config, tokens); err != nil {
-		return nil, hub.Identity{}, err
-	}
-	id, err := Identity(*env, tokens)
-	return tokens, id, err
+	return tokens, id, setVocab(&env.Config, tokens)
+}
+
+// Encoder is a run's tokenizer with the tokens that begin and end its documents.
+func Encoder(c config.Config, tokens data.Tokenizer, id hub.Identity) (tokenizers.Encoder, error) {
+	return id.Encoder(tokens, BOS(c))
+}
+
+// BOS says whether texts begin with what the tokenizer puts before them.
+func BOS(c config.Config) bool {
+	texts, ok := c.Texts()
+	return !ok || texts.BOS
 }
 
 // setVocab gives the model of c the vocabulary of a tokenizer, unless it has one of its
@@ -134,7 +150,7 @@ func New(ctx context.Context, env recipe.Env, tokens data.Tokenizer, id hub.Iden
 	m := j.Parts[0].Model
 	j.Parts[0].Files = func() ([]checkpoint.File, error) { return hub.Files(m, tokens, id) }
 	j.Facts = []ranks.Fact{{Name: "tokenizer", Value: tokens.Fingerprint(), Cure: "the run's directory has to be one that all nodes share"}}
-	return j, show(j, env, tokens)
+	return j, show(j, env, tokens, id)
 }
 
 // CheckEval refuses early stopping without held-out data to judge by.

@@ -21,8 +21,29 @@ func TokenizerDir(runDir string) string { return filepath.Join(runDir, "tokenize
 
 // OpenTokenizer loads the tokenizer of the checkpoint that a run goes on from, else
 // the one frozen in the run, else what the configuration names, and freezes it in
-// the run.
-func OpenTokenizer(ctx context.Context, env recipe.Env) (data.Tokenizer, error) {
+// the run. It returns it with what other programs must know of the run's model: that
+// of the checkpoint that the run goes on from, else of its base, else what the
+// tokenizer's files say.
+func OpenTokenizer(ctx context.Context, env recipe.Env) (data.Tokenizer, hub.Identity, error) {
+	o, err := openTokenizer(ctx, env)
+	if err != nil {
+		return nil, hub.Identity{}, err
+	}
+	for _, note := range o.Notes {
+		env.Telling("note", "%s", note)
+	}
+	from, context := env.From, env.Config.Text().Context
+	if from == "" {
+		from = env.Config.Base
+	}
+	id := hub.FreshIdentity(o.Tokenizer, o.Roles, context)
+	if from != "" {
+		id, err = hub.ReadIdentity(from, o.Tokenizer, context)
+	}
+	return o.Tokenizer, id, err
+}
+
+func openTokenizer(ctx context.Context, env recipe.Env) (tokenizers.Opened, error) {
 	frozen := ""
 	if dir := env.Config.Run.Dir; dir != "" {
 		frozen = TokenizerDir(dir)
@@ -31,40 +52,42 @@ func OpenTokenizer(ctx context.Context, env recipe.Env) (data.Tokenizer, error) 
 		if dir == "" {
 			continue
 		}
-		if _, err := os.Stat(filepath.Join(dir, "tokenizer.json")); err == nil {
-			return tokenizers.Load(dir)
+		if _, err := os.Stat(filepath.Join(dir, tokenizers.File)); err == nil {
+			return tokenizers.Open(dir)
 		}
 	}
-	t, err := MakeTokenizer(ctx, env)
+	o, err := MakeTokenizer(ctx, env)
 	if err != nil || env.Dry || !env.Config.Rank.First() {
-		return t, err // another rank cannot see what rank 0 froze, and is compared with it
+		return o, err // another rank cannot see what rank 0 froze, and is compared with it
 	}
-	return t, tokenizers.Save(env.FS, frozen, t, env.Config.Text().Context)
+	return o, tokenizers.Save(env.FS, frozen, o.Tokenizer, tokenizers.RolesOf(o.Tokenizer, o.Roles, env.Config.Text().Context))
 }
 
 // MakeTokenizer loads or fits the tokenizer that the configuration describes.
-func MakeTokenizer(ctx context.Context, env recipe.Env) (data.Tokenizer, error) {
+func MakeTokenizer(ctx context.Context, env recipe.Env) (tokenizers.Opened, error) {
+	var o tokenizers.Opened
 	c := env.Config.Tokenizer
 	switch {
 	case c.Path != "":
-		return tokenizers.Load(c.Path)
+		return tokenizers.Open(c.Path)
 	case c.Kind == "bytes":
-		return bpe.Bytes()
+		t, err := bpe.Bytes()
+		o.Tokenizer = t
+		return o, err
 	}
 	texts, ok := env.Config.Texts()
 	if !ok {
-		return nil, errors.New("tokenizer: there is no text to fit it to: name one with tokenizer.path")
+		return o, errors.New("tokenizer: there is no text to fit it to: name one with tokenizer.path")
 	}
 	corpus, err := data.OpenCorpus(texts)
 	if err != nil {
-		return nil, err
+		return o, err
 	}
-	t, err := fit(ctx, c, corpus, env.Config.Threads)
-	if err != nil {
-		return nil, fmt.Errorf("tokenizer: %w", err)
+	if o.Tokenizer, err = fit(ctx, c, corpus, env.Config.Threads); err != nil {
+		return o, fmt.Errorf("tokenizer: %w", err)
 	}
-	env.Telling("tokenizer", "%s, %d tokens, fitted to the training text", c.Kind, t.Vocab())
-	return t, nil
+	env.Telling("tokenizer", "%s, %d tokens, fitted to the training text", c.Kind, o.Tokenizer.Vocab())
+	return o, nil
 }
 
 func fit(ctx context.Context, c config.TokenizerConfig, corpus *data.Corpus, workers int) (data.Tokenizer, error) {
@@ -97,17 +120,4 @@ func trainingText(c *data.Corpus) iter.Seq2[[]byte, error] {
 			}
 		}
 	}
-}
-
-// Identity is what other programs must know of the run's model: that of the
-// checkpoint that the run goes on from, else of its base.
-func Identity(env recipe.Env, t data.Tokenizer) (hub.Identity, error) {
-	from, context := env.From, env.Config.Text().Context
-	if from == "" {
-		from = env.Config.Base
-	}
-	if from == "" {
-		return hub.FreshIdentity(t, context), nil
-	}
-	return hub.ReadIdentity(from, t, context)
 }

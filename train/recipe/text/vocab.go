@@ -19,7 +19,7 @@ func guessVocab(ctx context.Context, env recipe.Env) (int, string, error) {
 	if v := cfg.Text().Vocab; v > 0 {
 		return v, "model.vocab", nil
 	}
-	frozen := filepath.Join(TokenizerDir(cfg.Run.Dir), "tokenizer.json")
+	frozen := filepath.Join(TokenizerDir(cfg.Run.Dir), tokenizers.File)
 	if _, err := os.Stat(frozen); err == nil {
 		t, err := tokenizers.Load(frozen)
 		if err != nil {
@@ -30,7 +30,7 @@ func guessVocab(ctx context.Context, env recipe.Env) (int, string, error) {
 	if cfg.Tokenizer.Path == "" && cfg.Tokenizer.Kind == "bpe" {
 		return cfg.Tokenizer.Vocab, "tokenizer.vocab", nil
 	}
-	t, err := MakeTokenizer(ctx, recipe.Env{Config: cfg})
+	o, err := MakeTokenizer(ctx, recipe.Env{Config: cfg})
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, "", fmt.Errorf("the size of the vocabulary: %w; or set model.vocab", err)
 	}
@@ -39,9 +39,9 @@ func guessVocab(ctx context.Context, env recipe.Env) (int, string, error) {
 	}
 	switch {
 	case cfg.Tokenizer.Path != "":
-		return t.Vocab(), cfg.Tokenizer.Path, nil
+		return o.Tokenizer.Vocab(), cfg.Tokenizer.Path, nil
 	case cfg.Tokenizer.Kind == "bytes":
-		return t.Vocab(), "bytes and end-of-text", nil
+		return o.Tokenizer.Vocab(), "bytes and end-of-text", nil
 	}
-	return t.Vocab(), "the characters of the training text", nil
+	return o.Tokenizer.Vocab(), "the characters of the training text", nil
 }
