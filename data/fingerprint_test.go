@@ -16,12 +16,14 @@ type keyed struct {
 	byteEncoder
 	vocab int
 	end   int32
+	begin []int32
 	print string
 }
 
-func (k keyed) VocabSize() int      { return k.vocab }
-func (k keyed) EndOfText() int32    { return k.end }
-func (k keyed) Fingerprint() string { return k.print }
+func (k keyed) VocabSize() int       { return k.vocab }
+func (k keyed) BeginOfText() []int32 { return k.begin }
+func (k keyed) EndOfText() int32     { return k.end }
+func (k keyed) Fingerprint() string  { return k.print }
 
 // keyOf is the key of a corpus in the cache; nothing is tokenized.
 func keyOf(t *testing.T, cfg Config, enc Encoder) string {
@@ -87,6 +89,8 @@ func TestKeyOfTheCache(t *testing.T) {
 		{"CacheDir", "cache_dir", func(c *Config, _ *keyed) { c.CacheDir = "elsewhere" }, true},
 		{"Workers", "workers", func(c *Config, _ *keyed) { c.Workers = 3 }, true},
 		{"Known", "what a run knows", func(c *Config, _ *keyed) { c.Known = known(1) }, false},
+		{"BOS", "bos, which the tokenizer tells", func(c *Config, _ *keyed) { c.BOS = true }, true},
+		{"", "the beginning of texts", func(_ *Config, e *keyed) { e.begin = []int32{7} }, false},
 		{"", "the mapping from text to ids", func(_ *Config, e *keyed) { e.print = "other" }, false},
 		{"", "the size of the vocabulary", func(_ *Config, e *keyed) { e.vocab = 301 }, false},
 		{"", "the end of texts", func(_ *Config, e *keyed) { e.end = 257 }, false},

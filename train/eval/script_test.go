@@ -39,7 +39,7 @@ func scripted(t *testing.T) (Subject, *generatetest.Script) {
 		t.Fatal(err)
 	}
 	end, _ := tokens.Special("<|endoftext|>")
-	return Subject{Model: s, Store: store, Tokens: tokens, Ends: []int32{end, 'x'}}, s
+	return Subject{Model: s, Store: store, Tokens: tokens, Prompts: tokenizers.Prompts{Tokens: tokens, Empty: []int32{end}}, Ends: []int32{end, 'x'}}, s
 }
 
 // logOf is the log-probability of token id under logits that are zero but for some.
@@ -267,10 +267,7 @@ func TestTextByHand(t *testing.T) {
 		rows[p] = map[byte]float64{'a': float64(p % 3), 'b': 1, 0xc3: float64(p%5) / 2}
 		rowOf(t, script, p, rows[p])
 	}
-	enc, err := tokenizers.NewEncoder(subject.Tokens)
-	if err != nil {
-		t.Fatal(err)
-	}
+	enc := tokenizers.NewEncoder(subject.Tokens, nil, subject.Ends[0])
 	dir := t.TempDir()
 	var all []int32
 	bytes := 0
