@@ -104,10 +104,7 @@ func TestTextJob(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		enc, err := tokenizers.NewEncoder(tokens)
-		if err != nil {
-			t.Fatal(err)
-		}
+		enc := tokenizers.NewEncoder(tokens, nil, 256)
 		texts, _ := c.Texts()
 		prepared, err := data.Prepare(t.Context(), texts, enc, nil)
 		if err != nil {
@@ -272,7 +269,7 @@ func TestTokenizerOfARun(t *testing.T) {
 	train, held := write(t, filepath.Join(dir, "train.txt"), strings.Repeat("abc é\n", 40)), write(t, filepath.Join(dir, "held.txt"), strings.Repeat("abc ß\n", 40))
 	c := configOf(t, dir, "tokenizer.kind=characters", "data.train=["+train+"]", "data.validation_paths=["+held+"]")
 	env := recipe.Env{Config: c, FS: vfs.OS{}}
-	fresh, err := text.OpenTokenizer(t.Context(), env)
+	fresh, _, err := text.OpenTokenizer(t.Context(), env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +280,7 @@ func TestTokenizerOfARun(t *testing.T) {
 		t.Error("it has a character that only the held-out text has")
 	}
 	write(t, train, "completely other text")
-	frozen, err := text.OpenTokenizer(t.Context(), env)
+	frozen, _, err := text.OpenTokenizer(t.Context(), env)
 	if err != nil || frozen.Fingerprint() != fresh.Fingerprint() {
 		t.Errorf("the run's own tokenizer is not taken: %v", err)
 	}
@@ -292,10 +289,11 @@ func TestTokenizerOfARun(t *testing.T) {
 		t.Fatal(err)
 	}
 	env.From = filepath.Join(dir, "checkpoint")
-	if err := tokenizers.Save(vfs.OS{}, env.From, bytes, 24); err != nil {
+	if err := tokenizers.Save(vfs.OS{}, env.From, bytes, tokenizers.RolesOf(bytes, hf.Roles{}, 24)); err != nil {
 		t.Fatal(err)
 	}
-	if from, err := text.OpenTokenizer(t.Context(), env); err != nil || from.Fingerprint() != bytes.Fingerprint() {
+	write(t, filepath.Join(env.From, "config.json"), "{}")
+	if from, _, err := text.OpenTokenizer(t.Context(), env); err != nil || from.Fingerprint() != bytes.Fingerprint() {
 		t.Errorf("the checkpoint's tokenizer is not taken: %v", err)
 	}
 }
@@ -317,7 +315,7 @@ func marked(t *testing.T, dir string) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "marked")
-	if err := tokenizers.Save(vfs.OS{}, path, tokens, 64); err != nil {
+	if err := tokenizers.Save(vfs.OS{}, path, tokens, tokenizers.RolesOf(tokens, hf.Roles{}, 64)); err != nil {
 		t.Fatal(err)
 	}
 	return path
