@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"gotrain/data/bpe"
+	"gotrain/data/hf"
 	"gotrain/data/tokenizers"
 	"gotrain/data/vfs"
 	"gotrain/nn/hub/safetensors"
@@ -73,7 +74,7 @@ func TestPrintedTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tokenizers.Save(vfs.OS{}, dir, b, 8); err != nil {
+	if err := tokenizers.Save(vfs.OS{}, dir, b, tokenizers.RolesOf(b, hf.Roles{}, 8)); err != nil {
 		t.Fatal(err)
 	}
 	text := write(t, filepath.Join(dir, "a.txt"), "aab é")
