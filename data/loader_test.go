@@ -206,6 +206,46 @@ func TestDocumentMask(t *testing.T) {
 	}
 }
 
+// The origin of a row is the shard and the place in it of its first token.
+func TestOrigins(t *testing.T) {
+	set := newSet(t, byteEncoder{}, 37, words(60)...)
+	size := Sequences{Rows: Rows{Batch: 3}, Context: 8}
+	e, err := NewEval(set, size, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLoader(t, set, LoaderConfig{size, 7})
+	seen := map[string]bool{}
+	for _, source := range []Source{l, e} {
+		b := source.NewBatch()
+		for position := uint64(0); position < 30; position += 3 {
+			if err := source.Fill(b, position); err != nil {
+				t.Fatal(err)
+			}
+			for row, from := range b.From {
+				found := false
+				for _, shard := range set.Shards() {
+					if shard.Path() == from.File {
+						first := make([]int32, 1)
+						shard.read(first, from.Offset)
+						found = first[0] == b.Ints[IDs][row*8]
+						// A token alone may be at many places: compare as many as the shard holds.
+						rest := make([]int32, min(8, shard.Tokens-from.Offset))
+						shard.read(rest, from.Offset)
+						found = found && slices.Equal(rest, b.Ints[IDs][row*8:row*8+len(rest)])
+					}
+				}
+				if seen[from.File] = true; !found {
+					t.Errorf("position %d, row %d: its tokens are not those of %v", position, row, from)
+				}
+			}
+		}
+	}
+	if len(seen) < 5 {
+		t.Errorf("the rows are from %d shards", len(seen))
+	}
+}
+
 func TestLoaderErrors(t *testing.T) {
 	set := newSet(t, byteEncoder{}, 100, "seven b")
 	for _, test := range []struct {

@@ -17,6 +17,7 @@ import (
 	"gotrain/data/vfs"
 	"gotrain/nn/gpt2"
 	"gotrain/train/checkpoint"
+	"gotrain/train/config"
 	"gotrain/train/engine"
 	"gotrain/train/events"
 	"gotrain/train/metrics"
@@ -211,6 +212,11 @@ func TestBeginsFromAForeignCheckpoint(t *testing.T) {
 	if got := savedSteps(t, cfg.Run.Dir); !slices.Equal(got, []int64{5, 6}) {
 		t.Errorf("of 6 checkpoints the newest 2 are kept: %v", got)
 	}
+	// The configuration that is kept has what the data told.
+	written, err := config.Load(config.Path(cfg.Run.Dir), nil, tables)
+	if state, err2 := save.ReadState(first.Checkpoint); err != nil || err2 != nil || cfg.Text().Vocab != 0 || written.Text().Vocab != 300 || !strings.Contains(state.Config, "vocab: 300") {
+		t.Errorf("the run keeps a vocabulary of %d, %v, %v", written.Text().Vocab, err, err2)
+	}
 	d := deps(t, 1)
 	d.Resume = first.Checkpoint
 	cfg.Run.Dir += "-other"
@@ -335,5 +341,28 @@ func TestRanksMayDifferWhereTheyRun(t *testing.T) {
 		if err := errors.Join(errs...); (err == nil) != tc.same {
 			t.Errorf("another %s: %v", name, err)
 		}
+	}
+}
+
+// TestJudgedByTheFirstMetric: of the metrics of an evaluation a run is judged by the first,
+// and the best checkpoint is that of its step.
+func TestJudgedByTheFirstMetric(t *testing.T) {
+	cfg := lineConfigOf(t, "train.patience=100", "train.save_every=0")
+	r := trainLines(t, cfg, 1, 0)
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	best := r.vals[0]
+	for _, v := range r.vals {
+		if v.Get("nll") < best.Get("nll") {
+			best = v
+		}
+	}
+	got := r.result.State.Best
+	if got == nil || got.Value != best.Get("nll") || got.Step != int(best.Step) {
+		t.Errorf("the best is %+v, of %+v", got, best)
+	}
+	if found, err := checkpoint.Verify(vfs.OS{}, checkpoint.Dir(cfg.Run.Dir, best.Step)); err != nil || found.Step != best.Step {
+		t.Errorf("the checkpoint of the best evaluation: %v", err)
 	}
 }
