@@ -58,6 +58,16 @@ var GenerationKeys = slices.Concat(
 	rows(Harmless, "it tells where the file comes from", "_from_model_config", "transformers_version", "trust_remote_code", "chat_format", "max_window_size", "transformers.js_config"),
 )
 
+// SamplingKeys are those of generation_config.json that change which token is the most
+// likely, or how many there are, in transformers' generate. Commands that sample follow
+// their flags alone, so that a value that is not Off must be said.
+var SamplingKeys = slices.Concat(
+	off(Harmless, "", []string{"1"}, "repetition_penalty", "encoder_repetition_penalty", "num_beams", "num_beam_groups", "guidance_scale"),
+	off(Harmless, "", []string{"0"}, "no_repeat_ngram_size", "min_length", "min_new_tokens", "penalty_alpha", "diversity_penalty"),
+	rows(Harmless, "", "bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "sequence_bias", "forced_bos_token_id", "forced_eos_token_id", "force_words_ids",
+		"exponential_decay_length_penalty", "stop_strings", "watermarking_config", "dola_layers"),
+)
+
 // rows are rows of one use.
 func rows(use Use, why string, names ...string) Keys { return off(use, why, nil, names...) }
 

@@ -209,6 +209,15 @@ func (h HF) check(table Keys, modelType, strict string) {
 	}
 }
 
+// NoteSampling says which of SamplingKeys ask for something.
+func (h HF) NoteSampling() {
+	for _, key := range SamplingKeys {
+		if value, there := h.keys[key.Name]; there && key.asks(value) {
+			h.Note("%s: %s %s is not heeded: a text is sampled as the flags of a command say", h.file, key.Name, shown(value))
+		}
+	}
+}
+
 // Err are all faults so far, nil for none.
 func (h HF) Err() error { return errors.Join(*h.faults...) }
 

@@ -75,6 +75,7 @@ func ReadSpecial(dir string, config []byte, vocab int) (nn.SpecialTokens, []stri
 		return special, nil, err
 	}
 	raw.Check(nn.GenerationKeys, "")
+	raw.NoteSampling()
 	generation, err := nn.ParseSpecialTokens(file, text)
 	if err == nil {
 		err = generation.Check(file, vocab)

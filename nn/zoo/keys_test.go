@@ -162,6 +162,34 @@ func checkRefused(t *testing.T, modelType string, key nn.Key, want string) {
 	}
 }
 
+// TestGenerationKeys walks the table of generation_config.json.
+func TestGenerationKeys(t *testing.T) {
+	for _, key := range nn.GenerationKeys {
+		want := nn.SpecialTokens{BOS: -1, PAD: -1}
+		text := fmt.Sprintf(`{%q: 7}`, key.Name)
+		got, err := nn.ParseSpecialTokens("generation_config.json", []byte(text))
+		if same := reflect.DeepEqual(got, want); err != nil || same == (key.Use == nn.Used) || key.Use == nn.Harmless && key.Why == "" || key.Use == nn.Refused {
+			t.Errorf("%s, use %d: %+v, %v", text, key.Use, got, err)
+		}
+		raw, err := nn.ParseHF("generation_config.json", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if raw.Check(nn.GenerationKeys, ""); len(raw.Notes()) > 0 || raw.Err() != nil {
+			t.Errorf("%s: %q, %v", text, raw.Notes(), raw.Err())
+		}
+		_, sampling := nn.SamplingKeys.Find(key.Name, "")
+		if raw.NoteSampling(); len(raw.Notes()) > 0 != sampling {
+			t.Errorf("%s: notes %q", text, raw.Notes())
+		}
+	}
+	for _, key := range nn.SamplingKeys {
+		if _, known := nn.GenerationKeys.Find(key.Name, ""); !known {
+			t.Errorf("%s is no key of generation_config.json", key.Name)
+		}
+	}
+}
+
 // TestRopeKeys reads sections of rotary positions as transformers 5 does, which was
 // compared with it in scripts/golden/configs.py.
 func TestRopeKeys(t *testing.T) {

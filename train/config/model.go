@@ -1,8 +1,10 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"gotrain/nn"
 )
@@ -38,6 +40,17 @@ func (c Config) NewModel(families nn.Families) (nn.Model, error) {
 	return families.New(nn.Spec{Family: c.Model.Name(), Config: c.Model.Value()}, nn.Tuning{Adapter: c.LoRA, Freeze: c.Train.Freeze})
 }
 
+// shown is a value as it may be written: a section with the names of its keys.
+func shown(v any) any {
+	if reflect.ValueOf(v).Kind() != reflect.Struct {
+		return v
+	}
+	if text, err := json.Marshal(v); err == nil {
+		return string(text)
+	}
+	return v
+}
+
 // conflicts names the keys of a model section that differ from the base's, apart
 // from dropout, which is no part of what was trained in any family.
 func conflicts(base, now Section) error {
@@ -47,7 +60,7 @@ func conflicts(base, now Section) error {
 	var errs []error
 	for _, d := range Differences(base.Filled(), now.Filled()) {
 		if d.Key != "dropout" {
-			errs = append(errs, fmt.Errorf("model.%s is %v, but the base has %v: leave it out", d.Key, d.Is, d.Was))
+			errs = append(errs, fmt.Errorf("model.%s is %v, but the base has %v: leave it out", d.Key, shown(d.Is), shown(d.Was)))
 		}
 	}
 	return errors.Join(errs...)

@@ -10,6 +10,7 @@ import (
 	"gotrain/autograd/mesh"
 	"gotrain/data"
 	"gotrain/nn"
+	"gotrain/nn/llama"
 	"gotrain/nn/zoo"
 )
 
@@ -242,6 +243,27 @@ func TestAdapterConflictsOfEachKey(t *testing.T) {
 		tc.change(&now)
 		if err := adapterConflicts(was, now, m.Params()); (err == nil) != (tc.key == "") || err != nil && !strings.Contains(err.Error(), tc.key) {
 			t.Errorf("%s: %v, want %q", name, err, tc.key)
+		}
+	}
+}
+
+// TestConflictOfSections shows sections with the names of their keys.
+func TestConflictOfSections(t *testing.T) {
+	section := func(scaling *llama.RopeScaling) Section {
+		c := Default(changeTables())
+		if err := c.Model.Set(llama.Name, &llama.Config{Layers: 1, Heads: 2, Width: 8, Context: 64, RopeScaling: scaling}); err != nil {
+			t.Fatal(err)
+		}
+		return c.Model
+	}
+	linear, yarn := section(&llama.RopeScaling{Type: "linear", Factor: 2}), section(&llama.RopeScaling{Type: "yarn", Factor: 4})
+	for want, err := range map[string]error{
+		`model.rope_scaling is nothing, but the base has {"type":"linear","factor":2}: leave it out`:                                                                                                    conflicts(linear, section(nil)),
+		`model.rope_scaling is {"type":"linear","factor":2}, but the base has nothing: leave it out`:                                                                                                    conflicts(section(nil), linear),
+		`model.rope_scaling is {"type":"linear","factor":2}, but the base has {"type":"yarn","factor":4,"original":16,"beta_fast":32,"beta_slow":1,"attention_factor":1.138629436111989}: leave it out`: conflicts(yarn, linear),
+	} {
+		if err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
 		}
 	}
 }

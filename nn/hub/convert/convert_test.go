@@ -64,13 +64,15 @@ func models() map[string]nn.Spec {
 		return nn.Spec{Family: llama.Name, Config: &c}
 	}
 	return map[string]nn.Spec{
-		"llama":   with(func(*llama.Config) {}),
-		"tied":    with(func(c *llama.Config) { c.Tied = nn.Bool(true) }),
-		"biased":  with(func(c *llama.Config) { c.Bias = nn.Bool(true) }),
-		"wide":    with(func(c *llama.Config) { c.HeadDim = 16 }),
-		"mistral": with(func(c *llama.Config) { c.SlidingWindow = 8 }),
-		"qwen2":   with(func(c *llama.Config) { c.QKVBias = true }),
-		"qwen3":   with(func(c *llama.Config) { c.QKNorm, c.SlidingWindow = true, 16 }),
+		"llama":            with(func(*llama.Config) {}),
+		"tied":             with(func(c *llama.Config) { c.Tied = nn.Bool(true) }),
+		"biased":           with(func(c *llama.Config) { c.Bias = nn.Bool(true) }),
+		"attention biased": with(func(c *llama.Config) { c.AttentionBias = true }),
+		"mlp biased":       with(func(c *llama.Config) { c.MLPBias = true }),
+		"wide":             with(func(c *llama.Config) { c.HeadDim = 16 }),
+		"mistral":          with(func(c *llama.Config) { c.SlidingWindow = 8 }),
+		"qwen2":            with(func(c *llama.Config) { c.QKVBias = true }),
+		"qwen3":            with(func(c *llama.Config) { c.QKNorm, c.SlidingWindow = true, 16 }),
 		"llama3": with(func(c *llama.Config) {
 			c.RopeTheta, c.RopeScaling = 500000, &llama.RopeScaling{Type: "llama3", Factor: 8, Original: 8192}
 		}),

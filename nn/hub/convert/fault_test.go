@@ -319,6 +319,22 @@ func TestNoCounterpart(t *testing.T) {
 	}
 }
 
+// TestBiasesOfQwen3 exports a model that llama.cpp does not know.
+func TestBiasesOfQwen3(t *testing.T) {
+	c := models()["qwen3"]
+	c.Config.(*llama.Config).AttentionBias = true
+	m := newModel(t, c)
+	dir := t.TempDir()
+	src := filepath.Join(dir, "src")
+	writeModel(t, src, m, randomTensors(m), testTokenizer(t, bpe.GPT2, false))
+	if _, err := Convert(t.Context(), src, filepath.Join(dir, "x.gguf"), Options{Format: GGUF}, testDeps()); err == nil || !strings.Contains(err.Error(), "qwen3 has no biases of this model's attention") {
+		t.Errorf("GGUF: %v", err)
+	}
+	if r, err := Convert(t.Context(), src, filepath.Join(dir, "dst"), Options{Format: HuggingFace, Verify: true}, testDeps()); err != nil || r.ModelType != "qwen3" || r.Parity.Account.Stored != len(m.Params()) {
+		t.Errorf("a directory: %+v, %v", r, err)
+	}
+}
+
 // FuzzGGUF wants no panic and bounded memory from whatever a GGUF file says of a
 // model.
 func FuzzGGUF(f *testing.F) {

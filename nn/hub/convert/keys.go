@@ -27,6 +27,7 @@ type hubKeys struct {
 	Theta      float64 `json:"rope_theta"`
 	Window     int     `json:"sliding_window"` // 0 for null
 	Rope       rope    `json:"rope_parameters"`
+	Bias       bool    `json:"attention_bias"`
 
 	NLayer      int     `json:"n_layer"`
 	NPositions  int     `json:"n_positions"`
@@ -60,6 +61,9 @@ func (k hubKeys) architecture() (architecture, error) {
 	a, activation := architectures[i], k.Activation+k.ActFunction
 	if activation != a.activation {
 		return a, fmt.Errorf("llama.cpp's %s has the activation %s, this model %s: it cannot be written as GGUF", a.name, a.activation, activation)
+	}
+	if k.Bias && a.name != "llama" {
+		return a, fmt.Errorf("llama.cpp's %s has no biases of this model's attention (attention_bias): it cannot be written as GGUF", a.name)
 	}
 	return a, nil
 }
