@@ -193,7 +193,35 @@ func TestFingerprint(t *testing.T) {
 		"merges":  func(c *Config) { c.Merges = c.Merges[:len(c.Merges)-1] },
 		"ignore":  func(c *Config) { c.IgnoreMerges = true },
 		"added":   func(c *Config) { c.Added = c.Added[:len(c.Added)-1] },
-		"flags":   func(c *Config) { c.Added = slices.Clone(c.Added); c.Added[1].LStrip = false },
+		"lstrip":  func(c *Config) { c.Added = slices.Clone(c.Added); c.Added[1].LStrip = !c.Added[1].LStrip },
+		"rstrip":  func(c *Config) { c.Added = slices.Clone(c.Added); c.Added[1].RStrip = !c.Added[1].RStrip },
+		"word":    func(c *Config) { c.Added = slices.Clone(c.Added); c.Added[1].SingleWord = !c.Added[1].SingleWord },
+		"altered": func(c *Config) { c.Added = slices.Clone(c.Added); c.Added[1].Normalized = !c.Added[1].Normalized },
+		"special": func(c *Config) { c.Added = slices.Clone(c.Added); c.Added[1].Special = !c.Added[1].Special },
+		"order": func(c *Config) {
+			c.Merges = slices.Clone(c.Merges)
+			c.Merges[0], c.Merges[1] = c.Merges[1], c.Merges[0]
+		},
+		"reverse": func(c *Config) {
+			c.Merges = slices.Clone(c.Merges)
+			for i, m := range c.Merges { // one that joins to a token either way round
+				if slices.Contains(c.Tokens, c.Tokens[m.Right]+c.Tokens[m.Left]) && m.Left != m.Right {
+					c.Merges[i] = Merge{m.Right, m.Left}
+					return
+				}
+			}
+			t.Fatal("no merge can be turned round")
+		},
+		"normalizer": func(c *Config) { c.Normalizer, _ = hf.ParseNormalizer([]byte(`{"type": "NFC"}`)) },
+		"another":    func(c *Config) { c.Normalizer, _ = hf.ParseNormalizer([]byte(`{"type": "NFD"}`)) },
+		"cut": func(c *Config) {
+			p, _ := hf.ParsePreTokenizer([]byte(`{"type": "ByteLevel", "add_prefix_space": true, "use_regex": true}`), true, nil)
+			c.PreTokenizer = &p
+		},
+		"cut otherwise": func(c *Config) {
+			p, _ := hf.ParsePreTokenizer([]byte(`{"type": "ByteLevel", "add_prefix_space": true, "use_regex": false}`), true, nil)
+			c.PreTokenizer = &p
+		},
 		"tokens": func(c *Config) {
 			c.Tokens = append(slices.Clone(c.Tokens), "a new token")
 			c.Added = c.Added[:1]

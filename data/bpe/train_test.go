@@ -155,8 +155,13 @@ func trainSlowly(words map[string]int64, vocab int) []Merge {
 		}
 		queueAll(len(merges), where)
 	}
-	l := learner{merges: merges}
-	return l.distinctMerges()
+	var distinct []Merge // of two equal ones the later
+	for i, m := range merges {
+		if !slices.Contains(merges[i+1:], m) {
+			distinct = append(distinct, m)
+		}
+	}
+	return distinct
 }
 
 // TestTrainMatchesDefinition: on small hostile corpora (long runs, few letters) the fast trainer does what the slow one
@@ -186,6 +191,36 @@ func TestTrainMatchesDefinition(t *testing.T) {
 		}
 		if want := trainSlowly(words, cfg.Vocab); !slices.Equal(got.Config().Merges, want) {
 			t.Fatalf("%+v on %q:\n got %v\nwant %v", cfg, docs, got.Config().Merges, want)
+		}
+	}
+}
+
+// TestDistinctMerges: of a pair that was merged twice the later place holds.
+func TestDistinctMerges(t *testing.T) {
+	a, b, c := Merge{1, 2}, Merge{2, 3}, Merge{3, 4}
+	l := learner{merges: []Merge{a, b, a, c, b}}
+	if got := l.distinctMerges(); !slices.Equal(got, []Merge{a, c, b}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+// TestTrainFrequency: a pair that comes as often as MinFrequency is merged, one that
+// comes once less is not.
+func TestTrainFrequency(t *testing.T) {
+	docs := [][]byte{[]byte("ab ab ab cd cd")}
+	for frequency, want := range map[int64]string{0: "ab cd", 1: "ab cd", 2: "ab cd", 3: "ab", 4: ""} {
+		tok, err := Train(context.Background(), each(docs), TrainConfig{Pattern: GPT2, Vocab: 300, MinFrequency: frequency})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, token := range []string{"ab", "cd"} {
+			if _, ok := tok.ID([]byte(token)); ok {
+				got = append(got, token)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("at least %d times: %q, want %q", frequency, got, want)
 		}
 	}
 }

@@ -1,8 +1,11 @@
 package hf
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -155,4 +158,133 @@ func FuzzParseCharsmap(f *testing.F) {
 			text = text[size:]
 		}
 	})
+}
+
+// TestTemplate: what is written of a frame is what tokenizers' TemplateProcessing writes.
+func TestTemplate(t *testing.T) {
+	names := map[int32]string{1: "<s>", 2: "<a>", 3: "</s>", 4: "<b>"}
+	got := Frame{Before: []int32{1, 2}, After: []int32{3, 4, 1}}.AppendTemplate(nil, func(id int32) string { return names[id] })
+	token := func(id int32, sequence int) string {
+		return fmt.Sprintf(`{"SpecialToken": {"id": %q, "type_id": %d}}`, names[id], sequence)
+	}
+	text := func(id string, sequence int) string {
+		return fmt.Sprintf(`{"Sequence": {"id": %q, "type_id": %d}}`, id, sequence)
+	}
+	side := func(id string, n int) []string {
+		return []string{token(1, n), token(2, n), text(id, n), token(3, n), token(4, n), token(1, n)}
+	}
+	special := func(id int32) string {
+		return fmt.Sprintf(`%q: {"id": %q, "ids": [%d], "tokens": [%q]}`, names[id], names[id], id, names[id])
+	}
+	want := `{"type": "TemplateProcessing", "single": [` + strings.Join(side("A", 0), ", ") + `], "pair": [` + strings.Join(append(side("A", 0), side("B", 1)...), ", ") +
+		`], "special_tokens": {` + strings.Join([]string{special(1), special(2), special(3), special(4)}, ", ") + `}}`
+	if string(got) != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestSequenceOfFrames: of two frames the later lies outside.
+func TestSequenceOfFrames(t *testing.T) {
+	f, err := ParseFrame([]byte(`{"type": "Sequence", "processors": [{"type": "BertProcessing", "cls": ["a", 1], "sep": ["b", 2]}, {"type": "ByteLevel"}, {"type": "RobertaProcessing", "cls": ["c", 3], "sep": ["d", 4]}]}`))
+	if err != nil || !slices.Equal(f.Before, []int32{3, 1}) || !slices.Equal(f.After, []int32{2, 4}) {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
+
+// TestRoles writes each role and flag of tokenizer_config.json under its name, and reads
+// the roles back.
+func TestRoles(t *testing.T) {
+	var added []AddedToken
+	for i, content := range []string{"<s>", "</s>", "<pad>", "<unk>", "left", "right", "word", "cooked", "plain"} {
+		added = append(added, AddedToken{ID: int32(10 + i), Content: content, Special: i < 4,
+			LStrip: content == "left", RStrip: content == "right", SingleWord: content == "word", Normalized: content == "cooked"})
+	}
+	roles := Roles{BOS: "<s>", EOS: "</s>", Pad: "<pad>", Unknown: "<unk>", MaxLength: 77, ChatTemplate: "{{ <x> & y }}"}
+	text, err := ConfigJSON(added, roles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		BOS      string               `json:"bos_token"`
+		EOS      string               `json:"eos_token"`
+		Pad      string               `json:"pad_token"`
+		Unknown  string               `json:"unk_token"`
+		Max      int                  `json:"model_max_length"`
+		Template string               `json:"chat_template"`
+		Class    string               `json:"tokenizer_class"`
+		Clean    *bool                `json:"clean_up_tokenization_spaces"`
+		Added    map[string]AddedJSON `json:"added_tokens_decoder"`
+	}
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.BOS != "<s>" || got.EOS != "</s>" || got.Pad != "<pad>" || got.Unknown != "<unk>" || got.Max != 77 || got.Template != roles.ChatTemplate ||
+		got.Class != "PreTrainedTokenizerFast" || got.Clean == nil || *got.Clean {
+		t.Errorf("%+v", got)
+	}
+	if len(got.Added) != len(added) {
+		t.Errorf("%d added tokens", len(got.Added))
+	}
+	for _, a := range added {
+		want := AddedJSON{Content: a.Content, SingleWord: a.SingleWord, LStrip: a.LStrip, RStrip: a.RStrip, Normalized: a.Normalized, Special: a.Special}
+		if got.Added[strconv.Itoa(int(a.ID))] != want {
+			t.Errorf("token %d is %+v, want %+v", a.ID, got.Added[strconv.Itoa(int(a.ID))], want)
+		}
+	}
+	if back, err := ParseRoles(text); err != nil || back != roles {
+		t.Errorf("read back %+v, %v", back, err)
+	}
+	for text, want := range map[string]Roles{
+		`{"model_max_length": 1000000000000000019884624838656}`:                                            {},
+		`{"model_max_length": 2147483647}`:                                                                 {MaxLength: 1<<31 - 1},
+		`{"model_max_length": null, "bos_token": null}`:                                                    {},
+		`{"pad_token": {"content": "p", "lstrip": true}, "unk_token": "u"}`:                                {Pad: "p", Unknown: "u"},
+		`{"chat_template": [{"name": "default", "template": "d"}, {"name": "tool_use", "template": "t"}]}`: {ChatTemplate: "d"},
+		`{"chat_template": [{"name": "tool_use", "template": "t"}]}`:                                       {},
+	} {
+		if got, err := ParseRoles([]byte(text)); err != nil || got != want {
+			t.Errorf("%s: %+v, %v, want %+v", text, got, err, want)
+		}
+	}
+}
+
+// TestDecoders decodes tokens by the steps that tokenizers has.
+func TestDecoders(t *testing.T) {
+	for _, c := range []struct {
+		decoder string
+		tokens  []string
+		want    string
+	}{
+		{`null`, []string{"a", "b"}, "a b"},
+		{`{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always"}`, []string{"▁▁a", "▁b▁", "c"}, "a b c"},
+		{`{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never"}`, []string{"▁a", "▁b"}, " a b"},
+		{`{"type": "BPEDecoder", "suffix": "</w>"}`, []string{"a", "b</w>", "c</w>"}, "ab c"},
+		{`{"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]}`,
+			[]string{"  ", "<0xC3>", "<0xA9>", "<0x4A>", "<0x4a>"}, " éJ<0x4a>"},
+		{`{"type": "WordPiece", "prefix": "##", "cleanup": true}`, []string{"un", "##able", ",", "do", "n't", "##"}, "unable, don't"},
+		{`{"type": "ByteLevel"}`, []string{"Ġa", "Ã", "©", "Ċ"}, " aé\n"},
+	} {
+		d, err := ParseDecoder([]byte(c.decoder))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(d.Append(nil, c.tokens)); got != c.want {
+			t.Errorf("%s: %q is %q, want %q", c.decoder, c.tokens, got, c.want)
+		}
+	}
+}
+
+// TestLongestAddedToken: of added tokens that begin alike the longest wins, and one that
+// is special hides what begins inside it.
+func TestLongestAddedToken(t *testing.T) {
+	tokens := []AddedToken{{ID: 1, Content: "<a"}, {ID: 2, Content: "<a>"}, {ID: 3, Content: "<a><b>", Special: true}, {ID: 4, Content: "b>", Normalized: true}, {ID: 5, Content: "b", Normalized: true}}
+	for text, want := range map[string][]int32{
+		"<a": {1}, "<a>": {2}, "<a><a": {2, 1}, "x<a><b>y": {-1, 3, -1}, "<a><c>b>b": {2, -1, 4, 5}, "b<a": {5, 1},
+	} {
+		var got []int32
+		NewSegmenter(tokens, Normalizer{}).Cut(NewText([]byte(text)), nil, func(p Piece) { got = append(got, p.ID) })
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
 }
