@@ -50,3 +50,53 @@ func TestMuonBatches(t *testing.T) {
 		t.Errorf("%d of %d matrices", len(seen), len(group))
 	}
 }
+
+// TestWorkspaceOfMuon: batches use the same memory one after the other, matrices of
+// other iterations or precision do not join, and none joins that would begin at an
+// address that is no multiple of 16 bytes.
+func TestWorkspaceOfMuon(t *testing.T) {
+	other := muonInstr(64, 128, ir.BF16)
+	other.Attrs = ir.MuonAttrs{NewtonSchulz: 3, Compute: ir.BF16}
+	for _, c := range []struct {
+		name    string
+		launch  []*ir.Instr
+		batches int
+	}{
+		{"alike", []*ir.Instr{muonInstr(64, 128, ir.BF16), muonInstr(64, 128, ir.BF16)}, 1},
+		{"precision", []*ir.Instr{muonInstr(64, 128, ir.BF16), muonInstr(64, 128, ir.F32)}, 2},
+		{"iterations", []*ir.Instr{muonInstr(64, 128, ir.BF16), other}, 2},
+		{"shape", []*ir.Instr{muonInstr(64, 128, ir.BF16), muonInstr(128, 64, ir.BF16)}, 2},
+		{"84 bytes", []*ir.Instr{muonInstr(2, 21, ir.BF16), muonInstr(2, 21, ir.BF16)}, 2},
+		{"8 bytes of the small side", []*ir.Instr{muonInstr(2, 64, ir.BF16), muonInstr(2, 64, ir.BF16)}, 2},
+		{"16 bytes", []*ir.Instr{muonInstr(4, 4, ir.F32), muonInstr(4, 4, ir.F32)}, 1},
+	} {
+		batches := muonBatches(c.launch)
+		var most int64
+		for _, m := range batches {
+			most = max(most, m.bytes)
+			// Matrices and sums of the layout, each begun at 256 bytes.
+			n, size, square := len(m.ins), m.rows*m.cols, min(m.rows, m.cols)*min(m.rows, m.cols)
+			pieces := []int{n * size, n * size, n * square, n * square}
+			bytes := []int{m.operand.Bits() / 8, m.operand.Bits() / 8, m.operand.Bits() / 8, 4}
+			if m.operand != ir.F32 {
+				pieces, bytes = append(pieces, n*square), append(bytes, m.operand.Bits()/8)
+			}
+			pieces, bytes = append(pieces, n*((size+normChunk-1)/normChunk)), append(bytes, 4)
+			var want int64
+			for i, p := range pieces {
+				want += int64(p*bytes[i]+255) / 256 * 256
+			}
+			if m.bytes != want {
+				t.Errorf("%s: a batch of %d has %d bytes, want %d", c.name, n, m.bytes, want)
+			}
+		}
+		slices.Reverse(c.launch)
+		if len(batches) != c.batches || scratchMuon(c.launch) != most {
+			t.Errorf("%s: %d batches, %d bytes backwards; want %d and %d", c.name, len(batches), scratchMuon(c.launch), c.batches, most)
+		}
+	}
+	big, small := muonInstr(256, 512, ir.F32), muonInstr(8, 16, ir.F32)
+	if a, b, c := scratchMuon([]*ir.Instr{big}), scratchMuon([]*ir.Instr{big, small}), scratchMuon([]*ir.Instr{small, big}); a != b || a != c {
+		t.Errorf("%d bytes of a large matrix, with a small one behind %d, in front %d", a, b, c)
+	}
+}
