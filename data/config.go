@@ -69,7 +69,7 @@ func (c Config) Validate() error {
 	switch c.Format {
 	case "", FormatText, FormatJSONL, FormatParquet, FormatShards:
 	default:
-		fault("format: unknown %q (one of text, jsonl, parquet, shards; instruct for conversations to train on)", c.Format)
+		fault("format: unknown %q (one of text, jsonl, parquet, shards)", c.Format)
 	}
 	if math.IsNaN(c.Validation) || c.Validation < 0 || c.Validation > 0.5 {
 		fault("validation: %v is outside [0, 0.5] (0.1 holds out a tenth of the text)", c.Validation)
@@ -114,7 +114,11 @@ func (c Config) withDefaults() Config {
 
 func (c Config) cacheDir() (string, error) {
 	if c.CacheDir != "" {
-		return expandVariables(c.CacheDir)
+		dir, err := expandVariables(c.CacheDir)
+		if err != nil {
+			return "", &SettingError{err}
+		}
+		return dir, nil
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {

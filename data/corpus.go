@@ -69,7 +69,7 @@ func OpenCorpus(cfg Config) (*Corpus, error) {
 	}
 	for _, name := range c.validation {
 		if _, found := slices.BinarySearch(c.train, name); found {
-			return nil, fmt.Errorf("data: %s is in train and in validation_paths (held-out text must not be trained on)", name)
+			return nil, settingf("data: %s is in train and in validation_paths (held-out text must not be trained on)", name)
 		}
 	}
 	return c, nil

@@ -1,5 +1,7 @@
 package data
 
+import "fmt"
+
 // SettingError is a fault of a setting that shows only when the texts are read, such as a held-out part of nothing.
 type SettingError struct{ Err error }
 
@@ -8,3 +10,5 @@ func (e *SettingError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the fault itself.
 func (e *SettingError) Unwrap() error { return e.Err }
+
+func settingf(format string, args ...any) error { return &SettingError{fmt.Errorf(format, args...)} }

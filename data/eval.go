@@ -25,7 +25,7 @@ func NewEval(set *Set, size Sequences, enc Encoder) (*Eval, error) {
 	}
 	targets := set.Tokens() - 1
 	if targets < 1 {
-		return nil, fmt.Errorf("data: the held-out text has %d tokens, an evaluation needs 2 (hold out more text)", set.Tokens())
+		return nil, settingf("data: the held-out text has %d tokens, an evaluation needs 2 (hold out more text)", set.Tokens())
 	}
 	t := int64(size.Context)
 	e := &Eval{Sequences: size, set: set, windows: uint64((targets + t - 1) / t)}

@@ -64,7 +64,13 @@ func (l *lines) fault(number int, err error) error {
 	if broken := (*readError)(nil); errors.As(err, &broken) {
 		return err
 	}
-	return fmt.Errorf("data: %s:%d: %w", l.name, number, err)
+	missing := missingKey("")
+	lacks := errors.As(err, &missing)
+	err = fmt.Errorf("data: %s:%d: %w", l.name, number, err)
+	if number == 1 && lacks {
+		return &SettingError{err} // no record is likely to have it
+	}
+	return err
 }
 
 // next passes a line on. It returns io.EOF behind the last one.

@@ -1,7 +1,5 @@
 package data
 
-import "fmt"
-
 // LoaderConfig says which batches a Loader makes.
 type LoaderConfig struct {
 	Sequences
@@ -26,11 +24,19 @@ func NewLoader(set *Set, cfg LoaderConfig) (*Loader, error) {
 	if err := cfg.check(set); err != nil {
 		return nil, err
 	}
-	n, t := set.Tokens(), int64(cfg.Context)
-	if n < t+1 {
-		return nil, fmt.Errorf("data: the training text has %d tokens, a sample of context length %d needs %d (add text or shorten the context)", n, t, t+1)
+	windows, err := WindowsOf(set.Tokens(), cfg.Context)
+	if err != nil {
+		return nil, err
 	}
-	return &Loader{LoaderConfig: cfg, set: set, windows: uint64(max(1, (n-t)/t))}, nil
+	return &Loader{LoaderConfig: cfg, set: set, windows: windows}, nil
+}
+
+// WindowsOf is what Windows would be for a set of so many tokens; it fails where the tokens are too few.
+func WindowsOf(tokens int64, context int) (uint64, error) {
+	if tokens < int64(context)+1 {
+		return 0, settingf("data: the training text has %d tokens, a sample of context length %d needs %d (add text or shorten the context)", tokens, context, context+1)
+	}
+	return uint64(max(1, (tokens-int64(context))/int64(context))), nil
 }
 
 // Windows returns W, the samples of an epoch.

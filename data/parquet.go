@@ -48,11 +48,11 @@ func parquetFile(name, key string, yield func(Document) bool) error {
 func textColumn(table *parquet.File, name, key string, yield func(Document) bool) error {
 	column, ok := table.Schema().Lookup(strings.Split(key, ".")...)
 	if !ok {
-		return fmt.Errorf("data: %s: no column %q (set text_key to one of %s)", name, key, columnNames(table.Schema()))
+		return settingf("data: %s: no column %q (set text_key to one of %s)", name, key, columnNames(table.Schema()))
 	}
 	kind := column.Node.Type().Kind()
 	if column.MaxRepetitionLevel > 0 || kind != parquet.ByteArray && kind != parquet.FixedLenByteArray {
-		return fmt.Errorf("data: %s: column %q is not one string a row (set text_key to one of %s)", name, key, columnNames(table.Schema()))
+		return settingf("data: %s: column %q is not one string a row (set text_key to one of %s)", name, key, columnNames(table.Schema()))
 	}
 	row := 0
 	for _, group := range table.RowGroups() {

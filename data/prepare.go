@@ -95,11 +95,11 @@ func openShards(c *Corpus, enc Encoder) (p *Prepared, err error) {
 			continue
 		}
 		if !slices.Equal(set.BeginOfText(), enc.BeginOfText()) {
-			return p, fmt.Errorf("data: documents of shard %s begin with tokens %d, those of the run with %d (prepare the text again, or set data.bos to what it was prepared with)",
+			return p, settingf("data: documents of shard %s begin with tokens %d, those of the run with %d (prepare the text again, or set data.bos to what it was prepared with)",
 				set.shards[0].path, set.BeginOfText(), enc.BeginOfText())
 		}
 		if set.Tokenizer() != enc.Fingerprint() {
-			return p, fmt.Errorf("data: shard %s was made with tokenizer %s, the run has %s (use that tokenizer, or prepare the text again)",
+			return p, settingf("data: shard %s was made with tokenizer %s, the run has %s (use that tokenizer, or prepare the text again)",
 				set.shards[0].path, set.Tokenizer(), enc.Fingerprint())
 		}
 	}
@@ -143,7 +143,7 @@ func (p *preparation) run(ctx context.Context) (prepared *Prepared, err error) {
 		return nil, err
 	}
 	if err := os.MkdirAll(p.cache, 0o777); err != nil {
-		return nil, fmt.Errorf("data: cache directory: %w (set cache_dir to a directory that can be written)", err)
+		return nil, settingf("data: cache directory: %w (set cache_dir to a directory that can be written)", err)
 	}
 	paths := append(append([]string{}, p.corpus.train...), p.corpus.validation...)
 	if p.files, err = hashFiles(ctx, paths, p.cache); err != nil {
@@ -196,7 +196,7 @@ func (p *preparation) checkCopies() error {
 	}
 	for _, file := range p.files[len(p.corpus.train):] {
 		if copied, ok := train[file.Hash]; ok && file.Size > 0 {
-			return fmt.Errorf("data: the validation file %s is a copy of the training file %s (held-out text must not be trained on)", file.Path, copied)
+			return settingf("data: the validation file %s is a copy of the training file %s (held-out text must not be trained on)", file.Path, copied)
 		}
 	}
 	return nil
@@ -314,7 +314,7 @@ func (p *preparation) write(ctx context.Context, dir string) error {
 // checkSides reports a corpus without text on a side that needs some.
 func (p *preparation) checkSides(train, validation *setWriter) error {
 	cfg := p.corpus.cfg
-	fault := func(format string, args ...any) error { return &SettingError{fmt.Errorf("data: "+format, args...)} }
+	fault := func(format string, args ...any) error { return settingf("data: "+format, args...) }
 	switch {
 	case train.tokens == 0 && validation.tokens == 0:
 		return fmt.Errorf("data: no text in %d files, the first being %s", len(p.files), p.files[0].Path)

@@ -131,7 +131,7 @@ func (s *Set) find(at int64) int {
 // checkModel reports a vocabulary that does not fit the model's.
 func (s *Set) checkModel(vocabSize int) error {
 	if vocabSize > 0 && s.VocabSize() > vocabSize {
-		return fmt.Errorf("data: the tokens come from a vocabulary of %d, the model has %d (raise the model's vocabulary or prepare with its own tokenizer)",
+		return settingf("data: the tokens come from a vocabulary of %d, the model has %d (raise the model's vocabulary or prepare with its own tokenizer)",
 			s.VocabSize(), vocabSize)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gotrain/autograd/exec"
+	"gotrain/data"
 	"gotrain/data/vfs"
 	"gotrain/train/checkpoint"
 	"gotrain/train/config"
@@ -102,22 +103,36 @@ func (r *run) train(ctx context.Context) error {
 			lock.Close()
 		}
 	}()
+	_, err := os.Stat(r.cfg.Run.Dir)
+	fresh := errors.Is(err, os.ErrNotExist)
 	if _, err := r.ranks.ByFirst(func() (_ string, err error) {
 		lock, err = r.claim()
 		return "", err
 	}); err != nil {
 		return err
 	}
-	defer r.close()
 	if err := r.open(ctx); err != nil {
+		r.close()
+		if fresh && r.cfg.Rank.First() && Misconfigured(err) {
+			err = errors.Join(err, vfs.RemoveAll(r.deps.FS, r.cfg.Run.Dir))
+		}
 		return Stopped(ctx, err)
 	}
+	defer r.close()
 	began, first := r.deps.Now(), r.state.Step
-	err := r.dropSave(r.loop(ctx))
+	err = r.dropSave(r.loop(ctx))
 	r.result.State, r.result.Validation = r.state, r.lastEval
 	r.result.Early, r.result.Best = r.exhausted(), r.bestLink()
 	r.result.Elapsed, r.result.Steps = r.deps.Now().Sub(began), r.state.Step-first
 	return err
+}
+
+// Misconfigured tells whether an error is a fault of the configuration, which no other
+// try cures.
+func Misconfigured(err error) bool {
+	var fault *config.Fault
+	var setting *data.SettingError
+	return errors.As(err, &fault) || errors.As(err, &setting)
 }
 
 // claim makes the run's directory and locks it.
@@ -194,7 +209,7 @@ func (r *run) openJob(ctx context.Context, from string) error {
 	if err != nil {
 		return err
 	}
-	r.job, r.cfg, r.result.Next = job, job.Config, job.Next
+	r.job, r.cfg, r.result.Config, r.result.Next = job, job.Config, job.Config, job.Next
 	return nil
 }
 

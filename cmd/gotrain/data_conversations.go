@@ -19,8 +19,14 @@ const byteContext = 4096
 // conversations is a configuration that reads files as the model of the flags
 // would.
 func (f *dataInspectFlags) conversations(files []string) (config.Config, error) {
-	cfg, err := config.Assemble(tables(), "data.format=instruct", fmt.Sprintf("data.train=%s", quoteAll(files)), fmt.Sprintf("data.instruct.template=%q", f.template),
-		"train.document_mask=true", "tokenizer.kind=bytes")
+	return conversations(files, f.model, f.template)
+}
+
+// conversations is a configuration that reads files as a model would, through its chat
+// template or another; further settings go over it.
+func conversations(files []string, model, template string, set ...string) (config.Config, error) {
+	cfg, err := config.Assemble(tables(), append([]string{"data.format=instruct", fmt.Sprintf("data.train=%s", quoteAll(files)),
+		fmt.Sprintf("data.instruct.template=%q", template), "train.document_mask=true", "tokenizer.kind=bytes"}, set...)...)
 	if err != nil {
 		return cfg, usageError{err}
 	}
@@ -28,13 +34,13 @@ func (f *dataInspectFlags) conversations(files []string) (config.Config, error) 
 	if err := cfg.SetText(nn.Text{Context: byteContext}); err != nil {
 		return cfg, err
 	}
-	if f.model == "" {
-		if f.template == "" {
+	if model == "" {
+		if template == "" {
 			return cfg, usagef("name the model that reads %v with --model, or a chat template with --template", files)
 		}
 		return cfg, nil
 	}
-	dir, err := hub.FindCheckpoint(f.model)
+	dir, err := hub.FindCheckpoint(model)
 	if err != nil {
 		return cfg, usagef("--model: %w", err)
 	}

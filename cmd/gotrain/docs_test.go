@@ -272,6 +272,11 @@ func (w *workspace) do(t *testing.T, c command) bool {
 	case program == "gotrain", strings.HasPrefix(program, "bin/gotrain") && notRun[program+" "+args[0]] == "":
 		w.gotrain(t, c, args)
 		return true
+	case program == "go" && len(args) > 1 && strings.HasPrefix(args[1], "./scripts/"): // programs of the project, which have tests of their own
+		if _, err := os.Stat(filepath.Join(w.root, args[1])); err != nil {
+			t.Errorf("%v: %v", c, err)
+		}
+		return false
 	case program == "go":
 		args, ok := cutPrefix(args, "run", "./cmd/gotrain")
 		if !ok {

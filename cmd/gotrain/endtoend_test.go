@@ -147,7 +147,7 @@ func checkMetrics(t *testing.T, runDir string, steps int) metrics.Record {
 func testEval(t *testing.T, dir string, want metrics.Record) {
 	var got evalResult
 	mustJSON(t, &got, "eval", "--model", filepath.Join(dir, "run"), "--data", filepath.Join(dir, "validation.txt"))
-	if math.Abs(got.NLL-want.Get("nll")) > 1e-5 || math.Abs(got.BitsPerByte-want.Get("bits_per_byte")) > 1e-5 || got.Step != 12 {
+	if math.Abs(got.NLL-want.Get("nll")) > 1e-5 || got.BitsPerByte == nil || math.Abs(*got.BitsPerByte-want.Get("bits_per_byte")) > 1e-5 || got.Step != 12 {
 		t.Errorf("eval gives %+v, training gave %s", got, want.Text())
 	}
 	if !strings.Contains(must(t, "eval", "--model", filepath.Join(dir, "run"), "--data", filepath.Join(dir, "validation.txt")), "bits per byte") {
@@ -348,7 +348,7 @@ func TestPlan(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		backend, _, err := device.Open("cpu", cfg.Threads, device.Collectives{})
+		backend, _, err := device.Open(cfg.Device, cfg.Threads, device.Collectives{}) // the one that was planned for
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -370,6 +370,9 @@ func TestPlan(t *testing.T) {
 	}
 	if out := must(t, "inspect", "config", file); !strings.Contains(out, "label_smoothing") {
 		t.Errorf("inspect config prints %q", out)
+	}
+	if out := must(t, "inspect", "config", "--config", file); out != must(t, "inspect", "config", file) {
+		t.Errorf("inspect config --config prints %q", out)
 	}
 }
 

@@ -33,7 +33,9 @@ func newEval() *cobra.Command {
 		Long: `Eval scores every token of the texts but the first, in windows of the model's
 context, as training scores held-out text. What the tokenizer puts before a text,
 such as BOS, begins each and is not scored itself (--no-bos leaves it out). Bits per
-byte compare models with different tokenizers: NLL·tokens / (ln 2 · bytes).
+byte compare models with different tokenizers: NLL·tokens / (ln 2 · bytes). With --format
+instruct it scores the answers of conversations, read through the model's chat
+template or --template.
 
 With --task it asks the questions of a task file instead: multiple choice scored
 by log-likelihood (format: mmlu) or generated answers compared with the expected
@@ -42,6 +44,7 @@ fine-tuned on conversations, the prompt is what a user says and the answer the
 turn after it. --prompts shows what the model would see.`,
 		Example: `  gotrain eval --model runs/opticks --data book.txt
   gotrain eval --model runs/opticks --data 'texts/*.jsonl' --json
+  gotrain eval --model runs/chat --data chats.jsonl --format instruct
   gotrain eval --model runs/opticks --task tasks/mmlu.yaml --shots 5 --limit 100
   gotrain eval --model runs/chat --task tasks/gsm8k.yaml --chat`,
 		Args: cobra.ArbitraryArgs,
@@ -68,7 +71,7 @@ turn after it. --prompts shows what the model would see.`,
 	f.modelFlags.add(c)
 	f.addBOS(c)
 	c.Flags().StringArrayVar(&f.data, "data", nil, "`FILE` or pattern of text; more may follow")
-	c.Flags().StringVar(&f.format, "format", "", "format `NAME`: text, jsonl, parquet or shards (default: by the first file's name)")
+	c.Flags().StringVar(&f.format, "format", "", "format `NAME`: text, jsonl, parquet, shards, or instruct for conversations (default: by the first file's name)")
 	c.Flags().StringVar(&f.textKey, "text-key", "text", "JSONL `KEY` or Parquet column of the text")
 	c.Flags().IntVar(&f.batch, "batch", 8, "`N` windows scored together")
 	c.Flags().StringVar(&f.task, "task", "", "task `FILE` in YAML: questions to ask instead of texts")
@@ -76,8 +79,8 @@ turn after it. --prompts shows what the model would see.`,
 	c.Flags().IntVar(&f.limit, "limit", 0, "with --task, at most `N` questions (default: the file's)")
 	c.Flags().BoolVar(&f.prompts, "prompts", false, "with --task, print every prompt and ask nothing")
 	c.Flags().BoolVar(&f.chat, "chat", false, "with --task, ask through the model's chat template (default: the file's chat)")
-	c.Flags().StringVar(&f.template, "template", "", "with --chat, chat template `NAME`: "+strings.Join(chat.Names(), ", ")+" (default: the model's own)")
-	complete(c, "format", fixed("text", "jsonl", "parquet", "shards"))
+	c.Flags().StringVar(&f.template, "template", "", "with --chat or --format instruct, chat template `NAME`: "+strings.Join(chat.Names(), ", ")+" (default: the model's own)")
+	complete(c, "format", fixed("text", "jsonl", "parquet", "shards", "instruct"))
 	complete(c, "template", fixed(chat.Names()...))
 	return c
 }

@@ -19,9 +19,13 @@ func newInspectPlan() *cobra.Command {
 		Short: "Show the programs of a configuration: passes, memory at the peak, instructions",
 		Example: `  gotrain inspect plan configs/opticks.yaml
   gotrain inspect plan configs/opticks.yaml --program step --dump`,
-		Args: oneArg("FILE"),
+		Args: atMostOneArg("FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
-			cfg, err := loadConfig(args[0], f.set)
+			file, err := fileOrConfig(c, args, f.config)
+			if err != nil {
+				return err
+			}
+			cfg, err := loadConfig(file, f.set)
 			if err != nil {
 				return err
 			}
@@ -29,6 +33,8 @@ func newInspectPlan() *cobra.Command {
 		},
 		ValidArgsFunction: filesWith("yaml", "yml"),
 	}
+	c.Flags().StringVar(&f.config, "config", "", "the same as FILE")
+	complete(c, "config", filesWith("yaml", "yml"))
 	c.Flags().StringArrayVar(&f.set, "set", nil, "override a key, `path.to.key=VALUE`; may be repeated")
 	c.Flags().StringVar(&program, "program", "", "only this one: step, or first, next and last with accumulation; eval")
 	c.Flags().BoolVar(&dump, "dump", false, "print every instruction too")

@@ -13,9 +13,7 @@ import (
 	"os"
 	"os/signal"
 
-	"gotrain/data"
 	"gotrain/train"
-	"gotrain/train/config"
 	"gotrain/train/device"
 )
 
@@ -68,14 +66,12 @@ func exitCode(err error) int {
 	var usage usageError
 	var failed failure
 	var device *device.Error
-	var fault *config.Fault
-	var setting *data.SettingError
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, train.ErrStopped):
 		return exitRequeue
-	case errors.As(err, &usage), errors.As(err, &device), errors.As(err, &fault), errors.As(err, &setting), !errors.As(err, &failed):
+	case errors.As(err, &usage), errors.As(err, &device), train.Misconfigured(err), !errors.As(err, &failed):
 		return exitUsage
 	default:
 		return exitFailed

@@ -27,7 +27,8 @@ func newPlan() *cobra.Command {
 a fraction of a second. The memory of the model is exact: all of it is allocated
 before the first step, so that a run that starts does not run out of it. The time
 is a roofline estimate on an idle machine, without evaluations and checkpoints;
-with the price of an hour it gives the cost.`,
+with the price of an hour it gives the cost. With train.epochs it goes through
+the data for the number of steps.`,
 		Example: `  gotrain plan --config configs/gpt2-124m.yaml
   gotrain plan --config configs/gpt2-124m.yaml --card h100-sxm --price 2.5
   gotrain plan --config configs/opticks.yaml --set train.batch=64 --json
@@ -97,11 +98,41 @@ func design(ctx context.Context, cfg config.Config) (*recipe.Job, error) {
 	return job, nil
 }
 
+// countEpochs goes through the data of cfg, without keeping any of it, where its steps
+// follow from epochs.
+func countEpochs(ctx context.Context, cfg config.Config) (config.Config, error) {
+	if cfg.Train.Epochs == 0 {
+		return cfg, nil
+	}
+	if err := checkPaths(cfg); err != nil {
+		return cfg, err
+	}
+	job, err := table().Open(ctx, recipe.Env{Config: cfg, FS: vfs.OS{}, Dry: true})
+	if err != nil {
+		return cfg, err
+	}
+	if job.Close != nil {
+		err = job.Close()
+	}
+	cfg.Train = job.Config.Train
+	return cfg, err
+}
+
 // makePlan forecasts the run of cfg on d.
 func makePlan(ctx context.Context, cfg config.Config, d device.Device) (*forecast.Report, error) {
+	epochs := cfg.Train.Epochs
+	cfg, err := countEpochs(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
 	job, err := design(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	return forecast.Make(job.Config, job, d)
+	r, err := forecast.Make(job.Config, job, d)
+	if err != nil {
+		return nil, err
+	}
+	r.Epochs = epochs
+	return r, nil
 }

@@ -22,6 +22,9 @@ func printPlan(w io.Writer, r *forecast.Report) error {
 	line("arithmetic", "%s FLOPs a %s, forward and backward, of attention what the mask leaves: MFU counts these (6N: %s)",
 		units.Count(int64(r.FLOPsPerUnit)), strings.TrimSuffix(r.Unit, "s"), units.Count(int64(r.SixN)))
 	line(r.Unit, "%s: %d steps × %d sequences × %d context%s", units.Count(r.TotalUnits), r.Steps, r.Batch, r.Context, times(r.Accumulate))
+	if r.Epochs > 0 {
+		line("epochs", "%g, from which the steps follow", r.Epochs)
+	}
 	m, each := r.Memory, ""
 	if r.Ranks > 1 {
 		each = fmt.Sprintf(" of a rank, of %d", r.Ranks)

@@ -79,7 +79,7 @@ func trainRank(c *cobra.Command, cluster *join.Cluster, cfg config.Config, resum
 	if err != nil {
 		return err
 	}
-	p.Finish(cfg, result)
+	p.Finish(result)
 	if result.Steps > 0 && result.Next != nil {
 		p.Line("next       %s", result.Next(cmp.Or(result.Best, cfg.Run.Dir)))
 	}

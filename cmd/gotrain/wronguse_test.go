@@ -49,7 +49,7 @@ func TestWrongUse(t *testing.T) {
 		{2, "--set", []string{"pretrain", "--config", config, "--set", "nope"}},
 		{2, "unknown flag: --steps", []string{"pretrain", "--config", config, "--steps", "3"}},
 		{2, "takes no arguments", []string{"pretrain", "--config", config, "x"}},
-		{2, "built for the CPU", []string{"pretrain", "--config", config, "--device", "cuda:1"}},
+		{2, "device cuda:99: ", []string{"pretrain", "--config", config, "--device", "cuda:99"}},
 		{2, "--resume", []string{"pretrain", "--config", config, "--resume", in("nope")}},
 		{2, "nope.txt", []string{"pretrain", "--config", config, "--dry-run", "--set", "data.train=[nope.txt]"}},
 		{2, "RUN_DIR", []string{"resume"}},

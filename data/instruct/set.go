@@ -58,6 +58,9 @@ type Stats struct {
 	Unread       []Unread `json:"unread,omitempty"` // keys of records that say nothing to gotrain, sorted
 }
 
+// ErrNone says that there are no conversations.
+var ErrNone = errors.New("instruct: there are no examples (are the files empty?)")
+
 // ErrNoEnd says that a model trained on the set would never learn to stop.
 var ErrNoEnd = errors.New("no end-of-turn token is ever trained")
 
@@ -240,9 +243,9 @@ func (b *builder) check() error {
 	}
 	name := b.enc.template.Name()
 	if b.cfg.Truncate == TruncateRight && s.Truncated == s.Examples {
-		return fmt.Errorf("instruct: %w: every example is cut before the end of its answer (raise train.context, or set data.instruct.truncate to left)", ErrNoEnd)
+		return settingf("instruct: %w: every example is cut before the end of its answer (raise train.context, or set data.instruct.truncate to left)", ErrNoEnd)
 	}
-	return fmt.Errorf("instruct: %w: with the chat template %q answers end in %q, which is no special token of this tokenizer, so the model would not learn to stop (use a template whose end of turn the tokenizer has: plain and alpaca end with eos_token; or add the token to the tokenizer; its special tokens are %s)",
+	return settingf("instruct: %w: with the chat template %q answers end in %q, which is no special token of this tokenizer, so the model would not learn to stop (use a template whose end of turn the tokenizer has: plain and alpaca end with eos_token; or add the token to the tokenizer; its special tokens are %s)",
 		ErrNoEnd, name, b.lastText, quoted(b.enc.special))
 }
 
@@ -251,15 +254,19 @@ func (b *builder) nothing() error {
 	s, row := b.set.stats, b.longest-1
 	switch {
 	case s.Unanswered > 0 && b.cfg.Truncate == TruncateRight:
-		return fmt.Errorf("instruct: of %d examples that are longer than a row of %d tokens no answer is left when they are cut on the right (set data.instruct.truncate to left, or raise train.context)", s.Unanswered, row)
+		return settingf("instruct: of %d examples that are longer than a row of %d tokens no answer is left when they are cut on the right (set data.instruct.truncate to left, or raise train.context)", s.Unanswered, row)
 	case s.Unanswered > 0:
-		return fmt.Errorf("instruct: of %d examples that are longer than a row of %d tokens no answer is left when they are cut on the left (raise train.context)", s.Unanswered, row)
+		return settingf("instruct: of %d examples that are longer than a row of %d tokens no answer is left when they are cut on the left (raise train.context)", s.Unanswered, row)
 	case s.Dropped > 0:
-		return fmt.Errorf("instruct: all %d examples are longer than a row of %d tokens (raise train.context, or set data.instruct.truncate to left, which keeps the answers)", s.Dropped, row)
+		return settingf("instruct: all %d examples are longer than a row of %d tokens (raise train.context, or set data.instruct.truncate to left, which keeps the answers)", s.Dropped, row)
 	case s.Empty > 0:
 		return fmt.Errorf("instruct: none of %d conversations has an answer to learn: what the assistant says is empty (%d answers) or left out of the loss by weight or train", s.Empty, s.EmptyAnswers)
 	}
-	return errors.New("instruct: there are no examples (are the files empty? of a single conversation none can be held out)")
+	return ErrNone
+}
+
+func settingf(format string, args ...any) error {
+	return &data.SettingError{Err: fmt.Errorf(format, args...)}
 }
 
 // quoted lists the first few of names.

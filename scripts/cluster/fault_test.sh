@@ -216,5 +216,6 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
 done
 flags+=("${@:2}")
 [ ${#scenarios[@]} -gt 0 ] || scenarios=(worlds stall sigterm death crash memory space limit)
+case " ${scenarios[*]} " in *" memory "* | *" space "*) scripts/require.sh root ;; esac
 build gloo,mpi
 for scenario in "${scenarios[@]}"; do $scenario; done

@@ -27,5 +27,5 @@ if [ -n "$sanitizer" ]; then
 else
   test ./cuda/... ./train/device ./train/ranks/nccl ./train/ranks/join
   test ./train/leaf
-  test ./cmd/gotrain -run 'CUDA'
+  test ./cmd/gotrain -run 'CUDA|TestPlan$|TestWrongUse$'
 fi

@@ -50,6 +50,27 @@ func TestErrorsNamePlaceAndCure(t *testing.T) {
 	}
 }
 
+// TestNearest: the key that a wrong one stands for, or none where that is a guess.
+func TestNearest(t *testing.T) {
+	train := []string{"steps", "epochs", "batch", "context", "accumulate", "eval_every", "eval_batches", "save_every", "keep", "log_every", "max_skips", "z_loss"}
+	optimizer := []string{"kind", "lr", "betas", "eps", "momentum", "weight_decay", "clip", "schedule", "warmup", "min_lr", "decay", "ema"}
+	for _, tc := range []struct {
+		word  string
+		names []string
+		want  string
+	}{
+		{"epoch", train, "epochs"}, {"num_epochs", train, "epochs"}, {"num_train_epochs", train, "epochs"}, {"max_steps", train, "steps"}, {"stpes", train, "steps"},
+		{"batch_size", train, "batch"}, {"eval_evry", train, "eval_every"}, {"gradient_accumulation_steps", train, "accumulate"}, {"block_size", train, "context"},
+		{"save_steps", train, "save_every"}, {"zloss", train, "z_loss"}, {"seed", train, ""}, {"lr", train, ""}, {"epochs", optimizer, ""},
+		{"learning_rate", optimizer, "lr"}, {"wieght_decay", optimizer, "weight_decay"}, {"weightdecay", optimizer, "weight_decay"}, {"warmup_steps", optimizer, "warmup"},
+		{"grad_clip", optimizer, "clip"}, {"lrs", optimizer, "lr"}, {"beta1", optimizer, "betas"}, {"dropout", optimizer, ""},
+	} {
+		if got := nearest(tc.word, tc.names); got != tc.want {
+			t.Errorf("%s: %q, want %q", tc.word, got, tc.want)
+		}
+	}
+}
+
 func TestSet(t *testing.T) {
 	var c config
 	for _, a := range []string{"train.steps=1e3", "train.betas=[0.9, 0.99]", "train.name=a=b", "train.tied=true", "seed=18446744073709551615"} {

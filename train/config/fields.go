@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -74,9 +75,37 @@ func unknownKey(key string, v reflect.Value, others ...string) string {
 	return fmt.Sprintf("unknown key %q; the keys here are %s", key, strings.Join(known, ", "))
 }
 
-// nearest returns the name that is least unlike word, "" when none is near.
+// nearest returns the name that word stands for: one that differs in a fifth of the letters, what
+// other programs call so, one that is a part of the word between underscores, or the
+// word a part of it, or one that differs in a third of the letters at most; "" when none
+// is near.
 func nearest(word string, names []string) string {
-	best, distance := "", len(word)/2+1
+	if best := similar(word, names, max(1, len(word)/5)); best != "" {
+		return best
+	}
+	if name := elsewhere[word]; slices.Contains(names, name) {
+		return name
+	}
+	for _, name := range names {
+		if isPart(name, word) || isPart(word, name) {
+			return name
+		}
+	}
+	return similar(word, names, (len(word)+1)/3)
+}
+
+// elsewhere has the keys of other programs that are not like ours.
+var elsewhere = map[string]string{
+	"learning_rate": "lr", "lr_scheduler": "schedule", "lr_scheduler_type": "schedule", "gradient_accumulation_steps": "accumulate", "grad_clip": "clip",
+	"max_grad_norm": "clip", "n_layer": "layers", "num_hidden_layers": "layers", "n_head": "heads", "num_attention_heads": "heads", "n_embd": "width",
+	"hidden_size": "width", "d_model": "width", "block_size": "context", "seq_len": "context", "max_length": "context", "max_seq_length": "context",
+	"vocab_size": "vocab", "save_steps": "save_every", "eval_steps": "eval_every", "logging_steps": "log_every", "r": "rank", "target_modules": "targets",
+}
+
+// similar returns the name within so many changed letters of word that has the fewest,
+// "" for none.
+func similar(word string, names []string, distance int) string {
+	best := ""
 	for _, name := range names {
 		if d := editDistance(word, name); d <= distance && (best == "" || d < distance) {
 			best, distance = name, d
@@ -84,6 +113,9 @@ func nearest(word string, names []string) string {
 	}
 	return best
 }
+
+// isPart tells whether name has the part, between underscores.
+func isPart(part, name string) bool { return slices.Contains(strings.Split(name, "_"), part) }
 
 // Difference is a key in which two structs differ.
 type Difference struct {

@@ -37,7 +37,11 @@ func (c *Config) SetVocab(n int) error {
 // NewModel returns the model that the section describes, with what the run decides
 // about it.
 func (c Config) NewModel(families nn.Families) (nn.Model, error) {
-	return families.New(nn.Spec{Family: c.Model.Name(), Config: c.Model.Value()}, nn.Tuning{Adapter: c.LoRA, Freeze: c.Train.Freeze})
+	m, err := families.New(nn.Spec{Family: c.Model.Name(), Config: c.Model.Value()}, nn.Tuning{Adapter: c.LoRA, Freeze: c.Train.Freeze})
+	if err != nil {
+		return nil, &Fault{err}
+	}
+	return m, nil
 }
 
 // shown is a value as it may be written: a section with the names of its keys.

@@ -62,6 +62,7 @@ type TokenizerConfig struct {
 // LoopConfig is the train section.
 type LoopConfig struct {
 	Steps        int     `yaml:"steps"`         // optimizer steps
+	Epochs       float64 `yaml:"epochs"`        // passes over the data in place of steps, 0 = steps
 	Batch        int     `yaml:"batch"`         // sequences in a micro-batch of one rank, at most
 	Context      int     `yaml:"context"`       // tokens of a sequence, 0 = model.context
 	Accumulate   int     `yaml:"accumulate"`    // batch × accumulate sequences are a step, over all ranks
@@ -233,6 +234,9 @@ func (c *Config) read(file string, assignments []string, t Tables) error {
 func (c *Config) parse(file string, src []byte, assignments []string, t Tables) error {
 	c.Recipe = Section{} // which one is known when data.format is
 	if err := Read(file, src, assignments, c); err != nil {
+		return err
+	}
+	if err := c.chooseSteps(file, src, assignments); err != nil {
 		return err
 	}
 	return c.chooseRecipe(t)

@@ -27,6 +27,7 @@ func (c Config) Validate(t Tables) error {
 	check(c.Threads >= 0, "threads is %d; use 0 for all cores", c.Threads)
 	l, text := c.Train, c.Text()
 	check(l.Steps > 0, "train.steps is %d; use 1 or more", l.Steps)
+	check(l.Epochs >= 0 && !math.IsInf(l.Epochs, 0), "train.epochs is %g; use a positive number of passes over the data, or 0 for train.steps", l.Epochs)
 	check(l.Batch > 0, "train.batch is %d; use 1 or more", l.Batch)
 	check(l.Accumulate > 0, "train.accumulate is %d; use 1 or more", l.Accumulate)
 	check(l.LogEvery > 0, "train.log_every is %d; use 1 or more", l.LogEvery)

@@ -76,7 +76,8 @@ func TestFinish(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		p := New(&out)
-		p.Finish(cfg, c.result)
+		c.result.Config = cfg
+		p.Finish(c.result)
 		if !strings.Contains(out.String(), c.want) {
 			t.Errorf("%+v ends with\n%s\nwithout %q", c.result, &out, c.want)
 		}

@@ -3,15 +3,15 @@ package console
 import (
 	"slices"
 
-	"gotrain/train/config"
 	"gotrain/train/device"
 	"gotrain/train/events"
 	"gotrain/train/units"
 )
 
-// Finish prints what the run of cfg came to.
-func (p *Progress) Finish(cfg config.Config, r events.Result) {
+// Finish prints what a run came to.
+func (p *Progress) Finish(r events.Result) {
 	p.Clear()
+	cfg := r.Config
 	if r.Steps == 0 && r.Early {
 		p.Line("run %s has ended early at step %d: the best checkpoint is %s (%.4f); raise train.patience to go on", cfg.Run.Dir, r.State.Step, r.Best, r.State.Best.Value)
 		return

@@ -67,10 +67,20 @@ func examineCores() Finding {
 	if limit := os.Getenv("GOMAXPROCS"); limit != "" && runtime.GOMAXPROCS(0) < runtime.NumCPU() {
 		f.OK, f.Cure = false, "GOMAXPROCS="+limit+" leaves cores idle: unset it"
 	}
-	if load, err := strconv.ParseFloat(firstWord("/proc/loadavg"), 64); err == nil && load > float64(runtime.NumCPU())/2 {
-		f.OK, f.Cure = false, fmt.Sprintf("other programs keep %.1f cores busy and slow down training: stop them, or set threads to what is left", load)
+	if busy := busyCores(firstWord("/proc/loadavg"), runtime.NumCPU()); busy > float64(runtime.NumCPU())/2 {
+		f.OK, f.Cure = false, fmt.Sprintf("other programs keep %.1f cores busy and slow down training: stop them, or set threads to what is left", busy)
 	}
 	return f
+}
+
+// busyCores is how many of the cores a load of the system keeps busy, 0 for what is no
+// number. A load counts those that wait for a core too.
+func busyCores(load string, cores int) float64 {
+	n, err := strconv.ParseFloat(load, 64)
+	if err != nil {
+		return 0
+	}
+	return min(n, float64(cores))
 }
 
 // firstWord is the first word of a file, "" when there is none.

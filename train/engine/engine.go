@@ -384,7 +384,7 @@ func (e *Engine) Evaluate(batches data.Source, limit int) (EvalResult, error) {
 	}
 	copy(counts[:], all.Sums[len(e.sums):])
 	if counts[recipe.PerWeight] == 0 {
-		return EvalResult{}, fmt.Errorf("there is no held-out data: set data.validation or data.validation_paths")
+		return EvalResult{}, errors.New("nothing was scored: the loss counts no token of the held-out data")
 	}
 	return EvalResult{Values: values(e.eval.Program.Metrics, all.Sums, counts), Counts: counts}, nil
 }

@@ -22,19 +22,32 @@ var ErrNotFinite = errors.New("the NLL is not finite: the model's weights have d
 // TextScore is how well a model knows texts. Bits per byte, NLL·tokens / (ln 2 · bytes),
 // compare models with different tokenizers.
 type TextScore struct {
-	NLL         float64 `json:"nll"` // nats per token
-	PPL         float64 `json:"ppl"` // exp(NLL)
-	BitsPerByte float64 `json:"bits_per_byte"`
-	Tokens      int     `json:"tokens"` // scored
-	Bytes       int64   `json:"bytes"`  // of text
-	Documents   int64   `json:"documents"`
-	TokensPerS  float64 `json:"tokens_per_s"`
+	NLL         float64  `json:"nll"`           // nats per token
+	PPL         float64  `json:"ppl"`           // exp(NLL)
+	BitsPerByte *float64 `json:"bits_per_byte"` // nil where no byte was scored, the end of a text alone
+	Tokens      int      `json:"tokens"`        // scored
+	Bytes       int64    `json:"bytes"`         // of text
+	Documents   int64    `json:"documents"`
+	TokensPerS  float64  `json:"tokens_per_s"`
 }
 
 // Text scores every token of a set but the first, in windows of the model's context, as
 // training scores held-out text; batch windows are scored together. cfg is the
 // configuration that the model was trained with.
 func Text(cfg config.Config, m nn.LanguageModel, store *exec.Store, set *data.Set, tokens tokenizers.Encoder, batch int) (TextScore, error) {
+	windows := data.Sequences{Rows: data.Rows{Batch: batch}, Context: m.Context(), VocabSize: m.Vocab(), DocumentMask: cfg.Train.DocumentMask}
+	source, err := data.NewEval(set, windows, tokens)
+	if err != nil {
+		return TextScore{}, err
+	}
+	s, err := Batches(cfg, m, store, source, batch)
+	s.Bytes, s.Documents = set.TextBytes(), set.Documents()
+	return s, err
+}
+
+// Batches scores what the loss counts of batches of so many sequences, as training
+// scores held-out data. Bytes are those of the tokens that were scored.
+func Batches(cfg config.Config, m nn.LanguageModel, store *exec.Store, source data.Source, batch int) (TextScore, error) {
 	cfg.Train.Batch = batch
 	cfg.Train.Context = m.Context()
 	job, err := text.Of(cfg, m)
@@ -42,11 +55,6 @@ func Text(cfg config.Config, m nn.LanguageModel, store *exec.Store, set *data.Se
 		return TextScore{}, err
 	}
 	evaluator, err := engine.NewEvaluator(cfg, job, store)
-	if err != nil {
-		return TextScore{}, err
-	}
-	windows := data.Sequences{Rows: data.Rows{Batch: batch}, Context: m.Context(), VocabSize: m.Vocab(), DocumentMask: cfg.Train.DocumentMask}
-	source, err := data.NewEval(set, windows, tokens)
 	if err != nil {
 		return TextScore{}, err
 	}
@@ -59,6 +67,11 @@ func Text(cfg config.Config, m nn.LanguageModel, store *exec.Store, set *data.Se
 	if math.IsNaN(nll) || math.IsInf(nll, 0) {
 		return TextScore{}, ErrNotFinite
 	}
-	return TextScore{NLL: nll, PPL: math.Exp(nll), BitsPerByte: e.Get("bits_per_byte"), Tokens: int(scored), Bytes: set.TextBytes(),
-		Documents: set.Documents(), TokensPerS: scored / max(time.Since(start).Seconds(), 1e-9)}, nil
+	s := TextScore{NLL: nll, PPL: math.Exp(nll), Tokens: int(scored), Bytes: int64(e.Counts[recipe.PerByte]),
+		TokensPerS: scored / max(time.Since(start).Seconds(), 1e-9)}
+	if e.Counts[recipe.PerByte] > 0 {
+		bits := e.Get("bits_per_byte")
+		s.BitsPerByte = &bits
+	}
+	return s, nil
 }

@@ -62,6 +62,7 @@ type Skip struct {
 
 // Result is how a run ended.
 type Result struct {
+	Config     config.Config // of the run, with what the data told
 	State      save.State
 	Validation *metrics.Record // the last one, nil without held-out text
 	Checkpoint string          // the newest

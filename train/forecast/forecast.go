@@ -30,6 +30,7 @@ type Report struct {
 	Accumulate   int            `json:"accumulate"`
 	Context      int            `json:"context"`
 	Steps        int            `json:"steps"`
+	Epochs       float64        `json:"epochs,omitempty"` // that the steps follow from, 0 where they were given
 	Ranks        int            `json:"ranks"`
 	MFU          float64        `json:"mfu,omitempty"`   // share of the peak
 	Price        float64        `json:"price,omitempty"` // of an hour on one machine or GPU

@@ -38,6 +38,9 @@ type Job struct {
 	TrainUnits, EvalUnits int64 // sizes of the data, in units
 	// Reading estimates what the data takes of the host's memory.
 	Reading data.Memory
+	// Epoch is the number of samples of a pass over the training data; 0 where that is
+	// not known.
+	Epoch uint64
 
 	// Tools are programs beyond the losses, such as a generator of samples. They are
 	// planned and bound with the rest.
@@ -187,6 +190,20 @@ func (j *Job) Check() error {
 		learns[p.Learns], names[p.Name] = true, true
 	}
 	return errors.Join(errs...)
+}
+
+// countSteps gives the configuration the steps of its epochs.
+func (j *Job) countSteps() error {
+	t := &j.Config.Train
+	if j.Epoch == 0 {
+		return config.Faultf("train.epochs is %g, but recipe %s has no epochs: set train.steps in place of it", t.Epochs, j.Config.Recipe.Name())
+	}
+	steps := math.Ceil(t.Epochs * float64(j.Epoch) / float64(j.Config.StepSamples()))
+	if steps > math.MaxInt32 {
+		return config.Faultf("train.epochs is %g: these are %g steps; use fewer", t.Epochs, steps)
+	}
+	t.Steps, t.Epochs = int(steps), 0
+	return nil
 }
 
 // Part returns the part with that role.

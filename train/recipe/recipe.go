@@ -139,5 +139,16 @@ func (t Table) Open(ctx context.Context, env Env) (*Job, error) {
 		return nil, err
 	}
 	env.Families = t.Families
-	return r.Open(ctx, env)
+	j, err := r.Open(ctx, env)
+	if err != nil || j.Config.Train.Epochs == 0 {
+		return j, err
+	}
+	if err := j.countSteps(); err != nil {
+		if j.Close != nil {
+			err = errors.Join(err, j.Close())
+		}
+		return nil, err
+	}
+	env.Telling("steps", "%d: %g epochs of %d sequences, %d a step", j.Config.Train.Steps, env.Config.Train.Epochs, j.Epoch, j.Config.StepSamples())
+	return j, nil
 }

@@ -128,6 +128,9 @@ func (in *Conversations) read(ctx context.Context, d *Data, length int, known *d
 		return err
 	}
 	if in.Train, err = instruct.Build(ctx, d.Instruct, in.Encoder, length, sides.Side(conversations, false)); err != nil {
+		if errors.Is(err, instruct.ErrNone) && fraction > 0 {
+			err = config.Faultf("data.validation %v leaves nothing to train on: the files are empty, or all conversations have the same answer or are held out by the run; add some, or name data.validation_paths", fraction)
+		}
 		return err
 	}
 	held := sides.Side(conversations, true)
@@ -139,7 +142,7 @@ func (in *Conversations) read(ctx context.Context, d *Data, length int, known *d
 	}
 	if fraction > 0 || len(d.ValidationPaths) > 0 {
 		if in.Validation, err = instruct.Build(ctx, d.Instruct, in.Encoder, length, held); err != nil {
-			return fmt.Errorf("held-out conversations: %w", err)
+			return heldOutFault(d, known, err)
 		}
 	}
 	in.Ledger = sides.Ledger()
@@ -167,6 +170,17 @@ func (in *Conversations) tell(env recipe.Env) {
 	}
 }
 
+// heldOutFault words that there are no held-out conversations.
+func heldOutFault(d *Data, known *data.Ledger, err error) error {
+	switch {
+	case !errors.Is(err, instruct.ErrNone) || d.Validation == 0:
+		return fmt.Errorf("held-out conversations: %w", err)
+	case known != nil:
+		return config.Faultf("data.validation %v holds nothing out: the run has trained on all of these conversations; add some that it does not know, or name data.validation_paths", d.Validation)
+	}
+	return config.Faultf("data.validation %v holds nothing out: all conversations have the same answer; add some, or name data.validation_paths", d.Validation)
+}
+
 // withEnds adds the tokens that end turns to those that end a text, so that
 // generation stops at them.
 func withEnds(special nn.SpecialTokens, ends []int32) nn.SpecialTokens {
@@ -186,15 +200,19 @@ func findTemplate(name, own string) (*chat.Template, error) {
 	case strings.HasSuffix(name, ".jinja"):
 		source, err := os.ReadFile(name)
 		if err != nil {
-			return nil, fmt.Errorf("data.instruct.template: %w", err)
+			return nil, config.Faultf("data.instruct.template: %w", err)
 		}
 		return chat.Parse(filepath.Base(name), string(source))
 	case name != "":
-		return chat.Named(name)
+		t, err := chat.Named(name)
+		if err != nil {
+			err = config.Faultf("data.instruct.template: %w", err)
+		}
+		return t, err
 	case own != "":
 		return chat.Parse("the model's own", own)
 	}
-	return nil, fmt.Errorf("data.instruct.template is empty and the model has no chat template of its own; use one of %s (plain suits any tokenizer)",
+	return nil, config.Faultf("data.instruct.template is empty and the model has no chat template of its own; use one of %s (plain suits any tokenizer)",
 		strings.Join(chat.Names(), ", "))
 }
 
@@ -233,7 +251,7 @@ func (in *Conversations) batches(env recipe.Env, j *recipe.Job, tokens data.Toke
 	if err != nil {
 		return err
 	}
-	j.Train, j.TrainUnits = loader, loader.Tokens()
+	j.Train, j.TrainUnits, j.Epoch = loader, loader.Tokens(), uint64(loader.Epoch())
 	s := in.Train.Stats()
 	env.Telling("conversations", "%d, %d tokens, %d of them trained; %d truncated, %d dropped; rows full to %.1f%%",
 		s.Examples, s.Tokens, s.Counted, s.Truncated, s.Dropped, 100*loader.Density())

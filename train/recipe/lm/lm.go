@@ -93,9 +93,11 @@ func openShards(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.C
 	if err := text.KeepLedger(env, texts.Known, prepared.Ledger); err != nil {
 		return err
 	}
-	if j.Train, err = data.NewLoader(prepared.Train, data.LoaderConfig{Sequences: c.Sequences(c.TrainRows()), Seed: c.Run.Seed}); err != nil {
+	loader, err := data.NewLoader(prepared.Train, data.LoaderConfig{Sequences: c.Sequences(c.TrainRows()), Seed: c.Run.Seed})
+	if err != nil {
 		return err
 	}
+	j.Train, j.Epoch = loader, loader.Windows()
 	if prepared.Validation != nil {
 		j.EvalUnits = prepared.Validation.Tokens()
 		facts += fmt.Sprintf(", %d held out", j.EvalUnits)
@@ -146,8 +148,6 @@ func count(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.Config
 	if err := text.KeepLedger(env, texts.Known, ledger); err != nil {
 		return err
 	}
-	if length := env.Config.Length(); j.TrainUnits <= int64(length) {
-		return fmt.Errorf("data: the training text has %d tokens; a sequence takes %d: add text or lower train.context", j.TrainUnits, length+1)
-	}
-	return nil
+	j.Epoch, err = data.WindowsOf(j.TrainUnits, env.Config.Length())
+	return err
 }

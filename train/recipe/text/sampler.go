@@ -2,11 +2,11 @@ package text
 
 import (
 	"context"
-	"fmt"
 
 	"gotrain/data"
 	"gotrain/nn/generate"
 	"gotrain/nn/hub"
+	"gotrain/train/config"
 	"gotrain/train/recipe"
 )
 
@@ -26,10 +26,10 @@ func show(j *recipe.Job, env recipe.Env, tokens data.Tokenizer, id hub.Identity)
 	t := env.Config.Train
 	prompt, err := id.Prompts(tokens, BOS(env.Config)).Encode(t.Sample)
 	if err != nil {
-		return fmt.Errorf("train.sample: %w", err)
+		return config.Faultf("train.sample: %w", err)
 	}
 	if context := generator.Context(); len(prompt) >= context {
-		return fmt.Errorf("train.sample has %d tokens; use 1 to %d", len(prompt), context-1)
+		return config.Faultf("train.sample has %d tokens; use 1 to %d", len(prompt), context-1)
 	}
 	options := generate.Options{
 		Sampling:  generate.Sampling{Temperature: sampleTemperature, TopK: sampleTopK, Seed: env.Config.Run.Seed},

@@ -6,8 +6,6 @@ package text
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"gotrain/autograd"
 	"gotrain/data"
@@ -134,7 +132,7 @@ func setVocab(c *config.Config, tokens data.Tokenizer) error {
 	case v == 0:
 		return c.SetVocab(tokens.Vocab())
 	case v < tokens.Vocab():
-		return fmt.Errorf("model.vocab is %d but the tokenizer has %d tokens; leave model.vocab out to take the tokenizer's", v, tokens.Vocab())
+		return config.Faultf("model.vocab is %d but the tokenizer has %d tokens; leave model.vocab out to take the tokenizer's", v, tokens.Vocab())
 	}
 	return nil
 }
@@ -156,7 +154,7 @@ func New(ctx context.Context, env recipe.Env, tokens data.Tokenizer, id hub.Iden
 // CheckEval refuses early stopping without held-out data to judge by.
 func CheckEval(c config.Config, eval data.Source) error {
 	if c.Train.Patience > 0 && eval == nil {
-		return errors.New("train.patience needs held-out text to judge by: set data.validation or data.validation_paths")
+		return config.Faultf("train.patience needs held-out text to judge by: set data.validation or data.validation_paths")
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"gotrain/data"
 	"gotrain/data/bpe"
@@ -69,7 +70,7 @@ func MakeTokenizer(ctx context.Context, env recipe.Env) (tokenizers.Opened, erro
 	c := env.Config.Tokenizer
 	switch {
 	case c.Path != "":
-		return tokenizers.Open(c.Path)
+		return loadTokenizer(c.Path)
 	case c.Kind == "bytes":
 		t, err := bpe.Bytes()
 		o.Tokenizer = t
@@ -77,7 +78,7 @@ func MakeTokenizer(ctx context.Context, env recipe.Env) (tokenizers.Opened, erro
 	}
 	texts, ok := env.Config.Texts()
 	if !ok {
-		return o, errors.New("tokenizer: there is no text to fit it to: name one with tokenizer.path")
+		return o, config.Faultf("tokenizer: there is no text to fit it to: name one with tokenizer.path")
 	}
 	corpus, err := data.OpenCorpus(texts)
 	if err != nil {
@@ -88,6 +89,18 @@ func MakeTokenizer(ctx context.Context, env recipe.Env) (tokenizers.Opened, erro
 	}
 	env.Telling("tokenizer", "%s, %d tokens, fitted to the training text", c.Kind, o.Tokenizer.Vocab())
 	return o, nil
+}
+
+// loadTokenizer is tokenizers.Open of tokenizer.path.
+func loadTokenizer(path string) (tokenizers.Opened, error) {
+	o, err := tokenizers.Open(path)
+	if !errors.Is(err, os.ErrNotExist) {
+		return o, err
+	}
+	if _, missing := os.Stat(path); missing == nil {
+		return o, config.Faultf("tokenizer.path: %s holds no tokenizer.json", path)
+	}
+	return o, config.Faultf("tokenizer.path is %s, and there is no file or directory of that name; names of models are not looked up, apart from %s: download the tokenizer.json and name it", path, strings.Join(tokenizers.Names(), ", "))
 }
 
 func fit(ctx context.Context, c config.TokenizerConfig, corpus *data.Corpus, workers int) (data.Tokenizer, error) {

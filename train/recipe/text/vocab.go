@@ -12,8 +12,7 @@ import (
 )
 
 // guessVocab returns the size of the vocabulary and where it comes from, without fitting a
-// BPE. The error is os.ErrNotExist's where a file of the tokenizer or of the text is
-// missing.
+// BPE.
 func guessVocab(ctx context.Context, env recipe.Env) (int, string, error) {
 	cfg := env.Config
 	if v := cfg.Text().Vocab; v > 0 {

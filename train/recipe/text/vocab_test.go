@@ -2,7 +2,7 @@ package text
 
 import (
 	"errors"
-	"os"
+	"strings"
 	"testing"
 
 	"gotrain/nn/zoo"
@@ -33,7 +33,15 @@ func TestVocab(t *testing.T) {
 		}
 	}
 	cfg.Tokenizer = config.TokenizerConfig{Path: cfg.Run.Dir + "/none.json"}
-	if _, _, err := guessVocab(t.Context(), recipe.Env{Config: cfg}); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a tokenizer that is not there: %v", err)
+	for path, want := range map[string]string{
+		cfg.Run.Dir + "/none.json": "there is no file or directory of that name; names of models are not looked up",
+		"openai/gpt2":              "apart from gpt2, cl100k, o200k: download the tokenizer.json and name it",
+		cfg.Run.Dir:                "holds no tokenizer.json",
+	} {
+		cfg.Tokenizer.Path = path
+		var fault *config.Fault
+		if _, _, err := guessVocab(t.Context(), recipe.Env{Config: cfg}); !errors.As(err, &fault) || !strings.Contains(err.Error(), want) {
+			t.Errorf("tokenizer.path %s: %v, want %q", path, err, want)
+		}
 	}
 }
