@@ -36,7 +36,8 @@ func keyOf(t *testing.T, cfg Config, enc Encoder) string {
 	if p.files, err = hashFiles(context.Background(), append(append([]string{}, c.train...), c.validation...), t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
-	return c.cfg.Known.key(p.fingerprint(), c.cfg.Validation > 0 || len(c.validation) > 0)
+	p.identify()
+	return p.key
 }
 
 // known is a ledger of one text.
@@ -89,6 +90,8 @@ func TestKeyOfTheCache(t *testing.T) {
 		{"CacheDir", "cache_dir", func(c *Config, _ *keyed) { c.CacheDir = "elsewhere" }, true},
 		{"Workers", "workers", func(c *Config, _ *keyed) { c.Workers = 3 }, true},
 		{"Known", "what a run knows", func(c *Config, _ *keyed) { c.Known = known(1) }, false},
+		{"Known", "what the run has trained on, and nothing to hold out", func(c *Config, _ *keyed) { c.Known, c.Validation = known(1), 0 }, false},
+		{"Known", "the run's own texts", func(c *Config, _ *keyed) { c.Known = &Ledger{Plain: want, Key: want} }, true},
 		{"BOS", "bos, which the tokenizer tells", func(c *Config, _ *keyed) { c.BOS = true }, true},
 		{"", "the beginning of texts", func(_ *Config, e *keyed) { e.begin = []int32{7} }, false},
 		{"", "the mapping from text to ids", func(_ *Config, e *keyed) { e.print = "other" }, false},
@@ -115,6 +118,12 @@ func TestKeyOfTheCache(t *testing.T) {
 	}
 	if first, again := with(known(1), 0.1), with(known(1), 0.1); first == with(known(2), 0.1) || first != again || with(known(1), 0) != with(nil, 0) {
 		t.Error("the key does not follow what a run knows")
+	}
+	// Two runs that know different texts split the same data in their own ways.
+	a, b := base, base
+	a.Known, b.Known = known(1), known(2)
+	if keyOf(t, a, enc) == keyOf(t, b, enc) {
+		t.Error("what runs know has the same key")
 	}
 	// Which side a file is on is part of the key, even if all of them are the same.
 	one := Config{Paths: at("a.jsonl", "b.jsonl"), ValidationPaths: at("c.jsonl"), Format: FormatJSONL}

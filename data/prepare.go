@@ -88,7 +88,7 @@ func openShards(c *Corpus, enc Encoder) (p *Prepared, err error) {
 		}
 	}
 	p.Ledger = NewLedger()
-	p.Ledger.Plain = identify(p.Train, p.Validation)
+	p.Ledger.Plain = headersHash(p.Train, p.Validation)
 	p.Ledger.Key = p.Ledger.Plain
 	for _, set := range []*Set{p.Train, p.Validation} {
 		if set == nil {
@@ -106,8 +106,8 @@ func openShards(c *Corpus, enc Encoder) (p *Prepared, err error) {
 	return p, nil
 }
 
-// identify hashes what the headers of shards say.
-func identify(sets ...*Set) string {
+// headersHash identifies shards by what their headers say.
+func headersHash(sets ...*Set) string {
 	hash := xxh3.New()
 	for _, set := range sets {
 		if set == nil {
@@ -152,8 +152,7 @@ func (p *preparation) run(ctx context.Context) (prepared *Prepared, err error) {
 	if err := p.checkCopies(); err != nil {
 		return nil, err
 	}
-	p.plain = p.fingerprint()
-	p.key = p.corpus.cfg.Known.key(p.plain, p.corpus.cfg.Validation > 0 || len(p.corpus.validation) > 0)
+	p.identify()
 	final := filepath.Join(p.cache, p.key)
 	if prepared, err := openPrepared(final, p.key); err == nil {
 		return prepared, nil
@@ -202,7 +201,13 @@ func (p *preparation) checkCopies() error {
 	return nil
 }
 
-// fingerprint hashes everything that the shards depend on.
+// identify finds the keys of what is prepared.
+func (p *preparation) identify() {
+	p.plain = p.fingerprint()
+	p.key = p.corpus.cfg.Known.key(p.plain, p.corpus.cfg.Validation > 0 || len(p.corpus.validation) > 0)
+}
+
+// fingerprint hashes everything that the shards depend on but what a ledger knows.
 func (p *preparation) fingerprint() string {
 	cfg := p.corpus.cfg
 	hash := xxh3.New()

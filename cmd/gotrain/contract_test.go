@@ -112,7 +112,7 @@ func TestContractOfARun(t *testing.T) {
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
 		t.Fatal(err)
 	}
-	if e.Step != 6 || e.Bytes != int64(len(held)) || e.Tokens != len(held) || math.Abs(e.NLL-last["nll"].(float64)) > 1e-4 || math.Abs(e.BitsPerByte-last["bits_per_byte"].(float64)) > 1e-4 {
+	if e.Step != 6 || e.Bytes != int64(len(held)) || e.Tokens != len(held) || math.Abs(e.NLL-last["nll"].(float64)) > 1e-4 || math.Abs(*e.BitsPerByte-last["bits_per_byte"].(float64)) > 1e-4 {
 		t.Errorf("eval gives %+v, the run ended with %v", e, last)
 	}
 	// The key of the text decides what is scored.

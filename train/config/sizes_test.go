@@ -26,6 +26,7 @@ func TestDefaults(t *testing.T) {
 		"tokenizer:\n  path: \"\"\n  kind: bpe\n  vocab: 2048\n  pattern: gpt2\n",
 		`train:
   steps: 600
+  epochs: 0.0
   batch: 16
   context: 0
   accumulate: 1

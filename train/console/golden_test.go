@@ -67,8 +67,9 @@ func TestWhatARunTells(t *testing.T) {
 	l.Skipped(events.Skip{Step: 8, InARow: 3})
 	l.Straggler(ranks.Straggler{Step: 8, Rank: 2, Seconds: 0.75, Median: 0.5})
 	step(9, 250)
-	p.Finish(cfg, events.Result{
-		Steps: 3, Elapsed: 80 * time.Second, Early: true, Best: "runs/x/checkpoints/best",
+	p.Finish(events.Result{
+		Config: cfg,
+		Steps:  3, Elapsed: 80 * time.Second, Early: true, Best: "runs/x/checkpoints/best",
 		State: save.State{Step: 9, Best: &save.Best{Step: 5, Value: 2.25, Worse: 4}},
 	})
 	want := `tokenizer  bpe

@@ -319,7 +319,7 @@ func TestTextByHand(t *testing.T) {
 				t.Fatal(err)
 			}
 			for name, x := range map[string][2]float64{
-				"nll": {got.NLL, nll}, "ppl": {got.PPL, math.Exp(nll)}, "bits per byte": {got.BitsPerByte, nll * float64(scored) / float64(scoredBytes) / math.Log(2)},
+				"nll": {got.NLL, nll}, "ppl": {got.PPL, math.Exp(nll)}, "bits per byte": {*got.BitsPerByte, nll * float64(scored) / float64(scoredBytes) / math.Log(2)},
 				"tokens": {float64(got.Tokens), float64(scored)}, "bytes": {float64(got.Bytes), float64(bytes)}, "documents": {float64(got.Documents), 3},
 			} {
 				if math.Abs(x[0]-x[1]) > 1e-4*x[1] {
