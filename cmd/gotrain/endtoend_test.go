@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gotrain/data"
+	"gotrain/nn/generate"
 	"gotrain/nn/hub"
 	"gotrain/train"
 	"gotrain/train/config"
@@ -172,6 +173,44 @@ func testSample(t *testing.T, runDir string) {
 	// 5 tokens of prompt and 28 are one more than the context: the last is not fed back.
 	if len(c.Tokens) != 28 && c.EndedBy != "stop" {
 		t.Errorf("the whole context gives %d tokens, ended by %s", len(c.Tokens), c.EndedBy)
+	}
+	testSampleFlags(t, runDir)
+}
+
+// testSampleFlags goes beyond the context, makes several texts, and stops at strings.
+func testSampleFlags(t *testing.T, runDir string) {
+	var long, again, several, stopped sampleResult
+	mustJSON(t, &long, "sample", "--model", runDir, "--prompt", "line ", "--max-tokens", "100")
+	if long.EndedBy == generate.Length && len(long.Tokens) != 100 {
+		t.Errorf("100 tokens of a context of 32 are %d, ended by %s", len(long.Tokens), long.EndedBy)
+	}
+	file := write(t, filepath.Join(t.TempDir(), "prompt.txt"), "line \n")
+	mustJSON(t, &again, "sample", "--model", runDir, "--prompt-file", file, "--max-tokens", "100")
+	if again.Text != long.Text {
+		t.Errorf("from a file the text is %q, want %q", again.Text, long.Text)
+	}
+	mustJSON(t, &several, "sample", "--model", runDir, "--prompt", "line ", "--max-tokens", "100", "--num-samples", "3")
+	if len(several.Samples) != 3 || several.Samples[0].Text != long.Text || several.Samples[1].Seed != long.Seed+1 || several.Samples[1].Text == long.Text {
+		t.Errorf("three texts are %+v, the first alone is %+v", several.Samples, long.Continuation)
+	}
+	middle := []rune(long.Text)
+	stop := string(middle[len(middle)/2 : len(middle)/2+2])
+	mustJSON(t, &stopped, "sample", "--model", runDir, "--prompt", "line ", "--max-tokens", "100", "--stop", "no such text", "--stop", stop)
+	if before, _, _ := strings.Cut(long.Text, stop); stopped.Text != before || stopped.EndedBy != generate.Stopped {
+		t.Errorf("stopped at %q: %q, ended by %s, want %q", stop, stopped.Text, stopped.EndedBy, before)
+	}
+	o := gotrain(t, "", "sample", "--model", runDir, "--prompt", "line ", "--max-tokens", "100", "--stop", stop, "--count", "2")
+	if first, _, _ := strings.Cut(o.out, "\n---------------\n"); o.code != 0 || strings.ToValidUTF8(strings.TrimSuffix(first, "\n"), "\uFFFD") != strings.TrimSuffix("line "+stopped.Text, "\n") || !strings.Contains(o.errOut, "ended by --stop") {
+		t.Errorf("printed %q and %q, want %q", o.out, o.errOut, "line "+stopped.Text)
+	}
+	o = gotrain(t, strings.Repeat("line ", 20), "sample", "--model", runDir, "--prompt", "-", "--max-tokens", "2")
+	if o.code != 0 || !strings.Contains(o.errOut, "it reads the newest of them") {
+		t.Errorf("a prompt longer than the context: exit code %d, %q", o.code, o.errOut)
+	}
+	for _, wrong := range [][]string{{"--count", "0", "--prompt", "x"}, {"--prompt", "x", "--prompt-file", file}, {"--prompt-file", file + ".none"}, nil} {
+		if o := gotrain(t, "", append([]string{"sample", "--model", runDir}, wrong...)...); o.code != 2 {
+			t.Errorf("%v: exit code %d, %s", wrong, o.code, o.errOut)
+		}
 	}
 }
 

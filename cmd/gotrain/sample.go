@@ -1,24 +1,25 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"gotrain/nn/generate"
-	"gotrain/train/units"
 )
 
 // sampleFlags say what to continue and how.
 type sampleFlags struct {
 	modelFlags
 	samplingFlags
-	prompt string
+	prompt, promptFile string
+	stop               []string
+	count              int
 }
 
 func newSample() *cobra.Command {
@@ -33,14 +34,22 @@ tokens that it spells are found, and what the tokenizer puts before a text, such
 BOS, stands before it; an empty prompt begins from BOS.
 
 The same seed, prompt and weights give the same text. The text ends with one of the
-model's end tokens, after --max-tokens, or when the context is full.`,
+model's end tokens, before a --stop, or after --max-tokens. Where it outgrows the
+context, the newest half of it is what the model reads on from.`,
 		Example: `  gotrain sample --model runs/opticks --prompt "The Rays of Light"
   gotrain sample --model models/smollm2 --adapter adapters/tuned --prompt "Gravity is"
+  gotrain sample --model runs/opticks --prompt-file start.txt --count 3 --stop $'\n\n'
   echo "func main() {" | gotrain sample --model runs/go-source-12m --prompt - --greedy`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := require(c, "model", "prompt"); err != nil {
+			if err := require(c, "model"); err != nil {
 				return usageError{err}
+			}
+			if c.Flags().Changed("prompt") == (f.promptFile != "") {
+				return usagef("%s needs --prompt or --prompt-file, one of them; see %s --help", c.CommandPath(), c.CommandPath())
+			}
+			if f.count < 1 {
+				return usagef("--count is %d; use 1 or more", f.count)
 			}
 			return f.run(c)
 		},
@@ -48,20 +57,17 @@ model's end tokens, after --max-tokens, or when the context is full.`,
 	f.modelFlags.add(c)
 	f.addBOS(c)
 	c.Flags().StringVar(&f.prompt, "prompt", "", "`TEXT` to continue, - for standard input")
-	f.samplingFlags.add(c, 128, "at most `N` new tokens, 0 for the whole context", generate.Sampling{Temperature: 0.8, TopP: 1})
+	c.Flags().StringVar(&f.promptFile, "prompt-file", "", "`FILE` with the text to continue, all of it")
+	c.Flags().StringArrayVar(&f.stop, "stop", nil, "end the text before `TEXT`; may be repeated")
+	c.Flags().IntVar(&f.count, "count", 1, "`N` texts, each with the next seed (--num-samples, too)")
+	c.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "num-samples" {
+			name = "count"
+		}
+		return pflag.NormalizedName(name)
+	})
+	f.samplingFlags.add(c, 128, "at most `N` new tokens, 0 for as many as the context holds", generate.Sampling{Temperature: 0.8, TopP: 1})
 	return c
-}
-
-// sampleResult is what --json prints.
-type sampleResult struct {
-	Model        string          `json:"model"`
-	Prompt       string          `json:"prompt"`
-	Text         string          `json:"text"`   // the continuation; invalid UTF-8 is replaced
-	Tokens       []int32         `json:"tokens"` // of the continuation
-	PromptTokens int             `json:"prompt_tokens"`
-	EndedBy      generate.Reason `json:"ended_by"`
-	Seed         uint64          `json:"seed"`
-	TokensPerS   float64         `json:"tokens_per_s"` // of the continuation, the prompt's time included
 }
 
 func (f *sampleFlags) run(c *cobra.Command) error {
@@ -85,65 +91,37 @@ func (f *sampleFlags) run(c *cobra.Command) error {
 	if prompts.Doubled(text) {
 		fmt.Fprintf(c.ErrOrStderr(), "note: the prompt begins with %q, before which the tokenizer puts another; --no-bos leaves that out\n", m.Tokenizer.TokenBytes(prompts.Before[0]))
 	}
-	if limit := m.Language.Context(); len(prompt) >= limit {
-		return usagef("the prompt has %d tokens, the model's context is %d; shorten the prompt to %d tokens or fewer", len(prompt), limit, limit-1)
+	if limit := m.Language.Context(); len(prompt) > limit {
+		fmt.Fprintf(c.ErrOrStderr(), "note: the prompt has %d tokens, the model's context is %d: it reads the newest of them\n", len(prompt), limit)
+		if f.maxTokens == 0 {
+			return usagef("--max-tokens 0 goes on to the end of the context, which the prompt fills; give a number")
+		}
 	}
 	g, err := generate.New(m.Language, m.Store, generate.Config{Compute: m.config.Compute()})
 	if err != nil {
 		return err
 	}
-	return f.generate(c, m, g, text, prompt)
+	s := sampler{flags: f, model: m, generator: g, text: text, prompt: prompt, out: c.OutOrStdout(), notes: c.ErrOrStderr()}
+	return s.run(c.Context())
 }
 
-// generate continues the prompt and prints the text.
-func (f *sampleFlags) generate(c *cobra.Command, m *opened, g *generate.Generator, text string, prompt []int32) error {
-	out := c.OutOrStdout()
-	last := "\n"
-	emit := func(token int32) error { return nil }
-	if !f.json {
-		last = text
-		if _, err := io.WriteString(out, text); err != nil {
-			return err
-		}
-		emit = func(token int32) error {
-			piece := m.Tokenizer.TokenBytes(token)
-			if len(piece) > 0 {
-				last = string(piece)
-			}
-			_, err := out.Write(piece)
-			return err
-		}
-	}
-	start := time.Now()
-	result, err := g.Generate(c.Context(), prompt, generate.Options{Sampling: f.sampling, MaxTokens: f.maxTokens, Stop: m.EndTokens()}, emit)
-	seconds := time.Since(start).Seconds()
-	if !f.json && !strings.HasSuffix(last, "\n") {
-		fmt.Fprintln(out)
-	}
-	if errors.Is(err, context.Canceled) {
-		return errors.New("interrupted")
-	}
-	if err != nil {
-		return err
-	}
-	r := sampleResult{
-		Model: m.Dir, Prompt: text, Text: string(m.Tokenizer.AppendDecode(nil, result.Tokens)), Tokens: result.Tokens,
-		PromptTokens: len(prompt), EndedBy: result.Reason, Seed: f.sampling.Seed, TokensPerS: float64(len(result.Tokens)) / max(seconds, 1e-9),
-	}
-	if f.json {
-		return writeJSON(out, r)
-	}
-	fmt.Fprintf(c.ErrOrStderr(), "%d tokens, %s tokens/s, ended by %s\n", len(r.Tokens), units.Count(int64(r.TokensPerS)), reasonText(r.EndedBy))
-	return nil
-}
-
+// readPrompt returns the text to continue. Of what comes from a pipe or a file the last
+// line end is no part: it is the end of a line that was typed.
 func (f *sampleFlags) readPrompt(in io.Reader) (string, error) {
-	if f.prompt != "-" {
+	if f.promptFile == "" && f.prompt != "-" {
 		return f.prompt, nil
 	}
-	text, err := io.ReadAll(in)
+	name, read := "--prompt -", io.ReadAll
+	if f.promptFile != "" {
+		name = "--prompt-file"
+		read = func(io.Reader) ([]byte, error) { return os.ReadFile(f.promptFile) }
+	}
+	text, err := read(in)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", usagef("%s: %w", name, err)
+	}
 	if err != nil {
-		return "", fmt.Errorf("--prompt -: %w", err)
+		return "", fmt.Errorf("%s: %w", name, err)
 	}
 	return strings.TrimSuffix(string(text), "\n"), nil
 }

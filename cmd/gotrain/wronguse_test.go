@@ -55,7 +55,7 @@ func TestWrongUse(t *testing.T) {
 		{2, "RUN_DIR", []string{"resume"}},
 		{2, "config.yaml", []string{"resume", in("nope")}},
 
-		{2, "needs --model and --prompt", []string{"sample", "--json"}},
+		{2, "needs --model", []string{"sample", "--json"}},
 		{2, "no such file", []string{"sample", "--json", "--prompt", "x", "--model", in("nope")}},
 		{2, "is a file", []string{"sample", "--json", "--prompt", "x", "--model", config}},
 		{2, "holds no model.safetensors", []string{"sample", "--json", "--prompt", "x", "--model", dir}},
