@@ -44,6 +44,9 @@ func TestEvalCoversOnce(t *testing.T) {
 			if err != nil {
 				rt.Fatal(err)
 			}
+			if want := (int(set.Tokens()) - 1 + size.Context - 1) / size.Context; int(e.Windows()) != want {
+				rt.Fatalf("%d windows of %d tokens, want %d", e.Windows(), set.Tokens(), want)
+			}
 			b := e.NewBatch()
 			position := uint64(0)
 			for ; ; position += e.Stride() {
@@ -128,6 +131,53 @@ func TestEvalPadding(t *testing.T) {
 	for i := range want {
 		if rows[i] != want[i] {
 			t.Errorf("row %d: %s, want %s", i, rows[i], want[i])
+		}
+	}
+}
+
+// wordEncoder has a token for each word of a list, and end-of-text behind them.
+type wordEncoder []string
+
+func (e wordEncoder) AppendEncode(dst []int32, text []byte) []int32 {
+	for rest := string(text); rest != ""; {
+		for id, word := range e {
+			if strings.HasPrefix(rest, word) {
+				dst, rest = append(dst, int32(id)), rest[len(word):]
+				break
+			}
+		}
+	}
+	return dst
+}
+func (e wordEncoder) VocabSize() int             { return len(e) + 1 }
+func (e wordEncoder) EndOfText() int32           { return int32(len(e)) }
+func (e wordEncoder) BeginOfText() []int32       { return nil }
+func (e wordEncoder) Fingerprint() string        { return "words" }
+func (e wordEncoder) TokenBytes(id int32) []byte { return []byte(append(e, "<end>")[id]) }
+
+// The bytes of an evaluation are those of UTF-8, of the text alone, whatever its characters and tokens are.
+func TestEvalBytes(t *testing.T) {
+	enc := wordEncoder{"日本", "é", "abc", "x"}
+	documents := []string{"x日本éabc", "abcabcx", "é日本"}
+	all := strings.Join(documents, "")
+	set := newSet(t, enc, 5, documents...)
+	for _, context := range []int{1, 2, 3, 5, 100} {
+		for _, counting := range []Encoder{enc, plain{enc}} {
+			e, err := NewEval(set, Sequences{Rows: Rows{Batch: 2}, Context: context}, counting)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, bytes := len(all)-1, int64(0) // without the first token, x
+			if _, exact := counting.(TokenByter); !exact {
+				want = len(all)
+			}
+			b := e.NewBatch()
+			for position := uint64(0); e.Fill(b, position) == nil; position += e.Stride() {
+				bytes += b.TextBytes
+			}
+			if bytes != int64(want) {
+				t.Errorf("context %d: %d bytes, want %d", context, bytes, want)
+			}
 		}
 	}
 }

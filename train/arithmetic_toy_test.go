@@ -163,8 +163,10 @@ func lineAt(n uint64) lineSample {
 	s := lineSample{x: [2]float32{wave(1.1), wave(2.3)}, z: [2]float32{wave(0.7), wave(3.1)}, t: wave(1.7) + 0.5, weight: 1 + int(n%3), bytes: 2 + int(n%5)}
 	switch step := n / 6; {
 	case n >= 1000:
-	case step == 1 || step == 3 || step == 4: // of b these are not finite
+	case step == 1 || step == 4: // of b these are not finite
 		s.z[0] = float32(math.Inf(1))
+	case step == 3: // nor are the squares of these
+		s.z[0] = 1e30
 	case step == 21 || step == 23: // and these are spikes
 		s.z[0] *= 40
 	}
