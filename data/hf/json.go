@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sort"
 	"strconv"
+	"strings"
 )
 
 // MaxJSONBytes is the most that a tokenizer.json may hold; the largest in use have 35 MB.
@@ -187,7 +188,11 @@ func jsonFault(err error) error {
 	case errors.As(err, &ours):
 		return ours
 	case errors.As(err, &syntax):
-		return &FormatError{Offset: syntax.Offset, Fault: "not JSON: " + syntax.Error(), Cure: "is the file complete?"}
+		cure := "is the file complete?"
+		if syntax.Offset == 1 && strings.Contains(syntax.Error(), "'v'") {
+			cure = "if it begins with \"version https://git-lfs\", it is a pointer of Git LFS: run `git lfs pull` in its folder"
+		}
+		return &FormatError{Offset: syntax.Offset, Fault: "not JSON: " + syntax.Error(), Cure: cure}
 	case errors.As(err, &kind):
 		return &FormatError{Key: kind.Field, Offset: kind.Offset, Fault: kind.Value + " where " + kind.Type.String() + " belongs"}
 	}

@@ -93,3 +93,15 @@ func TestDocumentKeys(t *testing.T) {
 		}
 	}
 }
+
+// A file that Git LFS has not fetched is no JSON; the cure says what it may be.
+func TestPointer(t *testing.T) {
+	for text, want := range map[string]string{
+		"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1\n": "pointer of Git LFS: run `git lfs pull`",
+		`{"model": `: "is the file complete?",
+	} {
+		if _, err := ReadDocument(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}

@@ -10,14 +10,15 @@ import (
 var ErrPointer = errors.New("it is a pointer of Git LFS, not the file itself: run `git lfs install` and `git lfs pull` in its folder, or download the file")
 
 // pointerHeads are how pointers begin (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md);
-// maxPointer is the most bytes that one has.
+// none has more than MaxPointer bytes.
 var pointerHeads = [][]byte{[]byte("version https://git-lfs.github.com/spec/"), []byte("version https://hawser.github.com/spec/")}
 
-const maxPointer = 1024
+// MaxPointer is the most bytes of a pointer.
+const MaxPointer = 1024
 
 // IsPointer tells whether the content of a file is a pointer of Git LFS.
 func IsPointer(content []byte) bool {
-	if len(content) > maxPointer {
+	if len(content) > MaxPointer {
 		return false
 	}
 	for _, head := range pointerHeads {

@@ -69,6 +69,11 @@ func FindCheckpoint(path string) (string, error) {
 	if _, err := os.Stat(filepath.Join(path, "config.yaml")); err == nil {
 		return "", fmt.Errorf("%w: the run %s has saved no checkpoint yet", ErrNoModel, path)
 	}
+	if _, err := os.Stat(filepath.Join(path, ConfigFile)); err == nil {
+		if _, err := safetensors.OpenDir(path); err != nil {
+			return "", fmt.Errorf("%w: %w", ErrNoModel, err)
+		}
+	}
 	return "", fmt.Errorf("%w: %s holds no %s and no %s; name the directory of a checkpoint or of a run", ErrNoModel, path, ModelFile, safetensors.IndexName)
 }
 

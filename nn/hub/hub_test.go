@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -102,6 +103,33 @@ func TestSaveAndLoad(t *testing.T) {
 		if !slices.Equal(values(t, l.Store, p), want) {
 			t.Errorf("%s is another one", p.Name)
 		}
+	}
+}
+
+// TestLoadPointers names a file that Git LFS has not fetched.
+func TestLoadPointers(t *testing.T) {
+	tokens, err := bpe.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newGPT2(t, nn.Tuning{})
+	for _, name := range []string{hub.ModelFile, hub.ConfigFile, hub.GenerationFile, "tokenizer.json", "tokenizer_config.json"} {
+		dir := filepath.Join(t.TempDir(), "model")
+		if err := hub.Save(vfs.OS{}, dir, m, begun(t, m), tokens); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(dir, name), "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+		if _, err := hub.Load(dir, "", newBackend(t), vfs.OS{}, zoo.Families()); err == nil || !strings.HasPrefix(err.Error(), filepath.Join(dir, name)+": it is a pointer of Git LFS") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := hub.FindCheckpoint("some.gguf"); err == nil {
+		t.Error("a file that is not there is a model")
+	}
+	file := filepath.Join(t.TempDir(), "some.gguf")
+	writeFile(t, file, "GGUF")
+	if _, err := hub.FindCheckpoint(file); !errors.Is(err, hub.ErrNoModel) || !strings.Contains(err.Error(), "is a GGUF file; make a checkpoint of it with gotrain import") {
+		t.Errorf("a GGUF file: %v", err)
 	}
 }
 

@@ -101,6 +101,9 @@ func (l *Loaded) loadTokenizer() error {
 	if !ok {
 		return nil
 	}
+	if err := checkPointers(l.Dir, "tokenizer.json", "tokenizer_config.json", "tokenizer.model"); err != nil {
+		return err
+	}
 	o, err := tokenizers.Open(l.Dir)
 	if err != nil {
 		return err
@@ -111,6 +114,21 @@ func (l *Loaded) loadTokenizer() error {
 	}
 	if v, m := l.Tokenizer.Vocab(), text.Text().Vocab; v > m {
 		return fmt.Errorf("%s: the tokenizer has %d tokens, the model %d; they do not belong together", l.Dir, v, m)
+	}
+	return nil
+}
+
+// checkPointers refuses pointers of Git LFS in the place of files in dir.
+func checkPointers(dir string, names ...string) error {
+	for _, name := range names {
+		file := filepath.Join(dir, name)
+		info, err := os.Stat(file)
+		if err != nil || info.Size() > vfs.MaxPointer {
+			continue
+		}
+		if _, err := ReadText(file); errors.Is(err, vfs.ErrPointer) {
+			return err
+		}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -162,6 +163,9 @@ func TestGGUFFaults(t *testing.T) {
 		{"holds no tokenizer", "tokenizer.ggml.model", nil},
 		{`key "tokenizer.ggml.pre": pre-tokenizer "default" is not known`, "tokenizer.ggml.pre", "default"},
 		{`key "tokenizer.ggml.token_type" has 1 elements for 272 tokens`, "tokenizer.ggml.token_type", []int32{1}},
+		{`key "tokenizer.ggml.token_type": token 271, "[PAD271]", is of type 7; known are 1 … 6`, "tokenizer.ggml.token_type", append(slices.Repeat([]int32{1}, 271), 7)},
+		{`key "tokenizer.ggml.eos_token_id": 272 is outside the vocabulary of 272 tokens`, "tokenizer.ggml.eos_token_id", uint32(272)},
+		{`key "tokenizer.ggml.bos_token_id": 4000 is outside the vocabulary of 272 tokens`, "tokenizer.ggml.bos_token_id", uint32(4000)},
 		{`key "tokenizer.ggml.tokens": ids 0 and 1 are both "a"`, "tokenizer.ggml.tokens", append([]string{"a", "a"}, make([]string, 270)...)},
 	} {
 		dir := t.TempDir()

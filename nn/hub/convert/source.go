@@ -136,6 +136,9 @@ func readOptional(path string) ([]byte, error) {
 // A note tells why this program cannot use it; other programs may.
 func (s *source) readEncoder() (note string, err error) {
 	if s.tokenizer.err != nil {
+		if strings.HasPrefix(s.tokenizer.err.Error(), s.path) { // it names the file
+			return "", s.tokenizer.err
+		}
 		return "", fmt.Errorf("%s: %w", s.path, s.tokenizer.err)
 	}
 	t, err := tokenizers.Read(bytes.NewReader(s.tokenizer.tokenizer), tokenizers.File)

@@ -25,6 +25,7 @@ const (
 	controlToken = 3
 	userToken    = 4
 	unusedToken  = 5
+	byteToken    = 6
 )
 
 // splitter pairs a name of tokenizer.ggml.pre with a split pattern.
@@ -186,6 +187,9 @@ func ggufBPE(m gguf.Metadata, special nn.SpecialTokens) (tokenizerJSON, error) {
 		kind := normalToken
 		if types != nil {
 			kind = types[id]
+		}
+		if kind < normalToken || kind > byteToken {
+			return doc, fmt.Errorf("key \"tokenizer.ggml.token_type\": token %d, %q, is of type %d; known are 1 … 6", id, token, kind)
 		}
 		if other, twice := doc.Model.Vocab[token]; twice {
 			return doc, fmt.Errorf("key \"tokenizer.ggml.tokens\": ids %d and %d are both %q", other, id, token)

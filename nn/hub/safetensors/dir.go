@@ -62,8 +62,14 @@ func otherWeights(dir string) string {
 			return fmt.Sprintf(" (%s is a pickle, which can run any program: save the model again with transformers' save_pretrained)", name)
 		}
 	}
+	if shards, err := filepath.Glob(filepath.Join(escape.Replace(dir), "*-of-*.safetensors")); err == nil && len(shards) > 0 {
+		return fmt.Sprintf(" (there are parts such as %s: fetch %s too, which lists them)", filepath.Base(shards[0]), IndexName)
+	}
 	return ""
 }
+
+// escape makes a path a pattern that matches it alone.
+var escape = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`)
 
 // openShards maps the files. All their tensors count, as in transformers, those that the
 // index does not list too; where several files have one of a name, the index decides.

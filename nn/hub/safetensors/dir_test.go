@@ -86,6 +86,14 @@ func TestOpenDirFaults(t *testing.T) {
 	if _, err := OpenDir(dir); err == nil || !strings.Contains(err.Error(), "is a pickle") {
 		t.Errorf("a directory of PyTorch: %v", err)
 	}
+	dir = filepath.Join(t.TempDir(), "my [v2] model")
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "model-00001-of-00002.safetensors"), "wte")
+	if _, err := OpenDir(dir); err == nil || !strings.Contains(err.Error(), "there are parts such as model-00001-of-00002.safetensors: fetch model.safetensors.index.json too") {
+		t.Errorf("parts without index: %v", err)
+	}
 }
 
 // TestPromised opens what an index lists and no file has: whoever needs it can say so.
