@@ -89,12 +89,12 @@ func lineJob(env recipe.Env, tick func(time.Duration)) (*recipe.Job, error) {
 		models[role] = m
 		parts = append(parts, recipe.Part{Model: m})
 	}
-	b := c.Optimizer
-	b.Kind, b.LR, b.Schedule, b.Clip, b.Momentum, b.EMA = "sgd", 0.05, "linear", 0, 0.9, 0
+	a := c.Optimizer
+	a.Kind, a.LR, a.Schedule, a.Clip, a.Momentum, a.EMA = "sgd", 0.05, "linear", 0, 0.9, 0
 	return &recipe.Job{
 		Config: c, Parts: parts, Unit: recipe.Unit{Name: "beats", PerSample: lineUnits},
 		Phases: []recipe.Phase{
-			{Name: "a", Learns: "a", Optimizer: c.Optimizer, Loss: func(g *autograd.Graph, rows int) recipe.Loss {
+			{Name: "a", Learns: "a", Optimizer: a, Loss: func(g *autograd.Graph, rows int) recipe.Loss {
 				off := models["a"].off(g, "x", rows)
 				squares := autograd.Mul(off, off)
 				first, high := lineRandom(g)
@@ -105,7 +105,7 @@ func lineJob(env recipe.Env, tick func(time.Duration)) (*recipe.Job, error) {
 					{Name: "seed_high", Sum: high, Per: recipe.PerRun},
 				}}
 			}},
-			{Name: "b", Learns: "b", Optimizer: b, Loss: func(g *autograd.Graph, rows int) recipe.Loss {
+			{Name: "b", Learns: "b", Optimizer: c.Optimizer, Loss: func(g *autograd.Graph, rows int) recipe.Loss {
 				off := models["b"].off(g, "z", rows)
 				squares := autograd.Mul(off, off)
 				return recipe.Loss{Value: lineLoss(g, squares), Metrics: []recipe.Metric{{Name: "miss", Sum: squares, Per: recipe.PerRow}}}
@@ -163,7 +163,7 @@ func lineAt(n uint64) lineSample {
 	s := lineSample{x: [2]float32{wave(1.1), wave(2.3)}, z: [2]float32{wave(0.7), wave(3.1)}, t: wave(1.7) + 0.5, weight: 1 + int(n%3), bytes: 2 + int(n%5)}
 	switch step := n / 6; {
 	case n >= 1000:
-	case step == 1 || step == 4: // of b these are not finite
+	case step == 0 || step == 4: // of b these are not finite
 		s.z[0] = float32(math.Inf(1))
 	case step == 3: // nor are the squares of these
 		s.z[0] = 1e30

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -177,6 +178,53 @@ func TestFigures(t *testing.T) {
 		{"parameters", float64(f.Params), parameters}, {"trainable", float64(f.Trainable), 2 * width},
 		{"checkpoint", float64(f.CheckpointBytes), 4*parameters + 3*4*2*width}, {"rate", f.UnitsPerS, 0},
 	})
+}
+
+// TestPrograms: precision, recomputation and accumulation reach the programs of a run, and an
+// evaluation by itself computes as one of training.
+func TestPrograms(t *testing.T) {
+	plain, job := smallGPT2(t, nil)
+	whole := compile(t, plain, job, find(t, ""))
+	cfg, job := smallGPT2(t, func(c *config.Config) { c.Precision, c.Train.Recompute = "bfloat16", true })
+	again := compile(t, cfg, job, find(t, ""))
+	if whole.Arena() <= again.Arena() || len(whole.Step[0].Program.Program.Instrs) >= len(again.Step[0].Program.Program.Instrs) {
+		t.Errorf("recomputed, a step takes %d bytes and %d instructions; else %d and %d", again.Arena(), len(again.Step[0].Program.Program.Instrs), whole.Arena(), len(whole.Step[0].Program.Program.Instrs))
+	}
+	target, err := find(t, "").Target()
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone, err := engine.CompileEval(cfg, job, target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, programs := range map[ir.DType]*engine.Programs{ir.F32: whole, ir.BF16: again} {
+		all := programs.All()
+		if want == ir.BF16 {
+			all = append(all, alone.Eval.Plan)
+		}
+		for _, p := range all {
+			products := 0
+			for _, in := range p.Program.Instrs {
+				if a, ok := in.Attrs.(ir.Products); ok {
+					if products++; a.Precision() != want {
+						t.Errorf("%s: %s computes in %s, want %s", p.Program.Name, in.Kind, a.Precision(), want)
+					}
+				}
+			}
+			if products == 0 {
+				t.Errorf("%s has no products", p.Program.Name)
+			}
+		}
+	}
+	var micro []int
+	var names []string
+	for _, run := range whole.Step {
+		micro, names = append(micro, run.Micro), append(names, run.Program.Program.Name)
+	}
+	if !slices.Equal(micro, []int{0, 1, 2}) || !slices.Equal(names, []string{"first", "next", "last"}) {
+		t.Errorf("a step runs %v with the micro-batches %v", names, micro)
+	}
 }
 
 // TestTablesCount: a model that turns its heads by their positions has constant tables in
