@@ -43,6 +43,9 @@ type Config struct {
 	// BOS has each document begin with what the tokenizer puts before a text, as transformers does when it is called; a
 	// tokenizer that puts nothing there is not concerned. Conversations have what their chat template writes.
 	BOS bool `yaml:"bos"`
+	// Encoding is what texts without a byte-order mark are written in, such as gbk, shift_jis, windows-1252 or utf-16le; empty is
+	// UTF-8. Parquet has UTF-8 always.
+	Encoding string `yaml:"encoding"`
 	// Validation is the fraction of the text to hold out, in [0, 0.5]; 0 holds out none.
 	Validation float64 `yaml:"validation"`
 	// ValidationPaths name held-out files of their own, instead of Validation.
@@ -70,6 +73,9 @@ func (c Config) Validate() error {
 	case "", FormatText, FormatJSONL, FormatParquet, FormatShards:
 	default:
 		fault("format: unknown %q (one of text, jsonl, parquet, shards)", c.Format)
+	}
+	if _, err := findCharset(c.Encoding); err != nil {
+		faults = append(faults, fmt.Errorf("data: %w", err))
 	}
 	if math.IsNaN(c.Validation) || c.Validation < 0 || c.Validation > 0.5 {
 		fault("validation: %v is outside [0, 0.5] (0.1 holds out a tenth of the text)", c.Validation)

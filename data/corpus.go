@@ -122,7 +122,7 @@ func (c *Corpus) check() error {
 	}
 	for _, names := range [][]string{c.train, c.validation} {
 		for _, name := range names {
-			if err := checkHead(name, c.cfg.Format, c.cfg.TextKey); err != nil {
+			if err := checkHead(name, c.cfg.Format, c.cfg.TextKey, c.cfg.Encoding); err != nil {
 				return err
 			}
 		}
@@ -173,7 +173,7 @@ func (c *Corpus) documents(name string, fraction float64, side Split, yield func
 	}
 	switch c.cfg.Format {
 	case FormatJSONL:
-		return jsonlFile(name, c.cfg.TextKey, c.longest, record, func(r *longRecord) (bool, error) {
+		return jsonlFile(name, c.cfg.TextKey, c.cfg.Encoding, c.longest, record, func(r *longRecord) (bool, error) {
 			return c.longRecord(r, fraction, side, yield)
 		})
 	case FormatParquet:

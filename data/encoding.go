@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -26,32 +28,31 @@ func (e *EncodingError) Error() string {
 	return fmt.Sprintf("data: %s: %s (%s)", place, e.Fault, e.Cure)
 }
 
-// OpenText opens a file of UTF-8 text, decompressing it as [Open] does. Text that begins with the byte-order mark of UTF-8,
-// UTF-16 or UTF-32 is read as the mark says and the mark left out. A file that is no text, by its first bytes, and the
-// first byte that is none are an [EncodingError].
-func OpenText(name string) (io.ReadCloser, error) { return openText(name) }
+// OpenText opens a file of text, decompressing it as [Open] does, and reads it as UTF-8. Text that begins with the byte-order
+// mark of UTF-8, UTF-16 or UTF-32 is read as the mark says and the mark left out, other text as encoding says, a value of
+// Config.Encoding. A file that is no text, by its first bytes, and the first byte that is none are an [EncodingError].
+func OpenText(name, encoding string) (io.ReadCloser, error) { return openText(name, encoding) }
 
-// encodings are the byte-order marks, longer ones before those that they begin with, and how text behind them is read.
-var encodings = []struct {
-	mark  string
-	width int // bytes of a unit
-	order binary.ByteOrder
-}{
-	{"\xef\xbb\xbf", 1, nil},
-	{"\xff\xfe\x00\x00", 4, binary.LittleEndian},
-	{"\x00\x00\xfe\xff", 4, binary.BigEndian},
-	{"\xff\xfe", 2, binary.LittleEndian},
-	{"\xfe\xff", 2, binary.BigEndian},
+// marks are the byte-order marks, longer ones before those that they begin with, and how text behind them is read.
+var marks = []struct{ mark, charset string }{
+	{"\xef\xbb\xbf", "utf-8"},
+	{"\xff\xfe\x00\x00", "utf-32le"},
+	{"\x00\x00\xfe\xff", "utf-32be"},
+	{"\xff\xfe", "utf-16le"},
+	{"\xfe\xff", "utf-16be"},
 }
 
-// openText is OpenText for this package. The stream's head is what it begins with, marks left out.
-func openText(name string) (*textStream, error) {
+// openText is OpenText for this package.
+func openText(name, encoding string) (*textStream, error) {
+	c, err := findCharset(encoding)
+	if err != nil {
+		return nil, &SettingError{fmt.Errorf("data: %w", err)}
+	}
 	s, err := openStream(name)
 	if err != nil {
 		return nil, err
 	}
 	raw := bufio.NewReaderSize(s, headBytes)
-	t := &textStream{stream: s}
 	head, err := raw.Peek(headBytes)
 	if err == nil || err == io.EOF {
 		err = refuseBinary(name, head)
@@ -60,31 +61,40 @@ func openText(name string) (*textStream, error) {
 		s.Close()
 		return nil, err
 	}
-	t.text = &utf8Reader{in: raw, file: name}
-	for _, e := range encodings {
-		if !bytes.HasPrefix(head, []byte(e.mark)) {
-			continue
+	how, offset := "data.encoding says is "+strings.ToUpper(charsetName(encoding)), int64(0)
+	for _, m := range marks {
+		if bytes.HasPrefix(head, []byte(m.mark)) {
+			raw.Discard(len(m.mark))
+			c, how, offset = charsets[m.charset], "its mark says is "+strings.ToUpper(strings.TrimRight(m.charset, "ble")), int64(len(m.mark))
+			break
 		}
-		raw.Discard(len(e.mark))
-		t.text = &utf8Reader{in: raw, file: name, offset: int64(len(e.mark))}
-		if e.width > 1 {
-			t.text = &wideReader{in: raw, file: name, offset: int64(len(e.mark)), width: e.width, order: e.order}
-		}
-		break
 	}
-	return t, nil
+	return &textStream{stream: s, name: name, text: c.reader(raw, name, offset, how)}, nil
 }
 
 // textStream is a file's text in UTF-8.
 type textStream struct {
 	*stream
-	text io.Reader
+	name    string
+	text    io.Reader
+	guessed bool
 }
 
-func (t *textStream) Read(p []byte) (int, error) { return t.text.Read(p) }
+// Read reads UTF-8. What the text is in place of UTF-8 it says in the cure of the error.
+func (t *textStream) Read(p []byte) (int, error) {
+	n, err := t.text.Read(p)
+	var coded *EncodingError
+	if _, plain := t.text.(*utf8Reader); plain && !t.guessed && errors.As(err, &coded) {
+		t.guessed = true
+		if guess := guessCharset(t.name, coded.Offset); guess != "" {
+			coded.Cure = fmt.Sprintf("it reads as %s: set data.encoding to %s, or convert it with iconv -f %s -t UTF-8", strings.ToUpper(guess), guess, strings.ToUpper(guess))
+		}
+	}
+	return n, err
+}
 
 // convert is the cure of text in another encoding.
-const convert = "convert it to UTF-8, for example with iconv -f ENCODING -t UTF-8, or leave the file out"
+const convert = "set data.encoding to what it is in, or convert it to UTF-8, for example with iconv -f ENCODING -t UTF-8, or leave the file out"
 
 // utf8Reader passes UTF-8 on and ends with an EncodingError at the first byte that is none, or is zero.
 type utf8Reader struct {
@@ -154,7 +164,7 @@ func (r *utf8Reader) check(p []byte) (good int) {
 func (r *utf8Reader) fault(at int64, b byte) {
 	e := &EncodingError{File: r.file, Offset: at, Fault: fmt.Sprintf("0x%02X is not UTF-8", b), Cure: convert}
 	if b == 0 {
-		e.Fault, e.Cure = "a zero byte, which text does not hold", "is the file binary, or UTF-16 without its mark? "+convert
+		e.Fault, e.Cure = "a zero byte, which text does not hold", "is the file binary? leave it out; else "+convert
 	}
 	r.err = e
 }
@@ -166,6 +176,7 @@ type wideReader struct {
 	offset int64 // of what comes next
 	width  int   // bytes of a unit, 2 or 4
 	order  binary.ByteOrder
+	how    string
 	text   []byte // UTF-8 that waits to be read
 	err    error
 }
@@ -232,5 +243,5 @@ func (r *wideReader) unit() (rune, error) {
 }
 
 func (r *wideReader) fault(what string) error {
-	return &EncodingError{File: r.file, Offset: r.offset, Fault: fmt.Sprintf("%s, in a file that its mark says is UTF-%d", what, 8*r.width), Cure: convert}
+	return &EncodingError{File: r.file, Offset: r.offset, Fault: fmt.Sprintf("%s, in a file that %s", what, r.how), Cure: convert}
 }

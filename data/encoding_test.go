@@ -79,6 +79,13 @@ func TestNoText(t *testing.T) {
 		{"a.docx", "PK\x03\x04\x14\x00", 0, "a ZIP archive"},
 		{"a.tar", "name" + strings.Repeat("\x00", 253) + "ustar\x00", 257, "a tar archive"},
 		{"table.txt", "PAR1\x15\x04\x15\x80", 0, "set data.format to parquet"},
+		{"a.rtf", "{\\rtf1\\ansi Hello}", 0, "an RTF document"},
+		{"a.doc", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00", 0, "a document of Word"},
+		{"iso-2022-jp.txt", "ab \x1b$B%F%9%H\x1b(B", 3, "an escape of ISO-2022-JP"},
+		{"a.pkl", "\x80\x04\x95\x00", 0, "a pickle of Python"},
+		{"a.safetensors", "\x40\x00\x00\x00\x00\x00\x00\x00{\"__metadata__\":{}}", 8, "tensors of safetensors"},
+		{"table.csv", "a,b\n1,2\n", -1, "a table of comma-separated values"},
+		{"table.TSV.gz", "a\tb\n1\t2\n", -1, "a table of tab-separated values"},
 		{"lfs.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", 0, "run git lfs pull"},
 	} {
 		path := writeFile(t, filepath.Join(t.TempDir(), tt.name), []byte(tt.content))
@@ -108,13 +115,21 @@ func TestOtherFormat(t *testing.T) {
 		{"a.jsonl.gz", string(gzipped(t, []byte(lines))), FormatText, "set data.format to jsonl"},
 		{"a.txt", lines, FormatText, `its lines are JSON objects with the key "text"`},
 		{"a.json", "[\n{\"text\": \"one\"}]", FormatJSONL, "byte 0: a JSON array, not a JSON object a line"},
+		{"one.txt", "{\"id\": 7, \"text\": \"one\"}", FormatText, `its lines are JSON objects with the key "text"`},
+		{"long.txt", "{\"id\": 7, \"text\": \"" + strings.Repeat("long ", 100_000) + "\"}\n", FormatText, `its lines are JSON objects with the key "text"`},
+		{"chat.txt", "{\"messages\": [{\"role\": \"user\"}]}", FormatText, "set data.format to instruct"},
+		{"pairs.txt", "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": \"c\", \"completion\": \"d\"}\n", FormatText, "set data.format to instruct"},
+		{"prose.txt", "\n The Rays of Light are very small Bodies.\n", FormatJSONL, `byte 2: "The Rays of Light ar" begins no JSON object`},
+		{"pretty.json", "{\n  \"text\": \"one\"\n}\n", FormatJSONL, "a JSON object over several lines"},
+		{"chat.jsonl", "{\"messages\": [], \"id\": 1}\n", FormatJSONL, `its records have the key "messages", not "text"`},
 		{"b.parquet", lines, FormatParquet, "does not begin with PAR1"},
 		{"c.jsonl", "{\"text\": \"one\"}\n{\"text\": \"na\xefve\"}\n", FormatJSONL, "c.jsonl:2: byte 28: 0xEF is not UTF-8"},
 	} {
 		_, err := read(Config{Paths: []string{writeFile(t, filepath.Join(dir, tt.name), []byte(tt.content))}, Format: tt.format})
 		wantError(t, err, tt.name, tt.want)
 	}
-	for name, content := range map[string]string{"d.txt": "{\"text\": \"one\"}\nand prose\n", "e.txt": "{\"n\": 1}\n{\"n\": 2}\n", "f.jsonl": "no JSON at all"} {
+	for name, content := range map[string]string{"d.txt": "{\"text\": \"one\"}\nand prose\n", "e.txt": "{\"n\": 1}\n{\"n\": 2}\n", "f.jsonl": "no JSON at all",
+		"g.json": "{\"messages\": {\"hello\": \"Hallo\"}}", "h.json": "{\n  \"text\": \"one\"\n}\n", "i.json": "{\"prompt\": \"yes\"}", "j.go": "{ text }\n{ text }\n"} {
 		if _, err := read(Config{Paths: []string{writeFile(t, filepath.Join(dir, name), []byte(content))}}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -83,6 +83,8 @@ func TestKeyOfTheCache(t *testing.T) {
 		{"Format", "format", func(c *Config, _ *keyed) { c.Format = FormatText }, false},
 		{"TextKey", "text_key", func(c *Config, _ *keyed) { c.TextKey = "body" }, false},
 		{"TextKey", "text_key by default", func(c *Config, _ *keyed) { c.TextKey = "" }, true},
+		{"Encoding", "encoding", func(c *Config, _ *keyed) { c.Encoding = "gbk" }, false},
+		{"Encoding", "encoding by default", func(c *Config, _ *keyed) { c.Encoding = "UTF8" }, true},
 		{"Validation", "validation", func(c *Config, _ *keyed) { c.Validation = 0.2 }, false},
 		{"Validation", "no validation", func(c *Config, _ *keyed) { c.Validation = 0 }, false},
 		{"ValidationPaths", "a file held out", func(c *Config, _ *keyed) { c.Validation, c.Paths, c.ValidationPaths = 0, at("a.jsonl"), at("b.jsonl") }, false},

@@ -12,6 +12,7 @@ import (
 // lines reads a file of JSON Lines: records of which the string at key is the text.
 type lines struct {
 	name, key string
+	encoding  string
 	longest   int           // bytes of a line that is read at once
 	in        *bufio.Reader // of replay
 	replay    replay
@@ -28,13 +29,13 @@ type lines struct {
 
 // jsonlFile yields the string at key of every line that is not empty, or has long read the text of a line of more than longest
 // bytes, give or take 1 MiB. The text of a Document lasts until yield returns. It ends when one of them returns false.
-func jsonlFile(name, key string, longest int, yield func(Document) bool, long func(*longRecord) (more bool, err error)) error {
-	s, err := openText(name)
+func jsonlFile(name, key, encoding string, longest int, yield func(Document) bool, long func(*longRecord) (more bool, err error)) error {
+	s, err := openText(name, encoding)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	l := &lines{name: name, key: key, longest: longest, replay: replay{rest: s}}
+	l := &lines{name: name, key: key, encoding: encoding, longest: longest, replay: replay{rest: s}}
 	l.in = bufio.NewReaderSize(&l.replay, 1<<20)
 	defer l.close()
 	for number := 1; ; number++ {
@@ -131,7 +132,7 @@ func (r *replay) Read(p []byte) (n int, err error) {
 // aheadAt returns a second reader of the file at a place of its text, behind all places that it was asked for before.
 func (l *lines) aheadAt(offset int64) (*bufio.Reader, error) {
 	if l.ahead.stream == nil {
-		s, err := openText(l.name)
+		s, err := openText(l.name, l.encoding)
 		if err != nil {
 			return nil, err
 		}

@@ -32,9 +32,9 @@ func TestLongRecords(t *testing.T) {
 		{"half", `{"text": "` + body + `\ud800"}`, "half of a surrogate pair"},
 		{"bytes", "{\"text\": \"short\"}\n{\"text\": \"" + body + "\xff\"}", ":2: byte 2097180: 0xFF is not UTF-8"},
 		{"array", `[{"text": "` + body + `"}]`, "a JSON array, not a JSON object a line"},
-		{"text", body + body, "expected an object at column 1"},
+		{"text", body + body, `"xxxxxxxxxxxxxxxxxxxx" begins no JSON object`},
 	} {
-		for _, gz := range []bool{false, true} {
+		for _, gz := range []bool{false, true}[:1+len(tt.name)%2] { // half of them compressed too
 			content := []byte(tt.content)
 			if gz {
 				content = gzipped(t, content)

@@ -216,6 +216,9 @@ func (p *preparation) fingerprint() string {
 	if begin := p.enc.BeginOfText(); len(begin) > 0 {
 		fmt.Fprintf(hash, "begin %d\n", begin)
 	}
+	if name := charsetName(cfg.Encoding); name != "utf-8" {
+		fmt.Fprintf(hash, "encoding %s\n", name)
+	}
 	fmt.Fprintf(hash, "%d %d\n", len(p.corpus.train), len(p.corpus.validation))
 	for _, file := range p.files {
 		fmt.Fprintf(hash, "%s %d\n", file.Hash, file.Size)

@@ -22,7 +22,7 @@ const (
 // textFile yields the file as one document in pieces, or as several around its held-out pieces, which a corpus of fewer than
 // cutFiles files has. size is the file's size on disk. What a ledger knows of the file decides before the rule does.
 func (c *Corpus) textFile(name string, size int64, fraction float64, side Split, yield func(Document) bool) error {
-	s, err := openText(name)
+	s, err := openText(name, c.cfg.Encoding)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ const byteContext = 4096
 // conversations is a configuration that reads files as the model of the flags
 // would.
 func (f *dataInspectFlags) conversations(files []string) (config.Config, error) {
-	return conversations(files, f.model, f.template)
+	return conversations(files, f.model, f.template, fmt.Sprintf("data.encoding=%q", f.encoding))
 }
 
 // conversations is a configuration that reads files as a model would, through its chat

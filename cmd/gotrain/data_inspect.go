@@ -21,6 +21,7 @@ type dataInspectFlags struct {
 
 	model    string // of a file of conversations in place of a configuration
 	template string
+	encoding string
 }
 
 func newDataInspect() *cobra.Command {
@@ -66,6 +67,7 @@ would learn from them: --model has tokenizer, context and chat template; with
 	c.Flags().Uint64Var(&f.sample, "sample", 0, "number `N` of the sequence in the order of training")
 	c.Flags().StringVar(&f.model, "model", "", "with FILE, checkpoint or run `DIR` that reads it")
 	c.Flags().StringVar(&f.template, "template", "", "with FILE, chat template `NAME`: "+strings.Join(chat.Names(), ", ")+" (default: the model's own)")
+	c.Flags().StringVar(&f.encoding, "encoding", "", "with FILE, what its text is written in, a `NAME` of data.encoding (default: UTF-8, or what a byte-order mark says)")
 	complete(c, "split", fixed("train", "validation"))
 	complete(c, "model", models)
 	complete(c, "template", fixed(chat.Names()...))
@@ -88,8 +90,8 @@ func (f *dataInspectFlags) inspect(c *cobra.Command, cfg config.Config) (recipe.
 // files.
 func (f *dataInspectFlags) source(c *cobra.Command, files []string) (config.Config, error) {
 	switch {
-	case len(files) == 0 && (f.model != "" || f.template != ""):
-		return config.Config{}, usagef("--model and --template go with a FILE of conversations")
+	case len(files) == 0 && (f.model != "" || f.template != "" || f.encoding != ""):
+		return config.Config{}, usagef("--model, --template and --encoding go with a FILE of conversations")
 	case len(files) == 0:
 		return f.load(c)
 	case f.config != "" || len(f.set) > 0:

@@ -59,7 +59,7 @@ func write(t *testing.T, name, content string) string {
 }
 
 func readAll(paths ...string) (all []chat.Conversation, err error) {
-	for c, err := range Read(paths) {
+	for c, err := range Read(paths, "") {
 		if err != nil {
 			return all, err
 		}

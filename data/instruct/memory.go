@@ -12,10 +12,10 @@ import (
 // Memory estimates what files of conversations take for rows of so many tokens: their tokens, which stay, and in passing the
 // longest record and the conversations that are encoded at a time. It looks for the longest record in the first scanBytes
 // of each file. Files that cannot be read take none.
-func Memory(paths []string, row int) data.Memory {
+func Memory(paths []string, encoding string, row int) data.Memory {
 	var all, longest int64
 	for _, path := range paths {
-		size, record := measure(path)
+		size, record := measure(path, encoding)
 		all, longest = all+size, max(longest, record)
 	}
 	tokens := all / textPerToken
@@ -35,7 +35,7 @@ const (
 )
 
 // measure returns the size of a file, decompressed, and of its longest record, each as far as they were looked at.
-func measure(path string) (size, longest int64) {
+func measure(path, encoding string) (size, longest int64) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return 0, 0
@@ -43,7 +43,7 @@ func measure(path string) (size, longest int64) {
 	if parquet, err := isParquet(path); err != nil || parquet {
 		return info.Size(), data.ParquetPages(path, "")
 	}
-	stream, err := data.OpenText(path)
+	stream, err := data.OpenText(path, encoding)
 	if err != nil {
 		return 0, 0
 	}

@@ -15,7 +15,7 @@ import (
 	"gotrain/data/chat"
 )
 
-// Read streams the conversations of files in order: JSON Lines, a JSON array of records, both possibly compressed with gzip
+// Read streams the conversations of files in order, texts in an encoding as in data.Config: JSON Lines, a JSON array of records, both possibly compressed with gzip
 // or zstd, or Parquet, told apart by content. README.md lists the shapes of records and all keys that are known.
 //
 // A record is told by its keys, or is a list: of messages, or of [user, assistant]. The chat template sees messages of role
@@ -24,11 +24,11 @@ import (
 // name; those that nobody knows are in Conversation.Unread.
 //
 // It ends with the first error, which names file and line.
-func Read(paths []string) iter.Seq2[chat.Conversation, error] {
+func Read(paths []string, encoding string) iter.Seq2[chat.Conversation, error] {
 	return func(yield func(chat.Conversation, error) bool) {
 		for _, path := range paths {
 			more := true
-			err := readFile(path, func(c chat.Conversation) bool {
+			err := readFile(path, encoding, func(c chat.Conversation) bool {
 				more = yield(c, nil)
 				return more
 			})
@@ -46,7 +46,7 @@ func Read(paths []string) iter.Seq2[chat.Conversation, error] {
 // maxRecord bounds the bytes of one record and so the memory that a broken file can take.
 const maxRecord = 64 << 20
 
-func readFile(path string, yield func(chat.Conversation) bool) error {
+func readFile(path, encoding string, yield func(chat.Conversation) bool) error {
 	if parquet, err := isParquet(path); err != nil {
 		return err
 	} else if parquet {
@@ -55,7 +55,7 @@ func readFile(path string, yield func(chat.Conversation) bool) error {
 	if err := data.RefuseTable(path); err != nil {
 		return err
 	}
-	stream, err := data.OpenText(path)
+	stream, err := data.OpenText(path, encoding)
 	if err != nil {
 		return err
 	}

@@ -135,7 +135,7 @@ func TestBuildCounts(t *testing.T) {
 {"messages": [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "5", "weight": 0}, {"role": "user", "content": "no"}, {"role": "assistant", "content": "4"}]}
 `)
 	e := chatML(t)
-	set, err := Build(context.Background(), Default(), e, 1000, Read([]string{path}))
+	set, err := Build(context.Background(), Default(), e, 1000, Read([]string{path}, ""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestBuildCounts(t *testing.T) {
 	}
 	cfg := Default()
 	cfg.Loss = LossAll
-	set, err = Build(context.Background(), cfg, e, 1000, Read([]string{path}))
+	set, err = Build(context.Background(), cfg, e, 1000, Read([]string{path}, ""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestBuildSaysWhyThereIsNothing(t *testing.T) {
 	} {
 		cfg := Default()
 		cfg.Truncate = tt.truncate
-		_, err := Build(context.Background(), cfg, chatML(t), 128, Read([]string{write(t, "a.jsonl", tt.content)}))
+		_, err := Build(context.Background(), cfg, chatML(t), 128, Read([]string{write(t, "a.jsonl", tt.content)}, ""))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%.30s, %s: %v, want %q", tt.content, tt.truncate, err, tt.want)
 		}

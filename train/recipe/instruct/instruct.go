@@ -66,7 +66,7 @@ func reading(c config.Config) data.Memory {
 	if err != nil {
 		return data.Memory{}
 	}
-	return instruct.Memory(paths, c.Length())
+	return instruct.Memory(paths, d.Encoding, c.Length())
 }
 
 func check(c config.Config) error {
@@ -122,7 +122,7 @@ func (in *Conversations) read(ctx context.Context, d *Data, length int, known *d
 	if err != nil {
 		return err
 	}
-	conversations, fraction := instruct.Read(paths), d.Validation
+	conversations, fraction := instruct.Read(paths, d.Encoding), d.Validation
 	sides, err := instruct.Split(conversations, fraction, known)
 	if err != nil {
 		return err
@@ -138,7 +138,7 @@ func (in *Conversations) read(ctx context.Context, d *Data, length int, known *d
 		if paths, err = data.ExpandPaths(d.ValidationPaths); err != nil {
 			return err
 		}
-		held = sides.Given(instruct.Read(paths))
+		held = sides.Given(instruct.Read(paths, d.Encoding))
 	}
 	if fraction > 0 || len(d.ValidationPaths) > 0 {
 		if in.Validation, err = instruct.Build(ctx, d.Instruct, in.Encoder, length, held); err != nil {
