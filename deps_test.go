@@ -127,7 +127,7 @@ var allowed = map[string][]string{
 		"nn/generate", "nn/hub", "nn/hub/convert", "nn/hub/gguf", "nn/hub/safetensors", "nn/talk", "nn/zoo", "train", "train/bench",
 		"train/checkpoint", "train/config", "train/console", "train/device", "train/engine", "train/eval", "train/forecast", "train/metrics",
 		"train/ranks", "train/ranks/join", "train/ranks/probe", "train/ranks/store", "train/recipe", "train/recipe/all", "train/recipe/text",
-		"train/runs", "train/save", "train/units",
+		"train/runs", "train/save", "train/shell", "train/units",
 	},
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -149,5 +150,103 @@ func TestResumeKeepsTheSplit(t *testing.T) {
 	}
 	if _, lines := resume(); len(lines) != 1 || !strings.HasSuffix(lines[0], "trained on that data.validation would hold out: kept in training") {
 		t.Errorf("another share tells %q", lines)
+	}
+}
+
+// TestRanksKeepTheSplit: ranks that go on with more text agree on its sides, and have the losses of one process.
+func TestRanksKeepTheSplit(t *testing.T) {
+	cfg := tinyConfig(t)
+	cfg.Train.Steps, cfg.Train.EvalEvery = 2, 0
+	texts, _ := cfg.Texts()
+	first, err := os.ReadFile(texts.Paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := append(slices.Clone(first), first[:len(first)/3]...)
+	var want []float64
+	for _, n := range []int{1, 2} {
+		run := cfg
+		run.Run.Dir += fmt.Sprint("-", n)
+		if err := os.WriteFile(texts.Paths[0], first, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		trainRanks(t, t.Context(), run, n, nil)
+		if err := os.WriteFile(texts.Paths[0], more, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		run.Train.Steps = 5
+		var lines *[]string
+		errs, losses := trainRanks(t, t.Context(), run, n, func(rank int, _ *Config, d *Deps) {
+			if rank == 0 {
+				step := d.Listener.Step
+				_, lines = told(d)
+				d.Listener.Step = step
+			}
+		})
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(*lines, "data other texts than the run was trained on: 1 that it knows, each of which stays in training or held out, and 0 new") {
+			t.Errorf("%d ranks are told %q", n, *lines)
+		}
+		if want == nil {
+			want = losses
+		} else if err := near(losses, want); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestOtherShards: of shards it is told that they are others; their texts are not known.
+func TestOtherShards(t *testing.T) {
+	cfg := tinyConfig(t)
+	cfg.Train.Steps, cfg.Train.EvalEvery = 2, 0
+	texts, _ := cfg.Texts()
+	mustTrain(t, cfg, deps(t, 1)) // prepares them, and the tokenizer
+	find := func() string {
+		t.Helper()
+		found, err := filepath.Glob(filepath.Join(texts.CacheDir, "*", "train-00000.gtsh"))
+		if err != nil || len(found) == 0 {
+			t.Fatal(found, err)
+		}
+		return found[0]
+	}
+	shards := cfg
+	shards.Run.Dir += "-shards"
+	shards.Tokenizer = config.TokenizerConfig{Path: filepath.Join(cfg.Run.Dir, "tokenizer")}
+	set := func(path string) {
+		t.Helper()
+		if err := shards.Data.Set("shards", &data.Config{Format: data.FormatShards, TextKey: "text", Paths: []string{path}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(find())
+	mustTrain(t, shards, deps(t, 1))
+	old := find()
+	kept := filepath.Join(t.TempDir(), "train-00000.gtsh")
+	if err := os.Rename(old, kept); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(texts.Paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(texts.Paths[0], content[:len(content)/2], 0o666); err != nil {
+		t.Fatal(err)
+	}
+	again := cfg
+	again.Run.Dir += "-again"
+	again.Tokenizer = shards.Tokenizer
+	mustTrain(t, again, deps(t, 1))
+	for i, path := range []string{kept, find()} {
+		set(path)
+		shards.Train.Steps++
+		d := deps(t, 1)
+		_, lines := told(&d)
+		mustTrain(t, shards, d)
+		changed := slices.Contains(*lines, "data other shards than the run was trained on; which of their text was trained on is not known")
+		if changed != (i == 1) {
+			t.Errorf("%s: told %q", path, *lines)
+		}
 	}
 }

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"gotrain/train/config"
+	"gotrain/train/shell"
 
 	"github.com/spf13/cobra"
 )
@@ -48,7 +50,7 @@ func (f *runFlags) reload(dir string) (config.Config, error) {
 		return cfg, usagef("%s is not the directory of a run: it has no config.yaml", dir)
 	}
 	if err != nil {
-		return cfg, usageError{err}
+		return cfg, usageError{f.fixed(err)}
 	}
 	saved, err := config.Load(config.Path(dir), nil, tables())
 	if err != nil {
@@ -59,4 +61,17 @@ func (f *runFlags) reload(dir string) (config.Config, error) {
 	}
 	cfg.Run.Dir = dir
 	return cfg, nil
+}
+
+// fixed words a fault that comes of an assignment to what cannot change: the keys that
+// follow from it are written out in the configuration of a run.
+func (f *runFlags) fixed(err error) error {
+	for _, a := range f.set {
+		path, _, _ := strings.Cut(a, "=")
+		section, name, _ := strings.Cut(path, ".")
+		if section == "tokenizer" || section == "model" && name != "dropout" {
+			return fmt.Errorf("%s cannot change in a run that goes on: its weights are of that shape; leave --set %s out, or train another run\n%w", path, shell.Quote(a), err)
+		}
+	}
+	return err
 }

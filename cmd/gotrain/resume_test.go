@@ -44,6 +44,7 @@ step 5/8 `
 		{"tokenizer.kind is characters, the run has bytes", []string{"pretrain", "--config", config, "--set", "tokenizer.kind=characters"}},
 		{"optimizer.kind is sgd, the run has adamw", []string{"resume", run, "--set", "optimizer.kind=sgd", "--dry-run"}},
 		{"or train another run, with --run DIR, or in place of this one, which --resume none sets aside", []string{"resume", run, "--set", "model.dropout=0.1", "--set", "model.layers=1"}},
+		{"model.width cannot change in a run that goes on", []string{"resume", run, "--set", "model.width=32"}},
 		{"leave it out", []string{"resume", run, "--set", "run.dir=" + dir + "/other"}},
 		{`did you mean "steps"?`, []string{"resume", run, "--set", "train.stepz=3"}},
 		{"use 1 or more", []string{"resume", run, "--set", "train.steps=0"}},
