@@ -272,3 +272,54 @@ func TestChatStreamsBytes(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestTextsEnd: a model that has learnt that texts end after "ab" ends its own there, in every
+// command, and computes in the precision that it is asked for.
+func TestTextsEnd(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.jsonl"), strings.Repeat("{\"text\": \"ab\"}\n", 200))
+	config := write(t, filepath.Join(dir, "c.yaml"), strings.ReplaceAll(`
+run: {dir: DIR/run}
+model: {family: gpt2, layers: 1, heads: 2, width: 16, context: 12}
+tokenizer: {kind: bytes}
+data: {format: jsonl, train: [DIR/a.jsonl], cache_dir: DIR/cache}
+train: {steps: 400, batch: 8, eval_every: 0, save_every: 0, sample_tokens: 0}
+optimizer: {lr: 1e-2, warmup: 5, schedule: constant}
+`, "DIR", dir))
+	must(t, "pretrain", "--config", config)
+	runDir := filepath.Join(dir, "run")
+	var s sampleResult
+	mustJSON(t, &s, "sample", "--model", runDir, "--prompt", "a", "--greedy", "--max-tokens", "9")
+	if s.Text != "b" || s.EndedBy != "stop" || len(s.Tokens) != 1 || s.PromptTokens != 1 {
+		t.Errorf("sample goes on with %q, ended by %s", s.Text, s.EndedBy)
+	}
+	if got := must(t, "sample", "--model", runDir, "--prompt", "a", "--greedy", "--max-tokens", "9"); got != "ab\n" {
+		t.Errorf("sample prints %q", got)
+	}
+	questions := write(t, filepath.Join(dir, "q.jsonl"), `{"prompt": "a", "completion": "b"}`+"\n"+`{"prompt": "a", "completion": "a"}`+"\n")
+	likelihood := map[string]float64{}
+	for _, precision := range []string{"float32", "bfloat16"} {
+		var r scoreResult
+		mustJSON(t, &r, "score", "--model", runDir, "--data", questions, "--precision", precision)
+		if !r.Results[0].Greedy || r.Results[1].Greedy || r.Results[0].LogLikelihood < -0.5 || r.Results[1].LogLikelihood > -1 {
+			t.Errorf("%s: %+v", precision, r.Results)
+		}
+		likelihood[precision] = r.Results[1].LogLikelihood
+	}
+	if math.Abs(likelihood["float32"]-likelihood["bfloat16"]) < 1e-6 {
+		t.Errorf("both precisions give %v", likelihood)
+	}
+	// Questions are as many as are asked for, with as many examples.
+	var lines strings.Builder
+	for i := range 5 {
+		fmt.Fprintf(&lines, "{\"q\": \"a%d\", \"a\": \"#### b\"}\n", i)
+	}
+	write(t, filepath.Join(dir, "t.jsonl"), lines.String())
+	task := write(t, filepath.Join(dir, "t.yaml"), "kind: generate\ndata: t.jsonl\nshots_data: t.jsonl\nprompt: '{{.q}}'\ntarget: '{{.a}}'\nseparator: ' '\nanswer: a\npattern: '(b)'\nmax_tokens: 2\nlimit: 4\nshots: 1\n")
+	for args, want := range map[string][2]int{"": {4, 1}, "--limit 2": {2, 1}, "--shots 3": {4, 3}, "--limit 3 --shots 0": {3, 0}} {
+		got := must(t, append([]string{"eval", "--task", task, "--prompts"}, strings.Fields(args)...)...)
+		if n, shots := strings.Count(got, "────"), strings.Count(got, "####"); n != want[0] || shots != want[0]*want[1] {
+			t.Errorf("eval --task %s has %d prompts with %d examples:\n%s", args, n, shots, got)
+		}
+	}
+}
