@@ -220,3 +220,80 @@ func nearly(wantOuts, gotOuts [][]float32, wantState, gotState map[string][]floa
 	}
 	return nil
 }
+
+// TestFoldTransposesOfTwoAxes: a product takes no transposition over that swaps axes of
+// the batch too.
+func TestFoldTransposesOfTwoAxes(t *testing.T) {
+	for _, perm := range permutations(4) {
+		in := &ir.Instr{Kind: ir.Transpose, Attrs: attrsOf(perm), Out: []*ir.Value{{Shape: ir.Shape{2, 2, 2, 2}}}}
+		if got, want := swapsLast(in), slices.Equal(perm, []int{0, 1, 3, 2}); got != want {
+			t.Errorf("%v swaps the last two alone: %t, want %t", perm, got, want)
+		}
+	}
+}
+
+// TestRecomputeNothingThatChanges: what a block reads of a state that changes before the
+// backward pass ends is kept; of another state it is computed again.
+func TestRecomputeNothingThatChanges(t *testing.T) {
+	for _, changes := range []string{"", "w", "u", "behind"} {
+		b := newBuilder("recompute")
+		x, w, u := b.x(), b.state("w", 4, 4), b.state("u", 4, 4)
+		b.block = 0
+		h := b.unary(ir.Mul, nil, w, x)
+		y := b.add(x, b.unary(ir.Activation, ir.ActivationAttrs{Act: ir.ReLU}, h))
+		b.block = -1
+		if changes == "w" {
+			b.addTo(w, y)
+		} else if changes == "u" {
+			b.addTo(u, y)
+		}
+		b.block, b.backward = 0, true
+		dy := b.unary(ir.ActivationBackward, ir.ActivationAttrs{Act: ir.ReLU}, h, y)
+		b.block, b.backward = -1, false
+		if changes == "behind" {
+			b.addTo(w, dy)
+		}
+		b.returns(dy)
+		recompute(b.p, Options{})
+		muls := 0
+		for _, in := range b.p.Instrs {
+			if in.Kind == ir.Mul {
+				muls++
+			}
+		}
+		want := 2
+		if changes == "w" {
+			want = 1
+		}
+		if muls != want {
+			t.Errorf("%q changes: computed %d times, want %d", changes, muls, want)
+		}
+	}
+}
+
+// TestConflicts: instructions are not of one launch when one writes what another reads
+// or writes, whichever comes first.
+func TestConflicts(t *testing.T) {
+	a, b, c, d := &ir.Value{}, &ir.Value{}, &ir.Value{}, &ir.Value{}
+	add := func(y, x1, x2 *ir.Value) *ir.Instr {
+		return &ir.Instr{Kind: ir.Add, In: []*ir.Value{x1, x2}, Out: []*ir.Value{y}}
+	}
+	part := &ir.Value{Base: a}
+	for name, tt := range map[string]struct {
+		first, second *ir.Instr
+		want          bool
+	}{
+		"read twice":              {add(b, a, a), add(c, a, a), false},
+		"written and read":        {add(b, a, a), add(c, a, b), true},
+		"read and written":        {add(c, a, b), add(b, d, d), true},
+		"written twice":           {add(c, a, a), add(c, b, b), true},
+		"read, a part is written": {add(c, a, b), add(part, d, d), true},
+		"nothing in common":       {add(c, a, a), add(d, b, b), false},
+	} {
+		s := storages{}
+		s.add(tt.first)
+		if got := s.conflict(tt.second); got != tt.want {
+			t.Errorf("%s: %t, want %t", name, got, tt.want)
+		}
+	}
+}

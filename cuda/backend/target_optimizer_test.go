@@ -67,6 +67,7 @@ func TestWorkspaceOfMuon(t *testing.T) {
 		{"iterations", []*ir.Instr{muonInstr(64, 128, ir.BF16), other}, 2},
 		{"shape", []*ir.Instr{muonInstr(64, 128, ir.BF16), muonInstr(128, 64, ir.BF16)}, 2},
 		{"84 bytes", []*ir.Instr{muonInstr(2, 21, ir.BF16), muonInstr(2, 21, ir.BF16)}, 2},
+		{"40 bytes", []*ir.Instr{muonInstr(4, 5, ir.BF16), muonInstr(4, 5, ir.BF16)}, 2},
 		{"8 bytes of the small side", []*ir.Instr{muonInstr(2, 64, ir.BF16), muonInstr(2, 64, ir.BF16)}, 2},
 		{"16 bytes", []*ir.Instr{muonInstr(4, 4, ir.F32), muonInstr(4, 4, ir.F32)}, 1},
 	} {

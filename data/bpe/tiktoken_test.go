@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -229,4 +230,23 @@ func FuzzReadTiktoken(f *testing.F) {
 			t.Fatalf("%q comes back as %q", text, back)
 		}
 	})
+}
+
+// TestTiktokenSpecial has the ids of tiktoken's own table.
+func TestTiktokenSpecial(t *testing.T) {
+	want := map[string]map[string]int32{
+		"gpt2": {"<|endoftext|>": 50256}, "r50k_base": {"<|endoftext|>": 50256}, "p50k_base": {"<|endoftext|>": 50256},
+		"p50k_edit":   {"<|endoftext|>": 50256, "<|fim_prefix|>": 50281, "<|fim_middle|>": 50282, "<|fim_suffix|>": 50283},
+		"cl100k_base": {"<|endoftext|>": 100257, "<|fim_prefix|>": 100258, "<|fim_middle|>": 100259, "<|fim_suffix|>": 100260, "<|endofprompt|>": 100276},
+		"o200k_base":  {"<|endoftext|>": 199999, "<|endofprompt|>": 200018},
+	}
+	for _, e := range Encodings() {
+		if !maps.Equal(e.Special, want[e.Name]) {
+			t.Errorf("%s: %v, want %v", e.Name, e.Special, want[e.Name])
+		}
+		delete(want, e.Name)
+	}
+	if len(want) > 0 {
+		t.Errorf("%v are not there", want)
+	}
 }

@@ -236,8 +236,8 @@ func TestRoles(t *testing.T) {
 		t.Errorf("read back %+v, %v", back.Roles, err)
 	}
 	for text, want := range map[string]Roles{
-		`{"model_max_length": 1000000000000000019884624838656}`:                                            {},
-		`{"model_max_length": 2147483647}`:                                                                 {MaxLength: 1<<31 - 1},
+		`{"model_max_length": 1000000000000000019884624838656}`: {},
+		`{"model_max_length": 2147483648}`:                      {}, `{"model_max_length": 2147483647}`: {MaxLength: 1<<31 - 1},
 		`{"model_max_length": null, "bos_token": null}`:                                                    {},
 		`{"pad_token": {"content": "p", "lstrip": true}, "unk_token": "u"}`:                                {Pad: "p", Unknown: "u"},
 		`{"chat_template": [{"name": "default", "template": "d"}, {"name": "tool_use", "template": "t"}]}`: {ChatTemplate: "d"},

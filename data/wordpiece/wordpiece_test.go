@@ -57,6 +57,19 @@ func TestBERT(t *testing.T) {
 	}
 }
 
+// TestLongestWord: the length of a word counts characters, not bytes.
+func TestLongestWord(t *testing.T) {
+	tok, err := read(t, strings.NewReplacer(`"cafe": 6`, `"жжжжжжжжжж": 6`, `"the": 9`, `"жжжжжжжжжжж": 9`).Replace(bert))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[int]int32{10: 6, 11: 0} {
+		if got := tok.AppendEncode(nil, []byte(strings.Repeat("Ж", n))); !slices.Equal(got, []int32{want}) {
+			t.Errorf("%d characters: %v, want %d", n, got, want)
+		}
+	}
+}
+
 // TestNormalizedSpecial allows a special token whose content the normalizer changes.
 func TestNormalizedSpecial(t *testing.T) {
 	tok, err := read(t, strings.Replace(bert, `"content": "[SEP]", "special": true`, `"content": "[SEP]", "special": true, "normalized": true`, 1))
