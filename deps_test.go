@@ -123,11 +123,11 @@ var allowed = map[string][]string{
 	"train/units": {},
 
 	"cmd/gotrain": {
-		"autograd/bench", "autograd/exec", "autograd/mesh", "data", "data/bpe", "data/chat", "data/synth", "data/tokenizers", "data/vfs", "nn",
-		"nn/generate", "nn/hub", "nn/hub/convert", "nn/hub/gguf", "nn/hub/safetensors", "nn/talk", "nn/zoo", "train", "train/bench",
-		"train/checkpoint", "train/config", "train/console", "train/device", "train/engine", "train/eval", "train/forecast", "train/metrics",
-		"train/ranks", "train/ranks/join", "train/ranks/probe", "train/ranks/store", "train/recipe", "train/recipe/all", "train/recipe/text",
-		"train/runs", "train/save", "train/shell", "train/units",
+		"autograd/bench", "autograd/exec", "autograd/mesh", "data", "data/bpe", "data/chat", "data/instruct", "data/synth", "data/tokenizers",
+		"data/vfs", "nn", "nn/generate", "nn/hub", "nn/hub/convert", "nn/hub/gguf", "nn/hub/safetensors", "nn/talk", "nn/zoo", "train",
+		"train/bench", "train/checkpoint", "train/config", "train/console", "train/device", "train/engine", "train/eval", "train/forecast",
+		"train/metrics", "train/ranks", "train/ranks/join", "train/ranks/probe", "train/ranks/store", "train/recipe", "train/recipe/all",
+		"train/recipe/text", "train/runs", "train/save", "train/shell", "train/units",
 	},
 }
 

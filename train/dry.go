@@ -42,7 +42,7 @@ func DryRun(ctx context.Context, cfg Config, deps Deps) (*Dry, error) {
 		}
 	}
 	job, err := deps.Table.Open(ctx, recipe.Env{
-		Config: cfg, FS: deps.FS, From: d.From, Dry: true, Tell: deps.Listener.Phase, Progress: deps.Listener.Preparing,
+		Config: cfg, FS: deps.FS, From: d.From, Dry: true, Now: deps.Now, Tell: deps.Listener.Phase, Progress: deps.Listener.Preparing,
 	})
 	if err != nil {
 		return nil, err

@@ -204,7 +204,7 @@ func (r *run) open(ctx context.Context) error {
 // openJob has the recipe open its models and data.
 func (r *run) openJob(ctx context.Context, from string) error {
 	job, err := r.deps.Table.Open(ctx, recipe.Env{
-		Config: r.cfg, FS: r.deps.FS, From: from, Tell: r.deps.Listener.Phase, Progress: r.deps.Listener.Preparing,
+		Config: r.cfg, FS: r.deps.FS, From: from, Now: r.deps.Now, Tell: r.deps.Listener.Phase, Progress: r.deps.Listener.Preparing,
 	})
 	if err != nil {
 		return err

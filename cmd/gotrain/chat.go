@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/data/chat"
 	"gotrain/nn/generate"
 	"gotrain/nn/talk"
 )
@@ -20,8 +19,8 @@ import (
 type chatFlags struct {
 	modelFlags
 	samplingFlags
-	system   string
-	template string
+	system string
+	templateFlags
 }
 
 func newChat() *cobra.Command {
@@ -47,9 +46,8 @@ keys; otherwise each line of standard input is a turn.
 	}
 	f.modelFlags.add(c)
 	c.Flags().StringVar(&f.system, "system", "", "`TEXT` that the system says first")
-	c.Flags().StringVar(&f.template, "template", "", "chat template `NAME`: "+strings.Join(chat.Names(), ", ")+" (default: the checkpoint's own)")
+	f.addTemplate(c, "")
 	f.samplingFlags.add(c, 0, "at most `N` tokens an answer, 0 for what the context holds", generate.Sampling{Temperature: 0.7, TopP: 0.95})
-	complete(c, "template", fixed(chat.Names()...))
 	return c
 }
 
@@ -62,7 +60,7 @@ func (f *chatFlags) run(c *cobra.Command) error {
 		return err
 	}
 	defer m.Close()
-	frame, err := m.frame(f.template)
+	frame, err := m.frame(f.templateFlags)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gotrain/autograd/cpu"
 	"gotrain/autograd/exec"
@@ -228,7 +229,7 @@ func TestChatStreamsBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template, vars, err := talk.OpenTemplate("plain", "")
+	template, vars, err := talk.OpenTemplate("plain", "", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

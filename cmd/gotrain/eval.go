@@ -1,11 +1,7 @@
 package main
 
 import (
-	"strings"
-
 	"github.com/spf13/cobra"
-
-	"gotrain/data/chat"
 )
 
 // evalFlags say what to score.
@@ -21,8 +17,8 @@ type evalFlags struct {
 	limit   int
 	prompts bool
 
-	chat     bool
-	template string
+	chat bool
+	templateFlags
 }
 
 func newEval() *cobra.Command {
@@ -79,8 +75,7 @@ turn after it. --prompts shows what the model would see.`,
 	c.Flags().IntVar(&f.limit, "limit", 0, "with --task, at most `N` questions (default: the file's)")
 	c.Flags().BoolVar(&f.prompts, "prompts", false, "with --task, print every prompt and ask nothing")
 	c.Flags().BoolVar(&f.chat, "chat", false, "with --task, ask through the model's chat template (default: the file's chat)")
-	c.Flags().StringVar(&f.template, "template", "", "with --chat or --format instruct, chat template `NAME`: "+strings.Join(chat.Names(), ", ")+" (default: the model's own)")
+	f.addTemplate(c, "with --chat or --format instruct, ")
 	complete(c, "format", fixed("text", "jsonl", "parquet", "shards", "instruct"))
-	complete(c, "template", fixed(chat.Names()...))
 	return c
 }

@@ -40,8 +40,8 @@ func (f *evalFlags) openTask(c *cobra.Command) (*eval.Task, error) {
 	if c.Flags().Changed("chat") {
 		cfg.Chat = f.chat
 	}
-	if f.template != "" && !cfg.Chat {
-		return nil, usagef("--template goes with --chat")
+	if (f.template != "" || f.date != "") && !cfg.Chat {
+		return nil, usagef("--template and --date go with --chat")
 	}
 	if cfg.Shots > 0 && cfg.ShotsData == "" {
 		return nil, usagef("--shots is %d, but %s names no shots_data", cfg.Shots, f.task)
@@ -65,7 +65,7 @@ func (f *evalFlags) runTask(c *cobra.Command) error {
 	defer m.Close()
 	var frame *talk.Frame
 	if t.Chat {
-		if frame, err = m.frame(f.template); err != nil {
+		if frame, err = m.frame(f.templateFlags); err != nil {
 			return err
 		}
 	}
@@ -104,7 +104,7 @@ func (f *evalFlags) printPrompts(w io.Writer, t *eval.Task) error {
 		case f.template == "":
 			return usagef("--chat: name the chat template with --template, or the model that has one with --model")
 		}
-		template, vars, err := openTemplate(f.template, dir)
+		template, vars, err := f.openTemplate(dir)
 		if err != nil {
 			return err
 		}

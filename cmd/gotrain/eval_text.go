@@ -29,8 +29,8 @@ func (f *evalFlags) runText(c *cobra.Command) error {
 	if f.format == conversationFormat {
 		return f.runConversations(c)
 	}
-	if f.template != "" {
-		return usagef("--template goes with --format %s, or with --task and --chat", conversationFormat)
+	if f.template != "" || f.date != "" {
+		return usagef("--template and --date go with --format %s, or with --task and --chat", conversationFormat)
 	}
 	cfg := data.Config{Paths: f.data, Format: dataFormat(f.format, f.data), TextKey: f.textKey}
 	if err := cfg.Validate(); err != nil {
@@ -68,7 +68,7 @@ const conversationFormat = "instruct"
 func (f *evalFlags) runConversations(c *cobra.Command) error {
 	// All are held out; what is trained on has to be there too, and is not used. One that is too long loses its beginning.
 	cfg, err := conversations(f.data, f.model, f.template, "data.validation_paths="+quoteAll(f.data), fmt.Sprintf("train.batch=%d", f.batch),
-		"data.instruct.truncate=left")
+		"data.instruct.truncate=left", fmt.Sprintf("data.instruct.date=%q", f.date))
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (f *evalFlags) runConversations(c *cobra.Command) error {
 		return err
 	}
 	defer m.Close()
-	if _, _, err := openTemplate(f.template, m.Dir); err != nil {
+	if _, _, err := f.openTemplate(m.Dir); err != nil {
 		return err
 	}
 	cfg.Train.Sample = ""

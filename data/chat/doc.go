@@ -8,7 +8,7 @@
 //   - [Template.Spans] finds in the rendered text what the assistant says, for any template.
 //
 // Templates see what they see in transformers' apply_chat_template: messages, add_generation_prompt, tools, documents,
-// bos_token and eos_token where the tokenizer has them, raise_exception, strftime_now. The engine is package
+// bos_token, eos_token and other special tokens where the tokenizer has them, raise_exception, strftime_now. The engine is package
 // gotrain/data/chat/jinja, which renders as jinja2 does in transformers or refuses with the place.
 //
 // # Hostile templates

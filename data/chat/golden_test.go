@@ -21,6 +21,13 @@ type goldenCase struct {
 	Spans    [][2]int
 }
 
+// role returns the role of a message.
+func (c goldenCase) role(t *testing.T, i int) string {
+	t.Helper()
+	role, _ := fields(t, c.Messages[i]).Get("role")
+	return role.(string)
+}
+
 func readGolden(t *testing.T) []goldenCase {
 	t.Helper()
 	raw, err := os.ReadFile("testdata/golden.json")
@@ -75,10 +82,19 @@ func TestRenderAsTransformersDoes(t *testing.T) {
 		}
 		messages := make([]Message, len(c.Messages))
 		for i, raw := range c.Messages {
-			if err := json.Unmarshal(raw, &messages[i]); err != nil {
+			m := fields(t, raw)
+			content, _ := m.Get("content")
+			if isParts(content) {
+				messages[i].Role = c.role(t, i)
+				jinja.EachText(content, func(s string) {
+					if s != "text" {
+						messages[i].Content += s
+					}
+				})
+			} else if err := json.Unmarshal(raw, &messages[i]); err != nil {
 				t.Fatal(err)
 			}
-			if m := fields(t, raw); m.Len() > 2 {
+			if m.Len() > 2 || isParts(content) {
 				messages[i].Fields = m
 			}
 		}

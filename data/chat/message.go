@@ -21,7 +21,8 @@ type Message struct {
 	Role    string `json:"role"`
 	Content string `json:"content"`
 	// Fields is the message as its record has it, all keys in order (tool_calls, name, reasoning_content, …), where that is
-	// more than a role and a content; else nil. Templates see it, with Content in place of its content.
+	// more than a role and a text; else nil. Templates see it, with Content in place of its content; see Template.reading for
+	// a content that is a list of parts, of which Content is the text.
 	Fields *jinja.Dict `json:"-"`
 }
 
@@ -74,8 +75,8 @@ func (m Message) Map(f func(s string) string) Message {
 }
 
 // value returns a message as templates see it: without keys that are null, and with the reasoning under the names that
-// transformers gives it.
-func (m Message) value() jinja.Value {
+// transformers gives it. A content is a list of parts where that of the record is and lists has the role.
+func (m Message) value(lists map[string]bool) jinja.Value {
 	content := strings.ToValidUTF8(m.Content, "\ufffd")
 	d := jinja.NewDict()
 	if m.Fields == nil {
@@ -96,6 +97,9 @@ func (m Message) value() jinja.Value {
 		name := key.(string)
 		v, _ := m.Fields.Get(name)
 		switch {
+		case name == "content" && lists[m.Role] && isParts(v):
+			list, _ := m.parts()
+			d.Set(name, list)
 		case name == "content" && (content != "" || v != jinja.None):
 			d.Set(name, content)
 		case v != jinja.None:
@@ -124,6 +128,8 @@ type Conversation struct {
 // Vars are what a template sees beside the messages.
 type Vars struct {
 	BOS, EOS string // the texts of bos_token and eos_token
+	// Tokens are all special tokens of the tokenizer by their names, as pad_token.
+	Tokens map[string]string
 	// Prompt ends the text with what comes before an answer of the assistant (add_generation_prompt).
 	Prompt bool
 	// More are further variables, as tools and documents: what apply_chat_template takes as keywords.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"gotrain/data/chat/jinja"
@@ -14,6 +15,7 @@ import (
 type Template struct {
 	name, source string
 	program      *jinja.Template
+	lists        func() map[string]bool // see reading
 }
 
 // What a template may cost. The templates of known models stay far below: the longest have some 30 KiB and take some ten
@@ -43,7 +45,9 @@ func Parse(name, source string) (*Template, error) {
 	if err != nil {
 		return nil, explain(name, err)
 	}
-	return &Template{name: name, source: source, program: program}, nil
+	t := &Template{name: name, source: source, program: program}
+	t.lists = sync.OnceValue(t.reading)
+	return t, nil
 }
 
 // Reads says whether the template has a word as a name or as a string: what it does not mention, a variable or a key of a
@@ -68,12 +72,24 @@ func (t *Template) Render(messages []Message, v Vars) (string, error) {
 func (t *Template) render(messages []Message, v Vars) (jinja.Result, error) {
 	list := make([]jinja.Value, len(messages))
 	size := int64(0)
+	var lists map[string]bool
 	for i, m := range messages {
-		list[i] = m.value()
+		if _, ok := m.parts(); ok && lists == nil {
+			lists = t.lists()
+		}
+		list[i] = m.value(lists)
 		m.Texts(func(s string) { size += int64(len(s)) })
 	}
+	return t.run(list, v, int64(len(messages)), size)
+}
+
+// run renders n messages of size bytes.
+func (t *Template) run(list []jinja.Value, v Vars, n, size int64) (jinja.Result, error) {
 	variables := map[string]jinja.Value{
 		"messages": jinja.NewList(list), "add_generation_prompt": v.Prompt, "tools": jinja.None, "documents": jinja.None,
+	}
+	for name, content := range v.Tokens {
+		variables[name] = content
 	}
 	for name, value := range v.More {
 		variables[name] = value
@@ -86,7 +102,6 @@ func (t *Template) render(messages []Message, v Vars) (jinja.Result, error) {
 	if v.EOS != "" {
 		variables["eos_token"] = v.EOS
 	}
-	n := int64(len(messages))
 	options := jinja.Options{Limits: jinja.Limits{
 		Work:   baseSteps + stepsPerMessage*n + stepsPerByte*size,
 		Memory: baseBytes + min(size*(bytesPerByte+bytesPerMessage*n), maxBytes+size*bytesPerByte),

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gotrain/data/chat/jinja"
 )
 
 // Templates that would run for ever or take all memory end with an error, whatever the length of the conversation.
@@ -130,4 +132,63 @@ func FuzzTemplate(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A content that is a list of parts is one text for a template that wants a text, of each role by itself; where such a template
+// would write the list as Python prints it, transformers does.
+func TestParts(t *testing.T) {
+	of := func(role string, texts ...string) Message {
+		m := Message{Role: role}
+		var parts []jinja.Value
+		for _, text := range texts {
+			m.Content += text
+			parts = append(parts, partOf(text))
+		}
+		m.Fields = jinja.NewDict()
+		m.Fields.Set("role", role)
+		m.Fields.Set("content", jinja.NewList(parts))
+		return m
+	}
+	messages := []Message{of(System, "s", "t"), of(User, "u", "v"), of(Assistant, "a", "b")}
+	for _, tt := range []struct{ source, want string }{
+		{"{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}", "system:st;user:uv;assistant:ab;"},
+		{"{% for m in messages %}{{ m.role + m.content }};{% endfor %}", "systemst;useruv;assistantab;"},
+		{"{% for m in messages %}{% for p in m.content %}[{{ p.text }}]{% endfor %};{% endfor %}", "[s][t];[u][v];[a][b];"},
+		{"{% for m in messages %}{% if m.content is string or m.role != 'user' %}{{ m.content }}{% else %}{{ m.content | map(attribute='text') | join('+') }}{% endif %};{% endfor %}", "st;u+v;ab;"},
+		{"{% for m in messages %}{{ m.content | tojson }}{% endfor %}", `"st""uv""ab"`},
+	} {
+		tmpl, err := Parse("t", tt.source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := tmpl.Render(messages, Vars{}); err != nil || got != tt.want {
+			t.Errorf("%s: %q %v, want %q", tt.source, got, err, tt.want)
+		}
+	}
+	// The span of an answer in parts, and texts that were altered as a whole.
+	tmpl, err := Parse("t", "{% for m in messages %}<{{ m.role }}>{% if m.content is string %}{{ m.content }}{% else %}{% for p in m.content %}{{ p.text }}{% endfor %}{% endif %}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, spans, err := tmpl.Spans(messages, Vars{})
+	if err != nil || len(spans) != 1 || text[spans[0].Begin:spans[0].End] != "ab</>" {
+		t.Errorf("%q %v %v", text, spans, err)
+	}
+	altered := messages[2]
+	altered.Content = "aXb"
+	if got, err := tmpl.Render([]Message{messages[1], altered}, Vars{}); err != nil || got != "<user>uv</><assistant>aXb</>" {
+		t.Errorf("%q %v", got, err)
+	}
+}
+
+// All special tokens of a tokenizer are variables, as in transformers; those of a conversation go before them.
+func TestSpecialTokensAreVariables(t *testing.T) {
+	tmpl, err := Parse("t", "{{ pad_token }} {{ image_token }} {{ mask_token is defined }} {{ eos_token }}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := Vars{EOS: "</s>", Tokens: map[string]string{"pad_token": "<p>", "image_token": "<i>", "eos_token": "</s>"}, More: map[string]jinja.Value{"image_token": "mine"}}
+	if got, err := tmpl.Render([]Message{{Role: User, Content: "x"}}, v); err != nil || got != "<p> mine False </s>" {
+		t.Errorf("%q %v", got, err)
+	}
 }

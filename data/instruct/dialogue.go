@@ -358,8 +358,8 @@ func (d *dialogue) addCalls(m *object, what string, masked bool) error {
 	return nil
 }
 
-// fieldsOf returns a message as its record has it, nil where that is a role and a content. A content of parts is their text;
-// a role that templates may know stays as it is written.
+// fieldsOf returns a message as its record has it, nil where that is a role and a text. A role that templates may know stays as
+// it is written.
 func fieldsOf(m *object, raw json.RawMessage, speaker, role string) (*jinja.Dict, error) {
 	v, err := jinja.FromJSON(raw)
 	if err != nil {
@@ -371,7 +371,9 @@ func fieldsOf(m *object, raw json.RawMessage, speaker, role string) (*jinja.Dict
 	}
 	keys := fields.Keys()
 	if len(keys) == 2 && keys[0] == "role" && keys[1] == "content" && role == roles[role] {
-		return nil, nil
+		if content, _ := fields.Get("content"); !isParts(content) {
+			return nil, nil
+		}
 	}
 	fields.Set("role", role)
 	for _, key := range keys {
@@ -381,6 +383,9 @@ func fieldsOf(m *object, raw json.RawMessage, speaker, role string) (*jinja.Dict
 	}
 	return fields, nil
 }
+
+// isParts says whether a content is a list of parts.
+func isParts(content jinja.Value) bool { _, ok := content.(*jinja.List); return ok }
 
 // parseTrained says whether the loss counts a message. Messages of others than the assistant may only say what holds anyway.
 func parseTrained(m *object, role string) (bool, error) {

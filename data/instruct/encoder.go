@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"gotrain/data"
@@ -30,6 +31,11 @@ func NewEncoder(tokens data.Tokenizer, template *chat.Template, vars chat.Vars) 
 	}
 	slices.SortStableFunc(e.special, func(a, b string) int { return len(b) - len(a) })
 	return e
+}
+
+// Variables are what a template may name of a tokenizer with such roles, and the time of now.
+func Variables(roles hf.Roles, now time.Time) chat.Vars {
+	return chat.Vars{BOS: roles.BOS, EOS: roles.EOS, Tokens: roles.Tokens(), Now: now}
 }
 
 // Template returns the chat template.

@@ -78,7 +78,8 @@ func TestReadShapes(t *testing.T) {
 		{"pairs.jsonl", `{"question": "Q", "answer": "A"}`},
 	} {
 		all, err := readAll(write(t, tt.name, tt.content))
-		if err != nil || len(all) != 1 || !slices.Equal(all[0].Messages, want) {
+		said := func(a, b chat.Message) bool { return a.Role == b.Role && a.Content == b.Content }
+		if err != nil || len(all) != 1 || !slices.EqualFunc(all[0].Messages, want, said) {
 			t.Errorf("%s: %v %v", tt.name, all, err)
 		}
 	}

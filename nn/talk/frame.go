@@ -21,16 +21,16 @@ var ErrNoEnd = errors.New("a token that ends a turn")
 
 // OpenTemplate returns the shipped template called name or, without a name, that of the
 // model in dir, and what the template may name: the special tokens of that model, and
-// the date. Without a dir there are none.
-func OpenTemplate(name, dir string) (*chat.Template, chat.Vars, error) {
-	vars := chat.Vars{Now: time.Now()}
+// the time of now. Without a dir there are none.
+func OpenTemplate(name, dir string, now time.Time) (*chat.Template, chat.Vars, error) {
+	vars := chat.Vars{Now: now}
 	var roles hf.Roles
 	if dir != "" {
 		var err error
 		if roles, err = hf.ReadRoles(dir); err != nil {
 			return nil, vars, err
 		}
-		vars.BOS, vars.EOS = roles.BOS, roles.EOS
+		vars = instruct.Variables(roles, vars.Now)
 	}
 	var t *chat.Template
 	var err error

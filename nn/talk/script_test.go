@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gotrain/autograd/cpu"
 	"gotrain/autograd/exec"
@@ -52,7 +53,7 @@ func scripted(t *testing.T, maxTokens int) (talk.Speaker, *generatetest.Script) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	template, vars, err := talk.OpenTemplate("chatml", "")
+	template, vars, err := talk.OpenTemplate("chatml", "", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +258,7 @@ func TestOpenTemplate(t *testing.T) {
 	}
 	messages := []chat.Message{{Role: chat.User, Content: "Q"}}
 	for name, want := range map[string]string{"": "<b>Q<e>", "chatml": "<|im_start|>user\nQ<|im_end|>\n"} {
-		template, vars, err := talk.OpenTemplate(name, dir)
+		template, vars, err := talk.OpenTemplate(name, dir, time.Now())
 		if err != nil || vars.BOS != "<b>" || vars.EOS != "<e>" || vars.Now.IsZero() {
 			t.Fatalf("%q: %+v, %v", name, vars, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"gotrain/autograd/cpu"
 	"gotrain/autograd/exec"
@@ -45,7 +46,7 @@ func speaker() (talk.Speaker, error) {
 	if err != nil {
 		return talk.Speaker{}, err
 	}
-	template, vars, err := talk.OpenTemplate("plain", "")
+	template, vars, err := talk.OpenTemplate("plain", "", time.Now())
 	if err != nil {
 		return talk.Speaker{}, err
 	}
@@ -138,10 +139,10 @@ func TestStop(t *testing.T) {
 }
 
 func TestFaults(t *testing.T) {
-	if _, _, err := talk.OpenTemplate("", t.TempDir()); !errors.Is(err, talk.ErrNoTemplate) {
+	if _, _, err := talk.OpenTemplate("", t.TempDir(), time.Now()); !errors.Is(err, talk.ErrNoTemplate) {
 		t.Errorf("a model without a template: %v", err)
 	}
-	if _, _, err := talk.OpenTemplate("latin", ""); err == nil {
+	if _, _, err := talk.OpenTemplate("latin", "", time.Now()); err == nil {
 		t.Error("a template of that name is shipped")
 	}
 	tokens, err := bpe.Bytes()

@@ -37,6 +37,11 @@ THOUGHT = {"content": "Sun.", "role": "assistant", "thinking": "\nso\n", "weight
 BESIDE = [([U, CALL, RESULT, THOUGHT], {"tools": [TOOL]}), ([U, {**A, "reasoning": "r", "x": [1, 2.5]}], {"enable_thinking": False}), ([{**U, "name": "Ann", "tool_calls": None}, A], {"tools": []})]
 
 
+# Contents that are lists of parts, for the template that goes through them.
+PARTS = lambda m, *texts: {**m, "content": [{"type": "text", "text": t} for t in texts]}  # noqa: E731
+LISTS = [([PARTS(U, " one", "two ")], {}), ([PARTS(S, "s"), U, PARTS(A, "a", " b"), PARTS(U2, "", "c")], {}), ([PARTS(U), A], {})]
+
+
 def templates():
     for folder in ("templates", "testdata"):
         for file in sorted((FOLDER / folder).glob("*.jinja")):
@@ -48,7 +53,7 @@ def templates():
 def main():
     cases = []
     for name, source in templates():
-        for messages, more in [(m, {}) for m in CONVERSATIONS] + (BESIDE if name == "tools" else []):
+        for messages, more in [(m, {}) for m in CONVERSATIONS] + (BESIDE if name == "tools" else LISTS if name == "parts" else []):
             for prompt in (False, True):
                 case = {"template": name, "messages": messages, "prompt": prompt, "text": None}
                 if more:

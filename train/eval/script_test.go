@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gotrain/autograd/cpu"
 	"gotrain/autograd/exec"
@@ -231,7 +232,7 @@ func TestGenerateOfChosenIDs(t *testing.T) {
 		}
 	}
 	// Through a template, answers end where its turns do, and not where texts of the model do.
-	template, vars, err := talk.OpenTemplate("plain", "")
+	template, vars, err := talk.OpenTemplate("plain", "", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"gotrain/data"
 	"gotrain/data/vfs"
@@ -70,6 +71,8 @@ type Env struct {
 	// Dry leaves nothing behind: neither a tokenizer nor a cache of data. The job
 	// has the sizes of its data, but no sources.
 	Dry bool
+	// Now is the time; nil is that of the machine.
+	Now func() time.Time
 	// Tell and Progress are told what is prepared; they may be nil.
 	Tell     func(Prepared)
 	Progress func(data.Progress)
@@ -83,6 +86,14 @@ func (e Env) Telling(name, format string, args ...any) {
 	if e.Tell != nil {
 		e.Tell(Prepared{name, fmt.Sprintf(format, args...)})
 	}
+}
+
+// Today is the time of now.
+func (e Env) Today() time.Time {
+	if e.Now == nil {
+		return time.Now()
+	}
+	return e.Now()
 }
 
 // Table is all that a configuration may name.

@@ -19,7 +19,7 @@ func inspect(ctx context.Context, env recipe.Env, v recipe.View) (recipe.Inspect
 	if err != nil {
 		return nil, err
 	}
-	in, err := Read(ctx, env.Config, tokens, id, nil)
+	in, err := Read(ctx, env, tokens, id, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
 
 	"gotrain/data"
 	"gotrain/data/chat"
@@ -91,10 +94,11 @@ type Conversations struct {
 	Identity   hub.Identity  // with the template, and the tokens that end turns
 }
 
-// Read encodes the conversations of c for a model of that identity, whose chat
+// Read encodes the conversations of env for a model of that identity, whose chat
 // template is taken if the configuration names none. known is what the run has trained
 // on and holds out already, nil for nothing.
-func Read(ctx context.Context, c config.Config, tokens data.Tokenizer, id hub.Identity, known *data.Ledger) (*Conversations, error) {
+func Read(ctx context.Context, env recipe.Env, tokens data.Tokenizer, id hub.Identity, known *data.Ledger) (*Conversations, error) {
+	c := env.Config
 	d, ok := c.Data.Value().(*Data)
 	if !ok {
 		return nil, fmt.Errorf("data.format is %s; conversations are of format %s", c.Data.Name(), Format)
@@ -104,7 +108,11 @@ func Read(ctx context.Context, c config.Config, tokens data.Tokenizer, id hub.Id
 		return nil, err
 	}
 	id.Roles.ChatTemplate = template.Source()
-	in := &Conversations{Config: d.Instruct, Encoder: instruct.NewEncoder(tokens, template, chat.Vars{BOS: id.Roles.BOS, EOS: id.Roles.EOS})}
+	date, err := setDate(env, d, template)
+	if err != nil {
+		return nil, err
+	}
+	in := &Conversations{Config: d.Instruct, Encoder: instruct.NewEncoder(tokens, template, instruct.Variables(id.Roles, date))}
 	if err := in.read(ctx, d, c.Length(), known); err != nil {
 		return nil, err
 	}
@@ -193,6 +201,46 @@ func withEnds(special nn.SpecialTokens, ends []int32) nn.SpecialTokens {
 	return special
 }
 
+// setDate returns the date that the template of d may write. Where it does and the configuration has none, it is that of the
+// run whose checkpoint env's run goes on from, else that of today, and the configuration has it from then on.
+func setDate(env recipe.Env, d *Data, template *chat.Template) (time.Time, error) {
+	if d.Instruct.Date == "" && template.Reads("strftime_now") {
+		if env.From != "" {
+			date, err := dateOf(filepath.Join(filepath.Dir(filepath.Dir(env.From)), "config.yaml"))
+			if err != nil {
+				return time.Time{}, err
+			}
+			d.Instruct.Date = date
+		}
+		if d.Instruct.Date == "" {
+			d.Instruct.Date = env.Today().Format(time.DateOnly)
+		}
+	}
+	return instruct.ParseDate(d.Instruct.Date)
+}
+
+// dateOf returns data.instruct.date of the config.yaml of a run, "" where it has none.
+func dateOf(file string) (string, error) {
+	var run struct {
+		Data struct {
+			Instruct struct {
+				Date string `yaml:"date"`
+			} `yaml:"instruct"`
+		} `yaml:"data"`
+	}
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err == nil {
+		err = yaml.Unmarshal(text, &run)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", file, err)
+	}
+	return run.Data.Instruct.Date, nil
+}
+
 // findTemplate returns the template that a configuration names, by default the
 // model's own.
 func findTemplate(name, own string) (*chat.Template, error) {
@@ -226,7 +274,7 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := Read(ctx, env.Config, tokens, id, known)
+	in, err := Read(ctx, env, tokens, id, known)
 	if err != nil {
 		return nil, err
 	}
@@ -240,6 +288,9 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	}
 	j.Reading = reading(env.Config)
 	j.Next = func(model string) string { return shell.Command("gotrain", "chat", "--model", model) }
+	if in.Config.Date != "" {
+		j.Facts = append(j.Facts, ranks.Fact{Name: "data.instruct.date", Value: in.Config.Date, Cure: "set it, where nodes begin on different days"})
+	}
 	j.Facts = append(j.Facts, ranks.Fact{Name: "data", Value: fmt.Sprintf("%+v", in.Train.Stats()), Cure: "data.paths have to name the same content on all nodes"})
 	return j, in.batches(env, j, tokens)
 }
