@@ -180,7 +180,7 @@ optimizer: {lr: 1e-2, warmup: 0}
 	for _, c := range []struct{ want, args string }{
 		{"conversations are of --format instruct", "--model " + in("tuned") + " --format chat --data " + in("held.jsonl")},
 		{"name one with --template", "--model " + in("base") + " --format instruct --data " + in("held.jsonl")},
-		{"--template goes with --format instruct", "--model " + in("base") + " --template plain --data " + in("held.jsonl")},
+		{"--template and --date go with --format instruct", "--model " + in("base") + " --template plain --data " + in("held.jsonl")},
 	} {
 		if o := gotrain(t, "", append([]string{"eval"}, strings.Fields(c.args)...)...); o.code != 2 || !strings.Contains(o.errOut, c.want) {
 			t.Errorf("%s: exit code %d\n%s", c.args, o.code, o.errOut)
