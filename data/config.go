@@ -119,6 +119,9 @@ func (c Config) withDefaults() Config {
 }
 
 func (c Config) cacheDir() (string, error) {
+	if c.CacheDir != "" && isDir(c.CacheDir) {
+		return c.CacheDir, nil // letter by letter, as files are
+	}
 	if c.CacheDir != "" {
 		dir, err := expandVariables(c.CacheDir)
 		if err != nil {

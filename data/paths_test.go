@@ -1,6 +1,7 @@
 package data
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -102,4 +103,20 @@ func TestLiteralPaths(t *testing.T) {
 	wantError(t, err, "environment variable 6", "write $$ for a dollar sign")
 	_, err = ExpandPaths([]string{dir + "/none [v1].txt"})
 	wantError(t, err, "matches no file", "write [[] for a bracket")
+}
+
+// So is a cache directory.
+func TestLiteralCacheDir(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("GOTRAIN_TEST_DIR", dir)
+	if err := os.Mkdir(filepath.Join(dir, "c [1] $z"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{dir + "/c [1] $z": dir + "/c [1] $z", "$GOTRAIN_TEST_DIR/a": dir + "/a", dir + "/d$$e": dir + "/d$e"} {
+		if got, err := (Config{CacheDir: name}).cacheDir(); err != nil || got != want {
+			t.Errorf("%s: %s, %v; want %s", name, got, err, want)
+		}
+	}
+	_, err := Config{CacheDir: dir + "/c $GOTRAIN_UNSET"}.cacheDir()
+	wantError(t, err, "GOTRAIN_UNSET is not set", "write $$ for a dollar sign")
 }
