@@ -58,7 +58,7 @@ SRC.`,
   gotrain sample --model models/smollm2 --prompt "Gravity is"`,
 		Args: twoArgs("SRC and DST"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return f.convert(c, args[0], args[1], convert.Options{Format: convert.HuggingFace})
+			return f.convert(c, args[0], args[1], convert.Options{Format: convert.HuggingFace, Own: true})
 		},
 	}
 	f.add(c)

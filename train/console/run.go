@@ -77,6 +77,11 @@ func (p *Progress) start(s events.Started) {
 		context = fmt.Sprintf(", context %d", s.Config.Length())
 	}
 	p.Line("model      %s, %s parameters%s%s, %s", strings.Join(families, " and "), units.Count(f.Params), trained, context, s.Config.Precision)
+	for _, part := range s.Job.Parts {
+		if _, err := part.Model.HuggingFace(); err != nil {
+			p.Line("note       %v", err)
+		}
+	}
 	copied := ""
 	if f.SnapshotBytes > 0 {
 		copied = fmt.Sprintf(", %s copy of the state for saves%s", units.Bytes(f.SnapshotBytes), map[bool]string{true: " on the host"}[p.device.Card != nil])

@@ -59,6 +59,9 @@ type Options struct {
 	// has it, and gives float32 for others. Vectors are float32 in GGUF whatever
 	// Type is, as llama.cpp wants them.
 	Type *gguf.Type
+	// Own lets a directory have a model that transformers has not, which only gotrain
+	// loads; without it such a model is an error.
+	Own bool
 	// Tokenizer is a directory to take the tokenizer from in place of the source's.
 	Tokenizer string
 	// Adapter is the directory of an adapter that is merged into the source or, with

@@ -14,6 +14,7 @@ import (
 
 	"gotrain/data/bpe"
 	"gotrain/data/vfs"
+	"gotrain/nn"
 	"gotrain/nn/gpt2"
 	"gotrain/nn/hub/gguf"
 	"gotrain/nn/hub/safetensors"
@@ -317,9 +318,12 @@ func TestNoCounterpart(t *testing.T) {
 	if _, err := Convert(t.Context(), src, filepath.Join(dir, "x.gguf"), Options{Format: GGUF}, testDeps()); err == nil || !strings.Contains(err.Error(), "learned positions") {
 		t.Errorf("GGUF: %v", err)
 	}
-	r, err := Convert(t.Context(), src, filepath.Join(dir, "dst"), Options{Format: HuggingFace, Verify: true}, testDeps())
+	if _, err := Convert(t.Context(), src, filepath.Join(dir, "dst"), Options{Format: HuggingFace}, testDeps()); !errors.Is(err, nn.ErrNoCounterpart) {
+		t.Errorf("a directory for others: %v", err)
+	}
+	r, err := Convert(t.Context(), src, filepath.Join(dir, "dst"), Options{Format: HuggingFace, Own: true, Verify: true}, testDeps())
 	if err != nil || r.ModelType != "gpt2" || !r.Parity.SameText {
-		t.Errorf("a directory: %+v, %v", r, err)
+		t.Errorf("a directory of our own: %+v, %v", r, err)
 	}
 }
 

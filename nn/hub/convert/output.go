@@ -57,6 +57,11 @@ var written = map[gguf.Type]struct {
 }
 
 func newDirectoryOutput(s *source, opt Options, r *Report) (output, error) {
+	if !opt.Own {
+		if _, err := s.model.HuggingFace(); err != nil {
+			return nil, err
+		}
+	}
 	out := &directoryOutput{weights: safetensors.SingleName}
 	elements := map[string]int{} // of each type
 	for _, t := range s.tensors {
