@@ -11,7 +11,7 @@ CGO_ENABLED=0 go build -o "$tmp/gotrain" ./cmd/gotrain
 row() { # label, then --set assignments
   local label=$1 set=()
   shift
-  for s in "$@" optimizer.clip=0 optimizer.in_backward=true train.accumulate=1; do set+=(--set "$s"); done
+  for s in model.family=gpt2 model.dropout=0 optimizer.kind=adamw "$@" optimizer.clip=0 optimizer.in_backward=true train.accumulate=1; do set+=(--set "$s"); done
   local bench arena
   bench=$("$tmp/gotrain" bench --config configs/opticks.yaml --seconds "${seconds}" --json "${set[@]}")
   arena=$("$tmp/gotrain" plan --config configs/opticks.yaml --json "${set[@]}" | grep -o '"arena_bytes": *[0-9]*' | grep -o '[0-9]*$')

@@ -10,7 +10,8 @@ trap leave EXIT
 steps=60
 flags=(pretrain --config configs/opticks.yaml --set train.steps=$steps --set train.save_every=2 --set train.eval_every=20
   --set train.eval_batches=2 --set train.batch=4 --set train.context=64 --set train.sample_tokens=0
-  --set model.width=64 --set model.layers=2 --set tokenizer.vocab=512)
+  --set model.family=gpt2 --set model.width=64 --set model.layers=2 --set model.dropout=0 --set tokenizer.vocab=512
+  --set optimizer.kind=adamw --set optimizer.lr=1e-3)
 port=$((20000 + RANDOM % 10000))
 
 # build [TAGS] makes gotrain with engines for several ranks, $TAGS or Gloo by default.

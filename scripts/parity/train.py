@@ -118,7 +118,7 @@ def main():
     for d in dumps:
         training(Path(d).stem, d)
     short = ["train.steps=40", "train.eval_every=0", "train.save_every=0", "train.sample_tokens=0"]
-    checkpoint("gpt2 checkpoint", "configs/opticks.yaml", short, binary)
+    checkpoint("gpt2 checkpoint", "configs/opticks.yaml", short + ["model.family=gpt2"], binary)
     checkpoint("llama checkpoint", "configs/opticks.yaml", short + ["model.family=llama", "model.kv_heads=2", "model.tied=false"], binary)
     width = max(len(r[0]) for r in rows)
     failed = False
