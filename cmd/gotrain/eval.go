@@ -7,10 +7,11 @@ import (
 // evalFlags say what to score.
 type evalFlags struct {
 	modelFlags
-	data    []string
-	format  string
-	textKey string
-	batch   int
+	data     []string
+	format   string
+	textKey  string
+	encoding string
+	batch    int
 
 	task    string
 	shots   int
@@ -69,6 +70,7 @@ turn after it. --prompts shows what the model would see.`,
 	c.Flags().StringArrayVar(&f.data, "data", nil, "`FILE` or pattern of text; more may follow")
 	c.Flags().StringVar(&f.format, "format", "", "format `NAME`: text, jsonl, parquet, shards, or instruct for conversations (default: by the first file's name)")
 	c.Flags().StringVar(&f.textKey, "text-key", "text", "JSONL `KEY` or Parquet column of the text")
+	c.Flags().StringVar(&f.encoding, "encoding", "", "what the text is written in, a `NAME` of data.encoding (default: UTF-8, or what a byte-order mark says)")
 	c.Flags().IntVar(&f.batch, "batch", 8, "`N` windows scored together")
 	c.Flags().StringVar(&f.task, "task", "", "task `FILE` in YAML: questions to ask instead of texts")
 	c.Flags().IntVar(&f.shots, "shots", 0, "with --task, `N` examples before each question (default: the file's)")

@@ -32,7 +32,7 @@ func (f *evalFlags) runText(c *cobra.Command) error {
 	if f.template != "" || f.date != "" {
 		return usagef("--template and --date go with --format %s, or with --task and --chat", conversationFormat)
 	}
-	cfg := data.Config{Paths: f.data, Format: dataFormat(f.format, f.data), TextKey: f.textKey}
+	cfg := data.Config{Paths: f.data, Format: dataFormat(f.format, f.data), TextKey: f.textKey, Encoding: f.encoding}
 	if err := cfg.Validate(); err != nil {
 		return usageError{fmt.Errorf("%w; conversations are of --format %s", err, conversationFormat)}
 	}
@@ -68,7 +68,7 @@ const conversationFormat = "instruct"
 func (f *evalFlags) runConversations(c *cobra.Command) error {
 	// All are held out; what is trained on has to be there too, and is not used. One that is too long loses its beginning.
 	cfg, err := conversations(f.data, f.model, f.template, "data.validation_paths="+quoteAll(f.data), fmt.Sprintf("train.batch=%d", f.batch),
-		"data.instruct.truncate=left", fmt.Sprintf("data.instruct.date=%q", f.date))
+		"data.instruct.truncate=left", fmt.Sprintf("data.instruct.date=%q", f.date), fmt.Sprintf("data.encoding=%q", f.encoding))
 	if err != nil {
 		return err
 	}

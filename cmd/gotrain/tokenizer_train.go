@@ -19,10 +19,10 @@ import (
 
 // tokenizerTrainFlags say what to learn from what.
 type tokenizerTrainFlags struct {
-	config, out, pattern, format, textKey string
-	set, data                             []string
-	vocab                                 int
-	json                                  bool
+	config, out, pattern, format, textKey, encoding string
+	set, data                                       []string
+	vocab                                           int
+	json                                            bool
 }
 
 func newTokenizerTrain() *cobra.Command {
@@ -53,6 +53,7 @@ learns a byte-level BPE from all of the files.`,
 	c.Flags().StringArrayVar(&f.data, "data", nil, "`FILE` or pattern of text; more may follow")
 	c.Flags().StringVar(&f.format, "format", "", "format `NAME` of --data: text, jsonl or parquet (default: by the first file's name)")
 	c.Flags().StringVar(&f.textKey, "text-key", "text", "JSONL `KEY` or Parquet column of the text")
+	c.Flags().StringVar(&f.encoding, "encoding", "", "what the text is written in, a `NAME` of data.encoding (default: UTF-8, or what a byte-order mark says)")
 	c.Flags().IntVar(&f.vocab, "vocab", 2048, "`N` tokens, special ones included")
 	c.Flags().StringVar(&f.pattern, "pattern", "gpt2", "`NAME` of the rule that cuts text into pre-tokens")
 	c.Flags().StringVar(&f.out, "out", "", "new directory `DIR` for the tokenizer")
@@ -71,7 +72,7 @@ func (f *tokenizerTrainFlags) check(c *cobra.Command) error {
 	}
 	other, of := []string{"set"}, "--config"
 	if f.config != "" {
-		other, of = []string{"vocab", "pattern", "format", "text-key"}, "--data"
+		other, of = []string{"vocab", "pattern", "format", "text-key", "encoding"}, "--data"
 	}
 	for _, name := range other {
 		if c.Flags().Changed(name) {
@@ -120,7 +121,7 @@ func (f *tokenizerTrainFlags) load() (config.Config, error) {
 	cfg := config.Default(tables())
 	cfg.Tokenizer = config.TokenizerConfig{Kind: "bpe", Vocab: f.vocab, Pattern: f.pattern}
 	format := dataFormat(f.format, f.data)
-	err := cfg.Data.Set(string(format), &data.Config{Paths: f.data, Format: format, TextKey: f.textKey})
+	err := cfg.Data.Set(string(format), &data.Config{Paths: f.data, Format: format, TextKey: f.textKey, Encoding: f.encoding})
 	if err == nil {
 		err = cfg.Validate(tables())
 	}

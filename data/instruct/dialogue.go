@@ -14,7 +14,7 @@ import (
 // roles maps the names of speakers, in lower case, to roles.
 var roles = map[string]string{
 	"system": chat.System, "developer": chat.System,
-	"user": chat.User, "human": chat.User,
+	"user": chat.User, "human": chat.User, "prompter": chat.User,
 	"assistant": chat.Assistant, "gpt": chat.Assistant, "chatgpt": chat.Assistant, "model": chat.Assistant, "bot": chat.Assistant,
 	"bing": chat.Assistant, "bard": chat.Assistant,
 	"function_call": chat.Assistant, "tool_call": chat.Assistant,

@@ -122,6 +122,9 @@ func TestReadErrorsNameTheLine(t *testing.T) {
 		{good + `{"prompt": "Q"`, "f:2: not JSON: it ends before it is complete"},
 		{"[\n" + good + ",\n{\"a\": 1}]", `f:4: the keys ["a"]`},
 		{"[\n" + good, "in the middle of the array"},
+		{"[\n" + good + ",]", "f:3: nothing stands before a comma or behind the last one"},
+		{"[\n" + good + "]\n" + good, "stands behind the end of the array"},
+		{"a,b\nc,d", "f:1: not JSON: the line begins with"},
 	} {
 		_, err := readAll(write(t, "f", tt.content))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -283,7 +283,11 @@ func (r *recordReader) readArray(yield func(chat.Conversation) bool) error {
 			if err != nil {
 				return r.fault(err)
 			}
-			if more, err := r.emit(line, bytes.TrimSpace(r.buffer), yield); !more || err != nil {
+			record := bytes.TrimSpace(r.buffer)
+			if len(record) == 0 {
+				return r.fault(errors.New("nothing stands before a comma or behind the last one (take the comma out)"))
+			}
+			if more, err := r.emit(line, record, yield); !more || err != nil {
 				return err
 			}
 			if end == ',' {

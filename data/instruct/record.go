@@ -46,6 +46,9 @@ func parseRecord(raw []byte) ([]chat.Conversation, error) {
 		return nil, fmt.Errorf("the record is %s, not an object or a list of messages", kindOf(raw))
 	}
 	record := newObject("", raw)
+	if err := refusePreference(record); err != nil {
+		return nil, err
+	}
 	all, err := conversations(record)
 	if err != nil {
 		return nil, err
@@ -112,12 +115,22 @@ func pairOf(record *object) int {
 	return found
 }
 
+// refusePreference reports a record of good and bad answers, whatever its shape.
+func refusePreference(record *object) error {
+	for _, key := range record.keys {
+		if rule := recordKeys[key]; rule.use == refused && rule.why == preference && rule.says(record.values[key]) {
+			return fmt.Errorf("key %q is %s: %s", key, shorten(record.values[key]), preference)
+		}
+	}
+	return nil
+}
+
 // noShape says what a record is that holds no conversation.
 func noShape(record *object) error {
 	keys := slices.Sorted(slices.Values(record.keys))
 	for _, key := range keys {
-		if rule := recordKeys[key]; rule.use == refused && rule.why == preference {
-			return fmt.Errorf("the keys %q: %s", keys, preference)
+		if raw := record.values[key]; isList(raw) && holdsObjects(raw) {
+			return fmt.Errorf("the keys %q tell no kind of record; key %q is a list of objects: write each as a record, for example with jq -c '.%[2]s[]'", keys, key)
 		}
 	}
 	switch {
@@ -143,7 +156,7 @@ func parseLists(record *object, key string, raw json.RawMessage) ([]chat.Convers
 		return nil, fmt.Errorf("key %q is %s, not a list of messages", key, kindOf(raw))
 	}
 	lists := []json.RawMessage{raw}
-	if all := elements(raw); len(all) > 0 && all[0][0] == '[' && holdsMessages(all[0]) {
+	if all := elements(raw); len(all) > 0 && all[0][0] == '[' && holdsObjects(all[0]) {
 		lists = all
 	}
 	var all []chat.Conversation
@@ -168,8 +181,8 @@ func parseLists(record *object, key string, raw json.RawMessage) ([]chat.Convers
 	return all, nil
 }
 
-// holdsMessages says whether a list begins with an object.
-func holdsMessages(raw json.RawMessage) bool {
+// holdsObjects says whether a list begins with an object.
+func holdsObjects(raw json.RawMessage) bool {
 	first := next(raw, 1)
 	return raw[0] == '[' && raw[first] == '{'
 }
