@@ -192,9 +192,14 @@ func checkHead(name string, format Format, key, encoding string) error {
 		return err
 	}
 	if format == FormatText {
-		return checkJSONLines(name, key, head, err != nil)
+		err = checkJSONLines(name, key, head, err != nil)
+	} else {
+		err = checkRecords(name, key, head)
 	}
-	return checkRecords(name, key, head)
+	if err != nil {
+		return &SettingError{err} // of data.format, as a rule
+	}
+	return nil
 }
 
 // checkRecords reports a file that is read as JSON Lines and begins otherwise.
@@ -214,8 +219,13 @@ func checkRecords(name, key string, head []byte) error {
 		return &EncodingError{File: name, Offset: at, Fault: "a JSON object over several lines, not one on each line", Cure: "write it so, for example with jq -c ."}
 	}
 	if found, _ := keyOfRecord(line, key, false); found != key && found != "" {
-		return &SettingError{&EncodingError{File: name, Offset: at, Fault: fmt.Sprintf("its records have the key %q, not %q", found, key),
-			Cure: "set data.format to instruct for conversations, or data.text_key to the key of the text"}}
+		return &EncodingError{File: name, Offset: at, Fault: fmt.Sprintf("its records have the key %q, not %q", found, key),
+			Cure: "set data.format to instruct for conversations, or data.text_key to the key of the text"}
+	}
+	missing := missingKey("")
+	if _, err := stringField(bytes.Clone(line), key); errors.As(err, &missing) {
+		number := 1 + bytes.Count(head[:at], []byte("\n"))
+		return fmt.Errorf("data: %s:%d: %w", name, number, missing) // no record is likely to have it
 	}
 	return nil
 }

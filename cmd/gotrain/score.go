@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
+	"gotrain/data"
 	"gotrain/train/eval"
 )
 
@@ -105,7 +105,7 @@ func (f *scoreFlags) name() string {
 // read reads all questions, so that a fault in the last line costs no scoring.
 func (f *scoreFlags) read(in io.Reader) ([]eval.Question, error) {
 	if f.data != "-" {
-		file, err := os.Open(f.data)
+		file, err := data.OpenText(f.data, "")
 		if err != nil {
 			return nil, usagef("--data: %w", err)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 )
 
 // Question is a completion to score after a prompt: a line of JSON Lines.
@@ -21,6 +22,9 @@ func ParseQuestions(text []byte, name string) ([]Question, error) {
 	number := 0
 	for line := range bytes.Lines(text) {
 		number++
+		if !utf8.Valid(line) {
+			return nil, fmt.Errorf("%s:%d: bytes that are not UTF-8 (convert it, for example with iconv -f ENCODING -t UTF-8)", name, number)
+		}
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}

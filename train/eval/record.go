@@ -8,9 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"gotrain/data"
 )
 
 // Record is one question.
@@ -24,9 +25,9 @@ const maxLine = 64 << 20
 
 // ReadRecords reads a file of questions: JSON objects, one a line (.jsonl) or in a
 // list (.json); or the CSV of MMLU, question, choices and the letter of the
-// answer without a header.
+// answer without a header. What is no text is refused, as in training.
 func ReadRecords(file string) ([]Record, error) {
-	f, err := os.Open(file)
+	f, err := data.OpenText(file, "")
 	if err != nil {
 		return nil, err
 	}
