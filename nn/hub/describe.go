@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"gotrain/data/vfs"
 	"gotrain/nn"
+	"gotrain/nn/hub/peft"
 	"gotrain/nn/hub/safetensors"
 )
 
@@ -40,6 +43,33 @@ func Describe(dir string, families nn.Families) (Description, error) {
 	}
 	d.Notes = append(d.Notes, notes...)
 	return d, d.untie(dir)
+}
+
+// NotesOf are what a user should know of the model in dir, beside its tokenizer, and of
+// the adapter in a directory that is put on it, "" for none.
+func NotesOf(fsys vfs.FS, dir, adapter string, families nn.Families) ([]string, error) {
+	d, err := Describe(dir, families)
+	if err != nil {
+		return nil, err
+	}
+	m, err := families.New(d.Spec, nn.Tuning{})
+	if err != nil {
+		return nil, err
+	}
+	weights, err := safetensors.OpenDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer weights.Close()
+	match, err := MatchTensors(weights, m.Params())
+	if err != nil || adapter == "" {
+		return append(d.Notes, match.Notes...), err
+	}
+	a, err := peft.Open(fsys, adapter)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(d.Notes, match.Notes, a.Notes), a.Close()
 }
 
 // vocabOf is the vocabulary of a model of text, the most of another.

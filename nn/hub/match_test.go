@@ -10,9 +10,11 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"gotrain/data/vfs"
 	"gotrain/nn"
 	"gotrain/nn/gpt2"
 	"gotrain/nn/hub"
+	"gotrain/nn/hub/peft"
 	"gotrain/nn/hub/safetensors"
 	"gotrain/nn/llama"
 	"gotrain/nn/zoo"
@@ -339,6 +341,38 @@ func TestPathsWithPatterns(t *testing.T) {
 		}
 		if err := shards.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestNotesOf collects what a user should know of all files.
+func TestNotesOf(t *testing.T) {
+	m := tiny(t, llama.Name)
+	config, err := nn.ConfigJSON(m, nn.SpecialTokens{BOS: -1, PAD: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, adapter := t.TempDir(), t.TempDir()
+	writeTensors(t, dir, numbered(m, func(s string) string { return "module." + s }))
+	writeFile(t, filepath.Join(dir, hub.ConfigFile), strings.Replace(string(config), "{", `{"surprise": 1,`, 1))
+	writeFile(t, filepath.Join(dir, hub.GenerationFile), `{"num_beams": 4}`)
+	writeFile(t, filepath.Join(adapter, peft.ConfigFile), `{"peft_type": "LORA", "r": 2, "target_modules": ["q_proj"], "more": null}`)
+	writeTensors(t, adapter, []safetensors.Tensor{
+		filled("base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight", 1, 2, 8), filled("base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight", 1, 8, 2),
+	})
+	if err := os.Rename(filepath.Join(adapter, hub.ModelFile), filepath.Join(adapter, peft.WeightsFile)); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"config.json: the key surprise", "generation_config.json: num_beams 4 is not heeded", `"module.", which DistributedDataParallel`, "adapter_config.json: the key more"}
+	for n, adapter := range map[int]string{3: "", 4: adapter} {
+		notes, err := hub.NotesOf(vfs.OS{}, dir, adapter, zoo.Families())
+		if err != nil || len(notes) != n {
+			t.Fatalf("%q, %v, want %d", notes, err, n)
+		}
+		for i, note := range notes {
+			if !strings.Contains(note, want[i]) {
+				t.Errorf("note %q, want %q", note, want[i])
+			}
 		}
 	}
 }

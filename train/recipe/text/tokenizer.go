@@ -33,6 +33,15 @@ func OpenTokenizer(ctx context.Context, env recipe.Env) (data.Tokenizer, hub.Ide
 	for _, note := range o.Notes {
 		env.Telling("note", "%s", note)
 	}
+	if base := env.Config.Base; base != "" && env.From == "" {
+		notes, err := hub.NotesOf(env.FS, base, env.Config.Adapter, env.Families)
+		if err != nil {
+			return nil, hub.Identity{}, err
+		}
+		for _, note := range notes {
+			env.Telling("note", "%s", note)
+		}
+	}
 	from, context := env.From, env.Config.Text().Context
 	if from == "" {
 		from = env.Config.Base
