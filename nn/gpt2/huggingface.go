@@ -51,6 +51,7 @@ var keys = slices.Concat(
 	nn.KeyRows(nn.Harmless, "attention weights are never dropped here, and only training would", nil, "attn_pdrop"),
 	nn.KeyRows(nn.Harmless, "n_positions says it", nil, "n_ctx"),
 	nn.KeyRows(nn.Harmless, "it belongs to GPT2DoubleHeadsModel", nil, "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout"),
+	nn.KeyRows(nn.Harmless, "the vocabulary counts such tokens too", nil, "n_special", "predict_special_tokens"),
 	nn.KeyRows(nn.Harmless, "it only rounds half precision later", nil, "reorder_and_upcast_attn"),
 	nn.Keys{
 		{Name: "scale_attn_weights", Use: nn.Refused, Why: "attention is scaled by 1/√(width of a head) here", On: []string{"false"}, Off: []string{"true"}},

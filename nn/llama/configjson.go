@@ -32,7 +32,6 @@ var keys = slices.Concat(
 	nn.KeyRows(nn.Harmless, "it means nothing without use_sliding_window", ofNoWindow, "max_window_layers"),
 	nn.KeyRows(nn.Harmless, "attention weights are never dropped here, and only training would", nil, "attention_dropout", "attn_pdrop"),
 	nn.KeyRows(nn.Harmless, "it cuts the same product into parts", nil, "pretraining_tp"),
-	nn.KeyRows(nn.Harmless, "the kernels of Hugging Face that it chooses compute the same", nil, "rope_kernel"),
 )
 
 // defaults are those of transformers for the keys whose defaults differ by type.
