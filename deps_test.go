@@ -112,7 +112,7 @@ var allowed = map[string][]string{
 	"train/recipe/lm": {"data", "data/tokenizers", "train/config", "train/ranks", "train/recipe", "train/recipe/text", "train/shell"},
 	"train/recipe/text": {
 		"autograd", "data", "data/bpe", "data/tokenizers", "data/vfs", "nn", "nn/generate", "nn/hub", "train/checkpoint", "train/config",
-		"train/ranks", "train/recipe",
+		"train/ranks", "train/recipe", "train/save",
 	},
 	"train/runs": {"data/vfs", "train/checkpoint", "train/config", "train/metrics"},
 	"train/save": {

@@ -137,6 +137,13 @@ func (l *Ledger) Merge(other *Ledger) {
 // Len is the number of texts, records or files, that the ledger has.
 func (l *Ledger) Len() int { return len(l.files) + len(l.hashes[Train]) + len(l.hashes[Validation]) }
 
+// Name is a name for the ledger's file: others have other names.
+func (l *Ledger) Name() string {
+	hash := xxh3.New()
+	fmt.Fprintf(hash, "%s\n%s\n%d\n", l.Plain, l.Key, l.digest())
+	return fmt.Sprintf("%016x", hash.Sum64())
+}
+
 // Same tells whether two ledgers have the same texts on the same sides.
 func (l *Ledger) Same(other *Ledger) bool { return l.digest() == other.digest() }
 

@@ -120,6 +120,18 @@ func TestResumeKeepsTheSplit(t *testing.T) {
 	}
 	mustTrain(t, cfg, deps(t, 1))
 	write(300)
+	// A try that ends before it has trained leaves what is held out as it was.
+	try, none := cfg, texts
+	try.Train.Steps, none.Validation = 6, 0
+	if err := try.Data.Set("jsonl", &none); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	d := deps(t, 1)
+	d.Listener.Started = func(events.Started) { cancel() }
+	if _, err := Train(ctx, try, d); !errors.Is(err, ErrStopped) {
+		t.Fatal(err)
+	}
 	cfg.Train.Steps, texts.Validation = 6, 0.4
 	if err := cfg.Data.Set("jsonl", &texts); err != nil {
 		t.Fatal(err)

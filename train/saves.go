@@ -14,7 +14,7 @@ import (
 func (r *run) point() (save.Point, error) {
 	resolved, err := config.Encode(r.cfg)
 	p := save.Point{State: r.state, Best: r.bestStep()}
-	p.State.Config = string(resolved)
+	p.State.Config, p.State.Split = string(resolved), r.job.Split
 	p.State.Phases = append([]save.PhaseState(nil), r.state.Phases...)
 	return p, err
 }

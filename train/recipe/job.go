@@ -36,6 +36,9 @@ type Job struct {
 	// nil without held-out data too, and ends with io.EOF.
 	Train, Eval           data.Source
 	TrainUnits, EvalUnits int64 // sizes of the data, in units
+	// Split names the record of which texts are trained on and which held out, which
+	// checkpoints keep; "" for none.
+	Split string
 	// Reading estimates what the data takes of the host's memory.
 	Reading data.Memory
 	// Epoch is the number of samples of a pass over the training data; 0 where that is

@@ -25,6 +25,7 @@ type State struct {
 	Units   int64        // of them, such as tokens
 	Phases  []PhaseState // of a step
 	Config  string       // the resolved configuration, YAML
+	Split   string       // the record of which texts were trained on and which held out; "" for none
 	// Bases are the checkpoints that constant weights come from, by the role of
 	// their model: those under an adapter.
 	Bases map[string]BaseState
@@ -73,6 +74,7 @@ type stateFile struct {
 	Units   int64  `json:"tokens"`
 	Guard   Guard  `json:"guard"`
 	Config  string `json:"config"`
+	Split   string `json:"split,omitempty"`
 
 	Phases []PhaseState         `json:"further_phases,omitempty"`
 	Base   *BaseState           `json:"base,omitempty"`
@@ -82,7 +84,7 @@ type stateFile struct {
 
 // MarshalJSON writes the state.
 func (s State) MarshalJSON() ([]byte, error) {
-	f := stateFile{Step: s.Step, Samples: s.Samples, Units: s.Units, Config: s.Config, Best: s.Best}
+	f := stateFile{Step: s.Step, Samples: s.Samples, Units: s.Units, Config: s.Config, Split: s.Split, Best: s.Best}
 	if len(s.Phases) > 0 {
 		f.Applied, f.Guard, f.Phases = s.Phases[0].Applied, s.Phases[0].Guard, s.Phases[1:]
 	}
@@ -105,7 +107,7 @@ func (s *State) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &f); err != nil {
 		return err
 	}
-	*s = State{Step: f.Step, Samples: f.Samples, Units: f.Units, Config: f.Config, Best: f.Best, Bases: f.Bases}
+	*s = State{Step: f.Step, Samples: f.Samples, Units: f.Units, Config: f.Config, Split: f.Split, Best: f.Best, Bases: f.Bases}
 	s.Phases = append([]PhaseState{{f.Applied, f.Guard}}, f.Phases...)
 	if f.Base != nil {
 		if s.Bases == nil {

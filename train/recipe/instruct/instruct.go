@@ -278,7 +278,8 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := text.KeepLedger(env, known, in.Ledger); err != nil {
+	split, err := text.KeepLedger(env, known, in.Ledger)
+	if err != nil {
 		return nil, err
 	}
 	in.tell(env)
@@ -287,6 +288,7 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 		return nil, err
 	}
 	j.Reading = reading(env.Config)
+	j.Split = split
 	j.Next = func(model string) string { return shell.Command("gotrain", "chat", "--model", model) }
 	if in.Config.Date != "" {
 		j.Facts = append(j.Facts, ranks.Fact{Name: "data.instruct.date", Value: in.Config.Date, Cure: "set it, where nodes begin on different days"})

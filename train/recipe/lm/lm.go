@@ -90,7 +90,7 @@ func openShards(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.C
 		reused = " (reused)"
 	}
 	env.Telling("shards", "%d training tokens in %s%s", j.TrainUnits, prepared.Dir, reused)
-	if err := text.KeepLedger(env, texts.Known, prepared.Ledger); err != nil {
+	if j.Split, err = text.KeepLedger(env, texts.Known, prepared.Ledger); err != nil {
 		return err
 	}
 	loader, err := data.NewLoader(prepared.Train, data.LoaderConfig{Sequences: c.Sequences(c.TrainRows()), Seed: c.Run.Seed})
@@ -145,7 +145,7 @@ func count(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.Config
 	}
 	env.Telling("data", "%d training tokens, %d held out", j.TrainUnits, j.EvalUnits)
 	ledger.Seal()
-	if err := text.KeepLedger(env, texts.Known, ledger); err != nil {
+	if j.Split, err = text.KeepLedger(env, texts.Known, ledger); err != nil {
 		return err
 	}
 	j.Epoch, err = data.WindowsOf(j.TrainUnits, env.Config.Length())

@@ -2,7 +2,6 @@ package text
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -10,45 +9,59 @@ import (
 	"gotrain/data"
 	"gotrain/data/vfs"
 	"gotrain/train/recipe"
+	"gotrain/train/save"
 )
 
-// LedgerPath is the file of a run that says which texts it trains on and which it holds
-// out.
-func LedgerPath(runDir string) string { return filepath.Join(runDir, "split") }
+// SplitsDir has the records of which texts a run trains on and which it holds out. A
+// checkpoint names the one of the texts that it was trained on.
+func SplitsDir(runDir string) string { return filepath.Join(runDir, "splits") }
 
-// Ledger is that of the run whose checkpoint env's run goes on from; nil for a run that
+// Ledger is that of the checkpoint that env's run goes on from; nil for a run that
 // begins, and for one that kept none.
 func Ledger(env recipe.Env) (*data.Ledger, error) {
 	if env.From == "" {
 		return nil, nil
 	}
-	l, err := data.ReadLedger(LedgerPath(filepath.Dir(filepath.Dir(env.From))))
-	if errors.Is(err, os.ErrNotExist) {
+	state, err := save.ReadState(env.From)
+	if errors.Is(err, os.ErrNotExist) || err == nil && state.Split == "" {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w; without the file all texts are split as new ones", err)
+		return nil, err
 	}
-	return l, nil
+	path := filepath.Join(SplitsDir(filepath.Dir(filepath.Dir(env.From))), state.Split)
+	l, err := data.ReadLedger(path)
+	if errors.Is(err, os.ErrNotExist) {
+		env.Telling("warning", "%s is gone: all texts are split as new ones, and some that were trained on may be held out", path)
+		return nil, nil
+	}
+	return l, err
 }
 
 // KeepLedger keeps which texts the run trains on and holds out, now, beside those that
-// it knew, known, and tells where they are others.
-func KeepLedger(env recipe.Env, known, now *data.Ledger) error {
-	path := LedgerPath(env.Config.Run.Dir)
-	if known != nil {
-		if _, err := os.Stat(path); known.Plain == now.Plain && err == nil {
-			return nil
-		}
+// it knew, known, tells where they are others, and returns the name for Job.Split.
+func KeepLedger(env recipe.Env, known, now *data.Ledger) (string, error) {
+	switch {
+	case known != nil && known.Plain == now.Plain:
+		now = known
+	case known != nil:
 		tellSplit(env, known, now)
 		known.Merge(now)
 		known.Plain, known.Key = now.Plain, now.Key
 		now = known
 	}
+	dir, name := SplitsDir(env.Config.Run.Dir), now.Name()
+	path := filepath.Join(dir, name)
 	if env.Dry || env.Config.Run.Dir == "" || !env.Config.Rank.First() {
-		return nil
+		return name, nil
 	}
-	return vfs.WriteFile(env.FS, path, func(w io.Writer) error {
+	if _, err := os.Stat(path); err == nil {
+		return name, nil
+	}
+	if err := vfs.MkdirAll(env.FS, dir); err != nil {
+		return "", err
+	}
+	return name, vfs.WriteFile(env.FS, path, func(w io.Writer) error {
 		_, err := now.WriteTo(w)
 		return err
 	})
@@ -58,8 +71,6 @@ func KeepLedger(env recipe.Env, known, now *data.Ledger) error {
 func tellSplit(env recipe.Env, known, now *data.Ledger) {
 	k := now.Kept
 	switch {
-	case known.Plain == now.Plain:
-		return
 	case known.Len() == 0 && now.Len() == 0:
 		env.Telling("data", "other shards than the run was trained on; which of their text was trained on is not known")
 		return
