@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 
 	"optim": {"autograd", "autograd/ir"},
 
+	"configs":          {},
 	"data":             {"autograd/mesh", "data/hf", "data/mmap"},
 	"data/bpe":         {"data/hf"},
 	"data/chat":        {"data/chat/jinja"},
@@ -76,7 +77,7 @@ var allowed = map[string][]string{
 		"train/device", "train/engine", "train/forecast", "train/ranks", "train/recipe/text", "train/save",
 	},
 	"train/checkpoint": {"data/vfs", "nn/hub/manifest"},
-	"train/config":     {"autograd/ir", "autograd/mesh", "data", "data/bpe", "data/vfs", "nn", "nn/hub", "optim", "train/shell"},
+	"train/config":     {"autograd/ir", "autograd/mesh", "configs", "data", "data/bpe", "data/vfs", "nn", "nn/hub", "optim", "train/shell"},
 	"train/console": {
 		"data", "data/vfs", "train/checkpoint", "train/config", "train/device", "train/engine", "train/events", "train/forecast",
 		"train/metrics", "train/ranks", "train/recipe", "train/save", "train/units",

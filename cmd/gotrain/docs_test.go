@@ -347,7 +347,7 @@ func (w *workspace) gotrain(t *testing.T, c command, args []string) {
 	switch args[0] {
 	case "pretrain":
 		set("model.layers=1", "model.heads=4", "model.width=32", "model.ffn=64", "model.context=256", "tokenizer.vocab=300")
-		if c.config() != "configs/opticks.yaml" && c.config() != "configs/characters.yaml" {
+		if named := strings.HasPrefix(args[1], "my-text"); !named && c.config() != "configs/opticks.yaml" && c.config() != "configs/characters.yaml" {
 			set("data.train=[$GOROOT/src/testdata/Isaac.Newton-Opticks.txt]", "data.validation=0.1")
 		}
 		set(short...)

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"gopkg.in/yaml.v3"
+
 	"gotrain/data"
 	"gotrain/nn/generate"
 	"gotrain/nn/hub"
@@ -92,6 +94,41 @@ func TestTraining(t *testing.T) {
 
 // TestStopBeforeTheFirstStep stops a rank that waits for the others, and a process
 // that fits its tokenizer: nothing is lost, so the scheduler has to start them again.
+// TestPretrainPaths learns from files and directories that the command line names, with a
+// configuration that ships.
+func TestPretrainPaths(t *testing.T) {
+	t.Chdir(t.TempDir())
+	text := strings.Repeat("A line of a text.\n", 200)
+	if err := os.MkdirAll("my [1] texts/deep", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	write(t, "my [1] texts/deep/a.txt", text)
+	write(t, "my [1] texts/b.txt", text)
+	var records strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&records, `{"text": "Record %d."}`+"\n", i)
+	}
+	write(t, "records.jsonl", records.String())
+	small := []string{"--set", "train.steps=2", "--set", "model.layers=1", "--set", "model.context=32", "--set", "tokenizer.vocab=270", "--set", "data.cache_dir=cache"}
+	must(t, append([]string{"pretrain", "my [1] texts"}, small...)...)
+	var info struct {
+		Data struct{ Train []string }
+	}
+	cfg, err := os.ReadFile("runs/my [1] texts/config.yaml")
+	if err != nil || yaml.Unmarshal(cfg, &info) != nil || len(info.Data.Train) != 1 || info.Data.Train[0] != "my [[]1] texts/**" {
+		t.Fatalf("%v, %+v", err, info)
+	}
+	must(t, append([]string{"pretrain", "records.jsonl", "--config", "characters", "--run", "runs/other"}, small...)...)
+	if cfg, err := os.ReadFile("runs/other/config.yaml"); err != nil || !strings.Contains(string(cfg), "format: jsonl") || !strings.Contains(string(cfg), "kind: characters") {
+		t.Errorf("%v: %s", err, cfg)
+	}
+	for _, wrong := range [][]string{{"pretrain", "nope.txt"}, {"pretrain", "--config", "optick"}} {
+		if r := gotrain(t, "", wrong...); r.code != 2 || !strings.Contains(r.errOut, "no such file") {
+			t.Errorf("%q: exit code %d, %s", wrong, r.code, r.errOut)
+		}
+	}
+}
+
 func TestStopBeforeTheFirstStep(t *testing.T) {
 	config := writeConfig(t, t.TempDir())
 	stop := func(after time.Duration, args ...string) {

@@ -48,7 +48,7 @@ func TestWrongUse(t *testing.T) {
 		{2, "broken.yaml:1:", []string{"pretrain", "--config", broken}},
 		{2, "--set", []string{"pretrain", "--config", config, "--set", "nope"}},
 		{2, "unknown flag: --steps", []string{"pretrain", "--config", config, "--steps", "3"}},
-		{2, "takes no arguments", []string{"pretrain", "--config", config, "x"}},
+		{2, "name files and directories to learn from", []string{"pretrain", "--config", config, "x"}},
 		{2, "device cuda:99: ", []string{"pretrain", "--config", config, "--device", "cuda:99"}},
 		{2, "--resume", []string{"pretrain", "--config", config, "--resume", in("nope")}},
 		{2, "nope.txt", []string{"pretrain", "--config", config, "--dry-run", "--set", "data.train=[nope.txt]"}},

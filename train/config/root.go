@@ -1,12 +1,15 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"gotrain/autograd/ir"
 	"gotrain/autograd/mesh"
+	"gotrain/configs"
 	"gotrain/nn"
 	"gotrain/optim"
 )
@@ -212,7 +215,7 @@ func (c Config) checkRecipe(t Tables) error {
 	return nil
 }
 
-// Load reads a file over the defaults, applies the --set assignments in order, and
+// Load reads a file, or by its name a configuration that ships, over the defaults, applies the --set assignments in order, and
 // validates.
 func Load(file string, assignments []string, t Tables) (Config, error) {
 	cfg := Default(t)
@@ -225,6 +228,13 @@ func Load(file string, assignments []string, t Tables) (Config, error) {
 // read reads a file and the assignments over c.
 func (c *Config) read(file string, assignments []string, t Tables) error {
 	src, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) && filepath.Base(file) == file {
+		if shipped, e := configs.Read(file); e == nil {
+			src, err = shipped, nil
+		} else {
+			err = fmt.Errorf("%w, and none that ships has this name: they are %s", err, strings.Join(configs.Names(), ", "))
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("config: %w", err)
 	}
