@@ -333,3 +333,41 @@ func TestRankDoesNotAllocate(t *testing.T) {
 		t.Errorf("a run allocates %v times, want 0", n)
 	}
 }
+
+// talking counts the sums that a rank beside a twin takes part in.
+type talking struct {
+	twin
+	sums int
+}
+
+func (t *talking) AllReduce(x []float32) error {
+	t.sums++
+	return t.twin.AllReduce(x)
+}
+
+// TestFaultyRankIsSilent: a rank behind a fault sends nothing of what waits for its
+// message, and the fault is what it tells.
+func TestFaultyRankIsSilent(t *testing.T) {
+	for _, id := range []int32{1, 9} {
+		group := &talking{}
+		b := newBackend(t, cpu.Config{Threads: 1, Ranks: group})
+		p := &ir.Program{Name: "silent"}
+		x, table, ids := p.NewValue(ir.State, "x", ir.F32, 3), p.NewValue(ir.State, "table", ir.F32, 4, 2), p.NewValue(ir.Input, "ids", ir.I32, 1)
+		sum, row, done := p.NewValue(ir.Temp, "", ir.F32, 3), p.NewValue(ir.Temp, "", ir.F32, 1, 2), p.NewValue(ir.Temp, "", ir.F32, 3)
+		p.Emit(&ir.Instr{Kind: ir.AllReduce, In: []*ir.Value{x}, Out: []*ir.Value{sum}, Block: -1})
+		p.Emit(&ir.Instr{Kind: ir.Embedding, In: []*ir.Value{ids, table}, Out: []*ir.Value{row}, Path: "wte", Block: -1})
+		p.Emit(&ir.Instr{Kind: ir.Await, In: []*ir.Value{sum}, Out: []*ir.Value{done}, Block: -1})
+		p.Outputs = []*ir.Value{done, row}
+		s := bind(t, b, p)
+		if err := s.SetInts("ids", []int32{id}); err != nil {
+			t.Fatal(err)
+		}
+		err := s.Run()
+		if wrong := id >= 4; (err != nil) != wrong || wrong && !strings.Contains(err.Error(), "wte") {
+			t.Errorf("id %d: %v", id, err)
+		}
+		if want := map[int32]int{1: 1, 9: 0}[id]; group.sums != want {
+			t.Errorf("id %d: %d sums, want %d", id, group.sums, want)
+		}
+	}
+}

@@ -210,3 +210,37 @@ func FuzzReadJSON(f *testing.F) {
 		tok.AppendDecode(nil, tok.AppendEncodeSpecial(nil, []byte("ab  wörld <s>\x00\xff 123")))
 	})
 }
+
+// TestSpacesOfReplacements: a charsmap's replacement that begins with a space adds none
+// at the beginning of a text (ids of sentencepiece 0.2).
+func TestSpacesOfReplacements(t *testing.T) {
+	for _, c := range []golden{
+		{"unigram_bytes", "¨ a", []int32{260, 208, 140, 266}}, {"unigram_bytes", "  ¨a¨ ", []int32{260, 208, 140, 288, 260, 208, 140}},
+		{"unigram_defined", "¨ a", []int32{262, 210, 142, 276}}, {"unigram_defined", "  ¨a¨ ", []int32{262, 210, 142, 284, 262, 210, 142}},
+		{"unigram", "  ¨a¨ ", []int32{3, 2, 19, 2}}, {"bpe", "  ¨a¨ ", []int32{543, 543, 543, 197, 171, 545, 197, 171, 543}},
+	} {
+		if got := load(t, c.Model).AppendEncode(nil, []byte(c.Text)); !slices.Equal(got, c.IDs) {
+			t.Errorf("%s: %q is %v, want %v", c.Model, c.Text, got, c.IDs)
+		}
+	}
+}
+
+// TestLongestDefined: of user-defined pieces that begin alike the longest counts,
+// wherever it stands.
+func TestLongestDefined(t *testing.T) {
+	for _, order := range [][]string{{"a", "abc", "ab"}, {"abc", "ab", "a"}, {"ab", "a", "abc"}} {
+		c := Config{Rules: &Rules{}, Pieces: []Piece{{Text: "abcd"}}}
+		for _, text := range order {
+			c.Pieces = append(c.Pieces, Piece{Text: text, Type: UserDefined})
+		}
+		var m matcher
+		if err := m.init(&c); err != nil {
+			t.Fatal(err)
+		}
+		for text, want := range map[string]int{"abcd": 3, "abd": 2, "ad": 1, "ab": 2, "b": 0} {
+			if got := m.longest([]byte(text)); got != want {
+				t.Errorf("%v: %d bytes of %s, want %d", order, got, text, want)
+			}
+		}
+	}
+}

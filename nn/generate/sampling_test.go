@@ -2,6 +2,7 @@ package generate
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -187,5 +188,36 @@ func BenchmarkSampler(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestSeeds: each seed makes choices of its own, the same whenever it is given.
+func TestSeeds(t *testing.T) {
+	seen := map[string]uint64{}
+	for _, seed := range []uint64{0, 1, 2, 3, 1 << 32, 1<<32 + 1, 1 << 63, 1<<64 - 1, 1<<64 - 2} {
+		var first string
+		for range 2 {
+			s, err := NewSampler(Sampling{Temperature: 1, Seed: seed}, 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var ids []int32
+			for range 8 {
+				id, err := s.Next(make([]float32, 1000), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ids = append(ids, id)
+			}
+			text := fmt.Sprint(ids)
+			if first != "" && text != first {
+				t.Errorf("seed %d chooses %s, then %s", seed, first, text)
+			}
+			first = text
+		}
+		if other, ok := seen[first]; ok {
+			t.Errorf("seeds %d and %d choose %s", other, seed, first)
+		}
+		seen[first] = seed
 	}
 }
