@@ -14,6 +14,10 @@ import (
 	"time"
 
 	"gotrain/data"
+	"gotrain/data/bpe"
+	"gotrain/data/hf"
+	records "gotrain/data/instruct"
+	"gotrain/data/tokenizers"
 	"gotrain/data/vfs"
 	"gotrain/nn/gpt2"
 	"gotrain/train/checkpoint"
@@ -23,6 +27,7 @@ import (
 	"gotrain/train/metrics"
 	"gotrain/train/ranks"
 	"gotrain/train/recipe"
+	"gotrain/train/recipe/instruct"
 	"gotrain/train/save"
 )
 
@@ -372,5 +377,43 @@ func TestJudgedByTheFirstMetric(t *testing.T) {
 	}
 	if found, err := checkpoint.Verify(vfs.OS{}, checkpoint.Dir(cfg.Run.Dir, best.Step)); err != nil || found.Step != best.Step {
 		t.Errorf("the checkpoint of the best evaluation: %v", err)
+	}
+}
+
+// TestAnotherRecipeFromAForeignCheckpoint: a run that begins from a checkpoint of another may
+// learn otherwise, the run itself may not.
+func TestAnotherRecipeFromAForeignCheckpoint(t *testing.T) {
+	cfg := tinyConfig(t)
+	setGPT2(t, &cfg, func(c *gpt2.Config) { c.Context = 96 })
+	dir := t.TempDir()
+	tokens, err := bpe.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tokenizers.Save(vfs.OS{}, dir, tokens, hf.Roles{EOS: bpe.EndOfText}); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Tokenizer = config.TokenizerConfig{Path: dir}
+	cfg.Train.Steps, cfg.Train.SaveEvery, cfg.Train.EvalEvery, cfg.Train.Sample, cfg.Train.DocumentMask = 2, 0, 0, "", true
+	first := mustTrain(t, cfg, deps(t, 1))
+	path := filepath.Join(dir, "a.jsonl")
+	if err := os.WriteFile(path, []byte(strings.Repeat(`{"prompt": "q", "completion": "a"}`+"\n", 20)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	talks := &instruct.Data{Config: data.Config{Format: data.FormatText, TextKey: "text", Paths: []string{path}}, Instruct: records.Default()}
+	talks.Instruct.Template = "plain"
+	if err := errors.Join(cfg.Recipe.Set("instruct", &struct{}{}), cfg.Data.Set(instruct.Format, talks)); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Train.Steps = 3
+	own := cfg
+	if _, err := Train(context.Background(), own, deps(t, 1)); err == nil || !strings.Contains(err.Error(), "recipe") {
+		t.Errorf("the run goes on with another recipe: %v", err)
+	}
+	cfg.Run.Dir += "-other"
+	d := deps(t, 1)
+	d.Resume = first.Checkpoint
+	if r := mustTrain(t, cfg, d); r.Steps != 1 || r.State.Step != 3 {
+		t.Errorf("%d steps to step %d", r.Steps, r.State.Step)
 	}
 }

@@ -71,6 +71,7 @@ func TestInputsAreFields(t *testing.T) {
 		{[]data.Field{x, ids, image, {Name: "y", Kind: data.Float32, Shape: []int{3}}}, nil, `no program reads the field "y"`},
 		{[]data.Field{{Name: "x", Kind: data.Int32, Shape: []int{3}}, ids, image}, nil, `the field "x" is`},
 		{[]data.Field{{Name: "x", Kind: data.Float32, Shape: []int{4}}, ids, image}, nil, `the field "x" has 4 elements a sample, the programs read 3`},
+		{[]data.Field{{Name: "x", Kind: data.Float32, Shape: []int{2}}, ids, image}, nil, `the field "x" has 2 elements a sample, the programs read 3`},
 	} {
 		var in inputs
 		in.declare(g, 4)
