@@ -220,7 +220,7 @@ func TestPreparedSides(t *testing.T) {
 func TestLongDocuments(t *testing.T) {
 	dir := t.TempDir()
 	long := string(prose(3<<20)) + "é"
-	texts := []string{"short", long, "é", "", strings.Repeat("y", 1<<20), "last"}
+	texts := []string{"short", long, "é", "", strings.Repeat("y", 1<<20), strings.Repeat("z", maxPiece+cutSlack+1), "last"}
 	var lines strings.Builder
 	for i, text := range texts {
 		fmt.Fprintf(&lines, "{\"text\": %q}\n", text)

@@ -149,7 +149,7 @@ func TestMetricsAreOnTheDiskBeforeACheckpoint(t *testing.T) {
 			after := disk.PowerLoss(nil)
 			_, _, missing := checkpoint.Latest(after, "run")
 			text, err := vfs.ReadFile(after, "run/metrics.jsonl", 1<<20)
-			if saved := missing == nil; saved != (done.Err == nil) || saved == stays || saved && (err != nil || !strings.Contains(string(text), `"step":3`)) {
+			if saved := missing == nil; saved != (done.Err == nil) || saved == stays || saved && (err != nil || !strings.HasPrefix(string(text), `{"step":3`) || !strings.HasSuffix(string(text), "}\n") || strings.Count(string(text), "\n") != 1) {
 				t.Errorf("waits %t, stays full %t: the save ended with %v, there is a checkpoint: %v; metrics %q, %v", waits, stays, done.Err, missing, text, err)
 			}
 		}
