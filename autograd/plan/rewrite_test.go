@@ -297,3 +297,26 @@ func TestConflicts(t *testing.T) {
 		}
 	}
 }
+
+// TestRiseOverReaders: an instruction that writes a state is not moved to one that reads
+// it, nor over one between.
+func TestRiseOverReaders(t *testing.T) {
+	for reader, want := range map[int]bool{-1: true, 0: false, 1: false} {
+		b := newBuilder("rise")
+		x, s, u := b.x(), b.state("s", 4, 4), b.state("u", 4, 4)
+		read := func(at int) *ir.Value {
+			if at == reader {
+				return s
+			}
+			return u
+		}
+		g := b.add(x, read(0))
+		between := b.add(x, read(1))
+		b.returns(b.addTo(s, g), between)
+		f := newFlow(b.p)
+		f.p.Instrs[2].In = []*ir.Value{x, g} // writes s and does not read it
+		if got := f.canRise(0, 2, g); got != want {
+			t.Errorf("the state is read at %d: may rise: %t, want %t", reader, got, want)
+		}
+	}
+}
