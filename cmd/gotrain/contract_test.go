@@ -171,6 +171,9 @@ func TestContractOfARun(t *testing.T) {
 	if text, err = os.ReadFile(filepath.Join(moved, "metrics.jsonl")); err != nil || strings.Count(string(text), `"split":"train"`) != 8 {
 		t.Errorf("after resume the metrics are\n%s, %v", text, err)
 	}
+	if _, err := os.Stat(moved + ".1"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("resume sets the run aside: %v", err)
+	}
 	if _, err := os.Stat(runDir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("resume made %s again: %v", runDir, err)
 	}

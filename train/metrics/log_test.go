@@ -303,3 +303,12 @@ func TestLinesOfAnyRecipe(t *testing.T) {
 		t.Errorf("a metric called lr: %v", err)
 	}
 }
+
+// TestTimesAreUTC: a line has the time in UTC, wherever the run is.
+func TestTimesAreUTC(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.FixedZone("east", 3*3600))
+	line, err := Record{Split: Train, Unit: "tokens", Time: at}.MarshalJSON()
+	if err != nil || !strings.Contains(string(line), `"time":"2026-01-02T00:04:05.006Z"`) {
+		t.Errorf("%s, %v", line, err)
+	}
+}
