@@ -232,6 +232,10 @@ func TestPrintedScores(t *testing.T) {
 			t.Errorf("%+v", l)
 		}
 	}
+	// A flag of its own wins over --set, wherever it stands.
+	if got := must(t, "pretrain", "--config", filepath.Join(dir, "tiny.yaml"), "--run", filepath.Join(dir, "flag"), "--set", "run.dir="+filepath.Join(dir, "set"), "--dry-run"); !strings.Contains(got, " in "+filepath.Join(dir, "flag")) {
+		t.Errorf("with --run it would begin elsewhere:\n%s", got)
+	}
 	if _, err := os.Stat(filepath.Join(runDir, "checkpoints", "step-00000002")); err != nil {
 		t.Error(err)
 	}

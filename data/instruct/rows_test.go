@@ -271,3 +271,54 @@ func TestLengthsAtTheBorders(t *testing.T) {
 		}
 	}
 }
+
+// TestBestFit: an example goes where it leaves the least room, also where rooms are far apart:
+// five of these fill two rows.
+func TestBestFit(t *testing.T) {
+	const length = 240
+	var answers []string
+	for i, n := range []int{160, 110, 80, 75, 55} { // positions, of which question, its marks and the end take 2 and more
+		answers = append(answers, strings.Repeat("a", n-1-i))
+	}
+	set, _ := plainSet(t, Default(), length, answers...)
+	l, err := NewLoader(set, data.LoaderConfig{Sequences: data.Sequences{Rows: data.Rows{Batch: 1}, Context: length, DocumentMask: true}}, true, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Tokens() != 2*length || l.Epoch() != 2 || l.Density() != 1 {
+		t.Errorf("%d positions in %d rows, full to %g", l.Tokens(), l.Epoch(), l.Density())
+	}
+}
+
+// TestOrderOfRowsByTheSeed: where every length is another one, rows change places by the seed
+// alone.
+func TestOrderOfRowsByTheSeed(t *testing.T) {
+	var answers []string
+	for i := range 30 {
+		answers = append(answers, strings.Repeat("a", i+1))
+	}
+	set, _ := plainSet(t, Default(), 80, answers...)
+	order := func(seed uint64) (lengths []int) {
+		l, err := NewLoader(set, data.LoaderConfig{Sequences: data.Sequences{Rows: data.Rows{Batch: 30}, Context: 80, DocumentMask: true}, Seed: seed}, false, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := l.NewBatch()
+		if err := l.Fill(b, 0); err != nil {
+			t.Fatal(err)
+		}
+		for row := range 30 {
+			n := 0
+			for _, s := range b.Ints[data.Segments][row*80 : (row+1)*80] {
+				if s == 0 {
+					n++
+				}
+			}
+			lengths = append(lengths, n)
+		}
+		return lengths
+	}
+	if one, two := order(1), order(2); slices.Equal(one, two) || slices.IsSorted(one) {
+		t.Errorf("two seeds have the orders %v and %v", one, two)
+	}
+}

@@ -392,7 +392,7 @@ func TestInstructJob(t *testing.T) {
 		content[f.Name] = b.String()
 	}
 	// 256 ends texts and 258 turns.
-	if !strings.Contains(content["tokenizer_config.json"]+content["chat_template.jinja"], "im_start") || !strings.Contains(strings.Join(strings.Fields(content["generation_config.json"]), ""), `"eos_token_id":[256,258]`) {
+	if !strings.Contains(content["tokenizer_config.json"]+content["chat_template.jinja"], "add_generation_prompt") || !strings.Contains(strings.Join(strings.Fields(content["generation_config.json"]), ""), `"eos_token_id":[256,258]`) {
 		t.Errorf("the files say\n%s\n%s", content["tokenizer_config.json"], content["generation_config.json"])
 	}
 }
