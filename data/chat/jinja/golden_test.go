@@ -98,3 +98,16 @@ func TestEqualsJinja2(t *testing.T) {
 		t.Errorf("%d cases, of which %d are refused", len(g.Cases), refused)
 	}
 }
+
+// TestGroupedZeros fills grouped numbers with zeros as Python does: up to the width, one
+// digit more only where a group cannot begin with its comma.
+func TestGroupedZeros(t *testing.T) {
+	for source, want := range map[string]string{
+		`{{ "{:07,d}".format(1234) }}`: "001,234", `{{ "{:08,d}".format(1234) }}`: "0,001,234", `{{ "{:09,d}".format(1234) }}`: "0,001,234",
+		`{{ "{:010,d}".format(1234) }}`: "00,001,234", `{{ "{:3,d}".format(1234) }}`: "1,234",
+	} {
+		if got, err := render(source, nil); err != nil || got.Text != want {
+			t.Errorf("%s gives %q, %v, want %q", source, got.Text, err, want)
+		}
+	}
+}
