@@ -57,7 +57,7 @@ the data for the number of steps.`,
 			if err != nil {
 				return err
 			}
-			r.Past = forecast.PastOf(cfg, r.Machine.Kind(), tables())
+			r.Past = forecast.PastOf(cfg, r.Machine.Kind())
 			if c.Flags().Changed("price") {
 				r.SetPrice(price)
 			}

@@ -38,6 +38,7 @@ type Continuation struct {
 	EndedBy    generate.Reason `json:"ended_by"`
 	Seed       uint64          `json:"seed"`
 	TokensPerS float64         `json:"tokens_per_s"` // the prompt's time included
+	byStop     bool            // a --stop ended it
 }
 
 func (s *sampler) run(ctx context.Context) error {
@@ -51,7 +52,7 @@ func (s *sampler) run(ctx context.Context) error {
 			return err
 		}
 		if r.Samples = append(r.Samples, one); !s.flags.json {
-			fmt.Fprintf(s.notes, "%d tokens, %s tokens/s, ended by %s\n", len(one.Tokens), units.Count(int64(one.TokensPerS)), s.reason(one))
+			fmt.Fprintf(s.notes, "%d tokens, %s tokens/s, ended by %s\n", len(one.Tokens), units.Count(int64(one.TokensPerS)), one.reason())
 		}
 	}
 	if !s.flags.json {
@@ -64,8 +65,8 @@ func (s *sampler) run(ctx context.Context) error {
 }
 
 // reason says what ended a text.
-func (s *sampler) reason(c Continuation) string {
-	if _, stopped := generate.NewStops(s.flags.stop).Next(s.decode(c.Tokens)); stopped && c.EndedBy == generate.Stopped {
+func (c Continuation) reason() string {
+	if c.byStop {
 		return "--stop"
 	}
 	return reasonText(c.EndedBy)
@@ -78,7 +79,7 @@ func (s *sampler) decode(tokens []int32) []byte { return s.model.Tokenizer.Appen
 func (s *sampler) continueText(ctx context.Context, seed uint64) (Continuation, error) {
 	sampling := s.flags.sampling
 	sampling.Seed = seed
-	stops := generate.NewStops(s.flags.stop)
+	stops, byStop := generate.NewStops(s.flags.stop), false
 	last := s.text
 	show := func(piece []byte) error {
 		if s.flags.json || len(piece) == 0 {
@@ -96,8 +97,9 @@ func (s *sampler) continueText(ctx context.Context, seed uint64) (Continuation, 
 	start := time.Now()
 	options := generate.Options{Sampling: sampling, MaxTokens: s.flags.maxTokens, Stop: s.model.EndTokens(), Slide: s.flags.maxTokens > 0, Reuse: true}
 	result, err := s.generator.Generate(ctx, s.prompt, options, func(token int32) error {
-		piece, stopped := stops.Next(s.model.Tokenizer.TokenBytes(token))
-		if err := show(piece); err != nil || !stopped {
+		var piece []byte
+		piece, byStop = stops.Next(s.model.Tokenizer.TokenBytes(token))
+		if err := show(piece); err != nil || !byStop {
 			return err
 		}
 		return generate.ErrStop
@@ -112,10 +114,10 @@ func (s *sampler) continueText(ctx context.Context, seed uint64) (Continuation, 
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted")
 	}
-	text, _ := generate.NewStops(s.flags.stop).Next(s.decode(result.Tokens))
-	if result.Reason != generate.Stopped {
-		text = s.decode(result.Tokens)
+	text := s.decode(result.Tokens)
+	if byStop {
+		text, _ = generate.NewStops(s.flags.stop).Next(text)
 	}
 	return Continuation{Text: string(text), Tokens: result.Tokens, EndedBy: result.Reason, Seed: seed,
-		TokensPerS: float64(len(result.Tokens)) / max(seconds, 1e-9)}, err
+		TokensPerS: float64(len(result.Tokens)) / max(seconds, 1e-9), byStop: byStop}, err
 }

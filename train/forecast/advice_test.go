@@ -51,7 +51,6 @@ func TestAdvice(t *testing.T) {
 // TestPast compares runs with what was forecast for them.
 func TestPast(t *testing.T) {
 	root := t.TempDir()
-	tables := config.Tables{Families: zoo.Families()}
 	cfg := config.Default(config.Tables{Families: zoo.Families()})
 	if cfg.Model.Name() != gpt2.Name {
 		t.Fatal(cfg.Model.Name())
@@ -75,7 +74,7 @@ func TestPast(t *testing.T) {
 		}
 	}
 	cfg.Run.Dir = filepath.Join(root, "next")
-	if p := forecast.PastOf(cfg, "a", tables); p != nil {
+	if p := forecast.PastOf(cfg, "a"); p != nil {
 		t.Errorf("without runs: %+v", p)
 	}
 	add("one", "a", 10, 12, 11)
@@ -84,7 +83,7 @@ func TestPast(t *testing.T) {
 	add("short", "a", 1, 3, 100)
 	add("other", "b", 1, 12, 100)
 	cfg.Run.Dir = filepath.Join(root, "next")
-	if p := forecast.PastOf(cfg, "a", tables); p == nil || *p != (forecast.Past{Runs: 3, Low: 0.9, Median: 1.1, High: 1.3}) {
+	if p := forecast.PastOf(cfg, "a"); p == nil || *p != (forecast.Past{Runs: 3, Low: 0.9, Median: 1.1, High: 1.3}) {
 		t.Errorf("past is %+v", p)
 	}
 }

@@ -3,6 +3,7 @@ package forecast
 import (
 	"encoding/json"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -45,24 +46,26 @@ const fewest = 10
 
 // PastOf compares the runs beside cfg's that trained on as many such machines with what was
 // forecast for them; nil without any. Each counts by its median step.
-func PastOf(cfg config.Config, machine string, tables config.Tables) *Past {
-	dirs, err := runs.Find(filepath.Dir(cfg.Run.Dir))
+func PastOf(cfg config.Config, machine string) *Past {
+	parent := filepath.Dir(cfg.Run.Dir)
+	entries, err := os.ReadDir(parent)
 	if err != nil {
 		return nil // there is none yet
 	}
 	var ratios []float64
-	for _, dir := range dirs {
+	for _, e := range entries {
+		dir := filepath.Join(parent, e.Name())
 		text, err := vfs.ReadFile(vfs.OS{}, filepath.Join(dir, promiseFile), 1<<12)
 		var p promise
 		if err != nil || json.Unmarshal(text, &p) != nil || p.Machine != machine || p.Ranks != cfg.Rank.Count() || p.StepMS <= 0 {
 			continue
 		}
-		run, err := runs.Open(dir, tables)
+		records, _, err := runs.Records(dir)
 		if err != nil {
 			continue
 		}
 		var steps []float64
-		for _, rec := range run.Records {
+		for _, rec := range records {
 			if rec.Split == metrics.Train && rec.StepMS > 0 {
 				steps = append(steps, rec.StepMS)
 			}

@@ -101,7 +101,7 @@ func Open(dir string, tables config.Tables) (*Run, error) {
 		r.Family, r.Recipe, r.Steps = cfg.Model.Name(), cfg.Recipe.Name(), cfg.Train.Steps
 	}
 	r.Fault = err
-	if r.Records, r.Torn, err = metrics.ReadLog(vfs.OS{}, filepath.Join(dir, metricsFile)); err != nil {
+	if r.Records, r.Torn, err = Records(dir); err != nil {
 		return nil, err
 	}
 	running, err := checkpoint.Running(dir)
@@ -117,6 +117,12 @@ func Open(dir string, tables config.Tables) (*Run, error) {
 		r.State = Stopped
 	}
 	return r, nil
+}
+
+// Records returns what the run in dir has on record, and the number of lines that are no
+// record.
+func Records(dir string) ([]metrics.Record, int, error) {
+	return metrics.ReadLog(vfs.OS{}, filepath.Join(dir, metricsFile))
 }
 
 // Last returns the newest record of a split, nil for none.
