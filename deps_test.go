@@ -50,7 +50,7 @@ var allowed = map[string][]string{
 
 	"nn":                       {"autograd", "autograd/ir"},
 	"nn/generate":              {"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "nn"},
-	"nn/generate/generatetest": {"autograd", "autograd/exec", "autograd/ir", "nn"},
+	"nn/generate/generatetest": {"autograd", "autograd/cpu", "autograd/exec", "autograd/ir", "nn"},
 	"nn/gpt2":                  {"autograd", "nn"},
 	"nn/hub": {
 		"autograd", "autograd/exec", "autograd/ir", "data", "data/hf", "data/tokenizers", "data/vfs", "nn", "nn/hub/manifest", "nn/hub/peft",

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/autograd/cpu"
-	"gotrain/autograd/exec"
 	"gotrain/data/bpe"
 	"gotrain/data/chat"
 	"gotrain/nn/generate"
@@ -218,17 +216,8 @@ func TestChatStreamsBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	backend, err := cpu.New(cpu.Config{Threads: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer backend.Close()
-	store := exec.NewStore(backend)
-	model, err := generatetest.New(store, tokens.Vocab(), 128)
-	if err != nil {
-		t.Fatal(err)
-	}
-	generator, err := generate.New(model, store, generate.Config{})
+	model := generatetest.New(t, tokens.Vocab(), 128)
+	generator, err := generate.New(model, model.Store(), generate.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

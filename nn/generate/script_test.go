@@ -6,8 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	"gotrain/autograd/cpu"
-	"gotrain/autograd/exec"
 	"gotrain/autograd/ir"
 	"gotrain/autograd/plan"
 	"gotrain/nn"
@@ -19,17 +17,8 @@ import (
 // scripted is a model of 8 tokens and 12 positions with its generator.
 func scripted(t *testing.T, cfg generate.Config) (*generatetest.Script, *generate.Generator) {
 	t.Helper()
-	backend, err := cpu.New(cpu.Config{Threads: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { backend.Close() })
-	store := exec.NewStore(backend)
-	s, err := generatetest.New(store, 8, 12)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, err := generate.New(s, store, cfg)
+	s := generatetest.New(t, 8, 12)
+	g, err := generate.New(s, s.Store(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/autograd/cpu"
-	"gotrain/autograd/exec"
 	"gotrain/data"
 	"gotrain/data/bpe"
 	"gotrain/data/chat"
@@ -39,17 +37,8 @@ func scripted(t *testing.T, maxTokens int) (talk.Speaker, *generatetest.Script) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	backend, err := cpu.New(cpu.Config{Threads: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { backend.Close() })
-	store := exec.NewStore(backend)
-	s, err := generatetest.New(store, tokens.Vocab(), scriptContext)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, err := generate.New(s, store, generate.Config{})
+	s := generatetest.New(t, tokens.Vocab(), scriptContext)
+	g, err := generate.New(s, s.Store(), generate.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/autograd/cpu"
-	"gotrain/autograd/exec"
 	"gotrain/data"
 	"gotrain/data/bpe"
 	"gotrain/data/tokenizers"
@@ -29,18 +27,9 @@ func scripted(t *testing.T) (Subject, *generatetest.Script) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	backend, err := cpu.New(cpu.Config{Threads: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { backend.Close() })
-	store := exec.NewStore(backend)
-	s, err := generatetest.New(store, tokens.Vocab(), scriptContext)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := generatetest.New(t, tokens.Vocab(), scriptContext)
 	end, _ := tokens.Special("<|endoftext|>")
-	return Subject{Model: s, Store: store, Tokens: tokens, Prompts: tokenizers.Prompts{Tokens: tokens, Empty: []int32{end}}, Ends: []int32{end, 'x'}}, s
+	return Subject{Model: s, Store: s.Store(), Tokens: tokens, Prompts: tokenizers.Prompts{Tokens: tokens, Empty: []int32{end}}, Ends: []int32{end, 'x'}}, s
 }
 
 // logOf is the log-probability of token id under logits that are zero but for some.

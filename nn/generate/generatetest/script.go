@@ -2,7 +2,10 @@
 package generatetest
 
 import (
+	"testing"
+
 	"gotrain/autograd"
+	"gotrain/autograd/cpu"
 	"gotrain/autograd/exec"
 	"gotrain/autograd/ir"
 	"gotrain/nn"
@@ -16,28 +19,37 @@ type Script struct {
 	store          *exec.Store
 }
 
-// New returns a Script in store whose logits are all zero.
-func New(store *exec.Store, vocab, context int) (*Script, error) {
-	s := &Script{vocab: vocab, context: context, store: store}
-	var err error
+// New returns a Script whose logits are all zero, in a store of its own.
+func New(t testing.TB, vocab, context int) *Script {
+	t.Helper()
+	fatal := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	backend, err := cpu.New(cpu.Config{Threads: 1})
+	fatal(err)
+	t.Cleanup(func() { backend.Close() })
+	s := &Script{vocab: vocab, context: context, store: exec.NewStore(backend)}
 	s.Core, err = nn.NewCore("script", nn.Tuning{}, nn.Style{Layout: autograd.OutIn}, func(b *nn.Builder) {
 		b.Embedding("rows", context, vocab)
 		b.Embedding("head", vocab, vocab)
 	})
-	if err != nil {
-		return nil, err
-	}
+	fatal(err)
 	for _, p := range s.Params() {
-		if _, err := store.Ensure(p.State(), ir.F32, p.Shape); err != nil {
-			return nil, err
-		}
+		_, err := s.store.Ensure(p.State(), ir.F32, p.Shape)
+		fatal(err)
 	}
 	head := make([]float32, vocab*vocab)
 	for i := range vocab {
 		head[i*vocab+i] = 1
 	}
-	return s, store.WriteAt("head.weight", 0, head)
+	fatal(s.store.WriteAt("head.weight", 0, head))
+	return s
 }
+
+// Store holds the model's parameters.
+func (s *Script) Store() *exec.Store { return s.store }
 
 // Say has the model go on after position at with ids.
 func (s *Script) Say(at int, ids ...int32) error {
