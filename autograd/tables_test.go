@@ -24,6 +24,9 @@ func TestFrequenciesOfTransformers(t *testing.T) {
 			Fast     float64 `json:"beta_fast"`
 			Slow     float64 `json:"beta_slow"`
 			Original int     `json:"original_max_position_embeddings"`
+			Truncate *bool
+			Short    []float64 `json:"short_factor"`
+			Long     []float64 `json:"long_factor"`
 		}
 		Frequencies []float64
 		Attention   float64
@@ -38,7 +41,7 @@ func TestFrequenciesOfTransformers(t *testing.T) {
 	for _, c := range cases {
 		r := c.Rope
 		cfg := RoPEConfig{Heads: 1, Length: 3, Theta: c.Theta, Scaling: RoPEScaling{Kind: r.Kind, Factor: r.Factor, Original: r.Original,
-			LowFrequency: r.Low, HighFrequency: r.High, BetaFast: r.Fast, BetaSlow: r.Slow, Attention: c.Attention}}
+			LowFrequency: r.Low, HighFrequency: r.High, BetaFast: r.Fast, BetaSlow: r.Slow, Fractional: r.Truncate != nil, ShortFactor: r.Short, LongFactor: r.Long, Attention: c.Attention}}
 		got, table := cfg.frequencies(c.HeadDim), ropeTable(cfg, c.HeadDim)
 		for i, want := range c.Frequencies {
 			if math.Abs(got[i]-want) > 2e-6*want {
@@ -81,6 +84,8 @@ func TestTablesOfRotations(t *testing.T) {
 		"original": func(c *RoPEConfig) { c.Scaling.Original = 5 }, "fast": func(c *RoPEConfig) { c.Scaling.BetaFast = 5 },
 		"slow": func(c *RoPEConfig) { c.Scaling.BetaSlow = 2 }, "attention": func(c *RoPEConfig) { c.Scaling.Attention = 1.2 },
 		"low": func(c *RoPEConfig) { c.Scaling.LowFrequency = 1 }, "high": func(c *RoPEConfig) { c.Scaling.HighFrequency = 2 },
+		"bounds": func(c *RoPEConfig) { c.Scaling.Fractional = true },
+		"short":  func(c *RoPEConfig) { c.Scaling.ShortFactor = []float64{1, 2} }, "long": func(c *RoPEConfig) { c.Scaling.LongFactor = []float64{1, 2} },
 	} {
 		cfg := base
 		change(&cfg)

@@ -49,6 +49,17 @@ type HeadConfig interface {
 	SetTied(bool)
 }
 
+// Extending is the configuration of a family whose models may be trained further with
+// other values of some keys than those that they were trained with, on the same weights.
+type Extending interface {
+	Configuration
+	// Extend compares the configuration, of which defaults may be open, with that of the
+	// base, a pointer of the same type with its defaults filled in. It returns the keys
+	// that may differ, having filled in what the base tells of them, and what is wrong
+	// with their values.
+	Extend(base Configuration) (keys []string, err error)
+}
+
 // Limits of sizes, far above any model: they keep a damaged config.json from
 // asking for absurd graphs and products of sizes inside int64.
 const (

@@ -124,7 +124,7 @@ func (c *Config) check(f *nn.Faults) {
 		f.Add("rope_theta", "%g is outside (1, 1e12): 10000 is usual", c.RopeTheta)
 	}
 	if c.RopeScaling != nil {
-		c.RopeScaling.check(f)
+		c.RopeScaling.check(f, c.HeadDim)
 	}
 }
 

@@ -2,6 +2,7 @@ package llama
 
 import (
 	"math"
+	"reflect"
 	"slices"
 
 	"gotrain/autograd"
@@ -12,10 +13,11 @@ import (
 const ropeDefault = "default"
 
 var (
-	ofScaling  = []string{autograd.LinearScaling, autograd.Llama3Scaling, autograd.YaRNScaling}
-	ofOriginal = []string{autograd.Llama3Scaling, autograd.YaRNScaling}
-	ofLlama3   = []string{autograd.Llama3Scaling}
-	ofYaRN     = []string{autograd.YaRNScaling}
+	ofOriginal  = []string{autograd.Llama3Scaling, autograd.YaRNScaling, autograd.LongRoPEScaling}
+	ofLlama3    = []string{autograd.Llama3Scaling}
+	ofYaRN      = []string{autograd.YaRNScaling}
+	ofLongRoPE  = []string{autograd.LongRoPEScaling}
+	ofAttention = []string{autograd.YaRNScaling, autograd.LongRoPEScaling}
 )
 
 // scalingKeys are keys that mean nothing without a scaling.
@@ -26,12 +28,13 @@ var scalingKeys = []string{"factor", "original_max_position_embeddings", "low_fr
 // that of the scaling.
 var ropeKeys = slices.Concat(
 	nn.KeyRows(nn.Used, "", nil, "rope_type", "type", "rope_theta"),
-	nn.KeyRows(nn.Used, "", ofScaling, "factor"),
+	nn.KeyRows(nn.Used, "", scalings, "factor"),
 	nn.KeyRows(nn.Used, "", ofOriginal, "original_max_position_embeddings"),
 	nn.KeyRows(nn.Used, "", ofLlama3, "low_freq_factor", "high_freq_factor"),
-	nn.KeyRows(nn.Used, "", ofYaRN, "beta_fast", "beta_slow", "attention_factor", "mscale", "mscale_all_dim"),
+	nn.KeyRows(nn.Used, "", ofYaRN, "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate"),
+	nn.KeyRows(nn.Used, "", ofLongRoPE, "short_factor", "long_factor"),
+	nn.KeyRows(nn.Used, "", ofAttention, "attention_factor"),
 	nn.Keys{
-		{Name: "truncate", Use: nn.Refused, Why: "the bounds of yarn are whole pairs here", Off: []string{"true"}, On: []string{"false"}, Types: ofYaRN},
 		{Name: "partial_rotary_factor", Use: nn.Refused, Why: "rotary positions turn whole heads here", Off: []string{"1"}},
 	},
 	nn.KeyRows(nn.Refused, "positions have several axes", nil, "mrope_section", "mrope_interleaved"),
@@ -70,7 +73,7 @@ func agree(raw, parameters nn.HF, c *Config) bool {
 	if scaling == nil || is == nil {
 		return scaling == is && theta == c.RopeTheta
 	}
-	return *scaling == *is && theta == c.RopeTheta
+	return reflect.DeepEqual(scaling, is) && theta == c.RopeTheta
 }
 
 // readScaling reads the scaling of one of the two sections, nil for none.
@@ -83,7 +86,7 @@ func readScaling(raw, section nn.HF, context int) *RopeScaling {
 			switch {
 			case !section.Has(key):
 			case kind == "":
-				section.Fault(key, "there is no rope_type beside it, without which transformers scales nothing: name the type (linear, llama3, yarn), or take the key out")
+				section.Fault(key, "there is no rope_type beside it, without which transformers scales nothing: name the type (linear, llama3, yarn, longrope), or take the key out")
 				return nil
 			case key == "factor":
 				raw.Note("config.json: the factor beside rope_type default changes nothing, as in transformers")
@@ -93,7 +96,7 @@ func readScaling(raw, section nn.HF, context int) *RopeScaling {
 	}
 	s := &RopeScaling{Type: kind, Factor: section.Float("factor", 0)}
 	switch {
-	case section.Has("factor") || !slices.Contains(ofScaling, kind):
+	case section.Has("factor") || !slices.Contains(scalings, kind) || kind == autograd.LongRoPEScaling:
 	case kind == autograd.YaRNScaling && section.IsNull("factor"):
 	default:
 		section.Fault("factor", "is missing")
@@ -111,8 +114,26 @@ func readScaling(raw, section nn.HF, context int) *RopeScaling {
 		}
 	case autograd.YaRNScaling:
 		readYaRN(section, s, context)
+	case autograd.LongRoPEScaling:
+		section.Value("short_factor", &s.ShortFactor)
+		section.Value("long_factor", &s.LongFactor)
+		readAttention(section, s)
+		raw.Note("config.json: longrope takes short_factor where a sequence and what may follow it fit into %d tokens, and long_factor at all positions of others; transformers looks at each text as it grows", s.Original)
+	case dynamicScaling:
+		raw.Note("config.json: the dynamic scaling of rotary positions begins beyond max_position_embeddings, %d tokens, where sequences end here: it changes nothing and is kept", context)
 	}
 	return s
+}
+
+// readAttention reads what cosines and sines are multiplied by, and tells whether it is there.
+func readAttention(section nn.HF, s *RopeScaling) bool {
+	if !section.Has("attention_factor") {
+		return false
+	}
+	if s.AttentionFactor = section.Float("attention_factor", 0); s.AttentionFactor <= 0 {
+		section.Fault("attention_factor", "%g is not above 0", s.AttentionFactor)
+	}
+	return true
 }
 
 // readYaRN reads what yarn alone has, with transformers' defaults.
@@ -121,10 +142,10 @@ func readYaRN(section nn.HF, s *RopeScaling, context int) {
 		s.Factor = float64(context) / float64(s.Original)
 	}
 	s.BetaFast, s.BetaSlow = section.Float("beta_fast", 0), section.Float("beta_slow", 0)
-	if section.Has("attention_factor") {
-		if s.AttentionFactor = section.Float("attention_factor", 0); s.AttentionFactor <= 0 {
-			section.Fault("attention_factor", "%g is not above 0", s.AttentionFactor)
-		}
+	if !section.Bool("truncate", true) {
+		s.Truncate = nn.Bool(false)
+	}
+	if readAttention(section, s) {
 		return
 	}
 	// DeepSeek's two factors, of which either alone means nothing.
@@ -155,6 +176,12 @@ func ropeParameters(c Config) map[string]any {
 		keys["original_max_position_embeddings"] = s.Original
 	case autograd.YaRNScaling:
 		keys["beta_fast"], keys["beta_slow"], keys["attention_factor"] = s.BetaFast, s.BetaSlow, s.AttentionFactor
+		keys["original_max_position_embeddings"] = s.Original
+		if s.Truncate != nil {
+			keys["truncate"] = *s.Truncate
+		}
+	case autograd.LongRoPEScaling:
+		keys["short_factor"], keys["long_factor"], keys["attention_factor"] = s.ShortFactor, s.LongFactor, s.AttentionFactor
 		keys["original_max_position_embeddings"] = s.Original
 	}
 	return keys

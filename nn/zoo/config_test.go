@@ -127,7 +127,7 @@ func TestKeysSurvive(t *testing.T) {
 // TestConfigOfGoldenModels writes the configurations of the models in testdata, which
 // transformers wrote: each key that it knows has its value.
 func TestConfigOfGoldenModels(t *testing.T) {
-	for _, name := range []string{"gpt2", "gpt2_untied", "llama", "llama3", "llama_linear", "llama_tied_bias", "llama_yarn", "mistral", "qwen2", "qwen3", "qwen3_window"} {
+	for _, name := range []string{"gpt2", "gpt2_untied", "llama", "llama3", "llama_linear", "llama_tied_bias", "llama_yarn", "llama_yarn_fractional", "llama_longrope", "mistral", "qwen2", "qwen3", "qwen3_window"} {
 		g := readGolden(t, "testdata/"+name+".json.gz")
 		var original map[string]any
 		if err := json.Unmarshal(g.Config, &original); err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -225,12 +226,21 @@ func TestRopeKeys(t *testing.T) {
 		{keys: `"rope_scaling": {"type": "yarn", "factor": 4, "mscale": 2}`, theta: 10000, want: yarn(func(*llama.RopeScaling) {})},
 		{keys: `"rope_scaling": {"type": "yarn", "factor": 4, "mscale": 1, "mscale_all_dim": 1}`, theta: 10000, want: yarn(func(s *llama.RopeScaling) { s.AttentionFactor = 1 })},
 		{keys: `"rope_scaling": {"type": "yarn", "factor": 4, "attention_factor": 0}`, fault: "attention_factor: 0 is not above 0"},
-		{keys: `"rope_scaling": {"type": "yarn", "factor": 4, "truncate": false}`, fault: "rope_scaling.truncate: false is not supported"},
+		{keys: `"rope_scaling": {"type": "yarn", "factor": 4, "truncate": false}`, theta: 10000, want: yarn(func(s *llama.RopeScaling) { s.Truncate = nn.Bool(false) })},
+		{keys: `"rope_scaling": {"type": "linear", "factor": 4, "truncate": false}`, theta: 10000, want: &llama.RopeScaling{Type: "linear", Factor: 4}},
 		{keys: `"rope_scaling": {"type": "yarn", "factor": 4, "truncate": true}`, theta: 10000, want: yarn(func(*llama.RopeScaling) {})},
 		{keys: `"rope_scaling": {"type": "llama3", "factor": 8, "high_freq_factor": 4}`, fault: "rope_scaling.low_freq_factor: is missing"},
 		{keys: `"rope_scaling": {"type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 16}`, theta: 10000,
 			want: &llama.RopeScaling{Type: "llama3", Factor: 8, Original: 16, LowFreqFactor: 1, HighFreqFactor: 4}},
-		{keys: `"rope_scaling": {"type": "dynamic", "factor": 4}`, fault: `rope_scaling.type: "dynamic" is unknown`},
+		{keys: `"rope_scaling": {"type": "dynamic", "factor": 4}`, theta: 10000, want: &llama.RopeScaling{Type: "dynamic", Factor: 4}, note: "begins beyond max_position_embeddings, 64 tokens"},
+		{keys: `"rope_scaling": {"type": "dynamic"}`, fault: "rope_scaling.factor: is missing"},
+		{keys: `"original_max_position_embeddings": 16, "rope_scaling": {"type": "longrope", "short_factor": [1, 1, 1, 1], "long_factor": [1, 2, 3, 4.5]}`, theta: 10000, note: "longrope takes short_factor where",
+			want: &llama.RopeScaling{Type: "longrope", Factor: 4, Original: 16, ShortFactor: []float64{1, 1, 1, 1}, LongFactor: []float64{1, 2, 3, 4.5}, AttentionFactor: math.Sqrt(1.5)}},
+		{keys: `"rope_scaling": {"type": "longrope", "short_factor": [1, 1, 1, 1], "long_factor": [1, 2, 3, 4], "original_max_position_embeddings": 16, "factor": 16, "attention_factor": 1.25}`, theta: 10000, note: "longrope takes",
+			want: &llama.RopeScaling{Type: "longrope", Factor: 16, Original: 16, ShortFactor: []float64{1, 1, 1, 1}, LongFactor: []float64{1, 2, 3, 4}, AttentionFactor: 1.25}},
+		{keys: `"rope_scaling": {"type": "longrope", "short_factor": [1, 1, 1], "long_factor": [1, 2, 3, 4]}`, fault: "rope_scaling.short_factor: has 3 numbers: longrope needs 4"},
+		{keys: `"rope_scaling": {"type": "longrope", "short_factor": [1, 1, 1, 1], "long_factor": [1, 2, 3, 0]}`, fault: "rope_scaling.long_factor: 0 is outside (0, 1e6)"},
+		{keys: `"rope_scaling": {"type": "ntk", "factor": 4}`, fault: `rope_scaling.type: "ntk" is unknown: use one of linear, llama3, yarn, longrope, dynamic`},
 		{keys: `"rope_scaling": {"rope_type": "default", "partial_rotary_factor": 0.5}`, fault: "rope_scaling.partial_rotary_factor: 0.5 is not supported"},
 		{keys: `"rope_scaling": {"rope_type": "default", "mrope_section": [1, 1, 2]}`, fault: "rope_scaling.mrope_section: [1,1,2] is not supported"},
 		{keys: `"rope_parameters": {"full_attention": {"rope_type": "default"}}`, fault: "rope_parameters.full_attention: "},

@@ -198,7 +198,7 @@ func TestParseRefuses(t *testing.T) {
 		`{"model_type":"bert"}`:                                                       `"bert" is not one of`,
 		`{"model_type":"gpt2","n_embd":"x"}`:                                          `n_embd: "x" does not fit`,
 		`{"model_type":"gpt2","scale_attn_by_inverse_layer_idx":true}`:                `scale_attn_by_inverse_layer_idx: true is not supported`,
-		`{"model_type":"llama","rope_scaling":{"rope_type":"dynamic","factor":8}}`:    `model.rope_scaling.type: "dynamic" is unknown`,
+		`{"model_type":"llama","rope_scaling":{"rope_type":"ntk","factor":8}}`:        `model.rope_scaling.type: "ntk" is unknown`,
 		`{"model_type":"llama","rope_parameters":{"rope_type":"yarn","factor":-1}}`:   `model.rope_scaling.factor: -1 is outside`,
 		`{"model_type":"llama","rope_scaling":{"type":"yarn","mscale":0.7}}`:          `rope_scaling.factor: is missing`,
 		`{"model_type":"llama","hidden_act":"mish"}`:                                  `activation "mish"`,

@@ -1,7 +1,7 @@
 """Writes the golden values of nn/zoo/testdata: tiny random models of Hugging
 Face's transformers with their logits, loss and gradients.
 
-    python scripts/golden/models.py
+    python scripts/golden/models.py [NAME...]
 
 Each file is gzipped JSON: "config" is the config.json that transformers wrote,
 "ids" and "targets" are (batch, length) with targets below 0 ignored, "logits"
@@ -14,6 +14,7 @@ import base64
 import gzip
 import json
 import pathlib
+import sys
 
 import numpy
 import torch
@@ -53,6 +54,10 @@ MODELS = {
         rope_type="yarn", factor=2.0, beta_fast=3.0, beta_slow=0.5, original_max_position_embeddings=8), head_dim=12)),
     "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**LLAMA | dict(tie_word_embeddings=True))),
     "mistral": lambda: MistralForCausalLM(MistralConfig(**LLAMA, sliding_window=4)),
+    "llama_yarn_fractional": lambda: LlamaForCausalLM(LlamaConfig(**ROPE(
+        rope_type="yarn", factor=2.0, beta_fast=3.0, beta_slow=0.5, original_max_position_embeddings=8, truncate=False), head_dim=12)),
+    "llama_longrope": lambda: LlamaForCausalLM(LlamaConfig(**ROPE(
+        rope_type="longrope", factor=2.0, original_max_position_embeddings=8, short_factor=[1.0, 1.1, 1.3], long_factor=[1.0, 2.5, 4.0]), head_dim=6)),
 }
 
 
@@ -95,6 +100,8 @@ def main():
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     for seed, (name, build) in enumerate(MODELS.items()):
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
         text = json.dumps(golden(build, seed), default=str).encode()
         path = out / f"{name}.json.gz"
         path.write_bytes(gzip.compress(text, mtime=0))

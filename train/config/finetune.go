@@ -19,7 +19,8 @@ import (
 // section is the base's config.json and the tokenizer the base's, and where an
 // adapter is named the lora section is the adapter's; a file that says otherwise is
 // an error, apart from model.dropout and lora.dropout, which are no part of what
-// was trained. Errors about the base wrap hub.ErrNoModel.
+// was trained, and from keys that the family lets differ (nn.Extending), such as the
+// context. Errors about the base wrap hub.ErrNoModel.
 func LoadFinetune(file string, assignments []string, base string, t Tables) (Config, error) {
 	asWritten := Default(t)
 	asWritten.Model = Section{} // of which family is not known yet
@@ -53,7 +54,7 @@ func LoadFinetune(file string, assignments []string, base string, t Tables) (Con
 		return cfg, err
 	}
 	cfg.Base, cfg.Adapter = dir, asWritten.Adapter
-	faults := []error{conflicts(was, cfg.Model), tokenizerConflict(cfg.Tokenizer, dir)}
+	faults := []error{conflicts(was, &cfg.Model), tokenizerConflict(cfg.Tokenizer, dir)}
 	if cfg.Adapter != "" {
 		faults = append(faults, adapterConflicts(lora, cfg.LoRA, params))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"gotrain/nn"
 )
@@ -56,14 +57,25 @@ func shown(v any) any {
 }
 
 // conflicts names the keys of a model section that differ from the base's, apart
-// from dropout, which is no part of what was trained in any family.
-func conflicts(base, now Section) error {
+// from dropout, which is no part of what was trained in any family, and from those that
+// a base may go on with other values of. What the base tells of those is filled in.
+func conflicts(base Section, now *Section) error {
 	if base.Name() != now.Name() {
 		return fmt.Errorf("model.family is %s, but the base has %s: leave it out", now.Name(), base.Name())
 	}
+	may := []string{"dropout"}
 	var errs []error
-	for _, d := range Differences(base.Filled(), now.Filled()) {
-		if d.Key != "dropout" {
+	was, value := base.Filled(), now.Value()
+	if c, ok := value.(nn.Extending); ok {
+		keys, err := c.Extend(was.(nn.Configuration))
+		may = append(may, keys...)
+		errs = append(errs, err)
+		if err := now.Set(now.Name(), value); err != nil {
+			return err
+		}
+	}
+	for _, d := range Differences(was, now.Filled()) {
+		if !slices.Contains(may, d.Key) {
 			errs = append(errs, fmt.Errorf("model.%s is %v, but the base has %v: leave it out", d.Key, shown(d.Is), shown(d.Was)))
 		}
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -186,7 +187,8 @@ func TestNewModelIsTuned(t *testing.T) {
 	}
 }
 
-// TestConflictsOfEachKey: fine-tuning keeps the base's model, every key of it but dropout.
+// TestConflictsOfEachKey: fine-tuning keeps the base's model, every key of it but dropout and,
+// where positions are not learned, a longer context.
 func TestConflictsOfEachKey(t *testing.T) {
 	base := assembled(t, "model.layers=2", "model.width=16", "model.heads=2", "model.context=8", "model.vocab=30")
 	for set, differs := range map[string]bool{
@@ -194,12 +196,12 @@ func TestConflictsOfEachKey(t *testing.T) {
 	} {
 		now := assembled(t, "model.layers=2", "model.width=16", "model.heads=2", "model.context=8", "model.vocab=30", set)
 		key, _, _ := strings.Cut(set, "=")
-		if err := conflicts(base.Model, now.Model); (err != nil) != differs || err != nil && !strings.Contains(err.Error(), key+" is ") {
+		if err := conflicts(base.Model, &now.Model); (err != nil) != differs || err != nil && !strings.Contains(err.Error(), key) {
 			t.Errorf("%s: %v", set, err)
 		}
 	}
 	other := assembled(t, "model.family=llama")
-	if err := conflicts(base.Model, other.Model); err == nil || !strings.Contains(err.Error(), "model.family is llama, but the base has gpt2") {
+	if err := conflicts(base.Model, &other.Model); err == nil || !strings.Contains(err.Error(), "model.family is llama, but the base has gpt2") {
 		t.Errorf("another family: %v", err)
 	}
 }
@@ -248,23 +250,48 @@ func TestAdapterConflictsOfEachKey(t *testing.T) {
 	}
 }
 
-// TestConflictOfSections shows sections with the names of their keys.
-func TestConflictOfSections(t *testing.T) {
-	section := func(scaling *llama.RopeScaling) Section {
-		c := Default(changeTables())
-		if err := c.Model.Set(llama.Name, &llama.Config{Layers: 1, Heads: 2, Width: 8, Context: 64, RopeScaling: scaling}); err != nil {
-			t.Fatal(err)
-		}
-		return c.Model
-	}
-	linear, yarn := section(&llama.RopeScaling{Type: "linear", Factor: 2}), section(&llama.RopeScaling{Type: "yarn", Factor: 4})
-	for want, err := range map[string]error{
-		`model.rope_scaling is nothing, but the base has {"type":"linear","factor":2}: leave it out`:                                                                                                    conflicts(linear, section(nil)),
-		`model.rope_scaling is {"type":"linear","factor":2}, but the base has nothing: leave it out`:                                                                                                    conflicts(section(nil), linear),
-		`model.rope_scaling is {"type":"linear","factor":2}, but the base has {"type":"yarn","factor":4,"original":16,"beta_fast":32,"beta_slow":1,"attention_factor":1.138629436111989}: leave it out`: conflicts(yarn, linear),
+// TestLongerContexts: a base goes on with a longer context, where its positions have no
+// parameters, and a scaling is filled in from what the base has.
+func TestLongerContexts(t *testing.T) {
+	llamaBase := []string{"model.family=llama", "model.layers=1", "model.heads=2", "model.width=8", "model.context=64"}
+	scaled := append(llamaBase, "model.rope_scaling={type: llama3, factor: 8, original: 8}")
+	gpt2Base := []string{"model.layers=1", "model.heads=2", "model.width=8", "model.context=64"}
+	with := func(base []string, more ...string) []string { return append(append([]string{}, base...), more...) }
+	for _, c := range []struct {
+		base, now []string
+		fault     string
+		want      *llama.RopeScaling
+	}{
+		{base: llamaBase, now: with(llamaBase, "model.context=256")},
+		{base: llamaBase, now: with(llamaBase, "model.context=256", "model.rope_theta=40000")},
+		{base: llamaBase, now: with(llamaBase, "model.context=256", "model.rope_scaling={type: yarn}"),
+			want: &llama.RopeScaling{Type: "yarn", Factor: 4, Original: 64, BetaFast: 32, BetaSlow: 1, AttentionFactor: 0.1*math.Log(4) + 1}},
+		{base: llamaBase, now: with(llamaBase, "model.context=256", "model.rope_scaling={type: yarn, factor: 8, truncate: false}"),
+			want: &llama.RopeScaling{Type: "yarn", Factor: 8, Original: 64, BetaFast: 32, BetaSlow: 1, AttentionFactor: 0.1*math.Log(8) + 1, Truncate: nn.Bool(false)}},
+		{base: llamaBase, now: with(llamaBase, "model.context=128", "model.rope_scaling={type: linear}"), want: &llama.RopeScaling{Type: "linear", Factor: 2}},
+		{base: llamaBase, now: with(llamaBase, "model.context=128", "model.rope_scaling={type: longrope, short_factor: [1, 1], long_factor: [1, 2]}"),
+			want: &llama.RopeScaling{Type: "longrope", Factor: 2, Original: 64, ShortFactor: []float64{1, 1}, LongFactor: []float64{1, 2}, AttentionFactor: math.Sqrt(1 + math.Log(2)/math.Log(64))}},
+		{base: scaled, now: with(scaled, "model.context=128"), want: &llama.RopeScaling{Type: "llama3", Factor: 8, Original: 8, LowFreqFactor: 1, HighFreqFactor: 4}},
+		{base: scaled, now: with(scaled, "model.context=128", "model.rope_scaling={type: llama3}"), want: &llama.RopeScaling{Type: "llama3", Factor: 16, Original: 8, LowFreqFactor: 1, HighFreqFactor: 4}},
+		{base: scaled, now: with(llamaBase)},
+		{base: llamaBase, now: with(llamaBase, "model.context=128", "model.rope_scaling={type: dynamic}"), fault: "model.rope_scaling.type: dynamic scaling turns positions otherwise in each length"},
+		{base: llamaBase, now: with(llamaBase, "model.context=32"), fault: "model.context: 32 is shorter than that of the base, 64: leave it out, and set train.context"},
+		{base: llamaBase, now: with(llamaBase, "model.layers=2"), fault: "model.layers is 2, but the base has 1"},
+		{base: gpt2Base, now: with(gpt2Base, "model.context=128"), fault: "model.context: 128 is longer than the base, which has learned 64 positions"},
+		{base: with(gpt2Base, "model.positions=sinusoidal"), now: with(gpt2Base, "model.positions=sinusoidal", "model.context=128")},
 	} {
-		if err == nil || err.Error() != want {
-			t.Errorf("%v, want %s", err, want)
+		base, now := assembled(t, c.base...), assembled(t, c.now...)
+		err := conflicts(base.Model, &now.Model)
+		if (err == nil) != (c.fault == "") || err != nil && !strings.Contains(err.Error(), c.fault) {
+			t.Errorf("%q: %v, want %q", c.now, err, c.fault)
+			continue
+		}
+		full, ok := now.Model.Filled().(*llama.Config)
+		if err == nil && ok && !reflect.DeepEqual(full.RopeScaling, c.want) {
+			t.Errorf("%q: %+v, want %+v", c.now, full.RopeScaling, c.want)
+		}
+		if ok && err == nil && now.Model.Validate() != nil {
+			t.Errorf("%q: %v", c.now, now.Model.Validate())
 		}
 	}
 }

@@ -27,6 +27,7 @@ type rope struct {
 	BetaFast     float64 `json:"beta_fast,omitempty"`
 	BetaSlow     float64 `json:"beta_slow,omitempty"`
 	Attention    float64 `json:"attention_factor,omitempty"`
+	Truncate     *bool   `json:"truncate,omitempty"`
 }
 
 // kind is the name of the scaling, "" for none.
@@ -46,11 +47,14 @@ func (r rope) metadata(prefix string) (gguf.Metadata, error) {
 		{Key: prefix + "rope.scaling.factor", Value: float32(r.Factor)},
 	}
 	switch r.kind() {
-	case "", "llama3":
+	case "", "llama3", "dynamic": // dynamic scaling begins beyond the context
 		return nil, nil
 	case "linear":
 		return m, nil
 	case "yarn":
+		if r.Truncate != nil && !*r.Truncate {
+			return nil, errors.New("llama.cpp's yarn has bounds of whole pairs, this model has rope_scaling.truncate false: it cannot be written as GGUF")
+		}
 		if usual := 0.1*math.Log(r.Factor) + 1; r.Attention != 0 && math.Abs(r.Attention-usual) > 1e-6 {
 			return nil, fmt.Errorf("llama.cpp's yarn scales attention by 0.1·ln(factor) + 1 = %g, this model by %g: it cannot be written as GGUF", usual, r.Attention)
 		}

@@ -12,6 +12,7 @@ import (
 	"gotrain/data"
 	"gotrain/data/bpe"
 	"gotrain/data/tokenizers"
+	"gotrain/nn"
 	"gotrain/nn/hub"
 	"gotrain/train/config"
 	"gotrain/train/recipe"
@@ -41,6 +42,9 @@ func OpenTokenizer(ctx context.Context, env recipe.Env) (data.Tokenizer, hub.Ide
 		for _, note := range notes {
 			env.Telling("note", "%s", note)
 		}
+		if err := tellContext(env); err != nil {
+			return nil, hub.Identity{}, err
+		}
 	}
 	from, context := env.From, env.Config.Text().Context
 	if from == "" {
@@ -51,6 +55,18 @@ func OpenTokenizer(ctx context.Context, env recipe.Env) (data.Tokenizer, hub.Ide
 		id, err = hub.ReadIdentity(from, o.Tokenizer, context)
 	}
 	return o.Tokenizer, id, err
+}
+
+// tellContext tells where a run trains on longer sequences than its base has.
+func tellContext(env recipe.Env) error {
+	d, err := hub.Describe(env.Config.Base, env.Families)
+	if err != nil {
+		return err
+	}
+	if base, ok := d.Spec.Config.(nn.TextConfig); ok && env.Config.Text().Context > base.Text().Context {
+		env.Telling("context", "%d tokens, where the base has %d: it has to learn the positions beyond", env.Config.Text().Context, base.Text().Context)
+	}
+	return nil
 }
 
 func openTokenizer(ctx context.Context, env recipe.Env) (tokenizers.Opened, error) {
