@@ -36,6 +36,8 @@ type Config struct {
 	// Paths, the key train of a configuration file, are files or glob patterns; see [ExpandPaths]. Files are read in
 	// sorted order. Where Validation is set, a part of them is held out.
 	Paths []string `yaml:"train"`
+	// Sources are texts of several kinds in place of Paths, mixed by weight; see [Mixture].
+	Sources []SourceConfig `yaml:"sources,omitempty"`
 	// Format is the name of the section, by default text.
 	Format Format `yaml:"-"`
 	// TextKey is the JSONL key or Parquet column of the text; defaults to "text".
@@ -66,6 +68,9 @@ type Config struct {
 func (c Config) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("data: "+format, args...)) }
+	if len(c.Sources) > 0 {
+		return c.validateSources()
+	}
 	if len(c.Paths) == 0 {
 		fault("train: no paths (name at least one file or pattern, for example $GOROOT/src/**/*.go)")
 	}
@@ -83,7 +88,7 @@ func (c Config) Validate() error {
 	if c.Validation > 0 && len(c.ValidationPaths) > 0 {
 		fault("validation and validation_paths are both set (keep the one that you mean)")
 	}
-	if c.Validation > 0 && c.Format == FormatShards {
+	if c.Validation > 0 && c.Format.tokens() {
 		fault("validation: shards are already split (name the held-out shards in validation_paths)")
 	}
 	if c.ShardTokens < 0 || int64(c.ShardTokens) > maxShardTokens {

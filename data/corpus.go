@@ -2,6 +2,7 @@ package data
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -29,6 +30,7 @@ func (s Split) String() string {
 
 // Document is a text, or a piece of about 1 MiB of a longer one. Pieces are cut at blank lines where there are some.
 type Document struct {
+	Source int    // of Config.Sources, 0 without
 	File   string // the file's path
 	Record int    // the JSONL line or Parquet row, from 1; 0 for text
 	Text   []byte // owned by the receiver; UTF-8
@@ -52,6 +54,10 @@ type Corpus struct {
 	sides      sides
 	longest    int     // bytes of a line of JSON that is read at once
 	ledger     *Ledger // notes the side of each text that is read; nil for none
+
+	parts  []*Corpus // of Config.Sources; nil without
+	source int       // among them
+	name   string
 }
 
 // OpenCorpus validates cfg and finds its files. It opens none of them.
@@ -59,6 +65,23 @@ func OpenCorpus(cfg Config) (*Corpus, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	if len(cfg.Sources) == 0 {
+		return openCorpus(cfg)
+	}
+	c := &Corpus{cfg: cfg.withDefaults()}
+	for i, source := range cfg.parts() {
+		p, err := openCorpus(source.Config)
+		if err != nil {
+			return nil, err
+		}
+		p.source, p.name = i, source.name
+		c.parts = append(c.parts, p)
+	}
+	return c, checkApart(c.parts)
+}
+
+// openCorpus is OpenCorpus for a configuration without sources.
+func openCorpus(cfg Config) (*Corpus, error) {
 	c := &Corpus{cfg: cfg.withDefaults(), longest: longLine}
 	var err error
 	if c.train, err = ExpandPaths(cfg.Paths); err != nil {
@@ -77,34 +100,27 @@ func OpenCorpus(cfg Config) (*Corpus, error) {
 
 // Documents streams the corpus in the order of its files, those of ValidationPaths last, with memory for about one
 // Document. Before the first it looks at the beginning of each file, so that one that is no text is
-// found at once. Empty records are left out. The first error ends the sequence. A corpus of format shards has no documents
-// to give: open it with [Prepare].
+// found at once. Empty records are left out. The first error ends the sequence. Shards have no documents to give: a corpus of
+// them alone is an error (open it with [Prepare]), as one of several sources they are passed over.
 func (c *Corpus) Documents() iter.Seq2[Document, error] {
 	return func(yield func(Document, error) bool) {
-		if err := c.check(); err != nil {
-			yield(Document{}, err)
-			return
+		parts := slices.DeleteFunc(slices.Clone(c.parts), func(p *Corpus) bool { return p.cfg.Format.tokens() })
+		if len(parts) == 0 {
+			parts = []*Corpus{c}
 		}
-		if err := c.balance(); err != nil {
-			yield(Document{}, err)
-			return
+		for _, p := range parts {
+			if err := p.check(); err != nil {
+				yield(Document{}, err)
+				return
+			}
 		}
 		more := true
 		pass := func(d Document) bool {
 			more = yield(d, nil)
 			return more
 		}
-		for _, name := range c.train {
-			if err := c.documents(name, c.cfg.Validation, Train, pass); err != nil {
-				yield(Document{}, err)
-				return
-			}
-			if !more {
-				return
-			}
-		}
-		for _, name := range c.validation {
-			if err := c.documents(name, 0, Validation, pass); err != nil {
+		for _, p := range parts {
+			if err := p.read(pass, &more); err != nil {
 				yield(Document{}, err)
 				return
 			}
@@ -113,6 +129,53 @@ func (c *Corpus) Documents() iter.Seq2[Document, error] {
 			}
 		}
 	}
+}
+
+// read passes the documents of a corpus without sources on, as long as more is true.
+func (c *Corpus) read(pass func(Document) bool, more *bool) error {
+	if c.parts != nil {
+		return errors.New("data: the sources have tokens, not text (open them with Prepare)")
+	}
+	if err := c.balance(); err != nil {
+		return err
+	}
+	for side, names := range [][]string{c.train, c.validation} {
+		fraction := c.cfg.Validation
+		if Split(side) == Validation {
+			fraction = 0
+		}
+		for _, name := range names {
+			err := c.documents(name, fraction, Split(side), func(d Document) bool {
+				d.Source = c.source
+				return pass(d)
+			})
+			if err != nil || !*more {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Tokens opens the sources that have tokens, not text, for a moment, and tells how many there are on each side.
+func (c *Corpus) Tokens(enc Encoder, each func(source int, side Split, tokens int64)) error {
+	for _, p := range c.parts {
+		if !p.cfg.Format.tokens() {
+			continue
+		}
+		prepared, err := openShards(p, enc)
+		if err != nil {
+			return fmt.Errorf("source %s: %w", p.name, err)
+		}
+		each(p.source, Train, prepared.Train.Tokens())
+		if prepared.Validation != nil {
+			each(p.source, Validation, prepared.Validation.Tokens())
+		}
+		if err := prepared.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // check looks at the beginning of all files.
@@ -133,6 +196,9 @@ func (c *Corpus) check() error {
 // Note has Documents note the side of each text in the ledger that it returns, complete once all were read.
 func (c *Corpus) Note() *Ledger {
 	c.ledger = NewLedger()
+	for _, p := range c.parts {
+		p.ledger = c.ledger
+	}
 	return c.ledger
 }
 

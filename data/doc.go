@@ -6,7 +6,8 @@
 //   - [Corpus] streams the text as [Document] values, each marked for training or validation.
 //   - [Prepare] tokenizes a corpus in parallel into shards, kept in a content-addressed cache.
 //   - [Shard] is one memory-mapped, checksummed file of tokens; [Set] is the logical concatenation of several.
-//   - [Loader] cuts a Set into training batches, a pure function of a seed and a global sample index.
+//   - [Loader] cuts a Set into training batches, a pure function of a seed and a global sample index; [Mixture] draws them
+//     from several sources by weight.
 //   - [Eval] covers a held-out Set in order, each target once.
 //   - [Prefetch] fills the batches of either ahead of time on a goroutine of its own.
 //

@@ -67,7 +67,7 @@ func TestKeyOfTheCache(t *testing.T) {
 	base := Config{Paths: at("a.jsonl", "b.jsonl"), Format: FormatJSONL, TextKey: "text", Validation: 0.1, CacheDir: "cache", ShardTokens: 1000, Workers: 1}
 	enc := keyed{vocab: 300, end: 256, print: "print"}
 	want := keyOf(t, base, enc)
-	covered := map[string]bool{}
+	covered := map[string]bool{"Sources": true} // each has a key of its own
 	for _, tc := range []struct {
 		field  string // of Config, "" for the tokenizer
 		name   string

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"sort"
@@ -29,6 +30,7 @@ type Ledger struct {
 	files  map[string]fileEntry // files of text, by path
 	hashes [2][]uint64          // of records, by side; sorted, each once
 	added  [2][]uint64          // those of Note
+	keys   map[string]string    // Key by Plain of the sources
 }
 
 // Kept tells how a run that goes on with other data was split.
@@ -56,7 +58,7 @@ type fileEntry struct {
 }
 
 // NewLedger returns an empty ledger.
-func NewLedger() *Ledger { return &Ledger{files: map[string]fileEntry{}} }
+func NewLedger() *Ledger { return &Ledger{files: map[string]fileEntry{}, keys: map[string]string{}} }
 
 // Side is the side of the record with that hash.
 func (l *Ledger) Side(hash uint64) (side Split, known bool) {
@@ -131,7 +133,39 @@ func (l *Ledger) Merge(other *Ledger) {
 	for side := range other.hashes {
 		l.added[side] = append(l.added[side], other.hashes[side]...)
 	}
+	maps.Copy(l.keys, other.keys)
 	l.Sort()
+}
+
+// unite is the ledger of sources, of which each has its own, and how many texts that one holds out another trains on.
+func unite(sources []*Ledger) (all *Ledger, leaked int) {
+	all = NewLedger()
+	plain, key := xxh3.New(), xxh3.New()
+	for _, l := range sources {
+		fmt.Fprintln(plain, l.Plain)
+		fmt.Fprintln(key, l.Key)
+		all.Merge(l)
+		all.keys[l.Plain] = l.Key
+		all.Kept.add(l.Kept)
+	}
+	for _, l := range sources {
+		for _, hash := range l.hashes[Validation] {
+			if _, trained := slices.BinarySearch(all.hashes[Train], hash); trained {
+				leaked++
+			}
+		}
+	}
+	sum := plain.Sum128().Bytes()
+	all.Plain = hex.EncodeToString(sum[:])
+	sum = key.Sum128().Bytes()
+	all.Key = hex.EncodeToString(sum[:])
+	return all, leaked
+}
+
+func (k *Kept) add(other Kept) {
+	k.Known, k.New = k.Known+other.Known, k.New+other.New
+	k.Trained, k.HeldOut, k.Leaked = k.Trained+other.Trained, k.HeldOut+other.HeldOut, k.Leaked+other.Leaked
+	k.Edited = append(k.Edited, other.Edited...)
 }
 
 // Len is the number of texts, records or files, that the ledger has.
@@ -161,6 +195,8 @@ func (l *Ledger) key(plain string, heldOut bool) string {
 		return plain
 	case l.Plain == plain:
 		return l.Key
+	case l.keys[plain] != "":
+		return l.keys[plain]
 	}
 	hash := xxh3.New()
 	fmt.Fprintf(hash, "%s\n%d\n", plain, l.digest())
@@ -212,6 +248,8 @@ type ledgerHeader struct {
 	Validation int         `json:"validation"`
 	Kept       Kept        `json:"kept"`
 	Files      []fileEntry `json:"files,omitempty"`
+	// Sources has Key by Plain of each source that the texts have come from.
+	Sources map[string]string `json:"sources,omitempty"`
 }
 
 const ledgerVersion = 1
@@ -224,7 +262,7 @@ func (l *Ledger) WriteTo(w io.Writer) (int64, error) {
 	var b bytes.Buffer
 	err := json.NewEncoder(&b).Encode(ledgerHeader{
 		Version: ledgerVersion, Plain: l.Plain, Key: l.Key, Train: len(l.hashes[Train]), Validation: len(l.hashes[Validation]),
-		Kept: l.Kept, Files: l.sortedFiles(),
+		Kept: l.Kept, Files: l.sortedFiles(), Sources: l.keys,
 	})
 	if err != nil {
 		return 0, err
@@ -278,6 +316,7 @@ func ReadLedger(path string) (*Ledger, error) {
 	}
 	l := NewLedger()
 	l.Plain, l.Key, l.Kept = h.Plain, h.Key, h.Kept
+	maps.Copy(l.keys, h.Sources)
 	for _, e := range h.Files {
 		l.files[e.Path] = e
 	}

@@ -49,26 +49,38 @@ func (l *Loader) Fill(dst *Batch, position uint64) error {
 	if err != nil {
 		return err
 	}
-	dst.Position, dst.TextBytes = position, 0
-	first, rows := l.Share()
-	first += position
+	first := begin(&l.Sequences, c, dst, position, l.set.EndOfText())
 	e := l.epoch(first / l.windows)
-	for row := rows; row < l.Batch; row++ {
-		c.Row(row, l.Context).blank(l.set.EndOfText())
-		dst.From[row] = Origin{}
-	}
 	counted := 0
+	_, rows := l.Share()
 	for row := range rows {
 		sample := first + uint64(row)
 		if number := sample / l.windows; number != e.number {
 			e = l.epoch(number)
 		}
-		at := e.offset + int64(e.order.At(sample%l.windows))*int64(l.Context)
-		counted += c.Row(row, l.Context).fill(l.set, at)
-		dst.From[row] = l.set.origin(at)
+		counted += l.row(c, dst, row, sample, &e)
 	}
 	dst.Weight = float64(counted)
 	return nil
+}
+
+// begin makes dst the batch of the step at position, with the rows empty that no sample is for, and returns the first sample
+// of this rank.
+func begin(s *Sequences, c Columns, dst *Batch, position uint64, blank int32) (first uint64) {
+	dst.Position, dst.TextBytes = position, 0
+	first, rows := s.Share()
+	for row := rows; row < s.Batch; row++ {
+		c.Row(row, s.Context).blank(blank)
+		dst.From[row] = Origin{}
+	}
+	return first + position
+}
+
+// row reads a sample of epoch e into a row and returns how many of its targets count.
+func (l *Loader) row(c Columns, dst *Batch, row int, sample uint64, e *epoch) (counted int) {
+	at := e.offset + int64(e.order.At(sample%l.windows))*int64(l.Context)
+	dst.From[row] = l.set.origin(at)
+	return c.Row(row, l.Context).fill(l.set, at)
 }
 
 // epoch is the order of one pass over the set.

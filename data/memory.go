@@ -12,8 +12,17 @@ type Memory struct {
 // jobs in flight with their text and tokens, buffers of files, caches of encoders, and as much again that the garbage
 // collector has not freed. It looks at the sizes of the files, of Parquet at the pages of the column; zero where there are none.
 func (c Config) Memory() Memory {
+	var most Memory
+	for _, p := range c.parts() { // one after the other
+		m := p.Config.memory()
+		most.Passing, most.Kept = max(most.Passing, m.Passing), most.Kept+m.Kept
+	}
+	return most
+}
+
+func (c Config) memory() Memory {
 	c = c.withDefaults()
-	if c.Format == FormatShards {
+	if c.Format.tokens() {
 		return Memory{}
 	}
 	files, err := ExpandPaths(c.Paths)

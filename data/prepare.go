@@ -36,13 +36,44 @@ type Prepared struct {
 	Rebuilt    error  // why shards that were there had to be made again, nil if not
 	// Ledger has the side of each text; of format shards it only identifies them.
 	Ledger *Ledger
+
+	// Parts are the sources of Config.Sources, nil without; Train and Validation have them one behind the other.
+	Parts []Part
+	// Leaked are the texts that a source holds out and another one trains on.
+	Leaked int
+
+	files [2][]sourceFile // by side
+}
+
+// Part is a source of what was prepared.
+type Part struct {
+	Name   string
+	Weight float64 // 0 for none: the source is as much as it is long
+	*Prepared
+}
+
+// Windowed is a source of training batches that knows how long a pass is.
+type Windowed interface {
+	Source
+	Windows() uint64 // samples of a pass
+}
+
+// Batches cuts what is trained on into batches: by a [Loader], or of several sources by a [Mixture].
+func (p *Prepared) Batches(cfg LoaderConfig) (Windowed, error) {
+	if p.Parts == nil {
+		return NewLoader(p.Train, cfg)
+	}
+	return newMixture(p.Parts, cfg)
 }
 
 // Close closes both sets.
 func (p *Prepared) Close() error {
 	var errs []error
+	for _, part := range p.Parts {
+		errs = append(errs, part.Close())
+	}
 	for _, set := range []*Set{p.Train, p.Validation} {
-		if set != nil {
+		if set != nil && p.Parts == nil {
 			errs = append(errs, set.Close())
 		}
 	}
@@ -63,11 +94,57 @@ func Prepare(ctx context.Context, cfg Config, enc Encoder, progress func(Progres
 	if enc.EndOfText() < 0 || int(enc.EndOfText()) >= enc.VocabSize() {
 		return nil, fmt.Errorf("data: the tokenizer's end-of-text token %d is outside its vocabulary of %d", enc.EndOfText(), enc.VocabSize())
 	}
+	if corpus.parts != nil {
+		return prepareSources(ctx, corpus, enc, progress)
+	}
+	return prepare(ctx, corpus, enc, progress)
+}
+
+// prepare is Prepare for a corpus without sources.
+func prepare(ctx context.Context, corpus *Corpus, enc Encoder, progress func(Progress)) (*Prepared, error) {
 	if corpus.cfg.Format == FormatShards {
 		return openShards(corpus, enc)
 	}
 	p := &preparation{corpus: corpus, enc: enc, progress: progress, create: createShard}
 	return p.run(ctx)
+}
+
+// prepareSources prepares one source after the other, each as if it were alone: one that was prepared before is reused
+// whatever stands beside it.
+func prepareSources(ctx context.Context, corpus *Corpus, enc Encoder, progress func(Progress)) (p *Prepared, err error) {
+	p = &Prepared{Reused: true}
+	defer func() {
+		if err != nil {
+			p.Close()
+			p = nil
+		}
+	}()
+	var ledgers []*Ledger
+	var train, held []*Set
+	for i, source := range corpus.cfg.parts() {
+		one, err := prepare(ctx, corpus.parts[i], enc, progress)
+		if err != nil {
+			return p, fmt.Errorf("source %s: %w", source.name, err)
+		}
+		p.Parts = append(p.Parts, Part{source.name, source.weight, one})
+		p.Reused = p.Reused && (one.Reused || one.Dir == "")
+		p.Rebuilt = errors.Join(p.Rebuilt, one.Rebuilt)
+		ledgers, train = append(ledgers, one.Ledger), append(train, one.Train)
+		if one.Validation != nil {
+			held = append(held, one.Validation)
+		}
+		for side, files := range one.files {
+			p.files[side] = append(p.files[side], files...)
+		}
+	}
+	if err := checkCopies(p.files[Train], p.files[Validation]); err != nil {
+		return p, err
+	}
+	p.Ledger, p.Leaked = unite(ledgers)
+	if p.Train, err = joinSets(train); err == nil && len(held) > 0 {
+		p.Validation, err = joinSets(held)
+	}
+	return p, err
 }
 
 // openShards opens the shards that the configuration names.
@@ -149,9 +226,15 @@ func (p *preparation) run(ctx context.Context) (prepared *Prepared, err error) {
 	if p.files, err = hashFiles(ctx, paths, p.cache); err != nil {
 		return nil, err
 	}
-	if err := p.checkCopies(); err != nil {
+	train, held := p.files[:len(p.corpus.train)], p.files[len(p.corpus.train):]
+	if err := checkCopies(train, held); err != nil {
 		return nil, err
 	}
+	defer func() {
+		if prepared != nil {
+			prepared.files = [2][]sourceFile{train, held}
+		}
+	}()
 	p.identify()
 	final := filepath.Join(p.cache, p.key)
 	if prepared, err := openPrepared(final, p.key); err == nil {
@@ -188,13 +271,13 @@ func (p *preparation) run(ctx context.Context) (prepared *Prepared, err error) {
 }
 
 // checkCopies reports a training file with the content of a validation file.
-func (p *preparation) checkCopies() error {
-	train := make(map[string]string)
-	for _, file := range p.files[:len(p.corpus.train)] {
-		train[file.Hash] = file.Path
+func checkCopies(train, held []sourceFile) error {
+	trained := make(map[string]string)
+	for _, file := range train {
+		trained[file.Hash] = file.Path
 	}
-	for _, file := range p.files[len(p.corpus.train):] {
-		if copied, ok := train[file.Hash]; ok && file.Size > 0 {
+	for _, file := range held {
+		if copied, ok := trained[file.Hash]; ok && file.Size > 0 {
 			return settingf("data: the validation file %s is a copy of the training file %s (held-out text must not be trained on)", file.Path, copied)
 		}
 	}

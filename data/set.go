@@ -28,19 +28,36 @@ func OpenSet(paths ...string) (*Set, error) {
 		s.Close()
 		return nil, err
 	}
+	if err := s.concatenate(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// concatenate finds where each shard ends, and what all of them hold.
+func (s *Set) concatenate() error {
 	first := s.shards[0]
 	end := int64(0)
 	for _, shard := range s.shards {
 		if shard.Tokenizer != first.Tokenizer || shard.VocabSize != first.VocabSize || shard.EndOfText != first.EndOfText || !slices.Equal(shard.BeginOfText, first.BeginOfText) {
-			s.Close()
-			return nil, fmt.Errorf("data: shard %s was made with another tokenizer than %s (prepare both with one)", shard.path, first.path)
+			return fmt.Errorf("data: shard %s was made with another tokenizer than %s (prepare both with one)", shard.path, first.path)
 		}
 		end += shard.Tokens
 		s.ends = append(s.ends, end)
 		s.documents += shard.Documents
 		s.textBytes += shard.TextBytes
 	}
-	return s, nil
+	return nil
+}
+
+// joinSets is the concatenation of sets, whose shards remain theirs.
+func joinSets(sets []*Set) (*Set, error) {
+	all := &Set{}
+	for _, set := range sets {
+		all.shards = append(all.shards, set.shards...)
+	}
+	return all, all.concatenate()
 }
 
 func (s *Set) open(paths []string) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"gotrain/data"
@@ -302,9 +303,24 @@ func (r *run) record(result engine.StepResult, measured metrics.Values, took, et
 		rec.Values = append(rec.Values, metrics.Value{Name: "lr_" + name, Value: r.lr(i)}, metrics.Value{Name: "grad_norm_" + name, Value: result.Phases[i].GradNorm})
 	}
 	if r.state.Step%r.cfg.Train.LogEvery == 0 || r.state.Step == r.cfg.Train.Steps {
-		r.write(rec)
+		r.write(r.withSources(rec))
 	}
 	events.Notify(r.deps.Listener.Step, events.Step{Record: rec, Steps: r.cfg.Train.Steps, ETA: eta})
+}
+
+// withSources adds to a record what training has taken from each source of the data: units,
+// and passes over it.
+func (r *run) withSources(rec metrics.Record) metrics.Record {
+	if r.job.Drawn == nil {
+		return rec
+	}
+	rec.Values = slices.Clone(rec.Values)
+	for _, d := range r.job.Drawn(uint64(r.state.Samples)) {
+		rec.Values = append(rec.Values,
+			metrics.Value{Name: "seen_" + d.Name, Value: float64(d.Samples) * float64(r.job.Unit.PerSample)},
+			metrics.Value{Name: "epochs_" + d.Name, Value: float64(d.Samples) / float64(d.Windows)})
+	}
+	return rec
 }
 
 // lr is the learning rate of a phase in the step that was made.

@@ -28,6 +28,22 @@ func describeSet(s *data.Set) *setInfo {
 	return &setInfo{sum.Tokens, sum.Documents, sum.TextBytes, sum.Shards}
 }
 
+// source is one of data.sources as --json prints it.
+type source struct {
+	Name       string   `json:"name"`
+	Dir        string   `json:"dir"`
+	Reused     bool     `json:"reused"`
+	Train      *setInfo `json:"train"`
+	Validation *setInfo `json:"validation"`
+}
+
+func (p *prepared) sources() (all []source) {
+	for _, s := range p.Parts {
+		all = append(all, source{s.Name, s.Dir, s.Reused, describeSet(s.Train), describeSet(s.Validation)})
+	}
+	return all
+}
+
 func newDataPrepare() *cobra.Command {
 	var f configFlags
 	c := &cobra.Command{
@@ -59,7 +75,8 @@ once. The tokenizer goes into the run directory, the shards into the cache
 					Tokenizer  string   `json:"tokenizer"`
 					Train      *setInfo `json:"train"`
 					Validation *setInfo `json:"validation"`
-				}{shards.Dir, shards.Reused, shards.enc.Vocab(), shards.enc.Fingerprint(), describeSet(shards.Train), describeSet(shards.Validation)})
+					Sources    []source `json:"sources,omitempty"`
+				}{shards.Dir, shards.Reused, shards.enc.Vocab(), shards.enc.Fingerprint(), describeSet(shards.Train), describeSet(shards.Validation), shards.sources()})
 			}
 			return shards.print(c.OutOrStdout())
 		},
@@ -80,12 +97,22 @@ func (p *prepared) print(w io.Writer) error {
 		fmt.Fprintf(&b, "%-12s %d tokens in %d documents, %s of text\n", s.name, s.set.Tokens(), s.set.Documents(), units.Bytes(s.set.TextBytes()))
 	}
 	fmt.Fprintf(&b, "%-12s %d tokens, fingerprint %s\n", "tokenizer", p.enc.Vocab(), p.enc.Fingerprint())
-	if p.Dir != "" {
+	parts := p.Parts
+	if len(parts) == 0 {
+		parts = []data.Part{{Prepared: p.Prepared}}
+	}
+	for _, part := range parts {
+		if part.Name != "" {
+			fmt.Fprintf(&b, "%-12s %s: %d tokens in %d documents, %s of text\n", "source", part.Name, part.Train.Tokens(), part.Train.Documents(), units.Bytes(part.Train.TextBytes()))
+		}
+		if part.Dir == "" {
+			continue
+		}
 		made := "made"
-		if p.Reused {
+		if part.Reused {
 			made = "there already"
 		}
-		fmt.Fprintf(&b, "%-12s %s (%s)\n", "shards", p.Dir, made)
+		fmt.Fprintf(&b, "%-12s %s (%s)\n", "shards", part.Dir, made)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

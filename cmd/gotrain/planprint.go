@@ -25,6 +25,9 @@ func printPlan(w io.Writer, r *forecast.Report) error {
 	if r.Epochs > 0 {
 		line("epochs", "%g, from which the steps follow", r.Epochs)
 	}
+	if len(r.Sources) > 0 {
+		line("sources", "%s", sharesText(r.Sources))
+	}
 	m, each := r.Memory, ""
 	if r.Ranks > 1 {
 		each = fmt.Sprintf(" of a rank, of %d", r.Ranks)
@@ -71,6 +74,20 @@ func printPlan(w io.Writer, r *forecast.Report) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// sharesText writes what share of the sequences each source has.
+func sharesText(sources []forecast.Source) string {
+	var parts []string
+	by := ""
+	for _, s := range sources {
+		if s.Share == 0 {
+			parts, by = append(parts, s.Name), ", each as much as it is long"
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("%s %.1f%%", s.Name, 100*s.Share))
+	}
+	return strings.Join(parts, ", ") + by
 }
 
 func productsName(r *forecast.Report) string {

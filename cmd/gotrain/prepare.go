@@ -22,9 +22,8 @@ type prepared struct {
 // checkPaths finds the files of cfg, so that a path that leads nowhere is a fault
 // of the configuration.
 func checkPaths(cfg config.Config) error {
-	texts, _ := cfg.Texts()
-	for _, paths := range [][]string{texts.Paths, texts.ValidationPaths} {
-		if _, err := data.ExpandPaths(paths); len(paths) > 0 && err != nil {
+	if texts, ok := cfg.Texts(); ok {
+		if err := texts.Find(); err != nil {
 			return usageError{err}
 		}
 	}

@@ -66,7 +66,7 @@ func (f *runFlags) learnFrom(c *cobra.Command, paths []string) error {
 			format = "parquet"
 		}
 	}
-	set := []string{"data.format=" + format, "data.train=[" + strings.Join(patterns, ", ") + "]"}
+	set := []string{"data.format=" + format, "data.sources=[]", "data.train=[" + strings.Join(patterns, ", ") + "]"}
 	if !c.Flags().Changed("config") {
 		if err := c.Flags().Set("config", "opticks"); err != nil {
 			return err

@@ -100,6 +100,7 @@ var elsewhere = map[string]string{
 	"max_grad_norm": "clip", "n_layer": "layers", "num_hidden_layers": "layers", "n_head": "heads", "num_attention_heads": "heads", "n_embd": "width",
 	"hidden_size": "width", "d_model": "width", "block_size": "context", "seq_len": "context", "max_length": "context", "max_seq_length": "context",
 	"vocab_size": "vocab", "save_steps": "save_every", "eval_steps": "eval_every", "logging_steps": "log_every", "r": "rank", "target_modules": "targets",
+	"paths": "train", "path": "train", "files": "train", "datasets": "sources", "sampling_weight": "weight", "probability": "weight", "text_column": "text_key",
 }
 
 // similar returns the name within so many changed letters of word that has the fewest,

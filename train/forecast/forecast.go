@@ -30,13 +30,21 @@ type Report struct {
 	Accumulate   int            `json:"accumulate"`
 	Context      int            `json:"context"`
 	Steps        int            `json:"steps"`
-	Epochs       float64        `json:"epochs,omitempty"` // that the steps follow from, 0 where they were given
+	Epochs       float64        `json:"epochs,omitempty"`  // that the steps follow from, 0 where they were given
+	Sources      []Source       `json:"sources,omitempty"` // of data.sources
 	Ranks        int            `json:"ranks"`
 	MFU          float64        `json:"mfu,omitempty"`   // share of the peak
 	Price        float64        `json:"price,omitempty"` // of an hour on one machine or GPU
 	Cost         float64        `json:"cost,omitempty"`  // of all steps at that price, on all ranks
 	Advice       *Advice        `json:"advice,omitempty"`
 	Past         *Past          `json:"past,omitempty"` // set by the caller, from PastOf
+}
+
+// Source is a source of the data with its share of the sequences, 0 where that follows from
+// the lengths of all.
+type Source struct {
+	Name  string  `json:"name"`
+	Share float64 `json:"share"`
 }
 
 // Make compiles cfg, whose model.vocab is set, for d, and measures the machine.
@@ -56,6 +64,10 @@ func Make(cfg config.Config, job *recipe.Job, d device.Device) (*Report, error) 
 		Vocab: cfg.Text().Vocab, VocabFrom: job.VocabFrom, Precision: cfg.Precision, Batch: cfg.Train.Batch, Accumulate: cfg.Train.Accumulate,
 		Context: cfg.Length(), Steps: cfg.Train.Steps, Ranks: ranks, Memory: MemoryOf(programs, ranks, d, device.ResidentMemory(), job),
 		Limits: d.Memory(), Machine: d.Measure(),
+	}
+	texts, _ := cfg.Texts()
+	for _, s := range texts.Shares() {
+		r.Sources = append(r.Sources, Source{s.Name, s.Weight})
 	}
 	r.Forecast = engine.Predict(cfg, job, programs, Machine(r.Machine, cfg.Precision))
 	r.SixN = r.Arithmetic.SixN

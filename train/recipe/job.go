@@ -44,6 +44,9 @@ type Job struct {
 	// Epoch is the number of samples of a pass over the training data; 0 where that is
 	// not known.
 	Epoch uint64
+	// Drawn tells what the first samples of the run take from each source of the training
+	// data; nil for data of one source.
+	Drawn func(samples uint64) []data.Drawn
 
 	// Tools are programs beyond the losses, such as a generator of samples. They are
 	// planned and bound with the rest.

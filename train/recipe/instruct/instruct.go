@@ -36,7 +36,12 @@ type Data struct {
 }
 
 // Validate reports every fault at once.
-func (d Data) Validate() error { return errors.Join(d.Config.Validate(), d.Instruct.Validate()) }
+func (d Data) Validate() error {
+	if len(d.Sources) > 0 {
+		return errors.Join(errors.New("data.sources are for text: name all files of conversations in data.train, whatever their formats"), d.Instruct.Validate())
+	}
+	return errors.Join(d.Config.Validate(), d.Instruct.Validate())
+}
 
 // Recipe is the row of the table.
 func Recipe() recipe.Recipe {

@@ -37,7 +37,8 @@ func inspect(ctx context.Context, env recipe.Env, v recipe.View) (recipe.Inspect
 type row struct {
 	Split     string  `json:"split"`
 	Sample    uint64  `json:"sample"`
-	Windows   uint64  `json:"windows"` // sequences in a pass over the text
+	Windows   uint64  `json:"windows"`          // sequences in a pass over the text
+	Source    string  `json:"source,omitempty"` // of several
 	Inputs    []int32 `json:"inputs"`
 	Targets   []int32 `json:"targets"` // -1 does not count towards the loss
 	Segments  []int32 `json:"segments,omitempty"`
@@ -54,9 +55,12 @@ func read(cfg config.Config, p *data.Prepared, enc tokenizers.Encoder, v recipe.
 	r := &row{Split: v.Split, Sample: v.Sample, EndOfText: enc.EndOfText(), enc: enc}
 	var source data.Source
 	if v.Split == "train" {
-		l, err := data.NewLoader(p.Train, data.LoaderConfig{Sequences: size, Seed: cfg.Run.Seed})
+		l, err := p.Batches(data.LoaderConfig{Sequences: size, Seed: cfg.Run.Seed})
 		if err != nil {
 			return nil, err
+		}
+		if mixture, ok := l.(*data.Mixture); ok {
+			r.Source = mixture.SourceOf(v.Sample)
 		}
 		source, r.Windows = l, l.Windows()
 	} else {
@@ -88,7 +92,11 @@ func read(cfg config.Config, p *data.Prepared, enc tokenizers.Encoder, v recipe.
 }
 
 func (r *row) title() string {
-	return fmt.Sprintf("%s sequence %d of %d in a pass: %d tokens, %d targets count\n", r.Split, r.Sample, r.Windows, len(r.Inputs), r.Counted)
+	from := ""
+	if r.Source != "" {
+		from = ", of source " + r.Source
+	}
+	return fmt.Sprintf("%s sequence %d of %d in a pass%s: %d tokens, %d targets count\n", r.Split, r.Sample, r.Windows, from, len(r.Inputs), r.Counted)
 }
 
 // printLines prints a line for each token: its place, id, text, the target that

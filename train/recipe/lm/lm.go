@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 
 	"gotrain/data"
@@ -68,7 +69,7 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	if texts.Known, err = text.Ledger(env); err != nil {
 		return nil, err
 	}
-	if env.Dry && texts.Format != data.FormatShards {
+	if env.Dry && !texts.Prepared() {
 		return j, count(ctx, env, j, texts, enc)
 	}
 	return j, openShards(ctx, env, j, texts, enc)
@@ -83,21 +84,20 @@ func openShards(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.C
 	}
 	j.Close = prepared.Close
 	j.TrainUnits = prepared.Train.Tokens()
-	// The directory's name is a hash of the text and of how it was tokenized.
-	facts := fmt.Sprintf("%s: %d tokens", filepath.Base(prepared.Dir), j.TrainUnits)
-	reused := ""
-	if prepared.Reused {
-		reused = " (reused)"
-	}
-	env.Telling("shards", "%d training tokens in %s%s", j.TrainUnits, prepared.Dir, reused)
+	facts := fmt.Sprintf("%s: %d tokens", prepared.Ledger.Key, j.TrainUnits)
+	tellShards(env, prepared)
 	if j.Split, err = text.KeepLedger(env, texts.Known, prepared.Ledger); err != nil {
 		return err
 	}
-	loader, err := data.NewLoader(prepared.Train, data.LoaderConfig{Sequences: c.Sequences(c.TrainRows()), Seed: c.Run.Seed})
+	batches, err := prepared.Batches(data.LoaderConfig{Sequences: c.Sequences(c.TrainRows()), Seed: c.Run.Seed})
 	if err != nil {
 		return err
 	}
-	j.Train, j.Epoch = loader, loader.Windows()
+	j.Train, j.Epoch = batches, batches.Windows()
+	if mixture, ok := batches.(*data.Mixture); ok {
+		j.Drawn = mixture.Drawn
+		tellSources(env, j, prepared.Parts)
+	}
 	if prepared.Validation != nil {
 		j.EvalUnits = prepared.Validation.Tokens()
 		facts += fmt.Sprintf(", %d held out", j.EvalUnits)
@@ -109,6 +109,39 @@ func openShards(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.C
 	return text.CheckEval(c, j.Eval)
 }
 
+// tellShards tells what was prepared.
+func tellShards(env recipe.Env, prepared *data.Prepared) {
+	if len(prepared.Parts) > 0 {
+		for _, part := range prepared.Parts {
+			tellShards(env, part.Prepared)
+		}
+		if prepared.Leaked > 0 {
+			env.Telling("warning", "%d texts that a source holds out are in the training text of another: their loss is not that of unseen text", prepared.Leaked)
+		}
+		return
+	}
+	from, reused := prepared.Dir, ""
+	if from == "" {
+		from = filepath.Dir(prepared.Train.Shards()[0].Path())
+	} else if prepared.Reused {
+		reused = " (reused)"
+	}
+	env.Telling("shards", "%d training tokens in %s%s", prepared.Train.Tokens(), from, reused)
+}
+
+// tellSources tells which share of the run each source has.
+func tellSources(env recipe.Env, j *recipe.Job, parts []data.Part) {
+	t := env.Config.Train
+	samples := uint64(t.Steps) * uint64(env.Config.StepSamples())
+	if t.Epochs > 0 {
+		samples = uint64(math.Ceil(t.Epochs * float64(j.Epoch)))
+	}
+	for i, d := range j.Drawn(samples) {
+		env.Telling("source", "%s: %d tokens, %.1f%% of the sequences, %.2f times through it in this run",
+			d.Name, parts[i].Train.Tokens(), 100*float64(d.Samples)/float64(max(samples, 1)), float64(d.Samples)/float64(d.Windows))
+	}
+}
+
 // count tokenizes the corpus without keeping it.
 func count(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.Config, enc tokenizers.Encoder) error {
 	corpus, err := data.OpenCorpus(texts)
@@ -118,6 +151,18 @@ func count(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.Config
 	var seen data.Progress
 	ledger := corpus.Note()
 	continues := false
+	trained := make([]int64, max(1, len(texts.Sources)))
+	add := func(source int, side data.Split, tokens int64) {
+		if side == data.Validation {
+			j.EvalUnits += tokens
+			return
+		}
+		j.TrainUnits += tokens
+		trained[source] += tokens
+	}
+	if err := corpus.Tokens(enc, add); err != nil {
+		return err
+	}
 	for doc, err := range corpus.Documents() {
 		if err != nil {
 			return err
@@ -132,11 +177,7 @@ func count(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.Config
 		if continues = doc.More; !continues {
 			n++ // end of text
 		}
-		if doc.Split == data.Validation {
-			j.EvalUnits += n
-		} else {
-			j.TrainUnits += n
-		}
+		add(doc.Source, doc.Split, n)
 		seen.TextBytes += int64(len(doc.Text))
 		seen.Tokens += n
 		if env.Progress != nil {
@@ -148,6 +189,15 @@ func count(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.Config
 	if j.Split, err = text.KeepLedger(env, texts.Known, ledger); err != nil {
 		return err
 	}
-	j.Epoch, err = data.WindowsOf(j.TrainUnits, env.Config.Length())
-	return err
+	for i, tokens := range trained {
+		if shares := texts.Shares(); shares != nil {
+			env.Telling("source", "%s: %d training tokens", shares[i].Name, tokens)
+		}
+		windows, err := data.WindowsOf(tokens, env.Config.Length())
+		if err != nil {
+			return err
+		}
+		j.Epoch += windows
+	}
+	return nil
 }

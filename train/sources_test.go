@@ -1,0 +1,89 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"gotrain/data"
+	"gotrain/train/config"
+	"gotrain/train/events"
+	"gotrain/train/metrics"
+)
+
+// TestSources trains on two sources of different formats and weights, once through and once stopped after every step:
+// the bits are the same, and the metrics tell what each source has given.
+func TestSources(t *testing.T) {
+	cfg := tinyConfig(t)
+	texts, _ := cfg.Texts()
+	book := texts.Paths[0]
+	records := strings.TrimSuffix(book, ".txt") + ".jsonl"
+	if err := os.WriteFile(records, []byte(strings.Repeat(`{"text": "a ray of light"}`+"\n", 200)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	three, one := 3.0, 1.0
+	texts.Paths = nil
+	texts.Sources = []data.SourceConfig{{Name: "book", Paths: []string{book}, Weight: &three}, {Paths: []string{records}, Weight: &one, Validation: new(float64)}}
+	if err := cfg.Data.Set("text", &texts); err != nil {
+		t.Fatal(err)
+	}
+	first := cfg
+	d := deps(t, 2)
+	_, lines := told(&d)
+	mustTrain(t, cfg, d)
+	if all := strings.Join(*lines, "\n"); !strings.Contains(all, "source corpus: ") || !strings.Contains(all, "25.0% of the sequences") {
+		t.Errorf("the run tells %q", all)
+	}
+	want := bits(t, cfg.Run.Dir)
+
+	cfg.Run.Dir += "-stops"
+	d = deps(t, 2)
+	for stops := 0; ; stops++ {
+		if stops > cfg.Train.Steps {
+			t.Fatal("the run does not advance")
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		d.Listener.Step = func(events.Step) { cancel() }
+		_, err := Train(ctx, cfg, d)
+		cancel()
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, ErrStopped) {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(bits(t, cfg.Run.Dir), want) {
+		t.Error("stopping after every step gives other bits than one run")
+	}
+	checkMetrics(t, cfg)
+	log, _, err := metrics.ReadLog(d.FS, MetricsPath(cfg.Run.Dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range log {
+		book, corpus := r.Get("seen_book"), r.Get("seen_corpus")
+		if r.Split == metrics.Train && (book+corpus != float64(r.Seen) || math.Abs(corpus-float64(r.Seen)/4) > 16) {
+			t.Errorf("step %d has seen %d tokens, %g of the book and %g of the records", r.Step, r.Seen, book, corpus)
+		}
+		if r.Split == metrics.Val && !math.IsNaN(book) {
+			t.Error("an evaluation tells what training has seen")
+		}
+	}
+	// The configuration that the run keeps is the one that it had.
+	text, err := config.Encode(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := config.Parse("config.yaml", text, tables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := config.Encode(again); err != nil || !bytes.Equal(kept, text) {
+		t.Errorf("%v:\n%s", err, kept)
+	}
+}
