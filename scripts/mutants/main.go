@@ -2,11 +2,14 @@
 // them the tests notice.
 //
 //	go run ./scripts/mutants [-only GLOB] [-jobs N] [-check] [-again] [-v] [DIR]
+//	go run ./scripts/mutants -draw N [-seed S] [-only GLOB] > DIR/drawn.txt
 //
 // The faults are in the lists *.txt beside it, or in DIR. Nothing in the tree is changed. What was
 // noticed is remembered in the file of -results, so that a later run goes on; -again
 // forgets it. It fails when a fault that has no reason survives, or one does not apply
-// or compile.
+// or compile. With -draw it writes a list of faults at places drawn at random instead, of
+// the files that the GLOB matches: what a reader of it finds to be wrong and no test
+// notices is a hole in the tests.
 package main
 
 import (
@@ -44,12 +47,17 @@ func run(ctx context.Context) error {
 	limit := flag.Duration("timeout", 5*time.Minute, "of the tests of a package; a fault that hangs them is noticed")
 	match := flag.String("run", "", "only tests that match, as go test has it")
 	results := flag.String("results", filepath.Join(os.TempDir(), "gotrain-mutants.jsonl"), "`FILE` of what was noticed")
+	drawn := flag.Int("draw", 0, "write a list of `N` faults at random places")
+	seed := flag.Uint64("seed", 1, "of -draw")
 	verbose := flag.Bool("v", false, "tell of each fault that was noticed, by which test")
 	flag.Parse()
 
 	root, err := moduleRoot()
 	if err != nil {
 		return err
+	}
+	if *drawn > 0 {
+		return draw(os.Stdout, root, *drawn, *seed, *only)
 	}
 	lists := filepath.Join(root, "scripts", "mutants")
 	if flag.NArg() > 0 {
