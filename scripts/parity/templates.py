@@ -1,4 +1,5 @@
-"""Compares data/chat/jinja with jinja2 as transformers sets it up, on templates that a grammar generates from a seed.
+"""Compares data/chat/jinja with jinja2 as transformers sets it up, on templates written by hand and on
+those that a grammar generates from a seed.
 
     python scripts/parity/templates.py compare RENDERER [--count N] [--seed N] [--show N] [FILE.jinja …]
     python scripts/parity/templates.py golden FILE [--count N] [--seed N]
@@ -88,6 +89,10 @@ TALKS = {
 STRINGS = ["", "a", "b", "x", " ", "\\n", "abc", "Hello World", "user", "role", "content", "a,b,c", "  pad  ", "\u00e9", "\u4f60\u597d", "\U0001f642", "it's", "aXbXc",
            "</think>", "1", "12", " 42 ", "3.5", "-7", "x1y2", "A", "ABC", "\u00df", "a\\tb", "\\u00e9", "\\x41", "%s", "{}", "<b>", "&", "foo-bar baz", "\\'", "0x1F", "1e3", "k"]
 
+
+# Templates of one line each, written by hand for what a grammar seldom meets: the borders of each function, and what
+# Python refuses.
+BORDERS = pathlib.Path(__file__).parent / "templates" / "borders.txt"
 
 # Filters, tests, methods and names of arguments, which are also put together as no template would.
 FILTERS = [f for f in reference._cached_compile_jinja_template("").environment.filters if f != "random"]
@@ -534,6 +539,8 @@ def expected(template, values):
 
 def snippets(count, seed):
     """Templates with the names of the sets that they are rendered with."""
+    for line in BORDERS.read_text().splitlines():
+        yield line, "chat"
     rng = random.Random(seed)
     for _ in range(count):
         yield Grammar(rng).template(), rng.choice(list(SETS))
@@ -613,7 +620,7 @@ def main():
     p.set_defaults(run=compare)
     p = commands.add_parser("golden")
     p.add_argument("file")
-    p.add_argument("--count", type=int, default=2100)
+    p.add_argument("--count", type=int, default=4000)
     p.add_argument("--seed", type=int, default=7)
     p.set_defaults(run=golden)
     args = parser.parse_args()

@@ -9,6 +9,9 @@ import (
 
 // expr compiles an expression. What is constant is computed now, as jinja2's optimizer does it.
 func (c *compiler) expr(n node, s *scope) expr {
+	if refused := c.folded[n].refused; refused != nil {
+		return &failExpr{Refused, refused.Message}
+	}
 	switch n := n.(type) {
 	case *constNode:
 		return keep(n.value)
@@ -166,7 +169,7 @@ func keep(v Value) expr {
 		}
 	})
 	if name != "" {
-		return &failExpr{"name " + quote(name) + " is not defined"}
+		return &failExpr{Runtime, "name " + quote(name) + " is not defined"}
 	}
 	return &constExpr{v}
 }

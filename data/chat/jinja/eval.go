@@ -7,11 +7,14 @@ type constExpr struct{ value Value }
 
 func (e *constExpr) eval(*frame) Value { return e.value }
 
-// failExpr is what jinja2 compiles to Python that fails.
-type failExpr struct{ message string }
+// failExpr is what jinja2 compiles to Python that fails, or computes as this engine cannot.
+type failExpr struct {
+	kind    Kind
+	message string
+}
 
 func (e *failExpr) eval(*frame) Value {
-	fail(Runtime, "%s", e.message)
+	fail(e.kind, "%s", e.message)
 	return nil
 }
 

@@ -434,11 +434,12 @@ func filterFileSize(m *machine, a []Value) Value {
 	case bytes != bytes:
 		return "nan YB"
 	}
-	unit := base
+	unit := toBig(int64(base))
 	for i, prefix := range prefixes {
-		unit *= base
-		if bytes < unit || i == len(prefixes)-1 {
-			return m.formatValue(base*bytes/unit, ".1f") + " " + prefix + suffix
+		unit = new(big.Int).Mul(unit, toBig(int64(base))) // compared to the last digit, as Python does with its integers
+		if m.order("<", bytes, unit) || i == len(prefixes)-1 {
+			of, _ := toFloat(unit)
+			return m.formatValue(base*bytes/of, ".1f") + " " + prefix + suffix
 		}
 	}
 	return nil

@@ -4,8 +4,9 @@ package jinja
 // puts the computation off until the template is rendered, and a slice of what has none is undefined.
 
 type constantResult struct {
-	value Value
-	ok    bool
+	value   Value
+	ok      bool
+	refused *Error // where jinja2 has a value, and this engine does not
 }
 
 // constant returns the value of n if it is constant.
@@ -20,6 +21,9 @@ func (c *compiler) constant(n node) (Value, bool) {
 	var r constantResult
 	err := attempt(func() { r.value, r.ok = c.compute(n) })
 	r.ok = r.ok && err == nil
+	if err != nil && err.Kind == Refused {
+		r.refused = err
+	}
 	c.folded[n] = r
 	return r.value, r.ok
 }

@@ -20,13 +20,15 @@ type spec struct {
 	kind      byte // 0 for none
 }
 
-func parseSpec(m *machine, s string) spec {
+// parseSpec reads a specification for values that stand at the side align.
+func parseSpec(m *machine, s string, align byte) spec {
 	p := spec{fill: " ", precision: -1}
+	filled := false
 	_, n := utf8.DecodeRuneInString(s)
 	isAlign := func(c byte) bool { return c == '<' || c == '>' || c == '=' || c == '^' }
 	switch {
 	case len(s) > n && n > 0 && isAlign(s[n]):
-		p.fill, p.align = s[:n], s[n]
+		p.fill, p.align, filled = s[:n], s[n], true
 		s = s[n+1:]
 	case s != "" && isAlign(s[0]):
 		p.align = s[0]
@@ -43,11 +45,9 @@ func parseSpec(m *machine, s string) spec {
 		p.alternate = true
 		s = s[1:]
 	}
-	if s != "" && s[0] == '0' {
-		if p.align == 0 && p.fill == " " {
-			p.fill, p.align = "0", '='
-		} else if p.fill == " " && p.align != 0 {
-			p.fill = "0"
+	if !filled && s != "" && s[0] == '0' {
+		if p.fill = "0"; p.align == 0 && align == '>' {
+			p.align = '='
 		}
 		s = s[1:]
 	}
@@ -100,13 +100,13 @@ func (m *machine) formatValue(v Value, s string) string {
 	switch v := v.(type) {
 	case string, Markup:
 		t, _ := text(v)
-		return m.formatText(t, parseSpec(m, s))
+		return m.formatText(t, parseSpec(m, s, '<'))
 	case bool, int64, *big.Int:
-		p := parseSpec(m, s)
+		p := parseSpec(m, s, '>')
 		n, _ := number(v)
 		return m.formatInt(v, n, p)
 	case float64:
-		return m.formatFloat(v, parseSpec(m, s))
+		return m.formatFloat(v, parseSpec(m, s, '>'))
 	}
 	typeError("unsupported format string passed to %s.__format__", typeName(v))
 	return ""
@@ -125,9 +125,6 @@ func (m *machine) formatText(s string, p spec) string {
 	case p.group != 0:
 		valueError("Cannot specify '%c' with 's'.", p.group)
 	case p.align == '=':
-		if p.fill != "0" {
-			valueError("'=' alignment not allowed in string format specifier")
-		}
 		valueError("'=' alignment not allowed in string format specifier")
 	}
 	if p.precision >= 0 {
@@ -217,7 +214,7 @@ func (m *machine) formatInt(v, n Value, p spec) string {
 		case b.Int64() >= 0xd800 && b.Int64() < 0xe000:
 			refuse("half of a surrogate pair as a character")
 		}
-		return p.pad("", string(rune(b.Int64())), '<')
+		return p.pad("", string(rune(b.Int64())), '>')
 	}
 	if p.kind == 'n' && p.group != 0 || p.group == ',' && strings.IndexByte("boxX", p.kind) >= 0 && p.kind != 0 {
 		valueError("Cannot specify '%c' with '%c'.", p.group, p.kind)

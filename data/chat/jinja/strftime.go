@@ -50,21 +50,21 @@ func (m *machine) directive(t time.Time, s string) (text string, n int) {
 	for n < len(s) && (s[n] == 'E' || s[n] == 'O') {
 		n++
 	}
-	if n >= len(s) {
-		return "%" + s, len(s)
+	kind := byte(0)
+	if n < len(s) {
+		kind = s[n]
+		n++
 	}
-	kind := s[n]
-	n++
 	number := func(value, digits int, fill byte) string {
 		switch padding {
 		case '-':
-			digits = 0
+			digits, fill = 0, ' '
 		case '_':
 			fill = ' '
 		case '0':
 			fill = '0'
 		}
-		if width > 0 && padding != '-' {
+		if width > 0 {
 			digits = max(width, digits)
 		}
 		d := strconv.Itoa(value)
@@ -86,6 +86,8 @@ func (m *machine) directive(t time.Time, s string) (text string, n int) {
 	isoYear, isoWeek := t.ISOWeek()
 	weekday := int(t.Weekday())
 	switch kind {
+	case 0: // glibc writes what ends too soon as it stands
+		return word("%" + s), n
 	case 'Y':
 		return number(t.Year(), 0, '0'), n
 	case 'y':
