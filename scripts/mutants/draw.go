@@ -39,11 +39,10 @@ type edit struct {
 
 // listed is what the go command says of a package.
 type listed struct {
-	Dir, ImportPath string
-	GoFiles         []string
-	Imports         []string
-	TestGoFiles     []string
-	XTestGoFiles    []string
+	Dir, ImportPath            string
+	GoFiles, Imports           []string
+	TestGoFiles, TestImports   []string
+	XTestGoFiles, XTestImports []string
 }
 
 // draw writes n faults at places drawn at random, as a list, for a reader to strike out
@@ -74,7 +73,7 @@ func draw(w io.Writer, root string, n int, seed uint64, glob string) error {
 		}
 		for _, name := range p.GoFiles {
 			file := filepath.ToSlash(filepath.Join(dir, name))
-			if strings.HasPrefix(file, "scripts/") || !chosen(glob, file) {
+			if strings.HasPrefix(file, "scripts/") || strings.HasSuffix(dir, "test") || !chosen(glob, file) {
 				continue
 			}
 			text, err := os.ReadFile(filepath.Join(root, file))
@@ -125,7 +124,7 @@ func chosen(glob, file string) bool {
 
 // listPackages are the packages of the tree with Go files.
 func listPackages(root string) ([]listed, error) {
-	cmd := exec.Command("go", "list", "-json=Dir,ImportPath,GoFiles,Imports,TestGoFiles,XTestGoFiles", "./...")
+	cmd := exec.Command("go", "list", "-json=Dir,ImportPath,GoFiles,Imports,TestGoFiles,TestImports,XTestGoFiles,XTestImports", "./...")
 	cmd.Dir = root
 	out, err := cmd.Output()
 	if err != nil {
@@ -145,7 +144,7 @@ func listPackages(root string) ([]listed, error) {
 }
 
 // testsOf are the packages whose tests should notice a fault of p: its own, and those
-// that import it.
+// that import it, or whose tests do.
 func testsOf(root string, p listed, all []listed) []string {
 	var tests []string
 	for _, q := range all {
@@ -159,7 +158,7 @@ func testsOf(root string, p listed, all []listed) []string {
 		switch dir = "./" + filepath.ToSlash(dir); {
 		case q.ImportPath == p.ImportPath:
 			tests = slices.Insert(tests, 0, dir)
-		case slices.Contains(q.Imports, p.ImportPath):
+		case slices.Contains(slices.Concat(q.Imports, q.TestImports, q.XTestImports), p.ImportPath):
 			tests = append(tests, dir)
 		}
 	}
