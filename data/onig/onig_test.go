@@ -126,6 +126,23 @@ func TestHostileExpressions(t *testing.T) {
 	}
 }
 
+// What is remembered of one way that failed says nothing of another way through the same
+// characters: the second alternative matches where the first has failed at each place.
+func TestHostileAlternatives(t *testing.T) {
+	for _, n := range []int{40, 70, 200, 1000} {
+		long := strings.Repeat("a", n)
+		for _, pattern := range []string{`(?:a|a)*b|(?:a|a)*c`, `(?:a+)+b|(?:a+)+c`, `(?:a|aa)+b|(?:aa|a)+c`, `(?:a+)+b|a{10}(?:a+)+c`} {
+			re, err := Compile(pattern)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := re.FindAll([]byte(long+"c"+long+"b")), [][2]int{{0, n + 1}, {n + 1, 2*n + 2}}; !slices.Equal(got, want) {
+				t.Errorf("%s on %d: %v, want %v", pattern, n, got, want)
+			}
+		}
+	}
+}
+
 // A byte that is no UTF-8 counts as one character that no property has.
 func TestInvalidUTF8(t *testing.T) {
 	for _, tt := range []struct {

@@ -22,6 +22,7 @@ into() { # FILE COMMAND…: what the command prints, whole or not at all
 "$python" scripts/golden/chat.py
 "$python" scripts/golden/prompts.py
 "$python" scripts/parity/templates.py golden data/chat/jinja/testdata/golden.json
+into data/hf/testdata/steps.json "$python" scripts/golden/steps.py
 into data/onig/testdata/golden.json "$python" scripts/parity/onig.py golden
 "$python" scripts/parity/generated.py golden data/tokenizers/testdata/generated.json.gz 2> /dev/null
 "$python" scripts/parity/conversations.py golden data/instruct/testdata/conversations.json.gz 2> /dev/null

@@ -1,0 +1,71 @@
+"""Writes what each normalizer, pre-tokenizer and decoder of tokenizers does to a few texts, each by itself.
+
+Usage, in the project's root: python scripts/golden/steps.py > data/hf/testdata/steps.json
+"""
+
+import itertools
+import json
+
+from tokenizers import Tokenizer
+
+TEXTS = ["", " ", "a", "the-final--countdown", "-a-", "--", "a--", "--a", " Hello,  World! ", "a b\tc\nd", "x1y22 ٣½", "é世🙂 ÀÉ", "e\u0301 ﬁ Å", "İI ßẞ", "it's 'S don't",
+         "\u200b\u00a0a\u3000b\u2028", "\x01\x7f\x8f\x9f\ufeff\ufffd\t", "▁a▁b", "a▁▁b ", "<<x>>", "...!?", "aaa", "日本 語", "a,b;c", " -", "- ", "\x0b\x0c\x0e\x1f\u1680\u200f\u2581"]
+PATTERNS = [{"String": "-"}, {"String": "--"}, {"String": " "}, {"Regex": "[a-z]+"}, {"Regex": "\\s+"}, {"Regex": "-+|\\d"}, {"Regex": "a"}, {"String": "a"}]
+NORMALIZERS = [{"type": t} for t in ["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Nmt", "ByteLevel"]] + [
+    *({"type": "Strip", "strip_left": a, "strip_right": b} for a in (True, False) for b in (True, False)),
+    *({"type": "Prepend", "prepend": p} for p in ("▁", "ab")),
+    *({"type": "Replace", "pattern": p, "content": c} for p in PATTERNS for c in ("", "▁", "xyz")),
+    *({"type": "BertNormalizer", "clean_text": a, "handle_chinese_chars": b, "strip_accents": c, "lowercase": d} for a in (True, False) for b in (True, False) for c in (True, False, None) for d in (True, False)),
+    {"type": "Sequence", "normalizers": []},
+    {"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "StripAccents"}, {"type": "Prepend", "prepend": " "}, {"type": "Strip", "strip_left": False, "strip_right": True}]},
+]
+BEHAVIORS = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
+PRE_TOKENIZERS = [
+    *({"type": "Split", "pattern": p, "behavior": b, "invert": i} for p in PATTERNS for b in BEHAVIORS for i in (False, True)),
+    *({"type": "Digits", "individual_digits": i} for i in (True, False)),
+    *({"type": "Punctuation", "behavior": b} for b in BEHAVIORS),
+    {"type": "Whitespace"}, {"type": "WhitespaceSplit"}, {"type": "BertPreTokenizer"},
+    *({"type": "CharDelimiterSplit", "delimiter": d} for d in ("-", " ", "世")),
+    *({"type": "FixedLength", "length": n} for n in (1, 2, 5)),
+    *({"type": "Metaspace", "replacement": r, "prepend_scheme": s, "split": p} for r in ("▁", "_") for s in ("always", "first", "never") for p in (True, False)),
+    *({"type": "ByteLevel", "add_prefix_space": a, "trim_offsets": True, "use_regex": r} for a in (True, False) for r in (True, False)),
+    {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": True}]},
+    {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": True}, {"type": "Punctuation", "behavior": "Isolated"}, {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}]},
+    {"type": "Sequence", "pretokenizers": []},
+]
+TOKENS = [[], ["a"], ["▁a", "▁b"], ["a", "##b", "c", "##"], ["Ġa", "Ġb", "Ċ"], ["<0xE4>", "<0xB8>", "<0x96>", "x"], ["▁▁a", "b▁"], ["a</w>", "b", "c</w>"], ["do", "not", ".", "'", "s"],
+          ["I", "'", "m", ",", "ca", "n't", "!", "?"], [" a", " b "], ["   x"], ["", "a", ""], ["<0x41>", "▁", "<0x0A>"], ["Ã©", "é"], ["##a", "##b"], ["_a", "_b"], ["▁", "▁a"], ["<0xG1>", "<0x4>"]]
+DECODERS = [
+    None, {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}, {"type": "ByteFallback"}, {"type": "Fuse"},
+    *({"type": "Replace", "pattern": {"String": p}, "content": c} for p in ("▁", "a", "##") for c in (" ", "", "xy")),
+    *({"type": "Strip", "content": " ", "start": n, "stop": 0} for n in (0, 1, 2)),
+    *({"type": "Metaspace", "replacement": r, "prepend_scheme": s, "split": True} for r in ("▁", "_") for s in ("always", "first", "never")),
+    *({"type": "WordPiece", "prefix": p, "cleanup": c} for p in ("##", "") for c in (True, False)),
+    *({"type": "BPEDecoder", "suffix": s} for s in ("</w>", "b")),
+    {"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
+    {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}]},
+]
+
+
+def tokenizer(**parts):
+    model = {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}
+    whole = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None, "pre_tokenizer": None, "post_processor": None, "decoder": None, "model": model}
+    return Tokenizer.from_str(json.dumps({**whole, **parts}))
+
+
+def cut(step, text):
+    return [word for word, _ in tokenizer(pre_tokenizer=step).pre_tokenizer.pre_tokenize_str(text)]
+
+
+def decoded(step, tokens):
+    t = tokenizer(decoder=step)
+    return t.decoder.decode(tokens) if step else " ".join(tokens)
+
+
+cases = {
+    "normalizers": [[s, [tokenizer(normalizer=s).normalizer.normalize_str(x) for x in TEXTS]] for s in NORMALIZERS],
+    "pre_tokenizers": [[s, [cut(s, x) for x in TEXTS]] for s in PRE_TOKENIZERS],
+    "decoders": [[s, [decoded(s, x) for x in TOKENS]] for s in DECODERS],
+}
+lines = [f'"{kind}": [\n' + ",\n".join(json.dumps(c, ensure_ascii=False) for c in all_) + "\n]" for kind, all_ in cases.items()]
+print('{"texts": ' + json.dumps(TEXTS) + ',\n"tokens": ' + json.dumps(TOKENS) + ",\n" + ",\n".join(lines) + "}")
