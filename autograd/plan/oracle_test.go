@@ -61,6 +61,7 @@ func up(n int64) int64 { return (n + 255) / 256 * 256 }
 // arena, the lower bound is the fullest launch, and the totals are sums over names.
 func checkMemory(t *testing.T, name string, pl *Plan, workspace func([]*ir.Instr) int64) {
 	t.Helper()
+	checkLaunches(t, name, pl)
 	all := piecesOf(pl)
 	var fullest, largest, separate int64
 	for i := range len(pl.Launches) + 1 {
@@ -113,6 +114,47 @@ func checkMemory(t *testing.T, name string, pl *Plan, workspace func([]*ir.Instr
 	}
 	if pl.Live != fullest || pl.Arena < fullest || pl.Naive != separate+largest || pl.Peak() != pl.Arena+state+inputs+tables {
 		t.Errorf("%s: lower bound %d, want %d; arena %d; naive %d, want %d; peak %d", name, pl.Live, fullest, pl.Arena, pl.Naive, separate+largest, pl.Peak())
+	}
+}
+
+// checkLaunches holds that the launches are the program in order, and that within one no
+// instruction writes what another reads or writes.
+func checkLaunches(t *testing.T, name string, pl *Plan) {
+	t.Helper()
+	next := 0
+	for i, l := range pl.Launches {
+		if l.First != next || l.N < 1 {
+			t.Errorf("%s: launch %d is %d instructions from %d on, behind %d", name, i, l.N, l.First, next)
+		}
+		next = l.First + l.N
+		readers, writers := map[*ir.Value]int{}, map[*ir.Value]int{}
+		for n, in := range pl.Instrs(i) {
+			if info := &ir.Kinds[in.Kind]; info.Alias && !info.Awaits {
+				continue
+			}
+			for _, x := range in.In {
+				if x == nil {
+					continue
+				}
+				if w, ok := writers[x.Root()]; ok && w != n {
+					t.Errorf("%s: launch %d: instruction %d reads value %d, which %d writes", name, i, n, x.ID, w)
+				}
+				if _, ok := readers[x.Root()]; !ok {
+					readers[x.Root()] = n
+				}
+			}
+			in.Writes(func(y *ir.Value) {
+				w, written := writers[y.Root()]
+				r, read := readers[y.Root()]
+				if written && w != n || read && r != n {
+					t.Errorf("%s: launch %d: instruction %d writes value %d, which %d or %d uses", name, i, n, y.ID, w, r)
+				}
+				writers[y.Root()] = n
+			})
+		}
+	}
+	if next != len(pl.Program.Instrs) {
+		t.Errorf("%s: launches hold %d of %d instructions", name, next, len(pl.Program.Instrs))
 	}
 }
 

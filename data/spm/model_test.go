@@ -133,6 +133,26 @@ func TestDefinedPiecesWin(t *testing.T) {
 	}
 }
 
+// TestEqualScores: of pieces with the same score, the best too, the leftmost pair joins
+// first, whatever their ids are.
+func TestEqualScores(t *testing.T) {
+	for _, best := range []float64{-1, -7} {
+		pieces := []Piece{{"<unk>", 0, Unknown}, {"a", -9, Normal}, {"b", -9, Normal}, {"c", -9, Normal}, {"bc", best, Normal}, {"ab", best, Normal}, {"ca", best, Normal}}
+		if best < -1 {
+			pieces = append(pieces, Piece{"zz", -1, Normal})
+		}
+		tok, err := New(Config{Algorithm: BPE, Pieces: pieces, Rules: &Rules{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for text, want := range map[string][]int32{"abc": {5, 3}, "bca": {4, 1}, "cab": {6, 2}, "abcab": {5, 6, 2}} {
+			if got := tok.AppendEncode(nil, []byte(text)); !slices.Equal(got, want) {
+				t.Errorf("%q: %v, want %v", text, got, want)
+			}
+		}
+	}
+}
+
 // TestContinuingPrefix: inside a word characters have the prefix, which what they join to
 // has only once.
 func TestContinuingPrefix(t *testing.T) {

@@ -47,53 +47,62 @@ func procKB(file, key string) int64 {
 func cgroupDir() string {
 	raw, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
-		return "/sys/fs/cgroup"
+		return cgroupRoot
 	}
 	for line := range strings.Lines(string(raw)) {
 		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
-			return filepath.Join("/sys/fs/cgroup", rest)
+			return filepath.Join(cgroupRoot, rest)
 		}
 	}
-	return "/sys/fs/cgroup"
+	return cgroupRoot
 }
+
+// cgroupRoot is where the hierarchy is mounted.
+const cgroupRoot = "/sys/fs/cgroup"
 
 // cgroupMemory is the smallest memory limit of the control groups (v2, else v1)
 // that this process is in, 0 for none.
 func cgroupMemory() int64 {
-	var limit int64
-	lower := func(file string) {
-		n, err := strconv.ParseInt(readWord(file), 10, 64)
-		if err == nil && n > 0 && n < 1<<60 && (limit == 0 || n < limit) {
-			limit = n
-		}
-	}
-	for dir := cgroupDir(); strings.HasPrefix(dir, "/sys/fs/cgroup"); dir = filepath.Dir(dir) {
-		lower(filepath.Join(dir, "memory.max"))
-	}
-	lower("/sys/fs/cgroup/memory/memory.limit_in_bytes")
-	return limit
+	return int64(lowest(memoryLimit(readWord(cgroupRoot+"/memory/memory.limit_in_bytes")), cgroupDir(), cgroupRoot, "memory.max", memoryLimit))
 }
 
 // cgroupCPUs is the processor time a second that the control groups allow, 0 for
 // no limit.
-func cgroupCPUs() float64 {
-	var limit float64
-	for dir := cgroupDir(); strings.HasPrefix(dir, "/sys/fs/cgroup"); dir = filepath.Dir(dir) {
-		raw, err := os.ReadFile(filepath.Join(dir, "cpu.max"))
-		if err != nil {
-			continue
-		}
-		f := strings.Fields(string(raw))
-		if len(f) != 2 {
-			continue
-		}
-		quota, err1 := strconv.ParseFloat(f[0], 64)
-		period, err2 := strconv.ParseFloat(f[1], 64)
-		if err1 == nil && err2 == nil && period > 0 && (limit == 0 || quota/period < limit) {
-			limit = quota / period
+func cgroupCPUs() float64 { return lowest(0, cgroupDir(), cgroupRoot, "cpu.max", cpuLimit) }
+
+// lowest is the least of limit and of what the files called name say from dir up to
+// root, of which 0 is no limit: a group is bound by its parents too.
+func lowest(limit float64, dir, root, name string, parse func(text string) float64) float64 {
+	for ; dir == root || strings.HasPrefix(dir, root+"/"); dir = filepath.Dir(dir) {
+		if n := parse(readWord(filepath.Join(dir, name))); n > 0 && (limit == 0 || n < limit) {
+			limit = n
 		}
 	}
 	return limit
+}
+
+// memoryLimit reads memory.max, in bytes, 0 for none: v1 says so by a number beyond any
+// memory, v2 by a word.
+func memoryLimit(text string) float64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n >= 1<<60 {
+		return 0
+	}
+	return float64(n)
+}
+
+// cpuLimit reads cpu.max, a quota and a period in microseconds, 0 for none.
+func cpuLimit(text string) float64 {
+	f := strings.Fields(text)
+	if len(f) != 2 {
+		return 0
+	}
+	quota, err1 := strconv.ParseFloat(f[0], 64)
+	period, err2 := strconv.ParseFloat(f[1], 64)
+	if err1 != nil || err2 != nil || period <= 0 {
+		return 0
+	}
+	return quota / period
 }
 
 func readWord(file string) string {
