@@ -1,6 +1,6 @@
 # make NAME; what each needs besides Go, it says when it is missing. The targets are the commands of README.md and the guides.
 SHELL := /bin/bash
-.PHONY: build train test lint bench generate golden build-cuda kernels lint-cuda test-sim test-sim-asan build-cluster test-cluster test-faults test-slurm lines
+.PHONY: build train test lint bench generate golden build-cuda kernels lint-cuda test-sim test-sim-asan build-cluster test-cluster test-faults test-slurm lines release
 
 build:            ## one static binary in bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/gotrain ./cmd/gotrain
@@ -64,3 +64,6 @@ test-faults:      ## ranks on this machine that are killed, stopped, and run out
 
 test-slurm:       ## training on 4 nodes of a real Slurm on this machine, which are broken in turn (Gloo, Slurm, root)
 	scripts/cluster/test_slurm.sh
+
+release:          ## six binaries, wheels and an image in dist/, and a start of those for Linux (git, venv, buildah or docker, qemu)
+	scripts/release/release.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Looks for what a script or make target needs besides Go, and says what is missing and which packages of Debian and Ubuntu
 # have it. Exits 1 if anything is.
-# usage: scripts/require.sh NEED...    a command, or gloo, mpi, mpirun, slurm, root, pip, venv
+# usage: scripts/require.sh NEED...    a command, or gloo, mpi, mpirun, slurm, root, pip, venv, image
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin
 missing=() packages=()
@@ -29,6 +29,8 @@ for need in "$@"; do
     pip) "${PYTHON:-python3}" -m pip --version >/dev/null 2>&1 || lack "Python's pip" python3-pip ;;
     venv) "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || lack "Python's venv" python3-venv ;;
     mpirun) command -v "${MPIRUN:-mpirun}" >/dev/null || lack "${MPIRUN:-mpirun}" openmpi-bin ;;
+    image) command -v buildah >/dev/null || docker info >/dev/null 2>&1 || lack "buildah, or docker with its daemon" buildah ;;
+    qemu-aarch64-static) command_of qemu-aarch64-static qemu-user-static ;;
     pgrep) command_of pgrep procps ;;
     prlimit) command_of prlimit util-linux ;;
     *) command_of "$need" "$need" ;;
