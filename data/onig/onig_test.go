@@ -46,11 +46,11 @@ func TestAsOniguruma(t *testing.T) {
 	if err := json.Unmarshal(raw, &golden); err != nil {
 		t.Fatal(err)
 	}
-	refused := 0
+	var refused []string
 	for _, c := range golden.Cases {
 		re, err := Compile(c.Pattern)
 		if err != nil {
-			refused++
+			refused = append(refused, c.Pattern)
 			continue
 		}
 		if c.Texts == nil {
@@ -62,8 +62,8 @@ func TestAsOniguruma(t *testing.T) {
 			}
 		}
 	}
-	if most := len(golden.Cases) / 20; refused > most {
-		t.Errorf("%d of %d expressions are refused, more than %d", refused, len(golden.Cases), most)
+	if len(refused) != 15 { // as many as the golden file of today has: no construct is refused that was read
+		t.Errorf("%d of %d expressions are refused: %q", len(refused), len(golden.Cases), refused)
 	}
 }
 

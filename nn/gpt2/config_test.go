@@ -1,6 +1,7 @@
 package gpt2_test
 
 import (
+	"strings"
 	"testing"
 
 	"gotrain/nn/gpt2"
@@ -18,5 +19,19 @@ func TestDefaultWidths(t *testing.T) {
 		if err := c.Validate(); err != nil {
 			t.Errorf("%d heads: %v", heads, err)
 		}
+	}
+}
+
+// TestHeadsFillTheWidth: each number of heads, one too, wants heads of width / heads.
+func TestHeadsFillTheWidth(t *testing.T) {
+	for heads, size := range map[int]int{1: 12, 2: 24, 3: 12, 4: 5} {
+		c := gpt2.Config{Layers: 1, Heads: heads, HeadDim: size, Width: 24, Context: 8, Vocab: 8}
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "head_dim") {
+			t.Errorf("%d heads of %d: %v", heads, size, err)
+		}
+	}
+	c := gpt2.Config{Layers: 1, Heads: 1, HeadDim: 24, Width: 24, Context: 8, Vocab: 8}
+	if err := c.Validate(); err != nil {
+		t.Error(err)
 	}
 }
