@@ -201,6 +201,11 @@ func checkArrows(t *testing.T, tags string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	path, err := exec.Command("go", "list", "-m").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	module := strings.TrimSpace(string(path))
 	decoder := json.NewDecoder(strings.NewReader(string(out)))
 	packages := 0
 	for decoder.More() {
@@ -212,8 +217,8 @@ func checkArrows(t *testing.T, tags string) {
 			t.Fatal(err)
 		}
 		packages++
-		from := strings.TrimPrefix(p.ImportPath, "gotrain/")
-		if strings.HasPrefix(from, "scripts/") || from == "cmd/gpucheck" || from == "gotrain" {
+		from := strings.TrimPrefix(p.ImportPath, module+"/")
+		if strings.HasPrefix(from, "scripts/") || from == "cmd/gpucheck" || from == module {
 			continue
 		}
 		rules, known := allowed[from]
@@ -225,7 +230,7 @@ func checkArrows(t *testing.T, tags string) {
 			if only, ok := soleImporter[to]; ok && only != from {
 				t.Errorf("%s imports %s, which only %s may", from, to, only)
 			}
-			if local, ok := strings.CutPrefix(to, "gotrain/"); ok && !slices.Contains(rules, local) {
+			if local, ok := strings.CutPrefix(to, module+"/"); ok && !slices.Contains(rules, local) {
 				t.Errorf("%s → %s is not an allowed arrow", from, local)
 			}
 		}

@@ -52,7 +52,7 @@ type Config struct {
 	Validation float64 `yaml:"validation"`
 	// ValidationPaths name held-out files of their own, instead of Validation.
 	ValidationPaths []string `yaml:"validation_paths"`
-	// CacheDir receives prepared shards; defaults to gotrain/data in the user's cache directory.
+	// CacheDir receives prepared shards; defaults to a folder of the user's cache directory.
 	CacheDir string `yaml:"cache_dir"`
 	// ShardTokens bounds the tokens of one shard; defaults to 100 million.
 	ShardTokens int `yaml:"shard_tokens"`
