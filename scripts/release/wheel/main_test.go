@@ -47,7 +47,7 @@ func TestWheel(t *testing.T) {
 	}
 	for name, command := range map[string]string{
 		"gotrain-0.3.0rc1-py3-none-manylinux_2_17_aarch64.manylinux2014_aarch64.musllinux_1_1_aarch64.whl": "gotrain",
-		"gotrain-0.3.0rc1-py3-none-win_amd64.whl": "gotrain.exe",
+		"gotrain-0.3.0rc1-py3-none-win_amd64.whl":                                                          "gotrain.exe",
 	} {
 		archive, err := zip.OpenReader(filepath.Join(dir, "dist/wheels", name))
 		if err != nil {
