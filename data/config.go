@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 )
 
 // Format says how documents lie in their files.
@@ -20,18 +21,32 @@ const (
 	FormatJSONL Format = "jsonl"
 	// FormatParquet: a row is a document with its text in the string column Config.TextKey ("a.b" for a nested one).
 	FormatParquet Format = "parquet"
+	// FormatCSV: a row is a document with its text in the column Config.TextKey, which the first row names; see [ReadTable].
+	FormatCSV Format = "csv"
+	// FormatTSV is FormatCSV with tabs between the values.
+	FormatTSV Format = "tsv"
 	// FormatShards: token shards written by Prepare earlier; they are opened as they are, without a cache.
 	FormatShards Format = "shards"
 )
 
 // Formats are the ways in which text is stored that shards are made of.
-func Formats() []Format { return []Format{FormatText, FormatJSONL, FormatParquet, FormatShards} }
+func Formats() []Format {
+	return []Format{FormatText, FormatJSONL, FormatParquet, FormatCSV, FormatTSV, FormatShards}
+}
+
+func formatNames() string {
+	var names []string
+	for _, f := range Formats() {
+		names = append(names, string(f))
+	}
+	return strings.Join(names, ", ")
+}
 
 // Sharded tells whether a data.format is one of Formats.
 func Sharded(format string) bool { return slices.Contains(Formats(), Format(format)) }
 
 // Config says where the text is, how it is stored and how it is split and prepared.
-// Text and JSONL files may be compressed with gzip or zstd, which is recognized by content, not by name.
+// Text, JSONL and tables may be compressed with gzip or zstd, which is recognized by content, not by name.
 type Config struct {
 	// Paths, the key train of a configuration file, are files or glob patterns; see [ExpandPaths]. Files are read in
 	// sorted order. Where Validation is set, a part of them is held out.
@@ -40,7 +55,7 @@ type Config struct {
 	Sources []SourceConfig `yaml:"sources,omitempty"`
 	// Format is the name of the section, by default text.
 	Format Format `yaml:"-"`
-	// TextKey is the JSONL key or Parquet column of the text; defaults to "text".
+	// TextKey is the JSONL key or the column of the text; defaults to "text".
 	TextKey string `yaml:"text_key"`
 	// BOS has each document begin with what the tokenizer puts before a text, as transformers does when it is called; a
 	// tokenizer that puts nothing there is not concerned. Conversations have what their chat template writes.
@@ -74,10 +89,8 @@ func (c Config) Validate() error {
 	if len(c.Paths) == 0 {
 		fault("train: no paths (name at least one file or pattern, for example $GOROOT/src/**/*.go)")
 	}
-	switch c.Format {
-	case "", FormatText, FormatJSONL, FormatParquet, FormatShards:
-	default:
-		fault("format: unknown %q (one of text, jsonl, parquet, shards)", c.Format)
+	if c.Format != "" && !Sharded(string(c.Format)) {
+		fault("format: unknown %q (one of %s)", c.Format, formatNames())
 	}
 	if _, err := findCharset(c.Encoding); err != nil {
 		faults = append(faults, fmt.Errorf("data: %w", err))

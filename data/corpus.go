@@ -32,7 +32,7 @@ func (s Split) String() string {
 type Document struct {
 	Source int    // of Config.Sources, 0 without
 	File   string // the file's path
-	Record int    // the JSONL line or Parquet row, from 1; 0 for text
+	Record int    // the line of JSONL or of a table, or the Parquet row, from 1; 0 for text
 	Text   []byte // owned by the receiver; UTF-8
 	Split  Split
 	More   bool // the document goes on with the next Document
@@ -180,12 +180,17 @@ func (c *Corpus) Tokens(enc Encoder, each func(source int, side Split, tokens in
 
 // check looks at the beginning of all files.
 func (c *Corpus) check() error {
-	if c.cfg.Format != FormatText && c.cfg.Format != FormatJSONL {
+	look := func(name string) error { return checkHead(name, c.cfg.Format, c.cfg.TextKey, c.cfg.Encoding) }
+	switch c.cfg.Format {
+	case FormatText, FormatJSONL:
+	case FormatCSV, FormatTSV:
+		look = func(name string) error { return checkTable(name, c.cfg.Format, c.cfg.TextKey, c.cfg.Encoding) }
+	default:
 		return nil
 	}
 	for _, names := range [][]string{c.train, c.validation} {
 		for _, name := range names {
-			if err := checkHead(name, c.cfg.Format, c.cfg.TextKey, c.cfg.Encoding); err != nil {
+			if err := look(name); err != nil {
 				return err
 			}
 		}
@@ -244,6 +249,8 @@ func (c *Corpus) documents(name string, fraction float64, side Split, yield func
 		})
 	case FormatParquet:
 		return parquetFile(name, c.cfg.TextKey, record)
+	case FormatCSV, FormatTSV:
+		return tableFile(name, c.cfg.Format, c.cfg.TextKey, c.cfg.Encoding, record)
 	case FormatShards:
 		return fmt.Errorf("data: %s: shards hold tokens, not text (open them with Prepare)", name)
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // FormatOf is the format that a file's name tells, with or without .gz and .zst: that of
-// .jsonl, .ndjson, .parquet and .gtsh, and text for all others.
+// .jsonl, .ndjson, .parquet, .csv, .tsv, .tab and .gtsh, and text for all others.
 func FormatOf(name string) Format {
 	base := strings.ToLower(name)
 	for _, compressed := range []string{".gz", ".zst"} {
@@ -17,6 +17,10 @@ func FormatOf(name string) Format {
 		return FormatJSONL
 	case ".parquet":
 		return FormatParquet
+	case ".csv":
+		return FormatCSV
+	case ".tsv", ".tab":
+		return FormatTSV
 	case ".gtsh":
 		return FormatShards
 	}

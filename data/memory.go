@@ -56,6 +56,9 @@ func (c Config) memory() Memory {
 	if c.Format == FormatJSONL {
 		buffers += min(2*longLine, 2*largest)
 	}
+	if c.Format == FormatCSV || c.Format == FormatTSV {
+		buffers += min(3*MaxTableRow, 3*largest)
+	}
 	return Memory{Passing: 2*(jobs+buffers) + 3*page}
 }
 

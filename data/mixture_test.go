@@ -92,6 +92,21 @@ func TestMixturePass(t *testing.T) {
 	}
 }
 
+// Sources of one length are read in orders of their own.
+func TestMixtureOrders(t *testing.T) {
+	m := mixed(t, LoaderConfig{Sequences{Rows: Rows{Batch: 1}, Context: 8}, 5}, []int{90, 90})
+	a, b := m.loaders[0].epoch(0), m.loaders[1].epoch(0)
+	same := 0
+	for i := range m.loaders[0].windows {
+		if a.order.At(i) == b.order.At(i) {
+			same++
+		}
+	}
+	if same > int(m.loaders[0].windows)/4 {
+		t.Errorf("%d of %d windows are at the same place in both orders", same, m.loaders[0].windows)
+	}
+}
+
 // A row depends on the seed and its global sample alone: ranks together have what one process has.
 func TestMixturePurity(t *testing.T) {
 	size := Sequences{Rows: Rows{Batch: 6, Samples: 6}, Context: 8, DocumentMask: true}

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -174,7 +172,7 @@ func keyOfRecord(line []byte, key string, cut bool) (found string, list bool) {
 
 // checkHead opens a file of format text or jsonl and reports what its beginning shows not to be so.
 func checkHead(name string, format Format, key, encoding string) error {
-	if err := RefuseTable(name); err != nil {
+	if err := refuseTable(name); err != nil {
 		return err
 	}
 	s, err := openText(name, encoding)
@@ -241,18 +239,4 @@ func beginning(text []byte) string {
 	const most = 20
 	runes := []rune(string(text[:min(len(text), 4*most)]))
 	return string(runes[:min(len(runes), most)])
-}
-
-// RefuseTable reports a file whose name says that it is a table, which no format reads.
-func RefuseTable(name string) error {
-	base := strings.ToLower(name)
-	for _, compressed := range []string{".gz", ".zst"} {
-		base = strings.TrimSuffix(base, compressed)
-	}
-	kind := map[string]string{".csv": "comma-separated", ".tsv": "tab-separated", ".tab": "tab-separated"}[filepath.Ext(base)]
-	if kind == "" {
-		return nil
-	}
-	return &EncodingError{File: name, Offset: -1, Fault: "its name says that it is a table of " + kind + " values, which are not read",
-		Cure: "write it as JSON Lines, for example with mlr --icsv --ojsonl cat, or as Parquet; to train on its text as it is give it another name"}
 }

@@ -51,8 +51,8 @@ learns a byte-level BPE from all of the files.`,
 	c.Flags().StringVar(&f.config, "config", "", "configuration `FILE` (YAML)")
 	c.Flags().StringArrayVar(&f.set, "set", nil, "override a key of --config, `path.to.key=VALUE`; may be repeated")
 	c.Flags().StringArrayVar(&f.data, "data", nil, "`FILE` or pattern of text; more may follow")
-	c.Flags().StringVar(&f.format, "format", "", "format `NAME` of --data: text, jsonl or parquet (default: by the first file's name)")
-	c.Flags().StringVar(&f.textKey, "text-key", "text", "JSONL `KEY` or Parquet column of the text")
+	c.Flags().StringVar(&f.format, "format", "", "format `NAME` of --data: text, jsonl, parquet, csv or tsv (default: by the first file's name)")
+	c.Flags().StringVar(&f.textKey, "text-key", "text", "JSONL `KEY` or column of the text")
 	c.Flags().StringVar(&f.encoding, "encoding", "", "what the text is written in, a `NAME` of data.encoding (default: UTF-8, or what a byte-order mark says)")
 	c.Flags().IntVar(&f.vocab, "vocab", 2048, "`N` tokens, special ones included")
 	c.Flags().StringVar(&f.pattern, "pattern", "gpt2", "`NAME` of the rule that cuts text into pre-tokens")
@@ -60,7 +60,7 @@ learns a byte-level BPE from all of the files.`,
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
 	complete(c, "config", filesWith("yaml", "yml"))
 	complete(c, "pattern", patterns)
-	complete(c, "format", fixed("text", "jsonl", "parquet"))
+	complete(c, "format", fixed("text", "jsonl", "parquet", "csv", "tsv"))
 	complete(c, "out", directories)
 	return c
 }

@@ -43,6 +43,9 @@ func measure(path, encoding string) (size, longest int64) {
 	if parquet, err := isParquet(path); err != nil || parquet {
 		return info.Size(), data.ParquetPages(path, "")
 	}
+	if format := data.Tabular(path); format != "" {
+		return measureTable(path, format, encoding, info.Size())
+	}
 	stream, err := data.OpenText(path, encoding)
 	if err != nil {
 		return 0, 0

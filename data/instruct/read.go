@@ -15,8 +15,9 @@ import (
 	"gotrain/data/chat"
 )
 
-// Read streams the conversations of files in order, texts in an encoding as in data.Config: JSON Lines, a JSON array of records, both possibly compressed with gzip
-// or zstd, or Parquet, told apart by content. README.md lists the shapes of records and all keys that are known.
+// Read streams the conversations of files in order, texts in an encoding as in data.Config: JSON Lines, a JSON array of records,
+// both possibly compressed with gzip or zstd, or Parquet, told apart by content, or tables of comma- or tab-separated values,
+// told by their names. README.md lists the shapes of records and all keys that are known.
 //
 // A record is told by its keys, or is a list: of messages, or of [user, assistant]. The chat template sees messages of role
 // and content with all their keys (tool_calls, tool_call_id, name, reasoning_content, …), and tools, documents and what
@@ -52,8 +53,8 @@ func readFile(path, encoding string, yield func(chat.Conversation) bool) error {
 	} else if parquet {
 		return readParquet(path, yield)
 	}
-	if err := data.RefuseTable(path); err != nil {
-		return err
+	if format := data.Tabular(path); format != "" {
+		return readTable(path, format, encoding, yield)
 	}
 	stream, err := data.OpenText(path, encoding)
 	if err != nil {
