@@ -154,8 +154,11 @@ func loadParams(store *exec.Store, dir string, params []nn.Param) (notes []strin
 		return nil, err
 	}
 	find := func(param string) (safetensors.Tensor, bool) { return weights.Tensor(m.Tensors[param]) }
-	return m.Notes, LoadStates(store, dir, find, ParamTensors(params), "the weights are of another model; keep the model section as it was")
+	return m.Notes, LoadStates(store, dir, find, ParamTensors(params), otherModel)
 }
+
+// otherModel ends errors about weights that are no model's of a configuration.
+const otherModel = "the weights are of another model; keep the model section as it was"
 
 // OpenAdapter opens the adapter in dir and fits it to the model of params, whose
 // checkpoint is base.

@@ -25,6 +25,7 @@ into() { # FILE COMMAND…: what the command prints, whole or not at all
 into data/hf/testdata/steps.json "$python" scripts/golden/steps.py
 into data/onig/testdata/golden.json "$python" scripts/parity/onig.py golden
 "$python" scripts/parity/generated.py golden data/tokenizers/testdata/generated.json.gz 2> /dev/null
+"$python" scripts/golden/added.py
 "$python" scripts/parity/conversations.py golden data/instruct/testdata/conversations.json.gz 2> /dev/null
 into data/onig/property_table.go "$python" data/onig/testdata/gen_property.py
 into data/chat/jinja/unicode_tables.go "$python" scripts/golden/unicode.py && gofmt -w data/chat/jinja/unicode_tables.go

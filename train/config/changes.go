@@ -92,7 +92,7 @@ func flatten(leaves []Leaf, path string, all yaml.MapSlice) ([]Leaf, error) {
 // their optimizers. own says that now is the configuration of the very run, which goes
 // on with its recipe and base too.
 func (c Config) Fixed(now Config, own bool) ([]Change, error) {
-	if now.Text().Vocab == 0 && c.Text().Vocab > 0 {
+	if v := now.Text().Vocab; (v == 0 || now.Tokenizer.Grows()) && c.Text().Vocab > v {
 		// The tokenizer told it.
 		if err := now.SetVocab(c.Text().Vocab); err != nil {
 			return []Change{{"model.family", c.Model.Name(), now.Model.Name()}}, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -54,7 +55,7 @@ func LoadFinetune(file string, assignments []string, base string, t Tables) (Con
 		return cfg, err
 	}
 	cfg.Base, cfg.Adapter = dir, asWritten.Adapter
-	faults := []error{conflicts(was, &cfg.Model), tokenizerConflict(cfg.Tokenizer, dir)}
+	faults := []error{conflicts(was, &cfg.Model, cfg.Tokenizer.Grows()), tokenizerConflict(cfg.Tokenizer, dir)}
 	if cfg.Adapter != "" {
 		faults = append(faults, adapterConflicts(lora, cfg.LoRA, params))
 	}
@@ -125,8 +126,9 @@ func adapterConflicts(adapter, now nn.Adapter, params []nn.Param) error {
 func listText(names []string) string { return "[" + strings.Join(names, ", ") + "]" }
 
 func tokenizerConflict(now TokenizerConfig, dir string) error {
-	if now == (TokenizerConfig{Path: dir}) {
+	now.AddSpecialTokens, now.PadToMultipleOf = nil, 0
+	if reflect.DeepEqual(now, TokenizerConfig{Path: dir}) {
 		return nil
 	}
-	return errors.New("tokenizer: fine-tuning keeps the tokenizer of the base: leave the section out")
+	return errors.New("tokenizer: fine-tuning keeps the tokenizer of the base: leave all keys out but add_special_tokens and pad_to_multiple_of")
 }

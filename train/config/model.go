@@ -58,8 +58,9 @@ func shown(v any) any {
 
 // conflicts names the keys of a model section that differ from the base's, apart
 // from dropout, which is no part of what was trained in any family, and from those that
-// a base may go on with other values of. What the base tells of those is filled in.
-func conflicts(base Section, now *Section) error {
+// a base may go on with other values of. What the base tells of those is filled in. grows
+// tells that the tokenizer may get more tokens than the base has.
+func conflicts(base Section, now *Section, grows bool) error {
 	if base.Name() != now.Name() {
 		return fmt.Errorf("model.family is %s, but the base has %s: leave it out", now.Name(), base.Name())
 	}
@@ -73,6 +74,9 @@ func conflicts(base Section, now *Section) error {
 		if err := now.Set(now.Name(), value); err != nil {
 			return err
 		}
+	}
+	if before, ok := was.(nn.TextConfig); ok && grows && now.Value().(nn.TextConfig).Text().Vocab > before.Text().Vocab {
+		may = append(may, "vocab")
 	}
 	for _, d := range Differences(was, now.Filled()) {
 		if !slices.Contains(may, d.Key) {

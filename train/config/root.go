@@ -60,6 +60,23 @@ type TokenizerConfig struct {
 	Kind    string `yaml:"kind"`    // bpe, bytes, characters
 	Vocab   int    `yaml:"vocab"`   // bpe: tokens, special ones included
 	Pattern string `yaml:"pattern"` // bpe: gpt2, cl100k, o200k
+	// AddSpecialTokens are added to the tokenizer, with ids behind its own, unless it has
+	// them; a base's tables of tokens grow with it.
+	AddSpecialTokens []string `yaml:"add_special_tokens"`
+	PadToMultipleOf  int      `yaml:"pad_to_multiple_of"` // that model.vocab is rounded up to, 0 = 1
+}
+
+// Grows tells whether the vocabulary is another one than the tokenizer that is named has.
+func (c TokenizerConfig) Grows() bool { return len(c.AddSpecialTokens) > 0 || c.PadToMultipleOf > 1 }
+
+// ModelVocab is the vocabulary of a model that has one of n tokens, 0 for none yet, and is
+// to know those of a tokenizer.
+func (c TokenizerConfig) ModelVocab(n, tokens int) int {
+	n = max(n, tokens)
+	if m := c.PadToMultipleOf; m > 1 {
+		n = ceilDiv(n, m) * m
+	}
+	return n
 }
 
 // LoopConfig is the train section.

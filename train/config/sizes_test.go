@@ -24,7 +24,7 @@ func TestDefaults(t *testing.T) {
 	text := string(got)
 	for _, want := range []string{
 		"run:\n  dir: runs/run\n  seed: 1337\n", "device: auto\n", "precision: float32\n", "threads: 0\n", "recipe:\n  kind: lm\n",
-		"tokenizer:\n  path: \"\"\n  kind: bpe\n  vocab: 2048\n  pattern: gpt2\n",
+		"tokenizer:\n  path: \"\"\n  kind: bpe\n  vocab: 2048\n  pattern: gpt2\n  add_special_tokens: []\n  pad_to_multiple_of: 0\n",
 		`train:
   steps: 600
   epochs: 0.0
@@ -153,6 +153,9 @@ func TestFaults(t *testing.T) {
 		{[]string{"cluster.engine=gloo"}, []string{"cluster.engine=ucx"}, `cluster.engine is "ucx"`},
 		{[]string{"tokenizer.vocab=257"}, []string{"tokenizer.vocab=256"}, "tokenizer.vocab is 256"},
 		{[]string{"tokenizer.pattern=o200k"}, []string{"tokenizer.pattern=o300k"}, "tokenizer.pattern"},
+		{[]string{"tokenizer.pad_to_multiple_of=64"}, []string{"tokenizer.pad_to_multiple_of=-1"}, "tokenizer.pad_to_multiple_of is -1"},
+		{[]string{"tokenizer.add_special_tokens=[<a>, <b>]"}, []string{"tokenizer.add_special_tokens=[<a>, <a>]"}, `tokenizer.add_special_tokens: "<a>" is there twice`},
+		{[]string{"tokenizer.add_special_tokens=[<a>]"}, []string{"tokenizer.add_special_tokens=['']"}, "tokenizer.add_special_tokens: number 1"},
 		{[]string{"base=b", "lora.rank=2"}, []string{"base=", "lora.rank=2"}, "lora needs a base"},
 	} {
 		good := assembled(t, append([]string{"model.context=20"}, tc.good...)...)
@@ -196,12 +199,12 @@ func TestConflictsOfEachKey(t *testing.T) {
 	} {
 		now := assembled(t, "model.layers=2", "model.width=16", "model.heads=2", "model.context=8", "model.vocab=30", set)
 		key, _, _ := strings.Cut(set, "=")
-		if err := conflicts(base.Model, &now.Model); (err != nil) != differs || err != nil && !strings.Contains(err.Error(), key) {
+		if err := conflicts(base.Model, &now.Model, false); (err != nil) != differs || err != nil && !strings.Contains(err.Error(), key) {
 			t.Errorf("%s: %v", set, err)
 		}
 	}
 	other := assembled(t, "model.family=llama")
-	if err := conflicts(base.Model, &other.Model); err == nil || !strings.Contains(err.Error(), "model.family is llama, but the base has gpt2") {
+	if err := conflicts(base.Model, &other.Model, false); err == nil || !strings.Contains(err.Error(), "model.family is llama, but the base has gpt2") {
 		t.Errorf("another family: %v", err)
 	}
 }
@@ -281,7 +284,7 @@ func TestLongerContexts(t *testing.T) {
 		{base: with(gpt2Base, "model.positions=sinusoidal"), now: with(gpt2Base, "model.positions=sinusoidal", "model.context=128")},
 	} {
 		base, now := assembled(t, c.base...), assembled(t, c.now...)
-		err := conflicts(base.Model, &now.Model)
+		err := conflicts(base.Model, &now.Model, false)
 		if (err == nil) != (c.fault == "") || err != nil && !strings.Contains(err.Error(), c.fault) {
 			t.Errorf("%q: %v, want %q", c.now, err, c.fault)
 			continue

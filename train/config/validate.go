@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"gotrain/data/bpe"
 )
@@ -39,6 +40,7 @@ func (c Config) Validate(t Tables) error {
 	check(l.Patience == 0 || l.EvalEvery > 0, "train.patience needs train.eval_every: without evaluations on the way there is nothing to judge by")
 	check(l.MinDelta >= 0 && !math.IsInf(l.MinDelta, 0), "train.min_delta is %g; use 0 or more nats per token", l.MinDelta)
 	check(c.LoRA.Rank == 0 || c.Base != "", "lora needs a base: run gotrain finetune with --base DIR")
+	check(c.LoRA.Rank == 0 || c.Tokenizer.PadToMultipleOf < 2, "tokenizer.pad_to_multiple_of changes the embeddings, which an adapter leaves as they are: train without lora first, and put the adapter on what comes out")
 	check(c.Adapter == "" || c.Base != "", "adapter needs the base that it was trained on: run gotrain finetune with --base DIR")
 	check(l.Smoothing >= 0 && l.Smoothing < 1, "train.label_smoothing is %g; use a number in [0, 1)", l.Smoothing)
 	check(l.ZLoss >= 0, "train.z_loss is %g; use 0 or more", l.ZLoss)
@@ -59,10 +61,20 @@ func (c Config) Validate(t Tables) error {
 }
 
 func (c TokenizerConfig) validate() []error {
-	if c.Path != "" {
-		return nil
-	}
 	var errs []error
+	for i, token := range c.AddSpecialTokens {
+		if token == "" || !utf8.ValidString(token) {
+			errs = append(errs, fmt.Errorf("tokenizer.add_special_tokens: number %d, %q, is empty or not UTF-8", i+1, token))
+		} else if slices.Contains(c.AddSpecialTokens[:i], token) {
+			errs = append(errs, fmt.Errorf("tokenizer.add_special_tokens: %q is there twice", token))
+		}
+	}
+	if m := c.PadToMultipleOf; m < 0 || m > maxMultiple {
+		errs = append(errs, fmt.Errorf("tokenizer.pad_to_multiple_of is %d; use 1 to %d, or 0 for the tokenizer's own size", m, maxMultiple))
+	}
+	if c.Path != "" {
+		return errs
+	}
 	switch c.Kind {
 	case "bytes", "characters":
 	case "bpe":
@@ -80,6 +92,9 @@ func (c TokenizerConfig) validate() []error {
 
 // maxProgress is a day, in seconds.
 const maxProgress = 86400.0
+
+// maxMultiple is far above what any machine likes.
+const maxMultiple = 1 << 16
 
 // minVocab is the smallest byte-level vocabulary: every byte and end-of-text.
 const minVocab = 257

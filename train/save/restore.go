@@ -33,7 +33,7 @@ func (m Model) init(store *exec.Store, fsys vfs.FS, seed uint64, adapter string)
 	if m.Base == "" {
 		return nn.Initialize(params, seed, store.WriteAt)
 	}
-	if err := hub.LoadParams(store, m.Base, nn.Base(params)); err != nil {
+	if err := hub.LoadBase(store, m.Base, m.Model); err != nil {
 		return err
 	}
 	if adapter == "" {

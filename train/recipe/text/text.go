@@ -126,15 +126,13 @@ func BOS(c config.Config) bool {
 }
 
 // setVocab gives the model of c the vocabulary of a tokenizer, unless it has one of its
-// own that holds it.
+// own that holds it; where c adds tokens, one that holds them.
 func setVocab(c *config.Config, tokens data.Tokenizer) error {
-	switch v := c.Text().Vocab; {
-	case v == 0:
-		return c.SetVocab(tokens.Vocab())
-	case v < tokens.Vocab():
-		return config.Faultf("model.vocab is %d but the tokenizer has %d tokens; leave model.vocab out to take the tokenizer's", v, tokens.Vocab())
+	v, n := c.Text().Vocab, tokens.Vocab()
+	if v > 0 && v < n && !c.Tokenizer.Grows() {
+		return config.Faultf("model.vocab is %d but the tokenizer has %d tokens; leave model.vocab out to take the tokenizer's", v, n)
 	}
-	return nil
+	return c.SetVocab(c.Tokenizer.ModelVocab(v, n))
 }
 
 // New is Design for what Open has found: with the files that transformers and other

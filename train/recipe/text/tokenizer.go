@@ -89,8 +89,33 @@ func openTokenizer(ctx context.Context, env recipe.Env) (tokenizers.Opened, erro
 	return o, tokenizers.Save(env.FS, frozen, o.Tokenizer, tokenizers.RolesOf(o.Tokenizer, o.Roles, env.Config.Text().Context))
 }
 
-// MakeTokenizer loads or fits the tokenizer that the configuration describes.
+// MakeTokenizer loads or fits the tokenizer that the configuration describes, and adds
+// the special tokens that it names.
 func MakeTokenizer(ctx context.Context, env recipe.Env) (tokenizers.Opened, error) {
+	o, err := namedTokenizer(ctx, env)
+	if err != nil || len(env.Config.Tokenizer.AddSpecialTokens) == 0 {
+		return o, err
+	}
+	before := o.Tokenizer
+	if o, err = tokenizers.AddSpecial(o, env.Config.Tokenizer.AddSpecialTokens); err != nil {
+		return o, config.Faultf("tokenizer.add_special_tokens: %w", err)
+	}
+	for _, token := range env.Config.Tokenizer.AddSpecialTokens {
+		id, _ := o.Tokenizer.Special(token)
+		switch {
+		case int(id) >= before.Vocab() && env.Config.LoRA.Rank > 0:
+			return o, config.Faultf("tokenizer.add_special_tokens: %q is new to the base, and an adapter does not train its row of the embeddings: train without lora first, with train.freeze for all but the tables of tokens if you like, and put the adapter on what comes out", token)
+		case int(id) >= before.Vocab():
+			env.Telling("special token", "%s is added as %d", token, id)
+		default:
+			env.Telling("special token", "%s is %d already", token, id)
+		}
+	}
+	return o, nil
+}
+
+// namedTokenizer loads or fits the tokenizer that the configuration describes.
+func namedTokenizer(ctx context.Context, env recipe.Env) (tokenizers.Opened, error) {
 	var o tokenizers.Opened
 	c := env.Config.Tokenizer
 	switch {

@@ -14,8 +14,15 @@ import (
 // guessVocab returns the size of the vocabulary and where it comes from, without fitting a
 // BPE.
 func guessVocab(ctx context.Context, env recipe.Env) (int, string, error) {
+	n, from, err := tokensOf(ctx, env)
+	return env.Config.Tokenizer.ModelVocab(env.Config.Text().Vocab, n), from, err
+}
+
+// tokensOf is the number of tokens that the tokenizer will have, and where it comes from;
+// that of the model, where it has one that does not grow.
+func tokensOf(ctx context.Context, env recipe.Env) (int, string, error) {
 	cfg := env.Config
-	if v := cfg.Text().Vocab; v > 0 {
+	if v := cfg.Text().Vocab; v > 0 && !cfg.Tokenizer.Grows() {
 		return v, "model.vocab", nil
 	}
 	frozen := filepath.Join(TokenizerDir(cfg.Run.Dir), tokenizers.File)
@@ -27,7 +34,7 @@ func guessVocab(ctx context.Context, env recipe.Env) (int, string, error) {
 		return t.Vocab(), frozen, nil
 	}
 	if cfg.Tokenizer.Path == "" && cfg.Tokenizer.Kind == "bpe" {
-		return cfg.Tokenizer.Vocab, "tokenizer.vocab", nil
+		return cfg.Tokenizer.Vocab + len(cfg.Tokenizer.AddSpecialTokens), "tokenizer.vocab", nil
 	}
 	o, err := MakeTokenizer(ctx, recipe.Env{Config: cfg})
 	if errors.Is(err, os.ErrNotExist) {
