@@ -112,7 +112,8 @@ func (c Columns) ignoreBegins(set *Set, at int64) (ignored int) {
 		return 0
 	}
 	first, end := at+1, at+1+int64(len(c.Targets)) // positions of the targets
-	for start := set.NextStart(max(first-n+1, 0)); start < min(end, set.Tokens()); start = set.NextStart(start + 1) {
+	end = min(end, set.Tokens())
+	for start := set.startBefore(max(first-n+1, 0), end); start < end; start = set.startBefore(start+1, end) {
 		for p := max(start, first); p < min(start+n, end); p++ {
 			if c.Targets[p-first] != Ignore {
 				c.Targets[p-first] = Ignore
@@ -140,7 +141,7 @@ func (c Columns) mask(set *Set, at int64) (counted int) {
 		// The next document, or the padding behind the set, begins at end; in it there is none.
 		end := len(c.Targets)
 		if from := at + int64(begin) + 1; from <= set.Tokens() {
-			if next := set.NextStart(from) - at; next <= int64(end) {
+			if next := set.startBefore(from, at+int64(end)+1) - at; next <= int64(end) {
 				end = int(next)
 				c.Targets[end-1] = Ignore
 			}

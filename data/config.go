@@ -27,11 +27,13 @@ const (
 	FormatTSV Format = "tsv"
 	// FormatShards: token shards written by Prepare earlier; they are opened as they are, without a cache.
 	FormatShards Format = "shards"
+	// FormatBin: token ids of nanoGPT (uint16 and nothing else) or llm.c (behind a header); they are read in place.
+	FormatBin Format = "bin"
 )
 
 // Formats are the ways in which text is stored that shards are made of.
 func Formats() []Format {
-	return []Format{FormatText, FormatJSONL, FormatParquet, FormatCSV, FormatTSV, FormatShards}
+	return []Format{FormatText, FormatJSONL, FormatParquet, FormatCSV, FormatTSV, FormatShards, FormatBin}
 }
 
 func formatNames() string {
@@ -102,7 +104,7 @@ func (c Config) Validate() error {
 		fault("validation and validation_paths are both set (keep the one that you mean)")
 	}
 	if c.Validation > 0 && c.Format.tokens() {
-		fault("validation: shards are already split (name the held-out shards in validation_paths)")
+		fault("validation: tokens are already split (name the files of held-out ones in validation_paths)")
 	}
 	if c.ShardTokens < 0 || int64(c.ShardTokens) > maxShardTokens {
 		fault("shard_tokens: %d is outside [0, %d] (0 means the default, %d)", c.ShardTokens, int64(maxShardTokens), defaultShardTokens)

@@ -100,7 +100,7 @@ func openCorpus(cfg Config) (*Corpus, error) {
 
 // Documents streams the corpus in the order of its files, those of ValidationPaths last, with memory for about one
 // Document. Before the first it looks at the beginning of each file, so that one that is no text is
-// found at once. Empty records are left out. The first error ends the sequence. Shards have no documents to give: a corpus of
+// found at once. Empty records are left out. The first error ends the sequence. Shards, and other files of tokens, have no documents to give: a corpus of
 // them alone is an error (open it with [Prepare]), as one of several sources they are passed over.
 func (c *Corpus) Documents() iter.Seq2[Document, error] {
 	return func(yield func(Document, error) bool) {
@@ -251,7 +251,7 @@ func (c *Corpus) documents(name string, fraction float64, side Split, yield func
 		return parquetFile(name, c.cfg.TextKey, record)
 	case FormatCSV, FormatTSV:
 		return tableFile(name, c.cfg.Format, c.cfg.TextKey, c.cfg.Encoding, record)
-	case FormatShards:
+	case FormatShards, FormatBin:
 		return fmt.Errorf("data: %s: shards hold tokens, not text (open them with Prepare)", name)
 	}
 	info, err := os.Stat(name)

@@ -303,8 +303,8 @@ func TestCutPoint(t *testing.T) {
 
 func TestConfigFaults(t *testing.T) {
 	err := Config{Format: "xml", Validation: 2, ValidationPaths: []string{"x"}, Workers: -1, ShardTokens: -1}.Validate()
-	wantError(t, err, "train: no paths", `unknown "xml" (one of text, jsonl, parquet, csv, tsv, shards)`, "outside [0, 0.5]", "both set", "workers", "shard_tokens")
-	wantError(t, Config{Paths: []string{"x"}, Format: FormatShards, Validation: 0.1}.Validate(), "shards are already split")
+	wantError(t, err, "train: no paths", `unknown "xml" (one of text, jsonl, parquet, csv, tsv, shards, bin)`, "outside [0, 0.5]", "both set", "workers", "shard_tokens")
+	wantError(t, Config{Paths: []string{"x"}, Format: FormatShards, Validation: 0.1}.Validate(), "tokens are already split")
 	path := writeFile(t, filepath.Join(t.TempDir(), "a"), nil)
 	_, err = OpenCorpus(Config{Paths: []string{path}, ValidationPaths: []string{path}})
 	wantError(t, err, path, "in train and in validation_paths")

@@ -29,17 +29,11 @@ func NewEval(set *Set, size Sequences, enc Encoder) (*Eval, error) {
 	}
 	t := int64(size.Context)
 	e := &Eval{Sequences: size, set: set, windows: uint64((targets + t - 1) / t)}
-	if byter, ok := enc.(TokenByter); ok {
+	if _, ok := enc.(TokenByter); ok {
 		if enc.Fingerprint() != set.Tokenizer() {
 			return nil, fmt.Errorf("data: the held-out text was prepared with tokenizer %s, not %s (prepare it again)", set.Tokenizer(), enc.Fingerprint())
 		}
-		e.lengths = make([]int32, set.VocabSize())
-		for id := range e.lengths {
-			e.lengths[id] = int32(len(byter.TokenBytes(int32(id))))
-		}
-		for _, id := range append([]int32{set.EndOfText()}, set.BeginOfText()...) {
-			e.lengths[id] = 0
-		}
+		e.lengths = tokenLengths(enc)
 	}
 	return e, nil
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // FormatOf is the format that a file's name tells, with or without .gz and .zst: that of
-// .jsonl, .ndjson, .parquet, .csv, .tsv, .tab and .gtsh, and text for all others.
+// .jsonl, .ndjson, .parquet, .csv, .tsv, .tab, .gtsh and .bin, and text for all others.
 func FormatOf(name string) Format {
 	base := strings.ToLower(name)
 	for _, compressed := range []string{".gz", ".zst"} {
@@ -23,6 +23,8 @@ func FormatOf(name string) Format {
 		return FormatTSV
 	case ".gtsh":
 		return FormatShards
+	case ".bin":
+		return FormatBin
 	}
 	return FormatText
 }

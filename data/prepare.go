@@ -31,10 +31,10 @@ type Progress struct {
 type Prepared struct {
 	Train      *Set
 	Validation *Set   // nil when the Config holds out nothing
-	Dir        string // the directory of the shards, "" for format shards
+	Dir        string // the directory of the shards, "" for files of tokens
 	Reused     bool   // the shards were there
 	Rebuilt    error  // why shards that were there had to be made again, nil if not
-	// Ledger has the side of each text; of format shards it only identifies them.
+	// Ledger has the side of each text; of files of tokens it only identifies them.
 	Ledger *Ledger
 
 	// Parts are the sources of Config.Sources, nil without; Train and Validation have them one behind the other.
@@ -102,7 +102,7 @@ func Prepare(ctx context.Context, cfg Config, enc Encoder, progress func(Progres
 
 // prepare is Prepare for a corpus without sources.
 func prepare(ctx context.Context, corpus *Corpus, enc Encoder, progress func(Progress)) (*Prepared, error) {
-	if corpus.cfg.Format == FormatShards {
+	if corpus.cfg.Format.tokens() {
 		return openShards(corpus, enc)
 	}
 	p := &preparation{corpus: corpus, enc: enc, progress: progress, create: createShard}
@@ -147,7 +147,7 @@ func prepareSources(ctx context.Context, corpus *Corpus, enc Encoder, progress f
 	return p, err
 }
 
-// openShards opens the shards that the configuration names.
+// openShards opens the shards, or other files of tokens, that the configuration names.
 func openShards(c *Corpus, enc Encoder) (p *Prepared, err error) {
 	p = &Prepared{}
 	defer func() {
@@ -156,11 +156,15 @@ func openShards(c *Corpus, enc Encoder) (p *Prepared, err error) {
 			p = nil
 		}
 	}()
-	if p.Train, err = OpenSet(c.train...); err != nil {
+	open := func(paths []string) (*Set, error) { return OpenSet(paths...) }
+	if c.cfg.Format == FormatBin {
+		open = func(paths []string) (*Set, error) { return openBins(enc, paths) }
+	}
+	if p.Train, err = open(c.train); err != nil {
 		return p, err
 	}
 	if len(c.validation) > 0 {
-		if p.Validation, err = OpenSet(c.validation...); err != nil {
+		if p.Validation, err = open(c.validation); err != nil {
 			return p, err
 		}
 	}
@@ -179,6 +183,14 @@ func openShards(c *Corpus, enc Encoder) (p *Prepared, err error) {
 			return p, settingf("data: shard %s was made with tokenizer %s, the run has %s (use that tokenizer, or prepare the text again)",
 				set.shards[0].path, set.Tokenizer(), enc.Fingerprint())
 		}
+	}
+	if c.cfg.Format == FormatBin {
+		for side, set := range []*Set{p.Train, p.Validation} {
+			for _, shard := range set.list() {
+				p.files[side] = append(p.files[side], sourceFile{Path: shard.path, Size: shard.Tokens, Hash: shard.Source})
+			}
+		}
+		return p, checkCopies(p.files[Train], p.files[Validation])
 	}
 	return p, nil
 }

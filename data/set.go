@@ -19,12 +19,32 @@ type Set struct {
 
 // OpenSet opens and verifies shards in parallel and concatenates them in the order of paths. They must agree on
 // tokenizer, vocabulary and end-of-text token.
-func OpenSet(paths ...string) (*Set, error) {
+func OpenSet(paths ...string) (*Set, error) { return openSet(OpenShard, paths) }
+
+// openBins is OpenSet for files of token ids that enc made.
+func openBins(enc Encoder, paths []string) (*Set, error) {
+	s, err := openSet(func(path string) (*Shard, error) { return openBin(path, enc) }, paths)
+	if err != nil {
+		return nil, err
+	}
+	for i, shard := range s.shards[1:] {
+		var last [1]int32
+		before := s.shards[i]
+		before.read(last[:], before.Tokens-1)
+		if shard.first = last[0] == shard.EndOfText; !shard.first && shard.scanFirst() {
+			shard.Documents--
+			s.documents--
+		}
+	}
+	return s, nil
+}
+
+func openSet(open func(path string) (*Shard, error), paths []string) (*Set, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("data: a set needs at least one shard")
 	}
 	s := &Set{shards: make([]*Shard, len(paths))}
-	if err := s.open(paths); err != nil {
+	if err := s.open(open, paths); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -60,14 +80,14 @@ func joinSets(sets []*Set) (*Set, error) {
 	return all, all.concatenate()
 }
 
-func (s *Set) open(paths []string) error {
+func (s *Set) open(open func(path string) (*Shard, error), paths []string) error {
 	errs := make([]error, len(paths))
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 	var wg sync.WaitGroup
 	for i, path := range paths {
 		slots <- struct{}{}
 		wg.Go(func() {
-			s.shards[i], errs[i] = OpenShard(path)
+			s.shards[i], errs[i] = open(path)
 			<-slots
 		})
 	}
@@ -111,6 +131,14 @@ func (s *Set) Tokenizer() string { return s.shards[0].Tokenizer }
 // Shards returns the shards in order; they belong to the set.
 func (s *Set) Shards() []*Shard { return s.shards }
 
+// list is Shards; none of nil.
+func (s *Set) list() []*Shard {
+	if s == nil {
+		return nil
+	}
+	return s.shards
+}
+
 // Read copies the tokens [at, at+len(dst)) into dst, widened to int32: the one copy between the page cache and a batch.
 // The range must lie in [0, N].
 func (s *Set) Read(dst []int32, at int64) {
@@ -125,13 +153,21 @@ func (s *Set) Read(dst []int32, at int64) {
 
 // NextStart returns the first position at or after at where a document begins, N for none.
 func (s *Set) NextStart(at int64) int64 {
+	return s.startBefore(at, s.Tokens())
+}
+
+// startBefore returns the first position in [at, end) where a document begins; for none end, or N where that is less.
+func (s *Set) startBefore(at, end int64) int64 {
 	for i := s.find(at); i < len(s.shards); i++ {
 		begin := s.ends[i] - s.shards[i].Tokens
-		if start := s.shards[i].nextStart(max(at-begin, 0)); start >= 0 {
+		if begin >= end {
+			break
+		}
+		if start := s.shards[i].nextStart(max(at-begin, 0), end-begin); start >= 0 {
 			return begin + start
 		}
 	}
-	return s.Tokens()
+	return min(end, s.Tokens())
 }
 
 // origin returns the shard that holds position at, and the place in it.

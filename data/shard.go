@@ -15,6 +15,9 @@ type Shard struct {
 	tokens []byte // Tokens × TokenBytes
 	starts []byte // Documents × 4
 	close  func() error
+
+	scanned bool // of token ids without starts: documents are found by the tokens between them
+	first   bool // then: its first token, or the first that ends no document, begins one
 }
 
 // OpenShard maps path into memory and verifies all of it: header, size, checksums, document starts and the range of
@@ -62,11 +65,14 @@ func (s *Shard) start(document int) int64 {
 	return int64(binary.LittleEndian.Uint32(s.starts[4*document:]))
 }
 
-// nextStart returns the first document start at or after position at, -1 for none.
-func (s *Shard) nextStart(at int64) int64 {
+// nextStart returns the first document start in [at, end), -1 for none.
+func (s *Shard) nextStart(at, end int64) int64 {
+	if s.scanned {
+		return s.scan(at, end)
+	}
 	documents := len(s.starts) / 4
 	i := sort.Search(documents, func(i int) bool { return s.start(i) >= at })
-	if i == documents {
+	if i == documents || s.start(i) >= end {
 		return -1
 	}
 	return s.start(i)

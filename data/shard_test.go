@@ -156,7 +156,7 @@ func FuzzParseShard(f *testing.F) {
 				t.Errorf("token %d is %d of %d", i, token, h.VocabSize)
 			}
 		}
-		if next := s.nextStart(0); next >= h.Tokens {
+		if next := s.nextStart(0, 1<<40); next >= h.Tokens {
 			t.Errorf("start %d of %d", next, h.Tokens)
 		}
 	})

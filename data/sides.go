@@ -53,7 +53,7 @@ func (s *sides) decided() { s.known = s.known || s.looking }
 func (c *Corpus) balance() error {
 	s := &c.sides
 	s.once.Do(func() {
-		if c.cfg.Validation > 0 && c.cfg.Format != FormatShards {
+		if c.cfg.Validation > 0 && !c.cfg.Format.tokens() {
 			s.looking = true
 			s.err = c.settle()
 			s.looking = false

@@ -224,4 +224,4 @@ func checkApart(parts []*Corpus) error {
 }
 
 // tokens says whether files of the format have tokens, not text.
-func (f Format) tokens() bool { return slices.Contains([]Format{FormatShards}, f) }
+func (f Format) tokens() bool { return f == FormatShards || f == FormatBin }

@@ -68,7 +68,7 @@ turn after it. --prompts shows what the model would see.`,
 	f.modelFlags.add(c)
 	f.addBOS(c)
 	c.Flags().StringArrayVar(&f.data, "data", nil, "`FILE` or pattern of text; more may follow")
-	c.Flags().StringVar(&f.format, "format", "", "format `NAME`: text, jsonl, parquet, csv, tsv, shards, or instruct for conversations (default: by the first file's name)")
+	c.Flags().StringVar(&f.format, "format", "", "format `NAME`: text, jsonl, parquet, csv, tsv, shards, bin, or instruct for conversations (default: by the first file's name)")
 	c.Flags().StringVar(&f.textKey, "text-key", "text", "JSONL `KEY` or column of the text")
 	c.Flags().StringVar(&f.encoding, "encoding", "", "what the text is written in, a `NAME` of data.encoding (default: UTF-8, or what a byte-order mark says)")
 	c.Flags().IntVar(&f.batch, "batch", 8, "`N` windows scored together")
@@ -78,6 +78,6 @@ turn after it. --prompts shows what the model would see.`,
 	c.Flags().BoolVar(&f.prompts, "prompts", false, "with --task, print every prompt and ask nothing")
 	c.Flags().BoolVar(&f.chat, "chat", false, "with --task, ask through the model's chat template (default: the file's chat)")
 	f.addTemplate(c, "with --chat or --format instruct, ")
-	complete(c, "format", fixed("text", "jsonl", "parquet", "csv", "tsv", "shards", "instruct"))
+	complete(c, "format", fixed("text", "jsonl", "parquet", "csv", "tsv", "shards", "bin", "instruct"))
 	return c
 }

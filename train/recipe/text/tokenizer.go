@@ -130,6 +130,9 @@ func namedTokenizer(ctx context.Context, env recipe.Env) (tokenizers.Opened, err
 	if !ok {
 		return o, config.Faultf("tokenizer: there is no text to fit it to: name one with tokenizer.path")
 	}
+	if texts.Prepared() {
+		return o, config.Faultf("tokenizer: data.format %s has tokens, no text to fit it to: set tokenizer.path to the one that made them, such as gpt2 for the files of nanoGPT and llm.c", env.Config.Data.Name())
+	}
 	corpus, err := data.OpenCorpus(texts)
 	if err != nil {
 		return o, err
