@@ -32,6 +32,9 @@ type Adapter struct {
 	// head. Default AllLinear.
 	Targets []string `yaml:"targets"`
 	RSLoRA  bool     `yaml:"rslora"` // divide alpha by √rank (Kalajdzievski 2023), not by rank
+	// Merge has checkpoints hold the merged model, and the adapter in a folder, in place
+	// of the adapter alone. Nothing that is computed depends on it.
+	Merge bool `yaml:"merge"`
 }
 
 // AllLinear is the target that means every linear layer but the head.

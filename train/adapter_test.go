@@ -17,9 +17,22 @@ import (
 // program would leave it.
 func moveAdapter(t *testing.T, checkpoint string) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "adapter")
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join(checkpoint, peft.Dir))); err != nil {
+	from, err := hub.FindAdapter(checkpoint)
+	if err != nil {
 		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "adapter")
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{peft.ConfigFile, peft.WeightsFile} {
+		content, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o666); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return dir
 }
@@ -66,7 +79,7 @@ func TestRunFromAnAdapter(t *testing.T) {
 }
 
 func TestConflictsWithTheAdapter(t *testing.T) {
-	cfg := finetuneConfig(t, loraSection)
+	cfg := finetuneConfig(t, mergedSection)
 	r := mustTrain(t, cfg, deps(t, 2))
 	adapter := moveAdapter(t, r.Checkpoint)
 	file := filepath.Join(t.TempDir(), "f.yaml")

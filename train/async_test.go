@@ -22,6 +22,7 @@ import (
 	"gotrain/data/vfs"
 	"gotrain/nn"
 	"gotrain/nn/gpt2"
+	"gotrain/nn/hub/peft"
 	"gotrain/nn/hub/safetensors"
 	"gotrain/optim"
 	"gotrain/train/checkpoint"
@@ -162,21 +163,31 @@ func TestSavesBesideHoldTheirStep(t *testing.T) {
 // TestAdaptersBesideHoldTheirStep is the same for an adapter, whose merged weights
 // are computed as they are written.
 func TestAdaptersBesideHoldTheirStep(t *testing.T) {
-	waiting := finetuneConfig(t, loraSection)
+	adaptersBesideHoldTheirStep(t, mergedSection, safetensors.SingleName)
+	adaptersBesideHoldTheirStep(t, loraSection, peft.WeightsFile)
+}
+
+func adaptersBesideHoldTheirStep(t *testing.T, section, held string) {
+	waiting := finetuneConfig(t, section)
 	waiting.Train.Steps, waiting.Train.SaveEvery, waiting.Train.EvalEvery, waiting.Train.Keep, waiting.Train.Save = 8, 4, 0, 0, "sync"
 	mustTrain(t, waiting, deps(t, 1))
 	cfg := waiting
 	cfg.Run.Dir += "-beside"
 	cfg.Train.Save = "auto"
-	held := newGate(filepath.Join("step-00000004.tmp", safetensors.SingleName))
+	gate := newGate(filepath.Join("step-00000004.tmp", held))
 	d := deps(t, 2)
-	d.FS = held
+	d.FS = gate
+	opened := false
 	d.Listener.Step = func(e events.Step) {
 		if e.Record.Step == 6 {
-			held.open()
+			gate.open()
+			opened = true
 		}
 	}
 	mustTrain(t, cfg, d)
+	if !opened {
+		t.Error("no step was made while the adapter was held back")
+	}
 	sameCheckpoints(t, cfg.Run.Dir, waiting.Run.Dir)
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"gotrain/nn/hub"
 	"gotrain/train/config"
 	"gotrain/train/save"
 )
@@ -32,8 +33,11 @@ func earlier(cfg Config, from string, t config.Tables) (*Config, error) {
 		return nil, err
 	}
 	fixed, err := was.Fixed(cfg, own)
-	if err != nil || len(fixed) == 0 {
-		return &was, err
+	if err != nil {
+		return nil, err
+	}
+	if len(fixed) == 0 {
+		return &was, baseThere(cfg, from)
 	}
 	var b strings.Builder
 	run := cfg.Run.Dir
@@ -46,6 +50,17 @@ func earlier(cfg Config, from string, t config.Tables) (*Config, error) {
 	}
 	b.WriteString("leave them as they were; or train another run, with --run DIR, or in place of this one, which --resume none sets aside")
 	return nil, &config.Fault{Err: errors.New(b.String())}
+}
+
+// baseThere wants the base of a run that goes on with an adapter from a checkpoint.
+func baseThere(cfg Config, from string) error {
+	if from == "" || cfg.LoRA.Rank == 0 {
+		return nil
+	}
+	if _, err := hub.FindCheckpoint(cfg.Base); err != nil {
+		return &config.Fault{Err: fmt.Errorf("the base of the adapter is gone: %w; put it back, or name where it lies with --set base=DIR", err)}
+	}
+	return nil
 }
 
 // runOf is the directory of the run that a checkpoint is of.

@@ -20,7 +20,6 @@ import (
 	"gotrain/nn/hub"
 	"gotrain/nn/hub/peft"
 	"gotrain/nn/hub/safetensors"
-	"gotrain/train/checkpoint"
 	"gotrain/train/config"
 	"gotrain/train/engine"
 	"gotrain/train/events"
@@ -70,10 +69,14 @@ func tensors(t *testing.T, file string) map[string][]byte {
 	return all
 }
 
-const loraSection = "lora: {rank: 2, alpha: 4, dropout: 0.1, targets: [c_attn, mlp.c_proj]}"
+// Adapters alone, and merged checkpoints.
+const (
+	loraSection   = "lora: {rank: 2, alpha: 4, dropout: 0.1, targets: [c_attn, mlp.c_proj]}"
+	mergedSection = "lora: {rank: 2, alpha: 4, dropout: 0.1, targets: [c_attn, mlp.c_proj], merge: true}"
+)
 
-func TestLoRARun(t *testing.T) {
-	cfg := finetuneConfig(t, loraSection)
+func TestMergedLoRARun(t *testing.T) {
+	cfg := finetuneConfig(t, mergedSection)
 	base := tensors(t, filepath.Join(cfg.Base, safetensors.SingleName))
 	r := mustTrain(t, cfg, deps(t, 2))
 
@@ -105,6 +108,7 @@ func TestLoRARun(t *testing.T) {
 	if got := evaluateCheckpoint(t, dir, "", cfg); math.Abs(got-r.Validation.Get("nll")) > 1e-5 {
 		t.Errorf("the merged model scores %g, the adapted one %g", got, r.Validation.Get("nll"))
 	}
+	checkBytes(t, r)
 	if f := r.Forecast; f.Trainable != 2*2*(16+48+64+16) || f.Params <= f.Trainable {
 		t.Errorf("forecast of %d parameters, %d trained", f.Params, f.Trainable)
 	}
@@ -145,9 +149,19 @@ func evaluateCheckpoint(t *testing.T, dir, adapter string, cfg Config) float64 {
 
 // TestKilledLoRARunsGoOnBitForBit kills at random file operations and resumes.
 func TestKilledLoRARunsGoOnBitForBit(t *testing.T) {
-	cfg := finetuneConfig(t, loraSection)
+	for _, section := range []string{loraSection, mergedSection} {
+		killLoRARuns(t, section)
+	}
+}
+
+func killLoRARuns(t *testing.T, section string) {
+	cfg := finetuneConfig(t, section)
 	content := func() []byte {
-		adapter, err := os.ReadFile(filepath.Join(checkpoint.LatestLink(cfg.Run.Dir), peft.Dir, peft.WeightsFile))
+		dir, err := hub.FindAdapter(cfg.Run.Dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		adapter, err := os.ReadFile(filepath.Join(dir, peft.WeightsFile))
 		if err != nil {
 			t.Fatal(err)
 		}

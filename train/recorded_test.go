@@ -51,7 +51,7 @@ optimizer: {kind: muon, lr: 0.003, warmup: 2, schedule: wsd}
 `},
 	{"lora", "gpt2", `
 train: {steps: 6, batch: 2, save_every: 2, eval_every: 3, document_mask: true, sample_tokens: 0, freeze: ["*.h.0.*"]}
-lora: {rank: 2, dropout: 0.1}
+lora: {rank: 2, dropout: 0.1, merge: true}
 optimizer: {kind: lion, lr: 0.001, warmup: 2}
 `},
 	{"instruct", "gpt2", `

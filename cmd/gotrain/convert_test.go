@@ -67,7 +67,7 @@ func TestAdapters(t *testing.T) {
 		text := "run: {dir: " + in(run) + "}\ndata: {train: [" + in("train.txt") + "]}\ntrain: {steps: 4, batch: 2, save_every: 4, eval_every: 0, sample: \"\"}\noptimizer: {lr: 0.05}\n"
 		must(t, append([]string{"finetune", "--config", write(t, in(run+".yaml"), text), "--base", in("run")}, args...)...)
 	}
-	tune("tuned", "--set", "lora.rank=4", "--set", "lora.targets=[c_attn, mlp.c_fc]")
+	tune("tuned", "--set", "lora.rank=4", "--set", "lora.targets=[c_attn, mlp.c_fc]", "--set", "lora.merge=true")
 
 	var r convert.Report
 	mustJSON(t, &r, "export", in("tuned"), in("adapter"), "--format", "peft")
@@ -121,7 +121,7 @@ func TestAdapters(t *testing.T) {
 		args []string
 	}{
 		{1, "is merged into the weights of", []string{"sample", "--prompt", "x", "--model", in("tuned"), "--adapter", in("adapter")}},
-		{2, "is an adapter: name the model", []string{"sample", "--prompt", "x", "--model", in("adapter")}},
+		{2, "is an adapter: name the model", []string{"finetune", "--config", in("again.yaml"), "--base", in("adapter")}},
 		{2, "was trained without one", []string{"sample", "--prompt", "x", "--model", in("run"), "--adapter", in("run")}},
 		{2, "as peft saves it", []string{"import", in("run"), in("x"), "--adapter", dir}},
 		{2, "was trained without one", []string{"export", in("run"), in("x"), "--unmerge"}},
@@ -132,6 +132,90 @@ func TestAdapters(t *testing.T) {
 	} {
 		if o := gotrain(t, "", c.args...); o.code != c.code || o.out != "" || !strings.Contains(o.errOut, c.want) {
 			t.Errorf("%s: exit code %d, %q; want %d, %q", strings.Join(c.args, " "), o.code, o.errOut, c.code, c.want)
+		}
+	}
+}
+
+// TestAdapterAlone uses a run whose checkpoints hold no weights of the base as any other
+// run: the base is found wherever the commands run, and what cannot be done names the way.
+func TestAdapterAlone(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	config := writeConfig(t, dir)
+	must(t, "pretrain", "--config", config)
+	text := "run: {dir: " + in("tuned") + "}\ndata: {train: [" + in("train.txt") + "]}\ntrain: {steps: 4, batch: 2, save_every: 2, eval_every: 0, sample: \"\"}\n" +
+		"optimizer: {lr: 0.05}\nlora: {rank: 4}\n"
+	t.Chdir(dir)
+	must(t, "finetune", "--config", write(t, in("tuned.yaml"), text), "--base", "run")
+	t.Chdir(t.TempDir()) // the base was given relative to another directory
+
+	var r convert.Report
+	mustJSON(t, &r, "export", in("tuned"), in("merged"))
+	if r.Adapter == "" || r.Rank != 4 || r.Changed != 8 || !r.Parity.Exact {
+		t.Errorf("export: %+v", r)
+	}
+	if text := must(t, "export", in("tuned"), in("alone"), "--format", "peft"); !strings.Contains(text, "the adapter alone, to "+in("run")) {
+		t.Errorf("the adapter alone: %q", text)
+	}
+	must(t, "export", in("tuned"), in("tuned.gguf"))
+	must(t, "import", in("alone"), in("imported"))
+
+	sample := func(args ...string) string {
+		return must(t, append([]string{"sample", "--prompt", "line 1", "--greedy", "--max-tokens", "12", "--model"}, args...)...)
+	}
+	want := sample(in("merged"))
+	for _, args := range [][]string{{in("tuned")}, {in("alone")}, {in("imported")}, {in("run"), "--adapter", in("tuned")}, {in("run"), "--adapter", in("alone")}} {
+		if got := sample(args...); got != want {
+			t.Errorf("%s goes on with %q, merged it goes on with %q", args, got, want)
+		}
+	}
+	for _, args := range [][]string{
+		{"eval", "--data", in("train.txt"), "--model", in("tuned")},
+		{"score", "--data", write(t, in("score.jsonl"), `{"prompt": "line", "completion": " 1"}`), "--model", in("tuned")},
+		{"data", "inspect", write(t, in("talks.jsonl"), `{"instruction": "line", "output": "1"}`), "--model", in("tuned"), "--template", "plain"},
+		{"resume", in("tuned"), "--set", "train.steps=6"},
+		{"runs", dir},
+	} {
+		must(t, args...)
+	}
+	var info checkpointInfo
+	mustJSON(t, &info, "inspect", "checkpoint", in("tuned"))
+	if a := info.Adapter; a == nil || a.Rank != 4 || a.Scale != 1 || a.Layers != 8 || a.Fault != "" || info.State.Step != 6 || len(info.Tensors) != 16 {
+		t.Errorf("inspect checkpoint gives %+v", info)
+	}
+	base := info.Adapter.Base
+
+	for _, c := range []struct {
+		code int
+		want string
+		args []string
+	}{
+		{2, "is an adapter: name the model that it was trained on, and the adapter with --adapter", []string{"finetune", "--config", in("tuned.yaml"), "--base", in("tuned")}},
+		{1, "there is nothing to take out: the base is " + base, []string{"export", in("tuned"), in("x"), "--unmerge"}},
+		{1, "is an adapter itself, to " + base, []string{"sample", "--prompt", "x", "--model", in("tuned"), "--adapter", in("alone")}},
+	} {
+		if o := gotrain(t, "", c.args...); o.code != c.code || !strings.Contains(o.errOut, c.want) {
+			t.Errorf("%s: exit code %d, %q; want %d, %q", strings.Join(c.args, " "), o.code, o.errOut, c.code, c.want)
+		}
+	}
+	if err := os.Rename(in("run"), in("moved")); err != nil {
+		t.Fatal(err)
+	}
+	moved := filepath.Join(in("moved"), "checkpoints", filepath.Base(base))
+	for _, c := range []struct {
+		code int
+		want string
+		args []string
+	}{
+		{2, "is an adapter to " + base + ", and there is no such directory", []string{"sample", "--prompt", "x", "--model", in("tuned")}},
+		{0, base + ", and there is no such directory", []string{"inspect", "checkpoint", in("tuned")}},
+		{2, "the base of the adapter is gone", []string{"resume", in("tuned"), "--set", "train.steps=8", "--dry-run"}},
+		{0, "", []string{"sample", "--prompt", "x", "--model", in("moved"), "--adapter", in("tuned")}},
+		{0, moved, []string{"resume", in("tuned"), "--set", "train.steps=8", "--set", "base=" + in("moved")}},
+		{0, "", []string{"sample", "--prompt", "x", "--model", in("tuned")}},
+	} {
+		if o := gotrain(t, "", c.args...); o.code != c.code || !strings.Contains(o.out+o.errOut, c.want) {
+			t.Errorf("%s: exit code %d, %q, %q; want %d, %q", strings.Join(c.args, " "), o.code, o.out, o.errOut, c.code, c.want)
 		}
 	}
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -40,22 +38,18 @@ func conversations(files []string, model, template string, set ...string) (confi
 		}
 		return cfg, nil
 	}
-	dir, err := hub.FindCheckpoint(model)
+	place, err := hub.Locate(model)
 	if err != nil {
 		return cfg, usagef("--model: %w", err)
 	}
-	text, err := os.ReadFile(filepath.Join(dir, "config.json"))
-	if err != nil {
-		return cfg, err
-	}
-	spec, err := zoo.Families().Parse(text)
+	d, err := hub.Describe(place.Dir, zoo.Families())
 	if err == nil {
-		err = cfg.Model.Set(spec.Family, spec.Config)
+		err = cfg.Model.Set(d.Spec.Family, d.Spec.Config)
 	}
 	if err != nil {
-		return cfg, fmt.Errorf("%s: %w", dir, err)
+		return cfg, fmt.Errorf("--model: %w", err)
 	}
-	cfg.Base, cfg.Tokenizer = dir, config.TokenizerConfig{Path: dir}
+	cfg.Base, cfg.Tokenizer = place.Dir, config.TokenizerConfig{Path: place.TokenizerDir()}
 	return cfg, nil
 }
 

@@ -95,12 +95,13 @@ func (f *evalFlags) printPrompts(w io.Writer, t *eval.Task) error {
 	render := func(prompt string) (string, error) { return prompt, nil }
 	if t.Chat {
 		var dir string
-		var err error
 		switch {
 		case f.model != "":
-			if dir, err = hub.FindCheckpoint(f.model); err != nil {
+			place, err := hub.Locate(f.model)
+			if err != nil {
 				return usageError{err}
 			}
+			dir = place.TokenizerDir()
 		case f.template == "":
 			return usagef("--chat: name the chat template with --template, or the model that has one with --model")
 		}

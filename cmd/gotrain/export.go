@@ -28,15 +28,16 @@ func newExport() *cobra.Command {
 transformers and vLLM load, --format gguf a file that llama.cpp loads, with the
 tokenizer and its chat template.
 
-A checkpoint that was trained with lora holds the merged model, so that is what
-is written; --unmerge takes the adapter out again and writes the base, to within
-rounding, and --format peft the adapter alone, for PeftModel.from_pretrained.
---adapter merges another adapter into SRC, or with --unmerge takes that one out.
+Of a run that was trained with lora, base and adapter are merged: W + scale·B·A in
+float32, rounded once to the type that the base has, such as bf16, or to --type.
+--format peft writes the adapter alone, for PeftModel.from_pretrained. --adapter
+merges an adapter into another model, and --unmerge takes it, or that of a
+checkpoint with lora.merge, out of merged weights again, to within rounding.
 
 SRC is a checkpoint, or a run, whose newest checkpoint is taken. DST must not
 exist; after a failure nothing is left of it. parity.json in it, or beside the
 file, tells how far logits and greedy text are from those of SRC: 0 unless
---type rounds.`,
+numbers are rounded.`,
 		Example: `  gotrain export runs/chat models/chat-hf --type bf16
   gotrain export runs/chat chat.gguf --type q8_0
   gotrain export runs/chat/checkpoints/step-00001000 chat.gguf --type f16 --verify=false
@@ -55,7 +56,7 @@ file, tells how far logits and greedy text are from those of SRC: 0 unless
 			if opt.Format == convert.PEFT {
 				return f.exportAdapter(c, src, args[1], opt)
 			}
-			if f.unmerge && f.adapter == "" {
+			if f.unmerge && f.adapter == "" && !hub.IsAdapter(src) {
 				f.adapter = src
 			}
 			return f.convert(c, src, args[1], opt)

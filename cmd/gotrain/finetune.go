@@ -19,11 +19,12 @@ func newFinetune() *cobra.Command {
 		Long: `Finetune begins from a model (a checkpoint, a run, or what gotrain import made of
 a Hugging Face directory or a GGUF file), whose architecture, tokenizer and chat
 template it keeps, and trains as pretrain does. With lora.rank it trains low-rank
-adapters to the linear layers; every checkpoint then holds the merged model, which
-sample, chat, eval and transformers load as it is, and the adapter beside it, in
-adapter/, as peft keeps it. --adapter goes on training one: of peft, or of an
-earlier run; rank, alpha, rslora and targets are then the adapter's, and a lora
-section that says otherwise is an error.
+adapters to the linear layers. A checkpoint then holds the adapter as peft keeps
+it, and no copy of the base: sample, chat, eval, export and transformers find that
+where it was and put the adapter on it. With lora.merge a checkpoint holds the
+merged model, and the adapter in adapter/. --adapter goes on training one: of
+peft, or of an earlier run; rank, alpha, rslora and targets are then the adapter's,
+and a lora section that says otherwise is an error.
 
 With train.patience the run ends when the held-out loss no longer falls;
 checkpoints/best is then the best checkpoint. Interrupts and exit codes are those

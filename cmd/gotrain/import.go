@@ -51,7 +51,10 @@ SRC is a Hugging Face directory (model.safetensors or its shards, config.json,
 tokenizer.json) or a GGUF file of llama.cpp, whose quantised tensors become
 float32; other types stay. DST must not exist; after a failure nothing is left
 of it. parity.json in it tells how far logits and greedy text are from those of
-SRC.`,
+SRC.
+
+SRC may be an adapter of peft whose base is on this machine, or a run that was
+trained with lora: then both are merged.`,
 		Example: `  gotrain import SmolLM2-135M-Instruct.Q4_1.gguf models/smollm2
   gotrain import ~/models/Qwen3-0.6B models/qwen3
   gotrain import ~/models/Qwen3-0.6B models/qwen3-tuned --adapter ~/adapters/tuned
@@ -117,8 +120,8 @@ func printConversion(w io.Writer, r convert.Report) error {
 	}
 	fmt.Fprintf(w, "%s: %s, %s parameters, %s (tensors: %s), written in %.1f s\n",
 		r.Result, r.ModelType, units.Count(r.Parameters), units.Bytes(r.Bytes), strings.Join(types, ", "), r.WriteSeconds)
-	if r.Adapter != "" {
-		fmt.Fprintf(w, "%s %s\n", map[bool]string{false: "with the adapter", true: "without the adapter"}[r.Unmerged], r.Adapter)
+	if text := r.AdapterText(); text != "" {
+		fmt.Fprintln(w, text)
 	}
 	for _, note := range r.Notes {
 		fmt.Fprintf(w, "note: %s\n", note)

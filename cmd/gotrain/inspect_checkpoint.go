@@ -24,6 +24,7 @@ type checkpointInfo struct {
 	Verified bool                     `json:"verified"` // every byte agrees with the manifest; false where there is none
 	Bytes    int64                    `json:"bytes"`
 	State    *save.State              `json:"state,omitempty"`
+	Adapter  *hub.AdapterState        `json:"adapter,omitempty"` // where there are no weights of the model
 	Params   int64                    `json:"params"`
 	Tensors  []safetensors.Statistics `json:"tensors"`
 }
@@ -34,7 +35,9 @@ func newInspectCheckpoint() *cobra.Command {
 		Use:   "checkpoint DIR",
 		Short: "Verify a checkpoint and list its tensors",
 		Long: `Checkpoint compares every file with the manifest, and lists the tensors of
-model.safetensors with shape, norm √Σx², root mean square and largest magnitude.`,
+model.safetensors, or of an adapter alone, with shape, norm √Σx², root mean square
+and largest magnitude. Of an adapter it tells whether its base is there, with the
+weights that it was trained on.`,
 		Example: "  gotrain inspect checkpoint runs/opticks",
 		Args:    oneArg("DIR"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -72,12 +75,15 @@ func inspectCheckpoint(path string) (*checkpointInfo, error) {
 	if info.State, err = save.ReadState(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	f, err := safetensors.OpenDir(dir)
+	if info.Adapter, err = hub.InspectAdapter(vfs.OS{}, dir); err != nil {
+		return nil, err
+	}
+	tensors, closeFile, err := hub.OpenWeights(dir)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	for _, t := range f.Tensors() {
+	defer closeFile()
+	for _, t := range tensors {
 		s, err := t.Statistics()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", dir, err)
@@ -98,6 +104,12 @@ func (i *checkpointInfo) print(w io.Writer) error {
 	}
 	if s := i.State; s != nil {
 		fmt.Fprintf(&b, "state       step %d, %d updates, %d sequences, %d tokens\n", s.Step, s.Phases[0].Applied, s.Samples, s.Units)
+	}
+	if a := i.Adapter; a != nil {
+		fmt.Fprintf(&b, "adapter     rank %d, scale %g, to %d layers of %s\n", a.Rank, a.Scale, a.Layers, a.Base)
+		if a.Fault != "" {
+			fmt.Fprintf(&b, "            %s\n", a.Fault)
+		}
 	}
 	fmt.Fprintf(&b, "parameters  %s in %d tensors\n\n", units.Count(i.Params), len(i.Tensors))
 	width := len("tensor")

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"gotrain/nn/zoo"
 	"gotrain/train/config"
 	"gotrain/train/shell"
 
@@ -60,6 +61,11 @@ func (f *runFlags) reload(dir string) (config.Config, error) {
 		return cfg, usageError{fmt.Errorf("run.dir is %s, but resume goes on in %s: leave it out", cfg.Run.Dir, dir)}
 	}
 	cfg.Run.Dir = dir
+	if cfg.Base != saved.Base {
+		if cfg.Base, err = config.FindBase(cfg.Base, zoo.Families()); err != nil {
+			return cfg, usageError{err}
+		}
+	}
 	return cfg, nil
 }
 

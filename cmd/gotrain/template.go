@@ -24,7 +24,7 @@ func (f *templateFlags) addTemplate(c *cobra.Command, when string) {
 
 // frame is how conversations become the model's tokens.
 func (o *opened) frame(f templateFlags) (*talk.Frame, error) {
-	template, vars, err := f.openTemplate(o.Dir)
+	template, vars, err := f.openTemplate(o.TokenizerDir())
 	if err != nil {
 		return nil, err
 	}

@@ -22,27 +22,30 @@ type Description struct {
 }
 
 // Describe reads config.json and generation_config.json in dir and compares them with
-// the weights: a head that is stored beside the table of tokens and differs from it is
+// the weights, of an adapter those of its base: a head that is stored beside the table of tokens and differs from it is
 // not tied to it, whatever the configuration says, as transformers has it.
 func Describe(dir string, families nn.Families) (Description, error) {
 	var d Description
-	file := filepath.Join(dir, ConfigFile)
-	text, err := ReadText(file)
+	place, err := PlaceOf(dir)
+	if err != nil {
+		return d, err
+	}
+	text, err := ReadText(filepath.Join(place.Base, ConfigFile))
 	if err != nil {
 		return d, err
 	}
 	if d.Spec, d.Notes, err = families.Read(text); err != nil {
-		return d, fmt.Errorf("%s: %w", dir, err)
+		return d, fmt.Errorf("%s: %w", place.Base, err)
 	}
 	for i, note := range d.Notes {
-		d.Notes[i] = filepath.Join(dir, note)
+		d.Notes[i] = filepath.Join(place.Base, note)
 	}
 	var notes []string
-	if d.Special, notes, err = ReadSpecial(dir, text, vocabOf(d.Spec)); err != nil {
+	if d.Special, notes, err = place.ReadSpecial(text, vocabOf(d.Spec)); err != nil {
 		return d, err
 	}
 	d.Notes = append(d.Notes, notes...)
-	return d, d.untie(dir)
+	return d, d.untie(place.Base)
 }
 
 // NotesOf are what a user should know of the model in dir, beside its tokenizer, and of
@@ -56,7 +59,14 @@ func NotesOf(fsys vfs.FS, dir, adapter string, families nn.Families) ([]string, 
 	if err != nil {
 		return nil, err
 	}
-	weights, err := safetensors.OpenDir(dir)
+	place, err := PlaceOf(dir)
+	if err != nil {
+		return nil, err
+	}
+	if place.Adapter && adapter == "" {
+		adapter = place.Dir
+	}
+	weights, err := safetensors.OpenDir(place.Base)
 	if err != nil {
 		return nil, err
 	}
@@ -80,11 +90,11 @@ func vocabOf(s nn.Spec) int {
 	return nn.MaxSize
 }
 
-// ReadSpecial reads the special tokens of the model in dir: those that
+// ReadSpecial reads the special tokens of the model in p: those that
 // generation_config.json names, if it is there, before those of config.json, whose
 // content is config. Notes are about the former.
-func ReadSpecial(dir string, config []byte, vocab int) (nn.SpecialTokens, []string, error) {
-	file := filepath.Join(dir, ConfigFile)
+func (p Place) ReadSpecial(config []byte, vocab int) (nn.SpecialTokens, []string, error) {
+	file := filepath.Join(p.Base, ConfigFile)
 	special, err := nn.ParseSpecialTokens(file, config)
 	if err != nil {
 		return special, nil, err
@@ -92,7 +102,7 @@ func ReadSpecial(dir string, config []byte, vocab int) (nn.SpecialTokens, []stri
 	if err := special.Check(file, vocab); err != nil {
 		return special, nil, err
 	}
-	file = filepath.Join(dir, GenerationFile)
+	file = p.File(GenerationFile)
 	text, err := ReadText(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return special, nil, nil

@@ -5,9 +5,12 @@
 //	model.safetensors      the weights, or shards of them with an index
 //	tokenizer.json, …      the tokenizer, the roles of its tokens, the chat template
 //	manifest.json          sizes and checksums, where a run has written the model
-//	adapter/               in a checkpoint of LoRA: the adapter, as peft keeps it
+//	adapter_config.json, adapter_model.safetensors
+//	                       in place of the first two in a checkpoint of LoRA: the adapter, as
+//	                       peft keeps it, to a base that lies elsewhere ([Place])
+//	adapter/               where the weights have an adapter merged: that adapter
 //
-// [Load] opens a model that is ready to run, [Save] writes one. [FindCheckpoint] and
+// [Load] opens a model that is ready to run, [Save] writes one. [Locate] and
 // [FindAdapter] turn what a user names into such a directory. The parts serve
 // whoever has a store of his own: [LoadParams], [OpenAdapter] and [LoadAdapter]
 // fill it, [ModelTensors] and [AdapterFiles] are what is written of it, [Identity]
@@ -45,8 +48,8 @@ var ErrNoModel = errors.New("no model")
 var ErrNoAdapter = errors.New("no adapter")
 
 // FindCheckpoint returns the directory of the model that path names: the directory
-// or a link to one, or a run or its folder of checkpoints, for the newest. Errors
-// wrap ErrNoModel.
+// or a link to one, or a run or its folder of checkpoints, for the newest. It may hold
+// an adapter alone, whose base [PlaceOf] finds. Errors wrap ErrNoModel.
 func FindCheckpoint(path string) (string, error) {
 	if info, err := os.Stat(path); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNoModel, err)
@@ -57,14 +60,9 @@ func FindCheckpoint(path string) (string, error) {
 		return "", fmt.Errorf("%w: %s is a file; name the directory of a checkpoint or of a run", ErrNoModel, path)
 	}
 	for _, dir := range []string{path, filepath.Join(path, "checkpoints", "latest"), filepath.Join(path, "latest")} {
-		for _, weights := range []string{ModelFile, safetensors.IndexName} {
-			if _, err := os.Stat(filepath.Join(dir, weights)); err == nil {
-				return filepath.EvalSymlinks(dir)
-			}
+		if hasWeights(dir) || exists(dir, peft.ConfigFile) {
+			return filepath.EvalSymlinks(dir)
 		}
-	}
-	if _, err := os.Stat(filepath.Join(path, peft.ConfigFile)); err == nil {
-		return "", fmt.Errorf("%w: %s is an adapter: name the model that it was trained on, and the adapter with --adapter", ErrNoModel, path)
 	}
 	if _, err := os.Stat(filepath.Join(path, "config.yaml")); err == nil {
 		return "", fmt.Errorf("%w: the run %s has saved no checkpoint yet", ErrNoModel, path)
@@ -91,8 +89,11 @@ func FindAdapter(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: %s holds no %s, as peft saves it, and is no checkpoint or run of gotrain", ErrNoAdapter, path, peft.ConfigFile)
 	}
+	if exists(dir, peft.ConfigFile) {
+		return dir, nil
+	}
 	dir = filepath.Join(dir, peft.Dir)
-	if _, err := os.Stat(filepath.Join(dir, peft.ConfigFile)); err != nil {
+	if !exists(dir, peft.ConfigFile) {
 		return "", fmt.Errorf("%w: %s was trained without one: it holds no %s/%s", ErrNoAdapter, path, peft.Dir, peft.ConfigFile)
 	}
 	return dir, nil

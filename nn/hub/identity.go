@@ -31,18 +31,18 @@ func FreshIdentity(t data.Tokenizer, said hf.Roles, context int) Identity {
 }
 
 // ReadIdentity reads the special tokens, their roles and the chat template of the
-// model in dir. What its files leave out it has not, whatever a fresh model would
+// model in p. What its files leave out it has not, whatever a fresh model would
 // have; roles of tokens that the tokenizer lacks are left out too.
-func ReadIdentity(dir string, t data.Tokenizer, context int) (Identity, error) {
+func ReadIdentity(p Place, t data.Tokenizer, context int) (Identity, error) {
 	var id Identity
-	text, err := ReadText(filepath.Join(dir, ConfigFile))
+	text, err := ReadText(filepath.Join(p.Base, ConfigFile))
 	if err != nil {
 		return id, err
 	}
-	if id.Special, _, err = ReadSpecial(dir, text, nn.MaxSize); err != nil {
+	if id.Special, _, err = p.ReadSpecial(text, nn.MaxSize); err != nil {
 		return id, err
 	}
-	if id.Roles, err = hf.ReadRoles(dir); err != nil {
+	if id.Roles, err = hf.ReadRoles(p.TokenizerDir()); err != nil {
 		return id, err
 	}
 	id.Roles = id.Roles.Only(func(content string) bool { _, ok := t.Special(content); return ok })

@@ -83,7 +83,7 @@ func TestIdentityOfBase(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		id, err := ReadIdentity(dir, tokens, 64)
+		id, err := ReadIdentity(Place{Dir: dir, Base: dir}, tokens, 64)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,36 +21,46 @@ import (
 
 // Loaded is a model that is ready to run.
 type Loaded struct {
-	Dir   string // of the model, links resolved
-	Model nn.Model
+	Dir   string      // of the model, links resolved
+	Model nn.Model    // with its adapter, unmerged
 	Store *exec.Store // holds the parameters, and nothing else yet
 	// Tokenizer is nil in a model of something else than text.
 	Tokenizer data.Tokenizer
 	Identity           // of a model of text
 	Notes     []string // what a user should know of the files
+	place     Place
 }
 
-// Load verifies the model that path names, as in FindCheckpoint, and loads it with
-// its tokenizer on b; with the adapter that another path names, as in FindAdapter,
-// unless that is empty.
+// Load verifies the model that path names, as in Locate, and loads it with its tokenizer
+// on b; with the adapter that another path names, as in FindAdapter, unless that is
+// empty.
 func Load(path, adapter string, b exec.Backend, fsys vfs.FS, families nn.Families) (*Loaded, error) {
-	dir, err := FindCheckpoint(path)
+	place, err := Locate(path)
 	if err != nil {
 		return nil, err
 	}
-	l := &Loaded{Dir: dir, Store: exec.NewStore(b)}
-	if _, err := os.Stat(filepath.Join(dir, manifest.Name)); err == nil {
+	if place.Adapter && adapter != "" {
+		return nil, fmt.Errorf("%s is an adapter itself, to %s: merge it first with gotrain export, or put %s on %s", place.Dir, place.Base, adapter, place.Base)
+	}
+	l := &Loaded{Dir: place.Dir, place: place, Store: exec.NewStore(b)}
+	for _, dir := range place.dirs() {
+		if !exists(dir, manifest.Name) {
+			continue
+		}
 		if _, err := manifest.Verify(fsys, dir); err != nil {
 			return nil, fmt.Errorf("%w; use another checkpoint of the run", err)
 		}
 	}
-	d, err := Describe(dir, families)
+	d, err := Describe(place.Dir, families)
 	if err != nil {
 		return nil, err
 	}
 	l.Special, l.Notes = d.Special, d.Notes
 	if l.Model, err = families.New(d.Spec, nn.Tuning{}); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, ConfigFile), err)
+		return nil, fmt.Errorf("%s: %w", filepath.Join(place.Base, ConfigFile), err)
+	}
+	if place.Adapter {
+		adapter = place.Dir
 	}
 	if adapter != "" {
 		if adapter, err = l.addAdapter(adapter, fsys, families); err != nil {
@@ -70,7 +80,11 @@ func (l *Loaded) addAdapter(path string, fsys vfs.FS, families nn.Families) (str
 	if err != nil {
 		return "", err
 	}
-	a, lora, err := OpenAdapter(fsys, dir, l.Dir, l.Model.Params())
+	check := CheckNamed
+	if l.place.Adapter {
+		check = l.place.CheckOwn
+	}
+	a, lora, err := openAdapter(fsys, dir, l.place.Base, l.Model.Params(), check)
 	if err != nil {
 		return "", err
 	}
@@ -87,7 +101,7 @@ func (l *Loaded) loadParams(adapter string, fsys vfs.FS) error {
 			return err
 		}
 	}
-	notes, err := loadParams(l.Store, l.Dir, nn.Base(params))
+	notes, err := loadParams(l.Store, l.place.Base, nn.Base(params))
 	l.Notes = append(l.Notes, notes...)
 	if err != nil || adapter == "" {
 		return err
@@ -101,19 +115,20 @@ func (l *Loaded) loadTokenizer() error {
 	if !ok {
 		return nil
 	}
-	if err := checkPointers(l.Dir, "tokenizer.json", "tokenizer_config.json", "tokenizer.model"); err != nil {
+	dir := l.place.TokenizerDir()
+	if err := checkPointers(dir, "tokenizer.json", "tokenizer_config.json", "tokenizer.model"); err != nil {
 		return err
 	}
-	o, err := tokenizers.Open(l.Dir)
+	o, err := tokenizers.Open(dir)
 	if err != nil {
 		return err
 	}
 	l.Tokenizer, l.Roles = o.Tokenizer, o.Roles
 	for _, note := range o.Notes {
-		l.Notes = append(l.Notes, filepath.Join(l.Dir, note))
+		l.Notes = append(l.Notes, filepath.Join(dir, note))
 	}
 	if v, m := l.Tokenizer.Vocab(), text.Text().Vocab; v > m {
-		return fmt.Errorf("%s: the tokenizer has %d tokens, the model %d; they do not belong together", l.Dir, v, m)
+		return fmt.Errorf("%s: the tokenizer has %d tokens, the model %d; they do not belong together", dir, v, m)
 	}
 	return nil
 }
@@ -132,6 +147,9 @@ func checkPointers(dir string, names ...string) error {
 	}
 	return nil
 }
+
+// TokenizerDir is the directory that the tokenizer and the chat template lie in.
+func (l *Loaded) TokenizerDir() string { return l.place.TokenizerDir() }
 
 // EndTokens are the tokens that end a text.
 func (l *Loaded) EndTokens() []int32 { return l.Ends(l.Tokenizer) }
@@ -161,15 +179,19 @@ func loadParams(store *exec.Store, dir string, params []nn.Param) (notes []strin
 const otherModel = "the weights are of another model; keep the model section as it was"
 
 // OpenAdapter opens the adapter in dir and fits it to the model of params, whose
-// checkpoint is base.
+// checkpoint is base. Where it was trained on other weights, a note says so.
 func OpenAdapter(fsys vfs.FS, dir, base string, params []nn.Param) (*peft.Adapter, nn.Adapter, error) {
+	return openAdapter(fsys, dir, base, params, CheckNamed)
+}
+
+func openAdapter(fsys vfs.FS, dir, base string, params []nn.Param, check func(*peft.Adapter, string) error) (*peft.Adapter, nn.Adapter, error) {
 	a, err := peft.Open(fsys, dir)
 	if err != nil {
 		return nil, nn.Adapter{}, err
 	}
 	lora, err := a.Fit(params)
 	if err == nil {
-		err = a.CheckApart(fsys, base)
+		err = errors.Join(a.CheckApart(fsys, base), check(a, base))
 	}
 	if err != nil {
 		return nil, nn.Adapter{}, errors.Join(err, a.Close())

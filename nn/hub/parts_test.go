@@ -90,26 +90,23 @@ func TestAdapterFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		store := begun(t, m)
-		files, err := hub.AdapterFiles(store, m, "base/model")
+		files, err := hub.AdapterFiles(store, m, "base/model", "0123456789abcdef")
 		if err != nil {
 			t.Fatal(err)
 		}
 		dir := t.TempDir()
 		for _, f := range files {
-			if err := vfs.MkdirAll(vfs.OS{}, filepath.Dir(filepath.Join(dir, f.Name))); err != nil {
-				t.Fatal(err)
-			}
 			if err := vfs.WriteFile(vfs.OS{}, filepath.Join(dir, f.Name), f.Write); err != nil {
 				t.Fatal(err)
 			}
 		}
-		a, err := peft.Open(vfs.OS{}, filepath.Join(dir, peft.Dir))
+		a, err := peft.Open(vfs.OS{}, dir)
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { a.Close() })
 		want := peft.Config{Base: "base/model", Rank: 3, Alpha: 5, Dropout: 0.25, RSLoRA: true, Targets: peft.Modules{Names: c.layers}, FanInFanOut: c.inOut}
-		if !reflect.DeepEqual(a.Config, want) || !slices.Equal(a.Layers(), c.layers) {
+		if !reflect.DeepEqual(a.Config, want) || !slices.Equal(a.Layers(), c.layers) || a.Trained != "0123456789abcdef" {
 			t.Errorf("%s: %+v of %q, want %+v", m.Family(), a.Config, a.Layers(), want)
 		}
 		fitted, err := a.Fit(m.Params())
@@ -276,7 +273,7 @@ func TestReadIdentityOfLength(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	id, err := hub.ReadIdentity(dir, tokens, 64)
+	id, err := hub.ReadIdentity(hub.Place{Dir: dir, Base: dir}, tokens, 64)
 	if err != nil || id.Roles.MaxLength != 64 || !reflect.DeepEqual(id.Special, nn.SpecialTokens{BOS: 3, PAD: 4, EOS: []int{5, 6}}) {
 		t.Errorf("%+v, %v", id, err)
 	}

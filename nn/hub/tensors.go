@@ -175,9 +175,9 @@ func (t Tensor) whole(from States) ([]float32, error) {
 	return values, from.ReadAt(t.State, 0, values)
 }
 
-// AdapterFiles are the adapter of m in peft's format, in the folder peft.Dir; base
-// names the model that it was trained on.
-func AdapterFiles(from States, m nn.Model, base string) ([]vfs.Content, error) {
+// AdapterFiles are the adapter of m in peft's format; base names the model that it was
+// trained on, trained is the fingerprint of its weights, "" where that is not known.
+func AdapterFiles(from States, m nn.Model, base, trained string) ([]vfs.Content, error) {
 	tensors := Contents(ParamTensors(nn.Adapters(m.Params())), from)
 	a := m.Tuning().Adapter
 	c := peft.Config{Base: base, Rank: a.Rank, Alpha: a.Alpha, Dropout: a.Dropout, RSLoRA: a.RSLoRA}
@@ -192,7 +192,7 @@ func AdapterFiles(from States, m nn.Model, base string) ([]vfs.Content, error) {
 		return nil, err
 	}
 	return []vfs.Content{
-		vfs.Bytes(peft.Dir+"/"+peft.ConfigFile, text),
-		TensorsFile(peft.Dir+"/"+peft.WeightsFile, peft.Tensors(tensors), ModelMetadata()),
+		vfs.Bytes(peft.ConfigFile, text),
+		TensorsFile(peft.WeightsFile, peft.Tensors(tensors), peft.Metadata(trained)),
 	}, nil
 }

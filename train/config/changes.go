@@ -120,10 +120,12 @@ func (c Config) fixed(key string, now Config, own bool) bool {
 		return name != "dropout"
 	case "tokenizer":
 		return true
-	case "base", "adapter":
+	case "base":
+		return own && c.LoRA.Rank == 0 // else the weights are compared with those that the adapter was trained on
+	case "adapter":
 		return own
 	case "lora":
-		return own && name != "dropout" && !sameAdapter(c.LoRA, now.LoRA)
+		return own && name != "dropout" && name != "merge" && !sameAdapter(c.LoRA, now.LoRA)
 	}
 	switch key {
 	case "recipe.kind":
@@ -140,9 +142,10 @@ func (c Config) fixed(key string, now Config, own bool) bool {
 	return false
 }
 
-// sameAdapter tells whether two sections lora describe the same, dropout apart.
+// sameAdapter tells whether two sections lora describe the same, apart from what may
+// change.
 func sameAdapter(a, b nn.Adapter) bool {
 	a, b = a.WithDefaults(), b.WithDefaults()
-	a.Dropout, b.Dropout = 0, 0
+	a.Dropout, b.Dropout, a.Merge, b.Merge = 0, 0, false, false
 	return reflect.DeepEqual(a, b)
 }

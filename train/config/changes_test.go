@@ -62,13 +62,13 @@ func TestFixed(t *testing.T) {
 	}{
 		{nil, nil, nil},
 		{[]string{"run.seed=4", "train.steps=9", "train.batch=2", "train.context=9", "optimizer.lr=1", "optimizer.schedule=wsd", "data.train=[x]",
-			"model.dropout=0.5", "lora.dropout=0.5", "lora.alpha=2", "optimizer.momentum=0.5", "precision=bfloat16"}, nil, nil},
+			"model.dropout=0.5", "lora.dropout=0.5", "lora.alpha=2", "lora.merge=true", "optimizer.momentum=0.5", "precision=bfloat16"}, nil, nil},
 		{[]string{"model.layers=3"}, []string{"model.layers"}, []string{"model.layers"}},
 		{[]string{"model.vocab=301"}, []string{"model.vocab"}, []string{"model.vocab"}},
 		{[]string{"tokenizer.kind=bytes", "tokenizer.vocab=300"}, []string{"tokenizer.kind", "tokenizer.vocab"}, []string{"tokenizer.kind", "tokenizer.vocab"}},
 		{[]string{"optimizer.kind=lion"}, []string{"optimizer.kind"}, []string{"optimizer.kind"}},
 		{[]string{"optimizer.ema=0.9", "train.freeze=['*.h.0.*']"}, []string{"train.freeze", "optimizer.ema"}, []string{"train.freeze", "optimizer.ema"}},
-		{[]string{"base=c", "recipe.kind=other", "lora.rank=3"}, []string{"recipe.kind", "base", "lora.rank"}, nil},
+		{[]string{"base=c", "recipe.kind=other", "lora.rank=3"}, []string{"recipe.kind", "lora.rank"}, nil},
 	} {
 		now := assembled(t, append([]string{"lora.rank=2"}, tc.set...)...)
 		for own, want := range map[bool][]string{true: tc.own, false: tc.other} {

@@ -21,7 +21,8 @@ import (
 // adapter is named the lora section is the adapter's; a file that says otherwise is
 // an error, apart from model.dropout and lora.dropout, which are no part of what
 // was trained, and from keys that the family lets differ (nn.Extending), such as the
-// context. Errors about the base wrap hub.ErrNoModel.
+// context. An adapter to a model that differs from its base is saved merged, since who
+// loads one alone takes the base as it is. Errors about the base wrap hub.ErrNoModel.
 func LoadFinetune(file string, assignments []string, base string, t Tables) (Config, error) {
 	asWritten := Default(t)
 	asWritten.Model = Section{} // of which family is not known yet
@@ -62,7 +63,16 @@ func LoadFinetune(file string, assignments []string, base string, t Tables) (Con
 	if err := errors.Join(faults...); err != nil {
 		return cfg, fmt.Errorf("%s:\n%w", file, err)
 	}
+	if cfg.LoRA.Rank > 0 && len(cfg.Extends(model)) > 0 {
+		cfg.LoRA.Merge = true
+	}
 	return cfg, cfg.check(file, t)
+}
+
+// FindBase returns the checkpoint that path names as the base of a run, an absolute path.
+func FindBase(path string, families nn.Families) (string, error) {
+	dir, _, err := openBase(path, families)
+	return dir, err
 }
 
 // openBase finds the checkpoint that path names and reads its model section.
@@ -72,6 +82,10 @@ func openBase(path string, families nn.Families) (dir string, model nn.Spec, err
 	}
 	if dir, err = hub.FindCheckpoint(path); err != nil {
 		return "", model, fmt.Errorf("base: %w; gotrain import turns a Hugging Face directory or a GGUF file into a checkpoint", err)
+	}
+	if hub.IsAdapter(dir) {
+		return "", model, fmt.Errorf("base: %w: %s is an adapter: name the model that it was trained on, and the adapter with --adapter, to go on with it; or merge both with %s DIR and name DIR",
+			hub.ErrNoModel, path, shell.Command("gotrain", "export", path))
 	}
 	if dir, err = filepath.Abs(dir); err != nil {
 		return "", model, err

@@ -56,6 +56,22 @@ func shown(v any) any {
 	return v
 }
 
+// Extends lists the keys of the model section that differ from the base's, apart from
+// dropout.
+func (c Config) Extends(base nn.Spec) []string {
+	was := c.Model
+	if err := was.Set(base.Family, base.Config); err != nil || was.Name() != c.Model.Name() {
+		return nil // a fault, which conflicts names
+	}
+	var names []string
+	for _, d := range Differences(was.Filled(), c.Model.Filled()) {
+		if d.Key != "dropout" {
+			names = append(names, d.Key)
+		}
+	}
+	return names
+}
+
 // conflicts names the keys of a model section that differ from the base's, apart
 // from dropout, which is no part of what was trained in any family, and from those that
 // a base may go on with other values of. What the base tells of those is filled in. grows

@@ -8,6 +8,7 @@ import (
 	"gotrain/nn"
 	"gotrain/train/config"
 	"gotrain/train/recipe"
+	"gotrain/train/save"
 )
 
 // Machine is what a forecast knows of the hardware; zero fields are unknown.
@@ -33,7 +34,7 @@ type Forecast struct {
 	StepUnits        int      `json:"step_tokens"`
 	TotalUnits       int64    `json:"total_tokens"`
 	TotalFLOPs       float64  `json:"total_flops"`
-	CheckpointBytes  int64    `json:"checkpoint_bytes"`
+	CheckpointBytes  int64    `json:"checkpoint_bytes"`       // of its tensors: weights, of LoRA the adapter, and optimizer state
 	UnitsPerS        float64  `json:"tokens_per_s,omitempty"` // 0 when the machine was not measured
 	StepMS           float64  `json:"step_ms,omitempty"`
 	Seconds          float64  `json:"seconds,omitempty"`         // all steps, without evaluations
@@ -79,7 +80,7 @@ func Predict(cfg config.Config, job *recipe.Job, programs *Programs, m Machine) 
 	for _, v := range programs.States() {
 		f.StateBytes += v.Bytes()
 	}
-	f.CheckpointBytes = 4*f.Params + optimizerBytes(job)
+	f.CheckpointBytes = save.ModelBytes(Models(job)) + optimizerBytes(job)
 	f.PeakBytes, f.SnapshotBytes = f.StateBytes+f.ArenaBytes+f.InputBytes, programs.Snapshot
 	if programs.HostMemory {
 		f.PeakBytes += f.SnapshotBytes

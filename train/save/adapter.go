@@ -3,29 +3,68 @@ package save
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
+	"path/filepath"
 
+	"gotrain/nn"
 	"gotrain/nn/hub"
 	"gotrain/nn/hub/peft"
 	"gotrain/train/checkpoint"
 )
 
-// adapterFiles are the files of a model's adapter in peft's format.
-func (m modelShare) adapterFiles(from hub.States) ([]checkpoint.File, error) {
-	files, err := hub.AdapterFiles(from, m.Model.Model, m.Base)
+// adapterFiles are the files of a model's adapter in peft's format; base is what it was
+// trained on.
+func (m modelShare) adapterFiles(from hub.States, base BaseState) ([]checkpoint.File, error) {
+	trained := ""
+	if base.Dir != "" {
+		trained = base.Fingerprint.String()
+	}
+	files, err := hub.AdapterFiles(from, m.Model.Model, m.Base, trained)
 	for i := range files {
-		files[i].Name = path.Join(adapterDir(m.Model), path.Base(files[i].Name))
+		files[i].Name = path.Join(m.adapterDir(), files[i].Name)
 	}
 	return files, err
 }
 
-// adapterDir is the folder of a model's adapter in a checkpoint.
-func adapterDir(m Model) string {
-	if m.role() == "" {
+// whole tells whether checkpoints hold the weights of the model, with its adapter merged
+// if it has one; else they hold the adapter alone, beside a base that stays as it is.
+func (m Model) whole() bool { return !m.adapted() || m.Base == "" || m.Tuning().Adapter.Merge }
+
+// adapterDir is the folder of the model's adapter in a checkpoint: the model's own, or
+// one beside the merged weights.
+func (m Model) adapterDir() string {
+	switch {
+	case !m.whole():
+		return m.role()
+	case m.role() == "":
 		return peft.Dir
 	}
 	return m.role() + "-" + peft.Dir
+}
+
+// findAdapter is the folder of the model's adapter in a checkpoint that may have been
+// written with lora.merge or without.
+func (m Model) findAdapter(dir string) string {
+	if own := filepath.Join(dir, m.role()); hub.IsAdapter(own) {
+		return own
+	}
+	merged := Model{Model: m.Model}
+	return filepath.Join(dir, merged.adapterDir())
+}
+
+// ModelBytes is the size of the tensors of models in a checkpoint.
+func ModelBytes(models []Model) int64 {
+	var n int64
+	for _, m := range models {
+		tensors := hub.ParamTensors(nn.Adapters(m.Params()))
+		if m.whole() {
+			tensors = append(tensors, hub.ModelTensors(m.Model)...)
+		}
+		for _, t := range tensors {
+			n += t.Bytes()
+		}
+	}
+	return n
 }
 
 // BasesOf identifies the bases of the models that have an adapter, by their roles.
@@ -55,9 +94,6 @@ func checkBase(s *State, m Model) error {
 		return errors.New("the checkpoint was trained without an adapter; take the lora section out, or begin anew with --resume none")
 	}
 	now, err := hub.Fingerprint(m.Base)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the base of the adapter is gone: %w; put it back at %s", err, was.Dir)
-	}
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,9 @@
 // beside it:
 //
 //	model.safetensors, config.json, …   of a model that is alone; of several each has a folder, called after its role
-//	adapter/                            low-rank adapters in peft's format; the weights have them merged
+//	adapter_model.safetensors,          in place of the two, of a low-rank adapter to a base that lies elsewhere: the
+//	adapter_config.json                 adapter in peft's format
+//	adapter/                            with lora.merge: the adapter, which the weights have merged
 //	optimizer.safetensors               the states of the optimizers, by their names
 //	trainer_state.json                  [State]: where the run stands
 //

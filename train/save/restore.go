@@ -99,5 +99,5 @@ func (m Model) restore(store *exec.Store, fsys vfs.FS, dir string, state *State)
 	if err := hub.LoadParams(store, m.Base, nn.Base(m.Params())); err != nil {
 		return err
 	}
-	return hub.LoadAdapter(store, fsys, filepath.Join(dir, adapterDir(m)), m.Params(), "the checkpoint has another adapter; keep the lora section as it was")
+	return hub.LoadAdapter(store, fsys, m.findAdapter(dir), m.Params(), "the checkpoint has another adapter; keep the lora section as it was")
 }

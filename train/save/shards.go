@@ -34,7 +34,7 @@ func (m Model) file(name string) string { return path.Join(m.role(), name) }
 // Share is what a rank writes of a checkpoint. Several ranks write, in place of
 // model.safetensors and OptimizerFile, a shard of each, and
 // model.safetensors.index.json, which says where a weight is: Hugging Face's own
-// format of large models.
+// format of large models. An adapter is small: rank 0 writes it.
 type Share struct {
 	rank      mesh.Rank
 	models    []modelShare
@@ -44,7 +44,7 @@ type Share struct {
 // modelShare is a Share's part of one model.
 type modelShare struct {
 	Model
-	weights [][]hub.Tensor // by the rank that writes them
+	weights [][]hub.Tensor // by the rank that writes them; nil where only the adapter is saved
 	adapter []hub.Tensor   // of rank 0
 }
 
@@ -66,6 +66,13 @@ func ShareOf(layout plan.Layout, models []Model, optimizer []*ir.Value) Share {
 }
 
 func shareOfModel(m Model, rank mesh.Rank) modelShare {
+	s := modelShare{Model: m}
+	if rank.First() {
+		s.adapter = hub.ParamTensors(nn.Adapters(m.Params()))
+	}
+	if !m.whole() {
+		return s
+	}
 	var trained, frozen []hub.Tensor
 	for _, t := range hub.ModelTensors(m.Model) {
 		if t.Frozen {
@@ -75,21 +82,26 @@ func shareOfModel(m Model, rank mesh.Rank) modelShare {
 		}
 	}
 	// Balanced apart, since asynchronous saves copy what is trained only.
-	s := modelShare{Model: m, weights: mesh.Balance(trained, rank.Count(), hub.Tensor.Bytes)}
+	s.weights = mesh.Balance(trained, rank.Count(), hub.Tensor.Bytes)
 	for i, part := range mesh.Balance(frozen, rank.Count(), hub.Tensor.Bytes) {
 		s.weights[i] = append(s.weights[i], part...)
 	}
-	if rank.First() {
-		s.adapter = hub.ParamTensors(nn.Adapters(m.Params()))
-	}
 	return s
+}
+
+// mine are the weights that a rank writes.
+func (m modelShare) mine(rank mesh.Rank) []hub.Tensor {
+	if m.weights == nil {
+		return nil
+	}
+	return m.weights[rank.Index()]
 }
 
 // reads lists the states that the rank reads as it saves, each once, sorted.
 func (s Share) reads() []string {
 	tensors := slices.Clone(s.optimizer)
 	for _, m := range s.models {
-		tensors = append(append(tensors, m.weights[s.rank.Index()]...), m.adapter...)
+		tensors = append(append(tensors, m.mine(s.rank)...), m.adapter...)
 	}
 	var names []string
 	for _, t := range tensors {
@@ -115,12 +127,16 @@ func (s Share) constant() map[string]bool {
 func (s Share) files(from hub.States) []checkpoint.File {
 	var files []checkpoint.File
 	for _, m := range s.models {
-		files = append(files, hub.TensorsFile(m.file(shardName(safetensors.SingleName, s.rank)), hub.Contents(m.weights[s.rank.Index()], from), hub.ModelMetadata()))
+		if m.whole() {
+			files = append(files, hub.TensorsFile(m.file(shardName(safetensors.SingleName, s.rank)), hub.Contents(m.mine(s.rank), from), hub.ModelMetadata()))
+		}
 	}
 	files = append(files, hub.TensorsFile(shardName(OptimizerFile, s.rank), hub.Contents(s.optimizer, from), nil))
 	if !s.rank.Alone() && s.rank.First() {
 		for _, m := range s.models {
-			files = append(files, m.index())
+			if m.whole() {
+				files = append(files, m.index())
+			}
 		}
 	}
 	return files

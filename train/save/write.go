@@ -57,7 +57,7 @@ func (s Share) filesBeside(state State, from hub.States) ([]checkpoint.File, err
 	files := []checkpoint.File{checkpoint.JSON(StateFile, state)}
 	for _, m := range s.models {
 		if m.adapted() {
-			adapter, err := m.adapterFiles(from)
+			adapter, err := m.adapterFiles(from, state.Bases[m.role()])
 			if err != nil {
 				return nil, err
 			}
@@ -71,6 +71,9 @@ func (s Share) filesBeside(state State, from hub.States) ([]checkpoint.File, err
 			return nil, err
 		}
 		for _, f := range beside {
+			if f.Name == hub.ConfigFile && !m.whole() {
+				continue // transformers would look for the weights beside it, not in the base
+			}
 			f.Name = m.file(f.Name)
 			files = append(files, f)
 		}

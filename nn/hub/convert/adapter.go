@@ -8,41 +8,70 @@ import (
 
 	"gotrain/data/vfs"
 	"gotrain/nn"
+	"gotrain/nn/hub"
 	"gotrain/nn/hub/peft"
 )
 
+// chooseAdapter returns the directory of the adapter that opt names or s is, "" for none.
+func (s *source) chooseAdapter(opt Options) (string, error) {
+	if !s.place.Adapter {
+		return opt.Adapter, nil
+	}
+	if opt.Unmerge {
+		return "", fmt.Errorf("%s is an adapter beside its base, so that there is nothing to take out: the base is %s", s.path, s.place.Base)
+	}
+	if opt.Adapter != "" {
+		return "", fmt.Errorf("%s is an adapter itself, to %s: export it first, and then that with %s", s.path, s.place.Base, opt.Adapter)
+	}
+	return s.place.Dir, nil
+}
+
 // adapt makes the change of the adapter in dir to the tensors of s, or takes it
-// back: then the result is what it was merged into, but for the rounding of both.
-func (s *source) adapt(dir string, unmerge bool, fsys vfs.FS) error {
+// back: then the result is what it was merged into, but for the rounding of both. It
+// tells how many tensors that are, and of which rank the change.
+func (s *source) adapt(dir string, unmerge bool, fsys vfs.FS) (tensors, rank int, err error) {
 	a, err := peft.Open(fsys, dir)
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
 	defer a.Close()
-	s.notes = append(s.notes, a.Notes...)
 	params := s.model.Params()
 	if _, err := a.Fit(params); err != nil {
-		return err
+		return 0, 0, err
 	}
 	if !unmerge {
-		if err := a.CheckApart(fsys, s.path); err != nil {
-			return err
+		if err := s.checkBase(a, fsys); err != nil {
+			return 0, 0, err
 		}
 	}
+	s.notes = append(s.notes, a.Notes...)
 	for i, p := range params {
 		delta, err := a.Delta(p)
 		if err != nil {
-			return err
+			return 0, 0, err
 		}
 		if delta == nil {
 			continue
 		}
+		tensors++
 		s.tensors[i].change = delta.Merge
 		if unmerge {
 			s.tensors[i].change = delta.Unmerge
 		}
 	}
-	return nil
+	return tensors, a.Rank, nil
+}
+
+// checkBase wants the weights of s to be those that a was trained on, and a not to be
+// merged into them.
+func (s *source) checkBase(a *peft.Adapter, fsys vfs.FS) error {
+	if s.place.Adapter {
+		return s.place.CheckOwn(a, s.place.Base)
+	}
+	if err := a.CheckApart(fsys, s.path); err != nil || s.place.Base == "" {
+		return err // a GGUF file has no fingerprint
+	}
+	return hub.CheckNamed(a, s.place.Base)
 }
 
 // ExportAdapter writes the adapter in src as dst, in peft's format, with the
@@ -62,8 +91,8 @@ func ExportAdapter(ctx context.Context, src, dst string, opt Options, deps Deps)
 	if err != nil {
 		return Report{}, err
 	}
-	r := Report{Source: src, Result: filepath.Clean(dst), Format: PEFT, ModelType: "lora", Types: map[string]int{}, Notes: a.Notes}
-	out := &directoryOutput{weights: peft.WeightsFile, files: []file{{peft.ConfigFile, config}}}
+	r := Report{Source: src, Result: filepath.Clean(dst), Format: PEFT, ModelType: "lora", Types: map[string]int{}, Notes: a.Notes, Base: a.Base}
+	out := &directoryOutput{weights: peft.WeightsFile, metadata: peft.Metadata(a.Trained), files: []file{{peft.ConfigFile, config}}}
 	for _, layer := range a.Layers() {
 		for _, suffix := range []string{nn.LoRAA, nn.LoRAB} {
 			t := a.Tensors[layer+suffix]

@@ -21,6 +21,7 @@
 package convert
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,6 +82,9 @@ type Report struct {
 	Parameters   int64          `json:"parameters"`
 	Adapter      string         `json:"adapter,omitempty"`  // that was merged
 	Unmerged     bool           `json:"unmerged,omitempty"` // or taken out
+	Base         string         `json:"base,omitempty"`     // whose weights it changes
+	Rank         int            `json:"rank,omitempty"`     // of the adapter
+	Changed      int            `json:"changed,omitempty"`  // tensors that it changes
 	Types        map[string]int `json:"types"`              // tensors of each type in the result
 	Bytes        int64          `json:"bytes"`              // of the result's weights
 	WriteSeconds float64        `json:"write_seconds"`
@@ -88,11 +92,26 @@ type Report struct {
 	Parity       *Certificate   `json:"parity,omitempty"` // nil without Verify
 }
 
+// AdapterText tells what became of an adapter, "" where there is none.
+func (r Report) AdapterText() string {
+	switch {
+	case r.Format == PEFT:
+		return "the adapter alone, to " + cmp.Or(r.Base, "a base that it does not name")
+	case r.Unmerged:
+		return "without the adapter " + r.Adapter
+	case r.Adapter != "":
+		return fmt.Sprintf("with the adapter %s of rank %d merged into %d tensors of %s", r.Adapter, r.Rank, r.Changed, r.Base)
+	}
+	return ""
+}
+
 // ErrExists says that the result's name is taken.
 var ErrExists = errors.New("exists already")
 
 // Convert converts the model at src, a Hugging Face directory, a checkpoint or a
-// GGUF file, to dst, which must not exist. On failure nothing is left.
+// GGUF file, to dst, which must not exist. An adapter at src is merged into its base: in
+// float32, W + scale·B·A rounded once to the type of the result. On failure nothing is
+// left.
 func Convert(ctx context.Context, src, dst string, opt Options, deps Deps) (Report, error) {
 	if opt.Format == HuggingFace && opt.Type != nil && *opt.Type == gguf.Q8_0 {
 		return Report{}, errors.New("safetensors has no type q8_0: use f32, f16 or bf16, or the format gguf")
@@ -111,17 +130,21 @@ func Convert(ctx context.Context, src, dst string, opt Options, deps Deps) (Repo
 			return Report{}, err
 		}
 	}
-	if opt.Adapter != "" {
-		if err := s.adapt(opt.Adapter, opt.Unmerge, deps.FS); err != nil {
+	r := Report{Source: src, Result: filepath.Clean(dst), Format: opt.Format, ModelType: s.modelType(), Types: map[string]int{}, Unmerged: opt.Unmerge}
+	if r.Adapter, err = s.chooseAdapter(opt); err != nil {
+		return Report{}, err
+	}
+	if r.Adapter != "" {
+		r.Base = cmp.Or(s.place.Base, s.path)
+		if r.Changed, r.Rank, err = s.adapt(r.Adapter, opt.Unmerge, deps.FS); err != nil {
 			return Report{}, err
 		}
 	}
+	r.Notes = s.notes
 	note, err := s.readEncoder()
 	if err != nil {
 		return Report{}, err
 	}
-	r := Report{Source: src, Result: filepath.Clean(dst), Format: opt.Format, ModelType: s.modelType(), Types: map[string]int{},
-		Adapter: opt.Adapter, Unmerged: opt.Unmerge, Notes: s.notes}
 	if note != "" {
 		r.Notes = append(r.Notes, note)
 	}

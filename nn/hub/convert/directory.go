@@ -19,9 +19,14 @@ var storedTypes = map[safetensors.DType]gguf.Type{
 	safetensors.F32: gguf.F32, safetensors.F16: gguf.F16, safetensors.BF16: gguf.BF16, safetensors.F64: gguf.F64,
 }
 
-// openDirectory opens a Hugging Face directory or a checkpoint.
+// openDirectory opens a Hugging Face directory or a checkpoint; of an adapter its base,
+// into which Convert merges it.
 func openDirectory(dir string, deps Deps) (_ *source, err error) {
-	file := filepath.Join(dir, hub.ConfigFile)
+	place, err := hub.PlaceOf(dir)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(place.Base, hub.ConfigFile)
 	text, err := hub.ReadText(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return openGGUFFolder(dir, deps)
@@ -33,17 +38,17 @@ func openDirectory(dir string, deps Deps) (_ *source, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &source{path: dir, special: d.Special, notes: d.Notes}
+	s := &source{path: dir, place: place, special: d.Special, notes: d.Notes}
 	if err := s.make(d.Spec, deps.Families); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	if s.generation, err = readOptional(filepath.Join(dir, hub.GenerationFile)); err != nil {
+	if s.generation, err = readOptional(place.File(hub.GenerationFile)); err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(text, &s.config); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	weights, err := safetensors.OpenDir(dir)
+	weights, err := safetensors.OpenDir(place.Base)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +56,7 @@ func openDirectory(dir string, deps Deps) (_ *source, err error) {
 	if err := s.takeTensors(weights); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	s.tokenizer, err = readTokenizer(dir)
+	s.tokenizer, err = readTokenizer(place.TokenizerDir())
 	s.tokenizer.err = err
 	return s, nil
 }

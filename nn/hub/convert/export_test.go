@@ -378,7 +378,7 @@ func TestSpecialTokensOfGeneration(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "generation_config.json"), c.generation)
-		got, _, err := hub.ReadSpecial(dir, []byte(c.config), 10)
+		got, _, err := hub.Place{Dir: dir, Base: dir}.ReadSpecial([]byte(c.config), 10)
 		if err != nil || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s, %s: %+v, %v, want %+v", c.config, c.generation, got, err, c.want)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"gotrain/data/vfs"
 	"gotrain/nn"
+	"gotrain/nn/hub"
 	"gotrain/nn/hub/gguf"
 	"gotrain/nn/hub/safetensors"
 )
@@ -40,6 +41,8 @@ type directoryOutput struct {
 	files   []file // config.json, tokenizer.json, …
 	weights string // name of the file with the tensors
 	tensors []safetensors.Tensor
+	// metadata are texts beside them.
+	metadata map[string]string
 }
 
 type file struct {
@@ -62,7 +65,7 @@ func newDirectoryOutput(s *source, opt Options, r *Report) (output, error) {
 			return nil, err
 		}
 	}
-	out := &directoryOutput{weights: safetensors.SingleName}
+	out := &directoryOutput{weights: safetensors.SingleName, metadata: hub.ModelMetadata()}
 	elements := map[string]int{} // of each type
 	for _, t := range s.tensors {
 		as := out.add(t, opt, r)
@@ -120,7 +123,7 @@ func (o *directoryOutput) write(ctx context.Context, fsys vfs.FS, temp string) e
 		}
 	}
 	return vfs.WriteFile(fsys, filepath.Join(temp, o.weights), func(w io.Writer) error {
-		return safetensors.Write(interruptible{ctx, w}, o.tensors, map[string]string{"format": "pt"})
+		return safetensors.Write(interruptible{ctx, w}, o.tensors, o.metadata)
 	})
 }
 

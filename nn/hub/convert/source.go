@@ -19,6 +19,7 @@ import (
 // source is an opened model.
 type source struct {
 	path      string
+	place     hub.Place // of a directory
 	model     nn.LanguageModel
 	special   nn.SpecialTokens
 	tensors   []tensor // the parameters in the model's order

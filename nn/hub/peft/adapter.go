@@ -49,6 +49,9 @@ func ParamName(tensor string) (param string, ok bool) {
 // gone after Close.
 type Adapter struct {
 	Config
+	// Trained is the fingerprint of the weights that the adapter was trained on, "" where
+	// its file does not tell.
+	Trained string
 	Notes   []string // what a user should know
 	Tensors map[string]safetensors.Tensor
 	dir     string
@@ -58,16 +61,9 @@ type Adapter struct {
 // Open reads the adapter in dir. Every layer has both matrices, of the rank that
 // the configuration tells.
 func Open(fsys vfs.FS, dir string) (*Adapter, error) {
-	file := filepath.Join(dir, ConfigFile)
-	text, err := vfs.ReadFile(fsys, file, maxConfig)
-	if err == nil && vfs.IsPointer(text) {
-		err = fmt.Errorf("%s: %w", file, vfs.ErrPointer)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("adapter: %w", err)
-	}
 	a := &Adapter{dir: dir, Tensors: map[string]safetensors.Tensor{}}
-	if a.Config, a.Notes, err = ParseConfig(file, text); err != nil {
+	var err error
+	if a.Config, a.Notes, err = ReadConfig(fsys, dir); err != nil {
 		return nil, err
 	}
 	if _, err := os.Stat(filepath.Join(dir, PickleFile)); err == nil {
@@ -78,6 +74,7 @@ func Open(fsys vfs.FS, dir string) (*Adapter, error) {
 	if a.file, err = safetensors.Open(filepath.Join(dir, WeightsFile)); err != nil {
 		return nil, fmt.Errorf("adapter: %w", err)
 	}
+	a.Trained = a.file.Metadata()[trainedKey]
 	if err := a.index(); err != nil {
 		a.Close()
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, WeightsFile), err)
@@ -130,6 +127,19 @@ func (a *Adapter) Layers() []string {
 
 // Close ends the mapping of the weights.
 func (a *Adapter) Close() error { return a.file.Close() }
+
+// trainedKey is the text in the metadata of the weights that Adapter.Trained is.
+const trainedKey = "base_fingerprint"
+
+// Metadata are the texts beside the tensors of adapter_model.safetensors: its format,
+// and the fingerprint of the weights that the adapter was trained on, "" for none.
+func Metadata(trained string) map[string]string {
+	texts := map[string]string{"format": "pt"}
+	if trained != "" {
+		texts[trainedKey] = trained
+	}
+	return texts
+}
 
 // Tensors returns the tensors of adapter_model.safetensors for those of
 // parameters, which it does not modify.

@@ -5,7 +5,7 @@
 //	adapter_config.json        [Config]
 //	adapter_model.safetensors  base_model.model.LAYER.lora_A.weight (r, in), … .lora_B.weight (out, r)
 //
-// [Config.JSON] and [Tensors] give the content of the two files, [Open] reads a
+// [Config.JSON], [Tensors] and [Metadata] give the content of the two files, [Open] reads a
 // directory that holds them, [Adapter.Fit] finds the layers of a model that it
 // changes, and [Adapter.Delta] is the change. Only plain LoRA is understood: a key
 // that asks for something else is an error that names it, never ignored.
@@ -13,8 +13,11 @@ package peft
 
 import (
 	"encoding/json"
+	"fmt"
+	"path/filepath"
 	"slices"
 
+	"gotrain/data/vfs"
 	"gotrain/nn"
 )
 
@@ -72,6 +75,19 @@ func (c Config) JSON() ([]byte, error) {
 	}
 	text, err := json.MarshalIndent(keys, "", "  ")
 	return append(text, '\n'), err
+}
+
+// ReadConfig reads the adapter_config.json in dir, as ParseConfig does.
+func ReadConfig(fsys vfs.FS, dir string) (Config, []string, error) {
+	file := filepath.Join(dir, ConfigFile)
+	text, err := vfs.ReadFile(fsys, file, maxConfig)
+	if err == nil && vfs.IsPointer(text) {
+		err = fmt.Errorf("%s: %w", file, vfs.ErrPointer)
+	}
+	if err != nil {
+		return Config{}, nil, fmt.Errorf("adapter: %w", err)
+	}
+	return ParseConfig(file, text)
 }
 
 // ParseConfig reads the content of an adapter_config.json, whose name is file. It

@@ -6,6 +6,7 @@ package text
 
 import (
 	"context"
+	"strings"
 
 	"gotrain/autograd"
 	"gotrain/data"
@@ -107,11 +108,31 @@ func size(c config.Config, rows int) nn.Rows {
 // Open finds the tokenizer of env's run, whose vocabulary it gives the model, and what
 // other programs must know of the model.
 func Open(ctx context.Context, env *recipe.Env) (data.Tokenizer, hub.Identity, error) {
+	if err := mergeExtended(env); err != nil {
+		return nil, hub.Identity{}, err
+	}
 	tokens, id, err := OpenTokenizer(ctx, *env)
 	if err != nil {
 		return nil, id, err
 	}
 	return tokens, id, setVocab(&env.Config, tokens)
+}
+
+// mergeExtended has checkpoints of an adapter hold the merged model where that differs
+// from its base: who loads an adapter alone takes the base as it is.
+func mergeExtended(env *recipe.Env) error {
+	if env.Config.Base == "" || env.Config.LoRA.Rank == 0 {
+		return nil
+	}
+	d, err := hub.Describe(env.Config.Base, env.Families)
+	if err != nil {
+		return err
+	}
+	if keys := env.Config.Extends(d.Spec); len(keys) > 0 {
+		env.Config.LoRA.Merge = true
+		env.Telling("note", "checkpoints hold the merged model (lora.merge): model.%s is not as in the base, on which the adapter alone would be put", strings.Join(keys, ", model."))
+	}
+	return nil
 }
 
 // Encoder is a run's tokenizer with the tokens that begin and end its documents.

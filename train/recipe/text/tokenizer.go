@@ -46,14 +46,15 @@ func OpenTokenizer(ctx context.Context, env recipe.Env) (data.Tokenizer, hub.Ide
 			return nil, hub.Identity{}, err
 		}
 	}
-	from, context := env.From, env.Config.Text().Context
-	if from == "" {
-		from = env.Config.Base
+	context := env.Config.Text().Context
+	if env.From == "" && env.Config.Base == "" {
+		return o.Tokenizer, hub.FreshIdentity(o.Tokenizer, o.Roles, context), nil
 	}
-	id := hub.FreshIdentity(o.Tokenizer, o.Roles, context)
-	if from != "" {
-		id, err = hub.ReadIdentity(from, o.Tokenizer, context)
+	place, err := began(env)
+	if err != nil {
+		return nil, hub.Identity{}, err
 	}
+	id, err := hub.ReadIdentity(place, o.Tokenizer, context)
 	return o.Tokenizer, id, err
 }
 
@@ -67,6 +68,18 @@ func tellContext(env recipe.Env) error {
 		env.Telling("context", "%d tokens, where the base has %d: it has to learn the positions beyond", env.Config.Text().Context, base.Text().Context)
 	}
 	return nil
+}
+
+// began is the model that a run goes on from or begins from. That an adapter goes on
+// from is on the run's base, wherever that was as the adapter was saved.
+func began(env recipe.Env) (hub.Place, error) {
+	switch {
+	case env.From == "":
+		return hub.PlaceOf(env.Config.Base)
+	case hub.IsAdapter(env.From):
+		return hub.Place{Dir: env.From, Base: env.Config.Base, Adapter: true}, nil
+	}
+	return hub.PlaceOf(env.From)
 }
 
 func openTokenizer(ctx context.Context, env recipe.Env) (tokenizers.Opened, error) {
