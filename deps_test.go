@@ -88,8 +88,8 @@ var allowed = map[string][]string{
 		"train/config", "train/metrics", "train/ranks", "train/recipe", "train/save",
 	},
 	"train/eval": {
-		"autograd/exec", "autograd/ir", "data", "data/chat", "data/tokenizers", "nn", "nn/generate", "nn/talk", "train/config", "train/engine",
-		"train/recipe", "train/recipe/text",
+		"autograd/exec", "autograd/ir", "data", "data/chat", "data/instruct", "data/tokenizers", "nn", "nn/generate", "nn/talk", "train/config",
+		"train/engine", "train/recipe", "train/recipe/text", "train/units",
 	},
 	"train/events": {"data", "train/checkpoint", "train/config", "train/engine", "train/metrics", "train/ranks", "train/recipe", "train/save"},
 	"train/forecast": {

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -194,7 +195,7 @@ func (b *Builder) Attention(name string, q, k, v *autograd.Node, c autograd.Atte
 // cached attends over the block's caches (B·S, G·hd) after appending k and v.
 func (b *Builder) cached(q, k, v *autograd.Node, c autograd.AttentionConfig) *autograd.Node {
 	cache := func(name string, of *autograd.Node) *autograd.Node {
-		return b.Graph.State(b.tuning.State(fmt.Sprintf("cache.%s.%d", name, b.block)), b.Batch*b.Cache.Rows, of.Shape().Cols())
+		return b.Graph.State(b.tuning.State(fmt.Sprintf("%s.%s.%d", cmp.Or(b.Cache.Name, "cache"), name, b.block)), b.Batch*b.Cache.Rows, of.Shape().Cols())
 	}
 	return autograd.AttentionCached(q, k, v, cache("k", k), cache("v", v), b.Cache.Position, c)
 }

@@ -62,8 +62,9 @@ type Inputs struct {
 
 // Cache makes a forward pass append to key/value caches of Rows rows a
 // sequence, the states "cache.k.0", "cache.v.0", "cache.k.1", …, with the model's
-// role before them.
+// role before them. Name stands in place of "cache" where it is not empty.
 type Cache struct {
+	Name     string
 	Rows     int
 	Position *autograd.Node // "position" (B) int32: rows that the caches hold already
 }

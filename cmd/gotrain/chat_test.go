@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gotrain/train/eval"
 )
 
 // TestChat talks to a model that knows nothing: what counts is the frame.
@@ -77,7 +79,7 @@ func TestTask(t *testing.T) {
 	must(t, "pretrain", "--config", writeConfig(t, dir), "--set", "train.steps=2", "--set", "model.context=128", "--set", "train.save_every=2", "--set", "train.eval_every=2")
 	write(t, filepath.Join(dir, "q.jsonl"), `{"question":"2+2?","choices":["3","4"],"answer":1,"subject":"sums"}`+"\n")
 	choice := write(t, filepath.Join(dir, "choice.yaml"), "format: mmlu\ndata: q.jsonl\n")
-	var r taskReport
+	var r eval.Report
 	mustJSON(t, &r, "eval", "--model", filepath.Join(dir, "run"), "--task", choice)
 	if len(r.Results) != 1 || len(r.Results[0].LogLikely) != 2 || r.Scores[0].Questions != 1 || r.Results[0].Expected != "4" {
 		t.Errorf("got %+v", r)
@@ -106,7 +108,7 @@ func TestTask(t *testing.T) {
 	if !strings.Contains(asked, "2+2?") || asked == must(t, "eval", "--task", choice, "--prompts") {
 		t.Errorf("with --chat the prompt is %q", asked)
 	}
-	var plain, chats taskReport
+	var plain, chats eval.Report
 	mustJSON(t, &plain, "eval", "--model", filepath.Join(dir, "run"), "--task", choice)
 	mustJSON(t, &chats, "eval", "--model", filepath.Join(dir, "run"), "--task", choice, "--chat", "--template", "plain")
 	if len(chats.Results) != 1 || chats.Results[0].LogLikely[0] == plain.Results[0].LogLikely[0] {

@@ -248,6 +248,7 @@ func newWorkspace(t *testing.T, root string) *workspace {
 		"book.ids":                        "72 101 108\n",
 		"chats.jsonl":                     `{"messages":[{"role":"user","content":"What is it?"},{"role":"assistant","content":"Light."}]}` + "\n",
 		"questions.jsonl":                 `{"prompt":"The Rays of","completion":" Light"}` + "\n",
+		"hellaswag_val.jsonl":             `{"activity_label":"Rowing","ctx_a":"They row.","ctx_b":"they","endings":["rest.","fly."],"label":"0"}` + "\n",
 		"texts/a.jsonl":                   `{"text":"The Rays of Light"}` + "\n",
 		"configs/tasks/gsm8k_test.jsonl":  sum,
 		"configs/tasks/gsm8k_train.jsonl": strings.Repeat(sum, 5),

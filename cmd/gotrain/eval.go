@@ -13,10 +13,12 @@ type evalFlags struct {
 	encoding string
 	batch    int
 
-	task    string
-	shots   int
-	limit   int
-	prompts bool
+	task      string
+	shots     int
+	shotsData string
+	limit     int
+	prompts   bool
+	filters   []string
 
 	chat bool
 	templateFlags
@@ -34,14 +36,18 @@ byte compare models with different tokenizers: NLL·tokens / (ln 2 · bytes). Wi
 instruct it scores the answers of conversations, read through the model's chat
 template or --template.
 
-With --task it asks the questions of a task file instead: multiple choice scored
-by log-likelihood (format: mmlu) or generated answers compared with the expected
-one (format: gsm8k), zero-shot or with examples. With --chat, for models that were
-fine-tuned on conversations, the prompt is what a user says and the answer the
-turn after it. --prompts shows what the model would see.`,
+With --task it asks questions instead, those of a task file or of a file in the
+layout of ARC, BIG-bench, GSM8K, HellaSwag, LAMBADA, MMLU or TruthfulQA, which its
+keys tell: multiple choice scored by log-likelihood, a word that follows, or
+generated answers compared with the expected ones, zero-shot or with examples.
+Choices of a question share its prompt, and --batch questions are asked at once.
+With --chat, for models that were fine-tuned on conversations, the prompt is what a
+user says and the answer the turn after it. --prompts shows what the model would
+see. Ctrl-C prints what was counted so far.`,
 		Example: `  gotrain eval --model runs/opticks --data book.txt
   gotrain eval --model runs/opticks --data 'texts/*.jsonl' --json
   gotrain eval --model runs/chat --data chats.jsonl --format instruct
+  gotrain eval --model runs/opticks --task hellaswag_val.jsonl --limit 200
   gotrain eval --model runs/opticks --task tasks/mmlu.yaml --shots 5 --limit 100
   gotrain eval --model runs/chat --task tasks/gsm8k.yaml --chat`,
 		Args: cobra.ArbitraryArgs,
@@ -49,6 +55,9 @@ turn after it. --prompts shows what the model would see.`,
 			if f.task != "" {
 				if len(f.data)+len(args) > 0 {
 					return usagef("--task names its own data; leave out --data and %v", args)
+				}
+				if f.batch < 1 {
+					return usagef("--batch is %d; use 1 or more", f.batch)
 				}
 				if f.prompts {
 					return f.runTask(c)
@@ -68,16 +77,19 @@ turn after it. --prompts shows what the model would see.`,
 	f.modelFlags.add(c)
 	f.addBOS(c)
 	c.Flags().StringArrayVar(&f.data, "data", nil, "`FILE` or pattern of text; more may follow")
-	c.Flags().StringVar(&f.format, "format", "", "format `NAME`: text, jsonl, parquet, csv, tsv, shards, bin, or instruct for conversations (default: by the first file's name)")
+	c.Flags().StringVar(&f.format, "format", "", "format `NAME`: text, jsonl, parquet, csv, tsv, shards, bin, or instruct for conversations (default: by the first file's name); with --task that of the questions (default: by their keys)")
 	c.Flags().StringVar(&f.textKey, "text-key", "text", "JSONL `KEY` or column of the text")
 	c.Flags().StringVar(&f.encoding, "encoding", "", "what the text is written in, a `NAME` of data.encoding (default: UTF-8, or what a byte-order mark says)")
-	c.Flags().IntVar(&f.batch, "batch", 8, "`N` windows scored together")
-	c.Flags().StringVar(&f.task, "task", "", "task `FILE` in YAML: questions to ask instead of texts")
+	c.Flags().IntVar(&f.batch, "batch", 8, "`N` windows, or questions of a task, scored together")
+	c.Flags().StringVar(&f.task, "task", "", "task `FILE` in YAML, or a file of questions, to ask instead of texts")
 	c.Flags().IntVar(&f.shots, "shots", 0, "with --task, `N` examples before each question (default: the file's)")
+	c.Flags().StringVar(&f.shotsData, "shots-data", "", "with --task, `FILE` of the examples (default: the task file's shots_data)")
+	c.Flags().StringSliceVar(&f.filters, "filter", nil, "with --task, how a generated answer is found: `NAME` is strict-match (the first number behind ####) or flexible-extract (the last number)")
 	c.Flags().IntVar(&f.limit, "limit", 0, "with --task, at most `N` questions (default: the file's)")
 	c.Flags().BoolVar(&f.prompts, "prompts", false, "with --task, print every prompt and ask nothing")
 	c.Flags().BoolVar(&f.chat, "chat", false, "with --task, ask through the model's chat template (default: the file's chat)")
 	f.addTemplate(c, "with --chat or --format instruct, ")
 	complete(c, "format", fixed("text", "jsonl", "parquet", "csv", "tsv", "shards", "bin", "instruct"))
+	complete(c, "filter", fixed("strict-match", "flexible-extract"))
 	return c
 }

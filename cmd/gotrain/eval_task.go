@@ -12,44 +12,54 @@ import (
 
 	"gotrain/nn/hub"
 	"gotrain/nn/talk"
+	"gotrain/train/console"
 	"gotrain/train/eval"
-	"gotrain/train/units"
 )
 
-// taskReport is what eval --task prints.
-type taskReport struct {
-	Model   string        `json:"model"`
-	Task    eval.Config   `json:"task"`
-	Scores  []eval.Score  `json:"scores"` // of all questions, then of each group
-	Results []eval.Result `json:"results"`
-	Seconds float64       `json:"seconds"`
-}
-
-// openTask reads the task file with the flags applied.
+// openTask reads the task file with the flags applied, and tells what nothing reads.
 func (f *evalFlags) openTask(c *cobra.Command) (*eval.Task, error) {
 	cfg, err := eval.Load(f.task)
 	if err != nil {
 		return nil, usageError{err}
 	}
-	if c.Flags().Changed("shots") {
+	changed := c.Flags().Changed
+	if changed("shots") {
 		cfg.Shots = f.shots
 	}
-	if c.Flags().Changed("limit") {
+	if changed("shots-data") {
+		cfg.ShotsData = f.shotsData
+	}
+	if changed("limit") {
 		cfg.Limit = f.limit
 	}
-	if c.Flags().Changed("chat") {
+	if changed("chat") {
 		cfg.Chat = f.chat
+	}
+	if changed("format") {
+		cfg.Format = f.format
+	}
+	if changed("filter") {
+		cfg.Filters, cfg.Pattern, cfg.Match = f.filters, "", ""
 	}
 	if (f.template != "" || f.date != "") && !cfg.Chat {
 		return nil, usagef("--template and --date go with --chat")
 	}
 	if cfg.Shots > 0 && cfg.ShotsData == "" {
-		return nil, usagef("--shots is %d, but %s names no shots_data", cfg.Shots, f.task)
+		return nil, usagef("--shots is %d, but %s names no shots_data; name the file with --shots-data", cfg.Shots, f.task)
 	}
-	return eval.Open(cfg)
+	t, err := eval.Open(cfg)
+	var wrong *eval.ConfigError
+	if errors.As(err, &wrong) {
+		return nil, usagef("%s: %w", f.task, err)
+	}
+	if err == nil && len(t.Unread) > 0 {
+		fmt.Fprintf(c.ErrOrStderr(), "note: keys of %s that %s does not read: %s\n", cfg.Data, t.Format, strings.Join(t.Unread, ", "))
+	}
+	return t, err
 }
 
-// runTask asks the model every question of a task file.
+// runTask asks the model every question of a task. What was asked when it is interrupted is
+// printed, as part of the whole; as JSON there are whole results alone.
 func (f *evalFlags) runTask(c *cobra.Command) error {
 	t, err := f.openTask(c)
 	if err != nil {
@@ -69,24 +79,37 @@ func (f *evalFlags) runTask(c *cobra.Command) error {
 			return err
 		}
 	}
-	asked, err := eval.NewLanguage(m.subject(), frame)
-	if err != nil {
-		return err
-	}
-	r := taskReport{Model: m.Dir, Task: t.Config}
-	start := time.Now()
-	r.Results, err = t.AskAll(c.Context(), asked)
+	p, start := console.New(c.ErrOrStderr()), time.Now()
+	results, err := t.AskAll(c.Context(), eval.NewLanguage(m.subject(), frame, f.batch), func(now eval.Progress) {
+		p.Count("question", now.Done, now.Total, func() string { return brief(now.Score()) })
+	})
+	p.Clear()
+	r := eval.NewReport(m.Dir, t, results, time.Since(start))
 	if errors.Is(err, context.Canceled) || c.Context().Err() != nil {
-		return errors.New("interrupted")
+		out := c.OutOrStdout()
+		if f.json {
+			out = c.ErrOrStderr()
+		}
+		if len(results) > 0 {
+			err = r.Print(out)
+		}
+		return errors.Join(errors.New("interrupted"), err)
 	}
 	if err != nil {
-		return err
+		return notFinite(err)
 	}
-	r.Seconds, r.Scores = time.Since(start).Seconds(), eval.Summarize(r.Results)
 	if f.json {
 		return writeJSON(c.OutOrStdout(), r)
 	}
-	return r.print(c.OutOrStdout())
+	return r.Print(c.OutOrStdout())
+}
+
+// brief is the first figure of a score.
+func brief(s eval.Score) string {
+	if len(s.Metrics) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s %s", s.Metrics[0].Name, s.Metrics[0].Text())
 }
 
 // printPrompts shows what the model would see, without one; of a task that asks
@@ -125,19 +148,4 @@ func (f *evalFlags) printPrompts(w io.Writer, t *eval.Task) error {
 		}
 	}
 	return nil
-}
-
-func (r *taskReport) print(w io.Writer) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %d shots, %d questions in %s\n\n%-32s %9s %9s %9s %11s\n", r.Task.Name, r.Task.Shots, len(r.Results), units.Seconds(r.Seconds),
-		"", "questions", "accuracy", "± stderr", "normalized")
-	for _, s := range r.Scores {
-		name := s.Group
-		if name == "" {
-			name = "all"
-		}
-		fmt.Fprintf(&b, "%-32s %9d %8.1f%% %8.1f%% %10.1f%%\n", name, s.Questions, 100*s.Accuracy, 100*s.StdErr, 100*s.Normalized)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
 }

@@ -31,11 +31,14 @@ func TestPrintedReports(t *testing.T) {
 	if err := info.print(&out); err != nil {
 		t.Fatal(err)
 	}
-	report := taskReport{
-		Task: eval.Config{Name: "quiz", Shots: 3}, Seconds: 61, Results: make([]eval.Result, 5),
-		Scores: []eval.Score{{Questions: 5, Accuracy: 0.4, StdErr: 0.125, Normalized: 0.6}, {Group: "law", Questions: 2, Accuracy: 0.5, StdErr: 0.25, Normalized: 1}},
+	metrics := func(acc, stderr, perplexity float64) []eval.Metric {
+		return []eval.Metric{{Name: "acc", Value: acc, StdErr: stderr}, {Name: "perplexity", Value: perplexity, StdErr: 0.75}}
 	}
-	if err := report.print(&out); err != nil {
+	report := eval.Report{
+		Task: eval.Config{Name: "quiz", Shots: 3}, Seconds: 61, Results: make([]eval.Result, 5),
+		Scores: []eval.Score{{Questions: 5, Metrics: metrics(0.4, 0.125, 6)}, {Group: "law", Questions: 2, Metrics: metrics(0.5, 0.25, 123456)}},
+	}
+	if err := report.Print(&out); err != nil {
 		t.Fatal(err)
 	}
 	printStep(&out, bench.Timing{Name: "tiny", Params: 11200, Batch: 6, Context: 32, Vocab: 67, StepMS: 1.25, TokensPerS: 153600, GFLOPS: 10.5, FractionOfPeak: 0.42,
@@ -53,9 +56,9 @@ wte.weight  F32   (3, 4)              1.5000    0.25000    0.75000
 b           BF16  (5)                 2.0000    0.50000    1.00000  2 not finite
 quiz, 3 shots, 5 questions in 1m1s
 
-                                 questions  accuracy  ± stderr  normalized
-all                                      5     40.0%     12.5%       60.0%
-law                                      2     50.0%     25.0%      100.0%
+                                 questions        acc  ± stderr  perplexity  ± stderr
+all                                      5      40.0%     12.5%        6.00      0.75
+law                                      2      50.0%     25.0%    1.23e+05      0.75
 tiny             11.2k batch 6 × 32, vocab 67            1.25      154k      10.5          42%
             first step after 2.50 s, 4.0 MiB used, 3.0 MiB planned, graph of 99 nodes, GPU idle 3.1%
 at step 9, from c,

@@ -18,10 +18,16 @@ import (
 // readParquet yields the conversations of a Parquet file row by row. A row is the record that has its columns as keys: groups
 // are objects, lists lists.
 func readParquet(path string, yield func(chat.Conversation) bool) error {
+	return ParquetRows(path, func(source string, record []byte) (more bool, err error) { return emit(source, record, yield) })
+}
+
+// ParquetRows gives read each row of a Parquet file, as a JSON object that has its columns as keys, and its place, "FILE: row N"
+// from 1, until more is false.
+func ParquetRows(path string, read func(source string, record []byte) (more bool, err error)) error {
 	return data.ReadParquet(path, func(table *parquet.File) error {
 		number := 0
 		for _, group := range table.RowGroups() {
-			if more, err := readRows(path, group, table.Schema(), &number, yield); !more || err != nil {
+			if more, err := readRows(path, group, table.Schema(), &number, read); !more || err != nil {
 				return err
 			}
 		}
@@ -29,7 +35,7 @@ func readParquet(path string, yield func(chat.Conversation) bool) error {
 	})
 }
 
-func readRows(path string, group parquet.RowGroup, schema *parquet.Schema, number *int, yield func(chat.Conversation) bool) (more bool, err error) {
+func readRows(path string, group parquet.RowGroup, schema *parquet.Schema, number *int, read func(source string, record []byte) (more bool, err error)) (more bool, err error) {
 	rows := group.Rows()
 	defer rows.Close()
 	buffer := make([]parquet.Row, 16)
@@ -42,7 +48,7 @@ func readRows(path string, group parquet.RowGroup, schema *parquet.Schema, numbe
 			if err != nil {
 				return false, fmt.Errorf("%s: %w", source, err)
 			}
-			if more, err := emit(source, record, yield); !more || err != nil {
+			if more, err := read(source, record); !more || err != nil {
 				return false, err
 			}
 		}

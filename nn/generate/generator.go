@@ -96,7 +96,7 @@ func (g *Generator) Plan(target plan.Target) ([]*plan.Plan, error) {
 		length := len(s.ids)
 		graph, logits := nn.Decode(g.model, 1, length, g.context)
 		var err error
-		if s.plan, err = lower(graph, fmt.Sprintf("decode.%d", length), logits, target, g.cfg); err != nil {
+		if s.plan, err = lower(graph, fmt.Sprintf("decode.%d", length), target, g.cfg, logits); err != nil {
 			return nil, err
 		}
 		plans = append(plans, s.plan)
@@ -144,9 +144,9 @@ func contextOf(m nn.LanguageModel, cfg Config) (int, error) {
 	return cfg.Context, nil
 }
 
-// lower plans the part of graph that output needs.
-func lower(graph *autograd.Graph, name string, output *autograd.Node, target plan.Target, cfg Config) (*plan.Plan, error) {
-	p, err := graph.Lower(name, output)
+// lower plans the part of graph that outputs need.
+func lower(graph *autograd.Graph, name string, target plan.Target, cfg Config, outputs ...*autograd.Node) (*plan.Plan, error) {
+	p, err := graph.Lower(name, outputs...)
 	if err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
 	}

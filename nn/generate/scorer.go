@@ -102,7 +102,7 @@ func (s *Scorer) program(n int) (*program, error) {
 	}
 	graph := autograd.NewGraph()
 	_, nll := nn.Evaluation(graph, s.model, nn.Rows{Batch: 1, Length: length})
-	built, err := lower(graph, fmt.Sprintf("score.%d", length), nll, s.store.Backend().Target(), s.cfg)
+	built, err := lower(graph, fmt.Sprintf("score.%d", length), s.store.Backend().Target(), s.cfg, nll)
 	if err != nil {
 		return nil, err
 	}

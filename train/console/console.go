@@ -38,6 +38,7 @@ type Progress struct {
 	memory   forecast.Memory
 	stepMS   []float64 // of each step made now
 	waited   bool      // a save waited for an earlier one
+	began    time.Time // the first Count
 }
 
 // liveInterval lies between two states of the live line; plain lines have run.progress_s.

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"gotrain/data"
+	"gotrain/data/instruct"
 )
 
 // Record is one question.
@@ -23,10 +24,14 @@ type Record struct {
 // maxLine bounds a line of JSONL, in bytes.
 const maxLine = 64 << 20
 
-// ReadRecords reads a file of questions: JSON objects, one a line (.jsonl) or in a
-// list (.json); or the CSV of MMLU, question, choices and the letter of the
-// answer without a header. What is no text is refused, as in training.
+// ReadRecords reads a file of questions: JSON objects, one a line or in a list, or the
+// list "examples" of one object, whose other keys count for each of them; Parquet; or the
+// CSV of MMLU, question, choices and the letter of the answer without a header. Texts may
+// be compressed with gzip or zstd. What is no text is refused, as in training.
 func ReadRecords(file string) ([]Record, error) {
+	if data.FormatOf(file) == data.FormatParquet {
+		return readParquet(file)
+	}
 	f, err := data.OpenText(file, "")
 	if err != nil {
 		return nil, err
@@ -35,19 +40,55 @@ func ReadRecords(file string) ([]Record, error) {
 	return readRecords(f, file)
 }
 
+// extension is that of a file, without what says how it is compressed.
+func extension(name string) string {
+	name = strings.ToLower(name)
+	for _, compressed := range []string{".gz", ".zst"} {
+		name = strings.TrimSuffix(name, compressed)
+	}
+	return filepath.Ext(name)
+}
+
 func readRecords(r io.Reader, name string) (records []Record, err error) {
-	switch filepath.Ext(name) {
+	switch extension(name) {
 	case ".csv":
 		records, err = readCSV(r, name)
 	case ".json":
-		records, err = readList(r, name)
+		records, err = readJSON(r, name)
 	default:
 		records, err = readLines(r, name)
 	}
+	return found(records, err, name)
+}
+
+// found refuses a file without questions.
+func found(records []Record, err error, name string) ([]Record, error) {
 	if err == nil && len(records) == 0 {
 		err = fmt.Errorf("%s holds no questions", name)
 	}
 	return records, err
+}
+
+func readParquet(file string) ([]Record, error) {
+	var records []Record
+	err := instruct.ParquetRows(file, func(source string, row []byte) (bool, error) {
+		r, err := parseRecord(source, row)
+		records = append(records, r)
+		return true, err
+	})
+	return found(records, err, file)
+}
+
+// parseRecord reads a JSON object.
+func parseRecord(source string, text []byte) (Record, error) {
+	r := Record{Source: source}
+	if err := json.Unmarshal(text, &r.Keys); err != nil {
+		return r, fmt.Errorf("%s: not a JSON object: %w", source, err)
+	}
+	if r.Keys == nil {
+		return r, fmt.Errorf("%s: null is not a question", source)
+	}
+	return r, nil
 }
 
 func readLines(r io.Reader, name string) ([]Record, error) {
@@ -59,12 +100,9 @@ func readLines(r io.Reader, name string) ([]Record, error) {
 		if len(text) == 0 {
 			continue
 		}
-		record := Record{Source: fmt.Sprintf("%s:%d", name, line)}
-		if err := json.Unmarshal(text, &record.Keys); err != nil {
-			return nil, fmt.Errorf("%s: not a JSON object: %w", record.Source, err)
-		}
-		if record.Keys == nil {
-			return nil, fmt.Errorf("%s: null is not a question", record.Source)
+		record, err := parseRecord(fmt.Sprintf("%s:%d", name, line), text)
+		if err != nil {
+			return nil, err
 		}
 		records = append(records, record)
 	}
@@ -72,20 +110,6 @@ func readLines(r io.Reader, name string) ([]Record, error) {
 		return nil, fmt.Errorf("%s: a line is longer than %d MiB; write one object a line", name, maxLine>>20)
 	}
 	return records, s.Err()
-}
-
-func readList(r io.Reader, name string) ([]Record, error) {
-	var list []map[string]any
-	if err := json.NewDecoder(r).Decode(&list); err != nil {
-		return nil, fmt.Errorf("%s: not a JSON list of objects (JSONL ends in .jsonl): %w", name, err)
-	}
-	records := make([]Record, len(list))
-	for i, keys := range list {
-		if records[i] = (Record{fmt.Sprintf("%s: object %d", name, i), keys}); keys == nil {
-			return nil, fmt.Errorf("%s: null is not a question", records[i].Source)
-		}
-	}
-	return records, nil
 }
 
 func readCSV(r io.Reader, name string) ([]Record, error) {
@@ -117,55 +141,4 @@ func readCSV(r io.Reader, name string) ([]Record, error) {
 			"question": fields[0], "choices": choices, "answer": fields[len(fields)-1], "subject": subject,
 		}})
 	}
-}
-
-// text returns a key as text.
-func (r Record) text(key string) (string, error) {
-	switch v := r.Keys[key].(type) {
-	case string:
-		return v, nil
-	case float64, bool, json.Number:
-		return fmt.Sprint(v), nil
-	case nil:
-		return "", fmt.Errorf("%s: there is no key %q", r.Source, key)
-	}
-	return "", fmt.Errorf("%s: %q is neither text nor a number", r.Source, key)
-}
-
-// choices returns the list of choices.
-func (r Record) choices(key string) ([]string, error) {
-	list, ok := r.Keys[key].([]any)
-	if !ok || len(list) < 2 || len(list) > 26 {
-		return nil, fmt.Errorf("%s: %q is not a list of 2 to 26 choices", r.Source, key)
-	}
-	texts := make([]string, len(list))
-	for i, v := range list {
-		if texts[i], ok = v.(string); !ok {
-			texts[i] = fmt.Sprint(v)
-		}
-	}
-	return texts, nil
-}
-
-// correct returns the index of the right choice: given as an index, a letter or
-// the text of the choice.
-func (r Record) correct(key string, choices []string) (int, error) {
-	index := -1
-	switch v := r.Keys[key].(type) {
-	case float64:
-		index = int(v)
-	case string:
-		for i, c := range choices {
-			if v == c {
-				return i, nil
-			}
-		}
-		if len(v) == 1 {
-			index = int(strings.ToUpper(v)[0]) - 'A'
-		}
-	}
-	if index < 0 || index >= len(choices) {
-		return 0, fmt.Errorf("%s: %q is %v, which is no choice: give an index from 0, a letter or the text of a choice", r.Source, key, r.Keys[key])
-	}
-	return index, nil
 }

@@ -58,7 +58,7 @@ type Likelihood struct {
 // tokenizers.Prompts.Pair. A prompt too long for the context loses its beginning; a
 // completion must fit whole.
 func (s *Scorer) Score(q Question) (Likelihood, error) {
-	prompt, ids, overflow, err := s.encode(q.Prompt, q.Completion)
+	prompt, ids, overflow, err := s.subject.encode(q.Prompt, q.Completion)
 	l := Likelihood{Line: q.Line, Tokens: len(ids), Overflow: overflow}
 	if err != nil {
 		return l, err
@@ -78,17 +78,28 @@ func (s *Scorer) Score(q Question) (Likelihood, error) {
 
 // encode returns the tokens of both texts. A prompt that is too long loses its first
 // overflow tokens.
-func (s *Scorer) encode(prompt, completion string) (promptIDs, completionIDs []int32, overflow int, err error) {
-	if promptIDs, completionIDs, err = s.subject.Prompts.Pair(prompt, completion); err != nil {
+func (s Subject) encode(prompt, completion string) (promptIDs, completionIDs []int32, overflow int, err error) {
+	if promptIDs, completionIDs, err = s.Prompts.Pair(prompt, completion); err != nil {
 		return nil, nil, 0, err
 	}
-	if len(completionIDs) == 0 {
-		return nil, nil, 0, fmt.Errorf("the completion %q has no token", completion)
+	promptIDs, overflow, err = s.fit(promptIDs, completionIDs, completion)
+	return promptIDs, completionIDs, overflow, err
+}
+
+// fit leaves out the first overflow tokens of a prompt, so that the completion fits behind it;
+// the last token of that is predicted only.
+func (s Subject) fit(prompt, ids []int32, completion string) (fits []int32, overflow int, err error) {
+	context := s.Model.Context()
+	switch {
+	case len(ids) == 0:
+		return nil, 0, fmt.Errorf("the completion %q has no token", completion)
+	case len(ids) > context:
+		return nil, 0, fmt.Errorf("a completion of %d tokens does not fit the context of %d", len(ids), context)
 	}
-	if over := len(promptIDs) + len(completionIDs) - (s.generator.Context() + 1); over > 0 && over < len(promptIDs) {
-		return promptIDs[over:], completionIDs, over, nil
+	if overflow = max(0, len(prompt)+len(ids)-(context+1)); overflow >= len(prompt) {
+		overflow = 0 // an empty prompt
 	}
-	return promptIDs, completionIDs, 0, nil
+	return prompt[overflow:], overflow, nil
 }
 
 // greedy tells whether ids are the most likely tokens after prompt one by one.

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strings"
@@ -38,6 +39,15 @@ func subject() (Subject, error) {
 	end, _ := tokens.Special("<|endoftext|>")
 	prompts := tokenizers.Prompts{Tokens: tokens, Empty: []int32{end}}
 	return Subject{Model: model, Store: store, Tokens: tokens, Prompts: prompts, Ends: []int32{end}}, nn.Initialize(model.Params(), 1, store.WriteAt)
+}
+
+// likelihood is that of one completion, asked alone.
+func likelihood(l *Language, prompt, completion string) (sum float64, err error) {
+	err = l.Score(context.Background(), []Query{{Prompt: prompt, Completions: []string{completion}}}, func(_ int, scores []Completion) error {
+		sum = scores[0].LogLikelihood
+		return nil
+	})
+	return sum, err
 }
 
 func Example() {
@@ -96,17 +106,14 @@ func TestScore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	language, err := NewLanguage(other, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 2 { // the prompt is read once
-		sum, tokens, err := language.LogLikelihood("line", "ab")
-		if err != nil || tokens != 2 || math.Abs(sum-whole.LogLikelihood) > 1e-4 {
-			t.Errorf("a language gives %g for %d tokens, %v; a scorer %g", sum, tokens, err, whole.LogLikelihood)
+	language := NewLanguage(other, nil, 2)
+	for range 2 { // the caches are used again
+		sum, err := likelihood(language, "line", "ab")
+		if err != nil || math.Abs(sum-whole.LogLikelihood) > 1e-4 {
+			t.Errorf("a language gives %g, %v; a scorer %g", sum, err, whole.LogLikelihood)
 		}
 	}
-	if text, err := language.Generate(t.Context(), "line", "", 3); err != nil || len(text) == 0 || len(text) > 3*len("<|endoftext|>") {
+	if text, err := language.Generate(t.Context(), "line", nil, 3); err != nil || len(text) == 0 || len(text) > 3*len("<|endoftext|>") {
 		t.Errorf("it goes on with %q, %v", text, err)
 	}
 }

@@ -90,12 +90,16 @@ func TestScoreByHand(t *testing.T) {
 		if math.Abs(l.PerToken-want/float64(len(tc.ids))) > 1e-4 || math.Abs(l.PerByte-want/float64(len(tc.completion))) > 1e-4 {
 			t.Errorf("%q: %g a token and %g a byte of %g", tc.completion, l.PerToken, l.PerByte, want)
 		}
-		language, err := NewLanguage(subject, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if sum, n, err := language.LogLikelihood(tc.prompt, tc.completion); err != nil || math.Abs(sum-want) > 1e-4 || n != len(tc.ids) {
-			t.Errorf("%q %q: a language has %g for %d tokens, %v", tc.prompt, tc.completion, sum, n, err)
+		for _, greedy := range []bool{true, false} {
+			query := Query{Prompt: tc.prompt, Completions: []string{tc.completion}, Greedy: greedy}
+			if err := NewLanguage(subject, nil, 3).Score(t.Context(), []Query{query}, func(i int, scores []Completion) error {
+				if math.Abs(scores[0].LogLikelihood-want) > 1e-4 || scores[0].Greedy != (greedy && tc.greedy) || i != 0 {
+					t.Errorf("%q %q: a language has %+v, want %g, greedy %t", tc.prompt, tc.completion, scores, want, tc.greedy)
+				}
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }
@@ -110,7 +114,7 @@ func TestPromptsThatAreTooLong(t *testing.T) {
 	long := "0123456789abcdefghijklmnopqrstuvwxyz"
 	for _, completion := range []string{"l", "line"} {
 		left := long[len(long)-(16+1-len(completion)):]
-		for name, likelihood := range map[string]func(prompt string) (float64, error){
+		for name, score := range map[string]func(prompt string) (float64, error){
 			"scorer": func(prompt string) (float64, error) {
 				s, err := NewScorer(real)
 				if err != nil {
@@ -123,23 +127,37 @@ func TestPromptsThatAreTooLong(t *testing.T) {
 				return l.LogLikelihood, err
 			},
 			"language": func(prompt string) (float64, error) {
-				l, err := NewLanguage(real, nil)
-				if err != nil {
-					return 0, err
-				}
-				sum, _, err := l.LogLikelihood(prompt, completion)
-				return sum, err
+				return likelihood(NewLanguage(real, nil, 1), prompt, completion)
 			},
 		} {
-			whole, err := likelihood(long)
-			cut, err2 := likelihood(left)
+			whole, err := score(long)
+			cut, err2 := score(left)
 			if err = errors.Join(err, err2); err != nil || math.Abs(whole-cut) > 1e-6 {
 				t.Errorf("%s, %q: %g, of what fits %g, %v", name, completion, whole, cut, err)
 			}
-			if other, err := likelihood("z" + left[1:]); err != nil || math.Abs(other-cut) < 1e-7 {
+			if other, err := score("z" + left[1:]); err != nil || math.Abs(other-cut) < 1e-7 {
 				t.Errorf("%s, %q: the first token that fits makes no difference", name, completion)
 			}
 		}
+	}
+	// Of completions of two lengths, each has the prompt that it leaves room for.
+	language := NewLanguage(real, nil, 4)
+	if err := language.Score(t.Context(), []Query{{Prompt: long, Completions: []string{"l", "line", "k", "a"}}}, func(_ int, scores []Completion) error {
+		for i, completion := range []string{"l", "line", "k", "a"} {
+			if alone, err := likelihood(language, long, completion); err != nil || alone != scores[i].LogLikelihood {
+				t.Errorf("%q has %g beside others, alone %g, %v", completion, scores[i].LogLikelihood, alone, err)
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	whole, err := language.Generate(t.Context(), long, nil, 4)
+	if end, err2 := language.Generate(t.Context(), long[len(long)-12:], nil, 4); err != nil || err2 != nil || whole != end {
+		t.Errorf("a long prompt goes on with %q, its end with %q, %v %v", whole, end, err, err2)
+	}
+	if got := lastOf([]int32{1, 2, 3, 4}, 3); !slices.Equal(got, []int32{2, 3, 4}) || len(lastOf(got, 0)) != 1 {
+		t.Errorf("the last 3 of 4 are %v", got)
 	}
 	// An empty prompt is the first token that ends a text, whatever others there are.
 	real.Ends = append(real.Ends, 'q')
@@ -166,22 +184,16 @@ func TestLanguageIsWithoutMemory(t *testing.T) {
 	ask := func(l *Language, what string) string {
 		prompt, completion, scored := strings.Cut(what, "|")
 		if !scored {
-			text, err := l.Generate(context.Background(), prompt, "", 4)
+			text, err := l.Generate(context.Background(), prompt, nil, 4)
 			return fmt.Sprint(text, err)
 		}
-		sum, n, err := l.LogLikelihood(prompt, completion)
-		return fmt.Sprintf("%.4f %d %v", sum, n, err)
+		sum, err := likelihood(l, prompt, completion)
+		return fmt.Sprint(sum, err)
 	}
 	all := []string{"line|ab", "line|ba", "mine|ab", "line|ab", "line", "line|ab", "mine", "line|ab", "lines|ab", "lin|eab", "line|a"}
-	shared, err := NewLanguage(real, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	shared := NewLanguage(real, nil, 1)
 	for i, what := range all {
-		fresh, err := NewLanguage(real, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		fresh := NewLanguage(real, nil, 1)
 		if got, want := ask(shared, what), ask(fresh, what); got != want {
 			t.Errorf("question %d, %q: %s, asked alone %s", i, what, got, want)
 		}
@@ -198,10 +210,7 @@ func TestGenerateOfChosenIDs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	plain, err := NewLanguage(subject, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	plain := NewLanguage(subject, nil, 1)
 	for _, tc := range []struct {
 		prompt, says, stop string
 		max                int
@@ -215,7 +224,7 @@ func TestGenerateOfChosenIDs(t *testing.T) {
 	} {
 		at := min(len(tc.prompt), scriptContext-tc.max) - 1
 		says(at, tc.says)
-		got, err := plain.Generate(t.Context(), tc.prompt, tc.stop, tc.max)
+		got, err := plain.Generate(t.Context(), tc.prompt, []string{"%%", tc.stop}[:1+min(1, len(tc.stop))], tc.max)
 		if err != nil || got != tc.want {
 			t.Errorf("%q after %.5q up to %q: %q, %v; want %q", tc.says, tc.prompt, tc.stop, got, err, tc.want)
 		}
@@ -229,16 +238,13 @@ func TestGenerateOfChosenIDs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	framed, err := NewLanguage(subject, frame)
-	if err != nil {
-		t.Fatal(err)
-	}
+	framed := NewLanguage(subject, frame, 1)
 	prompt, err := frame.Prompt(UserSays("Q")...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	says(len(prompt)-1, "axb<|endoftext|>c")
-	if got, err := framed.Generate(t.Context(), "Q", "", 5); err != nil || got != "axb" {
+	if got, err := framed.Generate(t.Context(), "Q", nil, 5); err != nil || got != "axb" {
 		t.Errorf("in a turn: %q, %v", got, err)
 	}
 	// Of a frame that is too long the end stays, which begins the answer.

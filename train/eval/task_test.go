@@ -42,15 +42,27 @@ type oracle struct {
 	asked  []string
 }
 
-func (o *oracle) LogLikelihood(prompt, completion string) (float64, int, error) {
-	o.asked = append(o.asked, prompt+"|"+completion)
-	return o.likely[completion], 1, nil
+func (o *oracle) Score(_ context.Context, queries []Query, each func(int, []Completion) error) error {
+	for i, q := range queries {
+		var scores []Completion
+		for _, c := range q.Completions {
+			o.asked = append(o.asked, q.Prompt+"|"+c)
+			scores = append(scores, Completion{o.likely[c], q.Greedy && o.likely[c] > -1})
+		}
+		if err := each(i, scores); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (o *oracle) Generate(_ context.Context, prompt, stop string, maxTokens int) (string, error) {
+func (o *oracle) Generate(_ context.Context, prompt string, stops []string, maxTokens int) (string, error) {
 	o.asked = append(o.asked, prompt)
 	return o.text, nil
 }
+
+// right tells whether a result has the metric.
+func right(r Result, metric string) bool { return r.Value(metric) == 1 }
 
 const mmluTest = `{"question":"2+2?","choices":["3","4"],"answer":1,"subject":"elementary_mathematics"}
 {"question":"Capital of France?","choices":["Paris","Rome"],"answer":"A","subject":"geography"}
@@ -93,17 +105,17 @@ func TestChoice(t *testing.T) {
 		}
 		results = append(results, r)
 	}
-	if !results[0].Correct || results[1].Correct || results[0].Answer != "4" || results[1].Expected != "Paris" {
+	if !right(results[0], "acc") || right(results[1], "acc") || results[0].Answer != "4" || results[1].Expected != "Paris" {
 		t.Errorf("got %+v", results)
 	}
 	scores := Summarize(results)
-	if len(scores) != 3 || scores[0].Accuracy != 0.5 || scores[0].StdErr != 0.5 || scores[1].Group != "elementary_mathematics" || scores[1].Accuracy != 1 {
+	if len(scores) != 3 || scores[0].Value("acc") != 0.5 || scores[0].Metrics[0].StdErr != 0.5 || len(scores[0].Metrics) != 1 || scores[1].Group != "elementary_mathematics" || scores[1].Value("acc") != 1 {
 		t.Errorf("got %+v", scores)
 	}
 }
 
 // TestTextChoices normalises by length: " no" is likelier as a whole, " certainly"
-// by the byte.
+// by the character.
 func TestTextChoices(t *testing.T) {
 	task := open(t, "kind: choice\ndata: q.json\nprompt: 'Q: {{.q}} A:'\ntarget: '{{.a}}'\nchoices: c\nscore: text\nanswer: a\n",
 		map[string]string{"q.json": `[{"q":"Is it?","c":["no","certainly"],"a":"certainly"}]`})
@@ -111,26 +123,29 @@ func TestTextChoices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Correct || !r.Normalized || r.Answer != "no" {
+	if right(r, "acc") || !right(r, "acc_norm") || r.Answer != "no" {
 		t.Errorf("got %+v", r)
 	}
 }
 
+// TestGSM8K: the first #### counts for one filter, the last number for the other.
 func TestGSM8K(t *testing.T) {
 	task := open(t, "format: gsm8k\ndata: test.jsonl\n", map[string]string{"test.jsonl": `{"question":"How many?","answer":"It is 2·600.\n#### 1,200"}` + "\n"})
-	for text, want := range map[string]bool{
-		" Two by 600. #### 1200.\n\nQuestion: next #### 7": true,
-		" #### 5 no, #### $1,200":                          true,
-		" 1200":                                            false,
-		" #### 120":                                        false,
-		"":                                                 false,
+	for text, want := range map[string][2]bool{
+		" Two by 600. #### 1200.\n\nQuestion: next #### 7": {true, true},
+		" #### 5 no, #### $1,200":                          {false, true},
+		" #### 1200, no, 5":                                {true, false},
+		" #### 1200</s> 7":                                 {true, true},
+		" 1200":                                            {false, true},
+		" #### 120":                                        {false, false},
+		"":                                                 {false, false},
 	} {
-		model := &oracle{text: strings.ReplaceAll(text, "$", "")}
+		model := &oracle{text: text}
 		r, err := task.Ask(t.Context(), model, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Correct != want || model.asked[0] != "Question: How many?\nAnswer:" {
+		if right(r, "exact_match,strict-match") != want[0] || right(r, "exact_match,flexible-extract") != want[1] || model.asked[0] != "Question: How many?\nAnswer:" {
 			t.Errorf("%q: got %+v", text, r)
 		}
 	}
@@ -154,11 +169,16 @@ func TestCSV(t *testing.T) {
 // TestErrors wants the place and the cure.
 func TestErrors(t *testing.T) {
 	for name, c := range map[string]struct{ yaml, data, want string }{
-		"format":   {"format: arc\ndata: q.jsonl\n", "", `format is "arc"; use mmlu or gsm8k`},
-		"kind":     {"data: q.jsonl\nprompt: x\ntarget: y\nanswer: a\n", "", `kind is ""; use choice or generate`},
-		"shots":    {"format: gsm8k\ndata: q.jsonl\nshots: 2\n", "", "shots_data is missing"},
-		"pattern":  {"format: gsm8k\ndata: q.jsonl\npattern: '[0-9]+'\n", "", "has no group"},
-		"template": {"format: gsm8k\ndata: q.jsonl\nprompt: '{{.question'\n", "", "unclosed action"},
+		"format":   {"format: squad\ndata: q.jsonl\n", "{}", `format is "squad"; use truthfulqa, hellaswag, arc, bigbench, mmlu, gsm8k or lambada, or leave it out`},
+		"kind":     {"data: q.jsonl\nprompt: x\ntarget: y\nanswer: a\n", "{}", `kind is ""; use choice, generate or complete`},
+		"shots":    {"format: gsm8k\ndata: q.jsonl\nshots: 2\n", "{}", "shots_data is missing"},
+		"pattern":  {"format: gsm8k\ndata: q.jsonl\npattern: '[0-9]+'\n", "{}", "has no group"},
+		"filter":   {"format: gsm8k\ndata: q.jsonl\nfilters: [strict]\n", "{}", `there is no "strict"; use strict-match or flexible-extract`},
+		"both":     {"format: gsm8k\ndata: q.jsonl\nfilters: [strict-match]\npattern: '(a)'\n", "{}", "do not go with filters"},
+		"match":    {"format: gsm8k\ndata: q.jsonl\npattern: '(a)'\nmatch: second\n", "{}", `match is "second"; use first or last`},
+		"ignore":   {"format: gsm8k\ndata: q.jsonl\nignore: ['(']\n", "{}", "ignore: error parsing regexp"},
+		"template": {"format: gsm8k\ndata: q.jsonl\nprompt: '{{.question'\n", "{}", "unclosed action"},
+		"data":     {"format: gsm8k\n", "", "data is missing"},
 		"line":     {"format: gsm8k\ndata: q.jsonl\n", "{\"question\":\"a\",\"answer\":\"b\"}\n[1]\n", "q.jsonl:2: not a JSON object"},
 		"key":      {"format: gsm8k\ndata: q.jsonl\n", "{\"answer\":\"b\"}\n", `no entry for key "question"`},
 		"answer":   {"format: mmlu\ndata: q.jsonl\n", `{"question":"a","choices":["x","y"],"answer":2,"subject":"s"}`, "which is no choice"},
@@ -200,6 +220,23 @@ func FuzzReadRecords(f *testing.F) {
 	})
 }
 
+// TestOverFormats: what a task file sets goes over its format.
+func TestOverFormats(t *testing.T) {
+	line := `{"question":"a","answer":"#### 1"}` + "\n"
+	task := open(t, "format: gsm8k\ndata: q.jsonl\nshots_data: q.jsonl\nshots: 1\nlimit: 2\nmax_tokens: 7\nstops: ['\\n']\nignore_case: true\n", map[string]string{"q.jsonl": strings.Repeat(line, 3)})
+	if task.Len() != 2 || task.Shots != 1 || task.MaxTokens != 7 || strings.Join(task.stops(), "|") != "Question:|\\n" || len(task.Ignore) != 4 {
+		t.Errorf("%+v", task.Config)
+	}
+	task = open(t, "format: gsm8k\ndata: q.jsonl\npattern: '(a)'\n", map[string]string{"q.jsonl": line})
+	if len(task.Filters) > 0 || len(task.Ignore) > 0 || task.MaxTokens != 256 {
+		t.Errorf("%+v", task.Config)
+	}
+	task = open(t, "data: q.jsonl\nprompt: '{{.question}}'\ntarget: x\nkind: generate\nanswer: answer\nmax_tokens: 2\n", map[string]string{"q.jsonl": line})
+	if task.Format != "" || task.Config.Prompt != "{{.question}}" {
+		t.Errorf("%+v", task.Config)
+	}
+}
+
 // TestFewShots compares every prompt of a task, whose examples stand in the file of its
 // questions, with one that is written out: the first of the question's group without the
 // question itself.
@@ -227,7 +264,7 @@ func TestFewShots(t *testing.T) {
 		}
 	}
 	model := &oracle{likely: map[string]float64{" né": -3.6, " 日本": -9, " yes": -1, " no": -1}}
-	results, err := task.AskAll(t.Context(), model)
+	results, err := task.AskAll(t.Context(), model, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,17 +273,18 @@ func TestFewShots(t *testing.T) {
 		answer, expected  string
 		right, normalized bool
 	}{
-		{":1", "né", "日本", false, false}, {":3", "yes", "no", false, false}, {":4", "yes", "yes", true, true}, // of equals the first; a byte of " yes" costs less
+		{":1", "né", "日本", false, false}, {":3", "yes", "no", false, false}, {":4", "yes", "yes", true, true}, // of equals the first; a character of "yes" costs less
 		{":5", "yes", "yes", true, true}, {":6", "yes", "yes", true, true}, {":7", "yes", "no", false, false},
 	} {
 		r := results[i]
-		if !strings.HasSuffix(r.Source, want.line) || r.Answer != want.answer || r.Expected != want.expected || r.Correct != want.right || r.Normalized != want.normalized {
+		if !strings.HasSuffix(r.Source, want.line) || r.Answer != want.answer || r.Expected != want.expected || right(r, "acc") != want.right || right(r, "acc_norm") != want.normalized {
 			t.Errorf("question %d: %+v, want %+v", i, r, want)
 		}
 	}
 	scores := Summarize(results)
 	if len(scores) != 3 || scores[0].Questions != 6 || scores[1].Group != "x" || scores[1].Questions != 4 || scores[2].Questions != 2 ||
-		scores[0].Accuracy != 0.5 || scores[1].Accuracy != 0.5 || scores[2].Accuracy != 0.5 || !near(scores[0].StdErr, 0.2236068) || !near(scores[1].StdErr, 0.2886751) || !near(scores[2].StdErr, 0.5) {
+		scores[0].Value("acc") != 0.5 || scores[1].Value("acc") != 0.5 || scores[2].Value("acc") != 0.5 ||
+		!near(scores[0].Metrics[0].StdErr, 0.2236068) || !near(scores[1].Metrics[0].StdErr, 0.2886751) || !near(scores[2].Metrics[0].StdErr, 0.5) {
 		t.Errorf("%+v", scores)
 	}
 	task.Shots = 3
@@ -257,21 +295,20 @@ func TestFewShots(t *testing.T) {
 
 func near(a, b float64) bool { return a-b < 1e-6 && b-a < 1e-6 }
 
-// TestLengthsAreBytes: likelihoods are compared by the byte of UTF-8 of what is scored, the
-// space before it included.
-func TestLengthsAreBytes(t *testing.T) {
+// TestLengths: likelihoods are compared as they are, by the character and by the byte of the
+// choice, the space before it left out.
+func TestLengths(t *testing.T) {
 	for _, tc := range []struct {
-		a, b           string
-		likelyA        float64
-		likelyB        float64
-		chat           bool
-		best, perByte  string
-		askedA, askedB string
+		a, b                 string
+		likelyA, likelyB     float64
+		chat                 bool
+		best, perChar, perBy string
+		askedA, askedB       string
 	}{
-		{"né", "no", -3.6, -3, false, "no", "né", " né", " no"},     // 4 and 3 bytes, both 3 characters
-		{"a", "abc", -1, -2.2, false, "a", "a", " a", " abc"},       // 2 and 4 bytes, not 1 and 3
-		{"a", "abc", -1, -2.2, true, "a", "abc", "a", "abc"},        // a turn begins without a space
-		{"日本", "yes!", -6, -5, false, "yes!", "日本", " 日本", " yes!"}, // 7 and 5 bytes
+		{"né", "no", -3.1, -3, false, "no", "no", "né", " né", " no"},       // 3 and 2 bytes, both 2 characters
+		{"a", "abc", -1, -2.9, false, "a", "abc", "abc", " a", " abc"},      // 1 and 3, not 2 and 4
+		{"a", "abc", -1, -2.9, true, "a", "abc", "abc", "a", "abc"},         // a turn begins without a space
+		{"日本", "yes!", -6, -5, false, "yes!", "yes!", "日本", " 日本", " yes!"}, // 2 and 4 characters, 6 and 4 bytes
 	} {
 		yaml := "kind: choice\ndata: q.jsonl\nprompt: Q\ntarget: A\nchoices: c\nscore: text\nanswer: a\n"
 		if tc.chat {
@@ -280,33 +317,44 @@ func TestLengthsAreBytes(t *testing.T) {
 		task := open(t, yaml, map[string]string{"q.jsonl": `{"c": ["` + tc.a + `", "` + tc.b + `"], "a": 0}`})
 		model := &oracle{likely: map[string]float64{tc.askedA: tc.likelyA, tc.askedB: tc.likelyB}}
 		r, err := task.Ask(t.Context(), model, 0)
-		if err != nil || r.Answer != tc.best || r.Correct != (tc.best == tc.a) || r.Normalized != (tc.perByte == tc.a) || strings.Join(model.asked, "") != "Q|"+tc.askedA+"Q|"+tc.askedB {
+		if err != nil || r.Answer != tc.best || right(r, "acc") != (tc.best == tc.a) || right(r, "acc_norm") != (tc.perChar == tc.a) || right(r, "acc_bytes") != (tc.perBy == tc.a) ||
+			strings.Join(model.asked, "") != "Q|"+tc.askedA+"Q|"+tc.askedB {
 			t.Errorf("%q and %q: %+v of %q, %v", tc.a, tc.b, r, model.asked, err)
 		}
 	}
 }
 
-// TestGeneratedAnswers: what is found in a text and in the expected answer.
+// TestGeneratedAnswers: what is found in a text and in the expected answer by a pattern.
 func TestGeneratedAnswers(t *testing.T) {
-	task := open(t, "format: gsm8k\ndata: q.jsonl\nmax_tokens: 7\nlimit: 2\n", map[string]string{
-		"q.jsonl": `{"question":"a","answer":"#### 3 or #### 1,200."}` + "\n" + `{"question":"b","answer":"no number"}` + "\n" + `{"question":"c","answer":"#### 1"}`,
-	})
-	if task.Len() != 2 || task.MaxTokens != 7 || task.Stop != "Question:" {
-		t.Errorf("%+v", task.Config)
-	}
-	for text, want := range map[string]Result{
-		" so #### 7, no #### 1200\n":  {Correct: true, Expected: "1200", Answer: "1200", Text: " so #### 7, no #### 1200\n"},
-		" #### 1200 Question: #### 5": {Correct: true, Expected: "1200", Answer: "1200", Text: " #### 1200 "},
-		" #### 3":                     {Expected: "1200", Answer: "3", Text: " #### 3"},
-		"1200":                        {Expected: "1200", Text: "1200"},
-	} {
-		r, err := task.Ask(t.Context(), &oracle{text: text}, 0)
-		if err != nil || r.Correct != want.Correct || r.Normalized != want.Correct || r.Expected != want.Expected || r.Answer != want.Answer || r.Text != want.Text {
-			t.Errorf("%q: %+v, %v; want %+v", text, r, err, want)
+	for _, match := range []string{"", "match: last\n", "match: first\n"} {
+		task := open(t, "kind: generate\nprompt: '{{.question}}'\ntarget: x\nanswer: answer\npattern: '####\\s*(-?[0-9][0-9.,]*)'\nignore_text: ',$'\nstop: 'Question:'\ndata: q.jsonl\nmax_tokens: 7\nlimit: 2\n"+match, map[string]string{
+			"q.jsonl": `{"question":"a","answer":"#### 1,200."}` + "\n" + `{"question":"b","answer":"no number"}` + "\n" + `{"question":"c","answer":"#### 1"}`,
+		})
+		if task.Len() != 2 || task.MaxTokens != 7 || task.Stop != "Question:" {
+			t.Errorf("%+v", task.Config)
 		}
-	}
-	// Nothing found is not right, even where nothing is expected.
-	if r, err := task.Ask(t.Context(), &oracle{text: "no number"}, 1); err != nil || r.Correct || r.Answer != "" || r.Expected != "" {
-		t.Errorf("%+v, %v", r, err)
+		first := match == "match: first\n"
+		for text, want := range map[string]struct {
+			last, first string
+			text        string
+		}{
+			" so #### 7, no #### 1200\n":  {"1200", "7", " so #### 7, no #### 1200\n"},
+			" #### 1200 Question: #### 5": {"1200", "1200", " #### 1200 "},
+			" #### 3":                     {"3", "3", " #### 3"},
+			"1200":                        {"", "", "1200"},
+		} {
+			answer := want.last
+			if first {
+				answer = want.first
+			}
+			r, err := task.Ask(t.Context(), &oracle{text: text}, 0)
+			if err != nil || right(r, "exact_match") != (answer == "1200") || len(r.Metrics) != 1 || r.Expected != "1200" || r.Answer != answer || r.Text != want.text {
+				t.Errorf("%q, %s: %+v, %v; want %+v", text, match, r, err, want)
+			}
+		}
+		// Nothing found is not right, even where nothing is expected.
+		if r, err := task.Ask(t.Context(), &oracle{text: "no number"}, 1); err != nil || right(r, "exact_match") || r.Answer != "" || r.Expected != "" {
+			t.Errorf("%+v, %v", r, err)
+		}
 	}
 }
