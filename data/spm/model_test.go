@@ -153,6 +153,43 @@ func TestEqualScores(t *testing.T) {
 	}
 }
 
+// TestSpansOfUnknown: a run of what no piece spells is one unknown token that stands for
+// all of it, and an encoder that has told places encodes without them again.
+func TestSpansOfUnknown(t *testing.T) {
+	pieces := []Piece{{"<unk>", 0, Unknown}, {"a", -1, Normal}, {"b", -2, Normal}, {"ab", -0.5, Normal}, {"▁", -3, Normal}}
+	for _, algorithm := range []Algorithm{BPE, Unigram} {
+		tok, err := New(Config{Algorithm: algorithm, Pieces: pieces, Rules: &Rules{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for text, want := range map[string]struct {
+			ids  []int32
+			ends []int // of the tokens; each begins where the one before it ends
+		}{
+			"ab日本b":      {[]int32{3, 0, 2}, []int{2, 8, 9}},
+			"xyza":       {[]int32{0, 1}, []int{3, 4}},
+			"axbyzab":    {[]int32{1, 0, 2, 0, 3}, []int{1, 2, 3, 5, 7}},
+			"éé":         {[]int32{0}, []int{4}},
+			"ab a":       {[]int32{3, 4, 1}, []int{2, 3, 4}},
+			"x y":        {[]int32{0, 4, 0}, []int{1, 2, 3}},
+			"xxxxabxx😀a": {[]int32{0, 3, 0, 1}, []int{4, 6, 12, 13}},
+		} {
+			ids, spans := tok.EncodeSpans([]byte(text), nil)
+			spelled, begin := []hf.Span{}, 0
+			for _, end := range want.ends {
+				spelled = append(spelled, hf.Span{Begin: begin, End: end})
+				begin = end
+			}
+			if !slices.Equal(ids, want.ids) || !slices.Equal(spans, spelled) {
+				t.Errorf("%v, %q: %v at %v, want %v at %v", algorithm, text, ids, spans, want.ids, spelled)
+			}
+			if got := tok.AppendEncode(nil, []byte(text)); !slices.Equal(got, want.ids) {
+				t.Errorf("%v, %q: %v, want %v", algorithm, text, got, want.ids)
+			}
+		}
+	}
+}
+
 // TestContinuingPrefix: inside a word characters have the prefix, which what they join to
 // has only once.
 func TestContinuingPrefix(t *testing.T) {

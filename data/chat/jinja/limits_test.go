@@ -119,11 +119,11 @@ func TestRenderStopsWithItsContext(t *testing.T) {
 // brackets one behind the other are as many as one likes.
 func TestBoundsOfDepthEnd(t *testing.T) {
 	for source, want := range map[string]string{
-		"{% macro f(x) %}{{ x }}{% endmacro %}{% for i in range(5000) %}{{ f('a') }}{% endfor %}":                                                    strings.Repeat("a", 5000),
-		"{% macro f() %}{{ caller() }}{% endmacro %}{% for i in range(3000) %}{% call f() %}b{% endcall %}{% endfor %}":                              strings.Repeat("b", 3000),
-		"{% block q %}c{% endblock %}{% for i in range(3000) %}{{ self.q() }}{% endfor %}":                                                           strings.Repeat("c", 3001),
-		"{% for i in range(3000) %}{% for x in [1] recursive %}{{ loop([]) }}d{% endfor %}{% endfor %}":                                              strings.Repeat("d", 3000),
-		"{% for i in range(3000) %}{{ [[1]] == [[1]] and 'e' }}{{ [[]]|tojson|replace('[[]]', 'e') }}{% endfor %}": strings.Repeat("ee", 3000),
+		"{% macro f(x) %}{{ x }}{% endmacro %}{% for i in range(5000) %}{{ f('a') }}{% endfor %}":                       strings.Repeat("a", 5000),
+		"{% macro f() %}{{ caller() }}{% endmacro %}{% for i in range(3000) %}{% call f() %}b{% endcall %}{% endfor %}": strings.Repeat("b", 3000),
+		"{% block q %}c{% endblock %}{% for i in range(3000) %}{{ self.q() }}{% endfor %}":                              strings.Repeat("c", 3001),
+		"{% for i in range(3000) %}{% for x in [1] recursive %}{{ loop([]) }}d{% endfor %}{% endfor %}":                 strings.Repeat("d", 3000),
+		"{% for i in range(3000) %}{{ [[1]] == [[1]] and 'e' }}{{ [[]]|tojson|replace('[[]]', 'e') }}{% endfor %}":      strings.Repeat("ee", 3000),
 		strings.Repeat("{{ ((1)) }}", 2000):                                              strings.Repeat("1", 2000),
 		strings.Repeat("{% if [[1]] %}{% for x in [1] %}f{% endfor %}{% endif %}", 2000): strings.Repeat("f", 2000),
 	} {
