@@ -66,13 +66,23 @@ func OpenCorpus(cfg Config) (*Corpus, error) {
 		return nil, err
 	}
 	if len(cfg.Sources) == 0 {
-		return openCorpus(cfg)
+		return openCorpus(cfg, nil)
 	}
 	c := &Corpus{cfg: cfg.withDefaults()}
-	for i, source := range cfg.parts() {
-		p, err := openCorpus(source.Config)
+	parts := cfg.parts()
+	var held []string // of any source
+	for _, source := range parts {
+		names, err := ExpandPaths(source.ValidationPaths)
 		if err != nil {
 			return nil, err
+		}
+		held = append(held, names...)
+	}
+	slices.Sort(held)
+	for i, source := range parts {
+		p, err := openCorpus(source.Config, held)
+		if err != nil {
+			return nil, fmt.Errorf("source %s: %w", source.name, err)
 		}
 		p.source, p.name = i, source.name
 		c.parts = append(c.parts, p)
@@ -80,22 +90,18 @@ func OpenCorpus(cfg Config) (*Corpus, error) {
 	return c, checkApart(c.parts)
 }
 
-// openCorpus is OpenCorpus for a configuration without sources.
-func openCorpus(cfg Config) (*Corpus, error) {
+// openCorpus is OpenCorpus for a configuration without sources, beside others that hold files out.
+func openCorpus(cfg Config, held []string) (*Corpus, error) {
 	c := &Corpus{cfg: cfg.withDefaults(), longest: longLine}
 	var err error
-	if c.train, err = ExpandPaths(cfg.Paths); err != nil {
-		return nil, err
-	}
 	if c.validation, err = ExpandPaths(cfg.ValidationPaths); err != nil {
 		return nil, err
 	}
-	for _, name := range c.validation {
-		if _, found := slices.BinarySearch(c.train, name); found {
-			return nil, settingf("data: %s is in train and in validation_paths (held-out text must not be trained on)", name)
-		}
+	if held == nil {
+		held = c.validation
 	}
-	return c, nil
+	c.train, err = cfg.trainFiles(held)
+	return c, err
 }
 
 // Documents streams the corpus in the order of its files, those of ValidationPaths last, with memory for about one

@@ -26,8 +26,8 @@ type sourceFile struct {
 const settle = 2 * time.Second
 
 // hashFiles returns the state of each path. It reads only files that differ from what an earlier call with the same
-// paths remembered in dir.
-func hashFiles(ctx context.Context, paths []string, dir string) ([]sourceFile, error) {
+// paths remembered in dir. progress may be nil.
+func hashFiles(ctx context.Context, paths []string, dir string, progress func(Progress)) ([]sourceFile, error) {
 	names := xxh3.New()
 	for _, path := range paths {
 		fmt.Fprintf(names, "%q\n", path)
@@ -38,7 +38,14 @@ func hashFiles(ctx context.Context, paths []string, dir string) ([]sourceFile, e
 	settled := true
 	buffer := make([]byte, 1<<20)
 	changed := false
+	state := Progress{Doing: Looking, Files: len(paths)}
+	looked := func(n int) {
+		if state.DiskBytes += int64(n); progress != nil {
+			progress(state)
+		}
+	}
 	for i, path := range paths {
+		state.File, state.Finished = path, i
 		now := time.Now()
 		file, err := statSource(path)
 		if err != nil {
@@ -48,7 +55,7 @@ func hashFiles(ctx context.Context, paths []string, dir string) ([]sourceFile, e
 			files[i] = old
 			continue
 		}
-		if file.Hash, err = hashFile(ctx, path, buffer); err != nil {
+		if file.Hash, err = hashFile(ctx, path, buffer, looked); err != nil {
 			return nil, err
 		}
 		files[i] = file
@@ -82,7 +89,7 @@ func (f sourceFile) unchanged() error {
 	return nil
 }
 
-func hashFile(ctx context.Context, path string, buffer []byte) (string, error) {
+func hashFile(ctx context.Context, path string, buffer []byte, looked func(n int)) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("data: %w", err)
@@ -92,6 +99,7 @@ func hashFile(ctx context.Context, path string, buffer []byte) (string, error) {
 	for ctx.Err() == nil {
 		n, err := file.Read(buffer)
 		hash.Write(buffer[:n])
+		looked(n)
 		if err == io.EOF {
 			sum := hash.Sum128().Bytes()
 			return hex.EncodeToString(sum[:]), nil

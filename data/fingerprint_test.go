@@ -33,7 +33,7 @@ func keyOf(t *testing.T, cfg Config, enc Encoder) string {
 		t.Fatal(err)
 	}
 	p := &preparation{corpus: c, enc: enc}
-	if p.files, err = hashFiles(context.Background(), append(append([]string{}, c.train...), c.validation...), t.TempDir()); err != nil {
+	if p.files, err = hashFiles(context.Background(), append(append([]string{}, c.train...), c.validation...), t.TempDir(), nil); err != nil {
 		t.Fatal(err)
 	}
 	p.identify()
@@ -147,7 +147,7 @@ func TestHashesOfFiles(t *testing.T) {
 		if err := os.Chtimes(path, at, at); err != nil {
 			t.Fatal(err)
 		}
-		files, err := hashFiles(context.Background(), []string{path}, dir)
+		files, err := hashFiles(context.Background(), []string{path}, dir, nil)
 		if err != nil || files[0].Size != int64(len(content)) {
 			t.Fatal(files, err)
 		}
@@ -167,7 +167,7 @@ func TestHashesOfFiles(t *testing.T) {
 		t.Error("the same content has another hash")
 	}
 	// A file that changes while it is read is found by its time, too.
-	files, err := hashFiles(context.Background(), []string{path}, dir)
+	files, err := hashFiles(context.Background(), []string{path}, dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,8 @@ type Ledger struct {
 	Plain, Key string
 	// Kept tells what the ledger of the run before did.
 	Kept Kept
+	// Both are the texts of files that are held out which are in the training text too.
+	Both int
 
 	files  map[string]fileEntry // files of text, by path
 	hashes [2][]uint64          // of records, by side; sorted, each once
@@ -112,8 +114,8 @@ func (l *Ledger) Note(known *Ledger, hash uint64, side, rule Split, given bool) 
 	l.Kept.Known++
 }
 
-// Sort takes in what was added. A text on both sides was trained on.
-func (l *Ledger) Sort() {
+// Sort takes in what was added. A text on both sides was trained on; it returns how many of these there are.
+func (l *Ledger) Sort() (both int) {
 	for side := range l.added {
 		all := append(l.hashes[side], l.added[side]...)
 		slices.Sort(all)
@@ -121,8 +123,12 @@ func (l *Ledger) Sort() {
 	}
 	l.hashes[Validation] = slices.DeleteFunc(l.hashes[Validation], func(hash uint64) bool {
 		_, trained := slices.BinarySearch(l.hashes[Train], hash)
+		if trained {
+			both++
+		}
 		return trained
 	})
+	return both
 }
 
 // Merge takes in what other knows, whose files replace those of the same path.
@@ -137,9 +143,9 @@ func (l *Ledger) Merge(other *Ledger) {
 	l.Sort()
 }
 
-// unite is the ledger of sources, of which each has its own, and how many texts that one holds out another trains on.
-func unite(sources []*Ledger) (all *Ledger, leaked int) {
-	all = NewLedger()
+// unite is the ledger of sources, of which each has its own.
+func unite(sources []*Ledger) *Ledger {
+	all := NewLedger()
 	plain, key := xxh3.New(), xxh3.New()
 	for _, l := range sources {
 		fmt.Fprintln(plain, l.Plain)
@@ -147,11 +153,12 @@ func unite(sources []*Ledger) (all *Ledger, leaked int) {
 		all.Merge(l)
 		all.keys[l.Plain] = l.Key
 		all.Kept.add(l.Kept)
+		all.Both += l.Both
 	}
 	for _, l := range sources {
 		for _, hash := range l.hashes[Validation] {
 			if _, trained := slices.BinarySearch(all.hashes[Train], hash); trained {
-				leaked++
+				all.Both++
 			}
 		}
 	}
@@ -159,7 +166,7 @@ func unite(sources []*Ledger) (all *Ledger, leaked int) {
 	all.Plain = hex.EncodeToString(sum[:])
 	sum = key.Sum128().Bytes()
 	all.Key = hex.EncodeToString(sum[:])
-	return all, leaked
+	return all
 }
 
 func (k *Kept) add(other Kept) {
@@ -247,6 +254,7 @@ type ledgerHeader struct {
 	Train      int         `json:"train"`
 	Validation int         `json:"validation"`
 	Kept       Kept        `json:"kept"`
+	Both       int         `json:"both,omitempty"`
 	Files      []fileEntry `json:"files,omitempty"`
 	// Sources has Key by Plain of each source that the texts have come from.
 	Sources map[string]string `json:"sources,omitempty"`
@@ -262,7 +270,7 @@ func (l *Ledger) WriteTo(w io.Writer) (int64, error) {
 	var b bytes.Buffer
 	err := json.NewEncoder(&b).Encode(ledgerHeader{
 		Version: ledgerVersion, Plain: l.Plain, Key: l.Key, Train: len(l.hashes[Train]), Validation: len(l.hashes[Validation]),
-		Kept: l.Kept, Files: l.sortedFiles(), Sources: l.keys,
+		Kept: l.Kept, Both: l.Both, Files: l.sortedFiles(), Sources: l.keys,
 	})
 	if err != nil {
 		return 0, err
@@ -315,7 +323,7 @@ func ReadLedger(path string) (*Ledger, error) {
 		return fault(fmt.Errorf("version %d, %d and %d texts in %d bytes", h.Version, h.Train, h.Validation, len(words)))
 	}
 	l := NewLedger()
-	l.Plain, l.Key, l.Kept = h.Plain, h.Key, h.Kept
+	l.Plain, l.Key, l.Kept, l.Both = h.Plain, h.Key, h.Kept, h.Both
 	maps.Copy(l.keys, h.Sources)
 	for _, e := range h.Files {
 		l.files[e.Path] = e

@@ -246,8 +246,8 @@ func TestLeakedBetweenSources(t *testing.T) {
 			want++
 		}
 	}
-	if p.Leaked != want || want == 0 {
-		t.Errorf("%d texts leaked, want %d", p.Leaked, want)
+	if p.Ledger.Both != want || want == 0 {
+		t.Errorf("%d texts leaked, want %d", p.Ledger.Both, want)
 	}
 }
 
@@ -263,22 +263,23 @@ func TestSourceFaults(t *testing.T) {
 		cfg  Config
 		want string
 	}{
-		"both":     {Config{Paths: []string{a}, Sources: []SourceConfig{{Paths: []string{b}}}}, "train and sources are both set"},
-		"held":     {Config{ValidationPaths: []string{a}, Sources: []SourceConfig{{Paths: []string{b}}}}, "validation_paths and sources are both set"},
-		"weights":  {two(SourceConfig{Paths: []string{a}, Weight: ptr(1.0)}, SourceConfig{Paths: []string{b}}), "1 of 2 have a weight"},
-		"zero":     {two(SourceConfig{Paths: []string{a}, Weight: ptr(0.0)}, SourceConfig{Paths: []string{b}, Weight: ptr(1.0)}), "sources[0]: weight 0 is not a positive number"},
-		"nan":      {two(SourceConfig{Paths: []string{a}, Weight: ptr(math.NaN())}, SourceConfig{Paths: []string{b}, Weight: ptr(1.0)}), "weight NaN"},
-		"names":    {two(SourceConfig{Name: "x", Paths: []string{a}}, SourceConfig{Name: "x", Paths: []string{b}}), `both called "x"`},
-		"letters":  {two(SourceConfig{Name: "x y", Paths: []string{a}}, SourceConfig{Paths: []string{b}}), `the name "x y"`},
-		"empty":    {two(SourceConfig{}, SourceConfig{Paths: []string{b}}), "sources[0]: train: no paths"},
-		"format":   {two(SourceConfig{Paths: []string{a}, Format: "yaml"}, SourceConfig{Paths: []string{b}}), `sources[0]: format: unknown "yaml"`},
-		"encoding": {two(SourceConfig{Paths: []string{a}}, SourceConfig{Paths: []string{b}, Encoding: "klingon"}), "sources[1]: encoding"},
-		"sides":    {two(SourceConfig{Paths: []string{a}, Validation: ptr(0.1), ValidationPaths: []string{b}}, SourceConfig{Paths: []string{b}}), "validation and validation_paths are both set"},
-		"twice":    {two(SourceConfig{Paths: []string{a}}, SourceConfig{Paths: []string{a, b}}), "is in the sources a and a-2"},
-		"leak":     {two(SourceConfig{Paths: []string{a}}, SourceConfig{Paths: []string{b}, ValidationPaths: []string{a}}), "in train of a source and in validation_paths of another, a and b"},
-		"copy":     {two(SourceConfig{Paths: []string{a}}, SourceConfig{Paths: []string{b}, ValidationPaths: []string{copied}}), "is a copy of the training file"},
-		"prose":    {two(SourceConfig{Paths: []string{a}, Format: FormatJSONL}, SourceConfig{Paths: []string{b}}), "begins no JSON object"},
-		"missing":  {two(SourceConfig{Paths: []string{a}}, SourceConfig{Paths: []string{dir + "/none.txt"}}), "none.txt"},
+		"both":        {Config{Paths: []string{a}, Sources: []SourceConfig{{Paths: []string{b}}}}, "train and sources are both set"},
+		"held":        {Config{ValidationPaths: []string{a}, Sources: []SourceConfig{{Paths: []string{b}}}}, "validation_paths and sources are both set"},
+		"weights":     {two(SourceConfig{Paths: []string{a}, Weight: ptr(1.0)}, SourceConfig{Paths: []string{b}}), "1 of 2 have a weight"},
+		"zero":        {two(SourceConfig{Paths: []string{a}, Weight: ptr(0.0)}, SourceConfig{Paths: []string{b}, Weight: ptr(1.0)}), "sources[0]: weight 0 is not a positive number"},
+		"nan":         {two(SourceConfig{Paths: []string{a}, Weight: ptr(math.NaN())}, SourceConfig{Paths: []string{b}, Weight: ptr(1.0)}), "weight NaN"},
+		"names":       {two(SourceConfig{Name: "x", Paths: []string{a}}, SourceConfig{Name: "x", Paths: []string{b}}), `both called "x"`},
+		"letters":     {two(SourceConfig{Name: "x y", Paths: []string{a}}, SourceConfig{Paths: []string{b}}), `the name "x y"`},
+		"empty":       {two(SourceConfig{}, SourceConfig{Paths: []string{b}}), "sources[0]: train: no paths"},
+		"format":      {two(SourceConfig{Paths: []string{a}, Format: "yaml"}, SourceConfig{Paths: []string{b}}), `sources[0]: format: unknown "yaml"`},
+		"encoding":    {two(SourceConfig{Paths: []string{a}}, SourceConfig{Paths: []string{b}, Encoding: "klingon"}), "sources[1]: encoding"},
+		"sides":       {two(SourceConfig{Paths: []string{a}, Validation: ptr(0.1), ValidationPaths: []string{b}}, SourceConfig{Paths: []string{b}}), "validation and validation_paths are both set"},
+		"twice":       {two(SourceConfig{Paths: []string{a}}, SourceConfig{Paths: []string{a, b}}), "is in the sources a and a-2"},
+		"leak":        {two(SourceConfig{Paths: []string{a}}, SourceConfig{Paths: []string{b}, ValidationPaths: []string{a}}), "source a: data: "},
+		"copy":        {two(SourceConfig{Paths: []string{a}}, SourceConfig{Paths: []string{b}, ValidationPaths: []string{copied}}), "is a copy of the training file"},
+		"prose":       {two(SourceConfig{Paths: []string{a}, Format: FormatJSONL}, SourceConfig{Paths: []string{b}}), "begins no JSON object"},
+		"missing":     {two(SourceConfig{Paths: []string{a}}, SourceConfig{Paths: []string{dir + "/none.txt"}}), "none.txt"},
+		"held by two": {two(SourceConfig{Paths: []string{a}, ValidationPaths: []string{copied}}, SourceConfig{Paths: []string{b}, ValidationPaths: []string{copied}}), "is in the sources a and b"},
 	} {
 		p, err := Prepare(context.Background(), test.cfg, byteEncoder{}, nil)
 		if p != nil {

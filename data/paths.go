@@ -33,6 +33,45 @@ func ExpandPaths(patterns []string) ([]string, error) {
 	return slices.Compact(files), nil
 }
 
+// Files returns the files to train on and those that are held out as a whole, both sorted. What ValidationPaths name is left
+// out of what a pattern with wildcards in Paths matches; a path that names a file of both sides is an error. It is for a
+// configuration without Sources.
+func (c Config) Files() (train, held []string, err error) {
+	if held, err = ExpandPaths(c.ValidationPaths); err != nil {
+		return nil, nil, err
+	}
+	if train, err = c.trainFiles(held); err != nil {
+		return nil, nil, err
+	}
+	return train, held, nil
+}
+
+// trainFiles are the files of Paths without held, which are sorted.
+func (c Config) trainFiles(held []string) ([]string, error) {
+	var train []string
+	for _, pattern := range c.Paths {
+		files, err := expandPattern(pattern)
+		if err != nil {
+			return nil, err
+		}
+		wild := len(files) != 1 || !isFile(pattern) && strings.ContainsAny(pattern, wildcards)
+		for _, name := range files {
+			_, found := slices.BinarySearch(held, name)
+			if found && !wild {
+				return nil, settingf("data: %s is in train and in validation_paths (held-out text must not be trained on)", name)
+			}
+			if !found {
+				train = append(train, name)
+			}
+		}
+	}
+	if len(train) == 0 && len(c.Paths) > 0 {
+		return nil, settingf("data: all files of train are in validation_paths (name some to train on)")
+	}
+	slices.Sort(train)
+	return slices.Compact(train), nil
+}
+
 func expandPattern(pattern string) ([]string, error) {
 	if isFile(pattern) {
 		return []string{filepath.Clean(pattern)}, nil

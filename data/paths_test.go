@@ -120,3 +120,27 @@ func TestLiteralCacheDir(t *testing.T) {
 	_, err := Config{CacheDir: dir + "/c $GOTRAIN_UNSET"}.cacheDir()
 	wantError(t, err, "GOTRAIN_UNSET is not set", "write $$ for a dollar sign")
 }
+
+// TestHeldOutFiles: files that are held out by name are left out of what a pattern matches, and records of them that are in the
+// training text too are counted.
+func TestHeldOutFiles(t *testing.T) {
+	dir := t.TempDir()
+	a := writeFile(t, filepath.Join(dir, "a.jsonl"), []byte("{\"text\": \"one\"}\n{\"text\": \"two\"}\n"))
+	held := writeFile(t, filepath.Join(dir, "held.jsonl"), []byte("{\"text\": \"two\"}\n{\"text\": \"three\"}\n"))
+	cfg := Config{Paths: []string{dir + "/*.jsonl"}, ValidationPaths: []string{held}, Format: FormatJSONL, CacheDir: filepath.Join(dir, "cache")}
+	if train, out, err := cfg.Files(); err != nil || !slices.Equal(train, []string{a}) || !slices.Equal(out, []string{held}) {
+		t.Errorf("%q, %q, %v", train, out, err)
+	}
+	for range 2 { // made, and there already
+		p := mustPrepare(t, cfg, byteEncoder{})
+		if got := decode(p.Train, byteEncoder{}) + decode(p.Validation, byteEncoder{}); got != "one¶two¶two¶three¶" || p.Ledger.Both != 1 {
+			t.Errorf("%q, %d texts on both sides", got, p.Ledger.Both)
+		}
+	}
+	cfg.Paths = []string{dir + "/*.jsonl", held}
+	_, _, err := cfg.Files()
+	wantError(t, err, "held.jsonl is in train and in validation_paths")
+	cfg.Paths = []string{dir + "/h*.jsonl"}
+	_, _, err = cfg.Files()
+	wantError(t, err, "all files of train are in validation_paths")
+}

@@ -17,14 +17,28 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// Progress is the state of a Prepare under way.
+// Doing is what is done before the first step.
+type Doing uint8
+
+const (
+	Encoding   Doing = iota // text becomes tokens
+	Looking                 // files are read to know whether they are as they were
+	Fitting                 // a tokenizer is fitted
+	Conversing              // conversations become tokens
+)
+
+// Progress is the state of what is done before the first step.
 type Progress struct {
+	Doing     Doing
 	File      string // the last one finished with, in part
 	Files     int    // all files
-	DiskBytes int64  // of all files, compressed where they are
+	Finished  int    // those before File
+	DiskBytes int64  // of all files, compressed where they are; of Looking those that were read
 	TextBytes int64  // done
 	Tokens    int64  // done
 	Documents int64  // done
+	Merges    int    // of Fitting: made, 0 while text is read
+	Total     int    // then: those wanted
 }
 
 // Prepared is a corpus as tokens.
@@ -39,8 +53,6 @@ type Prepared struct {
 
 	// Parts are the sources of Config.Sources, nil without; Train and Validation have them one behind the other.
 	Parts []Part
-	// Leaked are the texts that a source holds out and another one trains on.
-	Leaked int
 
 	files [2][]sourceFile // by side
 }
@@ -85,7 +97,8 @@ func (p *Prepared) Close() error {
 // The shards lie in a directory of the cache named by a hash of the content of all files in order, the settings that
 // matter and the tokenizer's fingerprint. It appears at once, by renaming, when all of it is on disk: an error, a crash or
 // a full disk leaves no part of it, and of several processes that prepare the same text one does and the others wait for
-// it. Damaged shards are made again. progress, if not nil, is called on this goroutine about every 256 KiB of text.
+// it. Damaged shards are made again. progress, if not nil, is called on this goroutine about every 256 KiB of text, and while files are
+// looked at every few MiB.
 func Prepare(ctx context.Context, cfg Config, enc Encoder, progress func(Progress)) (*Prepared, error) {
 	corpus, err := OpenCorpus(cfg)
 	if err != nil {
@@ -140,7 +153,7 @@ func prepareSources(ctx context.Context, corpus *Corpus, enc Encoder, progress f
 	if err := checkCopies(p.files[Train], p.files[Validation]); err != nil {
 		return p, err
 	}
-	p.Ledger, p.Leaked = unite(ledgers)
+	p.Ledger = unite(ledgers)
 	if p.Train, err = joinSets(train); err == nil && len(held) > 0 {
 		p.Validation, err = joinSets(held)
 	}
@@ -235,7 +248,7 @@ func (p *preparation) run(ctx context.Context) (prepared *Prepared, err error) {
 		return nil, settingf("data: cache directory: %w (set cache_dir to a directory that can be written)", err)
 	}
 	paths := append(append([]string{}, p.corpus.train...), p.corpus.validation...)
-	if p.files, err = hashFiles(ctx, paths, p.cache); err != nil {
+	if p.files, err = hashFiles(ctx, paths, p.cache, p.progress); err != nil {
 		return nil, err
 	}
 	train, held := p.files[:len(p.corpus.train)], p.files[len(p.corpus.train):]
@@ -369,8 +382,10 @@ func (p *preparation) write(ctx context.Context, dir string) error {
 		defer sets[split].abort()
 	}
 	state := Progress{Files: len(p.files)}
-	for _, file := range p.files {
+	place := make(map[string]int, len(p.files))
+	for i, file := range p.files {
 		state.DiskBytes += file.Size
+		place[file.Path] = i
 	}
 	ledger := p.corpus.Note()
 	ledger.Plain, ledger.Key = p.plain, p.key
@@ -381,7 +396,7 @@ func (p *preparation) write(ctx context.Context, dir string) error {
 				return err
 			}
 			begin = j.ends[i]
-			state.File = document.File
+			state.File, state.Finished = document.File, place[document.File]
 		}
 		state.TextBytes += int64(j.bytes)
 		state.Tokens = sets[Train].tokens + sets[Validation].tokens
@@ -407,7 +422,7 @@ func (p *preparation) write(ctx context.Context, dir string) error {
 	if err := p.checkSides(sets[Train], sets[Validation]); err != nil {
 		return err
 	}
-	ledger.Sort()
+	ledger.Both = ledger.Sort()
 	if err := ledger.save(filepath.Join(dir, ledgerName)); err != nil {
 		return fmt.Errorf("data: %w", err)
 	}

@@ -303,7 +303,7 @@ func TestHashFilesRemembers(t *testing.T) {
 	}
 	old := info.ModTime().Add(-2 * settle)
 	hash := func() string {
-		files, err := hashFiles(context.Background(), []string{path}, dir)
+		files, err := hashFiles(context.Background(), []string{path}, dir, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

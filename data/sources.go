@@ -197,27 +197,15 @@ func (c Config) Shares() []Share {
 	return shares
 }
 
-// checkApart reports a file that two sources have, or that one trains on and another holds out.
+// checkApart reports a file that two sources have.
 func checkApart(parts []*Corpus) error {
-	type place struct {
-		part int
-		side Split
-	}
-	seen := map[string]place{}
-	for i, c := range parts {
-		for side, names := range [][]string{c.train, c.validation} {
-			for _, name := range names {
-				first, ok := seen[name]
-				switch {
-				case !ok:
-					seen[name] = place{i, Split(side)}
-				case first.side != Split(side):
-					return settingf("data: %s is in train of a source and in validation_paths of another, %s and %s (held-out text must not be trained on)",
-						name, parts[first.part].name, c.name)
-				case first.part != i:
-					return settingf("data: %s is in the sources %s and %s (name it in one; its weight says how often it is read)", name, parts[first.part].name, c.name)
-				}
+	seen := map[string]string{}
+	for _, c := range parts {
+		for _, name := range append(slices.Clone(c.train), c.validation...) {
+			if first, ok := seen[name]; ok {
+				return settingf("data: %s is in the sources %s and %s (name it in one; its weight says how often it is read)", name, first, c.name)
 			}
+			seen[name] = c.name
 		}
 	}
 	return nil

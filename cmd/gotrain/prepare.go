@@ -36,7 +36,7 @@ func prepareData(ctx context.Context, cfg config.Config, p *console.Progress) (*
 	if err := checkPaths(cfg); err != nil {
 		return nil, err
 	}
-	t, id, err := text.OpenTokenizer(ctx, recipe.Env{Config: cfg, FS: vfs.OS{}, Tell: p.Listener().Phase})
+	t, id, err := text.OpenTokenizer(ctx, recipe.Env{Config: cfg, FS: vfs.OS{}, Tell: p.Listener().Phase, Progress: p.Preparing})
 	if err != nil {
 		return nil, err
 	}

@@ -91,7 +91,8 @@ func (f *tokenizerTrainFlags) run(c *cobra.Command) error {
 		return err
 	}
 	p := console.New(c.ErrOrStderr())
-	o, err := text.MakeTokenizer(c.Context(), recipe.Env{Config: cfg, Tell: p.Listener().Phase})
+	o, err := text.MakeTokenizer(c.Context(), recipe.Env{Config: cfg, Tell: p.Listener().Phase, Progress: p.Preparing})
+	p.Clear()
 	if errors.Is(err, context.Canceled) {
 		return errors.New("interrupted")
 	}

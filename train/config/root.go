@@ -266,6 +266,9 @@ func (c *Config) parse(file string, src []byte, assignments []string, t Tables) 
 	if err := c.chooseSteps(file, src, assignments); err != nil {
 		return err
 	}
+	if err := c.chooseData(file, src, assignments); err != nil {
+		return err
+	}
 	return c.chooseRecipe(t)
 }
 

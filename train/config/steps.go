@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -12,21 +13,9 @@ func (c *Config) chooseSteps(file string, src []byte, assignments []string) erro
 	if c.Train.Epochs == 0 {
 		return nil
 	}
-	body, err := parseBody(file, src)
+	inFile, set, err := given("train", file, src, assignments)
 	if err != nil {
 		return err
-	}
-	inFile := keysOf(valueOf(body, "train"))
-	set := map[string]bool{}
-	for _, a := range assignments {
-		path, text, _ := strings.Cut(a, "=")
-		if key, ok := strings.CutPrefix(path, "train."); ok {
-			set[key] = true
-		} else if n, err := (&decoder{}).parseValue(text); path == "train" && err == nil {
-			for key := range keysOf(n) {
-				set[key] = true
-			}
-		}
 	}
 	switch {
 	case set["steps"] && set["epochs"], !set["steps"] && !set["epochs"] && inFile["steps"] && inFile["epochs"]:
@@ -38,6 +27,59 @@ func (c *Config) chooseSteps(file string, src []byte, assignments []string) erro
 		c.Train.Epochs = 0
 	}
 	return nil
+}
+
+// contrary are keys of the section data of which a configuration has one or the other.
+var contrary = [][2]string{{"validation", "validation_paths"}, {"train", "sources"}}
+
+// chooseData has an assignment to one of two contrary keys go over the other one in the file.
+func (c *Config) chooseData(file string, src []byte, assignments []string) error {
+	if c.Data.Value() == nil {
+		return nil
+	}
+	_, set, err := given("data", file, src, assignments)
+	if err != nil {
+		return err
+	}
+	value := c.Data.Value()
+	changed := false
+	for _, keys := range contrary {
+		for i, key := range keys {
+			if other, ok := field(reflect.ValueOf(value).Elem(), keys[1-i]); ok && set[key] && !set[keys[1-i]] && !other.IsZero() {
+				if now, ok := field(reflect.ValueOf(value).Elem(), key); ok && !empty(now) {
+					other.SetZero()
+					changed = true
+				}
+			}
+		}
+	}
+	if !changed {
+		return nil
+	}
+	return c.Data.Set(c.Data.Name(), value)
+}
+
+// empty tells whether a value says nothing: zero, or a list of none.
+func empty(v reflect.Value) bool { return v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0 }
+
+// given are the keys of a section that a file has, and those that assignments set.
+func given(section, file string, src []byte, assignments []string) (inFile, set map[string]bool, err error) {
+	body, err := parseBody(file, src)
+	if err != nil {
+		return nil, nil, err
+	}
+	set = map[string]bool{}
+	for _, a := range assignments {
+		path, text, _ := strings.Cut(a, "=")
+		if key, ok := strings.CutPrefix(path, section+"."); ok {
+			set[key] = true
+		} else if n, err := (&decoder{}).parseValue(text); path == section && err == nil {
+			for key := range keysOf(n) {
+				set[key] = true
+			}
+		}
+	}
+	return keysOf(valueOf(body, section)), set, nil
 }
 
 // valueOf is the value of a key of a mapping, nil for none.

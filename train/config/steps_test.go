@@ -44,3 +44,44 @@ func TestStepsOrEpochs(t *testing.T) {
 		}
 	}
 }
+
+// TestContraryData: of two contrary keys of the data an assignment goes over the other one in the file; both in one place are
+// a fault.
+func TestContraryData(t *testing.T) {
+	for _, tc := range []struct {
+		data string
+		set  []string
+		want string // train, sources, validation and validation_paths, or a part of the error
+	}{
+		{"{train: [x], validation: 0.1}", nil, "[x] 0 0.1 []"},
+		{"{train: [x], validation: 0.1}", []string{"data.validation_paths=[y]"}, "[x] 0 0 [y]"},
+		{"{train: [x], validation: 0.1}", []string{"data={validation_paths: [y]}"}, "[x] 0 0 [y]"},
+		{"{train: [x], validation: 0.1}", []string{"data.validation_paths=[]"}, "[x] 0 0.1 []"},
+		{"{train: [x], validation_paths: [y]}", []string{"data.validation=0.2"}, "[x] 0 0.2 []"},
+		{"{train: [x], validation_paths: [y]}", []string{"data.validation=0"}, "[x] 0 0 [y]"},
+		{"{train: [x], validation_paths: [y], validation: 0.1}", nil, "validation and validation_paths are both set"},
+		{"{train: [x]}", []string{"data.validation_paths=[y]", "data.validation=0.1"}, "validation and validation_paths are both set"},
+		{"{train: [x]}", []string{"data.sources=[{train: [z]}]"}, "[] 1 0 []"},
+		{"{sources: [{train: [z]}]}", []string{"data.train=[x]"}, "[x] 0 0 []"},
+		{"{train: [x], sources: [{train: [z]}]}", nil, "train and sources are both set"},
+		{"{train: [x]}", []string{"data.sources=[{paths: [z]}]"}, `unknown key "paths"; did you mean "train"?`},
+		{"{format: text, train: [x], validation: 0.1}", []string{"data.validation_paths=[y]", "train.epochs=2"}, "[x] 0 0 [y]"},
+	} {
+		file := filepath.Join(t.TempDir(), "c.yaml")
+		text := "data: " + tc.data + "\nmodel: {family: gpt2, layers: 1, heads: 1, width: 8, context: 8}\n"
+		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		c, err := Load(file, tc.set, changeTables())
+		got := ""
+		if err != nil {
+			got = err.Error()
+		} else {
+			d, _ := c.Texts()
+			got = fmt.Sprint(d.Paths, len(d.Sources), d.Validation, d.ValidationPaths)
+		}
+		if got != tc.want && (err == nil || !strings.Contains(got, tc.want)) {
+			t.Errorf("data: %s with %q: %s, want %s", tc.data, tc.set, got, tc.want)
+		}
+	}
+}

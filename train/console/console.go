@@ -91,9 +91,29 @@ func (p *Progress) Status(format string, args ...any) {
 	p.dirty = true
 }
 
-// Preparing tells how far the tokenizing of a corpus is.
+// Preparing tells how far what comes before the first step is.
 func (p *Progress) Preparing(d data.Progress) {
-	if p.due() {
-		p.Status("shards     %s of text, %d tokens", units.Bytes(d.TextBytes), d.Tokens)
+	if d.Doing != data.Encoding && p.last.IsZero() && !p.live {
+		p.last = time.Now() // what ends soon needs no line in a log
+		return
+	}
+	if !p.due() {
+		return
+	}
+	among := ""
+	if d.Files > 1 {
+		among = fmt.Sprintf(", file %d of %d", d.Finished+1, d.Files)
+	}
+	switch {
+	case d.Doing == data.Looking:
+		p.Status("files      %s looked at%s", units.Bytes(d.DiskBytes), among)
+	case d.Doing == data.Fitting && d.Merges > 0:
+		p.Status("tokenizer  merge %d of %d", d.Merges, d.Total)
+	case d.Doing == data.Fitting:
+		p.Status("tokenizer  %s of text read", units.Bytes(d.TextBytes))
+	case d.Doing == data.Conversing:
+		p.Status("reading    %d conversations", d.Documents)
+	default:
+		p.Status("shards     %s of text, %d tokens%s", units.Bytes(d.TextBytes), d.Tokens, among)
 	}
 }

@@ -83,3 +83,41 @@ func TestFinish(t *testing.T) {
 		}
 	}
 }
+
+// TestPreparing: what ends soon needs no line in a log; what lasts tells how far it is, on a terminal at once.
+func TestPreparing(t *testing.T) {
+	var out bytes.Buffer
+	p := New(&out)
+	read := data.Progress{Doing: data.Fitting, TextBytes: 3 << 20}
+	p.Preparing(read)
+	p.Preparing(read)
+	if out.Len() > 0 {
+		t.Errorf("a log has %q at once", out.String())
+	}
+	for _, d := range []data.Progress{
+		read,
+		{Doing: data.Fitting, TextBytes: 3 << 20, Merges: 64, Total: 700},
+		{Doing: data.Looking, DiskBytes: 5 << 20, Files: 7, Finished: 2},
+		{Doing: data.Conversing, Documents: 512},
+		{TextBytes: 2 << 20, Tokens: 9, Files: 3},
+	} {
+		p.last = time.Now().Add(-time.Minute)
+		p.Preparing(d)
+	}
+	const want = `tokenizer  3.0 MiB of text read
+tokenizer  merge 64 of 700
+files      5.0 MiB looked at, file 3 of 7
+reading    512 conversations
+shards     2.0 MiB of text, 9 tokens, file 1 of 3
+`
+	if out.String() != want {
+		t.Errorf("it tells\n%s", out.String())
+	}
+	out.Reset()
+	p = New(&out)
+	p.live = true
+	p.Preparing(read)
+	if out.String() != "tokenizer  3.0 MiB of text read" {
+		t.Errorf("a terminal has %q", out.String())
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -70,11 +71,11 @@ func reading(c config.Config) data.Memory {
 	if !ok {
 		return data.Memory{}
 	}
-	paths, err := data.ExpandPaths(append(slices.Clone(d.Paths), d.ValidationPaths...))
+	paths, held, err := d.Files()
 	if err != nil {
 		return data.Memory{}
 	}
-	return instruct.Memory(paths, d.Encoding, c.Length())
+	return instruct.Memory(append(paths, held...), d.Encoding, c.Length())
 }
 
 func check(c config.Config) error {
@@ -118,7 +119,7 @@ func Read(ctx context.Context, env recipe.Env, tokens data.Tokenizer, id hub.Ide
 		return nil, err
 	}
 	in := &Conversations{Config: d.Instruct, Encoder: instruct.NewEncoder(tokens, template, instruct.Variables(id.Roles, date))}
-	if err := in.read(ctx, d, c.Length(), known); err != nil {
+	if err := in.read(ctx, d, env, known); err != nil {
 		return nil, err
 	}
 	id.Special = withEnds(id.Special, in.Train.EndTokens())
@@ -130,8 +131,9 @@ func Read(ctx context.Context, env recipe.Env, tokens data.Tokenizer, id hub.Ide
 	return in, nil
 }
 
-func (in *Conversations) read(ctx context.Context, d *Data, length int, known *data.Ledger) error {
-	paths, err := data.ExpandPaths(d.Paths)
+func (in *Conversations) read(ctx context.Context, d *Data, env recipe.Env, known *data.Ledger) error {
+	length := env.Config.Length()
+	paths, heldPaths, err := d.Files()
 	if err != nil {
 		return err
 	}
@@ -140,6 +142,7 @@ func (in *Conversations) read(ctx context.Context, d *Data, length int, known *d
 	if err != nil {
 		return err
 	}
+	conversations = counted(env, conversations)
 	if in.Train, err = instruct.Build(ctx, d.Instruct, in.Encoder, length, sides.Side(conversations, false)); err != nil {
 		if errors.Is(err, instruct.ErrNone) && fraction > 0 {
 			err = config.Faultf("data.validation %v leaves nothing to train on: the files are empty, or all conversations have the same answer or are held out by the run; add some, or name data.validation_paths", fraction)
@@ -147,13 +150,10 @@ func (in *Conversations) read(ctx context.Context, d *Data, length int, known *d
 		return err
 	}
 	held := sides.Side(conversations, true)
-	if len(d.ValidationPaths) > 0 {
-		if paths, err = data.ExpandPaths(d.ValidationPaths); err != nil {
-			return err
-		}
-		held = sides.Given(instruct.Read(paths, d.Encoding))
+	if len(heldPaths) > 0 {
+		held = sides.Given(instruct.Read(heldPaths, d.Encoding))
 	}
-	if fraction > 0 || len(d.ValidationPaths) > 0 {
+	if fraction > 0 || len(heldPaths) > 0 {
 		if in.Validation, err = instruct.Build(ctx, d.Instruct, in.Encoder, length, held); err != nil {
 			return heldOutFault(d, known, err)
 		}
@@ -161,6 +161,27 @@ func (in *Conversations) read(ctx context.Context, d *Data, length int, known *d
 	in.Ledger = sides.Ledger()
 	return nil
 }
+
+// counted tells env how many conversations have come.
+func counted(env recipe.Env, conversations iter.Seq2[chat.Conversation, error]) iter.Seq2[chat.Conversation, error] {
+	if env.Progress == nil {
+		return conversations
+	}
+	return func(yield func(chat.Conversation, error) bool) {
+		seen := data.Progress{Doing: data.Conversing}
+		for c, err := range conversations {
+			if seen.Documents++; seen.Documents%progressEvery == 0 {
+				env.Progress(seen)
+			}
+			if !yield(c, err) {
+				return
+			}
+		}
+	}
+}
+
+// progressEvery is how many conversations lie between two tellings.
+const progressEvery = 256
 
 // tell says what of the records is not learnt: keys that nothing reads, and answers that
 // say nothing.

@@ -111,22 +111,22 @@ func openShards(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.C
 
 // tellShards tells what was prepared.
 func tellShards(env recipe.Env, prepared *data.Prepared) {
-	if len(prepared.Parts) > 0 {
-		for _, part := range prepared.Parts {
-			tellShards(env, part.Prepared)
-		}
-		if prepared.Leaked > 0 {
-			env.Telling("warning", "%d texts that a source holds out are in the training text of another: their loss is not that of unseen text", prepared.Leaked)
-		}
-		return
+	parts := prepared.Parts
+	if len(parts) == 0 {
+		parts = []data.Part{{Prepared: prepared}}
 	}
-	from, reused := prepared.Dir, ""
-	if from == "" {
-		from = filepath.Dir(prepared.Train.Shards()[0].Path())
-	} else if prepared.Reused {
-		reused = " (reused)"
+	for _, p := range parts {
+		from, reused := p.Dir, ""
+		if from == "" {
+			from = filepath.Dir(p.Train.Shards()[0].Path())
+		} else if p.Reused {
+			reused = " (reused)"
+		}
+		env.Telling("shards", "%d training tokens in %s%s", p.Train.Tokens(), from, reused)
 	}
-	env.Telling("shards", "%d training tokens in %s%s", prepared.Train.Tokens(), from, reused)
+	if both := prepared.Ledger.Both; both > 0 {
+		env.Telling("warning", "%d of the texts that are held out are in the training text too: their loss is not that of unseen text", both)
+	}
 }
 
 // tellSources tells which share of the run each source has.

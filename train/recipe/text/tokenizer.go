@@ -150,7 +150,7 @@ func namedTokenizer(ctx context.Context, env recipe.Env) (tokenizers.Opened, err
 	if err != nil {
 		return o, err
 	}
-	if o.Tokenizer, err = fit(ctx, c, corpus, env.Config.Threads); err != nil {
+	if o.Tokenizer, err = fit(ctx, c, corpus, env); err != nil {
 		return o, fmt.Errorf("tokenizer: %w", err)
 	}
 	env.Telling("tokenizer", "%s, %d tokens, fitted to the training text", c.Kind, o.Tokenizer.Vocab())
@@ -169,7 +169,13 @@ func loadTokenizer(path string) (tokenizers.Opened, error) {
 	return o, config.Faultf("tokenizer.path is %s, and there is no file or directory of that name; names of models are not looked up, apart from %s: download the tokenizer.json and name it", path, strings.Join(tokenizers.Names(), ", "))
 }
 
-func fit(ctx context.Context, c config.TokenizerConfig, corpus *data.Corpus, workers int) (data.Tokenizer, error) {
+// fit fits a tokenizer to the training text, of which it tells env the progress.
+func fit(ctx context.Context, c config.TokenizerConfig, corpus *data.Corpus, env recipe.Env) (data.Tokenizer, error) {
+	told := func(p bpe.Progress) {
+		if env.Progress != nil {
+			env.Progress(data.Progress{Doing: data.Fitting, TextBytes: p.Bytes, Merges: p.Merges, Total: p.Total})
+		}
+	}
 	if c.Kind == "characters" {
 		var text []byte
 		for doc, err := range trainingText(corpus) {
@@ -177,6 +183,7 @@ func fit(ctx context.Context, c config.TokenizerConfig, corpus *data.Corpus, wor
 				return nil, err
 			}
 			text = append(text, doc...)
+			told(bpe.Progress{Bytes: int64(len(text))})
 		}
 		return bpe.Characters(text)
 	}
@@ -184,7 +191,7 @@ func fit(ctx context.Context, c config.TokenizerConfig, corpus *data.Corpus, wor
 	if err != nil {
 		return nil, err
 	}
-	return bpe.Train(ctx, trainingText(corpus), bpe.TrainConfig{Pattern: pattern, Vocab: c.Vocab, Special: []string{bpe.EndOfText}, Workers: workers})
+	return bpe.Train(ctx, trainingText(corpus), bpe.TrainConfig{Pattern: pattern, Vocab: c.Vocab, Special: []string{bpe.EndOfText}, Workers: env.Config.Threads, Progress: told})
 }
 
 // trainingText streams the documents that are not held out.

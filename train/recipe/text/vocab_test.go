@@ -2,9 +2,12 @@ package text
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"gotrain/data"
 	"gotrain/nn/zoo"
 	"gotrain/train/config"
 	"gotrain/train/recipe"
@@ -42,6 +45,29 @@ func TestVocab(t *testing.T) {
 		var fault *config.Fault
 		if _, _, err := guessVocab(t.Context(), recipe.Env{Config: cfg}); !errors.As(err, &fault) || !strings.Contains(err.Error(), want) {
 			t.Errorf("tokenizer.path %s: %v, want %q", path, err, want)
+		}
+	}
+}
+
+// TestFittingTells: whoever fits a tokenizer is told how much text is read and which merge is made.
+func TestFittingTells(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.txt")
+	if err := os.WriteFile(file, []byte(strings.Repeat("the rays of light are of several colours. ", 50)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	cfg := config.Default(config.Tables{Families: zoo.Families(), Recipes: []config.Recipe{{Formats: []config.Choice{
+		{Name: "text", New: func() any { return &data.Config{Format: data.FormatText} }}}}}})
+	if err := cfg.Data.Set("text", &data.Config{Format: data.FormatText, Paths: []string{file}}); err != nil {
+		t.Fatal(err)
+	}
+	for kind, merged := range map[string]bool{"bpe": true, "characters": false} {
+		cfg.Tokenizer = config.TokenizerConfig{Kind: kind, Vocab: 280, Pattern: "gpt2"}
+		var last data.Progress
+		if _, err := MakeTokenizer(t.Context(), recipe.Env{Config: cfg, Progress: func(p data.Progress) { last = p }}); err != nil {
+			t.Fatal(err)
+		}
+		if last.Doing != data.Fitting || last.TextBytes != 42*50 || (last.Merges > 0) != merged {
+			t.Errorf("%s: %+v", kind, last)
 		}
 	}
 }
