@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 		}
 		fmt.Println("no driver:", errors.Is(devices, cuda.ErrNoDriver), errors.Is(opened, cuda.ErrNoDriver))
 		fmt.Println(devices)
+		fmt.Println("old driver:", errors.Is(opened, cuda.ErrOldDriver), opened)
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
@@ -59,6 +60,28 @@ func TestWithoutDriver(t *testing.T) {
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the program prints\n%s\nwithout %q", out, want)
+		}
+	}
+}
+
+// A driver that is older than the kernels is refused before anything is loaded.
+func TestOldDriver(t *testing.T) {
+	if infos, err := cuda.Devices(); err != nil || !strings.Contains(infos[0].Name, "imulator") {
+		t.Skip("only the simulator has drivers of every version")
+	}
+	for version, want := range map[string]string{
+		"12080": "old driver: true cuda: the NVIDIA driver is too old: it is for CUDA 12.8, the kernels need NVIDIA's driver 580 or later, for CUDA 13.0\n",
+		"12090": "libcuda.so.1 version=12.9",
+		"13000": "old driver: false <nil>\n",
+		"13020": "old driver: false <nil>\n",
+	} {
+		// The driver's folder has the other libraries too.
+		env := []string{"CUDASIM_DRIVER=" + version, "LD_LIBRARY_PATH=" + filepath.Dir(cuda.Libraries()[0].Path)}
+		for _, name := range []string{"LD_PRELOAD", "ASAN_OPTIONS"} { // of a simulator with a sanitizer
+			env = append(env, name+"="+os.Getenv(name))
+		}
+		if out := child(t, env...); !strings.Contains(out, want) {
+			t.Errorf("with a driver for %s the program prints\n%s\nwithout %q", version, out, want)
 		}
 	}
 }

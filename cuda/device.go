@@ -97,14 +97,18 @@ type Device struct {
 	device  cu.Device
 	context cu.CUContext
 	raw     C.CUcontext // the same context, for Stream.Launch
-	memory  cu.Stream   // orders allocations
+	memory  cu.Stream   // zeroes memory
 }
 
 // Open opens a GPU by its index among [Devices]. It retains the device's
-// primary context, which all users in the process share.
+// primary context, which all users in the process share. A driver that is too old
+// for the kernels is an error that wraps [ErrOldDriver].
 func Open(index int) (*Device, error) {
 	infos, err := Devices()
 	if err != nil {
+		return nil, err
+	}
+	if err := checkDriver(cu.Version()); err != nil {
 		return nil, err
 	}
 	if index < 0 || index >= len(infos) {
@@ -123,18 +127,9 @@ func Open(index int) (*Device, error) {
 	return d, nil
 }
 
-// prepare makes the stream of allocations and keeps freed memory in the pool.
+// prepare makes the stream that zeroes memory.
 func (d *Device) prepare() error {
 	if err := d.do("cuCtxGetCurrent", func() error { return result(C.cuCtxGetCurrent(&d.raw)) }); err != nil {
-		return err
-	}
-	var pool C.CUmemoryPool
-	if err := d.do("cuDeviceGetDefaultMemPool", func() error {
-		return result(C.cuDeviceGetDefaultMemPool(&pool, C.CUdevice(d.device)))
-	}); err != nil {
-		return err
-	}
-	if err := d.do("cuMemPoolSetAttribute", func() error { return result(keepAll(pool)) }); err != nil {
 		return err
 	}
 	return d.do("cuStreamCreate", func() (err error) {

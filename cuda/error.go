@@ -14,6 +14,9 @@ import (
 // ErrNoDriver says that libcuda.so.1 was not found.
 var ErrNoDriver = errors.New("cuda: no NVIDIA driver (libcuda.so.1) on this machine")
 
+// ErrOldDriver says that the driver is older than the kernels.
+var ErrOldDriver = errors.New("cuda: the NVIDIA driver is too old")
+
 // ErrNoDevice says that the driver sees no GPU, or not the one asked for.
 var ErrNoDevice = errors.New("cuda: no device")
 
@@ -26,7 +29,7 @@ var ErrOutOfMemory = errors.New("cuda: out of memory")
 
 // Error is a call of a library that failed.
 type Error struct {
-	Call string // "cuMemAllocAsync"
+	Call string // "cuMemAlloc"
 	Code int    // 2
 	Name string // "CUDA_ERROR_OUT_OF_MEMORY"
 	Text string // "out of memory"
@@ -69,7 +72,7 @@ func driverError(call string, err error) error {
 		code = C.CUresult(reflect.ValueOf(err).Int())
 	}
 	if code == C.CUDA_ERROR_STUB_LIBRARY {
-		return &Error{call, int(code), "CUDA_ERROR_STUB_LIBRARY", "this driver is too old to have the function: 12.8 or later (570) is needed"}
+		return &Error{call, int(code), "CUDA_ERROR_STUB_LIBRARY", "this driver is too old to have the function: " + neededDriver + " is needed"}
 	}
 	e := &Error{Call: call, Code: int(code), Name: fmt.Sprintf("CUDA error %d", code), Text: "unknown to this driver"}
 	var text *C.char

@@ -50,7 +50,7 @@ func (d *Device) Load(image []byte) (*Module, error) {
 	if e := (*Error)(nil); errors.As(err, &e) {
 		switch e.Code {
 		case C.CUDA_ERROR_NO_BINARY_FOR_GPU, C.CUDA_ERROR_INVALID_PTX, C.CUDA_ERROR_UNSUPPORTED_PTX_VERSION:
-			return nil, fmt.Errorf("cuda:%d: no kernels for %s (compute capability %d.%d, driver for CUDA %d.%d; needed are 8.0, and a driver for 13.0 where the chip is newer than the binary): %w",
+			return nil, fmt.Errorf("cuda:%d: no kernels for %s (compute capability %d.%d, driver for CUDA %d.%d; needed is 8.0): %w",
 				d.info.Index, d.info.Name, d.info.Major, d.info.Minor, d.info.Driver/1000, d.info.Driver%1000/10, err)
 		}
 	}
@@ -67,9 +67,12 @@ type Kernel struct {
 	device   *Device
 	name     string
 	function C.CUfunction
+	shared   int // dynamic bytes that SetShared was granted
 }
 
-// Kernel finds a kernel by the name that KERNEL gave it in the .cu file.
+// Kernel finds a kernel by the name that KERNEL gave it in the .cu file, and brings
+// it to the device: drivers do that at the first launch, which may have to wait for
+// the device, and a capture must not.
 func (m *Module) Kernel(name string) (*Kernel, error) {
 	k := &Kernel{device: m.device, name: name}
 	s := C.CString(name)
@@ -77,15 +80,22 @@ func (m *Module) Kernel(name string) (*Kernel, error) {
 	err := m.device.do("cuModuleGetFunction", func() error {
 		return result(C.cuModuleGetFunction(&k.function, m.module, s))
 	})
+	if err == nil {
+		err = m.device.do("cuFuncLoad", func() error { return result(C.cuFuncLoad(k.function)) })
+	}
 	if err != nil {
 		return nil, fmt.Errorf("kernel %s: %w", name, err)
 	}
 	return k, nil
 }
 
-// SetShared allows launches with that much dynamic shared memory, in bytes:
-// more than 48 KB needs it. Info.SharedPerBlock is the limit.
+// SetShared allows launches with that much dynamic shared memory, in bytes: where
+// it takes more than 48 KB together with the kernel's static one. Together they have
+// Info.SharedPerBlock at most. A number below that of an earlier call changes nothing.
 func (k *Kernel) SetShared(bytes int) error {
+	if bytes <= k.shared {
+		return nil
+	}
 	err := k.device.do("cuFuncSetAttribute", func() error {
 		return result(C.cuFuncSetAttribute(k.function, C.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, C.int(bytes)))
 	})
@@ -93,6 +103,7 @@ func (k *Kernel) SetShared(bytes int) error {
 		return fmt.Errorf("kernel %s: %d bytes of shared memory, where a block of %s has %d: %w",
 			k.name, bytes, k.device.info.Name, k.device.info.SharedPerBlock, err)
 	}
+	k.shared = bytes
 	return nil
 }
 

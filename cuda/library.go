@@ -16,21 +16,41 @@ type Library struct {
 	Name    string `json:"name"`              // "libcuda"
 	Path    string `json:"path,omitempty"`    // "" when it was not found
 	Version string `json:"version,omitempty"` // "13.0"
-	Problem string `json:"problem,omitempty"` // why it was not found
+	Problem string `json:"problem,omitempty"` // why it was not found, or what is wrong with it
 	Bound   int    `json:"bound"`             // functions found in it
 	Wanted  int    `json:"wanted"`            // functions that its header declares
 	Cost    string `json:"cost"`              // what goes without it
 	Cure    string `json:"cure"`              // how to get it
 }
 
+// kernelsCUDA is the version of CUDA whose compiler makes the images of kernels
+// (scripts/cuda/toolkit.sh): a driver for an earlier one may refuse them.
+const kernelsCUDA = 13000
+
+// neededDriver names the first driver for kernelsCUDA.
+const neededDriver = "NVIDIA's driver 580 or later, for CUDA 13.0"
+
+func driverVersion(v int) string { return fmt.Sprintf("%d.%d", v/1000, v%1000/10) }
+
+// checkDriver refuses a driver for an earlier CUDA than that of the kernels.
+func checkDriver(version int) error {
+	if version >= kernelsCUDA {
+		return nil
+	}
+	return fmt.Errorf("%w: it is for CUDA %s, the kernels need %s", ErrOldDriver, driverVersion(version), neededDriver)
+}
+
 // Libraries opens all libraries and tells what was found.
 func Libraries() []Library {
 	driver := describe(C.gotrain_open_cuda())
 	driver.Cost = "nothing runs on a GPU"
-	driver.Cure = "install NVIDIA's driver, 570 or later; in a container: --gpus all and NVIDIA_DRIVER_CAPABILITIES=compute,utility"
+	driver.Cure = "install " + neededDriver + "; in a container: --gpus all and NVIDIA_DRIVER_CAPABILITIES=compute,utility"
 	var version C.int
 	if C.cuDriverGetVersion(&version) == C.CUDA_SUCCESS {
-		driver.Version = fmt.Sprintf("%d.%d", version/1000, version%1000/10)
+		driver.Version = driverVersion(int(version))
+		if err := checkDriver(int(version)); err != nil {
+			driver.Problem = err.Error()
+		}
 	}
 
 	blas := describe(C.gotrain_open_cublasLt())

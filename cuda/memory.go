@@ -2,16 +2,7 @@
 
 package cuda
 
-/*
-#include <cuda.h>
-#include <stdint.h>
-
-// Memory that is freed stays in the pool: the next allocation is served at once.
-static CUresult keep_all(CUmemoryPool pool) {
-  uint64_t threshold = UINT64_MAX;
-  return cuMemPoolSetAttribute(pool, CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, &threshold);
-}
-*/
+// #include <cuda.h>
 import "C"
 
 import (
@@ -27,10 +18,9 @@ type Ptr uint64
 // Slot is p as an argument of a kernel.
 func (p Ptr) Slot() Slot { return Slot(p) }
 
-func keepAll(pool C.CUmemoryPool) C.CUresult { return C.keep_all(pool) }
-
 // Alloc returns zeroed memory, aligned to 256 bytes, which every stream of the
-// device may use at once. No bytes give the Ptr 0.
+// device may use at once. No bytes give the Ptr 0. It takes no pool of memory:
+// virtual GPUs have none.
 func (d *Device) Alloc(bytes int64) (Ptr, error) {
 	if bytes == 0 {
 		return 0, nil
@@ -39,8 +29,7 @@ func (d *Device) Alloc(bytes int64) (Ptr, error) {
 		return 0, fmt.Errorf("cuda:%d: cannot allocate %d bytes", d.info.Index, bytes)
 	}
 	var p C.CUdeviceptr
-	stream := C.CUstream(unsafe.Pointer(d.memory.C()))
-	err := d.do("cuMemAllocAsync", func() error { return result(C.cuMemAllocAsync(&p, C.size_t(bytes), stream)) })
+	err := d.do("cuMemAlloc", func() error { return result(C.cuMemAlloc(&p, C.size_t(bytes))) })
 	if err != nil {
 		info := d.Info()
 		return 0, fmt.Errorf("cuda:%d: allocating %d bytes, with %d of %d free: %w", info.Index, bytes, info.Free, info.Memory, err)
@@ -51,8 +40,8 @@ func (d *Device) Alloc(bytes int64) (Ptr, error) {
 	return Ptr(p), d.do("cuStreamSynchronize", d.memory.Synchronize)
 }
 
-// Free gives memory back to the pool when all work on the device so far is
-// done, for which it waits.
+// Free gives memory back when all work on the device so far is done, for which it
+// waits.
 func (d *Device) Free(p Ptr) error {
 	if p == 0 {
 		return nil
@@ -60,8 +49,7 @@ func (d *Device) Free(p Ptr) error {
 	if err := d.Synchronize(); err != nil {
 		return err
 	}
-	stream := C.CUstream(unsafe.Pointer(d.memory.C()))
-	return d.do("cuMemFreeAsync", func() error { return result(C.cuMemFreeAsync(C.CUdeviceptr(p), stream)) })
+	return d.do("cuMemFree", func() error { return result(C.cuMemFree(C.CUdeviceptr(p))) })
 }
 
 // Pinned is host memory that the device reads and writes by itself, so that

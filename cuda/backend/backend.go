@@ -26,7 +26,9 @@ type Backend struct {
 	kernels map[string]*cuda.Kernel
 	staging *staging
 	graphs  []*cuda.Graph
-	comm    *comm // nil for a process that is alone
+	// perBlock is the shared memory in bytes that a block of the card can have.
+	perBlock int
+	comm     *comm // nil for a process that is alone
 
 	fault  cuda.Ptr // int32 code, row, value
 	faults []indexFault
@@ -51,7 +53,7 @@ func Open(cfg Config) (exec.Backend, error) {
 		return nil, err
 	}
 	b := &Backend{device: device, kernels: map[string]*cuda.Kernel{}, modules: map[string]*cuda.Module{}}
-	b.memory.device = device
+	b.memory.device, b.perBlock = device, device.Info().SharedPerBlock
 	if err := b.start(cfg); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}

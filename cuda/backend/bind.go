@@ -139,7 +139,7 @@ func (c *call) launchElem(name string, grid, block cuda.Dim, shared int, args ..
 
 // launch returns the closure that starts a kernel. Arguments are cuda.Ptr,
 // int32, int64 and float32, as the kernel declares them; a wrong one is an error
-// of Bind.
+// of Bind, and so is a launch beyond the limits of kernel or card.
 func (c *call) launch(name string, grid, block cuda.Dim, shared int, args ...any) func() {
 	k, err := c.kernel(name)
 	if err != nil {
@@ -151,7 +151,12 @@ func (c *call) launch(name string, grid, block cuda.Dim, shared int, args ...any
 		c.fail(err)
 		return nil
 	}
-	if shared > 48<<10 {
+	signature := kernels.Signatures[name]
+	if err := checkLaunch(name, signature, [3]int{grid.X, grid.Y, grid.Z}, [3]int{block.X, block.Y, block.Z}, shared, c.perBlock); err != nil {
+		c.fail(err)
+		return nil
+	}
+	if asksShared(signature, shared) {
 		if err := k.SetShared(shared); err != nil {
 			c.fail(err)
 			return nil

@@ -9,7 +9,8 @@
 // to fatbin/NAME.fatbin, with machine code for sm_80 (A100), sm_90a (H100) and
 // sm_100 (B200), and PTX of compute_80 that the driver translates for other
 // chips. fatbin/sources.sha256 records what they were compiled from; a test
-// fails when a source is newer.
+// fails when a source is newer. signatures.go has what a launch must respect: of
+// the sources, and of report.txt, what the compiler says that each kernel takes.
 package kernels
 
 //go:generate go run gotrain/scripts/cuda/kernels signatures
@@ -54,4 +55,13 @@ type Signature struct {
 	File    string // the source that holds it, without .cu: the Name of its Image
 	Params  string // a letter a parameter: p pointer, i int, l long long, f float
 	Threads int    // the largest block
+
+	// By the compiler's report, report.txt: the registers of a thread, on the chip
+	// where they are most, and the static shared memory of a block in bytes, without
+	// Reserved.
+	Registers, Shared int
 }
+
+// Reserved is the shared memory in bytes that chips from sm_90 on take in each
+// block for themselves. Info.SharedPerBlock is without it.
+const Reserved = 1 << 10

@@ -8,14 +8,26 @@ import (
 	"gotrain/cuda/kernels/source"
 )
 
-// The table of signatures is what the sources declare.
+// The table of signatures is what the sources declare and the compiler reports.
 func TestSignatures(t *testing.T) {
 	declared, err := source.Kernels(os.DirFS("."))
 	if err != nil {
 		t.Fatal(err)
 	}
+	report, err := os.ReadFile(source.Report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	usage, err := source.ParseReport(string(report))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, k := range declared {
-		want := kernels.Signature{File: k.File, Params: k.Params, Threads: k.Threads}
+		u, ok := usage[k.Name]
+		if !ok || u.Registers < 1 {
+			t.Errorf("report.txt has no row for %s: run make kernels", k.Name)
+		}
+		want := kernels.Signature{File: k.File, Params: k.Params, Threads: k.Threads, Registers: u.Registers, Shared: u.Shared}
 		if got, ok := kernels.Signatures[k.Name]; !ok || got != want {
 			t.Errorf("signatures.go has %+v for %s, its source has %+v: run go generate ./cuda/kernels", got, k.Name, want)
 		}

@@ -16,6 +16,24 @@ static uint64_t number_from(const char* variable, uint64_t otherwise) {
   return text != nullptr && *text != 0 ? strtoull(text, nullptr, 10) : otherwise;
 }
 
+// Shared memory and threads are those of the CUDA Programming Guide's table of compute capabilities, multiprocessors those
+// of A100, A10, L40S, H100, B200 and RTX 5090.
+static const Chip chips[] = {
+    {80, 80, 163 << 10, 164 << 10, 108, 2048, 32}, {86, 80, 99 << 10, 100 << 10, 72, 1536, 16},
+    {89, 80, 99 << 10, 100 << 10, 142, 1536, 24},  {90, 90, 227 << 10, 228 << 10, 132, 2048, 32},
+    {100, 100, 227 << 10, 228 << 10, 148, 2048, 32}, {120, 80, 99 << 10, 100 << 10, 170, 1536, 24},
+};
+
+static const Chip* find_chip(int capability) {
+  for (const Chip& chip : chips) {
+    if (chip.capability == capability) {
+      return &chip;
+    }
+  }
+  fprintf(stderr, "cudasim: CUDASIM_CHIP=%d: the chips are 80, 86, 89, 90, 100 and 120\n", capability);
+  exit(2);
+}
+
 const Settings& settings() {
   static const Settings s = [] {
     const unsigned processors = std::thread::hardware_concurrency();
@@ -27,6 +45,8 @@ const Settings& settings() {
 #endif
     s.threads = std::clamp(s.threads, 1, 256);
     s.devices = std::clamp(static_cast<int>(number_from("CUDASIM_DEVICES", 2)), 1, max_devices);
+    s.driver = static_cast<int>(number_from("CUDASIM_DRIVER", 13000));
+    s.chip = find_chip(static_cast<int>(number_from("CUDASIM_CHIP", 90)));
     return s;
   }();
   return s;
@@ -48,16 +68,17 @@ static CUresult check_device(const Call& call, CUdevice device) {
   return device < 0 || device >= settings().devices ? CUDA_ERROR_INVALID_DEVICE : CUDA_SUCCESS;
 }
 
-// The figures of an H100 with SXM socket, save for the size of the memory.
+// The figures of an H100 with SXM socket, save for the size of the memory and what is the chip's.
 static int attribute(CUdevice_attribute a) {
+  const Chip& chip = *settings().chip;
   switch (a) {
-    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: return 9;
-    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: return 0;
-    case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: return 132;
+    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: return chip.capability / 10;
+    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: return chip.capability % 10;
+    case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: return chip.multiprocessors;
     case CU_DEVICE_ATTRIBUTE_WARP_SIZE: return 32;
     case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK: return 1024;
-    case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR: return 2048;
-    case CU_DEVICE_ATTRIBUTE_MAX_BLOCKS_PER_MULTIPROCESSOR: return 32;
+    case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR: return chip.threads_of_all;
+    case CU_DEVICE_ATTRIBUTE_MAX_BLOCKS_PER_MULTIPROCESSOR: return chip.blocks_of_all;
     case CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X: return 1024;
     case CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_Y: return 1024;
     case CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_Z: return 64;
@@ -65,9 +86,10 @@ static int attribute(CUdevice_attribute a) {
     case CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Y: return 65535;
     case CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Z: return 65535;
     case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK: return default_shared;
-    case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN: return max_shared;
-    case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR: return 228 << 10;
-    case CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_BLOCK: return 65536;
+    case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN: return chip.shared;
+    case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR: return chip.shared_of_all;
+    case CU_DEVICE_ATTRIBUTE_RESERVED_SHARED_MEMORY_PER_BLOCK: return reserved_shared;
+    case CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_BLOCK: return block_registers;
     case CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_MULTIPROCESSOR: return 65536;
     case CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE: return 50 << 20;
     case CU_DEVICE_ATTRIBUTE_CLOCK_RATE: return 1980000;
@@ -79,7 +101,7 @@ static int attribute(CUdevice_attribute a) {
     case CU_DEVICE_ATTRIBUTE_UNIFIED_ADDRESSING: return 1;
     case CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY: return 1;
     case CU_DEVICE_ATTRIBUTE_STREAM_PRIORITIES_SUPPORTED: return 1;
-    case CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED: return 1;
+    case CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED: return 0;
     default: return 0;
   }
 }
@@ -101,7 +123,7 @@ CUresult cuInit(unsigned flags) {
 }
 
 CUresult cuDriverGetVersion(int* version) {
-  *version = 13000;
+  *version = settings().driver;
   return CUDA_SUCCESS;
 }
 

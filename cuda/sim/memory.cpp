@@ -148,13 +148,13 @@ CUresult cuMemAlloc(CUdeviceptr* p, size_t bytes) {
   return error ? error : allocate(call, p, bytes);
 }
 
-CUresult cuMemAllocAsync(CUdeviceptr* p, size_t bytes, CUstream s) {
-  Call call;
-  if (const CUresult error = call.error()) {
-    return error;
-  }
-  return call.stream(s)->capture != nullptr ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : allocate(call, p, bytes);
+// Virtual GPUs have no pools of memory: neither has this device.
+static CUresult no_pools(const char* what) {
+  return complain(CUDA_ERROR_NOT_SUPPORTED, "%s: the device has no memory pools", what);
 }
+CUresult cuMemAllocAsync(CUdeviceptr*, size_t, CUstream) { return no_pools("cuMemAllocAsync"); }
+CUresult cuMemFreeAsync(CUdeviceptr, CUstream) { return no_pools("cuMemFreeAsync"); }
+CUresult cuDeviceGetDefaultMemPool(CUmemoryPool*, CUdevice) { return no_pools("cuDeviceGetDefaultMemPool"); }
 
 CUresult cuMemFree(CUdeviceptr p) {
   Call call;
@@ -170,20 +170,6 @@ CUresult cuMemFree(CUdeviceptr p) {
   const CUresult error = drain(call, call.context);
   release(call.runtime, p);
   return error;
-}
-
-CUresult cuMemFreeAsync(CUdeviceptr p, CUstream s) {
-  Call call;
-  if (const CUresult error = call.error()) {
-    return error;
-  }
-  if (!is_allocation(call, p, false)) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  return issue_work(call, call.stream(s), CU_GRAPH_NODE_TYPE_MEM_FREE, [p] {
-    release(Runtime::get(), p);
-    return CUDA_SUCCESS;
-  });
 }
 
 CUresult cuMemHostAlloc(void** p, size_t bytes, unsigned) {
@@ -215,21 +201,6 @@ CUresult cuMemFreeHost(void* p) {
   const CUresult error = drain(call, call.context);
   release(call.runtime, reinterpret_cast<CUdeviceptr>(p));
   return error;
-}
-
-CUresult cuDeviceGetDefaultMemPool(CUmemoryPool* pool, CUdevice device) {
-  static char pools[max_devices];
-  if (device < 0 || device >= settings().devices) {
-    return CUDA_ERROR_INVALID_DEVICE;
-  }
-  *pool = reinterpret_cast<CUmemoryPool>(&pools[device]);
-  return CUDA_SUCCESS;
-}
-
-// What a pool keeps is not simulated: memory goes back at once, so that late uses of it are seen.
-CUresult cuMemPoolSetAttribute(CUmemoryPool pool, CUmemPool_attribute attribute, void* value) {
-  const bool known = attribute == CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
-  return pool == nullptr || value == nullptr || !known ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
 
 CUresult cuMemcpyHtoDAsync(CUdeviceptr to, const void* from, size_t bytes, CUstream s) {

@@ -1,7 +1,9 @@
 // module.cpp: modules, functions, launches. The kernels are linked in; an image only has to look like one.
+#include <algorithm>
 #include <cmath>
 
 #include "runtime.h"
+#include "settings.h"
 
 namespace sim {
 
@@ -19,6 +21,29 @@ static const Kernel* find_kernel(const char* name) {
     }
   }
   return nullptr;
+}
+
+// The rows of cuda/kernels/report.txt, as scripts/cuda/sim.sh writes them.
+static const struct {
+  const char* kernel;
+  int image, registers;
+  unsigned shared;
+} report[] = {
+#include "usage.inc"
+};
+
+static Usage find_usage(const char* name) {
+  for (const auto& row : report) {
+    if (row.image == settings().chip->image && strcmp(row.kernel, name) == 0) {
+      return {row.registers, row.shared};
+    }
+  }
+  return {};
+}
+
+// What a kernel declares itself: chips from sm_90 on take reserved_shared more.
+static unsigned declared_shared(const Usage& u) {
+  return settings().chip->image >= 90 && u.shared >= reserved_shared ? u.shared - reserved_shared : u.shared;
 }
 
 static unsigned parameter_bytes(char code) { return code == 'p' || code == 'l' ? 8 : 4; }
@@ -69,11 +94,31 @@ static CUresult check_shape(CUfunction f, dim3 grid, dim3 block, unsigned shared
     return complain(CUDA_ERROR_INVALID_VALUE, "%s: block of (%u,%u,%u) threads, at most %d are declared", k.name,
                     block.x, block.y, block.z, k.max_threads);
   }
-  if (shared > f->max_dynamic_shared) {
-    return complain(CUDA_ERROR_INVALID_VALUE,
-                    "%s: %u bytes of dynamic shared memory, %u are allowed (cuFuncSetAttribute allows up to %u)",
-                    k.name, shared, f->max_dynamic_shared, max_shared);
+  // A warp gets its registers by eights a thread.
+  const uint64_t registers = (f->usage.registers + 7) / 8 * 8 * ((threads + 31) / 32 * 32);
+  if (registers > block_registers) {
+    return complain(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, "%s: %lu threads of %d registers, a block has %u", k.name,
+                    static_cast<unsigned long>(threads), f->usage.registers, block_registers);
   }
+  // Without asking, static and dynamic memory share what a block has. That the reserved part counts is documented nowhere:
+  // here it does.
+  if (shared > f->granted && shared + f->usage.shared > default_shared) {
+    return complain(CUDA_ERROR_INVALID_VALUE,
+                    "%s: %u bytes of dynamic and %u of static shared memory, %u are allowed unasked, %u dynamic ones were "
+                    "asked for by cuFuncSetAttribute",
+                    k.name, shared, f->usage.shared, default_shared, f->granted);
+  }
+  return CUDA_SUCCESS;
+}
+
+// check_loaded refuses the first launch of a kernel in a capture unless cuFuncLoad has brought it to the device: loading
+// may have to wait for the device, which a capture may not, and for other devices that wait for this one.
+static CUresult check_loaded(CUfunction f, CUstream s) {
+  if (!f->loaded && s->capture != nullptr) {
+    s->capture->invalid = true;
+    return complain(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "%s: loaded lazily in a capture", f->kernel->name);
+  }
+  f->loaded = true;
   return CUDA_SUCCESS;
 }
 
@@ -118,17 +163,35 @@ CUresult cuModuleGetFunction(CUfunction* function, CUmodule module, const char* 
   if (kernel == nullptr) {
     return complain(CUDA_ERROR_NOT_FOUND, "no kernel %s: no file has EXPORT(%s)", name, name);
   }
-  *function = &module->functions.try_emplace(name, CUfunc_st{kernel}).first->second;
+  *function = &module->functions.try_emplace(name, CUfunc_st{kernel, find_usage(name)}).first->second;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuFuncLoad(CUfunction f) {
+  Call call;
+  if (const CUresult error = call.error()) {
+    return error;
+  }
+  f->loaded = true;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuFuncIsLoaded(CUfunctionLoadingState* state, CUfunction f) {
+  *state = f->loaded ? CU_FUNCTION_LOADING_STATE_LOADED : CU_FUNCTION_LOADING_STATE_UNLOADED;
   return CUDA_SUCCESS;
 }
 
 CUresult cuFuncGetAttribute(int* value, CUfunction_attribute attribute, CUfunction f) {
   switch (attribute) {
     case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *value = f->kernel->max_threads; return CUDA_SUCCESS;
-    case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES: *value = f->max_dynamic_shared; return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES:
+      *value = f->granted > 0 ? f->granted : default_shared - declared_shared(f->usage);
+      return CUDA_SUCCESS;
     case CU_FUNC_ATTRIBUTE_PTX_VERSION:
-    case CU_FUNC_ATTRIBUTE_BINARY_VERSION: *value = 90; return CUDA_SUCCESS;
-    default: *value = 0; return CUDA_SUCCESS;  // registers, local and static shared memory are not known here
+    case CU_FUNC_ATTRIBUTE_BINARY_VERSION: *value = settings().chip->image; return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_NUM_REGS: *value = f->usage.registers; return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES: *value = declared_shared(f->usage); return CUDA_SUCCESS;
+    default: *value = 0; return CUDA_SUCCESS;
   }
 }
 
@@ -137,11 +200,12 @@ CUresult cuFuncSetAttribute(CUfunction f, CUfunction_attribute attribute, int va
   if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) {
     return CUDA_SUCCESS;
   }
-  if (value < 0 || static_cast<unsigned>(value) > max_shared) {
-    return complain(CUDA_ERROR_INVALID_VALUE, "%s: %d bytes of dynamic shared memory, a block has %u", f->kernel->name,
-                    value, max_shared);
+  const unsigned own = declared_shared(f->usage), most = settings().chip->shared;
+  if (value < 0 || static_cast<unsigned>(value) + own > most) {
+    return complain(CUDA_ERROR_INVALID_VALUE, "%s: %d bytes of dynamic and %u of static shared memory, a block has %u",
+                    f->kernel->name, value, own, most);
   }
-  f->max_dynamic_shared = value;
+  f->granted = value;  // also where it was more
   return CUDA_SUCCESS;
 }
 
@@ -184,7 +248,10 @@ CUresult cuLaunchKernel(CUfunction f, unsigned grid_x, unsigned grid_y, unsigned
   }
   const Kernel& k = *f->kernel;
   const dim3 grid(grid_x, grid_y, grid_z), block(block_x, block_y, block_z);
-  CUresult error = check_shape(f, grid, block, shared);
+  CUresult error = check_loaded(f, call.stream(s));
+  if (!error) {
+    error = check_shape(f, grid, block, shared);
+  }
   if (!error) {
     error = check_arguments(call, k, parameters);
   }
@@ -215,8 +282,10 @@ CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, CUfunction f, 
     *blocks = 0;
     return CUDA_ERROR_INVALID_VALUE;
   }
-  const int by_threads = 2048 / ((threads + 31) / 32 * 32);
-  const int by_shared = static_cast<int>((228 << 10) / (shared + 1024));
-  *blocks = std::min({32, by_threads, by_shared});
+  const Chip& chip = *settings().chip;
+  const int warps = (threads + 31) / 32, by_threads = chip.threads_of_all / (32 * warps);
+  const int by_registers = block_registers / (std::max((f->usage.registers + 7) / 8 * 8, 1) * 32 * warps);
+  const int by_shared = static_cast<int>(chip.shared_of_all / (shared + declared_shared(f->usage) + reserved_shared));
+  *blocks = std::min({chip.blocks_of_all, by_threads, by_registers, by_shared});
   return CUDA_SUCCESS;
 }

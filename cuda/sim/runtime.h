@@ -20,7 +20,8 @@ namespace sim {
 
 constexpr int max_devices = 8;
 constexpr size_t device_memory = 8ull << 30;
-constexpr unsigned max_shared = 227 << 10, default_shared = 48 << 10;
+// Shared memory of a block that it has unasked, and that the chip takes for itself; registers of a block.
+constexpr unsigned default_shared = 48 << 10, reserved_shared = 1 << 10, block_registers = 64 << 10;
 
 struct Capture;
 
@@ -29,6 +30,13 @@ struct Operation {
   std::function<bool(CUresult* result)> step;
   CUstream depends = nullptr;  // the stream that step waits for, if any
   uint64_t number = 0;         // order of issue over all streams
+};
+
+// Usage is what the compiler reports of a kernel: registers of a thread, and static shared memory of a block with what the
+// chip reserves. A kernel without a report takes nothing.
+struct Usage {
+  int registers = 0;
+  unsigned shared = 0;
 };
 
 struct Allocation {
@@ -69,7 +77,9 @@ struct CUevent_st {
 
 struct CUfunc_st {
   const sim::Kernel* kernel;
-  unsigned max_dynamic_shared = sim::default_shared;
+  sim::Usage usage;
+  bool loaded = false;      // onto the device: by cuFuncLoad, or by the first launch
+  unsigned granted = 0;     // bytes of dynamic shared memory that were asked for
 };
 
 struct CUmod_st {

@@ -4,10 +4,22 @@
 
 namespace sim {
 
+// Chip is what is known of a chip. The kernels' registers and static shared memory are those of an image in the report.
+struct Chip {
+  int capability;             // 90 is 9.0
+  int image;                  // 90 is sm_90a; for chips without one, what the compiler reports of the next below
+  unsigned shared;            // bytes that a block can ask for, static ones included
+  unsigned shared_of_all;     // bytes of a multiprocessor
+  int multiprocessors, threads_of_all, blocks_of_all;
+};
+
 struct Settings {
   uint64_t seed;  // CUDASIM_SEED, 1 unless set: orders of streams, blocks, warps and lanes
   int threads;    // CUDASIM_THREADS, all processors unless set; 1 under the address sanitizer
   int devices;    // CUDASIM_DEVICES, 2 unless set
+  int driver;     // CUDASIM_DRIVER, the CUDA version that the driver says, 13000 unless set
+  // CUDASIM_CHIP, the compute capability without the point, 90 unless set: what launches are held against.
+  const struct Chip* chip;
 };
 const Settings& settings();
 

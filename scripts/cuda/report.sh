@@ -8,3 +8,4 @@ cd "$(dirname "$0")/../.."
 scripts/cuda/kernels.sh
 scripts/cuda/toolkit.sh disassembler
 PATH=$PWD/build/cuda/disassembler/nvidia/cu13/bin:$PATH go run ./scripts/cuda/report "$@"
+go run ./scripts/cuda/kernels signatures # which has registers and shared memory of the report

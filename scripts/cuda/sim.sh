@@ -49,6 +49,14 @@ if [[ $(cat "$objects/flags" 2>/dev/null) != "${flags[*]}" ]]; then
   echo "${flags[*]}" > "$objects/flags"
 fi
 
+# What the compiler reports of each kernel, as the simulator reads it: {"name", chip, registers, shared},
+report=cuda/kernels/report.txt
+[[ -n $planted ]] && report=cuda/sim/planted/report.txt
+awk '$1 == "kernel" { for (i = 1; i <= NF; i++) at[$i] = i }
+  $1 != "kernel" && $1 != "#" { gsub(/sm_|[af]/, "", $at["chip"])
+    printf "{\"%s\", %s, %s, %s},\n", $1, $at["chip"], $at["registers"], $at["shared"] }' "$report" > "$objects/usage.new"
+cmp -s "$objects/usage.new" "$objects/usage.inc" || mv "$objects/usage.new" "$objects/usage.inc"
+
 object() { echo "$objects/$(tr / _ <<< "$1").o"; }
 
 # stale SOURCE: the object of SOURCE is missing or older than a file that it was made from.
@@ -71,6 +79,7 @@ compile() {
     source=$o.cpp
     printf '#include "../sim/tensor.h"\nnamespace {\n#include "%s"\n}\n' "$(realpath "$1")" > "$source"
   fi
+  [[ $1 == */module.cpp ]] && own=(-I"$objects")
   [[ $sanitizer == thread && $1 == *.cu ]] && own=(-O1 -fsanitize=thread)
   g++ "${flags[@]}" "${own[@]}" -MD -MF "$o.d" -x c++ -c "$source" -o "$o.new" && mv "$o.new" "$o"
 }

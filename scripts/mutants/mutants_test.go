@@ -12,13 +12,22 @@ import (
 )
 
 // TestLists reads the lists: their files are there and their faults have names of
-// their own. Whether each still applies is for -check.
+// their own. Whether each still applies is for -check; those for CUDA do.
 func TestLists(t *testing.T) {
 	faults, err := readLists(".")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range faults {
+	onCUDA, err := readLists("gpu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range onCUDA {
+		if _, err := f.plant("../.."); err != nil {
+			t.Errorf("%s: %s: %v", f.from, f.id, err)
+		}
+	}
+	for _, f := range append(faults, onCUDA...) {
 		if _, err := os.Stat(filepath.Join("../..", f.file)); err != nil {
 			t.Errorf("%s: %v", f.from, err)
 		}

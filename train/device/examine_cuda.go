@@ -19,12 +19,12 @@ const oldestMajor = 8
 func examineGPU() []Finding {
 	findings := examineDevices()
 	for _, l := range cuda.Libraries() {
-		f := Finding{Name: l.Name, OK: l.Path != ""}
-		if f.OK {
-			f.Detail = fmt.Sprintf("%s, version %s, %d of %d functions", l.Path, l.Version, l.Bound, l.Wanted)
-		} else {
-			f.Detail = fmt.Sprintf("not found (%s); without it %s", l.Problem, l.Cost)
-			f.Cure = l.Cure
+		f := Finding{Name: l.Name, OK: l.Problem == "", Detail: fmt.Sprintf("%s, version %s, %d of %d functions", l.Path, l.Version, l.Bound, l.Wanted)}
+		switch {
+		case l.Path == "":
+			f.Detail, f.Cure = fmt.Sprintf("not found (%s); without it %s", l.Problem, l.Cost), l.Cure
+		case !f.OK:
+			f.Detail, f.Cure = fmt.Sprintf("%s; %s: %s", f.Detail, l.Problem, l.Cost), l.Cure
 		}
 		findings = append(findings, f)
 	}
@@ -57,6 +57,9 @@ func examineDevice(info cuda.Info) Finding {
 	if err != nil {
 		f.Detail += ": " + err.Error()
 		f.Cure = "another program may own the card, or its memory may be full: nvidia-smi lists them"
+		if errors.Is(err, cuda.ErrOldDriver) {
+			f.Cure = "a newer driver, see libcuda; until then --device cpu works"
+		}
 		return f
 	}
 	f.OK = true

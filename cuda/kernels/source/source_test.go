@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -86,5 +87,31 @@ func TestDigest(t *testing.T) {
 	}
 	if _, err := source.Digest(files("a.cu", `#include "gone.cuh"`), "a"); err == nil {
 		t.Error("a missing include gives no error")
+	}
+}
+
+// A report has the most of all chips, and static shared memory without what chips
+// from sm_90 on reserve.
+func TestParseReport(t *testing.T) {
+	got, err := source.ParseReport(`# a comment
+kernel     chip   registers stack local shared
+norm_f32   sm_80         40     0     0    128
+norm_f32   sm_90a        32     0     0   1152
+norm_f32   sm_100        38     0     0   1280
+scale      sm_80         16     0     0      0
+scale      sm_90a        20     0     0      0
+dynamic    sm_90a        20     0     0   1024
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]source.Usage{"norm_f32": {Registers: 40, Shared: 256}, "scale": {Registers: 20}, "dynamic": {Registers: 20}}
+	if !maps.Equal(got, want) {
+		t.Errorf("the report says %v, want %v", got, want)
+	}
+	for _, text := range []string{"kernel chip registers\nscale sm_80 16\n", "kernel chip registers shared\nscale sm_90a 16 128\n", "kernel chip registers shared\nscale sm_80 many 0\n"} {
+		if _, err := source.ParseReport(text); err == nil {
+			t.Errorf("%q gives no error", text)
+		}
 	}
 }

@@ -211,6 +211,12 @@ var cases = map[string]func(*rig) error{
 	"large_block":          elementwise("twice_correct", 1, 512, 100, 100, 0, double),
 	"large_shared":         elementwise("reverse_correct", 1, 256, 256, 256, 64<<10, reversed(256)),
 	"large_shared_allowed": largeSharedAllowed,
+	"static_and_dynamic":   elementwise("shared_array_correct", 1, 32, 32, 32, 48<<10-1152+1, identity),
+	"static_and_unasked":   elementwise("shared_array_correct", 1, 32, 32, 32, 48<<10-1152, identity),
+	"static_and_all":       asked("shared_array_correct", 227<<10-128+1),
+	"static_and_rest":      asked("shared_array_correct", 227<<10-128),
+	"many_registers":       elementwise("twice_registers", 1, 288, 100, 100, 0, double),
+	"many_registers_fewer": elementwise("twice_registers", 1, 256, 100, 100, 0, double),
 	"not_an_image":         notAnImage,
 
 	"fewer_arguments":    arguments(func(x, y cuda.Ptr) []cuda.Slot { return []cuda.Slot{x.Slot(), y.Slot()} }),
@@ -233,6 +239,17 @@ var cases = map[string]func(*rig) error{
 	"download_not_awaited":            downloadTo(false),
 	"graph_branches_ordered":          graphBranches(true),
 	"graph_branches_not_ordered":      graphBranches(false),
+}
+
+// asked only asks for shared memory.
+func asked(kernel string, bytes int) func(*rig) error {
+	return func(r *rig) error {
+		k, err := r.module.Kernel(kernel)
+		if err != nil {
+			return err
+		}
+		return k.SetShared(bytes)
+	}
 }
 
 func largeSharedAllowed(r *rig) error {
