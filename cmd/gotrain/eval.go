@@ -19,6 +19,7 @@ type evalFlags struct {
 	limit     int
 	prompts   bool
 	filters   []string
+	baseToo   bool
 
 	chat bool
 	templateFlags
@@ -34,7 +35,8 @@ context, as training scores held-out text. What the tokenizer puts before a text
 such as BOS, begins each and is not scored itself (--no-bos leaves it out). Bits per
 byte compare models with different tokenizers: NLL·tokens / (ln 2 · bytes). With --format
 instruct it scores the answers of conversations, read through the model's chat
-template or --template.
+template or --template; without --data those that a run of finetune has held out.
+--base-too puts the base beside the model that was tuned from it.
 
 With --task it asks questions instead, those of a task file or of a file in the
 layout of ARC, BIG-bench, GSM8K, HellaSwag, LAMBADA, MMLU or TruthfulQA, which its
@@ -47,6 +49,7 @@ see. Ctrl-C prints what was counted so far.`,
 		Example: `  gotrain eval --model runs/opticks --data book.txt
   gotrain eval --model runs/opticks --data 'texts/*.jsonl' --json
   gotrain eval --model runs/chat --data chats.jsonl --format instruct
+  gotrain eval --model runs/chat --base-too
   gotrain eval --model runs/opticks --task hellaswag_val.jsonl --limit 200
   gotrain eval --model runs/opticks --task tasks/mmlu.yaml --shots 5 --limit 100
   gotrain eval --model runs/chat --task tasks/gsm8k.yaml --chat`,
@@ -67,10 +70,13 @@ see. Ctrl-C prints what was counted so far.`,
 				}
 				return f.runTask(c)
 			}
-			if err := require(c, "model", "data"); err != nil {
+			f.data = append(f.data, args...)
+			if len(f.data) == 0 && f.format != "" && f.format != conversationFormat {
+				return usageError{require(c, "data")}
+			}
+			if err := require(c, "model"); err != nil {
 				return usageError{err}
 			}
-			f.data = append(f.data, args...)
 			return f.runText(c)
 		},
 	}
@@ -90,6 +96,7 @@ see. Ctrl-C prints what was counted so far.`,
 	c.Flags().BoolVar(&f.chat, "chat", false, "with --task, ask through the model's chat template (default: the file's chat)")
 	f.addTemplate(c, "with --chat or --format instruct, ")
 	complete(c, "format", fixed("text", "jsonl", "parquet", "csv", "tsv", "shards", "bin", "instruct"))
+	c.Flags().BoolVar(&f.baseToo, "base-too", false, "score the base that the model was tuned from on the same tokens, too")
 	complete(c, "filter", fixed("strict-match", "flexible-extract"))
 	return c
 }

@@ -81,7 +81,7 @@ func (f *evalFlags) runTask(c *cobra.Command) error {
 	}
 	p, start := console.New(c.ErrOrStderr()), time.Now()
 	results, err := t.AskAll(c.Context(), eval.NewLanguage(m.subject(), frame, f.batch), func(now eval.Progress) {
-		p.Count("question", now.Done, now.Total, func() string { return brief(now.Score()) })
+		p.Count("question", now.Done, now.Total, func() string { return now.Score().Brief() })
 	})
 	p.Clear()
 	r := eval.NewReport(m.Dir, t, results, time.Since(start))
@@ -102,14 +102,6 @@ func (f *evalFlags) runTask(c *cobra.Command) error {
 		return writeJSON(c.OutOrStdout(), r)
 	}
 	return r.Print(c.OutOrStdout())
-}
-
-// brief is the first figure of a score.
-func brief(s eval.Score) string {
-	if len(s.Metrics) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%s %s", s.Metrics[0].Name, s.Metrics[0].Text())
 }
 
 // printPrompts shows what the model would see, without one; of a task that asks

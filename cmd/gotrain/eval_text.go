@@ -1,32 +1,25 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"gotrain/data"
 	"gotrain/data/vfs"
+	"gotrain/nn/hub"
 	"gotrain/train/console"
 	"gotrain/train/eval"
 	"gotrain/train/recipe"
-	"gotrain/train/units"
+	"gotrain/train/save"
 )
-
-// evalResult is what eval prints.
-type evalResult struct {
-	Model string `json:"model"`
-	Step  int    `json:"step"`
-	eval.TextScore
-}
 
 // runText scores texts, or the answers of conversations.
 func (f *evalFlags) runText(c *cobra.Command) error {
 	if f.batch < 1 {
 		return usagef("--batch is %d; use 1 or more", f.batch)
 	}
-	if f.format == conversationFormat {
+	if f.format == conversationFormat || len(f.data) == 0 {
 		return f.runConversations(c)
 	}
 	if f.template != "" || f.date != "" {
@@ -53,9 +46,11 @@ func (f *evalFlags) runText(c *cobra.Command) error {
 		return fmt.Errorf("--data: %w", err)
 	}
 	defer texts.Close()
-	r := evalResult{Model: m.Dir, Step: m.step()}
-	if r.TextScore, err = eval.Text(m.config, m.Language, m.Store, texts.Train, enc, f.batch); err != nil {
-		return notFinite(err)
+	r, err := f.score(m, func(m *opened) (eval.TextScore, error) {
+		return eval.Text(m.config, m.Language, m.Store, texts.Train, enc, f.batch)
+	})
+	if err != nil {
+		return err
 	}
 	return f.print(c, r, "of text in %d documents", r.Documents)
 }
@@ -66,13 +61,11 @@ const conversationFormat = "instruct"
 // runConversations scores the answers of conversations, as training scores held-out
 // ones.
 func (f *evalFlags) runConversations(c *cobra.Command) error {
-	// All are held out; what is trained on has to be there too, and is not used. One that is too long loses its beginning.
-	cfg, err := conversations(f.data, f.model, f.template, "data.validation_paths="+quoteAll(f.data), fmt.Sprintf("train.batch=%d", f.batch),
-		"data.instruct.truncate=left", fmt.Sprintf("data.instruct.date=%q", f.date), fmt.Sprintf("data.encoding=%q", f.encoding))
+	env, err := f.heldOut()
 	if err != nil {
 		return err
 	}
-	if err := checkPaths(cfg); err != nil {
+	if err := checkPaths(env.Config); err != nil {
 		return err
 	}
 	m, err := f.open()
@@ -80,43 +73,52 @@ func (f *evalFlags) runConversations(c *cobra.Command) error {
 		return err
 	}
 	defer m.Close()
-	if _, _, err := f.openTemplate(m.Dir); err != nil {
-		return err
+	if len(f.data) > 0 {
+		if _, _, err := f.openTemplate(m.TokenizerDir()); err != nil {
+			return err
+		}
 	}
-	cfg.Train.Sample = ""
 	p := console.New(c.ErrOrStderr())
-	job, err := table().Open(c.Context(), recipe.Env{Config: cfg, FS: vfs.OS{}, Dry: true, Tell: p.Listener().Phase})
+	env.FS, env.Dry, env.Tell = vfs.OS{}, true, p.Listener().Phase
+	job, err := table().Open(c.Context(), env)
 	if err != nil {
 		return fmt.Errorf("--data: %w", err)
 	}
-	m.config.Train.DocumentMask = true
-	r := evalResult{Model: m.Dir, Step: m.step()}
-	if r.TextScore, err = eval.Batches(m.config, m.Language, m.Store, job.Eval, f.batch); err != nil {
-		return notFinite(err)
+	if job.Eval == nil {
+		return usagef("%s holds no conversations out: name some with --data", f.model)
+	}
+	r, err := f.score(m, func(m *opened) (eval.TextScore, error) {
+		m.config.Train.DocumentMask = true
+		return eval.Batches(m.config, m.Language, m.Store, job.Eval, f.batch)
+	})
+	if err != nil {
+		return err
 	}
 	return f.print(c, r, "of answers")
 }
 
-// notFinite adds the cure to eval.ErrNotFinite.
-func notFinite(err error) error {
-	if errors.Is(err, eval.ErrNotFinite) {
-		return fmt.Errorf("%w; use an earlier checkpoint", err)
+// heldOut is what conversations are read with: those of --data, or those that the run has
+// held out.
+func (f *evalFlags) heldOut() (env recipe.Env, err error) {
+	if len(f.data) > 0 {
+		// All are held out; what is trained on has to be there too, and is not used. One that is too long loses its beginning.
+		env.Config, err = conversations(f.data, f.model, f.template, "data.validation_paths="+quoteAll(f.data), fmt.Sprintf("train.batch=%d", f.batch),
+			"data.instruct.truncate=left", fmt.Sprintf("data.instruct.date=%q", f.date), fmt.Sprintf("data.encoding=%q", f.encoding))
+	} else {
+		if f.template != "" || f.date != "" {
+			return env, usagef("--template and --date go with --data: the run has its own")
+		}
+		if env.From, err = hub.FindCheckpoint(f.model); err != nil {
+			return env, usagef("eval needs --data, or a run of finetune, which has held some out: --model: %w", err)
+		}
+		env.Config, _, err = save.ConfigOf(env.From, tables())
+		if err == nil && env.Config.Data.Name() != conversationFormat {
+			return env, usagef("eval needs --data: %s was not tuned on conversations, of which it could have held some out", f.model)
+		}
+		env.Config.Train.Batch, env.Config.Train.Context = f.batch, 0
 	}
-	return err
-}
-
-// print writes the result; of tells what the bytes are of.
-func (f *evalFlags) print(c *cobra.Command, r evalResult, of string, args ...any) error {
-	if f.json {
-		return writeJSON(c.OutOrStdout(), r)
-	}
-	bits := "none: no byte was scored"
-	if r.BitsPerByte != nil {
-		bits = fmt.Sprintf("%.4f", *r.BitsPerByte)
-	}
-	_, err := fmt.Fprintf(c.OutOrStdout(), "nll            %.4f nats per token\nppl            %.2f\nbits per byte  %s\ntokens         %d scored, of %s %s, %s tokens/s\n",
-		r.NLL, r.PPL, bits, r.Tokens, units.Bytes(r.Bytes), fmt.Sprintf(of, args...), units.Count(int64(r.TokensPerS)))
-	return err
+	env.Config.Train.Sample = ""
+	return env, err
 }
 
 // dataFormat is a value of --format, or what the first file's name tells.

@@ -177,9 +177,43 @@ optimizer: {lr: 1e-2, warmup: 0}
 	if got.Bytes != 11 || got.Tokens != 13 || math.Abs(got.NLL-want.Get("nll")) > 1e-5 || math.Abs(*got.BitsPerByte-want.Get("bits_per_byte")) > 1e-5 {
 		t.Errorf("eval gives %+v, training %s", got, want.Text())
 	}
+	// Beside its base, on what the run has held out itself; an adapter beside what it is put on.
+	var alone, both evalResult
+	mustJSON(t, &alone, "eval", "--model", in("base"), "--format", "instruct", "--template", "plain", "--data", in("held.jsonl"))
+	adapted := write(t, in("lora.yaml"), strings.ReplaceAll(`
+run:       {dir: DIR/lora}
+base:      DIR/base
+lora:      {rank: 2}
+data:      {train: [DIR/talks.jsonl], validation_paths: [DIR/held.jsonl], format: instruct, instruct: {template: plain}}
+train:     {steps: 2, batch: 2, document_mask: true, sample: ""}
+optimizer: {lr: 1e-1, warmup: 0}
+`, "DIR", dir))
+	must(t, "finetune", "--config", adapted)
+	wantLoRA := checkMetrics(t, in("lora"), 2)
+	for args, nll := range map[string]float64{
+		"--model " + in("tuned"): want.Get("nll"),
+		"--model " + in("lora"):  wantLoRA.Get("nll"),
+		"--model " + in("tuned") + " --data " + in("held.jsonl") + " --format instruct":                                              want.Get("nll"),
+		"--model " + in("base") + " --adapter " + in("lora") + " --data " + in("held.jsonl") + " --format instruct --template plain": wantLoRA.Get("nll"),
+	} {
+		both = evalResult{}
+		words := append([]string{"eval", "--base-too"}, strings.Fields(args)...)
+		mustJSON(t, &both, words...)
+		if math.Abs(both.NLL-nll) > 1e-5 || both.Base == nil || math.Abs(both.Base.NLL-alone.NLL) > 1e-5 || both.Tokens != 13 || both.Base.Tokens != 13 || math.Abs(nll-alone.NLL) < 1e-4 {
+			t.Errorf("%s gives %+v beside %+v, want %g beside %g", args, both, both.Base, nll, alone.NLL)
+		}
+		printed := must(t, words...)
+		if want := fmt.Sprintf("nll            %12.4f %12.4f %+12.4f\n", both.Base.NLL, both.NLL, both.NLL-both.Base.NLL); !strings.Contains(printed, want) {
+			t.Errorf("%s prints\n%swithout %s", args, printed, want)
+		}
+	}
 	for _, c := range []struct{ want, args string }{
 		{"conversations are of --format instruct", "--model " + in("tuned") + " --format chat --data " + in("held.jsonl")},
 		{"name one with --template", "--model " + in("base") + " --format instruct --data " + in("held.jsonl")},
+		{"was not tuned from a base", "--model " + in("base") + " --base-too --format jsonl --text-key prompt --data " + in("held.jsonl")},
+		{"eval needs --data: " + in("base") + " was not tuned on conversations", "--model " + in("base")},
+		{"--template and --date go with --data", "--model " + in("tuned") + " --template plain"},
+		{"eval needs --data", "--model " + in("tuned") + " --format text"},
 		{"--template and --date go with --format instruct", "--model " + in("base") + " --template plain --data " + in("held.jsonl")},
 	} {
 		if o := gotrain(t, "", append([]string{"eval"}, strings.Fields(c.args)...)...); o.code != 2 || !strings.Contains(o.errOut, c.want) {

@@ -58,7 +58,15 @@ type opened struct {
 	noBOS    bool
 }
 
-func (o *opened) Close() error { return o.device.Close() }
+// Close gives back the device and forgets the model; a second time it does nothing.
+func (o *opened) Close() error {
+	if o.device == nil {
+		return nil
+	}
+	device := o.device
+	*o = opened{}
+	return device.Close()
+}
 
 // open loads the model that the flags name, and tells what its files say that nothing
 // reads.

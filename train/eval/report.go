@@ -56,6 +56,14 @@ func (r *Report) Print(w io.Writer) error {
 	return err
 }
 
+// Brief is the first figure with its name.
+func (s Score) Brief() string {
+	if len(s.Metrics) == 0 {
+		return ""
+	}
+	return s.Metrics[0].Name + " " + s.Metrics[0].Text()
+}
+
 // Text writes the value: a share of one as a percentage, a perplexity as it is.
 func (m Metric) Text() string { return m.text(m.Value) }
 
