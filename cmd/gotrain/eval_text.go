@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -8,6 +9,7 @@ import (
 	"gotrain/data"
 	"gotrain/data/vfs"
 	"gotrain/nn/hub"
+	"gotrain/nn/zoo"
 	"gotrain/train/console"
 	"gotrain/train/eval"
 	"gotrain/train/recipe"
@@ -79,17 +81,18 @@ func (f *evalFlags) runConversations(c *cobra.Command) error {
 		}
 	}
 	p := console.New(c.ErrOrStderr())
-	env.FS, env.Dry, env.Tell = vfs.OS{}, true, p.Listener().Phase
-	job, err := table().Open(c.Context(), env)
-	if err != nil {
+	env.Families, env.FS, env.Dry, env.Tell = zoo.Families(), vfs.OS{}, true, p.Listener().Phase
+	answers, err := eval.Conversations(c.Context(), env, len(f.data) == 0)
+	p.Clear()
+	switch {
+	case errors.Is(err, eval.ErrNothingHeldOut):
+		return usagef("%s: %w: name some with --data", f.model, err)
+	case err != nil:
 		return fmt.Errorf("--data: %w", err)
-	}
-	if job.Eval == nil {
-		return usagef("%s holds no conversations out: name some with --data", f.model)
 	}
 	r, err := f.score(m, func(m *opened) (eval.TextScore, error) {
 		m.config.Train.DocumentMask = true
-		return eval.Batches(m.config, m.Language, m.Store, job.Eval, f.batch)
+		return eval.Batches(m.config, m.Language, m.Store, answers, f.batch)
 	})
 	if err != nil {
 		return err
@@ -101,8 +104,8 @@ func (f *evalFlags) runConversations(c *cobra.Command) error {
 // held out.
 func (f *evalFlags) heldOut() (env recipe.Env, err error) {
 	if len(f.data) > 0 {
-		// All are held out; what is trained on has to be there too, and is not used. One that is too long loses its beginning.
-		env.Config, err = conversations(f.data, f.model, f.template, "data.validation_paths="+quoteAll(f.data), fmt.Sprintf("train.batch=%d", f.batch),
+		// One that is too long loses its beginning.
+		env.Config, err = conversations(f.data, f.model, f.template, "data.validation=0", fmt.Sprintf("train.batch=%d", f.batch),
 			"data.instruct.truncate=left", fmt.Sprintf("data.instruct.date=%q", f.date), fmt.Sprintf("data.encoding=%q", f.encoding))
 	} else {
 		if f.template != "" || f.date != "" {
