@@ -77,6 +77,26 @@ func TestCheckpointsOfAdaptersAreSmall(t *testing.T) {
 	}
 }
 
+// TestBaseIsKept: the run that an adapter began from goes on and retires its checkpoints,
+// but not the base.
+func TestBaseIsKept(t *testing.T) {
+	cfg := finetuneConfig(t, loraSection)
+	mustTrain(t, cfg, deps(t, 1))
+	before := filepath.Dir(filepath.Dir(cfg.Base))
+	pre, err := config.Load(config.Path(before), nil, tables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pre.Train.Steps, pre.Train.Keep = 20, 1
+	mustTrain(t, pre, deps(t, 1))
+	if steps := savedSteps(t, before); !slices.Equal(steps, []int64{12, 20}) {
+		t.Errorf("there are the steps %v", steps)
+	}
+	if _, err := hub.Load(cfg.Run.Dir, "", backend(t, 1), vfs.OS{}, table.Families); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestMergeChangesNoBits: lora.merge decides what a checkpoint holds, and may change on
 // the way.
 func TestMergeChangesNoBits(t *testing.T) {

@@ -245,6 +245,9 @@ func (r *run) build(from string) error {
 	if err := r.writeConfig(); err != nil {
 		return err
 	}
+	for _, e := range save.KeepBases(r.deps.FS, r.cfg.Run.Dir, engine.Models(r.job)) {
+		events.Notify(r.deps.Listener.Checkpoint, e)
+	}
 	if r.recorder, err = openRecorder(r.deps.FS, r.cfg, r.state.Step, r.deps.Now()); err != nil {
 		return err
 	}

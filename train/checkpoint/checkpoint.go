@@ -8,6 +8,7 @@
 //	RUN/checkpoints/step-00001000/manifest.json   their sizes and checksums
 //	RUN/checkpoints/latest                    symbolic link to the newest good one
 //	RUN/checkpoints/best                      symbolic link to the one that the caller calls best
+//	RUN/checkpoints/base-of-NAME              symbolic link to one that another run needs; see KeepBase
 //	RUN/checkpoints/step-00001000.tmp         a save in progress, or one that was killed
 //	RUN/checkpoints/step-00001000.old         the one that a second save of a step replaces
 //	RUN/checkpoints/step-00001000.trash       a retired one while it is deleted

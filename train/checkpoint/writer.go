@@ -279,7 +279,7 @@ func (w *Writer) publish(m manifest.Manifest) error {
 
 // tidy points the link best at its step, and deletes the replaced checkpoint of
 // this step and those that are not among the newest keep. It never deletes the
-// one just saved or the best.
+// one just saved, the best, or one that KeepBase keeps.
 func (w *Writer) tidy(keep int) {
 	l, err := list(w.fsys, w.runDir)
 	if err != nil {
@@ -299,8 +299,9 @@ func (w *Writer) tidy(keep int) {
 	if keep <= 0 || len(l.steps) <= keep {
 		return
 	}
+	kept := w.kept(l)
 	for _, step := range l.steps[keep:] {
-		if step == w.step || step == w.best {
+		if step == w.step || step == w.best || kept[step] {
 			continue
 		}
 		kind, path := Retired, Dir(w.runDir, step)

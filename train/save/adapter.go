@@ -6,6 +6,7 @@ import (
 	"path"
 	"path/filepath"
 
+	"gotrain/data/vfs"
 	"gotrain/nn"
 	"gotrain/nn/hub"
 	"gotrain/nn/hub/peft"
@@ -84,6 +85,22 @@ func BasesOf(models []Model) (map[string]BaseState, error) {
 		bases[m.role()] = BaseState{Dir: m.Base, Fingerprint: sum}
 	}
 	return bases, nil
+}
+
+// KeepBases keeps the bases of models that have an adapter from being retired by the runs
+// whose checkpoints they are.
+func KeepBases(fsys vfs.FS, runDir string, models []Model) []checkpoint.Event {
+	name := filepath.Base(runDir)
+	if full, err := filepath.Abs(runDir); err == nil {
+		name = filepath.Base(full)
+	}
+	var events []checkpoint.Event
+	for _, m := range models {
+		if m.adapted() && m.Base != "" {
+			events = append(events, checkpoint.KeepBase(fsys, m.Base, name)...)
+		}
+	}
+	return events
 }
 
 // checkBase refuses to go on from a checkpoint whose adapter was trained on
