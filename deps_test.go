@@ -89,7 +89,7 @@ var allowed = map[string][]string{
 	},
 	"train/eval": {
 		"autograd/exec", "autograd/ir", "data", "data/chat", "data/instruct", "data/tokenizers", "nn", "nn/generate", "nn/talk", "train/config",
-		"train/engine", "train/recipe", "train/recipe/instruct", "train/recipe/text", "train/units",
+		"train/engine", "train/recipe", "train/recipe/text", "train/units",
 	},
 	"train/events": {"data", "train/checkpoint", "train/config", "train/engine", "train/metrics", "train/ranks", "train/recipe", "train/save"},
 	"train/forecast": {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -9,7 +8,6 @@ import (
 	"gotrain/data"
 	"gotrain/data/vfs"
 	"gotrain/nn/hub"
-	"gotrain/nn/zoo"
 	"gotrain/train/console"
 	"gotrain/train/eval"
 	"gotrain/train/recipe"
@@ -81,18 +79,18 @@ func (f *evalFlags) runConversations(c *cobra.Command) error {
 		}
 	}
 	p := console.New(c.ErrOrStderr())
-	env.Families, env.FS, env.Dry, env.Tell = zoo.Families(), vfs.OS{}, true, p.Listener().Phase
-	answers, err := eval.Conversations(c.Context(), env, len(f.data) == 0)
+	env.FS, env.Dry, env.Tell = vfs.OS{}, true, p.Listener().Phase
+	job, err := table().Open(c.Context(), env)
 	p.Clear()
-	switch {
-	case errors.Is(err, eval.ErrNothingHeldOut):
-		return usagef("%s: %w: name some with --data", f.model, err)
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("--data: %w", err)
+	}
+	if job.Eval == nil {
+		return usagef("%s holds no conversations out: name some with --data", f.model)
 	}
 	r, err := f.score(m, func(m *opened) (eval.TextScore, error) {
 		m.config.Train.DocumentMask = true
-		return eval.Batches(m.config, m.Language, m.Store, answers, f.batch)
+		return eval.Batches(m.config, m.Language, m.Store, job.Eval, f.batch)
 	})
 	if err != nil {
 		return err
@@ -104,7 +102,7 @@ func (f *evalFlags) runConversations(c *cobra.Command) error {
 // held out.
 func (f *evalFlags) heldOut() (env recipe.Env, err error) {
 	if len(f.data) > 0 {
-		// One that is too long loses its beginning.
+		env.Held = true // one that is too long loses its beginning
 		env.Config, err = conversations(f.data, f.model, f.template, "data.validation=0", fmt.Sprintf("train.batch=%d", f.batch),
 			"data.instruct.truncate=left", fmt.Sprintf("data.instruct.date=%q", f.date), fmt.Sprintf("data.encoding=%q", f.encoding))
 	} else {

@@ -71,6 +71,9 @@ type Env struct {
 	// Dry leaves nothing behind: neither a tokenizer nor a cache of data. The job
 	// has the sizes of its data, but no sources.
 	Dry bool
+	// Held says that all of the data are held out: Job.Eval has them, Job.Train nothing.
+	// Only a recipe of conversations knows it, and only in a Dry run.
+	Held bool
 	// Now is the time; nil is that of the machine.
 	Now func() time.Time
 	// Tell and Progress are told what is prepared; they may be nil.

@@ -143,6 +143,11 @@ func (in *Conversations) read(ctx context.Context, d *Data, env recipe.Env, know
 		return err
 	}
 	conversations = counted(env, conversations)
+	if env.Held {
+		in.Train, err = instruct.Build(ctx, d.Instruct, in.Encoder, length, conversations)
+		in.Validation, in.Ledger = in.Train, sides.Ledger()
+		return err
+	}
 	if in.Train, err = instruct.Build(ctx, d.Instruct, in.Encoder, length, sides.Side(conversations, false)); err != nil {
 		if errors.Is(err, instruct.ErrNone) && fraction > 0 {
 			err = config.Faultf("data.validation %v leaves nothing to train on: the files are empty, or all conversations have the same answer or are held out by the run; add some, or name data.validation_paths", fraction)
@@ -326,14 +331,17 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 // batches gives the job its sources.
 func (in *Conversations) batches(env recipe.Env, j *recipe.Job, tokens data.Tokenizer) error {
 	c, packing := env.Config, in.Config.Packing
-	loader, err := instruct.NewLoader(in.Train, data.LoaderConfig{Sequences: c.Sequences(c.TrainRows()), Seed: c.Run.Seed}, packing, in.Pad)
-	if err != nil {
-		return err
+	if s := in.Train.Stats(); env.Held {
+		env.Telling("conversations", "%d, %d tokens, %d of them answers; %d truncated, %d dropped", s.Examples, s.Tokens, s.Counted, s.Truncated, s.Dropped)
+	} else {
+		loader, err := instruct.NewLoader(in.Train, data.LoaderConfig{Sequences: c.Sequences(c.TrainRows()), Seed: c.Run.Seed}, packing, in.Pad)
+		if err != nil {
+			return err
+		}
+		j.Train, j.TrainUnits, j.Epoch = loader, loader.Tokens(), uint64(loader.Epoch())
+		env.Telling("conversations", "%d, %d tokens, %d of them trained; %d truncated, %d dropped; rows full to %.1f%%",
+			s.Examples, s.Tokens, s.Counted, s.Truncated, s.Dropped, 100*loader.Density())
 	}
-	j.Train, j.TrainUnits, j.Epoch = loader, loader.Tokens(), uint64(loader.Epoch())
-	s := in.Train.Stats()
-	env.Telling("conversations", "%d, %d tokens, %d of them trained; %d truncated, %d dropped; rows full to %.1f%%",
-		s.Examples, s.Tokens, s.Counted, s.Truncated, s.Dropped, 100*loader.Density())
 	if in.Validation != nil {
 		eval, err := instruct.NewEval(in.Validation, c.Sequences(c.EvalRows()), packing, in.Pad, tokens)
 		if err != nil {
