@@ -128,10 +128,14 @@ func (c *checker) check(out string, names []string) (bool, error) {
 		if ctx.Err() != nil {
 			break
 		}
-		c.runPart(ctx, p)
+		status := c.runPart(ctx, p)
 		// After every part, so that a machine that is taken away leaves what there is.
 		if err := c.report.write(results); err != nil {
 			return false, err
+		}
+		if p.name == "doctor" && status == "failed" {
+			fmt.Fprintln(c.stderr, "the other parts need a GPU that gotrain can open")
+			break
 		}
 	}
 	c.report.print(c.stdout)
@@ -154,7 +158,8 @@ func choose(names []string) ([]part, error) {
 	return slices.DeleteFunc(slices.Clone(parts), func(p part) bool { return !slices.Contains(names, p.name) }), nil
 }
 
-func (c *checker) runPart(ctx context.Context, p part) {
+// runPart runs a part, notes what came out in the report and returns its status.
+func (c *checker) runPart(ctx context.Context, p part) string {
 	fmt.Fprintf(c.stderr, "%-10s %s\n", p.name, p.does)
 	p.drop(&c.report)
 	start := time.Now()
@@ -172,6 +177,7 @@ func (c *checker) runPart(ctx context.Context, p part) {
 	}
 	c.report.Parts = append(slices.DeleteFunc(c.report.Parts, func(old partResult) bool { return old.Name == p.name }), r)
 	fmt.Fprintf(c.stderr, "%-10s %s after %.1f s: %s\n", "", r.Status, r.Seconds, r.Note)
+	return r.Status
 }
 
 func firstLine(s string) string {

@@ -85,3 +85,14 @@ func TestCheck(t *testing.T) {
 		t.Errorf("a part that does not exist: %v", err)
 	}
 }
+
+// TestCheckWithoutDevice ends behind doctor: nothing else can run.
+func TestCheckWithoutDevice(t *testing.T) {
+	var told strings.Builder
+	c := &checker{dir: t.TempDir(), python: "no-python-here", stdout: io.Discard, stderr: &told}
+	script(t, filepath.Join(c.dir, "bin/gotrain-cuda"), `echo '{"findings": [{"name": "gpu", "ok": false, "detail": "cuda:0 A100, no kernels"}]}'`)
+	ok, err := c.check(t.TempDir(), nil)
+	if ok || err != nil || len(c.report.Parts) != 1 || c.report.Parts[0].Status != "failed" || !strings.Contains(told.String(), "the other parts need a GPU") {
+		t.Errorf("got %v, %v, parts %+v\n%s", ok, err, c.report.Parts, told.String())
+	}
+}

@@ -4,7 +4,6 @@ package backend
 
 import (
 	"errors"
-	"strings"
 
 	"gotrain/cuda"
 )
@@ -28,7 +27,7 @@ func CardAt(index int) (Card, error) {
 		return Card{}, err
 	}
 	c := cardOf(i)
-	c.Memory, c.Free = i.Memory, i.Free
+	c.Memory, c.Free, c.Shared = i.Memory, i.Free, i.SharedPerBlock
 	return c, nil
 }
 
@@ -47,19 +46,12 @@ var perClock = []struct {
 	{12, 0, 256, 256, 512},
 }
 
-// products pairs what a driver calls a card with its data sheet.
-var products = []struct{ product, card string }{
-	{"H100 80GB HBM3", "h100-sxm"}, {"H200", "h200"}, {"B200", "b200"}, {"A100-SXM4-80GB", "a100-80gb"}, {"L40S", "l40s"}, {"RTX 4090", "rtx-4090"},
-}
-
 // cardOf returns the rates of a device: those of its data sheet, or else what its
 // clocks allow at most.
 func cardOf(i cuda.Info) Card {
-	for _, p := range products {
-		if c, ok := FindCard(p.card); ok && strings.Contains(i.Name, p.product) {
-			c.Name = i.Name
-			return c
-		}
+	if c, ok := sheet(i.Name, i.Major, i.Minor, i.SMs, i.Memory); ok {
+		c.Name = i.Name
+		return c
 	}
 	c := Card{Name: i.Name, Bandwidth: 2 * float64(i.MemoryClockKHz) * 1e3 * float64(i.BusBits) / 8}
 	for _, p := range perClock {

@@ -114,6 +114,12 @@ cublasStatus_t check_epilogue(const cublasLtMatmulDesc* desc, const gemm::Produc
     }
     if (uintptr_t(desc->aux) % 16) return refuse(CUBLAS_STATUS_NOT_SUPPORTED, "aux: not aligned to 16 bytes");
   }
+  if (p.epilogue.row_sums && p.trans_a) {
+    return refuse(CUBLAS_STATUS_NOT_SUPPORTED, "BGRADA is for an A that is not transposed");
+  }
+  if (p.epilogue.column_sums && !p.trans_b) {
+    return refuse(CUBLAS_STATUS_NOT_SUPPORTED, "BGRADB is for a transposed B");
+  }
   if (makes_bias(p.epilogue) && p.batch > 1 && p.bias_stride < (p.epilogue.column_sums ? p.n : p.m)) {
     return refuse(CUBLAS_STATUS_NOT_SUPPORTED, "the bias gradients of a batch overlap: stride %ld", p.bias_stride);
   }

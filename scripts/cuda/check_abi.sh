@@ -4,6 +4,9 @@
 #
 #   scripts/cuda/check_abi.sh cublaslt INCLUDE...    # folders that hold cublasLt.h and cuda_runtime.h
 #   scripts/cuda/check_abi.sh nccl INCLUDE...        # folders that hold nccl.h and cuda_runtime.h
+#
+# cuda_runtime.h includes crt/host_config.h, of the package nvidia-cuda-crt: scripts/cuda/toolkit.sh toolkit fetches both
+# into build/cuda/toolkit/nvidia/cu13/include. cublasLt.h is in nvidia-cublas, nccl.h in nvidia-nccl-cu13.
 set -eu
 cd "$(dirname "$0")/../.."
 
