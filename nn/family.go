@@ -126,6 +126,9 @@ func (fs Families) Read(text []byte) (Spec, []string, error) {
 		}
 		known = append(known, f.Hub.ModelTypes...)
 	}
+	if why := lacking[raw.ModelType()]; why != "" {
+		return Spec{}, nil, fmt.Errorf("%s: model_type %q is not supported: %s", configFile, raw.ModelType(), why)
+	}
 	return Spec{}, nil, fmt.Errorf("%s: model_type %q is not one of %q", configFile, raw.ModelType(), known)
 }
 

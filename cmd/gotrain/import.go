@@ -43,8 +43,8 @@ func newImport() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "import SRC DST",
 		Short: "Turn a Hugging Face directory or a GGUF file into a checkpoint",
-		Long: `Import reads a model of the families gpt2 and llama (Llama, Mistral, Qwen, SmolLM2)
-and writes a checkpoint DST, which finetune, sample, chat and eval take and
+		Long: `Import reads a model of the families gpt2, llama (Llama, Mistral, Qwen, SmolLM2)
+and gemma3 (its text) and writes a checkpoint DST, which finetune, sample, chat and eval take and
 transformers loads.
 
 SRC is a Hugging Face directory (model.safetensors or its shards, config.json,

@@ -13,6 +13,7 @@ import (
 	"gotrain/autograd"
 	"gotrain/autograd/ir"
 	"gotrain/nn"
+	"gotrain/nn/gemma3"
 	"gotrain/nn/gpt2"
 	"gotrain/nn/llama"
 )
@@ -29,7 +30,7 @@ func transformersDefaults(t *testing.T) map[string]map[string]any {
 	if err := json.Unmarshal(text, &all); err != nil {
 		t.Fatal(err)
 	}
-	if len(all) != 5 {
+	if len(all) != 6 {
 		t.Fatalf("defaults of %v", slices.Collect(maps.Keys(all)))
 	}
 	return all
@@ -66,7 +67,8 @@ var changed = map[string]any{
 	"layer_norm_epsilon": 2e-6, "embd_pdrop": 0.2, "resid_pdrop": 0.2, "attn_pdrop": 0.0,
 	"max_position_embeddings": 20.0, "hidden_size": 24.0, "intermediate_size": 40.0, "num_hidden_layers": 3.0, "num_attention_heads": 4.0,
 	"num_key_value_heads": 2.0, "head_dim": 10.0, "hidden_act": "gelu", "rms_norm_eps": 3e-7,
-	"rope_parameters": map[string]any{"rope_type": "linear", "rope_theta": 321.0, "factor": 2.5},
+	"rope_parameters":   map[string]any{"rope_type": "linear", "rope_theta": 321.0, "factor": 2.5},
+	"hidden_activation": "gelu", "query_pre_attn_scalar": 9.0,
 }
 
 // TestKeysSurvive changes each key of each type, reads the file and writes it: what is
@@ -90,6 +92,10 @@ func TestKeysSurvive(t *testing.T) {
 			original["use_sliding_window"], original["sliding_window"], original["max_window_layers"] = true, 7.0, 0.0
 			original["layer_types"] = []string{"sliding_attention", "sliding_attention", "sliding_attention"}
 		}
+		if kind == "gemma3_text" {
+			original["sliding_window"], original["attention_bias"], original["layer_types"] = 7.0, true, []any{"sliding_attention", "full_attention", "sliding_attention"}
+			original["rope_parameters"] = map[string]any{"full_attention": changed["rope_parameters"], "sliding_attention": map[string]any{"rope_type": "default", "rope_theta": 99.0}}
+		}
 		written, err := newModel(t, parse(t, marshal(t, original)), nn.Tuning{}).HuggingFace()
 		if err != nil {
 			t.Errorf("%s: %v", kind, err)
@@ -108,6 +114,9 @@ func TestKeysSurvive(t *testing.T) {
 			}
 			if key == "rope_scaling" {
 				want, there = original["rope_parameters"], true
+				if kind == "gemma3_text" {
+					want = map[string]any{"rope_type": "linear", "factor": 2.5}
+				}
 			}
 			if there && !reflect.DeepEqual(value, want) {
 				t.Errorf("%s: %s is written as %v, was %v", kind, key, value, want)
@@ -127,7 +136,7 @@ func TestKeysSurvive(t *testing.T) {
 // TestConfigOfGoldenModels writes the configurations of the models in testdata, which
 // transformers wrote: each key that it knows has its value.
 func TestConfigOfGoldenModels(t *testing.T) {
-	for _, name := range []string{"gpt2", "gpt2_untied", "llama", "llama3", "llama_linear", "llama_tied_bias", "llama_yarn", "llama_yarn_fractional", "llama_longrope", "mistral", "qwen2", "qwen3", "qwen3_window"} {
+	for _, name := range []string{"gemma3", "gemma3_untied", "gpt2", "gpt2_untied", "llama", "llama3", "llama_linear", "llama_tied_bias", "llama_yarn", "llama_yarn_fractional", "llama_longrope", "mistral", "qwen2", "qwen3", "qwen3_window"} {
 		g := readGolden(t, "testdata/"+name+".json.gz")
 		var original map[string]any
 		if err := json.Unmarshal(g.Config, &original); err != nil {
@@ -231,6 +240,15 @@ func TestLayersOfVariants(t *testing.T) {
 			}
 			if c.Positions == gpt2.Sinusoidal {
 				want["table transformer"] = 1
+			}
+		case *gemma3.Config: // three layers, of which one is global
+			want["Attention"], want["RMSNorm"], want["MatMul"], want["RoPE"], want["Reshape"], want["Activation"], want["Mul"], want["Scale"] = 3, 6*3+1, 7*3, 2*3, 4*3, 3, 3, 1
+			want["Add"], want["table ones"], want["table rope"], want["input positions"] = 6*3+1+2*3, 2, 2, 1
+			if c.AttentionBias {
+				want["bias"] = 4 * 3
+			}
+			if c.Dropout > 0 {
+				want["Dropout"], want["input rng"] = 1+2*3, 1
 			}
 		case *llama.Config:
 			want["RMSNorm"], want["MatMul"], want["RoPE"], want["Add"] = 2*layers+1, 7*layers, 2*layers, 2*layers

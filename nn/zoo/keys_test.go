@@ -17,11 +17,12 @@ import (
 // small is a configuration of each model_type in which every key that is used means
 // something.
 var small = map[string]string{
-	"gpt2":    `{"n_positions": 32, "n_embd": 32, "n_layer": 2, "n_head": 4, "vocab_size": 50}`,
-	"llama":   `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 50, "rope_scaling": {"type": "yarn", "factor": 4}}`,
-	"mistral": `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "vocab_size": 50, "rope_scaling": {"type": "yarn", "factor": 4}}`,
-	"qwen2":   `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "vocab_size": 50, "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 0, "rope_scaling": {"type": "yarn", "factor": 4}}`,
-	"qwen3":   `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 8, "vocab_size": 50, "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 0, "rope_scaling": {"type": "yarn", "factor": 4}}`,
+	"gpt2":        `{"n_positions": 32, "n_embd": 32, "n_layer": 2, "n_head": 4, "vocab_size": 50}`,
+	"llama":       `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 50, "rope_scaling": {"type": "yarn", "factor": 4}}`,
+	"mistral":     `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "vocab_size": 50, "rope_scaling": {"type": "yarn", "factor": 4}}`,
+	"qwen2":       `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "vocab_size": 50, "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 0, "rope_scaling": {"type": "yarn", "factor": 4}}`,
+	"gemma3_text": `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 8, "vocab_size": 50}`,
+	"qwen3":       `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 8, "vocab_size": 50, "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 0, "rope_scaling": {"type": "yarn", "factor": 4}}`,
 }
 
 // other are values of keys that are used, other ones than in small; of several the first
@@ -33,6 +34,7 @@ var other = map[string]string{
 	"max_position_embeddings": "64", "original_max_position_embeddings": "16", "rms_norm_eps": "1e-3", "rope_theta": "77", "attention_bias": "true", "mlp_bias": "true",
 	"rope_parameters": `{"rope_type": "linear", "factor": 2}`, "rope_scaling": `{"rope_type": "linear", "factor": 2}`, "sliding_window": "16", "use_sliding_window": "false",
 	"max_window_layers": "9", "layer_types": `["full_attention", "full_attention"]`,
+	"hidden_activation": `"relu"`, "query_pre_attn_scalar": "7", "rope_local_base_freq": "77", "sliding_window_pattern": "1", "_sliding_window_pattern": "1",
 	"bos_token_id": "3", "eos_token_id": "[4, 5]", "pad_token_id": "6",
 }
 
@@ -119,10 +121,12 @@ func checkUsed(t *testing.T, modelType, name, want string) {
 	change := map[string]string{name: value}
 	switch {
 	case name == "tie_word_embeddings":
-		change[name] = map[bool]string{true: "false", false: "true"}[modelType == "gpt2"]
+		change[name] = map[bool]string{true: "false", false: "true"}[modelType == "gpt2" || modelType == "gemma3_text"]
+	case name == "rope_parameters" && modelType == "gemma3_text":
+		change[name] = `{"full_attention": {"rope_type": "linear", "factor": 2}}`
 	case name == "rope_parameters":
 		change["rope_scaling"] = ""
-	case name == "layer_types" && strings.HasPrefix(modelType, "qwen"): // they win over max_window_layers
+	case name == "layer_types" && (strings.HasPrefix(modelType, "qwen") || modelType == "gemma3_text"): // they win over max_window_layers and sliding_window_pattern
 	case name == "layer_types":
 		if _, _, err := readConfig(t, modelType, map[string]string{name: `["full_attention", "sliding_attention"]`}); err == nil || !strings.Contains(err.Error(), "layer_types") {
 			t.Errorf("%s: mixed layer_types give %v", modelType, err)

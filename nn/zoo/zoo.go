@@ -4,9 +4,10 @@ package zoo
 
 import (
 	"gotrain/nn"
+	"gotrain/nn/gemma3"
 	"gotrain/nn/gpt2"
 	"gotrain/nn/llama"
 )
 
 // Families is the table.
-func Families() nn.Families { return nn.Families{gpt2.Family(), llama.Family()} }
+func Families() nn.Families { return nn.Families{gpt2.Family(), llama.Family(), gemma3.Family()} }

@@ -8,6 +8,7 @@ import (
 
 	"gotrain/autograd"
 	"gotrain/nn"
+	"gotrain/nn/gemma3"
 	"gotrain/nn/gpt2"
 	"gotrain/nn/llama"
 )
@@ -24,7 +25,15 @@ func specs() map[string]nn.Spec {
 		change(&c)
 		return nn.Spec{Family: llama.Name, Config: &c}
 	}
+	ofGemma3 := func(change func(*gemma3.Config)) nn.Spec {
+		c := gemma3.Config{Layers: 3, Heads: 4, KVHeads: 2, HeadDim: 6, Width: 32, FFN: 40, Context: 12, Vocab: 31, SlidingWindow: 5, GlobalEvery: 2}
+		change(&c)
+		return nn.Spec{Family: gemma3.Name, Config: &c}
+	}
 	return map[string]nn.Spec{
+		"gemma3":            ofGemma3(func(*gemma3.Config) {}),
+		"gemma3 untied":     ofGemma3(func(c *gemma3.Config) { c.Tied, c.AttentionBias, c.Dropout = nn.Bool(false), true, 0.1 }),
+		"gemma3 scaled":     ofGemma3(func(c *gemma3.Config) { c.RopeFactor, c.QueryScale = 4, 9 }),
 		"gpt2":              ofGPT2(func(*gpt2.Config) {}),
 		"gpt2 untied":       ofGPT2(func(c *gpt2.Config) { c.Tied = nn.Bool(false) }),
 		"gpt2 without bias": ofGPT2(func(c *gpt2.Config) { c.Bias = nn.Bool(false) }),
@@ -115,7 +124,7 @@ func TestGraphsLower(t *testing.T) {
 }
 
 // TestConfigRoundTrip reads back the config.json of every variant. Dropout of
-// Llama is a matter of training that transformers' file has no key for.
+// Llama and Gemma is a matter of training that transformers' file has no key for.
 func TestConfigRoundTrip(t *testing.T) {
 	for name, c := range specs() {
 		m := newModel(t, c, nn.Tuning{})
@@ -129,7 +138,10 @@ func TestConfigRoundTrip(t *testing.T) {
 			continue
 		}
 		want := nn.SpecOf(m)
-		if c, ok := want.Config.(*llama.Config); ok {
+		switch c := want.Config.(type) {
+		case *llama.Config:
+			c.Dropout = 0
+		case *gemma3.Config:
 			c.Dropout = 0
 		}
 		if !reflect.DeepEqual(got, want) {
@@ -195,7 +207,16 @@ func TestParseOldOwnConfig(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"model_type":"bert"}`:                                                       `"bert" is not one of`,
+		`{"model_type":"bert"}`:      `"bert" is not supported: models that read a text from both sides are missing`,
+		`{"model_type":"qwen3_moe"}`: `"qwen3_moe" is not supported: experts and the router that chooses among them are missing`,
+		`{"model_type":"gemma3", "text_config": {"model_type": "gemma3_text"}}`: `"gemma3" is not supported: the tower that reads pictures is missing: save its text model`,
+		`{"model_type":"surprise"}`:                                 `"surprise" is not one of`,
+		`{"model_type":"gemma3_text","final_logit_softcapping":30}`: "final_logit_softcapping: 30 is not supported",
+		`{"model_type":"gemma3_text","sliding_window":null}`:        "sliding_window: null is not supported",
+		`{"model_type":"gemma3_text","num_hidden_layers":3,"layer_types":["full_attention","full_attention","sliding_attention"]}`: "layer_types: layer 2 is sliding_attention, but here each 1. layer is full_attention",
+		`{"model_type":"gemma3_text","rope_parameters":{"rope_type":"linear","factor":2}}`:                                         "rope_parameters.factor: 2 is not known here: local and global layers have their own",
+		`{"model_type":"gemma3_text","rope_scaling":{"rope_type":"yarn","factor":2}}`:                                              `rope_scaling.rope_type: "yarn" is not supported: Gemma 3 has default or linear`,
+		`{"model_type":"gemma3_text","rope_parameters":{"sliding_attention":{"rope_type":"linear","factor":2}}}`:                   "positions of local layers are not scaled",
 		`{"model_type":"gpt2","n_embd":"x"}`:                                          `n_embd: "x" does not fit`,
 		`{"model_type":"gpt2","scale_attn_by_inverse_layer_idx":true}`:                `scale_attn_by_inverse_layer_idx: true is not supported`,
 		`{"model_type":"llama","rope_scaling":{"rope_type":"ntk","factor":8}}`:        `model.rope_scaling.type: "ntk" is unknown`,

@@ -19,7 +19,7 @@ import sys
 import numpy
 import torch
 from transformers import (
-    GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM,
+    Gemma3ForCausalLM, Gemma3TextConfig, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM,
     MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM,
 )
 
@@ -33,6 +33,11 @@ LLAMA = dict(
 GPT2 = dict(
     vocab_size=VOCAB, n_positions=16, n_embd=24, n_layer=2, n_head=3,
     embd_pdrop=0.0, resid_pdrop=0.0, attn_pdrop=0.0, attn_implementation="eager",
+)
+
+GEMMA3 = dict(
+    vocab_size=VOCAB, max_position_embeddings=16, hidden_size=24, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4,
+    num_key_value_heads=2, head_dim=8, query_pre_attn_scalar=12, sliding_window=4, rms_norm_eps=1e-5, pad_token_id=None, attn_implementation="eager",
 )
 
 def ROPE(**rope):
@@ -58,6 +63,10 @@ MODELS = {
         rope_type="yarn", factor=2.0, beta_fast=3.0, beta_slow=0.5, original_max_position_embeddings=8, truncate=False), head_dim=12)),
     "llama_longrope": lambda: LlamaForCausalLM(LlamaConfig(**ROPE(
         rope_type="longrope", factor=2.0, original_max_position_embeddings=8, short_factor=[1.0, 1.1, 1.3], long_factor=[1.0, 2.5, 4.0]), head_dim=6)),
+    # Two local layers and a global one, whose positions are stretched.
+    "gemma3": lambda: Gemma3ForCausalLM(Gemma3TextConfig(**GEMMA3, layer_types=["sliding_attention", "sliding_attention", "full_attention"], rope_parameters={
+        "full_attention": dict(rope_type="linear", rope_theta=500.0, factor=2.0), "sliding_attention": dict(rope_type="default", rope_theta=100.0)})),
+    "gemma3_untied": lambda: Gemma3ForCausalLM(Gemma3TextConfig(**GEMMA3 | dict(tie_word_embeddings=False, attention_bias=True, num_hidden_layers=2, query_pre_attn_scalar=8))),
 }
 
 
@@ -71,7 +80,7 @@ def golden(build, seed):
     model = build().eval()
     with torch.no_grad():
         for p in model.parameters():
-            # Norm weights near 1, the others large enough to shape the logits.
+            # Norm weights near 1 (of Gemma 0), the others large enough to shape the logits.
             x = 1 + 0.2 * torch.randn(p.shape) if (p == 1).all() else 0.25 * torch.randn(p.shape)
             p.copy_(x.bfloat16().float())
     ids = torch.randint(0, VOCAB, (BATCH, LENGTH))

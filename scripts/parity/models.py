@@ -16,11 +16,12 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from small import SIZES, VOCAB, Table, edit, load, logits, own_logits, randomize, save
-from transformers import (GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config,
+from transformers import (Gemma3ForCausalLM, Gemma3TextConfig, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config,
                           Qwen3ForCausalLM)
 
 TMP = Path(sys.argv[1])
-KINDS = {"llama": (LlamaConfig, LlamaForCausalLM), "mistral": (MistralConfig, MistralForCausalLM), "qwen2": (Qwen2Config, Qwen2ForCausalLM), "qwen3": (Qwen3Config, Qwen3ForCausalLM)}
+KINDS = {"llama": (LlamaConfig, LlamaForCausalLM), "mistral": (MistralConfig, MistralForCausalLM), "qwen2": (Qwen2Config, Qwen2ForCausalLM), "qwen3": (Qwen3Config, Qwen3ForCausalLM),
+         "gemma3_text": (Gemma3TextConfig, Gemma3ForCausalLM)}
 GPT2 = dict(vocab_size=VOCAB, n_embd=32, n_layer=2, n_head=4, n_positions=64, bos_token_id=256, eos_token_id=257)
 table = Table()
 number = 0
@@ -83,6 +84,26 @@ def rope(name, refusal="", kind="llama", **keys):
 for kind in ("llama", "mistral", "qwen2", "qwen3"):
     config(kind, kind)
 config("gpt2", "gpt2")
+
+GEMMA = dict(head_dim=16, num_hidden_layers=4, sliding_window=6, query_pre_attn_scalar=12, layer_types=["sliding_attention", "full_attention"] * 2)
+OLD = dict(rope_parameters=..., rope_theta=300.0, rope_local_base_freq=50.0)
+
+
+def gemma(name, refusal="", made=GEMMA, **keys):
+    config("gemma3: " + name, "gemma3_text", refusal, made, **keys)
+
+
+gemma("two kinds of layers")
+gemma("defaults", made=dict(head_dim=8))
+gemma("old keys", layer_types=..., sliding_window_pattern=2, **OLD)
+gemma("old keys, scaled", rope_scaling={"rope_type": "linear", "factor": 8.0}, **OLD)
+gemma("scaled", rope_parameters={"full_attention": {"rope_type": "linear", "factor": 4.0, "rope_theta": 300.0}, "sliding_attention": {"rope_type": "default", "rope_theta": 50.0}})
+gemma("own head, biases", made=GEMMA | dict(tie_word_embeddings=False, attention_bias=True))
+gemma("all local", made=GEMMA | dict(layer_types=["sliding_attention"] * 4))
+gemma("layers in another order", "layer_types", made=GEMMA | dict(layer_types=["full_attention"] + ["sliding_attention"] * 3))
+gemma("capped", "final_logit_softcapping", final_logit_softcapping=30.0)
+gemma("both sides", "use_bidirectional_attention", use_bidirectional_attention=True)
+gemma("yarn", "rope_type", rope_scaling={"rope_type": "yarn", "factor": 4.0}, **OLD)
 YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}
 rope("absent")
 rope("theta", rope_theta=500.0)

@@ -18,6 +18,7 @@ import (
 	"gotrain/data/bpe"
 	"gotrain/data/vfs"
 	"gotrain/nn"
+	"gotrain/nn/gemma3"
 	"gotrain/nn/gpt2"
 	"gotrain/nn/hub/gguf"
 	"gotrain/nn/hub/safetensors"
@@ -63,6 +64,11 @@ func models() map[string]nn.Spec {
 		change(&c)
 		return nn.Spec{Family: llama.Name, Config: &c}
 	}
+	gemma := func(change func(*gemma3.Config)) nn.Spec {
+		c := gemma3.Config{Layers: 7, Heads: 4, KVHeads: 2, HeadDim: 6, Width: 32, FFN: 64, Context: 64, Vocab: 272, SlidingWindow: 8}
+		change(&c)
+		return nn.Spec{Family: gemma3.Name, Config: &c}
+	}
 	return map[string]nn.Spec{
 		"llama":            with(func(*llama.Config) {}),
 		"tied":             with(func(c *llama.Config) { c.Tied = nn.Bool(true) }),
@@ -80,8 +86,10 @@ func models() map[string]nn.Spec {
 		"yarn": with(func(c *llama.Config) {
 			c.RopeScaling = &llama.RopeScaling{Type: "yarn", Factor: 4, Original: 16, BetaFast: 16}
 		}),
-		"gpt2":   {Family: gpt2.Name, Config: &gpt2.Config{Layers: 2, Heads: 4, Width: 32, Context: 64, Vocab: 272}},
-		"untied": {Family: gpt2.Name, Config: &gpt2.Config{Layers: 1, Heads: 2, Width: 32, FFN: 96, Context: 48, Vocab: 272, Tied: nn.Bool(false)}},
+		"gemma3":        gemma(func(*gemma3.Config) {}),
+		"gemma3 scaled": gemma(func(c *gemma3.Config) { c.RopeFactor, c.Tied = 8, nn.Bool(false) }),
+		"gpt2":          {Family: gpt2.Name, Config: &gpt2.Config{Layers: 2, Heads: 4, Width: 32, Context: 64, Vocab: 272}},
+		"untied":        {Family: gpt2.Name, Config: &gpt2.Config{Layers: 1, Heads: 2, Width: 32, FFN: 96, Context: 48, Vocab: 272, Tied: nn.Bool(false)}},
 	}
 }
 

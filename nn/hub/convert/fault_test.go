@@ -43,7 +43,7 @@ func TestDirectoryFaults(t *testing.T) {
 		"holds no config.json":    func(t *testing.T, src string) { remove(t, src, "config.json") },
 		"holds neither":           func(t *testing.T, src string) { remove(t, src, "model.safetensors") },
 		"holds no tokenizer.json": func(t *testing.T, src string) { remove(t, src, "tokenizer.json") },
-		`config.json: model_type "mamba" is not one of`: func(t *testing.T, src string) {
+		`config.json: model_type "mamba" is not supported: layers with a recurrent state are missing`: func(t *testing.T, src string) {
 			write(t, filepath.Join(src, "config.json"), `{"model_type": "mamba"}`)
 		},
 		`tensor "model.norm.weight" has shape [3], the configuration wants (32)`: func(t *testing.T, src string) {
@@ -148,7 +148,7 @@ func TestGGUFFaults(t *testing.T) {
 		key   string
 		value any // nil takes the key out
 	}{
-		{`"mamba" is not one of ["llama" "qwen2" "qwen3" "gpt2"]`, "general.architecture", "mamba"},
+		{`"mamba" is not one of ["llama" "qwen2" "qwen3" "gemma3" "gpt2"]`, "general.architecture", "mamba"},
 		{`key "general.architecture": is of type uint32, want a string`, "general.architecture", uint32(1)},
 		{`key "llama.block_count" is missing`, "llama.block_count", nil},
 		{`there is no tensor "blk.2.attn_norm.weight" for parameter "model.layers.2.input_layernorm.weight"`, "llama.block_count", uint32(3)},

@@ -139,9 +139,12 @@ func configKeys(f *gguf.File, a architecture, tied bool) (map[string]any, error)
 		"vocab_size":          table.Shape[0],
 		"tie_word_embeddings": tied,
 	}
-	if a.name == "gpt2" {
+	switch a.name {
+	case "gpt2":
 		gpt2Keys(r, keys)
 		return keys, r.err
+	case "gemma3":
+		return keys, errors.Join(gemma3Keys(r, keys), r.err)
 	}
 	return keys, errors.Join(llamaKeys(r, f, a, keys), r.err)
 }
@@ -259,6 +262,9 @@ func (s *source) takeGGUFTensors(f *gguf.File, a architecture, tied bool, headDi
 		}
 		if a.interleaves(p) {
 			t.order = fromGGUF(headDim)
+		}
+		if offset := a.offset(p); offset != 0 {
+			t.change = shifted(nil, -offset)
 		}
 		if err := s.add(p, t); err != nil {
 			return err

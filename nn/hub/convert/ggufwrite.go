@@ -66,9 +66,16 @@ func newGGUFOutput(s *source, opt Options, r *Report) (output, error) {
 		{Key: "general.file_type", Value: fileTypes[most]},
 		{Key: "general.quantization_version", Value: quantizationVersion},
 	}
-	if a.name == "gpt2" {
+	switch a.name {
+	case "gpt2":
 		out.metadata = append(out.metadata, keys.gpt2Metadata()...)
-	} else {
+	case "gemma3":
+		m, err := keys.gemma3Metadata()
+		if err != nil {
+			return nil, err
+		}
+		out.metadata = append(out.metadata, m...)
+	default:
 		m, err := keys.llamaMetadata(a, scaling, r)
 		if err != nil {
 			return nil, err
@@ -96,6 +103,9 @@ func ggufTensor(t tensor, p nn.Param, headDim int, a architecture, opt Options, 
 	name := a.ggufName(p.Name)
 	if name == "" {
 		return gguf.Tensor{}, fmt.Errorf("parameter %q has no name in GGUF's architecture %s", p.Name, a.name)
+	}
+	if offset := a.offset(p); offset != 0 {
+		t.change = shifted(t.change, offset)
 	}
 	source := t
 	if source.change != nil { // the change is made to the model's layout
@@ -127,6 +137,18 @@ func ggufTensor(t tensor, p nn.Param, headDim int, a architecture, opt Options, 
 		result.From = settled{source, encoded{t, as}}
 	}
 	return result, nil
+}
+
+// shifted adds x to the elements, once they have been changed.
+func shifted(change func([]float32, int), x float32) func([]float32, int) {
+	return func(values []float32, offset int) {
+		if change != nil {
+			change(values, offset)
+		}
+		for i := range values {
+			values[i] += x
+		}
+	}
 }
 
 // compose gives the order that first applies second to a row, then stored.

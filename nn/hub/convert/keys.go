@@ -24,10 +24,16 @@ type hubKeys struct {
 	HeadDim    int     `json:"head_dim"`
 	Eps        float64 `json:"rms_norm_eps"`
 	Activation string  `json:"hidden_act"`
+	HiddenAct  string  `json:"hidden_activation"` // Gemma's
 	Theta      float64 `json:"rope_theta"`
 	Window     int     `json:"sliding_window"` // 0 for null
 	Rope       rope    `json:"rope_parameters"`
 	Bias       bool    `json:"attention_bias"`
+
+	LocalTheta  float64 `json:"rope_local_base_freq"`
+	QueryScale  float64 `json:"query_pre_attn_scalar"`
+	GlobalEvery int     `json:"sliding_window_pattern"`
+	OldRope     rope    `json:"rope_scaling"`
 
 	NLayer      int     `json:"n_layer"`
 	NPositions  int     `json:"n_positions"`
@@ -58,7 +64,7 @@ func (k hubKeys) architecture() (architecture, error) {
 	if i < 0 {
 		return architecture{}, fmt.Errorf("GGUF has no architecture that this program writes for model_type %q", k.ModelType)
 	}
-	a, activation := architectures[i], k.Activation+k.ActFunction
+	a, activation := architectures[i], k.Activation+k.HiddenAct+k.ActFunction
 	if activation != a.activation {
 		return a, fmt.Errorf("llama.cpp's %s has the activation %s, this model %s: it cannot be written as GGUF", a.name, a.activation, activation)
 	}

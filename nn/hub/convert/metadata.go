@@ -27,6 +27,9 @@ var metadataKeys = slices.Concat(
 	nn.KeyRows(nn.Used, "", ofLlamas, "ARCH.attention.head_count_kv", "ARCH.attention.key_length", "ARCH.attention.value_length", "ARCH.attention.layer_norm_rms_epsilon",
 		"ARCH.attention.sliding_window", "ARCH.rope.dimension_count", "ARCH.rope.freq_base", "ARCH.rope.scaling.type", "ARCH.rope.scaling.factor", "ARCH.rope.scale_linear",
 		"ARCH.rope.scaling.original_context_length", "ARCH.rope.scaling.yarn_beta_fast", "ARCH.rope.scaling.yarn_beta_slow"),
+	nn.KeyRows(nn.Used, "", ofGemma3, "ARCH.attention.head_count_kv", "ARCH.attention.key_length", "ARCH.attention.value_length", "ARCH.attention.layer_norm_rms_epsilon",
+		"ARCH.attention.sliding_window", "ARCH.attention.sliding_window_pattern", "ARCH.rope.dimension_count", "ARCH.rope.freq_base", "ARCH.rope.freq_base_swa", "ARCH.rope.scaling.type",
+		"ARCH.rope.scaling.factor"),
 	nn.KeyRows(nn.Harmless, "the table of tokens tells it", nil, "ARCH.vocab_size"),
 	nn.KeyRows(nn.Harmless, "llama.cpp reads it nowhere", nil, "ARCH.tensor_data_layout", "ARCH.rope.scaling.finetuned"),
 	nn.KeyRows(nn.Harmless, "it belongs to embeddings and classifiers", nil, "ARCH.pooling_type", "ARCH.classifier.*"),
@@ -60,6 +63,9 @@ var metadataKeys = slices.Concat(
 
 // ofLlamas are the architectures of Llama and its relatives.
 var ofLlamas = []string{"llama", "qwen2", "qwen3"}
+
+// ofGemma3 is that of Gemma 3.
+var ofGemma3 = []string{"gemma3"}
 
 // off are rows of refused keys with values that ask for nothing.
 func off(why string, values []string, names ...string) nn.Keys {

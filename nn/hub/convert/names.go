@@ -20,6 +20,9 @@ type architecture struct {
 	transposed bool
 	// activation is the one that llama.cpp computes.
 	activation string
+	// offsetNorms says that llama.cpp multiplies by a norm's weight where transformers
+	// multiplies by 1 + weight: GGUF stores the sum.
+	offsetNorms bool
 }
 
 // rename pairs Hugging Face's and GGUF's name, without ".weight" or ".bias".
@@ -45,10 +48,17 @@ var llamaBlock = []rename{
 	{"mlp.down_proj", "ffn_down"},
 }
 
+var gemma3Block = append([]rename{
+	{"post_attention_layernorm", "post_attention_norm"},
+	{"pre_feedforward_layernorm", "ffn_norm"},
+	{"post_feedforward_layernorm", "post_ffw_norm"},
+}, llamaBlock...)
+
 var architectures = []architecture{
 	{name: "llama", modelTypes: []string{"llama", "mistral"}, layer: "model.layers.", names: llamaNames, blockNames: llamaBlock, interleaved: true, activation: "silu"},
 	{name: "qwen2", modelTypes: []string{"qwen2"}, layer: "model.layers.", names: llamaNames, blockNames: llamaBlock, activation: "silu"},
 	{name: "qwen3", modelTypes: []string{"qwen3"}, layer: "model.layers.", names: llamaNames, blockNames: llamaBlock, activation: "silu"},
+	{name: "gemma3", modelTypes: []string{"gemma3_text"}, layer: "model.layers.", names: llamaNames, blockNames: gemma3Block, activation: "gelu_pytorch_tanh", offsetNorms: true},
 	{name: "gpt2", modelTypes: []string{"gpt2"}, layer: "transformer.h.", transposed: true, activation: "gelu_new",
 		names: []rename{
 			{"transformer.wte", "token_embd"},
@@ -95,6 +105,15 @@ func (a architecture) interleaves(p nn.Param) bool {
 // transposes tells whether Hugging Face stores a parameter as the transpose of
 // GGUF's: the matrices of linear layers of GPT-2.
 func (a architecture) transposes(p nn.Param) bool { return a.transposed && p.Matrix }
+
+// offset is what the elements of a parameter that are stored in GGUF are more than in
+// Hugging Face's layout.
+func (a architecture) offset(p nn.Param) float32 {
+	if a.offsetNorms && strings.HasSuffix(p.Name, "norm.weight") {
+		return 1
+	}
+	return 0
+}
 
 // toGGUF gives for row r of GGUF the row of Hugging Face. Of a head of width d,
 // Hugging Face has the first halves of the rotated pairs, then the second; GGUF
