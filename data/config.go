@@ -138,6 +138,9 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// Cache is the directory of prepared shards: CacheDir, or the one in the user's cache directory.
+func (c Config) Cache() (string, error) { return c.cacheDir() }
+
 func (c Config) cacheDir() (string, error) {
 	if c.CacheDir != "" && isDir(c.CacheDir) {
 		return c.CacheDir, nil // letter by letter, as files are

@@ -34,6 +34,44 @@ func lockFile(path string, waiting func() error) (unlock func(), locked bool, er
 	}
 }
 
+// holdLock takes a shared lock on a file that is there until release, so that tryLock fails. ok is false while another process
+// has the exclusive one. On a file system without locks there is nothing to release.
+func holdLock(path string) (release func(), ok bool, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, false, err
+	}
+	busy, err := flock(file, unix.LOCK_SH)
+	if busy || err != nil {
+		file.Close()
+		return func() {}, !busy, nil
+	}
+	return func() { file.Close() }, true, nil
+}
+
+// tryLock takes the exclusive lock on a file that is there. free is false where others hold it, or where that cannot be known.
+func tryLock(path string) (release func(), free bool, err error) {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, false, err
+	}
+	if busy, err := flock(file, unix.LOCK_EX); busy || err != nil {
+		file.Close()
+		return func() {}, false, nil
+	}
+	return func() { file.Close() }, true, nil
+}
+
+// flock takes a lock without waiting; busy tells that another process has it.
+func flock(file *os.File, how int) (busy bool, err error) {
+	for {
+		err = unix.Flock(int(file.Fd()), how|unix.LOCK_NB)
+		if !errors.Is(err, unix.EINTR) {
+			return errors.Is(err, unix.EWOULDBLOCK), err
+		}
+	}
+}
+
 // syncDir makes the names in a directory durable.
 func syncDir(path string) error {
 	dir, err := os.Open(path)

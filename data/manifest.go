@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // manifest says how many shards a prepared directory has; it is written last.
@@ -62,23 +63,35 @@ func parseManifest(text []byte) (m manifest, err error) {
 	return m, nil
 }
 
-// openPrepared opens the shards in dir, all of which must carry the fingerprint source.
+// openPrepared opens the shards in dir, all of which must carry the fingerprint source. Until they are closed CleanCache leaves
+// them where they are.
 func openPrepared(dir, source string) (*Prepared, error) {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil, errNotPrepared
 	}
-	text, err := os.ReadFile(filepath.Join(dir, manifestName))
+	name := filepath.Join(dir, manifestName)
+	release, ok, err := holdLock(name)
+	if err == nil && !ok {
+		return nil, errNotPrepared // it is being removed
+	}
+	var text []byte
+	if err == nil {
+		if text, err = os.ReadFile(name); err != nil {
+			release()
+		}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w: %w", errManifest, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("data: %s: %w", dir, err)
 	}
+	p := &Prepared{Dir: dir, Reused: true, release: release}
 	m, err := parseManifest(text)
 	if err != nil {
+		p.Close()
 		return nil, fmt.Errorf("data: %s: %w", dir, err)
 	}
-	p := &Prepared{Dir: dir, Reused: true}
 	if p.Train, err = openSplit(dir, Train, m.Train, source); err == nil && m.Validation > 0 {
 		p.Validation, err = openSplit(dir, Validation, m.Validation, source)
 	}
@@ -92,6 +105,8 @@ func openPrepared(dir, source string) (*Prepared, error) {
 		p.Close()
 		return nil, err
 	}
+	now := time.Now()
+	_ = os.Chtimes(name, now, now) // when it was used last; a cache that cannot be written does not tell
 	return p, nil
 }
 

@@ -54,7 +54,8 @@ type Prepared struct {
 	// Parts are the sources of Config.Sources, nil without; Train and Validation have them one behind the other.
 	Parts []Part
 
-	files [2][]sourceFile // by side
+	files   [2][]sourceFile // by side
+	release func()          // lets go of the lock on the shards; nil for none
 }
 
 // Part is a source of what was prepared.
@@ -88,6 +89,10 @@ func (p *Prepared) Close() error {
 		if set != nil && p.Parts == nil {
 			errs = append(errs, set.Close())
 		}
+	}
+	if p.release != nil {
+		p.release()
+		p.release = nil
 	}
 	return errors.Join(errs...)
 }
