@@ -95,7 +95,9 @@ var allowed = map[string][]string{
 	"train/events": {"data", "train/checkpoint", "train/config", "train/engine", "train/metrics", "train/ranks", "train/recipe", "train/save"},
 	"train/forecast": {
 		"autograd/plan", "data/vfs", "optim", "train/config", "train/device", "train/engine", "train/metrics", "train/recipe", "train/runs",
+		"train/scale",
 	},
+	"train/ladder":          {"data/vfs", "train/config", "train/forecast", "train/metrics", "train/recipe", "train/runs", "train/scale"},
 	"train/leaf":            {},
 	"train/metrics":         {"data/vfs"},
 	"train/ranks":           {"autograd/mesh"},
@@ -121,6 +123,7 @@ var allowed = map[string][]string{
 		"autograd/exec", "autograd/ir", "autograd/mesh", "autograd/plan", "data/vfs", "nn", "nn/hub", "nn/hub/manifest", "nn/hub/peft",
 		"nn/hub/safetensors", "optim", "train/checkpoint", "train/config", "train/metrics", "train/ranks",
 	},
+	"train/scale": {"data/vfs"},
 	"train/shell": {},
 	"train/units": {},
 
@@ -128,8 +131,8 @@ var allowed = map[string][]string{
 		"autograd/bench", "autograd/exec", "autograd/mesh", "data", "data/bpe", "data/chat", "data/instruct", "data/synth", "data/tokenizers",
 		"data/vfs", "nn", "nn/generate", "nn/hub", "nn/hub/convert", "nn/hub/gguf", "nn/hub/safetensors", "nn/talk", "nn/zoo", "train",
 		"train/bench", "train/checkpoint", "train/config", "train/console", "train/device", "train/engine", "train/eval", "train/forecast",
-		"train/metrics", "train/ranks", "train/ranks/join", "train/ranks/probe", "train/ranks/store", "train/recipe", "train/recipe/all",
-		"train/recipe/text", "train/runs", "train/save", "train/shell", "train/units",
+		"train/ladder", "train/metrics", "train/ranks", "train/ranks/join", "train/ranks/probe", "train/ranks/store", "train/recipe",
+		"train/recipe/all", "train/recipe/text", "train/runs", "train/save", "train/scale", "train/shell", "train/units",
 	},
 }
 

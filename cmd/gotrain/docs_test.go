@@ -365,6 +365,10 @@ func (w *workspace) gotrain(t *testing.T, c command, args []string) {
 		case c.config() != "":
 			set("tokenizer.vocab=300", "data.cache_dir=cache")
 		}
+	case "scale":
+		if args[1] == "run" {
+			set("budgets=[3e8, 9e8]", "sizes=[[model.layers=1, model.width=16, model.heads=2], [model.layers=2, model.width=16, model.heads=2], [model.layers=2, model.width=24, model.heads=2]]")
+		}
 	case "sample":
 		args = append(args, "--max-tokens", "4")
 	case "chat":

@@ -65,6 +65,10 @@ func printPlan(w io.Writer, r *forecast.Report) error {
 		law = units.Count(r.TotalUnits) + " are too few for it to predict a loss"
 	}
 	line("scaling law", "%s tokens are compute-optimal for this size (Chinchilla); %s", units.Count(int64(r.ChinchillaTokens)), law)
+	if l := r.Law; l != nil {
+		line("", "%s says %s for this run (N %s, D %s, %d runs)", l.File, lossText(l.Expected.Loss), units.Count(int64(l.Expected.N.Value)), units.Count(int64(l.Expected.D.Value)), l.Runs)
+		line("", "and for as many FLOPs %s at best: N %s, D %s; N counts %s%s", lossText(l.Best.Loss), units.Count(int64(l.Best.N.Value)), units.Count(int64(l.Best.D.Value)), l.Counted, beyond(l.Expected))
+	}
 	if a := r.Advice; a != nil {
 		line("advice", "the same step at %s %s/s and %s: --set train.batch=%d --set train.accumulate=%d --set train.recompute=%t",
 			units.Count(int64(a.UnitsPerS)), r.Unit, units.Bytes(a.Peak), a.Batch, a.Accumulate, a.Recompute)

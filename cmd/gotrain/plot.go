@@ -46,14 +46,7 @@ metric: nll, ppl, lr, grad_norm, tokens_per_s, step_ms, mfu, …`,
 				width, colours := terminalWidth(c.OutOrStdout())
 				return runs.Terminal(c.OutOrStdout(), metric, series, width-13, 16, colours)
 			}
-			var picture bytes.Buffer
-			if err := runs.WritePlot(&picture, format, metric, series); err != nil {
-				return err
-			}
-			return vfs.WriteFile(vfs.OS{}, out, func(w io.Writer) error {
-				_, err := picture.WriteTo(w)
-				return err
-			})
+			return writePicture(out, func(w io.Writer) error { return runs.WritePlot(w, format, metric, series) })
 		},
 		ValidArgsFunction: directories,
 	}
@@ -63,6 +56,18 @@ metric: nll, ppl, lr, grad_norm, tokens_per_s, step_ms, mfu, …`,
 	complete(c, "split", fixed("train", "val"))
 	complete(c, "out", filesWith("png", "svg"))
 	return c
+}
+
+// writePicture writes what draw draws, nothing where it fails.
+func writePicture(file string, draw func(io.Writer) error) error {
+	var picture bytes.Buffer
+	if err := draw(&picture); err != nil {
+		return err
+	}
+	return vfs.WriteFile(vfs.OS{}, file, func(w io.Writer) error {
+		_, err := picture.WriteTo(w)
+		return err
+	})
 }
 
 // terminalWidth is the width of w in characters, and whether it shows colours.

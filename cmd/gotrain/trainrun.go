@@ -25,6 +25,12 @@ func trainRun(c *cobra.Command, cfg config.Config, resume string) error {
 	if err := checkPaths(cfg); err != nil {
 		return err
 	}
+	return withRanks(c, cfg, func(cluster *join.Cluster) error { return trainRank(c, cluster, cfg, resume) })
+}
+
+// withRanks finds the other ranks that the launcher started and does this rank's part of
+// the work, which is watched.
+func withRanks(c *cobra.Command, cfg config.Config, work func(*join.Cluster) error) error {
 	// A crash ends the process by SIGABRT. Without this the runtime exits with 2, which
 	// tells launchers of wrong use: they would not start the run again.
 	debug.SetTraceback("crash")
@@ -38,7 +44,7 @@ func trainRun(c *cobra.Command, cfg config.Config, resume string) error {
 		os.Exit(exitFailed)
 	})
 	if err == nil {
-		err = trainRank(c, cluster, cfg, resume)
+		err = work(cluster)
 	}
 	failure := err
 	if errors.Is(err, train.ErrStopped) {

@@ -39,6 +39,8 @@ type Progress struct {
 	stepMS   []float64 // of each step made now
 	waited   bool      // a save waited for an earlier one
 	began    time.Time // the first Count
+	// law is what those of the run's folder expect, nil where it has none.
+	law *forecast.Law
 }
 
 // liveInterval lies between two states of the live line; plain lines have run.progress_s.

@@ -1,6 +1,8 @@
 package console
 
 import (
+	"fmt"
+	"math"
 	"slices"
 
 	"gotrain/train/device"
@@ -50,4 +52,22 @@ func (p *Progress) compare(r events.Result) {
 	if actual > 0 {
 		row("memory", units.Bytes(p.memory.Total), units.Bytes(actual), note)
 	}
+	p.compareLoss(r, row)
+}
+
+// compareLoss prints the held-out loss beside what the laws of the folder expected.
+func (p *Progress) compareLoss(r events.Result, row func(name, predicted, actual, note string)) {
+	if p.law == nil || r.Validation == nil || r.Early {
+		return
+	}
+	got := r.Validation.Get("nll")
+	if math.IsNaN(got) {
+		return
+	}
+	expected := p.law.Expected.Loss
+	note := fmt.Sprintf("%+.2f%%, by %s of %d runs", 100*(got/expected.Value-1), p.law.File, p.law.Runs)
+	if expected.High > 0 {
+		note += fmt.Sprintf(", band %.4f to %.4f", expected.Low, expected.High)
+	}
+	row("loss", fmt.Sprintf("%.4f", expected.Value), fmt.Sprintf("%.4f", got), note)
 }

@@ -15,11 +15,13 @@ import (
 	"gotrain/train/device"
 	"gotrain/train/engine"
 	"gotrain/train/events"
+	"gotrain/train/forecast"
 	"gotrain/train/metrics"
 	"gotrain/train/ranks"
 	"gotrain/train/recipe"
 	"gotrain/train/recipe/text"
 	"gotrain/train/save"
+	"gotrain/train/scale"
 )
 
 // TestWhatARunTells is the text of a run from beginning to end, in which every number is
@@ -42,13 +44,13 @@ func TestWhatARunTells(t *testing.T) {
 	p := New(&out)
 	l := p.Listener()
 	const mib = 1 << 20
-	forecast := engine.Forecast{
+	predicted := engine.Forecast{
 		Params: 12e6, Trainable: 3e6, PeakBytes: 50 * mib, StateBytes: 30 * mib, ArenaBytes: 20 * mib, SnapshotBytes: 10 * mib,
 		Unit: "tokens", UnitsPerS: 2500, StepUnits: 300, StepMS: 120, Seconds: 4321,
 	}
 	l.Phase(recipe.Prepared{Name: "tokenizer", Detail: "bpe"})
 	l.Preparing(data.Progress{TextBytes: 3 * mib, Tokens: 77})
-	l.Started(events.Started{Step: 3, Steps: 9, Config: cfg, Job: job, Forecast: forecast, Programs: programs})
+	l.Started(events.Started{Step: 3, Steps: 9, Config: cfg, Job: job, Forecast: predicted, Programs: programs})
 	step := func(n int64, ms float64) {
 		l.Step(events.Step{Steps: 9, ETA: 90 * time.Second, Record: metrics.Record{
 			Step: n, Split: metrics.Train, Values: metrics.Values{{Name: "nll", Value: 2.5}, {Name: "ppl", Value: 12.1825}},
@@ -111,5 +113,29 @@ stopped    early: 4 evaluations in a row without improvement
 	}
 	if text := strings.Join(got, "\n"); text != want {
 		t.Errorf("a run tells\n%s\nwant\n%s", text, want)
+	}
+}
+
+// TestFinishBesideLaws: a run whose folder has fitted laws ends with the loss that they
+// expected beside its own.
+func TestFinishBesideLaws(t *testing.T) {
+	validation := metrics.Record{Values: metrics.Values{{Name: "nll", Value: 2.2}}}
+	law := forecast.Law{File: "runs/scale.json", Runs: 12, Expected: scale.Plan{Loss: scale.Estimate{Value: 2, Low: 1.9, High: 2.125}}}
+	for want, c := range map[string]struct {
+		law    *forecast.Law
+		result events.Result
+	}{
+		"loss             2.0000       2.2000  +10.00%, by runs/scale.json of 12 runs, band 1.9000 to 2.1250\n": {&law, events.Result{Steps: 3, Validation: &validation}},
+		"memory without laws":    {nil, events.Result{Steps: 3, Validation: &validation}},
+		"memory of an early end": {&law, events.Result{Steps: 3, Validation: &validation, Early: true, State: save.State{Best: &save.Best{}}}},
+		"memory of another loss": {&law, events.Result{Steps: 3, Validation: &metrics.Record{Values: metrics.Values{{Name: "elbo", Value: 2}}}}},
+	} {
+		var out bytes.Buffer
+		p := New(&out)
+		p.law = c.law
+		p.Finish(c.result)
+		if expected := strings.HasPrefix(want, "loss"); expected && !strings.Contains(out.String(), want) || !expected && strings.Contains(out.String(), "loss") {
+			t.Errorf("a run ends with\n%s\nwant %q", &out, want)
+		}
 	}
 }

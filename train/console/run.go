@@ -90,6 +90,10 @@ func (p *Progress) start(s events.Started) {
 	if err := forecast.Keep(vfs.OS{}, s.Config, p.kind, f.StepMS); err != nil {
 		p.Line("note       the forecast is not kept for later plans: %v", err)
 	}
+	var err error
+	if p.law, err = forecast.LawOf(s.Config, s.Job, f.TotalUnits); err != nil {
+		p.Line("note       the laws of this folder are not read: %v", err)
+	}
 	if s.Step > 0 {
 		p.Line("resume     from step %d of %d", s.Step, s.Steps)
 	}

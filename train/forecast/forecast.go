@@ -4,7 +4,8 @@
 // [Make] compiles a configuration for a device and gives the [Report]. The memory of
 // the model is exact, since all of it is planned and allocated before the first step
 // ([MemoryOf]); the time is a roofline estimate over the instructions of a step.
-// [Vocab] is the size of a vocabulary that is not fitted yet.
+// [Vocab] is the size of a vocabulary that is not fitted yet. [LawOf] is what the scaling
+// laws of a run's folder say of it.
 package forecast
 
 import (
@@ -38,6 +39,7 @@ type Report struct {
 	Cost         float64        `json:"cost,omitempty"`  // of all steps at that price, on all ranks
 	Advice       *Advice        `json:"advice,omitempty"`
 	Past         *Past          `json:"past,omitempty"` // set by the caller, from PastOf
+	Law          *Law           `json:"law,omitempty"`  // of the run's folder
 }
 
 // Source is a source of the data with its share of the sequences, 0 where that follows from
@@ -72,6 +74,9 @@ func Make(cfg config.Config, job *recipe.Job, d device.Device) (*Report, error) 
 	r.Forecast = engine.Predict(cfg, job, programs, Machine(r.Machine, cfg.Precision))
 	r.SixN = r.Arithmetic.SixN
 	r.MFU = r.UnitsPerS * r.FLOPsPerUnit / (1e9 * r.Machine.Peak(cfg.Precision) * float64(ranks))
+	if r.Law, err = LawOf(cfg, job, r.TotalUnits); err != nil {
+		return nil, err
+	}
 	if r.LargestBatch, err = largestBatch(cfg, job, target, d, r); err != nil {
 		return nil, err
 	}
