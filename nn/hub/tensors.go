@@ -33,6 +33,7 @@ type Tensor struct {
 	Shape  ir.Shape
 	Frozen bool // no step changes it
 	merge  *merge
+	bf16   bool // the type in the file, else float32; AsStored sets it
 }
 
 // merge is what is added to a weight as it is written.
@@ -70,7 +71,15 @@ func ModelTensors(m nn.Model) []Tensor {
 }
 
 // Bytes is the tensor's size in a file.
-func (t Tensor) Bytes() int64 { return int64(t.Shape.Size()) * int64(safetensors.F32.Size()) }
+func (t Tensor) Bytes() int64 { return int64(t.Shape.Size()) * int64(t.dtype().Size()) }
+
+// dtype is the type of the numbers in the file.
+func (t Tensor) dtype() safetensors.DType {
+	if t.bf16 {
+		return safetensors.BF16
+	}
+	return safetensors.F32
+}
 
 // Reads names the states that the tensor is made from.
 func (t Tensor) Reads() []string {
@@ -83,14 +92,15 @@ func (t Tensor) Reads() []string {
 // Content gives the tensor as it is written, with numbers that are read from the
 // states meanwhile.
 func (t Tensor) Content(from States) safetensors.Tensor {
-	content := safetensors.Tensor{Name: t.Name, DType: safetensors.F32, Shape: t.Shape}
+	content := safetensors.Tensor{Name: t.Name, DType: t.dtype(), Shape: t.Shape}
+	reader := stateReader{from, t.State, t.Shape.Size(), t.bf16}
 	switch view := from.View(t.State); {
 	case t.merge != nil:
-		content.From = mergedReader{stateReader{from, t.State, t.Shape.Size()}, *t.merge}
-	case view != nil:
+		content.From = mergedReader{reader, *t.merge}
+	case view != nil && !t.bf16:
 		content.Data = safetensors.Bytes(view)
 	default:
-		content.From = stateReader{from, t.State, t.Shape.Size()}
+		content.From = reader
 	}
 	return content
 }
@@ -119,6 +129,7 @@ type stateReader struct {
 	from  States
 	state string
 	size  int
+	bf16  bool
 }
 
 // WriteTo writes the state's elements, little endian.
@@ -128,6 +139,10 @@ func (r stateReader) WriteTo(w io.Writer) (int64, error) { return r.stream(w, ni
 // offset; nil changes nothing.
 func (r stateReader) stream(w io.Writer, change func(part []float32, offset int)) (int64, error) {
 	buf := make([]float32, min(StreamElements, r.size))
+	var narrow []uint16
+	if r.bf16 {
+		narrow = make([]uint16, len(buf))
+	}
 	var written int64
 	for off := 0; off < r.size; off += len(buf) {
 		part := buf[:min(len(buf), r.size-off)]
@@ -137,7 +152,12 @@ func (r stateReader) stream(w io.Writer, change func(part []float32, offset int)
 		if change != nil {
 			change(part, off)
 		}
-		n, err := w.Write(safetensors.Bytes(part))
+		out := safetensors.Bytes(part)
+		if r.bf16 {
+			roundBF16(narrow, part)
+			out = safetensors.Bytes(narrow[:len(part)])
+		}
+		n, err := w.Write(out)
 		written += int64(n)
 		if err != nil {
 			return written, err

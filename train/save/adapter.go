@@ -31,6 +31,19 @@ func (m modelShare) adapterFiles(from hub.States, base BaseState) ([]checkpoint.
 // if it has one; else they hold the adapter alone, beside a base that stays as it is.
 func (m Model) whole() bool { return !m.adapted() || m.Base == "" || m.Tuning().Adapter.Merge }
 
+// tensors are the weights of the model as checkpoints hold them: merged ones in the types
+// of the base.
+func (m Model) tensors() []hub.Tensor {
+	tensors := hub.ModelTensors(m.Model)
+	if !m.adapted() || m.Base == "" {
+		return tensors
+	}
+	if err := hub.AsStored(tensors, m.Base, m.Params()); err != nil {
+		return hub.ModelTensors(m.Model) // whoever loads the base tells
+	}
+	return tensors
+}
+
 // adapterDir is the folder of the model's adapter in a checkpoint: the model's own, or
 // one beside the merged weights.
 func (m Model) adapterDir() string {
@@ -59,7 +72,7 @@ func ModelBytes(models []Model) int64 {
 	for _, m := range models {
 		tensors := hub.ParamTensors(nn.Adapters(m.Params()))
 		if m.whole() {
-			tensors = append(tensors, hub.ModelTensors(m.Model)...)
+			tensors = append(tensors, m.tensors()...)
 		}
 		for _, t := range tensors {
 			n += t.Bytes()

@@ -74,7 +74,7 @@ func shareOfModel(m Model, rank mesh.Rank) modelShare {
 		return s
 	}
 	var trained, frozen []hub.Tensor
-	for _, t := range hub.ModelTensors(m.Model) {
+	for _, t := range m.tensors() {
 		if t.Frozen {
 			frozen = append(frozen, t)
 		} else {

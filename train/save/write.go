@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"gotrain/autograd/mesh"
 	"gotrain/data/vfs"
@@ -73,6 +74,11 @@ func (s Share) filesBeside(state State, from hub.States) ([]checkpoint.File, err
 		for _, f := range beside {
 			if f.Name == hub.ConfigFile && !m.whole() {
 				continue // transformers would look for the weights beside it, not in the base
+			}
+			if f.Name == hub.ConfigFile {
+				if f, err = hub.WithDType(f, slices.Concat(m.weights...)); err != nil {
+					return nil, err
+				}
 			}
 			f.Name = m.file(f.Name)
 			files = append(files, f)

@@ -76,7 +76,7 @@ func began(env recipe.Env) (hub.Place, error) {
 	switch {
 	case env.From == "":
 		return hub.PlaceOf(env.Config.Base)
-	case hub.IsAdapter(env.From):
+	case hub.IsAdapter(env.From) && env.Config.Base != "":
 		return hub.Place{Dir: env.From, Base: env.Config.Base, Adapter: true}, nil
 	}
 	return hub.PlaceOf(env.From)

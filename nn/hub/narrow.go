@@ -1,0 +1,69 @@
+package hub
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+
+	"gotrain/data/vfs"
+	"gotrain/nn"
+	"gotrain/nn/hub/safetensors"
+)
+
+// AsStored has those of tensors, the weights of a model of params, written in bfloat16
+// that are so in dir, where they come from: a number that no adapter changes stays as it
+// is, and the sum of one that does is rounded once.
+func AsStored(tensors []Tensor, dir string, params []nn.Param) error {
+	weights, err := safetensors.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	defer weights.Close()
+	m, err := MatchTensors(weights, nn.Base(params))
+	if err != nil {
+		return err
+	}
+	for i := range tensors {
+		t, ok := weights.Tensor(m.Tensors[tensors[i].Name])
+		tensors[i].bf16 = ok && t.DType == safetensors.BF16
+	}
+	return nil
+}
+
+// WithDType is config.json with the type that most numbers of tensors are written in.
+func WithDType(config vfs.Content, tensors []Tensor) (vfs.Content, error) {
+	narrow, all := 0, 0
+	for _, t := range tensors {
+		all += t.Shape.Size()
+		if t.bf16 {
+			narrow += t.Shape.Size()
+		}
+	}
+	if 2*narrow <= all {
+		return config, nil // float32, as it says
+	}
+	var text bytes.Buffer
+	if err := config.Write(&text); err != nil {
+		return config, err
+	}
+	keys := map[string]json.RawMessage{}
+	if err := json.Unmarshal(text.Bytes(), &keys); err != nil {
+		return config, err
+	}
+	keys["dtype"] = json.RawMessage(`"bfloat16"`)
+	changed, err := json.MarshalIndent(keys, "", "  ")
+	return vfs.Bytes(config.Name, append(changed, '\n')), err
+}
+
+// roundBF16 rounds to bfloat16, to the nearest, ties to even; what is no number stays
+// none.
+func roundBF16(dst []uint16, src []float32) {
+	for i, x := range src {
+		b := math.Float32bits(x)
+		if x != x {
+			dst[i] = uint16(b>>16) | 0x40 // quiet, lest the bits that tell are lost
+			continue
+		}
+		dst[i] = uint16((b + 0x7fff + b>>16&1) >> 16)
+	}
+}
