@@ -169,6 +169,28 @@ func unite(sources []*Ledger) *Ledger {
 	return all
 }
 
+// compare counts the texts of another ledger that l knows, and those that it does not.
+func (l *Ledger) compare(other *Ledger) (k Kept) {
+	count := func(known bool) {
+		if known {
+			k.Known++
+		} else {
+			k.New++
+		}
+	}
+	for path, e := range other.files {
+		_, known := l.file(path, e.Head)
+		count(known)
+	}
+	for _, hashes := range other.hashes {
+		for _, hash := range hashes {
+			_, known := l.Side(hash)
+			count(known)
+		}
+	}
+	return k
+}
+
 func (k *Kept) add(other Kept) {
 	k.Known, k.New = k.Known+other.Known, k.New+other.New
 	k.Trained, k.HeldOut, k.Leaked = k.Trained+other.Trained, k.HeldOut+other.HeldOut, k.Leaked+other.Leaked

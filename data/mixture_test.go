@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -223,6 +224,10 @@ func TestPrepareSources(t *testing.T) {
 	defer again.Close()
 	if !again.Parts[0].Reused || !again.Parts[1].Reused || again.Parts[2].Reused || again.Ledger.Plain == p.Ledger.Plain {
 		t.Error("a source that is there is made again")
+	}
+	// Equal records are one text; the book and what is held out of its source are two files, and one is new.
+	if want := (Kept{Known: p.Ledger.Len(), New: 1}); !reflect.DeepEqual(again.Ledger.Kept, want) {
+		t.Errorf("the run is told %+v, want %+v", again.Ledger.Kept, want)
 	}
 }
 

@@ -263,6 +263,7 @@ func (p *preparation) run(ctx context.Context) (prepared *Prepared, err error) {
 	defer func() {
 		if prepared != nil {
 			prepared.files = [2][]sourceFile{train, held}
+			p.recount(prepared)
 		}
 	}()
 	p.identify()
@@ -338,6 +339,15 @@ func (p *preparation) fingerprint() string {
 	}
 	sum := hash.Sum128().Bytes()
 	return hex.EncodeToString(sum[:])
+}
+
+// recount has the ledger of shards that were made without the run's knowledge tell which texts the run knows: all are on the
+// sides that they had.
+func (p *preparation) recount(prepared *Prepared) {
+	known := p.corpus.cfg.Known
+	if prepared.Reused && known != nil && (p.key == p.plain || known.keys[p.plain] == p.key) {
+		prepared.Ledger.Kept = known.compare(prepared.Ledger)
+	}
 }
 
 // sweep removes what crashed preparations of the same key left. The caller holds the lock.

@@ -353,7 +353,7 @@ func (r *run) mfu(unitsPerS float64) float64 {
 func (r *run) evaluate(ctx context.Context) (improved bool, err error) {
 	if r.job.Eval != nil {
 		start := r.deps.Now()
-		result, err := r.engine.Evaluate(r.job.Eval, r.cfg.Train.EvalBatches)
+		result, err := r.score()
 		if err != nil {
 			return false, fmt.Errorf("evaluation after step %d: %w", r.state.Step, err)
 		}
@@ -368,6 +368,28 @@ func (r *run) evaluate(ctx context.Context) (improved bool, err error) {
 		improved = r.judge(r.engine.Programs().Eval.Metrics[0], result.Values[0].Value)
 	}
 	return improved, r.show(ctx)
+}
+
+// score scores the held-out data: of several sources each by itself, with its share of
+// train.eval_batches, and all together.
+func (r *run) score() (engine.EvalResult, error) {
+	parts, limit := r.job.EvalParts, r.cfg.Train.EvalBatches
+	if len(parts) == 0 {
+		return r.engine.Evaluate(r.job.Eval, limit)
+	}
+	var results []engine.EvalResult
+	var by metrics.Values
+	for _, part := range parts {
+		result, err := r.engine.Evaluate(part.Source, (limit+len(parts)-1)/len(parts))
+		if err != nil {
+			return result, fmt.Errorf("source %s: %w", part.Name, err)
+		}
+		results = append(results, result)
+		by = append(by, metrics.Value{Name: result.Values[0].Name + "_" + part.Name, Value: result.Values[0].Value})
+	}
+	total := r.engine.Total(results)
+	total.Values = append(total.Values, by...)
+	return total, nil
 }
 
 // show shows what the recipe has to show of the model.

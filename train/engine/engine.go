@@ -386,5 +386,6 @@ func (e *Engine) Evaluate(batches data.Source, limit int) (EvalResult, error) {
 	if counts[recipe.PerWeight] == 0 {
 		return EvalResult{}, errors.New("nothing was scored: the loss counts no token of the held-out data")
 	}
-	return EvalResult{Values: values(e.eval.Program.Metrics, all.Sums, counts), Counts: counts}, nil
+	sums := slices.Clone(all.Sums[:len(e.sums)])
+	return EvalResult{Values: values(e.eval.Program.Metrics, sums, counts), Counts: counts, Sums: sums}, nil
 }

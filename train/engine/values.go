@@ -9,6 +9,20 @@ import (
 type EvalResult struct {
 	metrics.Values // of the recipe's metrics
 	Counts         recipe.Counts
+	Sums           []float64 // of all ranks, that the metrics are computed from
+}
+
+// Total is the score of several parts of the held-out data together.
+func (e *Engine) Total(parts []EvalResult) EvalResult {
+	total := EvalResult{Sums: make([]float64, len(e.eval.Program.Metrics))}
+	for _, p := range parts {
+		total.Counts.Add(p.Counts)
+		for i := range total.Sums {
+			total.Sums[i] += p.Sums[i]
+		}
+	}
+	total.Values = values(e.eval.Program.Metrics, total.Sums, total.Counts)
+	return total
 }
 
 // values computes metrics from their sums. A metric whose divisor is not known is

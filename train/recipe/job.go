@@ -36,6 +36,9 @@ type Job struct {
 	// nil without held-out data too, and ends with io.EOF.
 	Train, Eval           data.Source
 	TrainUnits, EvalUnits int64 // sizes of the data, in units
+	// EvalParts are Eval by sources of the data, where several hold something out: each is
+	// scored by itself.
+	EvalParts []EvalPart
 	// Split names the record of which texts are trained on and which held out, which
 	// checkpoints keep; "" for none.
 	Split string
@@ -67,6 +70,12 @@ type Job struct {
 	Facts []ranks.Fact
 	// Close releases the data; nil where there is nothing to do.
 	Close func() error
+}
+
+// EvalPart is what a source of the data holds out.
+type EvalPart struct {
+	Name   string
+	Source data.Source
 }
 
 // Part is a model of a job. Its states have the role of its tuning before their

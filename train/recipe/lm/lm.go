@@ -101,12 +101,34 @@ func openShards(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.C
 	if prepared.Validation != nil {
 		j.EvalUnits = prepared.Validation.Tokens()
 		facts += fmt.Sprintf(", %d held out", j.EvalUnits)
-		if j.Eval, err = data.NewEval(prepared.Validation, c.Sequences(c.EvalRows()), enc); err != nil {
+		if err := hold(j, prepared, c, enc); err != nil {
 			return err
 		}
 	}
 	j.Facts = append(j.Facts, ranks.Fact{Name: "data", Value: facts, Cure: "data.paths have to name the same content on all nodes"})
 	return text.CheckEval(c, j.Eval)
+}
+
+// hold gives the job what is held out, as a whole and by sources.
+func hold(j *recipe.Job, prepared *data.Prepared, c config.Config, enc tokenizers.Encoder) (err error) {
+	size := c.Sequences(c.EvalRows())
+	if j.Eval, err = data.NewEval(prepared.Validation, size, enc); err != nil {
+		return err
+	}
+	for _, part := range prepared.Parts {
+		if part.Validation == nil {
+			continue
+		}
+		e, err := data.NewEval(part.Validation, size, enc)
+		if err != nil {
+			return fmt.Errorf("source %s: %w", part.Name, err)
+		}
+		j.EvalParts = append(j.EvalParts, recipe.EvalPart{Name: part.Name, Source: e})
+	}
+	if len(j.EvalParts) < 2 {
+		j.EvalParts = nil
+	}
+	return nil
 }
 
 // tellShards tells what was prepared.
