@@ -165,8 +165,7 @@ var truthfulQA = Format{
 		if err != nil {
 			return err
 		}
-		answer := slices.Index(right, 1)
-		q.answered(one, answer)
+		q.answered(one, largest(right))
 		q.sets = []set{{metric: "mc1", of: upTo(len(one)), worth: right}}
 		if _, ok := q.Keys["mc2_targets"]; !ok {
 			return nil

@@ -2,8 +2,10 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -206,16 +208,35 @@ func FuzzReadRecords(f *testing.F) {
 	f.Add(`[{"q":"Is it?","c":["no"]}]`, ".json")
 	f.Add("\"What, now?\",yes,no,maybe,C\n", ".csv")
 	f.Add("null\n{\n", ".jsonl")
+	files, err := filepath.Glob("testdata/*.json*")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if len(text) < 4096 {
+			f.Add(string(text), filepath.Ext(file))
+		}
+	}
 	f.Fuzz(func(t *testing.T, text, extension string) {
 		records, err := readRecords(strings.NewReader(text), "q"+extension)
 		if err != nil {
 			return
 		}
-		for _, r := range records {
-			if choices, err := r.choices("choices"); err == nil {
-				_, _ = r.correct("answer", choices)
-			}
-			_, _ = r.text("question")
+		c, format, err := Config{}.settled(records[0])
+		if err != nil || c.validate() != nil {
+			return
+		}
+		task := &Task{Config: c}
+		if task.extractor, err = newExtractor(c); err != nil {
+			t.Fatal(err)
+		}
+		if task.questions, err = task.prepare(records, format); err == nil {
+			_, _ = task.AskAll(t.Context(), &oracle{}, nil)
+			Summarize(nil)
 		}
 	})
 }
@@ -290,6 +311,44 @@ func TestFewShots(t *testing.T) {
 	task.Shots = 3
 	if _, err := task.Prompt(2); err == nil || !strings.Contains(err.Error(), "has 2 examples for it, shots is 3") {
 		t.Errorf("three examples of two: %v", err)
+	}
+}
+
+// TestInterrupted: what was asked comes back in the order of the questions, whatever the order
+// in which it was asked.
+func TestInterrupted(t *testing.T) {
+	real, err := subject()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines strings.Builder
+	for _, q := range []string{"a longer one", "a", "the longest of", "ab"} { // shorter ones are asked first
+		lines.WriteString(`{"question":"` + q + `","choices":["x","y"],"answer":0}` + "\n")
+	}
+	task := open(t, "kind: choice\ndata: q.jsonl\nprompt: '{{.question}}'\ntarget: A\nchoices: choices\nscore: text\nanswer: answer\n", map[string]string{"q.jsonl": lines.String()})
+	model := NewLanguage(real, nil, 1)
+	all, err := task.AskAll(t.Context(), model, nil)
+	if err != nil || len(all) != 4 {
+		t.Fatal(all, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var done []int
+	part, err := task.AskAll(ctx, model, func(p Progress) {
+		done = append(done, p.Done)
+		if p.Score().Questions != p.Done || p.Total != 4 {
+			t.Errorf("%+v", p)
+		}
+		if p.Done == 3 {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) || len(part) != 3 || len(done) != 3 {
+		t.Fatalf("%d of 4 after %v, %v", len(part), done, err)
+	}
+	for i, of := range []int{0, 1, 3} { // the longest is left
+		if !reflect.DeepEqual(part[i], all[of]) {
+			t.Errorf("result %d is %+v, want %+v", i, part[i], all[of])
+		}
 	}
 }
 
