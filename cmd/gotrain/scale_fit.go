@@ -50,7 +50,7 @@ scale.json: then gotrain plan, and each run beside them, tells the loss to expec
 		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args) },
 	}
 	flags := c.Flags()
-	flags.StringVar(&f.count, "count", f.count, "what N counts, `all` parameters or non-embedding ones; of a table, what its column counts")
+	flags.StringVar(&f.count, "count", f.count, "`COUNT` of N, all parameters or the non-embedding ones; of a table what its column counts")
 	flags.StringVar(&f.columns.N, "n", "", "`COLUMN` of a table that is N (default: n, params, parameters or model size)")
 	flags.StringVar(&f.columns.D, "d", "", "`COLUMN` that is D (default: d, tokens or training tokens)")
 	flags.StringVar(&f.columns.C, "c", "", "`COLUMN` that is C (default: c, flops, flop, compute or training flop)")

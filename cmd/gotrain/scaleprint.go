@@ -87,7 +87,7 @@ func lossText(e scale.Estimate) string {
 	if e.Low == 0 && e.High == 0 {
 		return fmt.Sprintf("%.6f", e.Value)
 	}
-	return fmt.Sprintf("%.6f, %.4f to %.4f", e.Value, e.Low, e.High)
+	return fmt.Sprintf("%.6f, %s", e.Value, e.Range())
 }
 
 // beyond warns where a law is extrapolated.

@@ -67,7 +67,7 @@ func (p *Progress) compareLoss(r events.Result, row func(name, predicted, actual
 	expected := p.law.Expected.Loss
 	note := fmt.Sprintf("%+.2f%%, by %s of %d runs", 100*(got/expected.Value-1), p.law.File, p.law.Runs)
 	if expected.High > 0 {
-		note += fmt.Sprintf(", band %.4f to %.4f", expected.Low, expected.High)
+		note += ", band " + expected.Range()
 	}
 	row("loss", fmt.Sprintf("%.4f", expected.Value), fmt.Sprintf("%.4f", got), note)
 }

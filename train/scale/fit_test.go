@@ -243,6 +243,12 @@ func TestDropWorst(t *testing.T) {
 	}
 }
 
+func TestRange(t *testing.T) {
+	if got := (scale.Estimate{Low: 1.99994, High: 4.97e18}).Range(); got != "1.9999 to 4.97e+18" {
+		t.Errorf("the band is %s", got)
+	}
+}
+
 func TestPicture(t *testing.T) {
 	points := ladder(scale.Law{A: 30, B: 120, E: 1.2, Alpha: .3, Beta: .4}, []float64{1e13, 1e14, 1e15}, 5, 5, .01)
 	r, err := scale.Make(points, scale.CountAll, quick(10))

@@ -1,6 +1,7 @@
 package scale
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -25,6 +26,17 @@ type Estimate struct {
 	Value float64 `json:"value"`
 	Low   float64 `json:"low,omitempty"`
 	High  float64 `json:"high,omitempty"`
+}
+
+// Range writes the band of a loss, with four decimals where it is one to be told apart.
+func (e Estimate) Range() string {
+	digits := func(x float64) string {
+		if x < 100 {
+			return fmt.Sprintf("%.4f", x)
+		}
+		return fmt.Sprintf("%.3g", x)
+	}
+	return digits(e.Low) + " to " + digits(e.High)
 }
 
 // Parametric is approach 3 of Hoffmann et al.: the [Law] that minimises Huber's loss of
