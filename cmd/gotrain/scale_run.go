@@ -45,7 +45,7 @@ scale.json has it: each further run then ends with the predicted loss beside its
 				return usageError{err}
 			}
 			if !dry {
-				if err := climb(c, l, rungs); err != nil {
+				if first, err := climb(c, l, rungs); err != nil || !first {
 					return err
 				}
 			}
@@ -70,23 +70,26 @@ scale.json has it: each further run then ends with the predicted loss beside its
 	return c
 }
 
-// climb trains the rungs that are not done.
-func climb(c *cobra.Command, l ladder.Config, rungs []ladder.Rung) error {
-	first := rungs[0].Config
-	if err := checkPaths(first); err != nil {
-		return err
+// climb trains the rungs that are not done, and tells whether this is the first rank.
+func climb(c *cobra.Command, l ladder.Config, rungs []ladder.Rung) (first bool, err error) {
+	cfg := rungs[0].Config
+	if err := checkPaths(cfg); err != nil {
+		return false, err
 	}
 	states, err := ladder.States(rungs, tables())
 	if err != nil {
-		return err
+		return false, err
 	}
-	return withRanks(c, first, func(cluster *join.Cluster) error {
+	err = withRanks(c, cfg, func(cluster *join.Cluster) error {
+		first = cluster.First()
 		for i, s := range states { // as all ranks saw them before the first step
 			if s.State == runs.Done {
 				continue
 			}
-			fmt.Fprintf(c.ErrOrStderr(), "run %d of %d  N %s, D %s tokens, %.3g FLOPs: %s\n",
-				i+1, len(rungs), units.Count(int64(rungs[i].N)), units.Count(int64(rungs[i].D)), rungs[i].C(), rungs[i].Config.Run.Dir)
+			if first {
+				fmt.Fprintf(c.ErrOrStderr(), "run %d of %d  N %s, D %s tokens, %.3g FLOPs: %s\n",
+					i+1, len(rungs), units.Count(int64(s.N)), units.Count(int64(s.D)), s.C, s.Run)
+			}
 			err := trainRank(c, cluster, rungs[i].Config, "auto")
 			var held *vfs.LockedError
 			if errors.As(err, &held) && cluster.Group == nil {
@@ -96,7 +99,7 @@ func climb(c *cobra.Command, l ladder.Config, rungs []ladder.Rung) error {
 			if err != nil {
 				return err
 			}
-			if cluster.First() {
+			if first {
 				if err := l.Record(c.Context(), table()); err != nil {
 					return err
 				}
@@ -104,4 +107,5 @@ func climb(c *cobra.Command, l ladder.Config, rungs []ladder.Rung) error {
 		}
 		return nil
 	})
+	return first, err
 }
