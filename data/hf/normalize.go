@@ -272,7 +272,12 @@ func (p PatternJSON) finder() (matcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return re.FindAll, nil
+	return func(text []byte) [][2]int {
+		if len(text) == 0 {
+			return nil // tokenizers looks for nothing in it
+		}
+		return re.FindAll(text)
+	}, nil
 }
 
 // substrings finds a text.

@@ -27,6 +27,7 @@ into data/onig/testdata/golden.json "$python" scripts/parity/onig.py golden
 "$python" scripts/parity/generated.py golden data/tokenizers/testdata/generated.json.gz 2> /dev/null
 "$python" scripts/golden/added.py
 "$python" scripts/parity/conversations.py golden data/instruct/testdata/conversations.json.gz 2> /dev/null
+into data/chat/jinja/testdata/characters.json "$python" scripts/golden/characters.py
 into data/onig/property_table.go "$python" data/onig/testdata/gen_property.py
 into data/chat/jinja/unicode_tables.go "$python" scripts/golden/unicode.py && gofmt -w data/chat/jinja/unicode_tables.go
 (cd autograd/cpu/vec/testdata && "$python" golden.py)

@@ -9,13 +9,14 @@ import json
 from tokenizers import Tokenizer
 
 TEXTS = ["", " ", "a", "the-final--countdown", "-a-", "--", "a--", "--a", " Hello,  World! ", "a b\tc\nd", "x1y22 ٣½", "é世🙂 ÀÉ", "e\u0301 ﬁ Å", "İI ßẞ", "it's 'S don't",
-         "\u200b\u00a0a\u3000b\u2028", "\x01\x7f\x8f\x9f\ufeff\ufffd\t", "▁a▁b", "a▁▁b ", "<<x>>", "...!?", "aaa", "日本 語", "a,b;c", " -", "- ", "\x0b\x0c\x0e\x1f\u1680\u200f\u2581"]
+         "\u200b\u00a0a\u3000b\u2028", "\x01\x7f\x8f\x9f\ufeff\ufffd\t", "▁a▁b", "a▁▁b ", "<<x>>", "...!?", "aaa", "日本 語", "a,b;c", " -", "- ", "a\n", "\na\n\nb\n", "a\nb", "\n", "\x0b\x0c\x0e\x1f\u1680\u200f\u2581"]
 # The borders of the classes of characters that BERT's steps have: CJK, punctuation, control, white space.
 EDGES = [0x33FF, 0x3400, 0x4DBF, 0x4DC0, 0x4DFF, 0x4E00, 0x9FFF, 0xA000, 0x1FFFF, 0x20000, 0x2A6DF, 0x2A6E0, 0x2A6FF, 0x2A700, 0x2B73F, 0x2B740, 0x2B81F, 0x2B820, 0x2CEAF, 0x2CEB0,
          0xF8FF, 0xF900, 0xFAFF, 0xFB00, 0x2F7FF, 0x2F800, 0x2FA1F, 0x2FA20, 0xE0100, 0x10FFFD]
 TEXTS += ["".join("a" + chr(c) for c in EDGES), "".join("a" + chr(c) for c in range(0x20, 0x7F)), "".join("b" + chr(c) for c in [*range(1, 0x20), *range(0x7F, 0x100)]),
           "".join("c" + chr(c) for c in range(0x2000, 0x2070)), "".join("d" + chr(c) for c in range(0x3000, 0x3021)), "A\u0301\u0327b\u0488\u0e31\u093e\u20dd", "\u2f00\ufdfa\u1e9b\u0323\u212b\u03d3"]
-PATTERNS = [{"String": "-"}, {"String": "--"}, {"String": " "}, {"Regex": "[a-z]+"}, {"Regex": "\\s+"}, {"Regex": "-+|\\d"}, {"Regex": "a"}, {"String": "a"}]
+PATTERNS = [{"String": "-"}, {"String": "--"}, {"String": " "}, {"Regex": "[a-z]+"}, {"Regex": "\\s+"}, {"Regex": "-+|\\d"}, {"Regex": "a"}, {"String": "a"},
+            *({"Regex": r} for r in ("^", "$", "\\b", "(?=b)", "x*", "(?<=\\n)", "\\n?$", "a|^"))]
 NORMALIZERS = [{"type": t} for t in ["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Nmt", "ByteLevel"]] + [
     *({"type": "Strip", "strip_left": a, "strip_right": b} for a in (True, False) for b in (True, False)),
     *({"type": "Prepend", "prepend": p} for p in ("▁", "ab")),

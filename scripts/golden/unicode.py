@@ -53,3 +53,8 @@ table("titleLong", "holds the characters whose title case is several.", "title")
 table("foldOther", "holds the characters whose case folding is not their lower case.", "casefold", "lower")
 ranges("digitRanges", "are the characters that isdigit() knows beside decimal digits.", [i for i in CHARACTERS if chr(i).isdigit() and not chr(i).isdecimal()])
 ranges("numericRanges", "are the letters that isnumeric() knows beside numbers.", [i for i in CHARACTERS if chr(i).isnumeric() and unicodedata.category(chr(i)) not in ("Nd", "Nl", "No")])
+ranges("otherLower", "are the characters of islower() that are no lower-case letters.", [i for i in CHARACTERS if chr(i).islower() and unicodedata.category(chr(i)) != "Ll"])
+LETTERS, MARKS = ("Lu", "Ll", "Lt", "Lm", "Lo", "Nl"), ("Mn", "Mc", "Nd", "Pc")
+ranges("noStarts", "are the letters that no identifier begins with.", [i for i in CHARACTERS if unicodedata.category(chr(i)) in LETTERS and not chr(i).isidentifier()])
+ranges("noParts", "are the letters and marks that are in no identifier.",
+       [i for i in CHARACTERS if unicodedata.category(chr(i)) in LETTERS + MARKS and not ("a" + chr(i)).isidentifier()])

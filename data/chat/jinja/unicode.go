@@ -78,7 +78,7 @@ func isAlnum(c rune) bool { return unicode.IsLetter(c) || isNumeric(c) }
 // isWord is \w of Python's regular expressions.
 func isWord(c rune) bool { return c == '_' || isAlnum(c) }
 
-func isLower(c rune) bool { return unicode.IsLower(c) || unicode.Is(unicode.Other_Lowercase, c) }
+func isLower(c rune) bool { return unicode.IsLower(c) || inRanges(c, otherLower) }
 
 func isUpper(c rune) bool { return unicode.IsUpper(c) || unicode.Is(unicode.Other_Uppercase, c) }
 
@@ -245,11 +245,9 @@ func title(s string) string {
 // isIdentifier is str.isidentifier().
 func isIdentifier(s string) bool {
 	for i, c := range s {
-		start := c == '_' || unicode.IsLetter(c) || unicode.Is(unicode.Nl, c) || unicode.Is(unicode.Other_ID_Start, c)
-		if unicode.In(c, unicode.Pattern_Syntax, unicode.Pattern_White_Space) || c == 0x2e2f {
-			return false
-		}
-		if !start && (i == 0 || !identifierPart(c)) {
+		starts := c == '_' || unicode.IsLetter(c) || unicode.In(c, unicode.Nl, unicode.Other_ID_Start)
+		switch {
+		case i == 0 && (!starts || inRanges(c, noStarts)), !starts && !identifierPart(c), inRanges(c, noParts):
 			return false
 		}
 	}

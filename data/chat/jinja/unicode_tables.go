@@ -138,3 +138,26 @@ var numericRanges = [][2]rune{
 	{'\U00022390', '\U00022390'}, {'\U00022998', '\U00022998'}, {'\U00023b1b', '\U00023b1b'}, {'\U0002626d', '\U0002626d'},
 	{'\U0002f890', '\U0002f890'},
 }
+
+// otherLower are the characters of islower() that are no lower-case letters.
+var otherLower = [][2]rune{
+	{'\u00aa', '\u00aa'}, {'\u00ba', '\u00ba'}, {'\u02b0', '\u02b8'}, {'\u02c0', '\u02c1'}, {'\u02e0', '\u02e4'},
+	{'\u0345', '\u0345'}, {'\u037a', '\u037a'}, {'\u1d2c', '\u1d6a'}, {'\u1d78', '\u1d78'}, {'\u1d9b', '\u1dbf'},
+	{'\u2071', '\u2071'}, {'\u207f', '\u207f'}, {'\u2090', '\u209c'}, {'\u2170', '\u217f'}, {'\u24d0', '\u24e9'},
+	{'\u2c7c', '\u2c7d'}, {'\ua69c', '\ua69d'}, {'\ua770', '\ua770'}, {'\ua7f8', '\ua7f9'}, {'\uab5c', '\uab5f'},
+	{'\U00010780', '\U00010780'}, {'\U00010783', '\U00010785'}, {'\U00010787', '\U000107b0'}, {'\U000107b2', '\U000107ba'},
+}
+
+// noStarts are the letters that no identifier begins with.
+var noStarts = [][2]rune{
+	{'\u037a', '\u037a'}, {'\u0e33', '\u0e33'}, {'\u0eb3', '\u0eb3'}, {'\u2e2f', '\u2e2f'}, {'\ufc5e', '\ufc63'},
+	{'\ufdfa', '\ufdfb'}, {'\ufe70', '\ufe70'}, {'\ufe72', '\ufe72'}, {'\ufe74', '\ufe74'}, {'\ufe76', '\ufe76'},
+	{'\ufe78', '\ufe78'}, {'\ufe7a', '\ufe7a'}, {'\ufe7c', '\ufe7c'}, {'\ufe7e', '\ufe7e'}, {'\uff9e', '\uff9f'},
+}
+
+// noParts are the letters and marks that are in no identifier.
+var noParts = [][2]rune{
+	{'\u037a', '\u037a'}, {'\u2e2f', '\u2e2f'}, {'\ufc5e', '\ufc63'}, {'\ufdfa', '\ufdfb'}, {'\ufe70', '\ufe70'},
+	{'\ufe72', '\ufe72'}, {'\ufe74', '\ufe74'}, {'\ufe76', '\ufe76'}, {'\ufe78', '\ufe78'}, {'\ufe7a', '\ufe7a'},
+	{'\ufe7c', '\ufe7c'}, {'\ufe7e', '\ufe7e'},
+}
