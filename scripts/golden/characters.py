@@ -2,7 +2,7 @@
 
     python scripts/golden/characters.py > data/chat/jinja/testdata/characters.json
 
-Characters that Python's version of Unicode has not assigned are left out, since Go's may know them. A sum is of 4,096 code
+Characters that Python's version of Unicode has not assigned are left out, since Go's may know them, and so are those of private use. A sum is of 4,096 code
 points: the first eight hexadecimal digits of the SHA-256 of the results, each followed by a zero byte; "" where none is assigned.
 """
 
@@ -14,7 +14,7 @@ METHODS = ["capitalize", "casefold", "lower", "upper", "swapcase", "title", "isa
            "isprintable", "isspace", "istitle", "isupper", "strip"]
 CHUNK = 4096
 
-assigned = [i for i in range(0x110000) if unicodedata.category(chr(i)) not in ("Cn", "Cs")]
+assigned = [i for i in range(0x110000) if unicodedata.category(chr(i)) not in ("Cn", "Cs", "Co")]
 spans = []
 for i in assigned:
     if spans and spans[-1][1] == i - 1:

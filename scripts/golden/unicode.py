@@ -54,7 +54,8 @@ table("foldOther", "holds the characters whose case folding is not their lower c
 ranges("digitRanges", "are the characters that isdigit() knows beside decimal digits.", [i for i in CHARACTERS if chr(i).isdigit() and not chr(i).isdecimal()])
 ranges("numericRanges", "are the letters that isnumeric() knows beside numbers.", [i for i in CHARACTERS if chr(i).isnumeric() and unicodedata.category(chr(i)) not in ("Nd", "Nl", "No")])
 ranges("otherLower", "are the characters of islower() that are no lower-case letters.", [i for i in CHARACTERS if chr(i).islower() and unicodedata.category(chr(i)) != "Ll"])
+OTHER_STARTS = (0x1885, 0x1886, 0x2118, 0x212E, 0x309B, 0x309C)  # Unicode's Other_ID_Start
 LETTERS, MARKS = ("Lu", "Ll", "Lt", "Lm", "Lo", "Nl"), ("Mn", "Mc", "Nd", "Pc")
-ranges("noStarts", "are the letters that no identifier begins with.", [i for i in CHARACTERS if unicodedata.category(chr(i)) in LETTERS and not chr(i).isidentifier()])
+ranges("noStarts", "are the letters that no identifier begins with.", [i for i in CHARACTERS if (unicodedata.category(chr(i)) in LETTERS or i in OTHER_STARTS) and not chr(i).isidentifier()])
 ranges("noParts", "are the letters and marks that are in no identifier.",
-       [i for i in CHARACTERS if unicodedata.category(chr(i)) in LETTERS + MARKS and not ("a" + chr(i)).isidentifier()])
+       [i for i in CHARACTERS if (unicodedata.category(chr(i)) in LETTERS + MARKS or i in OTHER_STARTS) and not ("a" + chr(i)).isidentifier()])

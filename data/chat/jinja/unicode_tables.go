@@ -150,14 +150,15 @@ var otherLower = [][2]rune{
 
 // noStarts are the letters that no identifier begins with.
 var noStarts = [][2]rune{
-	{'\u037a', '\u037a'}, {'\u0e33', '\u0e33'}, {'\u0eb3', '\u0eb3'}, {'\u2e2f', '\u2e2f'}, {'\ufc5e', '\ufc63'},
-	{'\ufdfa', '\ufdfb'}, {'\ufe70', '\ufe70'}, {'\ufe72', '\ufe72'}, {'\ufe74', '\ufe74'}, {'\ufe76', '\ufe76'},
-	{'\ufe78', '\ufe78'}, {'\ufe7a', '\ufe7a'}, {'\ufe7c', '\ufe7c'}, {'\ufe7e', '\ufe7e'}, {'\uff9e', '\uff9f'},
+	{'\u037a', '\u037a'}, {'\u0e33', '\u0e33'}, {'\u0eb3', '\u0eb3'}, {'\u2e2f', '\u2e2f'}, {'\u309b', '\u309c'},
+	{'\ufc5e', '\ufc63'}, {'\ufdfa', '\ufdfb'}, {'\ufe70', '\ufe70'}, {'\ufe72', '\ufe72'}, {'\ufe74', '\ufe74'},
+	{'\ufe76', '\ufe76'}, {'\ufe78', '\ufe78'}, {'\ufe7a', '\ufe7a'}, {'\ufe7c', '\ufe7c'}, {'\ufe7e', '\ufe7e'},
+	{'\uff9e', '\uff9f'},
 }
 
 // noParts are the letters and marks that are in no identifier.
 var noParts = [][2]rune{
-	{'\u037a', '\u037a'}, {'\u2e2f', '\u2e2f'}, {'\ufc5e', '\ufc63'}, {'\ufdfa', '\ufdfb'}, {'\ufe70', '\ufe70'},
-	{'\ufe72', '\ufe72'}, {'\ufe74', '\ufe74'}, {'\ufe76', '\ufe76'}, {'\ufe78', '\ufe78'}, {'\ufe7a', '\ufe7a'},
-	{'\ufe7c', '\ufe7c'}, {'\ufe7e', '\ufe7e'},
+	{'\u037a', '\u037a'}, {'\u2e2f', '\u2e2f'}, {'\u309b', '\u309c'}, {'\ufc5e', '\ufc63'}, {'\ufdfa', '\ufdfb'},
+	{'\ufe70', '\ufe70'}, {'\ufe72', '\ufe72'}, {'\ufe74', '\ufe74'}, {'\ufe76', '\ufe76'}, {'\ufe78', '\ufe78'},
+	{'\ufe7a', '\ufe7a'}, {'\ufe7c', '\ufe7c'}, {'\ufe7e', '\ufe7e'},
 }
