@@ -320,3 +320,65 @@ func TestRiseOverReaders(t *testing.T) {
 		}
 	}
 }
+
+// TestFusionsKeepWhatIsRead: an intermediate result that something else reads, or that is
+// an output, is there after a fusion, too.
+func TestFusionsKeepWhatIsRead(t *testing.T) {
+	act := ir.ActivationAttrs{Act: ir.GELUTanh}
+	for name, build := range map[string]func(b *builder, x, y *ir.Value) []*ir.Value{
+		"activation": func(b *builder, x, y *ir.Value) []*ir.Value {
+			h := b.matmul(x, y, false, false, nil)
+			return []*ir.Value{b.unary(ir.Activation, act, h), h}
+		},
+		"activation backward": func(b *builder, x, y *ir.Value) []*ir.Value {
+			dy := b.matmul(x, y, false, true, nil)
+			return []*ir.Value{b.unary(ir.ActivationBackward, act, x, dy), dy}
+		},
+		"activation backward, read again": func(b *builder, x, y *ir.Value) []*ir.Value {
+			dy := b.matmul(x, y, false, true, nil)
+			dx := b.unary(ir.ActivationBackward, act, y, dy)
+			return []*ir.Value{b.add(dx, b.scale(dy, 2))}
+		},
+		"activation backward of itself": func(b *builder, x, y *ir.Value) []*ir.Value {
+			dy := b.matmul(x, y, false, false, nil)
+			return []*ir.Value{b.unary(ir.ActivationBackward, act, dy, dy)}
+		},
+		"addend": func(b *builder, x, y *ir.Value) []*ir.Value {
+			h := b.matmul(x, y, false, false, nil)
+			return []*ir.Value{b.add(h, x), b.add(h, y)}
+		},
+		"addend that is the product": func(b *builder, x, y *ir.Value) []*ir.Value {
+			h := b.matmul(x, y, false, false, nil)
+			return []*ir.Value{b.add(h, h)}
+		},
+		"transposed": func(b *builder, x, y *ir.Value) []*ir.Value {
+			u := b.unary(ir.Transpose, ir.TransposeAttrs{Perm: [ir.MaxAxes]int8{1, 0}}, x)
+			return []*ir.Value{b.matmul(u, y, false, false, nil), u}
+		},
+		"scaled": func(b *builder, x, y *ir.Value) []*ir.Value {
+			h := b.scale(b.matmul(x, y, true, false, nil), 0.5)
+			return []*ir.Value{b.unary(ir.Activation, act, h), h}
+		},
+	} {
+		program := func() *ir.Program {
+			b := newBuilder("fusions")
+			x, y := b.input("x", ir.F32, 4, 4), b.input("y", ir.F32, 4, 4)
+			for _, v := range build(b, x, y) {
+				b.returns(v)
+			}
+			return b.p
+		}
+		want, wantState := evaluate(program(), nil)
+		for _, opt := range []Options{{}, {Recompute: true}, {Target: Target{FusesSums: true}}} {
+			pl, err := Build(program(), opt)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			got, gotState := evaluate(pl.Program, pl)
+			if err := sameBits(want, got, wantState, gotState); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}

@@ -3,6 +3,7 @@ package spm
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"reflect"
 	"slices"
@@ -238,5 +239,21 @@ func TestScoresLikeSerde(t *testing.T) {
 	}
 	if differ > 0 {
 		t.Errorf("%d scores differ", differ)
+	}
+}
+
+// TestUnknownIsAPiece: unk_id is one of the pieces, the last one too.
+func TestUnknownIsAPiece(t *testing.T) {
+	for id, good := range map[int]bool{-1: false, 0: true, 2: true, 3: false, 1 << 40: false} {
+		file := fmt.Sprintf(`{"model": {"type": "Unigram", "unk_id": %d, "vocab": [["<unk>", 0], ["▁a", -1.5], ["b", -2]]}, "pre_tokenizer": {"type": "Metaspace", "replacement": "▁"}}`, id)
+		tok, err := ReadJSON(strings.NewReader(file), "")
+		if good != (err == nil) || err != nil && !strings.Contains(err.Error(), "unk_id") {
+			t.Errorf("unk_id %d: %v", id, err)
+		}
+		if good {
+			if got := tok.AppendEncode(nil, []byte("q")); !slices.Contains(got, int32(id)) {
+				t.Errorf("unk_id %d: %v", id, got)
+			}
+		}
 	}
 }
