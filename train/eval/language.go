@@ -74,7 +74,7 @@ type branching struct {
 const windows = 8
 
 // Score scores the completions of queries; see Model. Completions of one query share what is
-// computed of its prompt. The scores depend neither on the batch nor on other queries.
+// computed of its prompt. The scores do not depend on other queries.
 func (l *Language) Score(ctx context.Context, queries []Query, each func(i int, scores []Completion) error) error {
 	list, err := l.branch(ctx, queries)
 	if err != nil || len(list) == 0 {

@@ -161,6 +161,7 @@ func (c Config) validate() error {
 		check(c.Choices != "", "choices is missing: name the key of the list of choices")
 		check(c.Score == "letter" || c.Score == "text", "score is %q; use letter or text", c.Score)
 	}
+	check(c.Kind == Generate || len(c.Filters) == 0 && c.Pattern == "", "filters and pattern are for generated answers: kind is %s", c.Kind)
 	if c.Kind == Generate {
 		check(c.MaxTokens > 0, "max_tokens is missing: say how long an answer may be")
 		_, err := newExtractor(c)

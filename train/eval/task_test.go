@@ -177,6 +177,7 @@ func TestErrors(t *testing.T) {
 		"pattern":  {"format: gsm8k\ndata: q.jsonl\npattern: '[0-9]+'\n", "{}", "has no group"},
 		"filter":   {"format: gsm8k\ndata: q.jsonl\nfilters: [strict]\n", "{}", `there is no "strict"; use strict-match or flexible-extract`},
 		"both":     {"format: gsm8k\ndata: q.jsonl\nfilters: [strict-match]\npattern: '(a)'\n", "{}", "do not go with filters"},
+		"no text":  {"format: mmlu\ndata: q.jsonl\nfilters: [strict-match]\n", "{}", "are for generated answers: kind is choice"},
 		"match":    {"format: gsm8k\ndata: q.jsonl\npattern: '(a)'\nmatch: second\n", "{}", `match is "second"; use first or last`},
 		"ignore":   {"format: gsm8k\ndata: q.jsonl\nignore: ['(']\n", "{}", "ignore: error parsing regexp"},
 		"template": {"format: gsm8k\ndata: q.jsonl\nprompt: '{{.question'\n", "{}", "unclosed action"},
