@@ -3,9 +3,6 @@
 package backend
 
 import (
-	"fmt"
-	"slices"
-
 	"gotrain/autograd/ir"
 	"gotrain/cuda"
 )
@@ -13,19 +10,6 @@ import (
 // sectionBytes bounds what the blocks that run at a time read over and over: the
 // half of the smallest L2 cache, A100's 40 MB.
 const sectionBytes = 20 << 20
-
-// simtTile is the tile of the kernels without tensor cores, rows and columns;
-// widestHead the largest head that they hold: attention_simt.cuh.
-const (
-	simtTile   = 32
-	widestHead = 256
-)
-
-// simtBytes is the shared memory of a number of tiles and of scores.
-func simtBytes(hd, tiles, scores int) int {
-	stride := (divideUp(hd, 4) | 1) * 4
-	return 4 * (tiles*simtTile*stride + scores*simtTile*(simtTile+1))
-}
 
 // attentionCall is an attention instruction while it is bound.
 type attentionCall struct {
@@ -40,8 +24,8 @@ type attentionCall struct {
 // its segments, which lie at the start of the scratch memory.
 func (c *call) attention() *attentionCall {
 	a := &attentionCall{call: c, attentionShape: attentionOf(c.Instr)}
-	if a.HeadDim > widestHead {
-		c.fail(fmt.Errorf("cuda: %s at %q: the head size is %d, the kernels go up to %d", c.Kind, c.Path, a.HeadDim, widestHead))
+	if err := checkAttention(c.Instr, c.perBlock); err != nil {
+		c.fail(err)
 	}
 	if c.Kind == ir.AttentionCached || c.in(3) == 0 {
 		return a
@@ -102,7 +86,7 @@ func (a *attentionCall) overKeys(tile int) tiles {
 // start launches a kernel over tiles. The kernels take, behind their tensors, T,
 // S, the heads, the head size unless it is theirs, the strides, the tiles, the
 // band and the scale.
-func (a *attentionCall) start(name string, t tiles, threads, shared int, anyHead bool, tensors ...any) {
+func (a *attentionCall) start(k attentionKernel, t tiles, anyHead bool, tensors ...any) {
 	ldq, ldkv := a.strides()
 	lo, hi := a.band()
 	args := append(tensors, int32(a.queries), int32(a.keys), int32(a.Heads), int32(a.KVHeads))
@@ -110,7 +94,7 @@ func (a *attentionCall) start(name string, t tiles, threads, shared int, anyHead
 		args = append(args, int32(a.HeadDim))
 	}
 	args = append(args, int32(ldq), int32(ldkv), int32(t.units), int32(t.section), int32(lo), int32(hi), a.Scale)
-	a.do(a.launch(name, cuda.Dim{X: t.grid, Y: 1, Z: 1}, cuda.Dim{X: threads, Y: 1, Z: 1}, shared, args...))
+	a.do(a.launch(k.name, cuda.Dim{X: t.grid, Y: 1, Z: 1}, cuda.Dim{X: k.threads, Y: 1, Z: 1}, k.shared, args...))
 }
 
 func bindAttention(c *call) func() {
@@ -119,33 +103,22 @@ func bindAttention(c *call) func() {
 		a.flash(a.overQueries(flashRows))
 	} else {
 		q, k, v := a.qkv(c.in)
-		a.general("attention_general_"+c.elem().String(), q, k, v, 0, c.out(1))
+		a.general(q, k, v, 0, c.out(1))
 	}
 	return sequence(a.steps...)
 }
 
-// flashRows are the rows of a tile of the kernels on tensor cores.
-const flashRows = 128
-
 // flash launches the kernel on tensor cores.
 func (a *attentionCall) flash(t tiles) {
-	const columns, ring = 64, 3
 	q, k, v := a.qkv(a.in)
-	name, shared := fmt.Sprintf("attention_d%d_bf16", a.HeadDim), 2*a.HeadDim*(flashRows+ring*columns)
-	a.start(name, t, 128, shared, false, q, k, v, a.qSegments, a.kSegments, a.qBounds, a.kBounds, a.out(0), a.out(1))
+	a.start(a.flashKernel(), t, false, q, k, v, a.qSegments, a.kSegments, a.qBounds, a.kBounds, a.out(0), a.out(1))
 }
 
 // general launches a kernel without tensor cores; position is absent except over
 // caches.
-func (a *attentionCall) general(name string, q, k, v, position, lse cuda.Ptr) {
-	a.start(name, a.overQueries(simtTile), 256, simtBytes(a.HeadDim, 3, 1)+4*simtTile, true,
-		q, k, v, a.qSegments, a.kSegments, a.qBounds, a.kBounds, position, a.out(0), lse)
-}
-
-// tensorCores says whether the kernels on tensor cores take the instruction.
-// They compare unscaled scores, so the scale has to be positive.
-func (a attentionShape) tensorCores() bool {
-	return a.instr.Elem(ir.Elem) == ir.BF16 && slices.Contains([]int{32, 64, 96, 128}, a.HeadDim) && a.Scale > 0
+func (a *attentionCall) general(q, k, v, position, lse cuda.Ptr) {
+	kernel := a.generalKernel()
+	a.start(kernel, a.overQueries(kernel.rows), true, q, k, v, a.qSegments, a.kSegments, a.qBounds, a.kBounds, position, a.out(0), lse)
 }
 
 // strides returns the elements from token to token of q and of k and v.

@@ -2,11 +2,7 @@
 
 package backend
 
-import (
-	"fmt"
-
-	"gotrain/cuda"
-)
+import "gotrain/cuda"
 
 // bindAttentionBackward prepares the log-sum-exp and Σ dy·y of all queries, then dk and dv by tiles
 // of keys and dq by tiles of queries.
@@ -21,25 +17,9 @@ func bindAttentionBackward(c *call) func() {
 	inputs := []any{q, k, v, c.in(7), stats, a.qSegments, a.kSegments, a.qBounds, a.kBounds}
 	toKeys := append(inputs[:len(inputs):len(inputs)], dk, dv)
 	toQueries := append(inputs[:len(inputs):len(inputs)], dq)
-	if !a.tensorCores() {
-		elem, shared := c.elem().String(), simtBytes(a.HeadDim, 4, 2)
-		a.start("attention_backward_general_keys_"+elem, a.overKeys(simtTile), 256, shared, true, toKeys...)
-		a.start("attention_backward_general_queries_"+elem, a.overQueries(simtTile), 256, shared, true, toQueries...)
-		return sequence(a.steps...)
-	}
-	warps, columns := gradientTiles(a.HeadDim)
-	a.start(fmt.Sprintf("attention_backward_keys_d%d_bf16", a.HeadDim), a.overKeys(flashRows), 32*warps,
-		2*a.HeadDim*(2*flashRows+4*64)+8*2*64, false, toKeys...)
-	a.start(fmt.Sprintf("attention_backward_queries_d%d_bf16", a.HeadDim), a.overQueries(flashRows), 128,
-		2*a.HeadDim*(2*flashRows+4*columns)+8*2*64, false, toQueries...)
+	anyHead := !a.tensorCores()
+	keys, queries := a.gradientKernels(c.perBlock)
+	a.start(keys, a.overKeys(keys.rows), anyHead, toKeys...)
+	a.start(queries, a.overQueries(queries.rows), anyHead, toQueries...)
 	return sequence(a.steps...)
-}
-
-// gradientTiles returns the warps of the pass of keys and the columns of the
-// pass of queries: attention_backward.cu.
-func gradientTiles(hd int) (warps, columns int) {
-	if hd > 64 {
-		return 8, 32
-	}
-	return 4, 64
 }

@@ -2,10 +2,7 @@
 
 package backend
 
-import (
-	"gotrain/autograd/ir"
-	"gotrain/cuda"
-)
+import "gotrain/cuda"
 
 // bindAttentionCached appends the new keys and values, then attends: for one
 // token with blocks that share the keys of a head, for several with the kernel
@@ -18,30 +15,24 @@ func bindAttentionCached(c *call) func() {
 	fault, check := c.checks("position", a.keys-a.queries+1)
 	a.do(c.launchElem("attention_cached_append", cuda.Dim{X: divideUp(elements, 256), Y: 1, Z: 1}, elementBlock, 0,
 		c.in(1), c.in(2), kcache, vcache, position, fault, check, int32(a.queries), int32(a.keys), int32(width), int64(elements)))
-	switch {
-	case a.queries == 1:
+	if a.queries == 1 {
 		a.token(kcache, vcache, position)
-	case c.elem() == ir.F32:
-		a.general("attention_general_f32", c.in(0), kcache, vcache, position, 0)
-	default:
-		a.general("attention_general_cached_bf16", c.in(0), kcache, vcache, position, 0)
+	} else {
+		a.general(c.in(0), kcache, vcache, position, 0)
 	}
 	return sequence(a.steps...)
 }
 
 // token launches the attention of one token a sequence.
 func (a *attentionCall) token(kcache, vcache, position cuda.Ptr) {
-	const heads = 8 // of a block
-	blocks, padded := a.cachedBlocks(), divideUp(a.HeadDim, 4)*4
+	blocks, kernel := a.cachedBlocks(), a.tokenKernel()
 	var stats, partial cuda.Ptr
 	if blocks > 1 {
 		stats = a.scratch()
 		partial = stats + cuda.Ptr(8*a.Batch*a.Heads*blocks)
 	}
-	groups := 256 / (padded / 4)
-	shared := 4 * heads * (padded + cachedKeys + groups*padded)
-	grid := cuda.Dim{X: blocks, Y: a.Batch * a.KVHeads * divideUp(a.Heads/a.KVHeads, heads), Z: 1}
-	a.do(a.launchElem("attention_cached_token", grid, cuda.Dim{X: 256, Y: 1, Z: 1}, shared,
+	grid := cuda.Dim{X: blocks, Y: a.Batch * a.KVHeads * divideUp(a.Heads/a.KVHeads, tokenHeads), Z: 1}
+	a.do(a.launch(kernel.name, grid, cuda.Dim{X: kernel.threads, Y: 1, Z: 1}, kernel.shared,
 		a.in(0), kcache, vcache, position, a.out(0), stats, partial,
 		int32(a.Heads), int32(a.KVHeads), int32(a.HeadDim), int32(a.keys), int32(a.Window), a.Scale))
 	if blocks > 1 {

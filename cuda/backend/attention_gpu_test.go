@@ -123,3 +123,69 @@ func TestPositions(t *testing.T) {
 		}
 	}
 }
+
+// TestKeysTiles: the gradient of heads of 128 has the same bits with tiles of 64 keys,
+// which cards take whose blocks have 99 KiB, as with tiles of 128.
+func TestKeysTiles(t *testing.T) {
+	opened, err := Open(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	b := opened.(*Backend)
+	if b.perBlock < 132224 {
+		t.Skip("the device has no room for tiles of 128 keys")
+	}
+	const batch, tokens, heads, kv, hd = 1, 150, 2, 1, 128
+	value := func(shape ...int) *ir.Value { return &ir.Value{Shape: shape, DType: ir.BF16} }
+	in := &ir.Instr{Kind: ir.AttentionBackward, In: make([]*ir.Value, 8),
+		Attrs: ir.AttentionAttrs{Batch: batch, Heads: heads, KVHeads: kv, HeadDim: hd, Causal: true, Scale: 0.1}}
+	q, k := value(batch*tokens, heads*hd), value(batch*tokens, kv*hd)
+	in.In[0], in.In[1], in.In[2], in.In[5], in.In[7] = q, k, k, q, q
+	in.In[6] = &ir.Value{Shape: ir.Shape{batch * heads * tokens}}
+	in.Out = []*ir.Value{q, k, k}
+	run := func(perBlock int) (got [][]byte) {
+		draw := rand.New(rand.NewPCG(13, 14))
+		var args exec.Args
+		for _, v := range in.In {
+			var region exec.Region
+			if v != nil {
+				region = upload(t, opened, v, draw, 0)
+			}
+			args.In = append(args.In, region)
+		}
+		for _, v := range in.Out {
+			args.Out = append(args.Out, upload(t, opened, v, draw, 0))
+		}
+		space, err := opened.Alloc(scratchAttentionBackward(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		args.Workspace = exec.Region{Buffer: space, Bytes: space.Bytes()}
+		old := b.perBlock
+		b.perBlock = perBlock
+		launch, err := opened.Bind(in, args)
+		b.perBlock = old
+		if err != nil {
+			t.Fatal(err)
+		}
+		launch()
+		for _, out := range args.Out {
+			host := make([]byte, out.Bytes)
+			if err := opened.Download(host, out); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, host)
+		}
+		return got
+	}
+	large, small := run(b.perBlock), run(99<<10)
+	for i := range large {
+		if !bytes.Equal(large[i], small[i]) {
+			t.Errorf("gradient %d differs", i)
+		}
+	}
+	if b.kernels["attention_backward_keys64_d128_bf16"] == nil || b.kernels["attention_backward_keys_d128_bf16"] == nil {
+		t.Error("the tiles were not of 128 and of 64 keys")
+	}
+}

@@ -19,6 +19,7 @@
 //   32, 64      keys     4 × 32         64        33, 65 KB       3, 2 (registers)
 //               queries  4 × 32         64        33, 65 KB       2 (registers)
 //   96, 128     keys     8 × 16         64        97, 129 KB      1 (registers)
+//   128         keys     4 × 16         64        97 KB           1 (memory): keys64, where a block has 99 KB only
 //               queries  4 × 32         32        73, 97 KB       2 (registers)
 //
 // Bound: 14·T·S·D FLOP a head, half of it under a causal mask; compute-bound as the forward pass. With 16 rows a warp
@@ -290,6 +291,14 @@ KERNEL(attention_backward_keys_d128_bf16, 256)
   flash_keys<128, 1, 8>(INPUTS, dk, dv, SHAPE);
 }
 EXPORT(attention_backward_keys_d128_bf16)
+
+KERNEL(attention_backward_keys64_d128_bf16, 128)
+(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
+ const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dk, bf16* dv, int T, int S, int heads,
+ int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
+  flash_keys<128, 1, 4>(INPUTS, dk, dv, SHAPE);
+}
+EXPORT(attention_backward_keys64_d128_bf16)
 
 KERNEL(attention_backward_queries_d128_bf16, 128)
 (const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,

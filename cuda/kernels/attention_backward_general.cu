@@ -1,8 +1,8 @@
 // attention_backward_general: the gradients of attention in float32 arithmetic for any head size up to 256, elements
 // float32 or bf16: the two passes of attention_backward.cu with the tiles of attention_simt.cuh.
 //
-// Shared memory: two tiles of rows, two of columns, P and dS: 4 · 128 · row_stride(hd) + 8.5 KB, 142 KB at head size
-// 256. Bound: shared memory, as in attention_general.cu.
+// Shared memory: two tiles of rows, two of columns, P and dS: 4 · 32 · row_stride(hd) elements and 8.5 KB, 142 KB at
+// head size 256 in float32, 75 KB in bf16. Bound: shared memory, as in attention_general.cu.
 #include "attention_simt.cuh"
 
 using namespace attention;
@@ -11,11 +11,11 @@ template <class T, bool KEYS>
 __device__ void general_gradient(Side<T> rows, Side<T> cols, const Stats* stats, T* d0, T* d1, int ldd, int hd,
                                  int units, int section, Band band, float scale) {
   int stride = row_stride(hd);
-  DYNAMIC_SHARED(float, a0);
-  float* a1 = a0 + kTile * stride;
-  float* b0 = a1 + kTile * stride;
-  float* b1 = b0 + kTile * stride;
-  float* p = b1 + kTile * stride;
+  DYNAMIC_SHARED(T, a0);
+  T* a1 = a0 + kTile * stride;
+  T* b0 = a1 + kTile * stride;
+  T* b1 = b0 + kTile * stride;
+  float* p = reinterpret_cast<float*>(b1 + kTile * stride);
   float* ds = p + kTile * kScoreStride;
 
   __shared__ Place place;

@@ -49,7 +49,8 @@ type Source struct {
 	Share float64 `json:"share"`
 }
 
-// Make compiles cfg, whose model.vocab is set, for d, and measures the machine.
+// Make compiles cfg, whose model.vocab is set, for d, and measures the machine. It fails
+// with a [device.Error] where the kernels of a GPU do not run the model.
 // cfg.Rank.Count() is the number of ranks; the memory is that of rank 0, which keeps the
 // most, the speed that of all without their messages.
 func Make(cfg config.Config, job *recipe.Job, d device.Device) (*Report, error) {
@@ -60,6 +61,13 @@ func Make(cfg config.Config, job *recipe.Job, d device.Device) (*Report, error) 
 	programs, err := engine.Compile(cfg, job, target)
 	if err != nil {
 		return nil, err
+	}
+	if d.Card != nil {
+		for _, p := range programs.All() {
+			if err := d.Card.Check(p); err != nil {
+				return nil, &device.Error{Err: err}
+			}
+		}
 	}
 	ranks := cfg.Rank.Count()
 	r := &Report{

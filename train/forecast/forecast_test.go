@@ -2,8 +2,10 @@ package forecast_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"gotrain/autograd/mesh"
@@ -29,12 +31,14 @@ func oneLayer() config.Config {
 }
 
 // onH100 forecasts a configuration for a GPU that need not be here.
-func onH100(cfg config.Config) (*forecast.Report, error) {
+func onH100(cfg config.Config) (*forecast.Report, error) { return onCard(cfg, "h100-sxm") }
+
+func onCard(cfg config.Config, card string) (*forecast.Report, error) {
 	job, err := text.Design(context.Background(), recipe.Env{Config: cfg, Families: zoo.Families()})
 	if err != nil {
 		return nil, err
 	}
-	d, err := device.OfCard("h100-sxm")
+	d, err := device.OfCard(card)
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +57,35 @@ func Example() {
 	// Output:
 	// 46.5M 177.4 MiB 354.8 MiB true
 	// true true
+}
+
+// TestCard: heads of 128 and 256 train in bfloat16 on cards whose blocks have 99 KiB of
+// shared memory; those of 256 in float32 do not, and the forecast says so.
+func TestCard(t *testing.T) {
+	for _, c := range []struct {
+		card, precision string
+		heads           int
+		want            string // "" is no error
+	}{
+		{"rtx-4090", "bfloat16", 6, ""},
+		{"rtx-4090", "bfloat16", 3, ""},
+		{"rtx-4090", "float32", 6, ""},
+		{"rtx-4090", "float32", 3, "heads of 256 in f32 take"},
+		{"l40s", "tf32", 3, "a block of this card has 101376"},
+		{"a100-80gb", "float32", 3, ""},
+	} {
+		family := gpt2.Family()
+		family.Config = func() any {
+			return &gpt2.Config{Layers: 1, Heads: c.heads, Width: 768, Context: 256, Vocab: 1024}
+		}
+		cfg := config.Default(config.Tables{Families: nn.Families{family}})
+		cfg.Train.Sample, cfg.Precision, cfg.Train.Batch = "", c.precision, 2
+		_, err := onCard(cfg, c.card)
+		var refused *device.Error
+		if c.want == "" && err != nil || c.want != "" && (!errors.As(err, &refused) || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s, %d heads in %s: %v, want %q", c.card, c.heads, c.precision, err, c.want)
+		}
+	}
 }
 
 // TestLargestBatch: the batch that a forecast names fits, one more sequence does not.

@@ -1,0 +1,147 @@
+package backend
+
+import (
+	"fmt"
+	"slices"
+
+	"gotrain/autograd/ir"
+	"gotrain/autograd/plan"
+	"gotrain/cuda/kernels"
+)
+
+// attentionKernel is a kernel of attention with its block: rows is the tile that a
+// block owns, shared the bytes of dynamic shared memory.
+type attentionKernel struct {
+	name                  string
+	rows, threads, shared int
+}
+
+// flashRows and flashColumns are the tile of the kernels on tensor cores, flashStats
+// the bytes of the statistics of two tiles; simtTile is that of the kernels without,
+// rows and columns, and widestHead the largest head that they hold: attention_mma.cuh,
+// attention_simt.cuh.
+const (
+	flashRows    = 128
+	flashColumns = 64
+	flashStats   = 2 * 8 * flashColumns
+	simtTile     = 32
+	widestHead   = 256
+	tokenHeads   = 8 // of a block of attention_cached_token
+)
+
+// simtBytes is the shared memory of tiles whose elements have so many bytes together,
+// and of float32 scores.
+func simtBytes(hd, elements, scores int) int {
+	stride := (divideUp(hd, 4) | 1) * 4
+	return elements*simtTile*stride + 4*scores*simtTile*(simtTile+1)
+}
+
+// tensorCores says whether the kernels on tensor cores take the instruction.
+// They compare unscaled scores, so the scale has to be positive.
+func (a attentionShape) tensorCores() bool {
+	return a.dtype() == ir.BF16 && slices.Contains([]int{32, 64, 96, 128}, a.HeadDim) && a.Scale > 0
+}
+
+func (a attentionShape) dtype() ir.DType { return a.instr.Elem(ir.Elem) }
+
+// flashKernel is attention.cu's: a tile of queries and a ring of three of keys and
+// values.
+func (a attentionShape) flashKernel() attentionKernel {
+	const ring = 3
+	return attentionKernel{fmt.Sprintf("attention_d%d_bf16", a.HeadDim), flashRows, 128, 2 * a.HeadDim * (flashRows + ring*flashColumns)}
+}
+
+// generalKernel is attention_general.cu's: a tile of queries, of keys and of values,
+// which are float32 in caches, scores, and a factor a row.
+func (a attentionShape) generalKernel() attentionKernel {
+	size, name := a.dtype().Bits()/8, "attention_general_"+a.dtype().String()
+	elements := 3 * size
+	if a.instr.Kind == ir.AttentionCached && a.dtype() != ir.F32 {
+		elements, name = size+2*4, "attention_general_cached_bf16"
+	}
+	return attentionKernel{name, simtTile, 256, simtBytes(a.HeadDim, elements, 1) + 4*simtTile}
+}
+
+// tokenKernel is attention_cached.cu's.
+func (a attentionShape) tokenKernel() attentionKernel {
+	padded := divideUp(a.HeadDim, 4) * 4
+	groups := 256 / (padded / 4)
+	return attentionKernel{"attention_cached_token_" + a.dtype().String(), 1, 256, 4 * tokenHeads * (padded + cachedKeys + groups*padded)}
+}
+
+// gradientKernels are the two passes of the gradient, for blocks that have perBlock bytes
+// of shared memory: those of attention_backward.cu, where heads of 128 take a tile of 64
+// keys if one of 128 does not fit, or of attention_backward_general.cu. A tile of
+// another size gives the same bits.
+func (a attentionShape) gradientKernels(perBlock int) (keys, queries attentionKernel) {
+	if !a.tensorCores() {
+		elem := a.dtype()
+		k := attentionKernel{"attention_backward_general_keys_" + elem.String(), simtTile, 256, simtBytes(a.HeadDim, 4*elem.Bits()/8, 2)}
+		q := k
+		q.name = "attention_backward_general_queries_" + elem.String()
+		return k, q
+	}
+	warps, columns := 4, flashColumns
+	if a.HeadDim > 64 {
+		warps, columns = 8, 32
+	}
+	bytes := func(rows, columns int) int { return 2*a.HeadDim*(2*rows+4*columns) + flashStats }
+	keys = attentionKernel{fmt.Sprintf("attention_backward_keys_d%d_bf16", a.HeadDim), flashRows, 32 * warps, bytes(flashRows, flashColumns)}
+	queries = attentionKernel{fmt.Sprintf("attention_backward_queries_d%d_bf16", a.HeadDim), flashRows, 128, bytes(flashRows, columns)}
+	if a.HeadDim == 128 && !keys.fits(perBlock) {
+		keys = attentionKernel{"attention_backward_keys64_d128_bf16", 64, 128, bytes(64, flashColumns)}
+	}
+	return keys, queries
+}
+
+func (k attentionKernel) fits(perBlock int) bool {
+	return k.shared+kernels.Signatures[k.name].Shared <= perBlock
+}
+
+// kernels are those whose shared memory grows with the head.
+func (a attentionShape) kernels(perBlock int) []attentionKernel {
+	switch {
+	case a.instr.Kind == ir.AttentionBackward:
+		keys, queries := a.gradientKernels(perBlock)
+		return []attentionKernel{keys, queries}
+	case a.instr.Kind == ir.AttentionCached && a.queries == 1:
+		return []attentionKernel{a.tokenKernel()}
+	case a.instr.Kind == ir.Attention && a.tensorCores():
+		return []attentionKernel{a.flashKernel()}
+	}
+	return []attentionKernel{a.generalKernel()}
+}
+
+// checkAttention refuses an attention instruction whose heads no kernel holds on blocks
+// of perBlock bytes.
+func checkAttention(in *ir.Instr, perBlock int) error {
+	a := attentionOf(in)
+	if a.HeadDim > widestHead {
+		return fmt.Errorf("cuda: %s at %q: the head size is %d, the kernels go up to %d", in.Kind, in.Path, a.HeadDim, widestHead)
+	}
+	for _, k := range a.kernels(perBlock) {
+		if !k.fits(perBlock) {
+			cure := "use more heads, which are smaller"
+			if a.dtype() == ir.F32 {
+				cure += ", or precision: bfloat16"
+			}
+			return fmt.Errorf("cuda: %s at %q: heads of %d in %s take %d bytes of shared memory, a block of this card has %d: %s",
+				in.Kind, in.Path, a.HeadDim, a.dtype(), k.shared+kernels.Signatures[k.name].Shared, perBlock, cure)
+		}
+	}
+	return nil
+}
+
+// Check tells whether the kernels of a plan run on a card, by the first instruction that
+// does not. Those of other kinds than attention run on every card.
+func (c Card) Check(p *plan.Plan) error {
+	for _, in := range p.Program.Instrs {
+		switch in.Kind {
+		case ir.Attention, ir.AttentionBackward, ir.AttentionCached:
+			if err := checkAttention(in, c.Shared); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,80 @@
+package backend
+
+import (
+	"strings"
+	"testing"
+
+	"gotrain/autograd/ir"
+	"gotrain/autograd/plan"
+	"gotrain/cuda/kernels"
+)
+
+// headInstr is attention of one head of hd elements, of 64 tokens, or one over a cache.
+func headInstr(kind ir.Kind, elem ir.DType, hd, tokens int) *ir.Instr {
+	x := shaped(elem, tokens, hd)
+	in := &ir.Instr{Kind: kind, Path: "attn", Attrs: ir.AttentionAttrs{Batch: 1, Heads: 1, KVHeads: 1, HeadDim: hd, Scale: 1},
+		In: []*ir.Value{x, x, x, shaped(ir.F32, 64, hd), shaped(ir.F32, 64, hd)}, Out: []*ir.Value{x}}
+	return in
+}
+
+// TestCheckAttention: what training and decoding take on blocks of 99 KiB, the least of
+// all cards: bfloat16 has all heads up to 256.
+func TestCheckAttention(t *testing.T) {
+	const small, large = 99 << 10, 227 << 10
+	for _, elem := range []ir.DType{ir.BF16, ir.F32} {
+		for hd := 1; hd <= 257; hd++ {
+			for _, c := range []struct {
+				kind   ir.Kind
+				tokens int
+				most   int // the largest head in float32 on small blocks
+			}{{ir.Attention, 64, 252}, {ir.AttentionBackward, 64, 180}, {ir.AttentionCached, 9, 252}, {ir.AttentionCached, 1, 256}} {
+				in := headInstr(c.kind, elem, hd, c.tokens)
+				if err := checkAttention(in, large); (err == nil) != (hd <= 256) {
+					t.Errorf("%v of %d in %v on large blocks: %v", c.kind, hd, elem, err)
+				}
+				want := hd <= 256 && (elem == ir.BF16 || hd <= c.most)
+				if err := checkAttention(in, small); (err == nil) != want {
+					t.Errorf("%v of %d in %v on small blocks: %v", c.kind, hd, elem, err)
+				}
+			}
+		}
+	}
+	in := headInstr(ir.AttentionBackward, ir.F32, 256, 64)
+	p := &plan.Plan{Program: &ir.Program{Instrs: []*ir.Instr{{Kind: ir.Add}, in}}}
+	card, _ := FindCard("rtx-4090")
+	const want = `AttentionBackward at "attn": heads of 256 in f32 take 141696 bytes of shared memory, a block of this card has 101376: use more heads, which are smaller, or precision: bfloat16`
+	if err := card.Check(p); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+	for _, name := range []string{"h100-sxm", "a100-80gb", "b200"} {
+		if card, _ := FindCard(name); card.Check(p) != nil {
+			t.Errorf("%s: %v", name, card.Check(p))
+		}
+	}
+}
+
+// TestKeysOfTiles: heads of 128 take the tile of 128 keys where it fits, to the byte.
+func TestKeysOfTiles(t *testing.T) {
+	a := attentionOf(headInstr(ir.AttentionBackward, ir.BF16, 128, 64))
+	whole := 132096 + kernels.Signatures["attention_backward_keys_d128_bf16"].Shared
+	for perBlock, want := range map[int]attentionKernel{
+		whole:     {"attention_backward_keys_d128_bf16", 128, 256, 132096},
+		whole - 1: {"attention_backward_keys64_d128_bf16", 64, 128, 99328},
+	} {
+		if keys, _ := a.gradientKernels(perBlock); keys != want {
+			t.Errorf("with %d bytes: %+v, want %+v", perBlock, keys, want)
+		}
+	}
+}
+
+// TestRestFits: kernels of other kinds, whose shared memory has a bound of its own, run
+// on blocks of 99 KiB.
+func TestRestFits(t *testing.T) {
+	one := [3]int{1, 1, 1}
+	for name, shared := range map[string]int{"crossentropy_rows_bf16": classifyShared, "crossentropy_rows_f32": classifyShared,
+		"layernorm_backward_bf16": mostSumsBytes, "layernorm_backward_f32": mostSumsBytes, "rmsnorm_backward_bf16": mostSumsBytes} {
+		if err := checkLaunch(name, kernels.Signatures[name], one, [3]int{kernels.Signatures[name].Threads, 1, 1}, shared, 99<<10); err != nil {
+			t.Error(err)
+		}
+	}
+}
