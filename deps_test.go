@@ -86,7 +86,7 @@ var allowed = map[string][]string{
 	"train/device": {"autograd/cpu", "autograd/cpu/kernel", "autograd/exec", "autograd/plan", "cuda", "cuda/backend", "train/units"},
 	"train/engine": {
 		"autograd", "autograd/exec", "autograd/ir", "autograd/mesh", "autograd/plan", "data", "data/vfs", "nn", "nn/hub/safetensors", "optim",
-		"train/config", "train/metrics", "train/ranks", "train/recipe", "train/save",
+		"train/config", "train/metrics", "train/ranks", "train/recipe", "train/save", "train/scale",
 	},
 	"train/eval": {
 		"autograd/exec", "autograd/ir", "data", "data/chat", "data/instruct", "data/tokenizers", "nn", "nn/generate", "nn/talk", "train/config",
@@ -118,7 +118,7 @@ var allowed = map[string][]string{
 		"autograd", "data", "data/bpe", "data/tokenizers", "data/vfs", "nn", "nn/generate", "nn/hub", "train/checkpoint", "train/config",
 		"train/ranks", "train/recipe", "train/save",
 	},
-	"train/runs": {"data/vfs", "train/checkpoint", "train/config", "train/metrics"},
+	"train/runs": {"data/vfs", "train/checkpoint", "train/config", "train/metrics", "train/scale"},
 	"train/save": {
 		"autograd/exec", "autograd/ir", "autograd/mesh", "autograd/plan", "data/vfs", "nn", "nn/hub", "nn/hub/manifest", "nn/hub/peft",
 		"nn/hub/safetensors", "optim", "train/checkpoint", "train/config", "train/metrics", "train/ranks",

@@ -109,7 +109,7 @@ func (f *fitFlags) run(c *cobra.Command, args []string) error {
 	}
 	if f.pictureFile != "" {
 		err := writePicture(f.pictureFile, func(w io.Writer) error {
-			return scale.WritePicture(w, format, r, scale.DropWorst(points, f.worst))
+			return runs.WriteLaws(w, format, r, scale.DropWorst(points, f.worst))
 		})
 		if err != nil {
 			return err

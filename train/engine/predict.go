@@ -1,14 +1,13 @@
 package engine
 
 import (
-	"math"
-
 	"gotrain/autograd"
 	"gotrain/autograd/plan"
 	"gotrain/nn"
 	"gotrain/train/config"
 	"gotrain/train/recipe"
 	"gotrain/train/save"
+	"gotrain/train/scale"
 )
 
 // Machine is what a forecast knows of the hardware; zero fields are unknown.
@@ -86,30 +85,13 @@ func Predict(cfg config.Config, job *recipe.Job, programs *Programs, m Machine) 
 		f.PeakBytes += f.SnapshotBytes
 	}
 	f.TotalFLOPs = f.FLOPsPerUnit * float64(f.TotalUnits)
-	f.ChinchillaNLL = chinchillaNLL(float64(f.Params), float64(f.TotalUnits))
-	f.ChinchillaTokens = chinchillaTokens(float64(f.Params))
+	f.ChinchillaNLL = scale.Chinchilla.Loss(float64(f.Params), float64(f.TotalUnits))
+	f.ChinchillaTokens = scale.Chinchilla.Tokens(float64(f.Params))
 	if m.Products > 0 && m.Attention > 0 && m.Bandwidth > 0 {
 		seconds := stepSeconds(programs, m)
 		f.StepMS, f.UnitsPerS, f.Seconds = 1e3*seconds, float64(f.StepUnits)/seconds, seconds*float64(cfg.Train.Steps)
 	}
 	return f
-}
-
-// The fit of Hoffmann et al. 2022, approach 3, with the coefficients that
-// Besiroglu et al. 2024 corrected: L(N, D) = E + A/N^α + B/D^β.
-const (
-	chinchillaE, chinchillaA, chinchillaB = 1.8172, 482.01, 2085.43
-	chinchillaAlpha, chinchillaBeta       = 0.3478, 0.3658
-)
-
-func chinchillaNLL(params, tokens float64) float64 {
-	return chinchillaE + chinchillaA/math.Pow(params, chinchillaAlpha) + chinchillaB/math.Pow(tokens, chinchillaBeta)
-}
-
-// chinchillaTokens is the D for which N is compute-optimal under C = 6·N·D: the
-// marginal losses are equal, α·A/N^α = β·B/D^β.
-func chinchillaTokens(params float64) float64 {
-	return math.Pow(chinchillaBeta*chinchillaB*math.Pow(params, chinchillaAlpha)/(chinchillaAlpha*chinchillaA), 1/chinchillaBeta)
 }
 
 // attentionHalf is the number of keys at which tiled attention reaches half of

@@ -164,8 +164,8 @@ func TestFigures(t *testing.T) {
 			{"snapshot", float64(f.SnapshotBytes), snapshot}, {"peak", float64(f.PeakBytes), peak},
 			{"checkpoint", float64(f.CheckpointBytes), 4 * parameters * (1 + 3)},
 			{"step", f.StepMS, 1e3 * seconds}, {"rate", f.UnitsPerS, tokens / seconds}, {"time", f.Seconds, seconds * steps},
-			{"expected loss", f.ChinchillaNLL, 1.8172 + 482.01/math.Pow(n, 0.3478) + 2085.43/math.Pow(d, 0.3658)},
-			{"marginal losses", 0.3658 * 2085.43 / math.Pow(f.ChinchillaTokens, 0.3658), 0.3478 * 482.01 / math.Pow(n, 0.3478)},
+			{"expected loss", f.ChinchillaNLL, 1.8168646 + 482.006/math.Pow(n, .34781318) + 2085.434/math.Pow(d, .36585421)},
+			{"marginal losses", .36585421 * 2085.434 / math.Pow(f.ChinchillaTokens, .36585421), .34781318 * 482.006 / math.Pow(n, .34781318)},
 		})
 		if f.Unit != "tokens" {
 			t.Errorf("the unit is %q", f.Unit)

@@ -1,5 +1,6 @@
 // Package runs reads what training runs have written, for tables and plots of several:
-// [Find] their directories, [Open] one, [WritePlot] or [Terminal] draw a metric of them.
+// [Find] their directories, [Open] one, [WritePlot] or [Terminal] draw a metric
+// of them, [WriteLaws] the scaling laws that are fitted to them.
 //
 // It only reads, so a run may be going on meanwhile.
 package runs

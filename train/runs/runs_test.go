@@ -14,6 +14,7 @@ import (
 	"gotrain/train/metrics"
 	"gotrain/train/recipe/all"
 	"gotrain/train/runs"
+	"gotrain/train/scale"
 )
 
 // write makes a run's directory with one record a line.
@@ -99,5 +100,32 @@ func TestRuns(t *testing.T) {
 	}
 	if _, err := runs.Find(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is no run") {
 		t.Errorf("nothing there: %v", err)
+	}
+}
+
+// TestWriteLaws draws runs that obey a law, in both formats.
+func TestWriteLaws(t *testing.T) {
+	law := scale.Law{A: 30, B: 120, E: 1.2, Alpha: .3, Beta: .4}
+	var points []scale.Point
+	for n := 1e5; n < 2e6; n *= 2 {
+		for _, c := range []float64{1e13, 1e14, 1e15} {
+			points = append(points, scale.Point{N: n, D: c / 6 / n, Loss: law.Loss(n, c/6/n)})
+		}
+	}
+	o := scale.Defaults()
+	o.Resamples = 10
+	r, err := scale.Make(points, scale.CountAll, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var picture, drawing bytes.Buffer
+	if err := runs.WriteLaws(&picture, "png", r, points); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := png.Decode(&picture); err != nil {
+		t.Error(err)
+	}
+	if err := runs.WriteLaws(&drawing, "svg", r, points); err != nil || !strings.Contains(drawing.String(), "</svg>") {
+		t.Errorf("%v: %.100q", err, drawing.String())
 	}
 }

@@ -46,6 +46,10 @@ func through(minima []Minimum, kind string) Frontier {
 		x[i], y[i] = math.Log(m.C), math.Log(m.N)
 	}
 	intercept, slope := line(x, y)
+	if k := math.Exp(intercept); !(k > 0) || math.IsInf(k, 1) {
+		f.Missing = "the minima of " + kind + " show no power law"
+		return f
+	}
 	f.Exponent.Value, f.K = slope, math.Exp(intercept)
 	return f
 }

@@ -92,9 +92,9 @@ func (m chinchillaModel) law(theta []float64) Law {
 	}
 }
 
-// theta are the coefficients of a law.
+// theta are the coefficients of a law; an E of 0 has no logarithm.
 func (m chinchillaModel) theta(l Law) []float64 {
-	return []float64{math.Log(l.A) - l.Alpha*m.meanN, math.Log(l.B) - l.Beta*m.meanD, math.Log(l.E), l.Alpha, l.Beta}
+	return []float64{math.Log(l.A) - l.Alpha*m.meanN, math.Log(l.B) - l.Beta*m.meanD, math.Log(max(l.E, 1e-12)), l.Alpha, l.Beta}
 }
 
 // Objective is Σ Huber(log L(N, D) − log loss) of a law over points.

@@ -22,7 +22,7 @@ type Plan struct {
 func (r *Report) Best(c float64) Plan {
 	n, d := r.Parametric.Law().Optimal(c)
 	p := r.plan(c)
-	p.N.Value, p.D.Value, p.Loss.Value = n, d, r.Parametric.Law().Loss(n, d)
+	p.N.Value, p.D.Value, p.Loss.Value = finite(n), finite(d), finite(r.Parametric.Law().Loss(n, d))
 	r.band(&p.N, func(s Resample) float64 { n, _ := s.law().Optimal(c); return n })
 	r.band(&p.D, func(s Resample) float64 { _, d := s.law().Optimal(c); return d })
 	r.band(&p.Loss, func(s Resample) float64 { return s.law().Loss(s.law().Optimal(c)) })
@@ -33,7 +33,7 @@ func (r *Report) Best(c float64) Plan {
 // runs about the law, beside that of the law.
 func (r *Report) Expect(n, d float64) Plan {
 	p := r.plan(FLOPsPerParameterToken * n * d)
-	p.N.Value, p.D.Value, p.Loss.Value = n, d, r.Parametric.Law().Loss(n, d)
+	p.N.Value, p.D.Value, p.Loss.Value = n, d, finite(r.Parametric.Law().Loss(n, d))
 	r.band(&p.Loss, func(s Resample) float64 { return s.law().Loss(n, d) * math.Exp(s[5]) })
 	return p
 }

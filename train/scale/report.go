@@ -195,9 +195,15 @@ func setBand(e *Estimate, values []float64, band float64) {
 	if len(values) == 0 {
 		return
 	}
+	for i, x := range values {
+		values[i] = finite(x)
+	}
 	slices.Sort(values)
 	e.Low, e.High = quantile(values, (1-band)/2), quantile(values, (1+band)/2)
 }
+
+// finite is x, or the largest number where it is beyond: JSON has no infinity.
+func finite(x float64) float64 { return max(-math.MaxFloat64, min(x, math.MaxFloat64)) }
 
 // quantile of sorted values, with a line between two.
 func quantile(sorted []float64, q float64) float64 {
@@ -206,7 +212,8 @@ func quantile(sorted []float64, q float64) float64 {
 	if i < 0 {
 		return sorted[0]
 	}
-	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
+	f := at - float64(i)
+	return (1-f)*sorted[i] + f*sorted[i+1]
 }
 
 func scatter(law Law, points []Point) float64 {

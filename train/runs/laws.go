@@ -1,4 +1,4 @@
-package scale
+package runs
 
 import (
 	"cmp"
@@ -12,22 +12,25 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"gotrain/train/scale"
 )
 
-// WritePicture draws points and laws as png or svg, 1400 × 560 points large: on the left
+// WriteLaws draws points and the laws that are fitted to them as png or svg, 1400 × 560 points large: on the left
 // the loss over N, with the parabolas of curves of equal compute; on the right the loss
 // over C, with the lowest loss that the law has for each C, its band and the compute-
 // optimal sizes.
-func WritePicture(w io.Writer, format string, r *Report, points []Point) error {
+func WriteLaws(w io.Writer, format string, r *scale.Report, points []scale.Point) error {
 	canvas, err := draw.NewFormattedCanvas(vg.Points(1400), vg.Points(560), format)
 	if err != nil {
 		return err
 	}
-	left, err := r.overSizes(points)
+	l := laws{r, points}
+	left, err := l.overSizes()
 	if err != nil {
 		return err
 	}
-	right, err := r.overCompute(points)
+	right, err := l.overCompute()
 	if err != nil {
 		return err
 	}
@@ -38,6 +41,12 @@ func WritePicture(w io.Writer, format string, r *Report, points []Point) error {
 	}
 	_, err = canvas.WriteTo(w)
 	return err
+}
+
+// laws are drawn over the points that they are fitted to.
+type laws struct {
+	*scale.Report
+	points []scale.Point
 }
 
 func logPlot(title, x string) *plot.Plot {
@@ -61,10 +70,10 @@ const maxLegend = 8
 
 var ink = color.RGBA{0, 0, 0, 255}
 
-func (r *Report) overSizes(points []Point) (*plot.Plot, error) {
+func (r laws) overSizes() (*plot.Plot, error) {
 	p := logPlot("curves of equal compute", "N, "+r.Counted)
 	spread := math.Log(r.C.High / r.C.Low)
-	if err := r.scatterPlot(p, points, func(pt Point) float64 { return pt.N }); err != nil {
+	if err := r.addPoints(p, func(pt scale.Point) float64 { return pt.N }); err != nil {
 		return nil, err
 	}
 	every := len(r.IsoFLOP.Minima)/maxLegend + 1
@@ -88,9 +97,9 @@ func (r *Report) overSizes(points []Point) (*plot.Plot, error) {
 	return p, nil
 }
 
-// scatterPlot adds the points, coloured by their compute.
-func (r *Report) scatterPlot(p *plot.Plot, points []Point, x func(Point) float64) error {
-	ordered := slices.SortedFunc(slices.Values(points), func(a, b Point) int { return cmp.Compare(a.C(), b.C()) })
+// addPoints adds the points, coloured by their compute.
+func (r laws) addPoints(p *plot.Plot, x func(scale.Point) float64) error {
+	ordered := slices.SortedFunc(slices.Values(r.points), func(a, b scale.Point) int { return cmp.Compare(a.C(), b.C()) })
 	places := make(plotter.XYs, len(ordered))
 	for i, pt := range ordered {
 		places[i] = plotter.XY{X: x(pt), Y: pt.Loss}
@@ -107,7 +116,7 @@ func (r *Report) scatterPlot(p *plot.Plot, points []Point, x func(Point) float64
 	return nil
 }
 
-func (r *Report) overCompute(points []Point) (*plot.Plot, error) {
+func (r laws) overCompute() (*plot.Plot, error) {
 	p := logPlot("the lowest loss for a budget", "C = 6·N·D, floating-point operations")
 	const steps = 60
 	best, low, high := make(plotter.XYs, steps+1), make(plotter.XYs, steps+1), make(plotter.XYs, steps+1)
@@ -127,7 +136,7 @@ func (r *Report) overCompute(points []Point) (*plot.Plot, error) {
 		p.Add(band)
 		p.Legend.Add(fmt.Sprintf("band, %.0f%%", 100*r.Band), band)
 	}
-	if err := r.scatterPlot(p, points, Point.C); err != nil {
+	if err := r.addPoints(p, scale.Point.C); err != nil {
 		return nil, err
 	}
 	line, err := plotter.NewLine(best)
