@@ -3,6 +3,7 @@ package data
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -143,4 +144,34 @@ func TestHeldOutFiles(t *testing.T) {
 	cfg.Paths = []string{dir + "/h*.jsonl"}
 	_, _, err = cfg.Files()
 	wantError(t, err, "all files of train are in validation_paths")
+}
+
+// TestNamed: the sources of files and directories, by what their names tell.
+func TestNamed(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.txt", "b.jsonl.gz", "books/[1].txt", "books/deep/2.md", "records/a.csv", "records/b.csv", "records/.hidden",
+		"nano/train.bin", "nano/val.bin", "nano/prepare.py", "fine/web_val_000.bin", "fine/web_train_001.bin", "only/val.bin", "valley.bin"} {
+		writeFile(t, filepath.Join(dir, name), []byte("x"))
+	}
+	t.Chdir(dir)
+	for _, test := range []struct {
+		paths []string
+		want  []SourceConfig
+	}{
+		{[]string{"a.txt", "books"}, []SourceConfig{{Format: FormatText, Paths: []string{"a.txt", "books/**"}}}},
+		{[]string{"books/[1].txt"}, []SourceConfig{{Format: FormatText, Paths: []string{"books/[[]1].txt"}}}},
+		{[]string{"records", "a.txt", "b.jsonl.gz"}, []SourceConfig{{Format: FormatCSV, Paths: []string{"records/**"}}, {Format: FormatText, Paths: []string{"a.txt"}}, {Format: FormatJSONL, Paths: []string{"b.jsonl.gz"}}}},
+		{[]string{"nano"}, []SourceConfig{{Format: FormatBin, Paths: []string{"nano/train.bin"}, ValidationPaths: []string{"nano/val.bin"}}}},
+		{[]string{"fine", "valley.bin"}, []SourceConfig{{Format: FormatBin, Paths: []string{"fine/web_train_001.bin", "valley.bin"}, ValidationPaths: []string{"fine/web_val_000.bin"}}}},
+		{[]string{"only/val.bin"}, []SourceConfig{{Format: FormatBin, Paths: []string{"only/val.bin"}}}},
+		{[]string{"."}, []SourceConfig{{Format: FormatText, Paths: []string{"**"}}}},
+	} {
+		got, err := Named(test.paths)
+		if err != nil || !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%q are %+v, %v", test.paths, got, err)
+		}
+	}
+	if _, err := Named([]string{"a.txt", "none"}); err == nil {
+		t.Error("a path that leads nowhere is a source")
+	}
 }
