@@ -99,6 +99,10 @@ func TestEvalErrors(t *testing.T) {
 	set := newSet(t, byteEncoder{}, 100, "")
 	_, err := NewEval(set, Sequences{Rows: Rows{Batch: 1}, Context: 4}, nil)
 	wantError(t, err, "has 1 tokens", "hold out more text")
+	set = newSet(t, byteEncoder{}, 100, "a")
+	if e, err := NewEval(set, Sequences{Rows: Rows{Batch: 1}, Context: 4}, byteEncoder{}); err != nil || set.Tokens() != 2 || e.Windows() != 1 {
+		t.Errorf("%d tokens, one of which is a target: %v", set.Tokens(), err)
+	}
 	set = newSet(t, byteEncoder{}, 100, "abc")
 	_, err = NewEval(set, Sequences{Rows: Rows{Batch: 1}, Context: 4}, byteEncoder{1})
 	wantError(t, err, "prepared with tokenizer bytes from 0, not bytes from 1")

@@ -301,3 +301,27 @@ func TestRandom(t *testing.T) {
 		}
 	}
 }
+
+// TestWindowsOfQwen: max_window_layers is the first layer with a window; as many as the
+// model has layers, as published configurations say, means none.
+func TestWindowsOfQwen(t *testing.T) {
+	const config = `{"model_type": "qwen2", "max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
+		"num_key_value_heads": 4, "vocab_size": 50, "use_sliding_window": %t, "sliding_window": %s, "max_window_layers": %d}`
+	for _, tt := range []struct {
+		use    bool
+		size   string
+		from   int
+		window int // -1 refused
+	}{
+		{true, "8", 3, 0}, {true, "8", 4, 0}, {true, "8", 0, 8}, {true, "8", -1, 8}, {true, "8", 1, -1}, {true, "8", 2, -1}, {false, "8", 0, 0}, {false, "8", 1, 0}, {true, "null", 1, 0},
+	} {
+		got, err := Families().Parse(fmt.Appendf(nil, config, tt.use, tt.size, tt.from))
+		c, ok := got.Config.(*llama.Config)
+		switch {
+		case tt.window < 0 && (err == nil || !strings.Contains(err.Error(), "max_window_layers")):
+			t.Errorf("%+v: %v", tt, err)
+		case tt.window >= 0 && (err != nil || !ok || c.SlidingWindow != tt.window):
+			t.Errorf("%+v: %+v, %v", tt, got, err)
+		}
+	}
+}
