@@ -77,9 +77,7 @@ func TestFindsTheLaw(t *testing.T) {
 func TestRobust(t *testing.T) {
 	law := scale.Law{A: 30, B: 120, E: 1.2, Alpha: .3, Beta: .4}
 	points := ladder(law, []float64{1e13, 1e14, 1e15, 1e16}, 9, 6, .003)
-	for _, i := range []int{4, 17, 30} {
-		points[i].Loss *= 1.3
-	}
+	points[4].Loss, points[17].Loss, points[30].Loss = 1.3*points[4].Loss, .7*points[17].Loss, .8*points[30].Loss
 	r, err := scale.Make(points, scale.CountAll, quick(200))
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +97,7 @@ func TestRobust(t *testing.T) {
 		t.Errorf("scatter %g, want about .003", p.Scatter)
 	}
 	law1, run := r.Best(1e16).Loss, r.Expect(n, d).Loss
-	if law1.High-law1.Low >= run.High-run.Low || run.Low > run.Value || run.High < run.Value {
+	if law1.High-law1.Low >= run.High-run.Low || run.High-run.Low < .008*run.Value || run.Low > run.Value || run.High < run.Value {
 		t.Errorf("the band of the law is %+v, that of a run %+v", law1, run)
 	}
 }
@@ -117,6 +115,28 @@ func TestIsoFLOPBias(t *testing.T) {
 		}
 		near(t, "exponent of D", 1-f.Exponent.Value, .548387, 1e-6)
 	}
+}
+
+// TestIsoFLOPBeyond: a curve whose lowest loss is that of its smallest or largest size,
+// and one that bends down, show no minimum.
+func TestIsoFLOPBeyond(t *testing.T) {
+	curve := func(c float64, loss func(x float64) float64) (points []scale.Point) {
+		for x := -2.0; x <= 2; x++ {
+			n := 1e6 * math.Exp(x)
+			points = append(points, scale.Point{N: n, D: c / 6 / n, Loss: loss(x)})
+		}
+		return points
+	}
+	points := curve(1e15, func(x float64) float64 { return 3 + (x-1)*(x-1) })
+	points = append(points, curve(1e16, func(x float64) float64 { return 3 + (x-4)*(x-4) })...)
+	points = append(points, curve(1e17, func(x float64) float64 { return 9 + (x+4)*(x+4) })...)
+	points = append(points, curve(1e18, func(x float64) float64 { return 9 - x*x })...)
+	f := scale.IsoFLOP(points, .1)
+	if len(f.Minima) != 1 || f.Missing == "" {
+		t.Fatalf("%+v", f)
+	}
+	near(t, "N", f.Minima[0].N, 1e6*math.E, 1e-9)
+	near(t, "loss", f.Minima[0].Loss, 3, 1e-9)
 }
 
 // TestEnvelope: long runs of many sizes, seen at many budgets, show the best size.

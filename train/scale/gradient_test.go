@@ -38,6 +38,32 @@ func TestGradients(t *testing.T) {
 	}
 }
 
+// TestWeights: a point of weight 2 counts as if it were there twice.
+func TestWeights(t *testing.T) {
+	points := []Point{{N: 1e6, D: 1e8, Loss: 5}, {N: 2e6, D: 3e8, Loss: 4}, {N: 3e6, D: 2e8, Loss: 4.2}}
+	once := logsOf(points, 1e-3)
+	weighted := once.weighted([]float64{2, 0, 1})
+	for name, value := range map[string]func(*logs) func(x, g []float64) float64{
+		"Chinchilla": func(l *logs) func(x, g []float64) float64 { return chinchillaModel{l}.value },
+		"Kaplan":     func(l *logs) func(x, g []float64) float64 { return kaplanModel{l}.value },
+	} {
+		x := []float64{-1, -.5, .3, .2, .4}
+		var sum [largest]float64
+		total, g := 0.0, make([]float64, largest)
+		for i, times := range []float64{2, 0, 1} {
+			alone := make([]float64, 3)
+			alone[i] = 1
+			total += times * value(once.weighted(alone))(x, g)
+			for j := range g {
+				sum[j] += times * g[j]
+			}
+		}
+		if got := value(weighted)(x, g); math.Abs(got-total) > 1e-12 || math.Abs(g[0]-sum[0]) > 1e-12 || math.Abs(g[3]-sum[3]) > 1e-12 {
+			t.Errorf("%s: %g with the gradient %v, want %g with %v", name, got, g, total, sum)
+		}
+	}
+}
+
 // TestMinimize finds the minimum of a curved valley, and allocates nothing.
 func TestMinimize(t *testing.T) {
 	valley := func(x, g []float64) float64 {
