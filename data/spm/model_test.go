@@ -191,6 +191,20 @@ func TestSpansOfUnknown(t *testing.T) {
 	}
 }
 
+// TestScoresOrder: the best score joins first, wherever its piece stands in the file.
+func TestScoresOrder(t *testing.T) {
+	pieces := []Piece{{"<unk>", 0, Unknown}, {"a", -9, Normal}, {"b", -9, Normal}, {"c", -9, Normal}, {"ab", -5, Normal}, {"bc", -3, Normal}, {"ca", -4, Normal}, {"bca", -2, Normal}}
+	tok, err := New(Config{Algorithm: BPE, Pieces: pieces, Rules: &Rules{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string][]int32{"abc": {1, 5}, "cab": {6, 2}, "abca": {1, 7}, "bcab": {7, 2}, "cabc": {6, 5}} {
+		if got := tok.AppendEncode(nil, []byte(text)); !slices.Equal(got, want) {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
+
 // TestContinuingPrefix: inside a word characters have the prefix, which what they join to
 // has only once.
 func TestContinuingPrefix(t *testing.T) {
