@@ -156,7 +156,7 @@ func TestMovedBase(t *testing.T) {
 		t.Fatal(err)
 	}
 	resumed.Train.Steps++
-	if _, err := Train(t.Context(), resumed, deps(t, 1)); err == nil || !strings.Contains(err.Error(), "name where it lies with --set base=DIR") {
+	if _, err := Train(t.Context(), resumed, deps(t, 1)); err == nil || !strings.Contains(err.Error(), "--set base=DIR for resume") {
 		t.Errorf("resumed without the base: %v", err)
 	}
 	resumed.Base = moved

@@ -58,7 +58,7 @@ func baseThere(cfg Config, from string) error {
 		return nil
 	}
 	if _, err := hub.FindCheckpoint(cfg.Base); err != nil {
-		return &config.Fault{Err: fmt.Errorf("the base of the adapter is gone: %w; put it back, or name where it lies with --set base=DIR", err)}
+		return &config.Fault{Err: fmt.Errorf("the base of the adapter is gone: %w; put it back, or name where it lies, with --base DIR for finetune, or --set base=DIR for resume", err)}
 	}
 	return nil
 }

@@ -212,6 +212,7 @@ func TestAdapterAlone(t *testing.T) {
 		{2, "the base of the adapter is gone", []string{"resume", in("tuned"), "--set", "train.steps=8", "--dry-run"}},
 		{0, "", []string{"sample", "--prompt", "x", "--model", in("moved"), "--adapter", in("tuned")}},
 		{0, moved, []string{"resume", in("tuned"), "--set", "train.steps=8", "--set", "base=" + in("moved")}},
+		{0, "", []string{"finetune", "--config", in("tuned.yaml"), "--base", in("moved"), "--set", "train.steps=9"}},
 		{0, "", []string{"sample", "--prompt", "x", "--model", in("tuned")}},
 	} {
 		if o := gotrain(t, "", c.args...); o.code != c.code || !strings.Contains(o.out+o.errOut, c.want) {

@@ -65,6 +65,9 @@ func (f *runFlags) reload(dir string) (config.Config, error) {
 		if cfg.Base, err = config.FindBase(cfg.Base, zoo.Families()); err != nil {
 			return cfg, usageError{err}
 		}
+		if cfg.Tokenizer.Path == saved.Base {
+			cfg.Tokenizer.Path = cfg.Base
+		}
 	}
 	return cfg, nil
 }

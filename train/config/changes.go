@@ -119,7 +119,8 @@ func (c Config) fixed(key string, now Config, own bool) bool {
 	case "model":
 		return name != "dropout"
 	case "tokenizer":
-		return true
+		moved := own && c.LoRA.Rank > 0 && c.Tokenizer.Path == c.Base && now.Tokenizer.Path == now.Base
+		return name != "path" || !moved // with the base, whose tokenizer the run has frozen
 	case "base":
 		return own && c.LoRA.Rank == 0 // else the weights are compared with those that the adapter was trained on
 	case "adapter":

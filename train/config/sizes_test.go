@@ -222,6 +222,12 @@ func TestOtherAdapterIsRefused(t *testing.T) {
 			t.Errorf("%s, in another run: %v, %v", set, got, err)
 		}
 	}
+	moved := assembled(t, "tokenizer={path: b}", "lora.rank=2")
+	for set, want := range map[string]string{"tokenizer.path=c": "[]", "tokenizer.path=d": "[{tokenizer.path b d}]"} { // that of the base, and another
+		if got, err := moved.Fixed(assembled(t, "tokenizer={path: b}", "lora.rank=2", "base=c", set), true); err != nil || fmt.Sprint(got) != want {
+			t.Errorf("base=c, %s: %v, %v, want %s", set, got, err, want)
+		}
+	}
 	if got, err := assembled(t).Fixed(assembled(t, "base=c"), true); err != nil || fmt.Sprint(got) != "[{base b c}]" {
 		t.Errorf("another base without adapter: %v, %v", got, err)
 	}
