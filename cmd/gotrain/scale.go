@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gotrain/data/vfs"
 	"gotrain/train/scale"
 )
 
@@ -47,4 +48,21 @@ func noting(c *cobra.Command) func(format string, args ...any) {
 	return func(format string, args ...any) {
 		fmt.Fprintf(c.ErrOrStderr(), "note: "+format+"\n", args...)
 	}
+}
+
+// countOf is what N counts: where nothing says so, what the laws of the one directory
+// count; of a table only its author knows.
+func countOf(named string, args []string) scale.Count {
+	if named != "" {
+		return scale.Count(named)
+	}
+	if isTable(args[0]) {
+		return ""
+	}
+	if len(args) == 1 {
+		if r, err := scale.OfFolder(vfs.OS{}, args[0]); r != nil && err == nil && r.Count != "" {
+			return r.Count
+		}
+	}
+	return scale.CountAll
 }

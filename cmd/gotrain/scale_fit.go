@@ -25,7 +25,7 @@ type fitFlags struct {
 }
 
 func newScaleFit() *cobra.Command {
-	f := fitFlags{options: scale.Defaults(), count: string(scale.CountAll)}
+	f := fitFlags{options: scale.Defaults()}
 	c := &cobra.Command{
 		Use:   "fit DIR...|FILE.csv",
 		Short: "Fit scaling laws to runs or to a table of N, D and loss",
@@ -50,7 +50,7 @@ scale.json: then gotrain plan, and each run beside them, tells the loss to expec
 		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args) },
 	}
 	flags := c.Flags()
-	flags.StringVar(&f.count, "count", f.count, "`COUNT` of N, all parameters or the non-embedding ones; of a table what its column counts")
+	flags.StringVar(&f.count, "count", "", "`COUNT` of N: all or non-embedding (default: as scale.json of the directory, else all); of a table what its column counts")
 	flags.StringVar(&f.columns.N, "n", "", "`COLUMN` of a table that is N (default: n, params, parameters or model size)")
 	flags.StringVar(&f.columns.D, "d", "", "`COLUMN` that is D (default: d, tokens or training tokens)")
 	flags.StringVar(&f.columns.C, "c", "", "`COLUMN` that is C (default: c, flops, flop, compute or training flop)")
@@ -72,28 +72,24 @@ scale.json: then gotrain plan, and each run beside them, tells the loss to expec
 
 func (f *fitFlags) run(c *cobra.Command, args []string) error {
 	format := strings.TrimPrefix(strings.ToLower(filepath.Ext(f.pictureFile)), ".")
-	switch o := f.options; {
-	case f.pictureFile != "" && format != "png" && format != "svg":
+	if f.pictureFile != "" && format != "png" && format != "svg" {
 		return usagef("--picture is %q; the name of a picture ends in .png or .svg", f.pictureFile)
-	case o.Resamples < 0 || o.Resamples > 1_000_000:
-		return usagef("--bootstrap is %d; use 0 to 1000000", o.Resamples)
-	case !(o.Band > 0 && o.Band < 1):
-		return usagef("--band is %g; use a share between 0 and 1, such as 0.95", o.Band)
-	case !(o.Delta > 0) || !(o.Tolerance >= 0):
-		return usagef("--delta has to be above 0 and --tolerance 0 or more")
-	case f.worst < 0:
+	}
+	if f.worst < 0 {
 		return usagef("--drop-worst is %d; use 0 or more", f.worst)
 	}
-	if err := ladder.CheckCount(f.count); err != nil {
+	if err := f.options.Validate(); err != nil {
 		return usagef("--%w", err)
 	}
-	points, err := f.points(c, args)
+	if f.count != "" {
+		if err := ladder.CheckCount(f.count); err != nil {
+			return usagef("--%w", err)
+		}
+	}
+	count := countOf(f.count, args)
+	points, err := f.points(c, args, count)
 	if err != nil {
 		return err
-	}
-	count := scale.Count(f.count)
-	if len(args) == 1 && isTable(args[0]) && !c.Flags().Changed("count") {
-		count = "" // only the table knows
 	}
 	r, err := scale.Make(scale.DropWorst(points, f.worst), count, f.options)
 	if err != nil {
@@ -123,7 +119,7 @@ func (f *fitFlags) run(c *cobra.Command, args []string) error {
 }
 
 // points reads those of the arguments: one table, or runs.
-func (f *fitFlags) points(c *cobra.Command, args []string) ([]scale.Point, error) {
+func (f *fitFlags) points(c *cobra.Command, args []string, count scale.Count) ([]scale.Point, error) {
 	if isTable(args[0]) {
 		if len(args) > 1 {
 			return nil, usagef("%s is a table, which stands alone", args[0])
@@ -146,5 +142,5 @@ func (f *fitFlags) points(c *cobra.Command, args []string) ([]scale.Point, error
 	if err != nil {
 		return nil, err
 	}
-	return ladder.Points(results, scale.Count(f.count), f.curves), nil
+	return ladder.Points(results, count, f.curves), nil
 }

@@ -13,6 +13,7 @@ import (
 )
 
 func newScalePlan() *cobra.Command {
+	laws := append(scale.PublishedNames(), kaplan)
 	var fit, law string
 	var flops, n, d float64
 	var asJSON bool
@@ -24,8 +25,10 @@ the tokens with the lowest loss, for --params the tokens that are best for that 
 or for --params and --tokens the loss. Bands are those of the fit's bootstrap: for a
 budget that of the law, for a run with the scatter of runs about it.
 
-Published laws count all parameters: chinchilla is the corrected fit of Besiroglu et
-al. 2024; hoffmann and hoffmann-rounded are what Hoffmann et al. 2022 gave.`,
+Published laws: chinchilla is the corrected fit of Besiroglu et al. 2024; hoffmann and
+hoffmann-rounded are what Hoffmann et al. 2022 gave; their N counts all parameters.
+kaplan, of Kaplan et al. 2020, counts those outside of embeddings and head, and takes
+--params, --tokens or both for the loss, the other without end, or --flops.`,
 		Example: `  gotrain scale plan --flops 1e21
   gotrain scale plan --flops 5.76e23 --law hoffmann
   gotrain scale plan --fit runs/ladder --params 70e6 --tokens 1.4e9 --json`,
@@ -37,6 +40,13 @@ al. 2024; hoffmann and hoffmann-rounded are what Hoffmann et al. 2022 gave.`,
 				}
 			}
 			budget, run := flops > 0, n > 0
+			if fit == "" && law == kaplan && budget != (run || d > 0) {
+				p := scale.KaplanPublished.Expect(n, d)
+				if budget {
+					p = scale.KaplanPublished.Best(flops)
+				}
+				return show(c, asJSON, law, scale.OfLaw(scale.Law{}, scale.CountBody), p)
+			}
 			if budget == run || d > 0 && !run {
 				return usagef("give --flops, or --params with or without --tokens")
 			}
@@ -51,21 +61,29 @@ al. 2024; hoffmann and hoffmann-rounded are what Hoffmann et al. 2022 gave.`,
 				}
 				p = r.Expect(n, d)
 			}
-			if asJSON {
-				return writeJSON(c.OutOrStdout(), planned{From: from, Count: r.Count, Counted: r.Counted, Plan: p})
-			}
-			return printPlanned(c.OutOrStdout(), r, from, p)
+			return show(c, asJSON, from, r, p)
 		},
 	}
 	c.Flags().Float64Var(&flops, "flops", 0, "budget: `C` floating-point operations, C = 6·N·D")
 	c.Flags().Float64Var(&n, "params", 0, "size of the model, `N` parameters as the law counts them")
 	c.Flags().Float64Var(&d, "tokens", 0, "tokens that it is trained on, `D`")
 	c.Flags().StringVar(&fit, "fit", "", "`FILE` that scale fit has written, or the directory of the runs")
-	c.Flags().StringVar(&law, "law", "chinchilla", "published law `NAME`: "+strings.Join(scale.PublishedNames(), ", "))
+	c.Flags().StringVar(&law, "law", "chinchilla", "published law `NAME`: "+strings.Join(laws, ", "))
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	c.MarkFlagsMutuallyExclusive("fit", "law")
-	complete(c, "law", fixed(scale.PublishedNames()...))
+	complete(c, "law", fixed(laws...))
 	return c
+}
+
+// kaplan is the law of Kaplan et al., which has other coefficients than the rest.
+const kaplan = "kaplan"
+
+// show prints a plan.
+func show(c *cobra.Command, asJSON bool, from string, r *scale.Report, p scale.Plan) error {
+	if asJSON {
+		return writeJSON(c.OutOrStdout(), planned{From: from, Count: r.Count, Counted: r.Counted, Plan: p})
+	}
+	return printPlanned(c.OutOrStdout(), r, from, p)
 }
 
 // planned is the JSON object of scale plan.

@@ -142,12 +142,33 @@ func TestScaleFit(t *testing.T) {
 	if text := must(t, "scale", "plan", "--params", "70e9", "--law", "chinchilla"); !strings.Contains(text, "1.28") {
 		t.Errorf("tokens for 70 billion parameters\n%s", text)
 	}
+	for want, args := range map[string][]string{
+		"loss         2.375640": {"--params", "1e9"}, "loss         2.262442": {"--tokens", "1e10"}, "loss         1.332196": {"--flops", "8.64e25"}, "D            1e+10 tokens, 10 a parameter\nloss": {"--params", "1e9", "--tokens", "1e10"},
+	} {
+		text := must(t, append([]string{"scale", "plan", "--law", "kaplan"}, args...)...)
+		if !strings.Contains(text, want) || !strings.Contains(text, "without embeddings and head") {
+			t.Errorf("by Kaplan's law %q gives\n%s", args, text)
+		}
+	}
 	if text := must(t, "plan", "--config", config); !strings.Contains(text, fit+" says ") || !strings.Contains(text, "for as many FLOPs") {
 		t.Errorf("a plan beside laws\n%s", text)
 	}
 	o := gotrain(t, "", "pretrain", "--config", config)
 	if o.code != 0 || !strings.Contains(o.errOut, "by "+fit+" of 20 runs, band ") {
 		t.Errorf("a run beside laws: exit code %d\n%s", o.code, o.errOut)
+	}
+	must(t, "scale", "fit", csv, "--out", fit, "--bootstrap", "0", "--count", "non-embedding")
+	for _, c := range []struct {
+		named string
+		args  []string
+		want  scale.Count
+	}{
+		{"", []string{dir}, scale.CountBody}, {"all", []string{dir}, scale.CountAll}, {"", []string{dir, dir}, scale.CountAll},
+		{"", []string{t.TempDir()}, scale.CountAll}, {"", []string{csv}, ""}, {"all", []string{csv}, scale.CountAll},
+	} {
+		if got := countOf(c.named, c.args); got != c.want {
+			t.Errorf("N of %q counts %q where %q is named, want %q", c.args, got, c.named, c.want)
+		}
 	}
 	write(t, fit, "{")
 	if o := gotrain(t, "", "plan", "--config", config); o.code != 1 || !strings.Contains(o.errOut, fit+" holds no fitted laws") {
@@ -195,6 +216,7 @@ func TestScaleWrongUse(t *testing.T) {
 		{2, "--count is", []string{"scale", "fit", csv, "--count", "some"}},
 		{2, "give --flops, or --params", []string{"scale", "plan"}},
 		{2, "give --flops, or --params", []string{"scale", "plan", "--tokens", "1e9"}},
+		{2, "give --flops, or --params", []string{"scale", "plan", "--law", "kaplan"}},
 		{2, "--flops is -1", []string{"scale", "plan", "--flops", "-1"}},
 		{2, `no published law "x"; use chinchilla`, []string{"scale", "plan", "--flops", "1e9", "--law", "x"}},
 		{2, "no such file", []string{"scale", "plan", "--flops", "1e9", "--fit", dir}},

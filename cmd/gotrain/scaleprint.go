@@ -71,9 +71,19 @@ func banded(e scale.Estimate) string {
 func printPlanned(w io.Writer, r *scale.Report, from string, p scale.Plan) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "law          %s; N counts %s\n", from, r.Counted)
-	fmt.Fprintf(&b, "C            %.5g FLOPs\n", p.C)
-	fmt.Fprintf(&b, "N            %s parameters\n", banded(p.N))
-	fmt.Fprintf(&b, "D            %s tokens, %.6g a parameter\n", banded(p.D), p.D.Value/p.N.Value)
+	if p.C > 0 {
+		fmt.Fprintf(&b, "C            %.5g FLOPs\n", p.C)
+	}
+	if p.N.Value > 0 {
+		fmt.Fprintf(&b, "N            %s parameters\n", banded(p.N))
+	}
+	if p.D.Value > 0 {
+		ratio := ""
+		if p.N.Value > 0 {
+			ratio = fmt.Sprintf(", %.6g a parameter", p.D.Value/p.N.Value)
+		}
+		fmt.Fprintf(&b, "D            %s tokens%s\n", banded(p.D), ratio)
+	}
 	fmt.Fprintf(&b, "loss         %s nats per token, perplexity %.4g\n", lossText(p.Loss), math.Exp(p.Loss.Value))
 	if note := beyond(p); note != "" {
 		fmt.Fprintf(&b, "note         %s\n", strings.TrimPrefix(note, "; "))

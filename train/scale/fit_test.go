@@ -253,6 +253,21 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
+func TestOptions(t *testing.T) {
+	for want, change := range map[string]func(*scale.Options){
+		"bootstrap is -1": func(o *scale.Options) { o.Resamples = -1 },
+		"band is 1;":      func(o *scale.Options) { o.Band = 1 },
+		"delta is 0;":     func(o *scale.Options) { o.Delta = 0 },
+		"tolerance is -1": func(o *scale.Options) { o.Tolerance = -1 },
+	} {
+		o := scale.Defaults()
+		change(&o)
+		if _, err := scale.Make(nil, scale.CountAll, o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
 func TestDropWorst(t *testing.T) {
 	points := []scale.Point{{Loss: 3}, {Loss: 9}, {Loss: 1}, {Loss: 9}, {Loss: 2}}
 	for k, left := range []int{5, 3, 3, 2, 1, 0, 0} {

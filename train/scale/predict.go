@@ -53,3 +53,20 @@ func OfLaw(l Law, count Count) *Report {
 		Exponent: Estimate{Value: l.Exponent()},
 	}}
 }
+
+// Expect is what a run reaches, of N parameters, of D tokens or of both; 0 is without end.
+func (k Kaplan) Expect(n, d float64) Plan {
+	p := Plan{N: Estimate{Value: n}, D: Estimate{Value: d}}
+	switch {
+	case d == 0:
+		p.Loss.Value = k.N.At(n)
+	case n == 0:
+		p.Loss.Value = k.D.At(d)
+	default:
+		p.C, p.Loss.Value = FLOPsPerParameterToken*n*d, k.Loss(n, d)
+	}
+	return p
+}
+
+// Best is the lowest loss for C floating-point operations.
+func (k Kaplan) Best(c float64) Plan { return Plan{C: c, Loss: Estimate{Value: k.C.At(c)}} }

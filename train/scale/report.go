@@ -1,6 +1,7 @@
 package scale
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -19,6 +20,21 @@ type Options struct {
 // Defaults are those of Hoffmann et al. and of the replication.
 func Defaults() Options {
 	return Options{Delta: 1e-3, Resamples: 1000, Band: .95, Tolerance: .1, Seed: 1337}
+}
+
+// Validate says what is wrong with options.
+func (o Options) Validate() error {
+	switch {
+	case o.Resamples < 0 || o.Resamples > 1_000_000:
+		return fmt.Errorf("bootstrap is %d; use 0 to 1000000", o.Resamples)
+	case !(o.Band > 0 && o.Band < 1):
+		return fmt.Errorf("band is %g; use a share between 0 and 1, such as 0.95", o.Band)
+	case !(o.Delta > 0) || math.IsInf(o.Delta, 1):
+		return fmt.Errorf("delta is %g; it has to be above 0", o.Delta)
+	case !(o.Tolerance >= 0) || math.IsInf(o.Tolerance, 1):
+		return fmt.Errorf("tolerance is %g; it has to be 0 or more", o.Tolerance)
+	}
+	return nil
 }
 
 // Estimate is a value with its band; Low and High are 0 without a bootstrap.
@@ -100,7 +116,7 @@ const budgets, budgetsOfResample = 1500, 200
 // Make fits points, whose N counts as count says. Too few points, or such as no law can
 // be fitted to, are an error.
 func Make(points []Point, count Count, o Options) (*Report, error) {
-	if err := check(points); err != nil {
+	if err := cmp.Or(o.Validate(), check(points)); err != nil {
 		return nil, err
 	}
 	data := logsOf(points, o.Delta)
