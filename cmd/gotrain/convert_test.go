@@ -50,8 +50,12 @@ func TestExportImport(t *testing.T) {
 		t.Errorf("samples %q, %q, %q", a, b, c)
 	}
 	text := must(t, "export", in("run"), in("again.gguf"), "--type", "q8_0", "--verify=false")
-	if !strings.Contains(text, "is F16: its rows of 16 are no whole blocks of 32") || strings.Contains(text, "logits") {
+	if !strings.Contains(text, "matrices with rows of 16 are F16 in place of Q8_0, as in llama.cpp: these are no whole blocks of 32") || strings.Contains(text, "logits") {
 		t.Errorf("export to q8_0 prints %q", text)
+	}
+	text = must(t, "export", in("run"), in("measured.gguf"), "--type", "f16", "--measure", in("run/config.yaml"))
+	if !strings.Contains(text, "F16: weights are off by") || !strings.Contains(text, "NLL of ") {
+		t.Errorf("an export that is measured prints %q", text)
 	}
 }
 

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -12,15 +15,15 @@ import (
 	"gotrain/nn/hub/gguf"
 )
 
-// exportTypes are the values of --type; q8_0 is of the format gguf alone.
-var exportTypes = []string{"f32", "f16", "bf16", "q8_0"}
+// exportTypes are the values of --type; those with a q are of the format gguf alone.
+var exportTypes = []string{"f32", "f16", "bf16", "q8_0", "q6_k", "q4_k", "q4_0"}
 
 // ggufTypes are what they stand for.
-var ggufTypes = map[string]gguf.Type{"f32": gguf.F32, "f16": gguf.F16, "bf16": gguf.BF16, "q8_0": gguf.Q8_0}
+var ggufTypes = map[string]gguf.Type{"f32": gguf.F32, "f16": gguf.F16, "bf16": gguf.BF16, "q8_0": gguf.Q8_0, "q6_k": gguf.Q6_K, "q4_k": gguf.Q4_K, "q4_0": gguf.Q4_0}
 
 func newExport() *cobra.Command {
 	var f convertFlags
-	var format, kind string
+	var format, kind, measure string
 	c := &cobra.Command{
 		Use:   "export SRC DST",
 		Short: "Turn a checkpoint into a Hugging Face directory, a GGUF file or a low-rank adapter",
@@ -37,9 +40,15 @@ checkpoint with lora.merge, out of merged weights again, to within rounding.
 SRC is a checkpoint, or a run, whose newest checkpoint is taken. DST must not
 exist; after a failure nothing is left of it. parity.json in it, or beside the
 file, tells how far logits and greedy text are from those of SRC: 0 unless
-numbers are rounded.`,
+numbers are rounded.
+
+--type q8_0, q6_k, q4_k and q4_0 are 8.5, 6.6, 4.5 and 4.5 bits a weight, as
+llama.cpp's quantizer makes them: its types for a head and for rows that are no
+whole blocks, the same one for all other matrices. How far the weights are off is
+printed, and with --measure FILE how much worse the text of FILE is predicted.`,
 		Example: `  gotrain export runs/chat models/chat-hf --type bf16
   gotrain export runs/chat chat.gguf --type q8_0
+  gotrain export runs/chat chat-q4.gguf --type q4_k --measure held-out.txt
   gotrain export runs/chat/checkpoints/step-00001000 chat.gguf --type f16 --verify=false
   gotrain export runs/chat adapters/chat --format peft
   gotrain export models/smollm2 merged.gguf --adapter adapters/chat`,
@@ -56,6 +65,9 @@ numbers are rounded.`,
 			if opt.Format == convert.PEFT {
 				return f.exportAdapter(c, src, args[1], opt)
 			}
+			if opt.Measure, err = readMeasured(measure, f.verify); err != nil {
+				return usageError{err}
+			}
 			if f.unmerge && f.adapter == "" && !hub.IsAdapter(src) {
 				f.adapter = src
 			}
@@ -64,7 +76,8 @@ numbers are rounded.`,
 	}
 	c.Flags().StringVar(&format, "format", "", "`NAME` is hf, gguf or peft (default: gguf where DST ends in .gguf, else hf)")
 	c.Flags().BoolVar(&f.unmerge, "unmerge", false, "take the adapter of SRC, or that of --adapter, out of the weights")
-	c.Flags().StringVar(&kind, "type", "", "of the numbers, `NAME` is f32, f16, bf16 or, in gguf, q8_0 (default: as in SRC)")
+	c.Flags().StringVar(&kind, "type", "", "of the numbers, `NAME` is f32, f16, bf16 or, in gguf, q8_0, q6_k, q4_k, q4_0 (default: as in SRC)")
+	c.Flags().StringVar(&measure, "measure", "", "text `FILE` whose NLL is computed before and after, up to 4,096 tokens of it")
 	complete(c, "format", fixed("hf", "gguf", "peft"))
 	complete(c, "type", fixed(exportTypes...))
 	f.add(c)
@@ -82,6 +95,29 @@ func (f *convertFlags) exportAdapter(c *cobra.Command, src, dst string, opt conv
 	}
 	r, err := convert.ExportAdapter(c.Context(), dir, dst, opt, convertDeps())
 	return f.report(c, r, err)
+}
+
+// maxMeasured bounds what is read of the file of --measure: more than its windows hold.
+const maxMeasured = 1 << 20
+
+// readMeasured reads the text of --measure, nil for none.
+func readMeasured(file string, verify bool) ([]byte, error) {
+	if file == "" {
+		return nil, nil
+	}
+	if !verify {
+		return nil, errors.New("--measure computes with the model, --verify=false does not: leave one of them out")
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxMeasured))
+	if err == nil && len(text) == 0 {
+		err = fmt.Errorf("--measure: %s is empty", file)
+	}
+	return text, err
 }
 
 // exportOptions reads --format and --type.
@@ -103,8 +139,8 @@ func exportOptions(dst, format, kind string) (convert.Options, error) {
 		return opt, fmt.Errorf("--type is %q; use %s", kind, strings.Join(exportTypes, ", "))
 	}
 	t := ggufTypes[kind]
-	if t == gguf.Q8_0 && opt.Format != convert.GGUF {
-		return opt, fmt.Errorf("--type q8_0 goes with --format gguf; use f32, f16 or bf16")
+	if strings.HasPrefix(kind, "q") && opt.Format != convert.GGUF {
+		return opt, fmt.Errorf("--type %s goes with --format gguf; use f32, f16 or bf16", kind)
 	}
 	opt.Type = &t
 	return opt, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -136,6 +137,12 @@ func printConversion(w io.Writer, r convert.Report) error {
 			fmt.Fprintf(w, ", and %d more in parity.json", len(left)-1)
 		}
 		fmt.Fprintln(w)
+	}
+	for _, e := range p.Account.Rounded {
+		fmt.Fprintf(w, "%d %s: weights are off by %.3g (RMS), %.2g%% of theirs\n", e.Tensors, e.Type, e.RMS, 100*e.Relative())
+	}
+	if m := p.Measured; m != nil {
+		fmt.Fprintf(w, "NLL of %d tokens: %.4f nats, was %.4f: %+.4f, perplexity ×%.3f\n", m.Tokens, m.Result, m.Source, m.Result-m.Source, math.Exp(m.Result-m.Source))
 	}
 	fmt.Fprintf(w, "logits differ by at most %.3g, on average %.3g (the largest is %.3g)\n", p.LargestDifference, p.AverageDifference, p.LargestLogit)
 	if p.SameText {

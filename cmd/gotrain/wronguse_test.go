@@ -91,8 +91,10 @@ func TestWrongUse(t *testing.T) {
 		{2, "no such file", []string{"export", "--json", in("nope"), in("out")}},
 		{2, "holds no model", []string{"export", "--json", dir, in("out")}},
 		{2, `--format is "onnx"; use hf, gguf or peft`, []string{"export", "--json", truncated, in("out"), "--format", "onnx"}},
-		{2, `--type is "q4_0"; use f32`, []string{"export", "--json", truncated, in("out.gguf"), "--type", "q4_0"}},
+		{2, `--type is "q3_k"; use f32`, []string{"export", "--json", truncated, in("out.gguf"), "--type", "q3_k"}},
 		{2, "--type q8_0 goes with --format gguf", []string{"export", "--json", truncated, in("out"), "--type", "q8_0"}},
+		{2, "--type q4_k goes with --format gguf", []string{"export", "--json", truncated, in("out"), "--type", "q4_k"}},
+		{2, "leave one of them out", []string{"export", "--json", truncated, in("out"), "--measure", in("corpus.txt"), "--verify=false"}},
 
 		{2, "wants a subcommand: decode, encode, info, train", []string{"tokenizer"}},
 		{2, "either --config or --data", []string{"tokenizer", "train", "--out", in("out")}},

@@ -9,6 +9,7 @@ import (
 
 	"gotrain/nn"
 	"gotrain/nn/hub"
+	"gotrain/nn/hub/gguf"
 )
 
 // Account is what became of all that the source's files hold.
@@ -22,9 +23,37 @@ type Account struct {
 	LargestDifference float64       `json:"largest_difference"`
 	Furthest          string        `json:"furthest,omitempty"`
 	LeftOut           []hub.LeftOut `json:"left_out"`
+	// Rounded are the errors of the parameters whose numbers are others, by the type that
+	// they have in the result.
+	Rounded []Rounding `json:"rounded,omitempty"`
 	// Keys are the keys of config.json or of GGUF's metadata that the result has not, or
 	// has otherwise.
 	Keys []KeyChange `json:"keys"`
+}
+
+// Rounding is the error of numbers that a type has rounded.
+type Rounding struct {
+	Type    string  `json:"type"`
+	Tensors int     `json:"tensors"`
+	Numbers int64   `json:"numbers"`
+	RMS     float64 `json:"rms"`           // of the differences
+	Signal  float64 `json:"rms_of_source"` // of the numbers of the source
+}
+
+// Relative is the RMS of the differences by that of the numbers, 0 where these are 0.
+func (r Rounding) Relative() float64 {
+	if r.Signal == 0 {
+		return 0
+	}
+	return r.RMS / r.Signal
+}
+
+// add adds the differences of a tensor, whose sums of squares are given.
+func (r *Rounding) add(size int, errors, squares float64) {
+	n, m := float64(r.Numbers), float64(size)
+	r.RMS = math.Sqrt((n*r.RMS*r.RMS + errors) / (n + m))
+	r.Signal = math.Sqrt((n*r.Signal*r.Signal + squares) / (n + m))
+	r.Tensors, r.Numbers = r.Tensors+1, r.Numbers+int64(size)
 }
 
 // KeyChange is a key whose value the result does not have.
@@ -43,6 +72,7 @@ func account(s, result *source, families nn.Families) (Account, error) {
 	for _, l := range s.left {
 		known[l.Tensor] = true
 	}
+	rounded := map[gguf.Type]*Rounding{}
 	for i, p := range s.model.Params() {
 		t := s.tensors[i]
 		if known[t.stored] {
@@ -50,16 +80,26 @@ func account(s, result *source, families nn.Families) (Account, error) {
 		}
 		known[t.stored] = true
 		a.Kept++
-		same, difference, err := compareNumbers(t, result.tensors[i])
+		c, err := compareNumbers(t, result.tensors[i])
 		if err != nil {
 			return a, err
 		}
+		same, difference := c.same, c.largest
 		if same {
 			a.Equal++
+		} else {
+			typ := result.tensors[i].typ
+			if rounded[typ] == nil {
+				rounded[typ] = &Rounding{Type: typ.String()}
+			}
+			rounded[typ].add(t.size(), c.errors, c.squares)
 		}
 		if difference > a.LargestDifference || !same && a.Furthest == "" {
 			a.LargestDifference, a.Furthest = difference, p.Name
 		}
+	}
+	for _, typ := range slices.Sorted(maps.Keys(rounded)) {
+		a.Rounded = append(a.Rounded, *rounded[typ])
 	}
 	for _, name := range s.stored {
 		if !known[name] {
@@ -69,36 +109,49 @@ func account(s, result *source, families nn.Families) (Account, error) {
 	return a, nil
 }
 
-// compareNumbers tells whether two tensors of a parameter have the same bits as float32,
-// and how far two numbers of them are apart.
-func compareNumbers(a, b tensor) (same bool, largest float64, err error) {
+// comparison is how two tensors differ.
+type comparison struct {
+	same            bool    // as float32, to the bit
+	largest         float64 // difference of two numbers
+	errors, squares float64 // sums of squares, of the differences and of the first's numbers
+}
+
+// compareNumbers compares two tensors of a parameter as float32.
+func compareNumbers(a, b tensor) (comparison, error) {
 	if !slices.Equal(a.shape, b.shape) {
-		return false, math.MaxFloat64, nil
+		return comparison{largest: math.MaxFloat64, errors: math.MaxFloat64}, nil
 	}
 	x := make([]float32, a.size())
-	err = a.floats(func(offset int, values []float32) error {
+	err := a.floats(func(offset int, values []float32) error {
 		copy(x[offset:], values)
 		return nil
 	})
 	if err != nil {
-		return false, 0, err
+		return comparison{}, err
 	}
-	same = true
+	c := comparison{same: true}
 	err = b.floats(func(offset int, values []float32) error {
 		for i, y := range values {
-			if math.Float32bits(y) == math.Float32bits(x[offset+i]) {
-				continue
-			}
-			same = false
-			if d := math.Abs(float64(y) - float64(x[offset+i])); d < math.MaxFloat64 {
-				largest = max(largest, d)
-			} else {
-				largest = math.MaxFloat64 // one of them is no finite number
-			}
+			c.add(x[offset+i], y)
 		}
 		return nil
 	})
-	return same, largest, err
+	return c, err
+}
+
+// add compares two numbers.
+func (c *comparison) add(x, y float32) {
+	c.squares = min(c.squares+float64(x)*float64(x), math.MaxFloat64)
+	if math.Float32bits(x) == math.Float32bits(y) {
+		return
+	}
+	c.same = false
+	d := math.Abs(float64(y) - float64(x))
+	if !(d < math.MaxFloat64) {
+		d = math.MaxFloat64 // one of them is no finite number
+	}
+	c.largest = max(c.largest, d)
+	c.errors = min(c.errors+min(d, math.MaxFloat32)*min(d, math.MaxFloat32), math.MaxFloat64)
 }
 
 // changedKeys lists the keys of the source's configuration that the result has not or has

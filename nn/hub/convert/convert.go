@@ -71,6 +71,8 @@ type Options struct {
 	Unmerge bool
 	// Verify computes the certificate and writes it beside the weights.
 	Verify bool
+	// Measure is a text of which the certificate has the NLL before and after; "" is none.
+	Measure []byte
 }
 
 // Report is what Convert did.
@@ -113,8 +115,10 @@ var ErrExists = errors.New("exists already")
 // float32, W + scale·B·A rounded once to the type of the result. On failure nothing is
 // left.
 func Convert(ctx context.Context, src, dst string, opt Options, deps Deps) (Report, error) {
-	if opt.Format == HuggingFace && opt.Type != nil && *opt.Type == gguf.Q8_0 {
-		return Report{}, errors.New("safetensors has no type q8_0: use f32, f16 or bf16, or the format gguf")
+	if opt.Format == HuggingFace && opt.Type != nil {
+		if _, ok := written[*opt.Type]; !ok {
+			return Report{}, fmt.Errorf("safetensors has no type %v: use f32, f16 or bf16, or the format gguf", *opt.Type)
+		}
 	}
 	if err := checkFree(deps.FS, dst); err != nil {
 		return Report{}, err
@@ -159,7 +163,7 @@ func Convert(ctx context.Context, src, dst string, opt Options, deps Deps) (Repo
 		if !opt.Verify {
 			return nil
 		}
-		certificate, err := certify(ctx, s, temp, deps)
+		certificate, err := certify(ctx, s, temp, opt.Measure, deps)
 		certificate.Source, certificate.Result = r.Source, r.Result
 		r.Parity = &certificate
 		return err

@@ -22,7 +22,7 @@ type ggufOutput struct {
 }
 
 // fileTypes are the values of general.file_type: the type of most matrices.
-var fileTypes = map[gguf.Type]uint32{gguf.F32: 0, gguf.F16: 1, gguf.Q8_0: 7, gguf.BF16: 32}
+var fileTypes = map[gguf.Type]uint32{gguf.F32: 0, gguf.F16: 1, gguf.Q4_0: 2, gguf.Q8_0: 7, gguf.Q5_0: 8, gguf.Q4_K: 14, gguf.Q6_K: 18, gguf.BF16: 32}
 
 // quantizationVersion is that of ggml's block formats.
 const quantizationVersion uint32 = 2
@@ -39,11 +39,15 @@ func newGGUFOutput(s *source, opt Options, r *Report) (output, error) {
 	scaling := keys.Rope
 	out := &ggufOutput{}
 	elements := map[gguf.Type]int{}
+	head := headTensor(s.model.Params(), a)
+	replaced := map[replacement]int{}
 	for i, p := range s.model.Params() {
-		t, err := ggufTensor(s.tensors[i], p, keys.HeadDim, a, opt, r)
+		t, err := ggufTensor(s.tensors[i], p, keys.HeadDim, a, opt, head, replaced)
 		if err != nil {
 			return nil, err
 		}
+		size, _ := t.Type.Block()
+		r.Bytes += int64(p.Shape.Size() / size * blockBytes(t.Type))
 		if len(t.Shape) > 1 {
 			elements[t.Type] += p.Shape.Size()
 		}
@@ -52,6 +56,9 @@ func newGGUFOutput(s *source, opt Options, r *Report) (output, error) {
 	}
 	if scaling.kind() == "llama3" {
 		out.tensors = append(out.tensors, scaling.factorTensor(keys.HeadDim, keys.Theta))
+	}
+	for _, with := range slices.SortedFunc(maps.Keys(replaced), replacement.compare) {
+		r.Notes = append(r.Notes, with.note(replaced[with]))
 	}
 	most := gguf.F32
 	for _, t := range slices.Sorted(maps.Keys(elements)) {
@@ -96,10 +103,10 @@ func modelName(path string) string {
 	return strings.TrimSuffix(filepath.Base(path), ".gguf")
 }
 
-// ggufTensor says how parameter p is stored. As in llama.cpp's own converter vectors
-// and learned positions are float32, and a matrix whose rows are no whole blocks is
-// F16 in place of Q8_0.
-func ggufTensor(t tensor, p nn.Param, headDim int, a architecture, opt Options, r *Report) (gguf.Tensor, error) {
+// ggufTensor says how parameter p is stored; head is GGUF's name of the head, replaced
+// counts the matrices that get another type than was asked for. As in llama.cpp's own
+// converter vectors and learned positions are float32.
+func ggufTensor(t tensor, p nn.Param, headDim int, a architecture, opt Options, head string, replaced map[replacement]int) (gguf.Tensor, error) {
 	name := a.ggufName(p.Name)
 	if name == "" {
 		return gguf.Tensor{}, fmt.Errorf("parameter %q has no name in GGUF's architecture %s", p.Name, a.name)
@@ -126,12 +133,17 @@ func ggufTensor(t tensor, p nn.Param, headDim int, a architecture, opt Options, 
 		if _, ok := fileTypes[as]; !ok {
 			as = gguf.F32
 		}
-		if elements, _ := as.Block(); t.shape[1]%elements != 0 {
-			as = gguf.F16
-			r.Notes = append(r.Notes, fmt.Sprintf("%s is F16: its rows of %d are no whole blocks of %d", name, t.shape[1], elements))
+		wanted := as
+		if name == head && opt.Type != nil {
+			as = headType(as)
+		}
+		if fits := fitting(as, t.shape[1]); fits != as {
+			replaced[replacement{wanted: as, as: fits, cols: t.shape[1]}]++
+			as = fits
+		} else if as != wanted {
+			replaced[replacement{wanted: wanted, as: as, head: name}]++
 		}
 	}
-	r.Bytes += int64(t.bytes(as))
 	result := gguf.Tensor{Name: name, Type: as, Shape: t.shape, From: encoded{t, as}}
 	if source.change != nil {
 		result.From = settled{source, encoded{t, as}}

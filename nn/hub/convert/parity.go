@@ -43,6 +43,8 @@ type Certificate struct {
 	ResultText        string  `json:"result_text"`
 	SourceTokens      []int32 `json:"source_tokens"`
 	ResultTokens      []int32 `json:"result_tokens"`
+	// Measured compares how source and result predict a text, nil without one.
+	Measured *Measured `json:"measured,omitempty"`
 	// Account compares the files themselves.
 	Account Account `json:"account"`
 }
@@ -55,9 +57,9 @@ func (c *Certificate) write(fsys vfs.FS, name string) error {
 	return writeBytes(fsys, name, text)
 }
 
-// certify compares s with the result at path. An exact conversion whose logits
+// certify compares s with the result at path, and the NLL of a text, which may be nil. An exact conversion whose logits
 // differ is an error: a fault of this package.
-func certify(ctx context.Context, s *source, path string, deps Deps) (Certificate, error) {
+func certify(ctx context.Context, s *source, path string, text []byte, deps Deps) (Certificate, error) {
 	result, err := open(path, deps)
 	if err != nil {
 		return Certificate{}, fmt.Errorf("the result cannot be read back: %w", err)
@@ -88,11 +90,15 @@ func certify(ctx context.Context, s *source, path string, deps Deps) (Certificat
 	}
 	prompt = prompt[:min(len(prompt), max(1, s.model.Context()-greedyTokens))]
 	c.PromptTokens = prompt
-	a, err := s.compute(ctx, prompt, deps)
+	windows, err := s.windows(text)
+	if err != nil {
+		return c, err
+	}
+	a, err := s.compute(ctx, prompt, windows, deps)
 	if err != nil {
 		return c, fmt.Errorf("compute with the source: %w", err)
 	}
-	b, err := result.compute(ctx, prompt, deps)
+	b, err := result.compute(ctx, prompt, windows, deps)
 	if err != nil {
 		return c, fmt.Errorf("compute with the result: %w", err)
 	}
@@ -102,6 +108,9 @@ func certify(ctx context.Context, s *source, path string, deps Deps) (Certificat
 	c.SourceTokens, c.ResultTokens = a.tokens, b.tokens
 	c.SameText = slices.Equal(a.tokens, b.tokens)
 	c.compare(a.logits, b.logits)
+	if windows != nil {
+		c.Measured = &Measured{Tokens: a.scored, Source: a.nll, Result: b.nll}
+	}
 	if c.Exact && (c.LargestDifference != 0 || !c.SameText) {
 		return c, fmt.Errorf("the result does not compute what the source does, though no number was rounded: logits differ by up to %g; please report this with the model's name", c.LargestDifference)
 	}
@@ -146,10 +155,12 @@ func (c *Certificate) compare(a, b []float32) {
 type computed struct {
 	logits []float32 // after each token of the prompt, (P, V)
 	tokens []int32   // of the greedy continuation
+	nll    float64   // mean of a text, in nats per token
+	scored int       // tokens of it
 }
 
-// compute loads the model in float32 and runs it.
-func (s *source) compute(ctx context.Context, prompt []int32, deps Deps) (out computed, err error) {
+// compute loads the model in float32 and runs it on a prompt and on the windows of a text.
+func (s *source) compute(ctx context.Context, prompt []int32, windows [][]int32, deps Deps) (out computed, err error) {
 	b, err := deps.Backend()
 	if err != nil {
 		return out, err
@@ -183,6 +194,9 @@ func (s *source) compute(ctx context.Context, prompt []int32, deps Deps) (out co
 	}
 	g.Truncate(0)
 	result, err := g.Generate(ctx, prompt, generate.Options{MaxTokens: length - len(prompt)}, nil)
-	out.tokens = result.Tokens
+	if out.tokens = result.Tokens; err != nil || windows == nil {
+		return out, err
+	}
+	out.nll, out.scored, err = s.score(ctx, store, windows)
 	return out, err
 }

@@ -98,7 +98,7 @@ func TestEncode(t *testing.T) {
 	for i, x := range source {
 		clipped[i] = max(-100, min(100, x))
 	}
-	for typ, src := range map[Type][]float32{F32: source, F16: source, BF16: source, Q8_0: clipped} {
+	for typ, src := range map[Type][]float32{F32: source, F16: source, BF16: source, Q8_0: clipped, Q4_0: clipped, Q5_0: clipped} {
 		want, _ := f.Tensor("encode." + typ.String())
 		got := make([]byte, len(want.Data))
 		if err := typ.Encode(got, src); err != nil {
@@ -111,8 +111,8 @@ func TestEncode(t *testing.T) {
 			t.Errorf("%v: Encode takes a slice that is too short", typ)
 		}
 	}
-	if err := Q4_0.Encode(make([]byte, 18), make([]float32, 32)); err == nil {
-		t.Error("Q4_0 is encoded")
+	if err := Q4_1.Encode(make([]byte, 20), make([]float32, 32)); err == nil {
+		t.Error("Q4_1 is encoded")
 	}
 }
 

@@ -58,16 +58,16 @@ var types = map[Type]traits{
 	F16:    {"F16", 1, 2, decodeF16, encodeF16},
 	BF16:   {"BF16", 1, 2, decodeBF16, encodeBF16},
 	F64:    {"F64", 1, 8, decodeF64, nil},
-	Q4_0:   {"Q4_0", 32, 18, decodeQ4_0, nil},
+	Q4_0:   {"Q4_0", 32, 18, decodeQ4_0, encodeQ4_0},
 	Q4_1:   {"Q4_1", 32, 20, decodeQ4_1, nil},
-	Q5_0:   {"Q5_0", 32, 22, decodeQ5_0, nil},
+	Q5_0:   {"Q5_0", 32, 22, decodeQ5_0, encodeQ5_0},
 	Q5_1:   {"Q5_1", 32, 24, decodeQ5_1, nil},
 	Q8_0:   {"Q8_0", 32, 34, decodeQ8_0, encodeQ8_0},
 	Q2_K:   {"Q2_K", 256, 84, decodeQ2K, nil},
 	Q3_K:   {"Q3_K", 256, 110, decodeQ3K, nil},
-	Q4_K:   {"Q4_K", 256, 144, decodeQ4K, nil},
+	Q4_K:   {"Q4_K", 256, 144, decodeQ4K, encodeQ4K},
 	Q5_K:   {"Q5_K", 256, 176, decodeQ5K, nil},
-	Q6_K:   {"Q6_K", 256, 210, decodeQ6K, nil},
+	Q6_K:   {"Q6_K", 256, 210, decodeQ6K, encodeQ6K},
 	Q8_1:   {"Q8_1", 32, 40, nil, nil},
 	Q8_K:   {"Q8_K", 256, 292, nil, nil},
 	IQ2XXS: {"IQ2_XXS", 256, 66, nil, nil},
@@ -122,11 +122,12 @@ func (t Type) Decode(dst []float32, src []byte) error {
 }
 
 // Encode encodes src into the whole blocks of dst: F32, F16 and BF16 round to
-// nearest even, Q8_0 as ggml's reference does. No other type can be encoded.
+// nearest even, Q8_0, Q4_0, Q5_0, Q4_K and Q6_K as ggml's reference does. No other type can
+// be encoded.
 func (t Type) Encode(dst []byte, src []float32) error {
 	d := types[t]
 	if d.encode == nil {
-		return fmt.Errorf("elements cannot be encoded as %v: use F32, F16, BF16 or Q8_0", t)
+		return fmt.Errorf("elements cannot be encoded as %v: use F32, F16, BF16, Q8_0, Q6_K, Q5_0, Q4_K or Q4_0", t)
 	}
 	if len(src)%d.elements != 0 || len(src)/d.elements != len(dst)/d.bytes || len(dst)%d.bytes != 0 {
 		return fmt.Errorf("%d float32 do not fill %d bytes of type %v", len(src), len(dst), t)

@@ -58,9 +58,9 @@ x[1, 32] = 2.5 / 127
 x[1, 33] = 1.0
 add("encode.F32", x, gguf.GGMLQuantizationType.F32)
 with np.errstate(over="ignore"):
-    for name in ("F16", "BF16", "Q8_0"):
+    for name in ("F16", "BF16", "Q8_0", "Q4_0", "Q5_0"):
         kind = gguf.GGMLQuantizationType[name]
-        source = x if name != "Q8_0" else np.clip(x, -100, 100)
+        source = x if name[0] != "Q" else np.clip(x, -100, 100)
         add("encode." + name, gguf.quantize(source, kind), kind)
 w.write_header_to_file()
 w.write_kv_data_to_file()
