@@ -45,6 +45,7 @@ const Settings& settings() {
 #endif
     s.threads = std::clamp(s.threads, 1, 256);
     s.devices = std::clamp(static_cast<int>(number_from("CUDASIM_DEVICES", 2)), 1, max_devices);
+    s.memory = std::clamp(number_from("CUDASIM_MEMORY", 8), uint64_t{1}, uint64_t{1024}) << 30;
     s.driver = static_cast<int>(number_from("CUDASIM_DRIVER", 13000));
     s.chip = find_chip(static_cast<int>(number_from("CUDASIM_CHIP", 90)));
     return s;
@@ -160,7 +161,7 @@ CUresult cuDeviceGetPCIBusId(char* id, int length, CUdevice device) {
 
 CUresult cuDeviceTotalMem(size_t* bytes, CUdevice device) {
   Call call;
-  *bytes = device_memory;
+  *bytes = settings().memory;
   return check_device(call, device);
 }
 

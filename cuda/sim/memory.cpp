@@ -17,7 +17,7 @@ CUresult allocate(Call& call, CUdeviceptr* p, size_t bytes) {
   if (bytes == 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  if (bytes > device_memory - call.context->used) {
+  if (bytes > settings().memory - call.context->used) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
   void* memory = acquire(bytes);
@@ -137,8 +137,8 @@ CUresult cuMemGetInfo(size_t* available, size_t* total) {
   if (const CUresult error = call.error()) {
     return error;
   }
-  *total = device_memory;
-  *available = device_memory - call.context->used;
+  *total = settings().memory;
+  *available = settings().memory - call.context->used;
   return CUDA_SUCCESS;
 }
 

@@ -19,7 +19,6 @@
 namespace sim {
 
 constexpr int max_devices = 8;
-constexpr size_t device_memory = 8ull << 30;
 // Shared memory of a block that it has unasked, and that the chip takes for itself; registers of a block.
 constexpr unsigned default_shared = 48 << 10, reserved_shared = 1 << 10, block_registers = 64 << 10;
 

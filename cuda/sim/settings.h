@@ -17,6 +17,7 @@ struct Settings {
   uint64_t seed;  // CUDASIM_SEED, 1 unless set: orders of streams, blocks, warps and lanes
   int threads;    // CUDASIM_THREADS, all processors unless set; 1 under the address sanitizer
   int devices;    // CUDASIM_DEVICES, 2 unless set
+  uint64_t memory;  // CUDASIM_MEMORY in GiB, 8 unless set: bytes of a device. Only what is touched is taken
   int driver;     // CUDASIM_DRIVER, the CUDA version that the driver says, 13000 unless set
   // CUDASIM_CHIP, the compute capability without the point, 90 unless set: what launches are held against.
   const struct Chip* chip;

@@ -26,6 +26,9 @@ if [ -n "$sanitizer" ]; then
   test ./cuda
 else
   # Cards whose blocks have 99 KiB of shared memory: heads of up to 256 in bfloat16.
+  for chip in 89 90; do
+    CUDASIM_CHIP=$chip CUDASIM_MEMORY=256 test ./cmd/gotrain -run '^TestCUDAShapes$'
+  done
   CUDASIM_CHIP=89 test ./autograd/optest -run '^TestDefinition$/^cuda/^Attention/./^bf16'
   test ./cuda/... ./train/device ./train/ranks/nccl ./train/ranks/join
   test ./train/leaf

@@ -4,8 +4,9 @@
 #   headers       cuda.h 12.8 (1 MB): the last that gorgonia.org/cu compiles against. Enough to build the binary.
 #   toolkit       nvcc 13.0 (104 MB): compiles the kernels. 13.0, since a driver of the 580 series refuses newer PTX.
 #   disassembler  cuobjdump and nvdisasm 13.2 (the first ones packaged): for scripts/cuda/report.sh.
+#   libraries     cuBLASLt 13.1, NCCL 2.32 and nvJitLink 13.0 (770 MB): for scripts/cuda/real.sh.
 #
-# usage: scripts/cuda/toolkit.sh headers|toolkit|disassembler...
+# usage: scripts/cuda/toolkit.sh headers|toolkit|disassembler|libraries...
 # A folder that holds its packages already is left alone. PYTHON names the interpreter whose pip fetches.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -16,7 +17,8 @@ packages() {
     toolkit) echo nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88 \
       nvidia-cuda-runtime==13.0.96 nvidia-cuda-cccl==13.0.85 ;;
     disassembler) echo nvidia-cuda-cuobjdump==13.2.51 nvidia-cuda-nvdisasm==13.2.51 ;;
-    *) echo "toolkit.sh: no part named $1; there are headers, toolkit and disassembler" >&2; return 2 ;;
+    libraries) echo nvidia-nvjitlink==13.0.88 nvidia-cublas==13.1.0.3 nvidia-nccl-cu13==2.32.3 ;;
+    *) echo "toolkit.sh: no part named $1; there are headers, toolkit, disassembler and libraries" >&2; return 2 ;;
   esac
 }
 
