@@ -33,9 +33,10 @@ func Parameters(job *recipe.Job, count scale.Count) int64 {
 }
 
 // LawOf asks the laws of the folder that cfg's run is in, of a run of so many tokens; nil
-// where the folder has none, or where the job counts in another unit.
+// where the folder has none, where the job counts in another unit, or where the run begins
+// from a base, which has seen tokens before.
 func LawOf(cfg config.Config, job *recipe.Job, tokens int64) (*Law, error) {
-	if job.Unit.Name != "tokens" {
+	if job.Unit.Name != "tokens" || cfg.Base != "" {
 		return nil, nil
 	}
 	folder := filepath.Dir(filepath.Clean(cfg.Run.Dir))
