@@ -25,10 +25,10 @@ func TestModelSection(t *testing.T) {
 		{"{rope_theta: 1e5}", []string{"model.family=llama"}, "llama", ""},
 		{"{family: llama, rope_scaling: {type: yarn, factor: 2}}", []string{"model.rope_scaling.factor=4"}, "llama", ""},
 		{"{family: llama}", []string{"model.family=toy", "model.channels=4"}, "toy", ""},
-		{"{rope_theta: 1e5}", nil, "", "2:9: model.rope_theta: belongs to family llama: leave it out"},
-		{"{family: toy, layers: 3}", nil, "", "2:22: model.layers: belongs to family gpt2 or llama: leave it out"},
+		{"{rope_theta: 1e5}", nil, "", "2:9: model.rope_theta: belongs to family llama or gemma3: leave it out"},
+		{"{family: toy, layers: 3}", nil, "", "2:22: model.layers: belongs to family gpt2, llama or gemma3: leave it out"},
 		{"{family: toy, chanels: 3}", nil, "", `unknown key "chanels"; did you mean "channels"?`},
-		{"{family: lama}", nil, "", `model.family is "lama"; use gpt2, llama or toy (did you mean "llama"?)`},
+		{"{family: lama}", nil, "", `model.family is "lama"; use gpt2, llama, gemma3 or toy (did you mean "llama"?)`},
 		{"{layers: 0}", nil, "", "model.layers: is missing"},
 	} {
 		file := filepath.Join(t.TempDir(), "c.yaml")
