@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -226,9 +227,15 @@ func typedPieces(c spm.Config, vocab int) []spm.Piece {
 // runs, ligatures and full-width letters, capitals, bytes, line breaks, digits.
 const piecesProbe = "  The quick  brown fox; the lazy dog's ﬁne Ｈｅｌｌｏ\n\n\tÄpfel naïve e\u0301 — 你好，世界 Привет 🦀 12345.678 if (x<=0) {return;} \x01 "
 
-// pieceNotes tells where a tokenizer that is read from m differs from t.
+// pieceNotes tells where a tokenizer that is read from m, and becomes a tokenizer.json as
+// in an import, differs from t. User-defined pieces are looked for in the text as it is
+// then, as llama.cpp does, where sentencepiece does so once spaces are ▁.
 func pieceNotes(m gguf.Metadata, kind string, t *spm.Tokenizer) ([]string, error) {
-	back, err := ggufPieces(m, kind, nn.SpecialTokens{BOS: -1, PAD: -1})
+	pieces, err := ggufPieces(m, kind, nn.SpecialTokens{BOS: -1, PAD: -1})
+	if err != nil {
+		return nil, err
+	}
+	back, err := spm.ReadJSON(bytes.NewReader(pieces.AppendJSON(nil)), "tokenizer.ggml")
 	if err != nil {
 		return nil, err
 	}
