@@ -21,6 +21,8 @@ var notRun = map[string]string{
 	"make":                    "builds and tests; TestMakeTargets has looked for the target",
 	"tar":                     "unpacks what scripts/gpu-check build has packed",
 	"gpu-check/gpu-check":     "is unpacked on a machine with a GPU",
+	"scripts/cuda/mutants.sh": "builds for CUDA and its simulator with each of the faults",
+	"scripts/cuda/real.sh":    "fetches NVIDIA's libraries",
 	"kubectl":                 "needs a cluster; the file has to be there",
 	".":                       "sets variables of a shell; the file has to be there",
 	"scripts/gpu-check":       "needs a build for CUDA",
