@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -217,5 +219,29 @@ func TestLeafStepsDoNotAllocate(t *testing.T) {
 		}
 	}); allocs > 0 {
 		t.Errorf("a step of two phases allocates %g times", allocs)
+	}
+}
+
+// TestLeafMicroBatches: a batch in one piece, in two and in four learns the same, up to
+// rounding, so that each micro-batch has its own part of every field.
+func TestLeafMicroBatches(t *testing.T) {
+	var first []float64
+	for _, pieces := range []int{1, 2, 4} {
+		cfg := leaves(t, filepath.Join(t.TempDir(), "run"), fmt.Sprintf("train.batch=%d", 8/pieces), fmt.Sprintf("train.accumulate=%d", pieces))
+		var losses []float64
+		listen := events.Listener{Step: func(e events.Step) {
+			losses = append(losses, e.Record.Get("judge_loss"), e.Record.Get("painter_loss"))
+		}}
+		if err := run(t.Context(), cfg, 1, onDisk, openers()["cpu"], listen); err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = losses
+		}
+		for i, loss := range losses {
+			if len(losses) != 16 || math.Abs(loss-first[i]) > 1e-5*math.Abs(first[i]) {
+				t.Fatalf("%d pieces: losses %v, in one piece %v", pieces, losses, first)
+			}
+		}
 	}
 }
