@@ -1,4 +1,4 @@
-module gotrain
+module example.com/gotrain
 
 go 1.26.0
 

@@ -1,6 +1,6 @@
 package autograd
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // Activation applies act elementwise.
 func Activation(x *Node, act ir.Act) *Node {

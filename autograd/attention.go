@@ -3,7 +3,7 @@ package autograd
 import (
 	"math"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // AttentionConfig describes scaled dot-product attention (Vaswani et al. 2017;

@@ -1,8 +1,8 @@
 package autograd
 
 import (
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
 )
 
 // LossConfig shapes the training loss. Reported NLL is free of both terms.

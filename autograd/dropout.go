@@ -1,6 +1,6 @@
 package autograd
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // Dropout zeroes elements with probability p and scales the others by 1/(1-p).
 // rng (4) int32 holds the seed and the number of the first row of x among all

@@ -1,6 +1,6 @@
 package autograd
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // Add returns a + b, of the same shape.
 func Add(a, b *Node) *Node {

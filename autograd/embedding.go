@@ -3,7 +3,7 @@ package autograd
 import (
 	"math"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // Embedding looks up rows: ids (N) int32, table (V, D) → (N, D). Ids outside

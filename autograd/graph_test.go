@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 func TestLowerDump(t *testing.T) {

@@ -1,6 +1,6 @@
 package autograd
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // LayerNorm normalises the last axis (Ba et al. 2016): x (…, D), w (D), b (D)
 // or nil → (…, D). The variance is the biased one.

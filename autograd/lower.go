@@ -9,7 +9,7 @@ import (
 
 	"gorgonia.org/gorgonia"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // Grad differentiates a scalar loss by the parameters wrt, in their order, or by

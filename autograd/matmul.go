@@ -1,6 +1,6 @@
 package autograd
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // MatMul multiplies the last two axes, a (…, M, K) × b (…, K, N) → (…, M, N);
 // transA and transB say that a is stored (…, K, M) and b (…, N, K). Leading

@@ -1,6 +1,6 @@
 package autograd
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // Sum adds over the given axes, which stay with size 1; no axes means all.
 func Sum(x *Node, axes ...int) *Node { return reduce(x, 1, false, axes) }

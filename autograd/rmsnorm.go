@@ -1,6 +1,6 @@
 package autograd
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // RMSNorm divides the last axis by its root mean square (Zhang & Sennrich
 // 2019): x (…, D), w (D) → (…, D).

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // RoPEConfig describes rotary position embeddings (Su et al. 2021) in the

@@ -1,6 +1,6 @@
 package autograd
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // Reshape gives the same elements another shape; it copies nothing.
 func Reshape(x *Node, shape ...int) *Node {

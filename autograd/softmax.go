@@ -1,6 +1,6 @@
 package autograd
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // Softmax normalises the last axis: exp(x) / Σ exp(x).
 func Softmax(x *Node) *Node {

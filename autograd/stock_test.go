@@ -8,11 +8,11 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
-	"gotrain/autograd"
-	"gotrain/autograd/cpu"
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
 )
 
 // mlp is mean((relu(x·w1)·w2 - target)²) with x (rows, in), w1 (in, hidden),

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // TestFrequenciesOfTransformers compares stretched rotary positions with those of

@@ -1,6 +1,6 @@
 package autograd
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // ToFloat decodes integers: y = scale·x + shift, x int32 or packed (uint8, uint4,
 // bits) of any shape. Pictures of bytes become numbers from -1 to 1 with scale 1/127.5

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/cuda"
+	"example.com/gotrain/cuda"
 )
 
 // childVariable makes a child process of a test print what Devices, Open and

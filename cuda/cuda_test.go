@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/cuda"
-	"gotrain/cuda/kernels"
+	"example.com/gotrain/cuda"
+	"example.com/gotrain/cuda/kernels"
 )
 
 func open(t *testing.T, index int) *cuda.Device {

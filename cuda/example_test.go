@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"log"
 
-	"gotrain/cuda"
-	"gotrain/cuda/kernels"
+	"example.com/gotrain/cuda"
+	"example.com/gotrain/cuda/kernels"
 )
 
 // Doubles three numbers on the first GPU.

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"testing"
 
-	"gotrain/cuda"
-	"gotrain/cuda/kernels"
+	"example.com/gotrain/cuda"
+	"example.com/gotrain/cuda/kernels"
 )
 
 func TestLaunch(t *testing.T) {

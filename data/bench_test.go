@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/bpe"
+	"example.com/gotrain/data/bpe"
 )
 
 // benchSet has about n tokens in documents of about a thousand.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
-	"gotrain/data/mmap"
+	"example.com/gotrain/data/mmap"
 )
 
 // A token file of llm.c begins with a header of 256 int32, little-endian: a magic, a version that says how wide a token is, and

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd/mesh"
+	"example.com/gotrain/autograd/mesh"
 
 	"pgregory.net/rapid"
 )

@@ -7,8 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"gotrain/data"
-	"gotrain/data/bpe"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/bpe"
 )
 
 // encoder adds to a tokenizer what only its user knows: which tokens begin and end a document.

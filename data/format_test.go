@@ -3,7 +3,7 @@ package data_test
 import (
 	"testing"
 
-	"gotrain/data"
+	"example.com/gotrain/data"
 )
 
 func TestFormatOf(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"gotrain/autograd/mesh"
+	"example.com/gotrain/autograd/mesh"
 )
 
 func newLoader(t testing.TB, set *Set, cfg LoaderConfig) *Loader {

@@ -14,7 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"gotrain/autograd/mesh"
+	"example.com/gotrain/autograd/mesh"
 )
 
 func ptr[T any](v T) *T { return &v }

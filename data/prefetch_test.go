@@ -7,7 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"gotrain/autograd/mesh"
+	"example.com/gotrain/autograd/mesh"
 )
 
 func TestPrefetchOrder(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"sort"
 
-	"gotrain/data/mmap"
+	"example.com/gotrain/data/mmap"
 )
 
 // Shard is one open token file. Its tokens are read in place from a memory map where the platform has one.

@@ -3,7 +3,7 @@ package data
 import (
 	"fmt"
 
-	"gotrain/autograd/mesh"
+	"example.com/gotrain/autograd/mesh"
 )
 
 // Kind is the type of the elements of a field.

@@ -1,6 +1,6 @@
 package data
 
-import "gotrain/data/hf"
+import "example.com/gotrain/data/hf"
 
 // A Tokenizer turns text into token ids and back: *bpe.Tokenizer, *spm.Tokenizer and *wordpiece.Tokenizer, which give the ids of the original
 // that they were read from. It is immutable and safe for concurrent use.

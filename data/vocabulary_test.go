@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"gotrain/data"
-	"gotrain/data/bpe"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/bpe"
 )
 
 func TestVocabulary(t *testing.T) {

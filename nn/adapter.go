@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"gotrain/autograd"
+	"example.com/gotrain/autograd"
 )
 
 // Adapter is the lora section of a configuration: beside every target, a frozen

@@ -7,11 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd"
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
-	"gotrain/nn"
-	"gotrain/nn/llama"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/llama"
 )
 
 func tinyLlama(t nn.Tuning) (*llama.Model, error) {

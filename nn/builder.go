@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"gotrain/autograd"
+	"example.com/gotrain/autograd"
 )
 
 // Builder declares the parameters and layers of one graph. Names nest: inside

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // A family's configuration is a struct of its own package, whose fields have yaml

@@ -1,7 +1,7 @@
 package nn
 
 import (
-	"gotrain/autograd"
+	"example.com/gotrain/autograd"
 )
 
 // Core is what the models of all families have; a family's Model embeds it. It is

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"log"
 
-	"gotrain/autograd"
-	"gotrain/autograd/ir"
-	"gotrain/nn"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/nn"
 )
 
 // BigramConfig is the configuration of a family: keys of its own, their defaults

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"log"
 
-	"gotrain/autograd"
-	"gotrain/nn"
-	"gotrain/nn/gpt2"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/gpt2"
 )
 
 // A model lists its parameters and builds graphs, which lower to programs.

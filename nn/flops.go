@@ -1,8 +1,8 @@
 package nn
 
 import (
-	"gotrain/autograd"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/ir"
 )
 
 // Size is how many numbers a model has.

@@ -3,7 +3,7 @@ package nn
 import (
 	"fmt"
 
-	"gotrain/autograd"
+	"example.com/gotrain/autograd"
 )
 
 // Model is a model of some family. Families embed a Core, which has all of these

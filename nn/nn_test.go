@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/nn"
-	"gotrain/nn/gpt2"
-	"gotrain/nn/llama"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/nn/llama"
 )
 
 func TestValidateListsAllFaults(t *testing.T) {

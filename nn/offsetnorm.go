@@ -3,7 +3,7 @@ package nn
 import (
 	"fmt"
 
-	"gotrain/autograd"
+	"example.com/gotrain/autograd"
 )
 
 // OffsetRMSNorm normalises the rows of x (N, D) and multiplies them by 1 + "name.weight",

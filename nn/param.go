@@ -8,8 +8,8 @@ import (
 	"slices"
 	"sync"
 
-	"gotrain/autograd"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/ir"
 )
 
 // Param is a parameter of a model.

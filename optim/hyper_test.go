@@ -5,7 +5,7 @@ import (
 	"reflect"
 	"testing"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // TestHyperOfEachStep compares the constants of steps, of which some were skipped, with

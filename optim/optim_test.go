@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd"
-	"gotrain/autograd/ir"
-	"gotrain/autograd/mesh"
-	"gotrain/autograd/plan"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/mesh"
+	"example.com/gotrain/autograd/plan"
 )
 
 func TestSchedules(t *testing.T) {

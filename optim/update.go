@@ -5,8 +5,8 @@ import (
 	"math"
 	"slices"
 
-	"gotrain/autograd"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/ir"
 )
 
 // Rule tells how a parameter is updated.

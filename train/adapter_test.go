@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/vfs"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/peft"
-	"gotrain/train/config"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/peft"
+	"example.com/gotrain/train/config"
 )
 
 // moveAdapter copies the adapter of a checkpoint to a place of its own, as another

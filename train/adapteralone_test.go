@@ -12,16 +12,16 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/vfs"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/peft"
-	"gotrain/nn/hub/safetensors"
-	"gotrain/nn/llama"
-	"gotrain/train/checkpoint"
-	"gotrain/train/config"
-	"gotrain/train/events"
-	"gotrain/train/recipe"
-	"gotrain/train/save"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/peft"
+	"example.com/gotrain/nn/hub/safetensors"
+	"example.com/gotrain/nn/llama"
+	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/events"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/save"
 )
 
 // checkBytes compares the tensors of a checkpoint with what was forecast.

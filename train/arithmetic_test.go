@@ -14,16 +14,16 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/data"
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/hub"
-	"gotrain/train/config"
-	"gotrain/train/engine"
-	"gotrain/train/events"
-	"gotrain/train/metrics"
-	"gotrain/train/ranks/rankstest"
-	"gotrain/train/save"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/engine"
+	"example.com/gotrain/train/events"
+	"example.com/gotrain/train/metrics"
+	"example.com/gotrain/train/ranks/rankstest"
+	"example.com/gotrain/train/save"
 )
 
 // lineYAML has steps of three micro-batches; its seed has a high half and a low one.

@@ -6,11 +6,11 @@ import (
 	"math"
 	"time"
 
-	"gotrain/autograd"
-	"gotrain/data"
-	"gotrain/nn"
-	"gotrain/train/config"
-	"gotrain/train/recipe"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/data"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/recipe"
 )
 
 // The job of arithmetic_test.go: two models y = x·wᵀ + b, of which each has a phase with

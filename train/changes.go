@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"gotrain/nn/hub"
-	"gotrain/train/config"
-	"gotrain/train/save"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/save"
 )
 
 // earlier is the configuration that a run under cfg goes on from: that of the

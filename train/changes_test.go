@@ -12,10 +12,10 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data"
-	"gotrain/train/config"
-	"gotrain/train/events"
-	"gotrain/train/recipe"
+	"example.com/gotrain/data"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/events"
+	"example.com/gotrain/train/recipe"
 )
 
 // told collects what a run tells before its first step.

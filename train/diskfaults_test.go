@@ -13,14 +13,14 @@ import (
 	"syscall"
 	"testing"
 
-	"gotrain/data/vfs"
-	"gotrain/data/vfs/vfstest"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/manifest"
-	"gotrain/nn/hub/safetensors"
-	"gotrain/train/checkpoint"
-	"gotrain/train/ranks/rankstest"
-	"gotrain/train/save"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/data/vfs/vfstest"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/manifest"
+	"example.com/gotrain/nn/hub/safetensors"
+	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/ranks/rankstest"
+	"example.com/gotrain/train/save"
 )
 
 // TestRanksDiskErrors has one operation on the disk of one rank of three fail, at

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"os"
 
-	"gotrain/nn/hub"
-	"gotrain/train/checkpoint"
-	"gotrain/train/config"
-	"gotrain/train/recipe"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/recipe"
 )
 
 // Dry is a run up to its first step that leaves nothing behind.

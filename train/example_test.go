@@ -9,15 +9,15 @@ import (
 	"strings"
 	"time"
 
-	"gotrain/autograd/cpu"
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/generate"
-	"gotrain/nn/hub"
-	"gotrain/train"
-	"gotrain/train/config"
-	"gotrain/train/events"
-	"gotrain/train/recipe/all"
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/train"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/events"
+	"example.com/gotrain/train/recipe/all"
 )
 
 // A model is configured, trained on a text, loaded from its checkpoint and asked to go

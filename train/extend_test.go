@@ -11,15 +11,15 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/safetensors"
-	"gotrain/nn/llama"
-	"gotrain/train/config"
-	"gotrain/train/recipe"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/safetensors"
+	"example.com/gotrain/nn/llama"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/recipe"
 )
 
 // llamaBase pretrains a tiny Llama with a context of 16 and returns its configuration.

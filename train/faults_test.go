@@ -12,15 +12,15 @@ import (
 	"sync"
 	"testing"
 
-	"gotrain/autograd/exec"
-	"gotrain/data"
-	"gotrain/data/vfs"
-	"gotrain/data/vfs/vfstest"
-	"gotrain/train/checkpoint"
-	"gotrain/train/events"
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/rankstest"
-	"gotrain/train/recipe"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/data/vfs/vfstest"
+	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/events"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/rankstest"
+	"example.com/gotrain/train/recipe"
 )
 
 // overheard is a back end that tells of what is copied to it.

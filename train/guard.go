@@ -3,8 +3,8 @@ package train
 import (
 	"math"
 
-	"gotrain/train/engine"
-	"gotrain/train/save"
+	"example.com/gotrain/train/engine"
+	"example.com/gotrain/train/save"
 )
 
 // Numbers of the guard, which decides which updates of a phase to skip. The update

@@ -4,8 +4,8 @@ import (
 	"math"
 	"testing"
 
-	"gotrain/train/engine"
-	"gotrain/train/save"
+	"example.com/gotrain/train/engine"
+	"example.com/gotrain/train/save"
 )
 
 func TestGuardTellsSpikesAfterWarmup(t *testing.T) {

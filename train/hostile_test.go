@@ -7,9 +7,9 @@ import (
 	"runtime"
 	"testing"
 
-	"gotrain/data/vfs"
-	"gotrain/nn/hub"
-	"gotrain/train/save"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/train/save"
 )
 
 // hostileDir trains two ranks and returns their checkpoint and the names of its

@@ -7,15 +7,15 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data"
-	"gotrain/data/bpe"
-	"gotrain/data/chat"
-	"gotrain/data/instruct"
-	"gotrain/nn/gpt2"
-	"gotrain/nn/llama"
-	"gotrain/train/config"
-	"gotrain/train/engine"
-	"gotrain/train/recipe"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/data/instruct"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/nn/llama"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/engine"
+	"example.com/gotrain/train/recipe"
 )
 
 // Conversations that share rows have the losses that they have alone.

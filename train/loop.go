@@ -8,12 +8,12 @@ import (
 	"slices"
 	"time"
 
-	"gotrain/data"
-	"gotrain/train/engine"
-	"gotrain/train/events"
-	"gotrain/train/metrics"
-	"gotrain/train/ranks"
-	"gotrain/train/recipe"
+	"example.com/gotrain/data"
+	"example.com/gotrain/train/engine"
+	"example.com/gotrain/train/events"
+	"example.com/gotrain/train/metrics"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/recipe"
 )
 
 // ErrStopped is returned when the context ended: the run is saved and can be

@@ -10,11 +10,11 @@ import (
 	"path/filepath"
 	"testing"
 
-	"gotrain/data/vfs"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/peft"
-	"gotrain/nn/hub/safetensors"
-	"gotrain/train/events"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/peft"
+	"example.com/gotrain/nn/hub/safetensors"
+	"example.com/gotrain/train/events"
 )
 
 // narrowBase rounds the weights of a base to bfloat16, in its place.

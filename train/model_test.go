@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/nn"
-	"gotrain/train/config"
-	"gotrain/train/recipe"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/recipe"
 )
 
 // TestModelSection reads the model section of a run that was saved when one

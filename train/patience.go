@@ -1,9 +1,9 @@
 package train
 
 import (
-	"gotrain/train/checkpoint"
-	"gotrain/train/recipe"
-	"gotrain/train/save"
+	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/save"
 )
 
 // judge takes the score of an evaluation into account and tells whether it is an

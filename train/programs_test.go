@@ -3,13 +3,13 @@ package train
 import (
 	"testing"
 
-	"gotrain/autograd/ir"
-	"gotrain/autograd/mesh"
-	"gotrain/autograd/plan"
-	"gotrain/nn/gpt2"
-	"gotrain/train/config"
-	"gotrain/train/engine"
-	"gotrain/train/recipe"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/mesh"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/engine"
+	"example.com/gotrain/train/recipe"
 )
 
 // TestSumsBesideTheBackwardPass wants the sums over the ranks to start while

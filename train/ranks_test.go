@@ -13,14 +13,14 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/autograd/cpu"
-	"gotrain/autograd/exec"
-	"gotrain/nn"
-	"gotrain/nn/gpt2"
-	"gotrain/train/events"
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/rankstest"
-	"gotrain/train/recipe"
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/train/events"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/rankstest"
+	"example.com/gotrain/train/recipe"
 )
 
 // ranksConfig is tinyConfig for comparisons between numbers of ranks: its steps

@@ -16,9 +16,9 @@ import (
 
 	"golang.org/x/sys/cpu"
 
-	cpubackend "gotrain/autograd/cpu"
-	"gotrain/data/vfs"
-	"gotrain/train/config"
+	cpubackend "example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/config"
 )
 
 var update = flag.Bool("update", false, "write the recorded runs of this machine's instruction sets")

@@ -7,9 +7,9 @@ import (
 	"strconv"
 	"time"
 
-	"gotrain/data/vfs"
-	"gotrain/train/config"
-	"gotrain/train/metrics"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/metrics"
 )
 
 // recorder writes what a run measures to metrics.jsonl and to TensorBoard.

@@ -7,8 +7,8 @@ import (
 
 	"github.com/zeebo/xxh3"
 
-	"gotrain/train/config"
-	"gotrain/train/ranks"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/ranks"
 )
 
 // ErrDiverged says that ranks which must hold the same parameters do not.

@@ -9,17 +9,17 @@ import (
 	"path/filepath"
 	"time"
 
-	"gotrain/autograd/exec"
-	"gotrain/data"
-	"gotrain/data/vfs"
-	"gotrain/train/checkpoint"
-	"gotrain/train/config"
-	"gotrain/train/engine"
-	"gotrain/train/events"
-	"gotrain/train/metrics"
-	"gotrain/train/ranks"
-	"gotrain/train/recipe"
-	"gotrain/train/save"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/engine"
+	"example.com/gotrain/train/events"
+	"example.com/gotrain/train/metrics"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/save"
 )
 
 // Config is a whole configuration file.

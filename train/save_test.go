@@ -7,10 +7,10 @@ import (
 	"syscall"
 	"testing"
 
-	"gotrain/data/vfs"
-	"gotrain/train/checkpoint"
-	"gotrain/train/ranks"
-	"gotrain/train/save"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/save"
 )
 
 // broken is a disk on which one operation on files or directories whose names

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 
-	"gotrain/train/config"
-	"gotrain/train/events"
-	"gotrain/train/ranks"
-	"gotrain/train/save"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/events"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/save"
 )
 
 // point is where the run stands.

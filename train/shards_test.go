@@ -6,11 +6,11 @@ import (
 	"path/filepath"
 	"testing"
 
-	"gotrain/data/vfs"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/safetensors"
-	"gotrain/train/checkpoint"
-	"gotrain/train/events"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/safetensors"
+	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/events"
 )
 
 // TestWorldsResumeEachOther trains on 3 ranks, then 2, then 1, then 4, each from

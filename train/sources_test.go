@@ -10,10 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data"
-	"gotrain/train/config"
-	"gotrain/train/events"
-	"gotrain/train/metrics"
+	"example.com/gotrain/data"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/events"
+	"example.com/gotrain/train/metrics"
 )
 
 // TestSources trains on two sources of different formats and weights, once through and once stopped after every step:

@@ -10,17 +10,17 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd/ir"
-	"gotrain/autograd/mesh"
-	"gotrain/nn/gpt2"
-	"gotrain/nn/hub"
-	"gotrain/optim"
-	"gotrain/train/config"
-	"gotrain/train/engine"
-	"gotrain/train/events"
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/rankstest"
-	"gotrain/train/recipe"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/mesh"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/optim"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/engine"
+	"example.com/gotrain/train/events"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/rankstest"
+	"example.com/gotrain/train/recipe"
 )
 
 // saved returns all tensors of the newest checkpoint of a run, by name.

@@ -5,9 +5,9 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
 )
 
 // instruction plans the case and gives its element arguments the type that they

@@ -10,8 +10,8 @@ import (
 	"math"
 	"time"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
 )
 
 // Case is one instruction to measure.

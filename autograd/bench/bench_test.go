@@ -5,9 +5,9 @@ import (
 	"math"
 	"testing"
 
-	"gotrain/autograd/bench"
-	"gotrain/autograd/cpu"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/bench"
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/autograd/ir"
 )
 
 func Example() {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 func matMul(m, n, k int, transA, transB bool) Case {

@@ -1,8 +1,8 @@
 package cpu
 
 import (
-	"gotrain/autograd/cpu/vec"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/cpu/vec"
+	"example.com/gotrain/autograd/ir"
 )
 
 // activation returns the kernels of act and of its gradient: dst = act(x) and

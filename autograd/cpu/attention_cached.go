@@ -1,8 +1,8 @@
 package cpu
 
 import (
-	"gotrain/autograd/cpu/vec"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/cpu/vec"
+	"example.com/gotrain/autograd/ir"
 )
 
 // cachedScratch returns the floats that a thread needs: a row of probabilities

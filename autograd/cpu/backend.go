@@ -8,11 +8,11 @@ import (
 	"sync"
 	"unsafe"
 
-	"gotrain/autograd/cpu/kernel"
-	"gotrain/autograd/cpu/vec"
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
+	"example.com/gotrain/autograd/cpu/kernel"
+	"example.com/gotrain/autograd/cpu/vec"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
 )
 
 // Config configures a Backend.

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"runtime"
 
-	"gotrain/autograd/cpu/kernel"
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/cpu/kernel"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
 )
 
 // binder is what the back end knows of a kind.

@@ -1,8 +1,8 @@
 package cpu
 
 import (
-	"gotrain/autograd/cpu/vec"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/cpu/vec"
+	"example.com/gotrain/autograd/ir"
 )
 
 // bindCast rounds float32 to bfloat16 or widens it back.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"unsafe"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
 )
 
 const (

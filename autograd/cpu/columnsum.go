@@ -1,6 +1,6 @@
 package cpu
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 func scratchColumnSum(_ *Backend, in *ir.Instr) int { return scratchRows(in.In[0].Shape) }
 

@@ -1,6 +1,6 @@
 package cpu
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 func bindAdd(c *call) func() {
 	v, y, a, b := c.vec, c.y(0), c.x(0), c.x(1)

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"log"
 
-	"gotrain/autograd"
-	"gotrain/autograd/cpu"
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
 )
 
 // A layer of a graph becomes a program, a plan and a session that runs it.

@@ -4,7 +4,7 @@ import (
 	"math"
 	"unsafe"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // normBlock is the number of elements of one partial sum of squares.

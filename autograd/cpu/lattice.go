@@ -1,6 +1,6 @@
 package cpu
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // lattice is a regular grid of offsets into a tensor: position i, row-major over
 // size, is at Σ index·stride.

@@ -1,9 +1,9 @@
 package cpu
 
 import (
-	"gotrain/autograd/cpu/kernel"
-	"gotrain/autograd/cpu/vec"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/cpu/kernel"
+	"example.com/gotrain/autograd/cpu/vec"
+	"example.com/gotrain/autograd/ir"
 )
 
 // scratchLinearCrossEntropy holds a chunk of logits, (Rows, V), then the loss of

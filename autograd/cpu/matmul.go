@@ -1,8 +1,8 @@
 package cpu
 
 import (
-	"gotrain/autograd/cpu/kernel"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/cpu/kernel"
+	"example.com/gotrain/autograd/ir"
 )
 
 // serialProduct is the M·N·K up to which the products of a batch are tasks of

@@ -7,8 +7,8 @@ import (
 	"runtime"
 	"sync"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/plan"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/plan"
 )
 
 // mapFrom is the size from which a buffer is a mapping of its own: its pages

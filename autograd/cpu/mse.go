@@ -1,6 +1,6 @@
 package cpu
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // mseBlock is the number of elements whose squares make one partial sum, and
 // mseChunk that of the differences that a thread holds at a time.

@@ -3,8 +3,8 @@ package cpu
 import (
 	"math"
 
-	"gotrain/autograd/cpu/kernel"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/cpu/kernel"
+	"example.com/gotrain/autograd/ir"
 )
 
 // Coefficients of the quintic Newton-Schulz iteration X ← aX + (bA + cA²)X,

@@ -1,6 +1,6 @@
 package cpu
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 func bindLayerNorm(c *call) func() {
 	x, w, b := c.x(0), c.x(1), c.x(2)

@@ -10,15 +10,15 @@ import (
 	"sync"
 	"testing"
 
-	"gotrain/autograd"
-	"gotrain/autograd/cpu"
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/autograd/mesh"
-	"gotrain/autograd/plan"
-	"gotrain/optim"
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/rankstest"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/mesh"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/optim"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/rankstest"
 )
 
 const rankRows, rankSteps = 4, 3 // sequences of a step over all ranks

@@ -1,6 +1,6 @@
 package cpu
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // sumBlock is the number of elements of one partial sum of a whole tensor.
 const sumBlock = 64 << 10

@@ -1,6 +1,6 @@
 package cpu
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 func bindRoPE(c *call) func() {
 	x, table, positions, y := c.x(0), c.x(1), c.ids(2), c.y(0)

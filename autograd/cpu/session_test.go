@@ -4,9 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd/cpu"
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
 )
 
 // TestInputs finds the inputs of a plan and refuses what does not fit them.

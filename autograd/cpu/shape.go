@@ -1,6 +1,6 @@
 package cpu
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // transposeTile is the side of the blocks of a transposition: both fit the L1
 // cache.

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"testing"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
 )
 
 // notHosted is a back end that says nothing of where its memory is.

@@ -1,6 +1,6 @@
 package cpu
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // bindToFloat decodes integers of 32, 8, 4 or 1 bit. Tasks begin at whole bytes,
 // since streamGrain is a multiple of 8.

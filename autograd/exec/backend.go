@@ -7,8 +7,8 @@
 package exec
 
 import (
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
 )
 
 // Backend is a device: memory and one kernel for each ir.Kind.

@@ -3,7 +3,7 @@ package exec
 import (
 	"unsafe"
 
-	"gotrain/autograd/plan"
+	"example.com/gotrain/autograd/plan"
 )
 
 // AlignedMemory returns n zeroed bytes of the Go heap at a multiple of

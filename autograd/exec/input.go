@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // Input is an input of a session's plan, found by name once. Setting it allocates

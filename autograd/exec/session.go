@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"slices"
 
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
 )
 
 // Session is one plan bound to a backend and a store, ready to run many times.

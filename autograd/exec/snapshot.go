@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"sort"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // Snapshot holds states of a store as they were at one moment, in memory of the

@@ -5,7 +5,7 @@ import (
 	"sort"
 	"unsafe"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // Store holds persistent state by name: parameters, optimizer state,

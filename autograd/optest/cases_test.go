@@ -5,7 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // draw is the source of all data of the table.

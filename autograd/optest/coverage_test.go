@@ -3,7 +3,7 @@ package optest
 import (
 	"testing"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // noGradient lists the kinds that cannot be differentiated, with the reason.

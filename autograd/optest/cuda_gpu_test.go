@@ -5,8 +5,8 @@ package optest
 import (
 	"errors"
 
-	"gotrain/autograd/exec"
-	cuda "gotrain/cuda/backend"
+	"example.com/gotrain/autograd/exec"
+	cuda "example.com/gotrain/cuda/backend"
 )
 
 // cudaBackends lists the first device: a GPU or the simulator.

@@ -3,7 +3,7 @@ package optest
 import (
 	"math"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // attentionView reads the tensors of an attention by batch, position, head and

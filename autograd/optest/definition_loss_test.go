@@ -3,7 +3,7 @@ package optest
 import (
 	"math"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 func defineSoftmax(d *definition) {

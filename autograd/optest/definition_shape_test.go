@@ -1,6 +1,6 @@
 package optest
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 func defineAdd(d *definition) {
 	for i, a := range d.in[0] {

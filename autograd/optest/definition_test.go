@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"math"
 
-	"gotrain/autograd/cpu/kernel"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/cpu/kernel"
+	"example.com/gotrain/autograd/ir"
 )
 
 // definition computes a case as ir.Info.Doc says, in float64, one element after

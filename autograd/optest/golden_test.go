@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"testing"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // goldenTensor is a tensor of testdata; exactly one of F32 and I32 is set. Packed

@@ -6,8 +6,8 @@ import (
 	"runtime"
 	"testing"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
 )
 
 var nan = float32(math.NaN())

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // CheckOverlap returns the first fault of the memory layout: a slot that is

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // cse computes equal instructions once: same kind, same attributes, same

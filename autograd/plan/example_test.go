@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"os"
 
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
 )
 
 // A layer y = x + relu(x·wᵀ + b)·vᵀ: the activation and the residual become

@@ -3,7 +3,7 @@ package plan
 import (
 	"slices"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // flow knows, while a fusing pass rewrites a program, where each value is

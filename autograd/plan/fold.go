@@ -3,7 +3,7 @@ package plan
 import (
 	"math"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // fold removes instructions that do nothing and joins constants:

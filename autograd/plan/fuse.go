@@ -3,7 +3,7 @@ package plan
 import (
 	"slices"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // Positions of MatMul's optional arguments in ir.Info.

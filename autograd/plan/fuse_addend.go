@@ -1,6 +1,6 @@
 package plan
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // fuseResidual turns Add(x, MatMul(…)) of the forward pass into MatMul with x
 // as the addend.

@@ -3,7 +3,7 @@ package plan
 import (
 	"fmt"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // gptConfig describes a GPT-2-like program in the shape that the front end

@@ -3,7 +3,7 @@ package plan
 import (
 	"slices"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // inPlace lets an output take the storage of an input that dies at the

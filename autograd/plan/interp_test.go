@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // machine is a tiny reference interpreter. MatMul, the elementwise kinds and

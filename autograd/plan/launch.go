@@ -1,6 +1,6 @@
 package plan
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // Launch is a run of N instructions from First on that the back end executes as
 // one, with its scratch. None of them reads or writes what another one writes, and

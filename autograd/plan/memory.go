@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // life is the span of instructions, both ends included, over which a root

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // usesOf lists, for each storage in the arena of a plan, the first and the last launch

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // Pass is one step of [Build].

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"gotrain/autograd/ir"
-	"gotrain/autograd/mesh"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/mesh"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")

@@ -18,7 +18,7 @@ package plan
 import (
 	"fmt"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // Options selects what the passes do.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // gptCases are small enough for the interpreter.

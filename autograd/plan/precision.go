@@ -1,6 +1,6 @@
 package plan
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // precision sets the precision of matrix products.
 func precision(p *ir.Program, opt Options) {

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 	"pgregory.net/rapid"
 )
 

@@ -1,6 +1,6 @@
 package plan
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // recompute lets the backward pass read clones of a block's activations. A
 // clone is made just before the first backward instruction that needs it,

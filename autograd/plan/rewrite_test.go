@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // TestPrecisionOfEveryProduct: each kind that spends its time in products computes them

@@ -3,7 +3,7 @@ package plan
 import (
 	"slices"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // schedule moves three sorts of instructions up as far as their operands and

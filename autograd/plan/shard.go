@@ -3,8 +3,8 @@ package plan
 import (
 	"slices"
 
-	"gotrain/autograd/ir"
-	"gotrain/autograd/mesh"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/mesh"
 )
 
 // Layout places the states of a run on its ranks. The zero Layout is that of a

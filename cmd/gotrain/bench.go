@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	kernels "gotrain/autograd/bench"
-	"gotrain/train/bench"
+	kernels "example.com/gotrain/autograd/bench"
+	"example.com/gotrain/train/bench"
 )
 
 // benchFlags choose what to measure.

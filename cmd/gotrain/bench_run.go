@@ -9,11 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	kernels "gotrain/autograd/bench"
-	"gotrain/train/bench"
-	"gotrain/train/config"
-	"gotrain/train/device"
-	"gotrain/train/units"
+	kernels "example.com/gotrain/autograd/bench"
+	"example.com/gotrain/train/bench"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/units"
 )
 
 // benchReport is what bench prints.

@@ -5,9 +5,9 @@ import (
 	"io"
 	"slices"
 
-	"gotrain/train/bench"
-	"gotrain/train/device"
-	"gotrain/train/units"
+	"example.com/gotrain/train/bench"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/units"
 )
 
 // chosenSteps are the steps that the flags ask for.

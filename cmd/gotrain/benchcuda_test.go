@@ -5,7 +5,7 @@ package main
 import (
 	"testing"
 
-	kernels "gotrain/autograd/bench"
+	kernels "example.com/gotrain/autograd/bench"
 )
 
 // TestCUDABench measures kernels and a step on small shapes in all precisions.

@@ -9,11 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/bpe"
-	"gotrain/data/hf"
-	"gotrain/data/tokenizers"
-	"gotrain/data/vfs"
-	"gotrain/nn/hub/manifest"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/hf"
+	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub/manifest"
 )
 
 // framed writes a tokenizer that puts <s> before a text, whose texts end with a token of a name that no family uses.

@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/nn/generate"
-	"gotrain/nn/talk"
+	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/nn/talk"
 )
 
 // chatFlags say whom to talk to and how.

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/data/chat"
-	"gotrain/data/vfs"
-	"gotrain/nn/talk"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/talk"
 )
 
 // chatCommands are what a line that begins with a slash may be.

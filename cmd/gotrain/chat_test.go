@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/train/eval"
+	"example.com/gotrain/train/eval"
 )
 
 // TestChat talks to a model that knows nothing: what counts is the frame.

@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/data/bpe"
-	"gotrain/nn/hub"
-	"gotrain/train/config"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/train/config"
 )
 
 type completion = func(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective)

@@ -14,15 +14,15 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/data/bpe"
-	"gotrain/data/chat"
-	"gotrain/nn/generate"
-	"gotrain/nn/generate/generatetest"
-	"gotrain/nn/talk"
-	"gotrain/train"
-	"gotrain/train/device"
-	"gotrain/train/forecast"
-	"gotrain/train/units"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/nn/generate/generatetest"
+	"example.com/gotrain/nn/talk"
+	"example.com/gotrain/train"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/forecast"
+	"example.com/gotrain/train/units"
 )
 
 // TestContractOfExitCodes: the numbers that scripts and launchers rely on.

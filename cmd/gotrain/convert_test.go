@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/nn/hub/convert"
+	"example.com/gotrain/nn/hub/convert"
 )
 
 // TestExportImport trains, exports to both formats, imports the GGUF file and

@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/cuda/backend"
-	"gotrain/train/ranks/probe"
+	"example.com/gotrain/cuda/backend"
+	"example.com/gotrain/train/ranks/probe"
 )
 
 // rankVariable makes a process of this test binary the gotrain of a rank.

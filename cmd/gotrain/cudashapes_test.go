@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"testing"
 
-	"gotrain/nn/gpt2"
-	"gotrain/nn/llama"
-	"gotrain/train/config"
-	"gotrain/train/device"
-	"gotrain/train/engine"
-	"gotrain/train/ranks"
-	"gotrain/train/recipe"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/nn/llama"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/engine"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/recipe"
 )
 
 // TestCUDAShapes binds and captures the steps of models of every size, two layers of

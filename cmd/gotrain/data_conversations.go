@@ -5,10 +5,10 @@ import (
 	"strconv"
 	"strings"
 
-	"gotrain/nn"
-	"gotrain/nn/hub"
-	"gotrain/nn/zoo"
-	"gotrain/train/config"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/zoo"
+	"example.com/gotrain/train/config"
 )
 
 // byteContext is the context without a model, where tokens are bytes.

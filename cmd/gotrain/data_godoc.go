@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/data/synth"
+	"example.com/gotrain/data/synth"
 )
 
 func newDataGodoc() *cobra.Command {

@@ -6,11 +6,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/data/chat"
-	"gotrain/data/vfs"
-	"gotrain/train/config"
-	"gotrain/train/console"
-	"gotrain/train/recipe"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/console"
+	"example.com/gotrain/train/recipe"
 )
 
 // dataInspectFlags say which tokens to show.

@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/data"
-	"gotrain/train/console"
-	"gotrain/train/units"
+	"example.com/gotrain/data"
+	"example.com/gotrain/train/console"
+	"example.com/gotrain/train/units"
 )
 
 // setInfo is a set of shards as --json prints it.

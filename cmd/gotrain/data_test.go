@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/chat"
+	"example.com/gotrain/data/chat"
 )
 
 const twoTalks = `{"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello there"}]}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/data"
+	"example.com/gotrain/data"
 )
 
 // Commands of documents that are not run, each with its reason. Of launchers and of

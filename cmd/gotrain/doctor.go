@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/train/device"
+	"example.com/gotrain/train/device"
 )
 
 func newDoctor() *cobra.Command {

@@ -13,11 +13,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/train/device"
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/probe"
-	"gotrain/train/ranks/store"
-	"gotrain/train/units"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/probe"
+	"example.com/gotrain/train/ranks/store"
+	"example.com/gotrain/train/units"
 )
 
 // clusterTime is how long the whole examination may take.

@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/train/device"
-	"gotrain/train/ranks/probe"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/ranks/probe"
 )
 
 func TestPrintCluster(t *testing.T) {

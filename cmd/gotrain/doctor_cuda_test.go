@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/cuda/backend"
-	"gotrain/train/device"
+	"example.com/gotrain/cuda/backend"
+	"example.com/gotrain/train/device"
 )
 
 // doctor lists each device with its memory and peak, and each library.

@@ -6,16 +6,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/data/vfs"
-	"gotrain/nn/hub"
-	"gotrain/train"
-	"gotrain/train/config"
-	"gotrain/train/console"
-	"gotrain/train/device"
-	"gotrain/train/engine"
-	"gotrain/train/forecast"
-	"gotrain/train/ranks"
-	"gotrain/train/units"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/train"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/console"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/engine"
+	"example.com/gotrain/train/forecast"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/units"
 )
 
 // dryRun does everything up to the first step of cfg and leaves no trace: it

@@ -15,17 +15,17 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"gotrain/data"
-	"gotrain/nn/generate"
-	"gotrain/nn/hub"
-	"gotrain/train"
-	"gotrain/train/config"
-	"gotrain/train/device"
-	"gotrain/train/engine"
-	"gotrain/train/forecast"
-	"gotrain/train/metrics"
-	"gotrain/train/ranks"
-	"gotrain/train/recipe"
+	"example.com/gotrain/data"
+	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/train"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/engine"
+	"example.com/gotrain/train/forecast"
+	"example.com/gotrain/train/metrics"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/recipe"
 )
 
 // writeConfig writes a configuration and its texts into dir.

@@ -7,10 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/nn/hub"
-	"gotrain/train/eval"
-	"gotrain/train/save"
-	"gotrain/train/units"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/train/eval"
+	"example.com/gotrain/train/save"
+	"example.com/gotrain/train/units"
 )
 
 // evalResult is what eval prints.

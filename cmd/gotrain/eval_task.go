@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/nn/hub"
-	"gotrain/nn/talk"
-	"gotrain/train/console"
-	"gotrain/train/eval"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/talk"
+	"example.com/gotrain/train/console"
+	"example.com/gotrain/train/eval"
 )
 
 // openTask reads the task file with the flags applied, and tells what nothing reads.

@@ -5,13 +5,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/data"
-	"gotrain/data/vfs"
-	"gotrain/nn/hub"
-	"gotrain/train/console"
-	"gotrain/train/eval"
-	"gotrain/train/recipe"
-	"gotrain/train/save"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/train/console"
+	"example.com/gotrain/train/eval"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/save"
 )
 
 // runText scores texts, or the answers of conversations.

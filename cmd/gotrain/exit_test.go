@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/train"
-	"gotrain/train/device"
+	"example.com/gotrain/train"
+	"example.com/gotrain/train/device"
 )
 
 // TestExitCodes holds the codes of the contract as numbers.

@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/convert"
-	"gotrain/nn/hub/gguf"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/convert"
+	"example.com/gotrain/nn/hub/gguf"
 )
 
 // exportTypes are the values of --type; those with a q are of the format gguf alone.

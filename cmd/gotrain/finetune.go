@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 
-	"gotrain/nn/hub"
-	"gotrain/train/config"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/train/config"
 
 	"github.com/spf13/cobra"
 )

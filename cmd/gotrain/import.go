@@ -13,13 +13,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/autograd/exec"
-	"gotrain/data/vfs"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/convert"
-	"gotrain/nn/zoo"
-	"gotrain/train/device"
-	"gotrain/train/units"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/convert"
+	"example.com/gotrain/nn/zoo"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/units"
 )
 
 // convertFlags are those that import and export share.

@@ -10,12 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/data/vfs"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/safetensors"
-	"gotrain/train/checkpoint"
-	"gotrain/train/save"
-	"gotrain/train/units"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/safetensors"
+	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/save"
+	"example.com/gotrain/train/units"
 )
 
 // checkpointInfo is what inspect checkpoint prints.

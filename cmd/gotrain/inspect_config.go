@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"gotrain/train/config"
+	"example.com/gotrain/train/config"
 )
 
 func newInspectConfig() *cobra.Command {

@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/train/config"
-	"gotrain/train/engine"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/engine"
 )
 
 func newInspectPlan() *cobra.Command {

@@ -13,8 +13,8 @@ import (
 	"os"
 	"os/signal"
 
-	"gotrain/train"
-	"gotrain/train/device"
+	"example.com/gotrain/train"
+	"example.com/gotrain/train/device"
 )
 
 // Exit codes, part of the contract with scripts.

@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/train/device"
+	"example.com/gotrain/train/device"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata")

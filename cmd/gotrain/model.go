@@ -7,17 +7,17 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/autograd/exec"
-	"gotrain/data/tokenizers"
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/hub"
-	"gotrain/nn/zoo"
-	"gotrain/train/config"
-	"gotrain/train/device"
-	"gotrain/train/eval"
-	"gotrain/train/recipe/text"
-	"gotrain/train/save"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/zoo"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/eval"
+	"example.com/gotrain/train/recipe/text"
+	"example.com/gotrain/train/save"
 )
 
 // modelFlags are the flags of every command that uses a trained model.

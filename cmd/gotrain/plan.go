@@ -7,12 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/autograd/mesh"
-	"gotrain/data/vfs"
-	"gotrain/train/config"
-	"gotrain/train/device"
-	"gotrain/train/forecast"
-	"gotrain/train/recipe"
+	"example.com/gotrain/autograd/mesh"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/forecast"
+	"example.com/gotrain/train/recipe"
 )
 
 func newPlan() *cobra.Command {

@@ -5,8 +5,8 @@ import (
 	"io"
 	"strings"
 
-	"gotrain/train/forecast"
-	"gotrain/train/units"
+	"example.com/gotrain/train/forecast"
+	"example.com/gotrain/train/units"
 )
 
 // printPlan writes the plan for people.

@@ -10,10 +10,10 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"gotrain/data/vfs"
-	"gotrain/train/console"
-	"gotrain/train/metrics"
-	"gotrain/train/runs"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/console"
+	"example.com/gotrain/train/metrics"
+	"example.com/gotrain/train/runs"
 )
 
 func newPlot() *cobra.Command {

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 
-	"gotrain/data"
-	"gotrain/data/tokenizers"
-	"gotrain/data/vfs"
-	"gotrain/train/config"
-	"gotrain/train/console"
-	"gotrain/train/recipe"
-	"gotrain/train/recipe/text"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/console"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/recipe/text"
 )
 
 // prepared is the tokenizer and the shards of a configuration.

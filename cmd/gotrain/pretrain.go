@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/data"
+	"example.com/gotrain/data"
 )
 
 func newPretrain() *cobra.Command {

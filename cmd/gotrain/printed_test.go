@@ -9,15 +9,15 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/bpe"
-	"gotrain/data/hf"
-	"gotrain/data/tokenizers"
-	"gotrain/data/vfs"
-	"gotrain/nn/hub/safetensors"
-	"gotrain/train"
-	"gotrain/train/bench"
-	"gotrain/train/eval"
-	"gotrain/train/save"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/hf"
+	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub/safetensors"
+	"example.com/gotrain/train"
+	"example.com/gotrain/train/bench"
+	"example.com/gotrain/train/eval"
+	"example.com/gotrain/train/save"
 )
 
 // TestPrintedReports: what people read has each number in its place; here each is another one.

@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"gotrain/nn/zoo"
-	"gotrain/train/config"
-	"gotrain/train/shell"
+	"example.com/gotrain/nn/zoo"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/shell"
 
 	"github.com/spf13/cobra"
 )

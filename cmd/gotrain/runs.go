@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/train/metrics"
-	"gotrain/train/runs"
-	"gotrain/train/units"
+	"example.com/gotrain/train/metrics"
+	"example.com/gotrain/train/runs"
+	"example.com/gotrain/train/units"
 )
 
 func newRuns() *cobra.Command {

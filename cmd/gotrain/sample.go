@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"gotrain/nn/generate"
+	"example.com/gotrain/nn/generate"
 )
 
 // sampleFlags say what to continue and how.

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"gotrain/nn/generate"
-	"gotrain/train/units"
+	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/train/units"
 )
 
 // sampler continues a prompt once or more.

@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"gotrain/nn/generate"
+	"example.com/gotrain/nn/generate"
 )
 
 // samplingFlags say how a text goes on and how long.

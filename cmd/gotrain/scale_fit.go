@@ -9,10 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/data/vfs"
-	"gotrain/train/ladder"
-	"gotrain/train/runs"
-	"gotrain/train/scale"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/ladder"
+	"example.com/gotrain/train/runs"
+	"example.com/gotrain/train/scale"
 )
 
 // fitFlags are the flags of scale fit.

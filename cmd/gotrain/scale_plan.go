@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/data/vfs"
-	"gotrain/train/scale"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/scale"
 )
 
 func newScalePlan() *cobra.Command {

@@ -6,12 +6,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/data/vfs"
-	"gotrain/train/ladder"
-	"gotrain/train/ranks/join"
-	"gotrain/train/runs"
-	"gotrain/train/scale"
-	"gotrain/train/units"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/ladder"
+	"example.com/gotrain/train/ranks/join"
+	"example.com/gotrain/train/runs"
+	"example.com/gotrain/train/scale"
+	"example.com/gotrain/train/units"
 )
 
 func newScaleRun() *cobra.Command {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/train/scale"
+	"example.com/gotrain/train/scale"
 )
 
 // writeLadder writes a ladder of two sizes and three budgets of a few steps.

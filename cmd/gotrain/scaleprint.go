@@ -6,7 +6,7 @@ import (
 	"math"
 	"strings"
 
-	"gotrain/train/scale"
+	"example.com/gotrain/train/scale"
 )
 
 // printLaws writes fitted laws for people.

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/data"
-	"gotrain/train/eval"
+	"example.com/gotrain/data"
+	"example.com/gotrain/train/eval"
 )
 
 // scoreFlags say what to score.

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"gotrain/train/config"
-	"gotrain/train/recipe"
-	"gotrain/train/recipe/all"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/recipe/all"
 )
 
 // table is what the commands train and load.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/train/eval"
+	"example.com/gotrain/train/eval"
 )
 
 // countdown is a context that is cancelled once it was asked so many times.

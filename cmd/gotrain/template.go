@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/data/chat"
-	"gotrain/data/instruct"
-	"gotrain/nn/talk"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/data/instruct"
+	"example.com/gotrain/nn/talk"
 )
 
 // templateFlags say by which chat template conversations become tokens.

@@ -8,10 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/data"
-	"gotrain/data/tokenizers"
-	"gotrain/train/checkpoint"
-	"gotrain/train/recipe/text"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/recipe/text"
 )
 
 func newTokenizer() *cobra.Command {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/data"
+	"example.com/gotrain/data"
 )
 
 func newTokenizerDecode() *cobra.Command {

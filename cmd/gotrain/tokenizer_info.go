@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/data"
-	"gotrain/train/units"
+	"example.com/gotrain/data"
+	"example.com/gotrain/train/units"
 )
 
 func newTokenizerInfo() *cobra.Command {

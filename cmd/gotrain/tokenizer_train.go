@@ -8,13 +8,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/data"
-	"gotrain/data/tokenizers"
-	"gotrain/data/vfs"
-	"gotrain/train/config"
-	"gotrain/train/console"
-	"gotrain/train/recipe"
-	"gotrain/train/recipe/text"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/console"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/recipe/text"
 )
 
 // tokenizerTrainFlags say what to learn from what.

@@ -12,12 +12,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gotrain/data/vfs"
-	"gotrain/train"
-	"gotrain/train/config"
-	"gotrain/train/console"
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/join"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/console"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/join"
 )
 
 // trainRun trains and reports.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/bpe"
+	"example.com/gotrain/data/bpe"
 )
 
 // TestWrongUse wants the exit code, one line that names the fault on standard

@@ -3,8 +3,8 @@
 package backend
 
 import (
-	"gotrain/autograd/ir"
-	"gotrain/cuda"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/cuda"
 )
 
 func bindActivation(c *call) func() {

@@ -2,7 +2,7 @@
 
 package backend
 
-import "gotrain/cuda"
+import "example.com/gotrain/cuda"
 
 // bindAttentionBackward prepares the log-sum-exp and Σ dy·y of all queries, then dk and dv by tiles
 // of keys and dq by tiles of queries.

@@ -2,7 +2,7 @@
 
 package backend
 
-import "gotrain/cuda"
+import "example.com/gotrain/cuda"
 
 // bindAttentionCached appends the new keys and values, then attends: for one
 // token with blocks that share the keys of a head, for several with the kernel

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
 )
 
 // attentionInstr is causal attention of 2 sequences of 300 tokens in bfloat16,

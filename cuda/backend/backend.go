@@ -9,11 +9,11 @@ import (
 	"runtime"
 	"sync"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
-	"gotrain/cuda"
-	"gotrain/cuda/kernels"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/cuda"
+	"example.com/gotrain/cuda/kernels"
 )
 
 // Backend runs plans on one device, on one stream; uploads and collectives have

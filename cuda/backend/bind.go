@@ -8,10 +8,10 @@ import (
 	"math"
 	"runtime"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/cuda"
-	"gotrain/cuda/kernels"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/cuda"
+	"example.com/gotrain/cuda/kernels"
 )
 
 // binders is the table of kernels, indexed by kind. A binder returns the closure

@@ -5,9 +5,9 @@ package backend
 import (
 	"fmt"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/cuda"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/cuda"
 )
 
 // castChunk is the number of elements that a block of cast.cu casts.

@@ -9,8 +9,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
 )
 
 // TestCasts casts tensors of many sizes to bf16 and back in one group, in which

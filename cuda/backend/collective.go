@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"gotrain/autograd/ir"
-	"gotrain/cuda"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/cuda"
 )
 
 // bucketBytes are the collectives that become one launch of NCCL: enough to fill the

@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
-	"gotrain/cuda"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/cuda"
 )
 
 // rank is one of two, each on a device of this process.

@@ -2,7 +2,7 @@
 
 package backend
 
-import "gotrain/cuda"
+import "example.com/gotrain/cuda"
 
 func bindColumnSum(c *call) func() {
 	s := newColumnSum(c.Instr)

@@ -5,7 +5,7 @@ package backend
 import (
 	"errors"
 
-	"gotrain/cuda"
+	"example.com/gotrain/cuda"
 )
 
 // Absent tells whether err, of Open or CardAt, says that there is no GPU to open.

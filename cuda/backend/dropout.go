@@ -5,8 +5,8 @@ package backend
 import (
 	"math"
 
-	"gotrain/autograd/ir"
-	"gotrain/cuda"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/cuda"
 )
 
 // bindDropout keeps element e, counted from row 0 of the run, where word e mod 4

@@ -7,9 +7,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/cuda"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/cuda"
 )
 
 // TestUnaligned runs the kernels that map elements on memory that is not aligned

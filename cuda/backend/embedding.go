@@ -2,7 +2,7 @@
 
 package backend
 
-import "gotrain/cuda"
+import "example.com/gotrain/cuda"
 
 // spanRows is the block of kernels that give each row a warp and each thread one
 // span of it; spanGrid their grid for n rows of d columns.

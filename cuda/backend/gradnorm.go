@@ -3,8 +3,8 @@
 package backend
 
 import (
-	"gotrain/autograd/ir"
-	"gotrain/cuda"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/cuda"
 )
 
 // bindSumSquares sums the squares of all gradients in one launch and finishes in a

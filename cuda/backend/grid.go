@@ -2,7 +2,7 @@
 
 package backend
 
-import "gotrain/cuda"
+import "example.com/gotrain/cuda"
 
 // elementBlock is the block of kernels that map over elements.
 var elementBlock = cuda.Dim{X: 256, Y: 1, Z: 1}

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
 )
 
 // TestIndices runs every kind that takes indices with one that is out of range:

@@ -3,7 +3,7 @@ package backend
 import (
 	"fmt"
 
-	"gotrain/cuda/kernels"
+	"example.com/gotrain/cuda/kernels"
 )
 
 // What a block of every card has: shared memory without asking for more, 32-bit

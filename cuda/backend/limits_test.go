@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/cuda/kernels"
+	"example.com/gotrain/cuda/kernels"
 )
 
 // TestCheckLaunch holds the border of each limit: the largest launch that goes, and the

@@ -3,8 +3,8 @@
 package backend
 
 import (
-	"gotrain/autograd/ir"
-	"gotrain/cuda"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/cuda"
 )
 
 // bindLinearCrossEntropy makes the logits of a chunk of rows, from them losses

@@ -5,9 +5,9 @@ package backend
 import (
 	"errors"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/cuda"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/cuda"
 )
 
 // productOf describes the product of in without an epilogue.

@@ -2,7 +2,7 @@
 
 package backend
 
-import "gotrain/cuda"
+import "example.com/gotrain/cuda"
 
 func bindMSE(c *call) func() {
 	n := c.In[0].Shape.Size()

@@ -5,8 +5,8 @@ package backend
 import (
 	"math"
 
-	"gotrain/autograd/ir"
-	"gotrain/cuda"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/cuda"
 )
 
 // muon is a batch of Muon instructions. A wide X is multiplied from the left, a

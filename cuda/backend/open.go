@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	"gotrain/cuda"
+	"example.com/gotrain/cuda"
 )
 
 // ErrNotBuilt is the error of Open in a binary without CUDA.

@@ -5,7 +5,7 @@ package backend
 import (
 	"errors"
 
-	"gotrain/autograd/exec"
+	"example.com/gotrain/autograd/exec"
 )
 
 // Open returns ErrNotBuilt.

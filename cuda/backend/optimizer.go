@@ -5,8 +5,8 @@ package backend
 import (
 	"math"
 
-	"gotrain/autograd/ir"
-	"gotrain/cuda"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/cuda"
 )
 
 // optimizerChunk is the number of elements that a block of optimizer.cu updates.

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"testing"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
 )
 
 // TestGroup updates parameters of many sizes in one launch and one by one: the

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"math"
 
-	"gotrain/autograd/ir"
-	"gotrain/cuda"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/cuda"
 )
 
 func bindReduceSum(c *call) func() {

@@ -5,8 +5,8 @@ package backend
 import (
 	"fmt"
 
-	"gotrain/autograd/ir"
-	"gotrain/cuda"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/cuda"
 )
 
 // unit is what the kernels of shape.cu move at a time: 16, 4 or 2 bytes.

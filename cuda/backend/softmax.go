@@ -2,7 +2,7 @@
 
 package backend
 
-import "gotrain/cuda"
+import "example.com/gotrain/cuda"
 
 func bindSoftmax(c *call) func() {
 	return c.launchRows("softmax", []cuda.Ptr{c.in(0), c.out(0)})

@@ -5,7 +5,7 @@ package backend
 import (
 	"errors"
 
-	"gotrain/cuda"
+	"example.com/gotrain/cuda"
 )
 
 // staging moves bytes between pageable host memory and the device through slots,

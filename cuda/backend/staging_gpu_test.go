@@ -7,8 +7,8 @@ import (
 	"math"
 	"testing"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
 )
 
 // TestUploadsKeepTheirOrder sets the input of a kernel again and again without

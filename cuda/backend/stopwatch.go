@@ -6,7 +6,7 @@ import (
 	"errors"
 	"time"
 
-	"gotrain/cuda"
+	"example.com/gotrain/cuda"
 )
 
 var _ Clock = (*Backend)(nil)

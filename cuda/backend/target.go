@@ -3,8 +3,8 @@ package backend
 import (
 	"slices"
 
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
 )
 
 // blasWorkspace is the scratch memory of cuBLASLt: what NVIDIA advises for

@@ -1,6 +1,6 @@
 package backend
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 const (
 	boundsTokens = 64  // tokens of one pair of segment bounds: kBoundsTokens of attention.cuh

@@ -3,8 +3,8 @@ package backend
 import (
 	"math/bits"
 
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
 )
 
 // Constants of embedding_backward.cu: the digit of a pass of the sort, its values

@@ -1,8 +1,8 @@
 package backend
 
 import (
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
 )
 
 // classifier is how rows of logits are scored: crossentropy.cu.

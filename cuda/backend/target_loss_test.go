@@ -3,7 +3,7 @@ package backend
 import (
 	"testing"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // TestClassifier checks the blocks and the shared memory of rows of logits.

@@ -1,6 +1,6 @@
 package backend
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // scratchMatMul is for the sum of an operand's rows where cuBLASLt does not add
 // them up.

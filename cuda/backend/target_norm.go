@@ -1,6 +1,6 @@
 package backend
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // rowBlock shares rows out to threads, as row.cuh takes them: threads a row, rows
 // a block, either one warp a row or one row a block.

@@ -3,7 +3,7 @@ package backend
 import (
 	"testing"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // TestRowBlock checks that the registers of a block hold a row wherever those of

@@ -1,6 +1,6 @@
 package backend
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // normChunk is the number of elements of one partial sum of squares, in
 // gradnorm.cu and muon.cu.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 func muonInstr(rows, cols int, compute ir.DType) *ir.Instr {

@@ -1,6 +1,6 @@
 package backend
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // lattice is a regular grid of offsets into a tensor: axes of (size, stride), the
 // slowest first.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/ir"
 )
 
 // TestCut checks that the parts of a sum hold every element of its runs once, as

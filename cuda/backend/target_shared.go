@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"slices"
 
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
-	"gotrain/cuda/kernels"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/cuda/kernels"
 )
 
 // attentionKernel is a kernel of attention with its block: rows is the tile that a

@@ -4,9 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
-	"gotrain/cuda/kernels"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/cuda/kernels"
 )
 
 // headInstr is attention of one head of hd elements, of 64 tokens, or one over a cache.

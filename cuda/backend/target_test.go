@@ -3,8 +3,8 @@ package backend
 import (
 	"testing"
 
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
 )
 
 func shaped(d ir.DType, shape ...int) *ir.Value { return &ir.Value{Shape: shape, DType: d} }

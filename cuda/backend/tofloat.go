@@ -2,7 +2,7 @@
 
 package backend
 
-import "gotrain/autograd/ir"
+import "example.com/gotrain/autograd/ir"
 
 // bindToFloat starts the kernel of tofloat.cu for the dtypes of x and y.
 func bindToFloat(c *call) func() {

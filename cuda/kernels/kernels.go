@@ -13,7 +13,7 @@
 // the sources, and of report.txt, what the compiler says that each kernel takes.
 package kernels
 
-//go:generate go run gotrain/scripts/cuda/kernels signatures
+//go:generate go run example.com/gotrain/scripts/cuda/kernels signatures
 
 import (
 	"embed"

@@ -4,8 +4,8 @@ import (
 	"os"
 	"testing"
 
-	"gotrain/cuda/kernels"
-	"gotrain/cuda/kernels/source"
+	"example.com/gotrain/cuda/kernels"
+	"example.com/gotrain/cuda/kernels/source"
 )
 
 // The table of signatures is what the sources declare and the compiler reports.

@@ -4,7 +4,7 @@ import (
 	"sort"
 	"unicode/utf8"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // byteOfChar returns the byte of a string of one character of the byte alphabet, -1 for anything else.

@@ -19,7 +19,7 @@ import (
 	"strconv"
 	"sync"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 const maxVocab = hf.MaxVocab

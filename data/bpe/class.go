@@ -4,7 +4,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // A class is the set of character classes of the split patterns that a code point belongs to, one bit each.

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // bytesPerToken is a guess, on the low side, by which memory for ids is set aside.

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 
 	"pgregory.net/rapid"
 )

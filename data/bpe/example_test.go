@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"gotrain/data/bpe"
+	"example.com/gotrain/data/bpe"
 )
 
 func Example() {

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // Load reads tokenizer.json, from path itself or from the directory path.

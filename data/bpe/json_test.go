@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // golden is one record of testdata/ids.json: the ids of Hugging Face tokenizers, with and without special tokens.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strconv"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // Save writes t as tokenizer.json to path, atomically.

@@ -1,6 +1,6 @@
 package bpe
 
-import "gotrain/data/hf"
+import "example.com/gotrain/data/hf"
 
 // The types that all tokenizers share.
 type (

@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"strconv"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // A TrainConfig says what Train learns.

@@ -9,7 +9,7 @@
 //
 // Templates see what they see in transformers' apply_chat_template: messages, add_generation_prompt, tools, documents,
 // bos_token, eos_token and other special tokens where the tokenizer has them, raise_exception, strftime_now. The engine is package
-// gotrain/data/chat/jinja, which renders as jinja2 does in transformers or refuses with the place.
+// example.com/gotrain/data/chat/jinja, which renders as jinja2 does in transformers or refuses with the place.
 //
 // # Hostile templates
 //

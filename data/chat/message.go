@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"gotrain/data/chat/jinja"
+	"example.com/gotrain/data/chat/jinja"
 )
 
 // The roles of messages. Templates know these four at most.

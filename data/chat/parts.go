@@ -3,7 +3,7 @@ package chat
 import (
 	"strings"
 
-	"gotrain/data/chat/jinja"
+	"example.com/gotrain/data/chat/jinja"
 )
 
 // partOf is a part of a content, as multi-modal conversations have it.

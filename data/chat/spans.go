@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/data/chat/jinja"
+	"example.com/gotrain/data/chat/jinja"
 )
 
 // Spans renders a conversation and finds what the assistant says in it: one span for each message of the assistant, from

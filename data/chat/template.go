@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"gotrain/data/chat/jinja"
+	"example.com/gotrain/data/chat/jinja"
 )
 
 // Template is a chat template. Make it with Parse or Named.

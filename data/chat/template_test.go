@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/data/chat/jinja"
+	"example.com/gotrain/data/chat/jinja"
 )
 
 // Templates that would run for ever or take all memory end with an error, whatever the length of the conversation.

@@ -8,7 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"gotrain/data/onig"
+	"example.com/gotrain/data/onig"
 )
 
 // A PreTokenizer cuts normalized text into the words that the model sees one by one, in steps, each of which cuts what the one

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"gotrain/data/onig"
+	"example.com/gotrain/data/onig"
 )
 
 // maxRegexBytes bounds an expression; the longest in use have 400 bytes.

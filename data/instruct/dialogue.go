@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/data/chat"
-	"gotrain/data/chat/jinja"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/data/chat/jinja"
 )
 
 // roles maps the names of speakers, in lower case, to roles.

@@ -7,10 +7,10 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"gotrain/data"
-	"gotrain/data/chat"
-	"gotrain/data/chat/jinja"
-	"gotrain/data/hf"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/data/chat/jinja"
+	"example.com/gotrain/data/hf"
 )
 
 // Encoder turns conversations into tokens. It is immutable and safe for concurrent use.

@@ -4,9 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/bpe"
-	"gotrain/data/chat"
-	"gotrain/data/chat/jinja"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/data/chat/jinja"
 )
 
 // Messages of role and content reach the template with all their keys in order, numbers as they are written.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"gotrain/data/chat"
+	"example.com/gotrain/data/chat"
 )
 
 // Whatever a record is, it gives conversations of which each message is masked or not, that end with an answer if they have

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/chat"
-	"gotrain/data/tokenizers"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/data/tokenizers"
 )
 
 // conversed is a tokenizer and what transformers makes of conversations with it; see scripts/parity/conversations.py.

@@ -15,10 +15,10 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"gotrain/data"
-	"gotrain/data/bpe"
-	"gotrain/data/chat"
-	"gotrain/data/hf"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/data/hf"
 )
 
 // byteTokens has a token for each byte and the special tokens of ChatML.

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/chat"
+	"example.com/gotrain/data/chat"
 )
 
 var update = flag.Bool("update", false, "write the tables of README.md")

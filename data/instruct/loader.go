@@ -6,7 +6,7 @@ import (
 	"io"
 	"slices"
 
-	"gotrain/data"
+	"example.com/gotrain/data"
 )
 
 // Loader makes training batches of a Set.

@@ -6,7 +6,7 @@ import (
 	"os"
 	"runtime"
 
-	"gotrain/data"
+	"example.com/gotrain/data"
 )
 
 // Memory estimates what files of conversations take for rows of so many tokens: their tokens, which stay, and in passing the

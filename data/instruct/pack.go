@@ -5,7 +5,7 @@ import (
 	"math/bits"
 	"slices"
 
-	"gotrain/data"
+	"example.com/gotrain/data"
 )
 
 // packing distributes examples over rows. Which lengths share a row is fixed, so that every epoch has as many rows; which

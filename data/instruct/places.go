@@ -6,8 +6,8 @@ import (
 	"sort"
 	"unicode/utf8"
 
-	"gotrain/data/chat"
-	"gotrain/data/hf"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/data/hf"
 )
 
 // places tells where in a text its tokens stand.

@@ -11,8 +11,8 @@ import (
 	"os"
 	"slices"
 
-	"gotrain/data"
-	"gotrain/data/chat"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/chat"
 )
 
 // Read streams the conversations of files in order, texts in an encoding as in data.Config: JSON Lines, a JSON array of records,

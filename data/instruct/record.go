@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"gotrain/data/chat"
+	"example.com/gotrain/data/chat"
 )
 
 // pairs are the keys of records that hold one question and one answer. Behind an instruction there may be an input or a

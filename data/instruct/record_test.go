@@ -11,8 +11,8 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"gotrain/data/chat"
-	"gotrain/data/chat/jinja"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/data/chat/jinja"
 )
 
 // spoken writes a conversation as role:content, an answer that is not learnt in brackets.

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data"
-	"gotrain/data/bpe"
-	"gotrain/data/chat"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/chat"
 )
 
 // plainSet is conversations of known answers through a template without words of its own.

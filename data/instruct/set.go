@@ -11,8 +11,8 @@ import (
 	"strings"
 	"sync"
 
-	"gotrain/data"
-	"gotrain/data/chat"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/chat"
 )
 
 // Set is the examples of a data set as tokens.

@@ -5,8 +5,8 @@ import (
 
 	"github.com/zeebo/xxh3"
 
-	"gotrain/data"
-	"gotrain/data/chat"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/chat"
 )
 
 // Sides says which conversations are held out: by the hash of what the assistant says, so that questions that differ only in

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"gotrain/data"
-	"gotrain/data/chat"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/chat"
 )
 
 // talks are conversations with the answers from to to-1.

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/data"
-	"gotrain/data/chat"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/chat"
 )
 
 // readTable yields the conversations of a table row by row. A row is the record that has the columns as keys, with texts as

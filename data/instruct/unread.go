@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/data/chat"
+	"example.com/gotrain/data/chat"
 )
 
 // Unread is a key of records that is not read.

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"unicode/utf8"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // AppendEncode appends the ids of text to dst, without a frame. Special tokens are not recognised: text that spells one is

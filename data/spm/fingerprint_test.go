@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // TestFingerprint: whatever alters ids alters the fingerprint, of sentencepiece's rules

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // ReadJSON reads a tokenizer.json; name stands for the source in errors.

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // AppendJSON appends t in the format of tokenizer.json. Hugging Face tokenizers and transformers load it to the same ids,

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // unknownPenalty is how much less than the least likely piece an unknown character scores.

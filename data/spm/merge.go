@@ -4,7 +4,7 @@ import (
 	"sort"
 	"unicode/utf8"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // noRank is the rank of what does not merge.

@@ -8,7 +8,7 @@ import (
 	"os"
 	"strconv"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // maxModelBytes is the most that a tokenizer.model may hold; the largest in use have 5 MB.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // message writes a protocol buffer: numbers as varints, float32 in four bytes, texts with

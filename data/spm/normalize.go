@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"strings"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 var spaceByte = []byte(" ")

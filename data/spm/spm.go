@@ -24,7 +24,7 @@ import (
 	"strconv"
 	"sync"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // space is ▁, U+2581, which stands for a space in pieces.

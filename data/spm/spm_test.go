@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // golden is one record of testdata/ids.json: the ids of sentencepiece.

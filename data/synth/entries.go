@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/data/chat"
+	"example.com/gotrain/data/chat"
 )
 
 // entry is one documented thing.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/synth"
+	"example.com/gotrain/data/synth"
 )
 
 // tea writes a small GOROOT into dir.

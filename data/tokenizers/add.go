@@ -3,7 +3,7 @@ package tokenizers
 import (
 	"bytes"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // AddSpecial returns a tokenizer that finds the contents as special tokens, as transformers'

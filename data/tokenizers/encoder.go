@@ -3,9 +3,9 @@ package tokenizers
 import (
 	"fmt"
 
-	"gotrain/data"
-	"gotrain/data/bpe"
-	"gotrain/data/hf"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/hf"
 )
 
 // Encoder is a tokenizer as package data wants it: with the tokens that begin and end a document.

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"testing"
 
-	"gotrain/data"
-	"gotrain/data/hf"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/hf"
 )
 
 // generated is a tokenizer made at random and what Hugging Face's tokenizers makes of texts with it; see

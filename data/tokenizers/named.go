@@ -7,8 +7,8 @@ import (
 
 	"github.com/pkoukk/tiktoken-go-loader/assets"
 
-	"gotrain/data"
-	"gotrain/data/bpe"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/bpe"
 )
 
 // published are the tokenizers that this program carries: by the name that users know, the

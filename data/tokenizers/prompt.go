@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode"
 
-	"gotrain/data"
+	"example.com/gotrain/data"
 )
 
 // ErrNoBegin says that a text has no token to begin from: give a prompt.

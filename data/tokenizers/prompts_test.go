@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // prompted is a tokenizer with the files beside it, and what AutoTokenizer makes of them; see scripts/golden/prompts.py.

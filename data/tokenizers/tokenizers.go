@@ -16,12 +16,12 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/data"
-	"gotrain/data/bpe"
-	"gotrain/data/hf"
-	"gotrain/data/spm"
-	"gotrain/data/vfs"
-	"gotrain/data/wordpiece"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/hf"
+	"example.com/gotrain/data/spm"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/data/wordpiece"
 )
 
 // File is the name of a tokenizer in a directory.

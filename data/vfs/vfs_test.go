@@ -12,8 +12,8 @@ import (
 	"syscall"
 	"testing"
 
-	"gotrain/data/vfs"
-	"gotrain/data/vfs/vfstest"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/data/vfs/vfstest"
 )
 
 func check(t *testing.T, err error) {

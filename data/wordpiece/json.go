@@ -1,7 +1,7 @@
 package wordpiece
 
 import (
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // A modelJSON is a model of type WordPiece or WordLevel.

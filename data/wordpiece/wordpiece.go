@@ -16,7 +16,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 // A Config is the whole definition of a Tokenizer.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/hf"
+	"example.com/gotrain/data/hf"
 )
 
 const bert = `{"added_tokens": [

@@ -3,8 +3,8 @@ package gemma3
 import (
 	"math"
 
-	"gotrain/autograd"
-	"gotrain/nn"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/nn"
 )
 
 // Config is the model section of a Gemma 3.

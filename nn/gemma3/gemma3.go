@@ -11,8 +11,8 @@ import (
 	"fmt"
 	"math"
 
-	"gotrain/autograd"
-	"gotrain/nn"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/nn"
 )
 
 // Name is the family's.

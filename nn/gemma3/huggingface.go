@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"gotrain/nn"
+	"example.com/gotrain/nn"
 )
 
 // typeText is the model_type of Gemma3ForCausalLM.

@@ -3,12 +3,12 @@ package generate_test
 import (
 	"testing"
 
-	"gotrain/autograd/cpu"
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/nn"
-	"gotrain/nn/generate"
-	"gotrain/nn/gpt2"
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/nn/gpt2"
 )
 
 // BenchmarkGPT2 is the 124-million-parameter GPT-2 with random weights: a

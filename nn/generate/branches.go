@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 
-	"gotrain/autograd"
-	"gotrain/autograd/exec"
-	"gotrain/autograd/plan"
-	"gotrain/nn"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/nn"
 )
 
 // Branches is a prompt and the completions of it that are scored.

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd/ir"
-	"gotrain/nn/generate"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/nn/generate"
 )
 
 // TestBranches: what completions score is what they score in a forward pass of the whole text,

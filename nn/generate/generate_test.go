@@ -9,15 +9,15 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd/cpu"
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
-	"gotrain/nn"
-	"gotrain/nn/generate"
-	"gotrain/nn/gpt2"
-	"gotrain/nn/llama"
-	"gotrain/nn/zoo"
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/nn/llama"
+	"example.com/gotrain/nn/zoo"
 )
 
 const contextLength, vocab = 80, 29

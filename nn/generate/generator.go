@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 
-	"gotrain/autograd"
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
-	"gotrain/nn"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/nn"
 )
 
 // chunks are the numbers of tokens that one run of a decoding program takes: a

@@ -3,8 +3,8 @@ package generate
 import (
 	"fmt"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
 )
 
 // inputs are the int32 inputs of a program with the slices that hold them.

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"gotrain/autograd"
-	"gotrain/autograd/exec"
-	"gotrain/nn"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/nn"
 )
 
 // shortest is the shortest program of a Scorer; each further one is twice as

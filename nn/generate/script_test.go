@@ -6,12 +6,12 @@ import (
 	"slices"
 	"testing"
 
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
-	"gotrain/nn"
-	"gotrain/nn/generate"
-	"gotrain/nn/generate/generatetest"
-	"gotrain/nn/gpt2"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/nn/generate/generatetest"
+	"example.com/gotrain/nn/gpt2"
 )
 
 // scripted is a model of 8 tokens and 12 positions with its generator.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/nn/generate"
+	"example.com/gotrain/nn/generate"
 )
 
 // TestStops cuts texts into pieces at random: what comes out is the text before the first

@@ -3,8 +3,8 @@ package gpt2
 import (
 	"math"
 
-	"gotrain/autograd"
-	"gotrain/nn"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/nn"
 )
 
 // Encodings of the position.

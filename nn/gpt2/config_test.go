@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/nn/gpt2"
+	"example.com/gotrain/nn/gpt2"
 )
 
 // TestDefaultWidths: heads share the width, one head as well, and the MLP has four times of

@@ -1,6 +1,6 @@
 package gpt2
 
-import "gotrain/nn"
+import "example.com/gotrain/nn"
 
 // Extend lets a base without learned positions go on with a longer context; see
 // nn.Extending. A table of learned ones has no rows for it.

@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 
-	"gotrain/autograd"
-	"gotrain/nn"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/nn"
 )
 
 // Name is the family's.

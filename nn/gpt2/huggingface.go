@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"gotrain/nn"
+	"example.com/gotrain/nn"
 )
 
 // HuggingFace returns the keys of a GPT2LMHeadModel's config.json. Models

@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/hub/peft"
-	"gotrain/nn/hub/safetensors"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/peft"
+	"example.com/gotrain/nn/hub/safetensors"
 )
 
 // Description is what the files of a model say of it beside its weights.

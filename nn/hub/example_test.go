@@ -7,16 +7,16 @@ import (
 	"os"
 	"path/filepath"
 
-	"gotrain/autograd/cpu"
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/data/bpe"
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/generate"
-	"gotrain/nn/gpt2"
-	"gotrain/nn/hub"
-	"gotrain/nn/zoo"
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/zoo"
 )
 
 // A model is made, saved as transformers reads it, loaded and asked to go on with a

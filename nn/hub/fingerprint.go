@@ -7,8 +7,8 @@ import (
 
 	"github.com/zeebo/xxh3"
 
-	"gotrain/nn/hub/manifest"
-	"gotrain/nn/hub/safetensors"
+	"example.com/gotrain/nn/hub/manifest"
+	"example.com/gotrain/nn/hub/safetensors"
 )
 
 // Fingerprint hashes the names, types, shapes and bytes of the weights in dir. Merging

@@ -3,9 +3,9 @@ package hub
 import (
 	"fmt"
 
-	"gotrain/autograd/exec"
-	"gotrain/nn"
-	"gotrain/nn/hub/safetensors"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/safetensors"
 )
 
 // LoadBase fills the parameters of m, which has no adapter's values yet, from the weights

@@ -27,9 +27,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"gotrain/data/vfs"
-	"gotrain/nn/hub/peft"
-	"gotrain/nn/hub/safetensors"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub/peft"
+	"example.com/gotrain/nn/hub/safetensors"
 )
 
 // ModelFile holds the weights.

@@ -9,17 +9,17 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd"
-	"gotrain/autograd/cpu"
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/data/bpe"
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/gpt2"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/manifest"
-	"gotrain/nn/zoo"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/manifest"
+	"example.com/gotrain/nn/zoo"
 )
 
 func newBackend(t *testing.T) exec.Backend {

@@ -3,11 +3,11 @@ package hub
 import (
 	"path/filepath"
 
-	"gotrain/data"
-	"gotrain/data/hf"
-	"gotrain/data/tokenizers"
-	"gotrain/data/vfs"
-	"gotrain/nn"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/hf"
+	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
 )
 
 // Identity is what other programs must know of a language model beside its weights:

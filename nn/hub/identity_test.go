@@ -6,9 +6,9 @@ import (
 	"slices"
 	"testing"
 
-	"gotrain/data/bpe"
-	"gotrain/data/hf"
-	"gotrain/nn"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/hf"
+	"example.com/gotrain/nn"
 )
 
 // TestBeginAndEnd: what texts begin and end with is told by the roles of the tokenizer, then by the ids of the configuration;

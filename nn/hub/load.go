@@ -8,15 +8,15 @@ import (
 	"path/filepath"
 	"slices"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/data"
-	"gotrain/data/tokenizers"
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/hub/manifest"
-	"gotrain/nn/hub/peft"
-	"gotrain/nn/hub/safetensors"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/manifest"
+	"example.com/gotrain/nn/hub/peft"
+	"example.com/gotrain/nn/hub/safetensors"
 )
 
 // Loaded is a model that is ready to run.

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/nn"
-	"gotrain/nn/hub/safetensors"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/safetensors"
 )
 
 // Match pairs the parameters of a model with the tensors of its weights.

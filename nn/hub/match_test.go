@@ -10,14 +10,14 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/gpt2"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/peft"
-	"gotrain/nn/hub/safetensors"
-	"gotrain/nn/llama"
-	"gotrain/nn/zoo"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/peft"
+	"example.com/gotrain/nn/hub/safetensors"
+	"example.com/gotrain/nn/llama"
+	"example.com/gotrain/nn/zoo"
 )
 
 // tiny are a GPT-2 with 12 parameters a block and a tied Llama.

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"math"
 
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/hub/safetensors"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/safetensors"
 )
 
 // AsStored has those of tensors, the weights of a model of params, written in bfloat16

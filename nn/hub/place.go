@@ -6,9 +6,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"gotrain/data/vfs"
-	"gotrain/nn/hub/peft"
-	"gotrain/nn/hub/safetensors"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub/peft"
+	"example.com/gotrain/nn/hub/safetensors"
 )
 
 // Place is where the files of a model lie: in one directory or, of an adapter, in its

@@ -6,10 +6,10 @@ import (
 	"io/fs"
 	"path/filepath"
 
-	"gotrain/data"
-	"gotrain/data/hf"
-	"gotrain/data/vfs"
-	"gotrain/nn"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/hf"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
 )
 
 // Save writes m with its parameters as a directory that Load and transformers read;

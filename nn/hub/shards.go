@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/nn/hub/safetensors"
+	"example.com/gotrain/nn/hub/safetensors"
 )
 
 // ShardName is the file of part i of n: model.safetensors becomes

@@ -4,12 +4,12 @@ import (
 	"io"
 	"strings"
 
-	"gotrain/autograd"
-	"gotrain/autograd/ir"
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/hub/peft"
-	"gotrain/nn/hub/safetensors"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/peft"
+	"example.com/gotrain/nn/hub/safetensors"
 )
 
 // StreamElements is the buffer through which a state passes: memory does not grow

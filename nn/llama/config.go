@@ -3,8 +3,8 @@ package llama
 import (
 	"math"
 
-	"gotrain/autograd"
-	"gotrain/nn"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/nn"
 )
 
 // Rotary is the encoding of the position (Su et al. 2021).

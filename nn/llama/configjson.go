@@ -3,7 +3,7 @@ package llama
 import (
 	"slices"
 
-	"gotrain/nn"
+	"example.com/gotrain/nn"
 )
 
 // of are lists of model_type.

@@ -1,8 +1,8 @@
 package llama
 
 import (
-	"gotrain/autograd"
-	"gotrain/nn"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/nn"
 )
 
 // Extend lets a base go on with a longer context and other rotary positions, which have

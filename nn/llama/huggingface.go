@@ -3,7 +3,7 @@ package llama
 import (
 	"fmt"
 
-	"gotrain/nn"
+	"example.com/gotrain/nn"
 )
 
 // Architectures of transformers that this package computes, by model_type.

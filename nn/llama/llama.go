@@ -9,9 +9,9 @@ import (
 	"errors"
 	"fmt"
 
-	"gotrain/autograd"
-	"gotrain/autograd/ir"
-	"gotrain/nn"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/nn"
 )
 
 // Name is the family's.

@@ -4,8 +4,8 @@ import (
 	"math"
 	"strings"
 
-	"gotrain/autograd"
-	"gotrain/nn"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/nn"
 )
 
 // RopeScaling is how rotary positions are stretched; see autograd.RoPEScaling.

@@ -5,8 +5,8 @@ import (
 	"reflect"
 	"slices"
 
-	"gotrain/autograd"
-	"gotrain/nn"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/nn"
 )
 
 // The types of rope_parameters, and those of them with a scaling.

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"gotrain/data/chat"
-	"gotrain/nn/generate"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/nn/generate"
 )
 
 // Conversation is what one user and the model have said. Make it with New, and Wait

@@ -6,10 +6,10 @@ import (
 	"slices"
 	"time"
 
-	"gotrain/data"
-	"gotrain/data/chat"
-	"gotrain/data/hf"
-	"gotrain/data/instruct"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/data/hf"
+	"example.com/gotrain/data/instruct"
 )
 
 // ErrNoTemplate says that a model was not fine-tuned on conversations: name one of the

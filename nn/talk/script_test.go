@@ -9,13 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/data"
-	"gotrain/data/bpe"
-	"gotrain/data/chat"
-	"gotrain/data/hf"
-	"gotrain/nn/generate"
-	"gotrain/nn/generate/generatetest"
-	"gotrain/nn/talk"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/data/hf"
+	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/nn/generate/generatetest"
+	"example.com/gotrain/nn/talk"
 )
 
 const scriptContext = 140

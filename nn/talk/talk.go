@@ -19,9 +19,9 @@ import (
 	"strings"
 	"time"
 
-	"gotrain/data"
-	"gotrain/data/chat"
-	"gotrain/nn/generate"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/nn/generate"
 )
 
 // Speaker answers messages with a model.

@@ -8,15 +8,15 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/autograd/cpu"
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/data/bpe"
-	"gotrain/data/chat"
-	"gotrain/nn"
-	"gotrain/nn/generate"
-	"gotrain/nn/gpt2"
-	"gotrain/nn/talk"
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/nn/talk"
 )
 
 // speaker is a model that knows nothing, with bytes for tokens.

@@ -10,12 +10,12 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd"
-	"gotrain/autograd/ir"
-	"gotrain/nn"
-	"gotrain/nn/gemma3"
-	"gotrain/nn/gpt2"
-	"gotrain/nn/llama"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/gemma3"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/nn/llama"
 )
 
 // transformersDefaults is what scripts/golden/configs.py wrote: the keys of a

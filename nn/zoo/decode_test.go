@@ -5,9 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/plan"
-	"gotrain/nn"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/nn"
 )
 
 // randomWeights puts normal values into the parameters, large enough that every

@@ -4,9 +4,9 @@ import (
 	"slices"
 	"testing"
 
-	"gotrain/autograd"
-	"gotrain/autograd/plan"
-	"gotrain/nn"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/nn"
 )
 
 // TestDropoutTrainsOnly checks that dropout changes the training loss from step

@@ -4,9 +4,9 @@ import (
 	"math"
 	"testing"
 
-	"gotrain/nn"
-	"gotrain/nn/gpt2"
-	"gotrain/nn/llama"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/nn/llama"
 )
 
 // TestFLOPs holds the arithmetic of a token that `gotrain plan` shows and the model

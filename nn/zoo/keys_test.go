@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/nn"
-	"gotrain/nn/llama"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/llama"
 )
 
 // small is a configuration of each model_type in which every key that is used means

@@ -12,12 +12,12 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd"
-	"gotrain/autograd/ir"
-	"gotrain/nn"
-	"gotrain/nn/gpt2"
-	"gotrain/nn/llama"
-	"gotrain/optim"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/nn/llama"
+	"example.com/gotrain/optim"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/programs")

@@ -3,7 +3,7 @@ package zoo
 import (
 	"testing"
 
-	"gotrain/nn"
+	"example.com/gotrain/nn"
 )
 
 // TestPublishedConfigs reads config.json as models of the families are published with: none

@@ -6,10 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd"
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
-	"gotrain/nn"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/nn"
 )
 
 // TestRolesShareAStore puts a policy with an adapter and its reference into one

@@ -3,10 +3,10 @@
 package zoo
 
 import (
-	"gotrain/nn"
-	"gotrain/nn/gemma3"
-	"gotrain/nn/gpt2"
-	"gotrain/nn/llama"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/gemma3"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/nn/llama"
 )
 
 // Families is the table.

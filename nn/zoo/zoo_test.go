@@ -6,11 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd"
-	"gotrain/nn"
-	"gotrain/nn/gemma3"
-	"gotrain/nn/gpt2"
-	"gotrain/nn/llama"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/gemma3"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/nn/llama"
 )
 
 // specs are the variants that every test of a model goes through.

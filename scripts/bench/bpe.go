@@ -24,7 +24,7 @@ import (
 
 	"github.com/tiktoken-go/tokenizer"
 
-	"gotrain/data/bpe"
+	"example.com/gotrain/data/bpe"
 )
 
 func main() {

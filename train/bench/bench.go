@@ -12,9 +12,9 @@ import (
 	"errors"
 	"time"
 
-	"gotrain/autograd/exec"
-	"gotrain/nn"
-	"gotrain/train/device"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/train/device"
 )
 
 // Options say how to measure.

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/train/bench"
-	"gotrain/train/device"
+	"example.com/gotrain/train/bench"
+	"example.com/gotrain/train/device"
 )
 
 func Example() {

@@ -3,10 +3,10 @@ package bench
 import (
 	"slices"
 
-	"gotrain/autograd/bench"
-	"gotrain/nn"
-	"gotrain/nn/gpt2"
-	"gotrain/train/config"
+	"example.com/gotrain/autograd/bench"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/train/config"
 )
 
 // Step is a configuration to take steps of.

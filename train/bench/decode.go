@@ -4,13 +4,13 @@ import (
 	"context"
 	"time"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/nn"
-	"gotrain/nn/generate"
-	"gotrain/nn/gpt2"
-	"gotrain/train/config"
-	"gotrain/train/device"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/device"
 )
 
 // Decoding is the speed of single-token decoding with key/value caches.

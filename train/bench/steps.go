@@ -5,16 +5,16 @@ import (
 	"slices"
 	"time"
 
-	"gotrain/data"
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/zoo"
-	"gotrain/train/device"
-	"gotrain/train/engine"
-	"gotrain/train/forecast"
-	"gotrain/train/ranks"
-	"gotrain/train/recipe/text"
-	"gotrain/train/save"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/zoo"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/engine"
+	"example.com/gotrain/train/forecast"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/recipe/text"
+	"example.com/gotrain/train/save"
 )
 
 // time trains on random tokens for about o.Seconds.

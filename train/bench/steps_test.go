@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/data"
-	"gotrain/nn/gpt2"
-	"gotrain/train/device"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/data"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/train/device"
 )
 
 // TestMiddle is the median without the first step, which warms up.

@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"gotrain/data/vfs"
+	"example.com/gotrain/data/vfs"
 )
 
 // TestSavedBytes: a checkpoint is as large as all of its files, and is that of the step in its

@@ -37,8 +37,8 @@ import (
 	"strconv"
 	"strings"
 
-	"gotrain/data/vfs"
-	"gotrain/nn/hub/manifest"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub/manifest"
 )
 
 // File is one file of a checkpoint. Its name is a plain one, or FOLDER/NAME of two:

@@ -12,8 +12,8 @@ import (
 	"syscall"
 	"testing"
 
-	"gotrain/data/vfs"
-	"gotrain/nn/hub/manifest"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub/manifest"
 )
 
 func Example() {

@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"testing"
 
-	"gotrain/data/vfs"
-	"gotrain/data/vfs/vfstest"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/data/vfs/vfstest"
 )
 
 // version is one save in a test: a step may be saved twice.

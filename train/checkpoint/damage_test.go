@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"gotrain/data/vfs"
-	"gotrain/nn/hub/manifest"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub/manifest"
 )
 
 // damages are the ways in which a checkpoint directory goes bad.

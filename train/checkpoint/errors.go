@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"syscall"
 
-	"gotrain/nn/hub/manifest"
+	"example.com/gotrain/nn/hub/manifest"
 )
 
 // ErrNone says that a run has no checkpoint at all: start from step 0.

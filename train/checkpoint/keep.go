@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/data/vfs"
+	"example.com/gotrain/data/vfs"
 )
 
 // basePrefix begins the names of links to checkpoints that other runs need.

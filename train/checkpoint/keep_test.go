@@ -5,7 +5,7 @@ import (
 	"io"
 	"testing"
 
-	"gotrain/data/vfs/vfstest"
+	"example.com/gotrain/data/vfs/vfstest"
 )
 
 // TestBasesOfAdaptersAreKept: a checkpoint that another run needs stays, however many

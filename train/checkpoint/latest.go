@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 
-	"gotrain/data/vfs"
-	"gotrain/nn/hub/manifest"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub/manifest"
 )
 
 // Found is a checkpoint whose every byte was verified.

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"testing"
 
-	"gotrain/data/vfs"
-	"gotrain/nn/hub/safetensors"
-	"gotrain/train/checkpoint"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub/safetensors"
+	"example.com/gotrain/train/checkpoint"
 )
 
 // weights gives a checkpoint of one float32 tensor, written from its own memory.

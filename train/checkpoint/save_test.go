@@ -1,6 +1,6 @@
 package checkpoint
 
-import "gotrain/data/vfs"
+import "example.com/gotrain/data/vfs"
 
 // Checkpoint is what Save writes.
 type Checkpoint struct {

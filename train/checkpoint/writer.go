@@ -13,8 +13,8 @@ import (
 
 	"github.com/zeebo/xxh3"
 
-	"gotrain/data/vfs"
-	"gotrain/nn/hub/manifest"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub/manifest"
 )
 
 // Writer is one save in progress. A process that is alone uses Begin, Write and

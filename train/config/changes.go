@@ -7,7 +7,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"gotrain/nn"
+	"example.com/gotrain/nn"
 )
 
 // Change is a key that a run goes on with another value of, values written as a

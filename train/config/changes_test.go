@@ -5,8 +5,8 @@ import (
 	"reflect"
 	"testing"
 
-	"gotrain/data"
-	"gotrain/nn/zoo"
+	"example.com/gotrain/data"
+	"example.com/gotrain/nn/zoo"
 )
 
 func changeTables() Tables {

@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/hub"
-	"gotrain/train/shell"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/train/shell"
 )
 
 // LoadFinetune is LoadConfig for a run that begins from a base: base, a

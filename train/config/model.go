@@ -7,7 +7,7 @@ import (
 	"reflect"
 	"slices"
 
-	"gotrain/nn"
+	"example.com/gotrain/nn"
 )
 
 // Text is what the model section says of text, zero in a family without any.

@@ -7,11 +7,11 @@ import (
 	"path/filepath"
 	"strings"
 
-	"gotrain/autograd/ir"
-	"gotrain/autograd/mesh"
-	"gotrain/configs"
-	"gotrain/nn"
-	"gotrain/optim"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/mesh"
+	"example.com/gotrain/configs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/optim"
 )
 
 // Config is a whole configuration file. What a family, a recipe or a kind of data

@@ -1,7 +1,7 @@
 package config
 
 import (
-	"gotrain/data"
+	"example.com/gotrain/data"
 )
 
 // StepSamples is the number of samples of an optimizer step, over all ranks.

@@ -7,12 +7,12 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd/ir"
-	"gotrain/autograd/mesh"
-	"gotrain/data"
-	"gotrain/nn"
-	"gotrain/nn/llama"
-	"gotrain/nn/zoo"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/mesh"
+	"example.com/gotrain/data"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/llama"
+	"example.com/gotrain/nn/zoo"
 )
 
 // TestDefaults are what users get who say nothing: a change of one is a change of their runs.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"gotrain/data/bpe"
+	"example.com/gotrain/data/bpe"
 )
 
 // Validate returns all faults of the configuration at once.

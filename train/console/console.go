@@ -16,11 +16,11 @@ import (
 
 	"golang.org/x/term"
 
-	"gotrain/data"
-	"gotrain/train/device"
-	"gotrain/train/events"
-	"gotrain/train/forecast"
-	"gotrain/train/units"
+	"example.com/gotrain/data"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/events"
+	"example.com/gotrain/train/forecast"
+	"example.com/gotrain/train/units"
 )
 
 // Progress shows a run.

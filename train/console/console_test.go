@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/data"
-	"gotrain/train/config"
-	"gotrain/train/events"
-	"gotrain/train/metrics"
-	"gotrain/train/save"
+	"example.com/gotrain/data"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/events"
+	"example.com/gotrain/train/metrics"
+	"example.com/gotrain/train/save"
 )
 
 func step(n int64) events.Step {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"gotrain/train/units"
+	"example.com/gotrain/train/units"
 )
 
 // Count shows how many of total things are done, with what else note says of them, how fast

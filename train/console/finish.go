@@ -5,9 +5,9 @@ import (
 	"math"
 	"slices"
 
-	"gotrain/train/device"
-	"gotrain/train/events"
-	"gotrain/train/units"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/events"
+	"example.com/gotrain/train/units"
 )
 
 // Finish prints what a run came to.

@@ -6,11 +6,11 @@ import (
 	"strings"
 	"time"
 
-	"gotrain/autograd/cpu"
-	"gotrain/autograd/exec"
-	"gotrain/autograd/plan"
-	"gotrain/cuda"
-	"gotrain/cuda/backend"
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/cuda"
+	"example.com/gotrain/cuda/backend"
 )
 
 // Device is what a name stands for: the CPU, or a GPU.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/train/device"
+	"example.com/gotrain/train/device"
 )
 
 func Example() {

@@ -7,9 +7,9 @@ import (
 	"strconv"
 	"strings"
 
-	"gotrain/autograd/cpu"
-	"gotrain/autograd/cpu/kernel"
-	"gotrain/train/units"
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/autograd/cpu/kernel"
+	"example.com/gotrain/train/units"
 )
 
 // Finding is one thing that an examination tells: fine, or a warning with what it

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"gotrain/cuda/backend"
+	"example.com/gotrain/cuda/backend"
 )
 
 // libraryDirs are where systems keep libcuda.

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 
-	"gotrain/cuda"
-	"gotrain/cuda/backend"
-	"gotrain/train/units"
+	"example.com/gotrain/cuda"
+	"example.com/gotrain/cuda/backend"
+	"example.com/gotrain/train/units"
 )
 
 // oldestMajor is the compute capability, before the point, that the kernels

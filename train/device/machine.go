@@ -5,7 +5,7 @@ import (
 	"runtime/debug"
 	"time"
 
-	"gotrain/autograd/cpu/kernel"
+	"example.com/gotrain/autograd/cpu/kernel"
 )
 
 // Machine is what a device reaches: the CPU, measured, all threads together; or a

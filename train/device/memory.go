@@ -1,8 +1,8 @@
 package device
 
 import (
-	"gotrain/autograd/cpu/kernel"
-	"gotrain/cuda/backend"
+	"example.com/gotrain/autograd/cpu/kernel"
+	"example.com/gotrain/cuda/backend"
 )
 
 // Limits are the bytes that a run may use; zeros are not known.

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"gotrain/autograd/exec"
-	"gotrain/cuda/backend"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/cuda/backend"
 )
 
 // Watched is a back end of a GPU that adds up, by the device's clock, the time of the

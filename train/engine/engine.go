@@ -7,13 +7,13 @@ import (
 	"math"
 	"slices"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/data"
-	"gotrain/train/config"
-	"gotrain/train/ranks"
-	"gotrain/train/recipe"
-	"gotrain/train/save"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/data"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/save"
 )
 
 // Engine runs optimizer steps and evaluations of one job. It is not safe for

@@ -6,11 +6,11 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/autograd"
-	"gotrain/autograd/ir"
-	"gotrain/data"
-	"gotrain/optim"
-	"gotrain/train/recipe"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/data"
+	"example.com/gotrain/optim"
+	"example.com/gotrain/train/recipe"
 )
 
 // Inputs that the engine feeds beside the fields of a source.

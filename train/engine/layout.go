@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"slices"
 
-	"gotrain/autograd/mesh"
-	"gotrain/autograd/plan"
-	"gotrain/nn"
-	"gotrain/optim"
-	"gotrain/train/config"
-	"gotrain/train/recipe"
+	"example.com/gotrain/autograd/mesh"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/optim"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/recipe"
 )
 
 // layoutOf tells which rank updates which of the parameters that a job trains:

@@ -1,13 +1,13 @@
 package engine
 
 import (
-	"gotrain/autograd"
-	"gotrain/autograd/plan"
-	"gotrain/nn"
-	"gotrain/train/config"
-	"gotrain/train/recipe"
-	"gotrain/train/save"
-	"gotrain/train/scale"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/save"
+	"example.com/gotrain/train/scale"
 )
 
 // Machine is what a forecast knows of the hardware; zero fields are unknown.

@@ -7,13 +7,13 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/autograd"
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
-	"gotrain/nn"
-	"gotrain/optim"
-	"gotrain/train/config"
-	"gotrain/train/recipe"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/optim"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/recipe"
 )
 
 // Programs are the plans of a job. Of a step each phase is either one program

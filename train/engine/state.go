@@ -3,10 +3,10 @@ package engine
 import (
 	"github.com/zeebo/xxh3"
 
-	"gotrain/data/vfs"
-	"gotrain/nn/hub/safetensors"
-	"gotrain/train/recipe"
-	"gotrain/train/save"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub/safetensors"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/save"
 )
 
 // Models are the models of a job as checkpoints have them.

@@ -1,8 +1,8 @@
 package engine
 
 import (
-	"gotrain/train/metrics"
-	"gotrain/train/recipe"
+	"example.com/gotrain/train/metrics"
+	"example.com/gotrain/train/recipe"
 )
 
 // EvalResult is a score of held-out data.

@@ -6,13 +6,13 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd"
-	"gotrain/autograd/ir"
-	"gotrain/autograd/mesh"
-	"gotrain/autograd/plan"
-	"gotrain/data"
-	"gotrain/train/config"
-	"gotrain/train/recipe"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/mesh"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/data"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/recipe"
 )
 
 // TestValues: each metric is its own function of its own sum by its own divisor; one whose

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/data/chat"
-	"gotrain/nn/generate"
-	"gotrain/nn/talk"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/nn/talk"
 )
 
 // Language is a Subject that answers the questions of a task: a Model. It belongs to one

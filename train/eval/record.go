@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"gotrain/data"
-	"gotrain/data/instruct"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/instruct"
 )
 
 // Record is one question.

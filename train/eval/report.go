@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"gotrain/train/units"
+	"example.com/gotrain/train/units"
 )
 
 // Report is what asking a task came to.

@@ -3,12 +3,12 @@ package eval
 import (
 	"fmt"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/data"
-	"gotrain/data/tokenizers"
-	"gotrain/nn"
-	"gotrain/nn/generate"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/generate"
 )
 
 // Subject is a language model that is ready to run, and how it reads texts.

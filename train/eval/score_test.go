@@ -7,13 +7,13 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd/cpu"
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/data/bpe"
-	"gotrain/data/tokenizers"
-	"gotrain/nn"
-	"gotrain/nn/gpt2"
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/gpt2"
 )
 
 // subject is a model that knows nothing, with bytes for tokens.

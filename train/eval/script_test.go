@@ -10,12 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/data"
-	"gotrain/data/bpe"
-	"gotrain/data/tokenizers"
-	"gotrain/nn/generate/generatetest"
-	"gotrain/nn/talk"
-	"gotrain/train/config"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/nn/generate/generatetest"
+	"example.com/gotrain/nn/talk"
+	"example.com/gotrain/train/config"
 )
 
 const scriptContext = 30

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"text/template"
 
-	"gotrain/train/config"
+	"example.com/gotrain/train/config"
 )
 
 // Kinds of tasks that Config.Kind names.

@@ -5,14 +5,14 @@ import (
 	"math"
 	"time"
 
-	"gotrain/autograd/exec"
-	"gotrain/data"
-	"gotrain/data/tokenizers"
-	"gotrain/nn"
-	"gotrain/train/config"
-	"gotrain/train/engine"
-	"gotrain/train/recipe"
-	"gotrain/train/recipe/text"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/engine"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/recipe/text"
 )
 
 // ErrNotFinite says that the weights of a model have diverged: use an earlier

@@ -4,14 +4,14 @@ package events
 import (
 	"time"
 
-	"gotrain/data"
-	"gotrain/train/checkpoint"
-	"gotrain/train/config"
-	"gotrain/train/engine"
-	"gotrain/train/metrics"
-	"gotrain/train/ranks"
-	"gotrain/train/recipe"
-	"gotrain/train/save"
+	"example.com/gotrain/data"
+	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/engine"
+	"example.com/gotrain/train/metrics"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/save"
 )
 
 // Listener receives what happens in a run, on the goroutine of the loop. Fields

@@ -3,11 +3,11 @@ package forecast
 import (
 	"math/bits"
 
-	"gotrain/autograd/plan"
-	"gotrain/train/config"
-	"gotrain/train/device"
-	"gotrain/train/engine"
-	"gotrain/train/recipe"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/engine"
+	"example.com/gotrain/train/recipe"
 )
 
 // Advice is another way to make the same step: as many sequences of the same size, in

@@ -7,11 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/vfs"
-	"gotrain/nn/gpt2"
-	"gotrain/nn/zoo"
-	"gotrain/train/config"
-	"gotrain/train/forecast"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/nn/zoo"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/forecast"
 )
 
 // TestAdvice: a split that recomputes without need, or that does not fit, is mended by

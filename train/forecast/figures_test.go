@@ -8,17 +8,17 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd/ir"
-	"gotrain/autograd/mesh"
-	"gotrain/nn/gpt2"
-	"gotrain/nn/llama"
-	"gotrain/nn/zoo"
-	"gotrain/train/config"
-	"gotrain/train/device"
-	"gotrain/train/engine"
-	"gotrain/train/forecast"
-	"gotrain/train/recipe"
-	"gotrain/train/recipe/text"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/mesh"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/nn/llama"
+	"example.com/gotrain/nn/zoo"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/engine"
+	"example.com/gotrain/train/forecast"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/recipe/text"
 )
 
 // Sizes of the model whose figures the tests work out: layers, width, context, vocabulary.

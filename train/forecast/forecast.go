@@ -9,11 +9,11 @@
 package forecast
 
 import (
-	"gotrain/autograd/plan"
-	"gotrain/train/config"
-	"gotrain/train/device"
-	"gotrain/train/engine"
-	"gotrain/train/recipe"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/engine"
+	"example.com/gotrain/train/recipe"
 )
 
 // Report is what a run will take.

@@ -8,16 +8,16 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd/mesh"
-	"gotrain/nn"
-	"gotrain/nn/gpt2"
-	"gotrain/nn/zoo"
-	"gotrain/train/config"
-	"gotrain/train/device"
-	"gotrain/train/forecast"
-	"gotrain/train/recipe"
-	"gotrain/train/recipe/text"
-	"gotrain/train/units"
+	"example.com/gotrain/autograd/mesh"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/nn/zoo"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/forecast"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/recipe/text"
+	"example.com/gotrain/train/units"
 )
 
 // oneLayer is a configuration of a GPT-2 of one layer.

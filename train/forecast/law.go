@@ -3,10 +3,10 @@ package forecast
 import (
 	"path/filepath"
 
-	"gotrain/data/vfs"
-	"gotrain/train/config"
-	"gotrain/train/recipe"
-	"gotrain/train/scale"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/scale"
 )
 
 // Law is what the laws that are fitted to the runs of a folder say of a run beside them.

@@ -4,10 +4,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"gotrain/data/vfs"
-	"gotrain/train/config"
-	"gotrain/train/forecast"
-	"gotrain/train/scale"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/forecast"
+	"example.com/gotrain/train/scale"
 )
 
 // TestLawOf: a run has the law of its folder, with N as the law counts it; one that begins

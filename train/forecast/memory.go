@@ -3,10 +3,10 @@ package forecast
 import (
 	"strings"
 
-	"gotrain/optim"
-	"gotrain/train/device"
-	"gotrain/train/engine"
-	"gotrain/train/recipe"
+	"example.com/gotrain/optim"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/engine"
+	"example.com/gotrain/train/recipe"
 )
 
 // Memory is the memory of a run by category, in bytes.

@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 	"slices"
 
-	"gotrain/data/vfs"
-	"gotrain/train/config"
-	"gotrain/train/metrics"
-	"gotrain/train/runs"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/metrics"
+	"example.com/gotrain/train/runs"
 )
 
 // Past is what earlier runs took, as a multiple of what was forecast for them: 1.1 is ten

@@ -15,12 +15,12 @@ import (
 	"path/filepath"
 	"slices"
 
-	"gotrain/data/vfs"
-	"gotrain/train/config"
-	"gotrain/train/forecast"
-	"gotrain/train/recipe"
-	"gotrain/train/runs"
-	"gotrain/train/scale"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/forecast"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/runs"
+	"example.com/gotrain/train/scale"
 )
 
 // Config is the file of a ladder. Each size is trained for each budget, which is given in

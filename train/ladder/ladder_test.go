@@ -7,11 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/vfs"
-	"gotrain/train/ladder"
-	"gotrain/train/recipe/all"
-	"gotrain/train/runs"
-	"gotrain/train/scale"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/ladder"
+	"example.com/gotrain/train/recipe/all"
+	"example.com/gotrain/train/runs"
+	"example.com/gotrain/train/scale"
 )
 
 func write(t *testing.T, file, text string) string {

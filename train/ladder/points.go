@@ -8,13 +8,13 @@ import (
 	"math"
 	"strconv"
 
-	"gotrain/data/vfs"
-	"gotrain/train/config"
-	"gotrain/train/forecast"
-	"gotrain/train/metrics"
-	"gotrain/train/recipe"
-	"gotrain/train/runs"
-	"gotrain/train/scale"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/forecast"
+	"example.com/gotrain/train/metrics"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/runs"
+	"example.com/gotrain/train/scale"
 )
 
 // Result is what a run has come to.

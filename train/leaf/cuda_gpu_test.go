@@ -6,9 +6,9 @@ import (
 	"context"
 	"errors"
 
-	"gotrain/cuda"
-	"gotrain/cuda/backend"
-	"gotrain/train/ranks/nccl"
+	"example.com/gotrain/cuda"
+	"example.com/gotrain/cuda/backend"
+	"example.com/gotrain/train/ranks/nccl"
 )
 
 // gpus opens a GPU for each rank; nil where there are not two.

@@ -5,16 +5,16 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"gotrain/autograd"
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
-	"gotrain/data"
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/train/checkpoint"
-	"gotrain/train/config"
-	"gotrain/train/recipe"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/recipe"
 )
 
 // noiseSize is the number of random numbers from which a picture is made.

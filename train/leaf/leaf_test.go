@@ -14,15 +14,15 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/autograd/cpu"
-	"gotrain/data/vfs"
-	"gotrain/data/vfs/vfstest"
-	"gotrain/train"
-	"gotrain/train/config"
-	"gotrain/train/engine"
-	"gotrain/train/events"
-	"gotrain/train/ranks"
-	"gotrain/train/recipe"
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/data/vfs/vfstest"
+	"example.com/gotrain/train"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/engine"
+	"example.com/gotrain/train/events"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/recipe"
 )
 
 // leaves is a configuration whose sections model, recipe and data no other package

@@ -5,7 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 
-	"gotrain/data"
+	"example.com/gotrain/data"
 )
 
 // Pictures is the section data of the toy's kind of data: squares of random grey.

@@ -5,9 +5,9 @@ package leaf
 import (
 	"fmt"
 
-	"gotrain/autograd"
-	"gotrain/autograd/ir"
-	"gotrain/nn"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/nn"
 )
 
 // Config is the family's own section: two layers from inputs to outputs.

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"gotrain/data/vfs"
+	"example.com/gotrain/data/vfs"
 )
 
 // appender writes whole pieces at the end of a file. A piece that could not be

@@ -12,7 +12,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"gotrain/data/vfs"
+	"example.com/gotrain/data/vfs"
 )
 
 // EventsConfig says who writes an event file and from where on.

@@ -12,8 +12,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"gotrain/data/vfs"
-	"gotrain/data/vfs/vfstest"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/data/vfs/vfstest"
 )
 
 // TestEventsAreTensorBoards compares with testdata/golden.tfevents, which

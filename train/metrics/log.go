@@ -9,7 +9,7 @@ import (
 	"io"
 	"io/fs"
 
-	"gotrain/data/vfs"
+	"example.com/gotrain/data/vfs"
 )
 
 // maxLine bounds a line of metrics.jsonl, in bytes. Longer ones are not ours.

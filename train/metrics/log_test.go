@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/data/vfs"
-	"gotrain/data/vfs/vfstest"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/data/vfs/vfstest"
 )
 
 var start = time.Unix(1700000000, 250e6)

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"testing"
 
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/rankstest"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/rankstest"
 )
 
 // agree runs Agree on all ranks at once.

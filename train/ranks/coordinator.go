@@ -6,7 +6,7 @@ import (
 	"math"
 	"strings"
 
-	"gotrain/autograd/mesh"
+	"example.com/gotrain/autograd/mesh"
 )
 
 // Notice is what each rank tells all others before and after a step.

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/rankstest"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/rankstest"
 )
 
 // coordinate runs do on n ranks at once.

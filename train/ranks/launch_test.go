@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/train/ranks"
+	"example.com/gotrain/train/ranks"
 )
 
 // lookup makes a function like os.Getenv of "NAME=value NAME=value".

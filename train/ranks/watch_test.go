@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/rankstest"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/rankstest"
 )
 
 // watched returns three ranks whose reports come through the channel.

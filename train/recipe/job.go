@@ -7,15 +7,15 @@ import (
 	"math"
 	"slices"
 
-	"gotrain/autograd"
-	"gotrain/autograd/exec"
-	"gotrain/autograd/plan"
-	"gotrain/data"
-	"gotrain/nn"
-	"gotrain/optim"
-	"gotrain/train/checkpoint"
-	"gotrain/train/config"
-	"gotrain/train/ranks"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/data"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/optim"
+	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/ranks"
 )
 
 // Job is what a run does: models, what is learnt of them step by step, and from

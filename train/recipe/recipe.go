@@ -18,10 +18,10 @@ import (
 	"slices"
 	"time"
 
-	"gotrain/data"
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/train/config"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/train/config"
 )
 
 // Recipe is a row of the table.

@@ -13,7 +13,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"gotrain/train/scale"
+	"example.com/gotrain/train/scale"
 )
 
 // WriteLaws draws points and the laws that are fitted to them as png or svg, 1400 × 560 points large: on the left

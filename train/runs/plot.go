@@ -15,7 +15,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"gotrain/train/metrics"
+	"example.com/gotrain/train/metrics"
 )
 
 // Series is one line of a plot.

@@ -14,10 +14,10 @@ import (
 	"slices"
 	"time"
 
-	"gotrain/data/vfs"
-	"gotrain/train/checkpoint"
-	"gotrain/train/config"
-	"gotrain/train/metrics"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/metrics"
 )
 
 // State is where a run stands.

@@ -9,12 +9,12 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/vfs"
-	"gotrain/train/checkpoint"
-	"gotrain/train/metrics"
-	"gotrain/train/recipe/all"
-	"gotrain/train/runs"
-	"gotrain/train/scale"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/metrics"
+	"example.com/gotrain/train/recipe/all"
+	"example.com/gotrain/train/runs"
+	"example.com/gotrain/train/scale"
 )
 
 // write makes a run's directory with one record a line.

@@ -6,11 +6,11 @@ import (
 	"path"
 	"path/filepath"
 
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/peft"
-	"gotrain/train/checkpoint"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/peft"
+	"example.com/gotrain/train/checkpoint"
 )
 
 // adapterFiles are the files of a model's adapter in peft's format; base is what it was

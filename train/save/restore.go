@@ -4,11 +4,11 @@ import (
 	"errors"
 	"path/filepath"
 
-	"gotrain/autograd/exec"
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/hub"
-	"gotrain/optim"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/optim"
 )
 
 // Init gives the models of a new run their first values: those of their bases and

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"time"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/autograd/plan"
-	"gotrain/data/vfs"
-	"gotrain/train/checkpoint"
-	"gotrain/train/metrics"
-	"gotrain/train/ranks"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/metrics"
+	"example.com/gotrain/train/ranks"
 )
 
 // Config says what a Saver saves and where.

@@ -4,13 +4,13 @@ import (
 	"path"
 	"slices"
 
-	"gotrain/autograd/ir"
-	"gotrain/autograd/mesh"
-	"gotrain/autograd/plan"
-	"gotrain/nn"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/safetensors"
-	"gotrain/train/checkpoint"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/mesh"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/safetensors"
+	"example.com/gotrain/train/checkpoint"
 )
 
 // Model is a model of a run as checkpoints have it.

@@ -7,9 +7,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"gotrain/data/vfs"
-	"gotrain/nn/hub/manifest"
-	"gotrain/train/config"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub/manifest"
+	"example.com/gotrain/train/config"
 )
 
 // Files of a checkpoint beside those of its models.

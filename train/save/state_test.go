@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/data/vfs"
-	"gotrain/data/vfs/vfstest"
-	"gotrain/nn/hub/manifest"
-	"gotrain/train/checkpoint"
-	"gotrain/train/metrics"
-	"gotrain/train/ranks"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/data/vfs/vfstest"
+	"example.com/gotrain/nn/hub/manifest"
+	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/metrics"
+	"example.com/gotrain/train/ranks"
 )
 
 // fill gives every field below v a value of its own, so that one that is left out or

@@ -7,12 +7,12 @@ import (
 	"io"
 	"slices"
 
-	"gotrain/autograd/mesh"
-	"gotrain/data/vfs"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/manifest"
-	"gotrain/train/checkpoint"
-	"gotrain/train/metrics"
+	"example.com/gotrain/autograd/mesh"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/manifest"
+	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/metrics"
 )
 
 // writing is a checkpoint in the making. What it needs of the run is copied or does

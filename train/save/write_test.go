@@ -10,12 +10,12 @@ import (
 	"sync"
 	"testing"
 
-	"gotrain/autograd/mesh"
-	"gotrain/data/vfs"
-	"gotrain/data/vfs/vfstest"
-	"gotrain/train/checkpoint"
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/rankstest"
+	"example.com/gotrain/autograd/mesh"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/data/vfs/vfstest"
+	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/rankstest"
 )
 
 // TestPowerLossOfASave cuts the power of a disk that two ranks share at every

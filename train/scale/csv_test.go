@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/train/scale"
+	"example.com/gotrain/train/scale"
 )
 
 const table = "n,d,loss\n1e6,2e7,5\n2e6,3e7,4.5\n4e6,4e7,4\n1e6,5e7,4.1\n2e6,6e7,3.9\n4e6,7e7,3.7\n"

@@ -3,7 +3,7 @@ package scale_test
 import (
 	"fmt"
 
-	"gotrain/train/scale"
+	"example.com/gotrain/train/scale"
 )
 
 // The best model for 10²¹ floating-point operations, and what a known one reaches.

@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
-	"gotrain/data/vfs"
+	"example.com/gotrain/data/vfs"
 )
 
 // FileName is the file of a folder of runs that has the laws fitted to them.

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/vfs"
-	"gotrain/train/scale"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/scale"
 )
 
 // ladder are runs of a law: sizes around the best one for each budget, in log steps, with

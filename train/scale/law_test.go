@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/train/scale"
+	"example.com/gotrain/train/scale"
 )
 
 func near(t *testing.T, name string, got, want, tolerance float64) {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"gotrain/train/units"
+	"example.com/gotrain/train/units"
 )
 
 func Example() {

@@ -3,7 +3,7 @@ package kernel_test
 import (
 	"fmt"
 
-	"gotrain/autograd/cpu/kernel"
+	"example.com/gotrain/autograd/cpu/kernel"
 )
 
 func ExampleGEMM_Mul() {

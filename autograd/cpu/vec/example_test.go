@@ -3,7 +3,7 @@ package vec_test
 import (
 	"fmt"
 
-	"gotrain/autograd/cpu/vec"
+	"example.com/gotrain/autograd/cpu/vec"
 )
 
 // One row through softmax, and a classifier's loss with its gradient.

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"gotrain/cuda/kernels/source"
+	"example.com/gotrain/cuda/kernels/source"
 )
 
 func files(pairs ...string) fstest.MapFS {

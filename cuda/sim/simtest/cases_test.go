@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"math"
 
-	"gotrain/cuda"
+	"example.com/gotrain/cuda"
 )
 
 // errWrong is a result that differs from what the kernel should compute.

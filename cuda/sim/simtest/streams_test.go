@@ -2,7 +2,7 @@
 
 package simtest_test
 
-import "gotrain/cuda"
+import "example.com/gotrain/cuda"
 
 // The cases of this file lack an order between streams, or between a stream and the host, when correct is false.
 

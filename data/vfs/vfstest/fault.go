@@ -10,7 +10,7 @@ import (
 	"io/fs"
 	"sync"
 
-	"gotrain/data/vfs"
+	"example.com/gotrain/data/vfs"
 )
 
 // ErrCrashed is what every operation gives from the moment of a simulated kill.

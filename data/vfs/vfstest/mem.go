@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"gotrain/data/vfs"
+	"example.com/gotrain/data/vfs"
 )
 
 // Mem is a filesystem in memory that knows what a power loss would leave, in the

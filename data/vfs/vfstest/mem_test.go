@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/vfs"
+	"example.com/gotrain/data/vfs"
 )
 
 func check(t *testing.T, err error) {

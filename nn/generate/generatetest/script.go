@@ -4,11 +4,11 @@ package generatetest
 import (
 	"testing"
 
-	"gotrain/autograd"
-	"gotrain/autograd/cpu"
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/nn"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/nn"
 )
 
 // Script is a model whose logits after the token at position p are row p of a table,

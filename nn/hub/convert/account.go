@@ -7,9 +7,9 @@ import (
 	"math"
 	"slices"
 
-	"gotrain/nn"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/gguf"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/gguf"
 )
 
 // Account is what became of all that the source's files hold.

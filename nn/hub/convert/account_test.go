@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/bpe"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/gguf"
-	"gotrain/nn/hub/safetensors"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/gguf"
+	"example.com/gotrain/nn/hub/safetensors"
 )
 
 // withKeys adds keys to a JSON file.

@@ -6,10 +6,10 @@ import (
 	"path/filepath"
 	"time"
 
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/peft"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/peft"
 )
 
 // chooseAdapter returns the directory of the adapter that opt names or s is, "" for none.

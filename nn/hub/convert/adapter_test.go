@@ -8,13 +8,13 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/bpe"
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/hub/gguf"
-	"gotrain/nn/hub/peft"
-	"gotrain/nn/hub/safetensors"
-	"gotrain/nn/zoo"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/gguf"
+	"example.com/gotrain/nn/hub/peft"
+	"example.com/gotrain/nn/hub/safetensors"
+	"example.com/gotrain/nn/zoo"
 )
 
 // writeAdapter writes an adapter with random weights to every linear layer of m.

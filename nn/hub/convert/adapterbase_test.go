@@ -10,12 +10,12 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/bpe"
-	"gotrain/data/vfs"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/gguf"
-	"gotrain/nn/hub/peft"
-	"gotrain/nn/hub/safetensors"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/gguf"
+	"example.com/gotrain/nn/hub/peft"
+	"example.com/gotrain/nn/hub/safetensors"
 )
 
 // nameBase has an adapter name its base.

@@ -29,10 +29,10 @@ import (
 	"path/filepath"
 	"time"
 
-	"gotrain/autograd/exec"
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/hub/gguf"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/gguf"
 )
 
 // Format is what a model is stored as.

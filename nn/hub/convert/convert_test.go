@@ -13,17 +13,17 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/autograd/cpu"
-	"gotrain/autograd/exec"
-	"gotrain/data/bpe"
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/gemma3"
-	"gotrain/nn/gpt2"
-	"gotrain/nn/hub/gguf"
-	"gotrain/nn/hub/safetensors"
-	"gotrain/nn/llama"
-	"gotrain/nn/zoo"
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/gemma3"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/nn/hub/gguf"
+	"example.com/gotrain/nn/hub/safetensors"
+	"example.com/gotrain/nn/llama"
+	"example.com/gotrain/nn/zoo"
 )
 
 func testDeps() Deps {

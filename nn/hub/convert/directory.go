@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/gguf"
-	"gotrain/nn/hub/safetensors"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/gguf"
+	"example.com/gotrain/nn/hub/safetensors"
 )
 
 // storedTypes pairs the dtypes of safetensors that a parameter may have.

@@ -15,13 +15,13 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/bpe"
-	"gotrain/data/spm"
-	"gotrain/nn"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/gguf"
-	"gotrain/nn/hub/safetensors"
-	"gotrain/nn/zoo"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/spm"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/gguf"
+	"example.com/gotrain/nn/hub/safetensors"
+	"example.com/gotrain/nn/zoo"
 )
 
 // exports is testdata/exports.json.gz; scripts/golden/exports.py, which wrote it with

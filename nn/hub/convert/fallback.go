@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"fmt"
 
-	"gotrain/nn"
-	"gotrain/nn/hub/gguf"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/gguf"
 )
 
 // headTensor is GGUF's name of the head: a tensor of its own, or the table of tokens that

@@ -12,13 +12,13 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/bpe"
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/gpt2"
-	"gotrain/nn/hub/gguf"
-	"gotrain/nn/hub/safetensors"
-	"gotrain/nn/llama"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/nn/hub/gguf"
+	"example.com/gotrain/nn/hub/safetensors"
+	"example.com/gotrain/nn/llama"
 )
 
 // left lists what a directory holds.

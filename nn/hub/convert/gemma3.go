@@ -3,7 +3,7 @@ package convert
 import (
 	"fmt"
 
-	"gotrain/nn/hub/gguf"
+	"example.com/gotrain/nn/hub/gguf"
 )
 
 // What llama.cpp's gemma3 has whatever a file says.

@@ -5,10 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/bpe"
-	"gotrain/nn"
-	"gotrain/nn/gemma3"
-	"gotrain/nn/hub/gguf"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/gemma3"
+	"example.com/gotrain/nn/hub/gguf"
 )
 
 // TestGemma3Norms: llama.cpp multiplies by what is stored, transformers by 1 more.

@@ -9,9 +9,9 @@ import (
 	"strconv"
 	"strings"
 
-	"gotrain/nn"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/gguf"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/gguf"
 )
 
 // openGGUF opens a GGUF file.

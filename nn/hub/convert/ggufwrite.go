@@ -10,9 +10,9 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/hub/gguf"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/gguf"
 )
 
 // ggufOutput is a GGUF file in the making.

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
-	"gotrain/nn"
-	"gotrain/nn/hub/gguf"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/gguf"
 )
 
 // hubKeys are the keys of a config.json that GGUF's metadata say too: those of

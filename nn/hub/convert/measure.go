@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"gotrain/autograd/exec"
-	"gotrain/nn/generate"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/nn/generate"
 )
 
 // Measured is the NLL of a text before and after, in nats per token.

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/nn"
-	"gotrain/nn/hub/gguf"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/gguf"
 )
 
 // Where a row of metadataKeys begins with archPrefix, keys begin with the name of the

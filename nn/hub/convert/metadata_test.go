@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/bpe"
-	"gotrain/data/hf"
-	"gotrain/nn"
-	"gotrain/nn/hub/gguf"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/hf"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/gguf"
 )
 
 // readParts reads a GGUF file of some metadata and tensors: what it says, in text.

@@ -3,7 +3,7 @@ package convert
 import (
 	"strings"
 
-	"gotrain/nn"
+	"example.com/gotrain/nn"
 )
 
 // architecture is one of GGUF's and what its tensors are called.

@@ -9,11 +9,11 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/gguf"
-	"gotrain/nn/hub/safetensors"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/gguf"
+	"example.com/gotrain/nn/hub/safetensors"
 )
 
 // ParityName is the certificate's file in a directory. Beside a GGUF file it has

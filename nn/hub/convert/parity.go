@@ -7,10 +7,10 @@ import (
 	"math"
 	"slices"
 
-	"gotrain/autograd/exec"
-	"gotrain/autograd/ir"
-	"gotrain/data/vfs"
-	"gotrain/nn/generate"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/generate"
 )
 
 // parityPrompt is continued by source and result.

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/bpe"
-	"gotrain/nn"
-	"gotrain/nn/hub/gguf"
-	"gotrain/nn/llama"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/gguf"
+	"example.com/gotrain/nn/llama"
 )
 
 // TestQuantisedExports: matrices get the type that is asked for, the head and those whose

@@ -8,7 +8,7 @@ import (
 	"math"
 	"slices"
 
-	"gotrain/nn/hub/gguf"
+	"example.com/gotrain/nn/hub/gguf"
 )
 
 // ropeFactors is the tensor in which GGUF keeps the scaling of Llama 3: what the

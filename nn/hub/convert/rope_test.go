@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/nn"
-	"gotrain/nn/llama"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/llama"
 )
 
 // TestScalingsThatGGUFLacks: what llama.cpp would compute otherwise is refused, and dynamic

@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/data/hf"
-	"gotrain/data/spm"
-	"gotrain/nn"
-	"gotrain/nn/hub/gguf"
+	"example.com/gotrain/data/hf"
+	"example.com/gotrain/data/spm"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/gguf"
 )
 
 // Kinds of SentencePiece in tokenizer.ggml.model: llama is BPE, t5 is unigram.

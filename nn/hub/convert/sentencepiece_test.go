@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/spm"
-	"gotrain/nn"
-	"gotrain/nn/hub/gguf"
+	"example.com/gotrain/data/spm"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/gguf"
 )
 
 const pieceModels = "../../../data/spm/testdata/"

@@ -8,12 +8,12 @@ import (
 	"os"
 	"strings"
 
-	"gotrain/autograd/ir"
-	"gotrain/data"
-	"gotrain/data/tokenizers"
-	"gotrain/nn"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/gguf"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/gguf"
 )
 
 // source is an opened model.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"io"
 
-	"gotrain/nn/hub/gguf"
-	"gotrain/nn/hub/safetensors"
+	"example.com/gotrain/nn/hub/gguf"
+	"example.com/gotrain/nn/hub/safetensors"
 )
 
 // tensor is a parameter as a file stores it.

@@ -12,11 +12,11 @@ import (
 	"strconv"
 	"strings"
 
-	"gotrain/data/bpe"
-	"gotrain/data/hf"
-	"gotrain/data/spm"
-	"gotrain/nn"
-	"gotrain/nn/hub/gguf"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/hf"
+	"example.com/gotrain/data/spm"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/gguf"
 )
 
 // Token types of tokenizer.ggml.token_type.

@@ -7,7 +7,7 @@ import (
 	"math"
 	"unicode/utf8"
 
-	"gotrain/data/vfs"
+	"example.com/gotrain/data/vfs"
 )
 
 // Write writes metadata and tensors as one file of version 3 to w, in the order

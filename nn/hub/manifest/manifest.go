@@ -22,7 +22,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
-	"gotrain/data/vfs"
+	"example.com/gotrain/data/vfs"
 )
 
 // Name is the file's.

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"gotrain/data/vfs"
-	"gotrain/nn/hub/safetensors"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub/safetensors"
 )
 
 // Dir is the folder of a checkpoint with the adapter that was trained.

@@ -17,8 +17,8 @@ import (
 	"path/filepath"
 	"slices"
 
-	"gotrain/data/vfs"
-	"gotrain/nn"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
 )
 
 // Files of an adapter.

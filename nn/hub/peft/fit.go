@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 	"slices"
 
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/hub/safetensors"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/safetensors"
 )
 
 // LoRA is what the adapter is as a section of a configuration, apart from its

@@ -11,10 +11,10 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/hub/safetensors"
-	"gotrain/nn/zoo"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/safetensors"
+	"example.com/gotrain/nn/zoo"
 )
 
 // golden is the part that is read here of a file of scripts/golden/lora.py.

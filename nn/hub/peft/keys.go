@@ -3,7 +3,7 @@ package peft
 import (
 	"slices"
 
-	"gotrain/nn"
+	"example.com/gotrain/nn"
 )
 
 // keys are those of adapter_config.json, for a LoRA. A key that is not here is an error

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/nn"
+	"example.com/gotrain/nn"
 )
 
 // parse reads an adapter_config.json with some keys changed.

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/hub/safetensors"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/safetensors"
 )
 
 // TestReadsAdaptersOfPeft reads what scripts/golden/lora.py saved.

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"gotrain/data/onig"
+	"example.com/gotrain/data/onig"
 )
 
 // Modules are names of layers, whole or their last parts, or an expression of Python for

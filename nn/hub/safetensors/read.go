@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"slices"
 
-	"gotrain/data/mmap"
-	"gotrain/data/vfs"
+	"example.com/gotrain/data/mmap"
+	"example.com/gotrain/data/vfs"
 )
 
 // File is a file that was read. It may be used from several goroutines.

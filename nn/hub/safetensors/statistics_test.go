@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"gotrain/nn/hub/safetensors"
+	"example.com/gotrain/nn/hub/safetensors"
 )
 
 func TestStatistics(t *testing.T) {

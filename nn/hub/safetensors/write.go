@@ -12,7 +12,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"gotrain/data/vfs"
+	"example.com/gotrain/data/vfs"
 )
 
 // Write writes tensors and metadata as one file to w and checks that each tensor

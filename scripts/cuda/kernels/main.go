@@ -20,7 +20,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"gotrain/cuda/kernels/source"
+	"example.com/gotrain/cuda/kernels/source"
 )
 
 func main() {

@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"gotrain/cuda/kernels"
+	"example.com/gotrain/cuda/kernels"
 )
 
 var (

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/cuda/kernels"
+	"example.com/gotrain/cuda/kernels"
 )
 
 // output is what ptxas -v prints of all kernels, with more static shared memory or

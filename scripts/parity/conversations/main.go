@@ -13,9 +13,9 @@ import (
 	"io"
 	"os"
 
-	"gotrain/data/chat"
-	"gotrain/data/instruct"
-	"gotrain/data/tokenizers"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/data/instruct"
+	"example.com/gotrain/data/tokenizers"
 )
 
 func main() {

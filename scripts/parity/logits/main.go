@@ -11,13 +11,13 @@ import (
 	"fmt"
 	"os"
 
-	"gotrain/autograd/cpu"
-	"gotrain/data/vfs"
-	"gotrain/nn"
-	"gotrain/nn/generate"
-	"gotrain/nn/hub"
-	"gotrain/nn/hub/safetensors"
-	"gotrain/nn/zoo"
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/safetensors"
+	"example.com/gotrain/nn/zoo"
 )
 
 func main() {

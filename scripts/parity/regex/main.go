@@ -12,7 +12,7 @@ import (
 	"io"
 	"os"
 
-	"gotrain/data/onig"
+	"example.com/gotrain/data/onig"
 )
 
 func main() {

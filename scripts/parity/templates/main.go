@@ -12,7 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"gotrain/data/chat/jinja"
+	"example.com/gotrain/data/chat/jinja"
 )
 
 type task struct {

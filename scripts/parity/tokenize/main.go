@@ -16,8 +16,8 @@ import (
 	"slices"
 	"time"
 
-	"gotrain/data"
-	"gotrain/data/tokenizers"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/tokenizers"
 )
 
 func main() {

@@ -11,7 +11,7 @@ package gloo
 import (
 	"time"
 
-	"gotrain/train/ranks"
+	"example.com/gotrain/train/ranks"
 )
 
 // Config tells a rank who it is and how to find the others.

@@ -18,7 +18,7 @@ import (
 	"time"
 	"unsafe"
 
-	"gotrain/train/ranks"
+	"example.com/gotrain/train/ranks"
 )
 
 // Available tells whether this build has the engine.

@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/gloo"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/gloo"
 )
 
 // The ranks are processes: this binary again, with a role in its environment.

@@ -6,7 +6,7 @@ import (
 	"context"
 	"errors"
 
-	"gotrain/train/ranks"
+	"example.com/gotrain/train/ranks"
 )
 
 // Available tells whether this build has the engine.

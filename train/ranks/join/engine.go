@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"strings"
 
-	"gotrain/train/device"
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/gloo"
-	"gotrain/train/ranks/mpi"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/gloo"
+	"example.com/gotrain/train/ranks/mpi"
 )
 
 // rankDevice is the device of one of several ranks, cpu or cuda:N, for values of

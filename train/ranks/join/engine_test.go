@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/train/device"
-	"gotrain/train/ranks"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/ranks"
 )
 
 func TestRankDevice(t *testing.T) {

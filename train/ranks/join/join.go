@@ -21,13 +21,13 @@ import (
 	"runtime"
 	"time"
 
-	"gotrain/autograd/exec"
-	"gotrain/train/device"
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/gloo"
-	"gotrain/train/ranks/mpi"
-	"gotrain/train/ranks/nccl"
-	"gotrain/train/ranks/store"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/gloo"
+	"example.com/gotrain/train/ranks/mpi"
+	"example.com/gotrain/train/ranks/nccl"
+	"example.com/gotrain/train/ranks/store"
 )
 
 // meetingTime is how long a rank waits for the others at the start: schedulers

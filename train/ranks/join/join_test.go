@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/train/device"
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/join"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/join"
 )
 
 // A process that no launcher started is alone; the same lines make one run of many.

@@ -14,7 +14,7 @@ import (
 	"sync"
 	"unsafe"
 
-	"gotrain/train/ranks"
+	"example.com/gotrain/train/ranks"
 )
 
 // Available tells whether this build has the engine.

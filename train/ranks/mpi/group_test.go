@@ -17,8 +17,8 @@ import (
 	"time"
 	"unsafe"
 
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/mpi"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/mpi"
 )
 
 // The ranks are processes that mpirun starts: this binary again, with a role in

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"unsafe"
 
-	"gotrain/cuda"
-	"gotrain/train/ranks"
+	"example.com/gotrain/cuda"
+	"example.com/gotrain/train/ranks"
 )
 
 // stageBytes is what a collective moves at a time, through as much pinned memory and

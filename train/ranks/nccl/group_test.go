@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/cuda"
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/nccl"
-	"gotrain/train/ranks/rankstest"
+	"example.com/gotrain/cuda"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/nccl"
+	"example.com/gotrain/train/ranks/rankstest"
 )
 
 // open makes a group of two ranks, which are goroutines with a device each.

@@ -13,8 +13,8 @@
 package nccl
 
 import (
-	"gotrain/cuda"
-	"gotrain/train/ranks"
+	"example.com/gotrain/cuda"
+	"example.com/gotrain/train/ranks"
 )
 
 // Config tells a rank who it is and how to find the others.

@@ -2,7 +2,7 @@
 
 package nccl
 
-import "gotrain/cuda"
+import "example.com/gotrain/cuda"
 
 // resident is memory of a group's device.
 type resident struct {

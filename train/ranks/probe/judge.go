@@ -3,7 +3,7 @@ package probe
 import (
 	"fmt"
 
-	"gotrain/train/device"
+	"example.com/gotrain/train/device"
 )
 
 const (

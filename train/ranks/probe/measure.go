@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/nccl"
-	"gotrain/train/ranks/store"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/nccl"
+	"example.com/gotrain/train/ranks/store"
 )
 
 const linkBytes = 8 << 20 // that each side of a link sends at once

@@ -14,8 +14,8 @@ import (
 	"fmt"
 	"time"
 
-	"gotrain/train/device"
-	"gotrain/train/ranks"
+	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/ranks"
 )
 
 // Sizes are the messages, in bytes, that a Probe sums over all ranks by default.

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/rankstest"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/rankstest"
 )
 
 // TestExamine examines three ranks, of which one has another configuration,

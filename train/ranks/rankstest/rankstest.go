@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"sync"
 
-	"gotrain/train/ranks"
+	"example.com/gotrain/train/ranks"
 )
 
 // New returns the groups of n ranks, one for each goroutine that plays one.

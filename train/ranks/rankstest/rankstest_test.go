@@ -5,8 +5,8 @@ import (
 	"sync"
 	"testing"
 
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/rankstest"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/rankstest"
 )
 
 // TestGroup runs every collective on three ranks.

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"gotrain/train/ranks"
+	"example.com/gotrain/train/ranks"
 )
 
 // Client speaks to a store. A request has a connection to itself while it lasts,

@@ -2,7 +2,7 @@
 // server of the wire protocol of PyTorch's TCPStore, so that ranks started by
 // torchrun use the store that torchrun serves already.
 //
-// [Dial] gives a client, which is a [gotrain/train/ranks.Store]; [Serve] a server, which
+// [Dial] gives a client, which is a [example.com/gotrain/train/ranks.Store]; [Serve] a server, which
 // rank 0 runs where the launcher serves none; [WithPrefix] a part of a store.
 //
 // The protocol (torch/csrc/distributed/c10d, TCPStoreBackend.hpp and .cpp): a

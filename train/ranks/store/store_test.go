@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/store"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/store"
 )
 
 // limit only catches hangs.

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"gotrain/train/ranks"
-	"gotrain/train/ranks/store"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/ranks/store"
 )
 
 // tool finds a program of the project's Python environment.

@@ -3,10 +3,10 @@
 package all
 
 import (
-	"gotrain/nn/zoo"
-	"gotrain/train/recipe"
-	"gotrain/train/recipe/instruct"
-	"gotrain/train/recipe/lm"
+	"example.com/gotrain/nn/zoo"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/recipe/instruct"
+	"example.com/gotrain/train/recipe/lm"
 )
 
 // Table returns the table. Of the recipes that take a kind of data, the first is the

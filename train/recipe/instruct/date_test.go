@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"gotrain/data/chat"
-	"gotrain/train/recipe"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/train/recipe"
 )
 
 // TestDate: a template that writes the date writes that of the configuration, else of the run that goes on, else of today, which

@@ -6,10 +6,10 @@ import (
 	"io"
 	"strings"
 
-	"gotrain/data"
-	"gotrain/data/instruct"
-	"gotrain/train/recipe"
-	"gotrain/train/recipe/text"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/instruct"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/recipe/text"
 )
 
 // inspect shows a conversation as the model gets it, and how many there are, are cut

@@ -15,16 +15,16 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"gotrain/data"
-	"gotrain/data/chat"
-	"gotrain/data/instruct"
-	"gotrain/nn"
-	"gotrain/nn/hub"
-	"gotrain/train/config"
-	"gotrain/train/ranks"
-	"gotrain/train/recipe"
-	"gotrain/train/recipe/text"
-	"gotrain/train/shell"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/chat"
+	"example.com/gotrain/data/instruct"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/recipe/text"
+	"example.com/gotrain/train/shell"
 )
 
 // Format is the data.format of conversations.

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"gotrain/data/chat"
+	"example.com/gotrain/data/chat"
 )
 
 // TestFindTemplate: a file or a name wins over the model's own template.

@@ -7,11 +7,11 @@ import (
 	"strconv"
 	"strings"
 
-	"gotrain/data"
-	"gotrain/data/tokenizers"
-	"gotrain/train/config"
-	"gotrain/train/recipe"
-	"gotrain/train/recipe/text"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/recipe/text"
 )
 
 // inspect shows a sequence as the model gets it.

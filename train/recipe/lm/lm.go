@@ -8,13 +8,13 @@ import (
 	"math"
 	"path/filepath"
 
-	"gotrain/data"
-	"gotrain/data/tokenizers"
-	"gotrain/train/config"
-	"gotrain/train/ranks"
-	"gotrain/train/recipe"
-	"gotrain/train/recipe/text"
-	"gotrain/train/shell"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/recipe/text"
+	"example.com/gotrain/train/shell"
 )
 
 // Recipe is the row of the table.

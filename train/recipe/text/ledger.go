@@ -6,10 +6,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"gotrain/data"
-	"gotrain/data/vfs"
-	"gotrain/train/recipe"
-	"gotrain/train/save"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/save"
 )
 
 // SplitsDir has the records of which texts a run trains on and which it holds out. A

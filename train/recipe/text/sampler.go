@@ -3,11 +3,11 @@ package text
 import (
 	"context"
 
-	"gotrain/data"
-	"gotrain/nn/generate"
-	"gotrain/nn/hub"
-	"gotrain/train/config"
-	"gotrain/train/recipe"
+	"example.com/gotrain/data"
+	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/recipe"
 )
 
 // Sampling of the text that evaluations show: varied, but not wild.

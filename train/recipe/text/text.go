@@ -8,16 +8,16 @@ import (
 	"context"
 	"strings"
 
-	"gotrain/autograd"
-	"gotrain/data"
-	"gotrain/data/tokenizers"
-	"gotrain/nn"
-	"gotrain/nn/generate"
-	"gotrain/nn/hub"
-	"gotrain/train/checkpoint"
-	"gotrain/train/config"
-	"gotrain/train/ranks"
-	"gotrain/train/recipe"
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/ranks"
+	"example.com/gotrain/train/recipe"
 )
 
 // Design returns the job of the language model that env's configuration describes,

@@ -9,13 +9,13 @@ import (
 	"path/filepath"
 	"strings"
 
-	"gotrain/data"
-	"gotrain/data/bpe"
-	"gotrain/data/tokenizers"
-	"gotrain/nn"
-	"gotrain/nn/hub"
-	"gotrain/train/config"
-	"gotrain/train/recipe"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/recipe"
 )
 
 // TokenizerDir is the directory of a run's frozen tokenizer.

@@ -7,8 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"gotrain/data/tokenizers"
-	"gotrain/train/recipe"
+	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/train/recipe"
 )
 
 // guessVocab returns the size of the vocabulary and where it comes from, without fitting a

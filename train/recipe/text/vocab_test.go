@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"gotrain/data"
-	"gotrain/nn/zoo"
-	"gotrain/train/config"
-	"gotrain/train/recipe"
+	"example.com/gotrain/data"
+	"example.com/gotrain/nn/zoo"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/recipe"
 )
 
 func TestVocab(t *testing.T) {

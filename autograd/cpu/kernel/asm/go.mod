@@ -1,4 +1,4 @@
-module gotrain/autograd/cpu/kernel/asm
+module example.com/gotrain/autograd/cpu/kernel/asm
 
 go 1.26.0
 

@@ -1,4 +1,4 @@
-module gotrain/autograd/cpu/vec/asm
+module example.com/gotrain/autograd/cpu/vec/asm
 
 go 1.26.0
 

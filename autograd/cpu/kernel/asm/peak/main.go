@@ -6,7 +6,7 @@ import (
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
-	"gotrain/autograd/cpu/kernel/asm/x86"
+	"example.com/gotrain/autograd/cpu/kernel/asm/x86"
 )
 
 const chains = 12 // independent sums: latency 4 to 6 × 2 per cycle

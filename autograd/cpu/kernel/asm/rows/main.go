@@ -6,7 +6,7 @@ import (
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
-	"gotrain/autograd/cpu/kernel/asm/x86"
+	"example.com/gotrain/autograd/cpu/kernel/asm/x86"
 )
 
 const head = `
