@@ -107,6 +107,23 @@ func TestNothingLeftToHoldOut(t *testing.T) {
 	}
 }
 
+// TestLeakedFiles: a file of text that was trained on and is named as held out is told; one
+// that is trained on again, or held out again, is not.
+func TestLeakedFiles(t *testing.T) {
+	dir := t.TempDir()
+	a, b := writeFile(t, filepath.Join(dir, "a.txt"), prose(3000)), writeFile(t, filepath.Join(dir, "b.txt"), prose(5000)[1000:])
+	before := mustPrepare(t, Config{Paths: []string{a}, ValidationPaths: []string{b}, CacheDir: t.TempDir()}, byteEncoder{})
+	for _, tt := range []struct {
+		train, held string
+		leaked      int
+	}{{a, b, 0}, {b, a, 1}} {
+		cfg := Config{Paths: []string{tt.train}, ValidationPaths: []string{tt.held}, CacheDir: t.TempDir(), Known: before.Ledger}
+		if got := mustPrepare(t, cfg, byteEncoder{}).Ledger.Kept; got.Leaked != tt.leaked || got.Known != 2 {
+			t.Errorf("trained on %s: %+v", filepath.Base(tt.train), got)
+		}
+	}
+}
+
 // TestLedgerOfFiles: a book that goes on keeps its held-out pieces to the byte, a renamed one too; one that is changed
 // inside is told.
 func TestLedgerOfFiles(t *testing.T) {

@@ -86,4 +86,10 @@ func TestPast(t *testing.T) {
 	if p := forecast.PastOf(cfg, "a"); p == nil || *p != (forecast.Past{Runs: 3, Low: 0.9, Median: 1.1, High: 1.3}) {
 		t.Errorf("past is %+v", p)
 	}
+	add("four", "a", 10, 12, 14)
+	add("five", "a", 10, 12, 12)
+	cfg.Run.Dir = filepath.Join(root, "next")
+	if p := forecast.PastOf(cfg, "a"); p == nil || *p != (forecast.Past{Runs: 5, Low: 0.9, Median: 1.2, High: 1.4}) {
+		t.Errorf("past of five is %+v", p)
+	}
 }
