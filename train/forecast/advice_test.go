@@ -48,6 +48,48 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
+// TestAdviceIsTheBest plans every split of a step by itself: of those within a hundredth of
+// the fastest the one with the least memory is advised.
+func TestAdviceIsTheBest(t *testing.T) {
+	cfg := oneLayer()
+	cfg.Train.Batch, cfg.Train.Accumulate, cfg.Train.Recompute = 8, 4, true
+	r, err := onH100(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type split struct {
+		batch     int
+		recompute bool
+		speed     float64
+		peak      int64
+	}
+	var all []split
+	fastest := 0.0
+	for batch := 1; batch <= 32; batch *= 2 {
+		for _, recompute := range []bool{false, true} {
+			c := cfg
+			c.Train.Batch, c.Train.Accumulate, c.Train.Recompute = batch, 32/batch, recompute
+			p, err := onH100(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Fits() {
+				all = append(all, split{batch, recompute, p.UnitsPerS, p.Memory.Total})
+				fastest = max(fastest, p.UnitsPerS)
+			}
+		}
+	}
+	var best split
+	for _, s := range all {
+		if s.speed >= 0.99*fastest && (best.batch == 0 || s.peak < best.peak) {
+			best = s
+		}
+	}
+	if a := r.Advice; a == nil || a.Batch != best.batch || a.Recompute != best.recompute || a.Peak != best.peak || a.UnitsPerS != best.speed {
+		t.Errorf("advice %+v, the best of %d is %+v", a, len(all), best)
+	}
+}
+
 // TestPast compares runs with what was forecast for them.
 func TestPast(t *testing.T) {
 	root := t.TempDir()
