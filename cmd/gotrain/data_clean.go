@@ -58,7 +58,7 @@ do files of other names.`,
 	}
 	c.Flags().StringVar(&olderThan, "older-than", "0", "only what was not used for this long, `AGE` in days (30d), weeks (2w) or hours (12h)")
 	c.Flags().BoolVar(&dry, "dry-run", false, "list what would be removed, remove nothing")
-	c.Flags().StringVar(&dir, "cache-dir", "", "data.cache_dir `DIR` (default: example.com/gotrain/data in your cache directory)")
+	c.Flags().StringVar(&dir, "cache-dir", "", "data.cache_dir `DIR` (default: data in the folder gotrain of your cache)")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	complete(c, "cache-dir", directories)
 	return c

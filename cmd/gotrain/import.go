@@ -3,13 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"maps"
-	"math"
 	"os"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +13,6 @@ import (
 	"example.com/gotrain/nn/hub/convert"
 	"example.com/gotrain/nn/zoo"
 	"example.com/gotrain/train/device"
-	"example.com/gotrain/train/units"
 )
 
 // convertFlags are those that import and export share.
@@ -112,43 +105,4 @@ func convertDeps() convert.Deps {
 			return backend, err
 		},
 	}
-}
-
-func printConversion(w io.Writer, r convert.Report) error {
-	var types []string
-	for _, name := range slices.Sorted(maps.Keys(r.Types)) {
-		types = append(types, fmt.Sprintf("%d %s", r.Types[name], name))
-	}
-	fmt.Fprintf(w, "%s: %s, %s parameters, %s (tensors: %s), written in %.1f s\n",
-		r.Result, r.ModelType, units.Count(r.Parameters), units.Bytes(r.Bytes), strings.Join(types, ", "), r.WriteSeconds)
-	if text := r.AdapterText(); text != "" {
-		fmt.Fprintln(w, text)
-	}
-	for _, note := range r.Notes {
-		fmt.Fprintf(w, "note: %s\n", note)
-	}
-	if r.Parity == nil {
-		return nil
-	}
-	p := r.Parity
-	if left := p.Account.LeftOut; len(left) > 0 {
-		fmt.Fprintf(w, "%d of %d tensors are kept; left out as changing nothing: %q, %s", p.Account.Kept, p.Account.Stored, left[0].Tensor, left[0].Why)
-		if len(left) > 1 {
-			fmt.Fprintf(w, ", and %d more in parity.json", len(left)-1)
-		}
-		fmt.Fprintln(w)
-	}
-	for _, e := range p.Account.Rounded {
-		fmt.Fprintf(w, "%d %s: weights are off by %.3g (RMS), %.2g%% of theirs\n", e.Tensors, e.Type, e.RMS, 100*e.Relative())
-	}
-	if m := p.Measured; m != nil {
-		fmt.Fprintf(w, "NLL of %d tokens: %.4f nats, was %.4f: %+.4f, perplexity ×%.3f\n", m.Tokens, m.Result, m.Source, m.Result-m.Source, math.Exp(m.Result-m.Source))
-	}
-	fmt.Fprintf(w, "logits differ by at most %.3g, on average %.3g (the largest is %.3g)\n", p.LargestDifference, p.AverageDifference, p.LargestLogit)
-	if p.SameText {
-		_, err := fmt.Fprintf(w, "both go on greedily: %q\n", p.SourceText)
-		return err
-	}
-	_, err := fmt.Fprintf(w, "the source goes on greedily: %q\nthe result goes on greedily: %q\n", p.SourceText, p.ResultText)
-	return err
 }
