@@ -28,43 +28,30 @@ func (c *BigramConfig) Validate() error {
 	return f.Err()
 }
 
+func (c *BigramConfig) style() nn.Style {
+	return nn.Style{Layout: autograd.OutIn, InitStd: 0.02, ResidualStd: 0.01, NormEps: 1e-5}
+}
+
+func (c *BigramConfig) forward(b *nn.Builder) (hidden, head *autograd.Node) {
+	table := b.Embedding("tokens", c.Vocab, c.Width)    // (V, D)
+	x := autograd.Embedding(b.IDs, table)               // (N) → (N, D)
+	h := b.Linear("up", b.RMSNorm("norm", x), c.Hidden) // (N, D) → (N, F)
+	h = autograd.Activation(h, ir.GELU)
+	return autograd.Add(x, b.Residual("down", h, c.Width)), table // (N, F) → (N, D)
+}
+
 // Bigram is a language model that looks at the last token alone.
 type Bigram struct {
-	nn.Core
-	config BigramConfig
+	nn.Decoder[BigramConfig, *BigramConfig]
 }
 
 func NewBigram(c BigramConfig, t nn.Tuning) (*Bigram, error) {
-	if err := nn.Complete(&c); err != nil {
-		return nil, err
-	}
-	c.SetDefaults()
-	m := &Bigram{config: c}
-	var err error
-	m.Core, err = nn.NewCore("bigram", t, nn.Style{Layout: autograd.OutIn, InitStd: 0.02, ResidualStd: 0.01, NormEps: 1e-5}, func(b *nn.Builder) {
-		b.Inputs = nn.NewInputs(b.Graph, 1, 1)
-		m.forward(b)
-	})
-	return m, err
+	d, err := nn.NewDecoder("bigram", c, t, (*BigramConfig).style, (*BigramConfig).forward)
+	return &Bigram{d}, err
 }
 
-func (m *Bigram) Config() any  { return &m.config }
-func (m *Bigram) Vocab() int   { return m.config.Vocab }
-func (m *Bigram) Context() int { return m.config.Context }
 func (m *Bigram) HuggingFace() (map[string]any, error) {
 	return nil, nn.ErrNoCounterpart
-}
-
-func (m *Bigram) Build(g *autograd.Graph, in nn.Inputs) (hidden, head *autograd.Node) {
-	return m.forward(m.Builder(g, in))
-}
-
-func (m *Bigram) forward(b *nn.Builder) (hidden, head *autograd.Node) {
-	table := b.Embedding("tokens", m.config.Vocab, m.config.Width) // (V, D)
-	x := autograd.Embedding(b.IDs, table)                          // (N) → (N, D)
-	h := b.Linear("up", b.RMSNorm("norm", x), m.config.Hidden)     // (N, D) → (N, F)
-	h = autograd.Activation(h, ir.GELU)
-	return autograd.Add(x, b.Residual("down", h, m.config.Width)), table // (N, F) → (N, D)
 }
 
 // A family of models of one's own: its row in a table is all that the rest of the

@@ -7,8 +7,9 @@ import (
 )
 
 // Model is a model of some family. Families embed a Core, which has all of these
-// methods but Config and HuggingFace; what a model computes is the business of
-// those who know its kind, such as LanguageModel.
+// methods but Config and HuggingFace, those of language models a Decoder, which has
+// Config too; what a model computes is the business of those who know its kind, such
+// as LanguageModel.
 type Model interface {
 	// Family returns the name of the model's row in the table of families.
 	Family() string

@@ -153,8 +153,8 @@ func (c *Config) rope(layer int) (theta float64, scaling autograd.RoPEScaling) {
 	return c.RopeTheta, scaling
 }
 
-// attention is what the layers' attention does.
-func (c *Config) attention(layer int) autograd.AttentionConfig {
+// attentionConfig is what a layer's attention does.
+func (c *Config) attentionConfig(layer int) autograd.AttentionConfig {
 	a := autograd.AttentionConfig{Heads: c.Heads, KVHeads: c.KVHeads, Causal: true, Scale: float32(1 / math.Sqrt(c.QueryScale))}
 	if !c.global(layer) {
 		a.Window = c.SlidingWindow

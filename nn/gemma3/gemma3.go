@@ -7,7 +7,6 @@
 package gemma3
 
 import (
-	"errors"
 	"fmt"
 	"math"
 
@@ -27,52 +26,26 @@ func Family() nn.Family {
 
 // Model is a Gemma 3, an nn.LanguageModel. It is read-only and safe for concurrent
 // use.
-type Model struct {
-	nn.Core
-	config Config
-}
+type Model struct{ nn.Decoder[Config, *Config] }
 
 // New returns the model of c, whose defaults it fills in. It returns all faults
 // of c and t at once.
 func New(c Config, t nn.Tuning) (*Model, error) {
-	if err := errors.Join(nn.Complete(&c), t.Validate()); err != nil {
-		return nil, err
-	}
-	c.SetDefaults()
-	m := &Model{config: c}
-	var err error
-	m.Core, err = nn.NewCore(Name, t, c.style(), func(b *nn.Builder) {
-		b.Inputs = nn.NewInputs(b.Graph, 1, 1)
-		m.forward(b)
-	})
+	d, err := nn.NewDecoder(Name, c, t, (*Config).style, (*Config).forward)
 	if err != nil {
 		return nil, err
 	}
-	return m, nil
+	return &Model{d}, nil
 }
 
-// Config returns a pointer to the Config with all defaults filled in.
-func (m *Model) Config() any { c := m.config; return &c }
-
-// Vocab is the number of tokens that the model knows.
-func (m *Model) Vocab() int { return m.config.Vocab }
-
-// Context is the most tokens of a sequence.
-func (m *Model) Context() int { return m.config.Context }
-
-// Build adds the forward pass to g; see nn.LanguageModel.
-func (m *Model) Build(g *autograd.Graph, in nn.Inputs) (hidden, head *autograd.Node) {
-	return m.forward(m.Builder(g, in))
-}
-
-func (m *Model) forward(b *nn.Builder) (hidden, head *autograd.Node) {
-	c := m.config
+// forward builds all layers; see nn.LanguageModel.
+func (c *Config) forward(b *nn.Builder) (hidden, head *autograd.Node) {
 	b.In("model", func() {
 		head = b.Embedding("embed_tokens", c.Vocab, c.Width) // (V, D)
 		x := autograd.Embedding(b.IDs, head)                 // (N) → (N, D)
 		x = b.Dropout(autograd.Scale(x, float32(math.Sqrt(float64(c.Width)))))
 		for i := range c.Layers {
-			b.Block(i, fmt.Sprintf("layers.%d", i), func() { x = m.block(b, x, i) })
+			b.Block(i, fmt.Sprintf("layers.%d", i), func() { x = c.block(b, x, i) })
 		}
 		hidden = b.OffsetRMSNorm("norm", x) // (N, D)
 	})
@@ -84,16 +57,16 @@ func (m *Model) forward(b *nn.Builder) (hidden, head *autograd.Node) {
 
 // block is (N, D) → (N, D): attention, then the feed-forward layer, each normalised
 // before and behind and added to the residual stream x.
-func (m *Model) block(b *nn.Builder, x *autograd.Node, layer int) *autograd.Node {
-	h := m.attention(b, b.OffsetRMSNorm("input_layernorm", x), layer)
+func (c *Config) block(b *nn.Builder, x *autograd.Node, layer int) *autograd.Node {
+	h := c.attention(b, b.OffsetRMSNorm("input_layernorm", x), layer)
 	x = autograd.Add(x, b.Dropout(b.OffsetRMSNorm("post_attention_layernorm", h)))
-	h = m.feedForward(b, b.OffsetRMSNorm("pre_feedforward_layernorm", x))
+	h = c.feedForward(b, b.OffsetRMSNorm("pre_feedforward_layernorm", x))
 	return autograd.Add(x, b.Dropout(b.OffsetRMSNorm("post_feedforward_layernorm", h)))
 }
 
 // attention is (N, D) → (N, D), with H query heads over G key and value heads.
-func (m *Model) attention(b *nn.Builder, x *autograd.Node, layer int) *autograd.Node {
-	c, bias := m.config, m.config.AttentionBias
+func (c *Config) attention(b *nn.Builder, x *autograd.Node, layer int) *autograd.Node {
+	bias := c.AttentionBias
 	q := b.LinearBias("self_attn.q_proj", x, c.Heads*c.HeadDim, bias)   // (N, D) → (N, H·hd)
 	k := b.LinearBias("self_attn.k_proj", x, c.KVHeads*c.HeadDim, bias) // (N, D) → (N, G·hd)
 	v := b.LinearBias("self_attn.v_proj", x, c.KVHeads*c.HeadDim, bias) // (N, D) → (N, G·hd)
@@ -101,13 +74,12 @@ func (m *Model) attention(b *nn.Builder, x *autograd.Node, layer int) *autograd.
 	k = b.OffsetHeadNorm("self_attn.k_norm", k, c.KVHeads)
 	theta, scaling := c.rope(layer)
 	q, k = b.RoPE(q, c.Heads, theta, scaling), b.RoPE(k, c.KVHeads, theta, scaling)
-	y := b.Attention("self_attn", q, k, v, c.attention(layer))  // (N, H·hd)
-	return b.ResidualBias("self_attn.o_proj", y, c.Width, bias) // (N, H·hd) → (N, D)
+	y := b.Attention("self_attn", q, k, v, c.attentionConfig(layer)) // (N, H·hd)
+	return b.ResidualBias("self_attn.o_proj", y, c.Width, bias)      // (N, H·hd) → (N, D)
 }
 
 // feedForward is (N, D) → (N, D): down(act(gate(x))∘up(x)).
-func (m *Model) feedForward(b *nn.Builder, x *autograd.Node) *autograd.Node {
-	c := m.config
+func (c *Config) feedForward(b *nn.Builder, x *autograd.Node) *autograd.Node {
 	gate := b.Linear("mlp.gate_proj", x, c.FFN) // (N, D) → (N, F)
 	up := b.Linear("mlp.up_proj", x, c.FFN)     // (N, D) → (N, F)
 	h := autograd.Mul(autograd.Activation(gate, nn.Act(c.Activation)), up)

@@ -19,7 +19,7 @@ const (
 
 // HuggingFace returns the keys of a Gemma3ForCausalLM's config.json.
 func (m *Model) HuggingFace() (map[string]any, error) {
-	c := m.config
+	c := m.Config().(*Config)
 	activation := nn.ActivationName(c.Activation)
 	if c.Activation == "gelu_tanh" {
 		activation = "gelu_pytorch_tanh" // as Gemma's files call it

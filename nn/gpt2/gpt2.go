@@ -4,7 +4,6 @@
 package gpt2
 
 import (
-	"errors"
 	"fmt"
 
 	"example.com/gotrain/autograd"
@@ -23,46 +22,20 @@ func Family() nn.Family {
 
 // Model is a GPT-2, an nn.LanguageModel. It is read-only and safe for concurrent
 // use.
-type Model struct {
-	nn.Core
-	config Config
-}
+type Model struct{ nn.Decoder[Config, *Config] }
 
 // New returns the model of c, whose defaults it fills in. It returns all faults
 // of c and t at once.
 func New(c Config, t nn.Tuning) (*Model, error) {
-	if err := errors.Join(nn.Complete(&c), t.Validate()); err != nil {
-		return nil, err
-	}
-	c.SetDefaults()
-	m := &Model{config: c}
-	var err error
-	m.Core, err = nn.NewCore(Name, t, c.style(), func(b *nn.Builder) {
-		b.Inputs = nn.NewInputs(b.Graph, 1, 1)
-		m.forward(b)
-	})
+	d, err := nn.NewDecoder(Name, c, t, (*Config).style, (*Config).forward)
 	if err != nil {
 		return nil, err
 	}
-	return m, nil
+	return &Model{d}, nil
 }
 
-// Config returns a pointer to the Config with all defaults filled in.
-func (m *Model) Config() any { c := m.config; return &c }
-
-// Vocab is the number of tokens that the model knows.
-func (m *Model) Vocab() int { return m.config.Vocab }
-
-// Context is the most tokens of a sequence.
-func (m *Model) Context() int { return m.config.Context }
-
-// Build adds the forward pass to g; see nn.LanguageModel.
-func (m *Model) Build(g *autograd.Graph, in nn.Inputs) (hidden, head *autograd.Node) {
-	return m.forward(m.Builder(g, in))
-}
-
-func (m *Model) forward(b *nn.Builder) (hidden, head *autograd.Node) {
-	c := m.config
+// forward builds all layers; see nn.LanguageModel.
+func (c *Config) forward(b *nn.Builder) (hidden, head *autograd.Node) {
 	b.In("transformer", func() {
 		head = b.Embedding("wte", c.Vocab, c.Width) // (V, D)
 		x := autograd.Embedding(b.IDs, head)        // (N) → (N, D)
@@ -74,7 +47,7 @@ func (m *Model) forward(b *nn.Builder) (hidden, head *autograd.Node) {
 		}
 		x = b.Dropout(x)
 		for i := range c.Layers {
-			b.Block(i, fmt.Sprintf("h.%d", i), func() { x = m.block(b, x) })
+			b.Block(i, fmt.Sprintf("h.%d", i), func() { x = c.block(b, x) })
 		}
 		hidden = b.LayerNorm("ln_f", x) // (N, D)
 	})
@@ -86,8 +59,8 @@ func (m *Model) forward(b *nn.Builder) (hidden, head *autograd.Node) {
 
 // block is (N, D) → (N, D): attention, then the feed-forward layer, each added
 // to the residual stream x.
-func (m *Model) block(b *nn.Builder, x *autograd.Node) *autograd.Node {
-	c, d := m.config, m.config.Width
+func (c *Config) block(b *nn.Builder, x *autograd.Node) *autograd.Node {
+	d := c.Width
 	h := b.LayerNorm("ln_1", x)
 	h = b.Linear("attn.c_attn", h, 3*d)                                                                        // (N, D) → (N, 3D)
 	h = b.PackedAttention("attn", h, autograd.AttentionConfig{Heads: c.Heads, KVHeads: c.Heads, Causal: true}) // (N, 3D) → (N, D)

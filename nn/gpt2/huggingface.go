@@ -11,7 +11,7 @@ import (
 // without biases or with other positions than learned ones have no
 // counterpart there.
 func (m *Model) HuggingFace() (map[string]any, error) {
-	c := m.config
+	c := m.Config().(*Config)
 	if !nn.IsSet(c.Bias) {
 		return nil, fmt.Errorf("%w: GPT2LMHeadModel always has biases: train with model.bias true", nn.ErrNoCounterpart)
 	}

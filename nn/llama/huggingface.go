@@ -19,7 +19,7 @@ const (
 // MistralForCausalLM. Other biases together with these have no counterpart there, but
 // those of attention in Qwen 3.
 func (m *Model) HuggingFace() (map[string]any, error) {
-	c := m.config
+	c := m.Config().(*Config)
 	keys := map[string]any{
 		"vocab_size":              c.Vocab,
 		"max_position_embeddings": c.Context,

@@ -163,7 +163,7 @@ func attentionFactor(factor, scale float64) float64 {
 }
 
 // ropeParameters writes what readRope reads.
-func ropeParameters(c Config) map[string]any {
+func ropeParameters(c *Config) map[string]any {
 	keys := map[string]any{"rope_type": ropeDefault, "rope_theta": c.RopeTheta}
 	s := c.RopeScaling
 	if s == nil {
