@@ -2,8 +2,6 @@ package train
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -12,7 +10,6 @@ import (
 
 	"example.com/gotrain/data"
 	"example.com/gotrain/train/config"
-	"example.com/gotrain/train/events"
 	"example.com/gotrain/train/metrics"
 )
 
@@ -47,25 +44,7 @@ func TestSources(t *testing.T) {
 
 	cfg.Run.Dir += "-stops"
 	d = deps(t, 2)
-	for stops := 0; ; stops++ {
-		if stops > cfg.Train.Steps {
-			t.Fatal("the run does not advance")
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		d.Listener.Step = func(events.Step) { cancel() }
-		_, err := Train(ctx, cfg, d)
-		cancel()
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, ErrStopped) {
-			t.Fatal(err)
-		}
-	}
-	if !bytes.Equal(bits(t, cfg.Run.Dir), want) {
-		t.Error("stopping after every step gives other bits than one run")
-	}
-	checkMetrics(t, cfg)
+	trainByStops(t, cfg, d, want)
 	log, _, err := metrics.ReadLog(d.FS, MetricsPath(cfg.Run.Dir))
 	if err != nil {
 		t.Fatal(err)

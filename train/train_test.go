@@ -184,7 +184,13 @@ func TestBitsDoNotDependOnThreadsOrStops(t *testing.T) {
 	}
 
 	cfg.Run.Dir += "-stops"
-	d := deps(t, 2)
+	trainByStops(t, cfg, deps(t, 2), want)
+}
+
+// trainByStops trains by runs that are stopped after every step, and requires the bits that
+// one run gives, and its metrics.
+func trainByStops(t *testing.T, cfg Config, d Deps, want []byte) {
+	t.Helper()
 	for stops := 0; ; stops++ {
 		if stops > cfg.Train.Steps {
 			t.Fatal("the run does not advance")

@@ -114,15 +114,15 @@ func (s *BranchScorer) ask(asks []ask) error {
 	}
 	for i, a := range asks {
 		a.score.Logs[a.index] = -p.nll[i]
-		if s.greedy && likeliest(p.logits[i*s.vocab:][:s.vocab]) != a.target {
+		if s.greedy && Likeliest(p.logits[i*s.vocab:][:s.vocab]) != a.target {
 			a.score.Greedy = false
 		}
 	}
 	return nil
 }
 
-// likeliest is the lowest index of the largest logit.
-func likeliest(logits []float32) int32 {
+// Likeliest is the lowest index of the largest logit.
+func Likeliest(logits []float32) int32 {
 	at := 0
 	for i, x := range logits {
 		if x > logits[at] {

@@ -10,17 +10,13 @@ import hashlib
 import json
 import unicodedata
 
+from spans import spans
+
 METHODS = ["capitalize", "casefold", "lower", "upper", "swapcase", "title", "isalnum", "isalpha", "isdecimal", "isdigit", "isidentifier", "islower", "isnumeric",
            "isprintable", "isspace", "istitle", "isupper", "strip"]
 CHUNK = 4096
 
 assigned = [i for i in range(0x110000) if unicodedata.category(chr(i)) not in ("Cn", "Cs", "Co")]
-spans = []
-for i in assigned:
-    if spans and spans[-1][1] == i - 1:
-        spans[-1][1] = i
-    else:
-        spans.append([i, i])
 
 
 def sums(method):
@@ -30,4 +26,4 @@ def sums(method):
     return [chunks[n].hexdigest()[:8] if n in chunks else "" for n in range(0x110000 // CHUNK)]
 
 
-print(json.dumps({"assigned": spans, "chunk": CHUNK, "methods": {m: sums(m) for m in METHODS}}))
+print(json.dumps({"assigned": spans(assigned), "chunk": CHUNK, "methods": {m: sums(m) for m in METHODS}}))

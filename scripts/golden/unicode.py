@@ -6,6 +6,8 @@
 import platform
 import unicodedata
 
+from spans import spans
+
 CHARACTERS = [i for i in range(0x110000) if not 0xD800 <= i < 0xE000]
 
 
@@ -37,13 +39,7 @@ def table(name, doc, method, base=None):
 
 
 def ranges(name, doc, characters):
-    spans = []
-    for i in characters:
-        if spans and spans[-1][1] == i - 1:
-            spans[-1][1] = i
-        else:
-            spans.append([i, i])
-    write(f"{name} {doc}", f"{name} = [][2]rune", [f"{{{rune(a)}, {rune(b)}}}" for a, b in spans])
+    write(f"{name} {doc}", f"{name} = [][2]rune", [f"{{{rune(a)}, {rune(b)}}}" for a, b in spans(characters)])
 
 
 print("package jinja\n")

@@ -109,7 +109,7 @@ func (s *Scorer) greedy(prompt, ids []int32) (bool, error) {
 		return false, err
 	}
 	for i, id := range ids {
-		if best(s.generator.Logits()) != id {
+		if generate.Likeliest(s.generator.Logits()) != id {
 			return false, nil
 		}
 		if i < len(ids)-1 {
@@ -119,15 +119,4 @@ func (s *Scorer) greedy(prompt, ids []int32) (bool, error) {
 		}
 	}
 	return true, nil
-}
-
-// best is the lowest index of the largest logit.
-func best(logits []float32) int32 {
-	at := 0
-	for i, x := range logits {
-		if x > logits[at] {
-			at = i
-		}
-	}
-	return int32(at)
 }

@@ -75,18 +75,8 @@ func (k hubKeys) gemma3Metadata() (gguf.Metadata, error) {
 	if k.LocalTheta != gemma3LocalTheta {
 		return nil, fmt.Errorf("llama.cpp's gemma3 turns the positions of local layers by the base %d, this model by %g: it cannot be written as GGUF", gemma3LocalTheta, k.LocalTheta)
 	}
-	var m gguf.Metadata
+	m := k.sizes("gemma3")
 	add := func(key string, value any) { m = append(m, gguf.KV{Key: "gemma3." + key, Value: value}) }
-	add("vocab_size", uint32(k.Vocab))
-	add("block_count", uint32(k.Layers))
-	add("context_length", uint32(k.Context))
-	add("embedding_length", uint32(k.Width))
-	add("feed_forward_length", uint32(k.FFN))
-	add("attention.head_count", uint32(k.Heads))
-	add("attention.head_count_kv", uint32(k.KVHeads))
-	add("attention.key_length", uint32(k.HeadDim))
-	add("attention.value_length", uint32(k.HeadDim))
-	add("attention.layer_norm_rms_epsilon", float32(k.Eps))
 	add("attention.sliding_window", uint32(k.Window))
 	add("rope.freq_base", float32(k.Theta))
 	if k.OldRope.kind() == "linear" {

@@ -86,10 +86,11 @@ func (k hubKeys) gpt2Metadata() gguf.Metadata {
 	}
 }
 
-// llamaMetadata are the sizes of Llama and its relatives.
-func (k hubKeys) llamaMetadata(a architecture, scaling rope, r *Report) (gguf.Metadata, error) {
+// sizes are those that llama.cpp has of Llama, its relatives and Gemma alike, under the name
+// of an architecture.
+func (k hubKeys) sizes(architecture string) gguf.Metadata {
 	var m gguf.Metadata
-	add := func(key string, value any) { m = append(m, gguf.KV{Key: a.name + "." + key, Value: value}) }
+	add := func(key string, value any) { m = append(m, gguf.KV{Key: architecture + "." + key, Value: value}) }
 	add("vocab_size", uint32(k.Vocab))
 	add("block_count", uint32(k.Layers))
 	add("context_length", uint32(k.Context))
@@ -100,6 +101,13 @@ func (k hubKeys) llamaMetadata(a architecture, scaling rope, r *Report) (gguf.Me
 	add("attention.key_length", uint32(k.HeadDim))
 	add("attention.value_length", uint32(k.HeadDim))
 	add("attention.layer_norm_rms_epsilon", float32(k.Eps))
+	return m
+}
+
+// llamaMetadata are the sizes of Llama and its relatives.
+func (k hubKeys) llamaMetadata(a architecture, scaling rope, r *Report) (gguf.Metadata, error) {
+	m := k.sizes(a.name)
+	add := func(key string, value any) { m = append(m, gguf.KV{Key: a.name + "." + key, Value: value}) }
 	add("rope.dimension_count", uint32(k.HeadDim))
 	add("rope.freq_base", float32(k.Theta))
 	if k.Window > 0 {
