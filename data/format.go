@@ -8,11 +8,7 @@ import (
 // FormatOf is the format that a file's name tells, with or without .gz and .zst: that of
 // .jsonl, .ndjson, .parquet, .csv, .tsv, .tab, .gtsh and .bin, and text for all others.
 func FormatOf(name string) Format {
-	base := strings.ToLower(name)
-	for _, compressed := range []string{".gz", ".zst"} {
-		base = strings.TrimSuffix(base, compressed)
-	}
-	switch filepath.Ext(base) {
+	switch filepath.Ext(TrimCompression(strings.ToLower(name))) {
 	case ".jsonl", ".ndjson":
 		return FormatJSONL
 	case ".parquet":
@@ -27,4 +23,12 @@ func FormatOf(name string) Format {
 		return FormatBin
 	}
 	return FormatText
+}
+
+// TrimCompression takes off a name what says how the file is compressed.
+func TrimCompression(name string) string {
+	for _, compressed := range []string{".gz", ".zst"} {
+		name = strings.TrimSuffix(name, compressed)
+	}
+	return name
 }

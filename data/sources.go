@@ -96,9 +96,7 @@ func sourceName(paths []string, i int, taken map[string]bool) string {
 			}
 			return -1
 		}, elements[len(elements)-1])
-		for _, compressed := range []string{".gz", ".zst"} {
-			name = strings.TrimSuffix(name, compressed)
-		}
+		name = TrimCompression(name)
 		name = strings.Trim(strings.TrimSuffix(name, path.Ext(name)), ".")
 	}
 	if name == "" {

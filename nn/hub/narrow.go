@@ -3,7 +3,6 @@ package hub
 import (
 	"bytes"
 	"encoding/json"
-	"math"
 
 	"example.com/gotrain/data/vfs"
 	"example.com/gotrain/nn"
@@ -53,17 +52,4 @@ func WithDType(config vfs.Content, tensors []Tensor) (vfs.Content, error) {
 	keys["dtype"] = json.RawMessage(`"bfloat16"`)
 	changed, err := json.MarshalIndent(keys, "", "  ")
 	return vfs.Bytes(config.Name, append(changed, '\n')), err
-}
-
-// roundBF16 rounds to bfloat16, to the nearest, ties to even; what is no number stays
-// none.
-func roundBF16(dst []uint16, src []float32) {
-	for i, x := range src {
-		b := math.Float32bits(x)
-		if x != x {
-			dst[i] = uint16(b>>16) | 0x40 // quiet, lest the bits that tell are lost
-			continue
-		}
-		dst[i] = uint16((b + 0x7fff + b>>16&1) >> 16)
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/data/vfs"
 	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub/bits16"
 	"example.com/gotrain/nn/hub/peft"
 	"example.com/gotrain/nn/hub/safetensors"
 )
@@ -154,7 +155,9 @@ func (r stateReader) stream(w io.Writer, change func(part []float32, offset int)
 		}
 		out := safetensors.Bytes(part)
 		if r.bf16 {
-			roundBF16(narrow, part)
+			for i, x := range part {
+				narrow[i] = bits16.BF16(x)
+			}
 			out = safetensors.Bytes(narrow[:len(part)])
 		}
 		n, err := w.Write(out)

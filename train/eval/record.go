@@ -41,13 +41,7 @@ func ReadRecords(file string) ([]Record, error) {
 }
 
 // extension is that of a file, without what says how it is compressed.
-func extension(name string) string {
-	name = strings.ToLower(name)
-	for _, compressed := range []string{".gz", ".zst"} {
-		name = strings.TrimSuffix(name, compressed)
-	}
-	return filepath.Ext(name)
-}
+func extension(name string) string { return filepath.Ext(data.TrimCompression(strings.ToLower(name))) }
 
 func readRecords(r io.Reader, name string) (records []Record, err error) {
 	switch extension(name) {

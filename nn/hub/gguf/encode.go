@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+
+	"example.com/gotrain/nn/hub/bits16"
 )
 
 // What ggml's reference computes (quantize_row_…_ref of ggml-quants.c), in float32 and in
@@ -47,7 +49,7 @@ func nearest(x float32, low, high int) int {
 func encodeQ4_0(dst []byte, src []float32) {
 	for ; len(src) > 0; src, dst = src[32:], dst[18:] {
 		d := largestOf(src[:32]) / -8
-		binary.LittleEndian.PutUint16(dst, halfBits(d))
+		binary.LittleEndian.PutUint16(dst, bits16.F16(d))
 		q := func(x float32) byte { return byte(cut(float32(x*inverse(d))+8.5, 15)) }
 		for i := range 16 {
 			dst[2+i] = q(src[i]) | q(src[16+i])<<4
@@ -59,7 +61,7 @@ func encodeQ4_0(dst []byte, src []float32) {
 func encodeQ5_0(dst []byte, src []float32) {
 	for ; len(src) > 0; src, dst = src[32:], dst[22:] {
 		d := largestOf(src[:32]) / -16
-		binary.LittleEndian.PutUint16(dst, halfBits(d))
+		binary.LittleEndian.PutUint16(dst, bits16.F16(d))
 		q := func(x float32) uint32 { return uint32(cut(float32(x*inverse(d))+16.5, 31)) }
 		var high uint32
 		for i := range 16 {
@@ -97,7 +99,7 @@ func encodeQ6K(dst []byte, src []float32) {
 			continue
 		}
 		inv := -128 / most
-		binary.LittleEndian.PutUint16(dst[208:], halfBits(1/inv))
+		binary.LittleEndian.PutUint16(dst[208:], bits16.F16(1/inv))
 		d := half(dst[208:])
 		for i := range scales {
 			scale := nearest(inv*scales[i], -128, 127)
@@ -168,8 +170,8 @@ func encodeQ4K(dst []byte, src []float32) {
 		if mostMin > 0 {
 			invMin = 63 / mostMin
 		}
-		binary.LittleEndian.PutUint16(dst, halfBits(most/63))
-		binary.LittleEndian.PutUint16(dst[2:], halfBits(mostMin/63))
+		binary.LittleEndian.PutUint16(dst, bits16.F16(most/63))
+		binary.LittleEndian.PutUint16(dst[2:], bits16.F16(mostMin/63))
 		packed := dst[4:16]
 		for i := range scales {
 			packScaleMin(packed, i, byte(nearest(inv*scales[i], 0, 63)), byte(nearest(invMin*minima[i], 0, 63)))

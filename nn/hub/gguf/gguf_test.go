@@ -12,6 +12,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"example.com/gotrain/nn/hub/bits16"
 )
 
 func Example() {
@@ -122,13 +124,13 @@ func TestHalf(t *testing.T) {
 		x := half(binary.LittleEndian.AppendUint16(nil, uint16(h)))
 		if isNaN := x != x; isNaN != (h&0x7c00 == 0x7c00 && h&0x3ff != 0) {
 			t.Errorf("%04x gives %g", h, x)
-		} else if !isNaN && halfBits(x) != uint16(h) {
-			t.Errorf("%04x gives %g, which gives %04x", h, x, halfBits(x))
+		} else if !isNaN && bits16.F16(x) != uint16(h) {
+			t.Errorf("%04x gives %g, which gives %04x", h, x, bits16.F16(x))
 		}
 	}
 	quiet := make([]byte, 2)
 	encodeBF16(quiet, []float32{math.Float32frombits(0x7f800001)})
-	if x := halfBits(float32(math.NaN())); x != 0x7e00 || quiet[1] != 0x7f || quiet[0] != 0xc0 {
+	if x := bits16.F16(float32(math.NaN())); x != 0x7e00 || quiet[1] != 0x7f || quiet[0] != 0xc0 {
 		t.Errorf("NaN gives %04x and % x", x, quiet)
 	}
 }

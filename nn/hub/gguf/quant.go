@@ -3,6 +3,8 @@ package gguf
 import (
 	"encoding/binary"
 	"math"
+
+	"example.com/gotrain/nn/hub/bits16"
 )
 
 // The blocks of 32 elements with a scale d, some with a minimum m, both binary16.
@@ -76,7 +78,7 @@ func encodeQ8_0(dst []byte, src []float32) {
 		if d != 0 {
 			inverse = 1 / d
 		}
-		binary.LittleEndian.PutUint16(dst, halfBits(d))
+		binary.LittleEndian.PutUint16(dst, bits16.F16(d))
 		for i, x := range src[:32] {
 			dst[2+i] = byte(int8(math.Round(float64(x * inverse))))
 		}

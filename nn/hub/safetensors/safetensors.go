@@ -21,6 +21,8 @@ import (
 	"math"
 	"math/bits"
 	"unsafe"
+
+	"example.com/gotrain/nn/hub/bits16"
 )
 
 // Limits of what is read and written.
@@ -133,11 +135,11 @@ func (t Tensor) CopyFloat32(dst []float32) error {
 		}
 	case BF16:
 		for i := range dst {
-			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(t.Data[2*i:])) << 16)
+			dst[i] = bits16.FromBF16(binary.LittleEndian.Uint16(t.Data[2*i:]))
 		}
 	case F16:
 		for i := range dst {
-			dst[i] = float16(binary.LittleEndian.Uint16(t.Data[2*i:]))
+			dst[i] = bits16.FromF16(binary.LittleEndian.Uint16(t.Data[2*i:]))
 		}
 	case F64:
 		for i := range dst {
@@ -147,18 +149,6 @@ func (t Tensor) CopyFloat32(dst []float32) error {
 		return fmt.Errorf("tensor %q: elements are %v, want F32, BF16, F16 or F64", t.Name, t.DType)
 	}
 	return nil
-}
-
-// float16 converts an IEEE 754 binary16 number, exactly.
-func float16(h uint16) float32 {
-	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10)&0x1f, uint32(h)&0x3ff
-	switch exp {
-	case 0: // zero and subnormal: frac × 2⁻²⁴
-		return math.Float32frombits(sign | math.Float32bits(float32(frac)*0x1p-24))
-	case 0x1f: // infinity and NaN
-		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
-	}
-	return math.Float32frombits(sign | (exp+127-15)<<23 | frac<<13)
 }
 
 // Number is what Bytes takes; uint16 stands for the bits of F16 and BF16.

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	oracle "github.com/nlpodyssey/safetensors"
+
+	"example.com/gotrain/nn/hub/bits16"
 )
 
 func Example() {
@@ -167,7 +169,7 @@ func TestFloat16(t *testing.T) {
 		case exp == 31:
 			want = math.NaN()
 		}
-		got := float64(float16(uint16(h)))
+		got := float64(bits16.FromF16(uint16(h)))
 		if got != want && !(math.IsNaN(got) && math.IsNaN(want)) || math.Signbit(got) != (h>>15 == 1) {
 			t.Fatalf("float16(%#04x) = %v, want %v", h, got, want)
 		}
