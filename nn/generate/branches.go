@@ -1,7 +1,6 @@
 package generate
 
 import (
-	"errors"
 	"fmt"
 
 	"example.com/gotrain/autograd"
@@ -187,16 +186,14 @@ func (s *BranchScorer) Score(list []Branches) ([][]Likelihood, error) {
 // check refuses what does not fit.
 func (s *BranchScorer) check(b Branches) error {
 	if len(b.Prompt) == 0 {
-		return errors.New("generate: the prompt is empty: start with the tokenizer's first token, such as its BOS or EOS")
+		return errEmptyPrompt
 	}
 	if n := b.Longest(); n > s.context {
 		return fmt.Errorf("generate: a prompt of %d tokens with its completions takes %d, the context has %d", len(b.Prompt), n, s.context)
 	}
 	for _, text := range append([][]int32{b.Prompt}, b.Completions...) {
-		for _, token := range text {
-			if token < 0 || int(token) >= s.vocab {
-				return fmt.Errorf("generate: token %d is outside the vocabulary of %d", token, s.vocab)
-			}
+		if err := checkTokens(text, s.vocab); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -56,7 +56,7 @@ func (g *Generator) Generate(ctx context.Context, prompt []int32, opt Options, e
 		return Result{}, fmt.Errorf("generate: at most %d tokens make no text: 0 goes on to the end of the context", opt.MaxTokens)
 	}
 	if len(prompt) == 0 {
-		return Result{}, errors.New("generate: the prompt is empty: start with the tokenizer's first token, such as its BOS or EOS")
+		return Result{}, errEmptyPrompt
 	}
 	if opt.Slide && opt.MaxTokens == 0 {
 		return Result{}, errors.New("generate: a text that goes on beyond the context ends nowhere: set MaxTokens")

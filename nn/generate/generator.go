@@ -171,6 +171,19 @@ func (g *Generator) Logits() []float32 { return g.logits }
 // and is needed whenever the parameters have changed.
 func (g *Generator) Truncate(n int) { g.tokens = g.tokens[:min(n, len(g.tokens))] }
 
+// errEmptyPrompt is that of a prompt after which nothing can be predicted.
+var errEmptyPrompt = errors.New("generate: the prompt is empty: start with the tokenizer's first token, such as its BOS or EOS")
+
+// checkTokens wants tokens of a vocabulary.
+func checkTokens(tokens []int32, vocab int) error {
+	for _, token := range tokens {
+		if token < 0 || int(token) >= vocab {
+			return fmt.Errorf("generate: token %d is outside the vocabulary of %d", token, vocab)
+		}
+	}
+	return nil
+}
+
 // ErrContext says that a text has no room in the context.
 var ErrContext = errors.New("the context is full")
 
@@ -180,10 +193,8 @@ func (g *Generator) Append(tokens ...int32) error {
 	if room := g.context - len(g.tokens); len(tokens) > room {
 		return fmt.Errorf("generate: %d tokens, but the context of %d has room for %d: %w", len(tokens), g.context, room, ErrContext)
 	}
-	for _, token := range tokens {
-		if token < 0 || int(token) >= g.vocab {
-			return fmt.Errorf("generate: token %d is outside the vocabulary of %d", token, g.vocab)
-		}
+	if err := checkTokens(tokens, g.vocab); err != nil {
+		return err
 	}
 	for _, s := range g.steps {
 		for n := len(s.positions); len(tokens) >= n; tokens = tokens[n:] {

@@ -1,7 +1,6 @@
 package generate
 
 import (
-	"errors"
 	"fmt"
 
 	"example.com/gotrain/autograd"
@@ -50,7 +49,7 @@ func NewScorer(m nn.LanguageModel, store *exec.Store, cfg Config) (*Scorer, erro
 // one token, the start of prompt is left out; completion must fit whole.
 func (s *Scorer) Score(prompt, completion []int32) ([]float32, error) {
 	if len(prompt) == 0 {
-		return nil, errors.New("generate: the prompt is empty: start with the tokenizer's first token, such as its BOS or EOS")
+		return nil, errEmptyPrompt
 	}
 	if len(completion) > s.context {
 		return nil, fmt.Errorf("generate: a completion of %d tokens does not fit the context of %d", len(completion), s.context)
@@ -61,10 +60,8 @@ func (s *Scorer) Score(prompt, completion []int32) ([]float32, error) {
 	// The last token is predicted only, so context + 1 tokens fit.
 	prompt = prompt[max(0, len(prompt)+len(completion)-1-s.context):]
 	text := append(append(make([]int32, 0, len(prompt)+len(completion)), prompt...), completion...)
-	for _, token := range text {
-		if token < 0 || int(token) >= s.vocab {
-			return nil, fmt.Errorf("generate: token %d is outside the vocabulary of %d", token, s.vocab)
-		}
+	if err := checkTokens(text, s.vocab); err != nil {
+		return nil, err
 	}
 	p, err := s.program(len(text) - 1)
 	if err != nil {
