@@ -55,7 +55,7 @@ func (f *chatFlags) run(c *cobra.Command) error {
 	if err := f.resolve(); err != nil {
 		return err
 	}
-	m, err := f.open()
+	m, err := f.openLanguage()
 	if err != nil {
 		return err
 	}

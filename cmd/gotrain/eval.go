@@ -77,7 +77,11 @@ see. Ctrl-C prints what was counted so far.`,
 			if err := require(c, "model"); err != nil {
 				return usageError{err}
 			}
-			return f.runText(c)
+			k, err := f.kind(func(k kind) bool { return k.eval != nil })
+			if err != nil {
+				return err
+			}
+			return k.eval(&f, c)
 		},
 	}
 	f.modelFlags.add(c)

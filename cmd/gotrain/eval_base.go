@@ -46,7 +46,7 @@ func (f *evalFlags) score(m *opened, of func(*opened) (eval.TextScore, error)) (
 	if err := m.Close(); err != nil {
 		return r, err
 	}
-	b, err := base.open()
+	b, err := base.openLanguage()
 	if err != nil {
 		return r, fmt.Errorf("--base-too: %w", err)
 	}

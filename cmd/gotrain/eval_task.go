@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/gotrain/nn/hub"
-	"example.com/gotrain/nn/talk"
 	"example.com/gotrain/train/console"
 	"example.com/gotrain/train/eval"
 )
@@ -73,14 +72,12 @@ func (f *evalFlags) runTask(c *cobra.Command) error {
 		return err
 	}
 	defer m.Close()
-	var frame *talk.Frame
-	if t.Chat {
-		if frame, err = m.frame(f.templateFlags); err != nil {
-			return err
-		}
+	asked, err := f.asked(m, t.Chat)
+	if err != nil {
+		return err
 	}
 	p, start := console.New(c.ErrOrStderr()), time.Now()
-	results, err := t.AskAll(c.Context(), eval.NewLanguage(m.subject(), frame, f.batch), func(now eval.Progress) {
+	results, err := t.AskAll(c.Context(), asked, func(now eval.Progress) {
 		p.Count("question", now.Done, now.Total, func() string { return now.Score().Brief() })
 	})
 	p.Clear()

@@ -32,7 +32,7 @@ func (f *evalFlags) runText(c *cobra.Command) error {
 	if _, err := data.ExpandPaths(f.data); err != nil {
 		return usagef("--data: %w", err)
 	}
-	m, err := f.open()
+	m, err := f.openLanguage()
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (f *evalFlags) runConversations(c *cobra.Command) error {
 	if err := checkPaths(env.Config); err != nil {
 		return err
 	}
-	m, err := f.open()
+	m, err := f.openLanguage()
 	if err != nil {
 		return err
 	}

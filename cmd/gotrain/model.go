@@ -51,7 +51,7 @@ func (f *modelFlags) addBOS(c *cobra.Command) {
 // opened is a loaded model on its device.
 type opened struct {
 	*hub.Loaded
-	Language nn.LanguageModel // Loaded.Model
+	Language nn.LanguageModel // Loaded.Model, nil for a model of another kind
 	config   config.Config    // that it was trained with
 	state    *save.State      // where training stood, nil in a directory that training did not write
 	device   exec.Backend
@@ -86,9 +86,7 @@ func (f *modelFlags) open() (*opened, error) {
 	loaded, err := hub.Load(f.model, f.adapter, device, vfs.OS{}, zoo.Families())
 	o := &opened{Loaded: loaded, device: device, noBOS: f.noBOS}
 	if err == nil {
-		o.Language, err = nn.AsLanguageModel(loaded.Model)
-	}
-	if err == nil {
+		o.Language, _ = loaded.Model.(nn.LanguageModel)
 		o.config, o.state, err = save.ConfigOf(loaded.Dir, tables())
 	}
 	if err == nil {

@@ -51,7 +51,11 @@ context, the newest half of it is what the model reads on from.`,
 			if f.count < 1 {
 				return usagef("--count is %d; use 1 or more", f.count)
 			}
-			return f.run(c)
+			k, err := f.kind(func(k kind) bool { return k.sample != nil })
+			if err != nil {
+				return err
+			}
+			return k.sample(&f, c)
 		},
 	}
 	f.modelFlags.add(c)
@@ -70,7 +74,8 @@ context, the newest half of it is what the model reads on from.`,
 	return c
 }
 
-func (f *sampleFlags) run(c *cobra.Command) error {
+// runText continues a prompt with a language model.
+func (f *sampleFlags) runText(c *cobra.Command) error {
 	if err := f.resolve(); err != nil {
 		return err
 	}
@@ -78,7 +83,7 @@ func (f *sampleFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	m, err := f.open()
+	m, err := f.openLanguage()
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,11 @@ func (f *scoreFlags) run(c *cobra.Command) error {
 		return err
 	}
 	defer m.Close()
-	s, err := eval.NewScorer(m.subject())
+	k, err := kindOf(m.Model, c.CommandPath(), func(k kind) bool { return k.score != nil })
+	if err != nil {
+		return err
+	}
+	s, err := k.score(m)
 	if err != nil {
 		return err
 	}
