@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/gotrain/data"
+	"example.com/gotrain/data/instruct"
 	"example.com/gotrain/data/vfs"
 	"example.com/gotrain/nn/hub"
 	"example.com/gotrain/train/console"
@@ -88,9 +89,16 @@ func (f *evalFlags) runConversations(c *cobra.Command) error {
 	if job.Eval == nil {
 		return usagef("%s holds no conversations out: name some with --data", f.model)
 	}
+	held, ok := job.Eval.(*instruct.Eval)
+	if !ok {
+		return fmt.Errorf("%T holds no conversations", job.Eval)
+	}
+	if held, err = held.Narrow(); err != nil {
+		return err
+	}
 	r, err := f.score(m, func(m *opened) (eval.TextScore, error) {
 		m.config.Train.DocumentMask = true
-		return eval.Batches(m.config, m.Language, m.Store, job.Eval, f.batch)
+		return eval.Batches(m.config, m.Language, m.Store, held)
 	})
 	if err != nil {
 		return err

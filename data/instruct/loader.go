@@ -23,7 +23,8 @@ type Loader struct {
 type Eval struct {
 	data.Sequences
 	filler
-	lengths []int32 // bytes of each token, 0 for special ones
+	together bool
+	lengths  []int32 // bytes of each token, 0 for special ones
 }
 
 // filler writes rows.
@@ -65,7 +66,7 @@ func NewEval(set *Set, size data.Sequences, together bool, pad int32, tokens dat
 	if err != nil {
 		return nil, err
 	}
-	e := &Eval{Sequences: size, filler: f, lengths: make([]int32, tokens.Vocab())}
+	e := &Eval{Sequences: size, filler: f, together: together, lengths: make([]int32, tokens.Vocab())}
 	for id := range e.lengths {
 		e.lengths[id] = int32(len(tokens.TokenBytes(int32(id))))
 	}
@@ -73,6 +74,27 @@ func NewEval(set *Set, size data.Sequences, together bool, pad int32, tokens dat
 		e.lengths[token.ID] = 0
 	}
 	return e, nil
+}
+
+// narrowStep is what the length of narrow rows is a multiple of.
+const narrowStep = 64
+
+// Narrow returns the same examples in rows that are hardly longer than the longest of them, and batches of no more rows than
+// there are: a few short conversations are scored in a fraction of the time that rows of the model's context take.
+func (e *Eval) Narrow() (*Eval, error) {
+	longest := 1
+	for i := range e.set.Examples() {
+		longest = max(longest, e.set.positions(i))
+	}
+	n := *e
+	n.Context = min(e.Context, (longest+narrowStep-1)/narrowStep*narrowStep)
+	var err error
+	if n.filler, err = newFiller(e.set, &n.Sequences, e.together, e.pad); err != nil {
+		return nil, err
+	}
+	n.Batch = min(e.Batch, n.Epoch())
+	n.Samples = min(e.Samples, n.Batch*n.Rank.Shares())
+	return &n, nil
 }
 
 // Epoch returns W, the rows of an epoch.

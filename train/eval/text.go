@@ -40,16 +40,16 @@ func Text(cfg config.Config, m nn.LanguageModel, store *exec.Store, set *data.Se
 	if err != nil {
 		return TextScore{}, err
 	}
-	s, err := Batches(cfg, m, store, source, batch)
+	s, err := Batches(cfg, m, store, source)
 	s.Bytes, s.Documents = set.TextBytes(), set.Documents()
 	return s, err
 }
 
-// Batches scores what the loss counts of batches of so many sequences, as training
-// scores held-out data. Bytes are those of the tokens that were scored.
-func Batches(cfg config.Config, m nn.LanguageModel, store *exec.Store, source data.Source, batch int) (TextScore, error) {
-	cfg.Train.Batch = batch
-	cfg.Train.Context = m.Context()
+// Batches scores what the loss counts of the batches of a source of sequences, as
+// training scores held-out data. Bytes are those of the tokens that were scored.
+func Batches(cfg config.Config, m nn.LanguageModel, store *exec.Store, source data.Source) (TextScore, error) {
+	cfg.Train.Batch = source.NewBatch().Rows
+	cfg.Train.Context = source.Fields()[0].Size()
 	job, err := text.Of(cfg, m)
 	if err != nil {
 		return TextScore{}, err
