@@ -49,6 +49,7 @@ var allowed = map[string][]string{
 	"data/wordpiece":   {"data/hf"},
 
 	"nn":                       {"autograd", "autograd/ir"},
+	"nn/bert":                  {"autograd", "nn"},
 	"nn/gemma3":                {"autograd", "nn"},
 	"nn/generate":              {"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "nn"},
 	"nn/generate/generatetest": {"autograd", "autograd/cpu", "autograd/exec", "autograd/ir", "nn"},
@@ -68,7 +69,7 @@ var allowed = map[string][]string{
 	"nn/hub/safetensors": {"data/mmap", "data/vfs", "nn/hub/bits16"},
 	"nn/llama":           {"autograd", "autograd/ir", "nn"},
 	"nn/talk":            {"data", "data/chat", "data/hf", "data/instruct", "nn/generate"},
-	"nn/zoo":             {"nn", "nn/gemma3", "nn/gpt2", "nn/llama"},
+	"nn/zoo":             {"nn", "nn/bert", "nn/gemma3", "nn/gpt2", "nn/llama"},
 
 	"train": {
 		"autograd/exec", "data", "data/vfs", "nn/hub", "train/checkpoint", "train/config", "train/engine", "train/events", "train/metrics",

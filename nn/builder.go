@@ -126,6 +126,11 @@ func (b *Builder) bias(name string, size int, there bool) *autograd.Node {
 	return b.param(Param{Name: name + ".bias", Shape: []int{size}})
 }
 
+// Bias declares the vector "name" (size) of a layer that has no weights of its own.
+func (b *Builder) Bias(name string, size int) *autograd.Node {
+	return b.param(Param{Name: name, Shape: []int{size}})
+}
+
 // LayerNorm normalises the rows of x (N, D) with "name.weight" and, where the
 // model has biases, "name.bias".
 func (b *Builder) LayerNorm(name string, x *autograd.Node) *autograd.Node {

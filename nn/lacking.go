@@ -42,12 +42,12 @@ var lacking = map[string]string{
 	"bloom": "ALiBi is missing", "mpt": "ALiBi is missing", "opt": "its learned positions with an offset are missing", "gpt_bigcode": "one key head for all is missing in GPT-2",
 	"glm": "rotary positions of a part of each head are missing", "glm4": "rotary positions of a part of each head are missing", "nemotron": "a LayerNorm of 1 + weight and rotary positions of a part of each head are missing",
 
-	"bert": lacksMasked, "roberta": lacksMasked, "distilbert": lacksMasked, "xlm-roberta": lacksMasked, "deberta-v2": lacksMasked, "modernbert": lacksMasked, "electra": lacksMasked, "albert": lacksMasked,
+	"roberta": lacksMasked, "distilbert": lacksMasked, "xlm-roberta": lacksMasked, "deberta-v2": lacksMasked, "modernbert": lacksMasked, "electra": lacksMasked, "albert": lacksMasked,
 	"t5": lacksDecoder, "mt5": lacksDecoder, "bart": lacksDecoder, "mbart": lacksDecoder, "marian": lacksDecoder, "pegasus": lacksDecoder, "whisper": lacksDecoder, "m2m_100": lacksDecoder,
 	"vit": lacksPictures, "clip": lacksPictures, "siglip": lacksPictures,
 }
 
 const (
-	lacksMasked  = "models that read a text from both sides are missing"
+	lacksMasked  = "of the models that read a text from both sides bert is there; what this one has otherwise is missing"
 	lacksDecoder = "models of an encoder and a decoder are missing"
 )

@@ -23,7 +23,8 @@ type Description struct {
 
 // Describe reads config.json and generation_config.json in dir and compares them with
 // the weights, of an adapter those of its base: a head that is stored beside the table of tokens and differs from it is
-// not tied to it, whatever the configuration says, as transformers has it.
+// not tied to it, whatever the configuration says, as transformers has it, and a text encoder has the heads that are
+// stored.
 func Describe(dir string, families nn.Families) (Description, error) {
 	var d Description
 	place, err := PlaceOf(dir)
@@ -45,7 +46,7 @@ func Describe(dir string, families nn.Families) (Description, error) {
 		return d, err
 	}
 	d.Notes = append(d.Notes, notes...)
-	return d, d.untie(place.Base)
+	return d, errors.Join(d.untie(place.Base), d.findHeads(place.Base))
 }
 
 // NotesOf are what a user should know of the model in dir, beside its tokenizer, and of
@@ -164,5 +165,29 @@ func (d *Description) untie(dir string) error {
 		d.Notes = append(d.Notes, fmt.Sprintf("%s: tie_word_embeddings is true, but %s differs from %s: the head stays as it is stored, as in transformers",
 			filepath.Join(dir, ConfigFile), head.Name, table.Name))
 	}
+	return nil
+}
+
+// findHeads gives a text encoder the heads that its weights have.
+func (d *Description) findHeads(dir string) error {
+	c, ok := d.Spec.Config.(nn.EncoderConfig)
+	if !ok {
+		return nil
+	}
+	weights, err := safetensors.OpenDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // whoever wants the weights says so
+	}
+	if err != nil {
+		return err
+	}
+	defer weights.Close()
+	c.Stored(func(param string) bool {
+		trunk, _, _ := strings.Cut(param, ".")
+		return slices.ContainsFunc(weights.Tensors(), func(t safetensors.Tensor) bool {
+			_, is := unwrap(t.Name, trunk+".", map[string]bool{param: true}, map[string]string{})
+			return is
+		})
+	})
 	return nil
 }

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"fmt"
+	"slices"
 
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/nn"
@@ -24,10 +25,15 @@ func LoadBase(store *exec.Store, dir string, m nn.Model) error {
 		return err
 	}
 	defer weights.Close()
-	match, err := MatchTensors(weights, params)
+	spare := func(string) bool { return false }
+	if c, ok := m.Config().(nn.EncoderConfig); ok {
+		spare = c.OfHead
+	}
+	match, err := matchTensors(weights, params, spare)
 	if err != nil {
 		return err
 	}
+	params = slices.DeleteFunc(params, func(p nn.Param) bool { return match.Tensors[p.Name] == "" })
 	var whole []nn.Param
 	for _, p := range params {
 		t, _ := weights.Tensor(match.Tensors[p.Name])

@@ -51,6 +51,12 @@ var (
 // the published GPT-2, lack the first part of names. A tensor that is no parameter is
 // known to change nothing, or an error that names it; so is a parameter without tensor.
 func MatchTensors(weights *safetensors.Dir, params []nn.Param) (Match, error) {
+	return matchTensors(weights, params, func(string) bool { return false })
+}
+
+// matchTensors is MatchTensors where parameters and tensors that spare tells of may be there or not:
+// those without tensor are not in Match.Tensors.
+func matchTensors(weights *safetensors.Dir, params []nn.Param, spare func(name string) bool) (Match, error) {
 	names := make(map[string]bool, len(params))
 	trunk := ""
 	for _, p := range params {
@@ -77,7 +83,10 @@ func MatchTensors(weights *safetensors.Dir, params []nn.Param) (Match, error) {
 		m.Notes = append(m.Notes, fmt.Sprintf("%s: the names of tensors have %q, which %s has put there; it is left out", weights.Path(), part, off[part]))
 	}
 	rest = m.takeHead(rest, params)
-	if err := m.missing(weights, params, rest); err != nil {
+	spared := func(t safetensors.Tensor) bool { return spare(t.Name) || spare(trunk+t.Name) }
+	rest = slices.DeleteFunc(rest, spared)
+	wanted := slices.DeleteFunc(slices.Clone(params), func(p nn.Param) bool { return spare(p.Name) })
+	if err := m.missing(weights, wanted, rest); err != nil {
 		return m, err
 	}
 	return m, m.leave(weights, params, rest)
@@ -95,7 +104,7 @@ func unwrap(name, trunk string, params map[string]bool, off map[string]string) (
 		}
 	}
 	for {
-		for _, param := range []string{name, trunk + name} {
+		for _, param := range []string{name, trunk + name, renamed(name), trunk + renamed(name)} {
 			if params[param] {
 				for _, t := range taken {
 					off[t.part] = t.by
@@ -110,6 +119,17 @@ func unwrap(name, trunk string, params map[string]bool, off map[string]string) (
 		name = strings.TrimPrefix(name, wrappers[i].part)
 		taken = append(taken, wrappers[i])
 	}
+}
+
+// renamed is the name of a tensor of a norm whose parameters have TensorFlow's names, as in
+// the published BERT; any other stays.
+func renamed(name string) string {
+	for old, now := range map[string]string{".gamma": ".weight", ".beta": ".bias"} {
+		if rest, ok := strings.CutSuffix(name, old); ok {
+			return rest + now
+		}
+	}
+	return name
 }
 
 // headName is the last part of the name of a head.
@@ -211,6 +231,14 @@ var buffers = []struct {
 	{".attn.bias", "the causal mask, which is computed", 4},
 	{".attn.masked_bias", "what the causal mask puts in, which is known", 0},
 	{".attention.masked_bias", "what the causal mask puts in, which is known", 0},
+	{"embeddings.position_ids", "the numbers of positions, which are counted", 2},
+}
+
+// copies are ends of the names of tensors that are another one again where a head is tied, by
+// the end of its name.
+var copies = []struct{ end, of string }{
+	{"cls.predictions.decoder.weight", "embeddings.word_embeddings.weight"},
+	{"cls.predictions.decoder.bias", "cls.predictions.bias"},
 }
 
 // harmless tells why a tensor that is no parameter changes nothing, "" if it may.
@@ -220,17 +248,38 @@ func (m *Match) harmless(weights *safetensors.Dir, params []nn.Param, t safetens
 			return b.why, nil
 		}
 	}
-	if isHead(t.Name) && len(params) > 0 {
-		table, _ := weights.Tensor(m.Tensors[params[0].Name])
-		same, err := sameTensor(t, table)
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", weights.Path(), err)
-		}
-		if same {
-			return fmt.Sprintf("a copy of %s, to which the head is tied", table.Name), nil
+	for _, p := range params {
+		if strings.HasSuffix(t.Name, "cls.predictions.bias") && p.Name == "cls.predictions.decoder.bias" {
+			return "the decoder has a bias of its own", nil
 		}
 	}
-	return "", nil
+	param, ok := m.tiedTo(params, t)
+	if !ok {
+		return "", nil
+	}
+	original, _ := weights.Tensor(m.Tensors[param])
+	same, err := sameTensor(t, original)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", weights.Path(), err)
+	}
+	if !same {
+		return "", nil
+	}
+	return fmt.Sprintf("a copy of %s, to which the head is tied", original.Name), nil
+}
+
+// tiedTo finds the parameter of which t is a copy in a model with a tied head.
+func (m *Match) tiedTo(params []nn.Param, t safetensors.Tensor) (string, bool) {
+	if isHead(t.Name) && len(params) > 0 {
+		return params[0].Name, true
+	}
+	for _, c := range copies {
+		i := slices.IndexFunc(params, func(p nn.Param) bool { return strings.HasSuffix(p.Name, c.of) })
+		if i >= 0 && strings.HasSuffix(t.Name, c.end) {
+			return params[i].Name, true
+		}
+	}
+	return "", false
 }
 
 // sameTensor tells whether two tensors have the same shape and numbers. Types may differ.

@@ -22,7 +22,9 @@ var small = map[string]string{
 	"mistral":     `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "vocab_size": 50, "rope_scaling": {"type": "yarn", "factor": 4}}`,
 	"qwen2":       `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "vocab_size": 50, "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 0, "rope_scaling": {"type": "yarn", "factor": 4}}`,
 	"gemma3_text": `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 8, "vocab_size": 50}`,
-	"qwen3":       `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 8, "vocab_size": 50, "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 0, "rope_scaling": {"type": "yarn", "factor": 4}}`,
+	"bert": `{"architectures": ["BertForSequenceClassification"], "max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+		"vocab_size": 50, "hidden_act": "relu"}`,
+	"qwen3": `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 8, "vocab_size": 50, "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 0, "rope_scaling": {"type": "yarn", "factor": 4}}`,
 }
 
 // other are values of keys that are used, other ones than in small; of several the first
@@ -35,6 +37,7 @@ var other = map[string]string{
 	"rope_parameters": `{"rope_type": "linear", "factor": 2}`, "rope_scaling": `{"rope_type": "linear", "factor": 2}`, "sliding_window": "16", "use_sliding_window": "false",
 	"max_window_layers": "9", "layer_types": `["full_attention", "full_attention"]`,
 	"hidden_activation": `"relu"`, "query_pre_attn_scalar": "7", "rope_local_base_freq": "77", "sliding_window_pattern": "1", "_sliding_window_pattern": "1",
+	"architectures": `["BertForMaskedLM"]`, "type_vocab_size": "3", "hidden_dropout_prob": "0.5", "layer_norm_eps": "1e-3", "id2label": `{"0": "no", "1": "yes"}`, "num_labels": "3",
 	"bos_token_id": "3", "eos_token_id": "[4, 5]", "pad_token_id": "6",
 }
 
@@ -121,7 +124,7 @@ func checkUsed(t *testing.T, modelType, name, want string) {
 	change := map[string]string{name: value}
 	switch {
 	case name == "tie_word_embeddings":
-		change[name] = map[bool]string{true: "false", false: "true"}[modelType == "gpt2" || modelType == "gemma3_text"]
+		change[name] = map[bool]string{true: "false", false: "true"}[modelType == "gpt2" || modelType == "gemma3_text" || modelType == "bert"]
 	case name == "rope_parameters" && modelType == "gemma3_text":
 		change[name] = `{"full_attention": {"rope_type": "linear", "factor": 2}}`
 	case name == "rope_parameters":

@@ -4,10 +4,13 @@ package zoo
 
 import (
 	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/bert"
 	"example.com/gotrain/nn/gemma3"
 	"example.com/gotrain/nn/gpt2"
 	"example.com/gotrain/nn/llama"
 )
 
 // Families is the table.
-func Families() nn.Families { return nn.Families{gpt2.Family(), llama.Family(), gemma3.Family()} }
+func Families() nn.Families {
+	return nn.Families{gpt2.Family(), llama.Family(), gemma3.Family(), bert.Family()}
+}

@@ -207,7 +207,7 @@ func TestParseOldOwnConfig(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"model_type":"bert"}`:      `"bert" is not supported: models that read a text from both sides are missing`,
+		`{"model_type":"roberta"}`:   `"roberta" is not supported: of the models that read a text from both sides bert is there`,
 		`{"model_type":"qwen3_moe"}`: `"qwen3_moe" is not supported: experts and the router that chooses among them are missing`,
 		`{"model_type":"gemma3", "text_config": {"model_type": "gemma3_text"}}`: `"gemma3" is not supported: the tower that reads pictures is missing: save its text model`,
 		`{"model_type":"surprise"}`:                                 `"surprise" is not one of`,

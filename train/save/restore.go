@@ -33,6 +33,11 @@ func (m Model) init(store *exec.Store, fsys vfs.FS, seed uint64, adapter string)
 	if m.Base == "" {
 		return nn.Initialize(params, seed, store.WriteAt)
 	}
+	if _, ok := m.Model.(nn.TextEncoder); ok { // whose heads the base may lack
+		if err := nn.Initialize(params, seed, store.WriteAt); err != nil {
+			return err
+		}
+	}
 	if err := hub.LoadBase(store, m.Base, m.Model); err != nil {
 		return err
 	}
