@@ -96,7 +96,7 @@ var allowed = map[string][]string{
 	},
 	"train/events": {"data", "train/checkpoint", "train/config", "train/engine", "train/metrics", "train/ranks", "train/recipe", "train/save"},
 	"train/forecast": {
-		"autograd/plan", "data/vfs", "optim", "train/config", "train/device", "train/engine", "train/metrics", "train/recipe", "train/runs",
+		"autograd/ir", "autograd/plan", "data/vfs", "optim", "train/config", "train/device", "train/engine", "train/metrics", "train/recipe", "train/runs",
 		"train/scale",
 	},
 	"train/ladder":          {"data/vfs", "train/config", "train/forecast", "train/metrics", "train/recipe", "train/runs", "train/scale"},

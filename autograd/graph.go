@@ -17,6 +17,7 @@ type Graph struct {
 	tables map[string]*Node
 	params []*Node
 	inputs []*Node
+	writes []write
 	wrt    []*Node // what Grad differentiated by; nil before it
 	sites  uint32
 	err    error

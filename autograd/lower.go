@@ -64,11 +64,16 @@ func (g *Graph) Lower(name string, outputs ...*Node) (*ir.Program, error) {
 		return nil, g.err
 	}
 	l := lowering{g: g, p: &ir.Program{Name: name}, value: map[*gorgonia.Node]*ir.Value{}, instr: map[*gorgonia.Node]*ir.Instr{}}
-	for _, n := range l.needed(outputs) {
+	roots := slices.Clone(outputs)
+	for _, w := range g.writes {
+		roots = append(roots, w.state, w.next)
+	}
+	for _, n := range l.needed(roots) {
 		if err := l.lower(n); err != nil {
 			return nil, err
 		}
 	}
+	l.writeStates()
 	for _, o := range outputs {
 		if err := l.output(o); err != nil {
 			return nil, err

@@ -172,6 +172,12 @@ func (b *Builder) Dropout(x *autograd.Node) *autograd.Node {
 	return autograd.Dropout(x, b.RNG, float32(b.style.Dropout))
 }
 
+// Memory declares what the samples of the batch hand on to those at their places in the
+// next step; see autograd's. The graph's Write gives it its next content.
+func (b *Builder) Memory(name string, shape ...int) *autograd.Node {
+	return b.Graph.Memory(b.tuning.State(b.name(name)), shape...)
+}
+
 // PackedAttention attends with qkv (N, 3·H·hd) → (N, H·hd), one key head a query
 // head. The batch of c is that of the inputs.
 func (b *Builder) PackedAttention(name string, qkv *autograd.Node, c autograd.AttentionConfig) *autograd.Node {

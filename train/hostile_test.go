@@ -67,7 +67,7 @@ func FuzzCheckpoint(f *testing.F) {
 			t.Error("neither a model nor an error")
 		}
 		if err == nil {
-			_, _ = save.Restore(l.Store, vfs.OS{}, changed, []save.Model{{Model: l.Model}})
+			_, _ = save.Restore(l.Store, vfs.OS{}, changed, []save.Model{{Model: l.Model}}, save.Rows{})
 		}
 		runtime.ReadMemStats(&after)
 		if n := after.TotalAlloc - before.TotalAlloc; n > 256<<20 {

@@ -268,7 +268,7 @@ func (r *run) begin() error {
 
 // restore loads the checkpoint in dir into the engine.
 func (r *run) restore(dir string) error {
-	state, err := save.Restore(r.engine.Store(), r.deps.FS, dir, engine.Models(r.job))
+	state, err := save.Restore(r.engine.Store(), r.deps.FS, dir, engine.Models(r.job), engine.RowsOf(r.cfg))
 	if err != nil {
 		return err
 	}

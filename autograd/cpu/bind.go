@@ -59,6 +59,7 @@ var binders = [ir.NumKinds]binder{
 	ir.Broadcast:     {bindBroadcast, nil},
 	ir.Cast:          {bindCast, nil},
 	ir.ToFloat:       {bindToFloat, nil},
+	ir.Assign:        {bindAssign, nil},
 
 	ir.AllReduce:     {bindCollective, nil},
 	ir.ReduceTo:      {bindCollective, nil},

@@ -17,6 +17,7 @@ type Session struct {
 	whole   Launch   // all of them, where the back end can record
 	inputs  []Input
 	regions []Region // by value ID
+	name    func(state string) string
 }
 
 // Arena is the working memory of sessions. Sessions that never run at the
@@ -39,11 +40,17 @@ func NewArena(b Backend, bytes int64) (*Arena, error) {
 // NewSession binds every instruction of p. State that the store lacks is
 // allocated with zeros.
 func NewSession(p *plan.Plan, store *Store, arena *Arena) (*Session, error) {
+	return NewSessionOf(p, store, arena, func(state string) string { return state })
+}
+
+// NewSessionOf is NewSession where the states of p have other names in the store, as
+// name tells: one plan runs on several states in turn.
+func NewSessionOf(p *plan.Plan, store *Store, arena *Arena, name func(state string) string) (*Session, error) {
 	b := store.Backend()
 	if arena.buf.Bytes() < p.Arena {
 		return nil, fmt.Errorf("plan %s needs an arena of %d bytes, has %d", p.Program.Name, p.Arena, arena.buf.Bytes())
 	}
-	s := &Session{Plan: p, backend: b, arena: arena, regions: make([]Region, len(p.Program.Values))}
+	s := &Session{Plan: p, backend: b, arena: arena, regions: make([]Region, len(p.Program.Values)), name: name}
 	for _, v := range p.Program.Values {
 		if err := s.place(v, store); err != nil {
 			return nil, fmt.Errorf("plan %s: %w", p.Program.Name, err)
@@ -116,7 +123,7 @@ func (s *Session) place(v *ir.Value, store *Store) error {
 			s.regions[v.ID] = Region{Buffer: s.arena.buf, Offset: slot.Offset, Bytes: v.Bytes()}
 		}
 	case ir.State:
-		st, err := store.Ensure(v.Name, v.DType, v.Shape)
+		st, err := store.Ensure(s.name(v.Name), v.DType, v.Shape)
 		if err != nil {
 			return err
 		}

@@ -97,6 +97,11 @@ type ReduceAttrs struct {
 // ToFloatAttrs are those of ToFloat.
 type ToFloatAttrs struct{ Scale, Shift float32 }
 
+// AssignAttrs are those of Assign.
+type AssignAttrs struct {
+	Mean bool // over ranks the state gets the mean of x, so that all have the same
+}
+
 // RootAttrs are those of the kinds that have a rank of their own: the one that
 // receives, sends, or sums its own gradients.
 type RootAttrs struct{ Root int }

@@ -44,6 +44,7 @@ const (
 	Broadcast
 	Cast
 	ToFloat
+	Assign
 
 	AllReduce
 	ReduceTo
@@ -242,6 +243,9 @@ var Kinds = [NumKinds]Info{
 		Doc:   "y = x in y's dtype, to nearest even; F32 to BF16 or back, put in by the planner"},
 	ToFloat: {Name: "ToFloat", Attrs: ToFloatAttrs{}, In: args("x:int"), Out: args("y:t"),
 		Doc: "y = Scale·x + Shift, each rounded; x int32 or packed (u8, u4, u1), a bit being 0 or 1"},
+	Assign: {Name: "Assign", Attrs: AssignAttrs{}, In: args("state", "x"),
+		Mutates: []int{0},
+		Doc:     "state[i] = x[i] where that is finite, else state[i] stays; same shapes"},
 
 	AllReduce: {Name: "AllReduce", In: args("x"), Out: args("y"),
 		Overwrites: [][2]int{{0, 0}}, Collective: true,

@@ -114,8 +114,17 @@ func axes(list ...int) (a [ir.MaxAxes]bool) {
 // split over threads, one that is a single element or row.
 var cases = concat(
 	embeddingCases(), matMulCases(), normCases(), activationCases(), attentionCases(), cachedCases(),
-	lossCases(), elementwiseCases(), shapeCases(), optimizerCases(),
+	lossCases(), elementwiseCases(), shapeCases(), optimizerCases(), assignCases(),
 )
+
+func assignCases() []opCase {
+	inf := float32(math.Inf(1))
+	return []opCase{
+		{"finite", ir.Assign, ir.AssignAttrs{}, []arg{normal(3, 5), normal(3, 5)}, nil},
+		{"overflow", ir.Assign, ir.AssignAttrs{Mean: true}, []arg{normal(5), values(nan, 1, inf, -inf, -3e38)}, nil},
+		{"large", ir.Assign, ir.AssignAttrs{}, []arg{normal(300, 301), normal(300, 301)}, nil},
+	}
+}
 
 func concat(lists ...[]opCase) (all []opCase) {
 	for _, l := range lists {

@@ -23,6 +23,7 @@ var noGradient = map[ir.Kind]string{
 	ir.SliceBackward:        "gradient",
 	ir.Cast:                 "put in by the planner",
 	ir.ToFloat:              "of integers",
+	ir.Assign:               "what the next run reads",
 	ir.AllReduce:            "of gradients",
 	ir.ReduceTo:             "of gradients",
 	ir.BroadcastFrom:        "of updated parameters",

@@ -244,6 +244,14 @@ func defineMuon(d *definition) {
 	}
 }
 
+func defineAssign(d *definition) {
+	for i, x := range d.in[1] {
+		if !math.IsNaN(x) && !math.IsInf(x, 0) {
+			d.in[0][i] = x
+		}
+	}
+}
+
 func defineEMA(d *definition) {
 	if clip := d.in[2]; clip != nil && math.IsNaN(clip[0]) {
 		return

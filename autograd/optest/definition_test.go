@@ -99,6 +99,7 @@ var definitions = [ir.NumKinds]func(d *definition){
 	ir.Broadcast:     defineBroadcast,
 	ir.Cast:          defineCast,
 	ir.ToFloat:       defineToFloat,
+	ir.Assign:        defineAssign,
 
 	ir.AllReduce:     defineReshape, // of a process that is alone
 	ir.ReduceTo:      defineReshape,

@@ -38,12 +38,15 @@ func shard(p *ir.Program, opt Options) {
 			s.squares = in
 		case in.Kind == ir.GradNorm:
 			s.norm = in
+		case in.Kind == ir.Assign && in.Attrs.(ir.AssignAttrs).Mean:
+			s.mean(in)
 		default:
 			s.out = append(s.out, in)
 		}
 	}
-	if len(s.updates) == 0 {
-		return // a micro-batch that only adds to gradients, or no training
+	if len(s.updates) == 0 { // a micro-batch that only adds to gradients, or no training
+		p.Instrs = s.out
+		return
 	}
 	s.reduce()
 	if s.norm != nil {
@@ -117,6 +120,16 @@ func (s *sharding) await(x *ir.Value) *ir.Value {
 
 func (s *sharding) emit(kind ir.Kind, attrs ir.Attrs, in []*ir.Value, out ...*ir.Value) {
 	s.out = append(s.out, &ir.Instr{Kind: kind, Attrs: attrs, In: in, Out: out, Path: "optimizer", Block: -1})
+}
+
+// mean gives a state that all ranks have alike the mean of what they have for it.
+func (s *sharding) mean(in *ir.Instr) {
+	part := s.p.NewValue(ir.Temp, "", ir.F32, in.In[1].Shape...)
+	s.out = append(s.out, &ir.Instr{
+		Kind: ir.Scale, Attrs: ir.ScaleAttrs{Alpha: 1 / float32(s.layout.Rank.Count())}, In: []*ir.Value{in.In[1]}, Out: []*ir.Value{part}, Path: in.Path, Block: -1,
+	})
+	in.In[1] = s.await(s.start(ir.AllReduce, nil, part))
+	s.out = append(s.out, in)
 }
 
 // gradNorm measures the norm of all gradients. Of each owner's gradients the sum of

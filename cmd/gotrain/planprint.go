@@ -37,7 +37,7 @@ func printPlan(w io.Writer, r *forecast.Report) error {
 		name  string
 		bytes int64
 	}{
-		{"parameters", m.Parameters}, {"optimizer state", m.Optimizer}, {"stored gradients", m.Gradients}, {"caches of what shows samples", m.Caches},
+		{"parameters", m.Parameters}, {"optimizer state", m.Optimizer}, {"stored gradients", m.Gradients}, {"caches of what shows samples", m.Caches}, {"memories and running statistics", m.Carried},
 		{"activations, gradients, scratch (arena)", m.Arena}, {"inputs and tables", m.Inputs}, {productsName(r), m.Products}, {driverName(r), m.Driver},
 		{snapshotName(r), m.Snapshot}, {"this program itself (measured)", m.Process}, {"text, tokens, checkpoints in passing (estimated)", m.Heap},
 	} {

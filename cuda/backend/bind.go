@@ -55,6 +55,7 @@ var binders = [ir.NumKinds]func(c *call) func(){
 	ir.ReduceSum:     bindReduceSum,
 	ir.Broadcast:     bindBroadcast,
 	ir.ToFloat:       bindToFloat,
+	ir.Assign:        bindAssign,
 
 	ir.AllReduce:     bindCollective,
 	ir.ReduceTo:      bindCollective,

@@ -11,6 +11,7 @@ var Signatures = map[string]Signature{
 	"adamw":                                   {"optimizer", "pi", 256, 56, 0},
 	"add_bf16":                                {"elementwise", "pppl", 256, 30, 0},
 	"add_f32":                                 {"elementwise", "pppl", 256, 32, 0},
+	"assign_f32":                              {"assign", "ppl", 256, 16, 0},
 	"attention_backward_general_keys_bf16":    {"attention_backward_general", "pppppppppppiiiiiiiiiiif", 256, 122, 128},
 	"attention_backward_general_keys_f32":     {"attention_backward_general", "pppppppppppiiiiiiiiiiif", 256, 128, 128},
 	"attention_backward_general_queries_bf16": {"attention_backward_general", "ppppppppppiiiiiiiiiiif", 256, 106, 128},

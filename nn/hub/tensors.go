@@ -29,10 +29,10 @@ type States interface {
 // Tensor is a tensor of a file: a state or, with an adapter, a weight with the
 // adapter merged into it.
 type Tensor struct {
-	Name   string // in the file
-	State  string // in the store
-	Shape  ir.Shape
-	Frozen bool // no step changes it
+	Name   string   // in the file
+	State  string   // in the store
+	Shape  ir.Shape // of the state, or of the first rows of it
+	Frozen bool     // no step changes it
 	merge  *merge
 	bf16   bool // the type in the file, else float32; AsStored sets it
 }
@@ -99,7 +99,7 @@ func (t Tensor) Content(from States) safetensors.Tensor {
 	case t.merge != nil:
 		content.From = mergedReader{reader, *t.merge}
 	case view != nil && !t.bf16:
-		content.Data = safetensors.Bytes(view)
+		content.Data = safetensors.Bytes(view[:t.Shape.Size()])
 	default:
 		content.From = reader
 	}

@@ -414,6 +414,12 @@ def to_float():
             CASES["ToFloat"][-1]["in"][0]["packed"] = dtype
 
 
+def assign():
+    state, x = randn(3, 4), randn(3, 4)
+    x[0, 1], x[1, 2], x[2, 0] = math.nan, math.inf, -math.inf
+    case("Assign", "handed on", [state, x], [], {0: torch.where(x.isfinite(), x, state)}, Mean=False)
+
+
 def collectives():
     """Of a process that is alone."""
     x = randn(5, 3)
@@ -421,7 +427,7 @@ def collectives():
         case(kind, "alone", [x], [x])
 
 
-for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, to_float, collectives):
+for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, to_float, collectives, assign):
     family()
 OUT.mkdir(parents=True, exist_ok=True)
 for kind, cases in CASES.items():

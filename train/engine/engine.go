@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/autograd/ir"
@@ -130,9 +131,9 @@ func newEngine(cfg config.Config, job *recipe.Job, store *exec.Store, programs *
 
 // bindStep binds the programs of a step, each once.
 func (e *Engine) bindStep(arena *exec.Arena) error {
-	bound := map[*Program]*running{}
+	bound := map[Run]*running{}
 	for _, run := range e.programs.Step {
-		r, err := e.bind(run, bound[run.Program], arena)
+		r, err := e.bind(run, bound[run.bound()], arena)
 		if err != nil {
 			return err
 		}
@@ -146,7 +147,7 @@ func (e *Engine) bindStep(arena *exec.Arena) error {
 			e.phases[run.Program.Phase].update = r.session
 		}
 		e.step = append(e.step, r)
-		bound[run.Program] = &r
+		bound[run.bound()] = &r
 	}
 	sums := len(e.metrics)
 	if e.programs.Eval != nil {
@@ -161,7 +162,7 @@ func (e *Engine) bind(run Run, bound *running, arena *exec.Arena) (running, erro
 	if bound != nil {
 		return running{Run: run, session: bound.session, out: bound.out, sums: bound.sums}, nil
 	}
-	session, err := exec.NewSession(run.Program.Plan, e.store, arena)
+	session, err := exec.NewSessionOf(run.Program.Plan, e.store, arena, Binding{Plan: run.Program.Plan, run: run}.State)
 	if err != nil {
 		return running{}, err
 	}
@@ -348,11 +349,26 @@ func (e *Engine) Blame(batch *data.Batch) (*ir.Instr, error) {
 	return nil, nil
 }
 
+// forget clears the memories of evaluations.
+func (e *Engine) forget() error {
+	for _, name := range e.store.Names() {
+		if ir.IsMemory(name) && strings.HasSuffix(name, ofEval) {
+			if err := e.store.WriteBytes(name, make([]byte, e.store.Get(name).Bytes())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Evaluate scores up to limit batches (0: all) of held-out data, whose source ends
 // with io.EOF. Each rank scores its share; the result is that of all.
 func (e *Engine) Evaluate(batches data.Source, limit int) (EvalResult, error) {
 	if e.eval == nil {
 		return EvalResult{}, errors.New("the recipe has no evaluation")
+	}
+	if err := e.forget(); err != nil {
+		return EvalResult{}, err
 	}
 	var counts recipe.Counts
 	clear(e.sums)

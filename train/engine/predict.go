@@ -73,13 +73,13 @@ func Predict(cfg config.Config, job *recipe.Job, programs *Programs, m Machine) 
 	for _, p := range job.Trainable() {
 		f.Trainable += int64(p.Shape.Size())
 	}
-	for _, p := range programs.All() {
-		f.InputBytes += p.Inputs + p.Tables
+	for _, b := range programs.Bindings() {
+		f.InputBytes += b.Inputs + b.Tables
 	}
 	for _, v := range programs.States() {
 		f.StateBytes += v.Bytes()
 	}
-	f.CheckpointBytes = save.ModelBytes(Models(job)) + optimizerBytes(job)
+	f.CheckpointBytes = save.ModelBytes(Models(job)) + optimizerBytes(job) + programs.carriedBytes()
 	f.PeakBytes, f.SnapshotBytes = f.StateBytes+f.ArenaBytes+f.InputBytes, programs.Snapshot
 	if programs.HostMemory {
 		f.PeakBytes += f.SnapshotBytes

@@ -14,6 +14,7 @@ import (
 	"example.com/gotrain/optim"
 	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/save"
 )
 
 // Programs are the plans of a job. Of a step each phase is either one program
@@ -34,6 +35,7 @@ type Programs struct {
 	HostMemory bool
 
 	layout plan.Layout
+	rows   save.Rows
 }
 
 // Run is one execution of a program in a step.
@@ -58,7 +60,7 @@ func Compile(cfg config.Config, job *recipe.Job, target plan.Target) (*Programs,
 	}
 	layout := layoutOf(cfg, job)
 	c := compiler{cfg: cfg, job: job, opt: plan.Options{Compute: cfg.Compute(), Recompute: cfg.Train.Recompute, Target: target, Layout: layout}}
-	p := &Programs{HostMemory: target.HostMemory, layout: layout}
+	p := &Programs{HostMemory: target.HostMemory, layout: layout, rows: RowsOf(cfg)}
 	for i := range job.Phases {
 		p.Step = append(p.Step, c.phase(i)...)
 	}
@@ -98,13 +100,15 @@ func CompileEval(cfg config.Config, job *recipe.Job, target plan.Target) (*Progr
 	return &Programs{Eval: c.eval(), HostMemory: target.HostMemory}, c.err
 }
 
-// States lists the persistent state of all programs, each once, by name.
+// States lists the persistent state of all programs, each once, by its name in the store.
 func (p *Programs) States() []*ir.Value {
 	states := map[string]*ir.Value{}
-	for _, q := range p.All() {
-		for _, v := range q.Program.Values {
+	for _, b := range p.Bindings() {
+		for _, v := range b.Plan.Program.Values {
 			if v.Class == ir.State && v.Base == nil {
-				states[v.Name] = v
+				state := *v
+				state.Name = b.State(v.Name)
+				states[state.Name] = &state
 			}
 		}
 	}
@@ -115,21 +119,12 @@ func (p *Programs) States() []*ir.Value {
 // generator.
 func (p *Programs) ToolStates() map[string]bool {
 	tools := map[string]bool{}
-	mark := func(q *plan.Plan, tool bool) {
-		for _, v := range q.Program.Values {
+	for _, b := range p.Bindings() { // those of steps and evaluations last
+		for _, v := range b.Plan.Program.Values {
 			if v.Class == ir.State {
-				tools[v.Name] = tool
+				tools[b.State(v.Name)] = b.tool
 			}
 		}
-	}
-	for _, q := range slices.Concat(p.Tools...) {
-		mark(q, true)
-	}
-	for _, q := range p.Distinct() {
-		mark(q.Plan, false)
-	}
-	if p.Eval != nil {
-		mark(p.Eval.Plan, false)
 	}
 	return tools
 }
@@ -137,6 +132,26 @@ func (p *Programs) ToolStates() map[string]bool {
 // optimizerStates lists those of the optimizers.
 func (p *Programs) optimizerStates() []*ir.Value {
 	return slices.DeleteFunc(p.States(), func(v *ir.Value) bool { return !optim.IsState(v.Name) })
+}
+
+// carriedStates lists those that steps hand on to each other.
+func (p *Programs) carriedStates() []*ir.Value {
+	return slices.DeleteFunc(p.States(), func(v *ir.Value) bool {
+		return !ir.IsRunning(v.Name) && (!ir.IsMemory(v.Name) || strings.HasSuffix(v.Name, ofEval))
+	})
+}
+
+// carriedBytes is the size of what all ranks save of carriedStates.
+func (p *Programs) carriedBytes() int64 {
+	var n int64
+	for _, v := range p.carriedStates() {
+		if ir.IsMemory(v.Name) {
+			n += v.Bytes() * int64(p.layout.Rank.Count())
+		} else {
+			n += v.Bytes()
+		}
+	}
+	return n
 }
 
 // Distinct lists the programs of a step, each once.

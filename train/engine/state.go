@@ -5,6 +5,7 @@ import (
 
 	"example.com/gotrain/data/vfs"
 	"example.com/gotrain/nn/hub/safetensors"
+	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/recipe"
 	"example.com/gotrain/train/save"
 )
@@ -20,7 +21,15 @@ func Models(job *recipe.Job) []save.Model {
 
 // Share is what this rank writes of a checkpoint.
 func (p *Programs) Share(job *recipe.Job) save.Share {
-	return save.ShareOf(p.layout, Models(job), p.optimizerStates())
+	return save.ShareOf(p.layout, Models(job), p.optimizerStates(), p.carriedStates(), p.rows)
+}
+
+// RowsOf are this rank's samples of a step.
+func RowsOf(cfg config.Config) save.Rows {
+	rows := cfg.TrainRows()
+	first, count := rows.Share()
+	micro, _ := cfg.MicroBatches()
+	return save.Rows{Samples: cfg.StepSamples(), First: int(first), Count: count, Micro: micro}
 }
 
 // Initialize gives the parameters of the engine's job their first values.

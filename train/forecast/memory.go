@@ -3,6 +3,7 @@ package forecast
 import (
 	"strings"
 
+	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/optim"
 	"example.com/gotrain/train/device"
 	"example.com/gotrain/train/engine"
@@ -15,6 +16,7 @@ type Memory struct {
 	Optimizer  int64 `json:"optimizer"`
 	Gradients  int64 `json:"gradients"` // kept between micro-batches
 	Caches     int64 `json:"caches"`    // of what shows samples: keys and values
+	Carried    int64 `json:"carried"`   // what steps hand on: memories of earlier segments, running statistics
 	Arena      int64 `json:"arena"`     // activations, other gradients and scratch of the largest program
 	Inputs     int64 `json:"inputs"`    // inputs and constant tables
 	Products   int64 `json:"products"`  // packing buffers of the matrix product; on a GPU the scratch of cuBLASLt
@@ -45,8 +47,8 @@ const (
 // What the data of the job takes in passing it takes before the programs have theirs.
 func MemoryOf(programs *engine.Programs, ranks int, d device.Device, base int64, job *recipe.Job) Memory {
 	m := Memory{Arena: programs.Arena(), Snapshot: programs.Snapshot}
-	for _, p := range programs.All() {
-		m.Inputs += p.Inputs + p.Tables
+	for _, b := range programs.Bindings() {
+		m.Inputs += b.Inputs + b.Tables
 	}
 	tools := programs.ToolStates()
 	for _, v := range programs.States() {
@@ -55,6 +57,8 @@ func MemoryOf(programs *engine.Programs, ranks int, d device.Device, base int64,
 			m.Caches += v.Bytes()
 		case strings.HasPrefix(v.Name, "grad."):
 			m.Gradients += v.Bytes()
+		case ir.IsMemory(v.Name), ir.IsRunning(v.Name):
+			m.Carried += v.Bytes()
 		case optim.IsState(v.Name):
 			m.Optimizer += v.Bytes()
 		default:
@@ -70,7 +74,7 @@ func MemoryOf(programs *engine.Programs, ranks int, d device.Device, base int64,
 		m.Products, m.Process = min(d.Reserved(), m.Arena), base
 		m.Heap = textHeap + job.Reading.Kept + min(saveHeap, m.Parameters+m.Optimizer)
 	}
-	m.Total = m.Parameters + m.Optimizer + m.Gradients + m.Caches + m.Arena + m.Inputs + m.Products + m.Process + m.Heap + m.Driver
+	m.Total = m.Parameters + m.Optimizer + m.Gradients + m.Caches + m.Carried + m.Arena + m.Inputs + m.Products + m.Process + m.Heap + m.Driver
 	if d.Card == nil {
 		m.Total += m.Snapshot
 		if more := m.Process + job.Reading.Passing - m.Total; more > 0 {

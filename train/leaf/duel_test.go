@@ -39,7 +39,7 @@ func duel() recipe.Recipe {
 
 // table is what the leaves add to an empty program.
 func table() recipe.Table {
-	return recipe.Table{Families: nn.Families{family()}, Recipes: []recipe.Recipe{duel()}}
+	return recipe.Table{Families: nn.Families{family(), echoes()}, Recipes: []recipe.Recipe{duel(), recall()}}
 }
 
 // design makes the painter and the judge, whose phases have optimizers of their own.

@@ -29,15 +29,20 @@ import (
 // knows.
 func leaves(t *testing.T, dir string, set ...string) train.Config {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "leaf.yaml")
-	text := `
+	return leafConfig(t, dir, `
 recipe: {kind: duel, judge_lr: 0.02}
 model: {family: toy, channels: 5}
 data: {format: pictures, side: 4, held_out: 9}
 train: {steps: 8, batch: 4, accumulate: 2, eval_every: 3, save_every: 2}
 optimizer: {kind: adamw, lr: 0.01, warmup: 2, ema: 0.9}
 cluster: {check_every: 2}
-`
+`, set...)
+}
+
+// leafConfig is the configuration of a run in dir that text and set describe.
+func leafConfig(t *testing.T, dir, text string, set ...string) train.Config {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "leaf.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
 		t.Fatal(err)
 	}

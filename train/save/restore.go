@@ -66,8 +66,8 @@ func beginAverages(store *exec.Store, params []nn.Param) error {
 }
 
 // Restore loads the checkpoint in dir into store, whose states have to be those of
-// the run that wrote it.
-func Restore(store *exec.Store, fsys vfs.FS, dir string, models []Model) (*State, error) {
+// the run that wrote it; rows are those of a step that this rank has.
+func Restore(store *exec.Store, fsys vfs.FS, dir string, models []Model, rows Rows) (*State, error) {
 	state, err := ReadState(dir)
 	if err != nil {
 		return nil, err
@@ -82,6 +82,9 @@ func Restore(store *exec.Store, fsys vfs.FS, dir string, models []Model) (*State
 		if optim.IsState(name) {
 			wanted = append(wanted, hub.Tensor{Name: name, State: name})
 		}
+	}
+	if err := restoreCarried(store, dir, rows); err != nil {
+		return nil, err
 	}
 	files, err := hub.OpenTensors(dir, OptimizerFile)
 	if err != nil {

@@ -39,6 +39,9 @@ type Share struct {
 	rank      mesh.Rank
 	models    []modelShare
 	optimizer []hub.Tensor
+	rows      Rows
+	carried   []hub.Tensor
+	carries   bool // some rank has such
 }
 
 // modelShare is a Share's part of one model.
@@ -48,11 +51,12 @@ type modelShare struct {
 	adapter []hub.Tensor   // of rank 0
 }
 
-// ShareOf tells which tensors the rank of a layout writes, of the models and of the
-// states of their optimizers.
-func ShareOf(layout plan.Layout, models []Model, optimizer []*ir.Value) Share {
+// ShareOf tells which tensors the rank of a layout writes, of the models, of the
+// states of their optimizers and of what steps hand on, which the rank has of its rows.
+func ShareOf(layout plan.Layout, models []Model, optimizer, carried []*ir.Value, rows Rows) Share {
 	rank := layout.Rank
-	s := Share{rank: rank}
+	s := Share{rank: rank, rows: rows, carried: rows.carried(carried, rank.First())}
+	s.carries = len(carried) > 0
 	for _, m := range models {
 		s.models = append(s.models, shareOfModel(m, rank))
 	}
@@ -99,7 +103,7 @@ func (m modelShare) mine(rank mesh.Rank) []hub.Tensor {
 
 // reads lists the states that the rank reads as it saves, each once, sorted.
 func (s Share) reads() []string {
-	tensors := slices.Clone(s.optimizer)
+	tensors := slices.Concat(s.optimizer, s.carried)
 	for _, m := range s.models {
 		tensors = append(append(tensors, m.mine(s.rank)...), m.adapter...)
 	}
@@ -132,6 +136,9 @@ func (s Share) files(from hub.States) []checkpoint.File {
 		}
 	}
 	files = append(files, hub.TensorsFile(shardName(OptimizerFile, s.rank), hub.Contents(s.optimizer, from), nil))
+	if s.carries {
+		files = append(files, hub.TensorsFile(shardName(CarriedFile, s.rank), hub.Contents(s.carried, from), s.rows.metadata()))
+	}
 	if !s.rank.Alone() && s.rank.First() {
 		for _, m := range s.models {
 			if m.whole() {
