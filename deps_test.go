@@ -68,8 +68,9 @@ var allowed = map[string][]string{
 	"nn/hub/peft":        {"data/onig", "data/vfs", "nn", "nn/hub/safetensors"},
 	"nn/hub/safetensors": {"data/mmap", "data/vfs", "nn/hub/bits16"},
 	"nn/llama":           {"autograd", "autograd/ir", "nn"},
+	"nn/seq2seq":         {"autograd", "nn"},
 	"nn/talk":            {"data", "data/chat", "data/hf", "data/instruct", "nn/generate"},
-	"nn/zoo":             {"nn", "nn/bert", "nn/gemma3", "nn/gpt2", "nn/llama"},
+	"nn/zoo":             {"nn", "nn/bert", "nn/gemma3", "nn/gpt2", "nn/llama", "nn/seq2seq"},
 
 	"train": {
 		"autograd/exec", "data", "data/vfs", "nn/hub", "train/checkpoint", "train/config", "train/engine", "train/events", "train/metrics",
@@ -96,8 +97,8 @@ var allowed = map[string][]string{
 	},
 	"train/events": {"data", "train/checkpoint", "train/config", "train/engine", "train/metrics", "train/ranks", "train/recipe", "train/save"},
 	"train/forecast": {
-		"autograd/ir", "autograd/plan", "data/vfs", "optim", "train/config", "train/device", "train/engine", "train/metrics", "train/recipe", "train/runs",
-		"train/scale",
+		"autograd/ir", "autograd/plan", "data/vfs", "optim", "train/config", "train/device", "train/engine", "train/metrics", "train/recipe",
+		"train/runs", "train/scale",
 	},
 	"train/ladder":          {"data/vfs", "train/config", "train/forecast", "train/metrics", "train/recipe", "train/runs", "train/scale"},
 	"train/leaf":            {},

@@ -65,7 +65,7 @@ func (b *Builder) name(s string) string {
 // forward pass in the same graph, it is that one.
 func (b *Builder) param(p Param) *autograd.Node {
 	p.Name, p.Role, p.Block = b.name(p.Name), b.tuning.Role, b.block
-	p.Frozen = b.tuning.frozen(p)
+	p.Frozen = p.Frozen || b.tuning.frozen(p)
 	again := slices.ContainsFunc(b.params, func(q Param) bool { return q.Name == p.Name })
 	b.params = append(b.params, p)
 	if n := b.Graph.Declared(p.State()); n != nil && !again && n.Shape().Equal(p.Shape) {
@@ -81,6 +81,11 @@ func (b *Builder) param(p Param) *autograd.Node {
 // Embedding looks rows up in it; as a head it is used whole.
 func (b *Builder) Embedding(name string, rows, width int) *autograd.Node {
 	return b.param(Param{Name: name + ".weight", Shape: []int{rows, width}, Init: Init{Std: b.style.InitStd}, Decay: true})
+}
+
+// Constant declares "name" (shape), zeros that a file may set and that are never trained.
+func (b *Builder) Constant(name string, shape ...int) *autograd.Node {
+	return b.param(Param{Name: name, Shape: shape, Frozen: true})
 }
 
 // Linear is x·w + bias, x (N, in) → (N, out). It declares "name.weight" in the
@@ -164,6 +169,23 @@ func (b *Builder) Sinusoids(name string, width int) *autograd.Node {
 	return autograd.Embedding(b.Positions, b.Graph.SinusoidalTable(b.tuning.State(b.name(name)), b.Span(), width))
 }
 
+// Table returns the constant table of that name (rows, width), which value computes.
+func (b *Builder) Table(name string, rows, width int, value func(row, column int) float32) *autograd.Node {
+	return b.Graph.Table(b.tuning.State(b.name(name)), func() []float32 {
+		t := make([]float32, rows*width)
+		for i := range t {
+			t[i] = value(i/width, i%width)
+		}
+		return t
+	}, rows, width)
+}
+
+// State declares memory of the model that programs share and the host may write, such as
+// what a decoder keeps of its sources.
+func (b *Builder) State(name string, shape ...int) *autograd.Node {
+	return b.Graph.State(b.tuning.State(name), shape...)
+}
+
 // Dropout drops elements of x in a training graph and returns x in others.
 func (b *Builder) Dropout(x *autograd.Node) *autograd.Node {
 	if b.RNG == nil {
@@ -201,6 +223,12 @@ func (b *Builder) Attention(name string, q, k, v *autograd.Node, c autograd.Atte
 		}
 		return b.cached(q, k, v, c)
 	})
+}
+
+// CrossAttention attends from q (B·T, H·hd) to keys and values k and v (B·S, G·hd) of other
+// tokens → (B·T, H·hd); c has B. Tokens attend inside equal segments only, where mask has them.
+func (b *Builder) CrossAttention(name string, q, k, v *autograd.Node, mask autograd.AttentionMask, c autograd.AttentionConfig) *autograd.Node {
+	return b.layer(name, func() *autograd.Node { return autograd.Attention(q, k, v, mask, c) })
 }
 
 // cached attends over the block's caches (B·S, G·hd) after appending k and v.

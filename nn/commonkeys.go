@@ -6,7 +6,7 @@ import "slices"
 // transformers' PreTrainedConfig has, and what is known from families that compute
 // something else, which under a model_type of ours nobody would.
 var CommonKeys = slices.Concat(
-	rows(Used, "", "model_type", "vocab_size", "tie_word_embeddings", "bos_token_id", "eos_token_id", "pad_token_id"),
+	rows(Used, "", "model_type", "vocab_size", "tie_word_embeddings", "bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id"),
 	rows(Used, "", ownKey),
 	rows(Harmless, "the model_type decides what is computed", "architectures", "auto_map", "is_decoder"),
 	rows(Harmless, "weights keep the types that they are stored in", "dtype", "torch_dtype", "use_bfloat16"),
@@ -44,7 +44,7 @@ var generationKeys = []string{"max_length", "max_new_tokens", "min_length", "min
 	"use_mtp", "cache_implementation", "cache_config", "max_cache_len", "temperature", "top_k", "top_p", "min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff",
 	"repetition_penalty", "encoder_repetition_penalty", "length_penalty", "no_repeat_ngram_size", "bad_words_ids", "renormalize_logits", "forced_bos_token_id",
 	"forced_eos_token_id", "remove_invalid_values", "exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens", "sequence_bias", "token_healing",
-	"guidance_scale", "watermarking_config", "num_return_sequences", "output_logits", "encoder_no_repeat_ngram_size", "decoder_start_token_id", "is_assistant",
+	"guidance_scale", "watermarking_config", "num_return_sequences", "output_logits", "encoder_no_repeat_ngram_size", "is_assistant",
 	"num_assistant_tokens", "num_assistant_tokens_schedule", "assistant_confidence_threshold", "prompt_lookup_num_tokens", "max_matching_ngram_size",
 	"assistant_early_exit", "assistant_lookbehind", "target_lookbehind", "assistant_ensemble_weight", "speculation_type", "compile_config", "disable_compile",
 	"continuous_batching_config", "low_memory", "penalty_alpha", "dola_layers", "diversity_penalty", "num_beam_groups", "constraints", "force_words_ids",
@@ -53,7 +53,7 @@ var generationKeys = []string{"max_length", "max_new_tokens", "min_length", "min
 // GenerationKeys are the keys of generation_config.json. All are kept in what is
 // written; the special tokens alone are read.
 var GenerationKeys = slices.Concat(
-	rows(Used, "", "bos_token_id", "eos_token_id", "pad_token_id"),
+	rows(Used, "", "bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id"),
 	rows(Harmless, "how a text is sampled is told when it is", generationKeys...),
 	rows(Harmless, "it decides what a call returns", "use_cache", "output_attentions", "output_hidden_states", "output_scores", "return_dict_in_generate"),
 	rows(Harmless, "it tells where the file comes from", "_from_model_config", "transformers_version", "trust_remote_code", "chat_format", "max_window_size", "transformers.js_config"),

@@ -49,6 +49,14 @@ type HeadConfig interface {
 	SetTied(bool)
 }
 
+// BiasConfig is the configuration of a family whose files may have a constant that is
+// added to the logits: Hugging Face stores one of zeros too.
+type BiasConfig interface {
+	Configuration
+	HeadBias() (name string, there bool)
+	SetHeadBias(there bool)
+}
+
 // Extending is the configuration of a family whose models may be trained further with
 // other values of some keys than those that they were trained with, on the same weights.
 type Extending interface {

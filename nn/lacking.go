@@ -43,11 +43,12 @@ var lacking = map[string]string{
 	"glm": "rotary positions of a part of each head are missing", "glm4": "rotary positions of a part of each head are missing", "nemotron": "a LayerNorm of 1 + weight and rotary positions of a part of each head are missing",
 
 	"roberta": lacksMasked, "distilbert": lacksMasked, "xlm-roberta": lacksMasked, "deberta-v2": lacksMasked, "modernbert": lacksMasked, "electra": lacksMasked, "albert": lacksMasked,
-	"t5": lacksDecoder, "mt5": lacksDecoder, "bart": lacksDecoder, "mbart": lacksDecoder, "marian": lacksDecoder, "pegasus": lacksDecoder, "whisper": lacksDecoder, "m2m_100": lacksDecoder,
+	"t5": lacksRelative, "mt5": lacksRelative, "mbart": lacksDecoder, "pegasus": lacksDecoder, "whisper": "the encoder of sound is missing", "m2m_100": lacksDecoder,
 	"vit": lacksPictures, "clip": lacksPictures, "siglip": lacksPictures,
 }
 
 const (
-	lacksMasked  = "of the models that read a text from both sides bert is there; what this one has otherwise is missing"
-	lacksDecoder = "models of an encoder and a decoder are missing"
+	lacksMasked   = "of the models that read a text from both sides bert is there; what this one has otherwise is missing"
+	lacksDecoder  = "encoders and decoders with norms before their branches are missing; marian and bart are there"
+	lacksRelative = "positions that are biases of attention by distance are missing; marian and bart are there"
 )

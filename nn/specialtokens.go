@@ -8,10 +8,11 @@ import (
 )
 
 // SpecialTokens are the ids that config.json and generation_config.json name;
-// negative ids and an empty EOS mean none.
+// negative ids and an empty EOS or Start mean none.
 type SpecialTokens struct {
 	BOS, PAD int
 	EOS      []int // any of them ends a text
+	Start    []int // decoder_start_token_id: what the text of a decoder follows, at most one
 }
 
 // keys adds the ids to the keys of a configuration file.
@@ -21,6 +22,9 @@ func (s SpecialTokens) keys(to map[string]any) {
 	}
 	if s.PAD >= 0 {
 		to["pad_token_id"] = s.PAD
+	}
+	if len(s.Start) > 0 {
+		to["decoder_start_token_id"] = s.Start[0]
 	}
 	switch len(s.EOS) {
 	case 0:
@@ -45,6 +49,9 @@ func ParseSpecialTokens(file string, text []byte) (SpecialTokens, error) {
 	} else if id := raw.Int("eos_token_id", -1); id >= 0 {
 		s.EOS = []int{id}
 	}
+	if id := raw.Int("decoder_start_token_id", -1); id >= 0 {
+		s.Start = []int{id}
+	}
 	return s, errors.Join(*raw.faults...)
 }
 
@@ -58,6 +65,9 @@ func (s SpecialTokens) With(other SpecialTokens) SpecialTokens {
 	}
 	if len(other.EOS) > 0 {
 		s.EOS = other.EOS
+	}
+	if len(other.Start) > 0 {
+		s.Start = other.Start
 	}
 	return s
 }
@@ -78,6 +88,9 @@ func (s SpecialTokens) Check(file string, vocab int) error {
 			return fmt.Errorf("%s: eos_token_id: %d in a list is no token", file, id)
 		}
 		check("eos_token_id", id)
+	}
+	for _, id := range s.Start {
+		check("decoder_start_token_id", id)
 	}
 	if len(outside) == 0 {
 		return nil

@@ -122,7 +122,7 @@ func (g *Generator) Bind(store *exec.Store, arena *exec.Arena) error {
 }
 
 // checkParams verifies that store holds m.
-func checkParams(m nn.LanguageModel, store *exec.Store) error {
+func checkParams(m nn.Model, store *exec.Store) error {
 	for _, p := range m.Params() {
 		st := store.Get(p.State())
 		if st == nil || !st.Shape.Equal(p.Shape) {

@@ -46,7 +46,7 @@ func Describe(dir string, families nn.Families) (Description, error) {
 		return d, err
 	}
 	d.Notes = append(d.Notes, notes...)
-	return d, errors.Join(d.untie(place.Base), d.findHeads(place.Base))
+	return d, errors.Join(d.untie(place.Base), d.findHeads(place.Base), d.unbias(place.Base))
 }
 
 // NotesOf are what a user should know of the model in dir, beside its tokenizer, and of
@@ -190,4 +190,61 @@ func (d *Description) findHeads(dir string) error {
 		})
 	})
 	return nil
+}
+
+// unbias looks whether the weights have a bias of the logits that is not all zeros.
+func (d *Description) unbias(dir string) error {
+	c, ok := d.Spec.Config.(nn.BiasConfig)
+	if !ok {
+		return nil
+	}
+	name, there := c.HeadBias()
+	if !there {
+		return nil
+	}
+	weights, err := safetensors.OpenDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // whoever wants the weights says so
+	}
+	if err != nil {
+		return err
+	}
+	defer weights.Close()
+	there, err = biased(weights, name)
+	if err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	c.SetHeadBias(there)
+	return nil
+}
+
+// biased tells whether a tensor is there and not all zeros.
+func biased(weights *safetensors.Dir, name string) (bool, error) {
+	t, ok := weights.Tensor(name)
+	if !ok {
+		return false, nil
+	}
+	zero, err := isZero(t)
+	return !zero, err
+}
+
+// isZero tells whether a tensor is zeros.
+func isZero(t safetensors.Tensor) (bool, error) {
+	size := 1
+	for _, n := range t.Shape {
+		size *= n
+	}
+	values := make([]float32, min(size, StreamElements))
+	for at := 0; at < size; at += len(values) {
+		part := values[:min(len(values), size-at)]
+		if err := copyPart(t, part, at); err != nil {
+			return false, err
+		}
+		for _, v := range part {
+			if v != 0 {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
 }

@@ -239,13 +239,27 @@ var buffers = []struct {
 var copies = []struct{ end, of string }{
 	{"cls.predictions.decoder.weight", "embeddings.word_embeddings.weight"},
 	{"cls.predictions.decoder.bias", "cls.predictions.bias"},
+	{"encoder.embed_tokens.weight", "shared.weight"},
+	{"decoder.embed_tokens.weight", "shared.weight"},
 }
+
+// logitsBias is what encoders with decoders add to the logits.
+const logitsBias = "final_logits_bias"
 
 // harmless tells why a tensor that is no parameter changes nothing, "" if it may.
 func (m *Match) harmless(weights *safetensors.Dir, params []nn.Param, t safetensors.Tensor) (string, error) {
 	for _, b := range buffers {
 		if strings.HasSuffix(t.Name, b.end) && (len(t.Shape) == b.dims || b.dims == 0 && slices.Equal(t.Shape, []int{1})) {
 			return b.why, nil
+		}
+	}
+	if t.Name == logitsBias {
+		zero, err := isZero(t)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", weights.Path(), err)
+		}
+		if zero {
+			return "zeros, which add nothing to the logits", nil
 		}
 	}
 	for _, p := range params {

@@ -287,11 +287,13 @@ func TestDescribeSpecialTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	for generation, want := range map[string]string{
-		"": "{1 -1 [2]} []",
-		`{"eos_token_id": [3, 4], "do_sample": true}`: "{1 -1 [3 4]} []",
-		`{"pad_token_id": 0, "surprise": 1}`:          "{1 0 [2]} [DIR/generation_config.json: the key surprise is not known here and changes nothing]",
-		`{"repetition_penalty": 1.1, "num_beams": 1, "suppress_tokens": [1, 2], "bad_words_ids": null, "temperature": 0.7}`: "{1 -1 [2]} [DIR/generation_config.json: repetition_penalty 1.1 is not heeded: a text is sampled as the flags of a command say DIR/generation_config.json: suppress_tokens [1,2] is not heeded: a text is sampled as the flags of a command say]",
-		`{"eos_token_id": 9}`: "DIR/generation_config.json: eos_token_id 9: outside the vocabulary of 9 tokens: correct it, or take it out",
+		"": "{1 -1 [2] []} []",
+		`{"eos_token_id": [3, 4], "do_sample": true}`: "{1 -1 [3 4] []} []",
+		`{"pad_token_id": 0, "surprise": 1}`:          "{1 0 [2] []} [DIR/generation_config.json: the key surprise is not known here and changes nothing]",
+		`{"repetition_penalty": 1.1, "num_beams": 1, "suppress_tokens": [1, 2], "bad_words_ids": null, "temperature": 0.7}`: "{1 -1 [2] []} [DIR/generation_config.json: repetition_penalty 1.1 is not heeded: a text is sampled as the flags of a command say DIR/generation_config.json: suppress_tokens [1,2] is not heeded: a text is sampled as the flags of a command say]",
+		`{"decoder_start_token_id": 4}`: "{1 -1 [2] [4]} []",
+		`{"decoder_start_token_id": 9}`: "DIR/generation_config.json: decoder_start_token_id 9: outside the vocabulary of 9 tokens: correct it, or take it out",
+		`{"eos_token_id": 9}`:           "DIR/generation_config.json: eos_token_id 9: outside the vocabulary of 9 tokens: correct it, or take it out",
 		"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n": "DIR/generation_config.json: it is a pointer of Git LFS, not the file itself: run `git lfs install` and `git lfs pull` in its folder, or download the file",
 	} {
 		dir := t.TempDir()

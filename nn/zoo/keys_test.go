@@ -22,6 +22,8 @@ var small = map[string]string{
 	"mistral":     `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "vocab_size": 50, "rope_scaling": {"type": "yarn", "factor": 4}}`,
 	"qwen2":       `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "vocab_size": 50, "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 0, "rope_scaling": {"type": "yarn", "factor": 4}}`,
 	"gemma3_text": `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 8, "vocab_size": 50}`,
+	"marian":      `{"max_position_embeddings": 32, "d_model": 32, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48, "encoder_layers": 2, "encoder_attention_heads": 4, "decoder_attention_heads": 4, "vocab_size": 50}`,
+	"bart":        `{"max_position_embeddings": 32, "d_model": 32, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48, "encoder_layers": 2, "encoder_attention_heads": 4, "decoder_attention_heads": 4, "vocab_size": 50}`,
 	"bert": `{"architectures": ["BertForSequenceClassification"], "max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
 		"vocab_size": 50, "hidden_act": "relu"}`,
 	"qwen3": `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 8, "vocab_size": 50, "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 0, "rope_scaling": {"type": "yarn", "factor": 4}}`,
@@ -38,7 +40,9 @@ var other = map[string]string{
 	"max_window_layers": "9", "layer_types": `["full_attention", "full_attention"]`,
 	"hidden_activation": `"relu"`, "query_pre_attn_scalar": "7", "rope_local_base_freq": "77", "sliding_window_pattern": "1", "_sliding_window_pattern": "1",
 	"architectures": `["BertForMaskedLM"]`, "type_vocab_size": "3", "hidden_dropout_prob": "0.5", "layer_norm_eps": "1e-3", "id2label": `{"0": "no", "1": "yes"}`, "num_labels": "3",
-	"bos_token_id": "3", "eos_token_id": "[4, 5]", "pad_token_id": "6",
+	"d_model": "64", "encoder_layers": "3", "decoder_layers": "3", "scale_embedding": "true", "dropout": "0.5", "init_std": "0.5",
+	"decoder_attention_heads": "8", "decoder_ffn_dim": "8", "encoder_attention_heads": "8", "encoder_ffn_dim": "8", "decoder_vocab_size": "8",
+	"decoder_start_token_id": "7", "bos_token_id": "3", "eos_token_id": "[4, 5]", "pad_token_id": "6",
 }
 
 // read is what a config.json says, in text.
@@ -124,11 +128,17 @@ func checkUsed(t *testing.T, modelType, name, want string) {
 	change := map[string]string{name: value}
 	switch {
 	case name == "tie_word_embeddings":
-		change[name] = map[bool]string{true: "false", false: "true"}[modelType == "gpt2" || modelType == "gemma3_text" || modelType == "bert"]
+		change[name] = map[bool]string{true: "false", false: "true"}[slices.Contains([]string{"gpt2", "gemma3_text", "marian", "bart", "bert"}, modelType)]
 	case name == "rope_parameters" && modelType == "gemma3_text":
 		change[name] = `{"full_attention": {"rope_type": "linear", "factor": 2}}`
 	case name == "rope_parameters":
 		change["rope_scaling"] = ""
+	case name == "decoder_vocab_size" || name == "decoder_attention_heads" || name == "decoder_ffn_dim" || name == "encoder_attention_heads" || name == "encoder_ffn_dim":
+		change[name] = "8" // sizes of both sides have to be the same
+		if _, _, err := readConfig(t, modelType, change); err == nil || !strings.Contains(err.Error(), "decoder_") {
+			t.Errorf("%s: %s of one side gives %v", modelType, name, err)
+		}
+		return
 	case name == "layer_types" && (strings.HasPrefix(modelType, "qwen") || modelType == "gemma3_text"): // they win over max_window_layers and sliding_window_pattern
 	case name == "layer_types":
 		if _, _, err := readConfig(t, modelType, map[string]string{name: `["full_attention", "sliding_attention"]`}); err == nil || !strings.Contains(err.Error(), "layer_types") {

@@ -1,0 +1,291 @@
+package seq2seq
+
+import (
+	"compress/gzip"
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/generate"
+)
+
+// golden is a file of scripts/golden/pairs.py, which documents the fields.
+type golden struct {
+	Config               json.RawMessage
+	Source, IDs, Targets []int32
+	Lengths              []int
+	Batch, Length        int
+	Logits               tensor
+	Loss                 float64
+	Searches             []struct {
+		Beams         int
+		LengthPenalty float64 `json:"length_penalty"`
+		EarlyStopping string  `json:"early_stopping"`
+		MaxTokens     int     `json:"max_tokens"`
+		IDs           [][]int32
+	}
+	Weights, Grads map[string]tensor
+}
+
+type tensor struct {
+	Shape []int
+	Data  []byte
+}
+
+func (t tensor) floats() []float32 {
+	out := make([]float32, len(t.Data)/4)
+	for i := range out {
+		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(t.Data[4*i:]))
+	}
+	return out
+}
+
+// goldens runs check on each golden file, with the model's weights in a store.
+func goldens(t *testing.T, check func(t *testing.T, g golden, m *Model, store *exec.Store)) {
+	paths, err := filepath.Glob("testdata/*.json.gz")
+	if err != nil || len(paths) < 3 {
+		t.Fatalf("golden files: %v, %v", paths, err)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".json.gz"), func(t *testing.T) {
+			f, err := os.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			z, err := gzip.NewReader(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var g golden
+			if err := json.NewDecoder(z).Decode(&g); err != nil {
+				t.Fatal(err)
+			}
+			m := parse(t, g)
+			store := newStore(t)
+			for _, p := range m.Params() {
+				w, ok := g.Weights[p.Name]
+				if !ok || !p.Shape.Equal(w.Shape) {
+					t.Fatalf("%s %s: transformers has %v", p.Name, p.Shape, w.Shape)
+				}
+				if _, err := store.Ensure(p.State(), ir.F32, p.Shape); err != nil {
+					t.Fatal(err)
+				}
+				if err := store.Write(p.State(), w.floats()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if len(g.Weights) != len(m.Params()) {
+				t.Fatalf("%d parameters, transformers has %d", len(m.Params()), len(g.Weights))
+			}
+			check(t, g, m, store)
+		})
+	}
+}
+
+// parse makes the model of the config.json of g; the weights tell whether it has a bias.
+func parse(t *testing.T, g golden) *Model {
+	t.Helper()
+	spec, err := nn.Families{Family()}.Parse(g.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := spec.Config.(*Config)
+	name, _ := c.HeadBias()
+	_, there := g.Weights[name]
+	c.SetHeadBias(there)
+	m, err := New(*c, nn.Tuning{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func newStore(t *testing.T) *exec.Store {
+	t.Helper()
+	b, err := cpu.New(cpu.Config{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return exec.NewStore(b)
+}
+
+// session plans p and binds it to store with an arena of its own.
+func session(t *testing.T, store *exec.Store, p *ir.Program, opt plan.Options) *exec.Session {
+	t.Helper()
+	opt.Target = store.Backend().Target()
+	built, err := plan.Build(p, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	arena, err := exec.NewArena(store.Backend(), built.Arena)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := exec.NewSession(built, store, arena)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// feed writes the inputs that s reads: row i of the source has lengths[i] tokens.
+func feed(t *testing.T, s *exec.Session, batch, length int, source, ids, targets []int32, lengths []int) {
+	t.Helper()
+	n := batch * length
+	positions, segments, sourceSegments := make([]int32, n), make([]int32, n), make([]int32, n)
+	for i := range n {
+		positions[i], segments[i], sourceSegments[i] = int32(i%length), 0, -1
+		if i%length < lengths[i/length] {
+			sourceSegments[i] = 0
+		}
+	}
+	for name, data := range map[string][]int32{
+		"source_ids": source, "source_positions": positions, "source_segments": sourceSegments,
+		"ids": ids, "positions": positions, "segments": segments, "targets": targets,
+	} {
+		if in, ok := s.Input(name); ok {
+			if err := in.SetInts(data); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func output(t *testing.T, s *exec.Session, i int) []float32 {
+	t.Helper()
+	if err := s.Run(); err != nil {
+		t.Fatal(err)
+	}
+	out := make([]float32, s.Plan.Program.Outputs[i].Shape.Size())
+	if err := s.Output(i, out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// near fails t unless every element of got is within tol·(1 + |want|).
+func near(t *testing.T, what string, got, want []float32, tol float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%s: %d elements, want %d", what, len(got), len(want))
+		return
+	}
+	for i := range got {
+		if d := math.Abs(float64(got[i])-float64(want[i])) / (1 + math.Abs(float64(want[i]))); !(d <= tol) {
+			t.Errorf("%s: element %d is %g, want %g: off by %.2g, allowed %g", what, i, got[i], want[i], d, tol)
+			return
+		}
+	}
+}
+
+// relative fails t unless got is within tol of want, both as vectors. The gradient of a bias of
+// keys is zero but for rounding.
+func relative(t *testing.T, what string, got, want []float32, tol float64) {
+	t.Helper()
+	var off, size float64
+	for i := range got {
+		off, size = off+math.Pow(float64(got[i]-want[i]), 2), size+math.Pow(float64(want[i]), 2)
+	}
+	if d := math.Sqrt(off / max(size, 1e-2)); !(d <= tol) {
+		t.Errorf("%s: off by %.2g of its norm %.3g, allowed %g", what, d, math.Sqrt(size), tol)
+	}
+}
+
+// TestGolden holds logits, loss and gradients against transformers, with the configuration
+// read from its config.json, and the same with fused and recomputed programs.
+func TestGolden(t *testing.T) {
+	goldens(t, func(t *testing.T, g golden, m *Model, store *exec.Store) {
+		rows := nn.Rows{Batch: g.Batch, Length: g.Length, Segments: true}
+		counted := 0
+		for _, target := range g.Targets {
+			if target >= 0 {
+				counted++
+			}
+		}
+		for _, opt := range []plan.Options{{}, {NoFuse: true}, {Recompute: true}} {
+			graph, logits := nn.PairLogits(m, rows)
+			p, err := graph.Lower("logits", logits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := session(t, store, p, opt)
+			feed(t, s, g.Batch, g.Length, g.Source, g.IDs, g.Targets, g.Lengths)
+			near(t, "logits", output(t, s, 0), g.Logits.floats(), 1e-4)
+
+			graph = autograd.NewGraph()
+			loss, _ := nn.PairTraining(graph, m, rows, autograd.LossConfig{})
+			p, _, err = graph.LowerTrain("train", graph.Grad(loss), autograd.GradStore, loss)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s = session(t, store, p, opt)
+			feed(t, s, g.Batch, g.Length, g.Source, g.IDs, g.Targets, g.Lengths)
+			if err := s.SetFloats("loss_weight", []float32{1 / float32(counted)}); err != nil {
+				t.Fatal(err)
+			}
+			near(t, "loss", output(t, s, 0), []float32{float32(g.Loss)}, 1e-5)
+			for name, want := range g.Grads {
+				got := make([]float32, len(want.Data)/4)
+				if err := store.Read(autograd.GradState(name), got); err != nil {
+					t.Fatal(err)
+				}
+				relative(t, "gradient of "+name, got, want.floats(), 1e-5)
+			}
+		}
+	})
+}
+
+// TestSearches holds the texts of beam search against those of transformers' generate, of
+// all sources at once and of each by itself.
+func TestSearches(t *testing.T) {
+	goldens(t, func(t *testing.T, g golden, m *Model, store *exec.Store) {
+		special, err := nn.ParseSpecialTokens("config.json", g.Config)
+		if err != nil || len(special.Start) != 1 || len(special.EOS) != 1 {
+			t.Fatalf("%+v, %v", special, err)
+		}
+		var sources [][]int32
+		for i, n := range g.Lengths {
+			sources = append(sources, g.Source[i*g.Length:][:n])
+		}
+		for _, batch := range []int{len(sources), 1} {
+			tr, err := generate.NewTranslator(m, store, generate.TranslatorConfig{Batch: batch, Beams: 4, Source: g.Length, MaxTokens: g.Length})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range g.Searches {
+				opt := generate.BeamOptions{
+					Beams: s.Beams, LengthPenalty: s.LengthPenalty, EarlyStopping: generate.EarlyStopping(s.EarlyStopping),
+					MaxTokens: s.MaxTokens, Stop: []int32{int32(special.EOS[0])},
+				}
+				for from := 0; from < len(sources); from += batch {
+					out, err := tr.Translate(t.Context(), sources[from:from+batch], int32(special.Start[0]), opt)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for i, got := range out {
+						tokens := got.Tokens
+						if got.Reason == generate.Stopped {
+							tokens = append(slices.Clone(tokens), opt.Stop[0])
+						}
+						if want := s.IDs[from+i]; !slices.Equal(tokens, want) {
+							t.Errorf("%+v, batch %d, source %d: %v, want %v", opt, batch, from+i, tokens, want)
+						}
+					}
+				}
+			}
+		}
+	})
+}
