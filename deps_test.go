@@ -46,7 +46,7 @@ var allowed = map[string][]string{
 	"data/tokenizers":  {"data", "data/bpe", "data/hf", "data/spm", "data/vfs", "data/wordpiece"},
 	"data/vfs":         {},
 	"data/vfs/vfstest": {"data/vfs"},
-	"data/wordpiece":   {"data/hf"},
+	"data/wordpiece":   {"data/bpe", "data/hf"},
 
 	"nn":                       {"autograd", "autograd/ir"},
 	"nn/bert":                  {"autograd", "nn"},
@@ -118,7 +118,7 @@ var allowed = map[string][]string{
 	},
 	"train/recipe/lm": {"data", "data/tokenizers", "train/config", "train/ranks", "train/recipe", "train/recipe/text", "train/shell"},
 	"train/recipe/text": {
-		"autograd", "data", "data/bpe", "data/tokenizers", "data/vfs", "nn", "nn/generate", "nn/hub", "train/checkpoint", "train/config",
+		"autograd", "data", "data/bpe", "data/tokenizers", "data/vfs", "data/wordpiece", "nn", "nn/generate", "nn/hub", "train/checkpoint", "train/config",
 		"train/ranks", "train/recipe", "train/save",
 	},
 	"train/runs": {"data/vfs", "train/checkpoint", "train/config", "train/metrics", "train/scale"},

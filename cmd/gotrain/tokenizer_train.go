@@ -19,22 +19,24 @@ import (
 
 // tokenizerTrainFlags say what to learn from what.
 type tokenizerTrainFlags struct {
-	config, out, pattern, format, textKey, encoding string
-	set, data                                       []string
-	vocab                                           int
-	json                                            bool
+	config, out, kind, pattern, format, textKey, encoding string
+	set, data                                             []string
+	vocab                                                 int
+	cased, json                                           bool
 }
 
 func newTokenizerTrain() *cobra.Command {
 	var f tokenizerTrainFlags
 	c := &cobra.Command{
 		Use:   "train",
-		Short: "Learn a byte-level BPE from text",
+		Short: "Learn a byte-level BPE or a WordPiece from text",
 		Long: `Train writes tokenizer.json and tokenizer_config.json, which Hugging Face
 tokenizers and transformers read. With --config it fits what the configuration's
 tokenizer section describes to the training part of its data; with --data it
-learns a byte-level BPE from all of the files.`,
+learns a byte-level BPE from all of the files, or, with --kind wordpiece,
+BERT's tokenizer, whose text loses case and accents without --cased.`,
 		Example: `  gotrain tokenizer train --data book.txt --vocab 2048 --out book-tokenizer
+  gotrain tokenizer train --data book.txt --kind wordpiece --vocab 2048 --out bert-tokenizer
   gotrain tokenizer train --config configs/opticks.yaml --out opticks-tokenizer`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -55,11 +57,14 @@ learns a byte-level BPE from all of the files.`,
 	c.Flags().StringVar(&f.textKey, "text-key", "text", "JSONL `KEY` or column of the text")
 	c.Flags().StringVar(&f.encoding, "encoding", "", "what the text is written in, a `NAME` of data.encoding (default: UTF-8, or what a byte-order mark says)")
 	c.Flags().IntVar(&f.vocab, "vocab", 2048, "`N` tokens, special ones included")
-	c.Flags().StringVar(&f.pattern, "pattern", "gpt2", "`NAME` of the rule that cuts text into pre-tokens")
+	c.Flags().StringVar(&f.kind, "kind", "bpe", "`NAME` of what is learnt: bpe or wordpiece")
+	c.Flags().StringVar(&f.pattern, "pattern", "gpt2", "`NAME` of the rule that cuts text of bpe into pre-tokens")
+	c.Flags().BoolVar(&f.cased, "cased", false, "wordpiece keeps case and accents")
 	c.Flags().StringVar(&f.out, "out", "", "new directory `DIR` for the tokenizer")
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
 	complete(c, "config", filesWith("yaml", "yml"))
 	complete(c, "pattern", patterns)
+	complete(c, "kind", fixed("bpe", "wordpiece"))
 	complete(c, "format", fixed("text", "jsonl", "parquet", "csv", "tsv"))
 	complete(c, "out", directories)
 	return c
@@ -72,7 +77,15 @@ func (f *tokenizerTrainFlags) check(c *cobra.Command) error {
 	}
 	other, of := []string{"set"}, "--config"
 	if f.config != "" {
-		other, of = []string{"vocab", "pattern", "format", "text-key", "encoding"}, "--data"
+		other, of = []string{"vocab", "kind", "pattern", "cased", "format", "text-key", "encoding"}, "--data"
+	}
+	switch {
+	case f.kind != "bpe" && f.kind != "wordpiece":
+		return usagef("--kind is %q; use bpe or wordpiece", f.kind)
+	case f.kind == "bpe" && f.cased:
+		return usagef("--cased goes with --kind wordpiece only: a byte-level BPE keeps case and accents")
+	case f.kind == "wordpiece" && c.Flags().Changed("pattern"):
+		return usagef("--pattern goes with --kind bpe only")
 	}
 	for _, name := range other {
 		if c.Flags().Changed(name) {
@@ -120,7 +133,7 @@ func (f *tokenizerTrainFlags) load() (config.Config, error) {
 		return cfg, nil
 	}
 	cfg := config.Default(tables())
-	cfg.Tokenizer = config.TokenizerConfig{Kind: "bpe", Vocab: f.vocab, Pattern: f.pattern}
+	cfg.Tokenizer = config.TokenizerConfig{Kind: f.kind, Vocab: f.vocab, Pattern: f.pattern, Lowercase: !f.cased}
 	format := dataFormat(f.format, f.data)
 	err := cfg.Data.Set(string(format), &data.Config{Paths: f.data, Format: format, TextKey: f.textKey, Encoding: f.encoding})
 	if err == nil {

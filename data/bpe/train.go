@@ -119,12 +119,14 @@ type learner struct {
 	queue candidates
 	left  neighbours
 	right neighbours
+
+	join func(left, right string) string // the token of a merge
 }
 
 // newLearner sets up the alphabet, special tokens first and then the bytes in the order of their characters in
 // tokenizer.json, and counts the pairs of bytes.
 func newLearner(cfg TrainConfig, words *wordCounts) *learner {
-	l := &learner{vocab: cfg.Vocab, minFrequency: max(1, cfg.MinFrequency), ids: make(map[string]int32, cfg.Vocab)}
+	l := &learner{vocab: cfg.Vocab, minFrequency: max(1, cfg.MinFrequency), ids: make(map[string]int32, cfg.Vocab), join: concatenate}
 	for _, s := range cfg.Special {
 		if string(hf.AppendSpelled(nil, s)) == s {
 			l.token(s) // merges may come to the same spelling, and then to the same token
@@ -140,19 +142,26 @@ func newLearner(cfg TrainConfig, words *wordCounts) *learner {
 	for i, b := range words.bytes {
 		l.symbols[i] = byteIDs[b]
 	}
-	l.counts = words.counts
-	l.starts = make([]int, len(words.ends))
-	l.lengths = make([]int32, len(words.ends))
-	for w, end := range words.ends {
+	l.place(words.ends, words.counts)
+	l.countPairs(words, &byteIDs)
+	return l
+}
+
+func concatenate(left, right string) string { return left + right }
+
+// place notes where the words end in symbols, and their counts.
+func (l *learner) place(ends []int, counts []int64) {
+	l.counts = counts
+	l.starts = make([]int, len(ends))
+	l.lengths = make([]int32, len(ends))
+	for w, end := range ends {
 		if w > 0 {
-			l.starts[w] = words.ends[w-1]
+			l.starts[w] = ends[w-1]
 		}
 		l.lengths[w] = int32(end - l.starts[w])
 	}
-	l.left.resize(cfg.Vocab)
-	l.right.resize(cfg.Vocab)
-	l.countPairs(words, &byteIDs)
-	return l
+	l.left.resize(l.vocab)
+	l.right.resize(l.vocab)
 }
 
 // token returns the id of bytes, a new one if need be.
@@ -225,7 +234,7 @@ func (l *learner) step() bool {
 		}
 		l.queue.pop()
 		merge := Merge{int32(top.pair >> 32), int32(uint32(top.pair))}
-		id := l.token(l.tokens[merge.Left] + l.tokens[merge.Right])
+		id := l.token(l.join(l.tokens[merge.Left], l.tokens[merge.Right]))
 		l.merges = append(l.merges, merge)
 		for _, w := range top.words {
 			l.mergeWord(w, merge, id)

@@ -12,6 +12,7 @@ type Roles struct {
 	BOS, EOS, Unknown, Sep, Pad, CLS, Mask string
 
 	Other        map[string]string // tokens that a model names beside these, by key, as image_token
+	Kinds        bool              // tells the kinds of two texts apart (token_type_ids); only written
 	MaxLength    int               // longest sequence in tokens, 0 for no limit
 	ChatTemplate string            // Jinja, "" for none
 }
@@ -70,6 +71,9 @@ func ConfigJSON(added []AddedToken, r Roles) ([]byte, error) {
 	}
 	if r.MaxLength > 0 {
 		out["model_max_length"] = r.MaxLength
+	}
+	if r.Kinds {
+		out["model_input_names"] = []string{"input_ids", "token_type_ids", "attention_mask"}
 	}
 	if r.ChatTemplate != "" {
 		out["chat_template"] = r.ChatTemplate

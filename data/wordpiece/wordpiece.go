@@ -145,7 +145,12 @@ func (t *Tokenizer) Frame() hf.Frame { return t.cfg.Frame }
 func (t *Tokenizer) Fingerprint() string { return t.fingerprint() }
 
 // ConfigJSON returns the content of tokenizer_config.json. Roles that are not special tokens of t are an error.
-func (t *Tokenizer) ConfigJSON(r hf.Roles) ([]byte, error) { return hf.ConfigJSON(t.cfg.Added, r) }
+func (t *Tokenizer) ConfigJSON(r hf.Roles) ([]byte, error) {
+	for _, p := range t.cfg.Frame.Pair {
+		r.Kinds = r.Kinds || p.Kind > 0
+	}
+	return hf.ConfigJSON(t.cfg.Added, r)
+}
 
 // AppendEncode appends the ids of text, without a frame; special tokens are not recognised in it.
 func (t *Tokenizer) AppendEncode(dst []int32, text []byte) []int32 {

@@ -56,10 +56,11 @@ type RunConfig struct {
 // which the program carries; or a kind that is fitted to the training text and frozen
 // into the run.
 type TokenizerConfig struct {
-	Path    string `yaml:"path"`
-	Kind    string `yaml:"kind"`    // bpe, bytes, characters
-	Vocab   int    `yaml:"vocab"`   // bpe: tokens, special ones included
-	Pattern string `yaml:"pattern"` // bpe: gpt2, cl100k, o200k
+	Path      string `yaml:"path"`
+	Kind      string `yaml:"kind"`      // bpe, wordpiece, bytes, characters
+	Vocab     int    `yaml:"vocab"`     // bpe, wordpiece: tokens, special ones included
+	Pattern   string `yaml:"pattern"`   // bpe: gpt2, cl100k, o200k
+	Lowercase bool   `yaml:"lowercase"` // wordpiece: text loses case and accents
 	// AddSpecialTokens are added to the tokenizer, with ids behind its own, unless it has
 	// them; a base's tables of tokens grow with it.
 	AddSpecialTokens []string `yaml:"add_special_tokens"`
@@ -135,7 +136,7 @@ func Default(t Tables) Config {
 		Device:    "auto",
 		Precision: "float32",
 		Model:     t.model(),
-		Tokenizer: TokenizerConfig{Kind: "bpe", Vocab: 2048, Pattern: "gpt2"},
+		Tokenizer: TokenizerConfig{Kind: "bpe", Vocab: 2048, Pattern: "gpt2", Lowercase: true},
 		Data:      t.data(),
 		Train: LoopConfig{
 			Steps: 600, Batch: 16, Accumulate: 1, EvalEvery: 100, SaveEvery: 100, Save: "auto", Keep: 3, LogEvery: 1,

@@ -24,7 +24,7 @@ func TestDefaults(t *testing.T) {
 	text := string(got)
 	for _, want := range []string{
 		"run:\n  dir: runs/run\n  seed: 1337\n", "device: auto\n", "precision: float32\n", "threads: 0\n", "recipe:\n  kind: lm\n",
-		"tokenizer:\n  path: \"\"\n  kind: bpe\n  vocab: 2048\n  pattern: gpt2\n  add_special_tokens: []\n  pad_to_multiple_of: 0\n",
+		"tokenizer:\n  path: \"\"\n  kind: bpe\n  vocab: 2048\n  pattern: gpt2\n  lowercase: true\n  add_special_tokens: []\n  pad_to_multiple_of: 0\n",
 		`train:
   steps: 600
   epochs: 0.0

@@ -77,6 +77,10 @@ func (c TokenizerConfig) validate() []error {
 	}
 	switch c.Kind {
 	case "bytes", "characters":
+	case "wordpiece":
+		if c.Vocab < minWordPieces {
+			errs = append(errs, fmt.Errorf("tokenizer.vocab is %d; WordPiece starts from five special tokens and the characters of the text: use %d or more", c.Vocab, minWordPieces))
+		}
 	case "bpe":
 		if c.Vocab < minVocab {
 			errs = append(errs, fmt.Errorf("tokenizer.vocab is %d; byte-level BPE starts from 256 bytes and one special token: use %d or more", c.Vocab, minVocab))
@@ -85,7 +89,7 @@ func (c TokenizerConfig) validate() []error {
 			errs = append(errs, fmt.Errorf("tokenizer.pattern: %w", err))
 		}
 	default:
-		errs = append(errs, fmt.Errorf("tokenizer.kind is %q; use bpe, bytes or characters, or give tokenizer.path, which takes gpt2, cl100k and o200k, too", c.Kind))
+		errs = append(errs, fmt.Errorf("tokenizer.kind is %q; use bpe, wordpiece, bytes or characters, or give tokenizer.path, which takes gpt2, cl100k and o200k, too", c.Kind))
 	}
 	return errs
 }
@@ -98,3 +102,6 @@ const maxMultiple = 1 << 16
 
 // minVocab is the smallest byte-level vocabulary: every byte and end-of-text.
 const minVocab = 257
+
+// minWordPieces is what five special tokens and a character take.
+const minWordPieces = 6

@@ -12,6 +12,7 @@ import (
 	"example.com/gotrain/data"
 	"example.com/gotrain/data/bpe"
 	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/data/wordpiece"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/hub"
 	"example.com/gotrain/train/config"
@@ -153,6 +154,9 @@ func namedTokenizer(ctx context.Context, env recipe.Env) (tokenizers.Opened, err
 	if o.Tokenizer, err = fit(ctx, c, corpus, env); err != nil {
 		return o, fmt.Errorf("tokenizer: %w", err)
 	}
+	if c.Kind == "wordpiece" {
+		o.Roles = wordpiece.Roles()
+	}
 	env.Telling("tokenizer", "%s, %d tokens, fitted to the training text", c.Kind, o.Tokenizer.Vocab())
 	return o, nil
 }
@@ -186,6 +190,9 @@ func fit(ctx context.Context, c config.TokenizerConfig, corpus *data.Corpus, env
 			told(bpe.Progress{Bytes: int64(len(text))})
 		}
 		return bpe.Characters(text)
+	}
+	if c.Kind == "wordpiece" {
+		return wordpiece.Train(ctx, trainingText(corpus), wordpiece.TrainConfig{Vocab: c.Vocab, Lowercase: c.Lowercase, Progress: told})
 	}
 	pattern, err := bpe.ParsePattern(c.Pattern)
 	if err != nil {

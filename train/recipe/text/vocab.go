@@ -11,8 +11,8 @@ import (
 	"example.com/gotrain/train/recipe"
 )
 
-// guessVocab returns the size of the vocabulary and where it comes from, without fitting a
-// BPE.
+// guessVocab returns the size of the vocabulary and where it comes from, without fitting
+// pieces.
 func guessVocab(ctx context.Context, env recipe.Env) (int, string, error) {
 	n, from, err := tokensOf(ctx, env)
 	return env.Config.Tokenizer.ModelVocab(env.Config.Text().Vocab, n), from, err
@@ -33,7 +33,7 @@ func tokensOf(ctx context.Context, env recipe.Env) (int, string, error) {
 		}
 		return t.Vocab(), frozen, nil
 	}
-	if cfg.Tokenizer.Path == "" && cfg.Tokenizer.Kind == "bpe" {
+	if cfg.Tokenizer.Path == "" && (cfg.Tokenizer.Kind == "bpe" || cfg.Tokenizer.Kind == "wordpiece") {
 		return cfg.Tokenizer.Vocab + len(cfg.Tokenizer.AddSpecialTokens), "tokenizer.vocab", nil
 	}
 	o, err := MakeTokenizer(ctx, recipe.Env{Config: cfg})
