@@ -73,12 +73,13 @@ var allowed = map[string][]string{
 	"nn/zoo":             {"nn", "nn/bert", "nn/gemma3", "nn/gpt2", "nn/llama", "nn/seq2seq"},
 
 	"train": {
-		"autograd/exec", "data", "data/vfs", "nn/hub", "train/checkpoint", "train/config", "train/engine", "train/events", "train/metrics",
-		"train/ranks", "train/recipe", "train/save",
+		"autograd/exec", "autograd/plan", "data", "data/vfs", "nn/hub", "train/checkpoint", "train/config", "train/engine", "train/events",
+		"train/metrics", "train/ranks", "train/recipe", "train/save", "train/ways",
 	},
 	"train/bench": {
-		"autograd/bench", "autograd/exec", "autograd/ir", "data", "data/vfs", "nn", "nn/generate", "nn/gpt2", "nn/zoo", "train/config",
-		"train/device", "train/engine", "train/forecast", "train/ranks", "train/recipe/text", "train/save",
+		"autograd/bench", "autograd/exec", "autograd/ir", "autograd/plan", "data", "data/vfs", "nn", "nn/generate", "nn/gpt2", "nn/zoo",
+		"train/config", "train/device", "train/engine", "train/events", "train/forecast", "train/ranks", "train/recipe/text", "train/save",
+		"train/ways",
 	},
 	"train/checkpoint": {"data/vfs", "nn/hub/manifest"},
 	"train/config":     {"autograd/ir", "autograd/mesh", "configs", "data", "data/bpe", "data/vfs", "nn", "nn/hub", "optim", "train/shell"},
@@ -86,7 +87,7 @@ var allowed = map[string][]string{
 		"data", "data/vfs", "train/checkpoint", "train/config", "train/device", "train/engine", "train/events", "train/forecast",
 		"train/metrics", "train/ranks", "train/recipe", "train/save", "train/units",
 	},
-	"train/device": {"autograd/cpu", "autograd/cpu/kernel", "autograd/exec", "autograd/plan", "cuda", "cuda/backend", "train/units"},
+	"train/device": {"autograd/cpu", "autograd/cpu/kernel", "autograd/exec", "autograd/plan", "cuda", "cuda/backend", "train/units", "train/ways"},
 	"train/engine": {
 		"autograd", "autograd/exec", "autograd/ir", "autograd/mesh", "autograd/plan", "data", "data/vfs", "nn", "nn/hub/safetensors", "optim",
 		"train/config", "train/metrics", "train/ranks", "train/recipe", "train/save", "train/scale",
@@ -95,10 +96,13 @@ var allowed = map[string][]string{
 		"autograd/exec", "autograd/ir", "data", "data/chat", "data/instruct", "data/tokenizers", "nn", "nn/generate", "nn/talk", "train/config",
 		"train/engine", "train/recipe", "train/recipe/text", "train/units",
 	},
-	"train/events": {"data", "train/checkpoint", "train/config", "train/engine", "train/metrics", "train/ranks", "train/recipe", "train/save"},
+	"train/events": {
+		"autograd/exec", "data", "train/checkpoint", "train/config", "train/engine", "train/metrics", "train/ranks", "train/recipe",
+		"train/save",
+	},
 	"train/forecast": {
 		"autograd/ir", "autograd/plan", "data/vfs", "optim", "train/config", "train/device", "train/engine", "train/metrics", "train/recipe",
-		"train/runs", "train/scale",
+		"train/runs", "train/scale", "train/ways",
 	},
 	"train/ladder":          {"data/vfs", "train/config", "train/forecast", "train/metrics", "train/recipe", "train/runs", "train/scale"},
 	"train/leaf":            {},
@@ -118,8 +122,8 @@ var allowed = map[string][]string{
 	},
 	"train/recipe/lm": {"data", "data/tokenizers", "train/config", "train/ranks", "train/recipe", "train/recipe/text", "train/shell"},
 	"train/recipe/text": {
-		"autograd", "data", "data/bpe", "data/tokenizers", "data/vfs", "data/wordpiece", "nn", "nn/generate", "nn/hub", "train/checkpoint", "train/config",
-		"train/ranks", "train/recipe", "train/save",
+		"autograd", "data", "data/bpe", "data/tokenizers", "data/vfs", "data/wordpiece", "nn", "nn/generate", "nn/hub", "train/checkpoint",
+		"train/config", "train/ranks", "train/recipe", "train/save",
 	},
 	"train/runs": {"data/vfs", "train/checkpoint", "train/config", "train/metrics", "train/scale"},
 	"train/save": {
@@ -129,13 +133,14 @@ var allowed = map[string][]string{
 	"train/scale": {"data/vfs"},
 	"train/shell": {},
 	"train/units": {},
+	"train/ways":  {"autograd/exec", "data/vfs"},
 
 	"cmd/gotrain": {
 		"autograd/bench", "autograd/exec", "autograd/mesh", "data", "data/bpe", "data/chat", "data/instruct", "data/synth", "data/tokenizers",
 		"data/vfs", "nn", "nn/generate", "nn/hub", "nn/hub/convert", "nn/hub/gguf", "nn/hub/safetensors", "nn/talk", "nn/zoo", "train",
 		"train/bench", "train/checkpoint", "train/config", "train/console", "train/device", "train/engine", "train/eval", "train/forecast",
 		"train/ladder", "train/metrics", "train/ranks", "train/ranks/join", "train/ranks/probe", "train/ranks/store", "train/recipe",
-		"train/recipe/all", "train/recipe/text", "train/runs", "train/save", "train/scale", "train/shell", "train/units",
+		"train/recipe/all", "train/recipe/text", "train/runs", "train/save", "train/scale", "train/shell", "train/units", "train/ways",
 	},
 }
 

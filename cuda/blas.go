@@ -9,7 +9,9 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"sync"
+	"unsafe"
 )
 
 // ErrNoBLAS says that libcublasLt was not found.
@@ -20,7 +22,13 @@ type BLAS struct {
 	lt *C.blas_library
 
 	mu      sync.Mutex
-	planned map[Product]*Matmul
+	planned map[planning]*Matmul
+}
+
+// planning is a product with the number of its algorithm among the heuristic's answers.
+type planning struct {
+	Product
+	number int
 }
 
 // NewBLAS opens cuBLASLt with a workspace for its algorithms, aligned to 256
@@ -32,7 +40,7 @@ func (d *Device) NewBLAS(workspace Ptr, bytes int64) (*BLAS, error) {
 	if l := C.gotrain_open_cublasLt(); l.path[0] == 0 {
 		return nil, fmt.Errorf("%w: %s", ErrNoBLAS, C.GoString(&l.error[0]))
 	}
-	b := &BLAS{planned: map[Product]*Matmul{}}
+	b := &BLAS{planned: map[planning]*Matmul{}}
 	var failure C.blas_error
 	if C.blas_open(d.raw, C.uint64_t(workspace), C.size_t(bytes), &b.lt, &failure) != 0 {
 		return nil, blasError(&failure)
@@ -56,34 +64,61 @@ func (b *BLAS) Close() error {
 	return nil
 }
 
+// Version is the version of the library: 13.1.0 is 130100.
+func (b *BLAS) Version() int { return int(C.cublasLtGetVersion()) }
+
 // Matmul is a planned product. It may be launched with other operands each time,
 // from any goroutine.
 type Matmul struct {
-	product Product
+	product   Product
+	algorithm string
 
 	mu     sync.Mutex // the operands are fields of matmul for the time of a launch
 	matmul *C.blas_matmul
 }
 
-// Plan chooses an algorithm for a product by cuBLASLt's heuristic. The same
-// product has the same Matmul. Where cuBLASLt lacks the epilogue, the error wraps
-// [ErrEpilogue].
-func (b *BLAS) Plan(p Product) (*Matmul, error) {
+// Plan chooses the algorithm of a product that cuBLASLt's heuristic takes for the
+// fastest. The same product has the same Matmul. Where cuBLASLt lacks the epilogue,
+// the error wraps [ErrEpilogue].
+func (b *BLAS) Plan(p Product) (*Matmul, error) { return b.plan(p, 0) }
+
+// Candidates plans a product by each algorithm that the heuristic names, at most eight,
+// the fastest by its estimate first. They differ by rounding. The errors are Plan's.
+func (b *BLAS) Candidates(p Product) ([]*Matmul, error) {
+	var all []*Matmul
+	for number := range C.BLAS_CANDIDATES {
+		m, err := b.plan(p, number)
+		if err != nil && number == 0 {
+			return nil, err
+		}
+		if err != nil {
+			break
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+func (b *BLAS) plan(p Product, number int) (*Matmul, error) {
 	p, err := p.complete()
 	if err != nil {
 		return nil, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if m := b.planned[p]; m != nil {
+	key := planning{p, number}
+	if m := b.planned[key]; m != nil {
 		return m, nil
 	}
 	problem := p.columnMajor()
 	m := &Matmul{product: p}
 	var failure C.blas_error
-	switch C.blas_plan(b.lt, &problem, &m.matmul, &failure) {
+	switch C.blas_plan(b.lt, &problem, C.int(number), &m.matmul, &failure) {
 	case C.CUBLAS_STATUS_SUCCESS:
-		b.planned[p] = m
+		b.planned[key] = m
+		h := fnv.New64a()
+		h.Write(C.GoBytes(unsafe.Pointer(&m.matmul.algo), C.int(unsafe.Sizeof(m.matmul.algo))))
+		m.algorithm = fmt.Sprintf("%016x", h.Sum64())
 		return m, nil
 	case C.CUBLAS_STATUS_NOT_SUPPORTED, C.CUBLAS_STATUS_INVALID_VALUE:
 		if p.Epilogue != Plain {
@@ -146,6 +181,10 @@ func dataType(t DType) C.int32_t {
 	}
 	return C.CUDA_R_32F
 }
+
+// Algorithm names the algorithm by a hash of what cuBLASLt says of it: the same in
+// every process with the same version of the library.
+func (m *Matmul) Algorithm() string { return m.algorithm }
 
 // Product tells what m computes.
 func (m *Matmul) Product() Product { return m.product }

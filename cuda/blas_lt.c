@@ -5,9 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Answers of the heuristic that are looked at.
-#define CANDIDATES 8
-
 static void copy_text(char* to, size_t size, const char* from) {
   strncpy(to, from ? from : "", size - 1);
   to[size - 1] = 0;
@@ -153,16 +150,18 @@ static int make_preference(const blas_library* l, cublasLtMatmulPreference_t* pr
   return 0;
 }
 
-// Takes the first answer of the heuristic, which are sorted by estimated time, that can run here.
-static int choose(blas_matmul* m, cublasLtMatmulPreference_t preference, blas_error* error) {
-  cublasLtMatmulHeuristicResult_t results[CANDIDATES];
+// Takes an answer of the heuristic, which are sorted by estimated time, of those that can run here.
+static int choose(blas_matmul* m, cublasLtMatmulPreference_t preference, int number, blas_error* error) {
+  cublasLtMatmulHeuristicResult_t results[BLAS_CANDIDATES];
+  memset(results, 0, sizeof results);
   const char* call = "cublasLtMatmulAlgoGetHeuristic";
   int found = 0;
   cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(m->library->handle, m->desc, m->a, m->b, m->d, m->d,
-                                                         preference, CANDIDATES, results, &found);
+                                                         preference, BLAS_CANDIDATES, results, &found);
   if (outcome(error, call, status)) return error->status;
   for (int i = 0; i < found; i++) {
     if (results[i].state != CUBLAS_STATUS_SUCCESS || results[i].workspaceSize > m->library->workspace_bytes) continue;
+    if (number-- > 0) continue;
     m->algo = results[i].algo;
     m->workspace_bytes = results[i].workspaceSize;
     return 0;
@@ -170,7 +169,8 @@ static int choose(blas_matmul* m, cublasLtMatmulPreference_t preference, blas_er
   return refuse(error, call, CUBLAS_STATUS_NOT_SUPPORTED, "no algorithm for this product");
 }
 
-int blas_plan(const blas_library* library, const blas_problem* problem, blas_matmul** matmul, blas_error* error) {
+int blas_plan(const blas_library* library, const blas_problem* problem, int number, blas_matmul** matmul,
+              blas_error* error) {
   if (enter(library->context, error)) return error->status;
   blas_matmul* m = calloc(1, sizeof *m);
   m->library = library;
@@ -179,7 +179,7 @@ int blas_plan(const blas_library* library, const blas_problem* problem, blas_mat
   m->uses_aux = problem->uses_aux;
   cublasLtMatmulPreference_t preference = NULL;
   int failed = make_desc(m, problem, error) || make_layouts(m, problem, error) ||
-               make_preference(library, &preference, error) || choose(m, preference, error);
+               make_preference(library, &preference, error) || choose(m, preference, number, error);
   if (preference) cublasLtMatmulPreferenceDestroy(preference);
   if (failed) {
     blas_free_matmul(m);

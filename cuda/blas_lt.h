@@ -49,6 +49,9 @@ typedef struct {
   blas_error error;  // of the last launch
 } blas_matmul;
 
+// Answers of the heuristic that are looked at.
+#define BLAS_CANDIDATES 8
+
 // Every matrix, bias and aux of a product lies at a multiple of so many bytes. It is what 16-byte loads and the tensor
 // memory accelerator need; the heuristic is told.
 #define BLAS_ALIGNMENT 16
@@ -56,7 +59,11 @@ typedef struct {
 // Each returns error->status, 0 for success.
 int blas_open(CUcontext context, uint64_t workspace, size_t workspace_bytes, blas_library** library,
               blas_error* error);
-int blas_plan(const blas_library* library, const blas_problem* problem, blas_matmul** matmul, blas_error* error);
+
+// Plans a product by the answer of the heuristic with this number, of those that can run here, the fastest by its
+// estimate first; CUBLAS_STATUS_NOT_SUPPORTED beyond the last.
+int blas_plan(const blas_library* library, const blas_problem* problem, int number, blas_matmul** matmul,
+              blas_error* error);
 
 // Queues the product on a stream; returns a cublasStatus_t and tells the rest in matmul->error.
 int blas_launch(blas_matmul* matmul, CUstream stream, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t bias,

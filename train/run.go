@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/plan"
 	"example.com/gotrain/data"
 	"example.com/gotrain/data/vfs"
 	"example.com/gotrain/train/checkpoint"
@@ -20,6 +21,7 @@ import (
 	"example.com/gotrain/train/ranks"
 	"example.com/gotrain/train/recipe"
 	"example.com/gotrain/train/save"
+	"example.com/gotrain/train/ways"
 )
 
 // Config is a whole configuration file.
@@ -48,6 +50,9 @@ type Deps struct {
 	// Save asks for a checkpoint after the step that is being made, with each value that
 	// it gives; nil never does.
 	Save <-chan struct{}
+	// Ways keeps from run to run what the back end chooses by timing; without a path
+	// nothing is timed, and only what a checkpoint has is chosen.
+	Ways ways.File
 	// Resume is "auto" (go on from the newest good checkpoint, if there is
 	// one), "none" (set an earlier run aside and begin anew) or the directory
 	// of a checkpoint to begin from.
@@ -65,8 +70,9 @@ type run struct {
 	recorder  *recorder
 	saver     *save.Saver
 	state     save.State
-	was       *Config // that the run goes on from, on rank 0; nil for a new one
-	savedStep int     // step of the newest checkpoint, -1 for none
+	was       *Config        // that the run goes on from, on rank 0; nil for a new one
+	chosen    *events.Chosen // how the back end computes; nil where nothing was timed
+	savedStep int            // step of the newest checkpoint, -1 for none
 	weight    [1]float64
 	bounds    []float64 // by phase
 	sums      []float64 // exchanged after a step
@@ -196,7 +202,7 @@ func (r *run) open(ctx context.Context) error {
 	r.result.Forecast = engine.Predict(r.cfg, r.job, r.engine.Programs(), r.deps.Machine)
 	events.Notify(r.deps.Listener.Started, events.Started{
 		Step: r.state.Step, Steps: r.cfg.Train.Steps, Config: r.cfg, Forecast: r.result.Forecast, Programs: r.engine.Programs(),
-		Job: r.job, Changes: changes,
+		Job: r.job, Changes: changes, Chosen: r.chosen,
 	})
 	return nil
 }
@@ -217,7 +223,8 @@ func (r *run) openJob(ctx context.Context, from string) error {
 // one, and opens the files of the run.
 func (r *run) build(from string) error {
 	var err error
-	if r.engine, err = engine.New(r.cfg, r.job, r.deps.Backend, r.ranks); err != nil {
+	choose := func(plans []*plan.Plan) error { return r.choose(from, plans) }
+	if r.engine, err = engine.NewChoosing(r.cfg, r.job, r.deps.Backend, r.ranks, choose); err != nil {
 		return err
 	}
 	r.bounds = make([]float64, len(r.job.Phases))
@@ -236,6 +243,7 @@ func (r *run) build(from string) error {
 	if err != nil {
 		return err
 	}
+	r.state.Ways = r.ways()
 	if from != "" && from != r.deps.Resume {
 		r.savedStep, r.result.Checkpoint = r.state.Step, from // one of this run
 	}

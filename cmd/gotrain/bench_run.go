@@ -14,6 +14,7 @@ import (
 	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/device"
 	"example.com/gotrain/train/units"
+	"example.com/gotrain/train/ways"
 )
 
 // benchReport is what bench prints.
@@ -69,7 +70,11 @@ func (f *benchFlags) run(c *cobra.Command) error {
 }
 
 func (f *benchFlags) options(m device.Machine) bench.Options {
-	return bench.Options{Precision: f.precision, Seconds: f.seconds, Peak: m.Peak(f.precision)}
+	kept, err := ways.Usual()
+	if err != nil {
+		kept = ways.File{} // no home: nothing is timed
+	}
+	return bench.Options{Precision: f.precision, Seconds: f.seconds, Peak: m.Peak(f.precision), Ways: kept}
 }
 
 // size is what --shapes names: the device's own size by default.

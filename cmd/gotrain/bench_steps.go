@@ -37,5 +37,8 @@ func printStep(w io.Writer, t bench.Timing) {
 	if g := t.GPU; g != nil {
 		fmt.Fprintf(w, "%11s first step after %.2f s, %s used, %s planned, graph of %d nodes, GPU idle %.1f%%\n",
 			"", g.FirstStepS, units.Bytes(g.UsedBytes), units.Bytes(t.PlannedBytes), g.Nodes, 100*g.Idle)
+		if t.Chosen > 0 {
+			fmt.Fprintf(w, "%11s %d kernels chosen by timing in %s, which saves %.1f%% of their time\n", "", t.Chosen, units.Seconds(t.ChosenS), 100*t.ChosenSaves)
+		}
 	}
 }

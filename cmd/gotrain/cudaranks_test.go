@@ -28,7 +28,17 @@ func TestMain(m *testing.M) {
 	if os.Getenv(rankVariable) != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	// What is chosen by timing is kept for this process and its ranks, not for the user.
+	cache, err := os.MkdirTemp("", "gotrain-test-*")
+	if err == nil {
+		err = os.Setenv("XDG_CACHE_HOME", cache)
+	}
+	if err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(cache)
+	os.Exit(code)
 }
 
 // process is a rank, a process of its own.

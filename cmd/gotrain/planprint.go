@@ -50,6 +50,9 @@ func printPlan(w io.Writer, r *forecast.Report) error {
 	}
 	line("checkpoint", "%s each", units.Bytes(r.CheckpointBytes))
 	line("machine", "%s", r.Machine)
+	if t := r.Timing; t != nil {
+		line("kernels", "%s", timingText(*t))
+	}
 	line("speed", "about %s %s/s, %s a step, %.0f%% of the peak in %s", units.Count(int64(r.UnitsPerS)), r.Unit, units.Seconds(r.StepMS/1e3), 100*r.MFU, r.Precision)
 	products, attention := r.Machine.Assumed()
 	line("", "assumed: matrix products reach %.0f%% of the peak, attention %.0f%%, the rest the bandwidth%s", 100*products, 100*attention, messages(r))
@@ -78,6 +81,14 @@ func printPlan(w io.Writer, r *forecast.Report) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// timingText writes how kernels are chosen.
+func timingText(t forecast.Timing) string {
+	if !t.On {
+		return "cuBLASLt's first algorithms (cuda.timing: false)"
+	}
+	return fmt.Sprintf("the fastest are chosen by timing before the first step (cuda.timing); %d are known of such a card", t.Known)
 }
 
 // sharesText writes what share of the sequences each source has.

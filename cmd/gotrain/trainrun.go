@@ -18,6 +18,7 @@ import (
 	"example.com/gotrain/train/console"
 	"example.com/gotrain/train/ranks"
 	"example.com/gotrain/train/ranks/join"
+	"example.com/gotrain/train/ways"
 )
 
 // trainRun trains and reports.
@@ -71,6 +72,9 @@ func trainRank(c *cobra.Command, cluster *join.Cluster, cfg config.Config, resum
 	defer backend.Close()
 	deps := train.Deps{Backend: backend, Table: table(), FS: vfs.OS{}, Now: time.Now, Resume: resume,
 		Group: cluster.Group, LocalRank: cluster.Launch.LocalRank, Version: readBuild().String()}
+	if deps.Ways, err = ways.Usual(); err != nil {
+		deps.Ways = ways.File{} // no home: nothing is timed
+	}
 	var forget func()
 	deps.Save, forget = asksForSave()
 	defer forget()

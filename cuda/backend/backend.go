@@ -30,6 +30,10 @@ type Backend struct {
 	perBlock int
 	comm     *comm // nil for a process that is alone
 
+	ways  exec.Ways // that are settled
+	trial *trial    // while Choose settles them
+	watch Stopwatch // of trials, nil before the first
+
 	fault  cuda.Ptr // int32 code, row, value
 	faults []indexFault
 	found  *cuda.Pinned
@@ -309,6 +313,14 @@ func (m *memory) raw(bytes int64) (cuda.Ptr, error) {
 	}
 	m.live[ptr] = true
 	return ptr, nil
+}
+
+// free gives back what raw allocated; the device is done with it when it returns.
+func (m *memory) free(ptr cuda.Ptr) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.live, ptr)
+	return m.device.Free(ptr)
 }
 
 func (m *memory) collect() error {

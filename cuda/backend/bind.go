@@ -211,19 +211,45 @@ func (b *Backend) kernel(name string) (*cuda.Kernel, error) {
 	return k, nil
 }
 
-// product plans a matrix product.
-func (c *call) product(p cuda.Product) *cuda.Matmul {
-	m, err := c.blas.Plan(p)
-	if err != nil {
-		c.fail(err)
-	}
-	return m
+// multiply returns the closure that starts a product, by the algorithm that is settled
+// for it.
+func (c *call) multiply(p cuda.Product, a, b, addend, y, bias, aux cuda.Ptr) func() {
+	launch, err := c.product(p, a, b, addend, y, bias, aux)
+	c.fail(err)
+	return launch
 }
 
-// multiply returns the closure that starts a planned product.
-func (c *call) multiply(m *cuda.Matmul, a, b, addend, y, bias, aux cuda.Ptr) func() {
+// product is multiply with the error, which wraps cuda.ErrEpilogue where cuBLASLt lacks
+// the epilogue.
+func (c *call) product(p cuda.Product, a, b, addend, y, bias, aux cuda.Ptr) (func(), error) {
 	back := c.Backend
-	return func() { back.do(m.Launch(back.stream, a, b, addend, y, bias, aux)) }
+	start := func(m *cuda.Matmul) func() {
+		return func() { back.do(m.Launch(back.stream, a, b, addend, y, bias, aux)) }
+	}
+	candidates, err := c.algorithms(p)
+	if err != nil {
+		return nil, err
+	}
+	ways := make([]way, len(candidates))
+	for i, m := range candidates {
+		ways[i] = way{m.Algorithm(), func() (func(), error) { return start(m), nil }}
+	}
+	return c.choose(productID(p), ways...), nil
+}
+
+// algorithms are the candidates for a product: one where nothing is to be chosen.
+func (c *call) algorithms(p cuda.Product) ([]*cuda.Matmul, error) {
+	_, settled := c.ways[productID(p)]
+	if settled || c.trial != nil && c.trial.timed {
+		return c.blas.Candidates(p)
+	}
+	m, err := c.blas.Plan(p)
+	return []*cuda.Matmul{m}, err
+}
+
+// productID names what the time of a product depends on.
+func productID(p cuda.Product) string {
+	return fmt.Sprintf("product %v, rows %d %d %d, beta %g", p, p.LDA, p.LDB, p.LDC, p.Beta)
 }
 
 // sequence returns the closure that runs steps one after the other.

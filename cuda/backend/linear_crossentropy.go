@@ -48,14 +48,14 @@ func (c *call) part() cuda.Product {
 func (c *call) logits(l linearLoss, first, rows int) func() {
 	p := c.part()
 	p.M, p.N, p.K, p.TransB, p.LDC = rows, c.In[1].Shape[0], c.In[1].Shape[1], true, l.stride
-	return c.multiply(c.product(p), c.rowsAt(c.in(0), first), c.in(1), 0, c.scratch(), 0, 0)
+	return c.multiply(p, c.rowsAt(c.in(0), first), c.in(1), 0, c.scratch(), 0, 0)
 }
 
 // inputGradient is (rows, V) × (V, D) → (rows, D).
 func (c *call) inputGradient(l linearLoss, first, rows int) func() {
 	p := c.part()
 	p.M, p.N, p.K, p.LDA = rows, c.In[1].Shape[1], c.In[1].Shape[0], l.stride
-	return c.multiply(c.product(p), c.scratch(), c.in(1), 0, c.rowsAt(c.out(2), first), 0, 0)
+	return c.multiply(p, c.scratch(), c.in(1), 0, c.rowsAt(c.out(2), first), 0, 0)
 }
 
 // weightGradient is (rows, V)ᵀ × (rows, D) → (V, D), float32, on top of addend
@@ -70,5 +70,5 @@ func (c *call) weightGradient(l linearLoss, first, rows int) func() {
 	if addend != 0 {
 		p.Beta = 1
 	}
-	return c.multiply(c.product(p), c.scratch(), c.rowsAt(c.in(0), first), addend, dw, 0, 0)
+	return c.multiply(p, c.scratch(), c.rowsAt(c.in(0), first), addend, dw, 0, 0)
 }

@@ -3,8 +3,6 @@
 package backend
 
 import (
-	"errors"
-
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/cuda"
@@ -55,34 +53,48 @@ func fused(in *ir.Instr) (cuda.Epilogue, bool) {
 	return cuda.GELU, true
 }
 
-// bindMatMul lets cuBLASLt do all of the instruction where it can, and else the
-// product with bias and addend, with the rest in kernels behind it.
+// bindMatMul lets cuBLASLt do all of the instruction, or the product with bias and addend
+// with the rest in kernels behind it. Where sums of an operand's rows are part of it, the
+// kernels come first: cuBLASLt 13.4 has bfloat16 products with sums for sm_80 alone, slower
+// on later chips than a product and a kernel by more than the sums take.
 func bindMatMul(c *call) func() {
 	p := productOf(c.Instr)
-	if epilogue, ok := fused(c.Instr); ok {
-		p.Epilogue = epilogue
-		m, err := c.blas.Plan(p)
-		if err == nil {
-			bias, aux := c.in(2), c.out(1)
-			if c.Out[2] != nil {
-				bias = c.out(2)
-			}
-			if c.Attrs.(ir.MatMulAttrs).ActBackward {
-				aux = c.in(4)
-			}
-			return c.multiply(m, c.in(0), c.in(1), c.in(3), c.out(0), bias, aux)
-		}
-		if !errors.Is(err, cuda.ErrEpilogue) {
-			c.fail(err)
-			return nil
-		}
+	separate := way{"separate", func() (func(), error) { return c.productThenRest(p) }}
+	epilogue, ok := fused(c.Instr)
+	if !ok {
+		return c.only(separate)
 	}
-	return c.productThenRest(p)
+	whole := p
+	whole.Epilogue = epilogue
+	fused := way{"fused", func() (func(), error) {
+		bias, aux := c.in(2), c.out(1)
+		if c.Out[2] != nil {
+			bias = c.out(2)
+		}
+		if c.Attrs.(ir.MatMulAttrs).ActBackward {
+			aux = c.in(4)
+		}
+		return c.product(whole, c.in(0), c.in(1), c.in(3), c.out(0), bias, aux)
+	}}
+	switch epilogue {
+	case cuda.Plain, cuda.Bias:
+		return c.only(fused)
+	case cuda.BiasGradientA, cuda.BiasGradientB:
+		return c.choose("sums beside "+productID(whole), separate, fused)
+	}
+	return c.choose("activation behind "+productID(whole), fused, separate)
+}
+
+// only binds what there is one way for.
+func (c *call) only(w way) func() {
+	launch, err := w.bind()
+	c.fail(err)
+	return launch
 }
 
 // productThenRest computes the activation, or the sum of an operand's rows, in
 // kernels behind the product.
-func (c *call) productThenRest(p cuda.Product) func() {
+func (c *call) productThenRest(p cuda.Product) (func(), error) {
 	p.Epilogue = cuda.Plain
 	if c.In[2] != nil {
 		p.Epilogue = cuda.Bias
@@ -92,16 +104,19 @@ func (c *call) productThenRest(p cuda.Product) func() {
 	if pre := c.out(1); pre != 0 {
 		product = pre
 	}
-	multiply := c.multiply(c.product(p), c.in(0), c.in(1), c.in(3), product, c.in(2), 0)
+	multiply, err := c.product(p, c.in(0), c.in(1), c.in(3), product, c.in(2), 0)
+	if err != nil {
+		return nil, err
+	}
 	if c.Out[2] != nil {
-		return sequence(multiply, c.sumOperand())
+		return sequence(multiply, c.sumOperand()), nil
 	}
 	attrs, elements, suffix := c.Attrs.(ir.MatMulAttrs), int64(c.Out[0].Shape.Size()), "_"+c.Elem(ir.Result).String()
 	act := int32(attrs.Act)
 	if attrs.ActBackward {
-		return sequence(multiply, c.launch("activation_backward"+suffix, elementGrid(elements), elementBlock, 0, c.in(4), y, y, elements, act))
+		return sequence(multiply, c.launch("activation_backward"+suffix, elementGrid(elements), elementBlock, 0, c.in(4), y, y, elements, act)), nil
 	}
-	return sequence(multiply, c.launch("activation"+suffix, elementGrid(elements), elementBlock, 0, product, y, elements, act))
+	return sequence(multiply, c.launch("activation"+suffix, elementGrid(elements), elementBlock, 0, product, y, elements, act)), nil
 }
 
 // sumOperand adds up the rows of an operand for output sum.

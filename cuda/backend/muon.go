@@ -93,9 +93,9 @@ func (m *muon) iterate(x, next cuda.Ptr) []func() {
 	grid := elementGrid(int64(m.side * m.side))
 	grid.Y = len(m.calls)
 	return []func(){
-		m.multiply(m.product(gram), x, x, 0, a, 0, 0),
-		m.multiply(m.product(power), a, a, 0, square, 0, 0),
+		m.multiply(gram, x, x, 0, a, 0, 0),
+		m.multiply(power, a, a, 0, square, 0, 0),
 		m.launch("muon_combine_"+m.operand.String(), grid, elementBlock, 0, a, square, poly, int32(m.side)),
-		m.multiply(m.product(step), left, right, 0, next, 0, 0),
+		m.multiply(step, left, right, 0, next, 0, 0),
 	}
 }

@@ -16,13 +16,10 @@ const blasWorkspace = 32 << 20
 const logitElements = 256 << 20
 
 // Target describes the CUDA back end to the planner. Workspaces depend on the
-// instruction alone, never on the card, so that results do not either. It fuses no
-// sums of an operand's rows into products: cuBLASLt 13.4 has bfloat16 products with
-// them for sm_80 alone, slower on later chips than a product and a kernel for the sums
-// by more than the sums take.
+// instruction alone, never on the card, so that results do not either.
 func Target() plan.Target {
 	return plan.Target{
-		Fuses: fuses, Workspace: workspace, StoresBF16: true, LogitElements: logitElements,
+		Fuses: fuses, Workspace: workspace, StoresBF16: true, FusesSums: true, LogitElements: logitElements,
 		InPlace: inPlace, Reserved: blasWorkspace + stagingSlots*stagingBytes + faultBytes,
 	}
 }

@@ -58,7 +58,7 @@ func TestReserved(t *testing.T) {
 			}
 		}
 	}
-	if !target.StoresBF16 || target.FusesSums {
+	if !target.StoresBF16 || !target.FusesSums {
 		t.Errorf("%+v", target)
 	}
 }

@@ -5,7 +5,11 @@
 // Beyond the library it checks what a GPU would not: operands inside live allocations, pointers as aligned as the
 // heuristic was told, an algorithm used for the problem that it was chosen for, a workspace that nobody else uses
 // (each run overwrites it).
+#include <algorithm>
+#include <cstdio>
 #include <cstring>
+#include <mutex>
+#include <set>
 
 #include "cublaslt_problem.h"
 #include "extension.h"
@@ -31,10 +35,25 @@ struct Work {
   gemm::Product product;
   void* workspace;
   size_t workspace_bytes;
+  char name[64];  // as CUDASIM_TIMES has it
 };
+
+// Whether the kernel of an algorithm may run: as the library does, it is loaded at its first launch. In a capture that
+// may wait for the device, which never ends where the device waits for another rank.
+bool load(const cublasLtMatmulAlgo_t* algo, cudaStream_t stream) {
+  static std::mutex mutex;
+  static std::set<uint64_t> loaded;
+  CUstreamCaptureStatus capture = CU_STREAM_CAPTURE_STATUS_NONE;
+  cuStreamIsCapturing(stream, &capture);
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (capture != CU_STREAM_CAPTURE_STATUS_NONE) return loaded.count(lt::kernel(algo)) || !cudasimRanks(0);
+  loaded.insert(lt::kernel(algo));
+  return true;
+}
 
 int run(void* data) {
   const Work* w = static_cast<Work*>(data);
+  cudasimTook(w->name);
   gemm::run(w->product);
   if (w->workspace_bytes) memset(w->workspace, 0xff, w->workspace_bytes);
   return CUDA_SUCCESS;
@@ -187,12 +206,14 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
     results[(*found)++] = {};
     results[0].state = CUBLAS_STATUS_NOT_SUPPORTED;
   }
-  cublasLtMatmulHeuristicResult_t* r = &results[(*found)++];
-  *r = {};
-  r->state = CUBLAS_STATUS_SUCCESS;
-  r->wavesCount = 1;
-  r->algo = lt::choose(p, desc->epilogue, preference);
-  r->workspaceSize = lt::workspace(&r->algo);
+  for (int i = 0; i < lt::algorithms && *found < wanted; i++) {
+    cublasLtMatmulHeuristicResult_t* r = &results[(*found)++];
+    *r = {};
+    r->state = CUBLAS_STATUS_SUCCESS;
+    r->wavesCount = 1;
+    r->algo = lt::choose(p, desc->epilogue, preference, i);
+    r->workspaceSize = lt::workspace(&r->algo);
+  }
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -211,7 +232,10 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
   p.c.data = const_cast<void*>(c);
   p.d.data = d;
   if (cublasStatus_t s = lt::check(p, desc->epilogue, algo, workspace, workspace_bytes)) return s;
-  Work* work = new Work{p, workspace, lt::workspace(algo)};
+  if (!load(algo, stream)) return refuse(CUBLAS_STATUS_EXECUTION_FAILED, "a kernel is loaded lazily in a capture");
+  p.backward = lt::number(algo) == 1;
+  Work* work = new Work{p, workspace, lt::workspace(algo), {}};
+  snprintf(work->name, sizeof work->name, "product/%d/epilogue %u", lt::number(algo), desc->epilogue);
   if (CUresult error = cudasimEnqueue(stream, nullptr, run, release, work)) {
     delete work;
     return refuse(CUBLAS_STATUS_EXECUTION_FAILED, "the stream refused the work: CUDA error %d", error);

@@ -5,7 +5,7 @@
 // float32 sums; the epilogue runs on the finished block. The inner loop holds MR × NR sums in registers (16 × 6: six
 // AVX-512 or twelve AVX2 registers); the machine's best of three compilations of it is used.
 //
-// An element's sum runs over k in order, in one register, without fused multiply-add; column sums over blocks are added
+// An element's sum runs over k in order, or in the other direction, in one register, without fused multiply-add; column sums over blocks are added
 // in block order. So neither the number of threads nor the instruction set changes a bit of the result.
 #include "cublaslt_gemm.h"
 
@@ -147,12 +147,14 @@ struct Block {
     std::fill_n(sums, MC * NC, 0.0f);
     int64_t a_across = p.trans_a ? p.a.ld : 1, a_along = p.trans_a ? 1 : p.a.ld;
     int64_t b_across = p.trans_b ? 1 : p.b.ld, b_along = p.trans_b ? p.b.ld : 1;
-    for (int64_t k0 = 0; k0 < p.k; k0 += KC) {
-      int64_t depth = std::min(KC, p.k - k0);
+    for (int64_t done = 0; done < p.k; done += KC) {
+      int64_t depth = std::min(KC, p.k - done), k0 = done;
+      if (p.backward) k0 = p.k - 1 - done;
       int64_t a_first = batch * p.a.stride + i0 * a_across + k0 * a_along;
       int64_t b_first = batch * p.b.stride + j0 * b_across + k0 * b_along;
-      pack(a_panels, p.a, a_first, p.tf32, rows, depth, a_across, a_along, MR);
-      pack(b_panels, p.b, b_first, p.tf32, cols, depth, b_across, b_along, NR);
+      int64_t way = p.backward ? -1 : 1;
+      pack(a_panels, p.a, a_first, p.tf32, rows, depth, a_across, way * a_along, MR);
+      pack(b_panels, p.b, b_first, p.tf32, cols, depth, b_across, way * b_along, NR);
       for (int64_t j = 0; j < cols; j += NR) {
         for (int64_t i = 0; i < rows; i += MR) {
           tile(depth, a_panels + i * depth, b_panels + j * depth, sums + j * MC + i);

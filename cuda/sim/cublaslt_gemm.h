@@ -36,9 +36,10 @@ struct Product {
   Epilogue epilogue;
   void* bias = nullptr;  // of D's type
   int64_t bias_stride = 0;
+  bool backward = false;  // sums begin with the last k
 };
 
-// Computes D with float32 accumulation, in an order that depends on the shape alone. D may be C.
+// Computes D with float32 accumulation, in an order that depends on the shape and on backward alone. D may be C.
 void run(const Product& p);
 
 }  // namespace gemm

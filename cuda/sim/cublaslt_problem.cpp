@@ -11,7 +11,7 @@ namespace lt {
 namespace {
 
 // What an algorithm's opaque words hold.
-enum { MARK, FINGERPRINT, ALIGNMENTS, BIAS_ALIGNMENT, AUX_ALIGNMENT, WORKSPACE };
+enum { MARK, FINGERPRINT, ALIGNMENTS, BIAS_ALIGNMENT, AUX_ALIGNMENT, WORKSPACE, NUMBER };
 
 constexpr uint64_t algo_mark = 0x73696d6c74;
 
@@ -232,7 +232,8 @@ cublasStatus_t describe(const cublasLtMatmulDesc* desc, const cublasLtMatrixLayo
   return check_epilogue(desc, *p);
 }
 
-cublasLtMatmulAlgo_t choose(const gemm::Product& p, uint32_t epilogue, const cublasLtMatmulPreference* preference) {
+cublasLtMatmulAlgo_t choose(const gemm::Product& p, uint32_t epilogue, const cublasLtMatmulPreference* preference,
+                            int algorithm) {
   cublasLtMatmulAlgo_t algo = {};
   algo.data[MARK] = algo_mark;
   algo.data[FINGERPRINT] = fingerprint(p, epilogue);
@@ -240,8 +241,13 @@ cublasLtMatmulAlgo_t choose(const gemm::Product& p, uint32_t epilogue, const cub
   algo.data[BIAS_ALIGNMENT] = alignment(p.bias);
   algo.data[AUX_ALIGNMENT] = alignment(p.aux.data);
   algo.data[WORKSPACE] = preference->workspace >= algo_workspace ? algo_workspace : 0;
+  algo.data[NUMBER] = algorithm;
   return algo;
 }
+
+int number(const cublasLtMatmulAlgo_t* algo) { return static_cast<int>(algo->data[NUMBER]); }
+
+uint64_t kernel(const cublasLtMatmulAlgo_t* algo) { return algo->data[FINGERPRINT] * algorithms + algo->data[NUMBER]; }
 
 cublasStatus_t check(const gemm::Product& p, uint32_t epilogue, const cublasLtMatmulAlgo_t* algo, void* workspace,
                      size_t workspace_bytes) {

@@ -51,8 +51,18 @@ const char* reason();
 cublasStatus_t describe(const cublasLtMatmulDesc* desc, const cublasLtMatrixLayout* a, const cublasLtMatrixLayout* b,
                         const cublasLtMatrixLayout* c, const cublasLtMatrixLayout* d, gemm::Product* p);
 
-// The algorithm for a problem, which remembers the problem and the alignments that it was promised.
-cublasLtMatmulAlgo_t choose(const gemm::Product& p, uint32_t epilogue, const cublasLtMatmulPreference* preference);
+// Algorithms for a problem: the sum from the first k on, and that from the last.
+constexpr int algorithms = 2;
+
+// One of the algorithms for a problem, which remembers the problem and the alignments that it was promised.
+cublasLtMatmulAlgo_t choose(const gemm::Product& p, uint32_t epilogue, const cublasLtMatmulPreference* preference,
+                            int algorithm);
+
+// Which of them an algorithm is.
+int number(const cublasLtMatmulAlgo_t* algo);
+
+// A value of the problem and the algorithm.
+uint64_t kernel(const cublasLtMatmulAlgo_t* algo);
 
 // Checks the pointers of a complete problem, and that the algorithm was chosen for it.
 cublasStatus_t check(const gemm::Product& p, uint32_t epilogue, const cublasLtMatmulAlgo_t* algo, void* workspace,

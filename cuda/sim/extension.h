@@ -19,6 +19,13 @@ __attribute__((visibility("default"))) void cudasimNotify(void);
 /* 1 when the bytes from p on lie within one allocation of device memory. */
 __attribute__((visibility("default"))) int cudasimIsDevice(CUdeviceptr p, size_t bytes);
 
+/* Adds to the number of ranks of this process that communicate with others, and returns it. */
+__attribute__((visibility("default"))) int cudasimRanks(int change);
+
+/* Moves the clock that events read by what CUDASIM_TIMES plants for a piece of work of this name, when it is executed. The
+ * lock is held. */
+__attribute__((visibility("default"))) void cudasimTook(const char* name);
+
 /* Prints "cudasim: …" to stderr, as the checks of the simulator do. */
 __attribute__((visibility("default"))) void cudasimComplain(const char* format, ...)
     __attribute__((format(printf, 1, 2)));

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "clock.h"
 #include "runtime.h"
 #include "settings.h"
 
@@ -273,6 +274,7 @@ CUresult cuLaunchKernel(CUfunction f, unsigned grid_x, unsigned grid_y, unsigned
     for (int i = 0; i < k.parameters; i++) {
       own.pointers[i] = &own.values[i];
     }
+    took(k.name);
     return static_cast<CUresult>(run({&k, grid, block, shared, own.pointers.data(), seed}));
   });
 }

@@ -76,6 +76,7 @@ struct ncclComm {
     CUcontext context = nullptr;
     std::atomic<int> error{ncclSuccess};
     std::atomic<bool> closed{false};
+    bool several = false;  // ranks
     std::atomic<int> captured{0};  // operations in graphs
     const void* active = nullptr;  // the operation between two of its rounds
   };
@@ -309,6 +310,8 @@ ncclResult_t ncclCommInitRank(ncclComm_t* out, int size, ncclUniqueId id, int ra
   std::string name(id.internal, strnlen(id.internal, sizeof id.internal));
   switch (state.meeting.meet(name, rank, size, device)) {
     case Met::yes:
+      state.several = size > 1;
+      cudasimRanks(state.several);
       *out = comm.release();
       return ncclSuccess;
     case Met::wrong_size:
@@ -330,6 +333,7 @@ ncclResult_t ncclCommDestroy(ncclComm_t comm) {
   if (!comm) return refuse(ncclInvalidArgument, "no communicator");
   comm->state->closed = true;
   comm->state->meeting.leave();
+  cudasimRanks(-comm->state->several);
   // As NCCL does: its graphs refer to the communicator.
   while (comm->state->captured > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   delete comm;

@@ -4,7 +4,9 @@
 // a device may do early or late, is done before all that or not at all, as the seed says. So an order that no event
 // enforces does not hold.
 #include <algorithm>
+#include <atomic>
 
+#include "clock.h"
 #include "extension.h"
 #include "runtime.h"
 
@@ -178,6 +180,11 @@ CUresult cudasimEnqueue(CUstream s, int (*ready)(void*), int (*run)(void*), void
   });
 }
 
+int cudasimRanks(int change) {
+  static std::atomic<int> ranks{0};
+  return ranks += change;
+}
+
 void cudasimNotify() {
   Call call;
   call.runtime.changed.notify_all();
@@ -309,7 +316,7 @@ CUresult cuEventRecordWithFlags(CUevent e, CUstream s, unsigned flags) {
     }
     return issue_work(call, stream, CU_GRAPH_NODE_TYPE_EVENT_RECORD, [=] {
       e->completed = ++e->recorded;
-      e->time = std::chrono::steady_clock::now();
+      e->time = now();
       return CUDA_SUCCESS;
     });
   }
@@ -322,7 +329,7 @@ CUresult cuEventRecordWithFlags(CUevent e, CUstream s, unsigned flags) {
   const uint64_t number = ++e->recorded;
   return issue_work(call, stream, CU_GRAPH_NODE_TYPE_EVENT_RECORD, [=] {
     e->completed = number;
-    e->time = std::chrono::steady_clock::now();
+    e->time = now();
     return CUDA_SUCCESS;
   });
 }

@@ -15,6 +15,7 @@ import (
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/train/device"
+	"example.com/gotrain/train/ways"
 )
 
 // Options say how to measure.
@@ -24,6 +25,8 @@ type Options struct {
 	// Peak is the arithmetic of the device in the precision, GFLOP/s; 0 where it is not
 	// known.
 	Peak float64
+	// Ways keeps what is chosen by timing; without a path nothing is timed.
+	Ways ways.File
 }
 
 // Timing is the speed of whole training steps.
@@ -44,6 +47,11 @@ type Timing struct {
 	PlannedBytes   int64   `json:"planned_bytes"` // by gotrain plan, the process included
 
 	GPU *GPU `json:"gpu,omitempty"`
+	// Chosen counts the ways of computing that were chosen by timing, 0 without; ChosenS
+	// is what that took, and ChosenSaves the share of their time that they save.
+	Chosen      int     `json:"chosen,omitempty"`
+	ChosenS     float64 `json:"chosen_s,omitempty"`
+	ChosenSaves float64 `json:"chosen_saves,omitempty"`
 }
 
 // GPU is what a step on a GPU tells besides.
@@ -74,6 +82,7 @@ func (o Options) Measure(s Step, d device.Device, began time.Time) (t Timing, er
 type stepDevice struct {
 	device.Device
 	exec.Backend
+	driver  exec.Backend    // what was opened, below what watches it
 	watched *device.Watched // nil on the CPU
 	began   time.Time       // the look for the device
 	opened  time.Time
@@ -84,7 +93,7 @@ func openForSteps(d device.Device, began time.Time) (*stepDevice, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stepDevice{Device: d, Backend: b, began: began, opened: time.Now()}
+	s := &stepDevice{Device: d, Backend: b, driver: b, began: began, opened: time.Now()}
 	if d.Card != nil {
 		if s.watched, err = device.Watch(b); err != nil {
 			return nil, errors.Join(err, b.Close())

@@ -5,6 +5,10 @@ import (
 	"slices"
 	"time"
 
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/train/events"
+
 	"example.com/gotrain/data"
 	"example.com/gotrain/data/vfs"
 	"example.com/gotrain/nn"
@@ -35,7 +39,12 @@ func (o Options) time(s Step, d *stepDevice) (Timing, error) {
 		return Timing{}, err
 	}
 	base := device.ResidentMemory()
-	trainer, err := engine.New(cfg, job, d.Backend, ranks.Coordinate(nil))
+	var chosen events.Chosen
+	trainer, err := engine.NewChoosing(cfg, job, d.Backend, ranks.Coordinate(nil), func(plans []*plan.Plan) error {
+		var err error
+		chosen, err = o.choose(d, plans, cfg.CUDA.Timing)
+		return err
+	})
 	if err != nil {
 		return Timing{}, err
 	}
@@ -64,6 +73,8 @@ func (o Options) time(s Step, d *stepDevice) (Timing, error) {
 	median := middle(times).Seconds()
 	t := Timing{Name: s.Name, Params: nn.SizeOf(model).Params, Batch: rows, Context: context, Vocab: vocab, Steps: len(times),
 		StepMS: 1e3 * median, TokensPerS: float64(rows*context) / median, PlannedBytes: forecast.MemoryOf(trainer.Programs(), 1, d.Device, base, job).Total}
+	t.Chosen, t.ChosenS = len(chosen.Ways), chosen.Seconds
+	_, t.ChosenSaves = chosen.Faster()
 	if err := t.setSizes(model); err != nil {
 		return Timing{}, err
 	}
@@ -82,6 +93,30 @@ func (o Options) time(s Step, d *stepDevice) (Timing, error) {
 		t.GPU.Idle = 1 - (busy-warm).Seconds()/sum(times[1:]).Seconds()
 	}
 	return t, nil
+}
+
+// choose settles how the device computes what it has several ways for, as a run does.
+func (o Options) choose(d *stepDevice, plans []*plan.Plan, timed bool) (events.Chosen, error) {
+	var c events.Chosen
+	chooser, ok := d.driver.(exec.Chooser)
+	if !ok {
+		return c, nil
+	}
+	c.Where = chooser.Where()
+	var known exec.Ways
+	if timed {
+		var err error
+		if known, err = o.Ways.Of(c.Where); err != nil {
+			return c, err
+		}
+	}
+	began := time.Now()
+	ways, fresh, err := chooser.Choose(plans, known, timed && o.Ways.Path != "")
+	if err != nil || !timed || o.Ways.Path == "" {
+		return c, err
+	}
+	c.Ways, c.Timed, c.Seconds = ways, len(fresh), time.Since(began).Seconds()
+	return c, o.Ways.Add(c.Where, ways)
 }
 
 func sum(times []time.Duration) time.Duration {

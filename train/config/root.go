@@ -28,6 +28,7 @@ type Config struct {
 	Train     LoopConfig      `yaml:"train"`
 	Optimizer optim.Config    `yaml:"optimizer"`
 	Cluster   ClusterConfig   `yaml:"cluster"`
+	CUDA      CUDAConfig      `yaml:"cuda"`
 
 	// Base is the checkpoint or run that fine-tuning begins from; empty trains
 	// from scratch. Model and tokenizer are the base's.
@@ -115,6 +116,14 @@ type ClusterConfig struct {
 	TimeoutS   int    `yaml:"timeout_s"`   // seconds that a rank waits for the others before it gives up, 0 = for ever
 }
 
+// CUDAConfig is how NVIDIA GPUs compute.
+type CUDAConfig struct {
+	// Timing chooses the fastest of the algorithms of cuBLASLt for each product, and of
+	// what may be done behind it or in it; false takes the library's first. A run that
+	// goes on keeps what was chosen.
+	Timing bool `yaml:"timing"`
+}
+
 // Tables are what a configuration may name.
 type Tables struct {
 	Families nn.Families
@@ -144,6 +153,7 @@ func Default(t Tables) Config {
 		},
 		Optimizer: optim.Default(),
 		Cluster:   ClusterConfig{Engine: "auto", CheckEvery: 100, TimeoutS: 600},
+		CUDA:      CUDAConfig{Timing: true},
 	}
 	c.Recipe = t.recipe(c.Data.Name())
 	return c

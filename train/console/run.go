@@ -97,7 +97,24 @@ func (p *Progress) start(s events.Started) {
 	if s.Step > 0 {
 		p.Line("resume     from step %d of %d", s.Step, s.Steps)
 	}
+	p.chosen(s.Chosen)
 	p.Changes(s.Changes)
+}
+
+// chosen tells how the back end computes what it has several ways for.
+func (p *Progress) chosen(c *events.Chosen) {
+	if c == nil {
+		return
+	}
+	faster, share := c.Faster()
+	p.Line("kernels    %d chosen by timing for %s, %d of them now in %s; %d are not the first and save %.1f%% of the time of all",
+		len(c.Ways), c.Where, c.Timed, units.Seconds(c.Seconds), faster, 100*share)
+	if c.Was != "" {
+		p.Line("note       the checkpoint's were chosen for %s: here they are chosen anew, so that the run goes on to other bits", c.Was)
+	}
+	if c.NotKept != "" {
+		p.Line("note       they are not kept for later runs: %s", c.NotKept)
+	}
 }
 
 // Changes lists what a run goes on with otherwise than until now.

@@ -9,6 +9,7 @@ import (
 	"example.com/gotrain/cuda"
 	"example.com/gotrain/cuda/backend"
 	"example.com/gotrain/train/units"
+	"example.com/gotrain/train/ways"
 )
 
 // oldestMajor is the compute capability, before the point, that the kernels
@@ -28,7 +29,25 @@ func examineGPU() []Finding {
 		}
 		findings = append(findings, f)
 	}
-	return findings
+	return append(findings, examineWays()...)
+}
+
+// examineWays tells what is known of the cards here from earlier timings.
+func examineWays() []Finding {
+	infos, err := cuda.Devices()
+	if err != nil {
+		return nil
+	}
+	f := Finding{Name: "timing", OK: true}
+	file, err := ways.Usual()
+	if err == nil {
+		n, e := file.Card(infos[0].Name)
+		f.Detail, err = fmt.Sprintf("%d ways to compute are known as the fastest on %s, in %s", n, infos[0].Name, file.Path), e
+	}
+	if err != nil {
+		f.OK, f.Detail, f.Cure = false, err.Error(), "until then every run times its kernels anew, which takes a second or two"
+	}
+	return []Finding{f}
 }
 
 func examineDevices() []Finding {

@@ -10,6 +10,7 @@ import (
 
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
 	"example.com/gotrain/data"
 	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/ranks"
@@ -81,8 +82,23 @@ type PhaseResult struct {
 // allocates nothing. Parameters are zero until they are initialised or restored. The
 // ranks of r have an engine each.
 func New(cfg config.Config, job *recipe.Job, b exec.Backend, r *ranks.Coordinator) (*Engine, error) {
+	return NewChoosing(cfg, job, b, r, func(plans []*plan.Plan) error {
+		if c, ok := b.(exec.Chooser); ok {
+			_, _, err := c.Choose(plans, nil, false)
+			return err
+		}
+		return nil
+	})
+}
+
+// NewChoosing is New with a choice of how b computes the plans, before any memory is
+// allocated.
+func NewChoosing(cfg config.Config, job *recipe.Job, b exec.Backend, r *ranks.Coordinator, choose func([]*plan.Plan) error) (*Engine, error) {
 	programs, err := Compile(cfg, job, b.Target())
 	if err != nil {
+		return nil, err
+	}
+	if err := choose(programs.All()); err != nil {
 		return nil, err
 	}
 	return newEngine(cfg, job, exec.NewStore(b), programs, r)

@@ -4,6 +4,7 @@ package events
 import (
 	"time"
 
+	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/data"
 	"example.com/gotrain/train/checkpoint"
 	"example.com/gotrain/train/config"
@@ -40,6 +41,33 @@ type Started struct {
 	Forecast    engine.Forecast
 	Programs    *engine.Programs
 	Changes     []config.Change // with which the run goes on otherwise than until now
+	Chosen      *Chosen         // nil where nothing was chosen by timing
+}
+
+// Chosen is how the back end computes what it has several ways for.
+type Chosen struct {
+	Where   string    // the library and the card
+	Was     string    // those of the checkpoint, where they are others: it was chosen anew
+	Ways    exec.Ways // by what they compute
+	Timed   int       // now; the others were known
+	Seconds float64   // that it took
+	NotKept string    // why later runs will time them again, "" for no reason
+}
+
+// Faster counts the ways that are not the first, and tells the share of the time of all
+// that were timed which they save together.
+func (c *Chosen) Faster() (n int, share float64) {
+	var first, now float64
+	for _, w := range c.Ways {
+		if w.MS < w.FirstMS {
+			n++
+		}
+		first, now = first+w.FirstMS, now+w.MS
+	}
+	if first == 0 {
+		return n, 0
+	}
+	return n, 1 - now/first
 }
 
 // Step is a step of the run. Record is what metrics.jsonl gets.

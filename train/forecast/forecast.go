@@ -40,6 +40,7 @@ type Report struct {
 	Advice       *Advice        `json:"advice,omitempty"`
 	Past         *Past          `json:"past,omitempty"` // set by the caller, from PastOf
 	Law          *Law           `json:"law,omitempty"`  // of the run's folder
+	Timing       *Timing        `json:"timing,omitempty"`
 }
 
 // Source is a source of the data with its share of the sequences, 0 where that follows from
@@ -73,7 +74,7 @@ func Make(cfg config.Config, job *recipe.Job, d device.Device) (*Report, error) 
 	r := &Report{
 		Vocab: cfg.Text().Vocab, VocabFrom: job.VocabFrom, Precision: cfg.Precision, Batch: cfg.Train.Batch, Accumulate: cfg.Train.Accumulate,
 		Context: cfg.Length(), Steps: cfg.Train.Steps, Ranks: ranks, Memory: MemoryOf(programs, ranks, d, device.ResidentMemory(), job),
-		Limits: d.Memory(), Machine: d.Measure(),
+		Limits: d.Memory(), Machine: d.Measure(), Timing: TimingOf(cfg, d),
 	}
 	texts, _ := cfg.Texts()
 	for _, s := range texts.Shares() {

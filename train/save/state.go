@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/data/vfs"
 	"example.com/gotrain/nn/hub/manifest"
 	"example.com/gotrain/train/config"
@@ -31,6 +32,14 @@ type State struct {
 	Bases map[string]BaseState
 	// Best is the best evaluation so far, nil without early stopping.
 	Best *Best
+	// Ways are those in which the back end computes, nil where it chose none by timing.
+	Ways *Ways
+}
+
+// Ways are how a back end computed what it has several ways for, and where.
+type Ways struct {
+	Where string    `json:"where"` // the library and the card
+	Ways  exec.Ways `json:"ways"`
 }
 
 // PhaseState is where a phase stands.
@@ -80,11 +89,12 @@ type stateFile struct {
 	Base   *BaseState           `json:"base,omitempty"`
 	Bases  map[string]BaseState `json:"bases,omitempty"`
 	Best   *Best                `json:"best,omitempty"`
+	Ways   *Ways                `json:"ways,omitempty"`
 }
 
 // MarshalJSON writes the state.
 func (s State) MarshalJSON() ([]byte, error) {
-	f := stateFile{Step: s.Step, Samples: s.Samples, Units: s.Units, Config: s.Config, Split: s.Split, Best: s.Best}
+	f := stateFile{Step: s.Step, Samples: s.Samples, Units: s.Units, Config: s.Config, Split: s.Split, Best: s.Best, Ways: s.Ways}
 	if len(s.Phases) > 0 {
 		f.Applied, f.Guard, f.Phases = s.Phases[0].Applied, s.Phases[0].Guard, s.Phases[1:]
 	}
@@ -107,7 +117,7 @@ func (s *State) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &f); err != nil {
 		return err
 	}
-	*s = State{Step: f.Step, Samples: f.Samples, Units: f.Units, Config: f.Config, Split: f.Split, Best: f.Best, Bases: f.Bases}
+	*s = State{Step: f.Step, Samples: f.Samples, Units: f.Units, Config: f.Config, Split: f.Split, Best: f.Best, Ways: f.Ways, Bases: f.Bases}
 	s.Phases = append([]PhaseState{{f.Applied, f.Guard}}, f.Phases...)
 	if f.Base != nil {
 		if s.Bases == nil {
