@@ -23,7 +23,7 @@ struct Access {
   uint32_t time, block, pc;
   uint16_t thread;
   Readers readers;
-  bool atomic : 1, pending : 1;  // of writes
+  bool atomic : 1, pending : 1, bulk : 1;  // of writes
 };
 
 // Cell stands for two bytes of memory.
@@ -118,7 +118,7 @@ std::string place(uint32_t pc) {
 
 // Says whether an earlier access comes before what the thread does now.
 bool ordered(const Log& l, const Access& a, unsigned thread) {
-  if (a.time < l.launch) {
+  if (a.time < l.launch || a.bulk) {
     return true;
   }
   if (a.block != l.block) {
@@ -158,7 +158,7 @@ void remember_read(const Log& l, Access& read, const Access& now) {
 void touch(Region& region, const char* where, const char* p, size_t bytes, Kind kind, uint32_t pc) {
   Log& l = log();
   const unsigned thread = this_thread();
-  const Access now = {l.time, l.block, pc, static_cast<uint16_t>(thread), Readers::thread, kind == Kind::atomic, false};
+  const Access now = {l.time, l.block, pc, static_cast<uint16_t>(thread), Readers::thread, kind == Kind::atomic, false, false};
   const bool shared = &region == &l.dynamic || &region == &l.fixed;
   const size_t first = (p - region.first) / grain, last = (p + bytes - 1 - region.first) / grain;
   for (size_t i = first; i <= last; i++) {
@@ -171,8 +171,8 @@ void touch(Region& region, const char* where, const char* p, size_t bytes, Kind 
       cell = {};
     }
     if (cell.write.pending && cell.write.time >= l.block_start) {
-      fail(Fault::launch_failed, "%s of shared memory before the wait for its cp_async16 by thread %u, at %s",
-           name(kind), cell.write.thread, place(pc).c_str());
+      fail(Fault::launch_failed, "%s of shared memory before the wait for its %s by thread %u, at %s",
+           name(kind), cell.write.bulk ? "copy" : "cp_async16", cell.write.thread, place(pc).c_str());
     }
     if (!(kind == Kind::atomic && cell.write.atomic) && !ordered(l, cell.write, thread)) {
       report_race(where, p, kind, pc, cell.write, cell.write.atomic ? "atomic operation" : "write");
@@ -305,6 +305,16 @@ static void set_pending(void* shared, bool pending) {
     Access& write = region.cells[i].write;
     write.pending = pending;
     write.time = l.time;
+  }
+}
+
+void accesses_bulk(void* shared, size_t bytes, bool issued) {
+  Log& l = log();
+  const size_t first = (static_cast<const char*>(shared) - l.dynamic.first) / grain;
+  const uint16_t thread = static_cast<uint16_t>(this_thread());
+  for (size_t i = first; i < first + bytes / grain; i++) {
+    l.dynamic.cells[i] = {};
+    l.dynamic.cells[i].write = {l.time, l.block, 0, thread, Readers::thread, false, issued, true};
   }
 }
 

@@ -26,6 +26,8 @@ void accesses_forget(const void* allocation);
 void accesses_read(const void* p, size_t bytes);
 void accesses_copy_issued(void* shared);
 void accesses_copy_done(void* shared);
+// The same for copies of many bytes whose order a barrier in memory keeps, which is not followed: they race with nobody.
+void accesses_bulk(void* shared, size_t bytes, bool issued);
 
 #else
 
@@ -39,6 +41,7 @@ inline void accesses_forget(const void*) {}
 inline void accesses_read(const void*, size_t) {}
 inline void accesses_copy_issued(void*) {}
 inline void accesses_copy_done(void*) {}
+inline void accesses_bulk(void*, size_t, bool) {}
 
 #endif
 

@@ -39,6 +39,9 @@ sim_switch_stack:
 
 __thread State state;
 
+// Where dynamic shared memory starts in the window of 32-bit addresses, at least: chips from sm_90 on keep 1 KiB.
+constexpr unsigned reserved_window = 1024;
+
 Votes block_barrier(bool vote, const char* file, int line) { return state.scheduler->barrier(vote, {file, line}); }
 void warp_collective(unsigned mask, void* record, Combine combine, bool aligned, const char* file, int line) {
   state.scheduler->collective(mask, record, combine, aligned, {file, line});
@@ -104,6 +107,9 @@ int Scheduler::run_block(const Launch& launch, uint64_t index) {
   launch_ = &launch;
   random_ = Random(launch.seed ^ Random(index).next());
   copies_at_once_ = !accesses_checked && (random_.next() & 1);
+  const uint64_t draw = random_.next();
+  asynchronous_.begin(state_->shared, launch.shared, !copies_at_once_, draw & 1, reserved_window + (draw >> 1) % 8 * 128);
+  waiters_.clear();
   alive_ = threads;
   at_barrier_ = yes_ = 0;
   fault_ = 0;
@@ -181,7 +187,9 @@ void Scheduler::thread_exits() {
     }
   }
   warp.exited |= bit;
-  alive_--;
+  if (--alive_ == 0) {
+    asynchronous_.end();
+  }
   current_->copies.clear();
   current_->copy_group = 0;
 }
@@ -200,10 +208,16 @@ bool Scheduler::select() {
       if (alive_ == 0) {
         return false;
       }
-      if (at_barrier_ != alive_) {
-        report_deadlock();
+      while (!wake()) {
+        if (!waiters_.empty() && asynchronous_.proceed(random_.next())) {
+          continue;
+        }
+        if (at_barrier_ != alive_) {
+          report_deadlock();
+        }
+        release_barrier();
+        break;
       }
-      release_barrier();
     }
     choose_warp();
   }
@@ -231,6 +245,48 @@ void Scheduler::release_barrier() {
     warp.ready = warp.at_barrier;
     warp.at_barrier = 0;
     ready_warps_ |= (warp.ready != 0) << i;
+  }
+}
+
+bool Scheduler::fulfilled(const Waiting& w, unsigned thread) const {
+  return w.kind == Waiting::Kind::barrier ? asynchronous_.barrier_complete(w.barrier, w.value)
+                                          : asynchronous_.wgmma_issued(thread, w.value);
+}
+
+// wake makes those ready, of one warp by chance, whose waiting has come to an end: first for barriers, so that products
+// are late. false: there are none.
+bool Scheduler::wake() {
+  const size_t n = waiters_.size(), first = n == 0 ? 0 : random_.next() % n;
+  unsigned warp = ~0u, lanes = 0;
+  for (const Waiting::Kind kind : {Waiting::Kind::barrier, Waiting::Kind::products}) {
+    for (size_t i = 0; i < n; i++) {
+      const Waiter& w = waiters_[(first + i) % n];
+      if (w.what.kind == kind && (lanes == 0 || w.thread / 32 == warp) && fulfilled(w.what, w.thread)) {
+        warp = w.thread / 32;
+        lanes |= 1u << w.thread % 32;
+      }
+    }
+  }
+  if (lanes == 0) {
+    return false;
+  }
+  size_t kept = 0;
+  for (const Waiter& w : waiters_) {
+    if (w.thread / 32 != warp || !(lanes >> w.thread % 32 & 1)) {
+      waiters_[kept++] = w;
+    }
+  }
+  waiters_.resize(kept);
+  warps_[warp].ready |= lanes;
+  ready_warps_ |= 1u << warp;
+  return true;
+}
+
+void Scheduler::wait_for(const Waiting& w) {
+  const unsigned thread = warp_ * 32 + state_->lane;
+  if (!fulfilled(w, thread) || (w.kind == Waiting::Kind::products && asynchronous_.late_products())) {
+    waiters_.push_back({thread, w});
+    suspend();
   }
 }
 
@@ -331,6 +387,19 @@ void Scheduler::report_deadlock() {
                g.site.line, g.mask & ~g.arrived);
       text += line;
     }
+  }
+  const size_t waiters = waiters_.size();
+  for (size_t i = 0; i < waiters && text.size() < 600; i++) {
+    const Waiter& w = waiters_[i];
+    if (i > 0 && same(w.what.site, waiters_[i - 1].what.site) && w.thread / 32 == waiters_[i - 1].thread / 32) {
+      continue;  // one line a warp
+    }
+    char what[256] = "the other warps of its warpgroup";
+    if (w.what.kind == Waiting::Kind::barrier) {
+      asynchronous_.describe_barrier(w.what.barrier, what, sizeof what);
+    }
+    snprintf(line, sizeof line, "thread %u waits at %s:%d for %s; ", w.thread, w.what.site.file, w.what.site.line, what);
+    text += line;
   }
   text.resize(text.size() - 2);
   fail(Fault::launch_failed, "%s", text.c_str());

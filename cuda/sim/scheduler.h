@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "asynchronous.h"
 #include "device.h"
 #include "fiber.h"
 
@@ -39,17 +40,21 @@ int run(const Launch& launch);
 // elsewhere go to the handlers that were there before.
 void catch_faults();
 
-struct Site {
-  const char* file;
-  int line;
-};
-
 // AsyncCopy is a cp.async that has been issued. group counts the thread's commits before it.
 struct AsyncCopy {
   void* shared;
   const void* global;
   bool valid;
   unsigned group;
+};
+
+// Waiting is what a thread waits for that others, or nobody, bring about: the phase of a barrier, of that parity, or the
+// issue of products by the other warps of its warpgroup, save those of its newest groups.
+struct Waiting {
+  enum class Kind { barrier, products } kind;
+  void* barrier;
+  int value;  // parity, or number of groups
+  Site site;
 };
 
 // Scheduler runs the threads of one block on an OS thread. A thread runs until it waits: first for lanes of its warp,
@@ -68,6 +73,9 @@ class Scheduler {
   Votes barrier(bool vote, Site site);
   void collective(unsigned mask, void* record, Combine combine, bool aligned, Site site);
   unsigned active_lanes() const;
+  // wait_for suspends the thread that runs until it is so.
+  void wait_for(const Waiting& w);
+  Asynchronous& asynchronous() { return asynchronous_; }
   [[noreturn]] void abandon(Fault fault);
   const Launch& launch() const { return *launch_; }
   // The scheduler whose fibers the calling thread runs at this moment, or nullptr. Safe in a signal handler.
@@ -104,6 +112,8 @@ class Scheduler {
   bool select();
   void choose_warp();
   void release_barrier();
+  bool fulfilled(const Waiting& w, unsigned thread) const;
+  bool wake();
   void suspend();
   ThreadFiber* take_fiber();
   void arrive(Warp& warp, unsigned mask, Combine combine, bool aligned, Site site, Group** group);
@@ -122,6 +132,12 @@ class Scheduler {
   Site barrier_site_ = {};
   int yes_ = 0;
   Votes votes_ = {};
+  struct Waiter {
+    unsigned thread;
+    Waiting what;
+  };
+  std::vector<Waiter> waiters_;
+  Asynchronous asynchronous_;
   int fault_ = 0;
   bool copies_at_once_ = false;
 };
