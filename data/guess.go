@@ -101,7 +101,7 @@ func readsWide(text []byte, width int, big bool) bool {
 		for i, u := range units {
 			short[i] = uint16(u)
 		}
-		if n := len(short); n > 1 && utf16.IsSurrogate(units[n-1]) {
+		if n := len(short); n > 1 && units[n-1]&^0x3ff == 0xd800 { // the first half of a character
 			short = short[:n-1]
 		}
 		units = utf16.Decode(short)

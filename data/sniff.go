@@ -104,9 +104,11 @@ func (s *signature) binary(head []byte) bool {
 	if s.text || bytes.IndexByte(head, 0) >= 0 {
 		return true
 	}
-	for back := 1; back < utf8.UTFMax && back < len(head) && !utf8.FullRune(head[len(head)-back:]); back++ {
-		if utf8.RuneStart(head[len(head)-back]) {
-			head = head[:len(head)-back]
+	for back := 1; back < utf8.UTFMax && back < len(head); back++ {
+		if tail := head[len(head)-back:]; utf8.RuneStart(tail[0]) {
+			if !utf8.FullRune(tail) {
+				head = head[:len(head)-back]
+			}
 			break
 		}
 	}
