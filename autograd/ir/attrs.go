@@ -48,6 +48,44 @@ type AttentionAttrs struct {
 	Scale                          float32
 }
 
+// Cell is a unit of a recurrent network.
+type Cell uint8
+
+const (
+	LSTM Cell = iota // Hochreiter & Schmidhuber 1997, with a forget gate; G = 4: i, f, n, o
+	GRU              // Cho et al. 2014, the reset gate behind the product; G = 3: r, z, n
+)
+
+// Gates is G.
+func (c Cell) Gates() int {
+	if c == GRU {
+		return 3
+	}
+	return 4
+}
+
+// String returns the cell's name.
+func (c Cell) String() string {
+	if c == GRU {
+		return "gru"
+	}
+	return "lstm"
+}
+
+// RecurrentAttrs are those of Recurrent and its kin.
+type RecurrentAttrs struct {
+	Compute DType // the Precision
+	Cell    Cell
+	Batch   int  // B
+	Reverse bool // from the last token to the first
+}
+
+// Precision is part of Products.
+func (a RecurrentAttrs) Precision() DType { return a.Compute }
+
+// WithPrecision is part of Products.
+func (a RecurrentAttrs) WithPrecision(d DType) Attrs { a.Compute = d; return a }
+
 // DropoutAttrs are those of Dropout.
 type DropoutAttrs struct {
 	P    float32 // the probability of 0

@@ -115,6 +115,22 @@ func attentionCachedCost(in *Instr) Cost {
 	return Cost{Attention: flops, Keys: keys, Model: flops}
 }
 
+// recurrentCost is the products of the state with w, and with the projection.
+func recurrentCost(in *Instr) Cost { return recurrentProducts(in.In[0], in.In[1], in.In[3]) }
+
+// recurrentBackwardCost is as many products, of gradients; those of the weights are
+// instructions of their own.
+func recurrentBackwardCost(in *Instr) Cost { return recurrentProducts(in.In[5], in.In[0], in.In[1]) }
+
+func recurrentProducts(x, w, wr *Value) Cost {
+	size := w.Shape.Size()
+	if wr != nil {
+		size += wr.Shape.Size()
+	}
+	flops := 2 * float64(x.Shape.Rows()) * float64(size)
+	return Cost{Products: flops, Model: flops}
+}
+
 // muonCost is three products an iteration: X·Xᵀ, its square, and that with X.
 func muonCost(in *Instr) Cost {
 	rows, cols := in.In[0].Shape.Rows(), in.In[0].Shape.Cols()

@@ -22,6 +22,9 @@ const (
 	Attention
 	AttentionBackward
 	AttentionCached
+	Recurrent
+	RecurrentBackward
+	RecurrentCached
 	Dropout
 	Softmax
 	SoftmaxBackward
@@ -179,6 +182,23 @@ var Kinds = [NumKinds]Info{
 		Mutates: []int{3, 4}, Cost: attentionCachedCost,
 		Doc: "writes the T new rows of k, v at position[b] of the caches (B·S, G·hd) and attends causally to all rows so far; " +
 			"position (B) int32"},
+	Recurrent: {Name: "Recurrent", Attrs: RecurrentAttrs{}, In: args("x:t", "w:t", "b?", "wr?:t", "h0?", "c0?", "segments?:i32"), Out: args("y:t", "gates?:t", "cell?"),
+		Overwrites: [][2]int{{1, 0}}, Cost: recurrentCost,
+		Doc: "y[t] = h of Cell over time, as torch.nn.LSTM and GRU; x (B·T, G·H) holds W_ih·input + b_ih, w (G·H, P) and b W_hh and b_hh, wr (P, H) the projection W_hr, without which P = H; " +
+			"LSTM, G = 4: i, f, n, o = x + w·h + b; c = σ(f)·c + σ(i)·tanh(n); h = σ(o)·tanh(c), or wr times it; " +
+			"GRU, G = 3: r, z, q = w·h + b; n = tanh(x + σ(x + r)·q); h = (1-z)·n + z·h with z = σ(x + z); " +
+			"h and c begin with h0 (B, P) and c0 (B, H) or 0, and anew with 0 where segments change; under Reverse from the last token back. " +
+			"gates are the gates after their functions, cell (B·T, H) the c of an LSTM, the q of a GRU"},
+	RecurrentBackward: {Name: "RecurrentBackward", Attrs: RecurrentAttrs{},
+		In:         args("w:t", "wr?:t", "h0?", "c0?", "segments?:i32", "gates:t", "cell", "y:t", "dy:t"),
+		Out:        args("dx:t", "dg?:t", "previous?:t", "dprojected?:t", "full?:t", "dh0?", "dc0?"),
+		Overwrites: [][2]int{{0, 5}}, Cost: recurrentBackwardCost,
+		Doc: "gradients of Recurrent; dg (B·T, G·H) is that of w·h + b, which for an LSTM is dx; previous (B·T, P) the h before each token; " +
+			"dprojected (B·T, P) the gradient of y with what later tokens add, full (B·T, H) what wr projects: dw = dgᵀ·previous, dwr = dprojectedᵀ·full"},
+	RecurrentCached: {Name: "RecurrentCached", Attrs: RecurrentAttrs{}, In: args("x:t", "w:t", "b?", "wr?:t", "hcache", "ccache?", "position:i32"), Out: args("y:t"),
+		Mutates: []int{4, 5}, Cost: recurrentCost,
+		Doc: "Recurrent of T new tokens from the state behind token position[b] - 1, which the caches hold behind each token, (B·S, P) and for an LSTM (B·S, H); " +
+			"writes the T new states there; position (B) int32"},
 	Dropout: {Name: "Dropout", Attrs: DropoutAttrs{}, In: args("x:t", "rng:i32"), Out: args("y:t"),
 		Overwrites: [][2]int{{0, 0}},
 		Doc: "y = x·keep/(1-P), keep from Philox4x32-10 keyed by seed, counter = (Site, element), elements counted from row 0 of the run; " +

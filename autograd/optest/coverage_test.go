@@ -16,6 +16,8 @@ var noGradient = map[ir.Kind]string{
 	ir.SwiGLUBackward:       "gradient",
 	ir.AttentionBackward:    "gradient",
 	ir.AttentionCached:      "serves inference only",
+	ir.RecurrentBackward:    "gradient",
+	ir.RecurrentCached:      "serves inference only",
 	ir.SoftmaxBackward:      "gradient",
 	ir.CrossEntropyBackward: "gradient",
 	ir.MSEBackward:          "gradient",

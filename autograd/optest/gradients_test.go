@@ -109,7 +109,53 @@ func gradientCases() []gradientCase {
 		list = append(list, unary("Activation "+act.String(), ir.Activation,
 			func(p []*node) *node { return autograd.Activation(p[0], act) }, awayFromZero(3, 5)))
 	}
-	return append(append(list, attentionGradients()...), lossGradients()...)
+	list = append(append(list, attentionGradients()...), lossGradients()...)
+	return append(list, recurrentGradients()...)
+}
+
+func recurrentGradients() (list []gradientCase) {
+	for _, r := range []recurrentShape{
+		{name: "lstm", cell: ir.LSTM, hidden: 3}, {name: "lstm first", cell: ir.LSTM, hidden: 3, first: true}, {name: "lstm projection", cell: ir.LSTM, hidden: 4, project: 2, first: true},
+		{name: "lstm segments", cell: ir.LSTM, hidden: 3, first: true, segments: true, reverse: true},
+		{name: "gru", cell: ir.GRU, hidden: 3}, {name: "gru first", cell: ir.GRU, hidden: 3, first: true}, {name: "gru segments", cell: ir.GRU, hidden: 3, first: true, segments: true},
+	} {
+		hidden, state, gates := r.sizes()
+		half := func(shape ...int) arg { return fill(func() float64 { return draw.NormFloat64() / 2 }, shape) }
+		params := []arg{normal(8, gates), half(gates, state), half(gates)}
+		if r.project > 0 {
+			params = append(params, normal(state, hidden))
+		}
+		if r.first {
+			params = append(params, half(2, state))
+			if r.cell == ir.LSTM {
+				params = append(params, half(2, hidden))
+			}
+		}
+		c := gradientCase{name: "Recurrent " + r.name, kinds: []ir.Kind{ir.Recurrent}, params: params,
+			build: func(_ *autograd.Graph, p, in []*node) *node {
+				w, next := autograd.RecurrentWeights{Hidden: p[1], Bias: p[2]}, 3
+				if r.project > 0 {
+					w.Projection, next = p[3], 4
+				}
+				var first autograd.RecurrentState
+				if r.first {
+					first.Hidden = p[next]
+					if r.cell == ir.LSTM {
+						first.Cell = p[next+1]
+					}
+				}
+				var segments *node
+				if len(in) > 0 {
+					segments = in[0]
+				}
+				return autograd.Recurrent(p[0], w, first, segments, autograd.RecurrentConfig{Cell: r.cell, Batch: 2, Reverse: r.reverse})
+			}}
+		if r.segments {
+			c = c.with("segments", ints(0, 0, 1, 1, 2, 2, 2, -1))
+		}
+		list = append(list, c)
+	}
+	return list
 }
 
 func attentionGradients() []gradientCase {

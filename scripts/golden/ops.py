@@ -427,7 +427,106 @@ def collectives():
         case(kind, "alone", [x], [x])
 
 
-for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, to_float, collectives, assign):
+def recurrent():
+    """Steps written out, held against torch.nn.LSTM and torch.nn.GRU."""
+    batch, tokens, width = 3, 5, 3
+    cases = [  # name, GRU, hidden, projection, bias, first states, segments, reverse
+        ("lstm", 0, 4, 0, True, False, False, False),
+        ("lstm first", 0, 4, 0, False, True, False, False),
+        ("lstm projection", 0, 5, 3, True, True, False, False),
+        ("lstm segments", 0, 4, 0, True, True, True, False),
+        ("lstm reverse", 0, 4, 0, True, True, True, True),
+        ("gru", 1, 4, 0, True, False, False, False),
+        ("gru first", 1, 4, 0, False, True, False, False),
+        ("gru segments reverse", 1, 4, 0, True, True, True, True),
+    ]
+    for name, cell, hidden, projection, biased, first, segmented, reverse in cases:
+        state, gates = projection or hidden, 3 if cell else 4
+        rnn = torch.nn.GRU(width, hidden, batch_first=True) if cell else torch.nn.LSTM(width, hidden, batch_first=True, proj_size=projection)
+        with torch.no_grad():
+            for p in rnn.parameters():
+                p.copy_(0.8 * randn(*p.shape) if biased or p.dim() == 2 else torch.zeros(p.shape))
+        source = randn(batch, tokens, width)
+        x = (source @ rnn.weight_ih_l0.T + rnn.bias_ih_l0).float().double().detach().reshape(-1, gates * hidden).requires_grad_()
+        w, b = rnn.weight_hh_l0.detach().clone().requires_grad_(), rnn.bias_hh_l0.detach()
+        wr = rnn.weight_hr_l0.detach().clone().requires_grad_() if projection else None
+        h0, c0 = (leaf(batch, state), None if cell else leaf(batch, hidden)) if first else (None, None)
+        ids = torch.tensor([[0, 0, 1, 1, 2], [4, 4, 4, 4, 4], [0, 1, 1, -1, -1]]) if segmented else torch.zeros(batch, tokens)
+        inner = torch.zeros(batch * tokens, gates * hidden, requires_grad=True)  # joins w·h + b, whose gradient it has
+        h = torch.zeros(batch, state) if h0 is None else h0
+        c = torch.zeros(batch, hidden) if c0 is None else c0
+        rows = torch.arange(batch * tokens).view(batch, tokens)
+        kept = {k: [None] * tokens for k in ("y", "gates", "cell", "previous", "full")}
+        order = range(tokens - 1, -1, -1) if reverse else range(tokens)
+        for step, t in enumerate(order):
+            if step:
+                same = (ids[:, t] == ids[:, order[step - 1]])[:, None]
+                h, c = torch.where(same, h, 0), torch.where(same, c, 0)
+            kept["previous"][t] = h
+            g = h @ w.T + b + inner[rows[:, t]]
+            xt = x[rows[:, t]]
+            if cell:
+                q = g[:, 2 * hidden :]
+                r, z = (xt[:, : 2 * hidden] + g[:, : 2 * hidden]).sigmoid().chunk(2, 1)
+                n = torch.tanh(xt[:, 2 * hidden :] + r * q)
+                h = full = (1 - z) * n + z * h
+                kept["gates"][t], kept["cell"][t] = torch.cat([r, z, n], 1), q
+            else:
+                i, f, n, o = (xt + g).chunk(4, 1)
+                i, f, n, o = i.sigmoid(), f.sigmoid(), n.tanh(), o.sigmoid()
+                c = f * c + i * n
+                h = full = o * c.tanh()
+                h = h if wr is None else h @ wr.T
+                kept["gates"][t], kept["cell"][t] = torch.cat([i, f, n, o], 1), c
+            kept["y"][t], kept["full"][t] = h, full
+        flat = {k: torch.stack(v, 1).reshape(batch * tokens, -1) for k, v in kept.items()}
+        y, dy = flat["y"], randn(batch * tokens, state)
+        wrt = [x, inner, w] + [p for p in (wr, h0, c0) if p is not None]
+        dx, dg, dw, *rest = gradients(y, dy, *wrt)
+        assert torch.allclose(dw, dg.T @ flat["previous"])
+        dwr = rest.pop(0) if projection else None
+        dh0, dc0 = ((rest + [None])[:2] if first else (None, None))
+        if not segmented and not reverse:
+            begin = None if h0 is None else h0[None] if cell else (h0[None], c0[None])
+            theirs = rnn(source, begin)[0]
+            assert torch.allclose(theirs.reshape(y.shape), y, atol=1e-6), name
+        dprojected = None
+        if projection:  # dwr = dprojectedᵀ·full has it: solve by the gradient of y through time
+            dprojected = projected_gradient(y, dy, kept["y"], flat["y"])
+            assert torch.allclose(dwr, dprojected.T @ flat["full"])
+        attrs = dict(Cell=cell, Batch=batch, Reverse=reverse)
+        segments = ids.reshape(-1).int() if segmented else None
+        bias = b if biased else None
+        case("Recurrent", name, [x, w, bias, wr, h0, c0, segments], [y, flat["gates"], flat["cell"]], **attrs)
+        case("RecurrentBackward", name, [w, wr, h0, c0, segments, flat["gates"], flat["cell"], y, dy],
+             [dx, dg if cell else None, flat["previous"], dprojected, flat["full"] if projection else None, dh0, dc0], **attrs)
+        if segmented or reverse or first:
+            continue
+        # The last two tokens from the states behind the others; another sequence from its beginning.
+        capacity, known = 7, tokens - 2
+        hcache = randn(batch, capacity, state)
+        ccache = None if cell else randn(batch, capacity, hidden)
+        ys, cells = y.reshape(batch, tokens, -1), flat["cell"].reshape(batch, tokens, -1)
+        hcache[:, known - 1] = ys[:, known - 1]
+        after_h, after_c = hcache.clone(), None
+        after_h[:, known : known + 2] = ys[:, known:]
+        if not cell:
+            ccache[:, known - 1] = cells[:, known - 1]
+            after_c = ccache.clone()
+            after_c[:, known : known + 2] = cells[:, known:]
+        case("RecurrentCached", name, [x.reshape(batch, tokens, -1)[:, known:].reshape(batch * 2, -1), w, bias, wr,
+             hcache.reshape(-1, state), None if cell else ccache.reshape(-1, hidden), ints(*[known] * batch)],
+             [ys[:, known:].reshape(batch * 2, -1)],
+             {4: after_h.reshape(-1, state)} | ({} if cell else {5: after_c.reshape(-1, hidden)}), Cell=cell, Batch=batch)
+
+
+def projected_gradient(y, dy, steps, flat):
+    """The gradient of each step's y with what later steps add, (B·T, P)."""
+    each = torch.autograd.grad(flat, steps, dy, retain_graph=True)
+    return torch.stack(each, 1).reshape(dy.shape)
+
+
+for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, to_float, collectives, assign, recurrent):
     family()
 OUT.mkdir(parents=True, exist_ok=True)
 for kind, cases in CASES.items():

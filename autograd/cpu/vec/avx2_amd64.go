@@ -288,3 +288,23 @@ func rowDotsAVX2(dst []float32, x *float32, ldx int, y *float32, ldy int, n int,
 //
 //go:noescape
 func scaleRowsAVX2(dst *float32, ldd int, src *float32, lds int, rows int, cols int, f *float32, add bool)
+
+// lstmAVX2 applies the gates of an LSTM in place, then sets c = f·c + i·n and h = o·tanh(c).
+//
+//go:noescape
+func lstmAVX2(i []float32, f []float32, n []float32, o []float32, c []float32, h []float32)
+
+// lstmBackwardAVX2 turns the gates of an LSTM into the gradients of what they were applied to, and dc into that of the cell before.
+//
+//go:noescape
+func lstmBackwardAVX2(i []float32, f []float32, n []float32, o []float32, c []float32, before []float32, dh []float32, dc []float32)
+
+// gruAVX2 applies the gates r and z of a GRU in place, then sets n = tanh(x + r·q) and h = (1 - z)·n + z·h.
+//
+//go:noescape
+func gruAVX2(r []float32, z []float32, n []float32, x []float32, q []float32, h []float32)
+
+// gruBackwardAVX2 turns the gates of a GRU into the gradients of what they were applied to, sets dq and multiplies dh by z.
+//
+//go:noescape
+func gruBackwardAVX2(r []float32, z []float32, n []float32, q []float32, before []float32, dh []float32, dq []float32)

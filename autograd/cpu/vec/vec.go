@@ -1,7 +1,7 @@
 // Package vec is the vector arithmetic under the CPU back end: element-wise
-// maps, reductions, activations, normalisation, softmax and cross-entropy,
-// rotary embedding, dropout, optimizer updates, half-precision conversion and
-// tiled attention, all over float32 slices.
+// maps, reductions, activations, steps of recurrent networks, normalisation,
+// softmax and cross-entropy, rotary embedding, dropout, optimizer updates,
+// half-precision conversion and tiled attention, all over float32 slices.
 //
 // An [Impl] is one complete set of kernels for one instruction set. [Generic]
 // is pure Go, exists everywhere and is the definition that the others are
@@ -52,6 +52,11 @@ type Impl struct {
 	geluTanhBackward, siluBackward func(dx, x, dy []float32)
 	swiGLU         func(dst, gate, up []float32)
 	swiGLUBackward func(dgate, dup, gate, up, dy []float32)
+
+	lstm         func(i, f, n, o, c, h []float32)
+	lstmBackward func(i, f, n, o, c, before, dh, dc []float32)
+	gru          func(r, z, n, x, q, h []float32)
+	gruBackward  func(r, z, n, q, before, dh, dq []float32)
 
 	layerStats   func(x []float32, eps float32) (mean, rstd float32)
 	rmsStats     func(x []float32, eps float32) (rstd float32)
@@ -108,6 +113,8 @@ var Generic = &Impl{
 	geluBackward: geluBackwardGeneric, geluTanhBackward: geluTanhBackwardGeneric,
 	siluBackward: siluBackwardGeneric,
 	swiGLU:       swiGLUGeneric, swiGLUBackward: swiGLUBackwardGeneric,
+
+	lstm: lstmGeneric, lstmBackward: lstmBackwardGeneric, gru: gruGeneric, gruBackward: gruBackwardGeneric,
 
 	layerStats: layerStatsGeneric, rmsStats: rmsStatsGeneric,
 	normalize: normalizeGeneric, rmsNormalize: rmsNormalizeGeneric,

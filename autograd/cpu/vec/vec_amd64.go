@@ -34,6 +34,8 @@ func avx2() *Impl {
 		geluTanhBackward: geluTanhBackwardAVX2, siluBackward: siluBackwardAVX2,
 		swiGLU: swiGLUAVX2, swiGLUBackward: swiGLUBackwardAVX2,
 
+		lstm: lstmAVX2, lstmBackward: lstmBackwardAVX2, gru: gruAVX2, gruBackward: gruBackwardAVX2,
+
 		layerStats: layerStatsAVX2, rmsStats: rmsStatsAVX2,
 		normalize: normalizeAVX2, rmsNormalize: rmsNormalizeAVX2,
 		normGrad: normGradAVX2, normInput: normInputAVX2,
@@ -79,6 +81,8 @@ func avx512() *Impl {
 		reluBackward: reluBackwardAVX512, relu2Backward: relu2BackwardAVX512, geluBackward: geluBackwardAVX512,
 		geluTanhBackward: geluTanhBackwardAVX512, siluBackward: siluBackwardAVX512,
 		swiGLU: swiGLUAVX512, swiGLUBackward: swiGLUBackwardAVX512,
+
+		lstm: lstmAVX512, lstmBackward: lstmBackwardAVX512, gru: gruAVX512, gruBackward: gruBackwardAVX512,
 
 		layerStats: layerStatsAVX512, rmsStats: rmsStatsAVX512,
 		normalize: normalizeAVX512, rmsNormalize: rmsNormalizeAVX512,

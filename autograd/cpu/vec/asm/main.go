@@ -39,6 +39,7 @@ func main() {
 		g.rope()
 		g.transpose()
 		g.attention()
+		g.recurrent()
 		if err := g.write(); err != nil {
 			log.Fatalf("%s: %v", i.name, err)
 		}
