@@ -30,7 +30,7 @@ type Eval struct {
 // filler writes rows.
 type filler struct {
 	set     *Set
-	packing *packing
+	packing *data.Packing
 	pad     int32
 }
 
@@ -42,15 +42,17 @@ func newFiller(set *Set, size *data.Sequences, together bool, pad int32) (filler
 	if !size.DocumentMask {
 		return filler{}, errors.New("instruct: examples that share a row must not see each other (set train.document_mask: true)")
 	}
-	for i := range set.Examples() {
-		if n := set.positions(i); n > size.Context {
+	lengths := make([]int, set.Examples())
+	for i := range lengths {
+		lengths[i] = set.positions(i)
+		if n := lengths[i]; n > size.Context {
 			return filler{}, fmt.Errorf("instruct: an example takes %d positions, a row has %d (build the set for this context)", n, size.Context)
 		}
 		if id := slices.Max(set.Example(i).Tokens); size.VocabSize > 0 && int(id) >= size.VocabSize {
 			return filler{}, fmt.Errorf("instruct: token %d is outside the model's vocabulary of %d (tokenizer and model do not belong together)", id, size.VocabSize)
 		}
 	}
-	return filler{set, newPacking(set, size.Context, together), pad}, nil
+	return filler{set, data.NewPacking(lengths, size.Context, together), pad}, nil
 }
 
 // NewLoader returns a loader that packs the examples of set together, or gives each a row of its own. cfg.DocumentMask must
@@ -98,10 +100,10 @@ func (e *Eval) Narrow() (*Eval, error) {
 }
 
 // Epoch returns W, the rows of an epoch.
-func (f *filler) Epoch() int { return len(f.packing.rows) }
+func (f *filler) Epoch() int { return f.packing.Rows() }
 
 // Tokens returns the positions of an epoch that hold tokens.
-func (f *filler) Tokens() int64 { return f.packing.tokens }
+func (f *filler) Tokens() int64 { return f.packing.Positions() }
 
 // Density returns the part of an epoch's positions that hold tokens, in (0, 1].
 func (l *Loader) Density() float64 { return float64(l.Tokens()) / float64(l.Epoch()*l.Context) }
@@ -122,8 +124,8 @@ func (l *Loader) Fill(dst *data.Batch, position uint64) error {
 		if row < share {
 			sample := position + first + uint64(row)
 			epoch := sample / rows
-			for _, s := range l.packing.rows[l.packing.rowOf(sample%rows, l.Seed, epoch)] {
-				w.add(l.set.Example(l.packing.example(s, l.Seed, epoch)))
+			for i := range l.packing.Sample(sample%rows, l.Seed, epoch) {
+				w.add(l.set.Example(i))
 			}
 			dst.From[row] = data.Origin{File: "conversations", Offset: int64(sample % rows)}
 		}
@@ -152,8 +154,8 @@ func (e *Eval) Fill(dst *data.Batch, position uint64) error {
 		w := rowWriter{Columns: c.Row(row, e.Context)}
 		dst.From[row] = data.Origin{}
 		if row < share && number < uint64(e.Epoch()) {
-			for _, s := range e.packing.rows[number] {
-				w.add(e.set.Example(int(e.packing.order[e.packing.first[s.class]+s.at])))
+			for i := range e.packing.Row(int(number)) {
+				w.add(e.set.Example(i))
 			}
 			dst.From[row] = data.Origin{File: "held-out conversations", Offset: int64(number)}
 		}
