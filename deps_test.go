@@ -41,6 +41,7 @@ var allowed = map[string][]string{
 	"data/instruct":    {"data", "data/chat", "data/chat/jinja", "data/hf"},
 	"data/mmap":        {},
 	"data/onig":        {},
+	"data/pairs":       {"data", "data/instruct", "data/synth"},
 	"data/spm":         {"data/hf"},
 	"data/synth":       {"data/chat"},
 	"data/tokenizers":  {"data", "data/bpe", "data/hf", "data/spm", "data/vfs", "data/wordpiece"},
@@ -96,6 +97,7 @@ var allowed = map[string][]string{
 		"autograd/exec", "autograd/ir", "data", "data/chat", "data/instruct", "data/tokenizers", "nn", "nn/generate", "nn/talk", "train/config",
 		"train/engine", "train/recipe", "train/recipe/text", "train/units",
 	},
+	"train/eval/bleu": {},
 	"train/events": {
 		"autograd/exec", "data", "train/checkpoint", "train/config", "train/engine", "train/metrics", "train/ranks", "train/recipe",
 		"train/save",
