@@ -1,6 +1,7 @@
 package autograd
 
 import (
+	"fmt"
 	"math"
 
 	"example.com/gotrain/autograd/ir"
@@ -15,6 +16,9 @@ type AttentionConfig struct {
 	Causal  bool    // query t sees keys up to t + S - T
 	Window  int     // with Causal, query t sees the last Window keys; 0 is all
 	Scale   float32 // 0 means 1/√hd
+	// Sparse lets blocks of queries see some blocks of keys only. It goes with S - T a
+	// multiple of its blocks, and with no Window.
+	Sparse ir.Sparsity
 }
 
 // AttentionMask restricts which keys a query sees: tokens attend inside equal
@@ -62,10 +66,34 @@ func (cfg AttentionConfig) withDefaults() AttentionConfig {
 	return cfg
 }
 
+// check reports what does not go together, of so many more keys than queries.
+func (cfg AttentionConfig) check(more int) error {
+	if cfg.Sparse.Pattern == ir.Dense {
+		return cfg.Sparse.Check()
+	}
+	if cfg.Window > 0 {
+		return fmt.Errorf("a window of %d and a %s pattern exclude each other", cfg.Window, cfg.Sparse.Pattern)
+	}
+	if err := cfg.Sparse.Check(); err != nil {
+		return fmt.Errorf("%s pattern: %w", cfg.Sparse.Pattern, err)
+	}
+	if more%cfg.Sparse.Block != 0 || more < 0 {
+		return fmt.Errorf("%s pattern: %d keys more than queries are no multiple of the block of %d", cfg.Sparse.Pattern, more, cfg.Sparse.Block)
+	}
+	return nil
+}
+
 func (g *Graph) attention(in []*Node, y spec, hd int, cfg AttentionConfig) *Node {
+	more := 0
+	if in[1] != nil {
+		more = (in[1].shape[0] - in[0].shape[0]) / cfg.Batch
+	}
+	if err := cfg.check(more); err != nil {
+		return g.fail("Attention", "%v", err)
+	}
 	attrs := ir.AttentionAttrs{
 		Batch: cfg.Batch, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: hd,
-		Causal: cfg.Causal, Window: cfg.Window, Scale: cfg.Scale, Packed: in[1] == nil,
+		Causal: cfg.Causal, Window: cfg.Window, Scale: cfg.Scale, Packed: in[1] == nil, Sparse: cfg.Sparse,
 	}
 	if attrs.Scale == 0 {
 		attrs.Scale = float32(1 / math.Sqrt(float64(hd)))
@@ -100,8 +128,11 @@ func AttentionCached(q, k, v, kcache, vcache, position *Node, cfg AttentionConfi
 	if !kcache.shape.Equal(vcache.shape) || kcache.shape[1] != k.shape[1] || kcache.shape[0]%cfg.Batch != 0 {
 		return g.fail("AttentionCached", "caches %s do not fit keys %s", shapes(kcache, vcache), shapes(k, v))
 	}
+	if err := cfg.check(0); err != nil {
+		return g.fail("AttentionCached", "%v", err)
+	}
 	hd := q.shape[1] / cfg.Heads
-	attrs := ir.AttentionAttrs{Batch: cfg.Batch, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: hd, Causal: true, Window: cfg.Window, Scale: cfg.Scale}
+	attrs := ir.AttentionAttrs{Batch: cfg.Batch, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: hd, Causal: true, Window: cfg.Window, Scale: cfg.Scale, Sparse: cfg.Sparse}
 	if attrs.Scale == 0 {
 		attrs.Scale = float32(1 / math.Sqrt(float64(hd)))
 	}

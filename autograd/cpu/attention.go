@@ -17,6 +17,9 @@ func attentionOf(in *ir.Instr) vec.Attention {
 		Heads: attrs.Heads, KVHeads: attrs.KVHeads, HeadDim: attrs.HeadDim,
 		Scale: attrs.Scale, Causal: attrs.Causal, Window: attrs.Window,
 	}
+	if attrs.Sparse.Pattern != ir.Dense {
+		a.Sees, a.Block = attrs.Sparse.Sees, attrs.Sparse.Block
+	}
 	if !attrs.Packed {
 		a.S = in.In[1].Shape[0] / attrs.Batch
 	}

@@ -54,7 +54,7 @@ func (c *call) attendToken(capacity int) func() {
 	q, kcache, vcache, position, y := c.x(0), c.x(3), c.x(4), c.ids(5), c.y(0)
 	a := attentionOf(c.Instr)
 	v, heads, hd, width := c.vec, a.Heads, a.HeadDim, a.KVHeads*a.HeadDim
-	share, scale, window := a.Heads/a.KVHeads, a.Scale, a.Window
+	share, window := a.Heads/a.KVHeads, a.Window
 	size := cachedScratch(c.Instr)
 	scratch := c.scratch()[aligned(a.B*heads):]
 	return c.each(a.B*heads, a.B*heads*capacity*hd, func(task, worker int) {
@@ -64,9 +64,9 @@ func (c *call) attendToken(capacity int) func() {
 			first = keys - window
 		}
 		at := (b*capacity+first)*width + h/share*hd
-		v.AttentionDecode(y[task*hd:][:hd], q[task*hd:][:hd],
+		v.AttentionDecode(&a, y[task*hd:][:hd], q[task*hd:][:hd],
 			vec.Heads{Data: kcache[at:], LD: width}, vec.Heads{Data: vcache[at:], LD: width},
-			keys-first, scale, scratch[worker*size:][:size])
+			keys-first, scratch[worker*size:][:size])
 	})
 }
 

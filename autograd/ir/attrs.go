@@ -46,6 +46,7 @@ type AttentionAttrs struct {
 	Causal                         bool // query t sees keys up to t + S - T
 	Packed                         bool // q holds (q | k | v) in one row
 	Scale                          float32
+	Sparse                         Sparsity // of whole blocks; without a Window
 }
 
 // Cell is a unit of a recurrent network.

@@ -93,6 +93,9 @@ func attentionProduct(in *Instr) (flops float64, keys int) {
 
 // pairs counts the keys that each of the queries sees, over all of them.
 func (a AttentionAttrs) pairs(queries, keys int) int {
+	if a.Sparse.Pattern != Dense {
+		return a.sparsePairs(queries, keys)
+	}
 	sum := 0
 	for t := range queries {
 		lo, hi, at := 0, keys, t+keys-queries
@@ -103,6 +106,30 @@ func (a AttentionAttrs) pairs(queries, keys int) int {
 			hi = min(hi, at+1)
 		}
 		sum += max(0, hi-lo)
+	}
+	return sum
+}
+
+// sparsePairs is pairs by blocks: a pair of blocks that see each other is seen whole, but
+// for the causal mask inside.
+func (a AttentionAttrs) sparsePairs(queries, keys int) int {
+	sum, block, shift := 0, a.Sparse.Block, keys-queries
+	for first := max(0, shift); first < keys; {
+		i := first / block
+		end := min((i+1)*block, keys) // of the positions of queries
+		for j := 0; j*block < keys; j++ {
+			lo, hi := j*block, min((j+1)*block, keys)
+			switch {
+			case !a.Sparse.Sees(i, j) || a.Causal && lo >= end:
+			case !a.Causal || hi <= first+1:
+				sum += (end - first) * (hi - lo)
+			default:
+				for at := first; at < end; at++ {
+					sum += max(0, min(hi, at+1)-lo)
+				}
+			}
+		}
+		first = end
 	}
 	return sum
 }

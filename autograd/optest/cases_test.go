@@ -274,6 +274,7 @@ type attentionShape struct {
 	window             int
 	length, padding    int
 	packed, ownKeySegs bool
+	sparse             ir.Sparsity
 }
 
 func attentionCases() []opCase {
@@ -304,6 +305,13 @@ func attentionCases() []opCase {
 		{name: "documents of tiles", batch: 1, t: 330, s: 330, heads: 2, kv: 1, hd: 32, causal: true, packed: true, length: 128, padding: 66},
 		{name: "documents both ways", batch: 2, t: 140, s: 140, heads: 1, kv: 1, hd: 64, length: 64},
 		{name: "documents of few of many tiles", batch: 1, t: 2200, s: 2200, heads: 1, kv: 1, hd: 32, length: 50},
+		{name: "strided", batch: 1, t: 500, s: 500, heads: 2, kv: 1, hd: 16, causal: true, sparse: ir.Sparsity{Pattern: ir.Strided, Block: 64, Local: 2, Stride: 3}},
+		{name: "strided both ways", batch: 2, t: 330, s: 330, heads: 1, kv: 1, hd: 32, sparse: ir.Sparsity{Pattern: ir.Strided, Block: 64, Local: 1, Stride: 4}},
+		{name: "fixed documents", batch: 1, t: 450, s: 450, heads: 2, kv: 2, hd: 64, causal: true, packed: true, length: 140, padding: 9,
+			sparse: ir.Sparsity{Pattern: ir.Fixed, Block: 64, Stride: 3, Global: 1}},
+		{name: "local global", batch: 1, t: 600, s: 600, heads: 1, kv: 1, hd: 32, sparse: ir.Sparsity{Pattern: ir.LocalGlobal, Block: 128, Local: 1, Global: 1}},
+		{name: "local global causal", batch: 1, t: 400, s: 400, heads: 2, kv: 1, hd: 20, causal: true, sparse: ir.Sparsity{Pattern: ir.LocalGlobal, Block: 64, Local: 2, Global: 1}},
+		{name: "continued fixed", batch: 1, t: 130, s: 386, heads: 1, kv: 1, hd: 32, causal: true, sparse: ir.Sparsity{Pattern: ir.Fixed, Block: 64, Stride: 2, Global: 1}},
 		{name: "all padding", batch: 1, t: 70, s: 70, heads: 1, kv: 1, hd: 32, length: 8, padding: 70},
 	} {
 		list = append(list, a.cases()...)
@@ -313,7 +321,7 @@ func attentionCases() []opCase {
 
 func (a attentionShape) cases() []opCase {
 	attrs := ir.AttentionAttrs{Batch: a.batch, Heads: a.heads, KVHeads: a.kv, HeadDim: a.hd, Window: a.window,
-		Causal: a.causal, Packed: a.packed, Scale: float32(1 / math.Sqrt(float64(a.hd)))}
+		Causal: a.causal, Packed: a.packed, Scale: float32(1 / math.Sqrt(float64(a.hd))), Sparse: a.sparse}
 	y := s(a.batch*a.t, a.heads*a.hd)
 	kv := s(a.batch*a.s, a.kv*a.hd)
 	in := []arg{normal(y...), normal(kv...), normal(kv...), none, none}
@@ -345,22 +353,27 @@ func cachedCases() []opCase {
 		heads, kv, hd int
 		window        int
 		positions     []int32
+		sparse        ir.Sparsity
 	}{
-		{"first token", 1, 4, 1, 1, 2, 0, []int32{0}},
-		{"decode", 1, 50, 4, 2, 10, 0, []int32{3, 0, 49}},
-		{"decode long", 1, 700, 4, 1, 64, 0, []int32{699, 100}},
-		{"decode window", 1, 50, 2, 2, 10, 7, []int32{30, 5}},
-		{"decode long window", 1, 600, 9, 1, 20, 300, []int32{599, 10, 256}},
-		{"decode wide", 1, 260, 2, 1, 256, 0, []int32{255, 259}},
-		{"prompt", 9, 50, 4, 2, 10, 0, []int32{0, 0}},
-		{"continue", 9, 50, 4, 2, 10, 0, []int32{3, 41}},
-		{"prompt window", 80, 160, 2, 2, 16, 30, []int32{0, 75}},
-		{"prompt large", 130, 200, 4, 2, 32, 0, []int32{0, 70}},
+		{"first token", 1, 4, 1, 1, 2, 0, []int32{0}, ir.Sparsity{}},
+		{"decode", 1, 50, 4, 2, 10, 0, []int32{3, 0, 49}, ir.Sparsity{}},
+		{"decode long", 1, 700, 4, 1, 64, 0, []int32{699, 100}, ir.Sparsity{}},
+		{"decode window", 1, 50, 2, 2, 10, 7, []int32{30, 5}, ir.Sparsity{}},
+		{"decode long window", 1, 600, 9, 1, 20, 300, []int32{599, 10, 256}, ir.Sparsity{}},
+		{"decode wide", 1, 260, 2, 1, 256, 0, []int32{255, 259}, ir.Sparsity{}},
+		{"prompt", 9, 50, 4, 2, 10, 0, []int32{0, 0}, ir.Sparsity{}},
+		{"continue", 9, 50, 4, 2, 10, 0, []int32{3, 41}, ir.Sparsity{}},
+		{"prompt window", 80, 160, 2, 2, 16, 30, []int32{0, 75}, ir.Sparsity{}},
+		{"prompt large", 130, 200, 4, 2, 32, 0, []int32{0, 70}, ir.Sparsity{}},
+		{"decode strided", 1, 700, 4, 2, 20, 0, []int32{699, 130, 5}, ir.Sparsity{Pattern: ir.Strided, Block: 64, Local: 2, Stride: 3}},
+		{"decode local global", 1, 500, 2, 1, 64, 0, []int32{400, 64}, ir.Sparsity{Pattern: ir.LocalGlobal, Block: 64, Local: 1, Global: 1}},
+		{"prompt fixed", 100, 500, 2, 1, 16, 0, []int32{0, 333}, ir.Sparsity{Pattern: ir.Fixed, Block: 64, Stride: 3, Global: 1}},
+		{"prompt strided of a tile", 70, 300, 1, 1, 32, 0, []int32{101, 200}, ir.Sparsity{Pattern: ir.Strided, Block: 64, Local: 1, Stride: 2}},
 	} {
 		batch := len(a.positions)
 		q, kv, cache := s(batch*a.t, a.heads*a.hd), s(batch*a.t, a.kv*a.hd), s(batch*a.capacity, a.kv*a.hd)
 		list = append(list, opCase{a.name, ir.AttentionCached,
-			ir.AttentionAttrs{Batch: batch, Heads: a.heads, KVHeads: a.kv, HeadDim: a.hd, Window: a.window, Causal: true, Scale: 0.3},
+			ir.AttentionAttrs{Batch: batch, Heads: a.heads, KVHeads: a.kv, HeadDim: a.hd, Window: a.window, Causal: true, Scale: 0.3, Sparse: a.sparse},
 			[]arg{normal(q...), normal(kv...), normal(kv...), normal(cache...), normal(cache...), ints(a.positions...)}, []ir.Shape{q}})
 	}
 	return list

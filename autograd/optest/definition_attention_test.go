@@ -51,6 +51,9 @@ func (v attentionView) visible(b, t, s int) bool {
 	if a.Causal && s > position || a.Window > 0 && (s <= position-a.Window || s >= position+a.Window) {
 		return false
 	}
+	if a.Sparse.Pattern != ir.Dense && !a.Sparse.Sees(position/a.Sparse.Block, s/a.Sparse.Block) {
+		return false
+	}
 	query, key := v.d.ids(3), v.d.ids(4)
 	if query == nil {
 		return true
@@ -170,6 +173,10 @@ func defineAttentionCached(d *definition) {
 				}
 				scores := make([]float64, start+t+1-first)
 				for s := range scores {
+					if a.Sparse.Pattern != ir.Dense && !a.Sparse.Sees((start+t)/a.Sparse.Block, (first+s)/a.Sparse.Block) {
+						scores[s] = math.Inf(-1)
+						continue
+					}
 					for i := range hd {
 						scores[s] += float64(a.Scale) * q[i] * key(d.in[3], first+s, i)
 					}

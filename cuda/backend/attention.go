@@ -85,7 +85,7 @@ func (a *attentionCall) overKeys(tile int) tiles {
 
 // start launches a kernel over tiles. The kernels take, behind their tensors, T,
 // S, the heads, the head size unless it is theirs, the strides, the tiles, the
-// band and the scale.
+// band and the scale, those of patterns their sizes too.
 func (a *attentionCall) start(k attentionKernel, t tiles, anyHead bool, tensors ...any) {
 	ldq, ldkv := a.strides()
 	lo, hi := a.band()
@@ -94,6 +94,9 @@ func (a *attentionCall) start(k attentionKernel, t tiles, anyHead bool, tensors 
 		args = append(args, int32(a.HeadDim))
 	}
 	args = append(args, int32(ldq), int32(ldkv), int32(t.units), int32(t.section), int32(lo), int32(hi), a.Scale)
+	if s := a.Sparse; s.Pattern != ir.Dense {
+		args = append(args, int32(s.Pattern), int32(s.Block), int32(s.Local), int32(s.Stride), int32(s.Global))
+	}
 	a.do(a.launch(k.name, cuda.Dim{X: t.grid, Y: 1, Z: 1}, cuda.Dim{X: k.threads, Y: 1, Z: 1}, k.shared, args...))
 }
 

@@ -5,8 +5,8 @@ package backend
 import "example.com/gotrain/cuda"
 
 // bindAttentionCached appends the new keys and values, then attends: for one
-// token with blocks that share the keys of a head, for several with the kernel
-// for float32 keys.
+// token with blocks that share the keys of a head, for several and for patterns of
+// blocks with the kernel for float32 keys.
 func bindAttentionCached(c *call) func() {
 	a := c.attention()
 	kcache, vcache, position := c.in(3), c.in(4), c.in(5)
@@ -15,7 +15,7 @@ func bindAttentionCached(c *call) func() {
 	fault, check := c.checks("position", a.keys-a.queries+1)
 	a.do(c.launchElem("attention_cached_append", cuda.Dim{X: divideUp(elements, 256), Y: 1, Z: 1}, elementBlock, 0,
 		c.in(1), c.in(2), kcache, vcache, position, fault, check, int32(a.queries), int32(a.keys), int32(width), int64(elements)))
-	if a.queries == 1 {
+	if a.byToken() {
 		a.token(kcache, vcache, position)
 	} else {
 		a.general(c.in(0), kcache, vcache, position, 0)

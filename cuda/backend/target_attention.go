@@ -67,7 +67,7 @@ func (a attentionShape) cachedBlocks() int { return divideUp(a.keys, cachedKeys)
 // keys, two floats and a head of sums for each block.
 func scratchAttentionCached(in *ir.Instr) int64 {
 	a := attentionOf(in)
-	if a.queries > 1 || a.cachedBlocks() == 1 {
+	if !a.byToken() || a.cachedBlocks() == 1 {
 		return 0
 	}
 	return int64(4 * a.Batch * a.Heads * a.cachedBlocks() * (2 + a.HeadDim))

@@ -39,7 +39,7 @@ func simtBytes(hd, elements, scores int) int {
 // tensorCores says whether the kernels on tensor cores take the instruction.
 // They compare unscaled scores, so the scale has to be positive.
 func (a attentionShape) tensorCores() bool {
-	return a.dtype() == ir.BF16 && slices.Contains([]int{32, 64, 96, 128}, a.HeadDim) && a.Scale > 0
+	return a.dtype() == ir.BF16 && slices.Contains([]int{32, 64, 96, 128}, a.HeadDim) && a.Scale > 0 && a.Sparse.Pattern == ir.Dense
 }
 
 func (a attentionShape) dtype() ir.DType { return a.instr.Elem(ir.Elem) }
@@ -51,15 +51,28 @@ func (a attentionShape) flashKernel() attentionKernel {
 	return attentionKernel{fmt.Sprintf("attention_d%d_bf16", a.HeadDim), flashRows, 128, 2 * a.HeadDim * (flashRows + ring*flashColumns)}
 }
 
-// generalKernel is attention_general.cu's: a tile of queries, of keys and of values,
+// view is the part of a kernel's name that says whether it takes patterns of blocks.
+func (a attentionShape) view() string {
+	if a.Sparse.Pattern == ir.Dense {
+		return "general"
+	}
+	return "sparse"
+}
+
+// generalKernel is attention_general.cu's, or attention_sparse.cu's: a tile of queries, of keys and of values,
 // which are float32 in caches, scores, and a factor a row.
 func (a attentionShape) generalKernel() attentionKernel {
-	size, name := a.dtype().Bits()/8, "attention_general_"+a.dtype().String()
+	size, name := a.dtype().Bits()/8, "attention_"+a.view()+"_"+a.dtype().String()
 	elements := 3 * size
 	if a.instr.Kind == ir.AttentionCached && a.dtype() != ir.F32 {
-		elements, name = size+2*4, "attention_general_cached_bf16"
+		elements, name = size+2*4, "attention_"+a.view()+"_cached_bf16"
 	}
 	return attentionKernel{name, simtTile, 256, simtBytes(a.HeadDim, elements, 1) + 4*simtTile}
+}
+
+// byToken says whether the kernel of one new token serves the instruction.
+func (a attentionShape) byToken() bool {
+	return a.instr.Kind == ir.AttentionCached && a.queries == 1 && a.Sparse.Pattern == ir.Dense
 }
 
 // tokenKernel is attention_cached.cu's.
@@ -76,9 +89,9 @@ func (a attentionShape) tokenKernel() attentionKernel {
 func (a attentionShape) gradientKernels(perBlock int) (keys, queries attentionKernel) {
 	if !a.tensorCores() {
 		elem := a.dtype()
-		k := attentionKernel{"attention_backward_general_keys_" + elem.String(), simtTile, 256, simtBytes(a.HeadDim, 4*elem.Bits()/8, 2)}
+		k := attentionKernel{"attention_backward_" + a.view() + "_keys_" + elem.String(), simtTile, 256, simtBytes(a.HeadDim, 4*elem.Bits()/8, 2)}
 		q := k
-		q.name = "attention_backward_general_queries_" + elem.String()
+		q.name = "attention_backward_" + a.view() + "_queries_" + elem.String()
 		return k, q
 	}
 	warps, columns := 4, flashColumns
@@ -104,7 +117,7 @@ func (a attentionShape) kernels(perBlock int) []attentionKernel {
 	case a.instr.Kind == ir.AttentionBackward:
 		keys, queries := a.gradientKernels(perBlock)
 		return []attentionKernel{keys, queries}
-	case a.instr.Kind == ir.AttentionCached && a.queries == 1:
+	case a.byToken():
 		return []attentionKernel{a.tokenKernel()}
 	case a.instr.Kind == ir.Attention && a.tensorCores():
 		return []attentionKernel{a.flashKernel()}

@@ -13,6 +13,12 @@ constexpr int kTile = 32, kThreads = 256;
 constexpr int kScoreStride = kTile + 1;
 constexpr int kChunks = 4;  // of 4 × 16 elements: head sizes up to 256
 
+// Everything is the view of attention that is not sparse; see Blocks.
+struct Everything {
+  __device__ bool some(int, int, int) const { return true; }
+  __device__ bool whole(int, int, int) const { return true; }
+};
+
 // row_stride is the number of elements from row to row of a tile.
 __device__ inline int row_stride(int hd) { return (cdiv(hd, 4) | 1) * 4; }
 

@@ -18,6 +18,7 @@ import (
 //	Causal:   s ≤ position
 //	Window:   |s - position| < Window                (0: unlimited)
 //	Segments: QuerySegments[b,t] = KeySegments[b,s] ≥ 0   (nil: one segment)
+//	Sees:     Sees(position/Block, s/Block)               (nil: all)
 //
 // A query that sees no key gives zeros, a log-sum-exp of -inf and no gradient.
 type Attention struct {
@@ -29,6 +30,10 @@ type Attention struct {
 	Window         int
 	QuerySegments  []int32 // (B, T); -1 is padding
 	KeySegments    []int32 // (B, S); -1 is padding
+	// Sees tells which blocks of queries see which blocks of keys. Block is a multiple of
+	// keyTile, and with Sees so is S - T in the backward pass; there is no Window.
+	Sees  func(query, key int) bool
+	Block int
 }
 
 // Heads is a matrix of tokens by heads: element (token, head, d) is
@@ -69,6 +74,8 @@ func (a *Attention) Validate() error {
 	check(a.HeadDim > 0, "HeadDim is %d, want it positive", a.HeadDim)
 	check(a.Heads > 0 && a.KVHeads > 0 && a.Heads%max(a.KVHeads, 1) == 0,
 		"Heads (%d) is no multiple of KVHeads (%d)", a.Heads, a.KVHeads)
+	check(a.Sees == nil || a.Block > 0 && a.Block%keyTile == 0 && a.Window == 0,
+		"Block is %d and Window %d, want a multiple of %d and none", a.Block, a.Window, keyTile)
 	check(a.Window >= 0, "Window is %d, want 0 (unlimited) or more", a.Window)
 	check((a.QuerySegments == nil) == (a.KeySegments == nil), "only one of QuerySegments and KeySegments is given")
 	check(a.QuerySegments == nil || len(a.QuerySegments) == a.B*a.T,
@@ -234,6 +241,7 @@ func (v *Impl) maskScores(w *forwardTile, j0, j1, c0, c1 int) {
 	negInf := float32(math.Inf(-1))
 	lo, hi := w.a.queryBand(w.q0, w.k0)
 	v.maskBand(w.scores[j0*w.cols+c0:], w.cols, j1-j0, c1-c0, lo+j0-c0, hi+j0-c0, negInf)
+	w.a.hideQueries(w.scores[j0*w.cols+c0:], w.cols, j1-j0, w.q0+c0, min(c1, w.nq)-c0, w.k0)
 	if w.kSeg != nil {
 		v.maskSegments(w.scores[j0*w.cols+c0:], w.cols, w.kSeg[j0:j1], w.qSeg[c0:min(c1, w.nq)], negInf)
 	}

@@ -1,27 +1,54 @@
 package vec
 
-// AttentionDecode is the attention of one query head over a cache of keys and
-// values: out = softmax(scale·k·q)ᵀ·v. k and v begin at the key/value head's
+// AttentionDecode is the attention of one query head of a over a cache of keys and
+// values: out = softmax(a.Scale·k·q)ᵀ·v. k and v begin at the key/value head's
 // column of the first visible key (a window starts later), len(scratch) ≥ keys
-// says how many rows they have; HeadDim is len(q). No keys give zeros.
-func (v *Impl) AttentionDecode(out, q []float32, k, values Heads, keys int, scale float32, scratch []float32) {
-	hd := len(q)
-	out = out[:hd]
+// says how many rows they have. No keys give zeros. With a.Sees the first row is key 0,
+// and the query is that of the last key.
+func (v *Impl) AttentionDecode(a *Attention, out, q []float32, k, values Heads, keys int, scratch []float32) {
+	hd := a.HeadDim
+	out, q = out[:hd], q[:hd]
 	clear(out)
 	if keys == 0 {
 		return
 	}
-	p := scratch[:keys]
-	v.rowDots(p, k.Data, k.LD, q, 0, hd, scale)
+	p := scratch[:0]
+	for first, end := a.nextRun(0, keys); first < end; first, end = a.nextRun(end, keys) {
+		n := len(p)
+		p = scratch[:n+end-first]
+		v.rowDots(p[n:], k.Data[first*k.LD:], k.LD, q, 0, hd, a.Scale)
+	}
 	inv := 1 / float32(v.expSum(p, p, 1, v.max(p)))
 	full := hd / lanes * lanes
-	if full > 0 {
-		v.tile(out, full, 1, full, keys, p, keys, 1, values.Data, values.LD, nil)
-	}
-	for j := full; j < hd; j++ {
-		for s, e := range p {
-			out[j] += e * values.Data[s*values.LD+j]
+	var keep []float32 // nil for the first run, which overwrites
+	for first, end := a.nextRun(0, keys); first < end; first, end = a.nextRun(end, keys) {
+		rows := values.Data[first*values.LD:]
+		if full > 0 {
+			v.tile(out, full, 1, full, end-first, p, end-first, 1, rows, values.LD, keep)
 		}
+		for j := full; j < hd; j++ {
+			for s, e := range p[:end-first] {
+				out[j] += e * rows[s*values.LD+j]
+			}
+		}
+		p, keep = p[end-first:], keepOutput[:]
 	}
 	v.scale(out, out, inv)
+}
+
+// keepOutput is the factor of an output that is added to.
+var keepOutput = [1]float32{1}
+
+// nextRun returns the first keys [first, end) in a row, from a key on at the beginning of
+// a block, that the last of so many keys sees; first = end where there are none.
+func (a *Attention) nextRun(from, keys int) (first, end int) {
+	if a.Sees == nil {
+		return from, keys
+	}
+	query := (keys - 1) / a.Block
+	for first = from; first < keys && !a.Sees(query, first/a.Block); first += a.Block {
+	}
+	for end = first; end < keys && a.Sees(query, end/a.Block); end += a.Block {
+	}
+	return min(first, keys), min(end, keys)
 }

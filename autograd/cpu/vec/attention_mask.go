@@ -1,5 +1,7 @@
 package vec
 
+import "math"
+
 // keyRange returns the keys [lo, hi) that query t may see as far as Causal and
 // Window say. Both ends rise with t.
 func (a *Attention) keyRange(t int) (lo, hi int) {
@@ -95,6 +97,14 @@ func (a *Attention) tileMask(q0, nq, k0, nk int, qSeg, kSeg []int32) tileMask {
 	if firstHi < k0+nk || lastLo > k0 {
 		mask = someVisible
 	}
+	if a.Sees != nil {
+		switch first, last := a.sees(q0, k0), a.sees(q0+nq-1, k0); {
+		case !first && !last:
+			return nothingVisible
+		case !first || !last: // queries of two blocks
+			mask = someVisible
+		}
+	}
 	if qSeg == nil {
 		return mask
 	}
@@ -107,6 +117,28 @@ func (a *Attention) tileMask(q0, nq, k0, nk int, qSeg, kSeg []int32) tileMask {
 		return someVisible
 	}
 	return mask
+}
+
+// sees tells whether the block of query t sees the block of key s.
+func (a *Attention) sees(t, s int) bool {
+	return a.Sees(max(0, t+a.S-a.T)/a.Block, s/a.Block)
+}
+
+// hideQueries sets the scores of those of n queries from t on to -inf whose block does
+// not see that of key s. Scores are rows of keys with queries in the columns.
+func (a *Attention) hideQueries(scores []float32, ld, rows, t, n, s int) {
+	if a.Sees == nil || n <= 0 || a.sees(t, s) && a.sees(t+n-1, s) {
+		return
+	}
+	hidden := float32(math.Inf(-1))
+	for c := range n {
+		if a.sees(t+c, s) {
+			continue
+		}
+		for r := range rows {
+			scores[r*ld+c] = hidden
+		}
+	}
 }
 
 func bounds(x []int32) (lo, hi int32) {
