@@ -88,11 +88,11 @@ func attentionProduct(in *Instr) (flops float64, keys int) {
 	if !a.Packed {
 		keys = in.In[1].Shape[0] / a.Batch
 	}
-	return 2 * float64(a.Batch*a.Heads*a.HeadDim) * float64(a.pairs(queries, keys)), keys
+	return 2 * float64(a.Batch*a.Heads*a.HeadDim) * float64(a.Pairs(queries, keys)), keys
 }
 
-// pairs counts the keys that each of the queries sees, over all of them.
-func (a AttentionAttrs) pairs(queries, keys int) int {
+// Pairs counts the keys that each of the queries sees, over all of them.
+func (a AttentionAttrs) Pairs(queries, keys int) int {
 	if a.Sparse.Pattern != Dense {
 		return a.sparsePairs(queries, keys)
 	}
@@ -110,7 +110,7 @@ func (a AttentionAttrs) pairs(queries, keys int) int {
 	return sum
 }
 
-// sparsePairs is pairs by blocks: a pair of blocks that see each other is seen whole, but
+// sparsePairs is Pairs by blocks: a pair of blocks that see each other is seen whole, but
 // for the causal mask inside.
 func (a AttentionAttrs) sparsePairs(queries, keys int) int {
 	sum, block, shift := 0, a.Sparse.Block, keys-queries
@@ -138,7 +138,7 @@ func (a AttentionAttrs) sparsePairs(queries, keys int) int {
 func attentionCachedCost(in *Instr) Cost {
 	a := in.Attrs.(AttentionAttrs)
 	keys := in.In[3].Shape[0] / a.Batch
-	flops := 4 * float64(a.Batch*a.Heads*a.HeadDim) * float64(a.pairs(in.In[0].Shape[0]/a.Batch, keys))
+	flops := 4 * float64(a.Batch*a.Heads*a.HeadDim) * float64(a.Pairs(in.In[0].Shape[0]/a.Batch, keys))
 	return Cost{Attention: flops, Keys: keys, Model: flops}
 }
 

@@ -91,7 +91,7 @@ func TestSparsePairs(t *testing.T) {
 						}
 					}
 				}
-				if got := (AttentionAttrs{Causal: causal, Sparse: s}).pairs(size[0], size[1]); got != want {
+				if got := (AttentionAttrs{Causal: causal, Sparse: s}).Pairs(size[0], size[1]); got != want {
 					t.Errorf("%v, %v, causal %t: %d pairs, want %d", s, size, causal, got, want)
 				}
 			}

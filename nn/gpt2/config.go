@@ -34,6 +34,9 @@ type Config struct {
 	Bias       *bool   `yaml:"bias,omitempty" json:"bias,omitempty"`             // of linear layers and LayerNorm; default true
 	Positions  string  `yaml:"positions,omitempty" json:"positions,omitempty"`   // learned (default), sinusoidal, none
 
+	// Attention lets tokens see patterns of blocks in place of all before them.
+	Attention *nn.AttentionOptions `yaml:"attention,omitempty" json:"attention,omitempty"`
+
 	// InitStd is the standard deviation of the first weights; default 0.02.
 	InitStd float64 `yaml:"init_std,omitempty" json:"init_std,omitempty"`
 	// ScaleResidual divides it by √(2·layers) for the projections that add to
@@ -52,6 +55,7 @@ func (c *Config) SetDefaults() {
 	nn.Default(&c.FFN, 4*c.Width)
 	nn.Default(&c.Activation, "gelu_tanh")
 	nn.Default(&c.Positions, Learned)
+	c.Attention = c.Attention.WithDefaults()
 	for _, flag := range []**bool{&c.Tied, &c.Bias, &c.ScaleResidual} {
 		if *flag == nil {
 			*flag = nn.Bool(true)
@@ -81,6 +85,7 @@ func (c *Config) check(f *nn.Faults) {
 	f.Dropout("dropout", c.Dropout)
 	f.Activation("activation", c.Activation)
 	f.NormEps("norm_eps", c.NormEps)
+	f.Attention("attention", c.Attention)
 	f.InitStd("init_std", c.InitStd)
 	if c.Heads > 0 && c.Width > 0 && c.HeadDim*c.Heads != c.Width {
 		if c.Width%c.Heads != 0 {

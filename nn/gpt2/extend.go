@@ -2,7 +2,8 @@ package gpt2
 
 import "example.com/gotrain/nn"
 
-// Extend lets a base without learned positions go on with a longer context; see
+// Extend lets a base without learned positions go on with a longer context, and any
+// with another pattern of attention; see
 // nn.Extending. A table of learned ones has no rows for it.
 func (c *Config) Extend(base nn.Configuration) ([]string, error) {
 	was := base.(*Config)
@@ -13,5 +14,5 @@ func (c *Config) Extend(base nn.Configuration) ([]string, error) {
 	case c.Context > was.Context && was.Positions == Learned:
 		f.Add("context", "%d is longer than the base, which has learned %d positions and nothing of others: leave it out, begin from a base with rotary positions (family llama), or train from scratch", c.Context, was.Context)
 	}
-	return []string{"context"}, f.Err()
+	return []string{"context", "attention"}, f.Err()
 }

@@ -62,9 +62,11 @@ func (c *Config) forward(b *nn.Builder) (hidden, head *autograd.Node) {
 func (c *Config) block(b *nn.Builder, x *autograd.Node) *autograd.Node {
 	d := c.Width
 	h := b.LayerNorm("ln_1", x)
-	h = b.Linear("attn.c_attn", h, 3*d)                                                                        // (N, D) → (N, 3D)
-	h = b.PackedAttention("attn", h, autograd.AttentionConfig{Heads: c.Heads, KVHeads: c.Heads, Causal: true}) // (N, 3D) → (N, D)
-	h = b.Residual("attn.c_proj", h, d)                                                                        // (N, D)
+	h = b.Linear("attn.c_attn", h, 3*d) // (N, D) → (N, 3D)
+	h = b.PackedAttention("attn", h, autograd.AttentionConfig{
+		Heads: c.Heads, KVHeads: c.Heads, Causal: true, Sparse: c.Attention.Sparsity(),
+	}) // (N, 3D) → (N, D)
+	h = b.Residual("attn.c_proj", h, d) // (N, D)
 	x = autograd.Add(x, b.Dropout(h))
 	h = b.LayerNorm("ln_2", x)
 	h = b.Linear("mlp.c_fc", h, c.FFN) // (N, D) → (N, F)

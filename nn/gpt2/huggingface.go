@@ -8,8 +8,8 @@ import (
 )
 
 // HuggingFace returns the keys of a GPT2LMHeadModel's config.json. Models
-// without biases or with other positions than learned ones have no
-// counterpart there.
+// without biases, with other positions than learned ones or with patterns of
+// blocks have no counterpart there.
 func (m *Model) HuggingFace() (map[string]any, error) {
 	c := m.Config().(*Config)
 	if !nn.IsSet(c.Bias) {
@@ -17,6 +17,9 @@ func (m *Model) HuggingFace() (map[string]any, error) {
 	}
 	if c.Positions != Learned {
 		return nil, fmt.Errorf("%w: GPT2LMHeadModel always has learned positions: train with model.positions %s", nn.ErrNoCounterpart, Learned)
+	}
+	if c.Attention != nil {
+		return nil, fmt.Errorf("%w: GPT2LMHeadModel sees all pairs: train without model.attention", nn.ErrNoCounterpart)
 	}
 	return map[string]any{
 		"model_type":                      "gpt2",

@@ -48,6 +48,9 @@ type Config struct {
 	// Mistral does; 0 means all.
 	SlidingWindow int `yaml:"sliding_window" json:"sliding_window,omitempty"`
 
+	// Attention lets tokens see patterns of blocks in place of all before them.
+	Attention *nn.AttentionOptions `yaml:"attention,omitempty" json:"attention,omitempty"`
+
 	// InitStd is the standard deviation of the first weights; default 0.02.
 	InitStd float64 `yaml:"init_std,omitempty" json:"init_std,omitempty"`
 	// ScaleResidual divides it by √(2·layers) for the projections that add to
@@ -70,6 +73,7 @@ func (c *Config) SetDefaults() {
 	nn.Default(&c.FFN, (8*c.Width/3+ffnMultiple-1)/ffnMultiple*ffnMultiple)
 	nn.Default(&c.Activation, "silu")
 	nn.Default(&c.Positions, Rotary)
+	c.Attention = c.Attention.WithDefaults()
 	nn.Default(&c.RopeTheta, 10000)
 	if c.RopeScaling != nil {
 		c.RopeScaling = c.RopeScaling.withDefaults(c.Context)
@@ -104,6 +108,7 @@ func (c *Config) check(f *nn.Faults) {
 	f.Dropout("dropout", c.Dropout)
 	f.Activation("activation", c.Activation)
 	f.NormEps("norm_eps", c.NormEps)
+	f.Attention("attention", c.Attention)
 	f.InitStd("init_std", c.InitStd)
 	switch {
 	case c.Heads <= 0 || c.Width <= 0:
@@ -122,6 +127,9 @@ func (c *Config) check(f *nn.Faults) {
 	}
 	if !(c.RopeTheta > 1 && c.RopeTheta < 1e12) {
 		f.Add("rope_theta", "%g is outside (1, 1e12): 10000 is usual", c.RopeTheta)
+	}
+	if c.Attention != nil && c.SlidingWindow > 0 {
+		f.Add("attention", "excludes sliding_window: leave one of them out; kind local_global has a window of blocks")
 	}
 	if c.RopeScaling != nil {
 		c.RopeScaling.check(f, c.HeadDim)

@@ -5,8 +5,8 @@ import (
 	"example.com/gotrain/nn"
 )
 
-// Extend lets a base go on with a longer context and other rotary positions, which have
-// no parameters; see nn.Extending. A scaling without factor or original context gets
+// Extend lets a base go on with a longer context, other rotary positions and another
+// pattern of attention, which have no parameters; see nn.Extending. A scaling without factor or original context gets
 // those of the base.
 func (c *Config) Extend(base nn.Configuration) ([]string, error) {
 	was := base.(*Config)
@@ -23,7 +23,7 @@ func (c *Config) Extend(base nn.Configuration) ([]string, error) {
 		f.Add("rope_scaling.type", "dynamic scaling turns positions otherwise in each length beyond the context of the base, %d, and config.json cannot hold a longer one beside it: use %s, %s or %s",
 			was.Context, autograd.YaRNScaling, autograd.LinearScaling, autograd.Llama3Scaling)
 	}
-	return []string{"context", "rope_theta", "rope_scaling"}, f.Err()
+	return []string{"context", "rope_theta", "rope_scaling", "attention"}, f.Err()
 }
 
 // fit fills in what the base of a model of that context tells: the context that it was

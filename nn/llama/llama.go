@@ -74,7 +74,7 @@ func (c *Config) attention(b *nn.Builder, x *autograd.Node) *autograd.Node {
 	}
 	q, k = b.RoPE(q, c.Heads, c.RopeTheta, c.RopeScaling.scaling()), b.RoPE(k, c.KVHeads, c.RopeTheta, c.RopeScaling.scaling())
 	y := b.Attention("self_attn", q, k, v, autograd.AttentionConfig{
-		Heads: c.Heads, KVHeads: c.KVHeads, Causal: true, Window: c.SlidingWindow,
+		Heads: c.Heads, KVHeads: c.KVHeads, Causal: true, Window: c.SlidingWindow, Sparse: c.Attention.Sparsity(),
 	}) // (N, H·hd)
 	return b.ResidualBias("self_attn.o_proj", y, c.Width, nn.IsSet(c.Bias) || c.AttentionBias) // (N, H·hd) → (N, D)
 }

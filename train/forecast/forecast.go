@@ -41,6 +41,7 @@ type Report struct {
 	Past         *Past          `json:"past,omitempty"` // set by the caller, from PastOf
 	Law          *Law           `json:"law,omitempty"`  // of the run's folder
 	Timing       *Timing        `json:"timing,omitempty"`
+	Sparse       *Sparse        `json:"sparse_attention,omitempty"`
 }
 
 // Source is a source of the data with its share of the sequences, 0 where that follows from
@@ -82,6 +83,7 @@ func Make(cfg config.Config, job *recipe.Job, d device.Device) (*Report, error) 
 	}
 	r.Forecast = engine.Predict(cfg, job, programs, Machine(r.Machine, cfg.Precision))
 	r.SixN = r.Arithmetic.SixN
+	r.Sparse = sparseOf(programs)
 	r.MFU = r.UnitsPerS * r.FLOPsPerUnit / (1e9 * r.Machine.Peak(cfg.Precision) * float64(ranks))
 	if r.Law, err = LawOf(cfg, job, r.TotalUnits); err != nil {
 		return nil, err
