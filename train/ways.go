@@ -20,7 +20,7 @@ func (r *run) choose(from string, plans []*plan.Plan) error {
 		return nil
 	}
 	if !r.cfg.CUDA.Timing {
-		_, _, err := chooser.Choose(plans, nil, false)
+		_, err := chooser.Choose(plans, nil, false)
 		return err
 	}
 	text, err := r.ranks.ByFirst(func() (string, error) {
@@ -38,7 +38,7 @@ func (r *run) choose(from string, plans []*plan.Plan) error {
 	if err := json.Unmarshal([]byte(text), r.chosen); err != nil || r.cfg.Rank.First() {
 		return err
 	}
-	_, _, err = chooser.Choose(plans, r.chosen.Ways, false)
+	_, err = chooser.Choose(plans, r.chosen.Ways, false)
 	return err
 }
 
@@ -60,13 +60,13 @@ func (r *run) chooseHere(from string, chooser exec.Chooser, plans []*plan.Plan) 
 		}
 	}
 	began := r.deps.Now()
-	ways, fresh, err := chooser.Choose(plans, known, r.deps.Ways.Path != "")
+	chosen, err := chooser.Choose(plans, known, r.deps.Ways.Path != "")
 	if err != nil {
 		return nil, err
 	}
-	c.Ways, c.Timed, c.Seconds = ways, len(fresh), r.deps.Now().Sub(began).Seconds()
+	c.Ways, c.Timed, c.Seconds = chosen.Ways, len(chosen.Timed), r.deps.Now().Sub(began).Seconds()
 	if keeping == nil {
-		keeping = r.deps.Ways.Add(c.Where, ways)
+		keeping = r.deps.Ways.Add(c.Where, chosen.Ways)
 	}
 	if keeping != nil {
 		c.NotKept = keeping.Error()

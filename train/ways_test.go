@@ -25,22 +25,23 @@ type chooser struct {
 
 func (c *chooser) Where() string { return "library 1, " + c.card + " with 4 multiprocessors" }
 
-func (c *chooser) Choose(plans []*plan.Plan, known exec.Ways, timed bool) (exec.Ways, []string, error) {
+func (c *chooser) Choose(plans []*plan.Plan, known exec.Ways, timed bool) (exec.Chosen, error) {
 	c.known, c.timed = maps.Clone(known), timed
 	c.calls++
-	chosen, fresh := exec.Ways{}, []string(nil)
+	chosen := exec.Chosen{Ways: exec.Ways{}, Timed: map[string]map[string]float64{}}
 	for _, id := range []string{"a", "b"} {
 		w, ok := known[id]
 		switch {
 		case ok:
 		case timed:
-			w, fresh = exec.Way{Name: "fastest on " + c.card, MS: 1, FirstMS: 2}, append(fresh, id)
+			w = exec.Way{Name: "fastest on " + c.card, MS: 1, FirstMS: 2}
+			chosen.Timed[id] = map[string]float64{w.Name: 1}
 		default:
 			w = exec.Way{Name: "first"}
 		}
-		chosen[id] = w
+		chosen.Ways[id] = w
 	}
-	return chosen, fresh, nil
+	return chosen, nil
 }
 
 // TestChoices: a run keeps what was chosen for it and goes on with that on such a card,

@@ -13,7 +13,7 @@ import (
 // instruction plans the case and gives its element arguments the type that they
 // have in a step. Casts, which the planner would put around the instruction
 // since its arguments are state, are left out.
-func (k Case) instruction(target plan.Target, compute ir.DType) (*ir.Instr, error) {
+func (k Case) instruction(target plan.Target, compute ir.DType) (*plan.Plan, error) {
 	p := &ir.Program{Name: "bench"}
 	k.emit(p)
 	wide := target
@@ -30,7 +30,7 @@ func (k Case) instruction(target plan.Target, compute ir.DType) (*ir.Instr, erro
 			}
 		})
 	}
-	return in, nil
+	return built, nil
 }
 
 // arguments allocates what in reads, writes and works in, and fills it: floats
@@ -118,8 +118,8 @@ func neverNegative(argument string) bool {
 	return false
 }
 
-// traffic counts arguments and results once, what is updated in place twice.
-func traffic(in *ir.Instr) int64 {
+// Traffic is the bytes that an instruction moves: it counts arguments and results once, what is updated in place twice.
+func Traffic(in *ir.Instr) int64 {
 	var n int64
 	for _, v := range in.In {
 		if v != nil {

@@ -12,6 +12,7 @@ import (
 
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
 )
 
 // Case is one instruction to measure.
@@ -46,6 +47,9 @@ type Shape struct {
 type Timing struct {
 	Seconds float64
 	Bytes   int64
+	// WayMS are the times in milliseconds of all ways to compute it, by what they
+	// compute and their name, on a back end that has several; the fastest is measured.
+	WayMS map[string]map[string]float64
 }
 
 // Result is the speed of a kernel.
@@ -57,12 +61,14 @@ type Result struct {
 	GFLOPS         float64 `json:"gflops,omitempty"`
 	GBPerS         float64 `json:"gb_per_s"`         // arguments and results, each once
 	FractionOfPeak float64 `json:"fraction_of_peak"` // of arithmetic where there are gflops, else of bandwidth
+
+	WayMS map[string]map[string]float64 `json:"way_ms,omitempty"` // Timing's
 }
 
 // Result compares a timing with the peaks of the device, in GFLOP/s and GB/s; 0 where
 // they are not known.
 func (k Case) Result(t Timing, arithmetic, bandwidth float64) Result {
-	r := Result{Name: k.Name, Kind: k.Kind.String(), Shape: k.Shape, MS: 1e3 * t.Seconds, GBPerS: float64(t.Bytes) / t.Seconds / 1e9}
+	r := Result{Name: k.Name, Kind: k.Kind.String(), Shape: k.Shape, MS: 1e3 * t.Seconds, GBPerS: float64(t.Bytes) / t.Seconds / 1e9, WayMS: t.WayMS}
 	if k.FLOPs > 0 {
 		r.GFLOPS = k.FLOPs / t.Seconds / 1e9
 		r.FractionOfPeak = ratio(r.GFLOPS, arithmetic)
@@ -92,14 +98,22 @@ const (
 
 // Time runs the instruction for about budget seconds, by itself, with
 // arguments in the types that a training step of this precision gives them. It
-// measures single launches; where the back end records, batches of launches
+// measures single launches, by the fastest of several ways to compute it; where the back end records, batches of launches
 // recorded as one, each launch with other arguments than the last.
 func (k Case) Time(b exec.Backend, compute ir.DType, budget float64) (Timing, error) {
-	in, err := k.instruction(b.Target(), compute)
+	p, err := k.instruction(b.Target(), compute)
 	if err != nil {
 		return Timing{}, err
 	}
-	t := Timing{Seconds: math.Inf(1), Bytes: traffic(in)}
+	in := p.Program.Instrs[0]
+	t := Timing{Seconds: math.Inf(1), Bytes: Traffic(in)}
+	if chooser, ok := b.(exec.Chooser); ok {
+		chosen, err := chooser.Choose([]*plan.Plan{p}, nil, true)
+		if err != nil {
+			return Timing{}, err
+		}
+		t.WayMS = chosen.Timed
+	}
 	recorder, records := b.(exec.Recorder)
 	sets := 1
 	if records {

@@ -44,6 +44,7 @@ func small() []Case {
 		matMul(64, 128, 64, false, false).withGELU(),
 		matMul(64, 64, 128, false, true),
 		matMul(64, 128, 64, true, false),
+		matMul(64, 128, 64, true, false).withSums(),
 	}
 	cases = append(cases, attention(1, 64, 2, 64)...)
 	cases = append(cases, attention(1, 64, 1, 128)...)
@@ -58,7 +59,8 @@ func forCPU() []Case {
 		matMul(4096, 1536, 384, false, false), // up projection
 		matMul(4096, 384, 1536, false, true),  // its gradient of the input
 		matMul(384, 1536, 4096, true, false),  // its gradient of the weight
-		matMul(256, 3072, 768, false, false),  // the same of GPT-2 124M
+		matMul(384, 1536, 4096, true, false).withSums(),
+		matMul(256, 3072, 768, false, false), // the same of GPT-2 124M
 		matMul(256, 768, 3072, false, true),
 		matMul(768, 3072, 256, true, false),
 		matMul(256, 50257, 768, false, true), // head
@@ -82,6 +84,7 @@ func forGPU() []Case {
 			matMul(n, d, 4*d, false, false),
 			matMul(n, d, 4*d, false, true), // gradients of the up projection
 			matMul(d, 4*d, n, true, false),
+			matMul(d, 4*d, n, true, false).withSums(),
 		)
 	}
 	cases = append(cases, attention(16, 1024, 12, 64)...)

@@ -44,6 +44,19 @@ func (k Case) withGELU() Case {
 	return k
 }
 
+// withSums is the product of a weight's gradient that adds up the gradient of the bias too.
+func (k Case) withSums() Case {
+	product := k.emit
+	k.Name += " + sums"
+	k.emit = func(p *ir.Program) {
+		product(p)
+		in := p.Instrs[0]
+		in.Out[2] = p.NewValue(ir.Temp, "sums", ir.F32, k.Shape.N)
+		p.Outputs = []*ir.Value{in.Out[0], in.Out[2]}
+	}
+	return k
+}
+
 func transposed(yes bool) string {
 	if yes {
 		return "ᵀ"

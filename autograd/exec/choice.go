@@ -21,9 +21,16 @@ type Chooser interface {
 	Where() string
 	// Choose settles how later Binds compute the instructions of plans: as known says,
 	// and if timed is set by the fastest way where known says nothing that can be had
-	// here. Otherwise it is the back end's first. It returns the ways of the plans, and
-	// which of them it has timed. Each has run once when it returns, so that no kernel
-	// of theirs is loaded while launches are recorded. It takes memory for the arguments
-	// of one launch, and gives it back.
-	Choose(plans []*plan.Plan, known Ways, timed bool) (chosen Ways, fresh []string, err error)
+	// here. Otherwise it is the back end's first. It returns the ways of the plans. Each
+	// has run once when it returns, so that no kernel of theirs is loaded while launches
+	// are recorded. It takes memory for the arguments of one launch, and gives it back.
+	Choose(plans []*plan.Plan, known Ways, timed bool) (Chosen, error)
+}
+
+// Chosen is what Choose has settled.
+type Chosen struct {
+	Ways Ways
+	// Timed are the times in milliseconds of what was timed: of each way by its name, by
+	// what they compute.
+	Timed map[string]map[string]float64
 }

@@ -15,6 +15,8 @@ type benchFlags struct {
 	steps     []string
 	kernels   []string
 	decode    bool
+	split     bool
+	repeat    bool
 	config    string
 	set       []string
 	precision string
@@ -40,13 +42,19 @@ batches of 20 ms, recorded as one CUDA graph, over arguments larger than the
 caches; in bfloat16 its activations are stored so. Steps run as in training,
 and tell besides: the time from opening the device to the end of the first step,
 the memory of the GPU that is used then, the nodes of the step's graph, and the
-share of a step in which the GPU waits for the processor.
+share of a step in which the GPU waits for the processor. cuBLASLt's algorithms and
+epilogues are chosen by timing, as in a run.
+
+With --by-instruction each step tells where its time goes: of each kind of instruction,
+and of each kind and shape, the launches, the time, and what it reaches of the peak. On a
+GPU the times lie between events in the graph of the step.
 
 Kinds of kernels: ` + strings.Join(kernels.Kinds(), ", ") + `.
 Reference steps: ` + strings.Join(bench.Names(), ", ") + ".",
 		Example: `  gotrain bench
   gotrain bench --device cuda --precision bfloat16 --step=124m-b32
   gotrain bench --step=0.8m,12.3m --json
+  gotrain bench --step=0.8m --by-instruction
   gotrain bench --kernels --precision bfloat16
   gotrain bench --decode
   gotrain bench --config configs/opticks.yaml --set model.context=512`,
@@ -58,6 +66,8 @@ Reference steps: ` + strings.Join(bench.Names(), ", ") + ".",
 	c.Flags().StringSliceVar(&f.kernels, "kernels", nil, "measure kernels only, of `KINDS` (all without a kind)")
 	c.Flags().Lookup("kernels").NoOptDefVal = "all"
 	c.Flags().BoolVar(&f.decode, "decode", false, "measure single-token decoding of GPT-2 124M only")
+	c.Flags().BoolVar(&f.split, "by-instruction", false, "with --step or --config, tell where the time of a step goes")
+	c.Flags().BoolVar(&f.repeat, "repeat", false, "with --step or --config, take the first step twice and compare the bits")
 	c.Flags().StringVar(&f.config, "config", "", "measure the step of a configuration `FILE` only, on random tokens")
 	c.Flags().StringArrayVar(&f.set, "set", nil, "with --config, override a key, `path.to.key=VALUE`; may be repeated")
 	c.Flags().StringVar(&f.precision, "precision", "float32", "of matrix products, `NAME` is float32, tf32 or bfloat16")
@@ -92,6 +102,9 @@ func (f *benchFlags) validate() error {
 	}
 	if chosen > 1 {
 		return usagef("--step, --kernels, --decode and --config exclude each other; leave all out to measure everything")
+	}
+	if (f.split || f.repeat) && len(f.steps) == 0 && f.config == "" {
+		return usagef("--by-instruction and --repeat are of steps; name them with --step, or give --config")
 	}
 	if f.shapes != "" && !slices.Contains(kernels.Sizes(), f.shapes) {
 		return usagef("--shapes is %q; use small, cpu or gpu", f.shapes)

@@ -74,7 +74,8 @@ func (f *benchFlags) options(m device.Machine) bench.Options {
 	if err != nil {
 		kept = ways.File{} // no home: nothing is timed
 	}
-	return bench.Options{Precision: f.precision, Seconds: f.seconds, Peak: m.Peak(f.precision), Ways: kept}
+	return bench.Options{Precision: f.precision, Seconds: f.seconds, Peak: m.Peak(f.precision), Bandwidth: m.Bandwidth,
+		ByInstruction: f.split, Repeat: f.repeat, Ways: kept}
 }
 
 // size is what --shapes names: the device's own size by default.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"example.com/gotrain/train/bench"
 	"example.com/gotrain/train/device"
@@ -39,6 +40,34 @@ func printStep(w io.Writer, t bench.Timing) {
 			"", g.FirstStepS, units.Bytes(g.UsedBytes), units.Bytes(t.PlannedBytes), g.Nodes, 100*g.Idle)
 		if t.Chosen > 0 {
 			fmt.Fprintf(w, "%11s %d kernels chosen by timing in %s, which saves %.1f%% of their time\n", "", t.Chosen, units.Seconds(t.ChosenS), 100*t.ChosenSaves)
+		}
+	}
+	if len(t.Bits) > 0 {
+		what := "the same bits twice"
+		if t.Bits[0] != t.Bits[1] {
+			what = "OTHER BITS at the second try"
+		}
+		fmt.Fprintf(w, "%11s first step: %s, %s\n", "", what, t.Bits[0])
+	}
+	printInstructions(w, t)
+}
+
+// printInstructions tells where the time of a step goes: kinds, then shapes.
+func printInstructions(w io.Writer, t bench.Timing) {
+	for _, part := range []struct {
+		name string
+		all  []bench.Instruction
+	}{{"by kind", t.ByKind}, {"by kind and shape", t.ByInstruction}} {
+		if len(part.all) == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "\n%9s %6s %8s %10s %9s %9s  %s\n", "ms", "share", "launches", "GFLOP/s", "GB/s", "of the peak", part.name)
+		for _, i := range part.all {
+			gflops := "-"
+			if i.GFLOPS > 0 {
+				gflops = fmt.Sprintf("%.1f", i.GFLOPS)
+			}
+			fmt.Fprintf(w, "%9.3f %5.1f%% %8d %10s %9.1f %10.0f%%  %s\n", i.MS, 100*i.Share, i.Count, gflops, i.GBPerS, 100*i.FractionOfPeak, strings.TrimSpace(i.Kind+" "+i.What))
 		}
 	}
 }

@@ -42,7 +42,10 @@ func TestPrintedReports(t *testing.T) {
 		t.Fatal(err)
 	}
 	printStep(&out, bench.Timing{Name: "tiny", Params: 11200, Batch: 6, Context: 32, Vocab: 67, StepMS: 1.25, TokensPerS: 153600, GFLOPS: 10.5, FractionOfPeak: 0.42,
-		PlannedBytes: 3 << 20, GPU: &bench.GPU{FirstStepS: 2.5, UsedBytes: 4 << 20, Nodes: 99, Idle: 0.031}})
+		PlannedBytes: 3 << 20, GPU: &bench.GPU{FirstStepS: 2.5, UsedBytes: 4 << 20, Nodes: 99, Idle: 0.031},
+		Chosen: 12, ChosenS: 0.25, ChosenSaves: 0.125, Bits: []string{"abc", "abc"},
+		ByKind:        []bench.Instruction{{Kind: "MatMul", Count: 3, MS: 1.5, Share: 0.75, GFLOPS: 123.25, GBPerS: 9, FractionOfPeak: 0.5}, {Kind: "Add", Count: 1, MS: 0.5, Share: 0.25, GBPerS: 7}},
+		ByInstruction: []bench.Instruction{{Kind: "MatMul", What: "f32(2, 3) → f32(2)", Count: 3, MS: 1.5, Share: 0.75, GFLOPS: 123.25, GBPerS: 9, FractionOfPeak: 0.5}}})
 	for _, d := range []train.Dry{{From: "c", Step: 9}, {Aside: true}, {}} {
 		fmt.Fprintln(&out, beginning(&d))
 	}
@@ -61,6 +64,15 @@ all                                      5      40.0%     12.5%        6.00     
 law                                      2      50.0%     25.0%    1.23e+05      0.75
 tiny             11.2k batch 6 × 32, vocab 67            1.25      154k      10.5          42%
             first step after 2.50 s, 4.0 MiB used, 3.0 MiB planned, graph of 99 nodes, GPU idle 3.1%
+            12 kernels chosen by timing in 250 ms, which saves 12.5% of their time
+            first step: the same bits twice, abc
+
+       ms  share launches    GFLOP/s      GB/s of the peak  by kind
+    1.500  75.0%        3      123.2       9.0         50%  MatMul
+    0.500  25.0%        1          -       7.0          0%  Add
+
+       ms  share launches    GFLOP/s      GB/s of the peak  by kind and shape
+    1.500  75.0%        3      123.2       9.0         50%  MatMul f32(2, 3) → f32(2)
 at step 9, from c,
 at step 0, with the earlier run set aside,
 at step 0

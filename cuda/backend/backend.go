@@ -34,6 +34,8 @@ type Backend struct {
 	trial *trial    // while Choose settles them
 	watch Stopwatch // of trials, nil before the first
 
+	marks []*cuda.Mark // that NewMarks has made
+
 	fault  cuda.Ptr // int32 code, row, value
 	faults []indexFault
 	found  *cuda.Pinned
@@ -235,6 +237,9 @@ func (b *Backend) Close() error {
 		errs = append(errs, b.found.Close())
 	}
 	errs = append(errs, b.memory.close())
+	for _, m := range b.marks {
+		errs = append(errs, m.Close())
+	}
 	for _, m := range b.modules {
 		errs = append(errs, m.Close())
 	}

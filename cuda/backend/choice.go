@@ -41,7 +41,7 @@ func (c *call) choose(id string, ways ...way) func() {
 	if t := b.trial; t != nil && t.timed && !known {
 		used := maps.Clone(t.used) // without what the slower ways use
 		var err error
-		if settled, err = c.time(ways); err != nil {
+		if settled, t.times[id], err = c.time(ways); err != nil {
 			c.fail(fmt.Errorf("%s: %w", id, err))
 			return nil
 		}
@@ -49,7 +49,6 @@ func (c *call) choose(id string, ways ...way) func() {
 			b.ways = exec.Ways{}
 		}
 		b.ways[id], known, t.used = settled, true, used
-		t.fresh = append(t.fresh, id)
 	}
 	if known {
 		i := slices.IndexFunc(ways, func(w way) bool { return w.name == settled.Name })
@@ -90,7 +89,7 @@ var choosing = [ir.NumKinds]bool{ir.MatMul: true, ir.LinearCrossEntropy: true, i
 type trial struct {
 	timed bool
 	used  exec.Ways
-	fresh []string
+	times map[string]map[string]float64
 }
 
 // Where is exec.Chooser's: cuBLASLt's version, the card and its multiprocessors.
@@ -100,15 +99,15 @@ func (b *Backend) Where() string {
 }
 
 // Choose is exec.Chooser's.
-func (b *Backend) Choose(plans []*plan.Plan, known exec.Ways, timed bool) (exec.Ways, []string, error) {
+func (b *Backend) Choose(plans []*plan.Plan, known exec.Ways, timed bool) (exec.Chosen, error) {
 	b.ways = maps.Clone(known)
 	if b.watch == nil {
 		var err error
 		if b.watch, err = b.NewStopwatch(); err != nil {
-			return nil, nil, err
+			return exec.Chosen{}, err
 		}
 	}
-	b.trial = &trial{timed: timed, used: exec.Ways{}}
+	b.trial = &trial{timed: timed, used: exec.Ways{}, times: map[string]map[string]float64{}}
 	faults := len(b.faults)
 	defer func() { b.trial, b.faults = nil, b.faults[:faults] }()
 	launches := distinct(plans)
@@ -117,11 +116,11 @@ func (b *Backend) Choose(plans []*plan.Plan, known exec.Ways, timed bool) (exec.
 		most = max(most, newTrialSpace(0, l).bytes)
 	}
 	if most == 0 {
-		return exec.Ways{}, nil, nil
+		return exec.Chosen{}, nil
 	}
 	space, err := b.memory.raw(most)
 	if err != nil {
-		return nil, nil, fmt.Errorf("memory to time products in: %w", err)
+		return exec.Chosen{}, fmt.Errorf("memory to time products in: %w", err)
 	}
 	for _, l := range launches {
 		if err = b.try(l, space); err != nil {
@@ -129,7 +128,7 @@ func (b *Backend) Choose(plans []*plan.Plan, known exec.Ways, timed bool) (exec.
 		}
 	}
 	err = errors.Join(err, b.memory.free(space))
-	return b.trial.used, b.trial.fresh, err
+	return exec.Chosen{Ways: b.trial.used, Timed: b.trial.times}, err
 }
 
 // try binds a launch to scratch memory and runs it once.
@@ -279,9 +278,9 @@ const (
 	slowMS    = 20.0
 )
 
-// time measures each way and names the fastest. Ways that cannot be had, or whose
+// time measures each way and names the fastest, and gives all times in milliseconds. Ways that cannot be had, or whose
 // launch fails, are left out.
-func (c *call) time(ways []way) (exec.Way, error) {
+func (c *call) time(ways []way) (exec.Way, map[string]float64, error) {
 	var names []string
 	var launches []func()
 	for _, w := range ways {
@@ -290,25 +289,25 @@ func (c *call) time(ways []way) (exec.Way, error) {
 			continue
 		}
 		if err != nil {
-			return exec.Way{}, err
+			return exec.Way{}, nil, err
 		}
 		names, launches = append(names, w.name), append(launches, launch)
 	}
 	if c.err != nil {
-		return exec.Way{}, c.err
+		return exec.Way{}, nil, c.err
 	}
 	if len(names) == 0 {
-		return exec.Way{}, errors.New("no way to compute it runs on this card")
+		return exec.Way{}, nil, errors.New("no way to compute it runs on this card")
 	}
 	if len(names) == 1 {
-		return exec.Way{Name: names[0]}, nil
+		return exec.Way{Name: names[0]}, nil, nil
 	}
 	ms := make([]float64, len(names))
 	counts := make([]int, len(names))
 	for i, launch := range launches {
 		once, err := c.batch(launch, 1)
 		if err != nil {
-			return exec.Way{}, err
+			return exec.Way{}, nil, err
 		}
 		ms[i], counts[i] = once, int(max(1, min(mostBatch, batchMS/max(once, 1e-3))))
 	}
@@ -320,13 +319,17 @@ func (c *call) time(ways []way) (exec.Way, error) {
 			}
 			t, err := c.batch(launch, counts[i])
 			if err != nil {
-				return exec.Way{}, err
+				return exec.Way{}, nil, err
 			}
 			ms[i] = min(ms[i], t)
 		}
 	}
 	i := fastest(ms)
-	return exec.Way{Name: names[i], MS: ms[i], FirstMS: ms[0]}, nil
+	all := map[string]float64{}
+	for k, name := range names {
+		all[name] = ms[k]
+	}
+	return exec.Way{Name: names[i], MS: ms[i], FirstMS: ms[0]}, all, nil
 }
 
 // launches runs a launch once, which loads its kernels.

@@ -80,16 +80,22 @@ func TestChoose(t *testing.T) {
 	} {
 		t.Setenv("CUDASIM_TIMES", c.times)
 		b := openSimulated(t)
-		chosen, fresh, err := b.Choose(p, nil, true)
+		made, err := b.Choose(p, nil, true)
 		if err != nil {
 			t.Fatal(err)
 		}
+		chosen := made.Ways
 		got := names(chosen)
 		if !slices.Contains(got, "activation "+c.activations) || !slices.Contains(got, "sums "+c.sums) {
 			t.Errorf("%s: chosen is %v", c.times, got)
 		}
-		if len(fresh) != 6 { // two products behind each of two ways, and the two choices between those
-			t.Errorf("%q are timed", fresh)
+		if len(made.Timed) != 6 { // two products behind each of two ways, and the two choices between those
+			t.Errorf("%v are timed", made.Timed)
+		}
+		for id, times := range made.Timed {
+			if w, ok := chosen[id]; ok && times[w.Name] != w.MS || len(times) != 2 {
+				t.Errorf("%s: the times are %v, the way is %+v", id, times, w)
+			}
 		}
 		ways = append(ways, chosen)
 	}
@@ -98,9 +104,9 @@ func TestChoose(t *testing.T) {
 	}
 	// What is known is not timed, whatever the times.
 	b := openSimulated(t)
-	again, fresh, err := b.Choose(p, ways[1], true)
-	if err != nil || len(fresh) != 0 || !maps.Equal(again, ways[1]) {
-		t.Errorf("of known ways %v come %v, %d timed, %v", ways[1], again, len(fresh), err)
+	again, err := b.Choose(p, ways[1], true)
+	if err != nil || len(again.Timed) != 0 || !maps.Equal(again.Ways, ways[1]) {
+		t.Errorf("of known ways %v come %+v, %v", ways[1], again, err)
 	}
 	// A way that is not to be had is timed anew, the others stay.
 	damaged := maps.Clone(ways[1])
@@ -109,13 +115,14 @@ func TestChoose(t *testing.T) {
 			damaged[id] = exec.Way{Name: "by hand"}
 		}
 	}
-	if _, fresh, err = openSimulated(t).Choose(p, damaged, true); err != nil || len(fresh) == 0 || !strings.HasPrefix(fresh[len(fresh)-1], "sums") {
-		t.Errorf("a way that is not there: %v timed, %v", fresh, err)
+	if again, err = openSimulated(t).Choose(p, damaged, true); err != nil || len(again.Timed) == len(ways[1]) ||
+		slices.IndexFunc(slices.Collect(maps.Keys(again.Timed)), func(id string) bool { return strings.HasPrefix(id, "sums") }) < 0 {
+		t.Errorf("a way that is not there: %+v, %v", again, err)
 	}
 	// Untimed, each is the first, and sums are in a kernel of their own.
-	untimed, fresh, err := openSimulated(t).Choose(p, nil, false)
-	if got := names(untimed); err != nil || len(fresh) != 0 || !slices.Contains(got, "sums separate") || !slices.Contains(got, "activation fused") {
-		t.Errorf("untimed: %v, %d timed, %v", got, len(fresh), err)
+	untimed, err := openSimulated(t).Choose(p, nil, false)
+	if got := names(untimed.Ways); err != nil || len(untimed.Timed) != 0 || !slices.Contains(got, "sums separate") || !slices.Contains(got, "activation fused") {
+		t.Errorf("untimed: %v, %d timed, %v", got, len(untimed.Timed), err)
 	}
 }
 
@@ -126,7 +133,7 @@ func TestChosenBits(t *testing.T) {
 		t.Helper()
 		t.Setenv("CUDASIM_TIMES", times)
 		b := openSimulated(t)
-		chosen, _, err := b.Choose([]*plan.Plan{p}, known, true)
+		chosen, err := b.Choose([]*plan.Plan{p}, known, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +164,7 @@ func TestChosenBits(t *testing.T) {
 		if err := s.Output(4, y); err != nil {
 			t.Fatal(err)
 		}
-		return y, chosen
+		return y, chosen.Ways
 	}
 	first, chosen := run(nil, "product/0=1,product/1=2")
 	other, _ := run(nil, "product/0=2,product/1=1")

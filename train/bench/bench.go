@@ -25,6 +25,12 @@ type Options struct {
 	// Peak is the arithmetic of the device in the precision, GFLOP/s; 0 where it is not
 	// known.
 	Peak float64
+	// Bandwidth is that of the device's memory, GB/s; 0 where it is not known.
+	Bandwidth float64
+	// ByInstruction tells besides where the time of a step goes, in steps of their own.
+	ByInstruction bool
+	// Repeat takes the first step twice besides, and compares the bits.
+	Repeat bool
 	// Ways keeps what is chosen by timing; without a path nothing is timed.
 	Ways ways.File
 }
@@ -52,6 +58,15 @@ type Timing struct {
 	Chosen      int     `json:"chosen,omitempty"`
 	ChosenS     float64 `json:"chosen_s,omitempty"`
 	ChosenSaves float64 `json:"chosen_saves,omitempty"`
+	// WayMS are the times of all ways that were timed now, by what they compute.
+	WayMS map[string]map[string]float64 `json:"way_ms,omitempty"`
+
+	// ByInstruction and ByKind are where the time of a step goes, of Options.ByInstruction.
+	ByInstruction []Instruction `json:"by_instruction,omitempty"`
+	ByKind        []Instruction `json:"by_kind,omitempty"`
+	// Bits are hashes of the parameters after the first step, taken twice from the same
+	// ones, of Options.Repeat.
+	Bits []string `json:"bits,omitempty"`
 }
 
 // GPU is what a step on a GPU tells besides.

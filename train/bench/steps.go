@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -39,7 +40,7 @@ func (o Options) time(s Step, d *stepDevice) (Timing, error) {
 		return Timing{}, err
 	}
 	base := device.ResidentMemory()
-	var chosen events.Chosen
+	var chosen chosen
 	trainer, err := engine.NewChoosing(cfg, job, d.Backend, ranks.Coordinate(nil), func(plans []*plan.Plan) error {
 		var err error
 		chosen, err = o.choose(d, plans, cfg.CUDA.Timing)
@@ -73,8 +74,20 @@ func (o Options) time(s Step, d *stepDevice) (Timing, error) {
 	median := middle(times).Seconds()
 	t := Timing{Name: s.Name, Params: nn.SizeOf(model).Params, Batch: rows, Context: context, Vocab: vocab, Steps: len(times),
 		StepMS: 1e3 * median, TokensPerS: float64(rows*context) / median, PlannedBytes: forecast.MemoryOf(trainer.Programs(), 1, d.Device, base, job).Total}
-	t.Chosen, t.ChosenS = len(chosen.Ways), chosen.Seconds
+	t.Chosen, t.ChosenS, t.WayMS = len(chosen.Ways), chosen.Seconds, chosen.times
 	_, t.ChosenSaves = chosen.Faster()
+	if o.ByInstruction {
+		groups, err := trainer.Profile(batch, engine.StepConfig{Step: len(times), Phases: []save.PhaseState{{Applied: len(times)}}}, profileRounds)
+		if err != nil {
+			return Timing{}, err
+		}
+		t.ByInstruction, t.ByKind = instructions(groups, o.Peak, o.Bandwidth)
+	}
+	if o.Repeat {
+		if t.Bits, err = bitsOf(trainer, batch); err != nil {
+			return Timing{}, err
+		}
+	}
 	if err := t.setSizes(model); err != nil {
 		return Timing{}, err
 	}
@@ -95,9 +108,15 @@ func (o Options) time(s Step, d *stepDevice) (Timing, error) {
 	return t, nil
 }
 
+// chosen is how a step computes, with the times of what was timed.
+type chosen struct {
+	events.Chosen
+	times map[string]map[string]float64
+}
+
 // choose settles how the device computes what it has several ways for, as a run does.
-func (o Options) choose(d *stepDevice, plans []*plan.Plan, timed bool) (events.Chosen, error) {
-	var c events.Chosen
+func (o Options) choose(d *stepDevice, plans []*plan.Plan, timed bool) (chosen, error) {
+	var c chosen
 	chooser, ok := d.driver.(exec.Chooser)
 	if !ok {
 		return c, nil
@@ -111,12 +130,38 @@ func (o Options) choose(d *stepDevice, plans []*plan.Plan, timed bool) (events.C
 		}
 	}
 	began := time.Now()
-	ways, fresh, err := chooser.Choose(plans, known, timed && o.Ways.Path != "")
+	made, err := chooser.Choose(plans, known, timed && o.Ways.Path != "")
 	if err != nil || !timed || o.Ways.Path == "" {
 		return c, err
 	}
-	c.Ways, c.Timed, c.Seconds = ways, len(fresh), time.Since(began).Seconds()
-	return c, o.Ways.Add(c.Where, ways)
+	c.Ways, c.Timed, c.times, c.Seconds = made.Ways, len(made.Timed), made.Timed, time.Since(began).Seconds()
+	return c, o.Ways.Add(c.Where, made.Ways)
+}
+
+// bitsOf takes the first step twice from the same parameters, and gives the hash of the
+// parameters after each.
+func bitsOf(trainer *engine.Engine, batch *data.Batch) ([]string, error) {
+	var all []string
+	for range 2 {
+		store := trainer.Store()
+		for _, name := range store.Names() {
+			if err := store.WriteBytes(name, make([]byte, store.Get(name).Bytes())); err != nil {
+				return nil, err
+			}
+		}
+		if err := trainer.Initialize(vfs.OS{}); err != nil {
+			return nil, err
+		}
+		if _, err := trainer.Step(batch, engine.StepConfig{Phases: []save.PhaseState{{}}}); err != nil {
+			return nil, err
+		}
+		hash, err := trainer.Hash()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, fmt.Sprintf("%016x", hash))
+	}
+	return all, nil
 }
 
 func sum(times []time.Duration) time.Duration {

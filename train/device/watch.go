@@ -16,6 +16,7 @@ type Watched struct {
 	exec.Fuser
 	recorder exec.Recorder
 	clock    backend.Clock
+	marker   exec.Marker
 	watch    backend.Stopwatch
 	running  bool // the stopwatch holds a time that is not in total
 	total    time.Duration
@@ -27,11 +28,12 @@ func Watch(b exec.Backend) (*Watched, error) {
 	recorder, records := b.(exec.Recorder)
 	fuser, fuses := b.(exec.Fuser)
 	clock, measures := b.(backend.Clock)
-	if !records || !fuses || !measures {
+	marker, marks := b.(exec.Marker)
+	if !records || !fuses || !measures || !marks {
 		return nil, fmt.Errorf("%s does not measure what it records", b.Name())
 	}
 	watch, err := clock.NewStopwatch()
-	return &Watched{Backend: b, Fuser: fuser, recorder: recorder, clock: clock, watch: watch}, err
+	return &Watched{Backend: b, Fuser: fuser, recorder: recorder, clock: clock, marker: marker, watch: watch}, err
 }
 
 // Record is exec.Recorder's.
@@ -48,6 +50,9 @@ func (w *Watched) Record(launches func()) (exec.Launch, error) {
 		w.running = true
 	}, nil
 }
+
+// NewMarks is exec.Marker's.
+func (w *Watched) NewMarks(n int) (exec.Marks, error) { return w.marker.NewMarks(n) }
 
 // collect waits for the last launch.
 func (w *Watched) collect() {

@@ -84,7 +84,7 @@ type PhaseResult struct {
 func New(cfg config.Config, job *recipe.Job, b exec.Backend, r *ranks.Coordinator) (*Engine, error) {
 	return NewChoosing(cfg, job, b, r, func(plans []*plan.Plan) error {
 		if c, ok := b.(exec.Chooser); ok {
-			_, _, err := c.Choose(plans, nil, false)
+			_, err := c.Choose(plans, nil, false)
 			return err
 		}
 		return nil
@@ -228,6 +228,27 @@ func (e *Engine) Step(batch *data.Batch, c StepConfig) (StepResult, error) {
 	}
 	r := StepResult{Sums: e.sums, Counts: e.counts(batch)}
 	return r, e.readNorms(c, &r)
+}
+
+// Profile takes steps on batch, as many as rounds, and tells how long each group of
+// launches took, in their order. Every program of the step runs with the same batch.
+func (e *Engine) Profile(batch *data.Batch, c StepConfig, rounds int) ([]exec.Group, error) {
+	if err := e.feedHyper(c); err != nil {
+		return nil, err
+	}
+	var all []exec.Group
+	for i := range e.step {
+		run := &e.step[i]
+		if err := e.feed(run, batch, 1/float32(batch.Weight)); err != nil {
+			return nil, err
+		}
+		groups, err := run.session.Profile(rounds)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, groups...)
+	}
+	return all, nil
 }
 
 // feedHyper writes the constants of the step's updates.
