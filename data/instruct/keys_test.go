@@ -14,7 +14,7 @@ import (
 	"example.com/gotrain/data/chat"
 )
 
-var update = flag.Bool("update", false, "write the tables of README.md")
+var update = flag.Bool("update", false, "write the tables of README.md and the list of testdata/together.txt")
 
 // shown is all that a record teaches.
 func shown(t *testing.T, record string) string {

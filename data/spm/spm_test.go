@@ -244,3 +244,36 @@ func TestLongestDefined(t *testing.T) {
 		}
 	}
 }
+
+// TestCrossing: a piece crosses words where a mark of a space stands behind another character.
+func TestCrossing(t *testing.T) {
+	for text, want := range map[string]bool{"": false, "▁": false, "▁▁": false, "▁a": false, "a": false, "éb": false, "a▁": true, "▁a▁b": true, "▁▁é▁": true, "世▁": true, "ab": false} {
+		if got := crosses(text); got != want {
+			t.Errorf("%q crosses words: %t", text, got)
+		}
+	}
+}
+
+// TestBatches: texts encoded at once are those that are encoded one by one, by any number of workers.
+func TestBatches(t *testing.T) {
+	tok := load(t, "unigram_bytes")
+	var texts [][]byte
+	for i := range 37 {
+		texts = append(texts, []byte(strings.Repeat("Hello wörld, 12 ", i%5)+strings.Repeat("x", i)))
+	}
+	for _, workers := range []int{0, 1, 2, 36, 37, 100} {
+		for i, got := range tok.EncodeBatch(texts, workers) {
+			if want := tok.AppendEncode(nil, texts[i]); !slices.Equal(got, want) || !slices.Equal(tok.EncodeParallel(texts[i], workers), want) {
+				t.Fatalf("%d workers: text %d is %v, want %v", workers, i, got, want)
+			}
+		}
+	}
+	for a, want := range map[Algorithm]string{BPE: "BPE", Unigram: "unigram"} {
+		if a.String() != want {
+			t.Errorf("%v, want %s", a, want)
+		}
+	}
+	if tok.Model() != "SentencePiece unigram" || tok.TokenBytes(-1) != nil || tok.TokenBytes(int32(tok.Vocab())) != nil || tok.TokenBytes(int32(tok.Vocab())-1) == nil {
+		t.Errorf("%s", tok.Model())
+	}
+}

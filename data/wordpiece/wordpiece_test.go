@@ -123,3 +123,28 @@ func FuzzEncode(f *testing.F) {
 		}
 	})
 }
+
+// TestNamesOfPieces: ids have the bytes that decode to them, what is out of range has none, and the fingerprint stays that
+// of the shards made before.
+func TestNamesOfPieces(t *testing.T) {
+	tok, err := read(t, bert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, text := range map[int32][2]string{0: {"[UNK]", "[UNK]"}, 2: {"[SEP]", "[SEP]"}, 3: {"un", " un"}, 4: {"##aff", "aff"}, 11: {"s", " s"}} {
+		id, ok := tok.ID([]byte(text[0]))
+		if back := string(tok.TokenBytes(want)); !ok || id != want || back != text[1] {
+			t.Errorf("%s has the id %d, %t; %d is %q", text[0], id, ok, want, back)
+		}
+	}
+	if _, ok := tok.ID([]byte("aff")); ok || tok.TokenBytes(12) != nil || tok.TokenBytes(-1) != nil {
+		t.Error("a piece is there that is not")
+	}
+	text := []byte("Unaffable café")
+	if got, want := tok.EncodeParallel(text, 3), tok.AppendEncode(nil, text); !slices.Equal(got, want) {
+		t.Errorf("in parallel %v, want %v", got, want)
+	}
+	if got, want := tok.Fingerprint(), "898ed58a2e4874c382ecfb33a2dcdd14b3a7d6b867cbd0df6835a61104fa1a5a"; got != want {
+		t.Errorf("the fingerprint is %s, want %s", got, want)
+	}
+}
