@@ -33,6 +33,9 @@ into data/onig/testdata/golden.json "$python" scripts/parity/onig.py golden
 "$python" scripts/parity/conversations.py golden data/instruct/testdata/conversations.json.gz 2> /dev/null
 into data/chat/jinja/testdata/characters.json "$python" scripts/golden/characters.py
 into data/onig/property_table.go "$python" data/onig/testdata/gen_property.py
+renderer=$(mktemp -d)/templates
+CGO_ENABLED=0 go build -o "$renderer" ./scripts/parity/templates
+into data/chat/jinja/testdata/combinations.json "$python" scripts/golden/combinations.py "$renderer"
 into data/chat/jinja/unicode_tables.go "$python" scripts/golden/unicode.py && gofmt -w data/chat/jinja/unicode_tables.go
 (cd autograd/cpu/vec/testdata && "$python" golden.py)
 (cd data/hf/testdata && into ../unicode_table.go "$python" gen_unicode.py && gofmt -w ../unicode_table.go)

@@ -9,12 +9,11 @@ import (
 
 // printer of format % values, after CPython's PyUnicode_Format.
 type percentFormat struct {
-	m      *machine
-	safe   bool // the format is Markup: what is put in is escaped
-	tuple  []Value
-	single bool // there is one value, not a tuple
-	used   int
-	named  Value // a mapping, nil for others
+	m     *machine
+	safe  bool // the format is Markup: what is put in is escaped
+	tuple []Value
+	used  int
+	named Value // a mapping, nil for others
 }
 
 // percent is format % values.
@@ -25,11 +24,11 @@ func (m *machine) percent(self Value, format string, values Value) Value {
 	case *Tuple:
 		f.tuple = v.items
 	case string, Markup:
-		f.tuple, f.single = []Value{v}, true
+		f.tuple = []Value{v}
 	case *Dict, *List, *span, *Missing:
-		f.tuple, f.single, f.named = []Value{v}, true, v
+		f.tuple, f.named = []Value{v}, v
 	default:
-		f.tuple, f.single = []Value{v}, true
+		f.tuple = []Value{v}
 	}
 	var b strings.Builder
 	for i := 0; i < len(format); {
