@@ -83,7 +83,9 @@ func firstOf(ways []way) (launch func(), name string, err error) {
 }
 
 // choosing are the kinds whose binders choose.
-var choosing = [ir.NumKinds]bool{ir.MatMul: true, ir.LinearCrossEntropy: true, ir.Muon: true}
+var choosing = [ir.NumKinds]bool{
+	ir.MatMul: true, ir.LinearCrossEntropy: true, ir.Muon: true, ir.Recurrent: true, ir.RecurrentBackward: true,
+}
 
 // trial is the state of Choose.
 type trial struct {

@@ -29,11 +29,11 @@ func threads(elements int) cuda.Dim {
 	return cuda.Dim{X: divideUp(elements, elementBlock.X), Y: 1, Z: 1}
 }
 
-// multiplication plans the product of an operand (B, k) with weights, → float32 (B, n).
-func (r *recurrentCall) multiplication(n, k int, transposed bool) *cuda.Matmul {
-	return r.call.product(cuda.Product{
+// multiplication is the product of an operand (B, k) with weights, → float32 (B, n).
+func (r *recurrentCall) multiplication(n, k int, transposed bool) cuda.Product {
+	return cuda.Product{
 		Batch: 1, M: r.Batch, N: n, K: k, TransB: transposed, AB: dtype(r.recurrence.dtype), D: cuda.Float32, TF32: r.Compute == ir.TF32,
-	})
+	}
 }
 
 func (r *recurrentCall) gru() int32     { return flag(r.Cell == ir.GRU) }
