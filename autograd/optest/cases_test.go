@@ -312,6 +312,11 @@ func attentionCases() []opCase {
 		{name: "local global", batch: 1, t: 600, s: 600, heads: 1, kv: 1, hd: 32, sparse: ir.Sparsity{Pattern: ir.LocalGlobal, Block: 128, Local: 1, Global: 1}},
 		{name: "local global causal", batch: 1, t: 400, s: 400, heads: 2, kv: 1, hd: 20, causal: true, sparse: ir.Sparsity{Pattern: ir.LocalGlobal, Block: 64, Local: 2, Global: 1}},
 		{name: "continued fixed", batch: 1, t: 130, s: 386, heads: 1, kv: 1, hd: 32, causal: true, sparse: ir.Sparsity{Pattern: ir.Fixed, Block: 64, Stride: 2, Global: 1}},
+		{name: "head 128 of tiles", batch: 1, t: 280, s: 280, heads: 2, kv: 1, hd: 128, causal: true, packed: true, length: 100},
+		{name: "head 64 across tiles", batch: 1, t: 150, s: 300, heads: 4, kv: 2, hd: 64},
+		{name: "head 96 of tiles", batch: 1, t: 150, s: 150, heads: 1, kv: 1, hd: 96, causal: true},
+		{name: "head 256 of tiles", batch: 1, t: 150, s: 150, heads: 2, kv: 1, hd: 256, causal: true, window: 70},
+		{name: "head 256 documents", batch: 1, t: 97, s: 97, heads: 1, kv: 1, hd: 256, packed: true, length: 40, padding: 20},
 		{name: "all padding", batch: 1, t: 70, s: 70, heads: 1, kv: 1, hd: 32, length: 8, padding: 70},
 	} {
 		list = append(list, a.cases()...)

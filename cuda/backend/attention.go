@@ -77,9 +77,10 @@ func (a *attentionCall) overQueries(tile int) tiles {
 }
 
 // overKeys are tiles of keys: units are key heads, which read the queries and
-// gradients of their group.
+// gradients of their group and add to float32 sums of dq, which are as large in
+// bfloat16.
 func (a *attentionCall) overKeys(tile int) tiles {
-	read := 2 * a.queries * a.HeadDim * a.elem().Bits() / 8 * a.Heads / a.KVHeads
+	read := 4 * a.queries * a.HeadDim * a.elem().Bits() / 8 * a.Heads / a.KVHeads
 	return a.tiles(a.Batch*a.KVHeads, a.keys, tile, read)
 }
 

@@ -4,22 +4,42 @@ package backend
 
 import "example.com/gotrain/cuda"
 
-// bindAttentionBackward prepares the log-sum-exp and Σ dy·y of all queries, then dk and dv by tiles
-// of keys and dq by tiles of queries.
+// bindAttentionBackward prepares the log-sum-exp and Σ dy·y of all queries and clears the
+// flags, then has all three gradients in one pass over tiles of keys; or, without tensor
+// cores, dk and dv by tiles of keys and dq by tiles of queries.
 func bindAttentionBackward(c *call) func() {
 	a := c.attention()
-	rows, stats := a.statsRows(), c.scratch()+cuda.Ptr(scratchAttention(c.Instr))
-	a.do(c.launchElem("attention_backward_stats", cuda.Dim{X: divideUp(rows, 32), Y: 1, Z: 1}, elementBlock, 0,
-		c.in(5), c.in(7), c.in(6), stats, int32(a.queries), int32(a.Heads), int32(a.HeadDim), int32(rows)))
-
-	q, k, v := a.qkv(c.in)
-	dq, dk, dv := a.qkv(c.out)
-	inputs := []any{q, k, v, c.in(7), stats, a.qSegments, a.kSegments, a.qBounds, a.kBounds}
-	toKeys := append(inputs[:len(inputs):len(inputs)], dk, dv)
-	toQueries := append(inputs[:len(inputs):len(inputs)], dq)
-	anyHead := !a.tensorCores()
-	keys, queries := a.gradientKernels(c.perBlock)
-	a.start(keys, a.overKeys(keys.rows), anyHead, toKeys...)
-	a.start(queries, a.overQueries(queries.rows), anyHead, toQueries...)
+	if k, ok := a.gradientKernel(c.perBlock); ok {
+		a.onePassOver(k, a.overKeys(k.rows))
+	} else {
+		a.twoPasses()
+	}
 	return sequence(a.steps...)
+}
+
+// onePassOver launches a kernel of one pass over tiles of its keys.
+func (a *attentionCall) onePassOver(k attentionKernel, t tiles) {
+	inputs, sums, flags := a.gradientInputs()
+	dq, dk, dv := a.qkv(a.out)
+	a.start(k, t, false, append(inputs, sums, flags, dq, dk, dv)...)
+}
+
+func (a *attentionCall) twoPasses() {
+	keys, queries := a.generalGradients()
+	inputs, _, _ := a.gradientInputs()
+	dq, dk, dv := a.qkv(a.out)
+	a.start(keys, a.overKeys(keys.rows), true, append(inputs[:len(inputs):len(inputs)], dk, dv)...)
+	a.start(queries, a.overQueries(queries.rows), true, append(inputs, dq)...)
+}
+
+// gradientInputs launches what comes before the passes, and returns their first arguments
+// and where the sums of dq and the flags are.
+func (a *attentionCall) gradientInputs() (inputs []any, sums, flags cuda.Ptr) {
+	rows, at := a.statsRows(), a.gradientScratch()
+	stats := a.scratch() + cuda.Ptr(at.stats)
+	sums, flags = a.scratch()+cuda.Ptr(at.sums), a.scratch()+cuda.Ptr(at.flags)
+	a.do(a.launchElem("attention_backward_stats", cuda.Dim{X: divideUp(rows, 32), Y: 1, Z: 1}, elementBlock, 0,
+		a.in(5), a.in(7), a.in(6), stats, flags, int32(at.count), int32(a.queries), int32(a.Heads), int32(a.HeadDim), int32(rows)))
+	q, k, v := a.qkv(a.in)
+	return []any{q, k, v, a.in(7), stats, a.qSegments, a.kSegments, a.qBounds, a.kBounds}, sums, flags
 }

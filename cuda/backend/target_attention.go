@@ -53,11 +53,29 @@ func (a attentionShape) statsRows() int {
 	return a.Batch * a.Heads * divideUp(a.queries, boundsTokens) * boundsTokens
 }
 
-// scratchAttentionBackward holds the bounds, then two floats, the log-sum-exp
-// and Σ dy·y, for each query and head.
-func scratchAttentionBackward(in *ir.Instr) int64 {
-	return scratchAttention(in) + int64(8*attentionOf(in).statsRows())
+// gradientScratch is the scratch memory of AttentionBackward behind the bounds, as
+// offsets: two floats, the log-sum-exp and Σ dy·y, for each query and head; for the kernels
+// of one pass a float for each element of dq, and a counter of tickets with a flag for
+// each head and tile of 32 queries, the smallest.
+type gradientScratch struct {
+	stats, sums, flags int64
+	count              int // of the counter and flags
+	end                int64
 }
+
+func (a attentionShape) gradientScratch() gradientScratch {
+	s := gradientScratch{stats: scratchAttention(a.instr)}
+	s.sums = s.stats + int64(8*a.statsRows())
+	s.flags = s.sums
+	if a.onePass() {
+		s.flags += int64(4 * a.statsRows() * a.HeadDim)
+		s.count = 1 + a.statsRows()/32
+	}
+	s.end = s.flags + int64(4*s.count)
+	return s
+}
+
+func scratchAttentionBackward(in *ir.Instr) int64 { return attentionOf(in).gradientScratch().end }
 
 // cachedBlocks is the number of blocks that share the keys of one head of one
 // token.

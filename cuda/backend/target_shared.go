@@ -16,14 +16,12 @@ type attentionKernel struct {
 	rows, threads, shared int
 }
 
-// flashRows and flashColumns are the tile of the kernels on tensor cores, flashStats
-// the bytes of the statistics of two tiles; simtTile is that of the kernels without,
+// flashRows and flashColumns are the tile of attention.cu; simtTile is that of the kernels without,
 // rows and columns, and widestHead the largest head that they hold: attention_mma.cuh,
 // attention_simt.cuh.
 const (
 	flashRows    = 128
 	flashColumns = 64
-	flashStats   = 2 * 8 * flashColumns
 	simtTile     = 32
 	widestHead   = 256
 	tokenHeads   = 8 // of a block of attention_cached_token
@@ -82,28 +80,58 @@ func (a attentionShape) tokenKernel() attentionKernel {
 	return attentionKernel{"attention_cached_token_" + a.dtype().String(), 1, 256, 4 * tokenHeads * (padded + cachedKeys + groups*padded)}
 }
 
-// gradientKernels are the two passes of the gradient, for blocks that have perBlock bytes
-// of shared memory: those of attention_backward.cu, where heads of 128 take a tile of 64
-// keys if one of 128 does not fit, or of attention_backward_general.cu. A tile of
+// gradient is a kernel of attention_backward.cu: one pass over tiles of keys. A tile of
 // another size gives the same bits.
-func (a attentionShape) gradientKernels(perBlock int) (keys, queries attentionKernel) {
-	if !a.tensorCores() {
-		elem := a.dtype()
-		k := attentionKernel{"attention_backward_" + a.view() + "_keys_" + elem.String(), simtTile, 256, simtBytes(a.HeadDim, 4*elem.Bits()/8, 2)}
-		q := k
-		q.name = "attention_backward_" + a.view() + "_queries_" + elem.String()
-		return k, q
+type gradient struct {
+	head, keys, queries, threads int // keys and queries of the tiles
+	split                        int // warps that share keys
+	suffix                       string
+}
+
+// gradients lists those of a head in the order in which they are preferred.
+var gradients = []gradient{
+	{32, 128, 64, 128, 1, ""},
+	{64, 128, 64, 128, 1, ""},
+	{96, 64, 64, 128, 1, ""},
+	{128, 128, 64, 256, 1, ""},
+	{128, 64, 32, 128, 1, "_keys64"},
+	{256, 64, 32, 256, 2, ""},
+}
+
+// kernel has in shared memory the keys and values of its tile, two pairs of queries and
+// their gradients with the statistics, and the gradients of the scores, beside which
+// warps that share keys have the probabilities.
+func (g gradient) kernel() attentionKernel {
+	shared := 2*g.head*(2*g.keys+4*g.queries) + 2*g.keys*g.queries*g.split + 2*8*g.queries
+	return attentionKernel{fmt.Sprintf("attention_backward%s_d%d_bf16", g.suffix, g.head), g.keys, g.threads, shared}
+}
+
+// gradientKernel is the kernel of one pass for blocks that have perBlock bytes of shared
+// memory, if there is one.
+func (a attentionShape) gradientKernel(perBlock int) (attentionKernel, bool) {
+	if !a.onePass() {
+		return attentionKernel{}, false
 	}
-	warps, columns := 4, flashColumns
-	if a.HeadDim > 64 {
-		warps, columns = 8, 32
+	for _, g := range gradients {
+		if k := g.kernel(); g.head == a.HeadDim && k.fits(perBlock) {
+			return k, true
+		}
 	}
-	bytes := func(rows, columns int) int { return 2*a.HeadDim*(2*rows+4*columns) + flashStats }
-	keys = attentionKernel{fmt.Sprintf("attention_backward_keys_d%d_bf16", a.HeadDim), flashRows, 32 * warps, bytes(flashRows, flashColumns)}
-	queries = attentionKernel{fmt.Sprintf("attention_backward_queries_d%d_bf16", a.HeadDim), flashRows, 128, bytes(flashRows, columns)}
-	if a.HeadDim == 128 && !keys.fits(perBlock) {
-		keys = attentionKernel{"attention_backward_keys64_d128_bf16", 64, 128, bytes(64, flashColumns)}
-	}
+	return attentionKernel{}, false
+}
+
+// onePass says whether a card with large blocks has a kernel of one pass.
+func (a attentionShape) onePass() bool {
+	return a.dtype() == ir.BF16 && a.Sparse.Pattern == ir.Dense && slices.ContainsFunc(gradients, func(g gradient) bool { return g.head == a.HeadDim })
+}
+
+// generalGradients are the two passes of attention_backward_general.cu, or of
+// attention_backward_sparse.cu.
+func (a attentionShape) generalGradients() (keys, queries attentionKernel) {
+	elem := a.dtype()
+	keys = attentionKernel{"attention_backward_" + a.view() + "_keys_" + elem.String(), simtTile, 256, simtBytes(a.HeadDim, 4*elem.Bits()/8, 2)}
+	queries = keys
+	queries.name = "attention_backward_" + a.view() + "_queries_" + elem.String()
 	return keys, queries
 }
 
@@ -115,7 +143,10 @@ func (k attentionKernel) fits(perBlock int) bool {
 func (a attentionShape) kernels(perBlock int) []attentionKernel {
 	switch {
 	case a.instr.Kind == ir.AttentionBackward:
-		keys, queries := a.gradientKernels(perBlock)
+		if k, ok := a.gradientKernel(perBlock); ok {
+			return []attentionKernel{k}
+		}
+		keys, queries := a.generalGradients()
 		return []attentionKernel{keys, queries}
 	case a.byToken():
 		return []attentionKernel{a.tokenKernel()}

@@ -56,13 +56,13 @@ func TestCheckAttention(t *testing.T) {
 // TestKeysOfTiles: heads of 128 take the tile of 128 keys where it fits, to the byte.
 func TestKeysOfTiles(t *testing.T) {
 	a := attentionOf(headInstr(ir.AttentionBackward, ir.BF16, 128, 64))
-	whole := 132096 + kernels.Signatures["attention_backward_keys_d128_bf16"].Shared
+	whole := 148480 + kernels.Signatures["attention_backward_d128_bf16"].Shared
 	for perBlock, want := range map[int]attentionKernel{
-		whole:     {"attention_backward_keys_d128_bf16", 128, 256, 132096},
-		whole - 1: {"attention_backward_keys64_d128_bf16", 64, 128, 99328},
+		whole:     {"attention_backward_d128_bf16", 128, 256, 148480},
+		whole - 1: {"attention_backward_keys64_d128_bf16", 64, 128, 70144},
 	} {
-		if keys, _ := a.gradientKernels(perBlock); keys != want {
-			t.Errorf("with %d bytes: %+v, want %+v", perBlock, keys, want)
+		if k, ok := a.gradientKernel(perBlock); !ok || k != want {
+			t.Errorf("with %d bytes: %+v, want %+v", perBlock, k, want)
 		}
 	}
 }

@@ -55,6 +55,15 @@ struct Segments {
   __device__ Bounds bounds_of(int sequence, int token) const {
     return bounds[sequence * cdiv(tokens, kBoundsTokens) + token / kBoundsTokens];
   }
+  // Those of a tile of some multiple of kBoundsTokens.
+  __device__ Bounds bounds_of_tile(int sequence, int token, int rows) const {
+    Bounds all = bounds_of(sequence, token);
+    for (int i = kBoundsTokens; i < rows && token + i < tokens; i += kBoundsTokens) {
+      Bounds b = bounds_of(sequence, token + i);
+      all = {min(all.min, b.min), max(all.max, b.max)};
+    }
+    return all;
+  }
 };
 
 // Side is the rows or the columns of a pass of the backward kernels: two tensors with the strides of their tokens. A
@@ -74,27 +83,21 @@ struct Place {
   Bounds bounds;                 // of the segments of the tile's rows
 };
 
-// place returns the place of this block. Rows have row_heads heads of units in all, columns col_heads. Blocks start in
-// the order of their index: the heaviest tiles of one section of units first, so that what a section reads again and
-// again stays in the L2 cache and the last blocks are short.
+// place returns the place of block number index. Rows have row_heads heads of units in all, columns col_heads. Blocks
+// start in the order of their number: the tiles of one section of units, from the last one down if last_first, so that
+// what a section reads again and again stays in the L2 cache.
 __device__ inline Place place(Segments rows, int tile_rows, int row_heads, int col_heads, int units, int section,
-                              bool heavy_last) {
-  int tiles = cdiv(rows.tokens, tile_rows), begin = blockIdx.x / (section * tiles) * section;
-  int at = blockIdx.x - begin * tiles, width = min(section, units - begin), tile = at / width;
+                              bool last_first, int index = blockIdx.x) {
+  int tiles = cdiv(rows.tokens, tile_rows), begin = index / (section * tiles) * section;
+  int at = index - begin * tiles, width = min(section, units - begin), tile = at / width;
   Place p;
   p.unit = begin + at % width;
   p.sequence = p.unit / row_heads;
   p.row_head = p.unit % row_heads;
   p.col_head = row_heads < col_heads ? p.row_head * (col_heads / row_heads) : p.row_head / (row_heads / col_heads);
   p.col_end = p.col_head + max(1, col_heads / row_heads);
-  p.row = (heavy_last ? tiles - 1 - tile : tile) * tile_rows;
-  p.bounds = {0, 0};
-  if (!rows.ids) return p;
-  p.bounds = rows.bounds_of(p.sequence, p.row);
-  for (int i = kBoundsTokens; i < tile_rows && p.row + i < rows.tokens; i += kBoundsTokens) {
-    Bounds b = rows.bounds_of(p.sequence, p.row + i);
-    p.bounds = {min(p.bounds.min, b.min), max(p.bounds.max, b.max)};
-  }
+  p.row = (last_first ? tiles - 1 - tile : tile) * tile_rows;
+  p.bounds = rows.ids ? rows.bounds_of_tile(p.sequence, p.row, tile_rows) : Bounds{0, 0};
   return p;
 }
 

@@ -1,40 +1,46 @@
-// attention_backward: the gradients of attention, bf16, head sizes 32, 64, 96 and 128.
+// attention_backward: the gradients of attention, bf16, head sizes 32, 64, 96, 128 and 256, in one pass.
 //
 //   P = exp(scale · q·kᵀ - lse),  δ = Σ dy·y,  dS = P ∘ (dy·vᵀ - δ)
 //   dv = Pᵀ·dy,  dk = scale · dSᵀ·q,  dq = scale · dS·k                              (FlashAttention-2, Dao 2023)
 //
-// Two passes over the same pairs of tiles, so that every sum has one owner and a fixed order and there are no atomics:
-// "keys" owns a tile of keys and walks over the queries of all heads of its group (dk, dv), "queries" owns a tile of
-// queries and walks over the keys (dq). P is computed in both: seven products instead of five. One template serves
-// both, since they differ only in the roles:
+// A block owns a tile of keys and walks over the queries of all heads of its group: five products a pair of tiles.
+// Transposed, rows are keys: S = k·qᵀ and dP = v·dyᵀ stay in registers, where P and dS are the first operands of dv and
+// dk, two sums of the block. dS goes through shared memory too, since dq = dS·k adds up over the keys of all warps.
 //
-//           rows   A0  A1   columns  B0  B1   lse, δ      sums
-//   keys    keys   k   v    queries  q   dy   of columns  dk += dSᵀ·B0, dv += Pᵀ·B1
-//   queries queries q  dy   keys     k   v    of rows     dq += dS·B0
+// dq is a sum over blocks, in the order of their tickets: a block adds its product to float32 sums in device memory when
+// the block before it has, and hands on. The first one stores, the last one rounds and writes dq. A ticket is taken when
+// a block begins, and blocks wait for lower ones only, so there is no deadlock however few blocks run at a time.
+// Tickets go from the last tile of keys down and queries upwards: under a causal mask every block is a step behind the
+// one before it from the start, and no one waits (the shortest first; flash-attention 3 measures 474 against 361
+// TFLOP/s). The products of a tile of queries come in descending order of 16 keys whatever the tile, so the bits of all
+// three results do not depend on its size.
 //
-// S = A0·B0ᵀ and dP = A1·B1ᵀ (transposed in the pass of keys). P and dS become first operands in registers. Shared
-// memory holds A0 and A1, and pairs (B0, B1) twice: the next is copied while this one is used.
+//   head size   keys a block   warps × rows   queries a tile   shared memory   blocks an SM of sm_90
+//   32, 64      128            4 × 32         64               49, 81 KB       2 (registers)
+//   96          64             4 × 16         64               81 KB           2
+//   128         128            8 × 16         64               145 KB          1
+//               64             4 × 16         32               69 KB           2 (registers): blocks of 99 KB
+//   256         64             8 × 16         32               137 KB          1
 //
-//   head size   pass     warps × rows   columns   shared memory   blocks an SM of sm_90
-//   32, 64      keys     4 × 32         64        33, 65 KB       3, 2 (registers)
-//               queries  4 × 32         64        33, 65 KB       2 (registers)
-//   96, 128     keys     8 × 16         64        97, 129 KB      1 (registers)
-//   128         keys     4 × 16         64        97 KB           1 (memory): keys64, where a block has 99 KB only
-//               queries  4 × 32         32        73, 97 KB       2 (registers)
+// Shared memory holds the keys and values of the tile, pairs of tiles (q, dy) twice, the next copied while this one is
+// used, and dS. At head size 256 two warps share 16 keys: each has half of the queries for S and dP and half of the
+// head for dk and dv, so that P goes through shared memory as well.
 //
-// Bound: 14·T·S·D FLOP a head, half of it under a causal mask; compute-bound as the forward pass. With 16 rows a warp
-// (two accumulators of 128 columns leave no registers for more) an ldmatrix feeds two mma, and shared memory is the
-// limit on sm_90: 144 ldmatrix of 4 cycles for 256 mma. Rows of 32 need 80 for 192.
+// Bound: 10·T·S·D FLOP a head, half of it under a causal mask; compute-bound as the forward pass. The sums of dq cost
+// 8 bytes of the L2 cache an element, head and tile of keys: 64 KB beside 10.5 MFLOP at head size 128. They are asked
+// for before the product of dk, and handed on behind the barrier of the next pair.
 #include "attention_mma.cuh"
+#include "order.cuh"
 
 using namespace attention;
 
-// stats: Stats(B, H, ⌈T / 64⌉) of y, dy(B·T, H·hd) and lse(B, H, T). Eight lanes a query and head; 16-byte loads where
-// rows allow them.
+// stats: Stats(B, H, ⌈T / 64⌉) of y, dy(B·T, H·hd) and lse(B, H, T), and zeros in flags. Eight lanes a query and head;
+// 16-byte loads where rows allow them. There are no more flags than lanes.
 template <class T>
-__device__ void query_stats(const T* y, const T* dy, const float* lse, Stats* stats, int tokens, int heads, int hd,
-                            int rows) {
-  int at = (blockIdx.x * blockDim.x + threadIdx.x) / 8, lane = threadIdx.x & 7;
+__device__ void query_stats(const T* y, const T* dy, const float* lse, Stats* stats, int* flags, int count, int tokens,
+                            int heads, int hd, int rows) {
+  int thread = blockIdx.x * blockDim.x + threadIdx.x, at = thread / 8, lane = threadIdx.x & 7;
+  if (thread < count) flags[thread] = 0;
   int groups = cdiv(tokens, kBoundsTokens), padded = groups * kBoundsTokens;
   int head = at % heads, token = at / heads % padded, sequence = at / heads / padded;
   bool valid = at < rows && token < tokens;  // lanes beyond take part in the shuffles
@@ -58,252 +64,419 @@ __device__ void query_stats(const T* y, const T* dy, const float* lse, Stats* st
 }
 
 KERNEL(attention_backward_stats_f32, 256)
-(const float* y, const float* dy, const float* lse, Stats* stats, int tokens, int heads, int hd, int rows) {
-  query_stats(y, dy, lse, stats, tokens, heads, hd, rows);
+(const float* y, const float* dy, const float* lse, Stats* stats, int* flags, int count, int tokens, int heads, int hd,
+ int rows) {
+  query_stats(y, dy, lse, stats, flags, count, tokens, heads, hd, rows);
 }
 EXPORT(attention_backward_stats_f32)
 
 KERNEL(attention_backward_stats_bf16, 256)
-(const bf16* y, const bf16* dy, const float* lse, Stats* stats, int tokens, int heads, int hd, int rows) {
-  query_stats(y, dy, lse, stats, tokens, heads, hd, rows);
+(const bf16* y, const bf16* dy, const float* lse, Stats* stats, int* flags, int count, int tokens, int heads, int hd,
+ int rows) {
+  query_stats(y, dy, lse, stats, flags, count, tokens, heads, hd, rows);
 }
 EXPORT(attention_backward_stats_bf16)
 
-// stat_at is where element e of accumulator (m, n) finds its query: counted along the columns in the pass of keys,
-// along the rows in the pass of queries.
-template <bool KEYS>
-__device__ constexpr int stat_at(int m, int n, int e) {
-  return KEYS ? 8 * n + e % 2 : 16 * m + 8 * (e / 2);
-}
+// Turns tells which tiles of ROWS keys add to the sums of a tile of COLS queries, from the last one down: the pairs that
+// Walk goes over, from the side of the queries. band is that of keys. All lanes of a warp take part.
+template <int ROWS, int COLS>
+struct Turns {
+  Band band;
+  Segments keys, queries;
+  int sequence;
 
-// exponentiate turns scores into probabilities.
-template <bool KEYS, int M, int N>
+  // The tiles of keys from low to high are those whose band meets that of the tile of queries.
+  __device__ int low(int tile) const {
+    int row = max(0, tile * COLS - band.hi + 1);
+    return row < keys.tokens ? row / ROWS : cdiv(keys.tokens, ROWS);
+  }
+  __device__ int high(int tile) const {
+    int end = min(keys.tokens, (tile + 1) * COLS - band.lo);
+    return end > 0 ? (end - 1) / ROWS : -1;
+  }
+
+  // upto returns the last one up to and including from, -1 when there is none.
+  __device__ int upto(int from, int tile) const {
+    int low = this->low(tile);
+    if (!keys.ids) return from >= low ? from : -1;
+    Bounds of_queries = queries.bounds_of(sequence, tile * COLS);
+    for (; from >= low; from -= 32) {
+      int mine = from - (threadIdx.x & 31);
+      bool meets = mine >= low && keys.bounds_of_tile(sequence, mine * ROWS, ROWS).meets(of_queries);
+      unsigned found = __ballot_sync(FULL_WARP, meets);
+      if (found) return from - __ffs(found) + 1;
+    }
+    return -1;
+  }
+};
+
+// exponentiate turns scores into probabilities; lse are those of the columns.
+template <int M, int N>
 __device__ inline void exponentiate(float (&s)[M][N][4], const float* lse, float scale) {
 #pragma unroll
   for (int m = 0; m < M; m++) {
 #pragma unroll
     for (int n = 0; n < N; n++) {
 #pragma unroll
-      for (int e = 0; e < 4; e++) s[m][n][e] = fast_exp2(s[m][n][e] * scale - lse[stat_at<KEYS>(m, n, e)]);
+      for (int e = 0; e < 4; e++) s[m][n][e] = fast_exp2(s[m][n][e] * scale - lse[8 * n + e % 2]);
     }
   }
 }
 
-// differentiate turns probabilities into gradients of the scores.
-template <bool KEYS, int M, int N>
+// differentiate turns probabilities into gradients of the scores; delta are those of the columns.
+template <int M, int N>
 __device__ inline void differentiate(float (&s)[M][N][4], const float (&dp)[M][N][4], const float* delta) {
 #pragma unroll
   for (int m = 0; m < M; m++) {
 #pragma unroll
     for (int n = 0; n < N; n++) {
 #pragma unroll
-      for (int e = 0; e < 4; e++) s[m][n][e] *= dp[m][n][e] - delta[stat_at<KEYS>(m, n, e)];
+      for (int e = 0; e < 4; e++) s[m][n][e] *= dp[m][n][e] - delta[8 * n + e % 2];
     }
   }
 }
 
-// flash_gradient does a block of a pass. A0, A1 and B0, B1 are rows.first, … of the table above; head strides are D.
-// d0 and d1 (keys only) have the row stride ldd.
-template <int D, int M, int WARPS, int COLS, bool KEYS>
-__device__ void flash_gradient(Side<bf16> rows, Side<bf16> cols, const Stats* stats, bf16* d0, bf16* d1, int ldd,
-                               int units, int section, Band band, float scale) {
-  constexpr int kThreads = 32 * WARPS, kRows = 16 * M * WARPS, kPart = KEYS && M == 2 ? 32 : COLS, N = kPart / 8;
-  constexpr int kStatsChunks = sizeof(Stats) / 16;
-  DYNAMIC_SHARED(bf16, a0);
-  bf16* a1 = a0 + kRows * D;
-  bf16* ring = a1 + kRows * D;                                        // two pairs of B0, B1
-  Stats* of_queries = reinterpret_cast<Stats*>(ring + 4 * COLS * D);  // two, of the pairs (KEYS) or of the rows
+// store_pairs puts the fragments of round_pairs into a tile with rows of COLS elements.
+template <int COLS, int M, int N>
+__device__ inline void store_pairs(bf16* tile, int row, int column, const unsigned (&p)[M][N][4]) {
+  int lane = opaque(threadIdx.x) & 31;
+#pragma unroll
+  for (int m = 0; m < M; m++) {
+#pragma unroll
+    for (int n = 0; n < N; n++) {
+#pragma unroll
+      for (int e = 0; e < 4; e++) {
+        int r = row + 16 * m + e % 2 * 8 + lane / 4, chunk = column / 8 + 2 * n + e / 2;
+        *reinterpret_cast<unsigned*>(tile + chunk_at<COLS>(r, chunk) + lane % 4 * 2) = p[m][n][e];
+      }
+    }
+  }
+}
 
+// multiply_stored: c(16, 8·C) += P·B for the P(16, COLS) that store_pairs has put at a row of a tile.
+template <int D, int COLS, int C>
+__device__ inline void multiply_stored(float (&c)[1][C][4], const bf16* p, int row, const bf16* b, int chunk) {
+  int lane = opaque(threadIdx.x) & 31;
+  int p_at = chunk_at<COLS>(row + (lane & 15), lane >> 4);
+#pragma unroll
+  for (int k = 0; k < COLS / 16; k++) {
+    unsigned fp[1][1][4];
+    ldmatrix_x4(fp[0][0], p + chunk_after<COLS>(p_at, 2 * k));
+    multiply_columns<D>(c, fp, b, 16 * k, chunk);
+  }
+}
+
+// multiply_transposed: c(16·M, 8·C) += Aᵀ·B over 16 rows of A and B from row on; A has rows of COLS elements, of which
+// the columns from column on count, B has rows of D and counts from its column 8·chunk on.
+template <int D, int COLS, int M, int C>
+__device__ inline void multiply_transposed(float (&c)[M][C][4], const bf16* a, int column, const bf16* b, int chunk,
+                                           int row) {
+  int lane = opaque(threadIdx.x) & 31;
+  int a_row = row + (lane & 7) + (lane >> 4) * 8;
+  int b_at = chunk_at<D>(row + (lane & 15), chunk + (lane >> 4));
+  unsigned fa[M][4];
+#pragma unroll
+  for (int m = 0; m < M; m++) {
+    ldmatrix_x4_trans(fa[m], a + chunk_at<COLS>(a_row, column / 8 + 2 * m + (lane >> 3 & 1)));
+  }
+#pragma unroll
+  for (int d = 0; d < C; d += 2) {
+    unsigned fb[4];
+    ldmatrix_x4_trans(fb, b + chunk_after<D>(b_at, d));
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+      mma_m16n8k16(c[m][d], fa[m], fb);
+      mma_m16n8k16(c[m][d + 1], fa[m], fb + 2);
+    }
+  }
+}
+
+// Sums are those of dq in device memory: for each head of a sequence and each tile of queries the accumulators of all
+// warps, a lane's four floats together, and a flag, which says whose turn it is: tile of keys + 1, 0 for nobody yet.
+struct Sums {
+  float* values;
+  int *tickets, *flags;
+};
+
+// Gradients are the results; dk and dv have the row stride of k and v, dq that of q.
+struct Gradients {
+  bf16 *dq, *dk, *dv;
+};
+
+// Pair is what a block works on: a tile of queries of a head, -1 behind the last one.
+struct Pair {
+  int head, tile;
+};
+
+// flash_gradient does a block: SPLIT warps share 16·M keys.
+template <int D, int M, int WARPS, int SPLIT, int COLS>
+__device__ void flash_gradient(Side<bf16> keys, Side<bf16> queries, const Stats* stats, Sums sums, Gradients results,
+                               int units, int section, Band band, float scale) {
+  constexpr int kThreads = 32 * WARPS, kGroups = WARPS / SPLIT, kRows = 16 * M * kGroups;
+  constexpr int kPart = SPLIT > 1 ? COLS / SPLIT : 32, N = kPart / 8;  // columns at a time
+  constexpr int kWidth = D / 8 / SPLIT;                              // chunks of a row of dk and dv that a warp has
+  constexpr int QM = D == 96 ? 1 : 2;                                // dq: a warp has 16·QM rows and 8·QN columns
+  constexpr int kAcross = WARPS / (COLS / (16 * QM)), QN = D / 8 / kAcross;  // kAcross warps along a row
+  constexpr bool kLate = SPLIT == 1 && M == 1;  // the last product of dk waits until the sums of dq are asked for
+  static_assert(SPLIT == 1 || M == 1, "P is read again for 16 rows");
+  static_assert(kAcross == 1 || (QN & (QN - 1)) == 0, "chunk_after wants chunks that are multiples of a power of two");
+  DYNAMIC_SHARED(bf16, k);
+  bf16* v = k + kRows * D;
+  bf16* ring = v + kRows * D;                                               // two pairs of q, dy
+  bf16* ds_tile = ring + 4 * COLS * D;                                      // (keys, queries)
+  bf16* p_tile = ds_tile + kRows * COLS;                                    // the same, if SPLIT > 1
+  float* stats_ring = reinterpret_cast<float*>(p_tile + (SPLIT > 1 ? kRows * COLS : 0));  // two of lse, δ
+
+  queries.ld1 = queries.heads * D;
   __shared__ Place place;
-  Walk<kRows, COLS> walk{band, rows.segments, cols.segments, place};
+  __shared__ Pair pairs[2];
+  __shared__ int added, next_turn;  // the tile of queries whose sums the block has added to, and whose turn it is next
+  Walk<kRows, COLS> walk{band, keys.segments, queries.segments, place};
   if (threadIdx.x == 0) {
-    place = attention::place(rows.segments, kRows, rows.heads, cols.heads, units, section, !KEYS);
+    place = attention::place(keys.segments, kRows, keys.heads, queries.heads, units, section, true,
+                             take_ticket(sums.tickets));
+    next_turn = 0;
   }
   __syncthreads();
 
-  size_t first = place.sequence * rows.segments.tokens + place.row;
-  int present = rows.segments.tokens - place.row;
-  load_tile<D, kRows, kThreads>(a0, rows.first + first * rows.ld0 + place.row_head * D, rows.ld0, present);
-  load_tile<D, kRows, kThreads>(a1, rows.second + first * rows.ld1 + place.row_head * D, rows.ld1, present);
-  if (!KEYS && threadIdx.x < 2 * kStatsChunks) {
-    static_assert(KEYS || kRows == 2 * kBoundsTokens, "a tile has two Stats");
-    int groups = cdiv(rows.segments.tokens, kBoundsTokens), group = place.row / kBoundsTokens;
-    group = min(group + (int)threadIdx.x / kStatsChunks, groups - 1);
-    const Stats* source = stats + place.unit * groups + group;
-    cp_async16(of_queries[0].lse + 4 * threadIdx.x, source->lse + 4 * (threadIdx.x % kStatsChunks));
-  }
-  cp_async_commit();  // rows without any column have no other group
+  int tokens = queries.segments.tokens, tiles = cdiv(tokens, COLS);
+  size_t first = place.sequence * keys.segments.tokens + place.row;
+  load_tile<D, kRows, kThreads>(k, keys.first + first * keys.ld0 + place.row_head * D, keys.ld0,
+                                keys.segments.tokens - place.row);
+  load_tile<D, kRows, kThreads>(v, keys.second + first * keys.ld1 + place.row_head * D, keys.ld1,
+                                keys.segments.tokens - place.row);
+  cp_async_commit();  // keys without any query have no other group
   auto load = [&](int slot, int head, int tile) {
     bf16* pair = ring + slot * 2 * COLS * D;
-    int tokens = cols.segments.tokens, valid = tokens - tile * COLS;
     size_t token = place.sequence * tokens + tile * COLS;
-    load_tile<D, COLS, kThreads>(pair, cols.first + token * cols.ld0 + head * D, cols.ld0, valid);
-    load_tile<D, COLS, kThreads>(pair + COLS * D, cols.second + token * cols.ld1 + head * D, cols.ld1, valid);
-    if (KEYS && threadIdx.x < kStatsChunks) {
-      static_assert(!KEYS || COLS == kBoundsTokens, "a tile has one Stats");
-      const Stats* source = stats + (place.sequence * cols.heads + head) * cdiv(tokens, COLS) + tile;
-      cp_async16(of_queries[slot].lse + 4 * threadIdx.x, source->lse + 4 * threadIdx.x);
+    load_tile<D, COLS, kThreads>(pair, queries.first + token * queries.ld0 + head * D, queries.ld0,
+                                 tokens - tile * COLS);
+    load_tile<D, COLS, kThreads>(pair + COLS * D, queries.second + token * queries.ld1 + head * D, queries.ld1,
+                                 tokens - tile * COLS);
+    if (threadIdx.x < COLS / 2) {
+      const Stats* of_head = stats + (place.sequence * queries.heads + head) * cdiv(tokens, kBoundsTokens);
+      const Stats& source = of_head[tile * COLS / kBoundsTokens];
+      int chunk = threadIdx.x % (COLS / 4) * 4;
+      cp_async16(stats_ring + slot * 2 * COLS + threadIdx.x * 4,
+                 (threadIdx.x < COLS / 4 ? source.lse : source.delta) + tile * COLS % kBoundsTokens + chunk);
     }
     cp_async_commit();
   };
-  float sum0[M][D / 8][4], sum1[M][D / 8][4];
-  clear(sum0);
-  clear(sum1);
+  float dk[M][kWidth][4], dv[M][kWidth][4];
+  clear(dk);
+  clear(dv);
 
-  int head = place.col_head, tile = walk.first(), slot = 0;
-  bool more = tile < walk.end();
-  if (more) load(0, head, tile);
-  while (more) {
-    int this_tile = tile;
-    tile = walk.next(tile + 1);
+  auto prefetch = [&](int slot, int head, int tile) {
     if (tile >= walk.end()) {
       head++;
       tile = walk.first();
-      more = head < place.col_end;
     }
+    bool exists = tile < walk.end() && head < place.col_end;
+    if (exists) load(slot, head, tile);
+    if (threadIdx.x == 0) pairs[slot] = {exists ? head : -1, tile};
+  };
+  prefetch(0, place.col_head, walk.first());
+  int slot = 0;
+  for (;; slot ^= 1) {
     cp_async_wait<0>();
-    __syncthreads();  // the pair is there, and nobody reads the other any more
-    if (more) load(slot ^ 1, head, tile);
-    const bf16* b0 = ring + slot * 2 * COLS * D;
-    const bf16* b1 = b0 + COLS * D;
-    int thread = opaque(threadIdx.x), warp_row = thread / 32 * 16 * M;
-    const float* lse = of_queries[KEYS ? slot : warp_row / kBoundsTokens].lse;
-    lse += KEYS ? thread % 4 * 2 : warp_row % kBoundsTokens + thread % 32 / 4;
-    const float* delta = lse + kBoundsTokens;
-    bool whole = walk.whole(this_tile);
-    int columns = walk.some(warp_row, 16 * M, this_tile) ? COLS : 0;
-#pragma unroll 1
-    for (int part = 0; part < columns; part += kPart) {
-      float s[M][N][4], dp[M][N][4];
-      unsigned p[M][N / 2][4], ds[M][N / 2][4];
+    __syncthreads();  // the pair is there, and nobody reads the other or adds to sums any more
+    if (threadIdx.x == 0 && next_turn > 0) store_release(sums.flags + added, next_turn);
+    const Pair& pair = pairs[slot];
+    if (pair.head < 0) break;
+    prefetch(slot ^ 1, pair.head, walk.next(pair.tile + 1));
+
+    auto q = [&] { return ring + opaque(slot) * (2 * COLS * D); };
+    auto dy = [&] { return q() + COLS * D; };
+    int thread = opaque(threadIdx.x), warp = thread / 32, warp_row = warp / SPLIT * 16 * M;
+    auto lse = [&] { return stats_ring + opaque(slot) * (2 * COLS) + opaque(threadIdx.x) % 4 * 2; };
+    bool whole = walk.whole(pair.tile);
+    auto some = [&] { return walk.some(opaque(warp_row), 16 * M, pair.tile); };
+    using Scores = float[M][N][4];
+    using Pairs = unsigned[M][N / 2][4];
+    Scores s;
+    Pairs ds;
+    auto differentiate_part = [&](int part) {
+      Scores dp;
+      Pairs p;
       clear(s);
-      multiply_rows<D>(s, a0, warp_row, b0, part);
-      exponentiate<KEYS>(s, KEYS ? lse + part : lse, scale * kLog2E);
-      if (!whole) hide(s, 0, walk, warp_row, this_tile * COLS + part);
-      if (KEYS) {
-        round_pairs(p, s);
-        multiply_columns<D>(sum1, p, b1, part);
+      multiply_rows<D>(s, k, warp_row, q(), part);
+      exponentiate(s, lse() + part, scale * kLog2E);
+      if (!whole) hide(s, 0, walk, warp_row, pair.tile * COLS + part);
+      round_pairs(p, s);
+      if (SPLIT == 1) {
+        multiply_columns<D>(dv, p, dy(), part);
+      } else {
+        store_pairs<COLS>(p_tile, warp_row, part, p);
       }
       clear(dp);
-      multiply_rows<D>(dp, a1, warp_row, b1, part);
-      differentiate<KEYS>(s, dp, KEYS ? delta + part : delta);
+      multiply_rows<D>(dp, v, warp_row, dy(), part);
+      differentiate(s, dp, lse() + COLS + part);
       round_pairs(ds, s);
-      multiply_columns<D>(sum0, ds, b0, part);
+      store_pairs<COLS>(ds_tile, warp_row, part, ds);
+    };
+    if (SPLIT > 1) {
+      if (some()) differentiate_part(warp % SPLIT * kPart);
+    } else if (some()) {
+#pragma unroll 1
+      for (int part = 0; part < COLS; part += kPart) {
+        differentiate_part(part);
+        if (!kLate || part + kPart < COLS) multiply_columns<D>(dk, ds, q(), part);
+      }
     }
-    slot ^= 1;
+
+    thread = opaque(threadIdx.x), warp = thread / 32;
+    float dq[QM][QN][4];
+    Turns<kRows, COLS> turns{band, keys.segments, queries.segments, place.sequence};
+    int mine = place.row / kRows, turn = (place.sequence * queries.heads + pair.head) * tiles + pair.tile;
+    float* sum = sums.values + (size_t)turn * (COLS * D) + (warp * QM * QN * 32 + thread % 32) * 4;
+    clear(dq);
+    if (turns.upto(turns.high(pair.tile), pair.tile) > mine) {
+      if (thread % 32 == 0) {
+        while (load_acquire(sums.flags + turn) != mine + 1) pause();
+      }
+      __syncwarp();
+#pragma unroll
+      for (int m = 0; m < QM; m++) {
+#pragma unroll
+        for (int n = 0; n < QN; n++) {
+          float4 x = load_shared_by_blocks(sum + (m * QN + n) * 128);
+          dq[m][n][0] = x.x, dq[m][n][1] = x.y, dq[m][n][2] = x.z, dq[m][n][3] = x.w;
+        }
+      }
+    }
+    if (kLate && some()) multiply_columns<D>(dk, ds, q(), COLS - kPart);
+    __syncthreads();  // dS of all warps is there
+    if constexpr (SPLIT > 1) {
+      if (some()) {
+        multiply_stored<D, COLS>(dv, p_tile, warp_row, dy(), warp % SPLIT * kWidth);
+        multiply_stored<D, COLS>(dk, ds_tile, warp_row, q(), warp % SPLIT * kWidth);
+      }
+    }
+    int column = warp / kAcross * 16 * QM, chunk = warp % kAcross * QN;
+#pragma unroll 1
+    for (int group = kGroups - 1; group >= 0; group--) {
+      if (!walk.some(group * 16 * M, 16 * M, pair.tile)) continue;
+#pragma unroll
+      for (int m = M - 1; m >= 0; m--) {
+        multiply_transposed<D, COLS>(dq, ds_tile, column, k, chunk, (group * M + m) * 16);
+      }
+    }
+
+    int next = turns.upto(mine - 1, pair.tile);
+    if (threadIdx.x == 0) {
+      added = turn;
+      next_turn = next + 1;
+    }
+    if (next >= 0) {
+#pragma unroll
+      for (int m = 0; m < QM; m++) {
+#pragma unroll
+        for (int n = 0; n < QN; n++) {
+          store_shared_by_blocks(sum + (m * QN + n) * 128,
+                                 make_float4(dq[m][n][0], dq[m][n][1], dq[m][n][2], dq[m][n][3]));
+        }
+      }
+    } else {
+      int row = pair.tile * COLS + column + thread % 32 / 4;
+      bf16* target = results.dq + (size_t)(place.sequence * tokens + row) * queries.ld0 + pair.head * D + chunk * 8;
+#pragma unroll
+      for (int m = 0; m < QM; m++) {
+#pragma unroll
+        for (int h = 0; h < 2; h++) {
+          if (row + 16 * m + 8 * h >= tokens) continue;
+#pragma unroll
+          for (int n = 0; n < QN; n++) {
+            unsigned two = pack_bf16(dq[m][n][2 * h] * scale, dq[m][n][2 * h + 1] * scale);
+            *reinterpret_cast<unsigned*>(target + (size_t)(16 * m + 8 * h) * queries.ld0 + n * 8 + thread % 4 * 2) = two;
+          }
+        }
+      }
+    }
   }
 
-  cp_async_wait<0>();
-  __syncthreads();  // without any column the rows were never waited for
-  int warp_row = threadIdx.x / 32 * 16 * M;
+  int warp = threadIdx.x / 32, warp_row = warp / SPLIT * 16 * M, chunk = warp % SPLIT * kWidth;
   float scales[M][2], ones[M][2];
 #pragma unroll
   for (int m = 0; m < M; m++) {
     scales[m][0] = scales[m][1] = scale;
     ones[m][0] = ones[m][1] = 1;
   }
-  first = place.sequence * rows.segments.tokens + place.row;
-  size_t at = first * ldd + place.row_head * D;
-  present = rows.segments.tokens - place.row;
-  store_rows<D>(d0 + at, ldd, present, sum0, scales, a0, warp_row);
-  if (KEYS) store_rows<D>(d1 + at, ldd, present, sum1, ones, a1, warp_row);
+  first = place.sequence * keys.segments.tokens + place.row;
+  size_t at = first * keys.ld0 + place.row_head * D;
+  int present = keys.segments.tokens - place.row;
+  store_rows<D>(results.dk + at, keys.ld0, present, dk, scales, k, warp_row, chunk);
+  store_rows<D>(results.dv + at, keys.ld0, present, dv, ones, v, warp_row, chunk);
+
+  // Queries that no tile of keys adds to: the blocks of a unit share the tiles.
+  Turns<kRows, COLS> turns{band, keys.segments, queries.segments, place.sequence};
+  for (int i = place.row / kRows; i < tiles; i += cdiv(keys.segments.tokens, kRows)) {
+    if (turns.upto(turns.high(i), i) >= 0) continue;
+    int rows = min(COLS, tokens - i * COLS);
+    for (int at = threadIdx.x; at < (place.col_end - place.col_head) * rows * (D / 8); at += kThreads) {
+      int c = at % (D / 8), of_head = place.col_head + at / (D / 8) / rows, row = i * COLS + at / (D / 8) % rows;
+      bf16* target = results.dq + (size_t)(place.sequence * tokens + row) * queries.ld0 + of_head * D + c * 8;
+      *reinterpret_cast<uint4*>(target) = make_uint4(0, 0, 0, 0);
+    }
+  }
 }
 
-// In both passes q, k, v have the row strides ldq and ldkv, their gradients the same; y and dy are (B·T, H·D). units
-// is the number of heads of rows of all sequences: key heads in the pass of keys.
-template <int D, int M, int WARPS>
-__device__ void flash_keys(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats,
-                           const int* qsegments, const int* ksegments, const Bounds* qbounds, const Bounds* kbounds,
-                           bf16* dk, bf16* dv, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units,
-                           int section, int lo, int hi, float scale) {
-  Side<bf16> keys{k, v, ldkv, ldkv, kv_heads, {ksegments, kbounds, S}};
-  Side<bf16> queries{q, dy, ldq, heads * D, heads, {qsegments, qbounds, T}};
-  flash_gradient<D, M, WARPS, 64, true>(keys, queries, stats, dk, dv, ldkv, units, section,
-                                        Band{lo, hi, S}.transposed(T), scale);
-}
+// q, k, v have the row strides ldq and ldkv, their gradients the same; dy is (B·T, H·D). sums are the values of Sums,
+// flags its tickets and flags, all 0; units = B · key heads.
+#define ARGUMENTS                                                                                                   \
+  Side<bf16>{k, v, ldkv, ldkv, kv_heads, {ksegments, kbounds, S}},                                                  \
+      Side<bf16>{q, dy, ldq, 0, heads, {qsegments, qbounds, T}}, stats, Sums{sums, flags, flags + 1},         \
+      Gradients{dq, dk, dv}, units, section, Band{lo, hi, S}.transposed(T), scale
 
-template <int D, int COLS>
-__device__ void flash_queries(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats,
-                              const int* qsegments, const int* ksegments, const Bounds* qbounds,
-                              const Bounds* kbounds, bf16* dq, int T, int S, int heads, int kv_heads, int ldq, int ldkv,
-                              int units, int section, int lo, int hi, float scale) {
-  Side<bf16> keys{k, v, ldkv, ldkv, kv_heads, {ksegments, kbounds, S}};
-  Side<bf16> queries{q, dy, ldq, heads * D, heads, {qsegments, qbounds, T}};
-  flash_gradient<D, 2, 4, COLS, false>(queries, keys, stats, dq, nullptr, ldq, units, section,
-                                       Band{lo, hi, S}, scale);
-}
-
-#define INPUTS q, k, v, dy, stats, qsegments, ksegments, qbounds, kbounds
-#define SHAPE T, S, heads, kv_heads, ldq, ldkv, units, section, lo, hi, scale
-
-KERNEL(attention_backward_keys_d32_bf16, 128)
+KERNEL(attention_backward_d32_bf16, 128)
 (const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
- const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dk, bf16* dv, int T, int S, int heads,
- int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
-  flash_keys<32, 2, 4>(INPUTS, dk, dv, SHAPE);
+ const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, float* sums, int* flags, bf16* dq, bf16* dk,
+ bf16* dv, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi,
+ float scale) {
+  flash_gradient<32, 2, 4, 1, 64>(ARGUMENTS);
 }
-EXPORT(attention_backward_keys_d32_bf16)
+EXPORT(attention_backward_d32_bf16)
 
-KERNEL(attention_backward_queries_d32_bf16, 128)
+KERNEL(attention_backward_d64_bf16, 128)
 (const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
- const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dq, int T, int S, int heads, int kv_heads,
- int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
-  flash_queries<32, 64>(INPUTS, dq, SHAPE);
+ const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, float* sums, int* flags, bf16* dq, bf16* dk,
+ bf16* dv, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi,
+ float scale) {
+  flash_gradient<64, 2, 4, 1, 64>(ARGUMENTS);
 }
-EXPORT(attention_backward_queries_d32_bf16)
+EXPORT(attention_backward_d64_bf16)
 
-KERNEL(attention_backward_keys_d64_bf16, 128)
+KERNEL(attention_backward_d96_bf16, 128)
 (const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
- const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dk, bf16* dv, int T, int S, int heads,
- int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
-  flash_keys<64, 2, 4>(INPUTS, dk, dv, SHAPE);
+ const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, float* sums, int* flags, bf16* dq, bf16* dk,
+ bf16* dv, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi,
+ float scale) {
+  flash_gradient<96, 1, 4, 1, 64>(ARGUMENTS);
 }
-EXPORT(attention_backward_keys_d64_bf16)
+EXPORT(attention_backward_d96_bf16)
 
-KERNEL(attention_backward_queries_d64_bf16, 128)
+KERNEL(attention_backward_d128_bf16, 256)
 (const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
- const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dq, int T, int S, int heads, int kv_heads,
- int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
-  flash_queries<64, 64>(INPUTS, dq, SHAPE);
+ const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, float* sums, int* flags, bf16* dq, bf16* dk,
+ bf16* dv, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi,
+ float scale) {
+  flash_gradient<128, 1, 8, 1, 64>(ARGUMENTS);
 }
-EXPORT(attention_backward_queries_d64_bf16)
-
-KERNEL(attention_backward_keys_d96_bf16, 256)
-(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
- const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dk, bf16* dv, int T, int S, int heads,
- int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
-  flash_keys<96, 1, 8>(INPUTS, dk, dv, SHAPE);
-}
-EXPORT(attention_backward_keys_d96_bf16)
-
-KERNEL(attention_backward_queries_d96_bf16, 128)
-(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
- const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dq, int T, int S, int heads, int kv_heads,
- int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
-  flash_queries<96, 32>(INPUTS, dq, SHAPE);
-}
-EXPORT(attention_backward_queries_d96_bf16)
-
-KERNEL(attention_backward_keys_d128_bf16, 256)
-(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
- const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dk, bf16* dv, int T, int S, int heads,
- int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
-  flash_keys<128, 1, 8>(INPUTS, dk, dv, SHAPE);
-}
-EXPORT(attention_backward_keys_d128_bf16)
+EXPORT(attention_backward_d128_bf16)
 
 KERNEL(attention_backward_keys64_d128_bf16, 128)
 (const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
- const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dk, bf16* dv, int T, int S, int heads,
- int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
-  flash_keys<128, 1, 4>(INPUTS, dk, dv, SHAPE);
+ const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, float* sums, int* flags, bf16* dq, bf16* dk,
+ bf16* dv, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi,
+ float scale) {
+  flash_gradient<128, 1, 4, 1, 32>(ARGUMENTS);
 }
 EXPORT(attention_backward_keys64_d128_bf16)
 
-KERNEL(attention_backward_queries_d128_bf16, 128)
+KERNEL(attention_backward_d256_bf16, 256)
 (const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
- const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, bf16* dq, int T, int S, int heads, int kv_heads,
- int ldq, int ldkv, int units, int section, int lo, int hi, float scale) {
-  flash_queries<128, 32>(INPUTS, dq, SHAPE);
+ const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, float* sums, int* flags, bf16* dq, bf16* dk,
+ bf16* dv, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi,
+ float scale) {
+  flash_gradient<256, 1, 8, 2, 32>(ARGUMENTS);
 }
-EXPORT(attention_backward_queries_d128_bf16)
+EXPORT(attention_backward_d256_bf16)

@@ -28,7 +28,8 @@ __device__ inline int chunk_after(int at, int c) {
 // load_tile starts the copy of TOKENS rows; those from valid on become zeros.
 template <int D, int TOKENS, int THREADS>
 __device__ inline void load_tile(bf16* tile, const bf16* source, int ld, int valid) {
-  constexpr int kLanes = D <= 32 ? 4 : D <= 64 ? 8 : 16, kStep = THREADS / kLanes;  // threads a row, rows a turn
+  constexpr int kLanes = D <= 32 ? 4 : D <= 64 ? 8 : D <= 128 ? 16 : 32;  // a row
+  constexpr int kStep = THREADS / kLanes;  // rows a turn
   int thread = opaque(threadIdx.x), r = thread / kLanes, c = thread % kLanes;
   if (c >= D / 8) return;
   source += (size_t)r * ld + c * 8;
@@ -88,16 +89,17 @@ __device__ inline void hide(float (&c)[M][N][4], float value, const Walk& walk, 
   }
 }
 
-// multiply_columns: c(16·M, D) += P·B, where P(16·M, 16·N) comes from round_pairs and the rows of B start at b_row.
-template <int D, int M, int N>
-__device__ inline void multiply_columns(float (&c)[M][D / 8][4], const unsigned (&p)[M][N][4], const bf16* b,
-                                        int b_row) {
+// multiply_columns: c(16·M, 8·C) += P·B, where P(16·M, 16·N) comes from round_pairs, the rows of B start at b_row and
+// its columns at 8·chunk, chunk even.
+template <int D, int M, int N, int C>
+__device__ inline void multiply_columns(float (&c)[M][C][4], const unsigned (&p)[M][N][4], const bf16* b, int b_row,
+                                        int chunk = 0) {
   int lane = opaque(threadIdx.x) & 31;
-  int b_at = chunk_at<D>(b_row + (lane & 15), lane >> 4);
+  int b_at = chunk_at<D>(b_row + (lane & 15), chunk + (lane >> 4));
 #pragma unroll
   for (int n = 0; n < N; n++) {
 #pragma unroll
-    for (int d = 0; d < D / 8; d += 2) {
+    for (int d = 0; d < C; d += 2) {
       unsigned fb[4];
       ldmatrix_x4_trans(fb, b + chunk_after<D>(b_at, d) + 16 * n * D);
 #pragma unroll
@@ -123,12 +125,12 @@ __device__ inline void round_pairs(unsigned (&p)[M][N / 2][4], const float (&c)[
   }
 }
 
-// store_rows writes the 16·M rows of a warp, factor[m][0] or [1] times the accumulators, through its rows of a tile,
-// which nobody else may be reading, so that the stores are of 16 bytes. Rows from valid on are left out.
-template <int D, int M>
-__device__ inline void store_rows(bf16* target, int ld, int valid, const float (&c)[M][D / 8][4],
-                                  const float (&factor)[M][2], bf16* tile, int row) {
-  constexpr int chunks = D / 8;
+// store_rows writes the 16·M rows of a warp, factor[m][0] or [1] times the accumulators, to columns 8·chunk and on,
+// through its part of a tile, which nobody else may be reading, so that the stores are of 16 bytes. Rows from valid on
+// are left out.
+template <int D, int M, int C>
+__device__ inline void store_rows(bf16* target, int ld, int valid, const float (&c)[M][C][4],
+                                  const float (&factor)[M][2], bf16* tile, int row, int chunk = 0) {
   int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
   __syncwarp();
 #pragma unroll
@@ -137,19 +139,19 @@ __device__ inline void store_rows(bf16* target, int ld, int valid, const float (
     for (int h = 0; h < 2; h++) {
       int r = row + 16 * m + 8 * h + g;
 #pragma unroll
-      for (int d = 0; d < chunks; d++) {
+      for (int d = 0; d < C; d++) {
         unsigned pair = pack_bf16(c[m][d][2 * h] * factor[m][h], c[m][d][2 * h + 1] * factor[m][h]);
-        *reinterpret_cast<unsigned*>(tile + chunk_at<D>(r, d) + 2 * t) = pair;
+        *reinterpret_cast<unsigned*>(tile + chunk_at<D>(r, chunk + d) + 2 * t) = pair;
       }
     }
   }
   __syncwarp();
 #pragma unroll
-  for (int i = 0; i < 16 * M * chunks / 32; i++) {
-    int at = i * 32 + lane, r = row + at / chunks, c = at % chunks;
+  for (int i = 0; i < 16 * M * C / 32; i++) {
+    int at = i * 32 + lane, r = row + at / C, column = chunk + at % C;
     if (r < valid) {
-      *reinterpret_cast<uint4*>(target + (size_t)r * ld + c * 8) =
-          *reinterpret_cast<const uint4*>(tile + chunk_at<D>(r, c));
+      *reinterpret_cast<uint4*>(target + (size_t)r * ld + column * 8) =
+          *reinterpret_cast<const uint4*>(tile + chunk_at<D>(r, column));
     }
   }
 }

@@ -63,15 +63,34 @@ const char* name(Kind kind) {
   return kind == Kind::read ? "read" : kind == Kind::write ? "write" : "atomic operation";
 }
 
+// Known is what one block knows of another: what all of its threads did before time barrier, and one of them before time
+// now, comes before.
+struct Known {
+  uint32_t barrier, now;
+  uint16_t thread;
+};
+using Knowledge = std::map<uint32_t, Known>;  // by block
+
+void join(Knowledge& all, const Knowledge& more) {
+  for (const auto& [block, known] : more) {
+    auto& mine = all.try_emplace(block, known).first->second;
+    if (mine.now < known.now) {
+      mine = known;
+    }
+  }
+}
+
 // Log is all that is known. One OS thread runs all kernels, so it needs no lock.
 struct Log {
   uint32_t time = 1, launch = 1, block_start = 1, barrier = 1;
   uint32_t block = 0;
-  bool acquired = false;  // the block has done an atomic operation on device memory
+  Knowledge known;                            // of the block, of others of the launch
+  std::map<const void*, Knowledge> released;  // at flags, in this launch
   struct {
     uint32_t time;
     unsigned mask;
   } synchronized[1024] = {};  // the last __syncwarp of each thread
+  Traffic traffic;
   Region dynamic, fixed;
   std::map<const char*, Region> device;
   Region* last = nullptr;  // found in device
@@ -122,7 +141,9 @@ bool ordered(const Log& l, const Access& a, unsigned thread) {
     return true;
   }
   if (a.block != l.block) {
-    return l.acquired;
+    const auto i = l.known.find(a.block);
+    return i != l.known.end() &&
+           (a.time < i->second.barrier || (a.time < i->second.now && a.thread == i->second.thread));
   }
   if (a.time < l.barrier || (a.thread == thread && a.readers == Readers::thread)) {
     return true;
@@ -227,6 +248,14 @@ Region* find_allocation(const char* p, size_t bytes, Kind kind, uint32_t pc) {
   return nullptr;
 }
 
+void acquire(const void* flag) { join(log().known, log().released[flag]); }
+
+void release(const void* flag) {
+  Log& l = log();
+  Knowledge& known = l.released[flag] = l.known;
+  known[l.block] = {l.barrier, ++l.time, static_cast<uint16_t>(this_thread())};
+}
+
 void access(const void* address, size_t bytes, Kind kind, const void* caller) {
   const char* p = static_cast<const char*>(address);
   const char* own = reinterpret_cast<const char*>(&state);
@@ -244,8 +273,12 @@ void access(const void* address, size_t bytes, Kind kind, const void* caller) {
     return;
   }
   if (Region* region = find_allocation(p, bytes, kind, pc)) {
+    (kind == Kind::read ? l.traffic.read : l.traffic.written) += bytes;
     touch(*region, "device", p, bytes, kind, pc);
-    l.acquired |= kind == Kind::atomic;
+    if (kind == Kind::atomic) {
+      acquire(p);
+      release(p);
+    }
   }
 }
 
@@ -254,13 +287,15 @@ void access(const void* address, size_t bytes, Kind kind, const void* caller) {
 void accesses_begin_launch() {
   Log& l = log();
   l.launch = ++l.time;
+  l.released.clear();
+  l.traffic = {};
 }
 
 void accesses_begin_block(unsigned block, const void* dynamic, size_t bytes, const void* first, const void* last) {
   Log& l = log();
   l.block = block;
   l.block_start = l.barrier = ++l.time;
-  l.acquired = false;
+  l.known.clear();
   memset(l.synchronized, 0, sizeof l.synchronized);
   if (l.dynamic.first != dynamic || l.dynamic.bytes != bytes) {
     l.dynamic.unmap();
@@ -293,6 +328,25 @@ void accesses_forget(const void* allocation) {
     l.device.erase(i);
   }
   l.last = nullptr;
+}
+
+Traffic accesses_traffic() { return log().traffic; }
+
+// The flag itself is no race: both are atomic.
+static void touch_flag(const void* flag, const void* caller) {
+  const char* p = static_cast<const char*>(flag);
+  const uint32_t pc = static_cast<const char*>(caller) - log().image;
+  if (Region* region = find_allocation(p, sizeof(int), Kind::atomic, pc)) {
+    touch(*region, "device", p, sizeof(int), Kind::atomic, pc);
+  }
+}
+void accesses_acquire(const void* flag, const void* caller) {
+  touch_flag(flag, caller);
+  acquire(flag);
+}
+void accesses_release(const void* flag, const void* caller) {
+  touch_flag(flag, caller);
+  release(flag);
 }
 
 void accesses_read(const void* p, size_t bytes) { access(p, bytes, Kind::read, __builtin_return_address(0)); }

@@ -47,6 +47,7 @@ const Settings& settings() {
     s.devices = std::clamp(static_cast<int>(number_from("CUDASIM_DEVICES", 2)), 1, max_devices);
     s.memory = std::clamp(number_from("CUDASIM_MEMORY", 8), uint64_t{1}, uint64_t{1024}) << 30;
     s.driver = static_cast<int>(number_from("CUDASIM_DRIVER", 13000));
+    s.counts = getenv("CUDASIM_COUNTS");
     s.chip = find_chip(static_cast<int>(number_from("CUDASIM_CHIP", 90)));
     return s;
   }();

@@ -71,7 +71,15 @@ inline T __ldcs(const T* p) {
   return *p;
 }
 template <class T>
+inline T __ldcg(const T* p) {
+  return *p;
+}
+template <class T>
 inline void __stcs(T* p, T v) {
+  *p = v;
+}
+template <class T>
+inline void __stcg(T* p, T v) {
   *p = v;
 }
 inline void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }

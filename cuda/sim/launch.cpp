@@ -3,12 +3,14 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdio>
 #include <functional>
 #include <mutex>
 #include <numeric>
 #include <thread>
 
 #include "accesses.h"
+#include "order.h"
 #include "scheduler.h"
 #include "settings.h"
 
@@ -110,7 +112,27 @@ class SharedMemory {
 
 }  // namespace
 
-int run(const Launch& launch) {
+int acquire(const int* flag) {
+  accesses_acquire(flag, __builtin_return_address(0));
+  return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
+}
+void release(int* flag, int value) {
+  accesses_release(flag, __builtin_return_address(0));
+  __atomic_store_n(flag, value, __ATOMIC_RELEASE);
+}
+
+static void write_counts(const Launch& launch, uint64_t products) {
+  const Traffic traffic = accesses_traffic();
+  FILE* file = fopen(settings().counts, "a");
+  if (file == nullptr) {
+    abort();
+  }
+  fprintf(file, "%s %llu %llu %llu\n", launch.kernel->name, static_cast<unsigned long long>(products),
+          static_cast<unsigned long long>(traffic.read), static_cast<unsigned long long>(traffic.written));
+  fclose(file);
+}
+
+int run(Launch launch) {
   static Workers* workers = new Workers(settings().threads);
   static Scheduler* schedulers = new Scheduler[settings().threads];
   const uint64_t blocks = static_cast<uint64_t>(launch.grid.x) * launch.grid.y * launch.grid.z;
@@ -123,9 +145,13 @@ int run(const Launch& launch) {
   accesses_begin_launch();
   std::atomic<uint64_t> next{0};
   std::atomic<int> fault{0};
+  launch.fault = &fault;
+  launch.one_block = blocks == 1 || workers->threads() == 1;
+  std::atomic<uint64_t> products{0};
   const auto work = [&](int number) {
     Scheduler& scheduler = schedulers[number];
     scheduler.enter(number);
+    scheduler.products = 0;
     SharedMemory shared(launch.shared);
     for (uint64_t i; fault == 0 && (i = next++) < blocks;) {
       const uint64_t index = (first + static_cast<unsigned __int128>(i) * stride) % blocks;
@@ -134,12 +160,16 @@ int run(const Launch& launch) {
         fault = f;
       }
     }
+    products += scheduler.products;
     scheduler.leave(number);
   };
-  if (blocks == 1 || workers->threads() == 1) {
+  if (launch.one_block) {
     work(0);
   } else {
     workers->run(work);
+  }
+  if (settings().counts != nullptr) {
+    write_counts(launch, products);
   }
   return fault;
 }

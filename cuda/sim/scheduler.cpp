@@ -10,6 +10,7 @@
 #include <string>
 
 #include "accesses.h"
+#include "order.h"
 
 namespace sim {
 
@@ -46,6 +47,7 @@ Votes block_barrier(bool vote, const char* file, int line) { return state.schedu
 void warp_collective(unsigned mask, void* record, Combine combine, bool aligned, const char* file, int line) {
   state.scheduler->collective(mask, record, combine, aligned, {file, line});
 }
+void wait_for_block(const char* file, int line) { state.scheduler->wait_for_block({file, line}); }
 unsigned active_lanes() { return state.scheduler->active_lanes(); }
 
 void fail(Fault fault, const char* format, ...) {
@@ -113,6 +115,7 @@ int Scheduler::run_block(const Launch& launch, uint64_t index) {
   alive_ = threads;
   at_barrier_ = yes_ = 0;
   fault_ = 0;
+  waits_ = 0;
   for (unsigned i = 0; i < warps; i++) {
     const unsigned lanes = threads - i * 32;
     Warp& warp = warps_[i];
@@ -369,6 +372,18 @@ void Scheduler::collective(unsigned mask, void* record, Combine combine, bool al
 
 unsigned Scheduler::active_lanes() const {
   return 1u << state_->lane;  // legal, and the least that a program may count on
+}
+
+// A block that waits keeps its OS thread, and what its own threads do meanwhile does not go on either.
+void Scheduler::wait_for_block(Site site) {
+  constexpr long most = 60'000'000;  // µs
+  if (launch_->one_block || waits_++ > most / 10) {
+    fail(Fault::launch_failed, "deadlock: waits at %s:%d for a block that does not run", site.file, site.line);
+  }
+  if (*launch_->fault != 0) {
+    abandon(static_cast<Fault>(launch_->fault->load()));
+  }
+  usleep(10);
 }
 
 void Scheduler::report_deadlock() {

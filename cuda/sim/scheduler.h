@@ -1,5 +1,6 @@
 // scheduler.h: runs the threads of one block, and the blocks of a launch.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -31,10 +32,13 @@ struct Launch {
   unsigned shared;
   void** arguments;
   uint64_t seed;
+  // Set by run: the error of a block that has failed, and whether one block runs at a time.
+  const std::atomic<int>* fault = nullptr;
+  bool one_block = false;
 };
 
 // run executes a launch on the simulator's threads. It returns 0, or the CUDA error after the message has been printed.
-int run(const Launch& launch);
+int run(Launch launch);
 
 // catch_faults makes an access to no memory, or a division by zero, in a kernel a fault of its launch. Faults
 // elsewhere go to the handlers that were there before.
@@ -76,6 +80,7 @@ class Scheduler {
   // wait_for suspends the thread that runs until it is so.
   void wait_for(const Waiting& w);
   Asynchronous& asynchronous() { return asynchronous_; }
+  void wait_for_block(Site site);
   [[noreturn]] void abandon(Fault fault);
   const Launch& launch() const { return *launch_; }
   // The scheduler whose fibers the calling thread runs at this moment, or nullptr. Safe in a signal handler.
@@ -86,6 +91,8 @@ class Scheduler {
   bool copies_at_once() const { return copies_at_once_; }
   std::vector<AsyncCopy>& copies() { return current_->copies; }
   unsigned& copy_group() { return current_->copy_group; }
+
+  uint64_t products = 0;  // mma instructions of warps
 
  private:
   struct ThreadFiber : Fiber {
@@ -138,6 +145,7 @@ class Scheduler {
   };
   std::vector<Waiter> waiters_;
   Asynchronous asynchronous_;
+  long waits_ = 0;  // looks at flags since the block began
   int fault_ = 0;
   bool copies_at_once_ = false;
 };

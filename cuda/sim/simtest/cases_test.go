@@ -203,6 +203,11 @@ var cases = map[string]func(*rig) error{
 	"sum_blocks_correct":   sumBlocks("sum_blocks_correct"),
 	"sum_blocks_unordered": sumBlocks("sum_blocks_unordered"),
 
+	"chain_correct":   chain("chain_correct"),
+	"chain_unwaited":  chain("chain_unwaited"),
+	"chain_early":     chain("chain_early"),
+	"chain_by_number": chain("chain_by_number"),
+
 	"sum_lanes_correct":  elementwise("sum_lanes_correct", 1, 32, 20, 20, 0, sumOf(20)),
 	"sum_lanes_exited":   elementwise("sum_lanes_exited", 1, 32, 20, 20, 0, sumOf(20)),
 	"sum_lanes_outside":  elementwise("sum_lanes_outside", 1, 32, 20, 20, 0, sumOf(20)),
@@ -282,6 +287,28 @@ func sumBlocks(kernel string) func(*rig) error {
 			return r.err
 		}
 		return compare(got, []float32{blocks * block * (blocks*block + 1) / 2})
+	}
+}
+
+// chain launches blocks that each double the total and add an element, in the order of
+// their tickets.
+func chain(kernel string) func(*rig) error {
+	return func(r *rig) error {
+		const blocks = 9
+		x := r.upload(toBytes(ramp(1, blocks)))
+		total, flags := r.upload(toBytes([]float32{0})), r.upload(make([]byte, 8))
+		if err := r.launch(r.stream, kernel, blocks, 32, 0, x.Slot(), total.Slot(), flags.Slot()); err != nil {
+			return err
+		}
+		got := fromBytes(r.download(total, 4))
+		if r.err != nil {
+			return r.err
+		}
+		var want float32
+		for i := range blocks {
+			want = 2*want + float32(i+1)
+		}
+		return compare(got, []float32{want})
 	}
 }
 

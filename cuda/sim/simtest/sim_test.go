@@ -134,6 +134,9 @@ func TestReported(t *testing.T) {
 		{thread, "product_unsynchronized", "product_correct", `race on shared memory: write of 0x.* at .*tensor.cu:\d+.*, after a read`},
 		{thread, "sum_blocks_unordered", "sum_blocks_correct",
 			`race on device memory: (read|write) of 0x.* at .*blocks.cu:\d+.*, after a (read|write) by thread 0 of block \d+`},
+		{thread, "chain_unwaited", "chain_correct", `race on device memory: (read|write) of 0x.* at .*order.cu:\d+.*, after a (read|write) by thread 0 of block \d+`},
+		{thread, "chain_early", "chain_correct", `race on device memory: (read|write) of 0x.* at .*order.cu:\d+.*, after a (read|write) by thread 0 of block \d+`},
+		{thread, "chain_by_number", "chain_correct", `deadlock: waits at .*order.cu:\d+ for a block that does not run`},
 		{undefined, "shared_array_beyond", "shared_array_correct", `memory.cu:\d+:\d+: runtime error: index \d+ out of bounds`},
 	} {
 		t.Run(c.fault+c.simulator.sanitizer, func(t *testing.T) {

@@ -32,7 +32,7 @@ func TestCheck(t *testing.T) {
 	}
 	for want, text := range map[string]string{
 		"layernorm_backward_bf16 takes 144 bytes": output("layernorm_backward_bf16", 16, 0),
-		"a block of 256 threads has no room":      output("attention_backward_keys_d128_bf16", 0, 8),
+		"a block of 256 threads has no room":      output("attention_backward_d256_bf16", 0, 8),
 		"is no kernel":                            output("", 0, 0) + "Compiling entry function 'x'\nUsed 8 registers\n",
 		"0 kernels of":                            "",
 	} {
