@@ -233,8 +233,10 @@ func (b *Builder) CrossAttention(name string, q, k, v *autograd.Node, mask autog
 
 // cached attends over the block's caches (B·S, G·hd) after appending k and v.
 func (b *Builder) cached(q, k, v *autograd.Node, c autograd.AttentionConfig) *autograd.Node {
-	cache := func(name string, of *autograd.Node) *autograd.Node {
-		return b.Graph.State(b.tuning.State(fmt.Sprintf("%s.%s.%d", cmp.Or(b.Cache.Name, "cache"), name, b.block)), b.Batch*b.Cache.Rows, of.Shape().Cols())
-	}
-	return autograd.AttentionCached(q, k, v, cache("k", k), cache("v", v), b.Cache.Position, c)
+	return autograd.AttentionCached(q, k, v, b.cache("k", k.Shape().Cols()), b.cache("v", v.Shape().Cols()), b.Cache.Position, c)
+}
+
+// cache declares a cache of the block, (B·S, width).
+func (b *Builder) cache(name string, width int) *autograd.Node {
+	return b.Graph.State(b.tuning.State(fmt.Sprintf("%s.%s.%d", cmp.Or(b.Cache.Name, "cache"), name, b.block)), b.Batch*b.Cache.Rows, width)
 }

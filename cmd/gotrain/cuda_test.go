@@ -18,6 +18,7 @@ import (
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/gpt2"
 	"example.com/gotrain/nn/llama"
+	"example.com/gotrain/nn/lstm"
 	"example.com/gotrain/optim"
 	"example.com/gotrain/train"
 	"example.com/gotrain/train/bench"
@@ -56,7 +57,12 @@ func stepConfigs(t *testing.T) map[string]config.Config {
 	adapted := base
 	adapted.Model = grouped.Model
 	adapted.LoRA = nn.Adapter{Rank: 4, Alpha: 8, Dropout: 0.1, Targets: []string{"q_proj", "v_proj", "down_proj"}}
-	return map[string]config.Config{"gpt2": small, "llama": grouped, "document mask": packed, "accumulated": accumulated, "lora": adapted}
+	recurrent, gated := base, base
+	set(&recurrent, lstm.Name, &lstm.Config{Layers: 2, Width: 64, Projection: 24, Context: 20, Vocab: 67, Dropout: 0.1})
+	recurrent.Train.DocumentMask = true
+	set(&gated, lstm.Name, &lstm.Config{Kind: lstm.GRU, Layers: 2, Width: 48, Context: 20, Vocab: 67})
+	gated.Train.Recompute, gated.Optimizer.Kind = true, "muon"
+	return map[string]config.Config{"lstm": recurrent, "gru": gated, "gpt2": small, "llama": grouped, "document mask": packed, "accumulated": accumulated, "lora": adapted}
 }
 
 // trainedState is what two steps leave on a device: losses and gradient norms by

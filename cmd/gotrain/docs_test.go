@@ -358,6 +358,11 @@ func (w *workspace) gotrain(t *testing.T, c command, args []string) {
 	case "import":
 		w.smolLM2(t, args)
 	case "pretrain":
+		if c.config() == "lstm" {
+			set("model.layers=2", "model.width=32", "model.context=64", "tokenizer.vocab=300")
+			set(short...)
+			break
+		}
 		set("model.layers=1", "model.heads=4", "model.width=32", "model.ffn=64", "model.context=256", "tokenizer.vocab=300")
 		if named := strings.HasPrefix(args[1], "my-text"); !named && c.config() != "configs/opticks.yaml" && c.config() != "configs/characters.yaml" {
 			set("data.train=[$GOROOT/src/testdata/Isaac.Newton-Opticks.txt]", "data.validation=0.1")

@@ -16,6 +16,7 @@ import (
 	"example.com/gotrain/nn/gemma3"
 	"example.com/gotrain/nn/gpt2"
 	"example.com/gotrain/nn/llama"
+	"example.com/gotrain/nn/lstm"
 )
 
 // transformersDefaults is what scripts/golden/configs.py wrote: the keys of a
@@ -240,6 +241,16 @@ func TestLayersOfVariants(t *testing.T) {
 			}
 			if c.Positions == gpt2.Sinusoidal {
 				want["table transformer"] = 1
+			}
+		case *lstm.Config:
+			n := c.Layers
+			delete(want, "Attention")
+			want["Recurrent"], want["MatMul"] = n, n
+			if c.Bias == nil {
+				want["bias"] = n
+			}
+			if c.Dropout > 0 {
+				want["Dropout"], want["input rng"] = n-1, 1
 			}
 		case *gemma3.Config: // three layers, of which one is global
 			want["Attention"], want["RMSNorm"], want["MatMul"], want["RoPE"], want["Reshape"], want["Activation"], want["Mul"], want["Scale"] = 3, 6*3+1, 7*3, 2*3, 4*3, 3, 3, 1

@@ -12,7 +12,7 @@ import (
 // TestDropoutTrainsOnly checks that dropout changes the training loss from step
 // to step, repeats for equal steps, and is absent from evaluation.
 func TestDropoutTrainsOnly(t *testing.T) {
-	for _, name := range []string{"gpt2", "llama dropout"} {
+	for _, name := range []string{"gpt2", "llama dropout", "lstm", "gru"} {
 		t.Run(name, func(t *testing.T) {
 			m := newModel(t, specs()[name], nn.Tuning{})
 			store := newStore(t)

@@ -8,10 +8,11 @@ import (
 	"example.com/gotrain/nn/gemma3"
 	"example.com/gotrain/nn/gpt2"
 	"example.com/gotrain/nn/llama"
+	"example.com/gotrain/nn/lstm"
 	"example.com/gotrain/nn/seq2seq"
 )
 
 // Families is the table.
 func Families() nn.Families {
-	return nn.Families{gpt2.Family(), llama.Family(), gemma3.Family(), bert.Family(), seq2seq.Family()}
+	return nn.Families{gpt2.Family(), llama.Family(), gemma3.Family(), bert.Family(), seq2seq.Family(), lstm.Family()}
 }

@@ -11,6 +11,7 @@ import (
 	"example.com/gotrain/nn/gemma3"
 	"example.com/gotrain/nn/gpt2"
 	"example.com/gotrain/nn/llama"
+	"example.com/gotrain/nn/lstm"
 )
 
 // specs are the variants that every test of a model goes through.
@@ -30,7 +31,17 @@ func specs() map[string]nn.Spec {
 		change(&c)
 		return nn.Spec{Family: gemma3.Name, Config: &c}
 	}
+	ofLSTM := func(change func(*lstm.Config)) nn.Spec {
+		c := lstm.Config{Layers: 2, Width: 16, Context: 12, Vocab: 31, Dropout: 0.1}
+		change(&c)
+		return nn.Spec{Family: lstm.Name, Config: &c}
+	}
 	return map[string]nn.Spec{
+		"lstm":              ofLSTM(func(*lstm.Config) {}),
+		"lstm projection":   ofLSTM(func(c *lstm.Config) { c.Projection, c.Embedding, c.Width = 10, 14, 24 }),
+		"lstm no bias":      ofLSTM(func(c *lstm.Config) { c.Bias, c.Layers, c.Dropout = nn.Bool(false), 1, 0 }),
+		"gru":               ofLSTM(func(c *lstm.Config) { c.Kind = lstm.GRU }),
+		"gru untied":        ofLSTM(func(c *lstm.Config) { c.Kind, c.Tied, c.Dropout = lstm.GRU, nn.Bool(false), 0 }),
 		"gemma3":            ofGemma3(func(*gemma3.Config) {}),
 		"gemma3 untied":     ofGemma3(func(c *gemma3.Config) { c.Tied, c.AttentionBias, c.Dropout = nn.Bool(false), true, 0.1 }),
 		"gemma3 scaled":     ofGemma3(func(c *gemma3.Config) { c.RopeFactor, c.QueryScale = 4, 9 }),
