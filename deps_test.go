@@ -69,9 +69,10 @@ var allowed = map[string][]string{
 	"nn/hub/peft":        {"data/onig", "data/vfs", "nn", "nn/hub/safetensors"},
 	"nn/hub/safetensors": {"data/mmap", "data/vfs", "nn/hub/bits16"},
 	"nn/llama":           {"autograd", "autograd/ir", "nn"},
+	"nn/lstm":            {"autograd", "autograd/ir", "nn"},
 	"nn/seq2seq":         {"autograd", "nn"},
 	"nn/talk":            {"data", "data/chat", "data/hf", "data/instruct", "nn/generate"},
-	"nn/zoo":             {"nn", "nn/bert", "nn/gemma3", "nn/gpt2", "nn/llama", "nn/seq2seq"},
+	"nn/zoo":             {"nn", "nn/bert", "nn/gemma3", "nn/gpt2", "nn/llama", "nn/lstm", "nn/seq2seq"},
 
 	"train": {
 		"autograd/exec", "autograd/plan", "data", "data/vfs", "nn/hub", "train/checkpoint", "train/config", "train/engine", "train/events",
