@@ -124,6 +124,17 @@ func (c Columns) ignoreBegins(set *Set, at int64) (ignored int) {
 	return ignored
 }
 
+// ignoreFirst ignores the first n targets and returns how many of them counted.
+func (c Columns) ignoreFirst(n int) (counted int) {
+	for i, target := range c.Targets[:n] {
+		if target >= 0 {
+			counted++
+		}
+		c.Targets[i] = Ignore
+	}
+	return counted
+}
+
 // blank fills the row with a token and no targets.
 func (c Columns) blank(token int32) {
 	for i := range c.IDs {

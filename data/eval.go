@@ -7,13 +7,15 @@ import (
 
 // Eval covers a held-out Set in order: every token but the first, and those that begin documents, is a target exactly once.
 //
-// Window w has the inputs [w·T, w·T+T) and their targets; what the last window lacks, and every window behind it in the
+// Window w has the inputs [w·A, w·A+T) and their targets, of which all but the last A of every window but the first are
+// Ignore; the advance A is T, or less after [Eval.Strided]. What the last window lacks, and every window behind it in the
 // last step, is end-of-text as input and Ignore as target. So all ranks take the same number of steps.
 type Eval struct {
 	Sequences
 	set     *Set
 	lengths []int32 // bytes of each token; nil without a TokenByter
 	windows uint64
+	advance int // A, from window to window
 }
 
 // NewEval returns an evaluation over set, which must stay open and have at least 2 tokens. With enc a [TokenByter],
@@ -27,8 +29,8 @@ func NewEval(set *Set, size Sequences, enc Encoder) (*Eval, error) {
 	if targets < 1 {
 		return nil, settingf("data: the held-out text has %d tokens, an evaluation needs 2 (hold out more text)", set.Tokens())
 	}
-	t := int64(size.Context)
-	e := &Eval{Sequences: size, set: set, windows: uint64((targets + t - 1) / t)}
+	e := &Eval{Sequences: size, set: set}
+	e.advanceBy(size.Context)
 	if _, ok := enc.(TokenByter); ok {
 		if enc.Fingerprint() != set.Tokenizer() {
 			return nil, fmt.Errorf("data: the held-out text was prepared with tokenizer %s, not %s (prepare it again)", set.Tokenizer(), enc.Fingerprint())
@@ -37,6 +39,28 @@ func NewEval(set *Set, size Sequences, enc Encoder) (*Eval, error) {
 	}
 	return e, nil
 }
+
+// Strided is e with windows that begin so many tokens apart, in [1, T], so that each target but the first T has at least
+// T - advance tokens before it: what a model knows that reads on, at T/advance times the cost.
+func (e *Eval) Strided(advance int) (*Eval, error) {
+	if advance < 1 || advance > e.Context {
+		return nil, settingf("data: windows that begin %d tokens apart do not cover a text in windows of %d; use 1 to %d", advance, e.Context, e.Context)
+	}
+	s := *e
+	s.advanceBy(advance)
+	return &s, nil
+}
+
+// advanceBy sets the advance, and the number of windows that cover the set.
+func (e *Eval) advanceBy(advance int) {
+	e.advance, e.windows = advance, 1
+	if rest := e.set.Tokens() - 1 - int64(e.Context); rest > 0 {
+		e.windows += uint64((rest + int64(advance) - 1) / int64(advance))
+	}
+}
+
+// begin is the place of the first input of a window.
+func (e *Eval) begin(window uint64) int64 { return int64(window) * int64(e.advance) }
 
 // Windows returns the number of windows that hold targets.
 func (e *Eval) Windows() uint64 { return e.windows }
@@ -65,14 +89,17 @@ func (e *Eval) Fill(dst *Batch, position uint64) error {
 		window := position + first + uint64(row)
 		r := c.Row(row, e.Context)
 		if window+1 < e.windows {
-			counted += r.fill(e.set, int64(window)*int64(e.Context))
+			counted += r.fill(e.set, e.begin(window))
 		} else {
 			counted += e.fillLast(r, window)
+		}
+		if window > 0 {
+			counted -= r.ignoreFirst(e.Context - e.advance)
 		}
 		dst.TextBytes += e.bytes(r, window)
 		dst.From[row] = Origin{}
 		if window < e.windows {
-			dst.From[row] = e.set.origin(int64(window) * int64(e.Context))
+			dst.From[row] = e.set.origin(e.begin(window))
 		}
 	}
 	dst.Weight = float64(counted)
@@ -84,7 +111,7 @@ func (e *Eval) fillLast(r Columns, window uint64) (counted int) {
 	for i := range r.IDs {
 		r.IDs[i], r.Targets[i] = e.set.EndOfText(), Ignore
 	}
-	at := min(int64(window)*int64(e.Context), e.set.Tokens()-1)
+	at := min(e.begin(window), e.set.Tokens()-1)
 	n := min(e.set.Tokens()-1-at, int64(e.Context))
 	e.set.Read(r.IDs[:n], at)
 	e.set.Read(r.Targets[:n], at+1)
@@ -107,8 +134,12 @@ func (e *Eval) bytes(r Columns, window uint64) (sum int64) {
 	}
 	// Shares are differences of rounded cumulative shares, so that they add up to the whole.
 	targets := float64(e.set.Tokens() - 1)
-	share := func(window uint64) int64 {
-		return int64(min(float64(window)*float64(e.Context)/targets, 1) * float64(e.set.TextBytes()))
+	share := func(target int64) int64 {
+		return int64(min(float64(target)/targets, 1) * float64(e.set.TextBytes()))
 	}
-	return share(window+1) - share(window)
+	end := e.begin(window) + int64(e.Context)
+	if window == 0 {
+		return share(end)
+	}
+	return share(end) - share(end-int64(e.advance))
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -182,6 +183,75 @@ func TestEvalBytes(t *testing.T) {
 			if bytes != int64(want) {
 				t.Errorf("context %d: %d bytes, want %d", context, bytes, want)
 			}
+		}
+	}
+}
+
+// Windows that overlap have each target once, with as many tokens before it as the definition says.
+func TestEvalStrided(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		set := newSet(t, byteEncoder{}, 50, words(rapid.IntRange(1, 20).Draw(rt, "documents"))...)
+		if set.Tokens() < 2 {
+			return
+		}
+		all := make([]int32, set.Tokens())
+		set.Read(all, 0)
+		context := rapid.IntRange(1, 40).Draw(rt, "context")
+		advance := rapid.IntRange(1, context).Draw(rt, "advance")
+		apportion := rapid.Bool().Draw(rt, "apportion")
+		var enc Encoder = byteEncoder{}
+		wantBytes := set.TextBytes() - int64(len(byteEncoder{}.TokenBytes(all[0])))
+		if apportion {
+			enc, wantBytes = plain{enc}, set.TextBytes()
+		}
+		whole, err := NewEval(set, Sequences{Rows: Rows{Batch: rapid.IntRange(1, 3).Draw(rt, "batch")}, Context: context}, enc)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		e, err := whole.Strided(advance)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		target, bytes, windows := 1, int64(0), uint64(0) // the next token that has to be predicted
+		b := e.NewBatch()
+		for position := uint64(0); e.Fill(b, position) == nil; position += e.Stride() {
+			counted := 0
+			for row := range b.Rows {
+				if b.From[row] != (Origin{}) {
+					windows++
+				}
+				for i, id := range b.Ints[Targets][row*context:][:context] {
+					if id < 0 {
+						continue
+					}
+					counted++
+					seen := b.Ints[IDs][row*context:][:i+1]
+					if target <= context && len(seen) != target || target > context && len(seen) <= context-advance {
+						rt.Fatalf("windows of %d, %d apart: token %d is predicted from %d", context, advance, target, len(seen))
+					}
+					if id != all[target] || !slices.Equal(seen, all[target-len(seen):target]) {
+						rt.Fatalf("token %d is %d behind %v, want %d", target, id, seen, all[target])
+					}
+					target++
+				}
+			}
+			if counted != int(b.Weight) {
+				rt.Fatalf("weight %g of %d targets", b.Weight, counted)
+			}
+			bytes += b.TextBytes
+		}
+		if target != len(all) || bytes != wantBytes || windows != e.Windows() {
+			rt.Fatalf("%d tokens and %d bytes in %d windows, want %d, %d, %d", target, bytes, windows, len(all), wantBytes, e.Windows())
+		}
+	})
+	set := newSet(t, byteEncoder{}, 50, "some words")
+	whole, err := NewEval(set, Sequences{Rows: Rows{Batch: 1}, Context: 8}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, advance := range []int{0, -1, 9} {
+		if _, err := whole.Strided(advance); err == nil || !strings.Contains(err.Error(), "use 1 to 8") {
+			t.Errorf("windows %d apart: %v", advance, err)
 		}
 	}
 }

@@ -188,6 +188,14 @@ func testEval(t *testing.T, dir string, want metrics.Record) {
 	if math.Abs(got.NLL-want.Get("nll")) > 1e-5 || got.BitsPerByte == nil || math.Abs(*got.BitsPerByte-want.Get("bits_per_byte")) > 1e-5 || got.Step != 12 {
 		t.Errorf("eval gives %+v, training gave %s", got, want.Text())
 	}
+	var strided evalResult
+	mustJSON(t, &strided, "eval", "--model", filepath.Join(dir, "run"), "--data", filepath.Join(dir, "validation.txt"), "--stride", "4")
+	if strided.Tokens != got.Tokens || strided.Bytes != got.Bytes || strided.NLL == got.NLL {
+		t.Errorf("with a stride %+v, without %+v", strided, got)
+	}
+	if r := gotrain(t, "", "eval", "--model", filepath.Join(dir, "run"), "--data", filepath.Join(dir, "validation.txt"), "--stride", "100000"); r.code != 2 || !strings.Contains(r.errOut, "--stride is 100000") {
+		t.Errorf("a stride beyond the context: %d, %s", r.code, r.errOut)
+	}
 	if !strings.Contains(must(t, "eval", "--model", filepath.Join(dir, "run"), "--data", filepath.Join(dir, "validation.txt")), "bits per byte") {
 		t.Error("eval prints no bits per byte")
 	}

@@ -12,6 +12,7 @@ type evalFlags struct {
 	textKey  string
 	encoding string
 	batch    int
+	stride   int
 
 	task      string
 	shots     int
@@ -31,7 +32,9 @@ func newEval() *cobra.Command {
 		Use:   "eval",
 		Short: "Score texts (NLL, perplexity, bits per byte), or answers to questions",
 		Long: `Eval scores every token of the texts but the first, in windows of the model's
-context, as training scores held-out text. What the tokenizer puts before a text,
+context, as training scores held-out text; with --stride these overlap, each token
+is scored once, and but for the first window has all but the stride of a context
+before it. What the tokenizer puts before a text,
 such as BOS, begins each and is not scored itself (--no-bos leaves it out). Bits per
 byte compare models with different tokenizers: NLL·tokens / (ln 2 · bytes). With --format
 instruct it scores the answers of conversations, read through the model's chat
@@ -91,6 +94,7 @@ see. Ctrl-C prints what was counted so far.`,
 	c.Flags().StringVar(&f.textKey, "text-key", "text", "JSONL `KEY` or column of the text")
 	c.Flags().StringVar(&f.encoding, "encoding", "", "what the text is written in, a `NAME` of data.encoding (default: UTF-8, or what a byte-order mark says)")
 	c.Flags().IntVar(&f.batch, "batch", 8, "`N` windows, or questions of a task, scored together")
+	c.Flags().IntVar(&f.stride, "stride", 0, "windows of text that begin `N` tokens apart, so that each token has more before it (default: the context)")
 	c.Flags().StringVar(&f.task, "task", "", "task `FILE` in YAML, or a file of questions, to ask instead of texts")
 	c.Flags().IntVar(&f.shots, "shots", 0, "with --task, `N` examples before each question (default: the file's)")
 	c.Flags().StringVar(&f.shotsData, "shots-data", "", "with --task, `FILE` of the examples (default: the task file's shots_data)")

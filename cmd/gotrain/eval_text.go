@@ -21,6 +21,9 @@ func (f *evalFlags) runText(c *cobra.Command) error {
 		return usagef("--batch is %d; use 1 or more", f.batch)
 	}
 	if f.format == conversationFormat || len(f.data) == 0 {
+		if f.stride != 0 {
+			return usagef("--stride goes with texts; a conversation has a window of its own")
+		}
 		return f.runConversations(c)
 	}
 	if f.template != "" || f.date != "" {
@@ -38,6 +41,9 @@ func (f *evalFlags) runText(c *cobra.Command) error {
 		return err
 	}
 	defer m.Close()
+	if limit := m.Language.Context(); f.stride < 0 || f.stride > limit {
+		return usagef("--stride is %d; use 1 to %d, the model's context, at which windows do not overlap", f.stride, limit)
+	}
 	enc, err := m.Encoder(m.Tokenizer, m.bos())
 	if err != nil {
 		return err
@@ -48,7 +54,7 @@ func (f *evalFlags) runText(c *cobra.Command) error {
 	}
 	defer texts.Close()
 	r, err := f.score(m, func(m *opened) (eval.TextScore, error) {
-		return eval.Text(m.config, m.Language, m.Store, texts.Train, enc, f.batch)
+		return eval.Text(m.config, m.Language, m.Store, texts.Train, enc, f.batch, f.stride)
 	})
 	if err != nil {
 		return err

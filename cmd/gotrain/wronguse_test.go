@@ -69,6 +69,7 @@ func TestWrongUse(t *testing.T) {
 		{2, "needs --data", []string{"eval", "--json", "--model", dir}},
 		{2, "no such file", []string{"eval", "--json", "--model", dir, "--data", in("nope")}},
 		{2, "format", []string{"eval", "--json", "--model", dir, "--data", good, "--format", "xml"}},
+		{2, "--stride", []string{"eval", "--json", "--model", dir, "--stride", "8", "--format", "instruct", "--data", good}},
 		{2, "--batch", []string{"eval", "--json", "--model", dir, "--data", good, "--batch", "0"}},
 		{2, "holds no model", []string{"eval", "--json", "--model", dir, "--data", good}},
 

@@ -310,7 +310,7 @@ func TestTextByHand(t *testing.T) {
 		cfg := config.Default(config.Tables{})
 		cfg.Train.DocumentMask = masked
 		for _, batch := range []int{1, 3, 8} {
-			got, err := Text(cfg, subject.Model, subject.Store, prepared.Train, enc, batch)
+			got, err := Text(cfg, subject.Model, subject.Store, prepared.Train, enc, batch, 0)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -33,12 +33,18 @@ type TextScore struct {
 
 // Text scores every token of a set but the first, in windows of the model's context, as
 // training scores held-out text; batch windows are scored together. cfg is the
-// configuration that the model was trained with.
-func Text(cfg config.Config, m nn.LanguageModel, store *exec.Store, set *data.Set, tokens tokenizers.Encoder, batch int) (TextScore, error) {
+// configuration that the model was trained with. Windows begin stride tokens apart, as
+// data.Eval.Strided has them; 0 is one behind the other.
+func Text(cfg config.Config, m nn.LanguageModel, store *exec.Store, set *data.Set, tokens tokenizers.Encoder, batch, stride int) (TextScore, error) {
 	windows := data.Sequences{Rows: data.Rows{Batch: batch}, Context: m.Context(), VocabSize: m.Vocab(), DocumentMask: cfg.Train.DocumentMask}
 	source, err := data.NewEval(set, windows, tokens)
 	if err != nil {
 		return TextScore{}, err
+	}
+	if stride > 0 {
+		if source, err = source.Strided(stride); err != nil {
+			return TextScore{}, err
+		}
 	}
 	s, err := Batches(cfg, m, store, source)
 	s.Bytes, s.Documents = set.TextBytes(), set.Documents()
