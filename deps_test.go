@@ -51,6 +51,7 @@ var allowed = map[string][]string{
 
 	"nn":                       {"autograd", "autograd/ir"},
 	"nn/bert":                  {"autograd", "nn"},
+	"nn/encode":                {"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data", "data/hf", "data/tokenizers", "nn"},
 	"nn/gemma3":                {"autograd", "nn"},
 	"nn/generate":              {"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "nn"},
 	"nn/generate/generatetest": {"autograd", "autograd/cpu", "autograd/exec", "autograd/ir", "nn"},
@@ -119,11 +120,14 @@ var allowed = map[string][]string{
 	"train/ranks/rankstest": {"train/ranks"},
 	"train/ranks/store":     {"train/ranks"},
 	"train/recipe":          {"autograd", "autograd/exec", "autograd/plan", "data", "data/vfs", "nn", "optim", "train/checkpoint", "train/config", "train/ranks"},
-	"train/recipe/all":      {"nn/zoo", "train/recipe", "train/recipe/instruct", "train/recipe/lm"},
+	"train/recipe/all":      {"nn/zoo", "train/recipe", "train/recipe/instruct", "train/recipe/lm", "train/recipe/mlm"},
 	"train/recipe/instruct": {
 		"data", "data/chat", "data/instruct", "nn", "nn/hub", "train/config", "train/ranks", "train/recipe", "train/recipe/text", "train/shell",
 	},
-	"train/recipe/lm": {"data", "data/tokenizers", "train/config", "train/ranks", "train/recipe", "train/recipe/text", "train/shell"},
+	"train/recipe/lm": {"data", "data/tokenizers", "train/config", "train/recipe", "train/recipe/text", "train/shell"},
+	"train/recipe/mlm": {
+		"autograd", "data", "data/tokenizers", "nn", "nn/encode", "nn/hub", "train/config", "train/recipe", "train/recipe/text", "train/shell",
+	},
 	"train/recipe/text": {
 		"autograd", "data", "data/bpe", "data/tokenizers", "data/vfs", "data/wordpiece", "nn", "nn/generate", "nn/hub", "train/checkpoint",
 		"train/config", "train/ranks", "train/recipe", "train/save",

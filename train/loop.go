@@ -362,12 +362,26 @@ func (r *run) evaluate(ctx context.Context) (improved bool, err error) {
 			Step: int64(r.state.Step), Split: metrics.Val, Values: result.Values, LR: math.NaN(), GradNorm: math.NaN(), MFU: math.NaN(),
 			Unit: r.job.Unit.Name, Seen: r.state.Units, PerS: result.Counts[recipe.PerWeight] / seconds, StepMS: 1e3 * seconds, Time: r.deps.Now(),
 		}
+		for _, line := range r.job.Lines {
+			rec.Values = append(rec.Values, metrics.Value{Name: line.Name, Value: line.Value})
+		}
 		r.write(rec)
 		r.lastEval = &rec
 		events.Notify(r.deps.Listener.Validation, rec)
+		r.remark(result.Values[0].Value)
 		improved = r.judge(r.engine.Programs().Eval.Metrics[0], result.Values[0].Value)
 	}
 	return improved, r.show(ctx)
+}
+
+// remark tells what the recipe has to say of the first metric of an evaluation.
+func (r *run) remark(value float64) {
+	if r.job.Remark == nil || r.deps.Listener.Remark == nil {
+		return
+	}
+	if text := r.job.Remark(value); text != "" {
+		r.deps.Listener.Remark(r.state.Step, text)
+	}
 }
 
 // score scores the held-out data: of several sources each by itself, with its share of

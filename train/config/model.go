@@ -28,6 +28,32 @@ func (c *Config) SetText(t nn.Text) error {
 	return c.Model.Set(c.Model.Name(), value)
 }
 
+// OutputChooser is the section recipe of one that decides what a text encoder tells of a
+// text, and with it which heads the model has.
+type OutputChooser interface {
+	// Outputs are those of a model that had some until now, none for a new one.
+	Outputs(was nn.Outputs) nn.Outputs
+}
+
+// ChooseOutputs gives the model the outputs that the recipe decides, if it does.
+func (c *Config) ChooseOutputs(was nn.Outputs) error {
+	chooser, ok := c.Recipe.Value().(OutputChooser)
+	value, encoder := c.Model.Value().(nn.EncoderConfig)
+	if !ok || !encoder {
+		return nil
+	}
+	value.SetOutputs(chooser.Outputs(was))
+	return c.Model.Set(c.Model.Name(), value)
+}
+
+// outputs are what the model tells of a text, none of another model.
+func (c Config) outputs() nn.Outputs {
+	if e, ok := c.Model.Value().(nn.EncoderConfig); ok {
+		return e.Outputs()
+	}
+	return nn.Outputs{}
+}
+
 // SetVocab gives the model the vocabulary of its tokenizer.
 func (c *Config) SetVocab(n int) error {
 	t := c.Text()

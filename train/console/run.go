@@ -41,6 +41,7 @@ func (p *Progress) Listener() events.Listener {
 		Validation: func(r metrics.Record) {
 			p.Line("step %-6d validation: %s", r.Step, r.Text())
 		},
+		Remark:     func(step int, text string) { p.Line("step %-6d note: %s", step, text) },
 		Sample:     func(step int, text string) { p.Line("step %-6d sample: %q", step, text) },
 		Saved:      func(s checkpoint.Saved) { p.Line("step %-6d saved %s (%s)", s.Step, s.Path, units.Bytes(s.Bytes)) },
 		SaveFailed: func(err error) { p.Line("warning: the checkpoint was not saved, training goes on: %v", err) },

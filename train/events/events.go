@@ -23,6 +23,7 @@ type Listener struct {
 	Started    func(Started)
 	Step       func(Step)
 	Validation func(metrics.Record)
+	Remark     func(step int, text string) // what an evaluation means
 	Sample     func(step int, text string)
 	Saved      func(checkpoint.Saved)
 	SaveFailed func(error) // the run goes on; older checkpoints are intact

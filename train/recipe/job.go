@@ -63,6 +63,13 @@ type Job struct {
 	// nothing. Rank 0 alone calls it.
 	Show func(ctx context.Context) (Shown, error)
 
+	// Lines are constants that the metrics of evaluations are read beside: columns of
+	// their records.
+	Lines []Line
+	// Remark says what a user should know of the first metric of an evaluation, "" for
+	// nothing; nil where there is never anything.
+	Remark func(value float64) string
+
 	// Next is the command that a user may want after the run, of its best or newest
 	// model; nil for none.
 	Next func(model string) string
@@ -70,6 +77,12 @@ type Job struct {
 	Facts []ranks.Fact
 	// Close releases the data; nil where there is nothing to do.
 	Close func() error
+}
+
+// Line is a constant beside metrics, such as the entropy of a corpus.
+type Line struct {
+	Name  string
+	Value float64
 }
 
 // EvalPart is what a source of the data holds out.

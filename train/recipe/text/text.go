@@ -25,14 +25,7 @@ import (
 // evaluations the bits per byte of text.
 // What the configuration leaves to the tokenizer is found without fitting one.
 func Design(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
-	vocab, from, err := guessVocab(ctx, env)
-	if err != nil {
-		return nil, err
-	}
-	if err := env.Config.SetVocab(vocab); err != nil {
-		return nil, err
-	}
-	m, err := env.Config.NewModel(env.Families)
+	m, from, err := Model(ctx, &env)
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +39,20 @@ func Design(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	}
 	j.VocabFrom = from
 	return j, nil
+}
+
+// Model returns the model that env's configuration describes, and what told its vocabulary,
+// which the configuration gets; it is found without fitting a tokenizer.
+func Model(ctx context.Context, env *recipe.Env) (m nn.Model, vocabFrom string, err error) {
+	vocab, from, err := guessVocab(ctx, *env)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := env.Config.SetVocab(vocab); err != nil {
+		return nil, "", err
+	}
+	m, err = env.Config.NewModel(env.Families)
+	return m, from, err
 }
 
 // Of is Design for a model that is there already.
@@ -163,11 +170,17 @@ func New(ctx context.Context, env recipe.Env, tokens data.Tokenizer, id hub.Iden
 	if err != nil {
 		return nil, err
 	}
+	Keep(j, tokens, id)
+	return j, show(j, env, tokens, id)
+}
+
+// Keep gives the first part of a job the files that transformers and other programs read
+// beside the weights, and has all ranks agree on the tokenizer.
+func Keep(j *recipe.Job, tokens data.Tokenizer, id hub.Identity) {
 	j.VocabFrom = "the tokenizer"
 	m := j.Parts[0].Model
 	j.Parts[0].Files = func() ([]checkpoint.File, error) { return hub.Files(m, tokens, id) }
 	j.Facts = []ranks.Fact{{Name: "tokenizer", Value: tokens.Fingerprint(), Cure: "the run's directory has to be one that all nodes share"}}
-	return j, show(j, env, tokens, id)
 }
 
 // CheckEval refuses early stopping without held-out data to judge by.

@@ -1,0 +1,159 @@
+package encode_test
+
+import (
+	"context"
+	"iter"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"example.com/gotrain/autograd/cpu"
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/data/hf"
+	"example.com/gotrain/data/wordpiece"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/bert"
+	"example.com/gotrain/nn/encode"
+)
+
+// newModel is a BERT with all heads and random weights.
+func newModel(t *testing.T, outputs nn.Outputs) (nn.TextEncoder, *exec.Store) {
+	t.Helper()
+	c := bert.Config{Layers: 2, Heads: 2, Width: 16, Context: 80, Vocab: 50}
+	c.SetOutputs(outputs)
+	m, err := bert.New(c, nn.Tuning{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := cpu.New(cpu.Config{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	store := exec.NewStore(b)
+	for _, p := range m.Params() {
+		if _, err := store.Ensure(p.State(), ir.F32, p.Shape); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := nn.Initialize(m.Params(), 3, store.WriteAt); err != nil {
+		t.Fatal(err)
+	}
+	return m, store
+}
+
+func near(a, b []float32) bool {
+	return slices.EqualFunc(a, b, func(x, y float32) bool { return math.Abs(float64(x-y)) < 1e-5 })
+}
+
+// TestReader: what is told of a row depends neither on the rows beside it nor on the length
+// of the program, and the NLL is that of the logits.
+func TestReader(t *testing.T) {
+	m, store := newModel(t, nn.Outputs{Masked: true, Pooled: true, Next: true, Labels: []string{"a", "b", "c"}})
+	want := encode.Masked | encode.NLL | encode.Mean | encode.Next | encode.Classes
+	rows := []encode.Row{
+		{IDs: []int32{2, 7, 4, 9, 3}, Asked: []int32{2, 3}, Targets: []int32{11, 12}},
+		{IDs: []int32{2, 8, 3, 5, 6, 3}, Kinds: []int32{0, 0, 0, 1, 1, 1}, Asked: []int32{1}, Targets: []int32{20}},
+		{IDs: slices.Repeat([]int32{9, 10}, 30)},
+	}
+	alone, err := encode.NewReader(m, store, encode.Config{Want: want})
+	if err != nil {
+		t.Fatal(err)
+	}
+	together, err := encode.NewReader(m, store, encode.Config{Rows: 2, Asked: 3, Want: want})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := together.Read(rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, row := range rows {
+		one, err := alone.Read([]encode.Row{row})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, b := one[0], all[i]
+		if len(a.Masked) != len(row.Asked) || len(a.NLL) != len(row.Asked) || len(a.Mean) != 16 || len(a.Next) != 2 || len(a.Classes) != 3 {
+			t.Fatalf("row %d: %+v", i, a)
+		}
+		if !near(a.NLL, b.NLL) || !near(a.Mean, b.Mean) || !near(a.Next, b.Next) || !near(a.Classes, b.Classes) {
+			t.Errorf("row %d: alone %v, together %v", i, a, b)
+		}
+		for k, target := range row.Targets {
+			if p := encode.Probabilities(a.Masked[k])[target]; math.Abs(-math.Log(p)-float64(a.NLL[k])) > 1e-4 || !near(a.Masked[k], b.Masked[k]) {
+				t.Errorf("row %d: the NLL is %g, the probability %g", i, a.NLL[k], p)
+			}
+		}
+	}
+}
+
+// TestRefuses: heads that are not there, rows that are too long, tokens that no model knows.
+func TestRefuses(t *testing.T) {
+	m, store := newModel(t, nn.Outputs{Pooled: true})
+	for want, text := range map[encode.Want]string{encode.Masked: "no head for masked tokens", encode.Next: "no head for the next sentence", encode.Classes: "the model has no classes"} {
+		if _, err := encode.NewReader(m, store, encode.Config{Want: want}); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("%v, want %q", err, text)
+		}
+	}
+	r, err := encode.NewReader(m, store, encode.Config{Want: encode.Mean})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, row := range map[string]encode.Row{
+		"a text of 81 tokens does not fit the context of 80": {IDs: make([]int32, 81)},
+		"token 50 is outside the vocabulary of 50":           {IDs: []int32{50}},
+		"a row of 0 tokens":                                  {},
+	} {
+		if _, err := r.Read([]encode.Row{row}); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("%v, want %q", err, text)
+		}
+	}
+}
+
+// TestTexts: questions, what fills them, and what does not fit a row.
+func TestTexts(t *testing.T) {
+	docs := iter.Seq2[[]byte, error](func(yield func([]byte, error) bool) { yield([]byte("the rays of light"), nil) })
+	tok, err := wordpiece.Train(context.Background(), docs, wordpiece.TrainConfig{Vocab: 50, Lowercase: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _ := newModel(t, nn.Outputs{Masked: true})
+	texts, err := encode.NewTexts(tok, hf.Roles{}, m, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row, err := texts.Question("The [MASK] of [MASK]")
+	if err != nil || !slices.Equal(row.Asked, []int32{2, 4}) || row.IDs[0] != 2 || row.IDs[5] != 3 {
+		t.Errorf("%+v, %v", row, err)
+	}
+	for text, want := range map[string]string{"the rays": `"the rays" has no [MASK]: put one where`, strings.Repeat("[MASK] ", 90): "the text has 92 tokens, more than the model's context of 80"} {
+		if _, err := texts.Question(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	if got := texts.Fill("The [MASK] of [MASK].", []string{"rays", "light"}); got != "The rays of light." {
+		t.Errorf("%q", got)
+	}
+	if got := texts.Fill("The ray [MASK] of [MASK]", []string{"##s", "light"}); got != "The rays of light" {
+		t.Errorf("%q", got)
+	}
+	logits := make([]float32, 50)
+	logits[7], logits[8] = 3, 4
+	if c := texts.Candidates(logits, 2); c[0].ID != 8 || c[1].ID != 7 || !(c[0].Probability > c[1].Probability) {
+		t.Errorf("%+v", c)
+	}
+	second := strings.Repeat("light ", 20)
+	long, cut, err := texts.Row(strings.Repeat("rays ", 100), &second)
+	if err != nil || !cut || len(long.IDs) != 80 || long.Kinds[79] != 1 || long.Kinds[80-21] != 1 || long.Kinds[80-22] != 0 {
+		t.Errorf("%d tokens of kinds %v, %v", len(long.IDs), long.Kinds, err)
+	}
+	if _, _, err := texts.Row(" ", nil); err != encode.ErrEmpty {
+		t.Error(err)
+	}
+	if u := encode.Unit([]float32{3, 4}); !near(u, []float32{0.6, 0.8}) || !near(encode.Unit([]float32{0}), []float32{0}) {
+		t.Errorf("%v", u)
+	}
+}

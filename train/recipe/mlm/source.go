@@ -1,0 +1,234 @@
+package mlm
+
+import (
+	"fmt"
+	"io"
+	"sync"
+
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/train/config"
+)
+
+// windows are stretches of text, one a row.
+type windows interface {
+	data.Source
+	Windows() uint64
+}
+
+// source makes rows with masks of windows of text: [CLS] text [SEP], or [CLS] first [SEP]
+// second [SEP]. A row, its masks among it, is a function of the seed and its number.
+type source struct {
+	data.Rows
+	windows windows // of the tokens of a row that are text
+	size    data.Sequences
+	context int // T
+	asked   int // A
+	micro   int // rows of a micro-batch
+	held    bool
+	pair    bool
+	seed    uint64
+	masker  *masker
+	pool    sync.Pool // of *work
+}
+
+// work is what Fill needs for a row.
+type work struct {
+	batch *data.Batch
+	scratch
+}
+
+// batches are those of training and of held-out text, nil where there is none.
+func batches(c config.Config, p *data.Prepared, enc tokenizers.Encoder, m *masker) (train, eval *source, err error) {
+	size := data.Sequences{Rows: data.Rows{Batch: 1}, Context: c.Length() - specials(c), VocabSize: c.Text().Vocab}
+	micro, _ := c.MicroBatches()
+	s := func(rows data.Rows, w windows, held bool) *source {
+		return &source{Rows: rows, windows: w, size: size, context: c.Length(), asked: askedPerRow(c), micro: micro, held: held, pair: own(c).NextSentence, seed: c.Run.Seed, masker: m}
+	}
+	l, err := p.Batches(data.LoaderConfig{Sequences: size, Seed: c.Run.Seed})
+	if err != nil {
+		return nil, nil, err
+	}
+	train = s(c.TrainRows(), l, false)
+	if train.pair && l.Windows() < 2 {
+		return nil, nil, config.Faultf("recipe.next_sentence needs text from elsewhere, and there is one row of it: add text, or shorten train.context")
+	}
+	if p.Validation == nil {
+		return train, nil, nil
+	}
+	e, err := data.NewEval(p.Validation, size, enc)
+	if err != nil {
+		return nil, nil, err
+	}
+	return train, s(c.EvalRows(), e, true), nil
+}
+
+// Fields are those of a row.
+func (s *source) Fields() []data.Field {
+	t, a := []int{s.context}, []int{s.asked}
+	fields := []data.Field{
+		{Name: data.IDs, Kind: data.Int32, Shape: t}, {Name: data.Positions, Kind: data.Int32, Shape: t}, {Name: data.Segments, Kind: data.Int32, Shape: t},
+		{Name: kinds, Kind: data.Int32, Shape: t}, {Name: asked, Kind: data.Int32, Shape: a}, {Name: data.Targets, Kind: data.Int32, Shape: a},
+	}
+	if s.pair {
+		fields = append(fields, data.Field{Name: next, Kind: data.Int32})
+	}
+	return fields
+}
+
+// NewBatch allocates a batch of this rank's rows.
+func (s *source) NewBatch() *data.Batch {
+	b := data.NewBatch(s.Batch, s.Fields())
+	for i := range b.Ints[data.Positions] {
+		b.Ints[data.Positions][i] = int32(i % s.context)
+	}
+	return b
+}
+
+// Fill sets dst to this rank's share of the step that begins at row position; that of
+// held-out text ends with io.EOF.
+func (s *source) Fill(dst *data.Batch, position uint64) error {
+	if s.held && position >= s.windows.Windows() {
+		return io.EOF
+	}
+	w, ok := s.pool.Get().(*work)
+	if !ok {
+		w = &work{batch: s.windows.NewBatch()}
+	}
+	defer s.pool.Put(w)
+	dst.Position, dst.TextBytes = position, 0
+	first, rows := s.Share()
+	counted := 0
+	for row := range s.Batch {
+		sample := position + first + uint64(row)
+		if row >= rows || s.held && sample >= s.windows.Windows() {
+			s.blank(dst, row)
+			continue
+		}
+		n, err := s.row(dst, row, sample, w)
+		if err != nil {
+			return err
+		}
+		counted += n
+	}
+	dst.Weight = float64(counted)
+	return nil
+}
+
+// part is what a row has of a field.
+func (s *source) part(dst *data.Batch, field string, row, size int) []int32 {
+	return dst.Ints[field][row*size : (row+1)*size]
+}
+
+// blank fills a row with padding.
+func (s *source) blank(dst *data.Batch, row int) {
+	s.pad(dst, row, 0)
+	s.ignore(dst, row, 0)
+	if s.pair {
+		dst.Ints[next][row] = data.Ignore
+	}
+	dst.From[row] = data.Origin{}
+}
+
+// pad fills a row with padding from a place on.
+func (s *source) pad(dst *data.Batch, row, from int) {
+	ids, segments, kind := s.part(dst, data.IDs, row, s.context), s.part(dst, data.Segments, row, s.context), s.part(dst, kinds, row, s.context)
+	for i := from; i < s.context; i++ {
+		ids[i], segments[i], kind[i] = s.masker.marks.Pad, -1, 0
+	}
+}
+
+// ignore asks for nothing in the places of a row from one on.
+func (s *source) ignore(dst *data.Batch, row, from int) {
+	places, targets := s.part(dst, asked, row, s.asked), s.part(dst, data.Targets, row, s.asked)
+	for i := from; i < s.asked; i++ {
+		places[i], targets[i] = s.offset(row), data.Ignore
+	}
+}
+
+// offset is where in its micro-batch a row begins.
+func (s *source) offset(row int) int32 { return int32(row % s.micro * s.context) }
+
+// row makes a row of a sample and returns how many of its tokens are asked for.
+func (s *source) row(dst *data.Batch, row int, sample uint64, w *work) (int, error) {
+	r := newRandom(s.seed^0x6d61736b, sample)
+	if s.held {
+		r = newRandom(s.seed^0x68656c64, sample)
+	}
+	ids := s.part(dst, data.IDs, row, s.context)
+	text := ids[1 : 1+s.size.Context]
+	n, err := s.read(text, sample, w)
+	if err != nil {
+		return 0, err
+	}
+	dst.From[row] = w.batch.From[0]
+	end := 1 + n + 1 // [CLS] text [SEP]
+	ids[0] = s.masker.marks.CLS
+	split := s.context
+	if s.pair && n >= 2 {
+		if split, err = s.second(dst, row, sample, n, w, &r); err != nil {
+			return 0, err
+		}
+		end++
+	} else if s.pair {
+		dst.Ints[next][row] = data.Ignore
+	}
+	ids[end-1] = s.masker.marks.Sep
+	segments, kind := s.part(dst, data.Segments, row, s.context), s.part(dst, kinds, row, s.context)
+	for i := range end {
+		segments[i], kind[i] = 0, 0
+		if i >= split {
+			kind[i] = 1
+		}
+	}
+	s.pad(dst, row, end)
+	places, targets := s.part(dst, asked, row, s.asked), s.part(dst, data.Targets, row, s.asked)
+	counted := s.masker.choose(ids[:end], places, targets, &w.scratch, &r)
+	for i := range counted {
+		places[i] += s.offset(row)
+	}
+	s.ignore(dst, row, counted)
+	return counted, nil
+}
+
+// read reads the window of a sample into text and returns how many tokens it has.
+func (s *source) read(text []int32, sample uint64, w *work) (int, error) {
+	if err := s.windows.Fill(w.batch, sample); err != nil {
+		return 0, fmt.Errorf("row %d: %w", sample, err)
+	}
+	columns, err := s.size.Columns(w.batch)
+	if err != nil {
+		return 0, err
+	}
+	copy(text, columns.IDs)
+	n := len(text)
+	for n > 1 && s.held && columns.Targets[n-1] < 0 {
+		n-- // behind the end of the text
+	}
+	return n, nil
+}
+
+// second splits a row of n tokens of text in two, with a [SEP] between them, and returns where
+// the second begins. Half of them go on with the first; the others come from another window.
+func (s *source) second(dst *data.Batch, row int, sample uint64, n int, w *work, r *random) (begin int, err error) {
+	ids := s.part(dst, data.IDs, row, s.context)
+	begin = 2 + 1 + r.below(n-1) // at least a token in each
+	elsewhere := r.float() < 0.5 && s.windows.Windows() > 1
+	dst.Ints[next][row] = 0
+	copy(ids[begin:2+n], ids[begin-1:1+n])
+	if elsewhere {
+		dst.Ints[next][row] = 1
+		all := s.windows.Windows()
+		other := sample/all*all + (sample%all+1+uint64(r.below(int(all-1))))%all
+		if err := s.windows.Fill(w.batch, other); err != nil {
+			return 0, fmt.Errorf("row %d: %w", other, err)
+		}
+		columns, err := s.size.Columns(w.batch)
+		if err != nil {
+			return 0, err
+		}
+		copy(ids[begin:2+n], columns.IDs[begin-2:n])
+	}
+	ids[begin-1] = s.masker.marks.Sep
+	return begin, nil
+}
