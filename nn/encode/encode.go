@@ -68,7 +68,6 @@ type Program struct {
 
 	ids, positions, segments, kinds, asked, targets []int32
 	outputs                                         []output
-	hidden                                          []float32
 }
 
 // output is what is read after a run.
