@@ -96,8 +96,8 @@ var allowed = map[string][]string{
 		"train/config", "train/metrics", "train/ranks", "train/recipe", "train/save", "train/scale",
 	},
 	"train/eval": {
-		"autograd/exec", "autograd/ir", "data", "data/chat", "data/instruct", "data/tokenizers", "nn", "nn/generate", "nn/talk", "train/config",
-		"train/engine", "train/recipe", "train/recipe/text", "train/units",
+		"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data", "data/chat", "data/instruct", "data/pairs", "data/tokenizers", "nn",
+		"nn/generate", "nn/talk", "train/config", "train/engine", "train/recipe", "train/recipe/text", "train/units",
 	},
 	"train/eval/bleu": {},
 	"train/events": {
@@ -120,7 +120,7 @@ var allowed = map[string][]string{
 	"train/ranks/rankstest": {"train/ranks"},
 	"train/ranks/store":     {"train/ranks"},
 	"train/recipe":          {"autograd", "autograd/exec", "autograd/plan", "data", "data/vfs", "nn", "optim", "train/checkpoint", "train/config", "train/ranks"},
-	"train/recipe/all":      {"nn/zoo", "train/recipe", "train/recipe/instruct", "train/recipe/lm", "train/recipe/mlm"},
+	"train/recipe/all":      {"nn/zoo", "train/recipe", "train/recipe/instruct", "train/recipe/lm", "train/recipe/mlm", "train/recipe/seq2seq"},
 	"train/recipe/instruct": {
 		"data", "data/chat", "data/instruct", "nn", "nn/hub", "train/config", "train/ranks", "train/recipe", "train/recipe/text", "train/shell",
 	},
@@ -128,9 +128,13 @@ var allowed = map[string][]string{
 	"train/recipe/mlm": {
 		"autograd", "data", "data/tokenizers", "nn", "nn/encode", "nn/hub", "train/config", "train/recipe", "train/recipe/text", "train/shell",
 	},
+	"train/recipe/seq2seq": {
+		"autograd", "data", "data/pairs", "nn", "nn/generate", "nn/hub", "train/checkpoint", "train/config", "train/eval/bleu", "train/ranks",
+		"train/recipe", "train/recipe/text", "train/shell",
+	},
 	"train/recipe/text": {
-		"autograd", "data", "data/bpe", "data/tokenizers", "data/vfs", "data/wordpiece", "nn", "nn/generate", "nn/hub", "train/checkpoint",
-		"train/config", "train/ranks", "train/recipe", "train/save",
+		"autograd", "data", "data/bpe", "data/pairs", "data/tokenizers", "data/vfs", "data/wordpiece", "nn", "nn/generate", "nn/hub",
+		"train/checkpoint", "train/config", "train/ranks", "train/recipe", "train/save",
 	},
 	"train/runs": {"data/vfs", "train/checkpoint", "train/config", "train/metrics", "train/scale"},
 	"train/save": {
@@ -143,11 +147,12 @@ var allowed = map[string][]string{
 	"train/ways":  {"autograd/exec", "data/vfs"},
 
 	"cmd/gotrain": {
-		"autograd/bench", "autograd/exec", "autograd/mesh", "data", "data/bpe", "data/chat", "data/instruct", "data/synth", "data/tokenizers",
-		"data/vfs", "nn", "nn/generate", "nn/hub", "nn/hub/convert", "nn/hub/gguf", "nn/hub/safetensors", "nn/talk", "nn/zoo", "train",
-		"train/bench", "train/checkpoint", "train/config", "train/console", "train/device", "train/engine", "train/eval", "train/forecast",
-		"train/ladder", "train/metrics", "train/ranks", "train/ranks/join", "train/ranks/probe", "train/ranks/store", "train/recipe",
-		"train/recipe/all", "train/recipe/text", "train/runs", "train/save", "train/scale", "train/shell", "train/units", "train/ways",
+		"autograd/bench", "autograd/exec", "autograd/mesh", "data", "data/bpe", "data/chat", "data/instruct", "data/pairs", "data/synth",
+		"data/tokenizers", "data/vfs", "nn", "nn/generate", "nn/hub", "nn/hub/convert", "nn/hub/gguf", "nn/hub/safetensors", "nn/talk", "nn/zoo",
+		"train", "train/bench", "train/checkpoint", "train/config", "train/console", "train/device", "train/engine", "train/eval",
+		"train/eval/bleu", "train/forecast", "train/ladder", "train/metrics", "train/ranks", "train/ranks/join", "train/ranks/probe",
+		"train/ranks/store", "train/recipe", "train/recipe/all", "train/recipe/text", "train/runs", "train/save", "train/scale", "train/shell",
+		"train/units", "train/ways",
 	},
 }
 

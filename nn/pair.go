@@ -97,6 +97,19 @@ func scorePair(g *autograd.Graph, m PairModel, in PairInputs, cfg autograd.LossC
 	return loss, nll
 }
 
+// PairScores adds to g the logits of every target token, (N, V), and the NLL of each target
+// in nats, (N), of the inputs of PairEvaluation.
+func PairScores(g *autograd.Graph, m PairModel, r Rows) (logits, nll *autograd.Node) {
+	in := r.pairInputs(g)
+	targets, lossWeight := g.Ints("targets", in.Target.Batch*in.Target.Length), g.Floats("loss_weight", 1)
+	hidden, head := m.BuildPair(g, in)
+	g.In("head", func() {
+		logits = autograd.MatMul(hidden, head, false, true) // (N, D) × (V, D)ᵀ → (N, V)
+		_, nll = autograd.CrossEntropy(logits, targets, lossWeight, autograd.LossConfig{})
+	})
+	return logits, nll
+}
+
 // PairLogits builds a graph of the logits of every target token, (N, V).
 func PairLogits(m PairModel, r Rows) (g *autograd.Graph, logits *autograd.Node) {
 	g = autograd.NewGraph()

@@ -365,6 +365,9 @@ func (r *run) evaluate(ctx context.Context) (improved bool, err error) {
 		for _, line := range r.job.Lines {
 			rec.Values = append(rec.Values, metrics.Value{Name: line.Name, Value: line.Value})
 		}
+		if err := r.measure(ctx, &rec); err != nil {
+			return false, err
+		}
 		r.write(rec)
 		r.lastEval = &rec
 		events.Notify(r.deps.Listener.Validation, rec)
@@ -382,6 +385,25 @@ func (r *run) remark(value float64) {
 	if text := r.job.Remark(value); text != "" {
 		r.deps.Listener.Remark(r.state.Step, text)
 	}
+}
+
+// measure adds to the record of an evaluation what the recipe measures beyond its score.
+func (r *run) measure(ctx context.Context, rec *metrics.Record) error {
+	if !r.cfg.Rank.First() || r.job.Measure == nil {
+		return nil
+	}
+	measured, err := r.job.Measure(context.WithoutCancel(ctx))
+	if err != nil {
+		return fmt.Errorf("evaluation after step %d: %w", r.state.Step, err)
+	}
+	rec.Values = slices.Clone(rec.Values)
+	for _, v := range measured.Values {
+		rec.Values = append(rec.Values, metrics.Value(v))
+	}
+	for _, n := range measured.Notes {
+		rec.Notes = append(rec.Notes, metrics.Note(n))
+	}
+	return nil
 }
 
 // score scores the held-out data: of several sources each by itself, with its share of

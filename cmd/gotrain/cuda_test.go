@@ -226,6 +226,26 @@ func stopAfterSave(t *testing.T, step int, args ...string) {
 	}
 }
 
+// TestCUDAPairs trains an encoder and a decoder on the device and on the CPU, and searches
+// the same texts on both.
+func TestCUDAPairs(t *testing.T) {
+	dir := t.TempDir()
+	config := pairsConfig(t, dir)
+	pretrain := func(device string) []float64 {
+		run := filepath.Join(dir, device)
+		must(t, "pretrain", "--config", config, "--run", run, "--device", device, "--set", "train.steps=30", "--set", "train.eval_every=0")
+		return losses(t, run)
+	}
+	want := pretrain("cpu")
+	sameLosses(t, "pairs on cuda", pretrain("cuda"), want, 1e-3)
+	sample := func(device string) string {
+		return must(t, "sample", "--model", filepath.Join(dir, "cpu"), "--prompt", "line 3 of text\nline 12 of text", "--beam", "3", "--device", device)
+	}
+	if got, want := sample("cuda"), sample("cpu"); got != want {
+		t.Errorf("the device writes %q, the CPU %q", got, want)
+	}
+}
+
 // TestCUDASample decodes greedily on the device what the CPU decodes.
 func TestCUDASample(t *testing.T) {
 	dir := t.TempDir()

@@ -367,7 +367,14 @@ func (w *workspace) gotrain(t *testing.T, c command, args []string) {
 		if named := strings.HasPrefix(args[1], "my-text"); !named && c.config() != "configs/opticks.yaml" && c.config() != "configs/characters.yaml" {
 			set("data.train=[$GOROOT/src/testdata/Isaac.Newton-Opticks.txt]", "data.validation=0.1")
 		}
+		if strings.Contains(c.config(), "translate") {
+			set("data.pairs.cipher=60", "recipe.translations=2")
+		}
 		set(short...)
+	case "eval":
+		if slices.Contains(args, "runs/held.tsv") {
+			args = append(args, "--limit", "2")
+		}
 	case "finetune":
 		set("train.context=128")
 		if strings.Contains(c.config(), "instruct") || strings.Contains(c.config(), "documents") {

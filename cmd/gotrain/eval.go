@@ -24,6 +24,9 @@ type evalFlags struct {
 
 	chat bool
 	templateFlags
+
+	beamFlags
+	source, target, metric string // of pairs
 }
 
 func newEval() *cobra.Command {
@@ -41,6 +44,10 @@ instruct it scores the answers of conversations, read through the model's chat
 template or --template; without --data those that a run of finetune has held out.
 --base-too puts the base beside the model that was tuned from it.
 
+Of an encoder with a decoder --data are pairs: tables, JSON Lines or Parquet. It scores
+the targets given their sources, and compares what it makes of the sources with the
+targets in BLEU and chrF, as sacrebleu does.
+
 With --task it asks questions instead, those of a task file or of a file in the
 layout of ARC, BIG-bench, GSM8K, HellaSwag, LAMBADA, MMLU or TruthfulQA, which its
 keys tell: multiple choice scored by log-likelihood, a word that follows, or
@@ -52,6 +59,7 @@ see. Ctrl-C prints what was counted so far.`,
 		Example: `  gotrain eval --model runs/opticks --data book.txt
   gotrain eval --model runs/opticks --data 'texts/*.jsonl' --json
   gotrain eval --model runs/chat --data chats.jsonl --format instruct
+  gotrain eval --model runs/translate --data pairs.tsv --beam 4
   gotrain eval --model runs/chat --base-too
   gotrain eval --model runs/opticks --task hellaswag_val.jsonl --limit 200
   gotrain eval --model runs/opticks --task tasks/mmlu.yaml --shots 5 --limit 100
@@ -105,6 +113,11 @@ see. Ctrl-C prints what was counted so far.`,
 	f.addTemplate(c, "with --chat or --format instruct, ")
 	complete(c, "format", fixed("text", "jsonl", "parquet", "csv", "tsv", "shards", "bin", "instruct"))
 	c.Flags().BoolVar(&f.baseToo, "base-too", false, "score the base that the model was tuned from on the same tokens, too")
+	f.beamFlags.add(c, "with an encoder and a decoder, ")
+	c.Flags().StringVar(&f.source, "source", "", "of pairs, the JSONL `KEY` or column of the text that is read, or its number (default: as trained, else source)")
+	c.Flags().StringVar(&f.target, "target", "", "of pairs, the `KEY`, column or number of the text that is to come (default: as trained, else target)")
+	c.Flags().StringVar(&f.metric, "metric", "", "of pairs, `NAME` is nll, bleu or chrf (default: all)")
+	complete(c, "metric", fixed(metricNLL, metricBLEU, metricChrF))
 	complete(c, "filter", fixed("strict-match", "flexible-extract"))
 	return c
 }

@@ -17,6 +17,9 @@ import (
 
 // runText scores texts, or the answers of conversations.
 func (f *evalFlags) runText(c *cobra.Command) error {
+	if err := refusePairFlags(c, "source", "target", "metric"); err != nil {
+		return err
+	}
 	if f.batch < 1 {
 		return usagef("--batch is %d; use 1 or more", f.batch)
 	}

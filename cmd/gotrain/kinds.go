@@ -44,7 +44,7 @@ func kinds() []kind {
 			return eval.NewLanguage(m.subject(), frame, batch), nil
 		},
 		score: func(m *opened) (completions, error) { return eval.NewScorer(m.subject()) },
-	}}
+	}, pairKind()}
 }
 
 // kindOf is the kind of m, for a command that takes those which can says. The error

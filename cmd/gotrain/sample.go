@@ -17,6 +17,7 @@ import (
 type sampleFlags struct {
 	modelFlags
 	samplingFlags
+	beamFlags
 	prompt, promptFile string
 	stop               []string
 	count              int
@@ -35,10 +36,14 @@ BOS, stands before it; an empty prompt begins from BOS.
 
 The same seed, prompt and weights give the same text. The text ends with one of the
 model's end tokens, before a --stop, or after --max-tokens. Where it outgrows the
-context, the newest half of it is what the model reads on from.`,
+context, the newest half of it is what the model reads on from.
+
+An encoder with a decoder gives a text for each line of the prompt, such as its
+translation: the likeliest that a search with --beam finds, up to --max-tokens.`,
 		Example: `  gotrain sample --model runs/opticks --prompt "The Rays of Light"
   gotrain sample --model models/smollm2 --adapter adapters/tuned --prompt "Gravity is"
   gotrain sample --model runs/opticks --prompt-file start.txt --count 3 --stop $'\n\n'
+  gotrain sample --model runs/translate --prompt "the rays of light" --beam 8
   echo "func main() {" | gotrain sample --model runs/go-source-12m --prompt - --greedy`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -70,13 +75,14 @@ context, the newest half of it is what the model reads on from.`,
 		}
 		return pflag.NormalizedName(name)
 	})
+	f.beamFlags.add(c, "with an encoder and a decoder, ")
 	f.samplingFlags.add(c, 128, "at most `N` new tokens, 0 for as many as the context holds", generate.Sampling{Temperature: 0.8, TopP: 1})
 	return c
 }
 
 // runText continues a prompt with a language model.
 func (f *sampleFlags) runText(c *cobra.Command) error {
-	if err := f.resolve(); err != nil {
+	if err := errors.Join(refusePairFlags(c), f.resolve()); err != nil {
 		return err
 	}
 	text, err := f.readPrompt(c.InOrStdin())

@@ -204,3 +204,10 @@ func (s *Set) check(vocab int) error {
 	}
 	return nil
 }
+
+// HeldOut tells whether the rule alone, without what a run knows, holds a pair out where it
+// holds a fraction out.
+func HeldOut(p Pair, fraction float64) bool {
+	_, rule := Split{Fraction: fraction}.side(xxh3.HashString(p.Source))
+	return rule == data.Validation
+}

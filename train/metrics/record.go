@@ -48,7 +48,9 @@ type Record struct {
 	PerS     float64 // units per second
 	StepMS   float64
 	MFU      float64 // model FLOPs utilization, 0 to 1
-	Time     time.Time
+	// Notes say how values were computed; their names end with _signature.
+	Notes []Note
+	Time  time.Time
 }
 
 // Value is a metric.
@@ -56,6 +58,12 @@ type Value struct {
 	Name  string
 	Value float64
 }
+
+// Note is a text beside the metrics.
+type Note struct{ Name, Text string }
+
+// signature ends the names of notes.
+const signature = "_signature"
 
 // Values are metrics in their order.
 type Values []Value
@@ -120,6 +128,17 @@ func (r Record) MarshalJSON() ([]byte, error) {
 		line = fmt.Appendf(line, ",%q:", c.Name)
 		line = appendNumber(line, c.Value)
 	}
+	for _, n := range r.Notes {
+		if names[n.Name] || !strings.HasSuffix(n.Name, signature) {
+			return nil, fmt.Errorf("the note %q is there twice, or its name does not end with %s", n.Name, signature)
+		}
+		names[n.Name] = true
+		text, err := json.Marshal(n.Text)
+		if err != nil {
+			return nil, err
+		}
+		line = fmt.Appendf(line, ",%q:%s", n.Name, text)
+	}
 	return fmt.Appendf(line, `,"time":%q}`, r.Time.UTC().Format(timeLayout)), nil
 }
 
@@ -170,6 +189,10 @@ func (r *Record) set(key string, value any) error {
 		var err error
 		r.Time, err = time.Parse(time.RFC3339, text)
 		return err
+	}
+	if isText && strings.HasSuffix(key, signature) {
+		r.Notes = append(r.Notes, Note{key, text})
+		return nil
 	}
 	if isText {
 		return fmt.Errorf("%s is %q, not a number", key, text)

@@ -70,6 +70,10 @@ type Job struct {
 	// nothing; nil where there is never anything.
 	Remark func(value float64) string
 
+	// Measure computes what an evaluation measures beyond Score, such as what a generated
+	// text is worth; nil for nothing. Rank 0 alone calls it, where there is held-out data.
+	Measure func(ctx context.Context) (Measured, error)
+
 	// Next is the command that a user may want after the run, of its best or newest
 	// model; nil for none.
 	Next func(model string) string
@@ -186,6 +190,22 @@ type Tool interface {
 	// they share with all other programs of the run.
 	Bind(store *exec.Store, arena *exec.Arena) error
 }
+
+// Measured are columns of metrics.jsonl that are no sums over samples. Notes say how the
+// numbers were computed; their names end with _signature.
+type Measured struct {
+	Values []Measurement
+	Notes  []Note
+}
+
+// Measurement is a number with its name.
+type Measurement struct {
+	Name  string
+	Value float64
+}
+
+// Note is a text with its name.
+type Note struct{ Name, Text string }
 
 // Shown is what an evaluation shows.
 type Shown struct {

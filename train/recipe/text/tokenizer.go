@@ -140,6 +140,9 @@ func namedTokenizer(ctx context.Context, env recipe.Env) (tokenizers.Opened, err
 		o.Tokenizer = t
 		return o, err
 	}
+	if own, ok := env.Config.Data.Value().(Fitter); ok {
+		return fitted(ctx, env, own.FitTo())
+	}
 	texts, ok := env.Config.Texts()
 	if !ok {
 		return o, config.Faultf("tokenizer: there is no text to fit it to: name one with tokenizer.path")
@@ -151,7 +154,19 @@ func namedTokenizer(ctx context.Context, env recipe.Env) (tokenizers.Opened, err
 	if err != nil {
 		return o, err
 	}
-	if o.Tokenizer, err = fit(ctx, c, corpus, env); err != nil {
+	return fitted(ctx, env, trainingText(corpus))
+}
+
+// Fitter is a section data whose text is not that of a corpus: FitTo streams what is trained
+// on, for a tokenizer to be fitted to.
+type Fitter interface {
+	FitTo() iter.Seq2[[]byte, error]
+}
+
+// fitted is a tokenizer that is fitted to texts.
+func fitted(ctx context.Context, env recipe.Env, texts iter.Seq2[[]byte, error]) (o tokenizers.Opened, err error) {
+	c := env.Config.Tokenizer
+	if o.Tokenizer, err = fit(ctx, c, texts, env); err != nil {
 		return o, fmt.Errorf("tokenizer: %w", err)
 	}
 	if c.Kind == "wordpiece" {
@@ -173,8 +188,8 @@ func loadTokenizer(path string) (tokenizers.Opened, error) {
 	return o, config.Faultf("tokenizer.path is %s, and there is no file or directory of that name; names of models are not looked up, apart from %s: download the tokenizer.json and name it", path, strings.Join(tokenizers.Names(), ", "))
 }
 
-// fit fits a tokenizer to the training text, of which it tells env the progress.
-func fit(ctx context.Context, c config.TokenizerConfig, corpus *data.Corpus, env recipe.Env) (data.Tokenizer, error) {
+// fit fits a tokenizer to texts, of which it tells env the progress.
+func fit(ctx context.Context, c config.TokenizerConfig, texts iter.Seq2[[]byte, error], env recipe.Env) (data.Tokenizer, error) {
 	told := func(p bpe.Progress) {
 		if env.Progress != nil {
 			env.Progress(data.Progress{Doing: data.Fitting, TextBytes: p.Bytes, Merges: p.Merges, Total: p.Total})
@@ -182,7 +197,7 @@ func fit(ctx context.Context, c config.TokenizerConfig, corpus *data.Corpus, env
 	}
 	if c.Kind == "characters" {
 		var text []byte
-		for doc, err := range trainingText(corpus) {
+		for doc, err := range texts {
 			if err != nil {
 				return nil, err
 			}
@@ -192,13 +207,13 @@ func fit(ctx context.Context, c config.TokenizerConfig, corpus *data.Corpus, env
 		return bpe.Characters(text)
 	}
 	if c.Kind == "wordpiece" {
-		return wordpiece.Train(ctx, trainingText(corpus), wordpiece.TrainConfig{Vocab: c.Vocab, Lowercase: c.Lowercase, Progress: told})
+		return wordpiece.Train(ctx, texts, wordpiece.TrainConfig{Vocab: c.Vocab, Lowercase: c.Lowercase, Progress: told})
 	}
 	pattern, err := bpe.ParsePattern(c.Pattern)
 	if err != nil {
 		return nil, err
 	}
-	return bpe.Train(ctx, trainingText(corpus), bpe.TrainConfig{Pattern: pattern, Vocab: c.Vocab, Special: []string{bpe.EndOfText}, Workers: env.Config.Threads, Progress: told})
+	return bpe.Train(ctx, texts, bpe.TrainConfig{Pattern: pattern, Vocab: c.Vocab, Special: []string{bpe.EndOfText}, Workers: env.Config.Threads, Progress: told})
 }
 
 // trainingText streams the documents that are not held out.
