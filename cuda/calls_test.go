@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -38,6 +39,9 @@ func TestCallsInTable(t *testing.T) {
 		delete(made, own)
 	}
 	readme, err := os.ReadFile("README.md")
+	if errors.Is(err, os.ErrNotExist) {
+		t.Skip("the sources are not here: this binary was packed")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -105,7 +104,7 @@ func TestParseSMI(t *testing.T) {
 
 // TestRun kills a command with its children at the limit, and keeps its output.
 func TestRun(t *testing.T) {
-	c := &checker{dir: t.TempDir(), log: io.Discard}
+	c := newChecker(t)
 	out := c.run(context.Background(), command{limit: 200 * time.Millisecond, json: true, args: []string{"sh", "-c", "echo begun; sleep 60 & sleep 60"}})
 	if out.err == nil || !strings.Contains(out.reason(), "200ms") || string(out.stdout) != "begun\n" {
 		t.Errorf("got %q, %v", out.stdout, out.err)

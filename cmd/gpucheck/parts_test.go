@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // script writes an executable shell script.
@@ -19,9 +20,16 @@ func script(t *testing.T, path, text string) {
 	}
 }
 
+// newChecker is a checker of an empty folder, without a limit of time.
+func newChecker(t *testing.T) *checker {
+	c := &checker{dir: t.TempDir(), work: t.TempDir(), log: io.Discard, stdout: io.Discard, stderr: io.Discard, seconds: 1, budget: budget{now: time.Now}}
+	c.start = c.execute
+	return c
+}
+
 // TestKernels puts a kind aside that ends the process, and counts the rest.
 func TestKernels(t *testing.T) {
-	c := &checker{dir: t.TempDir(), log: io.Discard}
+	c := newChecker(t)
 	script(t, filepath.Join(c.dir, "autograd/optest/optest.test"), `
 case "$*" in
   *skip*Muon*) echo "=== RUN   TestGolden/cuda/Add/a"; echo "--- PASS: TestGolden/cuda/Add/a (0.00s)"; echo PASS ;;
@@ -38,7 +46,7 @@ esac`)
 
 // TestTorch gives PyTorch what bench has measured and reads what it says.
 func TestTorch(t *testing.T) {
-	c := &checker{dir: t.TempDir(), work: t.TempDir(), log: io.Discard, seconds: 1}
+	c := newChecker(t)
 	c.python = filepath.Join(c.dir, "python")
 	if note, err := c.torch(t.Context()); err != errSkipped {
 		t.Errorf("without Python: %q, %v", note, err)
@@ -55,7 +63,7 @@ esac`)
 	c.report = *example()
 	c.report.Torch = torchReport{}
 	note, err := c.torch(t.Context())
-	if err != nil || !strings.Contains(note, "PyTorch 9: 1 kernels, 4 steps") {
+	if err != nil || !strings.Contains(note, "PyTorch 9: 1 kernels, 2 steps") {
 		t.Errorf("got %q, %v", note, err)
 	}
 	if ms := c.report.torchKernel("a")["flash"]; ms != 2 {
@@ -68,7 +76,8 @@ esac`)
 
 // TestCheck keeps the parts of an earlier run, and drops what runs anew.
 func TestCheck(t *testing.T) {
-	c := &checker{dir: t.TempDir(), python: "no-python-here", stdout: io.Discard, stderr: io.Discard}
+	c := newChecker(t)
+	c.python = "no-python-here"
 	out := t.TempDir()
 	earlier := example()
 	earlier.Parts = []partResult{{Name: "bench", Status: "ok"}, {Name: "torch", Status: "failed"}}
@@ -89,7 +98,8 @@ func TestCheck(t *testing.T) {
 // TestCheckWithoutDevice ends behind doctor: nothing else can run.
 func TestCheckWithoutDevice(t *testing.T) {
 	var told strings.Builder
-	c := &checker{dir: t.TempDir(), python: "no-python-here", stdout: io.Discard, stderr: &told}
+	c := newChecker(t)
+	c.python, c.stderr = "no-python-here", &told
 	script(t, filepath.Join(c.dir, "bin/gotrain-cuda"), `echo '{"findings": [{"name": "gpu", "ok": false, "detail": "cuda:0 A100, no kernels"}]}'`)
 	ok, err := c.check(t.TempDir(), nil)
 	if ok || err != nil || len(c.report.Parts) != 1 || c.report.Parts[0].Status != "failed" || !strings.Contains(told.String(), "the other parts need a GPU") {

@@ -19,6 +19,7 @@ type report struct {
 	Parts     []partResult `json:"parts"`
 	Doctor    []finding    `json:"doctor"`
 	Tests     []suite      `json:"tests"`
+	First     []step       `json:"first"` // each a step by instruction
 	Training  []comparison `json:"training"`
 	Ranks     ranksReport  `json:"ranks"`
 	Bench     benchReport  `json:"bench"`
@@ -29,7 +30,7 @@ type report struct {
 
 type partResult struct {
 	Name    string  `json:"name"`
-	Status  string  `json:"status"` // ok, failed, skipped
+	Status  string  `json:"status"` // ok, failed, skipped, cut
 	Seconds float64 `json:"seconds"`
 	Note    string  `json:"note"`
 }
@@ -70,7 +71,11 @@ func (r *report) write(path string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, append(raw, '\n'), 0o666)
+	// In one step, so that an end in the middle leaves the former.
+	if err := os.WriteFile(path+".new", append(raw, '\n'), 0o666); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // target is what gotrain is to reach on an H100.
@@ -119,7 +124,7 @@ func (r *report) targets() []target {
 // prefix, NaN without any.
 func (r *report) worst(prefix string, of func(step) float64) float64 {
 	worst := math.NaN()
-	for _, s := range r.Bench.Steps {
+	for _, s := range slices.Concat(r.First, r.Bench.Steps) {
 		if x := of(s); strings.HasPrefix(s.Name, prefix) && !(x <= worst) && !math.IsNaN(x) {
 			worst = x
 		}

@@ -12,10 +12,12 @@ func (r *report) print(w io.Writer) {
 	t := &table{w: w}
 	r.printCard(t)
 	r.printParts(t)
+	r.printFirst(t)
 	r.printFailures(t)
 	r.printLosses(t, r.Training, "training beside the CPU in float32")
 	r.printRanks(t)
 	r.printKernels(t)
+	r.printWays(t)
 	r.printSteps(t)
 	r.printTargets(t)
 }
@@ -114,7 +116,9 @@ func (r *report) printLosses(t *table, runs []comparison, title string) {
 	t.row("training", "steps", "first loss", "last", "difference", "allowed", "")
 	for _, c := range runs {
 		outcome := "ok"
-		if !c.OK {
+		if c.Cut {
+			outcome = "the time was up"
+		} else if !c.OK {
 			outcome = strings.TrimSpace("wrong " + c.Error)
 		}
 		t.row(c.Name, fmt.Sprint(c.Steps), fmt.Sprintf("%.4f", c.First), fmt.Sprintf("%.4f", c.Last), fmt.Sprintf("%.1e", c.Worst), fmt.Sprintf("%.0e", c.Tolerance), outcome)
@@ -144,7 +148,7 @@ func (r *report) printKernels(t *table) {
 	t.flush("kernels in bfloat16; ours/theirs is of speeds, above 1 is faster than PyTorch")
 }
 
-func sortedKeys(m map[string]float64) []string {
+func sortedKeys[V any](m map[string]V) []string {
 	var keys []string
 	for k := range m {
 		keys = append(keys, k)

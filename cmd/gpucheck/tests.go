@@ -20,6 +20,7 @@ type suite struct {
 	Failed   int       `json:"failed"`
 	Skipped  int       `json:"skipped"`
 	Failures []failure `json:"failures,omitempty"`
+	Cut      bool      `json:"cut,omitempty"` // the time was up before its end
 }
 
 // failure is a test that failed, with what it said first.
@@ -40,7 +41,10 @@ func (s suite) note() string {
 func result(suites ...suite) (string, error) {
 	var all suite
 	for _, s := range suites {
-		all.Passed, all.Failed, all.Skipped = all.Passed+s.Passed, all.Failed+s.Failed, all.Skipped+s.Skipped
+		all.Passed, all.Failed, all.Skipped, all.Cut = all.Passed+s.Passed, all.Failed+s.Failed, all.Skipped+s.Skipped, all.Cut || s.Cut
+	}
+	if all.Cut && all.Failed == 0 {
+		return all.note() + ", then the time was up", errCut
 	}
 	if all.Failed > 0 || all.Passed == 0 {
 		return all.note(), fmt.Errorf("%s", all.note())
@@ -106,8 +110,13 @@ func (c *checker) test(ctx context.Context, limit time.Duration, pkg string, fla
 	return parseTests(out.both), out
 }
 
-// died adds the test during which a run ended, if it did.
+// died adds the test during which a run ended, if it did. That the time was up is no
+// failure of the test.
 func (r *testRun) died(out output) {
+	if out.cut {
+		r.Cut = true
+		return
+	}
 	if !r.finished {
 		r.Failed++
 		r.Failures = append(r.Failures, failure{r.running, out.reason()})
@@ -148,10 +157,10 @@ func (c *checker) kernels(ctx context.Context) (string, error) {
 		}
 		r, out := c.test(ctx, limit, "autograd/optest", flags...)
 		culprit := r.culprit()
-		if culprit == "" || slices.Contains(aside, culprit) {
+		if culprit == "" || out.cut || slices.Contains(aside, culprit) {
 			r.died(out)
 			all.Passed, all.Failed, all.Skipped = all.Passed+r.Passed, all.Failed+r.Failed, all.Skipped+r.Skipped
-			all.Failures = append(all.Failures, r.Failures...)
+			all.Failures, all.Cut = append(all.Failures, r.Failures...), r.Cut
 			break
 		}
 		aside = append(aside, culprit)
@@ -217,6 +226,9 @@ func (c *checker) sanitizer(ctx context.Context) (string, error) {
 		}
 		if !s.OK && out.err != nil {
 			s.Summary += " (" + out.reason() + ")"
+		}
+		if out.cut {
+			return strings.Join(append(notes, name+": the time was up"), "; "), errCut
 		}
 		good = good && s.OK
 		c.report.Sanitizer = append(c.report.Sanitizer, s)

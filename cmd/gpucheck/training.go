@@ -22,6 +22,7 @@ type comparison struct {
 	Tolerance float64 `json:"tolerance"`
 	OK        bool    `json:"ok"`
 	Error     string  `json:"error,omitempty"`
+	Cut       bool    `json:"cut,omitempty"` // the time was up
 }
 
 // How far losses of some nats may be apart, over tens of steps.
@@ -32,18 +33,24 @@ const (
 
 // training compares runs of two small models.
 func (c *checker) training(ctx context.Context) (string, error) {
-	bad := 0
+	bad, cut := 0, 0
 	for _, model := range []string{"gpt2", "llama"} {
 		for _, r := range c.trainModel(ctx, model) {
-			if !r.OK {
+			switch {
+			case r.Cut:
+				cut++
+			case !r.OK:
 				bad++
 			}
 			c.report.Training = append(c.report.Training, r)
 		}
 	}
-	note := fmt.Sprintf("%d of %d runs follow the CPU's losses", len(c.report.Training)-bad, len(c.report.Training))
+	note := fmt.Sprintf("%d of %d runs follow the CPU's losses", len(c.report.Training)-bad-cut, len(c.report.Training))
 	if bad > 0 {
 		return note, errors.New(note)
+	}
+	if cut > 0 {
+		return note + ", the time was up for the others", errCut
 	}
 	return note, nil
 }
@@ -59,28 +66,41 @@ func (c *checker) trainModel(ctx context.Context, model string) []comparison {
 	middle := fmt.Sprintf("step-%08d", steps/2)
 	cpu, err := c.pretrain(ctx, c.gotrain, model, dir("cpu"), steps, "--device", "cpu")
 	if err != nil {
-		return []comparison{{Name: model + " on the CPU", Error: err.Error()}}
+		return []comparison{failed(model+" on the CPU", 0, err)}
 	}
 	runs := []struct {
 		name, dir string
 		tolerance float64
+		twin      string // the run that it has to equal to the bit, "" for the CPU's within the tolerance
 		flags     []string
 	}{
-		{"on cuda, float32", dir("cuda"), floatTolerance, []string{"--device", "cuda"}},
-		{"on cuda, bfloat16", dir("bf16"), bf16Tolerance, []string{"--device", "cuda", "--set", "precision=bfloat16"}},
-		{"from the CPU to cuda", dir("up"), floatTolerance, []string{"--device", "cuda", "--resume", filepath.Join(dir("cpu"), "checkpoints", middle)}},
-		{"from cuda to the CPU", dir("down"), floatTolerance, []string{"--device", "cpu", "--resume", filepath.Join(dir("cuda"), "checkpoints", middle)}},
+		{"on cuda, float32", dir("cuda"), floatTolerance, "", []string{"--device", "cuda"}},
+		{"on cuda, bfloat16", dir("bf16"), bf16Tolerance, "", []string{"--device", "cuda", "--set", "precision=bfloat16"}},
+		{"the same once more", dir("twin"), 0, "on cuda, bfloat16", []string{"--device", "cuda", "--set", "precision=bfloat16"}},
+		{"from the CPU to cuda", dir("up"), floatTolerance, "", []string{"--device", "cuda", "--resume", filepath.Join(dir("cpu"), "checkpoints", middle)}},
+		{"from cuda to the CPU", dir("down"), floatTolerance, "", []string{"--device", "cpu", "--resume", filepath.Join(dir("cuda"), "checkpoints", middle)}},
 	}
 	var all []comparison
+	losses := map[string]map[int]float64{}
 	for _, r := range runs {
 		got, err := c.pretrain(ctx, c.gotrain, model, r.dir, steps, r.flags...)
 		if err != nil {
-			all = append(all, comparison{Name: model + " " + r.name, Tolerance: r.tolerance, Error: err.Error()})
+			all = append(all, failed(model+" "+r.name, r.tolerance, err))
 			continue
 		}
+		if r.twin != "" {
+			all = append(all, compare(model+" "+r.name, got, losses[r.twin], 0))
+			continue
+		}
+		losses[r.name] = got
 		all = append(all, compare(model+" "+r.name, got, cpu, r.tolerance))
 	}
 	return all
+}
+
+// failed is the comparison with a run that did not end well.
+func failed(name string, tolerance float64, err error) comparison {
+	return comparison{Name: name, Tolerance: tolerance, Error: err.Error(), Cut: errors.Is(err, errCut)}
 }
 
 // launcher starts gotrain, as one process or several.
@@ -93,7 +113,11 @@ func (c *checker) pretrain(ctx context.Context, start launcher, model, dir strin
 	if c.small {
 		args = append(args, "--set", "train.batch=1", "--set", "model.context=32", "--set", "train.eval_batches=1", "--set", "model.layers=1")
 	}
-	if out := start(ctx, 3*time.Minute, append(args, flags...)...); out.err != nil {
+	out := start(ctx, 3*time.Minute, append(args, flags...)...)
+	if out.cut {
+		return nil, errCut
+	}
+	if out.err != nil {
 		return nil, errors.New(out.reason())
 	}
 	raw, err := os.ReadFile(filepath.Join(dir, "metrics.jsonl"))

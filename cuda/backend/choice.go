@@ -40,10 +40,14 @@ func (c *call) choose(id string, ways ...way) func() {
 	known = known && slices.ContainsFunc(ways, func(w way) bool { return w.name == settled.Name })
 	if t := b.trial; t != nil && t.timed && !known {
 		used := maps.Clone(t.used) // without what the slower ways use
-		var err error
-		if settled, t.times[id], err = c.time(ways); err != nil {
+		way, times, err := c.time(ways)
+		if err != nil {
 			c.fail(fmt.Errorf("%s: %w", id, err))
 			return nil
+		}
+		settled = way
+		if times != nil {
+			t.times[id] = times
 		}
 		if b.ways == nil {
 			b.ways = exec.Ways{}
