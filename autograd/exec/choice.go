@@ -34,3 +34,10 @@ type Chosen struct {
 	// what they compute.
 	Timed map[string]map[string]float64
 }
+
+// Attender is a Backend with kernels of attention that it takes only where it is asked to.
+type Attender interface {
+	// UseAttention names those of later Binds. It is an error where the device or the
+	// back end does not have them; Bind's where they do not take an instruction.
+	UseAttention(name string) error
+}

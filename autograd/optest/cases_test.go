@@ -299,6 +299,8 @@ func attentionCases() []opCase {
 		{name: "head 64 long queries", batch: 1, t: 193, s: 65, heads: 2, kv: 2, hd: 64, causal: true},
 		{name: "head 96 cross", batch: 1, t: 63, s: 129, heads: 2, kv: 1, hd: 96},
 		{name: "head 128", batch: 1, t: 129, s: 129, heads: 2, kv: 1, hd: 128, causal: true, length: 67},
+		{name: "head 64 window", batch: 2, t: 150, s: 280, heads: 2, kv: 1, hd: 64, window: 70},
+		{name: "head 128 documents of tiles", batch: 1, t: 330, s: 330, heads: 2, kv: 1, hd: 128, causal: true, packed: true, length: 128, padding: 66},
 		{name: "head 256", batch: 1, t: 33, s: 33, heads: 1, kv: 1, hd: 256, causal: true},
 		{name: "window of tiles", batch: 1, t: 260, s: 260, heads: 2, kv: 1, hd: 32, causal: true, window: 65},
 		{name: "window both ways", batch: 1, t: 140, s: 200, heads: 1, kv: 1, hd: 32, window: 30},

@@ -62,6 +62,18 @@ func (a arg) absent() bool { return a.floats == nil && a.ints == nil }
 type backend struct {
 	name string
 	open func(threads int) (exec.Backend, error)
+	// takes tells what it is tested with, nil for everything.
+	takes func(c *opCase, e elements) bool
+}
+
+// variants lists the element types with which c is to be run on opened, a b.
+func (b backend) variants(c *opCase, opened exec.Backend) (list []elements) {
+	for _, e := range c.variants(opened) {
+		if b.takes == nil || b.takes(c, e) {
+			list = append(list, e)
+		}
+	}
+	return list
 }
 
 // backends lists all implementations, the reference first.
@@ -73,7 +85,7 @@ func cpuBackends() []backend {
 	for _, isa := range cpu.ISAs() {
 		all = append(all, backend{"cpu-" + isa, func(threads int) (exec.Backend, error) {
 			return cpu.New(cpu.Config{Threads: threads, ISA: isa})
-		}})
+		}, nil})
 	}
 	return all
 }

@@ -28,10 +28,10 @@ func tolerance(c *opCase, e elements) float64 {
 // TestDefinition compares every implementation with the definition.
 func TestDefinition(t *testing.T) {
 	want := make([]map[elements][]result, len(cases))
-	for _, b := range backends() {
+	for _, b := range append(backends(), askedBackends()...) {
 		opened := open(t, b, 2)
 		for i := range cases {
-			for _, e := range cases[i].variants(opened) {
+			for _, e := range b.variants(&cases[i], opened) {
 				c := cases[i].rounded(e)
 				if want[i] == nil {
 					want[i] = map[elements][]result{}
@@ -52,11 +52,11 @@ func TestDefinition(t *testing.T) {
 // TestMemory runs every case on an arena full of NaN and in place of each input
 // that ir.Kinds allows: neither changes a bit.
 func TestMemory(t *testing.T) {
-	for _, b := range backends() {
+	for _, b := range append(backends(), askedBackends()...) {
 		opened := open(t, b, 2)
 		for i := range cases {
 			c := &cases[i]
-			for _, e := range c.variants(opened) {
+			for _, e := range b.variants(c, opened) {
 				t.Run(fmt.Sprintf("%s/%s/%s", b.name, c, e), func(t *testing.T) {
 					want := runCase(t, opened, c, e, 0, noAlias)
 					if err := sameBits(runCase(t, opened, c, e, nan, noAlias), want); err != nil {

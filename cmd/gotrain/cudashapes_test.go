@@ -78,7 +78,7 @@ func TestCUDAShapes(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, p := range programs.All() {
-					if err := d.Card.Check(p); err != nil {
+					if err := d.Card.Check(p, "mma"); err != nil {
 						t.Skip(err) // which plan --card says, too
 					}
 				}

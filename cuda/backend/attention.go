@@ -15,7 +15,8 @@ const sectionBytes = 20 << 20
 type attentionCall struct {
 	*call
 	attentionShape
-	steps []func() // launches so far
+	steps    []func() // launches so far
+	onHopper bool     // by the kernels that UseAttention asks for
 
 	qSegments, kSegments, qBounds, kBounds cuda.Ptr
 }
@@ -23,7 +24,10 @@ type attentionCall struct {
 // attention starts the binding of an attention instruction with the bounds of
 // its segments, which lie at the start of the scratch memory.
 func (c *call) attention() *attentionCall {
-	a := &attentionCall{call: c, attentionShape: attentionOf(c.Instr)}
+	a := &attentionCall{call: c, attentionShape: attentionOf(c.Instr), onHopper: c.hopper && onHopper(c.Kind)}
+	if a.onHopper {
+		c.fail(checkHopper(c.Instr, c.perBlock))
+	}
 	if err := checkAttention(c.Instr, c.perBlock); err != nil {
 		c.fail(err)
 	}
@@ -103,7 +107,9 @@ func (a *attentionCall) start(k attentionKernel, t tiles, anyHead bool, tensors 
 
 func bindAttention(c *call) func() {
 	a := c.attention()
-	if a.tensorCores() {
+	if a.onHopper {
+		a.flashHopper()
+	} else if a.tensorCores() {
 		a.flash(a.overQueries(flashRows))
 	} else {
 		q, k, v := a.qkv(c.in)

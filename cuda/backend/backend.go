@@ -28,6 +28,7 @@ type Backend struct {
 	graphs  []*cuda.Graph
 	// perBlock is the shared memory in bytes that a block of the card can have.
 	perBlock int
+	hopper   bool  // attention by the kernels for sm_90a, as UseAttention says
 	comm     *comm // nil for a process that is alone
 
 	ways  exec.Ways // that are settled

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -52,6 +53,17 @@ func sheet(name string, major, minor, sms int, memory int64) (Card, bool) {
 		}
 	}
 	return Card{}, false
+}
+
+// attention tells whether a card has the kernels of attention of that name. One that is
+// not in the table is asked by UseAttention.
+func (c Card) attention(name string) error {
+	for _, p := range products {
+		if p.card == c.Name && name == AttentionHopper && !hopperChip(p.major, p.minor) {
+			return fmt.Errorf("cuda.attention: hopper is for compute capability 9.0 (H100, H200); %s has %d.%d: leave the key out", c.Name, p.major, p.minor)
+		}
+	}
+	return nil
 }
 
 // DefaultCard is the card of plans for a machine without one.

@@ -1,6 +1,9 @@
 package backend
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestSheet: a card has the data sheet of its name, compute capability and memory, and
 // none where one of them is another card's.
@@ -36,6 +39,18 @@ func TestSheet(t *testing.T) {
 		got, ok := sheet(c.name, c.major, c.minor, c.sms, c.mib<<20)
 		if got.Name != c.want || ok != (c.want != "") {
 			t.Errorf("%s, %d.%d, %d MiB: %q, want %q", c.name, c.major, c.minor, c.mib, got.Name, c.want)
+		}
+	}
+}
+
+func TestCardAttention(t *testing.T) {
+	for _, c := range cards {
+		hopper := strings.HasPrefix(c.Name, "h")
+		if err := c.attention(AttentionHopper); (err == nil) != hopper {
+			t.Errorf("%s: %v", c.Name, err)
+		}
+		if err := c.attention(AttentionMMA); err != nil {
+			t.Errorf("%s: %v", c.Name, err)
 		}
 	}
 }

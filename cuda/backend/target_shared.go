@@ -178,11 +178,21 @@ func checkAttention(in *ir.Instr, perBlock int) error {
 
 // Check tells whether the kernels of a plan run on a card, by the first instruction that
 // does not. Those of other kinds than attention run on every card.
-func (c Card) Check(p *plan.Plan) error {
+// Attention is by the kernels of that name, AttentionMMA or AttentionHopper.
+func (c Card) Check(p *plan.Plan, attention string) error {
+	if err := c.attention(attention); err != nil {
+		return err
+	}
 	for _, in := range p.Program.Instrs {
 		switch in.Kind {
 		case ir.Attention, ir.AttentionBackward, ir.AttentionCached:
 			if err := checkAttention(in, c.Shared); err != nil {
+				return err
+			}
+			if attention != AttentionHopper {
+				continue
+			}
+			if err := checkHopper(in, c.Shared); err != nil {
 				return err
 			}
 		}

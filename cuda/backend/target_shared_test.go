@@ -43,12 +43,12 @@ func TestCheckAttention(t *testing.T) {
 	p := &plan.Plan{Program: &ir.Program{Instrs: []*ir.Instr{{Kind: ir.Add}, in}}}
 	card, _ := FindCard("rtx-4090")
 	const want = `AttentionBackward at "attn": heads of 256 in f32 take 141696 bytes of shared memory, a block of this card has 101376: use more heads, which are smaller, or precision: bfloat16`
-	if err := card.Check(p); err == nil || !strings.Contains(err.Error(), want) {
+	if err := card.Check(p, AttentionMMA); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want %q", err, want)
 	}
 	for _, name := range []string{"h100-sxm", "a100-80gb", "b200"} {
-		if card, _ := FindCard(name); card.Check(p) != nil {
-			t.Errorf("%s: %v", name, card.Check(p))
+		if card, _ := FindCard(name); card.Check(p, AttentionMMA) != nil {
+			t.Errorf("%s: %v", name, card.Check(p, AttentionMMA))
 		}
 	}
 }
@@ -75,6 +75,36 @@ func TestRestFits(t *testing.T) {
 		"layernorm_backward_bf16": mostSumsBytes, "layernorm_backward_f32": mostSumsBytes, "rmsnorm_backward_bf16": mostSumsBytes} {
 		if err := checkLaunch(name, kernels.Signatures[name], one, [3]int{kernels.Signatures[name].Threads, 1, 1}, shared, 99<<10); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestHopperFits: heads of 64 and 128 in bfloat16 on cards of compute capability 9.0, and
+// nothing else.
+func TestHopperFits(t *testing.T) {
+	for _, c := range []struct {
+		card    string
+		head    int
+		elem    ir.DType
+		pattern ir.Sparsity
+		want    string // "" is no error
+	}{
+		{"h200", 64, ir.BF16, ir.Sparsity{}, ""},
+		{"h100-sxm", 128, ir.BF16, ir.Sparsity{}, ""},
+		{"h200", 96, ir.BF16, ir.Sparsity{}, "no pattern, bf16 and heads of 96"},
+		{"h200", 64, ir.F32, ir.Sparsity{}, "no pattern, f32 and heads of 64"},
+		{"h200", 64, ir.BF16, ir.Sparsity{Pattern: ir.Strided, Block: 64, Local: 1, Stride: 2}, "a pattern, bf16 and heads of 64"},
+		{"b200", 64, ir.BF16, ir.Sparsity{}, "b200 has 10.0"},
+		{"rtx-4090", 64, ir.BF16, ir.Sparsity{}, "rtx-4090 has 8.9"},
+	} {
+		in := headInstr(ir.Attention, c.elem, c.head, 64)
+		attrs := in.Attrs.(ir.AttentionAttrs)
+		attrs.Sparse = c.pattern
+		in.Attrs = attrs
+		p := &plan.Plan{Program: &ir.Program{Instrs: []*ir.Instr{in}}}
+		card, _ := FindCard(c.card)
+		if err := card.Check(p, AttentionHopper); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s, heads of %d in %s: %v, want %q", c.card, c.head, c.elem, err, c.want)
 		}
 	}
 }

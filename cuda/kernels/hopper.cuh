@@ -81,6 +81,11 @@ __device__ __forceinline__ void barrier_wait(Barrier* b, int parity) {
       : "memory");
 }
 
+// group_sync is __syncthreads of a warpgroup: number 1 to 15, another for each.
+__device__ __forceinline__ void group_sync(int number) {
+  asm volatile("bar.sync %0, 128;" ::"r"(number) : "memory");
+}
+
 // proxy_fence lets asynchronous instructions see what this thread has stored to shared memory.
 __device__ __forceinline__ void proxy_fence() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 

@@ -2,6 +2,7 @@ package kernels_test
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"example.com/gotrain/cuda/kernels"
@@ -65,5 +66,31 @@ func TestImages(t *testing.T) {
 	}
 	for name := range images {
 		t.Errorf("fatbin/%s.fatbin has no source: run scripts/cuda/kernels.sh", name)
+	}
+}
+
+// The kernels for Hopper have its products and copies on sm_90a, keep nothing in local
+// memory there, and are empty on other chips.
+func TestHopperReport(t *testing.T) {
+	report, err := os.ReadFile(source.Report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]int{}
+	for line := range strings.Lines(string(report)) {
+		f := strings.Fields(line) // kernel chip registers stack local shared ldg stg cp.async mma
+		if len(f) != 10 || !strings.Contains(f[0], "hopper") {
+			continue
+		}
+		rows[f[1]]++
+		switch {
+		case f[1] != "sm_90a" && (f[8] != "0" || f[9] != "0"):
+			t.Errorf("not empty: %s", line)
+		case f[1] == "sm_90a" && (f[3] != "0" || f[4] != "0" || f[8] == "0" || f[9] == "0"):
+			t.Errorf("spills, or has no wgmma or no TMA: %s", line)
+		}
+	}
+	if rows["sm_90a"] == 0 || rows["sm_80"] != rows["sm_90a"] {
+		t.Errorf("rows by chip: %v", rows)
 	}
 }

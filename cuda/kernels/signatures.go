@@ -41,6 +41,8 @@ var Signatures = map[string]Signature{
 	"attention_general_bf16":                  {"attention_general", "ppppppppppiiiiiiiiiiif", 256, 114, 128},
 	"attention_general_cached_bf16":           {"attention_general", "ppppppppppiiiiiiiiiiif", 256, 119, 128},
 	"attention_general_f32":                   {"attention_general", "ppppppppppiiiiiiiiiiif", 256, 128, 128},
+	"attention_hopper_d128_bf16":              {"attention_hopper", "pppppppiiiiiiiif", 384, 168, 128},
+	"attention_hopper_d64_bf16":               {"attention_hopper", "pppppppiiiiiiiif", 384, 168, 128},
 	"attention_segments":                      {"attention_segments", "ppii", 256, 15, 0},
 	"attention_sparse_bf16":                   {"attention_sparse", "ppppppppppiiiiiiiiiiifiiiii", 256, 112, 128},
 	"attention_sparse_cached_bf16":            {"attention_sparse", "ppppppppppiiiiiiiiiiifiiiii", 256, 119, 128},

@@ -33,6 +33,10 @@ void barrier_wait(void* b, int parity, Site site) {
   asynchronous().barrier_check(b, site);
   state.scheduler->wait_for({Waiting::Kind::barrier, b, parity, site});
 }
+void named_barrier(int number, int threads, Site site) {
+  const int round = asynchronous().named_arrive(number, threads, site);
+  state.scheduler->wait_for({Waiting::Kind::named, nullptr, number | round << 4, site});
+}
 void proxy_fence() { asynchronous().proxy_fence(this_thread()); }
 void operand_stored(const void* shared, size_t bytes, Site site) {
   asynchronous().stored(shared, bytes, this_thread(), site);
@@ -59,6 +63,9 @@ void Asynchronous::begin(void* dynamic, size_t bytes, bool late_copies, bool lat
     acquired_.clear();
     for (Warpgroup& g : groups_) {
       g = {};
+    }
+    for (auto& n : named_) {
+      n = {};
     }
     used_ = false;
   }
@@ -147,6 +154,28 @@ void Asynchronous::describe_barrier(void* b, char* text, size_t bytes) const {
   const Phases& p = barriers_.at(b);
   snprintf(text, bytes, "phase %d of the barrier of %s:%d, which lacks %d arrivals and %lld bytes", p.phase, p.site.file,
            p.site.line, p.pending, p.bytes);
+}
+
+int Asynchronous::named_arrive(int number, int threads, Site site) {
+  if (number < 1 || number > 15 || threads < 32 || threads % 32 != 0) {
+    fail(Fault::launch_failed, "%s:%d: barrier %d of %d threads: numbers are 1 to 15, threads a multiple of 32", site.file,
+         site.line, number, threads);
+  }
+  used_ = true;
+  auto& n = named_[number];
+  if (n.arrived > 0 && (n.threads != threads || n.site.line != site.line)) {
+    fail(Fault::launch_failed, "barrier %d of %d threads at %s:%d, while others are at %s:%d, where it has %d", number,
+         threads, site.file, site.line, n.site.file, n.site.line, n.threads);
+  }
+  n.threads = threads;
+  n.site = site;
+  const int round = n.round;
+  if (++n.arrived == threads) {
+    n.arrived = 0;
+    n.round++;
+    accesses_barrier();  // as if all had come: races that only this barrier leaves open are not seen
+  }
+  return round;
 }
 
 // Proxies.

@@ -27,6 +27,9 @@ void barrier_init_fence();
 void barrier_arrive(void* b, int expected_bytes, Site site);
 void barrier_wait(void* b, int parity, Site site);
 
+// named_barrier holds threads until so many have come to that of this number.
+void named_barrier(int number, int threads, Site site);
+
 void proxy_fence();
 void operand_stored(const void* shared, size_t bytes, Site site);
 
@@ -74,6 +77,10 @@ class Asynchronous {
   bool barrier_complete(void* b, int parity) const;
   void barrier_check(void* b, Site site) const;
   void describe_barrier(void* b, char* text, size_t bytes) const;
+
+  // Arrives, and returns the round whose end the thread waits for.
+  int named_arrive(int number, int threads, Site site);
+  bool named_complete(int number, int round) const { return named_[number].round > round; }
 
   void proxy_fence(unsigned thread);
   void stored(const void* shared, size_t bytes, unsigned thread, Site site);
@@ -156,6 +163,10 @@ class Asynchronous {
   std::vector<std::vector<unsigned>> stored_;  // chunks by thread, since its last fence
   std::set<const void*> acquired_;
   Warpgroup groups_[8];
+  struct {
+    int threads = 0, arrived = 0, round = 0;
+    Site site = {};
+  } named_[16];
 };
 
 }  // namespace sim

@@ -14,6 +14,8 @@ inline void barrier_arrive(Barrier* b, SIM_SITE) { sim::barrier_arrive(b, 0, {fi
 inline void barrier_expect(Barrier* b, int bytes, SIM_SITE) { sim::barrier_arrive(b, bytes, {file, line}); }
 inline void barrier_wait(Barrier* b, int parity, SIM_SITE) { sim::barrier_wait(b, parity, {file, line}); }
 
+inline void group_sync(int number, SIM_SITE) { sim::named_barrier(number, kWarpgroup, {file, line}); }
+
 inline void proxy_fence() { sim::proxy_fence(); }
 inline void store_operand(void* shared, uint4 v, SIM_SITE) {
   sim::check_aligned(shared, 16, "store_operand");

@@ -252,19 +252,22 @@ void Scheduler::release_barrier() {
 }
 
 bool Scheduler::fulfilled(const Waiting& w, unsigned thread) const {
-  return w.kind == Waiting::Kind::barrier ? asynchronous_.barrier_complete(w.barrier, w.value)
-                                          : asynchronous_.wgmma_issued(thread, w.value);
+  switch (w.kind) {
+    case Waiting::Kind::barrier: return asynchronous_.barrier_complete(w.barrier, w.value);
+    case Waiting::Kind::named: return asynchronous_.named_complete(w.value & 15, w.value >> 4);
+    default: return asynchronous_.wgmma_issued(thread, w.value);
+  }
 }
 
-// wake makes those ready, of one warp by chance, whose waiting has come to an end: first for barriers, so that products
-// are late. false: there are none.
+// wake makes those ready, of one warp by chance, whose waiting has come to an end, last those who wait for products, so that
+// these are late. false: there are none.
 bool Scheduler::wake() {
   const size_t n = waiters_.size(), first = n == 0 ? 0 : random_.next() % n;
   unsigned warp = ~0u, lanes = 0;
-  for (const Waiting::Kind kind : {Waiting::Kind::barrier, Waiting::Kind::products}) {
+  for (const bool products : {false, true}) {
     for (size_t i = 0; i < n; i++) {
       const Waiter& w = waiters_[(first + i) % n];
-      if (w.what.kind == kind && (lanes == 0 || w.thread / 32 == warp) && fulfilled(w.what, w.thread)) {
+      if ((w.what.kind == Waiting::Kind::products) == products && (lanes == 0 || w.thread / 32 == warp) && fulfilled(w.what, w.thread)) {
         warp = w.thread / 32;
         lanes |= 1u << w.thread % 32;
       }
@@ -409,7 +412,7 @@ void Scheduler::report_deadlock() {
     if (i > 0 && same(w.what.site, waiters_[i - 1].what.site) && w.thread / 32 == waiters_[i - 1].thread / 32) {
       continue;  // one line a warp
     }
-    char what[256] = "the other warps of its warpgroup";
+    char what[256] = "the other threads";
     if (w.what.kind == Waiting::Kind::barrier) {
       asynchronous_.describe_barrier(w.what.barrier, what, sizeof what);
     }

@@ -52,12 +52,12 @@ struct AsyncCopy {
   unsigned group;
 };
 
-// Waiting is what a thread waits for that others, or nobody, bring about: the phase of a barrier, of that parity, or the
-// issue of products by the other warps of its warpgroup, save those of its newest groups.
+// Waiting is what a thread waits for that others, or nobody, bring about: the phase of a barrier, of that parity, a round
+// of a named barrier, or the issue of products by the other warps of its warpgroup, save those of its newest groups.
 struct Waiting {
-  enum class Kind { barrier, products } kind;
+  enum class Kind { barrier, named, products } kind;
   void* barrier;
-  int value;  // parity, or number of groups
+  int value;  // parity, round · 16 + number, or number of groups
   Site site;
 };
 

@@ -22,7 +22,14 @@ scripts/cuda/toolkit.sh toolkit
 export nvcc=build/cuda/toolkit/nvidia/cu13/bin/nvcc
 compile() {
   echo "compiling $1.cu"
-  "$nvcc" -fatbin --options-file cuda/kernels/nvcc.options -o "cuda/kernels/fatbin/$1.fatbin" "cuda/kernels/$1.cu"
+  local said
+  said=$("$nvcc" -fatbin --options-file cuda/kernels/nvcc.options -o "cuda/kernels/fatbin/$1.fatbin" "cuda/kernels/$1.cu" 2>&1) || { echo "$said" >&2; return 1; }
+  [[ -z $said ]] || echo "$said" >&2
+  # ptxas C7510: wgmma that it cannot keep in flight waits for each product.
+  if [[ $said == *wgmma* ]]; then
+    rm "cuda/kernels/fatbin/$1.fatbin"
+    return 1
+  fi
 }
 export -f compile
 xargs -P "${JOBS:-2}" -I{} bash -c 'compile {}' <<<"$stale"

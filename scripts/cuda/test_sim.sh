@@ -30,6 +30,7 @@ else
     CUDASIM_CHIP=$chip CUDASIM_MEMORY=256 test ./cmd/gotrain -run '^TestCUDAShapes$'
   done
   CUDASIM_CHIP=89 test ./autograd/optest -run '^TestDefinition$/^cuda/^Attention/./^bf16'
+  CUDASIM_CHIP=89 test ./cuda/backend -run '^TestUseAttention$'
   test ./cuda/... ./train/device ./train/ranks/nccl ./train/ranks/join
   test ./train/leaf
   test ./cmd/gotrain -run 'CUDA|TestPlan$|TestWrongUse$'

@@ -122,7 +122,13 @@ type CUDAConfig struct {
 	// what may be done behind it or in it; false takes the library's first. A run that
 	// goes on keeps what was chosen.
 	Timing bool `yaml:"timing"`
+	// Attention is mma, or hopper: kernels on wgmma and TMA, of compute capability 9.0
+	// alone, for bfloat16 and heads of 64 or 128.
+	Attention string `yaml:"attention"`
 }
+
+// AttentionMMA is the value of CUDAConfig.Attention that every device has.
+const AttentionMMA = "mma"
 
 // Tables are what a configuration may name.
 type Tables struct {
@@ -153,7 +159,7 @@ func Default(t Tables) Config {
 		},
 		Optimizer: optim.Default(),
 		Cluster:   ClusterConfig{Engine: "auto", CheckEvery: 100, TimeoutS: 600},
-		CUDA:      CUDAConfig{Timing: true},
+		CUDA:      CUDAConfig{Timing: true, Attention: AttentionMMA},
 	}
 	c.Recipe = t.recipe(c.Data.Name())
 	return c

@@ -66,7 +66,7 @@ func TestDefaults(t *testing.T) {
   ema: 0.0
   matrix_lr: 0.02
   in_backward: false
-`, "cluster:\n  engine: auto\n  zero: 0\n  check_every: 100\n  timeout_s: 600\n", "cuda:\n  timing: true\n", "base: \"\"\n", "adapter: \"\"\n",
+`, "cluster:\n  engine: auto\n  zero: 0\n  check_every: 100\n  timeout_s: 600\n", "cuda:\n  timing: true\n  attention: mma\n", "base: \"\"\n", "adapter: \"\"\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the defaults lack\n%s\nthey are\n%s", want, text)

@@ -23,6 +23,8 @@ func (c Config) Validate(t Tables) error {
 	check(c.Run.ProgressS >= 0 && c.Run.ProgressS <= maxProgress, "run.progress_s is %g; use seconds from 0 to %g", c.Run.ProgressS, maxProgress)
 	check(c.Device == "auto" || c.Device == "cpu" || c.Device == "cuda" || strings.HasPrefix(c.Device, "cuda:"),
 		"device is %q; use auto, cpu, cuda or cuda:N", c.Device)
+	check(c.CUDA.Attention == AttentionMMA || c.CUDA.Attention == "hopper", "cuda.attention is %q; use mma or hopper", c.CUDA.Attention)
+	check(c.CUDA.Attention != "hopper" || c.Precision == "bfloat16", "cuda.attention: hopper wants precision: bfloat16, which is %s", c.Precision)
 	_, known := precisions[c.Precision]
 	check(known, "precision is %q; use float32, tf32 or bfloat16", c.Precision)
 	check(c.Threads >= 0, "threads is %d; use 0 for all cores", c.Threads)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -98,6 +99,9 @@ func NewChoosing(cfg config.Config, job *recipe.Job, b exec.Backend, r *ranks.Co
 	if err != nil {
 		return nil, err
 	}
+	if err := useAttention(b, cmp.Or(cfg.CUDA.Attention, config.AttentionMMA)); err != nil {
+		return nil, err
+	}
 	if err := choose(programs.All()); err != nil {
 		return nil, err
 	}
@@ -111,7 +115,21 @@ func NewEvaluator(cfg config.Config, job *recipe.Job, store *exec.Store) (*Engin
 	if err != nil {
 		return nil, err
 	}
+	if err := useAttention(store.Backend(), cmp.Or(cfg.CUDA.Attention, config.AttentionMMA)); err != nil {
+		return nil, err
+	}
 	return newEngine(cfg, job, store, programs, ranks.Coordinate(nil))
+}
+
+// useAttention asks b for the kernels of attention that a configuration names.
+func useAttention(b exec.Backend, name string) error {
+	if a, ok := b.(exec.Attender); ok {
+		return a.UseAttention(name)
+	}
+	if name != config.AttentionMMA {
+		return fmt.Errorf("cuda.attention is %s, for NVIDIA GPUs, and the device is %s: leave the key out", name, b.Name())
+	}
+	return nil
 }
 
 // newEngine binds programs to the state in store.

@@ -9,6 +9,7 @@
 package forecast
 
 import (
+	"cmp"
 	"example.com/gotrain/autograd/plan"
 	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/device"
@@ -64,9 +65,13 @@ func Make(cfg config.Config, job *recipe.Job, d device.Device) (*Report, error) 
 	if err != nil {
 		return nil, err
 	}
+	attention := cmp.Or(cfg.CUDA.Attention, config.AttentionMMA)
+	if attention != config.AttentionMMA && d.Card == nil {
+		return nil, device.Errorf("cuda.attention is %s, for NVIDIA GPUs, and the device is cpu: leave the key out", attention)
+	}
 	if d.Card != nil {
 		for _, p := range programs.All() {
-			if err := d.Card.Check(p); err != nil {
+			if err := d.Card.Check(p, attention); err != nil {
 				return nil, &device.Error{Err: err}
 			}
 		}

@@ -77,7 +77,7 @@ func cuobjdump(args ...string) (string, error) {
 func table(all []usage) []byte {
 	var b bytes.Buffer
 	b.WriteString("# Written by scripts/cuda/report.sh: a row for each kernel and chip. local counts loads and stores of local memory;\n")
-	b.WriteString("# ldg, stg and cp.async count those of 16 bytes of global memory, mma the tensor-core instructions.\n")
+	b.WriteString("# ldg, stg and cp.async count those of 16 bytes of global memory, on sm_90a also bulk copies, mma the tensor-core instructions.\n")
 	width := len("kernel")
 	for _, u := range all {
 		width = max(width, len(u.kernel))

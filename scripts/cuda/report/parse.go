@@ -17,7 +17,7 @@ type usage struct {
 	local        int // instructions that load or store local memory: spills, and arrays indexed by variables
 	loads        int // of 16 bytes from global memory
 	stores       int // of 16 bytes to global memory
-	async        int // copies of 16 bytes from global to shared memory
+	async        int // copies of 16 bytes from global to shared memory, and of boxes and bulks
 	mma          int // tensor-core instructions
 }
 
@@ -96,7 +96,7 @@ func (u *usage) count(operation string) {
 		u.loads++
 	case name == "STG" && wide:
 		u.stores++
-	case name == "LDGSTS" && wide:
+	case name == "LDGSTS" && wide || name == "UTMALDG" || name == "UBLKCP":
 		u.async++
 	case name == "HMMA" || name == "HGMMA" || name == "UTCHMMA":
 		u.mma++
