@@ -29,6 +29,14 @@ func TestRandomProgramsSameBits(t *testing.T) {
 		if pl.Arena < pl.Live || pl.Naive < pl.Live {
 			t.Fatalf("arena %d, naive %d, lower bound %d", pl.Arena, pl.Naive, pl.Live)
 		}
+		alive, _ := pl.alivePeak()
+		var bytes int64
+		for _, r := range alive {
+			bytes += r.bytes
+		}
+		if bytes != pl.Live {
+			t.Fatalf("%d bytes are alive at the peak of %d: %v", bytes, pl.Live, alive)
+		}
 		gotOuts, gotState := evaluate(pl.Program, pl)
 		if err := sameBits(wantOuts, gotOuts, wantState, gotState); err != nil {
 			t.Fatal(err)

@@ -1,12 +1,15 @@
 package onig
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // ends is where the pieces of a text end that matches cut it into, negative for those between.
@@ -210,5 +213,19 @@ func BenchmarkFindAll(b *testing.B) {
 				re.FindAll(text)
 			}
 		})
+	}
+}
+
+// TestWords: which characters \w and \b take for letters of words, by how many they are and a sum of them.
+func TestWords(t *testing.T) {
+	n, h := 0, sha256.New()
+	for c := rune(0); c <= utf8.MaxRune; c++ {
+		if isWord(c) {
+			n++
+			fmt.Fprintln(h, c)
+		}
+	}
+	if got := fmt.Sprintf("%d %x", n, h.Sum(nil)[:4]); got != "144671 9c7f0681" {
+		t.Errorf("words have %s", got)
 	}
 }

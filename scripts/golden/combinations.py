@@ -26,7 +26,7 @@ FILTERS = templates.reference._cached_compile_jinja_template("").environment.fil
 TESTS = templates.reference._cached_compile_jinja_template("").environment.tests
 
 NUMBERS = ["true", "0", "1", "-1", "2", "7", "-12", "255", "9223372036854775807", "-9223372036854775808", "9223372036854775808", "(2**70)", "0.0", "0.5", "-2.5", "2.0", "1e16", "1e-7", "123456.789", "('inf'|float)",
-           "('nan'|float)"]
+           "('-inf'|float)", "('nan'|float)"]
 STRINGS = ["''", "'a'", "'b'", "'ab'", "'aB cd\\n'", "' 12 '", "'-3.5'", "'\u00e9\u4e16\U0001f642'", "'\u007f\u0080\u00a0\u00ff\u0100\uffff\U00010000'", "'a,b,,c'", "'x%y{z}<&>'", "(h|safe)", "'it\\'s \"q\"'"]
 SEQUENCES = ["[]", "[1]", "[3, 1, 2]", "['b', 'A', 'a']", "[[1, 2], [3, 4]]", "[none, 1.0, true, 'x']", "()", "(1,)", "(2, 'x')", "range(0)", "range(1)", "range(5, 0, -2)", "range(1, 9, 3)"]
 MAPPINGS = ["{}", "{'a': 1}", "d", "{2: 'x', (1, 2): [3], none: none}", "d.keys()", "d.values()", "d.items()", "{'a': 1}.keys()", "{}.values()", "messages[0]"]
@@ -170,6 +170,21 @@ def calls():
             "{{ strftime_now($2) }}", "{{ raise_exception($2) }}", "{{ '{} {a}'.format($2) }}", "{{ d.get($2) }}"], parameters, arguments
 
 
+def dates():
+    letters = "aAbBcCdDeFgGhHIjklmMnNpPQrRsStTuUvVwWxXyYzZ%E"
+    return ["[{{ strftime_now('$1$2') }}]", "[{{ strftime_now('a $1$2%Y') }}]"], ["%", "%-", "%_", "%0", "%^", "%#", "%-^", "%_^", "%E", "%O", "%5", "%05", "%_5", "%-5", "%+", "% ", "%%"], list(letters) + [""]
+
+
+def statements():
+    """Statements that templates of one file do not have, where nobody comes."""
+    context = ["", " with context", " without context", " with", " context", " ignore missing", " ignore missing with context", " ignore missing without context"]
+    heads = ["include 'x'", "include ['x', 'y']", "include a", "import 'x' as y", "import 'x'", "from 'x' import y", "from 'x' import y as z, w", "from 'x' import y,", "from 'x' import", "from 'x' import _y", "extends 'x'", "extends", "do a", "do", "debug", "trans %}{% endtrans", "set x", "set x = ", "set = 1",
+             "set x.y = 1", "set x, y", "with", "with a", "with a = 1", "autoescape", "autoescape true", "macro", "macro m", "macro m()", "call", "call m()", "call(a) m()", "filter", "filter upper", "filter upper|lower", "filter nope", "block", "block b", "block b scoped", "block b required", "block b required scoped", "block b-c", "block b %}{% endblock c", "block b %}{% endblock b",
+             "for", "for x", "for x in", "for x in [] if", "for x in [] recursive", "for x in [] recursive if true", "for x.y in [1]", "for 1 in [1]", "for x, in [1]", "if", "elif", "else", "endif", "print", "print 1", "print 1, 2", "raw", "generation", "generation x", "break", "continue", "break x"]
+    ends = ["", "{% endset %}", "{% endwith %}", "{% endautoescape %}", "{% endmacro %}", "{% endcall %}", "{% endfilter %}", "{% endblock %}", "{% endfor %}", "{% endif %}", "{% else %}{% endfor %}", "{% else %}{% endif %}", "{% elif x %}{% endif %}", "{% endraw %}", "{% endgeneration %}"]
+    return ["{% if false %}{% $1 %}$2{% endif %}ok", "{% $1 %}x$2", "{%- $1 -%} x $2"], [h + c for h in heads for c in (context if h[:3] in ("inc", "imp", "fro") else [""])], ends
+
+
 def families():
     yield {"templates": list(unary()), "places": [VALUES]}
     yield {"templates": list(formats()), "places": [NUMBERS + [STRINGS[8], "'aB cd'", "'\u00e9\u4e16\U0001f642'", "(h|safe)", "[1]", "(1,)", "(2, 'x')", "d", "{'a': 1.5}", "none", "missing", "range(3)"]]}
@@ -177,7 +192,8 @@ def families():
     yield {"templates": [show("$1 * $2")], "places": [SMALL, SMALL]}
     snippets, values = arguments()
     yield {"templates": snippets, "places": [values, FEW]}
-    yield {"templates": methods(), "places": [TEXTS + ["d", "xs", "(1, 2)"], FEW]}
+    yield {"templates": methods(), "places": [TEXTS + ["d", "xs", "(1, 2)", "range(3)"], FEW]}
+    yield {"templates": [show(f"$1.{name}($2, $2)") for name in templates.METHODS], "places": [["'aba'", "xs", "(1, 2)", "d", "range(3)", "5", "2.5", "h|e"], ["0", "1", "'a'", "none"]]}
     yield {"templates": [show(f"$1.{name}($2, $3)") for name in ["replace", "find", "rfind", "count", "index", "split", "rsplit", "center", "ljust", "rjust", "startswith", "endswith"]],
            "places": [TEXTS, ["'a'", "''", "'ab'", "none", "1", "7", "('a', 'b')", "'\u4e16'"], ["0", "1", "-1", "2", "'b'", "'xy'", "none", "99"]]}
     a, b, c = scopes()
@@ -189,6 +205,10 @@ def families():
     a, b, c = loops()
     yield {"templates": a, "places": [b, c]}
     a, b, c = calls()
+    yield {"templates": a, "places": [b, c]}
+    a, b, c = dates()
+    yield {"templates": a, "places": [b, c]}
+    a, b, c = statements()
     yield {"templates": a, "places": [b, c]}
     a, b, c = tokens()
     yield {"templates": a, "places": [b, c]}
