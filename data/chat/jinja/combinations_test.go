@@ -32,7 +32,7 @@ func TestCombinations(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, sets := readGolden(t)
-	if len(families) < 13 {
+	if len(families) < 16 {
 		t.Errorf("only %d families", len(families))
 	}
 	for i, f := range families {

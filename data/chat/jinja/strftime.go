@@ -47,13 +47,18 @@ func (m *machine) directive(t time.Time, s string) (text string, n int) {
 	if width > 1024 {
 		refuse("strftime_now: a field of %d characters", width)
 	}
-	for n < len(s) && (s[n] == 'E' || s[n] == 'O') {
+	modified := "" // the directives that a modifier changes, in other locales
+	if n < len(s) && (s[n] == 'E' || s[n] == 'O') {
+		modified = map[byte]string{'E': "cCxXyY", 'O': "BbhdeHImMSuUVwWy"}[s[n]]
 		n++
 	}
 	kind := byte(0)
 	if n < len(s) {
 		kind = s[n]
 		n++
+	}
+	if modified != "" && kind != 0 && strings.IndexByte(modified, kind) < 0 {
+		refuse("strftime_now: the directive %%%s is not known", s[:n])
 	}
 	number := func(value, digits int, fill byte) string {
 		switch padding {
@@ -71,9 +76,11 @@ func (m *machine) directive(t time.Time, s string) (text string, n int) {
 		return strings.Repeat(string(fill), max(digits-len(d), 0)) + d
 	}
 	word := func(s string) string {
-		if upperCase || swap && kind != 'p' {
+		switch {
+		case kind == 'P': // stays as it is
+		case upperCase, swap && kind != 'p' && kind != 'c':
 			s = strings.ToUpper(s)
-		} else if swap {
+		case swap && kind == 'p':
 			s = strings.ToLower(s)
 		}
 		fill := " "
