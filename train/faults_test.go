@@ -17,6 +17,7 @@ import (
 	"example.com/gotrain/data/vfs"
 	"example.com/gotrain/data/vfs/vfstest"
 	"example.com/gotrain/train/checkpoint"
+	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/events"
 	"example.com/gotrain/train/ranks"
 	"example.com/gotrain/train/ranks/rankstest"
@@ -287,5 +288,20 @@ func TestRanksFlippedBit(t *testing.T) {
 	}
 	if len(losses) != 2 {
 		t.Errorf("%d steps went by, want 2: the parameters are compared after the third", len(losses))
+	}
+}
+
+// TestMisconfigured: faults of settings and of data that a setting names, also among others, are the configuration's.
+func TestMisconfigured(t *testing.T) {
+	fault, setting, other := &config.Fault{Err: errors.New("a")}, &data.SettingError{Err: errors.New("b")}, errors.New("c")
+	for _, err := range []error{fault, setting, errors.Join(other, fault), fmt.Errorf("x: %w", setting), errors.Join(fault, setting)} {
+		if !Misconfigured(err) {
+			t.Errorf("%v is no fault of the configuration", err)
+		}
+	}
+	for _, err := range []error{nil, other, errors.Join(other, other)} {
+		if Misconfigured(err) {
+			t.Errorf("%v is a fault of the configuration", err)
+		}
 	}
 }

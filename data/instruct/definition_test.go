@@ -321,3 +321,19 @@ func TestLargestConversations(t *testing.T) {
 		}
 	}
 }
+
+// TestKeysCountByRecord: a key counts once a record, however many conversations it has; one that the template reads does not.
+func TestKeysCountByRecord(t *testing.T) {
+	e := chatML(t)
+	talk := func(source string, unread ...string) chat.Conversation {
+		return chat.Conversation{Source: source, Unread: unread, Silent: 1, Messages: []chat.Message{{Role: chat.User, Content: "q"}, {Role: chat.Assistant, Content: "a"}}}
+	}
+	set, err := Build(t.Context(), Default(), e, 500, sequence([]chat.Conversation{talk("f:1", "b", "a"), talk("f:1", "b", "c"), talk("f:2", "b"), talk("f:3"), talk("f:4", "a"), talk("", "d"), talk("", "d")}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := set.Stats()
+	if want := []Unread{{"a", "f:1", 2}, {"b", "f:1", 2}, {"c", "f:1", 1}, {"d", "", 2}}; !slices.Equal(s.Unread, want) || s.EmptyAnswers != 7 || s.Examples != 7 {
+		t.Errorf("%v, %d silent of %d; want %v", s.Unread, s.EmptyAnswers, s.Examples, want)
+	}
+}

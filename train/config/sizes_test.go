@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -304,6 +305,23 @@ func TestLongerContexts(t *testing.T) {
 		}
 		if ok && err == nil && now.Model.Validate() != nil {
 			t.Errorf("%q: %v", c.now, now.Model.Validate())
+		}
+	}
+}
+
+// TestExtends: a configuration says something else than its base where a key differs once both have their defaults.
+func TestExtends(t *testing.T) {
+	base := nn.Spec{Family: "gpt2", Config: assembled(t, "model.layers=1", "model.heads=2", "model.width=8", "model.context=64").Model.Filled()}
+	for _, test := range []struct {
+		set  []string
+		want []string
+	}{
+		{nil, nil}, {[]string{"model.ffn=32", "model.kv_heads=2"}, nil}, {[]string{"model.dropout=0.5"}, nil}, {[]string{"model.ffn=16"}, []string{"ffn"}}, {[]string{"model.dropout=0.5", "model.tied=false", "model.context=32"}, []string{"context", "tied"}},
+		{[]string{"model.family=llama"}, nil},
+	} {
+		c := assembled(t, append([]string{"model.layers=1", "model.heads=2", "model.width=8", "model.context=64"}, test.set...)...)
+		if got := c.Extends(base); !slices.Equal(got, test.want) {
+			t.Errorf("%q: %q, want %q", test.set, got, test.want)
 		}
 	}
 }

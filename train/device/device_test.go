@@ -98,3 +98,19 @@ func TestExamine(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenOfWhatIsAbsent: auto computes on the CPU where there is no GPU; a GPU that is named is not replaced.
+func TestOpenOfWhatIsAbsent(t *testing.T) {
+	if d, err := device.Find("auto", 1); err != nil || d.Card != nil {
+		t.Skip("there is a GPU")
+	}
+	for name, cpu := range map[string]bool{"auto": true, "cpu": true, "cuda": false, "cuda:1": false, "gpu": false} {
+		b, d, err := device.Open(name, 2, device.Collectives{})
+		if (err == nil) != cpu || cpu && (b.Name() != "cpu" || d.Threads != 2) {
+			t.Errorf("%s: %+v, %v", name, d, err)
+		}
+		if err == nil {
+			b.Close()
+		}
+	}
+}

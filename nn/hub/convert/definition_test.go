@@ -2,9 +2,12 @@ package convert
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"math"
+	"strings"
 	"testing"
 
+	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/hub/gguf"
 )
 
@@ -63,5 +66,52 @@ func TestRoundingOfTensors(t *testing.T) {
 	r.add(12, 0, 0)
 	if r.RMS != 1 || r.Signal != 5 || r.Numbers != 16 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestFramesOfTexts: where BOS and EOS stand around one text and around two.
+func TestFramesOfTexts(t *testing.T) {
+	tokens := []string{"<s>", "</s>", "x"}
+	for _, test := range []struct {
+		metadata gguf.Metadata
+		bos      bool
+		want     string
+	}{
+		{nil, false, "null"}, {nil, true, "<s> A | <s> A <s> B"},
+		{gguf.Metadata{{Key: "tokenizer.ggml.add_bos_token", Value: true}}, false, "<s> A | <s> A <s> B"}, {gguf.Metadata{{Key: "tokenizer.ggml.add_bos_token", Value: false}}, true, "null"},
+		{gguf.Metadata{{Key: "tokenizer.ggml.add_eos_token", Value: true}}, false, "A </s> | A </s> B </s>"}, {gguf.Metadata{{Key: "tokenizer.ggml.add_eos_token", Value: true}}, true, "<s> A </s> | <s> A </s> <s> B </s>"},
+	} {
+		raw, err := frameProcessor(test.metadata, tokens, nn.SpecialTokens{BOS: 0, EOS: []int{1, 2}}, test.bos)
+		if err != nil {
+			t.Fatal(err)
+		}
+		type piece struct{ SpecialToken, Sequence *struct{ ID string } }
+		var frame *struct{ Single, Pair []piece }
+		if err := json.Unmarshal(raw, &frame); err != nil {
+			t.Fatal(err)
+		}
+		got := "null"
+		if frame != nil {
+			spell := func(pieces []piece) string {
+				var names []string
+				for _, p := range pieces {
+					if p.Sequence != nil {
+						names = append(names, p.Sequence.ID)
+					} else {
+						names = append(names, p.SpecialToken.ID)
+					}
+				}
+				return strings.Join(names, " ")
+			}
+			got = spell(frame.Single) + " | " + spell(frame.Pair)
+		}
+		if got != test.want {
+			t.Errorf("%v, %t: %s, want %s", test.metadata, test.bos, got, test.want)
+		}
+	}
+	for _, special := range []nn.SpecialTokens{{BOS: 3}, {BOS: -1, EOS: []int{3}}} {
+		if _, err := frameProcessor(gguf.Metadata{{Key: "tokenizer.ggml.add_eos_token", Value: true}}, tokens, special, true); err == nil {
+			t.Errorf("%+v of 3 tokens", special)
+		}
 	}
 }
