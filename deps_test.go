@@ -73,7 +73,8 @@ var allowed = map[string][]string{
 	"nn/lstm":            {"autograd", "autograd/ir", "nn"},
 	"nn/seq2seq":         {"autograd", "nn"},
 	"nn/talk":            {"data", "data/chat", "data/hf", "data/instruct", "nn/generate"},
-	"nn/zoo":             {"nn", "nn/bert", "nn/gemma3", "nn/gpt2", "nn/llama", "nn/lstm", "nn/seq2seq"},
+	"nn/xl":              {"autograd", "nn"},
+	"nn/zoo":             {"nn", "nn/bert", "nn/gemma3", "nn/gpt2", "nn/llama", "nn/lstm", "nn/seq2seq", "nn/xl"},
 
 	"train": {
 		"autograd/exec", "autograd/plan", "data", "data/vfs", "nn/hub", "train/checkpoint", "train/config", "train/engine", "train/events",

@@ -27,6 +27,8 @@ var lacking = map[string]string{
 	"qwen2_vl": lacksPictures, "qwen2_5_vl": lacksPictures, "qwen3_vl": lacksPictures, "mllama": lacksPictures, "llava": lacksPictures, "llava_next": lacksPictures, "idefics3": lacksPictures,
 	"smolvlm": lacksPictures, "mistral3": lacksPictures, "internvl": lacksPictures, "paligemma": lacksPictures, "pixtral": lacksPictures,
 
+	"transfo-xl": "its adaptive softmax is missing; family xl is there",
+
 	"mamba": lacksState, "mamba2": lacksState, "falcon_mamba": lacksState, "rwkv": lacksState, "recurrent_gemma": lacksBoth, "jamba": lacksBoth, "bamba": lacksBoth, "zamba2": lacksBoth,
 	"granitemoehybrid": lacksBoth, "falcon_h1": lacksBoth, "lfm2": lacksBoth, "nemotron_h": lacksBoth,
 	"qwen3_next": lacksBoth + ", and so are experts", "qwen3_5": lacksBoth, "qwen3_5_text": lacksBoth,

@@ -59,6 +59,7 @@ type Inputs struct {
 	Segments      *autograd.Node // "segments" (N) int32: tokens attend inside equal ones, negative is padding
 	RNG           *autograd.Node // "rng" (4) int32: seed low, seed high, number of the first token low, high
 	Cache         *Cache
+	Carried       bool // rows go on where those of the step before ended; see Remembering
 }
 
 // Cache makes a forward pass append to key/value caches of Rows rows a
@@ -91,10 +92,12 @@ func NewInputs(g *autograd.Graph, batch, length int) Inputs {
 type Rows struct {
 	Batch, Length int
 	Segments      bool
+	Carried       bool // see Inputs
 }
 
 func (r Rows) inputs(g *autograd.Graph) Inputs {
 	in := NewInputs(g, r.Batch, r.Length)
+	in.Carried = r.Carried
 	if r.Segments {
 		in.Segments = g.Ints("segments", r.Batch*r.Length)
 	}

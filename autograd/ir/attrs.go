@@ -87,6 +87,13 @@ func (a RecurrentAttrs) Precision() DType { return a.Compute }
 // WithPrecision is part of Products.
 func (a RecurrentAttrs) WithPrecision(d DType) Attrs { a.Compute = d; return a }
 
+// RelativeAttrs are those of RelativeAttention.
+type RelativeAttrs struct {
+	Batch, Heads, HeadDim int // B, H, hd
+	Window                int // keys that a query sees, its own the last; 0 is all
+	Scale                 float32
+}
+
 // DropoutAttrs are those of Dropout.
 type DropoutAttrs struct {
 	P    float32 // the probability of 0

@@ -79,6 +79,33 @@ func attentionBackwardCost(in *Instr) Cost {
 	return Cost{Attention: 5 * product, Keys: keys, Model: 4 * product}
 }
 
+// relativeCost is a product for the scores, one for those of distances and one with the
+// values.
+func relativeCost(in *Instr) Cost {
+	product, keys := relativeProduct(in, in.In[1].Shape[0])
+	return Cost{Attention: 3 * product, Keys: keys, Model: 3 * product}
+}
+
+// relativeBackwardCost is six products, and the scores once more.
+func relativeBackwardCost(in *Instr) Cost {
+	product, keys := relativeProduct(in, in.In[1].Shape[0])
+	return Cost{Attention: 8 * product, Keys: keys, Model: 6 * product}
+}
+
+// relativeCachedCost takes the caches for full.
+func relativeCachedCost(in *Instr) Cost {
+	product, keys := relativeProduct(in, in.In[5].Shape[0])
+	return Cost{Attention: 3 * product, Keys: keys, Model: 3 * product}
+}
+
+// relativeProduct is attentionProduct of a RelativeAttention with rows of keys.
+func relativeProduct(in *Instr, rows int) (flops float64, keys int) {
+	a := in.Attrs.(RelativeAttrs)
+	keys = rows / a.Batch
+	band := AttentionAttrs{Window: a.Window, Causal: true}
+	return 2 * float64(a.Batch*a.Heads*a.HeadDim) * float64(band.Pairs(in.In[0].Shape[0]/a.Batch, keys)), keys
+}
+
 // attentionProduct returns the operations of one product over the visible pairs of
 // tokens, and the number of keys of a sequence.
 func attentionProduct(in *Instr) (flops float64, keys int) {

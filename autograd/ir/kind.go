@@ -25,6 +25,9 @@ const (
 	Recurrent
 	RecurrentBackward
 	RecurrentCached
+	RelativeAttention
+	RelativeAttentionBackward
+	RelativeAttentionCached
 	Dropout
 	Softmax
 	SoftmaxBackward
@@ -199,6 +202,16 @@ var Kinds = [NumKinds]Info{
 		Mutates: []int{4, 5}, Cost: recurrentCost,
 		Doc: "Recurrent of T new tokens from the state behind token position[b] - 1, which the caches hold behind each token, (B·S, P) and for an LSTM (B·S, H); " +
 			"writes the T new states there; position (B) int32"},
+	RelativeAttention: {Name: "RelativeAttention", Attrs: RelativeAttrs{}, In: args("q:t", "k:t", "v:t", "qr:t", "r:t", "reach?:i32"), Out: args("y:t", "lse"),
+		Cost: relativeCost,
+		Doc: "y = softmax(Scale·(q·kᵀ + qr·r[S-1-d]))·v per head, d = t + S - T - s the distance of key s behind query t, which sees 0 ≤ d, d < Window, d ≤ reach[t]; " +
+			"q, qr, y (B·T, H·hd), k, v (B·S, H·hd), r (S, H·hd) in the order of falling distances, lse (B·H·T) (Dai et al. 2019)"},
+	RelativeAttentionBackward: {Name: "RelativeAttentionBackward", Attrs: RelativeAttrs{}, In: args("q:t", "k:t", "v:t", "qr:t", "r:t", "reach?:i32", "y:t", "lse", "dy:t"), Out: args("dq:t", "dk:t", "dv:t", "dqr:t", "dr:t"),
+		Cost: relativeBackwardCost,
+		Doc:  "gradients of RelativeAttention"},
+	RelativeAttentionCached: {Name: "RelativeAttentionCached", Attrs: RelativeAttrs{}, In: args("q:t", "k:t", "v:t", "qr:t", "r:t", "kcache", "vcache", "position:i32"), Out: args("y:t"),
+		Mutates: []int{5, 6}, Cost: relativeCachedCost,
+		Doc: "writes the T new rows of k, v at position[b] of the caches (B·S, H·hd) and attends to the last Window rows so far by their distances, r (Window, H·hd); position (B) int32"},
 	Dropout: {Name: "Dropout", Attrs: DropoutAttrs{}, In: args("x:t", "rng:i32"), Out: args("y:t"),
 		Overwrites: [][2]int{{0, 0}},
 		Doc: "y = x·keep/(1-P), keep from Philox4x32-10 keyed by seed, counter = (Site, element), elements counted from row 0 of the run; " +

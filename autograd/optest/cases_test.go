@@ -114,8 +114,59 @@ func axes(list ...int) (a [ir.MaxAxes]bool) {
 // split over threads, one that is a single element or row.
 var cases = concat(
 	embeddingCases(), matMulCases(), normCases(), activationCases(), attentionCases(), cachedCases(),
-	lossCases(), elementwiseCases(), shapeCases(), optimizerCases(), assignCases(), recurrentCases(),
+	lossCases(), elementwiseCases(), shapeCases(), optimizerCases(), assignCases(), recurrentCases(), relativeCases(),
 )
+
+func relativeCases() []opCase {
+	var list []opCase
+	for _, a := range []struct {
+		name                   string
+		batch, t, s, heads, hd int
+		window, reach          int
+	}{
+		{"one", 1, 1, 1, 1, 1, 0, 0},
+		{"no memory", 2, 5, 5, 2, 7, 0, 0},
+		{"memory", 2, 9, 21, 2, 16, 0, 0},
+		{"tiles", 1, 70, 150, 2, 16, 0, 0},
+		{"whole tiles", 2, 64, 192, 1, 32, 0, 0},
+		{"long memory", 1, 3, 300, 2, 20, 0, 0},
+		{"window", 1, 70, 200, 2, 8, 90, 0},
+		{"narrow window", 2, 40, 150, 1, 8, 3, 0},
+		{"documents", 2, 70, 140, 2, 12, 0, 30},
+		{"documents of few", 1, 130, 260, 1, 16, 100, 3},
+		{"large", 2, 128, 256, 4, 64, 0, 0},
+		{"head 128", 1, 33, 65, 1, 128, 0, 0},
+		{"head 256", 1, 17, 33, 1, 256, 0, 7},
+	} {
+		attrs := ir.RelativeAttrs{Batch: a.batch, Heads: a.heads, HeadDim: a.hd, Window: a.window, Scale: float32(1 / math.Sqrt(float64(a.hd)))}
+		y, kv, lse := s(a.batch*a.t, a.heads*a.hd), s(a.batch*a.s, a.heads*a.hd), s(a.batch*a.heads*a.t)
+		r := s(a.s, a.heads*a.hd)
+		in := []arg{normal(y...), normal(kv...), normal(kv...), normal(y...), normal(r...), none}
+		if a.reach > 0 {
+			in[5] = below(a.reach*2, a.batch*a.t)
+		}
+		backward := append(append([]arg(nil), in...), normal(y...), about(math.Log(float64(a.s))+0.5, lse...), normal(y...))
+		list = append(list, opCase{a.name, ir.RelativeAttention, attrs, in, []ir.Shape{y, lse}},
+			opCase{a.name, ir.RelativeAttentionBackward, attrs, backward, []ir.Shape{y, kv, kv, y, r}})
+	}
+	for _, a := range []struct {
+		name                           string
+		t, capacity, heads, hd, window int
+		positions                      []int32
+	}{
+		{"first token", 1, 4, 1, 2, 3, []int32{0}},
+		{"short window", 1, 50, 4, 10, 20, []int32{3, 0, 49}},
+		{"decode", 1, 300, 2, 64, 130, []int32{299, 100}},
+		{"prompt", 7, 40, 2, 20, 9, []int32{0, 30}},
+	} {
+		b, width := len(a.positions), a.heads*a.hd
+		attrs := ir.RelativeAttrs{Batch: b, Heads: a.heads, HeadDim: a.hd, Window: a.window, Scale: float32(1 / math.Sqrt(float64(a.hd)))}
+		x, cache := s(b*a.t, width), s(b*a.capacity, width)
+		list = append(list, opCase{a.name, ir.RelativeAttentionCached, attrs,
+			[]arg{normal(x...), normal(x...), normal(x...), normal(x...), normal(a.window, width), normal(cache...), normal(cache...), ints(a.positions...)}, []ir.Shape{x}})
+	}
+	return list
+}
 
 func assignCases() []opCase {
 	inf := float32(math.Inf(1))

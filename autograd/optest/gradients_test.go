@@ -84,6 +84,14 @@ func gradientCases() []gradientCase {
 		gradientCase{name: "Embedding", kinds: []ir.Kind{ir.Embedding}, params: []arg{normal(5, 3)},
 			build: func(_ *autograd.Graph, p, in []*node) *node { return autograd.Embedding(in[0], p[0]) },
 		}.with("ids", ints(3, 1, 3, 4)),
+		unary("RelativeAttention", ir.RelativeAttention, func(p []*node) *node {
+			return autograd.RelativeAttention(p[0], p[1], p[2], p[3], p[4], nil, autograd.RelativeConfig{Batch: 2, Heads: 2})
+		}, normal(6, 4), normal(10, 4), normal(10, 4), normal(6, 4), normal(5, 4)),
+		gradientCase{name: "RelativeAttention with reach", kinds: []ir.Kind{ir.RelativeAttention}, params: []arg{normal(6, 4), normal(10, 4), normal(10, 4), normal(6, 4), normal(5, 4)},
+			build: func(_ *autograd.Graph, p, in []*node) *node {
+				return autograd.RelativeAttention(p[0], p[1], p[2], p[3], p[4], in[0], autograd.RelativeConfig{Batch: 2, Heads: 2, Window: 4})
+			},
+		}.with("reach", ints(1, 2, 3, 0, 1, 9)),
 		gradientCase{name: "RoPE", kinds: []ir.Kind{ir.RoPE}, params: []arg{normal(4, 12)},
 			build: func(_ *autograd.Graph, p, in []*node) *node {
 				return autograd.RoPE(p[0], in[0], autograd.RoPEConfig{Heads: 2, Length: 9, Theta: 100})

@@ -64,6 +64,8 @@ var workspaces = [ir.NumKinds]func(in *ir.Instr) int64{
 	ir.MSE:                scratchMSE,
 	ir.ReduceSum:          scratchReduceSum,
 	ir.SumSquares:         scratchSumSquares,
+
+	ir.RelativeAttentionBackward: scratchRelativeAttentionBackward,
 }
 
 var fusedWorkspaces = [ir.NumKinds]func(launch []*ir.Instr) int64{ir.Muon: scratchMuon}

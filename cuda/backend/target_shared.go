@@ -195,6 +195,10 @@ func (c Card) Check(p *plan.Plan, attention string) error {
 			if err := checkHopper(in, c.Shared); err != nil {
 				return err
 			}
+		case ir.RelativeAttention, ir.RelativeAttentionBackward, ir.RelativeAttentionCached:
+			if err := checkRelative(in); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

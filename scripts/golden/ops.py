@@ -414,6 +414,47 @@ def to_float():
             CASES["ToFloat"][-1]["in"][0]["packed"] = dtype
 
 
+def relative_attention():
+    """With the shift of the published code: pad a column, view, drop a row."""
+    for name, b, t, s, heads, hd, window, reached in [
+        ("no memory", 2, 5, 5, 2, 4, 0, False), ("memory", 2, 3, 8, 2, 4, 0, False), ("same length", 1, 4, 9, 2, 6, 5, False), ("documents", 2, 4, 7, 1, 4, 0, True)]:
+        scale = f32(1 / math.sqrt(hd))
+        wide = heads * hd
+        q, k, v, qr, r = leaf(b * t, wide), leaf(b * s, wide), leaf(b * s, wide), leaf(b * t, wide), leaf(s, wide)
+        content = torch.einsum("bthd,bshd->bhts", q.view(b, t, heads, hd), k.view(b, s, heads, hd))
+        distance = torch.einsum("bthd,shd->bhts", qr.view(b, t, heads, hd), r.view(s, heads, hd))
+        padded = F.pad(distance, (1, 0)).reshape(b, heads, s + 1, t)
+        scores = scale * (content + padded[:, :, 1:].reshape(b, heads, t, s))
+        behind = torch.arange(t)[:, None] + s - t - torch.arange(s)[None]
+        mask = ((behind >= 0) & (behind < (window or s + 1))).expand(b, 1, t, s)
+        reach = None
+        if reached:
+            reach = torch.arange(b * t, dtype=torch.int32) % 5
+            mask = mask & (behind <= reach.view(b, 1, t, 1))
+        scores = scores.masked_fill(~mask, -math.inf)
+        lse = torch.logsumexp(scores, -1)
+        y = torch.einsum("bhts,bshd->bthd", scores.softmax(-1), v.view(b, s, heads, hd)).reshape(b * t, wide)
+        dy = randn(b * t, wide)
+        attrs = dict(Batch=b, Heads=heads, HeadDim=hd, Window=window, Scale=scale)
+        case("RelativeAttention", name, [q, k, v, qr, r, reach], [y, lse.reshape(-1)], **attrs)
+        case("RelativeAttentionBackward", name, [q, k, v, qr, r, reach, y, lse.reshape(-1), dy], list(gradients(y, dy, q, k, v, qr, r)), **attrs)
+        if reached or window:
+            continue
+        # The last query alone, with the last key, over a cache of the others.
+        window, position = 6, 3
+        last, lastr, knew, vnew = (x.detach().view(b, -1, wide)[:, -1] for x in (q, qr, k, v))
+        old = [x.detach().view(b, s, wide)[:, :5] for x in (k, v)]
+        new = [x.clone() for x in old]
+        new[0][:, position], new[1][:, position] = knew, vnew
+        rows = randn(window, wide)
+        keys, values = (x[:, : position + 1].reshape(b, position + 1, heads, hd) for x in new)
+        score = scale * (torch.einsum("bhd,bshd->bhs", last.view(b, heads, hd), keys)
+                         + torch.einsum("bhd,shd->bhs", lastr.view(b, heads, hd), rows[-position - 1 :].view(-1, heads, hd)))
+        out = torch.einsum("bhs,bshd->bhd", score.softmax(-1), values).reshape(b, wide)
+        case("RelativeAttentionCached", name, [last, knew, vnew, lastr, rows, *(x.reshape(b * 5, wide) for x in old), ints(*[position] * b)], [out],
+             {5: new[0].reshape(b * 5, wide), 6: new[1].reshape(b * 5, wide)}, Batch=b, Heads=heads, HeadDim=hd, Window=window, Scale=scale)
+
+
 def assign():
     state, x = randn(3, 4), randn(3, 4)
     x[0, 1], x[1, 2], x[2, 0] = math.nan, math.inf, -math.inf
@@ -526,7 +567,7 @@ def projected_gradient(y, dy, steps, flat):
     return torch.stack(each, 1).reshape(dy.shape)
 
 
-for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, to_float, collectives, assign, recurrent):
+for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, to_float, collectives, assign, recurrent, relative_attention):
     family()
 OUT.mkdir(parents=True, exist_ok=True)
 for kind, cases in CASES.items():

@@ -19,6 +19,7 @@ import (
 //	Window:   |s - position| < Window                (0: unlimited)
 //	Segments: QuerySegments[b,t] = KeySegments[b,s] ≥ 0   (nil: one segment)
 //	Sees:     Sees(position/Block, s/Block)               (nil: all)
+//	Reach:    position - s ≤ Reach[b,t]               (nil: unlimited)
 //
 // A query that sees no key gives zeros, a log-sum-exp of -inf and no gradient.
 type Attention struct {
@@ -32,8 +33,10 @@ type Attention struct {
 	KeySegments    []int32 // (B, S); -1 is padding
 	// Sees tells which blocks of queries see which blocks of keys. Block is a multiple of
 	// keyTile, and with Sees so is S - T in the backward pass; there is no Window.
-	Sees  func(query, key int) bool
-	Block int
+	Sees     func(query, key int) bool
+	Block    int
+	Reach    []int32 // (B, T): how far behind a query its keys may lie
+	Relative bool    // scores depend on distances too (RelativeTensors); needs Heads = KVHeads and Causal
 }
 
 // Heads is a matrix of tokens by heads: element (token, head, d) is
@@ -51,6 +54,7 @@ type AttentionTensors struct {
 	Q, K, V, Out     Heads
 	LSE              []float32 // (B, Heads, T): ln Σ exp(scores)
 	DQ, DK, DV, DOut Heads
+	RelativeTensors  // of an Attention that is Relative
 }
 
 // Tile sizes: a tile of scores, one of each operand and the outputs stay in the
@@ -95,7 +99,7 @@ func (a *Attention) QueryTiles() int { return (a.T + queryTile - 1) / queryTile 
 // [Impl.AttentionForward] needs.
 func (a *Attention) ForwardScratch() int {
 	padded := roundUp(a.HeadDim, lanes)
-	return a.HeadDim*queryTile + // Qᵀ
+	return a.relativeForwardScratch() + a.HeadDim*queryTile + // Qᵀ
 		queryTile*padded + // output tile
 		keyTile*padded + // V tile
 		keyTile*queryTile + // scores
@@ -132,6 +136,10 @@ func (v *Impl) AttentionForward(a *Attention, t *AttentionTensors, batch, head, 
 	if a.QuerySegments != nil {
 		w.qSeg = a.QuerySegments[batch*a.T+q0:][:w.nq]
 	}
+	if a.Reach != nil {
+		w.reach = a.Reach[batch*a.T+q0:][:w.nq]
+	}
+	w.relative = newRelativeTile(a, t, batch, head, q0, &space)
 
 	q := t.Q.Data[(batch*a.T+q0)*t.Q.LD+head*hd:]
 	v.transposeScaled(w.qT, cols, q, t.Q.LD, w.nq, hd, a.Scale*math.Log2E)
@@ -142,7 +150,7 @@ func (v *Impl) AttentionForward(a *Attention, t *AttentionTensors, batch, head, 
 		if a.KeySegments != nil {
 			w.kSeg = a.KeySegments[batch*a.S+k0:][:w.nk]
 		}
-		mask := a.tileMask(q0, w.nq, k0, w.nk, w.qSeg, w.kSeg)
+		mask := a.tileMask(q0, w.nq, k0, w.nk, w.qSeg, w.kSeg, w.reach)
 		if mask == nothingVisible {
 			continue
 		}
@@ -181,7 +189,8 @@ type forwardTile struct {
 	max, sum []float32 // (cols): running maximum and Σ 2^(score-max)
 	alpha    []float32 // (cols): factor of the old output, 2^(old max - new max)
 
-	qSeg, kSeg []int32
+	qSeg, kSeg, reach []int32
+	relative          relativeTile
 }
 
 // forwardKeys adds one tile of keys and values to the tile of queries.
@@ -189,6 +198,10 @@ func (v *Impl) forwardKeys(w *forwardTile, mask tileMask, k []float32, ldk int, 
 	hd, padded, cols := w.a.HeadDim, roundUp(w.a.HeadDim, lanes), w.cols
 	v.copyPadded(w.values, padded, values, ldv, w.nk, hd)
 
+	var base []float32 // factor of what the scores have already
+	if w.a.Relative {
+		base = v.distancesByKey(w)
+	}
 	rows := lanes // as fine as the columns
 	if mask == allVisible {
 		rows = w.nk
@@ -200,7 +213,7 @@ func (v *Impl) forwardKeys(w *forwardTile, mask tileMask, k []float32, ldk int, 
 		if c0 >= c1 {
 			continue
 		}
-		v.tile(w.scores[j0*cols+c0:], cols, m, c1-c0, hd, k[j0*ldk:], ldk, 1, w.qT[c0:], cols, nil)
+		v.tile(w.scores[j0*cols+c0:], cols, m, c1-c0, hd, k[j0*ldk:], ldk, 1, w.qT[c0:], cols, base)
 		if mask == someVisible {
 			v.maskScores(w, j0, j0+m, c0, c1)
 		}
@@ -244,6 +257,11 @@ func (v *Impl) maskScores(w *forwardTile, j0, j1, c0, c1 int) {
 	w.a.hideQueries(w.scores[j0*w.cols+c0:], w.cols, j1-j0, w.q0+c0, min(c1, w.nq)-c0, w.k0)
 	if w.kSeg != nil {
 		v.maskSegments(w.scores[j0*w.cols+c0:], w.cols, w.kSeg[j0:j1], w.qSeg[c0:min(c1, w.nq)], negInf)
+	}
+	for i := c0; i < min(c1, w.nq) && w.reach != nil; i++ {
+		for j := j0; j < min(j1, w.a.firstOf(w.q0+i, w.reach[i])-w.k0); j++ {
+			w.scores[j*w.cols+i] = negInf
+		}
 	}
 }
 

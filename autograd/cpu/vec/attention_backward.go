@@ -6,7 +6,7 @@ import "math"
 // [Impl.AttentionBackward] needs.
 func (a *Attention) BackwardScratch() int {
 	padded := roundUp(a.HeadDim, lanes)
-	return 2*a.HeadDim*keyTile + // Kᵀ, Vᵀ
+	return a.relativeBackwardScratch() + 2*a.HeadDim*keyTile + // Kᵀ, Vᵀ
 		3*keyTile*padded + // K, dK, dV tiles
 		3*queryTile*padded + // Q, dO, dQ tiles
 		2*queryTile*keyTile + // P, dS
@@ -33,6 +33,7 @@ func (v *Impl) AttentionBackward(a *Attention, t *AttentionTensors, batch, kvHea
 		v.backwardRows(a, t, batch, kvHead*group+g, lse[g*a.T:][:a.T], d[g*a.T:][:a.T])
 	}
 	w := newBackwardTile(a, &space)
+	w.relative = newRelativeGradient(a, t, batch, kvHead, &space)
 	hd := a.HeadDim
 	for k0 := 0; k0 < a.S; k0 += keyTile {
 		w.k0, w.nk = k0, min(keyTile, a.S-k0)
@@ -74,6 +75,8 @@ type backwardTile struct {
 	p, ds      []float32 // (nq, cols)
 	ones       []float32
 	kSeg, qSeg []int32
+	reach      []int32
+	relative   relativeTile
 }
 
 func newBackwardTile(a *Attention, space *arena) backwardTile {
@@ -115,7 +118,10 @@ func (v *Impl) backwardQueries(w *backwardTile, t *AttentionTensors, batch, head
 		if a.QuerySegments != nil {
 			w.qSeg = a.QuerySegments[row:][:nq]
 		}
-		mask := a.tileMask(q0, nq, w.k0, w.nk, w.qSeg, w.kSeg)
+		if a.Reach != nil {
+			w.reach = a.Reach[row:][:nq]
+		}
+		mask := a.tileMask(q0, nq, w.k0, w.nk, w.qSeg, w.kSeg, w.reach)
 		if mask == nothingVisible {
 			continue
 		}
@@ -124,7 +130,14 @@ func (v *Impl) backwardQueries(w *backwardTile, t *AttentionTensors, batch, head
 		}
 		v.copyPadded(w.q, w.padded, t.Q.Data[row*t.Q.LD+head*hd:], t.Q.LD, nq, hd)
 		v.copyPadded(w.dOut, w.padded, t.DOut.Data[row*t.DOut.LD+head*hd:], t.DOut.LD, nq, hd)
-		v.backwardPair(w, mask, q0, nq, lse[q0:], d[q0:])
+		var base []float32 // factor of what the scores have already
+		if w.a.Relative {
+			base = v.distancesByQuery(w, q0, nq)
+		}
+		v.backwardPair(w, mask, q0, nq, lse[q0:], d[q0:], base)
+		if w.a.Relative {
+			v.distanceGradients(w, q0, nq)
+		}
 		r0, r1 := a.queriesOf(q0, nq, w.k0, w.k0+w.nk)
 		v.scaleRows(t.DQ.Data[(row+r0)*t.DQ.LD+head*hd:], t.DQ.LD, w.dq[r0*w.padded:], w.padded, r1-r0, hd, nil, true)
 	}
@@ -132,7 +145,7 @@ func (v *Impl) backwardQueries(w *backwardTile, t *AttentionTensors, batch, head
 
 // backwardPair computes one tile of queries by one of keys: dQ of the tile (=)
 // and its share of dK and dV (+=).
-func (v *Impl) backwardPair(w *backwardTile, mask tileMask, q0, nq int, lse, d []float32) {
+func (v *Impl) backwardPair(w *backwardTile, mask tileMask, q0, nq int, lse, d, base []float32) {
 	a, hd, padded, cols := w.a, w.a.HeadDim, w.padded, w.cols
 	rows := lanes // as fine as the columns
 	if mask == allVisible {
@@ -146,7 +159,7 @@ func (v *Impl) backwardPair(w *backwardTile, mask tileMask, q0, nq int, lse, d [
 			continue
 		}
 		p, ds := w.p[i0*cols+c0:], w.ds[i0*cols+c0:]
-		v.tile(p, cols, m, c1-c0, hd, w.q[i0*padded:], padded, 1, w.kT[c0:], cols, nil)
+		v.tile(p, cols, m, c1-c0, hd, w.q[i0*padded:], padded, 1, w.kT[c0:], cols, base)
 		v.tile(ds, cols, m, c1-c0, hd, w.dOut[i0*padded:], padded, 1, w.vT[c0:], cols, nil)
 		v.probGrad(p, ds, cols, m, c1-c0, lse[i0:], d[i0:])
 		if mask == someVisible {
@@ -177,6 +190,11 @@ func (v *Impl) maskGrad(w *backwardTile, q0, i0, i1, c0, c1 int) {
 		v.maskBand(x[i0*w.cols+c0:], w.cols, i1-i0, c1-c0, lo+i0-c0, hi+i0-c0, 0)
 		if w.kSeg != nil {
 			v.maskSegments(x[i0*w.cols+c0:], w.cols, w.qSeg[i0:i1], w.kSeg[c0:min(c1, w.nk)], 0)
+		}
+		for i := i0; i < i1 && w.reach != nil; i++ {
+			if end := min(w.a.firstOf(q0+i, w.reach[i])-w.k0, c1); end > c0 {
+				clear(x[i*w.cols+c0 : i*w.cols+end])
+			}
 		}
 		for i := i0; i < i1 && w.nk < c1; i++ {
 			clear(x[i*w.cols+w.nk : i*w.cols+c1]) // the padding

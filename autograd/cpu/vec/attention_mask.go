@@ -32,6 +32,9 @@ func (a *Attention) queryRange(s int) (lo, hi int) {
 	return lo, max(lo, hi)
 }
 
+// firstOf is the first key that query t may see as far as its reach says.
+func (a *Attention) firstOf(t int, reach int32) int { return t + a.S - a.T - int(reach) }
+
 // unlimited is beyond every column of a tile.
 const unlimited = 1 << 20
 
@@ -86,8 +89,8 @@ const (
 )
 
 // tileMask classifies the tile of queries [q0, q0+nq) by keys [k0, k0+nk); the
-// segments are those of its queries and keys, or nil.
-func (a *Attention) tileMask(q0, nq, k0, nk int, qSeg, kSeg []int32) tileMask {
+// segments are those of its queries and keys, and reach that of its queries, or nil.
+func (a *Attention) tileMask(q0, nq, k0, nk int, qSeg, kSeg, reach []int32) tileMask {
 	firstLo, firstHi := a.keyRange(q0)
 	lastLo, lastHi := a.keyRange(q0 + nq - 1)
 	if lastHi <= k0 || firstLo >= k0+nk {
@@ -102,6 +105,19 @@ func (a *Attention) tileMask(q0, nq, k0, nk int, qSeg, kSeg []int32) tileMask {
 		case !first && !last:
 			return nothingVisible
 		case !first || !last: // queries of two blocks
+			mask = someVisible
+		}
+	}
+	if reach != nil {
+		nearest, farthest := a.S, 0
+		for i, r := range reach {
+			first := a.firstOf(q0+i, r)
+			nearest, farthest = min(nearest, first), max(farthest, first)
+		}
+		if nearest >= k0+nk {
+			return nothingVisible
+		}
+		if farthest > k0 {
 			mask = someVisible
 		}
 	}
