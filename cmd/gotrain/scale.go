@@ -24,7 +24,7 @@ embeddings and head, and every output says which.`,
 		Example: `  gotrain scale run --config configs/ladders/opticks.yaml
   gotrain scale fit runs/ladder --picture laws.png
   gotrain scale plan --fit runs/ladder --flops 1e15`,
-	}, newScaleRun(), newScaleFit(), newScalePlan())
+	}, newScaleRun(), newScaleFit(), newScalePlan(), newScaleFigure())
 }
 
 // counts completes --count.

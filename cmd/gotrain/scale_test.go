@@ -25,6 +25,74 @@ tokens: [256, 768]
 `, "DIR", dir))
 }
 
+// writeFigure writes a comparison of one size and a few steps.
+func writeFigure(t *testing.T, dir string) (file string) {
+	t.Helper()
+	return write(t, filepath.Join(dir, "figure.yaml"), strings.ReplaceAll(`
+config: DIR/tiny.yaml
+dir: DIR/figure
+set: [train.eval_every=0, train.save_every=2, train.sample=""]
+sizes: [[model.width=32, model.layers=1]]
+tokens: 512
+`, "DIR", dir))
+}
+
+// TestScaleFigure: a comparison that is stopped goes on, makes nothing twice, and writes
+// table and picture of what it tells.
+func TestScaleFigure(t *testing.T) {
+	dir := t.TempDir()
+	writeConfig(t, dir)
+	file, in := writeFigure(t, dir), func(name string) string { return filepath.Join(dir, "figure", name) }
+	args := []string{"scale", "lstm-figure", "--config", file, "--batch", "3"}
+	var listed ladderJSON
+	mustJSON(t, &listed, append(args, "--dry-run")...)
+	if len(listed.Runs) != 2 || listed.Runs[0].State != "waiting" || listed.Runs[0].D != 512 || listed.Runs[1].D != 512 {
+		t.Fatalf("%+v", listed)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	errOut, out := &stopAt{text: "run 1 of 1  N", stop: stop}, bytes.Buffer{}
+	if code := run(ctx, args, strings.NewReader(""), &out, errOut); code != exitRequeue {
+		t.Fatalf("a comparison that is stopped has exit code %d\n%s", code, errOut.String())
+	}
+	var figure struct {
+		Early, Late [2]int
+		Curves      []struct {
+			Side                         string
+			N, Early_nll, Late_nll, Gain float64
+			NLL                          []float64
+		}
+	}
+	mustJSON(t, &figure, args...)
+	if len(figure.Curves) != 2 || figure.Curves[0].Side != "transformer" || figure.Curves[1].Side != "lstm" || figure.Late != [2]int{16, 32} {
+		t.Fatalf("%+v", figure)
+	}
+	for _, curve := range figure.Curves {
+		if len(curve.NLL) != 32 || curve.NLL[31] < 1 || curve.NLL[31] > 10 || curve.Early_nll-curve.Late_nll != curve.Gain {
+			t.Errorf("%+v", curve)
+		}
+	}
+	if table := strings.Split(content(t, in("figure.csv")), "\n"); len(table) != 34 || !strings.HasPrefix(table[0], "position,transformer n=") {
+		t.Errorf("the table has %d lines and begins with %q", len(table), table[0])
+	}
+	if !strings.HasPrefix(content(t, in("figure.png")), "\x89PNG") {
+		t.Error("figure.png is no picture")
+	}
+	svg := filepath.Join(dir, "curves.svg")
+	o := gotrain(t, "", append(args, "--picture", svg)...)
+	if o.code != 0 || strings.Contains(o.errOut, "run 1 of") || !strings.Contains(o.out, "the Transformer gains") || !strings.Contains(content(t, svg), "<svg") {
+		t.Errorf("again: exit code %d\n%s\n%s", o.code, o.out, o.errOut)
+	}
+}
+
+func content(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 type ladderJSON struct {
 	Counted string
 	Runs    []struct {
@@ -180,7 +248,7 @@ func TestScaleFit(t *testing.T) {
 func TestScaleWrongUse(t *testing.T) {
 	dir := t.TempDir()
 	config := writeConfig(t, dir)
-	file := writeLadder(t, dir)
+	file, figure := writeLadder(t, dir), writeFigure(t, dir)
 	in := func(name string) string { return filepath.Join(dir, name) }
 	csv := write(t, in("points.csv"), "n,d,loss\n1,2,3\n1,2,x\n")
 	lacks := write(t, in("lacks.csv"), "n,loss\n1,3\n")
@@ -191,7 +259,7 @@ func TestScaleWrongUse(t *testing.T) {
 		want string
 		args []string
 	}{
-		{2, "wants a subcommand: fit, plan, run", []string{"scale"}},
+		{2, "wants a subcommand: fit, lstm-figure, plan, run", []string{"scale"}},
 		{2, "needs --config", []string{"scale", "run"}},
 		{2, "no such file", []string{"scale", "run", "--config", in("nope.yaml")}},
 		{2, `wrong.yaml:2:1: unknown key "budget"`, []string{"scale", "run", "--config", wrong}},
@@ -202,6 +270,12 @@ func TestScaleWrongUse(t *testing.T) {
 		{2, `count is "body"; use all`, []string{"scale", "run", "--config", file, "--set", "count=body"}},
 		{2, "sizes is missing", []string{"scale", "run", "--config", file, "--set", "sizes=[]"}},
 		{2, "sizes[0]: --set model.layerz: unknown key", []string{"scale", "run", "--config", file, "--set", "sizes=[[model.layerz=1]]"}},
+		{2, "needs --config", []string{"scale", "lstm-figure"}},
+		{2, "no such file", []string{"scale", "lstm-figure", "--config", in("nope.yaml")}},
+		{2, `unknown key "count"`, []string{"scale", "lstm-figure", "--config", figure, "--set", "count=all"}},
+		{2, "--windows is 0", []string{"scale", "lstm-figure", "--config", figure, "--windows", "0"}},
+		{2, "--picture is", []string{"scale", "lstm-figure", "--config", figure, "--picture", "x.gif"}},
+		{2, "layers is -1", []string{"scale", "lstm-figure", "--config", figure, "--set", "layers=-1"}},
 		{2, "wants directories of runs, or a table", []string{"scale", "fit"}},
 		{2, "no such file", []string{"scale", "fit", in("nope.csv")}},
 		{2, "there is no directory", []string{"scale", "fit", in("nope")}},

@@ -17,6 +17,7 @@ import (
 	"example.com/gotrain/nn/generate"
 	"example.com/gotrain/nn/gpt2"
 	"example.com/gotrain/nn/llama"
+	"example.com/gotrain/nn/lstm"
 	"example.com/gotrain/nn/zoo"
 )
 
@@ -29,10 +30,15 @@ func models(t *testing.T) map[string]nn.LanguageModel {
 		"gpt2":    &gpt2.Config{Layers: 2, Heads: 2, Width: 16, Context: contextLength, Vocab: vocab},
 		"llama":   &llama.Config{Layers: 2, Heads: 4, KVHeads: 2, Width: 32, FFN: 40, Context: contextLength, Vocab: vocab},
 		"mistral": &llama.Config{Layers: 2, Heads: 4, KVHeads: 1, Width: 32, FFN: 40, Context: contextLength, Vocab: vocab, SlidingWindow: 7},
+		"lstm":    &lstm.Config{Layers: 2, Width: 24, Projection: 16, Context: contextLength, Vocab: vocab},
+		"gru":     &lstm.Config{Kind: lstm.GRU, Layers: 1, Width: 16, Context: contextLength, Vocab: vocab},
 	} {
 		family := llama.Name
-		if _, ok := c.(*gpt2.Config); ok {
+		switch c.(type) {
+		case *gpt2.Config:
 			family = gpt2.Name
+		case *lstm.Config:
+			family = lstm.Name
 		}
 		m, err := zoo.Families().New(nn.Spec{Family: family, Config: c}, nn.Tuning{})
 		if err != nil {
@@ -104,7 +110,12 @@ func forward(t *testing.T, m nn.LanguageModel, store *exec.Store, text []int32) 
 		positions[i] = int32(i)
 	}
 	out := make([]float32, len(text)*vocab)
-	if err := errors.Join(s.SetInts("ids", text), s.SetInts("positions", positions), s.Run(), s.Output(0, out)); err != nil {
+	if _, reads := s.Input("positions"); reads {
+		if err := s.SetInts("positions", positions); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(s.SetInts("ids", text), s.Run(), s.Output(0, out)); err != nil {
 		t.Fatal(err)
 	}
 	return out

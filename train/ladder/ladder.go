@@ -102,29 +102,11 @@ func (c Config) Open(ctx context.Context, table recipe.Table) ([]Rung, error) {
 		if err != nil {
 			return nil, fmt.Errorf("sizes[%d]: %w", i, err)
 		}
-		job, err := table.Design(ctx, recipe.Env{Config: cfg, FS: vfs.OS{}})
+		of, err := c.rungs(ctx, table, cfg)
 		if err != nil {
 			return nil, fmt.Errorf("sizes[%d]: %w", i, err)
 		}
-		if job.Unit.Name != "tokens" {
-			return nil, fmt.Errorf("%s: recipe %s counts in %s; scaling laws are of tokens", c.Config, cfg.Recipe.Name(), job.Unit.Name)
-		}
-		n := float64(forecast.Parameters(job, scale.Count(c.Count)))
-		perStep := float64(cfg.StepSamples() * job.Unit.PerSample)
-		for _, d := range c.tokens(n) {
-			steps := math.Round(d / perStep)
-			if steps < 1 || steps > 1<<40 {
-				return nil, fmt.Errorf("sizes[%d]: %.3g tokens are %.3g steps of %.0f tokens; change the budget or train.batch", i, d, d/perStep, perStep)
-			}
-			rung := Rung{Config: cfg, N: n, D: steps * perStep}
-			rung.Config.Train.Steps, rung.Config.Train.Epochs = int(steps), 0
-			rung.Config.Optimizer.Warmup = min(cfg.Optimizer.Warmup, int(steps)/10)
-			rung.Config.Run.Dir = filepath.Join(c.Dir, fmt.Sprintf("n%.0f-d%.0f", n, rung.D))
-			if err := rung.Config.Validate(table.Config()); err != nil {
-				return nil, fmt.Errorf("sizes[%d]: %w", i, err)
-			}
-			rungs = append(rungs, rung)
-		}
+		rungs = append(rungs, of...)
 	}
 	slices.SortStableFunc(rungs, func(a, b Rung) int { return cmp.Or(cmp.Compare(a.C(), b.C()), cmp.Compare(a.N, b.N)) })
 	for i := 1; i < len(rungs); i++ {
@@ -133,6 +115,42 @@ func (c Config) Open(ctx context.Context, table recipe.Table) ([]Rung, error) {
 		}
 	}
 	return rungs, nil
+}
+
+// rungs are those of one size, of which cfg is the configuration.
+func (c Config) rungs(ctx context.Context, table recipe.Table, cfg config.Config) (rungs []Rung, err error) {
+	n, unit, err := c.size(ctx, table, cfg)
+	if err != nil {
+		return nil, err
+	}
+	perStep := float64(cfg.StepSamples() * unit)
+	for _, d := range c.tokens(n) {
+		steps := math.Round(d / perStep)
+		if steps < 1 || steps > 1<<40 {
+			return nil, fmt.Errorf("%.3g tokens are %.3g steps of %.0f tokens; change the budget or train.batch", d, d/perStep, perStep)
+		}
+		rung := Rung{Config: cfg, N: n, D: steps * perStep}
+		rung.Config.Train.Steps, rung.Config.Train.Epochs = int(steps), 0
+		rung.Config.Optimizer.Warmup = min(cfg.Optimizer.Warmup, int(steps)/10)
+		rung.Config.Run.Dir = filepath.Join(c.Dir, fmt.Sprintf("n%.0f-d%.0f", n, rung.D))
+		if err := rung.Config.Validate(table.Config()); err != nil {
+			return nil, err
+		}
+		rungs = append(rungs, rung)
+	}
+	return rungs, nil
+}
+
+// size returns N of a configuration, and the tokens of a sample.
+func (c Config) size(ctx context.Context, table recipe.Table, cfg config.Config) (n float64, unit int, err error) {
+	job, err := table.Design(ctx, recipe.Env{Config: cfg, FS: vfs.OS{}})
+	if err != nil {
+		return 0, 0, err
+	}
+	if job.Unit.Name != "tokens" {
+		return 0, 0, fmt.Errorf("%s: recipe %s counts in %s; scaling laws are of tokens", c.Config, cfg.Recipe.Name(), job.Unit.Name)
+	}
+	return float64(forecast.Parameters(job, scale.Count(c.Count))), job.Unit.PerSample, nil
 }
 
 // Waiting is the state of a rung that has not begun; the others are those of package runs.

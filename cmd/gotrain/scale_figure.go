@@ -1,0 +1,178 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/train/ladder"
+	"example.com/gotrain/train/runs"
+	"example.com/gotrain/train/scale"
+	"example.com/gotrain/train/units"
+)
+
+// figureFlags are those of scale lstm-figure.
+type figureFlags struct {
+	file, picture, csv, device string
+	set                        []string
+	windows, batch             int
+	json, dry                  bool
+}
+
+func newScaleFigure() *cobra.Command {
+	var f figureFlags
+	c := &cobra.Command{
+		Use:   "lstm-figure [PATH...]",
+		Short: "Compare LSTMs with Transformers of equal size by position in the context",
+		Long: `Lstm-figure trains Transformers of several sizes, and beside each an LSTM with as many
+parameters outside of embeddings and head (within 2%), on as many tokens of the same
+text. Then it tells the loss of held-out text for each position in the context, as
+figure 7 of Kaplan et al. 2020 does: how much each kind gains from more context.
+
+Runs are made one after the other, as by scale run: those that are done stay, and one
+that was stopped goes on, so the same command finishes after an interrupt or kill -9.
+Files that are named are the text in place of the configuration's; give such a
+comparison a directory of its own by --set dir=DIR.`,
+		Example: `  gotrain scale lstm-figure --config configs/ladders/lstm-figure.yaml
+  gotrain scale lstm-figure my-text.txt --config configs/ladders/lstm-figure.yaml --set dir=runs/my-figure`,
+		Args: cobra.ArbitraryArgs,
+		RunE: f.run,
+	}
+	c.Flags().StringVar(&f.file, "config", "", "comparison `FILE` (YAML)")
+	c.Flags().StringArrayVar(&f.set, "set", nil, "override a key of the comparison, `key=VALUE`; may be repeated")
+	c.Flags().StringVar(&f.picture, "picture", "", "`FILE.png` or FILE.svg of the curves (default: figure.png in the directory of the runs)")
+	c.Flags().StringVar(&f.csv, "csv", "", "`FILE` of the curves as a table (default: figure.csv in the directory of the runs)")
+	c.Flags().StringVar(&f.device, "device", "auto", "device `NAME` of the evaluation: auto, cpu, cuda or cuda:N")
+	c.Flags().IntVar(&f.windows, "windows", 2000, "`N` windows of held-out text at most")
+	c.Flags().IntVar(&f.batch, "batch", 16, "`N` windows at once")
+	c.Flags().BoolVar(&f.dry, "dry-run", false, "list the runs and where they stand; train none")
+	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
+	complete(c, "config", filesWith("yaml", "yml"))
+	complete(c, "device", devices)
+	return c
+}
+
+func (f *figureFlags) run(c *cobra.Command, texts []string) error {
+	if err := require(c, "config"); err != nil {
+		return usageError{err}
+	}
+	if f.windows < 1 || f.batch < 1 {
+		return usagef("--windows is %d and --batch %d; use 1 or more", f.windows, f.batch)
+	}
+	figure, err := ladder.LoadFigure(f.file, f.set)
+	if err != nil {
+		return usageError{err}
+	}
+	if len(texts) > 0 {
+		list, err := json.Marshal(texts)
+		if err != nil {
+			return err
+		}
+		figure.Set = append(figure.Set, "data.train="+string(list))
+	}
+	for flag, name := range map[*string]string{&f.picture: "figure.png", &f.csv: "figure.csv"} {
+		if *flag == "" {
+			*flag = filepath.Join(figure.Dir, name)
+		}
+	}
+	if ext := filepath.Ext(f.picture); ext != ".png" && ext != ".svg" {
+		return usagef("--picture is %q; use a name that ends with .png or .svg", f.picture)
+	}
+	sides, err := figure.Open(c.Context(), table())
+	if err != nil {
+		return usageError{err}
+	}
+	if f.dry {
+		return f.list(c, sides)
+	}
+	for _, side := range sides {
+		if first, err := climb(c, side.Ladder, side.Rungs); err != nil || !first {
+			return err
+		}
+	}
+	curves, err := f.curves(c, sides)
+	if err != nil {
+		return err
+	}
+	return f.write(c, curves)
+}
+
+// list prints where the runs stand.
+func (f *figureFlags) list(c *cobra.Command, sides [2]ladder.Side) error {
+	var all []ladder.Standing
+	for _, side := range sides {
+		rows, err := ladder.States(side.Rungs, tables())
+		if err != nil {
+			return err
+		}
+		all = append(all, rows...)
+	}
+	if f.json {
+		return writeJSON(c.OutOrStdout(), map[string]any{"count": scale.CountBody, "counted": scale.CountBody.Text(), "runs": all})
+	}
+	for _, r := range all {
+		fmt.Fprintf(c.OutOrStdout(), "%-8s N %-7s D %-7s %7d steps  %s\n", r.State, units.Count(int64(r.N)), units.Count(int64(r.D)), r.Steps, r.Run)
+	}
+	return nil
+}
+
+// write leaves the table and the picture, and prints what the pairs gain.
+func (f *figureFlags) write(c *cobra.Command, curves []ladder.Curve) error {
+	if err := ladder.WriteCurves(vfs.OS{}, f.csv, curves); err != nil {
+		return err
+	}
+	var series []runs.Series
+	for _, curve := range curves {
+		s := runs.Series{Name: fmt.Sprintf("%s, %s parameters", curve.Side, units.Count(int64(curve.N)))}
+		for t, nll := range curve.NLL {
+			s.Points = append(s.Points, runs.Point{X: float64(t + 1), Y: nll})
+		}
+		series = append(series, s)
+	}
+	err := vfs.WriteFile(vfs.OS{}, f.picture, func(w io.Writer) error {
+		return runs.WritePositions(w, strings.TrimPrefix(filepath.Ext(f.picture), "."), series)
+	})
+	if err != nil {
+		return err
+	}
+	return f.print(c, curves)
+}
+
+func (f *figureFlags) print(c *cobra.Command, curves []ladder.Curve) error {
+	early, late := curves[0].Ranges()
+	type row struct {
+		ladder.Curve
+		Early float64 `json:"early_nll"`
+		Late  float64 `json:"late_nll"`
+		Gain  float64 `json:"gain"`
+	}
+	rows := make([]row, len(curves))
+	for i, curve := range curves {
+		rows[i] = row{curve, curve.Mean(early[0], early[1]), curve.Mean(late[0], late[1]), curve.Gain()}
+	}
+	if f.json {
+		return writeJSON(c.OutOrStdout(), map[string]any{
+			"counted": scale.CountBody.Text(), "early": early, "late": late, "curves": rows, "csv": f.csv, "picture": f.picture,
+		})
+	}
+	out := c.OutOrStdout()
+	fmt.Fprintf(out, "%-12s %8s %8s  %9s %9s  %6s\n", "", "N", "D", fmt.Sprintf("%d-%d", early[0], early[1]-1), fmt.Sprintf("%d-%d", late[0], late[1]-1), "gain")
+	for i, r := range rows {
+		fmt.Fprintf(out, "%-12s %8s %8s  %9.4f %9.4f  %6.4f", r.Side, units.Count(int64(r.N)), units.Count(int64(r.D)), r.Early, r.Late, r.Gain)
+		if i%2 == 1 {
+			fmt.Fprintf(out, "  the Transformer gains %.4f nats more", rows[i-1].Gain-r.Gain)
+		}
+		fmt.Fprintln(out)
+	}
+	_, err := fmt.Fprintf(out, "%s and %s have the curves\n", f.csv, f.picture)
+	return err
+}
+
+// errNoHeldOut says that there is nothing to compare on.
+var errNoHeldOut = errors.New("no text is held out: set data.validation")
