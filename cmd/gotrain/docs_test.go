@@ -393,7 +393,7 @@ func (w *workspace) gotrain(t *testing.T, c command, args []string) {
 			set("budgets=[3e8, 9e8]", "sizes=[[model.layers=1, model.width=16, model.heads=2], [model.layers=2, model.width=16, model.heads=2], [model.layers=2, model.width=24, model.heads=2]]")
 		}
 		if args[1] == "lstm-figure" {
-			set("tokens=4096", "sizes=[[model.layers=1, model.width=32, model.heads=2]]",
+			set("tokens=4096", "sizes=[[model.layers=1, model.width=64, model.heads=2]]",
 				"set=[train.batch=4, model.context=64, tokenizer.vocab=300, train.eval_every=0, 'train.sample=\"\"']")
 			args = append(args, "--windows", "20")
 		}
