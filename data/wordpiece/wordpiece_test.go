@@ -2,6 +2,7 @@ package wordpiece
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -146,5 +147,18 @@ func TestNamesOfPieces(t *testing.T) {
 	}
 	if got, want := tok.Fingerprint(), "898ed58a2e4874c382ecfb33a2dcdd14b3a7d6b867cbd0df6835a61104fa1a5a"; got != want {
 		t.Errorf("the fingerprint is %s, want %s", got, want)
+	}
+}
+
+// TestAddedBehindThePieces: an added token has the first id that no piece has.
+func TestAddedBehindThePieces(t *testing.T) {
+	for _, id := range []int32{12} {
+		tok, err := read(t, strings.Replace(bert, `"added_tokens": [`, fmt.Sprintf(`"added_tokens": [{"id": %d, "content": "<new>", "special": true},`, id), 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tok.AppendEncodeSpecial(nil, []byte("<new>un")); !slices.Equal(got, []int32{id, 3}) || tok.Vocab() != int(id)+1 || string(tok.TokenBytes(id)) != "<new>" {
+			t.Errorf("id %d of %d: %v, %q", id, tok.Vocab(), got, tok.TokenBytes(id))
+		}
 	}
 }

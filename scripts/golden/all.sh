@@ -31,6 +31,7 @@ into data/onig/testdata/golden.json "$python" scripts/parity/onig.py golden
 "$python" scripts/parity/generated.py golden data/tokenizers/testdata/generated.json.gz 2> /dev/null
 "$python" scripts/golden/added.py
 "$python" scripts/parity/conversations.py golden data/instruct/testdata/conversations.json.gz 2> /dev/null
+into data/spm/testdata/unused.json "$python" scripts/golden/unused.py
 into data/chat/jinja/testdata/characters.json "$python" scripts/golden/characters.py
 into data/onig/property_table.go "$python" data/onig/testdata/gen_property.py
 renderer=$(mktemp -d)/templates

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -222,4 +223,33 @@ func FuzzSection(f *testing.F) {
 			t.Fatalf("%v in\n%s", err, text)
 		}
 	})
+}
+
+// TestFieldsOfInlinedStructs: keys are found in each struct that lies in another one, in their order, and not in what has none.
+func TestFieldsOfInlinedStructs(t *testing.T) {
+	type one struct {
+		A int `yaml:"a"`
+	}
+	type Two struct {
+		B int `yaml:"b,omitempty"`
+		C int `yaml:"-"`
+		D int
+	}
+	type all struct {
+		one  `yaml:",inline"`
+		E    int `yaml:"e"`
+		Two  `yaml:",inline"`
+		Last one `yaml:",inline"`
+		F    int `yaml:"f"`
+	}
+	v := reflect.ValueOf(&all{one{1}, 2, Two{B: 3, C: 4, D: 5}, one{6}, 7}).Elem()
+	if got := keys(v); !slices.Equal(got, []string{"a", "e", "b", "a", "f"}) || firstKey(v) != "a" {
+		t.Errorf("keys %q", got)
+	}
+	for key, want := range map[string]int64{"a": 1, "e": 2, "b": 3, "f": 7, "-": -1, "": -1, "C": -1, "x": -1} {
+		f, ok := field(v, key)
+		if ok != (want >= 0) || ok && f.Int() != want {
+			t.Errorf("%q: %v, %t; want %d", key, f, ok, want)
+		}
+	}
 }

@@ -115,3 +115,12 @@ func TestFramesOfTexts(t *testing.T) {
 		}
 	}
 }
+
+// TestNamesOfModels: a model is called like its directory or file, whose only ending is .gguf.
+func TestNamesOfModels(t *testing.T) {
+	for path, want := range map[string]string{"/m/tiny-v1.5": "tiny-v1.5", "/m/tiny-v1.5.gguf": "tiny-v1.5", "/m/a/": "a", "/m/x.safetensors": "x.safetensors"} {
+		if got := modelName(path); got != want {
+			t.Errorf("%s is called %s, want %s", path, got, want)
+		}
+	}
+}
