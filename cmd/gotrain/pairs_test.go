@@ -67,6 +67,14 @@ func TestPairs(t *testing.T) {
 		t.Errorf("%+v", sampled)
 	}
 
+	exported := filepath.Join(dir, "exported")
+	must(t, "export", runDir, exported)
+	imported := filepath.Join(dir, "imported")
+	must(t, "import", exported, imported)
+	if got, want := must(t, "sample", "--model", imported, "--prompt", "line 3 of text"), must(t, "sample", "--model", runDir, "--prompt", "line 3 of text"); got != want {
+		t.Errorf("the model that was exported and imported writes %q, want %q", got, want)
+	}
+
 	var scored map[string]any
 	unmarshal(t, must(t, "eval", "--model", runDir, "--data", file, "--json"), &scored)
 	if scored["pairs"] != 120.0 || scored["bleu"] == nil || scored["chrf"] == nil || scored["nll"].(float64) <= 0 {

@@ -72,10 +72,10 @@ func (s *source) readGGUF(f *gguf.File, families nn.Families) error {
 	if err := s.takeGGUFTensors(f, a, tied, headDim); err != nil {
 		return err
 	}
-	if s.special, err = ggufSpecial(m, s.model.Vocab()); err != nil {
+	if s.special, err = ggufSpecial(m, s.vocab()); err != nil {
 		return err
 	}
-	s.tokenizer, err = ggufTokenizer(m, s.model.Context(), s.special)
+	s.tokenizer, err = ggufTokenizer(m, s.context(), s.special)
 	s.tokenizer.err = err
 	return nil
 }

@@ -89,7 +89,7 @@ func newGGUFOutput(s *source, opt Options, r *Report) (output, error) {
 		}
 		out.metadata = append(out.metadata, m...)
 	}
-	tokenizer, notes, err := tokenizerMetadata(s.tokenizer, s.model.Vocab(), s.special)
+	tokenizer, notes, err := tokenizerMetadata(s.tokenizer, s.vocab(), s.special)
 	r.Notes = append(r.Notes, notes...)
 	out.metadata = append(out.metadata, tokenizer...)
 	return out, err

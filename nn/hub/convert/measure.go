@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/generate"
 )
 
@@ -31,8 +32,11 @@ func (s *source) windows(text []byte) ([][]int32, error) {
 	if s.encoder == nil {
 		return nil, errors.New("the text is not measured: this program does not know the model's tokenizer")
 	}
+	if _, err := nn.AsLanguageModel(s.model); err != nil {
+		return nil, fmt.Errorf("the text is not measured: %w", err)
+	}
 	before := s.encoder.Frame().Before
-	size := min(windowTokens, s.model.Context()) - len(before)
+	size := min(windowTokens, s.context()) - len(before)
 	ids := s.encoder.AppendEncode(nil, text)
 	if size < 2 || len(ids) < 2 {
 		return nil, fmt.Errorf("the text has %d tokens: there is nothing to measure", len(ids))
@@ -48,7 +52,11 @@ func (s *source) windows(text []byte) ([][]int32, error) {
 
 // score returns the mean NLL of the tokens behind the first of each window.
 func (s *source) score(ctx context.Context, store *exec.Store, windows [][]int32) (nll float64, scored int, err error) {
-	scorer, err := generate.NewScorer(s.model, store, generate.Config{Context: len(windows[0])})
+	model, err := nn.AsLanguageModel(s.model)
+	if err != nil {
+		return 0, 0, err
+	}
+	scorer, err := generate.NewScorer(model, store, generate.Config{Context: len(windows[0])})
 	if err != nil {
 		return 0, 0, err
 	}

@@ -10,6 +10,7 @@ import (
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/generate"
 )
 
@@ -84,11 +85,11 @@ func certify(ctx context.Context, s *source, path string, text []byte, deps Deps
 	}
 	if len(prompt) == 0 {
 		c.Prompt = ""
-		for id := range min(promptIDs, s.model.Vocab()) {
+		for id := range min(promptIDs, s.vocab()) {
 			prompt = append(prompt, int32(id))
 		}
 	}
-	prompt = prompt[:min(len(prompt), max(1, s.model.Context()-greedyTokens))]
+	prompt = prompt[:min(len(prompt), max(1, s.context()-greedyTokens))]
 	c.PromptTokens = prompt
 	windows, err := s.windows(text)
 	if err != nil {
@@ -159,6 +160,36 @@ type computed struct {
 	scored int       // tokens of it
 }
 
+// computePairs runs a model of pairs on a prompt as the source and as the target: the
+// log-likelihoods of its tokens stand in for their logits.
+func computePairs(ctx context.Context, m nn.PairModel, store *exec.Store, special nn.SpecialTokens, prompt []int32, most int) (out computed, err error) {
+	start, opt := prompt[0], generate.BeamOptions{}
+	if len(special.Start) > 0 {
+		start = int32(special.Start[0])
+	}
+	for _, id := range special.EOS {
+		opt.Stop = append(opt.Stop, int32(id))
+	}
+	scorer, err := generate.NewPairScorer(m, store, generate.Config{})
+	if err != nil {
+		return out, err
+	}
+	logs, _, err := scorer.Score(prompt, start, prompt)
+	if err != nil {
+		return out, err
+	}
+	out.logits = append(out.logits, logs...)
+	t, err := generate.NewTranslator(m, store, generate.TranslatorConfig{Source: len(prompt), MaxTokens: max(1, most)})
+	if err != nil {
+		return out, err
+	}
+	translations, err := t.Translate(ctx, [][]int32{prompt}, start, opt)
+	if err == nil {
+		out.tokens = translations[0].Tokens
+	}
+	return out, err
+}
+
 // compute loads the model in float32 and runs it on a prompt and on the windows of a text.
 func (s *source) compute(ctx context.Context, prompt []int32, windows [][]int32, deps Deps) (out computed, err error) {
 	b, err := deps.Backend()
@@ -181,8 +212,15 @@ func (s *source) compute(ctx context.Context, prompt []int32, windows [][]int32,
 			return out, err
 		}
 	}
-	length := min(len(prompt)+greedyTokens, s.model.Context())
-	g, err := generate.New(s.model, store, generate.Config{Context: length})
+	length := min(len(prompt)+greedyTokens, s.context())
+	if pairs, ok := s.model.(nn.PairModel); ok {
+		return computePairs(ctx, pairs, store, s.special, prompt, length-len(prompt))
+	}
+	model, err := nn.AsLanguageModel(s.model)
+	if err != nil {
+		return out, err
+	}
+	g, err := generate.New(model, store, generate.Config{Context: length})
 	if err != nil {
 		return out, err
 	}

@@ -20,7 +20,7 @@ import (
 type source struct {
 	path      string
 	place     hub.Place // of a directory
-	model     nn.LanguageModel
+	model     nn.Model  // a language model, or one of pairs
 	special   nn.SpecialTokens
 	tensors   []tensor // the parameters in the model's order
 	tokenizer tokenizerFiles
@@ -107,9 +107,19 @@ func (s *source) make(spec nn.Spec, families nn.Families) error {
 	if err != nil {
 		return err
 	}
-	s.model, err = nn.AsLanguageModel(m)
+	s.model = m
+	if _, ok := m.(nn.PairModel); ok {
+		return nil
+	}
+	_, err = nn.AsLanguageModel(m)
 	return err
 }
+
+// vocab is the number of tokens that the model knows.
+func (s *source) vocab() int { return s.model.Config().(nn.TextConfig).Text().Vocab }
+
+// context is the most tokens of a text.
+func (s *source) context() int { return s.model.Config().(nn.TextConfig).Text().Context }
 
 // add appends the tensor of parameter p after checking its shape.
 func (s *source) add(p nn.Param, t tensor) error {
@@ -146,7 +156,7 @@ func (s *source) readEncoder() (note string, err error) {
 	if err != nil {
 		return fmt.Sprintf("gotrain cannot use this tokenizer, though transformers may: %v", err), nil
 	}
-	if t, m := t.Vocab(), s.model.Vocab(); t > m {
+	if t, m := t.Vocab(), s.vocab(); t > m {
 		return "", fmt.Errorf("%s: the tokenizer has %d tokens, the model %d; they do not belong together", s.path, t, m)
 	}
 	s.encoder = t
