@@ -3,6 +3,9 @@
 package backend
 
 import (
+	"fmt"
+	"slices"
+
 	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/cuda"
 )
@@ -109,19 +112,47 @@ func bindAttention(c *call) func() {
 	a := c.attention()
 	if a.onHopper {
 		a.flashHopper()
-	} else if a.tensorCores() {
-		a.flash(a.overQueries(flashRows))
-	} else {
-		q, k, v := a.qkv(c.in)
-		a.general(q, k, v, 0, c.out(1))
+		return sequence(a.steps...)
 	}
+	if a.tensorCores() {
+		return a.chooseOf(a.flashKernels(c.perBlock), func(a *attentionCall, k attentionKernel) { a.flash(k, a.overQueries(k.rows)) })
+	}
+	q, k, v := a.qkv(c.in)
+	a.general(q, k, v, 0, c.out(1))
 	return sequence(a.steps...)
 }
 
-// flash launches the kernel on tensor cores.
-func (a *attentionCall) flash(t tiles) {
+// chooseOf lets a timing choose among kernels, which start launches behind the steps so
+// far.
+func (a *attentionCall) chooseOf(kernels []attentionKernel, start func(*attentionCall, attentionKernel)) func() {
+	ways := make([]way, len(kernels))
+	for i, k := range kernels {
+		ways[i] = way{k.name, func() (func(), error) {
+			own := *a
+			own.steps = slices.Clone(a.steps)
+			start(&own, k)
+			return sequence(own.steps...), nil
+		}}
+	}
+	if len(ways) == 1 {
+		return a.only(ways[0])
+	}
+	return a.choose(a.id(), ways...)
+}
+
+// id names what the time of an attention depends on.
+func (a *attentionCall) id() string {
+	masks := ""
+	if a.qSegments != 0 {
+		masks = ", segments"
+	}
+	return fmt.Sprintf("%s %d×%d×%d in %d×%d heads of %d, %+v%s", a.Kind, a.Batch, a.queries, a.keys, a.Heads, a.KVHeads, a.HeadDim, a.AttentionAttrs, masks)
+}
+
+// flash launches a kernel on tensor cores.
+func (a *attentionCall) flash(kernel attentionKernel, t tiles) {
 	q, k, v := a.qkv(a.in)
-	a.start(a.flashKernel(), t, false, q, k, v, a.qSegments, a.kSegments, a.qBounds, a.kBounds, a.out(0), a.out(1))
+	a.start(kernel, t, false, q, k, v, a.qSegments, a.kSegments, a.qBounds, a.kBounds, a.out(0), a.out(1))
 }
 
 // general launches a kernel without tensor cores; position is absent except over

@@ -9,11 +9,10 @@ import "example.com/gotrain/cuda"
 // cores, dk and dv by tiles of keys and dq by tiles of queries.
 func bindAttentionBackward(c *call) func() {
 	a := c.attention()
-	if k, ok := a.gradientKernel(c.perBlock); ok {
-		a.onePassOver(k, a.overKeys(k.rows))
-	} else {
-		a.twoPasses()
+	if one := a.gradientKernels(c.perBlock); len(one) > 0 {
+		return a.chooseOf(one, func(a *attentionCall, k attentionKernel) { a.onePassOver(k, a.overKeys(k.rows)) })
 	}
+	a.twoPasses()
 	return sequence(a.steps...)
 }
 

@@ -22,27 +22,20 @@ type gradientCase struct {
 	hd, tokens int
 	causal     bool
 	window     int
-	document   int // tokens of a document, 0 for no mask
-	small      bool
+	document   int  // tokens of a document, 0 for no mask
+	other      bool // the kernel that is not the first
 }
 
 var gradientCases = []gradientCase{
 	{hd: 64, tokens: 300, causal: true},
 	{hd: 64, tokens: 200, window: 70},
+	{hd: 64, tokens: 200, window: 70, other: true},
 	{hd: 96, tokens: 150, causal: true},
 	{hd: 128, tokens: 300, causal: true},
 	{hd: 128, tokens: 300, causal: true, document: 90},
-	{hd: 128, tokens: 300, causal: true, small: true},
-	{hd: 128, tokens: 300, causal: true, document: 90, small: true},
+	{hd: 128, tokens: 300, causal: true, other: true},
+	{hd: 128, tokens: 300, causal: true, document: 90, other: true},
 	{hd: 256, tokens: 150, causal: true, document: 90},
-}
-
-// perBlock is the shared memory of blocks whose kernel the case wants.
-func (g gradientCase) perBlock() int {
-	if g.small {
-		return 99 << 10
-	}
-	return 227 << 10
 }
 
 // call is the instruction with its memory; results hold other numbers until they are
@@ -94,10 +87,7 @@ func (g gradientCase) call(t *testing.T, b runs.Backend) *call {
 func (g gradientCase) run(t *testing.T, b runs.Backend, section int) []byte {
 	c := g.call(t, b)
 	a := c.attention()
-	kernel, ok := a.gradientKernel(g.perBlock())
-	if !ok {
-		t.Fatalf("%+v has no kernel of one pass", g)
-	}
+	kernel := g.shape(t).kernel()
 	work := a.overKeys(kernel.rows)
 	work.section = section
 	a.onePassOver(kernel, work)
@@ -160,15 +150,15 @@ func TestGradientBits(t *testing.T) {
 	}
 	defer opened.Close()
 	for _, g := range gradientCases {
-		if !g.small {
+		if !g.other {
 			continue
 		}
-		large := g
-		large.small = false
-		whole := large.run(t, opened, 4)
+		usual := g
+		usual.other = false
+		whole := usual.run(t, opened, 4)
 		for section := 1; section <= 3; section++ {
 			if !bytes.Equal(whole, g.run(t, opened, section)) {
-				t.Errorf("%+v in sections of %d has other bits than tiles of 128 keys", g, section)
+				t.Errorf("%+v in sections of %d has other bits than the usual kernel", g, section)
 			}
 		}
 	}
@@ -215,35 +205,43 @@ func TestGradientProducts(t *testing.T) {
 // where a warp's keys and a tile of queries are left out if the band or the segments
 // of the tiles let none see another.
 func (g gradientCase) pairs(t *testing.T) int {
-	for _, shape := range gradients {
-		k := shape.kernel()
-		if shape.head != g.hd || !k.fits(g.perBlock()) {
-			continue
-		}
-		rows := shape.keys * 32 * shape.split / shape.threads // of a warp, or of the warps that share them
-		const heads, batch = 4, 2
-		sees := func(key, keys, query, queries int) bool {
-			last := query + queries - 1
-			above := !g.causal || key <= last
-			return above && (g.window == 0 || key < last+g.window && query < key+keys-1+g.window)
-		}
-		count := 0
-		for tile := 0; tile < g.tokens; tile += shape.keys {
-			for query := 0; query < g.tokens; query += shape.queries {
-				if !g.meet(tile, shape.keys, query) {
-					continue
-				}
-				for key := tile; key < tile+shape.keys; key += rows {
-					if sees(tile, shape.keys, query, shape.queries) && sees(key, rows, query, shape.queries) {
-						count += rows * shape.queries * shape.head / (16 * 8 * 16)
-					}
+	shape := g.shape(t)
+	rows := shape.keys * 32 * shape.split / shape.threads // of a warp, or of the warps that share them
+	const heads, batch = 4, 2
+	sees := func(key, keys, query, queries int) bool {
+		last := query + queries - 1
+		above := !g.causal || key <= last
+		return above && (g.window == 0 || key < last+g.window && query < key+keys-1+g.window)
+	}
+	count := 0
+	for tile := 0; tile < g.tokens; tile += shape.keys {
+		for query := 0; query < g.tokens; query += shape.queries {
+			if !g.meet(tile, shape.keys, query) {
+				continue
+			}
+			for key := tile; key < tile+shape.keys; key += rows {
+				if sees(tile, shape.keys, query, shape.queries) && sees(key, rows, query, shape.queries) {
+					count += rows * shape.queries * shape.head / (16 * 8 * 16)
 				}
 			}
 		}
-		return count * heads * batch
 	}
-	t.Fatalf("%+v has no kernel", g)
-	return 0
+	return count * heads * batch
+}
+
+// shape is the kernel of the case.
+func (g gradientCase) shape(t *testing.T) gradient {
+	t.Helper()
+	var all []gradient
+	for _, shape := range gradients {
+		if shape.head == g.hd {
+			all = append(all, shape)
+		}
+	}
+	if g.other {
+		return all[1]
+	}
+	return all[0]
 }
 
 // meet says whether the documents of a tile of keys and of the 64 queries around one

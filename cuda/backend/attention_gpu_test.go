@@ -11,12 +11,13 @@ import (
 
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
 )
 
 // attentionInstr is causal attention of 2 sequences of 300 tokens in bfloat16,
-// 4 heads of 32 that share 2, with its memory.
-func attentionInstr(t *testing.T, b exec.Backend) *call {
-	const batch, tokens, heads, kv, hd = 2, 300, 4, 2, 32
+// 4 heads of hd that share 2, with its memory.
+func attentionInstr(t *testing.T, b exec.Backend, hd int) *call {
+	const batch, tokens, heads, kv = 2, 300, 4, 2
 	draw := rand.New(rand.NewPCG(9, 10))
 	value := func(shape ...int) *ir.Value { return &ir.Value{Shape: shape, DType: ir.BF16} }
 	in := &ir.Instr{Kind: ir.Attention, In: make([]*ir.Value, 5),
@@ -48,11 +49,12 @@ func TestAttentionSections(t *testing.T) {
 	defer opened.Close()
 	var want [][]byte
 	for section := 8; section > 0; section-- {
-		c := attentionInstr(t, opened) // results hold other numbers until they are written
+		c := attentionInstr(t, opened, 32) // results hold other numbers until they are written
 		a := c.attention()
-		work := a.overQueries(flashRows)
+		kernel := a.flashKernels(c.perBlock)[0]
+		work := a.overQueries(kernel.rows)
 		work.section = section
-		a.flash(work)
+		a.flash(kernel, work)
 		if c.err != nil {
 			t.Fatal(c.err)
 		}
@@ -187,5 +189,69 @@ func TestKeysTiles(t *testing.T) {
 	}
 	if b.kernels["attention_backward_keys64_d128_bf16"] == nil || b.kernels["attention_backward_keys_d128_bf16"] == nil {
 		t.Error("the tiles were not of 128 and of 64 keys")
+	}
+}
+
+// TestAttentionTiles: the kernels of a head size differ in their tiles, not in a bit.
+func TestAttentionTiles(t *testing.T) {
+	opened, err := Open(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	for _, hd := range []int{64, 128} {
+		var want [][]byte
+		for i, kernel := range (attentionShape{AttentionAttrs: ir.AttentionAttrs{HeadDim: hd}}).flashKernels(227 << 10) {
+			c := attentionInstr(t, opened, hd)
+			a := c.attention()
+			a.flash(kernel, a.overQueries(kernel.rows))
+			if c.err != nil {
+				t.Fatal(c.err)
+			}
+			sequence(a.steps...)()
+			for j, out := range c.args.Out {
+				got := make([]byte, out.Bytes)
+				if err := opened.Download(got, out); err != nil {
+					t.Fatal(err)
+				}
+				if i == 0 {
+					want = append(want, got)
+				} else if !bytes.Equal(got, want[j]) {
+					t.Errorf("result %d of %s differs", j, kernel.name)
+				}
+			}
+		}
+	}
+}
+
+// TestAttentionByTiming: planted times choose among the kernels of a head size.
+func TestAttentionByTiming(t *testing.T) {
+	var p ir.Program
+	q := p.NewValue(ir.State, "q", ir.BF16, 64, 2*64)
+	in := &ir.Instr{Kind: ir.Attention, Block: -1, In: []*ir.Value{q, q, q, nil, nil}, Out: []*ir.Value{p.NewValue(ir.Temp, "", ir.BF16, 64, 2*64), p.NewValue(ir.Temp, "", ir.F32, 2*64)},
+		Attrs: ir.AttentionAttrs{Batch: 1, Heads: 2, KVHeads: 2, HeadDim: 64, Scale: 0.1}}
+	dy := p.NewValue(ir.State, "dy", ir.BF16, 64, 2*64)
+	like := func() *ir.Value { return p.NewValue(ir.Temp, "", ir.BF16, 64, 2*64) }
+	p.Emit(in)
+	p.Emit(&ir.Instr{Kind: ir.AttentionBackward, Block: -1, Attrs: in.Attrs, In: append(in.In[:5:5], in.Out[0], in.Out[1], dy), Out: []*ir.Value{like(), like(), like()}})
+	p.Outputs = p.Instrs[1].Out
+	built, err := plan.Build(&p, plan.Options{Target: Target()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for times, want := range map[string][2]string{
+		"attention=2":                                   {"attention_d64_bf16", "attention_backward_d64_bf16"},
+		"attention=2,attention_rows64=1":                {"attention_rows64_d64_bf16", "attention_backward_d64_bf16"},
+		"attention=2,attention_backward_keys64_d64=1.5": {"attention_d64_bf16", "attention_backward_keys64_d64_bf16"},
+	} {
+		t.Setenv("CUDASIM_TIMES", times)
+		chosen, err := openSimulated(t).Choose([]*plan.Plan{built}, nil, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := names(chosen.Ways)
+		if len(got) != 2 || got[0] != "Attention "+want[0] || got[1] != "AttentionBackward "+want[1] {
+			t.Errorf("%s: chosen are %v, want %v", times, got, want)
+		}
 	}
 }

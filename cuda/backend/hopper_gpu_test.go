@@ -28,7 +28,7 @@ func TestUseAttention(t *testing.T) {
 	if err != nil || !b.hopper {
 		t.Fatal(err)
 	}
-	c := attentionInstr(t, opened) // heads of 32
+	c := attentionInstr(t, opened, 32) // heads of 32
 	if _, err := b.Bind(c.Instr, c.args); err == nil || !strings.Contains(err.Error(), "heads of 64 or 128 and no pattern of blocks, but Attention") {
 		t.Errorf("heads of 32: %v", err)
 	}

@@ -16,15 +16,13 @@ type attentionKernel struct {
 	rows, threads, shared int
 }
 
-// flashRows and flashColumns are the tile of attention.cu; simtTile is that of the kernels without,
+// simtTile is that of the kernels without,
 // rows and columns, and widestHead the largest head that they hold: attention_mma.cuh,
 // attention_simt.cuh.
 const (
-	flashRows    = 128
-	flashColumns = 64
-	simtTile     = 32
-	widestHead   = 256
-	tokenHeads   = 8 // of a block of attention_cached_token
+	simtTile   = 32
+	widestHead = 256
+	tokenHeads = 8 // of a block of attention_cached_token
 )
 
 // simtBytes is the shared memory of tiles whose elements have so many bytes together,
@@ -37,16 +35,45 @@ func simtBytes(hd, elements, scores int) int {
 // tensorCores says whether the kernels on tensor cores take the instruction.
 // They compare unscaled scores, so the scale has to be positive.
 func (a attentionShape) tensorCores() bool {
-	return a.dtype() == ir.BF16 && slices.Contains([]int{32, 64, 96, 128}, a.HeadDim) && a.Scale > 0 && a.Sparse.Pattern == ir.Dense
+	of := func(f flash) bool { return f.head == a.HeadDim }
+	return a.dtype() == ir.BF16 && slices.ContainsFunc(flashes, of) && a.Scale > 0 && a.Sparse.Pattern == ir.Dense
 }
 
 func (a attentionShape) dtype() ir.DType { return a.instr.Elem(ir.Elem) }
 
-// flashKernel is attention.cu's: a tile of queries and a ring of three of keys and
-// values.
-func (a attentionShape) flashKernel() attentionKernel {
-	const ring = 3
-	return attentionKernel{fmt.Sprintf("attention_d%d_bf16", a.HeadDim), flashRows, 128, 2 * a.HeadDim * (flashRows + ring*flashColumns)}
+// flash is a kernel of attention.cu. Those of one head size give the same bits.
+type flash struct {
+	head, queries, keys, threads int // queries and keys of the tiles
+	suffix                       string
+}
+
+// flashes lists those of a head, first what is taken untimed.
+var flashes = []flash{
+	{32, 128, 64, 128, ""},
+	{64, 128, 64, 128, ""},
+	{64, 64, 64, 128, "_rows64"},
+	{64, 256, 64, 256, "_rows256"},
+	{96, 128, 64, 128, ""},
+	{128, 128, 64, 128, ""},
+	{128, 64, 64, 128, "_rows64"},
+	{128, 128, 64, 256, "_warps8"},
+	{256, 64, 32, 128, ""},
+}
+
+// kernel has a tile of queries and a ring of three of keys and values in shared memory.
+func (f flash) kernel() attentionKernel {
+	return attentionKernel{fmt.Sprintf("attention%s_d%d_bf16", f.suffix, f.head), f.queries, f.threads, 2 * f.head * (f.queries + 3*f.keys)}
+}
+
+// flashKernels are those of the head that fit into blocks of perBlock bytes.
+func (a attentionShape) flashKernels(perBlock int) []attentionKernel {
+	var all []attentionKernel
+	for _, f := range flashes {
+		if k := f.kernel(); f.head == a.HeadDim && k.fits(perBlock) {
+			all = append(all, k)
+		}
+	}
+	return all
 }
 
 // view is the part of a kernel's name that says whether it takes patterns of blocks.
@@ -88,10 +115,11 @@ type gradient struct {
 	suffix                       string
 }
 
-// gradients lists those of a head in the order in which they are preferred.
+// gradients lists those of a head, first what is taken untimed.
 var gradients = []gradient{
 	{32, 128, 64, 128, 1, ""},
 	{64, 128, 64, 128, 1, ""},
+	{64, 64, 64, 128, 1, "_keys64"},
 	{96, 64, 64, 128, 1, ""},
 	{128, 128, 64, 256, 1, ""},
 	{128, 64, 32, 128, 1, "_keys64"},
@@ -106,18 +134,15 @@ func (g gradient) kernel() attentionKernel {
 	return attentionKernel{fmt.Sprintf("attention_backward%s_d%d_bf16", g.suffix, g.head), g.keys, g.threads, shared}
 }
 
-// gradientKernel is the kernel of one pass for blocks that have perBlock bytes of shared
-// memory, if there is one.
-func (a attentionShape) gradientKernel(perBlock int) (attentionKernel, bool) {
-	if !a.onePass() {
-		return attentionKernel{}, false
-	}
+// gradientKernels are those of one pass that fit into blocks of perBlock bytes.
+func (a attentionShape) gradientKernels(perBlock int) []attentionKernel {
+	var all []attentionKernel
 	for _, g := range gradients {
-		if k := g.kernel(); g.head == a.HeadDim && k.fits(perBlock) {
-			return k, true
+		if k := g.kernel(); a.onePass() && g.head == a.HeadDim && k.fits(perBlock) {
+			all = append(all, k)
 		}
 	}
-	return attentionKernel{}, false
+	return all
 }
 
 // onePass says whether a card with large blocks has a kernel of one pass.
@@ -143,15 +168,15 @@ func (k attentionKernel) fits(perBlock int) bool {
 func (a attentionShape) kernels(perBlock int) []attentionKernel {
 	switch {
 	case a.instr.Kind == ir.AttentionBackward:
-		if k, ok := a.gradientKernel(perBlock); ok {
-			return []attentionKernel{k}
+		if one := a.gradientKernels(perBlock); len(one) > 0 {
+			return one
 		}
 		keys, queries := a.generalGradients()
 		return []attentionKernel{keys, queries}
 	case a.byToken():
 		return []attentionKernel{a.tokenKernel()}
 	case a.instr.Kind == ir.Attention && a.tensorCores():
-		return []attentionKernel{a.flashKernel()}
+		return a.flashKernels(perBlock)
 	}
 	return []attentionKernel{a.generalKernel()}
 }

@@ -17,9 +17,10 @@
 //
 //   head size   keys a block   warps × rows   queries a tile   shared memory   blocks an SM of sm_90
 //   32, 64      128            4 × 32         64               49, 81 KB       2 (registers)
+//   64          64             4 × 16         64               57 KB           3
 //   96          64             4 × 16         64               81 KB           2
 //   128         128            8 × 16         64               145 KB          1
-//               64             4 × 16         32               69 KB           2 (registers): blocks of 99 KB
+//               64             4 × 16         32               69 KB           2 (registers)
 //   256         64             8 × 16         32               137 KB          1
 //
 // Shared memory holds the keys and values of the tile, pairs of tiles (q, dy) twice, the next copied while this one is
@@ -444,6 +445,15 @@ KERNEL(attention_backward_d64_bf16, 128)
   flash_gradient<64, 2, 4, 1, 64>(ARGUMENTS);
 }
 EXPORT(attention_backward_d64_bf16)
+
+KERNEL(attention_backward_keys64_d64_bf16, 128)
+(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
+ const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, float* sums, int* flags, bf16* dq, bf16* dk,
+ bf16* dv, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi,
+ float scale) {
+  flash_gradient<64, 1, 4, 1, 64>(ARGUMENTS);
+}
+EXPORT(attention_backward_keys64_d64_bf16)
 
 KERNEL(attention_backward_d96_bf16, 128)
 (const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
