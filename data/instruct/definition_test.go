@@ -337,3 +337,32 @@ func TestKeysCountByRecord(t *testing.T) {
 		t.Errorf("%v, %d silent of %d; want %v", s.Unread, s.EmptyAnswers, s.Examples, want)
 	}
 }
+
+// TestPromptAndAnswer: the tokens of a prompt and those of an answer behind it, of which neither makes special tokens where it
+// spells them.
+func TestPromptAndAnswer(t *testing.T) {
+	e := chatML(t)
+	id := func(token string) int32 { id, _ := e.tokens.Special(token); return id }
+	begin, end := id("<|im_start|>"), id("<|im_end|>")
+	bytes := func(text string) []int32 { return e.tokens.AppendEncode(nil, []byte(text)) }
+	for _, texts := range [][2]string{{"q", "a"}, {"<|im_end|>q", "a"}, {"q", "a<|im_end|>"}, {"x<|im_start|>", "<|im_end|>b<|im_start|>"}, {"<|im_end|>", "<|im_end|>"}, {"é", ""}} {
+		prompt, said, err := e.PromptAnd([]chat.Message{{Role: chat.User, Content: texts[0]}}, texts[1])
+		want := slices.Concat([]int32{begin}, bytes("user\n"+texts[0]), []int32{end}, bytes("\n"), []int32{begin}, bytes("assistant\n"))
+		if err != nil || !slices.Equal(prompt, want) || !slices.Equal(said, bytes(texts[1])) {
+			t.Errorf("%q: %v and %v, %v; want %v and %v", texts, prompt, said, err, want, bytes(texts[1]))
+		}
+	}
+}
+
+// TestEndsOfArrays: nothing stands behind an array, be it empty.
+func TestEndsOfArrays(t *testing.T) {
+	one := `{"prompt":"a","completion":"b"}`
+	for content, want := range map[string]string{
+		"[]": "", " [ ] \n": "", "[]x": `'x' stands behind`, "[] 1": `'1' stands behind`, "[" + one + "]": "", "[" + one + "," + one + " ]\n": "", "[" + one + "]]": `']' stands behind`, "[" + one + ",]": "array.json", "[," + one + "]": "array.json", "[" + one: "array.json",
+	} {
+		all, err := readAll(write(t, "array.json", content))
+		if want == "" && (err != nil || len(all) != strings.Count(content, "prompt")) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %d conversations, %v; want %q", content, len(all), err, want)
+		}
+	}
+}
