@@ -1,12 +1,17 @@
 package convert
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/hf"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/hub/gguf"
 )
@@ -122,5 +127,58 @@ func TestNamesOfModels(t *testing.T) {
 		if got := modelName(path); got != want {
 			t.Errorf("%s is called %s, want %s", path, got, want)
 		}
+	}
+}
+
+// contextOf is a model of which only the context is asked.
+type contextOf struct {
+	nn.LanguageModel
+	context int
+}
+
+func (m contextOf) Context() int { return m.context }
+
+// TestWindowsOfAText: a text is measured in windows that fit behind what begins each, all of it up to 16 windows.
+func TestWindowsOfAText(t *testing.T) {
+	b, err := bpe.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := b.Config()
+	cfg.Frame = hf.Frame{Before: []int32{256}}
+	framed, err := bpe.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lengths := func(s *source, n int) (all []int) {
+		windows, err := s.windows(bytes.Repeat([]byte("x"), n))
+		if err != nil {
+			return nil
+		}
+		for _, w := range windows {
+			all = append(all, len(w))
+			if begins := s.encoder == framed; begins != (w[0] == 256) {
+				t.Errorf("a window begins with %d", w[0])
+			}
+		}
+		return all
+	}
+	for _, test := range []struct {
+		encoder    data.Tokenizer
+		context, n int
+		want       []int
+	}{
+		{b, 8, 20, []int{8, 8, 4}}, {framed, 8, 20, []int{8, 8, 7}}, {framed, 8, 14, []int{8, 8}}, {b, 8, 9, []int{8}}, {b, 8, 8, []int{8}}, {b, 8, 2, []int{2}}, {b, 8, 1, nil}, {b, 1, 5, nil}, {framed, 2, 5, nil}, {framed, 3, 5, []int{3, 3}},
+		{b, 1000, 300, []int{256, 44}}, {framed, 1000, 255, []int{256}}, {b, 2, 40, slices.Repeat([]int{2}, 16)},
+	} {
+		if got := lengths(&source{encoder: test.encoder, model: contextOf{context: test.context}}, test.n); !slices.Equal(got, test.want) {
+			t.Errorf("%d tokens in a context of %d: windows of %v, want %v", test.n, test.context, got, test.want)
+		}
+	}
+	if windows, err := (&source{}).windows(nil); windows != nil || err != nil {
+		t.Errorf("no text: %v, %v", windows, err)
+	}
+	if _, err := (&source{}).windows([]byte("xx")); err == nil {
+		t.Error("a text is measured without a tokenizer")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -406,5 +407,18 @@ func BenchmarkDecode(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestDecodeF64: doubles are rounded to the nearest float32.
+func TestDecodeF64(t *testing.T) {
+	want := []float32{0, -1.5, float32(math.Inf(1)), 1, 3e38}
+	var src []byte
+	for _, x := range []float64{0, -1.5, 1e300, 1 + 1e-9, 3e38} {
+		src = binary.LittleEndian.AppendUint64(src, math.Float64bits(x))
+	}
+	got := make([]float32, len(want))
+	if decodeF64(got, src); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }

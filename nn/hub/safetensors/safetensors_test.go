@@ -3,6 +3,7 @@ package safetensors
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -363,6 +364,27 @@ func BenchmarkParseHeader(b *testing.B) {
 	for b.Loop() {
 		if _, err := Parse("x", out.Bytes()); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestQuotes: names are escaped as serde_json does: the short forms, \u for other controls, nothing else.
+func TestQuotes(t *testing.T) {
+	short := map[byte]string{'"': `\"`, '\\': `\\`, '\b': `\b`, '\f': `\f`, '\n': `\n`, '\r': `\r`, '\t': `\t`}
+	for c := range byte(128) {
+		want := short[c]
+		switch {
+		case want == "" && c < ' ':
+			want = fmt.Sprintf(`\u%04x`, c)
+		case want == "":
+			want = string(rune(c))
+		}
+		var b bytes.Buffer
+		name := "é" + string(rune(c)) + "🙂"
+		quote(&b, name)
+		var back string
+		if b.String() != `"é`+want+`🙂"` || json.Unmarshal(b.Bytes(), &back) != nil || back != name {
+			t.Errorf("%q is written %s", name, b.String())
 		}
 	}
 }
