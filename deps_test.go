@@ -71,7 +71,7 @@ var allowed = map[string][]string{
 	"nn/hub/safetensors": {"data/mmap", "data/vfs", "nn/hub/bits16"},
 	"nn/llama":           {"autograd", "autograd/ir", "nn"},
 	"nn/lstm":            {"autograd", "autograd/ir", "nn"},
-	"nn/seq2seq":         {"autograd", "nn"},
+	"nn/seq2seq":         {"autograd", "autograd/ir", "nn"},
 	"nn/talk":            {"data", "data/chat", "data/hf", "data/instruct", "nn/generate"},
 	"nn/xl":              {"autograd", "nn"},
 	"nn/zoo":             {"nn", "nn/bert", "nn/gemma3", "nn/gpt2", "nn/llama", "nn/lstm", "nn/seq2seq", "nn/xl"},

@@ -2,6 +2,7 @@ package seq2seq
 
 import (
 	"math"
+	"slices"
 
 	"example.com/gotrain/autograd"
 	"example.com/gotrain/nn"
@@ -11,16 +12,17 @@ import (
 const (
 	Transformer = "transformer" // the original, and Marian
 	BART        = "bart"
+	LSTM        = "lstm" // with attention to the source behind each layer of the decoder
 )
 
 // Config is the model section of an encoder and a decoder.
 type Config struct {
-	Variant       string `yaml:"variant,omitempty" json:"variant,omitempty"`               // transformer (default), bart
+	Variant       string `yaml:"variant,omitempty" json:"variant,omitempty"`               // transformer (default), bart, lstm
 	Layers        int    `yaml:"layers" json:"layers"`                                     // of the encoder
 	DecoderLayers int    `yaml:"decoder_layers,omitempty" json:"decoder_layers,omitempty"` // default layers
 	Heads         int    `yaml:"heads" json:"heads"`                                       // H
 	Width         int    `yaml:"width" json:"width"`                                       // D, a multiple of heads
-	FFN           int    `yaml:"ffn,omitempty" json:"ffn,omitempty"`                       // F; default 4·width
+	FFN           int    `yaml:"ffn,omitempty" json:"ffn,omitempty"`                       // F; default 4·width; of lstm there is none
 	Context       int    `yaml:"context" json:"context"`                                   // most tokens of either side
 	Vocab         int    `yaml:"vocab" json:"vocab,omitempty"`                             // V of both sides; 0 takes the tokenizer's
 
@@ -30,8 +32,8 @@ type Config struct {
 	Activation string  `yaml:"activation,omitempty" json:"activation,omitempty"` // gelu, gelu_tanh, silu, relu, relu2; default relu, of bart gelu
 	NormEps    float64 `yaml:"norm_eps,omitempty" json:"norm_eps,omitempty"`     // default 1e-5
 	Tied       *bool   `yaml:"tied,omitempty" json:"tied,omitempty"`             // the head is the token table; default true
-	// ScaleEmbeddings multiplies the tokens' embeddings by √width; default true, of bart
-	// false.
+	// ScaleEmbeddings multiplies the tokens' embeddings by √width; default true, of bart and
+	// lstm false.
 	ScaleEmbeddings *bool `yaml:"scale_embeddings,omitempty" json:"scale_embeddings,omitempty"`
 	// LogitsBias adds final_logits_bias to the logits, which files may hold and training
 	// leaves as it is; default false.
@@ -60,7 +62,7 @@ func (c *Config) SetDefaults() {
 		}
 	}
 	flag(&c.Tied, true)
-	flag(&c.ScaleEmbeddings, c.Variant != BART)
+	flag(&c.ScaleEmbeddings, c.Variant == Transformer)
 	flag(&c.LogitsBias, false)
 }
 
@@ -85,8 +87,11 @@ func (c *Config) Validate() error {
 	if c.Heads > 0 && c.Width > 0 && c.Width%c.Heads != 0 {
 		f.Add("width", "%d does not divide into %d heads: use a multiple, such as %d", c.Width, c.Heads, max(1, c.Width/c.Heads)*c.Heads)
 	}
-	if full.Variant != Transformer && full.Variant != BART {
-		f.Add("variant", "%q is not one of %s, %s", full.Variant, Transformer, BART)
+	if !slices.Contains([]string{Transformer, BART, LSTM}, full.Variant) {
+		f.Add("variant", "%q is not one of %s, %s, %s", full.Variant, Transformer, BART, LSTM)
+	}
+	if full.Variant == LSTM && c.Width%2 != 0 {
+		f.Add("width", "%d is odd, and each direction of the encoder has half of it: use %d", c.Width, c.Width+1)
 	}
 	return f.Err()
 }

@@ -17,6 +17,9 @@ const (
 // BartForConditionalGeneration.
 func (m *Model) HuggingFace() (map[string]any, error) {
 	c := &m.config
+	if c.Variant == LSTM {
+		return nil, fmt.Errorf("%w: transformers has no encoder and decoder of LSTMs: train with model.variant %s or %s", nn.ErrNoCounterpart, Transformer, BART)
+	}
 	if !nn.IsSet(c.Tied) {
 		return nil, fmt.Errorf("%w: MarianMTModel and BartForConditionalGeneration have a head that is the table of tokens: train with model.tied true", nn.ErrNoCounterpart)
 	}

@@ -1,8 +1,9 @@
-// Package seq2seq is a Transformer of an encoder and a decoder: the original (Vaswani et
+// Package seq2seq is a model of an encoder and a decoder: the original Transformer (Vaswani et
 // al. 2017, "Attention Is All You Need": sinusoidal positions, norms behind each branch,
 // ReLU), whose parameters are called as in Hugging Face's MarianMTModel, which computes
 // the same; and BART (Lewis et al. 2020), with learned positions and a norm of the
-// embeddings, as in BartForConditionalGeneration.
+// embeddings, as in BartForConditionalGeneration. Beside them stands what came before (Luong
+// et al. 2015): LSTMs with attention to the source.
 //
 // Shape legend: B batch, S source and T target tokens of a row, N = B·T, M = B·S, D width,
 // H heads, hd = D/H, F feed-forward width, V vocabulary.
@@ -117,6 +118,10 @@ func (c *Config) encoder(b *nn.Builder, table *autograd.Node) (x *autograd.Node)
 		x = c.embed(b, table)
 		for i := range c.Layers {
 			b.Block(i, fmt.Sprintf("layers.%d", i), func() {
+				if c.Variant == LSTM {
+					x = c.scanBoth(b, x)
+					return
+				}
 				x = c.residual(b, "self_attn_layer_norm", x, c.attention(b, x, false))
 				x = c.residual(b, "final_layer_norm", x, c.feedForward(b, x))
 			})
@@ -132,6 +137,11 @@ func (c *Config) decoder(b *nn.Builder, table, x *autograd.Node, in nn.PairInput
 		y = c.embed(b, table)
 		for i := range c.DecoderLayers {
 			b.Block(c.Layers+i, fmt.Sprintf("layers.%d", i), func() {
+				if c.Variant == LSTM {
+					y = c.scan(b, y)
+					y = c.residual(b, "encoder_attn_layer_norm", y, c.cross(b, y, x, in, i))
+					return
+				}
 				y = c.residual(b, "self_attn_layer_norm", y, c.attention(b, y, true))
 				y = c.residual(b, "encoder_attn_layer_norm", y, c.cross(b, y, x, in, i))
 				y = c.residual(b, "final_layer_norm", y, c.feedForward(b, y))
@@ -147,12 +157,14 @@ func (c *Config) embed(b *nn.Builder, table *autograd.Node) *autograd.Node {
 	if nn.IsSet(c.ScaleEmbeddings) {
 		x = autograd.Scale(x, float32(math.Sqrt(float64(c.Width))))
 	}
-	if c.Variant == BART {
+	switch c.Variant {
+	case LSTM: // which knows the order by itself
+	case BART:
 		// The first two rows are those of padding, which nothing reads.
 		positions := b.Embedding("embed_positions", c.Context+learnedOffset, c.Width)
 		positions = autograd.Slice(positions, 0, learnedOffset, c.Context+learnedOffset)
 		x = b.LayerNorm("layernorm_embedding", autograd.Add(x, autograd.Embedding(b.Positions, positions)))
-	} else {
+	default:
 		x = autograd.Add(x, autograd.Embedding(b.Positions, b.Table("embed_positions", b.Span(), c.Width, c.sinusoid)))
 	}
 	return b.Dropout(x)
