@@ -9,6 +9,10 @@ import "example.com/gotrain/cuda"
 // cores, dk and dv by tiles of keys and dq by tiles of queries.
 func bindAttentionBackward(c *call) func() {
 	a := c.attention()
+	if a.onHopper {
+		a.gradientHopper()
+		return sequence(a.steps...)
+	}
 	if one := a.gradientKernels(c.perBlock); len(one) > 0 {
 		return a.chooseOf(one, func(a *attentionCall, k attentionKernel) { a.onePassOver(k, a.overKeys(k.rows)) })
 	}

@@ -4,6 +4,7 @@ package backend
 
 import (
 	"fmt"
+	"slices"
 
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/cuda"
@@ -66,6 +67,19 @@ func (a *attentionCall) startHopper(k attentionKernel, t tiles, tensors ...any) 
 // flashHopper launches the kernel on wgmma.
 func (a *attentionCall) flashHopper() {
 	q, k, v := a.hopperTensors()
-	kernel := a.hopperKernel()
+	kernel := a.hopperKernels()[0]
 	a.startHopper(kernel, a.overQueries(kernel.rows), a.maps(q, k, v), a.qSegments, a.kSegments, a.qBounds, a.kBounds, a.out(0), a.out(1))
+}
+
+// gradientHopper launches the statistics and both passes of the gradient on wgmma.
+func (a *attentionCall) gradientHopper() {
+	inputs, _, _ := a.gradientInputs()
+	stats := inputs[4]
+	q, k, v := a.hopperTensors()
+	dy := heads{a.in(7), a.Heads, a.queries, a.Heads * a.HeadDim}
+	common := []any{a.maps(q, k, v, dy), stats, a.qSegments, a.kSegments, a.qBounds, a.kBounds}
+	dq, dk, dv := a.qkv(a.out)
+	kernels := a.hopperKernels()
+	a.startHopper(kernels[0], a.overKeys(kernels[0].rows), append(slices.Clone(common), dk, dv, int32(k.ld))...)
+	a.startHopper(kernels[1], a.overQueries(kernels[1].rows), append(slices.Clone(common), dq, int32(q.ld))...)
 }

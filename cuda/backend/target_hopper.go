@@ -20,7 +20,8 @@ const (
 	hopperRows    = 128
 	hopperColumns = 128
 	hopperThreads = 3 * 128
-	hopperStages  = 2
+	hopperStages  = 2       // of each ring of the forward pass
+	hopperPairs   = 4       // of the ring of the backward passes
 	hopperAlign   = 1 << 10 // panels of shared memory start at multiples
 )
 
@@ -42,8 +43,10 @@ func checkHopper(in *ir.Instr, perBlock int) error {
 		return fmt.Errorf("cuda: cuda.attention: hopper takes bfloat16, heads of 64 or 128 and no pattern of blocks, but %s at %q has %s, %s and heads of %d: leave the key out",
 			in.Kind, in.Path, pattern, a.dtype(), a.HeadDim)
 	}
-	if k := a.hopperKernel(); !k.fits(perBlock) {
-		return fmt.Errorf("cuda: %s at %q: %s takes %d bytes of shared memory, a block of this card has %d", in.Kind, in.Path, k.name, k.shared, perBlock)
+	for _, k := range a.hopperKernels() {
+		if !k.fits(perBlock) {
+			return fmt.Errorf("cuda: %s at %q: %s takes %d bytes of shared memory, a block of this card has %d", in.Kind, in.Path, k.name, k.shared, perBlock)
+		}
 	}
 	return nil
 }
@@ -51,9 +54,17 @@ func checkHopper(in *ir.Instr, perBlock int) error {
 // onHopper tells whether cuda.attention is for instructions of this kind.
 func onHopper(kind ir.Kind) bool { return kind == ir.Attention || kind == ir.AttentionBackward }
 
-// hopperKernel is attention_hopper.cu's: a tile of queries and rings of keys and of
-// values.
-func (a attentionShape) hopperKernel() attentionKernel {
-	return attentionKernel{fmt.Sprintf("attention_hopper_d%d_bf16", a.HeadDim), hopperRows, hopperThreads,
-		2*a.HeadDim*(hopperRows+2*hopperStages*hopperColumns) + hopperAlign}
+// hopperKernels are attention_hopper.cu's, a tile of queries and rings of keys and of
+// values, or the two passes of attention_hopper_backward.cu, that of keys first: a pair of
+// tiles of rows, and a ring of pairs, in the pass of keys with statistics.
+func (a attentionShape) hopperKernels() []attentionKernel {
+	if a.instr.Kind == ir.Attention {
+		return []attentionKernel{{fmt.Sprintf("attention_hopper_d%d_bf16", a.HeadDim), hopperRows, hopperThreads,
+			2*a.HeadDim*(hopperRows+2*hopperStages*hopperColumns) + hopperAlign}}
+	}
+	pass := func(name string, stats int) attentionKernel {
+		return attentionKernel{fmt.Sprintf("attention_hopper_%s_d%d_bf16", name, a.HeadDim), hopperRows, hopperThreads,
+			2*a.HeadDim*2*hopperRows + hopperPairs*(2*a.HeadDim*2*boundsTokens+stats) + hopperAlign}
+	}
+	return []attentionKernel{pass("keys", hopperAlign), pass("queries", 0)}
 }

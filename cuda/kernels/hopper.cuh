@@ -24,6 +24,12 @@
 #define ON_HOPPER(...)
 #endif
 
+// One block a multiprocessor: else the assembler knows no number of registers to give and to take.
+#ifndef CUDA_SIM
+#undef KERNEL
+#define KERNEL(name, threads) extern "C" __global__ void __launch_bounds__(threads, 1) name
+#endif
+
 namespace hopper {
 
 // TensorMap is a CUtensorMap in device memory.
