@@ -122,7 +122,7 @@ func TestMarksOfKinds(t *testing.T) {
 	}{
 		"updates by a gradient": {func(i *Info) bool { return i.Update == ByGradient }, updates},
 		"averages":              {func(i *Info) bool { return i.Update == Average }, []Kind{EMA}},
-		"changes state":         {func(i *Info) bool { return len(i.Mutates) > 0 }, append([]Kind{AttentionCached, RecurrentCached, Assign, EMA}, updates...)},
+		"changes state":         {func(i *Info) bool { return len(i.Mutates) > 0 }, append([]Kind{AttentionCached, RecurrentCached, RelativeAttentionCached, Assign, EMA}, updates...)},
 		"reads what is new":     {func(i *Info) bool { return i.ReadsNew }, []Kind{EMA, BroadcastFrom, Await}},
 		"is of all ranks":       {func(i *Info) bool { return i.Collective }, []Kind{AllReduce, ReduceTo, BroadcastFrom}},
 		"awaits":                {func(i *Info) bool { return i.Awaits }, []Kind{Await}},
