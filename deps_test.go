@@ -125,7 +125,7 @@ var allowed = map[string][]string{
 	"train/recipe/instruct": {
 		"data", "data/chat", "data/instruct", "nn", "nn/hub", "train/config", "train/ranks", "train/recipe", "train/recipe/text", "train/shell",
 	},
-	"train/recipe/lm": {"data", "data/tokenizers", "train/config", "train/recipe", "train/recipe/text", "train/shell"},
+	"train/recipe/lm": {"data", "data/tokenizers", "nn", "train/config", "train/recipe", "train/recipe/text", "train/shell"},
 	"train/recipe/mlm": {
 		"autograd", "data", "data/tokenizers", "nn", "nn/encode", "nn/hub", "train/config", "train/recipe", "train/recipe/text", "train/shell",
 	},

@@ -16,6 +16,25 @@ type Eval struct {
 	lengths []int32 // bytes of each token; nil without a TokenByter
 	windows uint64
 	advance int // A, from window to window
+	streams *streams
+}
+
+// streams is how the rows of an evaluation go on for a model that remembers; nil for windows in order.
+type streams struct {
+	windows uint64 // of each row
+	memory  int64
+	reach   int
+}
+
+// Streams is e with rows that go on, as those of a [Stream] do, for a memory of so many tokens: row r of S has the windows
+// [r·⌈W/S⌉, (r+1)·⌈W/S⌉). No token looks back further than reach tokens, if that is not 0.
+func (e *Eval) Streams(memory, reach int) *Eval {
+	s := *e
+	if reach == 0 {
+		reach = e.Context + memory
+	}
+	s.streams = &streams{(e.windows + e.Stride() - 1) / e.Stride(), int64(memory), reach}
+	return &s
 }
 
 // NewEval returns an evaluation over set, which must stay open and have at least 2 tokens. With enc a [TokenByter],
@@ -59,6 +78,14 @@ func (e *Eval) advanceBy(advance int) {
 	}
 }
 
+// window is the window of a sample of the step at position.
+func (e *Eval) window(position, sample uint64) uint64 {
+	if e.streams == nil {
+		return position + sample
+	}
+	return sample*e.streams.windows + position/e.Stride()
+}
+
 // begin is the place of the first input of a window.
 func (e *Eval) begin(window uint64) int64 { return int64(window) * int64(e.advance) }
 
@@ -86,7 +113,7 @@ func (e *Eval) Fill(dst *Batch, position uint64) error {
 	}
 	counted := 0
 	for row := range rows {
-		window := position + first + uint64(row)
+		window := e.window(position, first+uint64(row))
 		r := c.Row(row, e.Context)
 		if window+1 < e.windows {
 			counted += r.fill(e.set, e.begin(window))
@@ -95,6 +122,9 @@ func (e *Eval) Fill(dst *Batch, position uint64) error {
 		}
 		if window > 0 {
 			counted -= r.ignoreFirst(e.Context - e.advance)
+		}
+		if s := e.streams; s != nil {
+			r.lookBack(e.set, e.begin(min(window, e.windows)), min(s.memory, int64(position/e.Stride())*int64(e.Context)), s.reach)
 		}
 		dst.TextBytes += e.bytes(r, window)
 		dst.From[row] = Origin{}

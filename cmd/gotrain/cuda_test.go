@@ -19,6 +19,7 @@ import (
 	"example.com/gotrain/nn/gpt2"
 	"example.com/gotrain/nn/llama"
 	"example.com/gotrain/nn/lstm"
+	"example.com/gotrain/nn/xl"
 	"example.com/gotrain/optim"
 	"example.com/gotrain/train"
 	"example.com/gotrain/train/bench"
@@ -62,7 +63,10 @@ func stepConfigs(t *testing.T) map[string]config.Config {
 	recurrent.Train.DocumentMask = true
 	set(&gated, lstm.Name, &lstm.Config{Kind: lstm.GRU, Layers: 2, Width: 48, Context: 20, Vocab: 67})
 	gated.Train.Recompute, gated.Optimizer.Kind = true, "muon"
-	return map[string]config.Config{"lstm": recurrent, "gru": gated, "gpt2": small, "llama": grouped, "document mask": packed, "accumulated": accumulated, "lora": adapted}
+	remembering := base
+	set(&remembering, xl.Name, &xl.Config{Layers: 2, Heads: 2, Width: 64, Context: 20, Memory: 30, Vocab: 67, Dropout: 0.1})
+	remembering.Train.Accumulate = 2
+	return map[string]config.Config{"xl": remembering, "lstm": recurrent, "gru": gated, "gpt2": small, "llama": grouped, "document mask": packed, "accumulated": accumulated, "lora": adapted}
 }
 
 // trainedState is what two steps leave on a device: losses and gradient norms by

@@ -358,6 +358,11 @@ func (w *workspace) gotrain(t *testing.T, c command, args []string) {
 	case "import":
 		w.smolLM2(t, args)
 	case "pretrain":
+		if c.config() == "transformer-xl" {
+			set("model.layers=1", "model.width=32", "model.context=64")
+			set(short...)
+			break
+		}
 		if c.config() == "lstm" {
 			set("model.layers=2", "model.width=32", "model.context=64", "tokenizer.vocab=300")
 			set(short...)

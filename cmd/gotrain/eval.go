@@ -22,6 +22,8 @@ type evalFlags struct {
 	filters   []string
 	baseToo   bool
 
+	byDistance bool
+
 	chat bool
 	templateFlags
 
@@ -118,6 +120,7 @@ see. Ctrl-C prints what was counted so far.`,
 	c.Flags().StringVar(&f.target, "target", "", "of pairs, the `KEY`, column or number of the text that is to come (default: as trained, else target)")
 	c.Flags().StringVar(&f.metric, "metric", "", "of pairs, `NAME` is nll, bleu or chrf (default: all)")
 	complete(c, "metric", fixed(metricNLL, metricBLEU, metricChrF))
+	c.Flags().BoolVar(&f.byDistance, "by-distance", false, "of a model with a memory: score with tokens that see 1, 2, 4, … tokens back in each layer, which shows what context it uses")
 	complete(c, "filter", fixed("strict-match", "flexible-extract"))
 	return c
 }

@@ -27,6 +27,9 @@ func (f *evalFlags) runText(c *cobra.Command) error {
 		if f.stride != 0 {
 			return usagef("--stride goes with texts; a conversation has a window of its own")
 		}
+		if f.byDistance {
+			return usagef("--by-distance goes with texts")
+		}
 		return f.runConversations(c)
 	}
 	if f.template != "" || f.date != "" {
@@ -56,6 +59,9 @@ func (f *evalFlags) runText(c *cobra.Command) error {
 		return fmt.Errorf("--data: %w", err)
 	}
 	defer texts.Close()
+	if f.byDistance {
+		return f.printDistances(c, m, texts.Train, enc)
+	}
 	r, err := f.score(m, func(m *opened) (eval.TextScore, error) {
 		return eval.Text(m.config, m.Language, m.Store, texts.Train, enc, f.batch, f.stride)
 	})

@@ -34,8 +34,15 @@ type TextScore struct {
 // Text scores every token of a set but the first, in windows of the model's context, as
 // training scores held-out text; batch windows are scored together. cfg is the
 // configuration that the model was trained with. Windows begin stride tokens apart, as
-// data.Eval.Strided has them; 0 is one behind the other.
+// data.Eval.Strided has them; 0 is one behind the other. A model with a memory reads the
+// text on in segments, as in training.
 func Text(cfg config.Config, m nn.LanguageModel, store *exec.Store, set *data.Set, tokens tokenizers.Encoder, batch, stride int) (TextScore, error) {
+	if nn.Remembers(m) {
+		if stride != 0 {
+			return TextScore{}, config.Faultf("windows that overlap are for models without a memory; this one reads the text on: leave the stride out")
+		}
+		return remembering(cfg, m.(nn.Remembering), store, set, tokens, batch, 0)
+	}
 	windows := data.Sequences{Rows: data.Rows{Batch: batch}, Context: m.Context(), VocabSize: m.Vocab(), DocumentMask: cfg.Train.DocumentMask}
 	source, err := data.NewEval(set, windows, tokens)
 	if err != nil {

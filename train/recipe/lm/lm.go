@@ -7,6 +7,7 @@ import (
 
 	"example.com/gotrain/data"
 	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/nn"
 	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/recipe"
 	"example.com/gotrain/train/recipe/text"
@@ -63,7 +64,7 @@ func openShards(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.C
 	if err != nil {
 		return err
 	}
-	batches, err := prepared.Batches(data.LoaderConfig{Sequences: c.Sequences(c.TrainRows()), Seed: c.Run.Seed})
+	batches, err := batchesOf(j, prepared, data.LoaderConfig{Sequences: c.Sequences(c.TrainRows()), Seed: c.Run.Seed})
 	if err != nil {
 		return err
 	}
@@ -80,11 +81,32 @@ func openShards(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.C
 	return text.CheckEval(c, j.Eval)
 }
 
+// batchesOf are the batches of what is trained on: of a model with a memory rows that go on.
+func batchesOf(j *recipe.Job, prepared *data.Prepared, cfg data.LoaderConfig) (data.Windowed, error) {
+	if memory := memoryOf(j); memory > 0 {
+		return prepared.Stream(cfg, memory)
+	}
+	return prepared.Batches(cfg)
+}
+
+// memoryOf is the number of tokens that the model of a job remembers of earlier segments.
+func memoryOf(j *recipe.Job) int {
+	if m, ok := j.Parts[0].Model.(nn.Remembering); ok {
+		return m.Memory()
+	}
+	return 0
+}
+
 // hold gives the job what is held out, as a whole and by sources.
 func hold(j *recipe.Job, prepared *data.Prepared, c config.Config, enc tokenizers.Encoder) (err error) {
 	size := c.Sequences(c.EvalRows())
-	if j.Eval, err = data.NewEval(prepared.Validation, size, enc); err != nil {
+	all, err := data.NewEval(prepared.Validation, size, enc)
+	if err != nil {
 		return err
+	}
+	j.Eval = all
+	if memory := memoryOf(j); memory > 0 {
+		j.Eval = all.Streams(memory, 0)
 	}
 	for _, part := range prepared.Parts {
 		if part.Validation == nil {

@@ -89,7 +89,7 @@ func put(c config.Config) int {
 func Loss(c config.Config, m nn.LanguageModel) recipe.LossFunc {
 	cfg := autograd.LossConfig{Smoothing: c.Train.Smoothing, ZLoss: c.Train.ZLoss}
 	return func(g *autograd.Graph, rows int) recipe.Loss {
-		loss, nll := nn.Training(g, m, size(c, rows), cfg)
+		loss, nll := nn.Training(g, m, size(c, m, rows), cfg)
 		return recipe.Loss{Value: loss, Metrics: Metrics(nll)}
 	}
 }
@@ -97,7 +97,7 @@ func Loss(c config.Config, m nn.LanguageModel) recipe.LossFunc {
 // Score measures held-out text.
 func Score(c config.Config, m nn.LanguageModel) recipe.LossFunc {
 	return func(g *autograd.Graph, rows int) recipe.Loss {
-		_, nll := nn.Evaluation(g, m, size(c, rows))
+		_, nll := nn.Evaluation(g, m, size(c, m, rows))
 		bits := recipe.Metric{Name: "bits_per_byte", Sum: nll, Per: recipe.PerByte, As: recipe.BitsPerByte}
 		return recipe.Loss{Metrics: append(Metrics(nll), bits)}
 	}
@@ -108,8 +108,8 @@ func Metrics(nll *autograd.Node) []recipe.Metric {
 	return []recipe.Metric{{Name: "nll", Sum: nll}, {Name: "ppl", Sum: nll, As: recipe.Perplexity}}
 }
 
-func size(c config.Config, rows int) nn.Rows {
-	return nn.Rows{Batch: rows, Length: c.Length(), Segments: c.Train.DocumentMask}
+func size(c config.Config, m nn.LanguageModel, rows int) nn.Rows {
+	return nn.Rows{Batch: rows, Length: c.Length(), Segments: c.Train.DocumentMask, Carried: nn.Remembers(m)}
 }
 
 // Open finds the tokenizer of env's run, whose vocabulary it gives the model, and what
