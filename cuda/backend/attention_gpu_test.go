@@ -187,7 +187,7 @@ func TestKeysTiles(t *testing.T) {
 			t.Errorf("gradient %d differs", i)
 		}
 	}
-	if b.kernels["attention_backward_keys64_d128_bf16"] == nil || b.kernels["attention_backward_keys_d128_bf16"] == nil {
+	if b.kernels["attention_backward_keys64_d128_bf16"] == nil || b.kernels["attention_backward_d128_bf16"] == nil {
 		t.Error("the tiles were not of 128 and of 64 keys")
 	}
 }
