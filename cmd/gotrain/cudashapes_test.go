@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"example.com/gotrain/autograd/plan"
 	"example.com/gotrain/nn/gpt2"
 	"example.com/gotrain/nn/llama"
 	"example.com/gotrain/train/config"
@@ -87,7 +88,8 @@ func TestCUDAShapes(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer b.Close()
-				if _, err := engine.New(cfg, job, b, ranks.Coordinate(nil)); err != nil {
+				nothing := func([]*plan.Plan) error { return nil } // a choice would run each product once
+				if _, err := engine.NewChoosing(cfg, job, b, ranks.Coordinate(nil), nothing); err != nil {
 					t.Error(err)
 				}
 			})

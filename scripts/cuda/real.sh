@@ -78,7 +78,7 @@ cublaslt() { LD_LIBRARY_PATH=$libraries/cu13/lib "$real/cublaslt"; }
 
 shapes() {
   (. scripts/cuda/env.sh && CUDASIM_CHIP=$1 CUDASIM_MEMORY=256 LD_LIBRARY_PATH=$PWD/build/sim \
-    go test -tags gpu -count=1 ./cmd/gotrain -run '^TestCUDAShapes$' -v > "$real/shapes.log" || { grep -m 3 'cuda\|FAIL' "$real/shapes.log"; return 1; })
+    go test -tags gpu -count=1 ./cmd/gotrain -run '^TestCUDAShapes$' -v > "$real/shapes.log") || { grep -m 3 'cuda\|FAIL' "$real/shapes.log"; return 1; }
   echo "$(grep -c '^    --- PASS' "$real/shapes.log") models bound and captured, $(grep -c '^    --- SKIP' "$real/shapes.log") that plan --card refuses"
 }
 
