@@ -67,6 +67,19 @@ func TestPairs(t *testing.T) {
 		t.Errorf("%+v", sampled)
 	}
 
+	tuning := write(t, filepath.Join(dir, "tune.yaml"), strings.ReplaceAll(`
+run:   {dir: DIR/tuned}
+data:  {format: pairs, train: [DIR/pairs.tsv]}
+train: {steps: 2, batch: 2, save: sync}
+lora:  {rank: 2}
+`, "DIR", dir))
+	must(t, "finetune", "--config", tuning, "--base", runDir)
+	adapter, err := os.ReadFile(filepath.Join(dir, "tuned", "checkpoints", "latest", "adapter_config.json"))
+	if err != nil || !strings.Contains(string(adapter), `"task_type": "SEQ_2_SEQ_LM"`) {
+		t.Errorf("%v\n%s", err, adapter)
+	}
+	must(t, "sample", "--model", filepath.Join(dir, "tuned"), "--prompt", "line 3 of text")
+
 	exported := filepath.Join(dir, "exported")
 	must(t, "export", runDir, exported)
 	imported := filepath.Join(dir, "imported")

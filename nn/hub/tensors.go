@@ -204,6 +204,7 @@ func AdapterFiles(from States, m nn.Model, base, trained string) ([]vfs.Content,
 	tensors := Contents(ParamTensors(nn.Adapters(m.Params())), from)
 	a := m.Tuning().Adapter
 	c := peft.Config{Base: base, Rank: a.Rank, Alpha: a.Alpha, Dropout: a.Dropout, RSLoRA: a.RSLoRA}
+	_, c.Pairs = m.(nn.PairModel)
 	for _, t := range ModelTensors(m) {
 		if t.merge != nil {
 			c.Targets.Names = append(c.Targets.Names, strings.TrimSuffix(t.Name, ".weight"))

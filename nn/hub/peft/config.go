@@ -52,14 +52,20 @@ type Config struct {
 	IndexNames  []string // expressions of what stands before such an index
 	RSLoRA      bool
 	FanInFanOut bool // the weights of the layers are stored (in, out), as GPT-2's
+	// Pairs tells that the model has an encoder; it is written, and nothing reads it.
+	Pairs bool
 	// Random tells that layers without weights in the file would be random numbers.
 	Random bool
 }
 
 // JSON returns the content of adapter_config.json.
 func (c Config) JSON() ([]byte, error) {
+	task := "CAUSAL_LM"
+	if c.Pairs {
+		task = "SEQ_2_SEQ_LM"
+	}
 	keys := map[string]any{
-		"peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": c.Base, "inference_mode": true,
+		"peft_type": "LORA", "task_type": task, "base_model_name_or_path": c.Base, "inference_mode": true,
 		"r": c.Rank, "lora_alpha": c.Alpha, "lora_dropout": c.Dropout, "target_modules": c.Targets,
 		"use_rslora": c.RSLoRA, "fan_in_fan_out": c.FanInFanOut, "bias": "none", "init_lora_weights": !c.Random, "use_dora": false,
 		"rank_pattern": map[string]int{}, "alpha_pattern": map[string]float64{}, "modules_to_save": nil,
