@@ -39,6 +39,7 @@ var allowed = map[string][]string{
 	"data/chat/jinja":  {},
 	"data/hf":          {"data/onig"},
 	"data/instruct":    {"data", "data/chat", "data/chat/jinja", "data/hf"},
+	"data/labelled":    {"data"},
 	"data/mmap":        {},
 	"data/onig":        {},
 	"data/pairs":       {"data", "data/instruct", "data/synth"},
@@ -97,8 +98,9 @@ var allowed = map[string][]string{
 		"train/config", "train/metrics", "train/ranks", "train/recipe", "train/save", "train/scale",
 	},
 	"train/eval": {
-		"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data", "data/chat", "data/instruct", "data/pairs", "data/tokenizers", "nn",
-		"nn/generate", "nn/talk", "train/config", "train/engine", "train/recipe", "train/recipe/text", "train/units",
+		"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data", "data/chat", "data/hf", "data/instruct", "data/labelled",
+		"data/pairs", "data/tokenizers", "nn", "nn/encode", "nn/generate", "nn/talk", "train/config", "train/engine", "train/recipe",
+		"train/recipe/text", "train/units",
 	},
 	"train/eval/bleu": {},
 	"train/events": {
@@ -121,7 +123,14 @@ var allowed = map[string][]string{
 	"train/ranks/rankstest": {"train/ranks"},
 	"train/ranks/store":     {"train/ranks"},
 	"train/recipe":          {"autograd", "autograd/exec", "autograd/plan", "data", "data/vfs", "nn", "optim", "train/checkpoint", "train/config", "train/ranks"},
-	"train/recipe/all":      {"nn/zoo", "train/recipe", "train/recipe/instruct", "train/recipe/lm", "train/recipe/mlm", "train/recipe/seq2seq"},
+	"train/recipe/all": {
+		"nn/zoo", "train/recipe", "train/recipe/classify", "train/recipe/instruct", "train/recipe/lm", "train/recipe/mlm",
+		"train/recipe/seq2seq",
+	},
+	"train/recipe/classify": {
+		"autograd", "data", "data/labelled", "data/tokenizers", "nn", "nn/encode", "nn/hub", "train/config", "train/ranks", "train/recipe",
+		"train/recipe/text", "train/shell",
+	},
 	"train/recipe/instruct": {
 		"data", "data/chat", "data/instruct", "nn", "nn/hub", "train/config", "train/ranks", "train/recipe", "train/recipe/text", "train/shell",
 	},
@@ -148,12 +157,12 @@ var allowed = map[string][]string{
 	"train/ways":  {"autograd/exec", "data/vfs"},
 
 	"cmd/gotrain": {
-		"autograd/bench", "autograd/exec", "autograd/mesh", "data", "data/bpe", "data/chat", "data/instruct", "data/pairs", "data/synth",
-		"data/tokenizers", "data/vfs", "nn", "nn/generate", "nn/hub", "nn/hub/convert", "nn/hub/gguf", "nn/hub/safetensors", "nn/talk", "nn/zoo",
-		"train", "train/bench", "train/checkpoint", "train/config", "train/console", "train/device", "train/engine", "train/eval",
-		"train/eval/bleu", "train/forecast", "train/ladder", "train/metrics", "train/ranks", "train/ranks/join", "train/ranks/probe",
-		"train/ranks/store", "train/recipe", "train/recipe/all", "train/recipe/text", "train/runs", "train/save", "train/scale", "train/shell",
-		"train/units", "train/ways",
+		"autograd/bench", "autograd/exec", "autograd/mesh", "data", "data/bpe", "data/chat", "data/instruct", "data/labelled", "data/pairs",
+		"data/synth", "data/tokenizers", "data/vfs", "nn", "nn/encode", "nn/generate", "nn/hub", "nn/hub/convert", "nn/hub/gguf",
+		"nn/hub/safetensors", "nn/talk", "nn/zoo", "train", "train/bench", "train/checkpoint", "train/config", "train/console", "train/device",
+		"train/engine", "train/eval", "train/eval/bleu", "train/forecast", "train/ladder", "train/metrics", "train/ranks", "train/ranks/join",
+		"train/ranks/probe", "train/ranks/store", "train/recipe", "train/recipe/all", "train/recipe/text", "train/runs", "train/save",
+		"train/scale", "train/shell", "train/units", "train/ways",
 	},
 }
 

@@ -10,6 +10,8 @@ type evalFlags struct {
 	data     []string
 	format   string
 	textKey  string
+	labelKey string
+	pairKey  string
 	encoding string
 	batch    int
 	stride   int
@@ -49,6 +51,10 @@ template or --template; without --data those that a run of finetune has held out
 Of an encoder with a decoder --data are pairs: tables, JSON Lines or Parquet. It scores
 the targets given their sources, and compares what it makes of the sources with the
 targets in BLEU and chrF, as sacrebleu does.
+
+Of a model that fills masks, each token is scored while it alone is masked: its
+pseudo-perplexity (Salazar et al. 2020), which compares with others of its kind only.
+Of a classifier, --data has examples with labels: accuracy, F1 and each class.
 
 With --task it asks questions instead, those of a task file or of a file in the
 layout of ARC, BIG-bench, GSM8K, HellaSwag, LAMBADA, MMLU or TruthfulQA, which its
@@ -102,6 +108,8 @@ see. Ctrl-C prints what was counted so far.`,
 	c.Flags().StringArrayVar(&f.data, "data", nil, "`FILE` or pattern of text; more may follow")
 	c.Flags().StringVar(&f.format, "format", "", "format `NAME`: text, jsonl, parquet, csv, tsv, shards, bin, or instruct for conversations (default: by the first file's name); with --task that of the questions (default: by their keys)")
 	c.Flags().StringVar(&f.textKey, "text-key", "text", "JSONL `KEY` or column of the text")
+	c.Flags().StringVar(&f.labelKey, "label-key", "label", "of a classifier, JSONL `KEY` or column of the label (default: as it was trained, else label)")
+	c.Flags().StringVar(&f.pairKey, "pair-key", "", "of a classifier, JSONL `KEY` or column of a second text (default: as it was trained)")
 	c.Flags().StringVar(&f.encoding, "encoding", "", "what the text is written in, a `NAME` of data.encoding (default: UTF-8, or what a byte-order mark says)")
 	c.Flags().IntVar(&f.batch, "batch", 8, "`N` windows, or questions of a task, scored together")
 	c.Flags().IntVar(&f.stride, "stride", 0, "windows of text that begin `N` tokens apart, so that each token has more before it (default: the context)")

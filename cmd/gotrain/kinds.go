@@ -25,6 +25,8 @@ type kind struct {
 	// there is a frame.
 	asked func(m *opened, frame *talk.Frame, batch int) (eval.Model, error)
 	score func(*opened) (completions, error)
+	// embeds tells that the model gives embeddings of texts.
+	embeds bool
 }
 
 // completions gives log-likelihoods of completions; *eval.Scorer is that of language
@@ -44,7 +46,7 @@ func kinds() []kind {
 			return eval.NewLanguage(m.subject(), frame, batch), nil
 		},
 		score: func(m *opened) (completions, error) { return eval.NewScorer(m.subject()) },
-	}, pairKind()}
+	}, pairKind(), encoderKind()}
 }
 
 // kindOf is the kind of m, for a command that takes those which can says. The error

@@ -40,7 +40,7 @@ Look at the machine:  gotrain doctor`,
 		}
 	}
 	add("train", newPretrain(), newFinetune(), newResume())
-	add("use", newSample(), newChat(), newEval(), newScore(), newImport(), newExport())
+	add("use", newSample(), newChat(), newEval(), newScore(), newEmbed(), newImport(), newExport())
 	add("prepare", newTokenizer(), newData())
 	add("look", newPlan(), newScale(), newRuns(), newPlot(), newInspect(), newDoctor(), newBench(), newMan(), newVersion())
 	markFailures(root)

@@ -39,8 +39,12 @@ model's end tokens, before a --stop, or after --max-tokens. Where it outgrows th
 context, the newest half of it is what the model reads on from.
 
 An encoder with a decoder gives a text for each line of the prompt, such as its
-translation: the likeliest that a search with --beam finds, up to --max-tokens.`,
+translation: the likeliest that a search with --beam finds, up to --max-tokens.
+
+A model that fills masks puts its likeliest tokens into each [MASK] of the prompt and
+shows the --top-k (5) candidates; a classifier tells the classes of the prompt.`,
 		Example: `  gotrain sample --model runs/opticks --prompt "The Rays of Light"
+  gotrain sample --model runs/bert --prompt "The rays of [MASK]"
   gotrain sample --model models/smollm2 --adapter adapters/tuned --prompt "Gravity is"
   gotrain sample --model runs/opticks --prompt-file start.txt --count 3 --stop $'\n\n'
   gotrain sample --model runs/translate --prompt "the rays of light" --beam 8

@@ -30,7 +30,11 @@ Prompt and completion are one text to the tokenizer, as in lm-evaluation-harness
 before it stands what the tokenizer puts before a text, such as BOS, and white space
 at the end of a prompt counts to its completion. An empty prompt stands for the
 beginning of a text: BOS, else EOS. A prompt too long for the context loses its
-beginning; a completion must fit whole.`,
+beginning; a completion must fit whole.
+
+Of a model that fills masks it is the pseudo-log-likelihood, each token of the
+completion masked by itself; of a classifier the completion is a label, and its
+log-probability is told.`,
 		Example: `  gotrain score --model runs/opticks --data questions.jsonl
   gotrain score --model runs/opticks --data - --json < questions.jsonl`,
 		Args: noArgs,

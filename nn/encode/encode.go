@@ -37,7 +37,9 @@ type Want uint8
 const (
 	Masked  Want = 1 << iota // logits of each place that is asked for
 	NLL                      // of the target at each place, in nats
+	Best                     // the likeliest token at each place
 	Mean                     // of the states of the row's tokens
+	First                    // the state of the first token
 	Next                     // logits of "goes on" and "does not"
 	Classes                  // logits
 )
@@ -46,7 +48,9 @@ const (
 type Told struct {
 	Masked  [][]float32 // (asked, V)
 	NLL     []float32   // (asked)
+	Best    []int32     // (asked)
 	Mean    []float32   // (D)
+	First   []float32   // (D)
 	Next    []float32   // (2)
 	Classes []float32   // (labels)
 }
@@ -110,7 +114,7 @@ func Design(m nn.TextEncoder, cfg Config) (*Program, error) {
 func heads(m nn.TextEncoder, want Want) error {
 	o := m.Outputs()
 	switch {
-	case want&(Masked|NLL) != 0 && !o.Masked:
+	case want&(Masked|NLL|Best) != 0 && !o.Masked:
 		return errors.New("the model has no head for masked tokens: it was trained for something else")
 	case want&Next != 0 && !o.Next:
 		return errors.New("the model has no head for the next sentence: it was trained without")
@@ -124,7 +128,7 @@ func heads(m nn.TextEncoder, want Want) error {
 func (p *Program) Plan(target plan.Target) ([]*plan.Plan, error) {
 	g, c := autograd.NewGraph(), p.cfg
 	in := nn.NewEncoderInputs(g, c.Rows, c.Length)
-	if c.Want&(Masked|NLL) != 0 {
+	if c.Want&(Masked|NLL|Best) != 0 {
 		in.Asked = g.Ints("asked", c.Rows*c.Asked)
 	}
 	told := p.model.Encode(g, in)
@@ -134,15 +138,15 @@ func (p *Program) Plan(target plan.Target) ([]*plan.Plan, error) {
 		if c.Want&want != 0 {
 			node := n()
 			nodes = append(nodes, node)
-			p.outputs = append(p.outputs, output{want, make([]float32, node.Shape().Size())})
+			p.outputs = append(p.outputs, output{c.Want & want, make([]float32, node.Shape().Size())})
 		}
 	}
-	add(Masked, func() *autograd.Node { return told.Masked })
+	add(Masked|Best, func() *autograd.Node { return told.Masked })
 	add(NLL, func() *autograd.Node {
 		_, nll := autograd.CrossEntropy(told.Masked, g.Ints("targets", c.Rows*c.Asked), g.Floats("loss_weight", 1), autograd.LossConfig{})
 		return nll
 	})
-	add(Mean, func() *autograd.Node { return told.Hidden })
+	add(Mean|First, func() *autograd.Node { return told.Hidden })
 	add(Next, func() *autograd.Node { return told.Next })
 	add(Classes, func() *autograd.Node { return told.Classes })
 	lowered, err := g.Lower(fmt.Sprintf("encode.%dx%d", c.Rows, c.Length), nodes...)
@@ -235,22 +239,45 @@ func (t *Told) take(o output, row Row, r int, c Config) {
 		n := len(o.values) / rows
 		return append([]float32(nil), o.values[r*n:(r+1)*n]...)
 	}
-	switch o.want {
-	case Masked:
-		all := of(c.Rows)
-		v := len(all) / c.Asked
+	if o.want&(Masked|Best) != 0 {
+		v := len(o.values) / (c.Rows * c.Asked)
 		for i := range row.Asked {
-			t.Masked = append(t.Masked, all[i*v:(i+1)*v])
+			logits := o.values[(r*c.Asked+i)*v:][:v]
+			if o.want&Masked != 0 {
+				t.Masked = append(t.Masked, append([]float32(nil), logits...))
+			}
+			if o.want&Best != 0 {
+				t.Best = append(t.Best, likeliest(logits))
+			}
 		}
-	case NLL:
+	}
+	switch {
+	case o.want&NLL != 0:
 		t.NLL = of(c.Rows)[:len(row.Asked)]
-	case Mean:
-		t.Mean = mean(of(c.Rows), len(row.IDs), c.Length)
-	case Next:
+	case o.want&(Mean|First) != 0:
+		states := of(c.Rows)
+		if o.want&Mean != 0 {
+			t.Mean = mean(states, len(row.IDs), c.Length)
+		}
+		if o.want&First != 0 {
+			t.First = states[:len(states)/c.Length]
+		}
+	case o.want&Next != 0:
 		t.Next = of(c.Rows)
-	case Classes:
+	case o.want&Classes != 0:
 		t.Classes = of(c.Rows)
 	}
+}
+
+// likeliest is the place of the largest logit, the first of several.
+func likeliest(logits []float32) int32 {
+	best := 0
+	for i, z := range logits {
+		if z > logits[best] {
+			best = i
+		}
+	}
+	return int32(best)
 }
 
 // mean averages the first n of length states.

@@ -29,11 +29,16 @@ func NewTexts(t data.Tokenizer, roles hf.Roles, m nn.TextEncoder, asked bool) (*
 	if err != nil {
 		return nil, err
 	}
-	x := &Texts{tokens: t, marks: marks, frame: marks.Framed(t), context: m.Context()}
+	x := TextsOf(t, marks, m.Context())
 	if asked {
 		x.mask = string(t.TokenBytes(marks.Mask))
 	}
 	return x, nil
+}
+
+// TextsOf is NewTexts without masks for rows of at most context tokens.
+func TextsOf(t data.Tokenizer, marks tokenizers.Marks, context int) *Texts {
+	return &Texts{tokens: t, marks: marks, frame: marks.Framed(t), context: context}
 }
 
 // Marks are the tokens between and in the place of others.

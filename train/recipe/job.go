@@ -63,9 +63,10 @@ type Job struct {
 	// nothing. Rank 0 alone calls it.
 	Show func(ctx context.Context) (Shown, error)
 
-	// Lines are constants that the metrics of evaluations are read beside: columns of
-	// their records.
-	Lines []Line
+	// Measure gives what an evaluation measures beside its metrics, as columns of its
+	// record: what no sum over batches tells, and constants that the metrics are read
+	// beside; nil for nothing. Rank 0 alone calls it.
+	Measure func(ctx context.Context) ([]Line, error)
 	// Remark says what a user should know of the first metric of an evaluation, "" for
 	// nothing; nil where there is never anything.
 	Remark func(value float64) string
@@ -83,7 +84,7 @@ type Job struct {
 	Close func() error
 }
 
-// Line is a constant beside metrics, such as the entropy of a corpus.
+// Line is a value beside the metrics of an evaluation, such as the entropy of a corpus.
 type Line struct {
 	Name  string
 	Value float64

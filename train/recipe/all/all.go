@@ -5,6 +5,7 @@ package all
 import (
 	"example.com/gotrain/nn/zoo"
 	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/recipe/classify"
 	"example.com/gotrain/train/recipe/instruct"
 	"example.com/gotrain/train/recipe/lm"
 	"example.com/gotrain/train/recipe/mlm"
@@ -14,5 +15,5 @@ import (
 // Table returns the table. Of the recipes that take a kind of data, the first is the
 // one of configurations that name none.
 func Table() recipe.Table {
-	return recipe.Table{Families: zoo.Families(), Recipes: []recipe.Recipe{lm.Recipe(), instruct.Recipe(), mlm.Recipe(), seq2seq.Recipe()}}
+	return recipe.Table{Families: zoo.Families(), Recipes: []recipe.Recipe{lm.Recipe(), instruct.Recipe(), mlm.Recipe(), seq2seq.Recipe(), classify.Recipe()}}
 }

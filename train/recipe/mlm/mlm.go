@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strings"
 
@@ -73,18 +74,25 @@ func design(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	return j, err
 }
 
-// newJob is the job without its data, and the program of what its evaluations show.
-func newJob(ctx context.Context, env recipe.Env) (*recipe.Job, *encode.Program, error) {
+// programs are what evaluations run beside the losses.
+type programs struct {
+	held  *encode.Program // finds which masks are right
+	shown *encode.Program // fills the masks of a text; nil for none
+}
+
+// newJob is the job without its data, with those programs.
+func newJob(ctx context.Context, env recipe.Env) (*recipe.Job, programs, error) {
+	var p programs
 	if err := env.Config.ChooseOutputs(nn.Outputs{}); err != nil {
-		return nil, nil, err
+		return nil, p, err
 	}
 	m, from, err := text.Model(ctx, &env)
 	if err != nil {
-		return nil, nil, err
+		return nil, p, err
 	}
 	e, err := nn.AsTextEncoder(m)
 	if err != nil {
-		return nil, nil, err
+		return nil, p, err
 	}
 	c := env.Config
 	j := &recipe.Job{
@@ -95,15 +103,50 @@ func newJob(ctx context.Context, env recipe.Env) (*recipe.Job, *encode.Program, 
 		Unit:    recipe.Unit{Name: "tokens", PerSample: c.Length()},
 		Reading: text.Reading(env),
 	}
-	if c.Train.Sample == "" {
-		return j, nil, nil
-	}
-	shown, err := encode.Design(e, encode.Config{Length: min(e.Context(), shownTokens), Asked: shownMasks, Want: encode.Masked, Compute: c.Compute()})
+	rows, _ := c.MicroBatches()
+	p.held, err = encode.Design(e, encode.Config{Rows: rows, Length: c.Length(), Asked: askedPerRow(c), Want: encode.Best, Compute: c.Compute()})
 	if err != nil {
-		return nil, nil, err
+		return nil, p, err
 	}
-	j.Tools = []recipe.Tool{shown}
-	return j, shown, nil
+	if j.Tools = []recipe.Tool{p.held}; c.Train.Sample == "" {
+		return j, p, nil
+	}
+	p.shown, err = encode.Design(e, encode.Config{Length: min(e.Context(), shownTokens), Asked: shownMasks, Want: encode.Masked, Compute: c.Compute()})
+	if err != nil {
+		return nil, p, err
+	}
+	j.Tools = append(j.Tools, p.shown)
+	return j, p, nil
+}
+
+// accuracy is the share of the masks of held-out text, of so many batches at most (0: all),
+// whose likeliest token is right.
+func accuracy(p *encode.Program, s *source, limit int) (float64, error) {
+	batch := s.NewBatch()
+	right, all := 0, 0
+	for i := 0; limit == 0 || i < limit; i++ {
+		err := s.Fill(batch, uint64(i)*s.Stride())
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return 0, err
+		}
+		told, err := p.Run(s.rows(batch))
+		if err != nil {
+			return 0, err
+		}
+		for row, t := range told {
+			targets := s.part(batch, data.Targets, row, s.asked)
+			for k, best := range t.Best {
+				all++
+				if best == targets[k] {
+					right++
+				}
+			}
+		}
+	}
+	return float64(right) / float64(max(all, 1)), nil
 }
 
 // open packs the text into shards and puts masks into its rows.
@@ -119,7 +162,7 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	if err != nil {
 		return nil, config.Faultf("%w", err)
 	}
-	j, shown, err := newJob(ctx, env)
+	j, p, err := newJob(ctx, env)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +170,7 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 		id.Special.PAD = int(marks.Pad)
 	}
 	text.Keep(j, tokens, id)
-	if err := show(j, shown, env, tokens, id); err != nil {
+	if err := show(j, p.shown, env, tokens, id); err != nil {
 		return nil, err
 	}
 	j.Next = func(model string) string {
@@ -141,11 +184,11 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	if env.Dry && !texts.Prepared() {
 		return j, text.Count(ctx, env, j, texts, enc)
 	}
-	return j, openShards(ctx, env, j, texts, enc, newMasker(own(env.Config), tokens, marks))
+	return j, openShards(ctx, env, j, texts, enc, newMasker(own(env.Config), tokens, marks), p.held)
 }
 
 // openShards gives the job its batches, and the entropy that its loss is read beside.
-func openShards(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.Config, enc tokenizers.Encoder, m *masker) error {
+func openShards(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.Config, enc tokenizers.Encoder, m *masker, reader *encode.Program) error {
 	prepared, err := text.Shards(ctx, env, j, texts, enc)
 	if err != nil {
 		return err
@@ -162,15 +205,26 @@ func openShards(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.C
 	if eval != nil {
 		j.Eval = eval
 	}
-	readBeside(env, j, entropy(prepared.Train, m))
+	var measure func() (float64, error)
+	if eval != nil {
+		measure = func() (float64, error) { return accuracy(reader, eval, env.Config.Train.EvalBatches) }
+	}
+	readBeside(env, j, entropy(prepared.Train, m), measure)
 	return text.CheckEval(env.Config, j.Eval)
 }
 
-// readBeside has evaluations tell the entropy of single tokens, in nats: the loss of a model
+// readBeside has evaluations tell what share of the masks is right, by measure, and the entropy of single tokens, in nats: the loss of a model
 // that knows how often tokens come and nothing of what stands beside them.
-func readBeside(env recipe.Env, j *recipe.Job, nats float64) {
+func readBeside(env recipe.Env, j *recipe.Job, nats float64, measure func() (float64, error)) {
 	env.Telling("unigram entropy", "%.4f nats a token: the loss of a model that knows how often each comes, and nothing of its neighbours", nats)
-	j.Lines = []recipe.Line{{Name: "unigram_nll", Value: nats}}
+	j.Measure = func(ctx context.Context) ([]recipe.Line, error) {
+		lines := []recipe.Line{{Name: "unigram_nll", Value: nats}}
+		if measure == nil {
+			return lines, nil
+		}
+		hits, err := measure()
+		return append([]recipe.Line{{Name: "accuracy", Value: hits}}, lines...), err
+	}
 	j.Remark = func(nll float64) string {
 		if math.Abs(nll-nats) > plateau {
 			return ""

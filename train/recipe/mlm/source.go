@@ -7,6 +7,7 @@ import (
 
 	"example.com/gotrain/data"
 	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/nn/encode"
 	"example.com/gotrain/train/config"
 )
 
@@ -231,4 +232,26 @@ func (s *source) second(dst *data.Batch, row int, sample uint64, n int, w *work,
 	}
 	ids[begin-1] = s.masker.marks.Sep
 	return begin, nil
+}
+
+// rows are those of a batch that hold text, as package encode reads them.
+func (s *source) rows(b *data.Batch) []encode.Row {
+	var rows []encode.Row
+	for row := range b.Rows {
+		if b.From[row] == (data.Origin{}) {
+			break
+		}
+		n := 0
+		for _, segment := range s.part(b, data.Segments, row, s.context) {
+			n += int(segment) + 1
+		}
+		r := encode.Row{IDs: s.part(b, data.IDs, row, s.context)[:n], Kinds: s.part(b, kinds, row, s.context)[:n]}
+		for k, place := range s.part(b, asked, row, s.asked) {
+			if s.part(b, data.Targets, row, s.asked)[k] >= 0 {
+				r.Asked = append(r.Asked, place-s.offset(row))
+			}
+		}
+		rows = append(rows, r)
+	}
+	return rows
 }
