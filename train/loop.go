@@ -365,9 +365,6 @@ func (r *run) evaluate(ctx context.Context) (improved bool, err error) {
 		if err := r.measure(ctx, &rec); err != nil {
 			return false, err
 		}
-		if err := r.measure(ctx, &rec); err != nil {
-			return false, err
-		}
 		r.write(rec)
 		r.lastEval = &rec
 		events.Notify(r.deps.Listener.Validation, rec)
@@ -375,21 +372,6 @@ func (r *run) evaluate(ctx context.Context) (improved bool, err error) {
 		improved = r.judge(r.engine.Programs().Eval.Metrics[0], result.Values[0].Value)
 	}
 	return improved, r.show(ctx)
-}
-
-// measure adds to a record what the recipe measures by itself.
-func (r *run) measure(ctx context.Context, rec *metrics.Record) error {
-	if !r.cfg.Rank.First() || r.job.Measure == nil {
-		return nil
-	}
-	lines, err := r.job.Measure(context.WithoutCancel(ctx))
-	if err != nil {
-		return fmt.Errorf("evaluation after step %d: %w", r.state.Step, err)
-	}
-	for _, line := range lines {
-		rec.Values = append(rec.Values, metrics.Value{Name: line.Name, Value: line.Value})
-	}
-	return nil
 }
 
 // remark tells what the recipe has to say of the first metric of an evaluation.

@@ -63,10 +63,6 @@ type Job struct {
 	// nothing. Rank 0 alone calls it.
 	Show func(ctx context.Context) (Shown, error)
 
-	// Measure gives what an evaluation measures beside its metrics, as columns of its
-	// record: what no sum over batches tells, and constants that the metrics are read
-	// beside; nil for nothing. Rank 0 alone calls it.
-	Measure func(ctx context.Context) ([]Line, error)
 	// Remark says what a user should know of the first metric of an evaluation, "" for
 	// nothing; nil where there is never anything.
 	Remark func(value float64) string
@@ -82,12 +78,6 @@ type Job struct {
 	Facts []ranks.Fact
 	// Close releases the data; nil where there is nothing to do.
 	Close func() error
-}
-
-// Line is a value beside the metrics of an evaluation, such as the entropy of a corpus.
-type Line struct {
-	Name  string
-	Value float64
 }
 
 // EvalPart is what a source of the data holds out.

@@ -258,7 +258,7 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	j.Facts = append(j.Facts, ranks.Fact{Name: "data", Value: fmt.Sprintf("%d examples of %q", len(r.train), r.labels), Cure: "data.paths have to name the same content on all nodes"})
 	if len(r.held) > 0 {
 		j.Eval = &labelled.Loader{Rows: c.EvalRows(), Set: r.held, Context: c.Length(), Pad: r.pad, Held: true}
-		j.Measure = func(context.Context) ([]recipe.Line, error) { return measure(p, r.held, len(r.labels), c) }
+		j.Measure = func(context.Context) (recipe.Measured, error) { return measure(p, r.held, len(r.labels), c) }
 	}
 	j.Next = func(model string) string {
 		return shell.Command("gotrain", "sample", "--model", model, "--prompt", train[0].Text)

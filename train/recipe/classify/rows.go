@@ -63,7 +63,7 @@ func newRows(env *recipe.Env, tokens data.Tokenizer, id hub.Identity, train, hel
 
 // measure classifies held-out rows: their accuracy, and F1, the mean over the classes of
 // 2·right/(said + there), in which a class that is neither said nor there does not count.
-func measure(p *encode.Program, held []labelled.Row, labels int, c config.Config) ([]recipe.Line, error) {
+func measure(p *encode.Program, held []labelled.Row, labels int, c config.Config) (recipe.Measured, error) {
 	size, _ := c.MicroBatches()
 	if limit := c.Train.EvalBatches * c.Train.Batch; limit > 0 {
 		held = held[:min(limit, len(held))]
@@ -77,11 +77,11 @@ func measure(p *encode.Program, held []labelled.Row, labels int, c config.Config
 		}
 		told, err := p.Run(batch)
 		if err != nil {
-			return nil, fmt.Errorf("classes of held-out texts: %w", err)
+			return recipe.Measured{}, fmt.Errorf("classes of held-out texts: %w", err)
 		}
 		for i, t := range told {
 			f.Count(int(part[i].Label), t.Class())
 		}
 	}
-	return []recipe.Line{{Name: "accuracy", Value: f.Accuracy()}, {Name: "f1", Value: f.F1()}}, nil
+	return recipe.Measured{Values: []recipe.Measurement{{Name: "accuracy", Value: f.Accuracy()}, {Name: "f1", Value: f.F1()}}}, nil
 }

@@ -217,13 +217,14 @@ func openShards(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.C
 // that knows how often tokens come and nothing of what stands beside them.
 func readBeside(env recipe.Env, j *recipe.Job, nats float64, measure func() (float64, error)) {
 	env.Telling("unigram entropy", "%.4f nats a token: the loss of a model that knows how often each comes, and nothing of its neighbours", nats)
-	j.Measure = func(ctx context.Context) ([]recipe.Line, error) {
-		lines := []recipe.Line{{Name: "unigram_nll", Value: nats}}
-		if measure == nil {
-			return lines, nil
+	j.Measure = func(context.Context) (m recipe.Measured, err error) {
+		if measure != nil {
+			var hits float64
+			hits, err = measure()
+			m.Values = append(m.Values, recipe.Measurement{Name: "accuracy", Value: hits})
 		}
-		hits, err := measure()
-		return append([]recipe.Line{{Name: "accuracy", Value: hits}}, lines...), err
+		m.Values = append(m.Values, recipe.Measurement{Name: "unigram_nll", Value: nats})
+		return m, err
 	}
 	j.Remark = func(nll float64) string {
 		if math.Abs(nll-nats) > plateau {

@@ -277,9 +277,9 @@ func TestPlateau(t *testing.T) {
 	var j recipe.Job
 	told := ""
 	readBeside(recipe.Env{Tell: func(p recipe.Prepared) { told = p.Name + " " + p.Detail }}, &j, 5.5, func() (float64, error) { return 0.25, nil })
-	lines, err := j.Measure(t.Context())
-	if !strings.HasPrefix(told, "unigram entropy 5.5000 nats") || err != nil || !slices.Equal(lines, []recipe.Line{{Name: "accuracy", Value: 0.25}, {Name: "unigram_nll", Value: 5.5}}) {
-		t.Errorf("%q, %v, %v", told, lines, err)
+	measured, err := j.Measure(t.Context())
+	if !strings.HasPrefix(told, "unigram entropy 5.5000 nats") || err != nil || !slices.Equal(measured.Values, []recipe.Measurement{{Name: "accuracy", Value: 0.25}, {Name: "unigram_nll", Value: 5.5}}) {
+		t.Errorf("%q, %v, %v", told, measured, err)
 	}
 	for nll, on := range map[float64]bool{6: false, 5.64: true, 5.4: true, 5.3: false} {
 		if got := j.Remark(nll) != ""; got != on {
