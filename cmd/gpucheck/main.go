@@ -39,6 +39,7 @@ var parts = []part{
 	{"bench", "speed of kernels and steps", (*checker).bench, func(r *report) { r.Bench = benchReport{} }},
 	{"torch", "the same kernels and one step in PyTorch", (*checker).torch, func(r *report) { r.Torch = torchReport{} }},
 	{"driver", "tests of the driver layer and of the back end", (*checker).driver, func(r *report) { r.dropSuites("cuda", "cuda/backend") }},
+	{"hopper", "the primitives of cuda.attention: hopper beside mma.sync, then its kernels", (*checker).hopper, func(r *report) { r.dropSuites("hopper primitives", "hopper attention") }},
 	{"kernels", "every kernel against its definition and PyTorch's values", (*checker).kernels, func(r *report) { r.dropSuites("autograd/optest") }},
 	{"training", "the loss of each step on the GPU and the CPU, and changes between them", (*checker).training, func(r *report) { r.Training = nil }},
 	{"ranks", "two ranks on a GPU each beside one, and NCCL's speed", (*checker).ranks, func(r *report) { r.Ranks = ranksReport{} }},
