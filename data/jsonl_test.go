@@ -122,6 +122,10 @@ func FuzzLongText(f *testing.F) {
 		`{"text": "a", "text": "b"}`, `{"a": -0, "text": "", "b": []}`, `{"text": "\ud800\u0041"}`, "{\"text\"\x00:1}", `{"a": 01}`, `{"text": "a"} x`, `{"te\u0078t": "a",}`, `{"a":[[{"text":"b"}]],"text":"c"}`} {
 		f.Add([]byte(seed))
 	}
+	for depth := 9998; depth <= 10001; depth++ { // at the bound of encoding/json
+		f.Add([]byte(`{"a":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `,"text":"x"}`))
+		f.Add([]byte(strings.Repeat(`{"a":`, depth) + `1` + strings.Repeat("}", depth)))
+	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		if !utf8.Valid(in) || bytes.IndexByte(in, '\n') >= 0 {
 			return

@@ -103,6 +103,7 @@ func TestKeysTogether(t *testing.T) {
 	for _, k := range words {
 		for _, value := range types {
 			line(k+" "+value, beside(k, value, `"prompt":"Q"`, `"completion":"A"`))
+			line("messages and "+k+" "+value, beside(k, value, `"messages":`+turnsValue))
 			if _, ok := natural[k]; ok {
 				line("alone "+k+" "+value, beside(k, value))
 			}

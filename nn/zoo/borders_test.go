@@ -88,6 +88,19 @@ func TestBorders(t *testing.T) {
 		}
 		tryFields(&got, "llama."+kind, fresh, func(c nn.Configuration) reflect.Value { return reflect.ValueOf(c.(*llama.Config).RopeScaling).Elem() })
 	}
+	for _, kind := range []string{autograd.LinearScaling, autograd.Llama3Scaling, autograd.YaRNScaling, autograd.LongRoPEScaling} { // what is left out follows
+		for _, factor := range []float64{0, 0.5, 1, 2, 32} {
+			s := &llama.RopeScaling{Type: kind, Factor: factor}
+			if kind == autograd.LongRoPEScaling {
+				s.ShortFactor, s.LongFactor = []float64{1, 2}, []float64{3, 4}
+			}
+			c := &llama.Config{Layers: 2, Heads: 2, Width: 8, Context: 16, RopeScaling: s}
+			fmt.Fprintf(&got, "%s by %g: %s", kind, factor, said(c))
+			c.SetDefaults()
+			full := *c.RopeScaling
+			fmt.Fprintf(&got, ", %d, %g, %g, %.6f\n", full.Original, full.LowFreqFactor, full.BetaFast, full.AttentionFactor)
+		}
+	}
 	for _, size := range [][4]int{{4, 2, 8, 0}, {4, 3, 8, 0}, {3, 0, 8, 0}, {4, 0, 2, 0}, {4, 1, 12, 0}, {4, 4, 12, 6}, {4, 2, 12, 5}, {3, 1, 8, 4}, {5, 5, 5, 0}, {1, 1, 1, 0}} {
 		heads, kv, width, dim := size[0], size[1], size[2], size[3]
 		fmt.Fprintf(&got, "%d heads, %d of keys, width %d, head_dim %d: gpt2 %s; llama %s; gemma3 %s\n", heads, kv, width, dim,

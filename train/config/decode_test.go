@@ -93,6 +93,24 @@ func TestSet(t *testing.T) {
 	}
 }
 
+// TestNumbersOfBases: whole numbers may be written in base 16, 8 and 2, with underscores; others as Go reads them.
+func TestNumbersOfBases(t *testing.T) {
+	for text, want := range map[string]uint64{"0x1F": 31, "0o17": 15, "0b101": 5, "1_000": 1000, "017": 15, "0": 0} {
+		var c config
+		if err := Set(&c, "seed="+text); err != nil || c.Seed != want {
+			t.Errorf("seed=%s is %d, %v; want %d", text, c.Seed, err, want)
+		}
+		if err := Set(&c, "train.steps="+text); err != nil || uint64(c.Train.Steps) != want {
+			t.Errorf("train.steps=%s is %d, %v; want %d", text, c.Train.Steps, err, want)
+		}
+	}
+	for _, assignment := range []string{"seed=-1", "seed=1.5", "seed=x", "train.steps=1.5", "train.steps=9223372036854775808"} {
+		if err := Set(&config{}, assignment); err == nil {
+			t.Errorf("%s is taken", assignment)
+		}
+	}
+}
+
 func TestEncodeRoundTrip(t *testing.T) {
 	yes := true
 	c := config{Train: section{Steps: 3, LR: 0.5, Betas: []float64{1, 2}, Tied: &yes, Name: "x: y"}, Seed: 9}

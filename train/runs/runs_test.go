@@ -44,6 +44,13 @@ func TestRuns(t *testing.T) {
 	if err != nil || len(dirs) != 2 || filepath.Base(dirs[0]) != "b" || filepath.Base(dirs[1]) != "a" {
 		t.Fatalf("found %q, %v", dirs, err)
 	}
+	for below, want := range map[string]int{"1/2/3/4": 1, "1/2/3/4/5": 0} {
+		far := t.TempDir()
+		write(t, filepath.Join(far, below), line(10, "train", 3))
+		if dirs, err := runs.Find(far); len(dirs) != want || (err == nil) != (want > 0) {
+			t.Errorf("%s levels below: found %q, %v", below, dirs, err)
+		}
+	}
 	open := func(dir string) *runs.Run {
 		r, err := runs.Open(dir, all.Table().Config())
 		if err != nil || r.Fault != nil {

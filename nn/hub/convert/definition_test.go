@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -180,5 +181,29 @@ func TestWindowsOfAText(t *testing.T) {
 	}
 	if _, err := (&source{}).windows([]byte("xx")); err == nil {
 		t.Error("a text is measured without a tokenizer")
+	}
+}
+
+// TestRolesOfTokens: each id of GGUF's metadata gives its role to the token, if it is a special one.
+func TestRolesOfTokens(t *testing.T) {
+	added := []hf.AddedToken{{ID: 0, Content: "<unk>", Special: true}, {ID: 1, Content: "<s>", Special: true}, {ID: 2, Content: "</s>", Special: true}, {ID: 3, Content: "<pad>", Special: true}, {ID: 4, Content: "word"}}
+	for key, role := range map[string]string{"unknown": "unk_token", "bos": "bos_token", "eos": "eos_token", "padding": "pad_token"} {
+		for id := range uint32(6) {
+			raw, err := ggufTokenizerConfig(gguf.Metadata{{Key: "tokenizer.ggml." + key + "_token_id", Value: id}}, added, 77)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var config map[string]any
+			if err := json.Unmarshal(raw, &config); err != nil {
+				t.Fatal(err)
+			}
+			want := map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false, "model_max_length": 77.0}
+			if id < 4 {
+				want[role] = added[id].Content
+			}
+			if !maps.Equal(config, want) {
+				t.Errorf("%s of %d: %v, want %v", key, id, config, want)
+			}
+		}
 	}
 }
