@@ -198,3 +198,24 @@ func TestCompletions(t *testing.T) {
 		}
 	}
 }
+
+// TestRunsAsJSON: the rows of runs as JSON are those of the table, by their keys.
+func TestRunsAsJSON(t *testing.T) {
+	dir := t.TempDir()
+	must(t, "pretrain", "--config", writeConfig(t, dir), "--run", filepath.Join(dir, "runs", "a"), "--set", "train.steps=2", "--set", "train.eval_every=0")
+	var got struct {
+		Runs []map[string]any
+	}
+	mustJSON(t, &got, "runs", filepath.Join(dir, "runs"))
+	if len(got.Runs) != 1 {
+		t.Fatalf("%v", got)
+	}
+	row := got.Runs[0]
+	if row["run"] != filepath.Join(dir, "runs", "a") || row["state"] != "done" || row["step"] != 2.0 || row["steps"] != 2.0 || row["recipe"] != "lm" || row["metric"] != "nll" || row["train"] == nil {
+		t.Errorf("%v", row)
+	}
+	table := strings.Split(must(t, "runs", filepath.Join(dir, "runs")), "\n")
+	if len(table) != 3 || !strings.HasPrefix(table[0], "run ") || !strings.Contains(table[1], "2/2") || !strings.Contains(table[1], fmt.Sprintf("%.4f", row["train"])) {
+		t.Errorf("%q", table)
+	}
+}
