@@ -64,7 +64,7 @@ func stepConfigs(t *testing.T) map[string]config.Config {
 	set(&gated, lstm.Name, &lstm.Config{Kind: lstm.GRU, Layers: 2, Width: 48, Context: 20, Vocab: 67})
 	gated.Train.Recompute, gated.Optimizer.Kind = true, "muon"
 	remembering := base
-	set(&remembering, xl.Name, &xl.Config{Layers: 2, Heads: 2, Width: 64, Context: 20, Memory: 30, Vocab: 67, Dropout: 0.1})
+	set(&remembering, xl.Name, &xl.Config{Layers: 2, Heads: 2, Width: 64, Context: 20, Memory: 30, Vocab: 67, Dropout: 0.1, Activation: "gelu_tanh"})
 	remembering.Train.Accumulate = 2
 	return map[string]config.Config{"xl": remembering, "lstm": recurrent, "gru": gated, "gpt2": small, "llama": grouped, "document mask": packed, "accumulated": accumulated, "lora": adapted}
 }
