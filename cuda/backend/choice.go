@@ -138,7 +138,7 @@ func (b *Backend) Choose(plans []*plan.Plan, known exec.Ways, timed bool) (exec.
 	return exec.Chosen{Ways: b.trial.used, Timed: b.trial.times}, err
 }
 
-// try binds a launch to scratch memory and runs it once.
+// try binds a launch to scratch memory and runs it once, if it has to.
 func (b *Backend) try(instrs []*ir.Instr, space cuda.Ptr) error {
 	s := newTrialSpace(space, instrs)
 	if err := b.fill(s); err != nil {
@@ -153,6 +153,10 @@ func (b *Backend) try(instrs []*ir.Instr, space cuda.Ptr) error {
 	}
 	if err != nil {
 		return err
+	}
+	// Kernels of our own are loaded when they are bound; only a library's products have to run before a capture.
+	if kind := instrs[0].Kind; !b.trial.timed && (kind == ir.Attention || kind == ir.AttentionBackward) {
+		return nil
 	}
 	launch()
 	if e := b.err; e != nil {
