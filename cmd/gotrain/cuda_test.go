@@ -230,23 +230,51 @@ func stopAfterSave(t *testing.T, step int, args ...string) {
 	}
 }
 
-// TestCUDAPairs trains an encoder and a decoder on the device and on the CPU, and searches
+// TestCUDAPairs trains encoders with decoders on the device and on the CPU, and searches
 // the same texts on both.
 func TestCUDAPairs(t *testing.T) {
 	dir := t.TempDir()
 	config := pairsConfig(t, dir)
+	for _, variant := range []string{"transformer", "lstm"} {
+		pretrain := func(device string) []float64 {
+			run := filepath.Join(dir, variant, device)
+			must(t, "pretrain", "--config", config, "--run", run, "--device", device,
+				"--set", "model.variant="+variant, "--set", "train.steps=30", "--set", "train.eval_every=0")
+			return losses(t, run)
+		}
+		want := pretrain("cpu")
+		sameLosses(t, variant+" of pairs on cuda", pretrain("cuda"), want, 1e-3)
+		sample := func(device string) string {
+			return must(t, "sample", "--model", filepath.Join(dir, variant, "cpu"), "--prompt", "line 3 of text\nline 12 of text", "--beam", "3", "--device", device)
+		}
+		if got, want := sample("cuda"), sample("cpu"); got != want {
+			t.Errorf("%s: the device writes %q, the CPU %q", variant, got, want)
+		}
+	}
+}
+
+// TestCUDAMasks trains a BERT on the device and on the CPU, and fills the same mask on both.
+func TestCUDAMasks(t *testing.T) {
+	dir := t.TempDir()
+	config, _ := masksConfig(t, dir)
 	pretrain := func(device string) []float64 {
 		run := filepath.Join(dir, device)
-		must(t, "pretrain", "--config", config, "--run", run, "--device", device, "--set", "train.steps=30", "--set", "train.eval_every=0")
+		must(t, "pretrain", "--config", config, "--run", run, "--device", device, "--set", "train.steps=20", "--set", "train.eval_every=0")
 		return losses(t, run)
 	}
 	want := pretrain("cpu")
-	sameLosses(t, "pairs on cuda", pretrain("cuda"), want, 1e-3)
-	sample := func(device string) string {
-		return must(t, "sample", "--model", filepath.Join(dir, "cpu"), "--prompt", "line 3 of text\nline 12 of text", "--beam", "3", "--device", device)
+	sameLosses(t, "masks on cuda", pretrain("cuda"), want, 1e-3)
+	sample := func(device string) (first string) {
+		var filled struct {
+			Masks []struct {
+				Candidates []struct{ Token string }
+			}
+		}
+		mustJSON(t, &filled, "sample", "--model", filepath.Join(dir, "cpu"), "--prompt", "the [MASK] of light", "--device", device)
+		return filled.Masks[0].Candidates[0].Token
 	}
-	if got, want := sample("cuda"), sample("cpu"); got != want {
-		t.Errorf("the device writes %q, the CPU %q", got, want)
+	if got, want := sample("cuda"), sample("cpu"); got != want || got == "" {
+		t.Errorf("the device fills %q, the CPU %q", got, want)
 	}
 }
 

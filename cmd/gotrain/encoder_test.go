@@ -8,6 +8,20 @@ import (
 	"testing"
 )
 
+// masksConfig writes a configuration of a small BERT, and its text.
+func masksConfig(t *testing.T, dir string) (config, text string) {
+	t.Helper()
+	text = write(t, filepath.Join(dir, "a.txt"), strings.Repeat("the rays of light are bent by the prism. ", 60))
+	return write(t, filepath.Join(dir, "c.yaml"), strings.ReplaceAll(`
+run: {dir: DIR/run}
+recipe: {kind: mlm}
+model: {family: bert, layers: 1, heads: 2, width: 16, context: 16}
+tokenizer: {kind: wordpiece, vocab: 60}
+data: {train: [DIR/a.txt], cache_dir: DIR}
+train: {steps: 2, batch: 4, sample: ""}
+`, "DIR", dir)), text
+}
+
 // TestMasks trains a small BERT and fills masks, scores, embeds and classifies with it. What it
 // cannot do has one clear error.
 func TestMasks(t *testing.T) {
@@ -19,16 +33,8 @@ func TestMasks(t *testing.T) {
 		}
 		return path
 	}
-	text := file("a.txt", strings.Repeat("the rays of light are bent by the prism. ", 60))
+	config, text := masksConfig(t, dir)
 	run := filepath.Join(dir, "run")
-	config := file("c.yaml", `
-run: {dir: `+run+`}
-recipe: {kind: mlm}
-model: {family: bert, layers: 1, heads: 2, width: 16, context: 16}
-tokenizer: {kind: wordpiece, vocab: 60}
-data: {train: [`+text+`], cache_dir: `+dir+`}
-train: {steps: 2, batch: 4, sample: ""}
-`)
 	if o := gotrain(t, "", "pretrain", "--config", config, "--device", "cpu"); o.code != 0 {
 		t.Fatal(o.errOut)
 	}
