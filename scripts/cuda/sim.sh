@@ -77,7 +77,7 @@ compile() {
   o=$(object "$1")
   if [[ $sanitizer == address && $1 == *.cu ]]; then
     source=$o.cpp
-    printf '#include "../sim/tensor.h"\n#include "../sim/asynchronous.h"\nnamespace {\n#include "%s"\n}\n' "$(realpath "$1")" > "$source"
+    printf '#include "../sim/tensor.h"\n#include "../sim/asynchronous.h"\n#include "../sim/order.h"\nnamespace {\n#include "%s"\n}\n' "$(realpath "$1")" > "$source"
   fi
   [[ $1 == */module.cpp ]] && own=(-I"$objects")
   [[ $sanitizer == thread && $1 == *.cu ]] && own=(-O1 -fsanitize=thread)
