@@ -14,6 +14,7 @@ import (
 	"example.com/gotrain/data/bpe"
 	"example.com/gotrain/data/hf"
 	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/gpt2"
 	"example.com/gotrain/nn/hub/gguf"
 )
 
@@ -137,7 +138,7 @@ type contextOf struct {
 	context int
 }
 
-func (m contextOf) Context() int { return m.context }
+func (m contextOf) Config() any { return &gpt2.Config{Context: m.context} }
 
 // TestWindowsOfAText: a text is measured in windows that fit behind what begins each, all of it up to 16 windows.
 func TestWindowsOfAText(t *testing.T) {
