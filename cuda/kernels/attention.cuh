@@ -86,8 +86,8 @@ struct Place {
 // place returns the place of block number index. Rows have row_heads heads of units in all, columns col_heads. Blocks
 // start in the order of their number: the tiles of one section of units, from the last one down if last_first, so that
 // what a section reads again and again stays in the L2 cache.
-__device__ inline Place place(Segments rows, int tile_rows, int row_heads, int col_heads, int units, int section,
-                              bool last_first, int index = blockIdx.x) {
+__device__ __forceinline__ Place place(Segments rows, int tile_rows, int row_heads, int col_heads, int units,
+                                       int section, bool last_first, int index = blockIdx.x) {
   int tiles = cdiv(rows.tokens, tile_rows), begin = index / (section * tiles) * section;
   int at = index - begin * tiles, width = min(section, units - begin), tile = at / width;
   Place p;
