@@ -46,7 +46,25 @@ func Describe(dir string, families nn.Families) (Description, error) {
 		return d, err
 	}
 	d.Notes = append(d.Notes, notes...)
-	return d, errors.Join(d.untie(place.Base), d.findHeads(place.Base), d.unbias(place.Base))
+	return d, d.compare(place.Base)
+}
+
+// compare changes the configuration to what the weights hold. Without weights it stays:
+// whoever wants them says that they are missing.
+func (d *Description) compare(dir string) error {
+	weights, err := safetensors.OpenDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer weights.Close()
+	d.findHeads(weights)
+	if err := errors.Join(d.untie(dir, weights), d.unbias(weights)); err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	return nil
 }
 
 // NotesOf are what a user should know of the model in dir, beside its tokenizer, and of
@@ -125,7 +143,7 @@ func (p Place) ReadSpecial(config []byte, vocab int) (nn.SpecialTokens, []string
 }
 
 // untie looks whether the weights have a head of their own.
-func (d *Description) untie(dir string) error {
+func (d *Description) untie(dir string, weights *safetensors.Dir) error {
 	c, ok := d.Spec.Config.(nn.HeadConfig)
 	if !ok {
 		return nil
@@ -134,14 +152,6 @@ func (d *Description) untie(dir string) error {
 	if !tied {
 		return nil
 	}
-	weights, err := safetensors.OpenDir(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil // whoever wants the weights says so
-	}
-	if err != nil {
-		return err
-	}
-	defer weights.Close()
 	trunk, _, _ := strings.Cut(tableParam, ".")
 	names := map[string]bool{headParam: true, tableParam: true}
 	var head, table *safetensors.Tensor
@@ -158,7 +168,7 @@ func (d *Description) untie(dir string) error {
 	}
 	same, err := sameTensor(*head, *table)
 	if err != nil {
-		return fmt.Errorf("%s: %w", dir, err)
+		return err
 	}
 	if !same {
 		c.SetTied(false)
@@ -169,19 +179,11 @@ func (d *Description) untie(dir string) error {
 }
 
 // findHeads gives a text encoder the heads that its weights have.
-func (d *Description) findHeads(dir string) error {
+func (d *Description) findHeads(weights *safetensors.Dir) {
 	c, ok := d.Spec.Config.(nn.EncoderConfig)
 	if !ok {
-		return nil
+		return
 	}
-	weights, err := safetensors.OpenDir(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil // whoever wants the weights says so
-	}
-	if err != nil {
-		return err
-	}
-	defer weights.Close()
 	c.Stored(func(param string) bool {
 		trunk, _, _ := strings.Cut(param, ".")
 		return slices.ContainsFunc(weights.Tensors(), func(t safetensors.Tensor) bool {
@@ -189,11 +191,10 @@ func (d *Description) findHeads(dir string) error {
 			return is
 		})
 	})
-	return nil
 }
 
 // unbias looks whether the weights have a bias of the logits that is not all zeros.
-func (d *Description) unbias(dir string) error {
+func (d *Description) unbias(weights *safetensors.Dir) error {
 	c, ok := d.Spec.Config.(nn.BiasConfig)
 	if !ok {
 		return nil
@@ -202,17 +203,9 @@ func (d *Description) unbias(dir string) error {
 	if !there {
 		return nil
 	}
-	weights, err := safetensors.OpenDir(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil // whoever wants the weights says so
-	}
+	there, err := biased(weights, name)
 	if err != nil {
 		return err
-	}
-	defer weights.Close()
-	there, err = biased(weights, name)
-	if err != nil {
-		return fmt.Errorf("%s: %w", dir, err)
 	}
 	c.SetHeadBias(there)
 	return nil

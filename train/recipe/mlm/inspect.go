@@ -8,24 +8,15 @@ import (
 
 	"example.com/gotrain/data"
 	"example.com/gotrain/data/tokenizers"
-	"example.com/gotrain/nn"
-	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/recipe"
 	"example.com/gotrain/train/recipe/text"
 )
 
 // inspect shows a row as the model gets it.
 func inspect(ctx context.Context, env recipe.Env, v recipe.View) (recipe.Inspection, error) {
-	if err := env.Config.ChooseOutputs(nn.Outputs{}); err != nil {
-		return nil, err
-	}
-	tokens, id, err := text.Open(ctx, &env)
+	tokens, _, marks, err := openTokens(ctx, &env)
 	if err != nil {
 		return nil, err
-	}
-	marks, err := tokenizers.MarksOf(tokens, id.Roles, true)
-	if err != nil {
-		return nil, config.Faultf("%w", err)
 	}
 	enc := tokenizers.NewEncoder(tokens, nil, marks.Sep)
 	texts, _ := env.Config.Texts()

@@ -149,18 +149,26 @@ func accuracy(p *encode.Program, s *source, limit int) (float64, error) {
 	return float64(right) / float64(max(all, 1)), nil
 }
 
+// openTokens gives the model of env the heads of the recipe and finds its tokenizer, with
+// the tokens that mark texts.
+func openTokens(ctx context.Context, env *recipe.Env) (tokens data.Tokenizer, id hub.Identity, marks tokenizers.Marks, err error) {
+	if err = env.Config.ChooseOutputs(nn.Outputs{}); err != nil {
+		return nil, id, marks, err
+	}
+	if tokens, id, err = text.Open(ctx, env); err != nil {
+		return nil, id, marks, err
+	}
+	if marks, err = tokenizers.MarksOf(tokens, id.Roles, true); err != nil {
+		err = config.Faultf("%w", err)
+	}
+	return tokens, id, marks, err
+}
+
 // open packs the text into shards and puts masks into its rows.
 func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
-	if err := env.Config.ChooseOutputs(nn.Outputs{}); err != nil {
-		return nil, err
-	}
-	tokens, id, err := text.Open(ctx, &env)
+	tokens, id, marks, err := openTokens(ctx, &env)
 	if err != nil {
 		return nil, err
-	}
-	marks, err := tokenizers.MarksOf(tokens, id.Roles, true)
-	if err != nil {
-		return nil, config.Faultf("%w", err)
 	}
 	j, p, err := newJob(ctx, env)
 	if err != nil {
