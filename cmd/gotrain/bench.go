@@ -25,6 +25,8 @@ type benchFlags struct {
 	threads   int
 	seconds   float64
 	json      bool
+
+	configured []bench.Step // the step of the configuration; set by settle
 }
 
 func newBench() *cobra.Command {
@@ -70,7 +72,7 @@ Reference steps: ` + strings.Join(bench.Names(), ", ") + ".",
 	c.Flags().BoolVar(&f.repeat, "repeat", false, "with --step or --config, take the first step twice and compare the bits")
 	c.Flags().StringVar(&f.config, "config", "", "measure the step of a configuration `FILE` only, on random tokens")
 	c.Flags().StringArrayVar(&f.set, "set", nil, "with --config, override a key, `path.to.key=VALUE`; may be repeated")
-	c.Flags().StringVar(&f.precision, "precision", "float32", "of matrix products, `NAME` is float32, tf32 or bfloat16")
+	c.Flags().StringVar(&f.precision, "precision", "", "of matrix products, `NAME` is float32, tf32 or bfloat16 (default: the configuration's, else float32)")
 	c.Flags().StringVar(&f.device, "device", "auto", "device `NAME`: auto, cpu, cuda or cuda:N")
 	c.Flags().StringVar(&f.shapes, "shapes", "", "shapes of kernels and steps, `NAME` is small, cpu or gpu (default: the device's)")
 	c.Flags().IntVar(&f.threads, "threads", 0, "`N` CPU threads, 0 for all cores")
@@ -85,7 +87,7 @@ Reference steps: ` + strings.Join(bench.Names(), ", ") + ".",
 }
 
 func (f *benchFlags) validate() error {
-	if !slices.Contains(precisions, f.precision) {
+	if f.precision != "" && !slices.Contains(precisions, f.precision) {
 		return usagef("--precision is %q; use float32, tf32 or bfloat16", f.precision)
 	}
 	if f.seconds <= 0 {

@@ -32,6 +32,9 @@ func (f *benchFlags) run(c *cobra.Command) error {
 	if err := f.validate(); err != nil {
 		return err
 	}
+	if err := f.settle(); err != nil {
+		return err
+	}
 	d, err := device.Find(f.device, f.threads)
 	if err != nil {
 		return err
@@ -122,11 +125,7 @@ func (f *benchFlags) measureKernels(ctx context.Context, out io.Writer, d device
 // measureSteps measures the chosen steps; the device has been looked for since began.
 func (f *benchFlags) measureSteps(ctx context.Context, out io.Writer, d device.Device, began time.Time, r *benchReport) error {
 	fmt.Fprintf(out, "\n%-11s %10s %-28s %9s %9s %9s  %s\n", "step", "parameters", "shape", "ms", "tokens/s", "GFLOP/s", "of the peak")
-	steps, err := f.chosenSteps(d)
-	if err != nil {
-		return err
-	}
-	for _, s := range steps {
+	for _, s := range f.chosenSteps(d) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -11,25 +12,37 @@ import (
 	"example.com/gotrain/train/units"
 )
 
+// settle reads the configuration, if there is one, and decides the precision: what the
+// flag says, else what the configuration does, else float32.
+func (f *benchFlags) settle() error {
+	if f.config == "" {
+		f.precision = cmp.Or(f.precision, precisions[0])
+		return nil
+	}
+	cfg, err := loadConfig(f.config, f.set)
+	if err != nil {
+		return err
+	}
+	f.precision = cmp.Or(f.precision, cfg.Precision)
+	cfg.Precision = f.precision
+	if cfg.Text().Vocab == 0 {
+		if err := cfg.SetVocab(cfg.Tokenizer.Vocab); err != nil {
+			return err
+		}
+	}
+	f.configured = []bench.Step{{Name: "config", Config: cfg}}
+	return nil
+}
+
 // chosenSteps are the steps that the flags ask for.
-func (f *benchFlags) chosenSteps(d device.Device) ([]bench.Step, error) {
+func (f *benchFlags) chosenSteps(d device.Device) []bench.Step {
 	switch {
 	case f.config != "":
-		cfg, err := loadConfig(f.config, f.set)
-		if err != nil {
-			return nil, err
-		}
-		if cfg.Text().Vocab == 0 {
-			if err := cfg.SetVocab(cfg.Tokenizer.Vocab); err != nil {
-				return nil, err
-			}
-		}
-		f.precision = cfg.Precision
-		return []bench.Step{{Name: "config", Config: cfg}}, nil
+		return f.configured
 	case len(f.steps) == 0 || slices.Contains(f.steps, "all"):
-		return bench.Steps(f.size(d)), nil
+		return bench.Steps(f.size(d))
 	}
-	return bench.Named(f.steps), nil
+	return bench.Named(f.steps)
 }
 
 func printStep(w io.Writer, t bench.Timing) {

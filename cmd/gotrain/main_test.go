@@ -149,6 +149,29 @@ func TestBench(t *testing.T) {
 	}
 }
 
+// TestBenchPrecision holds that the flag decides, then the configuration.
+func TestBenchPrecision(t *testing.T) {
+	path := writeConfig(t, t.TempDir())
+	for _, row := range []struct{ flag, set, want string }{
+		{"", "", "float32"}, {"bfloat16", "", "bfloat16"}, {"", "precision=bfloat16", "bfloat16"}, {"float32", "precision=bfloat16", "float32"},
+	} {
+		f := benchFlags{config: path, precision: row.flag}
+		if row.set != "" {
+			f.set = []string{row.set}
+		}
+		if err := f.settle(); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.configured[0].Config.Precision; got != row.want || f.precision != row.want {
+			t.Errorf("--precision %q with %q: a step in %s, reported as %s, want %s", row.flag, row.set, got, f.precision, row.want)
+		}
+	}
+	f := benchFlags{}
+	if err := f.settle(); err != nil || f.precision != "float32" {
+		t.Errorf("without a configuration %s, %v", f.precision, err)
+	}
+}
+
 func TestInterrupt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
