@@ -26,8 +26,8 @@ func (c *call) begin(g *GEMM, args *Args) {
 	if args.BF16 {
 		c.kn = &g.bfloat
 	}
-	c.a = operand{args.A, args.LDA, !args.TransA}
-	c.b = operand{args.B, args.LDB, args.TransB}
+	c.a = operand{args.A, args.LDA, !args.TransA, args.ReadA}
+	c.b = operand{args.B, args.LDB, args.TransB, args.ReadB}
 	block := c.elements(blockSteps)
 	c.kBlock = roundUp(ceilDiv(args.K, ceilDiv(args.K, block)), 16)
 }
@@ -121,31 +121,32 @@ func (g *GEMM) sharedB(p, i int) []float32 {
 }
 
 // packTask packs a part of one block of the shared operand.
-func (g *GEMM) packTask(task, _ int) {
+func (g *GEMM) packTask(task, worker int) {
 	c := &g.call
 	i, part := task%c.blocks(), task/c.blocks()
+	w := &g.workers[worker]
 	if c.columns {
 		row := part * c.blockRows
-		c.packA(g.sharedA(row, i), row, min(c.blockRows, c.args.M-row), i)
+		w.packA(c, g.sharedA(row, i), row, min(c.blockRows, c.args.M-row), i)
 		return
 	}
-	c.packB(g.sharedB(part, i), part, i)
+	w.packB(c, g.sharedB(part, i), part, i)
 }
 
 // packA packs rows of block i of A as panels of 8 rows.
-func (c *call) packA(dst []float32, row, rows, i int) {
+func (w *worker) packA(c *call, dst []float32, row, rows, i int) {
 	from, k := c.block(i)
-	c.kn.pack(dst, &c.a, slab{
+	c.kn.pack(dst, &c.a, w.read, slab{
 		i0: row, n: rows, k0: from, k: k,
 		groups: ceilDiv(rows, panelRows), kStride: panelRows, groupStride: panelRows * c.kn.steps(k),
 	})
 }
 
 // packB packs panel p of block i of B.
-func (c *call) packB(dst []float32, p, i int) {
+func (w *worker) packB(c *call, dst []float32, p, i int) {
 	from, k := c.block(i)
 	col, cols, width := c.panel(p)
-	c.kn.pack(dst, &c.b, slab{
+	c.kn.pack(dst, &c.b, w.read, slab{
 		i0: col, n: cols, k0: from, k: k,
 		groups: width / 8, kStride: width, groupStride: 8,
 	})
@@ -169,7 +170,7 @@ func (g *GEMM) multiplyTask(task, worker int) {
 func (g *GEMM) multiplyRows(row, rows, from, to, worker int) {
 	c, w := &g.call, &g.workers[worker]
 	for i := range c.blocks() {
-		c.packA(w.a, row, rows, i)
+		w.packA(c, w.a, row, rows, i)
 		begin, _, _ := c.panel(from)
 		for p := from; p < to; p++ {
 			col, cols, width := c.panel(p)
@@ -188,7 +189,7 @@ func (g *GEMM) multiplyColumns(p, worker int) {
 	c, w := &g.call, &g.workers[worker]
 	col, cols, width := c.panel(p)
 	for i := range c.blocks() {
-		c.packB(w.b, p, i)
+		w.packB(c, w.b, p, i)
 		w.setBlock(c, i, &g.sharedA(0, i)[0], &w.b[0], width)
 		w.compute(c, 0, c.args.M, col, cols)
 		if c.finishes(i) {

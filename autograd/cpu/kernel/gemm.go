@@ -26,6 +26,9 @@ type Args struct {
 	C   []float32
 	LDC int
 
+	// ReadA and ReadB, if set, are asked for A and B, as stored, instead.
+	ReadA, ReadB Reader
+
 	Accumulate bool
 	Residual   []float32 // excludes Accumulate
 	LDR        int
@@ -40,6 +43,11 @@ type Args struct {
 	// element of C is in exactly one call. An activation belongs here.
 	Tile func(row0, row1, col0, col1, worker int)
 }
+
+// A Reader writes rows [row, row+rows) and columns [col, col+cols) of a matrix that is
+// nowhere as a whole, such as the patches of a picture or weights of few bits, to dst, one
+// row behind the other. Workers call it at once.
+type Reader func(dst []float32, row, rows, col, cols int)
 
 // validate panics where the arguments contradict each other: shapes are checked
 // by whoever built the program, so a mismatch here is a bug.
@@ -56,8 +64,12 @@ func (a *Args) validate() {
 	if a.M < 1 || a.N < 1 || a.K < 1 {
 		panic(fmt.Sprintf("kernel: GEMM (%d, %d) × (%d, %d): dimensions must be positive", a.M, a.K, a.K, a.N))
 	}
-	matrix("A", a.A, a.LDA, a.M, a.K, a.TransA)
-	matrix("B", a.B, a.LDB, a.K, a.N, a.TransB)
+	if a.ReadA == nil {
+		matrix("A", a.A, a.LDA, a.M, a.K, a.TransA)
+	}
+	if a.ReadB == nil {
+		matrix("B", a.B, a.LDB, a.K, a.N, a.TransB)
+	}
 	matrix("C", a.C, a.LDC, a.M, a.N, false)
 	if a.Residual != nil {
 		matrix("Residual", a.Residual, a.LDR, a.M, a.N, false)
@@ -71,14 +83,15 @@ func (a *Args) validate() {
 }
 
 const (
-	blockSteps     = 384         // steps along K of a block; a panel of B then is 72 KiB
-	chunkSteps     = 4224        // steps along K that are packed at once
-	sharedFloats   = 1536 * 1024 // the packed operand that all workers read: 6 MiB
-	residentRows   = 384         // rows of A that are packed as a whole
-	maxBlockRows   = 128         // rows of A that a worker packs for itself
-	smallProduct   = 1 << 17     // M·N·K below which one worker is faster than two
-	smallPack      = 8192        // elements below which one worker packs
-	tilePanels     = 4           // panels of B per call of Args.Tile
+	blockSteps     = 384                 // steps along K of a block; a panel of B then is 72 KiB
+	chunkSteps     = 4224                // steps along K that are packed at once
+	sharedFloats   = 1536 * 1024         // the packed operand that all workers read: 6 MiB
+	residentRows   = 384                 // rows of A that are packed as a whole
+	maxBlockRows   = 128                 // rows of A that a worker packs for itself
+	smallProduct   = 1 << 17             // M·N·K below which one worker is faster than two
+	smallPack      = 8192                // elements below which one worker packs
+	readFloats     = 32 * 2 * blockSteps // what a Reader is asked for at once
+	tilePanels     = 4                   // panels of B per call of Args.Tile
 	blocksPerChunk = chunkSteps / blockSteps
 )
 
@@ -118,6 +131,7 @@ type worker struct {
 	a    []float32 // maxBlockRows × blockSteps
 	b    []float32 // blockSteps × width
 	edge []float32 // 8 × width: a tile that overlaps the border of C
+	read []float32 // what a Reader has written, before it is packed
 	_    [64]byte
 }
 
@@ -135,6 +149,7 @@ func NewGEMM(pool *Pool, isa ISA) *GEMM {
 		w.a = alignedFloats(maxBlockRows * blockSteps)
 		w.b = alignedFloats(blockSteps * g.float.width)
 		w.edge = alignedFloats(panelRows * g.float.width)
+		w.read = alignedFloats(readFloats)
 	}
 	g.packShared, g.multiply, g.multiplyFew = g.packTask, g.multiplyTask, g.fewTask
 	return g
@@ -145,7 +160,7 @@ func (g *GEMM) Bytes() int {
 	n := cap(g.shared)
 	for i := range g.workers {
 		w := &g.workers[i]
-		n += cap(w.a) + cap(w.b) + cap(w.edge)
+		n += cap(w.a) + cap(w.b) + cap(w.edge) + cap(w.read)
 	}
 	return 4 * n
 }

@@ -45,8 +45,8 @@ func randomMatrix(rng *rand.Rand, rows, cols int, transposed bool, extra int) ([
 
 // reference computes want and bound from the definition.
 func (p *product) reference() {
-	a := p.widen(operand{p.A, p.LDA, !p.TransA}, p.M)
-	b := p.widen(operand{p.B, p.LDB, p.TransB}, p.N)
+	a := p.widen(operand{p.A, p.LDA, !p.TransA, nil}, p.M)
+	b := p.widen(operand{p.B, p.LDB, p.TransB, nil}, p.N)
 	for i := range p.M {
 		for j := range p.N {
 			sum, bound := 0.0, 0.0
@@ -156,6 +156,60 @@ func TestMul(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestMulReads compares, to the bit, products of matrices that are read in parts with
+// those of the same matrices in memory, neither of few rows.
+func TestMulReads(t *testing.T) {
+	gemms := newGEMMs(t, 2)
+	rng := rand.New(rand.NewPCG(21, 22))
+	reader := func(p []float32, ld int) Reader {
+		return func(dst []float32, row, rows, col, cols int) {
+			for i := range rows {
+				copy(dst[i*cols:][:cols], p[(row+i)*ld+col:][:cols])
+			}
+		}
+	}
+	for _, s := range shapes {
+		if s[0] <= fewRows {
+			continue
+		}
+		for variant := range 8 {
+			p := newProduct(rng, Args{M: s[0], N: s[1], K: s[2], TransA: variant&1 != 0, TransB: variant&2 != 0, BF16: variant&4 != 0}, 3, false, true)
+			for isa, g := range gemms {
+				g.Mul(&p.Args)
+				want := slices.Clone(p.C)
+				for which := 1; which < 4; which++ {
+					read := p.Args
+					if which&1 != 0 {
+						read.A, read.ReadA = nil, reader(p.A, p.LDA)
+					}
+					if which&2 != 0 {
+						read.B, read.ReadB = nil, reader(p.B, p.LDB)
+					}
+					for name, mul := range map[string]func(*Args){"Mul": g.Mul, "MulSerial": func(a *Args) { g.MulSerial(1, a) }} {
+						clear(p.C)
+						if mul(&read); p.check(nil) != nil || name == "Mul" && !equalRows(p, want) {
+							t.Errorf("%v: %s %v, reading %b: other bits, %v", isa, name, p, which, p.check(nil))
+						}
+						if n := testing.AllocsPerRun(3, func() { mul(&read) }); n != 0 {
+							t.Errorf("%v: %s %v, reading %b: %g allocations", isa, name, p, which, n)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// equalRows tells whether C has the elements of want, whatever lies between its rows.
+func equalRows(p *product, want []float32) bool {
+	for i := range p.M {
+		if !slices.Equal(p.C[i*p.LDC:][:p.N], want[i*p.LDC:][:p.N]) {
+			return false
+		}
+	}
+	return true
 }
 
 func TestMulResidualMayBeC(t *testing.T) {

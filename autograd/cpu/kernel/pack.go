@@ -6,11 +6,13 @@ import (
 )
 
 // An operand is op(A) or op(B) as the packer sees it: element (i, k), i counting
-// rows of A or columns of B, is p[i·ld+k] if alongK, else p[k·ld+i].
+// rows of A or columns of B, is p[i·ld+k] if alongK, else p[k·ld+i]; or what read, if
+// set, writes there.
 type operand struct {
 	p      []float32
 	ld     int
 	alongK bool
+	read   Reader
 }
 
 func (o *operand) element(i, k int) float32 {
@@ -45,8 +47,47 @@ func (kn *kernels) steps(k int) int {
 	return k
 }
 
-// pack writes the slab s of o to dst.
-func (kn *kernels) pack(dst []float32, o *operand, s slab) {
+// pack writes the slab s of o to dst. space, of readFloats, is for what o has to read.
+func (kn *kernels) pack(dst []float32, o *operand, space []float32, s slab) {
+	switch {
+	case o.read == nil:
+		kn.lay(dst, o, s)
+	case o.alongK:
+		kn.packRows(dst, o, space, s)
+	default:
+		kn.packSteps(dst, o, space, s)
+	}
+	if kn.round != nil {
+		kn.roundSlab(dst, s)
+	}
+}
+
+// packRows packs an operand that is read, some rows along K at a time.
+func (kn *kernels) packRows(dst []float32, o *operand, space []float32, s slab) {
+	at := len(space) / s.k / 8 // groups
+	for g := 0; g < s.groups; g += at {
+		part := s
+		part.i0, part.k0, part.n, part.groups = 0, 0, max(min(s.n-8*g, 8*at), 0), min(at, s.groups-g)
+		if part.n > 0 {
+			o.read(space, s.i0+8*g, part.n, s.k0, s.k)
+		}
+		kn.lay(dst[g*s.groupStride:], &operand{p: space, ld: s.k, alongK: true}, part)
+	}
+}
+
+// packSteps packs an operand that is read, some steps across K at a time.
+func (kn *kernels) packSteps(dst []float32, o *operand, space []float32, s slab) {
+	at := len(space) / s.n &^ 1
+	for k := 0; k < s.k; k += at {
+		part := s
+		part.i0, part.k0, part.k = 0, 0, min(at, s.k-k)
+		o.read(space, s.k0+k, part.k, s.i0, s.n)
+		kn.lay(dst[kn.steps(k)*s.kStride:], &operand{p: space, ld: s.n}, part)
+	}
+}
+
+// lay writes the slab s of o, which is in memory, to dst. It leaves the rounding.
+func (kn *kernels) lay(dst []float32, o *operand, s slab) {
 	whole := s.n / 8 // groups that the fast packers take
 	fast := s.k &^ 1
 	if o.alongK {
@@ -66,9 +107,6 @@ func (kn *kernels) pack(dst []float32, o *operand, s slab) {
 	}
 	for g := whole; g < s.groups; g++ {
 		kn.packSlow(dst, o, s, g, 0)
-	}
-	if kn.round != nil {
-		kn.roundSlab(dst, s)
 	}
 }
 

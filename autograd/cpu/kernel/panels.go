@@ -62,8 +62,8 @@ func (g *GEMM) PackPanel(p *Panels, i int, b []float32, ldb int, transB bool) {
 	kn := g.kernelsOf(p.BF16)
 	from, to := p.Columns(i)
 	data, width := p.panel(kn, i)
-	o := operand{b, ldb, transB}
-	kn.pack(data, &o, slab{i0: from, n: to - from, k0: 0, k: p.K, groups: width / 8, kStride: width, groupStride: 8})
+	o := operand{b, ldb, transB, nil}
+	kn.pack(data, &o, nil, slab{i0: from, n: to - from, k0: 0, k: p.K, groups: width / 8, kStride: width, groupStride: 8})
 }
 
 // RowFloats is the size of the rows of A (m, k) as PackRows lays them out.
@@ -75,8 +75,8 @@ func (g *GEMM) RowFloats(m, k int, bf16 bool) int {
 // may pack ranges that do not overlap at once.
 func (g *GEMM) PackRows(dst, a []float32, lda, m, k, from, to int, bf16 bool) {
 	kn := g.kernelsOf(bf16)
-	o := operand{a, lda, true}
-	kn.pack(dst[panelRows*kn.steps(from):], &o, slab{
+	o := operand{a, lda, true, nil}
+	kn.pack(dst[panelRows*kn.steps(from):], &o, nil, slab{
 		i0: 0, n: m, k0: from, k: to - from,
 		groups: ceilDiv(m, panelRows), kStride: panelRows, groupStride: panelRows * kn.steps(k),
 	})

@@ -16,7 +16,7 @@ const (
 // few says whether the product has so few rows that packing B would cost more
 // than it gains, as in decoding; capacity is the room for A, in floats.
 func (c *call) few(capacity int) bool {
-	return c.kn.dot != nil && c.args.M <= fewRows && c.args.M*c.args.K <= capacity
+	return c.kn.dot != nil && c.a.read == nil && c.b.read == nil && c.args.M <= fewRows && c.args.M*c.args.K <= capacity
 }
 
 // mulFew computes a product of few rows on the Pool.

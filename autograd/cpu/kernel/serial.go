@@ -40,15 +40,15 @@ func (w *worker) serialBlock(c *call, i, row, rows int) {
 	args := c.args
 	from, _ := c.block(i)
 	inPlace := c.kn.round == nil && !c.kn.pairs
-	directA := inPlace && args.TransA && rows%panelRows == 0
+	directA := inPlace && args.ReadA == nil && args.TransA && rows%panelRows == 0
 	if !directA {
-		c.packA(w.a, row, rows, i)
+		w.packA(c, w.a, row, rows, i)
 	}
 	for p := range c.panels() {
 		col, cols, width := c.panel(p)
-		directB := inPlace && !args.TransB && cols == width
+		directB := inPlace && args.ReadB == nil && !args.TransB && cols == width
 		if !directB {
-			c.packB(w.b, p, i)
+			w.packB(c, w.b, p, i)
 		}
 		w.setBlock(c, i, &w.a[0], &w.b[0], width)
 		if directA {
