@@ -2,6 +2,7 @@ package data
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -28,7 +29,8 @@ func (s Split) String() string {
 	return "train"
 }
 
-// Document is a text, or a piece of about 1 MiB of a longer one. Pieces are cut at blank lines where there are some.
+// Document is a text, or a piece of about 1 MiB of a longer one. Pieces are cut at blank lines where there are some; their
+// tokens are those of the whole text (see seam.go).
 type Document struct {
 	Source int    // of Config.Sources, 0 without
 	File   string // the file's path
@@ -182,6 +184,19 @@ func (c *Corpus) Tokens(enc Encoder, each func(source int, side Split, tokens in
 		}
 	}
 	return nil
+}
+
+// Count encodes the documents, as Prepare does, and tells how many tokens each piece of one becomes, with what begins and
+// ends it. It ends with the first error.
+func (c *Corpus) Count(ctx context.Context, enc Encoder, each func(d Document, tokens int)) error {
+	return tokenize(ctx, c.Documents(), enc, c.cfg.Workers, func(j *job) error {
+		begin := 0
+		for i, d := range j.documents {
+			each(d, j.ends[i]-begin)
+			begin = j.ends[i]
+		}
+		return nil
+	})
 }
 
 // check looks at the beginning of all files.

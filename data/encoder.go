@@ -3,7 +3,7 @@ package data
 // Encoder is what this package needs of a tokenizer. AppendEncode must be safe for concurrent use.
 type Encoder interface {
 	// AppendEncode appends the ids of text to dst, without any special tokens, and returns the extended slice.
-	// Text may be invalid UTF-8 and may be a part of a longer document, cut at a blank line where there is one.
+	// Text may be invalid UTF-8 and may be a part of a longer document.
 	AppendEncode(dst []int32, text []byte) []int32
 	// VocabSize is one more than the largest id.
 	VocabSize() int

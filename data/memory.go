@@ -53,6 +53,9 @@ func (c Config) memory() Memory {
 	job := jobBytes + min(maxPiece+cutSlack, largest)
 	jobs := min(int64(c.Workers+jobsWaiting)*job, all) * (1 + tokenMemory)
 	buffers := min(int64(c.Workers)*encoderMemory+writerMemory, 8*all)
+	if largest > maxPiece+cutSlack { // each worker joins a piece with what stands beside it; some become one
+		jobs += int64(c.Workers)*(maxPiece+cutSlack) + min(seamWhole+maxPiece, largest)*(1+tokenMemory)
+	}
 	if c.Format == FormatJSONL {
 		buffers += min(2*longLine, 2*largest)
 	}
@@ -64,7 +67,7 @@ func (c Config) memory() Memory {
 
 const (
 	compression   = 4       // of compressed text, about
-	jobsWaiting   = 3       // jobs beside those that workers have
+	jobsWaiting   = 4       // jobs beside those that workers have
 	tokenMemory   = 5       // bytes of tokens for a byte of text: each may be a token, and buffers grow
 	encoderMemory = 3 << 20 // caches and buffers of an encoder
 	writerMemory  = 8 << 20 // buffers of shards

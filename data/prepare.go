@@ -325,7 +325,7 @@ func (p *preparation) identify() {
 func (p *preparation) fingerprint() string {
 	cfg := p.corpus.cfg
 	hash := xxh3.New()
-	fmt.Fprintf(hash, "shards %d split 3\n%q %q %v %d\n", shardVersion, cfg.Format, cfg.TextKey, cfg.Validation, cfg.ShardTokens)
+	fmt.Fprintf(hash, "shards %d split 3 seams\n%q %q %v %d\n", shardVersion, cfg.Format, cfg.TextKey, cfg.Validation, cfg.ShardTokens)
 	fmt.Fprintf(hash, "%q %d %d\n", p.enc.Fingerprint(), p.enc.VocabSize(), p.enc.EndOfText())
 	if begin := p.enc.BeginOfText(); len(begin) > 0 {
 		fmt.Fprintf(hash, "begin %d\n", begin)

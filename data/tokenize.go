@@ -16,10 +16,14 @@ const keepTokens = 2 * jobBytes
 // job is a run of documents and, once ready is closed, their tokens.
 type job struct {
 	documents []Document
-	continues bool // the first goes on with the last of the job before
+	continues bool   // the first goes on with the last of the job before
+	before    []byte // of the text of the first document, as far as it is encoded with it
+	after     []byte // of the text of the last document, likewise
 	bytes     int
 	tokens    []int32
 	ends      []int // tokens[ends[i-1]:ends[i]] are those of document i, what begins and ends it included
+	begins    int   // tokens before the text of the last document
+	skip      int   // tokens at the beginning of the first document's text and what is before it that the job before has
 	err       error
 	ready     chan struct{}
 }
@@ -44,6 +48,16 @@ func tokenize(ctx context.Context, documents iter.Seq2[Document, error], enc Enc
 			}
 		})
 	}
+	finish := func(j *job) error {
+		if err := write(j); err != nil {
+			return err
+		}
+		if tokens := j.tokens; cap(tokens) <= keepTokens { // without the job, whose text goes
+			buffers.Put(&tokens)
+		}
+		return nil
+	}
+	var open *job // waits for what goes on with it
 	for j := range ordered {
 		select {
 		case <-j.ready:
@@ -53,11 +67,19 @@ func tokenize(ctx context.Context, documents iter.Seq2[Document, error], enc Enc
 		if j.err != nil {
 			return j.err
 		}
-		if err := write(j); err != nil {
-			return err
+		if open != nil {
+			if err := open.join(j, enc); err != nil {
+				return err
+			}
+			if err := finish(open); err != nil {
+				return err
+			}
+			open = nil
 		}
-		if tokens := j.tokens; cap(tokens) <= keepTokens { // without the job, whose text goes
-			buffers.Put(&tokens)
+		if j.open() {
+			open = j
+		} else if err := finish(j); err != nil {
+			return err
 		}
 	}
 	return ctx.Err()
@@ -79,6 +101,7 @@ func produce(ctx context.Context, documents iter.Seq2[Document, error], work, or
 		return true
 	}
 	j := &job{}
+	var open *job // waits for what goes on with it
 	for document, err := range documents {
 		if err != nil {
 			j.err = err
@@ -86,12 +109,25 @@ func produce(ctx context.Context, documents iter.Seq2[Document, error], work, or
 		}
 		j.documents = append(j.documents, document)
 		j.bytes += len(document.Text)
-		if j.bytes >= jobBytes {
-			if !send(j) {
+		if open != nil {
+			open.follow(j)
+			if !send(open) {
 				return
 			}
-			j = &job{continues: document.More}
+			open = nil
 		}
+		if j.bytes < jobBytes && !document.More {
+			continue
+		}
+		if document.More {
+			open = j
+		} else if !send(j) {
+			return
+		}
+		j = &job{continues: document.More}
+	}
+	if open != nil && !send(open) {
+		return
 	}
 	send(j)
 }
@@ -101,26 +137,36 @@ func (j *job) encode(enc Encoder, buffer []int32) {
 	if j.err != nil {
 		return
 	}
-	vocabSize, beginOfText, endOfText := enc.VocabSize(), enc.BeginOfText(), enc.EndOfText()
+	beginOfText, endOfText := enc.BeginOfText(), enc.EndOfText()
 	j.tokens = buffer[:0]
 	continues := j.continues
-	for _, document := range j.documents {
+	for i, document := range j.documents {
 		begin := len(j.tokens)
+		j.begins = 0
 		if !continues {
 			j.tokens = append(j.tokens, beginOfText...)
+			j.begins = len(beginOfText)
 		}
 		continues = document.More
-		j.tokens = enc.AppendEncode(j.tokens, document.Text)
+		j.tokens = enc.AppendEncode(j.tokens, j.context(i))
 		if !document.More {
 			j.tokens = append(j.tokens, endOfText)
 		}
-		for _, token := range j.tokens[begin:] {
-			if token < 0 || int(token) >= vocabSize {
-				j.err = fmt.Errorf("data: %s: the tokenizer gave token %d, outside its vocabulary of %d (use the tokenizer's own end-of-text and vocabulary)",
-					document.place(), token, vocabSize)
-				return
-			}
+		if j.err = checkTokens(enc, document, j.tokens[begin:]); j.err != nil {
+			return
 		}
 		j.ends = append(j.ends, len(j.tokens))
 	}
+}
+
+// checkTokens reports a token of a document that the vocabulary does not have.
+func checkTokens(enc Encoder, document Document, tokens []int32) error {
+	size := enc.VocabSize()
+	for _, token := range tokens {
+		if token < 0 || int(token) >= size {
+			return fmt.Errorf("data: %s: the tokenizer gave token %d, outside its vocabulary of %d (use the tokenizer's own end-of-text and vocabulary)",
+				document.place(), token, size)
+		}
+	}
+	return nil
 }

@@ -92,7 +92,6 @@ func Count(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.Config
 	}
 	var seen data.Progress
 	ledger := corpus.Note()
-	continues := false
 	trained := make([]int64, max(1, len(texts.Sources)))
 	add := func(source int, side data.Split, tokens int64) {
 		if side == data.Validation {
@@ -105,26 +104,19 @@ func Count(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.Config
 	if err := corpus.Tokens(enc, add); err != nil {
 		return err
 	}
-	for doc, err := range corpus.Documents() {
-		if err != nil {
-			return err
-		}
-		if ctx.Err() != nil {
-			return errors.New("interrupted")
-		}
-		n := int64(len(enc.EncodeParallel(doc.Text, env.Config.Threads)))
-		if !continues {
-			n += int64(len(enc.BeginOfText()))
-		}
-		if continues = doc.More; !continues {
-			n++ // end of text
-		}
-		add(doc.Source, doc.Split, n)
-		seen.TextBytes += int64(len(doc.Text))
-		seen.Tokens += n
+	err = corpus.Count(ctx, enc, func(d data.Document, tokens int) {
+		add(d.Source, d.Split, int64(tokens))
+		seen.TextBytes += int64(len(d.Text))
+		seen.Tokens += int64(tokens)
 		if env.Progress != nil {
 			env.Progress(seen)
 		}
+	})
+	switch {
+	case ctx.Err() != nil:
+		return errors.New("interrupted")
+	case err != nil:
+		return err
 	}
 	env.Telling("data", "%d training tokens, %d held out", j.TrainUnits, j.EvalUnits)
 	ledger.Seal()
