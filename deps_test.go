@@ -146,7 +146,8 @@ var allowed = map[string][]string{
 		"autograd", "data", "data/bpe", "data/pairs", "data/tokenizers", "data/vfs", "data/wordpiece", "nn", "nn/generate", "nn/hub",
 		"train/checkpoint", "train/config", "train/ranks", "train/recipe", "train/save",
 	},
-	"train/runs": {"data/vfs", "train/checkpoint", "train/config", "train/metrics", "train/scale"},
+	"train/reward": {},
+	"train/runs":   {"data/vfs", "train/checkpoint", "train/config", "train/metrics", "train/scale"},
 	"train/save": {
 		"autograd/exec", "autograd/ir", "autograd/mesh", "autograd/plan", "data/vfs", "nn", "nn/hub", "nn/hub/manifest", "nn/hub/peft",
 		"nn/hub/safetensors", "optim", "train/checkpoint", "train/config", "train/metrics", "train/ranks",

@@ -34,9 +34,14 @@ func CrossEntropy(logits, targets, lossWeight *Node, cfg LossConfig) (loss, nll 
 	return loss, project(loss, 1)
 }
 
-// logitElements bounds the chunk of logits that LinearCrossEntropy holds, as long
-// as it has plan.MinLogitRows rows.
+// logitElements bounds the chunk of logits that LinearCrossEntropy and LinearLogProb
+// hold, as long as it has plan.MinLogitRows rows.
 const logitElements = 4 << 20
+
+// logitRows is the number of rows of that chunk.
+func logitRows(x, w *Node) int {
+	return min(x.shape[0], max(plan.MinLogitRows, logitElements/w.shape[0]/64*64))
+}
 
 // LinearCrossEntropy is CrossEntropy(x·wᵀ, …) with x (N, D), w (V, D), without
 // ever holding the (N, V) logits: a chunk of rows at a time gives its losses and
@@ -50,8 +55,7 @@ func LinearCrossEntropy(x, w, targets, lossWeight *Node, cfg LossConfig) (loss, 
 		n := g.fail("LinearCrossEntropy", "wants x (N, D), w (V, D), targets (N), loss weight (1): %s", shapes(x, w, targets, lossWeight))
 		return n, n
 	}
-	rows := min(x.shape[0], max(plan.MinLogitRows, logitElements/w.shape[0]/64*64))
-	attrs := ir.LinearCrossEntropyAttrs{LossAttrs: ir.LossAttrs{Smoothing: cfg.Smoothing, ZLoss: cfg.ZLoss}, Rows: rows}
+	attrs := ir.LinearCrossEntropyAttrs{LossAttrs: ir.LossAttrs{Smoothing: cfg.Smoothing, ZLoss: cfg.ZLoss}, Rows: logitRows(x, w)}
 	loss = g.apply(ir.LinearCrossEntropy, attrs, []*Node{x, w, targets, lossWeight, nil},
 		[]spec{f32(), f32(x.shape[0]), like(x), like(w)}, []bool{true, true, false, false, false},
 		func(o *op, in []*Node, loss, dloss *Node) []*Node {

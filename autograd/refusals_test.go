@@ -35,6 +35,12 @@ func TestShapesThatFit(t *testing.T) {
 			return loss
 		}
 	}
+	logp := func(x, w, targets []int, temperature float32) build {
+		return func(f, i func(...int) *Node) *Node {
+			logp, _, _ := LinearLogProb(f(x...), f(w...), i(targets...), LogProbConfig{Temperature: temperature})
+			return logp
+		}
+	}
 	product := func(a, b []int, transA, transB bool) build {
 		return func(f, _ func(...int) *Node) *Node { return MatMul(f(a...), f(b...), transA, transB) }
 	}
@@ -61,6 +67,17 @@ func TestShapesThatFit(t *testing.T) {
 		{"CrossEntropy", []build{entropy(of(3, 5), of(3), of(1))}, []build{entropy(of(3, 5), of(4), of(1)), entropy(of(3, 5), of(3), of(2)), entropy(of(3, 5, 1), of(3), of(1)), entropy(of(3, 5), of(3, 1), of(1))}},
 		{"LinearCrossEntropy", []build{linear(of(3, 4), of(5, 4), of(3), of(1))}, []build{
 			linear(of(3, 4), of(5, 3), of(3), of(1)), linear(of(3, 4), of(5, 4), of(4), of(1)), linear(of(3, 4), of(5, 4), of(3), of(3)), linear(of(3, 4, 1), of(5, 4), of(3), of(1)), linear(of(3, 4), of(5, 4, 1), of(3), of(1)),
+		}},
+		{"LinearLogProb", []build{logp(of(3, 4), of(5, 4), of(3), 0)}, []build{
+			logp(of(3, 4), of(5, 3), of(3), 1), logp(of(3, 4), of(5, 4), of(4), 1), logp(of(3, 4, 1), of(5, 4), of(3), 1), logp(of(3, 4), of(5, 4, 1), of(3), 1), logp(of(3, 4), of(5, 4), of(3), -1),
+		}},
+		{"Clip", []build{func(f, _ func(...int) *Node) *Node { return Clip(f(2), 1, 1) }}, []build{func(f, _ func(...int) *Node) *Node { return Clip(f(2), 1, 0.5) }}},
+		{"Map", []build{func(f, _ func(...int) *Node) *Node { return Min(f(2, 3), f(2, 3)) }}, []build{func(f, _ func(...int) *Node) *Node { return Max(f(2, 3), f(3, 2)) }}},
+		{"SegmentSum", []build{func(f, i func(...int) *Node) *Node { return SegmentSum(f(5), i(5), 2) }}, []build{
+			func(f, i func(...int) *Node) *Node { return SegmentSum(f(5), i(4), 2) }, func(f, i func(...int) *Node) *Node { return SegmentSum(f(5, 1), i(5, 1), 2) }, func(f, i func(...int) *Node) *Node { return SegmentSum(f(5), i(5), 0) },
+		}},
+		{"SegmentBroadcast", []build{func(f, i func(...int) *Node) *Node { return SegmentBroadcast(f(2), i(5)) }}, []build{
+			func(f, i func(...int) *Node) *Node { return SegmentBroadcast(f(2, 1), i(5)) }, func(f, i func(...int) *Node) *Node { return SegmentBroadcast(f(2), i(5, 1)) },
 		}},
 		{"MatMul", []build{
 			product(of(2, 3), of(3, 4), false, false), product(of(3, 2), of(3, 4), true, false), product(of(2, 3), of(4, 3), false, true), product(of(5, 2, 3), of(5, 3, 4), false, false),

@@ -200,7 +200,7 @@ func bytesOf(r exec.Region) []byte {
 }
 
 // view returns a region as a slice, nil for the zero region.
-func view[T float32 | int32 | vec.BF16](r exec.Region) []T {
+func view[T float32 | float64 | int32 | vec.BF16](r exec.Region) []T {
 	b := bytesOf(r)
 	if len(b) == 0 {
 		return nil

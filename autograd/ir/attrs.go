@@ -119,6 +119,45 @@ func (a LinearCrossEntropyAttrs) Precision() DType { return a.Compute }
 // WithPrecision is part of Products.
 func (a LinearCrossEntropyAttrs) WithPrecision(d DType) Attrs { a.Compute = d; return a }
 
+// LogitRows is part of Chunked.
+func (a LinearCrossEntropyAttrs) LogitRows() int { return a.Rows }
+
+// WithLogitRows is part of Chunked.
+func (a LinearCrossEntropyAttrs) WithLogitRows(rows int) Attrs { a.Rows = rows; return a }
+
+// Chunked are attributes of kinds that make some rows of logits at a time from x (N, D)
+// and w (V, D), their first inputs.
+type Chunked interface {
+	LogitRows() int // 0 is all
+	WithLogitRows(rows int) Attrs
+}
+
+// LinearLogProbAttrs are those of LinearLogProb and its gradient.
+type LinearLogProbAttrs struct {
+	Compute DType   // the Precision
+	Scale   float32 // of logits: 1/temperature
+	Entropy bool    // y has a second row
+	Rows    int     // of logits at a time; 0 is all
+}
+
+// Precision is part of Products.
+func (a LinearLogProbAttrs) Precision() DType { return a.Compute }
+
+// WithPrecision is part of Products.
+func (a LinearLogProbAttrs) WithPrecision(d DType) Attrs { a.Compute = d; return a }
+
+// LogitRows is part of Chunked.
+func (a LinearLogProbAttrs) LogitRows() int { return a.Rows }
+
+// WithLogitRows is part of Chunked.
+func (a LinearLogProbAttrs) WithLogitRows(rows int) Attrs { a.Rows = rows; return a }
+
+// MapAttrs are those of Map and its gradient.
+type MapAttrs struct {
+	Fn   Fn
+	A, B float32 // of Affine and Clip
+}
+
 // ScaleAttrs are those of Scale and Broadcast.
 type ScaleAttrs struct{ Alpha float32 }
 

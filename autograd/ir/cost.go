@@ -67,6 +67,26 @@ func linearCrossEntropyCost(in *Instr) Cost {
 	return Cost{Products: flops, Model: flops}
 }
 
+// linearLogProbCost is a product for the logits.
+func linearLogProbCost(in *Instr) Cost {
+	flops := 2 * float64(in.In[0].Shape.Size()) * float64(in.In[1].Shape[0])
+	return Cost{Products: flops, Model: flops}
+}
+
+// linearLogProbBackwardCost is a product for each gradient, and the logits once more.
+func linearLogProbBackwardCost(in *Instr) Cost {
+	c := linearLogProbCost(in)
+	logits := c.Products
+	c.Model = 0
+	for _, gradient := range in.Out {
+		if gradient != nil {
+			c.Products += logits
+			c.Model += logits
+		}
+	}
+	return c
+}
+
 // attentionCost is a product for the scores and one with the values.
 func attentionCost(in *Instr) Cost {
 	product, keys := attentionProduct(in)

@@ -133,7 +133,7 @@ func TestMarksOfKinds(t *testing.T) {
 		"touches some rows":     {func(i *Info) bool { return i.Sparse }, []Kind{EmbeddingBackward}},
 		"keeps its outputs":     {func(i *Info) bool { return i.Whole }, []Kind{AttentionBackward}},
 		"adds an input": {func(i *Info) bool { return i.Addend != Addend{} },
-			[]Kind{EmbeddingBackward, MatMul, ColumnSum, LayerNormBackward, RMSNormBackward, LinearCrossEntropy}},
+			[]Kind{EmbeddingBackward, MatMul, ColumnSum, LayerNormBackward, RMSNormBackward, LinearCrossEntropy, LinearLogProbBackward}},
 		"follows its inputs": {func(i *Info) bool { return i.Follows },
 			[]Kind{Add, Mul, Scale, ScaleBy, Reshape, Transpose, Slice, SliceBackward, Concat, ReduceSum, Broadcast}},
 	} {

@@ -34,6 +34,8 @@ const (
 	CrossEntropy
 	CrossEntropyBackward
 	LinearCrossEntropy
+	LinearLogProb
+	LinearLogProbBackward
 	MSE
 	MSEBackward
 
@@ -41,6 +43,10 @@ const (
 	Mul
 	Scale
 	ScaleBy
+	Map
+	MapBackward
+	SegmentSum
+	SegmentBroadcast
 	Reshape
 	Transpose
 	Slice
@@ -232,6 +238,13 @@ var Kinds = [NumKinds]Info{
 		Overwrites: [][2]int{{3, 4}}, Addend: Addend{3, 4}, Cost: linearCrossEntropyCost,
 		Doc: "CrossEntropy of logits x·wᵀ, x (N, D), w (V, D), computed for Rows rows at a time so that the (N, V) logits never exist whole; " +
 			"dx, dw are the gradients of loss, dw += addend"},
+	LinearLogProb: {Name: "LinearLogProb", Attrs: LinearLogProbAttrs{}, In: args("x:t", "w:t", "targets:i32"), Out: args("y", "lse?"),
+		Cost: linearLogProbCost,
+		Doc: "log-probabilities of targets under softmax(Scale·x·wᵀ), x (N, D), w (V, D), computed for Rows rows at a time so that the (N, V) logits never exist whole; " +
+			"y[0, n] = z[n, targets[n]] - lse[n], y[1, n] = lse[n] - Σ softmax(z)·z under Entropy; both and lse 0 where targets[n] < 0; y (1 or 2, N), lse (N)"},
+	LinearLogProbBackward: {Name: "LinearLogProbBackward", Attrs: LinearLogProbAttrs{}, In: args("x:t", "w:t", "targets:i32", "dy", "addend?"), Out: args("dx?:t", "dw?"),
+		Overwrites: [][2]int{{1, 4}}, Addend: Addend{1, 4}, Cost: linearLogProbBackwardCost,
+		Doc: "gradients of LinearLogProb from logits computed again; dw += addend"},
 	MSE: {Name: "MSE", In: args("x", "target"), Out: args("loss"),
 		Doc: "mean of (x - target)²; loss (1)"},
 	MSEBackward: {Name: "MSEBackward", In: args("x", "target", "dloss"), Out: args("dx"),
@@ -250,6 +263,16 @@ var Kinds = [NumKinds]Info{
 	ScaleBy: {Name: "ScaleBy", In: args("x:t", "s"), Out: args("y:t"),
 		Overwrites: [][2]int{{0, 0}}, Follows: true,
 		Doc: "y = s[0]·x, s (1)"},
+	Map: {Name: "Map", Attrs: MapAttrs{}, In: args("x", "b?"), Out: args("y"),
+		Overwrites: [][2]int{{0, 0}, {0, 1}},
+		Doc:        "y = Fn(x), of Min and Max Fn(x, b), elementwise"},
+	MapBackward: {Name: "MapBackward", Attrs: MapAttrs{}, In: args("x", "b?", "dy"), Out: args("dx"),
+		Overwrites: [][2]int{{0, 2}, {0, 0}, {0, 1}},
+		Doc:        "dx = dy·∂Fn/∂x; of Min and Max half of dy where x = b"},
+	SegmentSum: {Name: "SegmentSum", In: args("x", "segments:i32"), Out: args("y"),
+		Doc: "y[s] = Σ x[n] over segments[n] = s; segments below 0 count nowhere; x, segments (N), y (S)"},
+	SegmentBroadcast: {Name: "SegmentBroadcast", In: args("x", "segments:i32"), Out: args("y"),
+		Doc: "y[n] = x[segments[n]], 0 where segments[n] < 0; x (S), segments, y (N)"},
 	Reshape: {Name: "Reshape", In: args("x:t"), Out: args("y:t"),
 		Alias: true, Follows: true,
 		Doc: "the same elements under another shape; shares x's storage and runs nothing"},
@@ -357,3 +380,33 @@ func (a Act) String() string {
 	}
 	return "invalid"
 }
+
+// Fn is a function of Map.
+type Fn uint8
+
+const (
+	Affine     Fn = iota // A·x + B
+	Exp                  // eˣ
+	Log                  // ln x
+	Sigmoid              // 1/(1 + e⁻ˣ)
+	LogSigmoid           // -ln(1 + e⁻ˣ)
+	Log1mExp             // ln(1 - eˣ), x ≤ 0 (Mächler 2012)
+	Clip                 // x within [A, B]
+	Sign                 // -1, 0 or 1; its slope is 0
+	Step                 // 1 where x > 0, else 0; its slope is 0
+	Min                  // of x and b
+	Max
+)
+
+var fnNames = [...]string{"affine", "exp", "log", "sigmoid", "log_sigmoid", "log1mexp", "clip", "sign", "step", "min", "max"}
+
+// String returns the function's name.
+func (f Fn) String() string {
+	if int(f) < len(fnNames) {
+		return fnNames[f]
+	}
+	return "invalid"
+}
+
+// Binary tells whether the function is one of two numbers.
+func (f Fn) Binary() bool { return f == Min || f == Max }

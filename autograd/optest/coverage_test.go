@@ -22,6 +22,8 @@ var noGradient = map[ir.Kind]string{
 	ir.RelativeAttentionCached:   "serves inference only",
 	ir.SoftmaxBackward:           "gradient",
 	ir.CrossEntropyBackward:      "gradient",
+	ir.LinearLogProbBackward:     "gradient",
+	ir.MapBackward:               "gradient",
 	ir.MSEBackward:               "gradient",
 	ir.ScaleBy:                   "appears in gradients only",
 	ir.SliceBackward:             "gradient",

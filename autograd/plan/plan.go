@@ -53,8 +53,8 @@ type Target struct {
 	StoresBF16 bool
 	// FusesSums tells that MatMul adds up the rows of an operand on its way.
 	FusesSums bool
-	// LogitElements is the number of logits that LinearCrossEntropy is to hold
-	// at a time; 0 leaves its Rows as the program has them.
+	// LogitElements is the number of logits that instructions are to hold at a
+	// time (ir.Chunked); 0 leaves their rows as the program has them.
 	LogitElements int
 	// InPlace tells whether output out of in may take the storage of input x
 	// where ir.Info.Overwrites allows it. Nil means always.

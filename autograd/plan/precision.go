@@ -15,19 +15,18 @@ func precision(p *ir.Program, opt Options) {
 // the weight too often, and a product of them is hardly worth its start.
 const MinLogitRows = 128
 
-// chunk sets the rows of logits that LinearCrossEntropy holds at a time: as many
-// as the target allows, in chunks of equal size.
+// chunk sets the rows of logits that an instruction holds at a time: as many as the
+// target allows, in chunks of equal size.
 func chunk(p *ir.Program, opt Options) {
 	for _, in := range p.Instrs {
-		attrs, ok := in.Attrs.(ir.LinearCrossEntropyAttrs)
+		attrs, ok := in.Attrs.(ir.Chunked)
 		if !ok {
 			continue
 		}
 		rows, vocabulary := in.In[0].Shape.Rows(), in.In[1].Shape[0]
 		most := max(MinLogitRows, opt.Target.LogitElements/vocabulary)
 		chunks := (rows + most - 1) / most
-		attrs.Rows = min(rows, ((rows+chunks-1)/chunks+MinLogitRows-1)/MinLogitRows*MinLogitRows)
-		in.Attrs = attrs
+		in.Attrs = attrs.WithLogitRows(min(rows, ((rows+chunks-1)/chunks+MinLogitRows-1)/MinLogitRows*MinLogitRows))
 	}
 }
 

@@ -37,10 +37,14 @@ func TestIndices(t *testing.T) {
 		{ir.CrossEntropy, 1, []ir.Shape{logits, ids, vector}, []ir.Shape{vector, ids, ids}, limit, "target 11 at row 67"},
 		{ir.CrossEntropyBackward, 1, []ir.Shape{logits, ids, vector, ids, vector}, []ir.Shape{logits}, limit, "target 11 at row 67"},
 		{ir.LinearCrossEntropy, 2, []ir.Shape{rows, table, ids, vector, nil}, []ir.Shape{vector, ids, rows, table}, limit, "target 11 at row 67"},
+		{ir.LinearLogProb, 2, []ir.Shape{rows, table, ids}, []ir.Shape{{1, n}, nil}, limit, "target 11 at row 67"},
+		{ir.LinearLogProbBackward, 2, []ir.Shape{rows, table, ids, {1, n}, nil}, []ir.Shape{rows, table}, limit, "target 11 at row 67"},
+		{ir.SegmentSum, 1, []ir.Shape{ids, ids}, []ir.Shape{{limit}}, limit, "segment 11 at row 67"},
+		{ir.SegmentBroadcast, 1, []ir.Shape{{limit}, ids}, []ir.Shape{ids}, limit, "segment 11 at row 67"},
 	} {
 		in := &ir.Instr{Kind: c.kind, Attrs: ir.Kinds[c.kind].Attrs, Path: "here"}
-		if c.kind == ir.LinearCrossEntropy {
-			in.Attrs = ir.LinearCrossEntropyAttrs{Rows: 16}
+		if a, ok := in.Attrs.(ir.Chunked); ok {
+			in.Attrs = a.WithLogitRows(16)
 		}
 		var args exec.Args
 		for i, shape := range c.in {

@@ -61,10 +61,12 @@ var workspaces = [ir.NumKinds]func(in *ir.Instr) int64{
 	ir.RecurrentCached:    scratchRecurrent,
 	ir.CrossEntropy:       scratchCrossEntropy,
 	ir.LinearCrossEntropy: scratchLinearCrossEntropy,
+	ir.LinearLogProb:      scratchLogits,
 	ir.MSE:                scratchMSE,
 	ir.ReduceSum:          scratchReduceSum,
 	ir.SumSquares:         scratchSumSquares,
 
+	ir.LinearLogProbBackward:     scratchLogits,
 	ir.RelativeAttentionBackward: scratchRelativeAttentionBackward,
 }
 

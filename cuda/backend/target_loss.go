@@ -42,30 +42,33 @@ func newClassifier(stride int, elem ir.DType) classifier {
 // scratchCrossEntropy holds the loss of each row.
 func scratchCrossEntropy(in *ir.Instr) int64 { return 4 * int64(in.In[0].Shape[0]) }
 
-// linearLoss is the size of a chunk of LinearCrossEntropy: its rows, and the
-// elements between rows of logits, whole spans so that every vocabulary has
+// logitChunks is the size of a chunk of logits of LinearCrossEntropy and LinearLogProb:
+// its rows, and the elements between rows, whole spans so that every vocabulary has
 // 16-byte accesses.
-type linearLoss struct {
+type logitChunks struct {
 	rows, stride int
-	losses       int64 // offset of the losses in the workspace, behind the logits
+	bytes        int64 // of the chunk in the workspace, aligned
 }
 
-func newLinearLoss(in *ir.Instr) linearLoss {
+func newLogitChunks(in *ir.Instr) logitChunks {
 	n, classes, elem := in.In[0].Shape[0], in.In[1].Shape[0], in.Elem(ir.Elem)
-	l := linearLoss{rows: n, stride: spansOf(classes, elem) * spanOf(elem)}
-	if rows := in.Attrs.(ir.LinearCrossEntropyAttrs).Rows; rows > 0 {
+	l := logitChunks{rows: n, stride: spansOf(classes, elem) * spanOf(elem)}
+	if rows := in.Attrs.(ir.Chunked).LogitRows(); rows > 0 {
 		l.rows = min(rows, n)
 	}
 	logits := int64(l.rows) * int64(l.stride) * int64(elem.Bits()/8)
-	l.losses = (logits + plan.Align - 1) / plan.Align * plan.Align
+	l.bytes = (logits + plan.Align - 1) / plan.Align * plan.Align
 	return l
 }
 
 // scratchLinearCrossEntropy holds a chunk of logits (Rows, V), which become their
 // gradients, then the loss of each row.
 func scratchLinearCrossEntropy(in *ir.Instr) int64 {
-	return newLinearLoss(in).losses + 4*int64(in.In[0].Shape[0])
+	return scratchLogits(in) + 4*int64(in.In[0].Shape[0])
 }
+
+// scratchLogits holds a chunk of logits.
+func scratchLogits(in *ir.Instr) int64 { return newLogitChunks(in).bytes }
 
 // mseChunk returns the elements of one partial sum of n: at most 1024 of them.
 func mseChunk(n int) int { return 16384 * blocks(n, 16384*1024) }

@@ -28,27 +28,31 @@ func TestClassifier(t *testing.T) {
 	}
 }
 
-// TestLinearLoss checks that rows of logits are padded to 16 bytes and that the
+// TestLogitChunks checks that rows of logits are padded to 16 bytes and that the
 // losses lie behind the chunk.
-func TestLinearLoss(t *testing.T) {
+func TestLogitChunks(t *testing.T) {
 	for _, c := range []struct {
 		n, classes, rows int
 		elem             ir.DType
-		want             linearLoss
+		want             logitChunks
 		scratch          int64
 	}{
-		{5, 3, 0, ir.F32, linearLoss{5, 4, 256}, 256 + 4*5},
-		{5, 3, 2, ir.BF16, linearLoss{2, 8, 256}, 256 + 4*5},
-		{1000, 50257, 128, ir.BF16, linearLoss{128, 50264, 128 * 50264 * 2}, 128*50264*2 + 4*1000},
+		{5, 3, 0, ir.F32, logitChunks{5, 4, 256}, 256 + 4*5},
+		{5, 3, 2, ir.BF16, logitChunks{2, 8, 256}, 256 + 4*5},
+		{1000, 50257, 128, ir.BF16, logitChunks{128, 50264, 128 * 50264 * 2}, 128*50264*2 + 4*1000},
 	} {
 		x := &ir.Value{Shape: ir.Shape{c.n, 16}, DType: c.elem}
 		w := &ir.Value{Shape: ir.Shape{c.classes, 16}, DType: c.elem}
 		in := &ir.Instr{Kind: ir.LinearCrossEntropy, Attrs: ir.LinearCrossEntropyAttrs{Rows: c.rows}, In: []*ir.Value{x, w}}
-		if got := newLinearLoss(in); got != c.want {
+		if got := newLogitChunks(in); got != c.want {
 			t.Errorf("(%d, %d): got %+v, want %+v", c.n, c.classes, got, c.want)
 		}
 		if got := scratchLinearCrossEntropy(in); got != c.scratch {
 			t.Errorf("(%d, %d): %d bytes of workspace, want %d", c.n, c.classes, got, c.scratch)
+		}
+		in.Kind, in.Attrs = ir.LinearLogProb, ir.LinearLogProbAttrs{Rows: c.rows}
+		if got := scratchLogits(in); got != c.want.bytes {
+			t.Errorf("(%d, %d): %d bytes of workspace of log-probabilities, want %d", c.n, c.classes, got, c.want.bytes)
 		}
 	}
 }

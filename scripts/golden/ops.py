@@ -567,7 +567,48 @@ def projected_gradient(y, dy, steps, flat):
     return torch.stack(each, 1).reshape(dy.shape)
 
 
-for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, to_float, collectives, assign, recurrent, relative_attention):
+def log_probs():
+    for name, entropy, scale in [("plain", False, 1.0), ("entropy", True, 1.0), ("hot", True, 0.625), ("cold", False, 1.5)]:
+        n, v, d = 6, 9, 5
+        x, w, addend, targets = leaf(n, d), leaf(v, d), randn(v, d), ints(3, 8, -1, 0, 3, -1)
+        valid = (targets >= 0).double()
+        p = torch.distributions.Categorical(logits=scale * x @ w.T)
+        logp = p.log_prob(targets.long().clamp(min=0)) * valid
+        y = torch.stack([logp] + [p.entropy() * valid] * entropy)
+        lse = torch.logsumexp(scale * x @ w.T, -1) * valid
+        dy = randn(*y.shape)
+        dx, dw = gradients(y, dy, x, w)
+        for rows in (6, 4):
+            attrs = dict(Scale=scale, Entropy=entropy, Rows=rows)
+            case("LinearLogProb", f"{name} {rows} rows", [x, w, targets], [y, lse], **attrs)
+            case("LinearLogProbBackward", f"{name} {rows} rows", [x, w, targets, dy, None], [dx, dw], **attrs)
+        case("LinearLogProbBackward", name + " addend", [x, w, targets, dy, addend], [dx, dw + addend], **attrs)
+
+
+def maps():
+    lo, hi = -0.5, 0.75
+    unary = [lambda x: lo * x + hi, torch.exp, torch.log, torch.sigmoid, F.logsigmoid, lambda x: torch.log(-torch.expm1(x)),
+             lambda x: x.clamp(lo, hi), torch.sign, lambda x: 0 * x + (x > 0)]
+    for code, f in enumerate(unary):
+        x, dy = leaf(4, 7), randn(4, 7)
+        if code in (2, 5):  # log of what is above 0, log1mexp of what is below
+            x = (x.detach().abs() + 0.25).requires_grad_() if code == 2 else (-x.detach().abs() - 0.25).requires_grad_()
+        attrs = dict(Fn=code, A=lo, B=hi)
+        case("Map", f"function {code}", [x, None], [f(x)], **attrs)
+        case("MapBackward", f"function {code}", [x, None, dy], gradients(f(x), dy, x), **attrs)
+    for code, f in [(9, torch.minimum), (10, torch.maximum)]:
+        x, b, dy = leaf(4, 7), randn(4, 7), randn(4, 7)
+        b[1] = x[1].detach()
+        case("Map", f"function {code}", [x, b], [f(x, b)], Fn=code)
+        case("MapBackward", f"function {code}", [x, b, dy], gradients(f(x, b), dy, x), Fn=code)
+    x, segments, count = randn(8), ints(0, 0, 2, -1, 2, 4, 0, 2), 5
+    known = segments >= 0
+    case("SegmentSum", "scattered", [x, segments], [torch.zeros(count).index_add(0, segments[known].long(), x[known])])
+    y = randn(count)
+    case("SegmentBroadcast", "scattered", [y, segments], [torch.where(known, y[segments.long().clamp(min=0)], 0.0)])
+
+
+for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, to_float, collectives, assign, recurrent, relative_attention, log_probs, maps):
     family()
 OUT.mkdir(parents=True, exist_ok=True)
 for kind, cases in CASES.items():

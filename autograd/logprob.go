@@ -1,0 +1,44 @@
+package autograd
+
+import "example.com/gotrain/autograd/ir"
+
+// LogProbConfig says under which distribution LinearLogProb asks for the targets.
+type LogProbConfig struct {
+	Temperature float32 // that logits are divided by; 0 is 1
+	Entropy     bool    // is wanted as well
+}
+
+// LinearLogProb returns the log-probability of each target, (N), under
+// softmax(x·wᵀ / Temperature) with x (N, D), w (V, D) and targets (N) int32, without
+// ever holding the (N, V) logits; it is 0 for targets below 0. entropy (N) in nats is
+// nil unless it is asked for. Both have gradients by x and w, for which a chunk of
+// logits at a time is computed again. lse (N) is the log-sum-exp of the logits and has
+// none.
+func LinearLogProb(x, w, targets *Node, cfg LogProbConfig) (logp, entropy, lse *Node) {
+	g := x.g
+	if broken(x, w, targets) {
+		return g.pass(), g.pass(), g.pass()
+	}
+	if len(x.shape) != 2 || len(w.shape) != 2 || x.shape[1] != w.shape[1] || !targets.shape.Equal(x.shape[:1]) || cfg.Temperature < 0 {
+		n := g.fail("LinearLogProb", "wants x (N, D), w (V, D), targets (N), a temperature of 0 or more: %s, %g", shapes(x, w, targets), cfg.Temperature)
+		return n, n, n
+	}
+	n, results := x.shape[0], 1
+	if cfg.Entropy {
+		results = 2
+	}
+	attrs := ir.LinearLogProbAttrs{Scale: 1, Entropy: cfg.Entropy, Rows: logitRows(x, w)}
+	if cfg.Temperature != 0 {
+		attrs.Scale = 1 / cfg.Temperature
+	}
+	y := g.apply(ir.LinearLogProb, attrs, []*Node{x, w, targets}, []spec{f32(results, n), f32(n)}, []bool{true, true, false},
+		func(o *op, in []*Node, _, dy *Node) []*Node {
+			dx := g.apply(ir.LinearLogProbBackward, attrs, []*Node{in[0], in[1], in[2], dy, nil}, []spec{like(in[0]), like(in[1])}, nil, nil)
+			return []*Node{dx, project(dx, 1), nil}
+		})
+	if !cfg.Entropy {
+		return Reshape(y, n), nil, project(y, 1)
+	}
+	row := func(i int) *Node { return Reshape(Slice(y, 0, i, i+1), n) }
+	return row(0), row(1), project(y, 1)
+}
