@@ -52,7 +52,7 @@ func near(a, b []float32) bool {
 // of the program, and the NLL is that of the logits.
 func TestReader(t *testing.T) {
 	m, store := newModel(t, nn.Outputs{Masked: true, Pooled: true, Next: true, Labels: []string{"a", "b", "c"}})
-	want := encode.Masked | encode.NLL | encode.Mean | encode.Next | encode.Classes
+	want := encode.Masked | encode.NLL | encode.Best | encode.Mean | encode.First | encode.Next | encode.Classes
 	rows := []encode.Row{
 		{IDs: []int32{2, 7, 4, 9, 3}, Asked: []int32{2, 3}, Targets: []int32{11, 12}},
 		{IDs: []int32{2, 8, 3, 5, 6, 3}, Kinds: []int32{0, 0, 0, 1, 1, 1}, Asked: []int32{1}, Targets: []int32{20}},
@@ -78,6 +78,18 @@ func TestReader(t *testing.T) {
 		a, b := one[0], all[i]
 		if len(a.Masked) != len(row.Asked) || len(a.NLL) != len(row.Asked) || len(a.Mean) != 16 || len(a.Next) != 2 || len(a.Classes) != 3 {
 			t.Fatalf("row %d: %+v", i, a)
+		}
+		one, err = alone.Read([]encode.Row{{IDs: row.IDs[:1], Kinds: row.Kinds[:min(1, len(row.Kinds))]}})
+		if err != nil || !near(one[0].Mean, one[0].First) || near(a.Mean, a.First) || !near(a.First, b.First) {
+			t.Errorf("row %d: the state of the first token is %v, the mean %v, %v", i, a.First, a.Mean, err)
+		}
+		if !slices.Equal(a.Best, b.Best) || len(a.Best) != len(row.Asked) {
+			t.Errorf("row %d: the likeliest are %v and %v", i, a.Best, b.Best)
+		}
+		for k, logits := range a.Masked {
+			if slices.Index(logits, slices.Max(logits)) != int(a.Best[k]) {
+				t.Errorf("row %d: the likeliest is not %d", i, a.Best[k])
+			}
 		}
 		if !near(a.NLL, b.NLL) || !near(a.Mean, b.Mean) || !near(a.Next, b.Next) || !near(a.Classes, b.Classes) {
 			t.Errorf("row %d: alone %v, together %v", i, a, b)
@@ -149,6 +161,45 @@ func TestTexts(t *testing.T) {
 	long, cut, err := texts.Row(strings.Repeat("rays ", 100), &second)
 	if err != nil || !cut || len(long.IDs) != 80 || long.Kinds[79] != 1 || long.Kinds[80-21] != 1 || long.Kinds[80-22] != 0 {
 		t.Errorf("%d tokens of kinds %v, %v", len(long.IDs), long.Kinds, err)
+	}
+	if c := texts.Candidates(logits[:9], 99); len(c) != 9 || c[2].ID != 0 || c[8].ID != 6 || c[0].Token == "" {
+		t.Errorf("%+v", c)
+	}
+	words := func(n int) string { return strings.Repeat("rays ", n) }
+	for _, c := range []struct {
+		first, second int // words; no second where it is 0
+		a, b          int // what is left of them in 80 tokens
+	}{{78, 0, 78, 0}, {79, 0, 78, 0}, {40, 37, 40, 37}, {40, 38, 39, 38}, {38, 40, 38, 39}, {60, 60, 39, 38}, {1, 200, 1, 76}, {200, 1, 76, 1}} {
+		var second *string
+		if c.second > 0 {
+			second = new(words(c.second))
+		}
+		row, cut, err := texts.Row(words(c.first), second)
+		want := slices.Concat([]int32{2}, slices.Repeat(row.IDs[1:2], c.a), []int32{3})
+		kinds := make([]int32, len(want))
+		if second != nil {
+			want = append(append(want, slices.Repeat(row.IDs[1:2], c.b)...), 3)
+			kinds = append(kinds, slices.Repeat([]int32{1}, c.b+1)...)
+		}
+		if err != nil || cut != (c.a < c.first || c.b < c.second) || !slices.Equal(row.IDs, want) || !slices.Equal(row.Kinds, kinds) {
+			t.Errorf("%d and %d words: cut %t, %v of kinds %v, %v; want %d and %d", c.first, c.second, cut, row.IDs, row.Kinds, err, c.a, c.b)
+		}
+	}
+	if texts.Context() != 80 || texts.Mask() != "[MASK]" || texts.Marks().Mask != 4 || !slices.Equal(texts.Frame().Before, []int32{2}) {
+		t.Errorf("%d, %s, %+v, %+v", texts.Context(), texts.Mask(), texts.Marks(), texts.Frame())
+	}
+	if got := texts.Fill("[MASK] [MASK]", []string{"a"}); got != "a [MASK]" {
+		t.Errorf("%q", got)
+	}
+	if got := texts.Fill("[MASK]", []string{"a", "b"}); got != "a" {
+		t.Errorf("%q", got)
+	}
+	if row, err := texts.Question(strings.Repeat("[MASK] ", 78)); err != nil || len(row.Asked) != 78 || row.Asked[77] != 78 {
+		t.Errorf("78 masks fill a row: %v", err)
+	}
+	empty := " "
+	if _, _, err := texts.Row("rays", &empty); err != encode.ErrEmpty {
+		t.Error(err)
 	}
 	if _, _, err := texts.Row(" ", nil); err != encode.ErrEmpty {
 		t.Error(err)

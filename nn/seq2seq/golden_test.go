@@ -260,6 +260,44 @@ func TestSearches(t *testing.T) {
 		for i, n := range g.Lengths {
 			sources = append(sources, g.Source[i*g.Length:][:n])
 		}
+		scorer, err := generate.NewPairScorer(m, store, generate.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, source := range sources { // the likelihood of what transformers was given
+			ids := g.IDs[i*g.Length:][:g.Length]
+			logs, greedy, err := scorer.Score(source, ids[0], ids[1:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			likeliest := true
+			for at, target := range ids[1:] {
+				v := len(g.Logits.floats()) / (g.Batch * g.Length)
+				row := g.Logits.floats()[(i*g.Length+at)*v:][:v]
+				sum := 0.0
+				for _, x := range row {
+					sum += math.Exp(float64(x))
+				}
+				if want := float64(row[target]) - math.Log(sum); math.Abs(float64(logs[at])-want) > 1e-4*(1+math.Abs(want)) {
+					t.Errorf("source %d, token %d: %g, want %g", i, at, logs[at], want)
+				}
+				likeliest = likeliest && slices.Max(row) == row[target]
+			}
+			if greedy != likeliest || len(logs) != g.Length-1 {
+				t.Errorf("source %d: greedy %t, %d tokens", i, greedy, len(logs))
+			}
+		}
+		for what, c := range map[string]struct{ source, target []int32 }{
+			"a source is empty": {nil, []int32{1}}, "a target without tokens": {[]int32{1}, nil}, "a side of 25 tokens does not fit the context of 24": {make([]int32, 25), []int32{1}},
+			"of 25 tokens": {[]int32{1}, make([]int32, 25)}, "token 37": {[]int32{37}, []int32{1}}, "token -1": {[]int32{1}, []int32{-1}},
+		} {
+			if _, _, err := scorer.Score(c.source, 0, c.target); err == nil || !strings.Contains(err.Error(), what) {
+				t.Errorf("%v, want %q", err, what)
+			}
+		}
+		if _, _, err := scorer.Score(make([]int32, 24), 0, make([]int32, 24)); err != nil {
+			t.Error(err)
+		}
 		for _, batch := range []int{len(sources), 1} {
 			tr, err := generate.NewTranslator(m, store, generate.TranslatorConfig{Batch: batch, Beams: 4, Source: g.Length, MaxTokens: g.Length})
 			if err != nil {
@@ -282,6 +320,17 @@ func TestSearches(t *testing.T) {
 						}
 						if want := s.IDs[from+i]; !slices.Equal(tokens, want) {
 							t.Errorf("%+v, batch %d, source %d: %v, want %v", opt, batch, from+i, tokens, want)
+						}
+						logs, _, err := scorer.Score(sources[from+i], int32(special.Start[0]), tokens)
+						if err != nil {
+							t.Fatal(err)
+						}
+						sum := 0.0
+						for _, x := range logs {
+							sum += float64(x)
+						}
+						if want := sum / math.Pow(float64(len(tokens)), s.LengthPenalty); math.Abs(got.Score-want) > 1e-4*math.Abs(want) {
+							t.Errorf("%+v, source %d: %v scores %g, want %g", opt, from+i, tokens, got.Score, want)
 						}
 					}
 				}
