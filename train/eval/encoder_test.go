@@ -134,7 +134,7 @@ func TestPseudoByDefinition(t *testing.T) {
 		t.Errorf("%q is the likeliest: %+v", e.Tokens.TokenBytes(likeliest), l)
 	}
 	for want, c := range map[string][2]string{
-		`the completion " " has no token`:                            {"red", " "},
+		`the completion " " has no token`:                          {"red", " "},
 		"a completion of 11 tokens does not fit the context of 12": {"", strings.Repeat("red ", 11)},
 	} {
 		if _, err := p.Score(Question{Prompt: c[0], Completion: c[1]}); err == nil || err.Error() != want {
