@@ -1,19 +1,26 @@
 package zoo
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"example.com/gotrain/autograd"
 	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/bert"
 	"example.com/gotrain/nn/gemma3"
 	"example.com/gotrain/nn/gpt2"
 	"example.com/gotrain/nn/llama"
+	"example.com/gotrain/nn/lstm"
+	"example.com/gotrain/nn/seq2seq"
+	"example.com/gotrain/nn/xl"
 )
 
 // borders lists what configurations of decoders say to values of their keys, a line a key.
@@ -32,6 +39,9 @@ func values(of reflect.Type) (all []any) {
 	case reflect.String:
 		return []any{"", "gelu", "gelu_tanh", "silu", "relu", "relu2", "rope", "learned", "sinusoidal", "none", "x"}
 	case reflect.Slice:
+		if of.Elem().Kind() == reflect.String {
+			return []any{[]string(nil), []string{"a"}, []string{"a", "b"}, []string{"a", "a"}, []string{"a", ""}}
+		}
 		return []any{[]float64(nil), []float64{1}, []float64{1, 2}, []float64{0, 1}, []float64{1, -1}, []float64{1, 1e6}, []float64{1, math.NaN()}}
 	case reflect.Bool:
 		return []any{false, true}
@@ -78,6 +88,29 @@ func TestBorders(t *testing.T) {
 	tryFields(&got, "gpt2", func() nn.Configuration { return &gpt2.Config{Layers: 2, Heads: 2, Width: 8, Context: 16} }, root)
 	tryFields(&got, "llama", func() nn.Configuration { return &llama.Config{Layers: 2, Heads: 2, Width: 8, Context: 16} }, root)
 	tryFields(&got, "gemma3", func() nn.Configuration { return &gemma3.Config{Layers: 2, Heads: 2, Width: 8, Context: 16} }, root)
+	others := map[string]func() nn.Configuration{
+		"bert":    func() nn.Configuration { return &bert.Config{Layers: 2, Heads: 2, Width: 8, Context: 16} },
+		"seq2seq": func() nn.Configuration { return &seq2seq.Config{Layers: 2, Heads: 2, Width: 8, Context: 16} },
+		"bart": func() nn.Configuration {
+			return &seq2seq.Config{Variant: seq2seq.BART, Layers: 2, Heads: 2, Width: 8, Context: 16}
+		},
+		"lstm pairs": func() nn.Configuration {
+			return &seq2seq.Config{Variant: seq2seq.LSTM, Layers: 2, Heads: 2, Width: 8, Context: 16}
+		},
+		"lstm": func() nn.Configuration { return &lstm.Config{Layers: 2, Width: 8, Context: 16} },
+		"gru":  func() nn.Configuration { return &lstm.Config{Kind: lstm.GRU, Layers: 2, Width: 8, Context: 16} },
+		"xl":   func() nn.Configuration { return &xl.Config{Layers: 2, Heads: 2, Width: 8, Context: 16, Memory: 8} },
+	}
+	for _, name := range slices.Sorted(maps.Keys(others)) {
+		tryFields(&got, name, others[name], root)
+		full := others[name]()
+		full.(interface{ SetDefaults() }).SetDefaults()
+		text, err := json.Marshal(full)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&got, "%s, full: %s\n", name, text)
+	}
 	for _, kind := range []string{autograd.LinearScaling, autograd.Llama3Scaling, autograd.YaRNScaling, autograd.LongRoPEScaling, "dynamic", "x"} {
 		fresh := func() nn.Configuration {
 			s := &llama.RopeScaling{Type: kind, Factor: 2, Original: 8}

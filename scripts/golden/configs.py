@@ -7,9 +7,9 @@ config.json leaves out, by model_type.
 import json
 import pathlib
 
-from transformers import Gemma3TextConfig, GPT2Config, LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config
+from transformers import BartConfig, BertConfig, Gemma3TextConfig, GPT2Config, LlamaConfig, MarianConfig, MistralConfig, Qwen2Config, Qwen3Config
 
-TYPES = [Gemma3TextConfig, GPT2Config, LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config]
+TYPES = [BartConfig, BertConfig, Gemma3TextConfig, GPT2Config, LlamaConfig, MarianConfig, MistralConfig, Qwen2Config, Qwen3Config]
 
 
 def main():
