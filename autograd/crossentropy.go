@@ -34,6 +34,14 @@ func CrossEntropy(logits, targets, lossWeight *Node, cfg LossConfig) (loss, nll 
 	return loss, project(loss, 1)
 }
 
+// LogSumExp returns ln Σ exp of the rows of logits (N, V), (N), without a gradient. The
+// kind asks for classes (N) int32, of which any do.
+func LogSumExp(logits, classes *Node) *Node {
+	one := logits.g.Table("one", func() []float32 { return []float32{1} }, 1)
+	loss, _ := CrossEntropy(logits, classes, one, LossConfig{})
+	return project(loss, 2)
+}
+
 // logitElements bounds the chunk of logits that LinearCrossEntropy and LinearLogProb
 // hold, as long as it has plan.MinLogitRows rows.
 const logitElements = 4 << 20

@@ -153,3 +153,31 @@ func Decode(m LanguageModel, batch, length, rows int) (g *autograd.Graph, logits
 	})
 	return g, logits
 }
+
+// Prefill builds a graph that appends length tokens to the caches of that name, of rows
+// tokens, of one sequence and gives the hidden state behind each, (T, D).
+func Prefill(m LanguageModel, name string, length, rows int) (g *autograd.Graph, hidden *autograd.Node) {
+	g = autograd.NewGraph()
+	in := NewInputs(g, 1, length)
+	in.Cache = &Cache{Name: name, Rows: rows, Position: g.Ints("position", 1)}
+	hidden, _ = m.Build(g, in)
+	return g, hidden
+}
+
+// DecodeRows builds a graph that appends a token to the caches of that name, of rows
+// tokens each, of every of batch sequences and gives the logits over the temperature, (B, V),
+// and their log-sum-exp, (B).
+func DecodeRows(m LanguageModel, name string, batch, rows int, temperature float64) (g *autograd.Graph, logits, lse *autograd.Node) {
+	g = autograd.NewGraph()
+	in := NewInputs(g, batch, 1)
+	in.Cache = &Cache{Name: name, Rows: rows, Position: g.Ints("position", batch)}
+	hidden, head := m.Build(g, in)
+	g.In("head", func() {
+		logits = autograd.MatMul(hidden, head, false, true) // (B, D) × (V, D)ᵀ → (B, V)
+		if temperature != 1 {
+			logits = autograd.Scale(logits, 1/float32(temperature))
+		}
+		lse = autograd.LogSumExp(logits, in.IDs)
+	})
+	return g, logits, lse
+}

@@ -6,13 +6,17 @@ import (
 )
 
 // cachedScratch returns the floats that a thread needs: a row of probabilities
-// for one token, the scratch of the tiles for more.
+// for one token of one sequence, the scratch of the tiles for more.
 func cachedScratch(in *ir.Instr) int {
 	a := attentionOf(in)
-	if a.T == 1 {
-		return aligned(in.In[3].Shape[0] / a.B)
+	if a.T > 1 {
+		return aligned(a.ForwardScratch())
 	}
-	return aligned(a.ForwardScratch())
+	if a.B > 1 {
+		group := groupOf(a)
+		return aligned(group.ForwardScratch())
+	}
+	return aligned(in.In[3].Shape[0] / a.B)
 }
 
 // scratchAttentionCached holds the log-sum-exps, which nothing reads, then the
@@ -28,8 +32,11 @@ func bindAttentionCached(c *call) func() {
 	batch, rows := a.B, a.T
 	capacity, width := c.In[3].Shape[0]/batch, a.KVHeads*a.HeadDim
 	attend := c.attendPrompt
-	if rows == 1 {
+	switch {
+	case rows == 1 && batch == 1:
 		attend = c.attendToken
+	case rows == 1:
+		attend = c.attendTokens
 	}
 	run := attend(capacity)
 	return func() {
@@ -48,7 +55,7 @@ func bindAttentionCached(c *call) func() {
 	}
 }
 
-// attendToken returns the attention of one new token a sequence, a task for
+// attendToken returns the attention of one new token of one sequence, a task for
 // each head.
 func (c *call) attendToken(capacity int) func() {
 	q, kcache, vcache, position, y := c.x(0), c.x(3), c.x(4), c.ids(5), c.y(0)
@@ -68,6 +75,71 @@ func (c *call) attendToken(capacity int) func() {
 			vec.Heads{Data: kcache[at:], LD: width}, vec.Heads{Data: vcache[at:], LD: width},
 			keys-first, scratch[worker*size:][:size])
 	})
+}
+
+// groupOf describes the attention of one token of one sequence in the query heads that
+// share keys and values: these are its queries.
+func groupOf(a vec.Attention) vec.Attention {
+	return vec.Attention{B: 1, T: a.Heads / a.KVHeads, Heads: 1, KVHeads: 1, HeadDim: a.HeadDim, Scale: a.Scale}
+}
+
+// attendTokens returns the attention of one new token of each of several sequences, a task
+// for each group of heads. It goes by the tiles of Attention, so that a token gets the
+// same bits as in a whole sequence.
+func (c *call) attendTokens(capacity int) func() {
+	position, a := c.ids(5), attentionOf(c.Instr)
+	batch, groups, share := a.B, a.KVHeads, a.Heads/a.KVHeads
+	hd, width := a.HeadDim, a.KVHeads*a.HeadDim
+	size, lses := cachedScratch(c.Instr), aligned(batch*a.Heads)
+	lse, scratch := c.scratch()[:lses], c.scratch()[lses:]
+	attentions, blocks := make([]vec.Attention, batch), make([]int, batch)
+	tensors := make([]vec.AttentionTensors, batch*groups)
+	for b := range batch {
+		attentions[b] = groupOf(a)
+		if a.Sees != nil {
+			attentions[b].Block = a.Block
+			attentions[b].Sees = func(_, key int) bool { return a.Sees(blocks[b], key) }
+		}
+		if a.Window > 0 {
+			attentions[b].Reach = make([]int32, share)
+		}
+		for g := range groups {
+			head := b*a.Heads + g*share
+			tensors[b*groups+g] = vec.AttentionTensors{
+				Q:   vec.Heads{Data: c.x(0)[head*hd:], LD: hd},
+				K:   vec.Heads{LD: width},
+				V:   vec.Heads{LD: width},
+				Out: vec.Heads{Data: c.y(0)[head*hd:], LD: hd},
+				LSE: lse[head:],
+			}
+		}
+	}
+	v, kcache, vcache := c.vec, c.x(3), c.x(4)
+	tiles := attentions[0].QueryTiles()
+	run := c.each(batch*groups*tiles, batch*a.Heads*capacity*hd, func(task, worker int) {
+		v.AttentionForward(&attentions[task/tiles/groups], &tensors[task/tiles], 0, 0, task%tiles, scratch[worker*size:][:size])
+	})
+	return func() {
+		for b, p := range position {
+			keys, from := int(p)+1, 0 // from begins a tile of keys
+			if hidden := keys - a.Window; a.Window > 0 && hidden > 0 {
+				from = hidden / vec.KeyTile * vec.KeyTile
+			}
+			attentions[b].S = keys - from
+			for i := range attentions[b].Reach { // query i stands at key S - T + i
+				attentions[b].Reach[i] = int32(a.Window - share + i)
+			}
+			if a.Sees != nil {
+				blocks[b] = int(p) / a.Block
+			}
+			at := (b*capacity + from) * width
+			for g := range groups {
+				t := &tensors[b*groups+g]
+				t.K.Data, t.V.Data = kcache[at+g*hd:], vcache[at+g*hd:]
+			}
+		}
+		run()
+	}
 }
 
 // attendPrompt returns the attention of several new tokens a sequence, a task

@@ -252,10 +252,32 @@ func testSampleFlags(t *testing.T, runDir string) {
 	if o.code != 0 || !strings.Contains(o.errOut, "it reads the newest of them") {
 		t.Errorf("a prompt longer than the context: exit code %d, %q", o.code, o.errOut)
 	}
-	for _, wrong := range [][]string{{"--count", "0", "--prompt", "x"}, {"--prompt", "x", "--prompt-file", file}, {"--prompt-file", file + ".none"}, nil} {
+	testSampleBatch(t, runDir)
+	for _, wrong := range [][]string{{"--count", "0", "--prompt", "x"}, {"--batch", "0", "--prompt", "x"}, {"--batch", "2", "--prompt-file", write(t, filepath.Join(t.TempDir(), "long.txt"), strings.Repeat("line ", 20))}, {"--prompt", "x", "--prompt-file", file}, {"--prompt-file", file + ".none"}, nil} {
 		if o := gotrain(t, "", append([]string{"sample", "--model", runDir}, wrong...)...); o.code != 2 {
 			t.Errorf("%v: exit code %d, %s", wrong, o.code, o.errOut)
 		}
+	}
+}
+
+// testSampleBatch writes texts at once: those of any other number at once, each with its seed.
+func testSampleBatch(t *testing.T, runDir string) {
+	var few, many sampleResult
+	mustJSON(t, &few, "sample", "--model", runDir, "--prompt", "line ", "--max-tokens", "9", "--count", "3", "--batch", "2")
+	mustJSON(t, &many, "sample", "--model", runDir, "--prompt", "line ", "--max-tokens", "9", "--count", "12", "--batch", "11")
+	if len(few.Samples) != 3 || len(many.Samples) != 12 {
+		t.Fatalf("%d and %d samples, want 3 and 12", len(few.Samples), len(many.Samples))
+	}
+	for i, s := range few.Samples {
+		if s.Text != many.Samples[i].Text || s.Seed != few.Samples[0].Seed+uint64(i) {
+			t.Errorf("text %d is %q with seed %d, of twelve %q", i, s.Text, s.Seed, many.Samples[i].Text)
+		}
+	}
+	stop := string([]rune(few.Samples[0].Text)[1:3])
+	o := gotrain(t, "", "sample", "--model", runDir, "--prompt", "line ", "--max-tokens", "9", "--count", "2", "--batch", "2", "--stop", stop)
+	before, _, _ := strings.Cut(few.Samples[0].Text, stop)
+	if first, _, _ := strings.Cut(o.out, "\n---------------\n"); o.code != 0 || first != strings.TrimSuffix("line "+before, "\n") || !strings.Contains(o.errOut, "2 texts") {
+		t.Errorf("printed %q and %q, want %q", o.out, o.errOut, "line "+before)
 	}
 }
 

@@ -20,7 +20,7 @@ type sampleFlags struct {
 	beamFlags
 	prompt, promptFile string
 	stop               []string
-	count              int
+	count, batch       int
 }
 
 func newSample() *cobra.Command {
@@ -47,6 +47,7 @@ shows the --top-k (5) candidates; a classifier tells the classes of the prompt.`
   gotrain sample --model runs/bert --prompt "The rays of [MASK]"
   gotrain sample --model models/smollm2 --adapter adapters/tuned --prompt "Gravity is"
   gotrain sample --model runs/opticks --prompt-file start.txt --count 3 --stop $'\n\n'
+  gotrain sample --model models/smollm2 --prompt "Once" --count 16 --batch 16
   gotrain sample --model runs/translate --prompt "the rays of light" --beam 8
   echo "func main() {" | gotrain sample --model runs/go-source-12m --prompt - --greedy`,
 		Args: noArgs,
@@ -59,6 +60,9 @@ shows the --top-k (5) candidates; a classifier tells the classes of the prompt.`
 			}
 			if f.count < 1 {
 				return usagef("--count is %d; use 1 or more", f.count)
+			}
+			if f.batch < 1 || f.batch > maxBatch {
+				return usagef("--batch %d is outside [1, %d]", f.batch, maxBatch)
 			}
 			k, err := f.kind(func(k kind) bool { return k.sample != nil })
 			if err != nil {
@@ -73,6 +77,7 @@ shows the --top-k (5) candidates; a classifier tells the classes of the prompt.`
 	c.Flags().StringVar(&f.promptFile, "prompt-file", "", "`FILE` with the text to continue, all of it")
 	c.Flags().StringArrayVar(&f.stop, "stop", nil, "end the text before `TEXT`; may be repeated")
 	c.Flags().IntVar(&f.count, "count", 1, "`N` texts, each with the next seed (--num-samples, too)")
+	c.Flags().IntVar(&f.batch, "batch", 1, "write `N` of the texts at once, which is faster; they end with the context")
 	c.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		if name == "num-samples" {
 			name = "count"
@@ -112,11 +117,18 @@ func (f *sampleFlags) runText(c *cobra.Command) error {
 			return usagef("--max-tokens 0 goes on to the end of the context, which the prompt fills; give a number")
 		}
 	}
-	g, err := generate.New(m.Language, m.Store, generate.Config{Compute: m.config.Compute()})
-	if err != nil {
+	cfg := generate.Config{Compute: m.config.Compute()}
+	s := sampler{flags: f, model: m, text: text, prompt: prompt, out: c.OutOrStdout(), notes: c.ErrOrStderr()}
+	if f.batch > 1 {
+		b, err := generate.NewBatch(m.Language, m.Store, generate.BatchConfig{Config: cfg, Rows: f.batch})
+		if err != nil {
+			return err
+		}
+		return s.runBatch(c.Context(), b)
+	}
+	if s.generator, err = generate.New(m.Language, m.Store, cfg); err != nil {
 		return err
 	}
-	s := sampler{flags: f, model: m, generator: g, text: text, prompt: prompt, out: c.OutOrStdout(), notes: c.ErrOrStderr()}
 	return s.run(c.Context())
 }
 

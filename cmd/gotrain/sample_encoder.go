@@ -16,7 +16,7 @@ const shownCandidates = 5
 
 // runEncoder fills the masks of the prompt, or tells the classes of it.
 func (f *sampleFlags) runEncoder(c *cobra.Command) error {
-	for _, flag := range []string{"temperature", "top-p", "min-p", "repetition-penalty", "seed", "greedy", "stop", "count", "no-bos"} {
+	for _, flag := range []string{"temperature", "top-p", "min-p", "repetition-penalty", "seed", "greedy", "stop", "count", "batch", "no-bos"} {
 		if c.Flags().Changed(flag) {
 			return usagef("--%s says how a text goes on; this model fills masks, or tells classes", flag)
 		}

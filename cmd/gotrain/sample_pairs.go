@@ -25,7 +25,7 @@ type translation struct {
 
 // runPairs translates the lines of a prompt.
 func (f *sampleFlags) runPairs(c *cobra.Command) error {
-	for _, name := range append([]string{"stop", "count", "no-bos"}, samplingNames...) {
+	for _, name := range append([]string{"stop", "count", "batch", "no-bos"}, samplingNames...) {
 		if c.Flags().Changed(name) && name != "max-tokens" && name != "greedy" {
 			return usagef("--%s is for language models: an encoder with a decoder searches the likeliest text; use --beam, --length-penalty and --max-tokens", name)
 		}

@@ -55,6 +55,11 @@ func (s *sampler) run(ctx context.Context) error {
 			fmt.Fprintf(s.notes, "%d tokens, %s tokens/s, ended by %s\n", len(one.Tokens), units.Count(int64(one.TokensPerS)), one.reason())
 		}
 	}
+	return s.write(r)
+}
+
+// write prints the result under --json.
+func (s *sampler) write(r sampleResult) error {
 	if !s.flags.json {
 		return nil
 	}

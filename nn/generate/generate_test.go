@@ -14,6 +14,7 @@ import (
 	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/autograd/plan"
 	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/gemma3"
 	"example.com/gotrain/nn/generate"
 	"example.com/gotrain/nn/gpt2"
 	"example.com/gotrain/nn/llama"
@@ -33,28 +34,44 @@ func models(t *testing.T) map[string]nn.LanguageModel {
 		"lstm":    &lstm.Config{Layers: 2, Width: 24, Projection: 16, Context: contextLength, Vocab: vocab},
 		"gru":     &lstm.Config{Kind: lstm.GRU, Layers: 1, Width: 16, Context: contextLength, Vocab: vocab},
 	} {
-		family := llama.Name
-		switch c.(type) {
-		case *gpt2.Config:
-			family = gpt2.Name
-		case *lstm.Config:
-			family = lstm.Name
-		}
-		m, err := zoo.Families().New(nn.Spec{Family: family, Config: c}, nn.Tuning{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if all[name], err = nn.AsLanguageModel(m); err != nil {
-			t.Fatal(err)
-		}
+		all[name] = model(t, c)
 	}
 	return all
+}
+
+// model is that of a family's configuration.
+func model(t *testing.T, c any) nn.LanguageModel {
+	t.Helper()
+	family := llama.Name
+	switch c.(type) {
+	case *gpt2.Config:
+		family = gpt2.Name
+	case *gemma3.Config:
+		family = gemma3.Name
+	case *lstm.Config:
+		family = lstm.Name
+	}
+	m, err := zoo.Families().New(nn.Spec{Family: family, Config: c}, nn.Tuning{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := nn.AsLanguageModel(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 // load returns a store that holds m with weights of some size.
 func load(t *testing.T, m nn.LanguageModel) *exec.Store {
 	t.Helper()
-	b, err := cpu.New(cpu.Config{Threads: 2})
+	return loadOn(t, m, "")
+}
+
+// loadOn is load with the kernels of an instruction set.
+func loadOn(t *testing.T, m nn.LanguageModel, isa string) *exec.Store {
+	t.Helper()
+	b, err := cpu.New(cpu.Config{Threads: 2, ISA: isa})
 	if err != nil {
 		t.Fatal(err)
 	}

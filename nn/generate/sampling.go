@@ -79,6 +79,9 @@ func NewSampler(cfg Sampling, vocab int) (*Sampler, error) {
 	}, nil
 }
 
+// restart begins a text with numbers of its own: those of the seed of cfg and of stream.
+func (s *Sampler) restart(stream uint64) { s.source.Seed(s.cfg.Seed, stream) }
+
 // Next returns the token that follows history. It overwrites logits (V).
 func (s *Sampler) Next(logits []float32, history []int32) (int32, error) {
 	s.penalise(logits, history)

@@ -32,7 +32,7 @@ type Attention struct {
 	QuerySegments  []int32 // (B, T); -1 is padding
 	KeySegments    []int32 // (B, S); -1 is padding
 	// Sees tells which blocks of queries see which blocks of keys. Block is a multiple of
-	// keyTile, and with Sees so is S - T in the backward pass; there is no Window.
+	// KeyTile, and with Sees so is S - T in the backward pass; there is no Window.
 	Sees     func(query, key int) bool
 	Block    int
 	Reach    []int32 // (B, T): how far behind a query its keys may lie
@@ -58,10 +58,10 @@ type AttentionTensors struct {
 }
 
 // Tile sizes: a tile of scores, one of each operand and the outputs stay in the
-// L1 and L2 cache.
+// L1 and L2 cache. A tile of keys begins at a multiple of KeyTile.
 const (
 	queryTile = 64
-	keyTile   = 64
+	KeyTile   = 64
 	blockRows = 8  // rows at a time where a product's depth follows the diagonal
 	lanes     = 16 // granularity of columns
 )
@@ -78,8 +78,8 @@ func (a *Attention) Validate() error {
 	check(a.HeadDim > 0, "HeadDim is %d, want it positive", a.HeadDim)
 	check(a.Heads > 0 && a.KVHeads > 0 && a.Heads%max(a.KVHeads, 1) == 0,
 		"Heads (%d) is no multiple of KVHeads (%d)", a.Heads, a.KVHeads)
-	check(a.Sees == nil || a.Block > 0 && a.Block%keyTile == 0 && a.Window == 0,
-		"Block is %d and Window %d, want a multiple of %d and none", a.Block, a.Window, keyTile)
+	check(a.Sees == nil || a.Block > 0 && a.Block%KeyTile == 0 && a.Window == 0,
+		"Block is %d and Window %d, want a multiple of %d and none", a.Block, a.Window, KeyTile)
 	check(a.Window >= 0, "Window is %d, want 0 (unlimited) or more", a.Window)
 	check((a.QuerySegments == nil) == (a.KeySegments == nil), "only one of QuerySegments and KeySegments is given")
 	check(a.QuerySegments == nil || len(a.QuerySegments) == a.B*a.T,
@@ -101,8 +101,8 @@ func (a *Attention) ForwardScratch() int {
 	padded := roundUp(a.HeadDim, lanes)
 	return a.relativeForwardScratch() + a.HeadDim*queryTile + // Qᵀ
 		queryTile*padded + // output tile
-		keyTile*padded + // V tile
-		keyTile*queryTile + // scores
+		KeyTile*padded + // V tile
+		KeyTile*queryTile + // scores
 		3*queryTile
 }
 
@@ -125,8 +125,8 @@ func (v *Impl) AttentionForward(a *Attention, t *AttentionTensors, batch, head, 
 	space := arena(scratch)
 	w.qT = space.take(hd * cols)
 	w.out = space.take(cols * padded)
-	w.values = space.take(keyTile * padded)
-	w.scores = space.take(keyTile * cols)
+	w.values = space.take(KeyTile * padded)
+	w.scores = space.take(KeyTile * cols)
 	w.max, w.sum, w.alpha = space.take(cols), space.take(cols), space.take(cols)
 	clear(w.out)
 	clear(w.sum)
@@ -145,8 +145,8 @@ func (v *Impl) AttentionForward(a *Attention, t *AttentionTensors, batch, head, 
 	v.transposeScaled(w.qT, cols, q, t.Q.LD, w.nq, hd, a.Scale*math.Log2E)
 	keys, _ := a.keyRange(q0)
 	_, end := a.keyRange(q0 + w.nq - 1)
-	for k0 := keys / keyTile * keyTile; k0 < end; k0 += keyTile {
-		w.k0, w.nk = k0, min(keyTile, a.S-k0)
+	for k0 := keys / KeyTile * KeyTile; k0 < end; k0 += KeyTile {
+		w.k0, w.nk = k0, min(KeyTile, a.S-k0)
 		if a.KeySegments != nil {
 			w.kSeg = a.KeySegments[batch*a.S+k0:][:w.nk]
 		}

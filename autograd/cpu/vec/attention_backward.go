@@ -6,11 +6,11 @@ import "math"
 // [Impl.AttentionBackward] needs.
 func (a *Attention) BackwardScratch() int {
 	padded := roundUp(a.HeadDim, lanes)
-	return a.relativeBackwardScratch() + 2*a.HeadDim*keyTile + // Kᵀ, Vᵀ
-		3*keyTile*padded + // K, dK, dV tiles
+	return a.relativeBackwardScratch() + 2*a.HeadDim*KeyTile + // Kᵀ, Vᵀ
+		3*KeyTile*padded + // K, dK, dV tiles
 		3*queryTile*padded + // Q, dO, dQ tiles
-		2*queryTile*keyTile + // P, dS
-		keyTile + // ones
+		2*queryTile*KeyTile + // P, dS
+		KeyTile + // ones
 		2*roundUp(a.Heads/a.KVHeads*a.T, lanes) // log-sum-exp and D of the group's rows
 }
 
@@ -35,8 +35,8 @@ func (v *Impl) AttentionBackward(a *Attention, t *AttentionTensors, batch, kvHea
 	w := newBackwardTile(a, &space)
 	w.relative = newRelativeGradient(a, t, batch, kvHead, &space)
 	hd := a.HeadDim
-	for k0 := 0; k0 < a.S; k0 += keyTile {
-		w.k0, w.nk = k0, min(keyTile, a.S-k0)
+	for k0 := 0; k0 < a.S; k0 += KeyTile {
+		w.k0, w.nk = k0, min(KeyTile, a.S-k0)
 		if a.KeySegments != nil {
 			w.kSeg = a.KeySegments[batch*a.S+k0:][:w.nk]
 		}
@@ -83,11 +83,11 @@ func newBackwardTile(a *Attention, space *arena) backwardTile {
 	padded := roundUp(a.HeadDim, lanes)
 	w := backwardTile{
 		a: a, padded: padded,
-		kT: space.take(a.HeadDim * keyTile), vT: space.take(a.HeadDim * keyTile),
-		k: space.take(keyTile * padded), dk: space.take(keyTile * padded), dv: space.take(keyTile * padded),
+		kT: space.take(a.HeadDim * KeyTile), vT: space.take(a.HeadDim * KeyTile),
+		k: space.take(KeyTile * padded), dk: space.take(KeyTile * padded), dv: space.take(KeyTile * padded),
 		q: space.take(queryTile * padded), dOut: space.take(queryTile * padded), dq: space.take(queryTile * padded),
-		p: space.take(queryTile * keyTile), ds: space.take(queryTile * keyTile),
-		ones: space.take(keyTile),
+		p: space.take(queryTile * KeyTile), ds: space.take(queryTile * KeyTile),
+		ones: space.take(KeyTile),
 	}
 	for i := range w.ones {
 		w.ones[i] = 1

@@ -33,13 +33,13 @@ type relativeTile struct {
 }
 
 // tileDistances is the most distances of a tile, in whole lanes.
-const tileDistances = queryTile + keyTile
+const tileDistances = queryTile + KeyTile
 
 func (a *Attention) relativeForwardScratch() int {
 	if !a.Relative {
 		return 0
 	}
-	return a.HeadDim*tileDistances + queryTile*tileDistances + keyTile
+	return a.HeadDim*tileDistances + queryTile*tileDistances + KeyTile
 }
 
 func (a *Attention) relativeBackwardScratch() int {
@@ -58,7 +58,7 @@ func newRelativeTile(a *Attention, t *AttentionTensors, batch, head, q0 int, spa
 	}
 	w = relativeTile{
 		t: t, a: a, batch: batch, head: head,
-		rT: space.take(a.HeadDim * tileDistances), at: space.take(queryTile * tileDistances), ones: space.take(keyTile),
+		rT: space.take(a.HeadDim * tileDistances), at: space.take(queryTile * tileDistances), ones: space.take(KeyTile),
 	}
 	for i := range w.ones {
 		w.ones[i] = 1
