@@ -108,8 +108,8 @@ var allowed = map[string][]string{
 		"train/save",
 	},
 	"train/forecast": {
-		"autograd/ir", "autograd/plan", "data/vfs", "optim", "train/config", "train/device", "train/engine", "train/metrics", "train/recipe",
-		"train/runs", "train/scale", "train/ways",
+		"autograd", "autograd/ir", "autograd/plan", "data/vfs", "nn", "optim", "train/config", "train/device", "train/engine", "train/metrics",
+		"train/recipe", "train/runs", "train/scale", "train/ways",
 	},
 	"train/ladder":          {"data/vfs", "train/config", "train/forecast", "train/metrics", "train/recipe", "train/runs", "train/scale"},
 	"train/leaf":            {},

@@ -39,6 +39,9 @@ func (b *Builder) Block(i int, name string, build func()) {
 	b.path, b.block = path, block
 }
 
+// Index is the number of the block that is being built, -1 outside of all.
+func (b *Builder) Index() int { return b.block }
+
 // layer makes the ops of a layer.
 func (b *Builder) layer(name string, op func() *autograd.Node) (y *autograd.Node) {
 	b.Graph.In(b.scope(b.path, name), func() { y = op() })

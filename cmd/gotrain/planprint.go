@@ -21,8 +21,8 @@ func printPlan(w io.Writer, r *forecast.Report) error {
 	}
 	line("arithmetic", "%s FLOPs a %s, forward and backward, of attention what the mask leaves: MFU counts these (6N: %s)",
 		units.Count(int64(r.FLOPsPerUnit)), strings.TrimSuffix(r.Unit, "s"), units.Count(int64(r.SixN)))
-	if s := r.Sparse; s != nil {
-		line("attention", "%s", s.Text(r.Context))
+	if e := r.Economy; e != nil {
+		line("attention", "%s", e.Text(r.Context))
 	}
 	line(r.Unit, "%s: %d steps × %d sequences × %d context%s", units.Count(r.TotalUnits), r.Steps, r.Batch, r.Context, times(r.Accumulate))
 	if r.Epochs > 0 {

@@ -57,6 +57,12 @@ func (m *Model) Context() int { return m.config.Context }
 // Outputs are what the model tells of a text.
 func (m *Model) Outputs() nn.Outputs { return m.config.Outputs() }
 
+// Economy tells what the model has in place of attention to all pairs; see nn.Economical.
+func (m *Model) Economy() *nn.Economy {
+	c := &m.config
+	return c.Attention.Economy(nn.Shape{Layers: c.Layers, Heads: c.Heads, KVHeads: c.Heads, HeadDim: c.Width / c.Heads})
+}
+
 // Encode adds the forward pass to g; see nn.TextEncoder.
 func (m *Model) Encode(g *autograd.Graph, in nn.EncoderInputs) nn.Encoded {
 	return m.config.forward(m.Builder(g, in.Inputs), in)
@@ -68,8 +74,9 @@ func (c *Config) forward(b *nn.Builder, in nn.EncoderInputs) (out nn.Encoded) {
 	b.In("bert", func() {
 		var x *autograd.Node
 		b.In("embeddings", func() { tokens, x = c.embed(b, in) })
+		shared := b.SharedMixtures(c.Attention, c.Heads, c.Context)
 		for i := range c.Layers {
-			b.Block(i, fmt.Sprintf("encoder.layer.%d", i), func() { x = c.block(b, x) })
+			b.Block(i, fmt.Sprintf("encoder.layer.%d", i), func() { x = c.block(b, x, shared) })
 		}
 		out.Hidden = x // (N, D)
 		if *c.Pooled {
@@ -99,16 +106,28 @@ func (c *Config) embed(b *nn.Builder, in nn.EncoderInputs) (tokens, x *autograd.
 
 // block is (N, D) → (N, D): attention, then the feed-forward layer, each added to its
 // input and normalised.
-func (c *Config) block(b *nn.Builder, x *autograd.Node) *autograd.Node {
+func (c *Config) block(b *nn.Builder, x *autograd.Node, shared nn.Mixtures) *autograd.Node {
 	d := c.Width
-	q, k, v := b.Linear("attention.self.query", x, d), b.Linear("attention.self.key", x, d), b.Linear("attention.self.value", x, d)
-	h := b.Attention("attention.self", q, k, v, autograd.AttentionConfig{Heads: c.Heads}) // (N, D)
-	h = b.Dropout(b.Residual("attention.output.dense", h, d))
+	h := b.Dropout(b.Residual("attention.output.dense", c.attention(b, x, shared), d))
 	x = b.LayerNorm("attention.output.LayerNorm", autograd.Add(x, h))
 	h = b.Linear("intermediate.dense", x, c.FFN) // (N, D) → (N, F)
 	h = autograd.Activation(h, nn.Act(c.Activation))
 	h = b.Dropout(b.Residual("output.dense", h, d)) // (N, F) → (N, D)
 	return b.LayerNorm("output.LayerNorm", autograd.Add(x, h))
+}
+
+// attention is (N, D) → (N, D), with the mixtures of all layers where they share some.
+func (c *Config) attention(b *nn.Builder, x *autograd.Node, shared nn.Mixtures) (y *autograd.Node) {
+	d := c.Width
+	q, k, v := b.Linear("attention.self.query", x, d), b.Linear("attention.self.key", x, d), b.Linear("attention.self.value", x, d)
+	cfg := autograd.AttentionConfig{Heads: c.Heads, Sparse: c.Attention.Sparsity(b.Index())}
+	if !c.Attention.IsLinformer() {
+		return b.Attention("attention.self", q, k, v, cfg)
+	}
+	b.In("attention.self", func() {
+		y = b.MixedAttention("mixed", q, k, v, b.Mixtures(c.Attention, c.Heads, c.Context, shared), cfg)
+	})
+	return y
 }
 
 // first takes the state of the first token of each row: (N, D) → (B, D).

@@ -25,6 +25,9 @@ type Config struct {
 	Tied       *bool   `yaml:"tied,omitempty" json:"tied,omitempty"`             // the decoder is the token table; default true
 	InitStd    float64 `yaml:"init_std,omitempty" json:"init_std,omitempty"`     // of the first weights; default 0.02
 
+	// Attention lets tokens see patterns of blocks, or few mixtures, in place of all others.
+	Attention *nn.AttentionOptions `yaml:"attention,omitempty" json:"attention,omitempty"`
+
 	// Masked, Pooled, Next and Labels are the heads, which recipes choose: of masked
 	// tokens (default true), a pooled state (where one of the next two needs it), the
 	// next sentence, and classes of texts.
@@ -41,6 +44,7 @@ func (c *Config) SetDefaults() {
 	nn.Default(&c.Activation, "gelu")
 	nn.Default(&c.NormEps, 1e-12)
 	nn.Default(&c.InitStd, 0.02)
+	c.Attention = c.Attention.WithDefaults()
 	if c.Tied == nil {
 		c.Tied = nn.Bool(true)
 	}
@@ -74,6 +78,7 @@ func (c *Config) check(f *nn.Faults) {
 	f.Activation("activation", c.Activation)
 	f.NormEps("norm_eps", c.NormEps)
 	f.InitStd("init_std", c.InitStd)
+	f.EncoderAttention("attention", c.Attention, c.Context)
 	if c.Heads > 0 && c.Width > 0 && c.Width%c.Heads != 0 {
 		f.Add("width", "%d does not divide into %d heads: use a multiple, such as %d", c.Width, c.Heads, max(1, c.Width/c.Heads)*c.Heads)
 	}
@@ -150,14 +155,19 @@ func (c *Config) Stored(has func(param string) bool) {
 	c.SetOutputs(o)
 }
 
-// Extend lets a base go on with other heads; see nn.Extending.
+// Extend lets a base go on with other heads, and with another pattern of attention, which
+// has no parameters; see nn.Extending.
 func (c *Config) Extend(base nn.Configuration) ([]string, error) {
 	was := base.(*Config)
 	var f nn.Faults
 	if c.Context != was.Context {
 		f.Add("context", "%d is not that of the base, which has learned %d positions and nothing of others: leave it out, and set train.context for shorter rows", c.Context, was.Context)
 	}
-	return []string{"masked", "pooled", "next", "labels", "context"}, f.Err()
+	keys := []string{"masked", "pooled", "next", "labels", "context"}
+	if !c.Attention.IsLinformer() && !was.Attention.IsLinformer() {
+		keys = append(keys, "attention")
+	}
+	return keys, f.Err()
 }
 
 // style is what the layers of a full configuration have in common.

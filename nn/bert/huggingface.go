@@ -41,6 +41,9 @@ func (c *Config) architecture() (string, error) {
 // heads.
 func (m *Model) HuggingFace() (map[string]any, error) {
 	c := &m.config
+	if c.Attention != nil {
+		return nil, fmt.Errorf("%w: BERT has no attention of kind %s", nn.ErrNoCounterpart, c.Attention.Kind)
+	}
 	name, err := c.architecture()
 	if err != nil {
 		return nil, err

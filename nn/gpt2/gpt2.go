@@ -34,6 +34,12 @@ func New(c Config, t nn.Tuning) (*Model, error) {
 	return &Model{d}, nil
 }
 
+// Economy tells what the model has in place of attention to all pairs; see nn.Economical.
+func (m *Model) Economy() *nn.Economy {
+	c := m.Config().(*Config)
+	return c.Attention.Economy(nn.Shape{Layers: c.Layers, Heads: c.Heads, KVHeads: c.Heads, HeadDim: c.Width / c.Heads, Causal: true})
+}
+
 // forward builds all layers; see nn.LanguageModel.
 func (c *Config) forward(b *nn.Builder) (hidden, head *autograd.Node) {
 	b.In("transformer", func() {
@@ -64,7 +70,7 @@ func (c *Config) block(b *nn.Builder, x *autograd.Node) *autograd.Node {
 	h := b.LayerNorm("ln_1", x)
 	h = b.Linear("attn.c_attn", h, 3*d) // (N, D) → (N, 3D)
 	h = b.PackedAttention("attn", h, autograd.AttentionConfig{
-		Heads: c.Heads, KVHeads: c.Heads, Causal: true, Sparse: c.Attention.Sparsity(),
+		Heads: c.Heads, KVHeads: c.Heads, Causal: true, Sparse: c.Attention.Sparsity(b.Index()),
 	}) // (N, 3D) → (N, D)
 	h = b.Residual("attn.c_proj", h, d) // (N, D)
 	x = autograd.Add(x, b.Dropout(h))

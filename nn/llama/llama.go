@@ -37,6 +37,12 @@ func New(c Config, t nn.Tuning) (*Model, error) {
 	return &Model{d}, nil
 }
 
+// Economy tells what the model has in place of attention to all pairs; see nn.Economical.
+func (m *Model) Economy() *nn.Economy {
+	c := m.Config().(*Config)
+	return c.Attention.Economy(nn.Shape{Layers: c.Layers, Heads: c.Heads, KVHeads: c.KVHeads, HeadDim: c.HeadDim, Causal: true})
+}
+
 // forward builds all layers; see nn.LanguageModel.
 func (c *Config) forward(b *nn.Builder) (hidden, head *autograd.Node) {
 	b.In("model", func() {
@@ -74,7 +80,7 @@ func (c *Config) attention(b *nn.Builder, x *autograd.Node) *autograd.Node {
 	}
 	q, k = b.RoPE(q, c.Heads, c.RopeTheta, c.RopeScaling.scaling()), b.RoPE(k, c.KVHeads, c.RopeTheta, c.RopeScaling.scaling())
 	y := b.Attention("self_attn", q, k, v, autograd.AttentionConfig{
-		Heads: c.Heads, KVHeads: c.KVHeads, Causal: true, Window: c.SlidingWindow, Sparse: c.Attention.Sparsity(),
+		Heads: c.Heads, KVHeads: c.KVHeads, Causal: true, Window: c.SlidingWindow, Sparse: c.Attention.Sparsity(b.Index()),
 	}) // (N, H·hd)
 	return b.ResidualBias("self_attn.o_proj", y, c.Width, nn.IsSet(c.Bias) || c.AttentionBias) // (N, H·hd) → (N, D)
 }

@@ -2,7 +2,7 @@ package engine
 
 import (
 	"example.com/gotrain/autograd"
-	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/recipe"
@@ -103,14 +103,16 @@ const attentionHalf = 64
 func stepSeconds(programs *Programs, m Machine) float64 {
 	var seconds float64
 	for _, run := range programs.Step {
-		seconds += planSeconds(run.Program.Plan, m)
+		seconds += Seconds(run.Program.Plan.Program, m)
 	}
 	return seconds
 }
 
-func planSeconds(p *plan.Plan, m Machine) float64 {
+// Seconds is what a program takes, of which all fields of m are known: the sum over its
+// instructions, each bound by arithmetic or by memory.
+func Seconds(p *ir.Program, m Machine) float64 {
 	var seconds float64
-	for _, in := range p.Program.Instrs {
+	for _, in := range p.Instrs {
 		c := in.Cost()
 		arithmetic := c.Products / m.Products
 		if c.Attention > 0 {

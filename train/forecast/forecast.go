@@ -42,7 +42,7 @@ type Report struct {
 	Past         *Past          `json:"past,omitempty"` // set by the caller, from PastOf
 	Law          *Law           `json:"law,omitempty"`  // of the run's folder
 	Timing       *Timing        `json:"timing,omitempty"`
-	Sparse       *Sparse        `json:"sparse_attention,omitempty"`
+	Economy      *Economy       `json:"attention,omitempty"` // nil where it is to all pairs
 }
 
 // Source is a source of the data with its share of the sequences, 0 where that follows from
@@ -86,9 +86,12 @@ func Make(cfg config.Config, job *recipe.Job, d device.Device) (*Report, error) 
 	for _, s := range texts.Shares() {
 		r.Sources = append(r.Sources, Source{s.Name, s.Weight})
 	}
-	r.Forecast = engine.Predict(cfg, job, programs, Machine(r.Machine, cfg.Precision))
+	machine := Machine(r.Machine, cfg.Precision)
+	r.Forecast = engine.Predict(cfg, job, programs, machine)
 	r.SixN = r.Arithmetic.SixN
-	r.Sparse = sparseOf(programs)
+	if r.Economy, err = economyOf(job, r.Context, machine); err != nil {
+		return nil, err
+	}
 	r.MFU = r.UnitsPerS * r.FLOPsPerUnit / (1e9 * r.Machine.Peak(cfg.Precision) * float64(ranks))
 	if r.Law, err = LawOf(cfg, job, r.TotalUnits); err != nil {
 		return nil, err

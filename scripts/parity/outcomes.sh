@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Trains PyTorch twins of the runs whose outcome the tests and LOG.md state, to tell what such models reach; see outcomes.py.
+# usage: scripts/parity/outcomes.sh figure|bert|copy [threads, default 1]
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. scripts/python/env.sh
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+export THREADS=${2:-1}
+case ${1:-} in
+  figure)
+    CGO_ENABLED=0 go build -o "$tmp/gotrain" ./cmd/gotrain
+    "$tmp/gotrain" scale lstm-figure --config configs/ladders/lstm-figure.yaml --set dir="$tmp/figure" --windows 4000
+    "$python" scripts/parity/outcomes.py figure "$tmp/figure"
+    ;;
+  bert)
+    CGO_ENABLED=0 go build -o "$tmp/gotrain" ./cmd/gotrain
+    "$tmp/gotrain" pretrain --config bert --run "$tmp/bert" --set data.cache_dir="$tmp/cache"
+    "$python" scripts/parity/outcomes.py bert "$tmp/bert" "$tmp/cache"
+    ;;
+  copy) "$python" scripts/parity/outcomes.py copy ;;
+  *)
+    sed -n '2,3s/^# //p' "$0" >&2
+    exit 2
+    ;;
+esac
