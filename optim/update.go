@@ -79,16 +79,16 @@ func (a *appender) updateBy(kind string, g autograd.Gradient) {
 	switch kind {
 	case "adamw":
 		a.emit(ir.AdamW, ir.AdamWAttrs{Beta1: beta1, Beta2: beta2, Eps: float32(c.Eps), Decay: decay, LRScale: 1},
-			[]*ir.Value{g.Param, g.Grad, a.state(g, expAvg), a.state(g, expAvgSq), a.hyper, a.clip})
+			[]*ir.Value{g.Param, g.Grad, a.state(g, expAvg), a.state(g, expAvgSq), a.hyper, a.clip, nil})
 	case "lion":
 		a.emit(ir.Lion, ir.LionAttrs{Beta1: beta1, Beta2: beta2, Decay: decay, LRScale: 1},
-			[]*ir.Value{g.Param, g.Grad, a.state(g, momentum), a.hyper, a.clip})
+			[]*ir.Value{g.Param, g.Grad, a.state(g, momentum), a.hyper, a.clip, nil})
 	case "sgd":
 		a.emit(ir.SGD, ir.SGDAttrs{Beta1: float32(c.Momentum), Decay: decay, LRScale: 1, Nesterov: c.Nesterov},
-			[]*ir.Value{g.Param, g.Grad, a.state(g, momentum), a.hyper, a.clip})
+			[]*ir.Value{g.Param, g.Grad, a.state(g, momentum), a.hyper, a.clip, nil})
 	case "muon":
 		a.emit(ir.Muon, ir.MuonAttrs{Beta1: float32(c.Momentum), Decay: decay, LRScale: float32(c.MatrixLR / c.LR), Nesterov: c.Nesterov, NewtonSchulz: 5},
-			[]*ir.Value{g.Param, g.Grad, a.state(g, momentum), a.hyper, a.clip})
+			[]*ir.Value{g.Param, g.Grad, a.state(g, momentum), a.hyper, a.clip, nil})
 	}
 }
 

@@ -135,7 +135,7 @@ func memoryBound(n, d, params int) []Case {
 		{Name: fmt.Sprintf("AdamW (%d)", params), Kind: ir.AdamW, Shape: Shape{Params: params}, emit: func(p *ir.Program) {
 			p.Emit(&ir.Instr{Kind: ir.AdamW, Block: -1, Attrs: ir.AdamWAttrs{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, LRScale: 1},
 				In: []*ir.Value{p.NewValue(ir.State, "p", ir.F32, params), p.NewValue(ir.State, "g", ir.F32, params), p.NewValue(ir.State, "exp_avg.p", ir.F32, params),
-					p.NewValue(ir.State, "exp_avg_sq.p", ir.F32, params), p.NewValue(ir.State, "hyper", ir.F32, ir.HyperLen), nil}})
+					p.NewValue(ir.State, "exp_avg_sq.p", ir.F32, params), p.NewValue(ir.State, "hyper", ir.F32, ir.HyperLen), nil, nil}})
 		}},
 	}
 }

@@ -56,11 +56,15 @@ func bindMuon(c *call) func() {
 	m.update = c.split(n, normBlock, m.updateMomentum)
 	m.normalise = c.split(n, streamGrain, func(lo, hi, _ int) { v.Scale(m.x[lo:hi], m.x[lo:hi], m.scale) })
 	m.combine = c.split(m.side, rowGrain(streamGrain, m.side), m.addPowers)
+	copied := c.copied()
 	rate := float32(math.Sqrt(max(1, float64(rows)/float64(cols))))
 	m.apply = c.split(n, streamGrain, func(lo, hi, _ int) {
 		lr := m.hyper[ir.LR] * m.attrs.LRScale
 		v.Scale(m.p[lo:hi], m.p[lo:hi], 1-lr*m.attrs.Decay)
 		v.AXPY(m.p[lo:hi], -lr*rate, m.x[lo:hi])
+		if copied != nil {
+			v.ToBF16(copied[lo:hi], m.p[lo:hi])
+		}
 	})
 	return m.run
 }

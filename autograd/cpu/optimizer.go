@@ -15,17 +15,30 @@ func clipOf(clip []float32) (factor float32, apply bool) {
 }
 
 // stepping returns a function that runs step over ranges of the parameter's
-// elements unless clip says to skip.
+// elements unless clip says to skip, and rounds them to their copy where there is one.
 func (c *call) stepping(clip, p []float32, step func(lo, hi int, factor float32)) func() {
+	copied := c.copied()
 	all := c.split(len(p), streamGrain, func(lo, hi, _ int) {
 		factor, _ := clipOf(clip)
 		step(lo, hi, factor)
+		if copied != nil {
+			c.vec.ToBF16(copied[lo:hi], p[lo:hi])
+		}
 	})
 	return func() {
 		if _, apply := clipOf(clip); apply {
 			all()
 		}
 	}
+}
+
+// copied is the copy of the parameter, nil where the update has none.
+func (c *call) copied() []vec.BF16 {
+	position := ir.Kinds[c.Kind].Copy
+	if position == 0 || c.In[position] == nil {
+		return nil
+	}
+	return view[vec.BF16](c.args.In[position])
 }
 
 func bindAdamW(c *call) func() {

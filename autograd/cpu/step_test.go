@@ -75,7 +75,7 @@ func appendAdamW(p *ir.Program, grads []autograd.Gradient) {
 		v := p.NewValue(ir.State, "exp_avg_sq."+g.Param.Name, ir.F32, g.Param.Shape...)
 		p.Emit(&ir.Instr{
 			Kind: ir.AdamW, Attrs: ir.AdamWAttrs{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Decay: 0.1, LRScale: 1}, Block: -1,
-			In: []*ir.Value{g.Param, g.Grad, m, v, hyper, clip},
+			In: []*ir.Value{g.Param, g.Grad, m, v, hyper, clip, nil},
 		})
 	}
 	p.Outputs = append(p.Outputs, norm)

@@ -155,7 +155,7 @@ func TestFindNonFinite(t *testing.T) {
 		p.Emit(&ir.Instr{Kind: ir.Scale, Attrs: ir.ScaleAttrs{Alpha: 0.5}, In: []*ir.Value{x}, Out: []*ir.Value{half}, Path: "first", Block: -1})
 		p.Emit(&ir.Instr{Kind: ir.SumSquares, In: []*ir.Value{half}, Out: []*ir.Value{squares}, Path: "squares", Block: -1})
 		p.Emit(&ir.Instr{Kind: ir.GradNorm, In: []*ir.Value{hyper, squares}, Out: []*ir.Value{norm, clip}, Path: "norm", Block: -1})
-		p.Emit(&ir.Instr{Kind: ir.SGD, Attrs: ir.SGDAttrs{LRScale: 1}, In: []*ir.Value{w, half, nil, hyper, nil}, Path: "update", Block: -1})
+		p.Emit(&ir.Instr{Kind: ir.SGD, Attrs: ir.SGDAttrs{LRScale: 1}, In: []*ir.Value{w, half, nil, hyper, nil, nil}, Path: "update", Block: -1})
 		p.Emit(&ir.Instr{Kind: ir.Softmax, In: []*ir.Value{half}, Out: []*ir.Value{quarter}, Path: "second", Block: -1})
 		p.Outputs = []*ir.Value{quarter, norm}
 		b := newBackend(t, cpu.Config{Threads: 1})

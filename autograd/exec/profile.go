@@ -81,11 +81,13 @@ func (s *Session) Profile(rounds int) ([]Group, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.renewCopies()
 	for round := range rounds {
 		times, err := measure()
 		if err != nil {
 			return nil, err
 		}
+		s.spoilCopies()
 		for i, t := range times {
 			if round == 0 || t < groups[i].Time {
 				groups[i].Time = t

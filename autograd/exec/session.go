@@ -18,6 +18,9 @@ type Session struct {
 	inputs  []Input
 	regions []Region // by value ID
 	name    func(state string) string
+	copies  []*State // those that the plan reads, in bfloat16
+	renew   Launch   // makes all of them anew
+	spoils  []*State // what the plan changes without their copies
 }
 
 // Arena is the working memory of sessions. Sessions that never run at the
@@ -63,6 +66,9 @@ func NewSessionOf(p *plan.Plan, store *Store, arena *Arena, name func(state stri
 			in := p.Program.Instrs[l.First]
 			return nil, fmt.Errorf("plan %s: instruction %d %s at %q: %w", p.Program.Name, l.First, in.Kind, in.Path, err)
 		}
+	}
+	if err := s.bindCopies(store); err != nil {
+		return nil, fmt.Errorf("plan %s: copies in bfloat16: %w", p.Program.Name, err)
 	}
 	s.whole = s.each
 	if r, ok := b.(Recorder); ok {
@@ -128,6 +134,9 @@ func (s *Session) place(v *ir.Value, store *Store) error {
 			return err
 		}
 		s.regions[v.ID] = st.region()
+		if v.Master != nil {
+			return s.placeMaster(v, st, store)
+		}
 	case ir.Input:
 		buf, err := s.backend.Alloc(v.Bytes())
 		if err != nil {
@@ -172,7 +181,11 @@ func (s *Session) Run() error {
 // Start executes the plan once; the back end may still be at work when it returns.
 // Until Wait, inputs of this and other sessions may be set: they are for the
 // launches that follow.
-func (s *Session) Start() { s.whole() }
+func (s *Session) Start() {
+	s.renewCopies()
+	s.whole()
+	s.spoilCopies()
+}
 
 // Wait waits for what was started, and returns its first error.
 func (s *Session) Wait() error { return s.backend.Sync() }
@@ -193,6 +206,7 @@ func (s *Session) Output(i int, dst []float32) error {
 // after it do not run.
 func (s *Session) FindNonFinite() (*ir.Instr, error) {
 	var host []byte
+	s.renewCopies()
 	for i, launch := range s.launch {
 		instrs := s.Plan.Instrs(i)
 		info := &ir.Kinds[instrs[0].Kind]

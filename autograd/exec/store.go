@@ -9,7 +9,9 @@ import (
 )
 
 // Store holds persistent state by name: parameters, optimizer state,
-// accumulated gradients, caches. Programs of one model share one Store.
+// accumulated gradients, caches. Programs of one model share one Store. It knows which
+// states have a copy in bfloat16 (ir.Value.Master) and when that is stale; the sessions
+// make it anew.
 type Store struct {
 	backend Backend
 	state   map[string]*State
@@ -21,6 +23,10 @@ type State struct {
 	Shape ir.Shape
 	DType ir.DType
 	buf   Buffer
+	// copy is the state in bfloat16, nil where no program reads it so; of a copy, stale
+	// tells that the state has changed since.
+	copy  *State
+	stale bool
 }
 
 // NewStore returns an empty store on b.
@@ -75,12 +81,20 @@ func (st *State) Bytes() int64 { return st.DType.Bytes(st.Shape.Size()) }
 
 func (st *State) region() Region { return Region{Buffer: st.buf, Bytes: st.Bytes()} }
 
+// changes tells the copy that the state changes.
+func (st *State) changes() {
+	if st.copy != nil {
+		st.copy.stale = true
+	}
+}
+
 // Write copies data, which has the state's number of elements, into the state.
 func (s *Store) Write(name string, data []float32) error {
 	st, err := s.check(name, ir.F32, len(data))
 	if err != nil {
 		return err
 	}
+	st.changes()
 	return s.backend.Upload(st.region(), bytesOf(data))
 }
 
@@ -100,6 +114,7 @@ func (s *Store) WriteAt(name string, offset int, data []float32) error {
 	if err != nil {
 		return err
 	}
+	s.state[name].changes()
 	return s.backend.Upload(r, bytesOf(data))
 }
 
@@ -120,6 +135,7 @@ func (s *Store) WriteBytes(name string, data []byte) error {
 	if err != nil {
 		return err
 	}
+	st.changes()
 	return s.backend.Upload(st.region(), data)
 }
 

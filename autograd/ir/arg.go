@@ -22,6 +22,7 @@ const (
 	Int32                   // I32
 	Integer                 // I32 or packed
 	AnyFloat                // F32 or BF16
+	BFloat16                // BF16
 	// Elem is F32 or BF16, the same for all arguments of an instruction that have this
 	// type: the element type of activations.
 	Elem
@@ -31,12 +32,12 @@ const (
 )
 
 // argTypes has the types as rows of the table of kinds write them.
-var argTypes = [...]string{Float32: "f32", Int32: "i32", Integer: "int", AnyFloat: "float", Elem: "t", Result: "u"}
+var argTypes = [...]string{Float32: "f32", Int32: "i32", Integer: "int", AnyFloat: "float", BFloat16: "bf16", Elem: "t", Result: "u"}
 
 // String tells in words which elements the type takes.
 func (t ArgType) String() string {
 	switch t {
-	case Float32, Int32:
+	case Float32, Int32, BFloat16:
 		return argTypes[t]
 	case Integer:
 		return "i32, u8, u4 or u1"
@@ -53,6 +54,8 @@ func (t ArgType) Takes(d DType) bool {
 		return d == I32
 	case Integer:
 		return d == I32 || d.Packed()
+	case BFloat16:
+		return d == BF16
 	}
 	return d == F32 || d == BF16
 }

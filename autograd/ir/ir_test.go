@@ -46,7 +46,7 @@ func TestVerify(t *testing.T) {
 		}, "shares storage"},
 		"read after update": {func(p *Program, in *Instr) {
 			hyper := p.NewValue(Input, "hyper", F32, HyperLen)
-			update := &Instr{Kind: SGD, Attrs: SGDAttrs{}, In: []*Value{in.In[1], in.In[0], nil, hyper, nil}, Block: -1}
+			update := &Instr{Kind: SGD, Attrs: SGDAttrs{}, In: []*Value{in.In[1], in.In[0], nil, hyper, nil, nil}, Block: -1}
 			p.Instrs = append([]*Instr{update}, p.Instrs...)
 		}, `reads state "b" after SGD`},
 		"read before Await": {func(p *Program, in *Instr) {
@@ -60,7 +60,7 @@ func TestVerify(t *testing.T) {
 		}, "no Await waits"},
 		"broadcast after update": {func(p *Program, in *Instr) {
 			hyper := p.NewValue(Input, "hyper", F32, HyperLen)
-			p.Emit(&Instr{Kind: SGD, Attrs: SGDAttrs{}, In: []*Value{in.In[1], in.In[0], nil, hyper, nil}, Block: -1})
+			p.Emit(&Instr{Kind: SGD, Attrs: SGDAttrs{}, In: []*Value{in.In[1], in.In[0], nil, hyper, nil, nil}, Block: -1})
 			sent := p.NewValue(State, "b", F32, 2, 3)
 			sent.Base = in.In[1]
 			p.Emit(&Instr{Kind: BroadcastFrom, In: []*Value{in.In[1]}, Out: []*Value{sent}, Block: -1})
@@ -150,11 +150,19 @@ func TestMarksOfKinds(t *testing.T) {
 	}
 	for _, k := range append(updates, EMA) {
 		info := &Kinds[k]
-		if info.Mutates[0] != 0 || info.In[len(info.In)-1].Name != "clip" || len(info.Out) != 0 {
+		names := []string{}
+		for _, a := range info.In {
+			names = append(names, a.Name)
+		}
+		last := []string{"clip"}
+		if k != EMA {
+			last = []string{"clip", "copy"}
+		}
+		if info.Mutates[0] != 0 || !slices.Equal(names[len(names)-len(last):], last) || len(info.Out) != 0 || info.Copy > 0 != (k != EMA) || info.Copy > 0 && names[info.Copy] != "copy" {
 			t.Errorf("%s: %+v", k, info)
 		}
 		for i, a := range info.In { // the parameter and what the optimizer keeps
-			if state := slices.Contains([]string{"m", "v", "ema"}, a.Name) || i == 0; state != slices.Contains(info.Mutates, i) {
+			if state := slices.Contains([]string{"m", "v", "ema", "copy"}, a.Name) || i == 0; state != slices.Contains(info.Mutates, i) {
 				t.Errorf("%s changes %s: %t", k, a.Name, !state)
 			}
 		}

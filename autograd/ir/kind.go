@@ -110,8 +110,10 @@ type Info struct {
 	// ReadsNew tells that it reads states as the step leaves them; the others read
 	// them before they are updated.
 	ReadsNew bool
-	// Update tells what the instruction changes at the end of a step.
+	// Update tells what the instruction changes at the end of a step; of those ByGradient,
+	// Copy is the optional input that gets the new parameter in bfloat16.
 	Update Update
+	Copy   int
 	// Fuses tells that consecutive instructions of the kind are work for one launch,
 	// as casts and updates of all parameters of a model are.
 	Fuses bool
@@ -323,18 +325,18 @@ var Kinds = [NumKinds]Info{
 		NonFinite: true,
 		Doc: "norm = √Σ squares, of SumSquares; clip = min(1, MaxNorm/(norm + 1e-6)) (1 where MaxNorm = 0), " +
 			"and NaN, which makes the optimizers skip the step, when norm is not finite or above hyper[NormLimit]; both (1)"},
-	AdamW: {Name: "AdamW", Attrs: AdamWAttrs{}, In: args("p", "g", "m", "v", "hyper", "clip?"),
-		Mutates: []int{0, 2, 3}, Update: ByGradient, Fuses: true,
+	AdamW: {Name: "AdamW", Attrs: AdamWAttrs{}, In: args("p", "g", "m", "v", "hyper", "clip?", "copy?:bf16"),
+		Mutates: []int{0, 2, 3, 6}, Update: ByGradient, Copy: 6, Fuses: true,
 		Doc: "decoupled weight decay (Loshchilov & Hutter 2019), as torch.optim.AdamW: g·clip; m, v moments; " +
-			"p -= lr·(Decay·p + (m/bc1)/(√(v/bc2) + Eps)), lr = hyper[LR]·LRScale"},
-	SGD: {Name: "SGD", Attrs: SGDAttrs{}, In: args("p", "g", "m?", "hyper", "clip?"),
-		Mutates: []int{0, 2}, Update: ByGradient, Fuses: true,
+			"p -= lr·(Decay·p + (m/bc1)/(√(v/bc2) + Eps)), lr = hyper[LR]·LRScale; copy = p rounded to nearest even, as of the others"},
+	SGD: {Name: "SGD", Attrs: SGDAttrs{}, In: args("p", "g", "m?", "hyper", "clip?", "copy?:bf16"),
+		Mutates: []int{0, 2, 5}, Update: ByGradient, Copy: 5, Fuses: true,
 		Doc: "g += Decay·p; m = Beta1·m + g (m = g at the first step); p -= lr·m, as torch.optim.SGD; Nesterov looks ahead"},
-	Lion: {Name: "Lion", Attrs: LionAttrs{}, In: args("p", "g", "m", "hyper", "clip?"),
-		Mutates: []int{0, 2}, Update: ByGradient, Fuses: true,
+	Lion: {Name: "Lion", Attrs: LionAttrs{}, In: args("p", "g", "m", "hyper", "clip?", "copy?:bf16"),
+		Mutates: []int{0, 2, 5}, Update: ByGradient, Copy: 5, Fuses: true,
 		Doc: "Chen et al. 2023: p -= lr·(Decay·p + sign(Beta1·m + (1-Beta1)·g)); m = Beta2·m + (1-Beta2)·g"},
-	Muon: {Name: "Muon", Attrs: MuonAttrs{}, In: args("p", "g", "m", "hyper", "clip?"),
-		Mutates: []int{0, 2}, Update: ByGradient, Fuses: true, Cost: muonCost,
+	Muon: {Name: "Muon", Attrs: MuonAttrs{}, In: args("p", "g", "m", "hyper", "clip?", "copy?:bf16"),
+		Mutates: []int{0, 2, 5}, Update: ByGradient, Copy: 5, Fuses: true, Cost: muonCost,
 		Doc: "Jordan et al. 2024: m = Beta1·m + g; u = g + Beta1·m under Nesterov, else m; p = (1 - lr·Decay)·p - lr·√max(1, rows/cols)·NewtonSchulz5(u)"},
 	EMA: {Name: "EMA", Attrs: EMAAttrs{}, In: args("ema", "p", "clip?"),
 		Mutates: []int{0}, ReadsNew: true, Update: Average, Fuses: true,

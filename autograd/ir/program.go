@@ -122,6 +122,9 @@ type Value struct {
 	// Base, when set, is the value whose storage this one shares: results of
 	// Reshape, in-place results, and state updated by an output.
 	Base *Value
+	// Master, when set, is the float32 state of which this state is the copy in bfloat16,
+	// rounded to nearest even: it holds that whenever a program begins and ends.
+	Master *Value
 }
 
 // Bytes returns the size of the value's storage.

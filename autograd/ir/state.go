@@ -9,6 +9,8 @@ const (
 	MemoryPrefix = "memory/"
 	// RunningPrefix is that of states which a whole run has one of.
 	RunningPrefix = "running/"
+	// CopyPrefix and the name of a state are that of its copy in bfloat16.
+	CopyPrefix = "bf16/"
 )
 
 // IsMemory tells whether a state of that name has rows by sample.

@@ -11,6 +11,7 @@ import (
 //     Info;
 //   - a temp is defined once, before its uses;
 //   - a value that shares storage has its base's bytes;
+//   - a copy of a state is one of a float32 state of its shape, in bfloat16;
 //   - arguments have dtypes that the kind takes, those of one element type the same;
 //   - an output lists a value of the program that is defined;
 //   - state is not read after an instruction has mutated it, except by
@@ -25,6 +26,9 @@ func Verify(p *Program) error {
 		}
 		if v.Base != nil && v.Base.Bytes() != v.Bytes() {
 			return fmt.Errorf("ir: program %s: value %d shares storage of %d bytes but has %d", p.Name, i, v.Base.Bytes(), v.Bytes())
+		}
+		if m := v.Master; m != nil && (v.Class != State || v.DType != BF16 || m.Class != State || m.DType != F32 || !m.Shape.Equal(v.Shape)) {
+			return fmt.Errorf("ir: program %s: value %d, a %s %s%s, is no copy of a %s %s%s", p.Name, i, v.Class, v.DType, v.Shape, m.Class, m.DType, m.Shape)
 		}
 		defined[i] = v.Class != Temp
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"example.com/gotrain/autograd/ir"
 )
@@ -603,22 +604,29 @@ func optimizerCases() []opCase {
 			muonNesterov := muon
 			muonNesterov.Nesterov = true
 			list = append(list,
-				opCase{name, ir.AdamW, adamw, []arg{p, g, m, v, hyper(), clip.arg}, nil},
-				opCase{name, ir.SGD, sgd, []arg{p, g, m, hyper(), clip.arg}, nil},
-				opCase{name + " first", ir.SGD, sgd, []arg{p, g, m, values(0.1, 0, 0, 0, 1, 0, 0, 0), clip.arg}, nil},
-				opCase{name + " nesterov", ir.SGD, nesterov, []arg{p, g, m, hyper(), clip.arg}, nil},
-				opCase{name + " no momentum", ir.SGD, plainSGD, []arg{p, g, none, hyper(), clip.arg}, nil},
-				opCase{name, ir.Lion, lion, []arg{p, g, m, hyper(), clip.arg}, nil},
-				opCase{name, ir.Muon, muon, []arg{p, g, m, hyper(), clip.arg}, nil},
-				opCase{name + " nesterov", ir.Muon, muonNesterov, []arg{p, g, m, hyper(), clip.arg}, nil},
+				opCase{name, ir.AdamW, adamw, []arg{p, g, m, v, hyper(), clip.arg, none}, nil},
+				opCase{name, ir.SGD, sgd, []arg{p, g, m, hyper(), clip.arg, none}, nil},
+				opCase{name + " first", ir.SGD, sgd, []arg{p, g, m, values(0.1, 0, 0, 0, 1, 0, 0, 0), clip.arg, none}, nil},
+				opCase{name + " nesterov", ir.SGD, nesterov, []arg{p, g, m, hyper(), clip.arg, none}, nil},
+				opCase{name + " no momentum", ir.SGD, plainSGD, []arg{p, g, none, hyper(), clip.arg, none}, nil},
+				opCase{name, ir.Lion, lion, []arg{p, g, m, hyper(), clip.arg, none}, nil},
+				opCase{name, ir.Muon, muon, []arg{p, g, m, hyper(), clip.arg, none}, nil},
+				opCase{name + " nesterov", ir.Muon, muonNesterov, []arg{p, g, m, hyper(), clip.arg, none}, nil},
 				opCase{name, ir.EMA, ir.EMAAttrs{Beta1: 0.9}, []arg{m, p, clip.arg}, nil},
 			)
+			for _, c := range list[len(list)-9:] { // the same with a copy of p
+				if position := ir.Kinds[c.kind].Copy; position > 0 {
+					c.name, c.in = c.name+" copied", slices.Clone(c.in)
+					c.in[position] = normal(shape...)
+					list = append(list, c)
+				}
+			}
 		}
 	}
 	bf16 := ir.MuonAttrs{Beta1: 0.9, LRScale: 1, NewtonSchulz: 5, Compute: ir.BF16}
 	list = append(list,
-		opCase{"wide", ir.Muon, ir.MuonAttrs{Beta1: 0.9, LRScale: 1, NewtonSchulz: 5}, []arg{normal(30, 90), normal(30, 90), normal(30, 90), hyper(), none}, nil},
-		opCase{"bf16", ir.Muon, bf16, []arg{normal(90, 30), normal(90, 30), normal(90, 30), hyper(), none}, nil},
+		opCase{"wide", ir.Muon, ir.MuonAttrs{Beta1: 0.9, LRScale: 1, NewtonSchulz: 5}, []arg{normal(30, 90), normal(30, 90), normal(30, 90), hyper(), none, none}, nil},
+		opCase{"bf16", ir.Muon, bf16, []arg{normal(90, 30), normal(90, 30), normal(90, 30), hyper(), none, normal(90, 30)}, nil},
 	)
 	inf := float32(math.Inf(1))
 	limit := values(0.1, 0, 0, 3, 0, 0, 0, 0)

@@ -53,7 +53,7 @@ func define(c *opCase) []result {
 		}
 	}
 	for _, i := range ir.Kinds[c.kind].Mutates {
-		if d.in[i] != nil {
+		if d.in[i] != nil && i != ir.Kinds[c.kind].Copy { // which copied looks at
 			add(ir.Kinds[c.kind].In[i].Name, d.in[i])
 		}
 	}

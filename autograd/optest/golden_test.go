@@ -91,6 +91,9 @@ func (g *goldenCase) instruction(tb testing.TB, kind ir.Kind) (*opCase, []result
 	for _, t := range g.In {
 		c.in = append(c.in, t.arg())
 	}
+	for info := &ir.Kinds[kind]; len(c.in) < len(info.In); {
+		c.in = append(c.in, none) // optional ones that the file leaves out
+	}
 	for i, t := range g.Out {
 		if t == nil {
 			c.out = append(c.out, nil)

@@ -159,6 +159,8 @@ func (c *opCase) elem(e elements, position int, output bool) ir.DType {
 		return e.elem
 	case a.Type == ir.Result:
 		return e.result
+	case a.Type == ir.BFloat16:
+		return ir.BF16
 	case c.kind == ir.Cast && output:
 		return ir.BF16
 	}
@@ -203,7 +205,7 @@ func (c *opCase) bind(b exec.Backend, e elements, pair int) (*bound, error) {
 	for i, a := range c.in {
 		overwritten := pair >= 0 && info.Overwrites[pair][1] == i
 		v := c.value(p, i, a, overwritten && c.elem(e, i, false) == ir.F32)
-		if v != nil && c.elem(e, i, false) == ir.BF16 {
+		if v != nil && v.DType != c.elem(e, i, false) && a.ints == nil {
 			v = cast(p, v, ir.BF16)
 			if !overwritten {
 				kept = append(kept, v)
@@ -269,7 +271,7 @@ func (c *opCase) value(p *ir.Program, i int, a arg, temp bool) *ir.Value {
 	case a.ints != nil:
 		return p.NewValue(ir.Input, name, a.dtype(), a.shape...)
 	case c.mutates(i):
-		return p.NewValue(ir.State, name, ir.F32, a.shape...)
+		return p.NewValue(ir.State, name, c.elem(float32s, i, false), a.shape...)
 	}
 	v := p.NewValue(ir.Input, name, ir.F32, a.shape...)
 	if !temp {
@@ -328,7 +330,7 @@ func (r *bound) run(b exec.Backend, fill float32) ([]result, error) {
 		case a.ints != nil:
 			err = r.session.SetInts(name, a.ints)
 		case r.c.mutates(i):
-			err = r.store.Write(name, a.floats)
+			err = r.writeState(name, a.floats)
 		default:
 			err = r.session.SetFloats(name, a.floats)
 		}
@@ -349,14 +351,43 @@ func (r *bound) run(b exec.Backend, fill float32) ([]result, error) {
 	}
 	for _, i := range info.Mutates {
 		if a := r.c.in[i]; !a.absent() {
-			data := make([]float32, len(a.floats))
-			if err := r.store.Read(fmt.Sprintf("in%d", i), data); err != nil {
+			data, err := r.readState(fmt.Sprintf("in%d", i))
+			if err != nil {
 				return nil, err
 			}
 			results = append(results, result{info.In[i].Name, data})
 		}
 	}
 	return results, nil
+}
+
+// writeState writes a state, rounded where it is in bfloat16.
+func (r *bound) writeState(name string, floats []float32) error {
+	if r.store.Get(name).DType == ir.F32 {
+		return r.store.Write(name, floats)
+	}
+	var words []byte
+	for _, x := range floats {
+		words = binary.LittleEndian.AppendUint16(words, uint16(math.Float32bits(roundBF16(x))>>16))
+	}
+	return r.store.WriteBytes(name, words)
+}
+
+// readState is writeState the other way round.
+func (r *bound) readState(name string) ([]float32, error) {
+	st := r.store.Get(name)
+	data := make([]float32, st.Shape.Size())
+	if st.DType == ir.F32 {
+		return data, r.store.Read(name, data)
+	}
+	words := make([]byte, st.Bytes())
+	if err := r.store.ReadBytes(name, words); err != nil {
+		return nil, err
+	}
+	for i := range data {
+		data[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(words[2*i:])) << 16)
+	}
+	return data, nil
 }
 
 func (r *bound) setBytes(name string, data []byte) error {

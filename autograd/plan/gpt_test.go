@@ -274,6 +274,6 @@ func (g *gptBuilder) finish() {
 	}
 	for _, param := range g.params {
 		m, v := g.state("m."+param.Name, param.Shape...), g.state("v."+param.Name, param.Shape...)
-		g.emit(ir.AdamW, ir.AdamWAttrs{Beta1: 0.9, Beta2: 0.95}, nil, param, g.grad[param], m, v, hyper, clip)
+		g.emit(ir.AdamW, ir.AdamWAttrs{Beta1: 0.9, Beta2: 0.95}, nil, param, g.grad[param], m, v, hyper, clip, nil)
 	}
 }

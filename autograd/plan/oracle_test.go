@@ -94,6 +94,9 @@ func checkMemory(t *testing.T, name string, pl *Plan, workspace func([]*ir.Instr
 		for _, v := range slices.Concat(in.In, in.Out) {
 			if v != nil && sums[v.Root().Class] != nil {
 				sums[v.Root().Class][v.Root().Name] = v.Root().Bytes()
+				if master := v.Root().Master; master != nil { // in the store, whoever reads it
+					sums[ir.State][master.Name] = master.Bytes()
+				}
 			}
 		}
 		for _, v := range in.Out {

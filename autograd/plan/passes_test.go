@@ -124,15 +124,15 @@ func (b *builder) updates(dw, du *ir.Value) {
 	squares, norm, clip := b.temp(1, 2), b.temp(1), b.temp(1)
 	b.emit(ir.SumSquares, ir.RootAttrs{}, []*ir.Value{squares}, dw, du)
 	b.emit(ir.GradNorm, ir.GradNormAttrs{MaxNorm: 1}, []*ir.Value{norm, clip}, hyper, squares)
-	b.emit(ir.AdamW, ir.AdamWAttrs{}, nil, u, du, b.state("exp_avg.u", 4, 4), b.state("exp_avg_sq.u", 4, 4), hyper, clip)
-	b.emit(ir.SGD, ir.SGDAttrs{}, nil, w, dw, nil, hyper, clip)
+	b.emit(ir.AdamW, ir.AdamWAttrs{}, nil, u, du, b.state("exp_avg.u", 4, 4), b.state("exp_avg_sq.u", 4, 4), hyper, clip, nil)
+	b.emit(ir.SGD, ir.SGDAttrs{}, nil, w, dw, nil, hyper, clip, nil)
 	b.emit(ir.EMA, ir.EMAAttrs{}, nil, b.state("ema.w", 4, 4), w, clip)
 	b.emit(ir.EMA, ir.EMAAttrs{}, nil, b.state("ema.u", 4, 4), u, clip)
 	b.returns(norm)
 }
 
 func (b *builder) sgd(param, g, hyper *ir.Value) {
-	b.emit(ir.SGD, ir.SGDAttrs{}, nil, param, g, nil, hyper, nil)
+	b.emit(ir.SGD, ir.SGDAttrs{}, nil, param, g, nil, hyper, nil, nil)
 }
 
 var passCases = []passCase{
@@ -290,6 +290,18 @@ var passCases = []passCase{
 		b.sgd(u, du, hyper)
 		r := b.emit(ir.Reshape, nil, []*ir.Value{b.temp(16)}, z)
 		b.returns(r, b.unary(ir.Softmax, nil, dz), b.matmul(z, z, false, false, nil))
+	}},
+	{"storage-copies", []string{"shard", "storage", "schedule"}, func(b *builder) {
+		// This rank updates u, whose copy it writes on the way; w comes from another and is
+		// cast then. The one that only products read has a copy, what steps hand on has none.
+		b.options.Layout.Rank = mesh.Of(0, 2)
+		b.options.Layout.Owner = map[string]int{"u": 0, "w": 1}
+		hyper, w, u := b.input("hyper", ir.F32, ir.HyperLen), b.state("w", 4, 4), b.state("u", 4, 4)
+		memory, frozen := b.state(ir.MemoryPrefix+"m", 4, 4), b.state("frozen", 4, 4)
+		y := b.matmul(b.matmul(memory, w, false, false, nil), b.matmul(u, frozen, false, false, nil), false, false, nil)
+		b.sgd(w, b.matmul(y, y, true, false, nil), hyper)
+		b.sgd(u, b.matmul(y, y, false, true, nil), hyper)
+		b.returns(b.scale(y, 2))
 	}},
 	{"chunk", []string{"chunk"}, func(b *builder) {
 		x, w, targets, lossWeight := b.state("x", 1000, 8), b.state("w", 1000, 8), b.input("targets", ir.I32, 1000), b.input("loss_weight", ir.F32, 1)

@@ -169,6 +169,9 @@ func compact(p *ir.Program) {
 	mark := func(v *ir.Value) {
 		for ; v != nil && !used[v.ID]; v = v.Base {
 			used[v.ID] = true
+			if v.Master != nil {
+				used[v.Master.ID] = true
+			}
 		}
 	}
 	for _, in := range p.Instrs {

@@ -36,16 +36,19 @@ func chunk(p *ir.Program, opt Options) {
 //     host reads, stays float32 where the kind can write it so (ir.Result) and is cast
 //     otherwise. So gradients of parameters are float32.
 //   - Kinds that only move or add elements follow their inputs.
-//   - Parameters are cast once per program, at their first use; the master
-//     weights are the float32 state.
+//   - Of parameters they read a copy, a state of its own beside the float32 master. The
+//     update of a parameter writes it too; what another rank has updated is cast when it
+//     is there. Other states are cast at their first use.
 func storage(p *ir.Program, _ Options) {
-	s := &storer{p: p, isOutput: outputs(p), elemUse: make([]bool, len(p.Values)), casts: map[castKey]*ir.Value{}}
+	s := &storer{p: p, isOutput: outputs(p), elemUse: make([]bool, len(p.Values)), casts: map[castKey]*ir.Value{}, changed: map[*ir.Value]bool{}}
 	s.findElemUses()
+	s.findChanged()
 	instrs := p.Instrs
 	p.Instrs = nil
 	for _, in := range instrs {
 		s.lower(in)
 	}
+	s.renew()
 }
 
 type castKey struct {
@@ -58,6 +61,8 @@ type storer struct {
 	isOutput []bool
 	elemUse  []bool // by value ID: an element argument reads it
 	casts    map[castKey]*ir.Value
+	changed  map[*ir.Value]bool // states that the program writes, by other than updates
+	copies   []*ir.Value
 }
 
 // findElemUses goes backward, because a kind that follows its inputs makes a use
@@ -149,6 +154,11 @@ func (s *storer) cast(v *ir.Value, d ir.DType, user *ir.Instr) *ir.Value {
 		return v
 	}
 	key := castKey{v, d}
+	if s.casts[key] == nil && d == ir.BF16 && s.hasCopy(v) {
+		y := s.p.NewValue(ir.State, ir.CopyPrefix+v.Name, d, v.Shape...)
+		y.Master = v
+		s.casts[key], s.copies = y, append(s.copies, y)
+	}
 	if s.casts[key] == nil {
 		y := s.p.NewValue(ir.Temp, v.Name, d, v.Shape...)
 		s.p.Emit(castInstr(v, y, user))
@@ -159,4 +169,43 @@ func (s *storer) cast(v *ir.Value, d ir.DType, user *ir.Instr) *ir.Value {
 
 func castInstr(x, y *ir.Value, user *ir.Instr) *ir.Instr {
 	return &ir.Instr{Kind: ir.Cast, In: []*ir.Value{x}, Out: []*ir.Value{y}, Path: user.Path, Backward: user.Backward, Block: -1}
+}
+
+// findChanged notes the states that instructions write, but for updates of parameters
+// and what sends them to other ranks.
+func (s *storer) findChanged() {
+	for _, in := range s.p.Instrs {
+		if ir.Kinds[in.Kind].Update == ir.ByGradient || in.Meets() {
+			continue
+		}
+		eachState(in, func(root *ir.Value, write bool) { s.changed[root] = s.changed[root] || write })
+	}
+}
+
+// hasCopy tells whether v is a state that has a copy in bfloat16: parameters do, what
+// steps hand on does not.
+func (s *storer) hasCopy(v *ir.Value) bool {
+	return v.Class == ir.State && v.Base == nil && !s.changed[v] && !ir.IsMemory(v.Name) && !ir.IsRunning(v.Name)
+}
+
+// renew makes the copies follow what the program does with their masters.
+func (s *storer) renew() {
+	update, received := map[*ir.Value]*ir.Instr{}, map[*ir.Value]*ir.Value{} // by master
+	for _, in := range s.p.Instrs {
+		switch info := &ir.Kinds[in.Kind]; {
+		case info.Update == ir.ByGradient:
+			update[in.In[0]] = in
+		case info.Awaits:
+			received[in.Out[0].Root()] = in.Out[0]
+		}
+	}
+	for _, y := range s.copies {
+		if in := update[y.Master]; in != nil {
+			in.In[ir.Kinds[in.Kind].Copy] = y
+		} else if x := received[y.Master]; x != nil {
+			renewed := s.p.NewValue(ir.State, y.Name, y.DType, y.Shape...)
+			renewed.Base = y
+			s.p.Emit(castInstr(x, renewed, &ir.Instr{Path: "optimizer"}))
+		}
+	}
 }

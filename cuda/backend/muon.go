@@ -69,7 +69,7 @@ func (m *muon) segment(c *call, i, chunks int, result cuda.Ptr) []uint64 {
 	at := cuda.Ptr(i * n * m.operand.Bits() / 8)
 	return []uint64{
 		uint64(i * chunks), uint64(n),
-		uint64(c.in(0)), uint64(c.in(1)), uint64(c.in(2)), uint64(m.at(m.x) + at), uint64(result + at), uint64(c.in(3)), uint64(c.in(4)),
+		uint64(c.in(0)), uint64(c.in(1)), uint64(c.in(2)), uint64(m.at(m.x) + at), uint64(result + at), uint64(c.in(3)), uint64(c.in(4)), uint64(c.copied()),
 		pair(math.Float32bits(a.Beta1), math.Float32bits(a.Decay)),
 		pair(math.Float32bits(a.LRScale), math.Float32bits(rate)),
 		pair(uint32(flag(a.Nesterov)), 0),

@@ -15,7 +15,7 @@ const optimizerChunk = 4096
 // segment is what a kernel of optimizer.cu must know of one parameter: what it
 // does not read is 0.
 type segment struct {
-	p, g, m, v, hyper, clip           cuda.Ptr
+	p, g, m, v, hyper, clip, copy     cuda.Ptr
 	beta1, beta2, eps, decay, lrScale float32
 	nesterov                          bool
 }
@@ -25,7 +25,7 @@ type segment struct {
 func (s *segment) words(size, first int) []uint64 {
 	return []uint64{
 		uint64(first), uint64(size),
-		uint64(s.p), uint64(s.g), uint64(s.m), uint64(s.v), uint64(s.hyper), uint64(s.clip),
+		uint64(s.p), uint64(s.g), uint64(s.m), uint64(s.v), uint64(s.hyper), uint64(s.clip), uint64(s.copy),
 		pair(math.Float32bits(s.beta1), math.Float32bits(s.beta2)),
 		pair(math.Float32bits(s.eps), math.Float32bits(s.decay)),
 		pair(math.Float32bits(s.lrScale), uint32(flag(s.nesterov))),
@@ -41,11 +41,20 @@ func update(kernel string, calls []*call, segmentOf func(c *call) segment) func(
 	chunks := 0
 	for _, c := range calls {
 		s, size := segmentOf(c), c.In[0].Shape.Size()
+		s.copy = c.copied()
 		words = append(words, s.words(size, chunks)...)
 		chunks += blocks(size, optimizerChunk)
 	}
 	c := calls[0]
 	return c.launch(kernel, cuda.Dim{X: chunks, Y: 1, Z: 1}, elementBlock, 0, c.table(words), int32(len(calls)))
+}
+
+// copied is the address of the copy of the parameter, 0 where the update has none.
+func (c *call) copied() cuda.Ptr {
+	if position := ir.Kinds[c.Kind].Copy; position > 0 {
+		return c.in(position)
+	}
+	return 0
 }
 
 func bindAdamW(calls []*call) func() {

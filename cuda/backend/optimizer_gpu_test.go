@@ -85,6 +85,8 @@ func newUpdates(t *testing.T, b exec.Backend, kind ir.Kind) *updates {
 		for _, a := range ir.Kinds[kind].In {
 			v := &ir.Value{Shape: shape, Class: ir.State}
 			switch a.Name {
+			case "copy":
+				v.DType = ir.BF16
 			case "hyper":
 				v.Shape = ir.Shape{ir.HyperLen}
 			case "clip":

@@ -9,7 +9,8 @@
 // elements of one matrix (segments.cuh). muon_momentum leaves the sum of the squares of u, which is not stored, of each
 // chunk; each block of muon_normalize adds those of its matrix up in the same order and makes u again from m and g. All
 // are bound by memory: momentum 12 bytes an element, normalize 4 (8 under nesterov) and X, combine A, A² and P, apply 8
-// and X. A NaN in clip leaves m and p as they are; the products then run on numbers that nobody reads.
+// and X, and 2 with the copy of p in bf16 (copy.cuh). A NaN in clip leaves m and p as they are; the products then run on numbers that nobody reads.
+#include "copy.cuh"
 #include "segments.cuh"
 
 // MuonSegment is a matrix of n elements.
@@ -23,6 +24,7 @@ struct MuonSegment {
   const void* result;  // … and behind it
   const float* hyper;
   const float* clip;  // nullptr: 1
+  bf16* copy;         // of p; nullptr: none
   float beta1;
   float decay;
   float lr_scale;
@@ -142,7 +144,8 @@ __device__ void muon_apply(const MuonSegment* table, int count) {
   const float lr = s.hyper[kLR] * s.lr_scale;
   const float keep = fmaf(-lr, s.decay, 1.0f);
   const float step = -lr * s.rate;
-  const T* x = static_cast<const T*>(s.result);
+  const T* x = in_global(static_cast<const T*>(s.result));
+  float* p = in_global(s.p);
   constexpr int width = Pack<T>::size;
   const long long begin = (blockIdx.x - s.first) * kChunk;
   const long long end = min(s.n, begin + kChunk);
@@ -152,17 +155,19 @@ __device__ void muon_apply(const MuonSegment* table, int count) {
 #pragma unroll
     for (int e = 0; e < width; e += Pack<float>::size) {
       float w[Pack<float>::size];
-      Pack<float>::load(s.p + i + e).to_floats(w);
+      Pack<float>::load(p + i + e).to_floats(w);
 #pragma unroll
       for (int k = 0; k < Pack<float>::size; k++) {
         w[k] = keep * w[k] + step * v[e + k];
       }
-      Pack<float>::from_floats(w).store(s.p + i + e);
+      Pack<float>::from_floats(w).store(p + i + e);
+      round_to(s.copy, i + e, w);
     }
   }
   const long long i = end / width * width + threadIdx.x;
   if (i < end) {
-    s.p[i] = keep * s.p[i] + step * to_float(x[i]);
+    p[i] = keep * p[i] + step * to_float(x[i]);
+    round_to(s.copy, i, p[i]);
   }
 }
 

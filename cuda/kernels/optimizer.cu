@@ -1,9 +1,11 @@
 // optimizer.cu: AdamW, SGD, Lion and EMA over many parameters in one launch each.
 //
 // A block updates a chunk of 4096 elements of one segment (segments.cuh), in packs of 4 float32 a thread. The constants
-// of the step come from device memory: hyper, clip. A NaN in clip leaves everything as it is. All tensors are float32.
+// of the step come from device memory: hyper, clip. A NaN in clip leaves everything as it is. All tensors are float32
+// but for the parameter's copy in bf16, which products read: the updates round p to it as cast.cu does, to nearest even.
 // Bound by memory: AdamW moves 28 bytes an element (p, m, v read and written, g read), SGD with momentum and Lion 20,
-// SGD without 12, EMA 12: each tensor once, the least there is.
+// SGD without 12, EMA 12, and 2 more with a copy: each tensor once, the least there is.
+#include "copy.cuh"
 #include "segments.cuh"
 
 struct OptimizerSegment {
@@ -15,6 +17,7 @@ struct OptimizerSegment {
   float* v;
   const float* hyper;
   const float* clip;  // nullptr: 1
+  bf16* copy;         // of p; nullptr: none
   float beta1;
   float beta2;
   float eps;
@@ -35,7 +38,7 @@ constexpr long long kChunk = 4096;
 constexpr int kLanes = 4;
 
 // update runs f(float (&state)[N], float g) for each element of the block's chunk; state holds the elements of the N
-// tensors, which are written back.
+// tensors, which are written back. The first is p, which is also rounded to its copy.
 template <int N, class F>
 __device__ __forceinline__ void update(const OptimizerSegment& s, float* const (&state)[N], F f) {
   const long long begin = (blockIdx.x - s.first) * kChunk;
@@ -43,10 +46,10 @@ __device__ __forceinline__ void update(const OptimizerSegment& s, float* const (
   for (long long i = begin + threadIdx.x * kLanes; i + kLanes <= end; i += 256 * kLanes) {
     float g[kLanes];
     float v[N][kLanes];
-    Pack<float>::load(s.g + i).to_floats(g);
+    Pack<float>::load(in_global(s.g) + i).to_floats(g);
 #pragma unroll
     for (int k = 0; k < N; k++) {
-      Pack<float>::load(state[k] + i).to_floats(v[k]);
+      Pack<float>::load(in_global(state[k]) + i).to_floats(v[k]);
     }
 #pragma unroll
     for (int e = 0; e < kLanes; e++) {
@@ -63,8 +66,9 @@ __device__ __forceinline__ void update(const OptimizerSegment& s, float* const (
     }
 #pragma unroll
     for (int k = 0; k < N; k++) {
-      Pack<float>::from_floats(v[k]).store(state[k] + i);
+      Pack<float>::from_floats(v[k]).store(in_global(state[k]) + i);
     }
+    round_to(s.copy, i, v[0]);
   }
   const long long i = end / kLanes * kLanes + threadIdx.x;
   if (i < end) {
@@ -78,6 +82,7 @@ __device__ __forceinline__ void update(const OptimizerSegment& s, float* const (
     for (int k = 0; k < N; k++) {
       state[k][i] = element[k];
     }
+    round_to(s.copy, i, element[0]);
   }
 }
 

@@ -118,7 +118,7 @@ func (p *Programs) checkStates(job *recipe.Job) error {
 	var errs []error
 	for _, q := range programs {
 		for _, v := range q.Program.Values {
-			if v.Class == ir.State && !written[v.Name] && !optim.IsState(v.Name) {
+			if v.Class == ir.State && v.Root().Master == nil && !written[v.Name] && !optim.IsState(v.Name) {
 				errs = append(errs, fmt.Errorf("program %s reads the state %q, which is no parameter and is never written", q.Program.Name, v.Name))
 			}
 		}

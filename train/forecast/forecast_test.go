@@ -55,7 +55,7 @@ func Example() {
 	fmt.Println(units.Count(r.Params), units.Bytes(r.Memory.Parameters), units.Bytes(r.Memory.Optimizer), r.Fits())
 	fmt.Println(r.Cost > 0, r.LargestBatch > r.Batch)
 	// Output:
-	// 46.5M 177.4 MiB 354.8 MiB true
+	// 46.5M 264.6 MiB 354.8 MiB true
 	// true true
 }
 

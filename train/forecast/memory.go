@@ -12,7 +12,7 @@ import (
 
 // Memory is the memory of a run by category, in bytes.
 type Memory struct {
-	Parameters int64 `json:"parameters"`
+	Parameters int64 `json:"parameters"` // in bfloat16 on a GPU with the copies that products read
 	Optimizer  int64 `json:"optimizer"`
 	Gradients  int64 `json:"gradients"` // kept between micro-batches
 	Caches     int64 `json:"caches"`    // of what shows samples: keys and values
