@@ -193,8 +193,9 @@ func TestPacking(t *testing.T) {
 	orders := map[string]bool{}
 	for seed := range uint64(3) {
 		for epoch := range uint64(3) {
-			orders[text(seed, epoch)] = true
-			if text(seed, epoch) != text(seed, epoch) {
+			order := text(seed, epoch)
+			orders[order] = true
+			if text(seed, epoch) != order {
 				t.Error("an epoch has two orders")
 			}
 		}

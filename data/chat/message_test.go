@@ -102,3 +102,15 @@ func TestValueOfMessages(t *testing.T) {
 		}
 	}
 }
+
+// A template has at most 128 KiB, and says something.
+func TestSourceBorders(t *testing.T) {
+	for n, ok := range map[int]bool{0: false, 1: true, 128 << 10: true, 128<<10 + 1: false} {
+		if _, err := Parse("a", strings.Repeat("x", n)); (err == nil) != ok {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+	}
+	if _, err := Parse("a", " \n "); err == nil {
+		t.Error("a template of white space")
+	}
+}

@@ -196,3 +196,18 @@ func TestModelTypes(t *testing.T) {
 		}
 	}
 }
+
+// The longest expression and the longest sequence of steps that are read.
+func TestBordersOfSteps(t *testing.T) {
+	for n, ok := range map[int]bool{1 << 14: true, 1<<14 + 1: false} {
+		if _, err := CompileRegex(strings.Repeat("a", n)); (err == nil) != ok {
+			t.Errorf("an expression of %d bytes: %v", n, err)
+		}
+	}
+	for n, ok := range map[int]bool{64: true, 65: false} {
+		steps := strings.Repeat(`{"type": "WhitespaceSplit"},`, n-1) + `{"type": "WhitespaceSplit"}`
+		if _, err := ParsePreTokenizer([]byte(`{"type": "Sequence", "pretokenizers": [`+steps+`]}`), false, nil); (err == nil) != ok {
+			t.Errorf("%d steps: %v", n, err)
+		}
+	}
+}

@@ -70,7 +70,7 @@ type parser struct {
 	opts    options
 }
 
-// maxDepth is how deep groups and classes may lie in each other.
+// maxDepth is how deep groups and classes may lie in each other, the whole expression being the outermost.
 const maxDepth = 200
 
 func (p *parser) fault(at int, format string, args ...any) error {

@@ -1,0 +1,46 @@
+package jinja
+
+import (
+	"context"
+	"strings"
+	"testing"
+)
+
+// What a template may be and make, to the last one that is allowed.
+func TestBorders(t *testing.T) {
+	nested := func(open, inner, close string, n int) string {
+		return "{{ " + strings.Repeat(open, n) + inner + strings.Repeat(close, n) + " }}"
+	}
+	deep := func(n int) string {
+		return "{% set n = namespace(s=1) %}{% for i in range(" + itoa(n) + ") %}{% set n.s = [n.s] %}{% endfor %}{{ n.s|string|length }}"
+	}
+	for _, c := range []struct{ source, want, fault string }{
+		{"{{ range(100000)|length }}", "100000", ""},
+		{"{{ range(100001)|length }}", "", "Range too big"},
+		{"{{ (10 ** 4299)|string|length }}", "4300", ""},
+		{"{{ (-(10 ** 4299))|string|length }}", "4301", ""},
+		{"{{ 10 ** 4300 }}", "", "Exceeds the limit (4300 digits)"},
+		{nested("[", "", "]", 132), strings.Repeat("[", 132) + strings.Repeat("]", 132), ""}, // of jinja2 75
+		{nested("[", "", "]", 133), "", "nested more than 400 levels deep"},
+		{nested("(", "1", ")", 98), "1", ""},
+		{nested("(", "1", ")", 99), "", "nested more than 400 levels deep"},
+		{deep(500), "1001", ""},
+		{deep(502), "", ""},
+	} {
+		tmpl, err := Parse(c.source)
+		var r Result
+		if err == nil {
+			r, err = tmpl.Render(context.Background(), nil, Options{Limits: Limits{Work: 1 << 24, Memory: 1 << 28}})
+		}
+		if (err == nil) != (c.want != "") || err == nil && r.Text != c.want || err != nil && !strings.Contains(err.Error(), c.fault) {
+			t.Errorf("%.60s…: %.80q, %v; want %.80q, %q", c.source, r.Text, err, c.want, c.fault)
+		}
+	}
+}
+
+func itoa(n int) string {
+	if n < 10 {
+		return string(rune('0' + n))
+	}
+	return itoa(n/10) + string(rune('0'+n%10))
+}
