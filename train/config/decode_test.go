@@ -41,6 +41,13 @@ func TestErrorsNamePlaceAndCure(t *testing.T) {
 		{"train: [\n", `c.yaml:`},
 		{"", `the file is empty`},
 		{"train: {steps: 1, steps: 2}\n", `steps`},
+		{"seed: 1\n---\nseed: 2\n", `c.yaml: the file holds several YAML documents; use one`},
+		{"seed: 1" + strings.Repeat(" ", 1<<20-6), `c.yaml: the file has 1048577 bytes; a configuration has at most 1048576: is this the right file?`},
+		{"train: {lr: nan}\n", `c.yaml:1:13: train.lr is "nan"; use a number`},
+		{"train: {lr: ten}\n", `c.yaml:1:13: train.lr is "ten"; use a number`},
+		{"train: {name: &a x}\n", `train.name: anchors, aliases, tags and merges are not supported`},
+		{"~\n", `the file is empty`},
+		{"seed: -1\n", `c.yaml:1:7: seed is "-1"; use a whole number of 0 or more`},
 	} {
 		var c config
 		err := Decode("c.yaml", []byte(tc.src), &c)
@@ -71,6 +78,22 @@ func TestNearest(t *testing.T) {
 	}
 }
 
+// TestKeysOfOtherPrograms: what other programs call a key that is called otherwise here.
+func TestKeysOfOtherPrograms(t *testing.T) {
+	for ours, theirs := range map[string]string{
+		"lr": "learning_rate", "schedule": "lr_scheduler lr_scheduler_type", "accumulate": "gradient_accumulation_steps", "clip": "grad_clip max_grad_norm",
+		"layers": "n_layer num_hidden_layers", "heads": "n_head num_attention_heads", "width": "n_embd hidden_size d_model", "context": "block_size seq_len max_length max_seq_length",
+		"vocab": "vocab_size", "save_every": "save_steps", "eval_every": "eval_steps", "log_every": "logging_steps", "rank": "r", "targets": "target_modules",
+		"train": "paths path files", "sources": "datasets", "weight": "sampling_weight probability", "text_key": "text_column",
+	} {
+		for _, key := range strings.Fields(theirs) {
+			if got := nearest(key, []string{"qqqqqqqqqqqq", ours}); got != ours {
+				t.Errorf("%s is taken for %q, want %s", key, got, ours)
+			}
+		}
+	}
+}
+
 func TestSet(t *testing.T) {
 	var c config
 	for _, a := range []string{"train.steps=1e3", "train.betas=[0.9, 0.99]", "train.name=a=b", "train.tied=true", "seed=18446744073709551615"} {
@@ -82,10 +105,12 @@ func TestSet(t *testing.T) {
 		t.Errorf("got %+v", c)
 	}
 	for assignment, want := range map[string]string{
-		"train.stepz=3":   `did you mean "steps"?`,
-		"train":           "not path.to.key=VALUE",
-		"train.steps.x=1": "train.steps holds a value, not keys",
-		"train.steps=":    "is empty",
+		"train.stepz=3":    `did you mean "steps"?`,
+		"train":            `--set: "train" is not path.to.key=VALUE`,
+		"=3":               `--set: "=3" is not path.to.key=VALUE`,
+		"train.lr=1: 2: 3": "--set train.lr",
+		"train.steps.x=1":  "train.steps holds a value, not keys",
+		"train.steps=":     "is empty",
 	} {
 		if err := Set(&c, assignment); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", assignment, err, want)
