@@ -92,7 +92,9 @@ func TestSourcesJob(t *testing.T) {
 	}
 	// A dry run counts what each has, and a sequence that is shown names its source.
 	_, lines := told(t, c, recipe.Env{Dry: true})
-	if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "source: one: ") && strings.HasSuffix(l, " training tokens") }) {
+	if !slices.ContainsFunc(lines, func(l string) bool {
+		return strings.HasPrefix(l, "source: one: ") && strings.HasSuffix(l, " training tokens")
+	}) {
 		t.Errorf("a dry run tells %q", lines)
 	}
 	seen := map[string]bool{}

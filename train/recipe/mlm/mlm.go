@@ -235,7 +235,7 @@ func readBeside(env recipe.Env, j *recipe.Job, nats float64, measure func() (flo
 		return m, err
 	}
 	j.Remark = func(nll float64) string {
-		if math.Abs(nll-nats) > plateau {
+		if !(math.Abs(nll-nats) <= plateau) {
 			return ""
 		}
 		return fmt.Sprintf("the loss is on the plateau of the unigram entropy, %.4f: the model knows how often tokens come, and nothing of their neighbours yet", nats)
