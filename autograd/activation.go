@@ -30,15 +30,5 @@ func SwiGLU(gate, up *Node) *Node {
 		})
 }
 
-// Tanh is the hyperbolic tangent of x (N, D), for layers that are too small to need a
-// kernel of it: σ(2x) - σ(-2x), the difference of a softmax over (x, -x).
-func Tanh(x *Node) *Node {
-	g := x.g
-	if broken(x) {
-		return g.pass()
-	}
-	n := x.shape.Size()
-	column := Reshape(x, n, 1)
-	both := Softmax(Concat(1, column, Scale(column, -1)))
-	return Reshape(Add(Slice(both, 1, 0, 1), Scale(Slice(both, 1, 1, 2), -1)), x.shape...)
-}
+// Tanh is the hyperbolic tangent of x.
+func Tanh(x *Node) *Node { return Activation(x, ir.Tanh) }

@@ -19,6 +19,10 @@ func activation(v *vec.Impl, act ir.Act) (forward func(dst, x []float32), backwa
 		return v.ReLU2, v.ReLU2Backward
 	case ir.ReLU:
 		return v.ReLU, v.ReLUBackward
+	case ir.Tanh:
+		return v.Tanh, v.TanhBackward
+	case ir.LeakyReLU:
+		return v.LeakyReLU, v.LeakyReLUBackward
 	}
 	return func(dst, x []float32) { copy(dst, x) }, func(dx, _, dy []float32) { copy(dx, dy) }
 }

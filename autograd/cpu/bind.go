@@ -54,6 +54,15 @@ var binders = [ir.NumKinds]binder{
 	ir.RelativeAttentionBackward: {bindRelativeAttentionBackward, scratchRelativeAttentionBackward},
 	ir.RelativeAttentionCached:   {bindRelativeAttentionCached, scratchRelativeAttentionCached},
 
+	ir.Conv:              {bindConv, nil},
+	ir.ConvInput:         {bindConvInput, scratchConvInput},
+	ir.ConvWeights:       {bindConvWeights, nil},
+	ir.GroupNorm:         {bindGroupNorm, scratchGroupNorm},
+	ir.GroupNormBackward: {bindGroupNormBackward, scratchGroupNormBackward},
+	ir.Upsample:          {bindUpsample, nil},
+	ir.SumPool:           {bindSumPool, nil},
+	ir.Normal:            {bindNormal, nil},
+
 	ir.Add:              {bindAdd, nil},
 	ir.Mul:              {bindMul, nil},
 	ir.Scale:            {bindScale, nil},

@@ -158,6 +158,46 @@ type MapAttrs struct {
 	A, B float32 // of Affine and Clip
 }
 
+// ConvAttrs are those of Conv, ConvInput and ConvWeights: of the convolution of Batch
+// pictures of Height × Width pixels. Pairs are rows, then columns.
+type ConvAttrs struct {
+	Compute              DType // the Precision
+	Batch, Height, Width int
+	Kernel, Stride       [2]int
+	Pad                  [4]int // zeros above, left, below and right
+	Groups               int
+}
+
+// Precision is part of Products.
+func (a ConvAttrs) Precision() DType { return a.Compute }
+
+// WithPrecision is part of Products.
+func (a ConvAttrs) WithPrecision(d DType) Attrs { a.Compute = d; return a }
+
+// Out is the size of the result, OutHeight and OutWidth; not positive where the kernel is
+// larger than the padded picture.
+func (a ConvAttrs) Out() (height, width int) {
+	return (a.Height+a.Pad[0]+a.Pad[2]-a.Kernel[0])/a.Stride[0] + 1, (a.Width+a.Pad[1]+a.Pad[3]-a.Kernel[1])/a.Stride[1] + 1
+}
+
+// GroupNormAttrs are those of GroupNorm.
+type GroupNormAttrs struct {
+	Batch, Groups int
+	Eps           float32
+	Act           Act // of the result
+}
+
+// ResampleAttrs are those of Upsample and SumPool: Batch small pictures of Height × Width
+// pixels, each of which is Factor[0] × Factor[1] of the large one.
+type ResampleAttrs struct {
+	Batch, Height, Width int
+	Factor               [2]int
+	Alpha                float32
+}
+
+// NormalAttrs are those of Normal.
+type NormalAttrs struct{ Site uint32 } // tells the draws of a program apart
+
 // ScaleAttrs are those of Scale and Broadcast.
 type ScaleAttrs struct{ Alpha float32 }
 

@@ -55,6 +55,19 @@ func matMulCost(in *Instr) Cost {
 	return Cost{Products: flops, Model: flops}
 }
 
+// convCost is that of the product of the patches that y's pixels see with the weights.
+func convCost(in *Instr) Cost { return convProduct(in.Out[0].Shape.Size(), in.In[1].Shape) }
+
+func convInputCost(in *Instr) Cost { return convProduct(in.In[0].Shape.Size(), in.In[1].Shape) }
+
+func convWeightsCost(in *Instr) Cost { return convProduct(in.In[1].Shape.Size(), in.Out[0].Shape) }
+
+// convProduct takes the size of y and the shape of w.
+func convProduct(results int, w Shape) Cost {
+	flops := 2 * float64(results) * float64(w.Size()/w[0])
+	return Cost{Products: flops, Model: flops}
+}
+
 // linearCrossEntropyCost is a product for the logits and one for each gradient.
 func linearCrossEntropyCost(in *Instr) Cost {
 	products := 1.0

@@ -129,13 +129,13 @@ func TestMarksOfKinds(t *testing.T) {
 		"is its input":          {func(i *Info) bool { return i.Alias }, []Kind{Reshape, Await}},
 		"is one launch":         {func(i *Info) bool { return i.Fuses }, append([]Kind{Cast, EMA}, updates...)},
 		"may be infinite":       {func(i *Info) bool { return i.NonFinite }, []Kind{SumSquares, GradNorm}},
-		"is of weights":         {func(i *Info) bool { return i.WeightGradient }, []Kind{EmbeddingBackward, MatMul, ColumnSum}},
+		"is of weights":         {func(i *Info) bool { return i.WeightGradient }, []Kind{EmbeddingBackward, MatMul, ColumnSum, ConvWeights}},
 		"touches some rows":     {func(i *Info) bool { return i.Sparse }, []Kind{EmbeddingBackward}},
 		"keeps its outputs":     {func(i *Info) bool { return i.Whole }, []Kind{AttentionBackward}},
 		"adds an input": {func(i *Info) bool { return i.Addend != Addend{} },
-			[]Kind{EmbeddingBackward, MatMul, ColumnSum, LayerNormBackward, RMSNormBackward, LinearCrossEntropy, LinearLogProbBackward}},
+			[]Kind{EmbeddingBackward, MatMul, ColumnSum, LayerNormBackward, RMSNormBackward, LinearCrossEntropy, LinearLogProbBackward, Conv, ConvInput, ConvWeights, GroupNormBackward}},
 		"follows its inputs": {func(i *Info) bool { return i.Follows },
-			[]Kind{Add, Mul, Scale, ScaleBy, Reshape, Transpose, Slice, SliceBackward, Concat, ReduceSum, Broadcast}},
+			[]Kind{Add, Mul, Scale, ScaleBy, Reshape, Transpose, Slice, SliceBackward, Concat, ReduceSum, Broadcast, Upsample, SumPool}},
 	} {
 		var got []Kind
 		for k := Kind(1); k < NumKinds; k++ {

@@ -38,6 +38,14 @@ const (
 	LinearLogProbBackward
 	MSE
 	MSEBackward
+	Conv
+	ConvInput
+	ConvWeights
+	GroupNorm
+	GroupNormBackward
+	Upsample
+	SumPool
+	Normal
 
 	Add
 	Mul
@@ -253,6 +261,33 @@ var Kinds = [NumKinds]Info{
 		Overwrites: [][2]int{{0, 0}},
 		Doc:        "dx = 2(x - target)/n · dloss"},
 
+	Conv: {Name: "Conv", Attrs: ConvAttrs{}, In: args("x:t", "w:t", "bias?", "addend?:t"), Out: args("y:t"),
+		Overwrites: [][2]int{{0, 3}}, Addend: Addend{0, 3}, Cost: convCost,
+		Doc: "y[b, i, j, k] = addend + bias[k] + Σ w[k, u, v, c]·x[b, i·Stride[0] + u - Pad[0], j·Stride[1] + v - Pad[1], c], x being 0 outside of its Height × Width pixels; " +
+			"x (B·Height·Width, C), w (K, Kernel[0], Kernel[1], C/Groups), y (B·OutHeight·OutWidth, K): a row is a pixel, its columns are channels; channels of a group see those of the same group"},
+	ConvInput: {Name: "ConvInput", Attrs: ConvAttrs{}, In: args("dy:t", "w:t", "bias?", "addend?:t"), Out: args("dx:t"),
+		Overwrites: [][2]int{{0, 3}}, Addend: Addend{0, 3}, Cost: convInputCost,
+		Doc: "the gradient of Conv's x, dx = addend + bias + its adjoint of dy: with a bias (C) the transposed convolution"},
+	ConvWeights: {Name: "ConvWeights", Attrs: ConvAttrs{}, In: args("x:t", "dy:t", "addend?"), Out: args("dw"),
+		Overwrites: [][2]int{{0, 2}}, Addend: Addend{0, 2}, WeightGradient: true, Cost: convWeightsCost,
+		Doc: "the gradient of Conv's w, dw += addend"},
+	GroupNorm: {Name: "GroupNorm", Attrs: GroupNormAttrs{}, In: args("x:t", "w", "b"), Out: args("y:t", "mean", "rstd"),
+		Doc: "y = Act((x - mean)·rstd·w + b), mean and rstd = 1/√(var + Eps) over the pixels of a picture and the channels of a group, biased variance (Wu & He 2018); " +
+			"x (B·P, C), mean, rstd (B·Groups)"},
+	GroupNormBackward: {Name: "GroupNormBackward", Attrs: GroupNormAttrs{}, In: args("x:t", "w", "b", "mean", "rstd", "dy:t", "addend?:t"), Out: args("dx:t", "dw", "db"),
+		Overwrites: [][2]int{{0, 6}, {0, 5}, {0, 0}}, Addend: Addend{0, 6},
+		Doc: "gradients of GroupNorm; dx += addend"},
+
+	Upsample: {Name: "Upsample", Attrs: ResampleAttrs{}, In: args("x:t"), Out: args("y:t"),
+		Follows: true,
+		Doc:     "y = Alpha·x, each pixel of a picture of Height × Width repeated Factor[0] × Factor[1] times; x (B·Height·Width, C)"},
+	SumPool: {Name: "SumPool", Attrs: ResampleAttrs{}, In: args("x:t"), Out: args("y:t"),
+		Follows: true,
+		Doc:     "y = Alpha·Σ x over blocks of Factor[0] × Factor[1] pixels, of which y has Height × Width; x (B·Height·Factor[0]·Width·Factor[1], C)"},
+	Normal: {Name: "Normal", Attrs: NormalAttrs{}, In: args("rng:i32"), Out: args("y"),
+		Doc: "y from N(0, 1), by Box and Muller from Philox4x32-10 keyed by seed, counter = (Site, element), elements counted from row 0 of the run as Dropout's: " +
+			"words (a, b) of a pair of elements give √(-2·ln u)·(cos 2πv, sin 2πv), u = ((a >> 9) + ½)·2⁻²³, v = (b >> 8)·2⁻²⁴"},
+
 	Add: {Name: "Add", In: args("a:t", "b:t"), Out: args("y:t"),
 		Overwrites: [][2]int{{0, 0}, {0, 1}}, Follows: true,
 		Doc: "y = a + b, same shapes"},
@@ -372,11 +407,16 @@ const (
 	SiLU         // x·sigmoid(x)
 	ReLU2        // max(x, 0)², So et al. 2021
 	ReLU
+	Tanh
+	LeakyReLU // x, or LeakySlope·x where x < 0
 )
+
+// LeakySlope is the slope of LeakyReLU below 0, that of Radford et al. 2015.
+const LeakySlope = 0.2
 
 // String returns the activation's name.
 func (a Act) String() string {
-	names := [...]string{"none", "gelu", "gelu_tanh", "silu", "relu2", "relu"}
+	names := [...]string{"none", "gelu", "gelu_tanh", "silu", "relu2", "relu", "tanh", "leaky_relu"}
 	if int(a) < len(names) {
 		return names[a]
 	}

@@ -94,6 +94,15 @@ var definitions = [ir.NumKinds]func(d *definition){
 	ir.MSE:                       defineMSE,
 	ir.MSEBackward:               defineMSEBackward,
 
+	ir.Conv:              defineConv,
+	ir.ConvInput:         defineConvInput,
+	ir.ConvWeights:       defineConvWeights,
+	ir.GroupNorm:         defineGroupNorm,
+	ir.GroupNormBackward: defineGroupNormBackward,
+	ir.Upsample:          defineUpsample,
+	ir.SumPool:           defineSumPool,
+	ir.Normal:            defineNormal,
+
 	ir.Add:              defineAdd,
 	ir.Mul:              defineMul,
 	ir.Scale:            defineScale,
@@ -326,6 +335,14 @@ func act(a ir.Act, x float64) (y, slope float64) {
 			return x, 1
 		}
 		return 0, 0
+	case ir.Tanh:
+		t := math.Tanh(x)
+		return t, 1 - t*t
+	case ir.LeakyReLU:
+		if x > 0 {
+			return x, 1
+		}
+		return 0.2 * x, 0.2
 	}
 	return x, 1
 }
@@ -377,6 +394,17 @@ func defineRoPE(d *definition) {
 
 // defineDropout draws element e, counted from row 0 of the run, from word e%4 of
 // block e/4 of Philox4x32-10 (Salmon et al. 2011).
+// philox is Philox4x32-10 (Salmon et al. 2011).
+func philox(key [2]uint32, counter [4]uint32) [4]uint32 {
+	for range 10 {
+		a, b := uint64(counter[0])*0xD2511F53, uint64(counter[2])*0xCD9E8D57
+		counter = [4]uint32{uint32(b>>32) ^ counter[1] ^ key[0], uint32(b), uint32(a>>32) ^ counter[3] ^ key[1], uint32(a)}
+		key[0] += 0x9E3779B9
+		key[1] += 0xBB67AE85
+	}
+	return counter
+}
+
 func defineDropout(d *definition) {
 	rng := d.ids(1)
 	threshold := math.Round(float64(d.c.attrs.(ir.DropoutAttrs).P) * (1 << 32))
@@ -384,15 +412,8 @@ func defineDropout(d *definition) {
 	width := uint64(d.c.out[0].Size() / d.c.out[0][0])
 	for i, x := range d.in[0] {
 		e := row*width + uint64(i)
-		counter := [4]uint32{uint32(e / 4), d.c.attrs.(ir.DropoutAttrs).Site, uint32(e / 4 >> 32), 0}
-		key := [2]uint32{uint32(rng[0]), uint32(rng[1])}
-		for range 10 {
-			a, b := uint64(counter[0])*0xD2511F53, uint64(counter[2])*0xCD9E8D57
-			counter = [4]uint32{uint32(b>>32) ^ counter[1] ^ key[0], uint32(b), uint32(a>>32) ^ counter[3] ^ key[1], uint32(a)}
-			key[0] += 0x9E3779B9
-			key[1] += 0xBB67AE85
-		}
-		if float64(counter[e%4]) >= threshold {
+		words := philox([2]uint32{uint32(rng[0]), uint32(rng[1])}, [4]uint32{uint32(e / 4), d.c.attrs.(ir.DropoutAttrs).Site, uint32(e / 4 >> 32), 0})
+		if float64(words[e%4]) >= threshold {
 			d.out[0][i] = x / (1 - float64(d.c.attrs.(ir.DropoutAttrs).P))
 		}
 	}

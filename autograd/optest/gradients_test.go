@@ -113,12 +113,12 @@ func gradientCases() []gradientCase {
 		list = append(list, unary(fmt.Sprintf("MatMul transA=%t transB=%t", transA, transB), ir.MatMul,
 			func(p []*node) *node { return autograd.MatMul(p[0], p[1], transA, transB) }, a, b))
 	}
-	for _, act := range []ir.Act{ir.GELU, ir.GELUTanh, ir.SiLU, ir.ReLU2, ir.ReLU} {
+	for _, act := range []ir.Act{ir.GELU, ir.GELUTanh, ir.SiLU, ir.ReLU2, ir.ReLU, ir.Tanh, ir.LeakyReLU} {
 		list = append(list, unary("Activation "+act.String(), ir.Activation,
 			func(p []*node) *node { return autograd.Activation(p[0], act) }, awayFromZero(3, 5)))
 	}
 	list = append(append(append(list, attentionGradients()...), lossGradients()...), logProbGradients()...)
-	return append(list, recurrentGradients()...)
+	return append(append(list, recurrentGradients()...), pictureGradients()...)
 }
 
 func recurrentGradients() (list []gradientCase) {

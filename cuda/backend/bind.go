@@ -51,6 +51,15 @@ var binders = [ir.NumKinds]func(c *call) func(){
 	ir.MSE:                       bindMSE,
 	ir.MSEBackward:               bindMSEBackward,
 
+	ir.Conv:              bindConv,
+	ir.ConvInput:         bindConvInput,
+	ir.ConvWeights:       bindConvWeights,
+	ir.GroupNorm:         bindGroupNorm,
+	ir.GroupNormBackward: bindGroupNormBackward,
+	ir.Upsample:          bindUpsample,
+	ir.SumPool:           bindSumPool,
+	ir.Normal:            bindNormal,
+
 	ir.Add:              bindAdd,
 	ir.Mul:              bindMul,
 	ir.Scale:            bindScale,

@@ -66,6 +66,7 @@ var workspaces = [ir.NumKinds]func(in *ir.Instr) int64{
 	ir.ReduceSum:          scratchReduceSum,
 	ir.SumSquares:         scratchSumSquares,
 
+	ir.GroupNormBackward:         scratchGroupNormBackward,
 	ir.LinearLogProbBackward:     scratchLogits,
 	ir.RelativeAttentionBackward: scratchRelativeAttentionBackward,
 }

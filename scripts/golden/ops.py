@@ -608,7 +608,66 @@ def maps():
     case("SegmentBroadcast", "scattered", [y, segments], [torch.where(known, y[segments.long().clamp(min=0)], 0.0)])
 
 
-for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, to_float, collectives, assign, recurrent, relative_attention, log_probs, maps):
+def rows(x):
+    """Pictures (B, C, H, W) as a matrix, a row a pixel."""
+    return x.movedim(1, -1).reshape(-1, x.shape[1])
+
+
+def last(w):
+    """Weights (K, C, H, W) with the channels last."""
+    return w.movedim(1, -1)
+
+
+def pictures():
+    for name, out, into, groups, stride, pad in [("plain", 3, 4, 1, (1, 1), (1, 1)), ("strides", 4, 3, 1, (2, 3), (1, 0)), ("groups", 6, 4, 2, (2, 1), (0, 2))]:
+        x, w, bias = leaf(2, into, 7, 6), leaf(out, into // groups, 3, 2), leaf(out)
+        y = F.conv2d(x, w, bias, stride, pad, groups=groups)
+        dy = randn(*y.shape)
+        dx, dw = gradients(y, dy, x, w)
+        attrs = dict(Batch=2, Height=7, Width=6, Kernel=[3, 2], Stride=list(stride), Pad=[pad[0], pad[1], pad[0], pad[1]], Groups=groups)
+        addends = randn(*rows(y).shape), randn(*rows(x).shape), randn(*last(w).shape)
+        case("Conv", name, [rows(x), last(w), bias, None], [rows(y)], **attrs)
+        case("Conv", name + " addend", [rows(x), last(w), None, addends[0]], [rows(y) - bias + addends[0]], **attrs)
+        case("ConvInput", name, [rows(dy), last(w), None, None], [rows(dx)], **attrs)
+        case("ConvInput", name + " addend", [rows(dy), last(w), None, addends[1]], [rows(dx) + addends[1]], **attrs)
+        case("ConvWeights", name, [rows(x), rows(dy), None], [last(dw)], **attrs)
+        case("ConvWeights", name + " addend", [rows(x), rows(dy), addends[2]], [last(dw) + addends[2]], **attrs)
+    z, w, bias = randn(2, 3, 4, 5), randn(3, 6, 4, 4), randn(6)
+    case("ConvInput", "transposed", [rows(z), last(w), bias, None], [rows(F.conv_transpose2d(z, w, bias, 2, 1))],
+         Batch=2, Height=8, Width=10, Kernel=[4, 4], Stride=[2, 2], Pad=[1, 1, 1, 1], Groups=1)
+    for name, groups, act, f in [("plain", 2, 0, lambda x: x), ("silu", 3, 3, F.silu)]:
+        x, w, b, addend = leaf(2, 6, 3, 4), leaf(6), leaf(6), randn(24, 6)
+        y = f(F.group_norm(x, groups, w, b, f32(1e-5)))
+        dy = randn(*y.shape)
+        of = x.reshape(2, groups, -1)
+        mean, rstd = of.mean(-1).reshape(-1), (of.var(-1, unbiased=False) + f32(1e-5)).rsqrt().reshape(-1)
+        dx, dw, db = gradients(y, dy, x, w, b)
+        attrs = dict(Batch=2, Groups=groups, Eps=1e-5, Act=act)
+        case("GroupNorm", name, [rows(x), w, b], [rows(y), mean, rstd], **attrs)
+        case("GroupNormBackward", name, [rows(x), w, b, mean, rstd, rows(dy), None], [rows(dx), dw, db], **attrs)
+        case("GroupNormBackward", name + " addend", [rows(x), w, b, mean, rstd, rows(dy), addend], [rows(dx) + addend, dw, db], **attrs)
+    x, dy = (3 * randn(5, 7)).requires_grad_(), randn(5, 7)
+    for name, act, f in [("tanh", 6, torch.tanh), ("leaky_relu", 7, lambda x: F.leaky_relu(x, 0.2))]:
+        case("Activation", name, [x], [f(x)], Act=act)
+        case("ActivationBackward", name, [x, dy], gradients(f(x), dy, x), Act=act)
+    x = randn(2, 5, 3, 4)
+    attrs = dict(Batch=2, Height=3, Width=4, Factor=[2, 3])
+    y = x.repeat_interleave(2, 2).repeat_interleave(3, 3)
+    case("Upsample", "nearest", [rows(x)], [rows(y)], Alpha=1, **attrs)
+    y = randn(*y.shape)
+    case("SumPool", "mean", [rows(y)], [rows(F.avg_pool2d(y, (2, 3)))], Alpha=f32(1 / 6), **attrs)
+    case("SumPool", "sum", [rows(y)], [rows(F.avg_pool2d(y, (2, 3)) * 6)], Alpha=1, **attrs)
+    drawn = []
+    for block in range(5, 11):
+        a, b, c, d = philox((7, -9 & 0xFFFFFFFF), (block, 2, 0, 0))
+        for p, q in ((a, b), (c, d)):
+            radius = math.sqrt(-2 * math.log(((p >> 9) + 0.5) / 2**23))
+            angle = 2 * math.pi * (q >> 8) / 2**24
+            drawn += [radius * math.cos(angle), radius * math.sin(angle)]
+    case("Normal", "rows from 5 on", [ints(7, -9, 5, 0)], [torch.tensor(drawn).reshape(6, 4)], Site=2)
+
+
+for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, to_float, collectives, assign, recurrent, relative_attention, log_probs, maps, pictures):
     family()
 OUT.mkdir(parents=True, exist_ok=True)
 for kind, cases in CASES.items():

@@ -44,6 +44,37 @@ func (v *Impl) SiLUBackward(dx, x, dy []float32) {
 	v.siluBackward(dx, x[:len(dx)], dy[:len(dx)])
 }
 
+// leakySlope is ir.LeakySlope.
+const leakySlope = 0.2
+
+// LeakyReLU sets dst = x where x > 0, else x/5 (Radford et al. 2015). In place.
+func (v *Impl) LeakyReLU(dst, x []float32) {
+	for i, e := range x[:len(dst)] {
+		dst[i] = max(e, leakySlope*e)
+	}
+}
+
+// LeakyReLUBackward sets dx = dy where x > 0, else dy/5. In place (dx is dy).
+func (v *Impl) LeakyReLUBackward(dx, x, dy []float32) {
+	dy = dy[:len(dx)]
+	for i, e := range x[:len(dx)] {
+		if e > 0 {
+			dx[i] = dy[i]
+		} else {
+			dx[i] = leakySlope * dy[i]
+		}
+	}
+}
+
+// TanhBackward sets dx = dy·(1 - tanh²(x)). In place (dx is dy).
+func (v *Impl) TanhBackward(dx, x, dy []float32) {
+	dy = dy[:len(dx)]
+	for i, e := range x[:len(dx)] {
+		t := math.Tanh(float64(e))
+		dx[i] = dy[i] * float32(1-t*t)
+	}
+}
+
 // SwiGLU sets dst = SiLU(gate)·up (Shazeer 2020). In place on either source.
 func (v *Impl) SwiGLU(dst, gate, up []float32) {
 	v.swiGLU(dst, gate[:len(dst)], up[:len(dst)])

@@ -49,6 +49,28 @@ func keep(x float32, word, threshold uint32, scale float32) float32 {
 	return x * scale
 }
 
+// Normal sets dst to numbers from N(0, 1), elements [first, first+len(dst)) of a sequence
+// as Dropout counts them: of a pair of elements words a and b of its block give
+// √(-2·ln u)·(cos 2πv, sin 2πv), u = ((a >> 9) + ½)·2⁻²³, v = (b >> 8)·2⁻²⁴ (Box and Muller
+// 1958).
+func (v *Impl) Normal(dst []float32, key DropoutKey, first uint64) {
+	for i := 0; i < len(dst); {
+		e := first + uint64(i)
+		words := key.block(e / 4)
+		for j := e % 4; j < 4 && i < len(dst); j++ {
+			pair := j &^ 1
+			radius := math.Sqrt(-2 * math.Log((float64(words[pair]>>9)+0.5)/(1<<23)))
+			sin, cos := math.Sincos(2 * math.Pi * float64(words[pair+1]>>8) / (1 << 24))
+			if j == pair {
+				dst[i] = float32(radius * cos)
+			} else {
+				dst[i] = float32(radius * sin)
+			}
+			i++
+		}
+	}
+}
+
 // Multipliers of the two lanes and increments of the key (Weyl sequence) of
 // Philox4x32.
 const (

@@ -75,6 +75,23 @@ func (v *Impl) RMSNormBackward(dx, dw, x, w, rstd, dy, addend []float32) {
 	}
 }
 
+// Affine sets y = x·w + b for each row of len(w) columns; b may be nil. In place.
+func (v *Impl) Affine(y, x, w, b []float32) {
+	d := len(w)
+	for at := 0; at < len(y); at += d {
+		v.normalize(y[at:][:d], x[at:][:d], w, b, 0, 1)
+	}
+}
+
+// AffineBackward adds the gradients of [Impl.Affine]'s parameters: dw += Σ dy·x and
+// db += Σ dy over the rows, in their order.
+func (v *Impl) AffineBackward(dw, db, x, dy []float32) {
+	d := len(dw)
+	for at := 0; at < len(x); at += d {
+		v.normGrad(dw, db, x[at:][:d], dw, dy[at:][:d], 0, 1)
+	}
+}
+
 func rowOrNil(x []float32, r, d int) []float32 {
 	if x == nil {
 		return nil
