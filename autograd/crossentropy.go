@@ -65,9 +65,13 @@ func LinearCrossEntropy(x, w, targets, lossWeight *Node, cfg LossConfig) (loss, 
 	}
 	attrs := ir.LinearCrossEntropyAttrs{LossAttrs: ir.LossAttrs{Smoothing: cfg.Smoothing, ZLoss: cfg.ZLoss}, Rows: logitRows(x, w)}
 	loss = g.apply(ir.LinearCrossEntropy, attrs, []*Node{x, w, targets, lossWeight, nil},
-		[]spec{f32(), f32(x.shape[0]), like(x), like(w)}, []bool{true, true, false, false, false},
+		[]spec{f32(), f32(x.shape[0]), like(x), f32(w.shape...)}, []bool{true, w.dtype == ir.F32, false, false, false},
 		func(o *op, in []*Node, loss, dloss *Node) []*Node {
-			return []*Node{scaleBy(project(loss, 2), dloss), scaleBy(project(loss, 3), dloss), nil, nil, nil}
+			grads := []*Node{scaleBy(project(loss, 2), dloss), nil, nil, nil, nil}
+			if in[1].dtype == ir.F32 {
+				grads[1] = scaleBy(project(loss, 3), dloss)
+			}
+			return grads
 		})
 	return loss, project(loss, 1)
 }

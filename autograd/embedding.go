@@ -17,7 +17,7 @@ func Embedding(ids, table *Node) *Node {
 		return g.fail("Embedding", "wants ids (N) int32 and a table (V, D), got %s", shapes(ids, table))
 	}
 	return g.apply(ir.Embedding, nil, []*Node{ids, table},
-		[]spec{f32(ids.shape[0], table.shape[1])}, []bool{false, true},
+		[]spec{f32(ids.shape[0], table.shape[1])}, []bool{false, table.dtype == ir.F32},
 		func(o *op, in []*Node, _, dy *Node) []*Node {
 			return []*Node{nil, g.apply(ir.EmbeddingBackward, nil, []*Node{in[0], dy, nil}, []spec{like(in[1])}, nil, nil)}
 		})

@@ -94,6 +94,19 @@ func (g *Graph) State(name string, shape ...int) *Node {
 	return g.leaf(ir.State, name, ir.F32, shape)
 }
 
+// Stored is State of a frozen weight that lies in memory as dtype: float32, bfloat16, or a
+// matrix that is quantised. Linear, Embedding and LinearCrossEntropy read it, and decode it
+// as they go.
+func (g *Graph) Stored(name string, dtype ir.DType, shape ...int) *Node {
+	if err := dtype.CheckStored(shape); err != nil {
+		return g.fail("Stored", "%q: %v", name, err)
+	}
+	if dtype != ir.F32 && dtype != ir.BF16 && !dtype.Quantised() {
+		return g.fail("Stored", "%q is %s, which is no type of weights", name, dtype)
+	}
+	return g.leaf(ir.State, name, dtype, shape)
+}
+
 // Input declares an input that the host writes before a run: float32, int32, or
 // packed, which ToFloat decodes. Two inputs of one name are an error.
 func (g *Graph) Input(name string, dtype ir.DType, shape ...int) *Node {

@@ -31,10 +31,14 @@ func LinearLogProb(x, w, targets *Node, cfg LogProbConfig) (logp, entropy, lse *
 	if cfg.Temperature != 0 {
 		attrs.Scale = 1 / cfg.Temperature
 	}
-	y := g.apply(ir.LinearLogProb, attrs, []*Node{x, w, targets}, []spec{f32(results, n), f32(n)}, []bool{true, true, false},
+	y := g.apply(ir.LinearLogProb, attrs, []*Node{x, w, targets}, []spec{f32(results, n), f32(n)}, []bool{true, w.dtype == ir.F32, false},
 		func(o *op, in []*Node, _, dy *Node) []*Node {
-			dx := g.apply(ir.LinearLogProbBackward, attrs, []*Node{in[0], in[1], in[2], dy, nil}, []spec{like(in[0]), like(in[1])}, nil, nil)
-			return []*Node{dx, project(dx, 1), nil}
+			dx := g.apply(ir.LinearLogProbBackward, attrs, []*Node{in[0], in[1], in[2], dy, nil}, []spec{like(in[0]), f32(in[1].shape...)}, nil, nil)
+			grads := []*Node{dx, nil, nil}
+			if in[1].dtype == ir.F32 {
+				grads[1] = project(dx, 1)
+			}
+			return grads
 		})
 	if !cfg.Entropy {
 		return Reshape(y, n), nil, project(y, 1)

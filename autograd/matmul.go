@@ -47,9 +47,12 @@ func matmul(a, b, bias *Node, transA, transB bool) *Node {
 	if bias != nil && !bias.shape.Equal(ir.Shape{n}) {
 		return g.fail("MatMul", "bias has shape %s, want (%d)", bias.shape, n)
 	}
+	if b.dtype != ir.F32 && r != 2 {
+		return g.fail("MatMul", "%s weights are no batch: %s", b.dtype, shapes(a, b))
+	}
 	shape := append(append(ir.Shape(nil), a.shape[:r-2]...), m, n)
 	return g.apply(ir.MatMul, ir.MatMulAttrs{TransA: transA, TransB: transB}, []*Node{a, b, bias, nil, nil},
-		[]spec{f32(shape...), f32(shape...), f32(n)}, []bool{true, true, true, false, false},
+		[]spec{f32(shape...), f32(shape...), f32(n)}, []bool{true, b.dtype == ir.F32, true, false, false},
 		func(o *op, in []*Node, _, dy *Node) []*Node {
 			grads := make([]*Node, 5)
 			if transA {
@@ -57,9 +60,11 @@ func matmul(a, b, bias *Node, transA, transB bool) *Node {
 			} else {
 				grads[0] = MatMul(dy, in[1], false, !transB)
 			}
-			if transB {
+			switch {
+			case in[1].dtype != ir.F32: // frozen
+			case transB:
 				grads[1] = MatMul(dy, in[0], true, transA)
-			} else {
+			default:
 				grads[1] = MatMul(in[0], dy, !transA, false)
 			}
 			if in[2] != nil {

@@ -32,6 +32,9 @@ type Adapter struct {
 	// head. Default AllLinear.
 	Targets []string `yaml:"targets"`
 	RSLoRA  bool     `yaml:"rslora"` // divide alpha by √rank (Kalajdzievski 2023), not by rank
+	// Base is how the frozen base lies in memory, default Float32: under NF4 this is QLoRA
+	// (Dettmers et al. 2023).
+	Base Storage `yaml:"base"`
 	// Merge has checkpoints hold the merged model, and the adapter in a folder, in place
 	// of the adapter alone. Nothing that is computed depends on it.
 	Merge bool `yaml:"merge"`
@@ -60,16 +63,21 @@ func (a Adapter) Validate() error {
 	check(a.Rank >= 0 && a.Rank <= MaxRank, "rank is %d; use 1 to %d, or 0 to train all parameters", a.Rank, MaxRank)
 	check(a.Alpha >= 0 && !math.IsInf(a.Alpha, 0), "alpha is %g; use a positive number, or 0 for the rank", a.Alpha)
 	check(a.Dropout >= 0 && a.Dropout < 1, "dropout is %g; use a number in [0, 1)", a.Dropout)
+	if err := a.Base.Validate(); err != nil {
+		check(false, "base %w", err)
+	}
+	check(a.Rank > 0 || a.Base == "" || a.Base == Float32, "base is %s, but without lora.rank the base is trained, in float32: set lora.rank, or leave lora.base out", a.Base)
 	check(!slices.Contains(a.Targets, ""), "targets: one is empty; name layers such as q_proj, or %s", AllLinear)
 	return errors.Join(errs...)
 }
 
-// WithDefaults fills in alpha and targets.
+// WithDefaults fills in alpha, targets and base.
 func (a Adapter) WithDefaults() Adapter {
 	if a.Rank == 0 {
 		return Adapter{}
 	}
 	Default(&a.Alpha, float64(a.Rank))
+	Default(&a.Base, Float32)
 	if len(a.Targets) == 0 {
 		a.Targets = []string{AllLinear}
 	}

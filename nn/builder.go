@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/ir"
 )
 
 // Builder declares the parameters and layers of one graph. Names nest: inside
@@ -69,13 +70,16 @@ func (b *Builder) name(s string) string {
 func (b *Builder) param(p Param) *autograd.Node {
 	p.Name, p.Role, p.Block = b.name(p.Name), b.tuning.Role, b.block
 	p.Frozen = p.Frozen || b.tuning.frozen(p)
+	if !p.Frozen || p.Adapter {
+		p.DType = ir.F32
+	}
 	again := slices.ContainsFunc(b.params, func(q Param) bool { return q.Name == p.Name })
 	b.params = append(b.params, p)
 	if n := b.Graph.Declared(p.State()); n != nil && !again && n.Shape().Equal(p.Shape) {
 		return n
 	}
 	if p.Frozen {
-		return b.Graph.State(p.State(), p.Shape...)
+		return b.Graph.Stored(p.State(), p.DType, p.Shape...)
 	}
 	return b.Graph.Param(p.State(), p.Shape...)
 }
@@ -83,7 +87,7 @@ func (b *Builder) param(p Param) *autograd.Node {
 // Embedding declares the table "name.weight" (rows, width). Package autograd's
 // Embedding looks rows up in it; as a head it is used whole.
 func (b *Builder) Embedding(name string, rows, width int) *autograd.Node {
-	return b.param(Param{Name: name + ".weight", Shape: []int{rows, width}, Init: Init{Std: b.style.InitStd}, Decay: true})
+	return b.param(Param{Name: name + ".weight", Shape: []int{rows, width}, Init: Init{Std: b.style.InitStd}, Decay: true, DType: b.tuning.Adapter.Base.table()})
 }
 
 // Constant declares "name" (shape), zeros that a file may set and that are never trained.
@@ -120,7 +124,7 @@ func (b *Builder) linear(name string, x *autograd.Node, out int, std float64, bi
 	if layout == autograd.InOut {
 		shape[0], shape[1] = shape[1], shape[0]
 	}
-	w := b.param(Param{Name: name + ".weight", Shape: shape, Init: Init{Std: std}, Decay: true, Matrix: true, Layout: layout})
+	w := b.param(Param{Name: name + ".weight", Shape: shape, Init: Init{Std: std}, Decay: true, Matrix: true, Layout: layout, DType: b.tuning.Adapter.Base.matrix()})
 	bias := b.bias(name, out, biased)
 	y := b.layer(name, func() *autograd.Node { return autograd.Linear(x, w, bias, layout) })
 	return b.adapt(name, x, y, out)

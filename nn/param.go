@@ -29,6 +29,9 @@ type Param struct {
 	// Frozen parameters are read and never trained: they have no gradient and no
 	// optimizer state.
 	Frozen bool
+	// DType is the type in which the state of a frozen parameter lies in memory, F32 of all
+	// others.
+	DType ir.DType
 	// Adapter marks the parameters that Tuning.Adapter adds to the base.
 	Adapter bool
 	// Block is the block of the model that the parameter belongs to, -1 for none.

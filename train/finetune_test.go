@@ -149,7 +149,7 @@ func evaluateCheckpoint(t *testing.T, dir, adapter string, cfg Config) float64 {
 
 // TestKilledLoRARunsGoOnBitForBit kills at random file operations and resumes.
 func TestKilledLoRARunsGoOnBitForBit(t *testing.T) {
-	for _, section := range []string{loraSection, mergedSection} {
+	for _, section := range []string{loraSection, mergedSection, storedSection(nn.NF4Double)} {
 		killLoRARuns(t, section)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/autograd/quant"
 )
 
 // Config configures a Backend.
@@ -31,10 +32,12 @@ type Backend struct {
 	pool *kernel.Pool
 	vec  *vec.Impl
 	gemm *kernel.GEMM
-	mem  memory
-	comm *comm // nil for a process that is alone
-	copy copier
-	err  error // first fault since the last Sync
+	// decode are the loops that decode stored weights.
+	decode quant.Kernels
+	mem    memory
+	comm   *comm // nil for a process that is alone
+	copy   copier
+	err    error // first fault since the last Sync
 }
 
 var (
@@ -45,7 +48,7 @@ var (
 // New starts the threads of a back end. It fails when the processor or the
 // build lacks cfg.ISA.
 func New(cfg Config) (*Backend, error) {
-	b := &Backend{vec: vec.Best()}
+	b := &Backend{vec: vec.Best(), decode: quant.Generic()}
 	isa := kernel.Best()
 	if cfg.ISA != "" {
 		i := slices.IndexFunc(vec.Available(), func(v *vec.Impl) bool { return v.Name() == cfg.ISA })

@@ -5,10 +5,17 @@ package cpu
 const columnGrain = 32
 
 func bindEmbedding(c *call) func() {
-	ids, table, y := c.ids(0), c.x(1), c.y(0)
+	ids, y := c.ids(0), c.y(0)
+	table, read := c.weight(1)
 	v, vocab, d := c.vec, c.In[1].Shape[0], c.In[1].Shape[1]
 	gather := c.split(len(ids), rowGrain(streamGrain, d), func(lo, hi, _ int) {
-		v.GatherRows(y[lo*d:hi*d], table, ids[lo:hi], d)
+		if read == nil {
+			v.GatherRows(y[lo*d:hi*d], table, ids[lo:hi], d)
+			return
+		}
+		for i := lo; i < hi; i++ {
+			read(y[i*d:][:d], int(ids[i]), 1, 0, d)
+		}
 	})
 	return func() {
 		if c.checkIndices("id", ids, vocab, false) {

@@ -39,7 +39,7 @@ func newLogitChunks(c *call, dx, dw, addend []float32) logitChunks {
 		n: c.In[0].Shape[0], d: c.In[0].Shape[1], classes: c.In[1].Shape[0], chunk: chunkRows(c.Instr),
 	}
 	l.z = c.scratch()[:l.chunk*l.classes]
-	l.products(c.x(1))
+	l.products(c.weight(1))
 	return l
 }
 
@@ -77,13 +77,13 @@ func (l *logitChunks) each(score func(lo, hi, worker int)) func() bool {
 }
 
 // products prepares the three matrix products but for the rows of the chunk.
-func (l *logitChunks) products(w []float32) {
+func (l *logitChunks) products(w []float32, read kernel.Reader) {
 	bf16 := l.Attrs.(ir.Products).Precision() == ir.BF16
 	l.logits = kernel.Args{ // (rows, D) × (V, D)ᵀ → (rows, V)
-		N: l.classes, K: l.d, LDA: l.d, B: w, LDB: l.d, TransB: true, C: l.z, LDC: l.classes, BF16: bf16,
+		N: l.classes, K: l.d, LDA: l.d, B: w, LDB: l.d, ReadB: read, TransB: true, C: l.z, LDC: l.classes, BF16: bf16,
 	}
 	l.toX = kernel.Args{ // (rows, V) × (V, D) → (rows, D)
-		N: l.d, K: l.classes, A: l.z, LDA: l.classes, B: w, LDB: l.d, LDC: l.d, BF16: bf16,
+		N: l.d, K: l.classes, A: l.z, LDA: l.classes, B: w, LDB: l.d, ReadB: read, LDC: l.d, BF16: bf16,
 	}
 	l.toW = kernel.Args{ // (rows, V)ᵀ × (rows, D) → (V, D)
 		M: l.classes, N: l.d, A: l.z, LDA: l.classes, TransA: true, LDB: l.d, C: l.dw, LDC: l.d, BF16: bf16,

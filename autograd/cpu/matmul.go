@@ -24,10 +24,14 @@ func productOf(in *ir.Instr) product {
 // args returns the product of matrix i of the batch.
 func (p product) args(c *call, i int) kernel.Args {
 	attrs := c.Attrs.(ir.MatMulAttrs)
+	b, read := c.weight(1)
+	if read == nil {
+		b = b[i*p.k*p.n:][:p.k*p.n]
+	}
 	g := kernel.Args{
 		M: p.m, N: p.n, K: p.k, TransA: attrs.TransA, TransB: attrs.TransB, BF16: attrs.Compute == ir.BF16,
 		A: c.x(0)[i*p.m*p.k:][:p.m*p.k], LDA: p.k,
-		B: c.x(1)[i*p.k*p.n:][:p.k*p.n], LDB: p.n,
+		B: b, LDB: p.n, ReadB: read,
 		C: c.y(0)[i*p.m*p.n:][:p.m*p.n], LDC: p.n,
 		Bias: c.x(2),
 	}

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/quant"
 )
 
 // Store holds persistent state by name: parameters, optimizer state,
@@ -77,7 +78,7 @@ func (s *Store) Bytes() int64 {
 }
 
 // Bytes returns the size of the tensor.
-func (st *State) Bytes() int64 { return st.DType.Bytes(st.Shape.Size()) }
+func (st *State) Bytes() int64 { return st.DType.Bytes(st.Shape) }
 
 func (st *State) region() Region { return Region{Buffer: st.buf, Bytes: st.Bytes()} }
 
@@ -108,8 +109,14 @@ func (s *Store) Read(name string, dst []float32) error {
 }
 
 // WriteAt copies data into the elements from offset on, for a caller that fills
-// a large state through a small buffer.
+// a large state through a small buffer: float32, or bfloat16, to which they are rounded.
+// Encode fills those of quantised weights.
 func (s *Store) WriteAt(name string, offset int, data []float32) error {
+	if st := s.state[name]; st != nil && st.DType == ir.BF16 && offset >= 0 && offset+len(data) <= st.Shape.Size() {
+		narrow := make([]byte, 2*len(data))
+		quant.ToBF16(narrow, data)
+		return s.backend.Upload(Region{Buffer: st.buf, Offset: int64(offset) * 2, Bytes: int64(len(narrow))}, narrow)
+	}
 	r, err := s.part(name, offset, len(data))
 	if err != nil {
 		return err
@@ -119,13 +126,72 @@ func (s *Store) WriteAt(name string, offset int, data []float32) error {
 }
 
 // ReadAt copies the elements from offset on into dst, for a caller that streams
-// a large state through a small buffer.
+// a large state through a small buffer. Those of a stored weight are decoded.
 func (s *Store) ReadAt(name string, offset int, dst []float32) error {
+	if st := s.state[name]; st != nil && st.stored() {
+		content, err := s.content(st)
+		if err != nil {
+			return err
+		}
+		return decode(st, content, offset, dst)
+	}
 	r, err := s.part(name, offset, len(dst))
 	if err != nil {
 		return err
 	}
 	return s.backend.Download(bytesOf(dst), r)
+}
+
+// Encode fills a state of any type of weights with the elements that src gives in order;
+// what is read and encoded at a time does not grow with the state, where that lies in
+// memory of the process.
+func (s *Store) Encode(name string, src quant.Source) error {
+	st := s.state[name]
+	if st == nil {
+		return fmt.Errorf("there is no state %q", name)
+	}
+	b, hosted := s.backend.(Hosted)
+	if hosted {
+		return stateError(name, quant.Encode(st.DType, st.Shape, b.Memory(st.region()), src))
+	}
+	data := make([]byte, st.Bytes())
+	if err := quant.Encode(st.DType, st.Shape, data, src); err != nil {
+		return stateError(name, err)
+	}
+	return s.backend.Upload(st.region(), data)
+}
+
+func stateError(name string, err error) error {
+	if err != nil {
+		err = fmt.Errorf("state %q: %w", name, err)
+	}
+	return err
+}
+
+// stored tells whether the state has a type of weights that is not float32.
+func (st *State) stored() bool { return st.DType == ir.BF16 || st.DType.Quantised() }
+
+// content returns the bytes of a state, copied unless they are in memory of the process.
+func (s *Store) content(st *State) ([]byte, error) {
+	if b, hosted := s.backend.(Hosted); hosted {
+		return b.Memory(st.region()), nil
+	}
+	data := make([]byte, st.Bytes())
+	return data, s.backend.Download(data, st.region())
+}
+
+// decode writes elements of a stored weight to dst.
+func decode(st *State, content []byte, offset int, dst []float32) error {
+	m, err := quant.View(st.DType, st.Shape, content)
+	if err != nil {
+		return stateError(st.Name, err)
+	}
+	if offset < 0 || offset+len(dst) > m.Size() {
+		return fmt.Errorf("state %q does not hold the elements [%d, %d)", st.Name, offset, offset+len(dst))
+	}
+	kernels := quant.Generic()
+	m.Decode(&kernels, dst, offset)
+	return nil
 }
 
 // WriteBytes copies the whole content of a state of any dtype, which lies as

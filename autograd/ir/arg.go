@@ -29,10 +29,14 @@ const (
 	// Result is a second such type: MatMul sums gradients of weights in float32 from
 	// operands in bfloat16.
 	Result
+	// Weight is Elem, or the type of a frozen matrix whatever Elem is: BF16 of a State, or
+	// quantised. Lookup is Float32 or such a type.
+	Weight
+	Lookup
 )
 
 // argTypes has the types as rows of the table of kinds write them.
-var argTypes = [...]string{Float32: "f32", Int32: "i32", Integer: "int", AnyFloat: "float", BFloat16: "bf16", Elem: "t", Result: "u"}
+var argTypes = [...]string{Float32: "f32", Int32: "i32", Integer: "int", AnyFloat: "float", BFloat16: "bf16", Elem: "t", Result: "u", Weight: "w", Lookup: "v"}
 
 // String tells in words which elements the type takes.
 func (t ArgType) String() string {
@@ -41,6 +45,8 @@ func (t ArgType) String() string {
 		return argTypes[t]
 	case Integer:
 		return "i32, u8, u4 or u1"
+	case Weight, Lookup:
+		return "f32, bf16 or quantised"
 	}
 	return "f32 or bf16"
 }
@@ -56,6 +62,8 @@ func (t ArgType) Takes(d DType) bool {
 		return d == I32 || d.Packed()
 	case BFloat16:
 		return d == BF16
+	case Weight, Lookup:
+		return d == F32 || d == BF16 || d.Quantised()
 	}
 	return d == F32 || d == BF16
 }
@@ -82,6 +90,22 @@ func argAt(args []Arg, position int) Arg { return args[min(position, len(args)-1
 // Input describes the input at a position.
 func (i *Info) Input(position int) Arg { return argAt(i.In, position) }
 
+// Stored tells whether v, which is read as a Weight or Lookup, has a type of its own, in
+// which it lies in memory.
+func (v *Value) Stored() bool {
+	root := v.Root()
+	return v.DType.Quantised() || v.DType == BF16 && root.Class == State && root.Master == nil
+}
+
+// elem is the type under which the element type of an argument counts, false where it is
+// none: that of a Weight is Elem unless it is stored otherwise.
+func (t ArgType) elem(v *Value) (ArgType, bool) {
+	if t == Weight && !v.Stored() {
+		return Elem, true
+	}
+	return t, t == Elem || t == Result
+}
+
 // Elems calls f for each argument of type Elem or Result.
 func (in *Instr) Elems(f func(t ArgType, v **Value)) {
 	info := &Kinds[in.Kind]
@@ -90,7 +114,10 @@ func (in *Instr) Elems(f func(t ArgType, v **Value)) {
 		values []*Value
 	}{{info.In, in.In}, {info.Out, in.Out}} {
 		for i, v := range side.values {
-			if t := argAt(side.args, i).Type; v != nil && (t == Elem || t == Result) {
+			if v == nil {
+				continue
+			}
+			if t, ok := argAt(side.args, i).Type.elem(v); ok {
 				f(t, &side.values[i])
 			}
 		}
@@ -128,13 +155,17 @@ func checkArgs(in *Instr) error {
 		}
 		for i, v := range side.values {
 			a := argAt(side.args, i)
-			switch {
-			case v == nil && !a.Optional:
-				return fmt.Errorf("%s %q is missing", side.what, a.Name)
-			case v != nil && !a.Type.Takes(v.DType):
+			if v == nil {
+				if !a.Optional {
+					return fmt.Errorf("%s %q is missing", side.what, a.Name)
+				}
+				continue
+			}
+			if !a.Type.Takes(v.DType) {
 				return fmt.Errorf("%s %q is %s, want %s", side.what, a.Name, v.DType, a.Type)
-			case v != nil && (a.Type == Elem || a.Type == Result) && v.DType != in.Elem(a.Type):
-				return fmt.Errorf("%s %q is %s beside %s", side.what, a.Name, v.DType, in.Elem(a.Type))
+			}
+			if t, ok := a.Type.elem(v); ok && v.DType != in.Elem(t) {
+				return fmt.Errorf("%s %q is %s beside %s", side.what, a.Name, v.DType, in.Elem(t))
 			}
 		}
 	}

@@ -151,16 +151,16 @@ const (
 var Kinds = [NumKinds]Info{
 	Invalid: {Name: "Invalid"},
 
-	Embedding: {Name: "Embedding", In: args("ids:i32", "table"), Out: args("y:t"),
+	Embedding: {Name: "Embedding", In: args("ids:i32", "table:v"), Out: args("y:t"),
 		Doc: "y[n] = table[ids[n]]; ids (N) int32, table (V, D), y (N, D)"},
 	EmbeddingBackward: {Name: "EmbeddingBackward", In: args("ids:i32", "dy:t", "addend?"), Out: args("dtable"),
 		Overwrites: [][2]int{{0, 2}}, Addend: Addend{0, 2}, Sparse: true, WeightGradient: true,
 		Doc: "dtable[v] = addend[v] + Σ dy[n] over ids[n] = v, in the order of n"},
-	MatMul: {Name: "MatMul", Attrs: MatMulAttrs{}, In: args("a:t", "b:t", "bias?:u", "addend?:u", "pre?:u"), Out: args("y:u", "pre?:u", "sum?"),
+	MatMul: {Name: "MatMul", Attrs: MatMulAttrs{}, In: args("a:t", "b:w", "bias?:u", "addend?:u", "pre?:u"), Out: args("y:u", "pre?:u", "sum?"),
 		Overwrites: [][2]int{{0, 3}, {0, 4}}, Addend: Addend{0, 3}, WeightGradient: true, Cost: matMulCost,
 		Doc: "y = act(op(a)·op(b) + bias + addend), op transposes the last two axes under TransA, TransB; " +
 			"output pre is the argument of act; under ActBackward y = op(a)·op(b) ∘ act'(pre). " +
-			"sum adds up the rows of b (K, N), or under SumA those of a (K, M), neither of them batched. Leading axes of a and b are equal batches"},
+			"sum adds up the rows of b (K, N), or under SumA those of a (K, M), neither of them batched. Leading axes of a and b are equal batches. A quantised b is not batched"},
 	ColumnSum: {Name: "ColumnSum", In: args("x:t", "addend?"), Out: args("y"),
 		Overwrites: [][2]int{{0, 1}}, Addend: Addend{0, 1}, WeightGradient: true,
 		Doc: "y[d] = addend[d] + Σ_n x[n, d]"},
@@ -244,15 +244,15 @@ var Kinds = [NumKinds]Info{
 	CrossEntropyBackward: {Name: "CrossEntropyBackward", Attrs: LossAttrs{}, In: args("logits:t", "targets:i32", "loss_weight", "lse", "dloss"), Out: args("dlogits:t"),
 		Overwrites: [][2]int{{0, 0}},
 		Doc:        "gradient of CrossEntropy's loss"},
-	LinearCrossEntropy: {Name: "LinearCrossEntropy", Attrs: LinearCrossEntropyAttrs{}, In: args("x:t", "w:t", "targets:i32", "loss_weight", "addend?"), Out: args("loss", "nll", "dx?:t", "dw?"),
+	LinearCrossEntropy: {Name: "LinearCrossEntropy", Attrs: LinearCrossEntropyAttrs{}, In: args("x:t", "w:w", "targets:i32", "loss_weight", "addend?"), Out: args("loss", "nll", "dx?:t", "dw?"),
 		Overwrites: [][2]int{{3, 4}}, Addend: Addend{3, 4}, Cost: linearCrossEntropyCost,
 		Doc: "CrossEntropy of logits x·wᵀ, x (N, D), w (V, D), computed for Rows rows at a time so that the (N, V) logits never exist whole; " +
 			"dx, dw are the gradients of loss, dw += addend"},
-	LinearLogProb: {Name: "LinearLogProb", Attrs: LinearLogProbAttrs{}, In: args("x:t", "w:t", "targets:i32"), Out: args("y", "lse?"),
+	LinearLogProb: {Name: "LinearLogProb", Attrs: LinearLogProbAttrs{}, In: args("x:t", "w:w", "targets:i32"), Out: args("y", "lse?"),
 		Cost: linearLogProbCost,
 		Doc: "log-probabilities of targets under softmax(Scale·x·wᵀ), x (N, D), w (V, D), computed for Rows rows at a time so that the (N, V) logits never exist whole; " +
 			"y[0, n] = z[n, targets[n]] - lse[n], y[1, n] = lse[n] - Σ softmax(z)·z under Entropy; both and lse 0 where targets[n] < 0; y (1 or 2, N), lse (N)"},
-	LinearLogProbBackward: {Name: "LinearLogProbBackward", Attrs: LinearLogProbAttrs{}, In: args("x:t", "w:t", "targets:i32", "dy", "addend?"), Out: args("dx?:t", "dw?"),
+	LinearLogProbBackward: {Name: "LinearLogProbBackward", Attrs: LinearLogProbAttrs{}, In: args("x:t", "w:w", "targets:i32", "dy", "addend?"), Out: args("dx?:t", "dw?"),
 		Overwrites: [][2]int{{1, 4}}, Addend: Addend{1, 4}, Cost: linearLogProbBackwardCost,
 		Doc: "gradients of LinearLogProb from logits computed again; dw += addend"},
 	MSE: {Name: "MSE", In: args("x", "target"), Out: args("loss"),

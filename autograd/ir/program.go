@@ -6,44 +6,6 @@ import (
 	"strings"
 )
 
-// DType is the element type of a value.
-type DType uint8
-
-const (
-	F32 DType = iota
-	BF16
-	I32
-	// TF32 is F32 in memory; as the precision of Products it lets a back end round
-	// the operands of products to TensorFloat-32, 10 bits of mantissa.
-	TF32
-	// U8, U4 and U1 are unsigned integers that ToFloat decodes. Several of the
-	// smaller ones lie in a byte, the first in its lowest bits; a tensor begins at
-	// a byte.
-	U8
-	U4
-	U1
-)
-
-var dtypes = [...]struct {
-	name string
-	bits int
-}{F32: {"f32", 32}, BF16: {"bf16", 16}, I32: {"i32", 32}, TF32: {"tf32", 32}, U8: {"u8", 8}, U4: {"u4", 4}, U1: {"u1", 1}}
-
-// Bits returns the width of an element.
-func (d DType) Bits() int { return dtypes[d].bits }
-
-// Bytes returns the size of n elements.
-func (d DType) Bytes(n int) int64 { return (int64(n)*int64(d.Bits()) + 7) / 8 }
-
-// Float tells whether elements are floating-point numbers.
-func (d DType) Float() bool { return d == F32 || d == BF16 || d == TF32 }
-
-// Packed tells whether elements are unsigned integers of a byte or less.
-func (d DType) Packed() bool { return d == U8 || d == U4 || d == U1 }
-
-// String returns the name used in dumps: f32, bf16, i32, ….
-func (d DType) String() string { return dtypes[d].name }
-
 // Shape lists the sizes of a value's axes, the slowest first.
 type Shape []int
 
@@ -128,7 +90,7 @@ type Value struct {
 }
 
 // Bytes returns the size of the value's storage.
-func (v *Value) Bytes() int64 { return v.DType.Bytes(v.Shape.Size()) }
+func (v *Value) Bytes() int64 { return v.DType.Bytes(v.Shape) }
 
 // Root follows Base to the value that owns the storage.
 func (v *Value) Root() *Value {

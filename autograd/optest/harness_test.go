@@ -48,7 +48,7 @@ func (a arg) dtype() ir.DType {
 
 // bytes returns ints as ir.DType describes a packed type.
 func (a arg) bytes() []byte {
-	b := make([]byte, a.packed.Bytes(len(a.ints)))
+	b := make([]byte, a.packed.Bytes(ir.Shape{len(a.ints)}))
 	for i, x := range a.ints {
 		at := i * a.packed.Bits()
 		b[at/8] |= byte(x) << (at % 8)

@@ -105,7 +105,7 @@ func (s *storer) lower(in *ir.Instr) {
 				*v = s.cast(*v, elem[t], in)
 			}
 		})
-		if !isElem[i] && *v != nil && (*v).DType == ir.BF16 {
+		if !isElem[i] && *v != nil && (*v).DType == ir.BF16 && !(*v).Stored() {
 			*v = s.cast(*v, ir.F32, in)
 		}
 	}

@@ -4,8 +4,9 @@ import (
 	"slices"
 	"testing"
 
-	"example.com/gotrain/autograd/ir"
 	"pgregory.net/rapid"
+
+	"example.com/gotrain/autograd/ir"
 )
 
 // TestRandomProgramsSameBits runs random programs before the passes, each

@@ -42,7 +42,7 @@ func (m *muonBatch) layout(n int) {
 	m.bytes = 0
 	take := func(elements int, d ir.DType) int64 {
 		at := m.bytes
-		m.bytes += (d.Bytes(n*elements) + 255) &^ 255 // what cuBLASLt likes best
+		m.bytes += (d.Bytes(ir.Shape{n * elements}) + 255) &^ 255 // what cuBLASLt likes best
 		return at
 	}
 	m.x = take(m.rows*m.cols, m.operand)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"example.com/gotrain/data/mmap"
 	"example.com/gotrain/nn/hub/manifest"
 	"example.com/gotrain/nn/hub/safetensors"
 )
@@ -24,7 +25,10 @@ func Fingerprint(dir string) (manifest.Sum, error) {
 	h := xxh3.New()
 	for _, t := range tensors {
 		fmt.Fprintf(h, "%q %v %v\n", t.Name, t.DType, t.Shape)
-		h.Write(t.Data)
+		for part := range slices.Chunk(t.Data, 4*StreamElements) {
+			h.Write(part)
+			mmap.Release(part)
+		}
 	}
 	return manifest.Sum(h.Sum64()), nil
 }

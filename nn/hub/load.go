@@ -11,6 +11,7 @@ import (
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/data"
+	"example.com/gotrain/data/mmap"
 	"example.com/gotrain/data/tokenizers"
 	"example.com/gotrain/data/vfs"
 	"example.com/gotrain/nn"
@@ -97,7 +98,7 @@ func (l *Loaded) addAdapter(path string, fsys vfs.FS, families nn.Families) (str
 func (l *Loaded) loadParams(adapter string, fsys vfs.FS) error {
 	params := l.Model.Params()
 	for _, p := range params {
-		if _, err := l.Store.Ensure(p.State(), ir.F32, p.Shape); err != nil {
+		if _, err := l.Store.Ensure(p.State(), p.DType, p.Shape); err != nil {
 			return err
 		}
 	}
@@ -231,18 +232,35 @@ func LoadStates(store *exec.Store, file string, find func(name string) (safetens
 		if !st.Shape.Equal(t.Shape) {
 			return fmt.Errorf("%s: tensor %q has shape %v, the model wants %s: %s", file, want.Name, t.Shape, st.Shape, cure)
 		}
-		size, width := st.Shape.Size(), t.DType.Size()
+		if st.DType != ir.F32 {
+			err := store.Encode(want.State, func(values []float32, off int) error { return readPart(file, t, values, off) })
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		size := st.Shape.Size()
 		for off := 0; off < size; off += len(buf) {
 			values := buf[:min(len(buf), size-off)]
-			part := t
-			part.Shape, part.Data = []int{len(values)}, t.Data[off*width:(off+len(values))*width]
-			if err := part.CopyFloat32(values); err != nil {
-				return fmt.Errorf("%s: %w", file, err)
+			if err := readPart(file, t, values, off); err != nil {
+				return err
 			}
 			if err := store.WriteAt(want.State, off, values); err != nil {
 				return err
 			}
 		}
 	}
+	return nil
+}
+
+// readPart reads elements of a tensor of a mapped file from an offset on, which then need
+// not be in memory any more.
+func readPart(file string, t safetensors.Tensor, values []float32, off int) error {
+	width := t.DType.Size()
+	t.Shape, t.Data = []int{len(values)}, t.Data[off*width:(off+len(values))*width]
+	if err := t.CopyFloat32(values); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	mmap.Release(t.Data)
 	return nil
 }

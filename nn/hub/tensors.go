@@ -217,6 +217,6 @@ func AdapterFiles(from States, m nn.Model, base, trained string) ([]vfs.Content,
 	}
 	return []vfs.Content{
 		vfs.Bytes(peft.ConfigFile, text),
-		TensorsFile(peft.WeightsFile, peft.Tensors(tensors), peft.Metadata(trained)),
+		TensorsFile(peft.WeightsFile, peft.Tensors(tensors), peft.Metadata(trained, a.Base)),
 	}, nil
 }

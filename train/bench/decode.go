@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"example.com/gotrain/autograd/exec"
-	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/generate"
 	"example.com/gotrain/nn/gpt2"
@@ -34,7 +33,7 @@ func (o Options) Decode(ctx context.Context, d device.Device) (Decoding, error) 
 	}
 	store := exec.NewStore(backend)
 	for _, p := range model.Params() {
-		if _, err := store.Ensure(p.State(), ir.F32, p.Shape); err != nil {
+		if _, err := store.Ensure(p.State(), p.DType, p.Shape); err != nil {
 			return Decoding{}, err
 		}
 	}

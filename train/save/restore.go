@@ -3,8 +3,10 @@ package save
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 
 	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/data/vfs"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/hub"
@@ -34,7 +36,7 @@ func (m Model) init(store *exec.Store, fsys vfs.FS, seed uint64, adapter string)
 		return nn.Initialize(params, seed, store.WriteAt)
 	}
 	if _, ok := m.Model.(nn.TextEncoder); ok { // whose heads the base may lack
-		if err := nn.Initialize(params, seed, store.WriteAt); err != nil {
+		if err := nn.Initialize(withoutStored(params), seed, store.WriteAt); err != nil {
 			return err
 		}
 	}
@@ -45,6 +47,11 @@ func (m Model) init(store *exec.Store, fsys vfs.FS, seed uint64, adapter string)
 		return nn.Initialize(nn.Adapters(params), seed, store.WriteAt)
 	}
 	return hub.LoadAdapter(store, fsys, adapter, params, "the adapter is another one than the lora section; name it with --adapter alone")
+}
+
+// withoutStored leaves out frozen parameters that are not float32, which a base always has.
+func withoutStored(params []nn.Param) []nn.Param {
+	return slices.DeleteFunc(slices.Clone(params), func(p nn.Param) bool { return p.DType != ir.F32 })
 }
 
 // beginAverages copies parameters to the averages that there are of them.

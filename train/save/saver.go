@@ -108,7 +108,7 @@ func (s Share) toCopy(target plan.Target) (copied, constant []string) {
 func (s Share) SnapshotBytes(states []*ir.Value, target plan.Target) int64 {
 	size := map[string]int64{}
 	for _, v := range states {
-		size[v.Name] = v.Bytes()
+		size[v.Name] = (v.Bytes() + 3) &^ 3 // what exec.Snapshot takes
 	}
 	copied, _ := s.toCopy(target)
 	var n int64

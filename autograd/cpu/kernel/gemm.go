@@ -26,7 +26,8 @@ type Args struct {
 	C   []float32
 	LDC int
 
-	// ReadA and ReadB, if set, are asked for A and B, as stored, instead.
+	// ReadA and ReadB, if set, are asked for A and B, as stored, instead. The product has
+	// the bits of that with what they write, if K is at most readFloats/4.
 	ReadA, ReadB Reader
 
 	Accumulate bool

@@ -9,14 +9,15 @@ const (
 	fewRows     = 4       // rows of A up to which B is read in place
 	fewSerial   = 1 << 16 // elements of B that one worker reads fastest
 	dotColumns  = 1024    // columns of C per task, rows of B being contiguous along K
-	axpyColumns = 4096    // the same, contiguous across K: the sums stay in the L1 cache
+	axpyColumns = 3072    // the same, contiguous across K: the sums stay in the L1 cache
 	axpyRows    = 8       // rows of B that kernels.axpy adds up
 )
 
 // few says whether the product has so few rows that packing B would cost more
 // than it gains, as in decoding; capacity is the room for A, in floats.
 func (c *call) few(capacity int) bool {
-	return c.kn.dot != nil && c.a.read == nil && c.b.read == nil && c.args.M <= fewRows && c.args.M*c.args.K <= capacity
+	reads := c.a.read != nil || c.b.read != nil && c.args.TransB && c.args.K > readFloats/4
+	return c.kn.dot != nil && !reads && c.args.M <= fewRows && c.args.M*c.args.K <= capacity
 }
 
 // mulFew computes a product of few rows on the Pool.
@@ -80,7 +81,7 @@ func (w *worker) multiplyFew(c *call, x []float32, from, to int) {
 	if args.TransB {
 		w.dots(c, sums, x, from, to)
 	} else {
-		c.axpys(sums, x, from, to)
+		w.axpys(c, sums, x, from, to)
 	}
 	for m := range args.M {
 		var src, bias *float32
@@ -112,8 +113,15 @@ func (w *worker) dots(c *call, sums, x []float32, from, to int) {
 // dotRows computes columns j, j+apart, … of the range, so many as rows says.
 func (w *worker) dotRows(c *call, sums, x []float32, from, to, j, apart, rows int) {
 	args, sum := c.args, w.edge[:4]
-	ld := apart * args.LDB
-	b := args.B[(from+j)*args.LDB:]
+	ld, b := apart*args.LDB, args.B
+	if args.ReadB != nil {
+		ld, b = args.K, w.read
+		for i := range rows {
+			args.ReadB(b[i*ld:], from+j+i*apart, 1, 0, args.K)
+		}
+	} else {
+		b = b[(from+j)*args.LDB:]
+	}
 	fast := args.K &^ 31
 	for m := range args.M {
 		clear(sum)
@@ -130,11 +138,18 @@ func (w *worker) dotRows(c *call, sums, x []float32, from, to, j, apart, rows in
 }
 
 // axpys sets sums, of shape (M, to-from), to A·B by adding multiples of rows of B.
-func (c *call) axpys(sums, x []float32, from, to int) {
+func (w *worker) axpys(c *call, sums, x []float32, from, to int) {
 	args, n := c.args, to-from
 	clear(sums)
 	fast := n &^ 15
 	for k := 0; k < args.K; k += axpyRows {
+		ld, b := args.LDB, args.B
+		if args.ReadB != nil {
+			ld, b = n, w.read
+			args.ReadB(b, k, min(axpyRows, args.K-k), from, n)
+		} else {
+			b = b[k*ld+from:]
+		}
 		done := 0 // columns that the fast loop covers
 		if k+axpyRows <= args.K {
 			done = fast
@@ -143,7 +158,7 @@ func (c *call) axpys(sums, x []float32, from, to int) {
 			y := sums[m*n:][:n]
 			if done > 0 {
 				at := m*c.kn.steps(args.K) + c.kn.steps(k)
-				c.kn.axpy(&x[at], &args.B[k*args.LDB+from], done, args.LDB, &y[0])
+				c.kn.axpy(&x[at], &b[0], done, ld, &y[0])
 			}
 			if done == n {
 				continue
@@ -151,7 +166,7 @@ func (c *call) axpys(sums, x []float32, from, to int) {
 			for kk := k; kk < min(k+axpyRows, args.K); kk++ {
 				v := c.round(c.a.element(m, kk))
 				for j := done; j < n; j++ {
-					y[j] += v * c.round(args.B[kk*args.LDB+from+j])
+					y[j] += v * c.round(b[(kk-k)*ld+j])
 				}
 			}
 		}

@@ -7,7 +7,6 @@ import (
 	"example.com/gotrain/autograd"
 	"example.com/gotrain/autograd/cpu"
 	"example.com/gotrain/autograd/exec"
-	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/nn"
 )
 
@@ -37,7 +36,7 @@ func New(t testing.TB, vocab, context int) *Script {
 	})
 	fatal(err)
 	for _, p := range s.Params() {
-		_, err := s.store.Ensure(p.State(), ir.F32, p.Shape)
+		_, err := s.store.Ensure(p.State(), p.DType, p.Shape)
 		fatal(err)
 	}
 	head := make([]float32, vocab*vocab)

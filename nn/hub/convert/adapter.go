@@ -92,7 +92,7 @@ func ExportAdapter(ctx context.Context, src, dst string, opt Options, deps Deps)
 		return Report{}, err
 	}
 	r := Report{Source: src, Result: filepath.Clean(dst), Format: PEFT, ModelType: "lora", Types: map[string]int{}, Notes: a.Notes, Base: a.Base}
-	out := &directoryOutput{weights: peft.WeightsFile, metadata: peft.Metadata(a.Trained), files: []file{{peft.ConfigFile, config}}}
+	out := &directoryOutput{weights: peft.WeightsFile, metadata: peft.Metadata(a.Trained, a.Stored), files: []file{{peft.ConfigFile, config}}}
 	for _, layer := range a.Layers() {
 		for _, suffix := range []string{nn.LoRAA, nn.LoRAB} {
 			t := a.Tensors[layer+suffix]

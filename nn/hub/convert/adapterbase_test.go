@@ -150,7 +150,7 @@ func TestAdapterAsSourceRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		config, err := os.ReadFile(filepath.Join(at("adapter"), peft.ConfigFile))
-		if err := errors.Join(err, safetensors.Write(out, f.Tensors(), peft.Metadata(sum)), out.Close()); err != nil {
+		if err := errors.Join(err, safetensors.Write(out, f.Tensors(), peft.Metadata(sum, "")), out.Close()); err != nil {
 			t.Fatal(err)
 		}
 		write(t, filepath.Join(at("traced"), peft.ConfigFile), string(config))

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"example.com/gotrain/autograd/exec"
-	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/data/vfs"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/generate"
@@ -202,7 +201,7 @@ func (s *source) compute(ctx context.Context, prompt []int32, windows [][]int32,
 		if err := ctx.Err(); err != nil {
 			return out, fmt.Errorf("interrupted: %w", err)
 		}
-		if _, err := store.Ensure(p.State(), ir.F32, p.Shape); err != nil {
+		if _, err := store.Ensure(p.State(), p.DType, p.Shape); err != nil {
 			return out, err
 		}
 		err := s.tensors[i].floats(func(offset int, values []float32) error {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/hub/safetensors"
 )
 
@@ -52,6 +53,8 @@ type Adapter struct {
 	// Trained is the fingerprint of the weights that the adapter was trained on, "" where
 	// its file does not tell.
 	Trained string
+	// Stored is how they lay in memory then, "" where its file does not tell.
+	Stored  nn.Storage
 	Notes   []string // what a user should know
 	Tensors map[string]safetensors.Tensor
 	dir     string
@@ -74,7 +77,11 @@ func Open(fsys vfs.FS, dir string) (*Adapter, error) {
 	if a.file, err = safetensors.Open(filepath.Join(dir, WeightsFile)); err != nil {
 		return nil, fmt.Errorf("adapter: %w", err)
 	}
-	a.Trained = a.file.Metadata()[trainedKey]
+	a.Trained, a.Stored = a.file.Metadata()[trainedKey], nn.Storage(a.file.Metadata()[storedKey])
+	if err := a.Stored.Validate(); err != nil {
+		a.Close()
+		return nil, fmt.Errorf("%s: %s %w", filepath.Join(dir, WeightsFile), storedKey, err)
+	}
 	if err := a.index(); err != nil {
 		a.Close()
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, WeightsFile), err)
@@ -128,15 +135,23 @@ func (a *Adapter) Layers() []string {
 // Close ends the mapping of the weights.
 func (a *Adapter) Close() error { return a.file.Close() }
 
-// trainedKey is the text in the metadata of the weights that Adapter.Trained is.
-const trainedKey = "base_fingerprint"
+// trainedKey and storedKey are the texts in the metadata of the weights that
+// Adapter.Trained and Stored are.
+const (
+	trainedKey = "base_fingerprint"
+	storedKey  = "base_storage"
+)
 
 // Metadata are the texts beside the tensors of adapter_model.safetensors: its format,
-// and the fingerprint of the weights that the adapter was trained on, "" for none.
-func Metadata(trained string) map[string]string {
+// the fingerprint of the weights that the adapter was trained on, "" for none, and how they
+// lay in memory then, where that was not float32.
+func Metadata(trained string, stored nn.Storage) map[string]string {
 	texts := map[string]string{"format": "pt"}
 	if trained != "" {
 		texts[trainedKey] = trained
+	}
+	if stored != "" && stored != nn.Float32 {
+		texts[storedKey] = string(stored)
 	}
 	return texts
 }

@@ -14,7 +14,7 @@ import (
 // LoRA is what the adapter is as a section of a configuration, apart from its
 // targets.
 func (a *Adapter) LoRA() nn.Adapter {
-	return nn.Adapter{Rank: a.Rank, Alpha: a.Alpha, Dropout: a.Dropout, RSLoRA: a.RSLoRA}
+	return nn.Adapter{Rank: a.Rank, Alpha: a.Alpha, Dropout: a.Dropout, RSLoRA: a.RSLoRA, Base: a.Stored}
 }
 
 // base names the base in an error, where the file has it.
