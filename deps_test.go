@@ -44,6 +44,7 @@ var allowed = map[string][]string{
 	"data/mmap":        {},
 	"data/onig":        {},
 	"data/pairs":       {"data", "data/instruct", "data/synth"},
+	"data/prefer":      {"data", "data/chat", "data/instruct"},
 	"data/spm":         {"data/hf"},
 	"data/synth":       {"data/chat"},
 	"data/tokenizers":  {"data", "data/bpe", "data/hf", "data/spm", "data/vfs", "data/wordpiece"},
@@ -124,7 +125,7 @@ var allowed = map[string][]string{
 	"train/ranks/store":     {"train/ranks"},
 	"train/recipe":          {"autograd", "autograd/exec", "autograd/plan", "data", "data/vfs", "nn", "optim", "train/checkpoint", "train/config", "train/ranks"},
 	"train/recipe/all": {
-		"nn/zoo", "train/recipe", "train/recipe/classify", "train/recipe/instruct", "train/recipe/lm", "train/recipe/mlm",
+		"nn/zoo", "train/recipe", "train/recipe/classify", "train/recipe/instruct", "train/recipe/lm", "train/recipe/mlm", "train/recipe/prefer",
 		"train/recipe/seq2seq",
 	},
 	"train/recipe/classify": {
@@ -138,12 +139,16 @@ var allowed = map[string][]string{
 	"train/recipe/mlm": {
 		"autograd", "data", "data/tokenizers", "nn", "nn/encode", "nn/hub", "train/config", "train/recipe", "train/recipe/text", "train/shell",
 	},
+	"train/recipe/prefer": {
+		"autograd", "autograd/exec", "autograd/plan", "data", "data/chat", "data/instruct", "data/prefer", "data/vfs", "nn", "train/config", "train/ranks",
+		"train/recipe", "train/recipe/text", "train/shell",
+	},
 	"train/recipe/seq2seq": {
 		"autograd", "data", "data/pairs", "nn", "nn/generate", "nn/hub", "train/checkpoint", "train/config", "train/eval/bleu", "train/ranks",
 		"train/recipe", "train/recipe/text", "train/shell",
 	},
 	"train/recipe/text": {
-		"autograd", "data", "data/bpe", "data/pairs", "data/tokenizers", "data/vfs", "data/wordpiece", "nn", "nn/generate", "nn/hub",
+		"autograd", "data", "data/bpe", "data/chat", "data/instruct", "data/pairs", "data/tokenizers", "data/vfs", "data/wordpiece", "nn", "nn/generate", "nn/hub",
 		"train/checkpoint", "train/config", "train/ranks", "train/recipe", "train/save",
 	},
 	"train/reward": {},

@@ -15,6 +15,15 @@ func Reshape(x *Node, shape ...int) *Node {
 		func(o *op, in []*Node, _, dy *Node) []*Node { return []*Node{Reshape(dy, in[0].shape...)} })
 }
 
+// Detach returns x as a constant: no gradient goes through it.
+func Detach(x *Node) *Node {
+	g := x.g
+	if broken(x) {
+		return g.pass()
+	}
+	return g.apply(ir.Reshape, nil, []*Node{x}, []spec{like(x)}, nil, nil)
+}
+
 // Transpose permutes the axes: axis i of the result is axis perm[i] of x.
 func Transpose(x *Node, perm ...int) *Node {
 	g := x.g

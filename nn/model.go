@@ -128,6 +128,20 @@ func score(g *autograd.Graph, m LanguageModel, in Inputs, cfg autograd.LossConfi
 	return loss, nll
 }
 
+// LogProbs adds to g the log-probability of each target and the entropy of its distribution,
+// (N) both, entropy nil unless cfg asks for it. It reads the inputs of Training but
+// loss_weight, "rng" in training only.
+func LogProbs(g *autograd.Graph, m LanguageModel, r Rows, training bool, cfg autograd.LogProbConfig) (logp, entropy *autograd.Node) {
+	in := r.inputs(g)
+	if training && m.Random() {
+		in.RNG = g.Ints("rng", 4)
+	}
+	targets := g.Ints("targets", r.Batch*r.Length)
+	hidden, head := m.Build(g, in)
+	g.In("logp", func() { logp, entropy, _ = autograd.LinearLogProb(hidden, head, targets, cfg) })
+	return logp, entropy
+}
+
 // Logits builds a graph of the logits of every token, (N, V).
 func Logits(m LanguageModel, r Rows) (g *autograd.Graph, logits *autograd.Node) {
 	g = autograd.NewGraph()

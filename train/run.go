@@ -195,6 +195,9 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.compareStart(); err != nil {
 		return err
 	}
+	if err := r.beginData(ctx); err != nil {
+		return err
+	}
 	changes, err := r.changes()
 	if err != nil {
 		return err
@@ -261,6 +264,21 @@ func (r *run) build(from string) error {
 	}
 	r.saver.SetLog(r.recorder.log)
 	return nil
+}
+
+// beginData completes the data of the job, on rank 0 and then on the others.
+func (r *run) beginData(ctx context.Context) error {
+	if r.job.Begin == nil {
+		return nil
+	}
+	if _, err := r.ranks.ByFirst(func() (string, error) { return "", r.job.Begin(ctx, r.state.Step) }); err != nil {
+		return err
+	}
+	var err error
+	if !r.cfg.Rank.First() {
+		err = r.job.Begin(ctx, r.state.Step)
+	}
+	return r.ranks.Together(err)
 }
 
 // begin gives the parameters their first values.

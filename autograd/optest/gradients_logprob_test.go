@@ -32,7 +32,10 @@ func logProbGradients() []gradientCase {
 		"Shift": func(x *node) *node { return autograd.Shift(x, 0.5) }, "Exp": autograd.Exp, "Sigmoid": autograd.Sigmoid, "LogSigmoid": autograd.LogSigmoid,
 		"Clip": func(x *node) *node { return autograd.Clip(x, -0.1, 0.1) }, "Clip inside": func(x *node) *node { return autograd.Clip(x, -9, 9) },
 		"selected by Step": func(x *node) *node { return autograd.Mul(autograd.Step(x), x) },
-		"Sign":             func(x *node) *node { return autograd.Mul(autograd.Sign(x), x) },
+		"Detach beside": func(x *node) *node { // as the same step that has no slope
+			return autograd.Mul(autograd.Detach(autograd.Step(x)), x)
+		},
+		"Sign": func(x *node) *node { return autograd.Mul(autograd.Sign(x), x) },
 	} {
 		list = append(list, unary(name, ir.Map, func(p []*node) *node { return f(p[0]) }, awayFromZero(3, 5)))
 	}

@@ -368,7 +368,12 @@ func (w *workspace) gotrain(t *testing.T, c command, args []string) {
 			set(short...)
 			break
 		}
-		set("model.layers=1", "model.heads=4", "model.width=32", "model.ffn=64", "model.context=256", "tokenizer.vocab=300")
+		set("model.layers=1", "model.heads=4", "model.width=32", "model.ffn=64", "model.context=256")
+		if c.config() == "dpo" || c.config() == "reward" { // of bytes
+			set(short...)
+			break
+		}
+		set("tokenizer.vocab=300")
 		if named := strings.HasPrefix(args[1], "my-text"); !named && c.config() != "configs/opticks.yaml" && c.config() != "configs/characters.yaml" {
 			set("data.train=[$GOROOT/src/testdata/Isaac.Newton-Opticks.txt]", "data.validation=0.1")
 		}
@@ -381,7 +386,7 @@ func (w *workspace) gotrain(t *testing.T, c command, args []string) {
 			args = append(args, "--limit", "2")
 		}
 	case "finetune":
-		set("train.context=128")
+		set("train.context=" + map[bool]string{true: "256", false: "128"}[strings.Contains(c.config(), "dpo")]) // of two answers
 		if strings.Contains(c.config(), "instruct") || strings.Contains(c.config(), "documents") {
 			set("data.instruct.max_examples=40")
 		}

@@ -120,9 +120,10 @@ func FuzzReadJSON(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		n := 0
-		err := readJSON("f.json", bytes.NewReader(text), func(c chat.Conversation) bool {
-			n++
-			return true
+		err := readJSON("f.json", bytes.NewReader(text), func(source string, record []byte) (bool, error) {
+			all, err := Record{source, record}.Conversations()
+			n += len(all)
+			return true, err
 		})
 		if err != nil && !strings.HasPrefix(err.Error(), "f.json:") {
 			t.Errorf("%q: %v names no line", text, err)
@@ -165,7 +166,10 @@ func FuzzParquet(f *testing.F) {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := readParquet(path, func(chat.Conversation) bool { return true }); err != nil && !strings.Contains(err.Error(), path) {
+		if err := ParquetRows(path, func(source string, record []byte) (bool, error) {
+			_, err := Record{source, record}.Conversations()
+			return true, err
+		}); err != nil && !strings.Contains(err.Error(), path) {
 			t.Errorf("%v names no file", err)
 		}
 	})

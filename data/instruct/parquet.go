@@ -12,17 +12,10 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"example.com/gotrain/data"
-	"example.com/gotrain/data/chat"
 )
 
-// readParquet yields the conversations of a Parquet file row by row. A row is the record that has its columns as keys: groups
-// are objects, lists lists.
-func readParquet(path string, yield func(chat.Conversation) bool) error {
-	return ParquetRows(path, func(source string, record []byte) (more bool, err error) { return emit(source, record, yield) })
-}
-
-// ParquetRows gives read each row of a Parquet file, as a JSON object that has its columns as keys, and its place, "FILE: row N"
-// from 1, until more is false.
+// ParquetRows gives read each row of a Parquet file, as a JSON object that has its columns as keys (groups are objects, lists
+// lists), and its place, "FILE: row N" from 1, until more is false.
 func ParquetRows(path string, read func(source string, record []byte) (more bool, err error)) error {
 	return data.ReadParquet(path, func(table *parquet.File) error {
 		number := 0

@@ -27,31 +27,82 @@ import (
 // It ends with the first error, which names file and line.
 func Read(paths []string, encoding string) iter.Seq2[chat.Conversation, error] {
 	return func(yield func(chat.Conversation, error) bool) {
-		for _, path := range paths {
-			more := true
-			err := readFile(path, encoding, func(c chat.Conversation) bool {
-				more = yield(c, nil)
-				return more
-			})
+		for record, err := range Records(paths, encoding) {
+			var all []chat.Conversation
+			if err == nil {
+				all, err = record.Conversations()
+			}
 			if err != nil {
 				yield(chat.Conversation{}, err)
 				return
 			}
-			if !more {
+			for _, c := range all {
+				if !yield(c, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Record is a record of a file.
+type Record struct {
+	Source string // where it stands, "file.jsonl:12"
+	JSON   []byte // valid until the next record is read
+}
+
+// Conversations returns those of the record. The error names its place.
+func (r Record) Conversations() ([]chat.Conversation, error) {
+	all, err := parseRecord(r.JSON)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Source, err)
+	}
+	for i := range all {
+		all[i].Source = r.Source
+	}
+	return all, nil
+}
+
+// Check reports what is wrong with the record's JSON, whatever its keys.
+func (r Record) Check() error {
+	if err := checkJSON(r.JSON); err != nil {
+		return fmt.Errorf("%s: %w", r.Source, err)
+	}
+	return nil
+}
+
+// Records streams the records of files in order, as Read does, whatever they hold: a record of a table or of Parquet is an
+// object that has the columns as keys.
+func Records(paths []string, encoding string) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for _, path := range paths {
+			stopped := false
+			err := readFile(path, encoding, func(source string, record []byte) (more bool, err error) {
+				stopped = !yield(Record{source, record}, nil)
+				return !stopped, nil
+			})
+			if stopped {
+				return
+			}
+			if err != nil {
+				yield(Record{}, err)
 				return
 			}
 		}
 	}
 }
 
+// A take gets each record of a file with its place, until more is false.
+type take func(source string, record []byte) (more bool, err error)
+
 // maxRecord bounds the bytes of one record and so the memory that a broken file can take.
 const maxRecord = 64 << 20
 
-func readFile(path, encoding string, yield func(chat.Conversation) bool) error {
+func readFile(path, encoding string, yield take) error {
 	if parquet, err := isParquet(path); err != nil {
 		return err
 	} else if parquet {
-		return readParquet(path, yield)
+		return ParquetRows(path, yield)
 	}
 	if format := data.Tabular(path); format != "" {
 		return readTable(path, format, encoding, yield)
@@ -65,7 +116,7 @@ func readFile(path, encoding string, yield func(chat.Conversation) bool) error {
 }
 
 // readJSON reads JSON Lines or an array of records.
-func readJSON(path string, text io.Reader, yield func(chat.Conversation) bool) error {
+func readJSON(path string, text io.Reader, yield take) error {
 	r := &recordReader{in: bufio.NewReaderSize(text, headBytes), path: path, line: 1}
 	array, err := r.isArray()
 	switch {
@@ -187,26 +238,6 @@ func keysSeen(text []byte) (keys []string) {
 	}
 }
 
-// emit yields the conversations of one record, which begins on a line.
-func (r *recordReader) emit(line int, record []byte, yield func(chat.Conversation) bool) (more bool, err error) {
-	return emit(r.place(line), record, yield)
-}
-
-// emit yields the conversations of one record.
-func emit(source string, record []byte, yield func(chat.Conversation) bool) (more bool, err error) {
-	conversations, err := parseRecord(record)
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", source, err)
-	}
-	for _, c := range conversations {
-		c.Source = source
-		if !yield(c) {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
 var errLongRecord = fmt.Errorf("a record longer than %d MiB, the most that is read at once (is the file JSON Lines, one object a line, or an array of them?)", maxRecord>>20)
 
 // begin begins a record.
@@ -228,7 +259,7 @@ func (r *recordReader) add(part []byte) error {
 }
 
 // readLines reads a record from each line.
-func (r *recordReader) readLines(yield func(chat.Conversation) bool) error {
+func (r *recordReader) readLines(yield take) error {
 	for {
 		r.begin()
 		last, err := r.readLine()
@@ -236,7 +267,7 @@ func (r *recordReader) readLines(yield func(chat.Conversation) bool) error {
 			return r.fault(err)
 		}
 		if line := bytes.TrimSpace(r.buffer); len(line) > 0 {
-			if more, err := r.emit(r.line, line, yield); !more || err != nil {
+			if more, err := yield(r.place(r.line), line); !more || err != nil {
 				return err
 			}
 		}
@@ -264,7 +295,7 @@ func (r *recordReader) readLine() (last bool, err error) {
 }
 
 // readArray reads the records of an array, behind which nothing may stand.
-func (r *recordReader) readArray(yield func(chat.Conversation) bool) error {
+func (r *recordReader) readArray(yield take) error {
 	if _, err := r.in.Discard(1); err != nil {
 		return r.fault(err)
 	}
@@ -288,7 +319,7 @@ func (r *recordReader) readArray(yield func(chat.Conversation) bool) error {
 			if len(record) == 0 {
 				return r.fault(errors.New("nothing stands before a comma or behind the last one (take the comma out)"))
 			}
-			if more, err := r.emit(line, record, yield); !more || err != nil {
+			if more, err := yield(r.place(line), record); !more || err != nil {
 				return err
 			}
 			if end == ',' {

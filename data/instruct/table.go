@@ -7,13 +7,12 @@ import (
 	"strings"
 
 	"example.com/gotrain/data"
-	"example.com/gotrain/data/chat"
 )
 
-// readTable yields the conversations of a table row by row. A row is the record that has the columns as keys, with texts as
+// readTable yields a table row by row. A row is the record that has the columns as keys, with texts as
 // values; what counts a record is a number or a truth value where it reads as one. An unnamed column, as pandas writes one for
 // its index, is left out.
-func readTable(path string, format data.Format, encoding string, yield func(chat.Conversation) bool) error {
+func readTable(path string, format data.Format, encoding string, yield take) error {
 	var columns []string
 	return data.ReadTable(path, format, encoding, func(line int, values []string) (bool, error) {
 		if columns == nil {
@@ -21,7 +20,7 @@ func readTable(path string, format data.Format, encoding string, yield func(chat
 			columns, err = data.TableColumns(path, values)
 			return true, err
 		}
-		return emit(fmt.Sprintf("%s:%d", path, line), tableRecord(columns, values), yield)
+		return yield(fmt.Sprintf("%s:%d", path, line), tableRecord(columns, values))
 	})
 }
 

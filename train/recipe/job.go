@@ -54,6 +54,10 @@ type Job struct {
 	// Tools are programs beyond the losses, such as a generator of samples. They are
 	// planned and bound with the rest.
 	Tools []Tool
+	// Begin completes the data at the step at which a process begins to train, with the
+	// parameters as they are then; nil for nothing. Rank 0, which alone has the tools,
+	// calls it before the others do.
+	Begin func(ctx context.Context, step int) error
 	// Prepare completes a batch before a step, as with samples that the model of the
 	// moment generates; nil where a source's batch is whole. It has to be a pure
 	// function of the parameters, the seed of the run and the batch's position, and

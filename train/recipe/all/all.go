@@ -3,17 +3,22 @@
 package all
 
 import (
+	"slices"
+
 	"example.com/gotrain/nn/zoo"
 	"example.com/gotrain/train/recipe"
 	"example.com/gotrain/train/recipe/classify"
 	"example.com/gotrain/train/recipe/instruct"
 	"example.com/gotrain/train/recipe/lm"
 	"example.com/gotrain/train/recipe/mlm"
+	"example.com/gotrain/train/recipe/prefer"
 	"example.com/gotrain/train/recipe/seq2seq"
 )
 
 // Table returns the table. Of the recipes that take a kind of data, the first is the
 // one of configurations that name none.
 func Table() recipe.Table {
-	return recipe.Table{Families: zoo.Families(), Recipes: []recipe.Recipe{lm.Recipe(), instruct.Recipe(), mlm.Recipe(), seq2seq.Recipe(), classify.Recipe()}}
+	return recipe.Table{Families: zoo.Families(), Recipes: slices.Concat(
+		[]recipe.Recipe{lm.Recipe(), instruct.Recipe(), mlm.Recipe(), seq2seq.Recipe(), classify.Recipe()}, prefer.Recipes(),
+	)}
 }

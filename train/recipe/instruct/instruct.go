@@ -7,18 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
-	"time"
-
-	"github.com/goccy/go-yaml"
 
 	"example.com/gotrain/data"
 	"example.com/gotrain/data/chat"
 	"example.com/gotrain/data/instruct"
-	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/hub"
 	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/ranks"
@@ -109,24 +101,15 @@ func Read(ctx context.Context, env recipe.Env, tokens data.Tokenizer, id hub.Ide
 	if !ok {
 		return nil, fmt.Errorf("data.format is %s; conversations are of format %s", c.Data.Name(), Format)
 	}
-	template, err := findTemplate(d.Instruct.Template, id.Roles.ChatTemplate)
+	encoder, err := text.Conversing(env, &d.Instruct, tokens, &id)
 	if err != nil {
 		return nil, err
 	}
-	id.Roles.ChatTemplate = template.Source()
-	date, err := setDate(env, d, template)
-	if err != nil {
-		return nil, err
-	}
-	in := &Conversations{Config: d.Instruct, Encoder: instruct.NewEncoder(tokens, template, instruct.Variables(id.Roles, date))}
+	in := &Conversations{Config: d.Instruct, Encoder: encoder}
 	if err := in.read(ctx, d, env, known); err != nil {
 		return nil, err
 	}
-	id.Special = withEnds(id.Special, in.Train.EndTokens())
-	if in.Pad = int32(id.Special.PAD); in.Pad < 0 {
-		// Any token will do: padding is no target, and no example sees it.
-		in.Pad = in.Train.EndTokens()[0]
-	}
+	in.Pad = text.EndTurns(&id, in.Train.EndTokens())
 	in.Identity = id
 	return in, nil
 }
@@ -218,81 +201,6 @@ func heldOutFault(d *Data, known *data.Ledger, err error) error {
 		return config.Faultf("data.validation %v holds nothing out: the run has trained on all of these conversations; add some that it does not know, or name data.validation_paths", d.Validation)
 	}
 	return config.Faultf("data.validation %v holds nothing out: all conversations have the same answer; add some, or name data.validation_paths", d.Validation)
-}
-
-// withEnds adds the tokens that end turns to those that end a text, so that
-// generation stops at them.
-func withEnds(special nn.SpecialTokens, ends []int32) nn.SpecialTokens {
-	special.EOS = slices.Clone(special.EOS)
-	for _, id := range ends {
-		if !slices.Contains(special.EOS, int(id)) {
-			special.EOS = append(special.EOS, int(id))
-		}
-	}
-	return special
-}
-
-// setDate returns the date that the template of d may write. Where it does and the configuration has none, it is that of the
-// run whose checkpoint env's run goes on from, else that of today, and the configuration has it from then on.
-func setDate(env recipe.Env, d *Data, template *chat.Template) (time.Time, error) {
-	if d.Instruct.Date == "" && template.Reads("strftime_now") {
-		if env.From != "" {
-			date, err := dateOf(filepath.Join(filepath.Dir(filepath.Dir(env.From)), "config.yaml"))
-			if err != nil {
-				return time.Time{}, err
-			}
-			d.Instruct.Date = date
-		}
-		if d.Instruct.Date == "" {
-			d.Instruct.Date = env.Today().Format(time.DateOnly)
-		}
-	}
-	return instruct.ParseDate(d.Instruct.Date)
-}
-
-// dateOf returns data.instruct.date of the config.yaml of a run, "" where it has none.
-func dateOf(file string) (string, error) {
-	var run struct {
-		Data struct {
-			Instruct struct {
-				Date string `yaml:"date"`
-			} `yaml:"instruct"`
-		} `yaml:"data"`
-	}
-	text, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return "", nil
-	}
-	if err == nil {
-		err = yaml.Unmarshal(text, &run)
-	}
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", file, err)
-	}
-	return run.Data.Instruct.Date, nil
-}
-
-// findTemplate returns the template that a configuration names, by default the
-// model's own.
-func findTemplate(name, own string) (*chat.Template, error) {
-	switch {
-	case strings.HasSuffix(name, ".jinja"):
-		source, err := os.ReadFile(name)
-		if err != nil {
-			return nil, config.Faultf("data.instruct.template: %w", err)
-		}
-		return chat.Parse(filepath.Base(name), string(source))
-	case name != "":
-		t, err := chat.Named(name)
-		if err != nil {
-			err = config.Faultf("data.instruct.template: %w", err)
-		}
-		return t, err
-	case own != "":
-		return chat.Parse("the model's own", own)
-	}
-	return nil, config.Faultf("data.instruct.template is empty and the model has no chat template of its own; use one of %s (plain suits any tokenizer)",
-		strings.Join(chat.Names(), ", "))
 }
 
 // open encodes the conversations and packs them into batches.

@@ -22,7 +22,10 @@ func show(j *recipe.Job, env recipe.Env, tokens data.Tokenizer, id hub.Identity)
 	if len(j.Tools) == 0 {
 		return nil
 	}
-	generator := j.Tools[0].(*generate.Generator)
+	generator, ok := j.Tools[0].(*generate.Generator)
+	if !ok {
+		return nil
+	}
 	t := env.Config.Train
 	prompt, err := id.Prompts(tokens, BOS(env.Config)).Encode(t.Sample)
 	if err != nil {

@@ -170,8 +170,13 @@ func New(ctx context.Context, env recipe.Env, tokens data.Tokenizer, id hub.Iden
 	if err != nil {
 		return nil, err
 	}
+	return j, Finish(j, env, tokens, id)
+}
+
+// Finish is what New does with a job of Of: it has the files of Keep and shows a text.
+func Finish(j *recipe.Job, env recipe.Env, tokens data.Tokenizer, id hub.Identity) error {
 	Keep(j, tokens, id)
-	return j, show(j, env, tokens, id)
+	return show(j, env, tokens, id)
 }
 
 // Keep gives the first part of a job the files that transformers and other programs read

@@ -1,4 +1,4 @@
-package instruct
+package text
 
 import (
 	"os"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/gotrain/data/chat"
+	"example.com/gotrain/data/instruct"
 	"example.com/gotrain/train/recipe"
 )
 
@@ -30,11 +31,10 @@ func TestDate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := &Data{}
-		d.Instruct.Date = tc.date
+		d := &instruct.Config{Date: tc.date}
 		date, err := setDate(recipe.Env{From: tc.from, Now: now}, d, template)
-		if err != nil || d.Instruct.Date != tc.want || date.IsZero() != (tc.want == "") {
-			t.Errorf("%s: %q, %v, %v; want %q", tc.name, d.Instruct.Date, date, err, tc.want)
+		if err != nil || d.Date != tc.want || date.IsZero() != (tc.want == "") {
+			t.Errorf("%s: %q, %v, %v; want %q", tc.name, d.Date, date, err, tc.want)
 		}
 		if tc.want != "" && date.Format("2006-01-02T15:04:05")[:len(tc.want)] != tc.want {
 			t.Errorf("%s: the template writes %v", tc.name, date)

@@ -1,0 +1,195 @@
+package train
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"example.com/gotrain/data/synth"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/events"
+	"example.com/gotrain/train/recipe"
+)
+
+// preferConfig trains a small model on friendly and unfriendly answers, with assignments.
+func preferConfig(t testing.TB, set ...string) Config {
+	t.Helper()
+	dir := t.TempDir()
+	var lines bytes.Buffer
+	for p := range synth.Preferences(60, 5) {
+		text, err := json.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines.Write(append(text, '\n'))
+	}
+	lines.WriteString(`{"prompt": "Q", "chosen": "same", "rejected": "same"}` + "\n" + `{"prompt": "Q", "chosen": "", "rejected": "something"}` + "\n")
+	for name, content := range map[string]string{"pairs.jsonl": lines.String(), "c.yaml": strings.ReplaceAll(`
+run:       {dir: DIR/run, seed: 7}
+recipe:    {kind: dpo}
+model:     {family: llama, layers: 1, heads: 2, width: 16, context: 256}
+tokenizer: {kind: bytes}
+data:      {format: prefer, train: [DIR/pairs.jsonl], validation: 0.2, instruct: {template: plain}}
+train:     {steps: 12, batch: 2, accumulate: 2, save_every: 4, eval_every: 6, document_mask: true, sample: ""}
+optimizer: {lr: 3e-3, warmup: 3}
+`, "DIR", dir)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := config.Load(filepath.Join(dir, "c.yaml"), set, tables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// columns collects a metric of each step.
+func columns(d *Deps, name string) *[]float64 {
+	all := &[]float64{}
+	d.Listener.Step = func(e events.Step) { *all = append(*all, e.Record.Get(name)) }
+	return all
+}
+
+// TestPreferences: DPO begins at ln 2, tells answers apart, and gives the same bits at any
+// number of threads and stopped after every step, and the same losses in other micro-batches
+// and on two ranks. The other losses tell answers apart too.
+func TestPreferences(t *testing.T) {
+	cfg := preferConfig(t)
+	d := deps(t, 1)
+	losses := columns(&d, "loss")
+	told := ""
+	d.Listener.Phase = func(p recipe.Prepared) { told += p.Name + ": " + p.Detail + "\n" }
+	r := mustTrain(t, cfg, d)
+	if math.Abs((*losses)[0]-math.Ln2) > 1e-6 {
+		t.Errorf("the loss begins at %.8f, want ln 2", (*losses)[0])
+	}
+	if a, m := r.Validation.Get("accuracy"), r.Validation.Get("margin"); a < 0.9 || m <= 0 {
+		t.Errorf("held-out accuracy %g, margin %g", a, m)
+	}
+	if !strings.Contains(told, "left out: 1 records whose answers are equal; 1 with an empty answer") {
+		t.Errorf("what is left out is not told: %s", told)
+	}
+	want := bits(t, cfg.Run.Dir)
+
+	stops := cfg
+	stops.Run.Dir += "-stops"
+	trainByStops(t, stops, deps(t, 3), want)
+
+	micro := cfg
+	micro.Run.Dir += "-micro"
+	micro.Train.Batch, micro.Train.Accumulate = 4, 1
+	d = deps(t, 2)
+	others := columns(&d, "loss")
+	mustTrain(t, micro, d)
+	if err := near(*others, *losses); err != nil {
+		t.Errorf("in one micro-batch: %v", err)
+	}
+	ranked := cfg
+	ranked.Run.Dir += "-ranks"
+	var two *[]float64
+	errs, _ := trainRanks(t, t.Context(), ranked, 2, func(rank int, _ *Config, d *Deps) {
+		if rank == 0 {
+			two = columns(d, "loss")
+		}
+	})
+	if err := errors.Join(append(errs, near(*two, *losses))...); err != nil {
+		t.Errorf("on two ranks: %v", err)
+	}
+}
+
+// TestPreferencesByEachLoss trains each of the other losses; KTO has the same losses in
+// other micro-batches, where its mean over a row is the same.
+func TestPreferencesByEachLoss(t *testing.T) {
+	for _, set := range [][]string{{"recipe.kind=kto"}, {"recipe.kind=orpo"}, {"recipe.kind=simpo"}, {"recipe.loss=ipo"}, {"recipe.loss=hinge"}, {"recipe.reference_free=true"}} {
+		t.Run(fmt.Sprint(set), func(t *testing.T) {
+			cfg := preferConfig(t, append(set, "train.steps=20")...)
+			d := deps(t, 2)
+			losses := columns(&d, "loss")
+			r := mustTrain(t, cfg, d)
+			if a := r.Validation.Get("accuracy"); a < 0.6 {
+				t.Errorf("held-out accuracy %g", a)
+			}
+			_, err := os.Stat(filepath.Join(cfg.Run.Dir, "reference.bin"))
+			if free := cfg.Recipe.Name() == "orpo" || cfg.Recipe.Name() == "simpo" || set[0] == "recipe.reference_free=true"; (err != nil) != free {
+				t.Errorf("the file of the reference: %v", err)
+			}
+			if cfg.Recipe.Name() != "kto" {
+				return
+			}
+			cfg.Run.Dir += "-micro"
+			cfg.Train.Batch, cfg.Train.Accumulate = 1, 4
+			d = deps(t, 1)
+			others := columns(&d, "loss")
+			mustTrain(t, cfg, d)
+			if err := near((*others)[:8], (*losses)[:8]); err != nil {
+				t.Errorf("in other micro-batches: %v", err)
+			}
+		})
+	}
+}
+
+// TestPreferencesOfAnAdapter: the reference of an adapter is its base, and a run that is
+// killed goes on to the same bits.
+func TestPreferencesOfAnAdapter(t *testing.T) {
+	base := preferConfig(t, "recipe.kind=orpo", "train.steps=2")
+	mustTrain(t, base, deps(t, 2))
+	cfg := preferConfig(t)
+	cfg.LoRA = nn.Adapter{Rank: 4, Dropout: 0.1}
+	cfg.Base = filepath.Join(base.Run.Dir, "checkpoints", "latest")
+	cfg.Tokenizer = config.TokenizerConfig{Path: cfg.Base}
+	d := deps(t, 1)
+	losses := columns(&d, "loss")
+	mustTrain(t, cfg, d)
+	if math.Abs((*losses)[0]-math.Ln2) > 1e-6 {
+		t.Errorf("the loss begins at %.8f, want ln 2", (*losses)[0])
+	}
+	want := bits(t, cfg.Run.Dir)
+	cfg.Run.Dir += "-stops"
+	trainByStops(t, cfg, deps(t, 2), want)
+}
+
+// TestLostReference: a run cannot go on without the log-probabilities of the model that it
+// began with; before the first step, a damaged file is made again.
+func TestLostReference(t *testing.T) {
+	cfg := preferConfig(t, "train.steps=4")
+	mustTrain(t, cfg, deps(t, 1))
+	file := filepath.Join(cfg.Run.Dir, "reference.bin")
+	made, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := cfg
+	more.Train.Steps = 6
+	damaged := bytes.Clone(made)
+	damaged[len(damaged)/2] ^= 1
+	if err := os.WriteFile(file, damaged, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Train(t.Context(), more, deps(t, 1)); err == nil || !strings.Contains(err.Error(), "reference.bin lacks the log-probabilities") {
+		t.Errorf("with a damaged file: %v", err)
+	}
+	fresh := cfg
+	fresh.Run.Dir += "-fresh"
+	if err := os.MkdirAll(fresh.Run.Dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	again := filepath.Join(fresh.Run.Dir, "reference.bin")
+	if err := os.WriteFile(again, damaged, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	mustTrain(t, fresh, deps(t, 1))
+	if now, err := os.ReadFile(again); err != nil || !bytes.Equal(now, made) {
+		t.Errorf("the file is not made again: %v", err)
+	}
+	if !bytes.Equal(bits(t, fresh.Run.Dir), bits(t, cfg.Run.Dir)) {
+		t.Error("the run is another one")
+	}
+}
