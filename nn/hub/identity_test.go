@@ -43,6 +43,7 @@ func TestBeginAndEnd(t *testing.T) {
 		{bare, Identity{nn.SpecialTokens{BOS: 7, PAD: -1, EOS: []int{8, 9}}, hf.Roles{}}, true, nil, []int32{7}, []int32{8, 9}, 8},
 		{bare, Identity{nn.SpecialTokens{BOS: 0, PAD: -1, EOS: []int{8}}, hf.Roles{}}, true, nil, []int32{0}, []int32{8}, 8},
 		{bare, Identity{nn.SpecialTokens{BOS: 7, PAD: -1, EOS: []int{8, 9}}, hf.Roles{BOS: "<s>", EOS: "<|fin|>"}}, true, nil, []int32{257}, []int32{8, 9}, 258},
+		{bare, Identity{nn.SpecialTokens{BOS: -1, PAD: -1, Start: []int{5}, EOS: []int{8}}, hf.Roles{}}, true, nil, []int32{8}, []int32{8}, 8},
 		{framed, Identity{none, hf.Roles{BOS: "<s>"}}, true, []int32{257, 9}, []int32{257}, []int32{256}, 256},
 		{framed, Identity{none, hf.Roles{EOS: "<|fin|>"}}, false, nil, []int32{257}, []int32{258}, 258},
 	} {
