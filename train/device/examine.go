@@ -40,8 +40,14 @@ func examineProcessor() []Finding {
 		has = "features unknown"
 	}
 	isas := cpu.ISAs()
-	kernels := Finding{Name: "kernels", OK: true, Detail: fmt.Sprintf("%s for vectors, %s for matrix products", isas[len(isas)-1], Kernels())}
-	switch kernel.Best() {
+	kernels := judgeKernels(kernel.Best(), isas[len(isas)-1])
+	return []Finding{{Name: "processor", OK: true, Detail: name + ", " + has}, kernels}
+}
+
+// judgeKernels judges the instruction set of matrix products, beside that of vectors.
+func judgeKernels(products kernel.ISA, vectors string) Finding {
+	kernels := Finding{Name: "kernels", OK: true, Detail: fmt.Sprintf("%s for vectors, %s for matrix products", vectors, products)}
+	switch products {
 	case kernel.Generic:
 		kernels.OK, kernels.Cure = false, "plain Go kernels are some 10 times slower than assembly: train on an x86-64 processor with AVX2 or AVX-512"
 	case kernel.AVX2:
@@ -49,7 +55,7 @@ func examineProcessor() []Finding {
 	case kernel.AVX512:
 		kernels.Cure = "precision: bfloat16 gains nothing here: this processor lacks AVX512_BF16"
 	}
-	return []Finding{{Name: "processor", OK: true, Detail: name + ", " + has}, kernels}
+	return kernels
 }
 
 // Kernels names the instruction set of the CPU's matrix products. Sums of ranks with
@@ -57,17 +63,23 @@ func examineProcessor() []Finding {
 func Kernels() string { return kernel.Best().String() }
 
 func examineCores() Finding {
-	f := Finding{Name: "cores", OK: true, Detail: fmt.Sprintf("%d, %d used", runtime.NumCPU(), runtime.GOMAXPROCS(0))}
-	if quota := cgroupCPUs(); quota > 0 {
+	return judgeCores(runtime.NumCPU(), runtime.GOMAXPROCS(0), cgroupCPUs(), os.Getenv("GOMAXPROCS"), firstWord("/proc/loadavg"))
+}
+
+// judgeCores judges how many of the cores are used: what a control group allows, 0 for all, what the variable
+// GOMAXPROCS says, and the system's load.
+func judgeCores(cores, used int, quota float64, limit, load string) Finding {
+	f := Finding{Name: "cores", OK: true, Detail: fmt.Sprintf("%d, %d used", cores, used)}
+	if quota > 0 {
 		f.Detail += fmt.Sprintf(", limited to %.3g by the control group", quota)
-		if quota < float64(runtime.NumCPU()) {
+		if quota < float64(cores) {
 			f.Cure = "ask the container or job for more processors"
 		}
 	}
-	if limit := os.Getenv("GOMAXPROCS"); limit != "" && runtime.GOMAXPROCS(0) < runtime.NumCPU() {
+	if limit != "" && used < cores {
 		f.OK, f.Cure = false, "GOMAXPROCS="+limit+" leaves cores idle: unset it"
 	}
-	if busy := busyCores(firstWord("/proc/loadavg"), runtime.NumCPU()); busy > float64(runtime.NumCPU())/2 {
+	if busy := busyCores(load, cores); busy > float64(cores)/2 {
 		f.OK, f.Cure = false, fmt.Sprintf("other programs keep %.1f cores busy and slow down training: stop them, or set threads to what is left", busy)
 	}
 	return f
@@ -96,8 +108,9 @@ func firstWord(file string) string {
 // scarce is memory below which a model of a few million parameters is the limit.
 const scarce = 1 << 30
 
-func examineMemory() Finding {
-	m := MachineMemory()
+func examineMemory() Finding { return judgeMemory(MachineMemory()) }
+
+func judgeMemory(m Limits) Finding {
 	if m.Total == 0 {
 		return Finding{Name: "memory", OK: true, Detail: "unknown on this system"}
 	}
@@ -126,20 +139,29 @@ const SlowDiskCure = "checkpoints will hold up training: raise train.save_every,
 
 func examineDisk(dir string) []Finding {
 	at := NearestDir(dir)
+	free, err := DiskFree(at)
 	var findings []Finding
-	if free, err := DiskFree(at); err == nil {
-		f := Finding{Name: "disk", OK: free >= smallDisk, Detail: fmt.Sprintf("%s free in %s", units.Bytes(free), at)}
-		if !f.OK {
-			f.Cure = "checkpoints take 12 bytes a parameter each: make room, lower train.keep, or put run.dir on another disk"
-		}
-		findings = append(findings, f)
+	if err == nil {
+		findings = append(findings, judgeDisk(free, at))
 	}
-	speed, err := DiskSpeed(at)
+	return append(findings, judgeSpeed(DiskSpeed(at)))
+}
+
+func judgeDisk(free int64, at string) Finding {
+	f := Finding{Name: "disk", OK: free >= smallDisk, Detail: fmt.Sprintf("%s free in %s", units.Bytes(free), at)}
+	if !f.OK {
+		f.Cure = "checkpoints take 12 bytes a parameter each: make room, lower train.keep, or put run.dir on another disk"
+	}
+	return f
+}
+
+// judgeSpeed judges the MB/s of a disk, or why they could not be measured.
+func judgeSpeed(speed float64, err error) Finding {
 	f := Finding{Name: "disk speed", OK: err == nil && speed >= SlowDisk, Detail: fmt.Sprintf("%.0f MB/s written and synced", speed)}
 	if err != nil {
 		f.Detail, f.Cure = fmt.Sprintf("cannot write: %v", err), "choose a directory that you may write to by --run, and as run.dir"
 	} else if !f.OK {
 		f.Cure = SlowDiskCure
 	}
-	return append(findings, f)
+	return f
 }

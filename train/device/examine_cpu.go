@@ -17,12 +17,17 @@ var libraryDirs = []string{"/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-
 // examineGPU looks for GPUs that this binary cannot use.
 func examineGPU() []Finding {
 	gpus, _ := filepath.Glob("/dev/nvidia[0-9]*")
-	library := findLibrary("libcuda.so.1")
-	version := driverVersion()
-	if len(gpus) == 0 && library == "" && version == "" {
-		return []Finding{{Name: "gpu", OK: true, Detail: "none found, and this binary has no CUDA (make build-cuda builds one that has); training runs on the processor"}}
+	raw, _ := os.ReadFile("/proc/driver/nvidia/version")
+	return []Finding{judgeGPU(len(gpus), driverVersion(string(raw)), findLibrary("libcuda.so.1"))}
+}
+
+// judgeGPU judges so many devices, the version of the kernel module and the path of
+// libcuda, "" where there is none.
+func judgeGPU(gpus int, version, library string) Finding {
+	if gpus == 0 && library == "" && version == "" {
+		return Finding{Name: "gpu", OK: true, Detail: "none found, and this binary has no CUDA (make build-cuda builds one that has); training runs on the processor"}
 	}
-	detail := fmt.Sprintf("%d in /dev", len(gpus))
+	detail := fmt.Sprintf("%d in /dev", gpus)
 	if version != "" {
 		detail += ", driver " + version
 	}
@@ -31,23 +36,23 @@ func examineGPU() []Finding {
 	}
 	f := Finding{Name: "gpu", Detail: detail}
 	switch {
-	case len(gpus) == 0:
+	case gpus == 0:
 		f.Cure = "the library is here but no device: start the container with --gpus all, or load the nvidia kernel module"
 	case library == "":
 		f.Cure = "libcuda.so.1 is missing: install the NVIDIA driver's libraries (in a container: NVIDIA_DRIVER_CAPABILITIES=compute)"
 	default:
 		f.Cure = backend.ErrNotBuilt.Error()
 	}
-	return []Finding{f}
+	return f
 }
 
-// driverVersion is the version of NVIDIA's kernel module, "" when not loaded.
-func driverVersion() string {
-	raw, err := os.ReadFile("/proc/driver/nvidia/version")
-	if err != nil {
+// driverVersion is the version of NVIDIA's kernel module by what it says of itself, "" where
+// that is nothing.
+func driverVersion(text string) string {
+	if text == "" {
 		return ""
 	}
-	for _, word := range strings.Fields(string(raw)) {
+	for _, word := range strings.Fields(text) {
 		if strings.Count(word, ".") >= 1 && word[0] >= '0' && word[0] <= '9' {
 			return word
 		}

@@ -2,6 +2,7 @@ package device
 
 import (
 	"bufio"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -45,11 +46,13 @@ func procKB(file, key string) int64 {
 
 // cgroupDir is this process's directory in the cgroup v2 hierarchy.
 func cgroupDir() string {
-	raw, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return cgroupRoot
-	}
-	for line := range strings.Lines(string(raw)) {
+	raw, _ := os.ReadFile("/proc/self/cgroup")
+	return groupOf(string(raw))
+}
+
+// groupOf is the directory of the group that /proc/self/cgroup names.
+func groupOf(text string) string {
+	for line := range strings.Lines(text) {
 		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
 			return filepath.Join(cgroupRoot, rest)
 		}
@@ -129,7 +132,12 @@ func Processor() (name string, features []string) {
 		return "", nil
 	}
 	defer f.Close()
-	s := bufio.NewScanner(f)
+	return processorOf(f)
+}
+
+// processorOf reads them from /proc/cpuinfo.
+func processorOf(r io.Reader) (name string, features []string) {
+	s := bufio.NewScanner(r)
 	s.Buffer(nil, 1<<20)
 	for s.Scan() {
 		key, value, _ := strings.Cut(s.Text(), ":")

@@ -3,6 +3,7 @@ package device
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -46,5 +47,38 @@ func TestNestedGroups(t *testing.T) {
 	}
 	if got := lowest(0, root+"-other", root, "memory.max", memoryLimit); got != 0 {
 		t.Errorf("a folder beside the root: %g", got)
+	}
+}
+
+// TestProc: what the files of /proc say, and what they leave open.
+func TestProc(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "meminfo")
+	if err := os.WriteFile(file, []byte("MemTotalX: 1 kB\nMemTotal:       2048 kB\nMemAvailable: none kB\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]int64{"MemTotal": 2048 << 10, "MemAvailable": 0, "VmRSS": 0} {
+		if got := procKB(file, key); got != want {
+			t.Errorf("%s is %d, want %d", key, got, want)
+		}
+	}
+	if procKB(file+"-none", "MemTotal") != 0 {
+		t.Error("a file that is not there has memory")
+	}
+	for text, want := range map[string]string{"": "/sys/fs/cgroup", "0::/user/a\n": "/sys/fs/cgroup/user/a", "5:cpu:/b\n0::/c\n": "/sys/fs/cgroup/c", "5:cpu:/b\n": "/sys/fs/cgroup"} {
+		if got := groupOf(text); got != want {
+			t.Errorf("%q is the group %s, want %s", text, got, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"processor : 0\nmodel name : A Chip \nflags : fpu avx2 fma avx512f sse\nmodel name : another\n": "A Chip|avx2 fma avx512f",
+		"Features : fp asimd sve bf16\n": "|asimd sve bf16", "processor : 0\nmodel name : B\n": "B|", "": "|",
+	} {
+		name, features := processorOf(strings.NewReader(text))
+		if got := name + "|" + strings.Join(features, " "); got != want {
+			t.Errorf("%q is %s, want %s", text, got, want)
+		}
+	}
+	if peak, now := PeakMemory(), ResidentMemory(); peak <= 0 || now <= 0 {
+		t.Errorf("%d bytes at the peak, %d now", peak, now)
 	}
 }
