@@ -20,7 +20,7 @@ import (
 	"example.com/gotrain/optim"
 )
 
-var update = flag.Bool("update", false, "rewrite testdata/programs, borders.txt and keys.txt")
+var update = flag.Bool("update", false, "rewrite what is in testdata/programs, borders.txt and keys.txt")
 
 // programCase is a small model that has something switched on everywhere, and what
 // trains it. Numbers that could be taken for one another differ: dropouts, epsilons,
