@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -125,4 +126,25 @@ func (s *sampler) continueText(ctx context.Context, seed uint64) (Continuation, 
 	}
 	return Continuation{Text: string(text), Tokens: result.Tokens, EndedBy: result.Reason, Seed: seed,
 		TokensPerS: float64(len(result.Tokens)) / max(seconds, 1e-9), byStop: byStop}, err
+}
+
+// readPrompt returns the text to continue. Of what comes from a pipe or a file the last
+// line end is no part: it is the end of a line that was typed.
+func (f *sampleFlags) readPrompt(in io.Reader) (string, error) {
+	if f.promptFile == "" && f.prompt != "-" {
+		return f.prompt, nil
+	}
+	name, read := "--prompt -", io.ReadAll
+	if f.promptFile != "" {
+		name = "--prompt-file"
+		read = func(io.Reader) ([]byte, error) { return os.ReadFile(f.promptFile) }
+	}
+	text, err := read(in)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", usagef("%s: %w", name, err)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return strings.TrimSuffix(string(text), "\n"), nil
 }
