@@ -45,6 +45,7 @@ var allowed = map[string][]string{
 	"data/onig":        {},
 	"data/pairs":       {"data", "data/instruct", "data/synth"},
 	"data/prefer":      {"data", "data/chat", "data/instruct"},
+	"data/prompts":     {"data"},
 	"data/spm":         {"data/hf"},
 	"data/synth":       {"data/chat"},
 	"data/tokenizers":  {"data", "data/bpe", "data/hf", "data/spm", "data/vfs", "data/wordpiece"},
@@ -123,33 +124,41 @@ var allowed = map[string][]string{
 	"train/ranks/probe":     {"train/device", "train/ranks", "train/ranks/nccl", "train/ranks/store"},
 	"train/ranks/rankstest": {"train/ranks"},
 	"train/ranks/store":     {"train/ranks"},
-	"train/recipe":          {"autograd", "autograd/exec", "autograd/plan", "data", "data/vfs", "nn", "optim", "train/checkpoint", "train/config", "train/ranks"},
+	"train/recipe": {
+		"autograd", "autograd/exec", "autograd/mesh", "autograd/plan", "data", "data/vfs", "nn", "optim", "train/checkpoint", "train/config",
+		"train/ranks",
+	},
 	"train/recipe/all": {
-		"nn/zoo", "train/recipe", "train/recipe/classify", "train/recipe/instruct", "train/recipe/lm", "train/recipe/mlm", "train/recipe/prefer",
-		"train/recipe/seq2seq",
+		"nn/zoo", "train/recipe", "train/recipe/classify", "train/recipe/grpo", "train/recipe/instruct", "train/recipe/lm", "train/recipe/mlm",
+		"train/recipe/prefer", "train/recipe/seq2seq",
 	},
 	"train/recipe/classify": {
 		"autograd", "data", "data/labelled", "data/tokenizers", "nn", "nn/encode", "nn/hub", "train/config", "train/ranks", "train/recipe",
 		"train/recipe/text", "train/shell",
 	},
+	"train/recipe/grpo": {"autograd", "data", "nn", "train/config", "train/recipe", "train/recipe/rollout", "train/recipe/text"},
 	"train/recipe/instruct": {
-		"data", "data/chat", "data/instruct", "nn", "nn/hub", "train/config", "train/ranks", "train/recipe", "train/recipe/text", "train/shell",
+		"data", "data/chat", "data/instruct", "nn/hub", "train/config", "train/ranks", "train/recipe", "train/recipe/text", "train/shell",
 	},
 	"train/recipe/lm": {"data", "data/tokenizers", "nn", "train/config", "train/recipe", "train/recipe/text", "train/shell"},
 	"train/recipe/mlm": {
 		"autograd", "data", "data/tokenizers", "nn", "nn/encode", "nn/hub", "train/config", "train/recipe", "train/recipe/text", "train/shell",
 	},
 	"train/recipe/prefer": {
-		"autograd", "autograd/exec", "autograd/plan", "data", "data/chat", "data/instruct", "data/prefer", "data/vfs", "nn", "train/config", "train/ranks",
-		"train/recipe", "train/recipe/text", "train/shell",
+		"autograd", "autograd/exec", "autograd/plan", "data", "data/chat", "data/instruct", "data/prefer", "data/vfs", "nn", "train/config",
+		"train/ranks", "train/recipe", "train/recipe/text", "train/shell",
+	},
+	"train/recipe/rollout": {
+		"autograd", "autograd/exec", "data", "data/prompts", "data/vfs", "nn", "nn/generate", "nn/hub", "train/config", "train/ranks",
+		"train/recipe", "train/recipe/text", "train/reward", "train/shell",
 	},
 	"train/recipe/seq2seq": {
 		"autograd", "data", "data/pairs", "nn", "nn/generate", "nn/hub", "train/checkpoint", "train/config", "train/eval/bleu", "train/ranks",
 		"train/recipe", "train/recipe/text", "train/shell",
 	},
 	"train/recipe/text": {
-		"autograd", "data", "data/bpe", "data/chat", "data/instruct", "data/pairs", "data/tokenizers", "data/vfs", "data/wordpiece", "nn", "nn/generate", "nn/hub",
-		"train/checkpoint", "train/config", "train/ranks", "train/recipe", "train/save",
+		"autograd", "data", "data/bpe", "data/chat", "data/instruct", "data/pairs", "data/tokenizers", "data/vfs", "data/wordpiece", "nn",
+		"nn/generate", "nn/hub", "train/checkpoint", "train/config", "train/ranks", "train/recipe", "train/save",
 	},
 	"train/reward": {},
 	"train/runs":   {"data/vfs", "train/checkpoint", "train/config", "train/metrics", "train/scale"},
@@ -214,10 +223,10 @@ func TestBarredArrows(t *testing.T) {
 			}
 		}
 	}
-	all := "train/recipe/all"
+	all, shared := "train/recipe/all", []string{"train/recipe/rollout", "train/recipe/text"}
 	for from, arrows := range allowed {
 		for _, to := range arrows {
-			recipe := strings.HasPrefix(to, "train/recipe/") && to != all && to != "train/recipe/text"
+			recipe := strings.HasPrefix(to, "train/recipe/") && to != all && !slices.Contains(shared, to)
 			if recipe && from != all {
 				t.Errorf("%s imports the recipe %s, which only the table may", from, to)
 			}

@@ -44,7 +44,7 @@ func (r *run) loop(ctx context.Context) error {
 		if err == nil && r.job.Prepare != nil {
 			err = r.job.Prepare(ctx, batch)
 		}
-		if err != nil {
+		if err != nil && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) { // a stop in the middle is agreed on below
 			return fmt.Errorf("step %d: %w", r.state.Step+1, err)
 		}
 		agreed, err := r.agree(ctx, batch)

@@ -363,6 +363,11 @@ func (w *workspace) gotrain(t *testing.T, c command, args []string) {
 			set(short...)
 			break
 		}
+		if c.config() == "configs/sums.yaml" {
+			set("model.layers=1", "model.width=32")
+			set(short...)
+			break
+		}
 		if c.config() == "lstm" {
 			set("model.layers=2", "model.width=32", "model.context=64", "tokenizer.vocab=300")
 			set(short...)
@@ -386,6 +391,11 @@ func (w *workspace) gotrain(t *testing.T, c command, args []string) {
 			args = append(args, "--limit", "2")
 		}
 	case "finetune":
+		if strings.Contains(c.config(), "grpo") {
+			set("recipe.samples=2")
+			set(short...)
+			break
+		}
 		set("train.context=" + map[bool]string{true: "256", false: "128"}[strings.Contains(c.config(), "dpo")]) // of two answers
 		if strings.Contains(c.config(), "instruct") || strings.Contains(c.config(), "documents") {
 			set("data.instruct.max_examples=40")
@@ -395,6 +405,8 @@ func (w *workspace) gotrain(t *testing.T, c command, args []string) {
 		switch {
 		case args[1] == "godoc":
 			args = append(args, "--packages", "strings")
+		case args[1] == "sums":
+			args = append(args, "--count", "200")
 		case c.config() != "":
 			set("tokenizer.vocab=300", "data.cache_dir=cache")
 		}

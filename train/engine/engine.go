@@ -155,8 +155,11 @@ func newEngine(cfg config.Config, job *recipe.Job, store *exec.Store, programs *
 		}
 		e.eval = &r
 	}
-	for i := range programs.Tools {
-		if err := job.Tools[i].Bind(store, arena); err != nil {
+	for _, tool := range job.ToolsOf(cfg.Rank) {
+		if programs.Tools == nil { // of an evaluator
+			break
+		}
+		if err := tool.Bind(store, arena); err != nil {
 			return nil, err
 		}
 	}

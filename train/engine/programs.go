@@ -24,7 +24,7 @@ import (
 type Programs struct {
 	Step  []Run // in order
 	Eval  *Program
-	Tools [][]*plan.Plan // by recipe.Job.Tools
+	Tools [][]*plan.Plan // by recipe.Job.ToolsOf this rank
 
 	// AsyncSaves tells that training goes on while checkpoints on the way are written.
 	AsyncSaves bool
@@ -67,14 +67,12 @@ func Compile(cfg config.Config, job *recipe.Job, target plan.Target) (*Programs,
 	if job.Score != nil {
 		p.Eval = c.eval()
 	}
-	if cfg.Rank.First() {
-		for _, tool := range job.Tools {
-			plans, err := tool.Plan(target)
-			if err != nil {
-				return nil, err
-			}
-			p.Tools = append(p.Tools, plans)
+	for _, tool := range job.ToolsOf(cfg.Rank) {
+		plans, err := tool.Plan(target)
+		if err != nil {
+			return nil, err
 		}
+		p.Tools = append(p.Tools, plans)
 	}
 	if p.AsyncSaves = savesAsync(cfg, target); c.err == nil && p.AsyncSaves {
 		p.Snapshot = p.Share(job).SnapshotBytes(p.States(), target)

@@ -9,6 +9,7 @@ import (
 
 	"example.com/gotrain/autograd"
 	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/mesh"
 	"example.com/gotrain/autograd/plan"
 	"example.com/gotrain/data"
 	"example.com/gotrain/nn"
@@ -51,9 +52,10 @@ type Job struct {
 	// data; nil for data of one source.
 	Drawn func(samples uint64) []data.Drawn
 
-	// Tools are programs beyond the losses, such as a generator of samples. They are
-	// planned and bound with the rest.
-	Tools []Tool
+	// Tools are programs beyond the losses that rank 0 alone runs, such as a generator of
+	// what an evaluation shows; Makers those that Prepare and the sources run, on every
+	// rank. They are planned and bound with the rest.
+	Tools, Makers []Tool
 	// Begin completes the data at the step at which a process begins to train, with the
 	// parameters as they are then; nil for nothing. Rank 0, which alone has the tools,
 	// calls it before the others do.
@@ -206,6 +208,14 @@ type Note struct{ Name, Text string }
 type Shown struct {
 	Name string // in TensorBoard
 	Text string
+}
+
+// ToolsOf are the tools that a rank runs.
+func (j *Job) ToolsOf(r mesh.Rank) []Tool {
+	if r.First() {
+		return slices.Concat(j.Makers, j.Tools)
+	}
+	return j.Makers
 }
 
 // Check reports a job that does not hold together.

@@ -12,15 +12,18 @@ import (
 	"time"
 )
 
-// commandTimeout is Rule.Timeout by default.
-const commandTimeout = 10 * time.Second
+// commandTimeout is Rule.TimeoutS by default, maxTimeoutS a day.
+const (
+	commandTimeout = 10 * time.Second
+	maxTimeoutS    = 24 * 60 * 60
+)
 
 // afterwards is how long the output of a program that has been ended may stay open.
 const afterwards = time.Second
 
 // command runs the program on a sample and reads the number that it prints.
 func (r Rule) command(ctx context.Context, s Sample) (float64, error) {
-	limit := r.Timeout
+	limit := time.Duration(r.TimeoutS * float64(time.Second))
 	if limit == 0 {
 		limit = commandTimeout
 	}

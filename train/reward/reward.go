@@ -14,7 +14,6 @@ import (
 	"math"
 	"regexp"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -54,9 +53,9 @@ type Rule struct {
 	// standard input, one JSON object with prompt, completion and record, and prints a
 	// number.
 	Command []string `yaml:"command"`
-	// Timeout is how long it may take, 10s by default; then it is ended with all that it
-	// has started.
-	Timeout time.Duration `yaml:"timeout"`
+	// TimeoutS is how many seconds it may take, 10 by default; then it is ended with all that
+	// it has started.
+	TimeoutS float64 `yaml:"timeout_s"`
 }
 
 // Validate reports all that is wrong with the rule.
@@ -79,7 +78,7 @@ func (r Rule) Validate() error {
 		check(err == nil, "kind pattern: %v", err)
 	case Command:
 		check(len(r.Command) > 0, "kind command: command names no program")
-		check(r.Timeout >= 0, "kind command: timeout is %s", r.Timeout)
+		check(r.TimeoutS >= 0 && r.TimeoutS < maxTimeoutS, "kind command: timeout_s is %g; use 0 for 10, or more, below %d", r.TimeoutS, maxTimeoutS)
 	default:
 		check(false, "kind is %q; use exact, number, length, pattern or command", r.Kind)
 	}

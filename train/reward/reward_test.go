@@ -66,7 +66,7 @@ func TestNumberOf(t *testing.T) {
 func TestFaults(t *testing.T) {
 	for _, r := range []Rule{
 		{}, {Kind: "judge"}, {Kind: Exact}, {Kind: Number}, {Kind: Length}, {Kind: Length, Least: 5, Most: 4}, {Kind: Length, Least: -1, Most: 4},
-		{Kind: Pattern}, {Kind: Pattern, Pattern: "("}, {Kind: Command}, {Kind: Command, Command: []string{"x"}, Timeout: -1},
+		{Kind: Pattern}, {Kind: Pattern, Pattern: "("}, {Kind: Command}, {Kind: Command, Command: []string{"x"}, TimeoutS: -1},
 	} {
 		if _, err := Sum([]Rule{r}); err == nil {
 			t.Errorf("%+v is taken", r)
@@ -87,7 +87,7 @@ func script(t *testing.T, text string) Rule {
 	if err := os.WriteFile(file, []byte("#!/bin/sh\n"+text), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	return Rule{Kind: Command, Command: []string{"/bin/sh", file}, Timeout: time.Minute}
+	return Rule{Kind: Command, Command: []string{"/bin/sh", file}, TimeoutS: 60}
 }
 
 func TestCommand(t *testing.T) {
@@ -120,7 +120,7 @@ func TestCommand(t *testing.T) {
 func TestCommandThatHangs(t *testing.T) {
 	pidFile := filepath.Join(t.TempDir(), "pid")
 	r := script(t, fmt.Sprintf("sleep 600 &\necho $! > %s.new; mv %[1]s.new %[1]s\nwait\n", pidFile))
-	r.Timeout = 0
+	r.TimeoutS = 0
 	ctx, cancel := context.WithCancelCause(t.Context())
 	go func() { // the limit of the rule, as soon as the child is there
 		for {
@@ -142,7 +142,7 @@ func TestCommandThatHangs(t *testing.T) {
 	for alive(strings.TrimSpace(string(pid))) {
 		time.Sleep(time.Millisecond) // until the kernel has ended it
 	}
-	r.Timeout = time.Nanosecond
+	r.TimeoutS = 1e-9
 	if _, err := r.command(t.Context(), Sample{}); err == nil || !strings.Contains(err.Error(), "longer than 1ns") {
 		t.Errorf("beyond the limit: %v", err)
 	}
