@@ -75,10 +75,11 @@ var allowed = map[string][]string{
 	"nn/hub/safetensors": {"data/mmap", "data/vfs", "nn/hub/bits16"},
 	"nn/llama":           {"autograd", "autograd/ir", "nn"},
 	"nn/lstm":            {"autograd", "autograd/ir", "nn"},
+	"nn/perceiver":       {"autograd", "nn"},
 	"nn/seq2seq":         {"autograd", "autograd/ir", "nn"},
 	"nn/talk":            {"data", "data/chat", "data/hf", "data/instruct", "nn/generate"},
 	"nn/xl":              {"autograd", "nn"},
-	"nn/zoo":             {"nn", "nn/bert", "nn/gemma3", "nn/gpt2", "nn/llama", "nn/lstm", "nn/seq2seq", "nn/xl"},
+	"nn/zoo":             {"nn", "nn/bert", "nn/gemma3", "nn/gpt2", "nn/llama", "nn/lstm", "nn/perceiver", "nn/seq2seq", "nn/xl"},
 
 	"train": {
 		"autograd/exec", "autograd/plan", "data", "data/vfs", "nn/hub", "train/checkpoint", "train/config", "train/engine", "train/events",

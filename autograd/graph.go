@@ -130,7 +130,19 @@ func (g *Graph) Table(name string, data func() []float32, shape ...int) *Node {
 		}
 		return t
 	}
-	t := g.leaf(ir.Table, name, ir.F32, shape)
+	return g.constant(name, ir.F32, data, shape)
+}
+
+// Zeros returns the constant of that name, n integers 0.
+func (g *Graph) Zeros(name string, n int) *Node {
+	if z := g.tables[name]; z != nil {
+		return z
+	}
+	return g.constant(name, ir.I32, func() []float32 { return make([]float32, n) }, []int{n}) // 0 has the same bits
+}
+
+func (g *Graph) constant(name string, dtype ir.DType, data func() []float32, shape []int) *Node {
+	t := g.leaf(ir.Table, name, dtype, shape)
 	if t.n != nil {
 		t.table = data()
 		g.tables[name] = t

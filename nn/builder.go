@@ -87,7 +87,12 @@ func (b *Builder) param(p Param) *autograd.Node {
 // Embedding declares the table "name.weight" (rows, width). Package autograd's
 // Embedding looks rows up in it; as a head it is used whole.
 func (b *Builder) Embedding(name string, rows, width int) *autograd.Node {
-	return b.param(Param{Name: name + ".weight", Shape: []int{rows, width}, Init: Init{Std: b.style.InitStd}, Decay: true, DType: b.tuning.Adapter.Base.table()})
+	return b.Rows(name+".weight", rows, width)
+}
+
+// Rows declares the table "name" (rows, width).
+func (b *Builder) Rows(name string, rows, width int) *autograd.Node {
+	return b.param(Param{Name: name, Shape: []int{rows, width}, Init: Init{Std: b.style.InitStd}, Decay: true, DType: b.tuning.Adapter.Base.table()})
 }
 
 // Constant declares "name" (shape), zeros that a file may set and that are never trained.
@@ -185,6 +190,11 @@ func (b *Builder) Table(name string, rows, width int, value func(row, column int
 		}
 		return t
 	}, rows, width)
+}
+
+// Zeros is the constant vector "name" of n integers 0, such as segments.
+func (b *Builder) Zeros(name string, n int) *autograd.Node {
+	return b.Graph.Zeros(b.tuning.State(b.name(name)), n)
 }
 
 // State declares memory of the model that programs share and the host may write, such as

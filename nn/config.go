@@ -122,6 +122,13 @@ func (f *Faults) OptionalSize(key string, value, most int) {
 	}
 }
 
+// Heads wants a width that divides into heads.
+func (f *Faults) Heads(key string, width, heads int) {
+	if heads > 0 && width > 0 && width%heads != 0 {
+		f.Add(key, "%d does not divide into %d heads: use a multiple, such as %d", width, heads, max(1, width/heads)*heads)
+	}
+}
+
 // Dropout wants a probability below 1.
 func (f *Faults) Dropout(key string, p float64) {
 	if !(p >= 0 && p < 1) {

@@ -46,6 +46,35 @@ func (o *AttentionOptions) Economy(s Shape) *Economy {
 	return &Economy{o.Kind, over}
 }
 
+// LatentEconomy is that of a model in which latents attend to the tokens once, with heads of
+// size outer, then to each other in layers with heads of size inner, and the tokens to the
+// latents at last. The other side are layers + 2 of tokens with heads of size inner.
+func LatentEconomy(kind string, heads, outer, inner, layers, latents int) *Economy {
+	over := func(g *autograd.Graph, length int, dense bool) (sum *autograd.Node) {
+		attend := func(name string, queries, keys, size int) {
+			b := &Builder{Inputs: Inputs{Batch: 1, Length: queries}, Graph: g, path: name}
+			q := b.free("q", heads*size)
+			b.Length = keys
+			y := b.CrossAttention("attention", q, b.free("k", heads*size), b.free("v", heads*size), autograd.AttentionMask{}, autograd.AttentionConfig{Batch: 1, Heads: heads})
+			sum = added(sum, y)
+		}
+		for i := range layers + 2 {
+			switch name := fmt.Sprint(i); {
+			case dense:
+				attend(name, length, length, inner)
+			case i == 0:
+				attend(name, latents, length, outer)
+			case i <= layers:
+				attend(name, latents, latents, inner)
+			default:
+				attend(name, length, latents, outer)
+			}
+		}
+		return sum
+	}
+	return &Economy{kind, over}
+}
+
 // economy is the attention of a layer.
 func (b *Builder) economy(o *AttentionOptions, s Shape, dense bool) *autograd.Node {
 	q, k, v := b.free("q", s.Heads*s.HeadDim), b.free("k", s.KVHeads*s.HeadDim), b.free("v", s.KVHeads*s.HeadDim)

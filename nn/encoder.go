@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"slices"
 
 	"example.com/gotrain/autograd"
 )
@@ -48,6 +49,21 @@ type EncoderConfig interface {
 	// Stored gives the configuration the heads of weights, of which has tells whether
 	// they hold a parameter.
 	Stored(has func(param string) bool)
+}
+
+// Outputs wants heads that fit each other, of which pooled is set.
+func (f *Faults) Outputs(pooled *bool, next bool, labels []string) {
+	if !IsSet(pooled) && (next || len(labels) > 0) {
+		f.Add("pooled", "is false, but the heads of next and labels read the pooled state: leave it out")
+	}
+	if len(labels) == 1 {
+		f.Add("labels", "has one class, %q: there is nothing to tell apart; name two at least", labels[0])
+	}
+	for i, label := range labels {
+		if slices.Contains(labels[:i], label) {
+			f.Add("labels", "%q stands there twice: take one out", label)
+		}
+	}
 }
 
 // EncoderInputs are what a text encoder reads beside Inputs, whose Cache is nil.

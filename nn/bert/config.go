@@ -1,7 +1,6 @@
 package bert
 
 import (
-	"slices"
 	"strings"
 
 	"example.com/gotrain/autograd"
@@ -79,20 +78,8 @@ func (c *Config) check(f *nn.Faults) {
 	f.NormEps("norm_eps", c.NormEps)
 	f.InitStd("init_std", c.InitStd)
 	f.EncoderAttention("attention", c.Attention, c.Context)
-	if c.Heads > 0 && c.Width > 0 && c.Width%c.Heads != 0 {
-		f.Add("width", "%d does not divide into %d heads: use a multiple, such as %d", c.Width, c.Heads, max(1, c.Width/c.Heads)*c.Heads)
-	}
-	if !nn.IsSet(c.Pooled) && (c.Next || len(c.Labels) > 0) {
-		f.Add("pooled", "is false, but the heads of next and labels read the pooled state: leave it out")
-	}
-	if len(c.Labels) == 1 {
-		f.Add("labels", "has one class, %q: there is nothing to tell apart; name two at least", c.Labels[0])
-	}
-	for i, label := range c.Labels {
-		if slices.Contains(c.Labels[:i], label) {
-			f.Add("labels", "%q stands there twice: take one out", label)
-		}
-	}
+	f.Heads("width", c.Width, c.Heads)
+	f.Outputs(c.Pooled, c.Next, c.Labels)
 }
 
 // Text returns what training on text wants to know.

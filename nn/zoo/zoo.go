@@ -9,11 +9,12 @@ import (
 	"example.com/gotrain/nn/gpt2"
 	"example.com/gotrain/nn/llama"
 	"example.com/gotrain/nn/lstm"
+	"example.com/gotrain/nn/perceiver"
 	"example.com/gotrain/nn/seq2seq"
 	"example.com/gotrain/nn/xl"
 )
 
 // Families is the table.
 func Families() nn.Families {
-	return nn.Families{gpt2.Family(), llama.Family(), gemma3.Family(), bert.Family(), seq2seq.Family(), lstm.Family(), xl.Family()}
+	return nn.Families{gpt2.Family(), llama.Family(), gemma3.Family(), bert.Family(), seq2seq.Family(), lstm.Family(), xl.Family(), perceiver.Family()}
 }

@@ -15,6 +15,7 @@ into() { # FILE COMMAND…: what the command prints, whole or not at all
 "$python" scripts/golden/models.py
 "$python" scripts/golden/latent.py
 "$python" scripts/golden/bert.py 2> /dev/null
+"$python" scripts/golden/perceiver.py 2> /dev/null
 "$python" scripts/golden/pairs.py 2> /dev/null
 "$python" scripts/golden/bleu.py
 "$python" scripts/golden/configs.py

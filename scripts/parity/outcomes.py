@@ -84,7 +84,7 @@ class Llama(torch.nn.Module):
 
         self.model = LlamaForCausalLM(LlamaConfig(
             vocab_size=m["vocab"], hidden_size=m["width"], num_hidden_layers=m["layers"], num_attention_heads=m["heads"], intermediate_size=m["ffn"],
-            max_position_embeddings=m["context"], rms_norm_eps=m["norm_eps"], initializer_range=m["init_std"], tie_word_embeddings=m["tied"]))
+            max_position_embeddings=m["context"], rms_norm_eps=float(m["norm_eps"]), initializer_range=m["init_std"], tie_word_embeddings=m["tied"]))
 
     def forward(self, ids):
         return self.model(ids, use_cache=False).logits
