@@ -85,11 +85,11 @@ func TestNamesAndSizes(t *testing.T) {
 		F32: {"f32", 32, 40, true, false}, BF16: {"bf16", 16, 20, true, false}, I32: {"i32", 32, 40, false, false},
 		TF32: {"tf32", 32, 40, true, false}, U8: {"u8", 8, 10, false, true}, U4: {"u4", 4, 5, false, true}, U1: {"u1", 1, 2, false, true},
 	} {
-		if d.String() != want.name || d.Bits() != want.bits || d.Bytes(10) != want.ten || d.Float() != want.float || d.Packed() != want.packed {
-			t.Errorf("%s: %d bits, %d bytes, float %t, packed %t; want %+v", d, d.Bits(), d.Bytes(10), d.Float(), d.Packed(), want)
+		if d.String() != want.name || d.Bits() != want.bits || d.Bytes(Shape{10}) != want.ten || d.Float() != want.float || d.Packed() != want.packed {
+			t.Errorf("%s: %d bits, %d bytes, float %t, packed %t; want %+v", d, d.Bits(), d.Bytes(Shape{10}), d.Float(), d.Packed(), want)
 		}
 	}
-	if U4.Bytes(11) != 6 || U1.Bytes(8) != 1 || U1.Bytes(9) != 2 || U1.Bytes(0) != 0 || F32.Bytes(1<<31) != 1<<33 {
+	if U4.Bytes(Shape{11}) != 6 || U1.Bytes(Shape{8}) != 1 || U1.Bytes(Shape{9}) != 2 || U1.Bytes(Shape{0}) != 0 || F32.Bytes(Shape{1 << 31}) != 1<<33 {
 		t.Error("bytes of elements that end inside a byte")
 	}
 	for got, want := range map[string]string{
