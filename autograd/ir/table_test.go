@@ -94,7 +94,8 @@ func TestNamesAndSizes(t *testing.T) {
 	}
 	for got, want := range map[string]string{
 		NoAct.String(): "none", GELU.String(): "gelu", GELUTanh.String(): "gelu_tanh", SiLU.String(): "silu", ReLU2.String(): "relu2", ReLU.String(): "relu",
-		Tanh.String(): "tanh", (Tanh + 1).String(): "invalid", Temp.String(): "temp", Input.String(): "input", State.String(): "state", Const.String(): "const", Table.String(): "table",
+		Tanh.String(): "tanh", LeakyReLU.String(): "leaky_relu", (LeakyReLU + 1).String(): "invalid",
+		Temp.String(): "temp", Input.String(): "input", State.String(): "state", Const.String(): "const", Table.String(): "table",
 		LSTM.String(): "lstm", GRU.String(): "gru", Kind(200).String(): "Invalid", Shape{2, 3}.String(): "(2, 3)", Shape{}.String(): "()",
 	} {
 		if got != want {
