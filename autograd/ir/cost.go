@@ -1,5 +1,7 @@
 package ir
 
+import "math"
+
 // Cost is the work of instructions, for forecasts and for the share of a device's
 // peak that a run reaches. A multiplication with an addition counts as two
 // floating-point operations.
@@ -14,24 +16,48 @@ type Cost struct {
 	// Model is the part of both that the definition of the model asks for, whatever
 	// computes it: what the model FLOPs utilization counts (Chowdhery et al. 2022).
 	Model float64
-	// Bytes is the size of inputs and outputs.
+	// Bytes is what has to cross the memory: each input read once, each output written
+	// once.
 	Bytes float64
 }
 
 // Cost returns the work of an instruction.
 func (in *Instr) Cost() Cost {
 	var c Cost
-	if cost := Kinds[in.Kind].Cost; cost != nil {
-		c = cost(in)
+	info := &Kinds[in.Kind]
+	if info.Cost != nil {
+		c = info.Cost(in)
 	}
-	for _, vs := range [][]*Value{in.In, in.Out} {
-		for _, v := range vs {
-			if v != nil {
+	for i, v := range in.In {
+		if v != nil {
+			c.Bytes += min(float64(v.Bytes()), in.reads(i))
+		}
+	}
+	for _, v := range in.Out {
+		if v != nil {
+			c.Bytes += float64(v.Bytes())
+		}
+	}
+	if info.Update != NoUpdate { // reads what it writes
+		for _, i := range info.Mutates {
+			if v := in.In[i]; v != nil && (i == 0 || i != info.Copy) {
 				c.Bytes += float64(v.Bytes())
 			}
 		}
 	}
 	return c
+}
+
+// reads is the most that an instruction reads of input i, where that may be less than
+// the whole: rows of a table, a part of a tensor.
+func (in *Instr) reads(i int) float64 {
+	switch {
+	case in.Kind == Embedding && i == 1:
+		return float64(in.In[1].DType.Bytes(in.Out[0].Shape.Size()))
+	case in.Kind == Slice:
+		return float64(in.Out[0].Bytes())
+	}
+	return math.Inf(1)
 }
 
 // ModelFLOPs adds up Cost.Model over a program. Of a training program before the

@@ -51,9 +51,9 @@ func TestCost(t *testing.T) {
 			Cost{Products: 2 * 6 * 9 * 3, Model: 2 * 6 * 9 * 3}},
 		{"loss with gradients", Instr{Kind: LinearCrossEntropy, In: []*Value{value(6, 3), value(9, 3)}, Out: []*Value{nil, nil, value(6, 3), value(9, 3)}},
 			Cost{Products: 3 * 2 * 6 * 9 * 3, Model: 3 * 2 * 6 * 9 * 3}},
-		{"muon of a tall matrix", Instr{Kind: Muon, Attrs: MuonAttrs{NewtonSchulz: 2}, In: []*Value{value(10, 3)}},
+		{"muon of a tall matrix", Instr{Kind: Muon, Attrs: MuonAttrs{NewtonSchulz: 2}, In: []*Value{value(10, 3), nil, nil, nil, nil, nil}},
 			Cost{Products: 2 * 2 * (3*3*10 + 3*3*3 + 3*3*10)}},
-		{"muon", Instr{Kind: Muon, Attrs: MuonAttrs{NewtonSchulz: 5}, In: []*Value{value(3, 10)}},
+		{"muon", Instr{Kind: Muon, Attrs: MuonAttrs{NewtonSchulz: 5}, In: []*Value{value(3, 10), nil, nil, nil, nil, nil}},
 			Cost{Products: 5 * 2 * (3*3*10 + 3*3*3 + 3*3*10)}},
 		{"sum", Instr{Kind: Add, In: []*Value{q, q}, Out: []*Value{q}}, Cost{}},
 	} {
@@ -64,8 +64,34 @@ func TestCost(t *testing.T) {
 				bytes += 4 * float64(v.Shape.Size())
 			}
 		}
+		if c.in.Kind == Muon {
+			bytes *= 2 // its parameter is read and written
+		}
 		if c.want.Bytes = bytes; got != c.want {
 			t.Errorf("%s: got %+v, want %+v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestBytes: what is read in part, and what is read and written.
+func TestBytes(t *testing.T) {
+	value := func(d DType, shape ...int) *Value { return &Value{Shape: shape, DType: d} }
+	p, hyper, narrow := value(F32, 5, 6), value(F32, HyperLen), value(BF16, 5, 6)
+	for _, c := range []struct {
+		in   Instr
+		want float64
+	}{
+		{Instr{Kind: Embedding, In: []*Value{value(I32, 3), value(F32, 100, 6)}, Out: []*Value{value(BF16, 3, 6)}}, 3*4 + 3*6*4 + 3*6*2},
+		{Instr{Kind: Embedding, In: []*Value{value(I32, 3), value(F32, 2, 6)}, Out: []*Value{value(F32, 3, 6)}}, 3*4 + 2*6*4 + 3*6*4},
+		{Instr{Kind: Slice, In: []*Value{value(BF16, 9, 6)}, Out: []*Value{value(BF16, 2, 6)}}, 2 * 2 * 6 * 2},
+		{Instr{Kind: AdamW, In: []*Value{p, p, p, p, hyper, nil, nil}}, 30*28 + HyperLen*4},
+		{Instr{Kind: AdamW, In: []*Value{p, p, p, p, hyper, nil, narrow}}, 30*30 + HyperLen*4},
+		{Instr{Kind: SGD, In: []*Value{p, p, nil, hyper, nil, narrow}}, 30*14 + HyperLen*4},
+		{Instr{Kind: EMA, In: []*Value{p, p, nil}}, 30 * 12},
+		{Instr{Kind: Assign, In: []*Value{p, p}}, 30 * 8},
+	} {
+		if got := c.in.Cost().Bytes; got != c.want {
+			t.Errorf("%s moves %g bytes, want %g", c.in.Kind, got, c.want)
 		}
 	}
 }

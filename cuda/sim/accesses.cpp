@@ -37,6 +37,8 @@ struct Region {
   const char* first = nullptr;
   size_t bytes = 0;
   Cell* cells = nullptr;
+  Traffic traffic;  // in the launch that began at time launch
+  uint32_t launch = 0;
 
   bool holds(const char* p) const { return static_cast<size_t>(p - first) < bytes; }
   size_t cell_bytes() const { return (bytes / grain + 1) * sizeof(Cell); }
@@ -273,7 +275,13 @@ void access(const void* address, size_t bytes, Kind kind, const void* caller) {
     return;
   }
   if (Region* region = find_allocation(p, bytes, kind, pc)) {
-    (kind == Kind::read ? l.traffic.read : l.traffic.written) += bytes;
+    if (region->launch != l.launch) {
+      region->launch = l.launch;
+      region->traffic = {};
+    }
+    for (Traffic* traffic : {&l.traffic, &region->traffic}) {
+      (kind == Kind::read ? traffic->read : traffic->written) += bytes;
+    }
     touch(*region, "device", p, bytes, kind, pc);
     if (kind == Kind::atomic) {
       acquire(p);
@@ -331,6 +339,16 @@ void accesses_forget(const void* allocation) {
 }
 
 Traffic accesses_traffic() { return log().traffic; }
+
+std::vector<std::pair<size_t, Traffic>> accesses_by_allocation() {
+  std::vector<std::pair<size_t, Traffic>> all;
+  for (const auto& [first, region] : log().device) {
+    if (region.launch == log().launch) {
+      all.emplace_back(region.bytes, region.traffic);
+    }
+  }
+  return all;
+}
 
 // The flag itself is no race: both are atomic.
 static void touch_flag(const void* flag, const void* caller) {

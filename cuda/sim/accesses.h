@@ -9,6 +9,8 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 namespace sim {
 
@@ -29,6 +31,8 @@ void accesses_barrier();
 void accesses_syncwarp(unsigned warp, unsigned mask);
 void accesses_forget(const void* allocation);
 Traffic accesses_traffic();
+// The same of each allocation that the launch has touched, with its size in bytes.
+std::vector<std::pair<size_t, Traffic>> accesses_by_allocation();
 void accesses_acquire(const void* flag, const void* caller);
 void accesses_release(const void* flag, const void* caller);
 
@@ -50,6 +54,7 @@ inline void accesses_barrier() {}
 inline void accesses_syncwarp(unsigned, unsigned) {}
 inline void accesses_forget(const void*) {}
 inline Traffic accesses_traffic() { return {}; }
+inline std::vector<std::pair<size_t, Traffic>> accesses_by_allocation() { return {}; }
 inline void accesses_acquire(const void*, const void*) {}
 inline void accesses_release(const void*, const void*) {}
 inline void accesses_read(const void*, size_t) {}

@@ -127,8 +127,13 @@ static void write_counts(const Launch& launch, uint64_t products) {
   if (file == nullptr) {
     abort();
   }
-  fprintf(file, "%s %llu %llu %llu\n", launch.kernel->name, static_cast<unsigned long long>(products),
+  fprintf(file, "%s %llu %llu %llu", launch.kernel->name, static_cast<unsigned long long>(products),
           static_cast<unsigned long long>(traffic.read), static_cast<unsigned long long>(traffic.written));
+  for (const auto& [bytes, own] : accesses_by_allocation()) {
+    fprintf(file, " %zu:%llu:%llu", bytes, static_cast<unsigned long long>(own.read),
+            static_cast<unsigned long long>(own.written));
+  }
+  fputc('\n', file);
   fclose(file);
 }
 

@@ -19,7 +19,7 @@ struct Settings {
   int devices;    // CUDASIM_DEVICES, 2 unless set
   uint64_t memory;  // CUDASIM_MEMORY in GiB, 8 unless set: bytes of a device. Only what is touched is taken
   int driver;     // CUDASIM_DRIVER, the CUDA version that the driver says, 13000 unless set
-  const char* counts;  // CUDASIM_COUNTS, a file that gets a line a launch: kernel, mma, bytes read and written
+  const char* counts;  // CUDASIM_COUNTS, a file that gets a line a launch: kernel, mma, bytes by allocation
   // CUDASIM_CHIP, the compute capability without the point, 90 unless set: what launches are held against.
   const struct Chip* chip;
 };

@@ -39,7 +39,7 @@ const (
 // written, made gradients in place, and read by two products.
 const logitPasses = 5
 
-var classes = []string{"products", "head", "attention backward", "attention", "norms", "optimizer", "rest", "launches"}
+var classes = []string{"products", "bias sums", "head", "attention backward", "attention", "norms", "optimizer", "rest", "launches"}
 
 // step is the time of a step in seconds, by class, and the arithmetic that the model asks for.
 type step struct {
@@ -54,9 +54,25 @@ func (s *step) add(p *plan.Plan) {
 	for _, in := range p.Program.Instrs {
 		class, seconds := timeOf(in)
 		s.seconds[class] += seconds
+		s.addSum(in)
 		s.model += in.Cost().Model
 	}
 	s.seconds["launches"] += launch * float64(len(p.Launches))
+}
+
+// addSum adds what the sum of an operand's rows takes that a product has beside it: two
+// kernels, of which one reads the operand. cuBLASLt 13.4 has bfloat16 products with sums
+// for sm_80 alone.
+func (s *step) addSum(in *ir.Instr) {
+	if in.Kind != ir.MatMul || in.Out[2] == nil {
+		return
+	}
+	operand := in.In[1]
+	if in.Attrs.(ir.MatMulAttrs).SumA {
+		operand = in.In[0]
+	}
+	s.seconds["bias sums"] += float64(operand.Bytes()) / bandwidth / elements
+	s.seconds["launches"] += 2 * launch
 }
 
 func (s *step) total() float64 {
