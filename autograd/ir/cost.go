@@ -53,7 +53,7 @@ func (in *Instr) Cost() Cost {
 func (in *Instr) reads(i int) float64 {
 	switch {
 	case in.Kind == Embedding && i == 1:
-		return float64(in.In[1].DType.Bytes(in.Out[0].Shape.Size()))
+		return float64(in.In[1].DType.Bytes(in.Out[0].Shape))
 	case in.Kind == Slice:
 		return float64(in.Out[0].Bytes())
 	}

@@ -185,7 +185,7 @@ func (s *storer) findChanged() {
 // hasCopy tells whether v is a state that has a copy in bfloat16: parameters do, what
 // steps hand on does not.
 func (s *storer) hasCopy(v *ir.Value) bool {
-	return v.Class == ir.State && v.Base == nil && !s.changed[v] && !ir.IsMemory(v.Name) && !ir.IsRunning(v.Name)
+	return v.Class == ir.State && v.DType == ir.F32 && v.Base == nil && !s.changed[v] && !ir.IsMemory(v.Name) && !ir.IsRunning(v.Name)
 }
 
 // renew makes the copies follow what the program does with their masters.

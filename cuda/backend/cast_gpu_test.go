@@ -28,7 +28,7 @@ func TestCasts(t *testing.T) {
 	var args []exec.Args
 	var want [][]byte
 	cast := func(n int, from, to ir.DType, x, y exec.Region) {
-		x.Bytes, y.Bytes = from.Bytes(n), to.Bytes(n)
+		x.Bytes, y.Bytes = from.Bytes(ir.Shape{n}), to.Bytes(ir.Shape{n})
 		instrs = append(instrs, &ir.Instr{Kind: ir.Cast,
 			In: []*ir.Value{{Shape: ir.Shape{n}, DType: from}}, Out: []*ir.Value{{Shape: ir.Shape{n}, DType: to}}})
 		args = append(args, exec.Args{In: []exec.Region{x}, Out: []exec.Region{y}})
