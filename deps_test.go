@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"autograd/quant":      {"autograd/ir"},
 
 	"cuda":                {},
-	"cuda/backend":        {"autograd/exec", "autograd/ir", "autograd/plan", "cuda", "cuda/kernels"},
+	"cuda/backend":        {"autograd/exec", "autograd/ir", "autograd/plan", "autograd/quant", "cuda", "cuda/kernels"},
 	"cuda/kernels":        {},
 	"cuda/kernels/source": {},
 	"cuda/sim/simtest":    {},

@@ -186,7 +186,11 @@ func concat(lists ...[]opCase) (all []opCase) {
 }
 
 func embeddingCases() []opCase {
-	return []opCase{
+	var list []opCase
+	for _, d := range storedTypes {
+		list = append(list, opCase{d.String(), ir.Embedding, nil, []arg{below(9, 40), storedAs(d, normal(9, 67))}, []ir.Shape{s(40, 67)}})
+	}
+	return append(list, []opCase{
 		{"small", ir.Embedding, nil, []arg{below(7, 5), normal(7, 3)}, []ir.Shape{s(5, 3)}},
 		{"large", ir.Embedding, nil, []arg{below(100, 600), normal(100, 67)}, []ir.Shape{s(600, 67)}},
 		{"repeated", ir.EmbeddingBackward, nil, []arg{ints(3, 0, 3, 3, 6), normal(5, 3), none}, []ir.Shape{s(7, 3)}},
@@ -199,8 +203,11 @@ func embeddingCases() []opCase {
 		{"frequent odd", ir.EmbeddingBackward, nil, []arg{frequent(300, 4500), normal(4500, 5), none}, []ir.Shape{s(300, 5)}},
 		{"only one", ir.EmbeddingBackward, nil, []arg{below(1, 200), normal(200, 8), none}, []ir.Shape{s(1, 8)}},
 		{"large vocabulary", ir.EmbeddingBackward, nil, []arg{below(70000, 100), normal(100, 2), none}, []ir.Shape{s(70000, 2)}},
-	}
+	}...)
 }
+
+// storedTypes are those of weights beside float32.
+var storedTypes = []ir.DType{ir.BF16, ir.Int8, ir.NF4, ir.NF4Double}
 
 func matMulCases() []opCase {
 	var list []opCase
@@ -246,6 +253,13 @@ func matMulCases() []opCase {
 	add("batched", ir.MatMulAttrs{TransB: true}, []arg{normal(2, 3, 17, 9), normal(2, 3, 21, 9)}, s(2, 3, 17, 21))
 	add("batched act", ir.MatMulAttrs{TransA: true, Act: ir.SiLU}, []arg{normal(3, 9, 17), normal(3, 9, 21), normal(21), normal(3, 17, 21)}, s(3, 17, 21), s(3, 17, 21))
 	add("batched backward", ir.MatMulAttrs{Act: ir.ReLU2, ActBackward: true}, []arg{normal(3, 17, 9), normal(3, 9, 21), none, none, normal(3, 17, 21)}, s(3, 17, 21))
+	for _, d := range storedTypes {
+		for _, x := range []struct{ m, n, k int }{{1, 70, 200}, {3, 33, 67}, {40, 65, 130}} {
+			name := fmt.Sprintf("%s %dx%dx%d", d, x.m, x.n, x.k)
+			add(name, ir.MatMulAttrs{TransB: true}, []arg{normal(x.m, x.k), storedAs(d, normal(x.n, x.k)), normal(x.n)}, s(x.m, x.n))
+			add(name+" backward", ir.MatMulAttrs{Compute: ir.BF16}, []arg{normal(x.m, x.k), storedAs(d, normal(x.k, x.n)), none, normal(x.m, x.n)}, s(x.m, x.n))
+		}
+	}
 	add("batched large", ir.MatMulAttrs{}, []arg{normal(2, 210, 200), normal(2, 200, 201)}, s(2, 210, 201))
 	return list
 }
@@ -469,6 +483,8 @@ func lossCases() []opCase {
 			opCase{l.name, ir.LinearCrossEntropy, linear, []arg{normal(n, d), normal(v, d), targets(v, n), norm, none}, []ir.Shape{one, rows, x, w}},
 			opCase{l.name + " addend", ir.LinearCrossEntropy, linear, []arg{normal(n, d), normal(v, d), targets(v, n), norm, normal(v, d)}, []ir.Shape{one, rows, x, w}},
 			opCase{l.name + " loss only", ir.LinearCrossEntropy, linear, []arg{normal(n, d), normal(v, d), targets(v, n), norm, none}, []ir.Shape{one, rows, nil, nil}},
+			opCase{l.name + " bf16 weight", ir.LinearCrossEntropy, linear, []arg{normal(n, d), storedAs(ir.BF16, normal(v, d)), targets(v, n), norm, none}, []ir.Shape{one, rows, x, nil}},
+			opCase{l.name + " nf4", ir.LinearCrossEntropy, linear, []arg{normal(n, d), storedAs(ir.NF4Double, normal(v, d)), targets(v, n), norm, none}, []ir.Shape{one, rows, x, nil}},
 			opCase{l.name + " dx only", ir.LinearCrossEntropy, linear, []arg{normal(n, d), normal(v, d), targets(v, n), norm, none}, []ir.Shape{one, rows, x, nil}},
 			opCase{l.name + " dw only", ir.LinearCrossEntropy, linear, []arg{normal(n, d), normal(v, d), targets(v, n), norm, none}, []ir.Shape{one, rows, nil, w}},
 			opCase{l.name, ir.MSE, nil, []arg{normal(n, v), normal(n, v)}, []ir.Shape{one}},

@@ -2,6 +2,7 @@ package optest
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/autograd/quant"
 )
 
 // opCase is one instruction to be run.
@@ -36,6 +38,23 @@ type arg struct {
 	floats []float32
 	ints   []int32
 	packed ir.DType // of ints, if that is not int32
+	stored ir.DType // of a weight, if that is not float32; floats are what data decode to
+	data   []byte
+}
+
+// storedAs is a as a weight of type d.
+func storedAs(d ir.DType, a arg) arg {
+	a.stored, a.data = d, make([]byte, d.Bytes(a.shape))
+	floats := a.floats
+	err := quant.Encode(d, a.shape, a.data, func(dst []float32, from int) error { copy(dst, floats[from:]); return nil })
+	m, fault := quant.View(d, a.shape, a.data)
+	if err := errors.Join(err, fault); err != nil {
+		panic(err)
+	}
+	kernels := quant.Generic()
+	a.floats = make([]float32, len(floats))
+	m.Decode(&kernels, a.floats, 0)
+	return a
 }
 
 // dtype returns the type of an input of integers.
@@ -155,7 +174,9 @@ func (c *opCase) elem(e elements, position int, output bool) ir.DType {
 		a = info.Out[position]
 	}
 	switch {
-	case a.Type == ir.Elem:
+	case !output && position < len(c.in) && c.in[position].stored != ir.F32:
+		return c.in[position].stored
+	case a.Type == ir.Elem, a.Type == ir.Weight:
 		return e.elem
 	case a.Type == ir.Result:
 		return e.result
@@ -270,7 +291,7 @@ func (c *opCase) value(p *ir.Program, i int, a arg, temp bool) *ir.Value {
 		return nil
 	case a.ints != nil:
 		return p.NewValue(ir.Input, name, a.dtype(), a.shape...)
-	case c.mutates(i):
+	case c.mutates(i), a.stored != ir.F32:
 		return p.NewValue(ir.State, name, c.elem(float32s, i, false), a.shape...)
 	}
 	v := p.NewValue(ir.Input, name, ir.F32, a.shape...)
@@ -331,6 +352,8 @@ func (r *bound) run(b exec.Backend, fill float32) ([]result, error) {
 			err = r.session.SetInts(name, a.ints)
 		case r.c.mutates(i):
 			err = r.writeState(name, a.floats)
+		case a.stored != ir.F32:
+			err = r.store.WriteBytes(name, a.data)
 		default:
 			err = r.session.SetFloats(name, a.floats)
 		}

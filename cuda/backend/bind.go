@@ -303,11 +303,6 @@ func (b *Backend) Bind(in *ir.Instr, args exec.Args) (exec.Launch, error) {
 	if err := b.checkWorkspace([]*ir.Instr{in}, args); err != nil {
 		return nil, err
 	}
-	for i, v := range in.In {
-		if t := ir.Kinds[in.Kind].Input(i).Type; v != nil && (v.DType.Quantised() || t == ir.Weight && v.Stored() && v.DType != in.Elem(ir.Elem) || t == ir.Lookup && v.Stored()) {
-			return nil, fmt.Errorf("cuda: %s: there is no kernel for weights in %s; use --device cpu, or lora.base: float32", in.Kind, v.DType)
-		}
-	}
 	c := &call{Backend: b, Instr: in, args: args}
 	run := binders[in.Kind](c)
 	return b.guard(run, []*call{c}), c.err

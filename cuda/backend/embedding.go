@@ -13,6 +13,9 @@ func (c *call) spanGrid(n, d int) cuda.Dim {
 }
 
 func bindEmbedding(c *call) func() {
+	if c.In[1].Stored() {
+		return bindLookup(c)
+	}
 	n, vocab, d := c.In[0].Shape.Size(), c.In[1].Shape[0], c.In[1].Shape[1]
 	fault, id := c.checks("id", vocab)
 	return c.launchElem("embedding", c.spanGrid(n, d), spanRows, 0,

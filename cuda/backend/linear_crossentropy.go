@@ -18,7 +18,7 @@ func bindLinearCrossEntropy(c *call) func() {
 	steps := c.eachChunk(l, linearGradients{dx: c.out(2), dw: c.out(3), addend: c.in(4)}, func(dlogits cuda.Ptr, first, rows int) func() {
 		return c.classify(s, newClassifier(l.stride, c.elem()), c.scratch(), dlogits, first, rows)
 	})
-	return sequence(append(steps, c.sumLosses(s.losses, s.lossWeight, c.out(0), n))...)
+	return c.decoded(sequence(append(steps, c.sumLosses(s.losses, s.lossWeight, c.out(0), n))...))
 }
 
 // linearGradients are those of logits x·wᵀ; dx and dw are 0 where they are not wanted,
@@ -62,14 +62,14 @@ func (c *call) part() cuda.Product {
 func (c *call) logits(l logitChunks, first, rows int) func() {
 	p := c.part()
 	p.M, p.N, p.K, p.TransB, p.LDC = rows, c.In[1].Shape[0], c.In[1].Shape[1], true, l.stride
-	return c.multiply(p, c.rowsAt(c.in(0), first), c.in(1), 0, c.scratch(), 0, 0)
+	return c.multiply(p, c.rowsAt(c.in(0), first), c.weight(), 0, c.scratch(), 0, 0)
 }
 
 // inputGradient is (rows, V) × (V, D) → (rows, D).
 func (c *call) inputGradient(l logitChunks, dx cuda.Ptr, first, rows int) func() {
 	p := c.part()
 	p.M, p.N, p.K, p.LDA = rows, c.In[1].Shape[1], c.In[1].Shape[0], l.stride
-	return c.multiply(p, c.scratch(), c.in(1), 0, c.rowsAt(dx, first), 0, 0)
+	return c.multiply(p, c.scratch(), c.weight(), 0, c.rowsAt(dx, first), 0, 0)
 }
 
 // weightGradient is (rows, V)ᵀ × (rows, D) → (V, D), float32, on top of addend

@@ -32,9 +32,9 @@ func (c *call) logProb(g linearGradients, results func(logp, entropy cuda.Ptr) [
 	}
 	fault, check := c.checks("target", classes)
 	k := newClassifier(l.stride, c.elem())
-	return sequence(c.eachChunk(l, g, func(dlogits cuda.Ptr, first, rows int) func() {
+	return c.decoded(sequence(c.eachChunk(l, g, func(dlogits cuda.Ptr, first, rows int) func() {
 		args := append([]any{c.scratch(), c.in(2)}, results(y, entropy)...)
 		return c.launchElem("logprob_rows", k.grid(rows), k.dim(), k.shared, append(args, dlogits, fault, check,
 			int32(first), int32(rows), int32(classes), int32(k.stride), int32(k.held), attrs.Scale)...)
-	})...)
+	})...))
 }

@@ -57,7 +57,9 @@ func fused(in *ir.Instr) (cuda.Epilogue, bool) {
 // with the rest in kernels behind it. Where sums of an operand's rows are part of it, the
 // kernels come first: cuBLASLt 13.4 has bfloat16 products with sums for sm_80 alone, slower
 // on later chips than a product and a kernel by more than the sums take.
-func bindMatMul(c *call) func() {
+func bindMatMul(c *call) func() { return c.decoded(bindProduct(c)) }
+
+func bindProduct(c *call) func() {
 	p := productOf(c.Instr)
 	separate := way{"separate", func() (func(), error) { return c.productThenRest(p) }}
 	epilogue, ok := fused(c.Instr)
@@ -74,7 +76,7 @@ func bindMatMul(c *call) func() {
 		if c.Attrs.(ir.MatMulAttrs).ActBackward {
 			aux = c.in(4)
 		}
-		return c.product(whole, c.in(0), c.in(1), c.in(3), c.out(0), bias, aux)
+		return c.product(whole, c.in(0), c.weight(), c.in(3), c.out(0), bias, aux)
 	}}
 	switch epilogue {
 	case cuda.Plain, cuda.Bias:
@@ -104,7 +106,7 @@ func (c *call) productThenRest(p cuda.Product) (func(), error) {
 	if pre := c.out(1); pre != 0 {
 		product = pre
 	}
-	multiply, err := c.product(p, c.in(0), c.in(1), c.in(3), product, c.in(2), 0)
+	multiply, err := c.product(p, c.in(0), c.weight(), c.in(3), product, c.in(2), 0)
 	if err != nil {
 		return nil, err
 	}

@@ -78,6 +78,9 @@ func workspace(launch []*ir.Instr) int64 {
 	if f := fusedWorkspaces[kind]; f != nil {
 		return f(launch)
 	}
+	if decodes(launch[0]) {
+		return decodedBytes(launch[0])
+	}
 	if f := workspaces[kind]; f != nil {
 		return f(launch[0])
 	}
