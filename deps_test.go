@@ -44,6 +44,7 @@ var allowed = map[string][]string{
 	"data/mmap":        {},
 	"data/onig":        {},
 	"data/pairs":       {"data", "data/instruct", "data/synth"},
+	"data/picture":     {"data"},
 	"data/prefer":      {"data", "data/chat", "data/instruct"},
 	"data/prompts":     {"data"},
 	"data/spm":         {"data/hf"},
@@ -78,8 +79,9 @@ var allowed = map[string][]string{
 	"nn/perceiver":       {"autograd", "nn"},
 	"nn/seq2seq":         {"autograd", "autograd/ir", "nn"},
 	"nn/talk":            {"data", "data/chat", "data/hf", "data/instruct", "nn/generate"},
+	"nn/vae":             {"autograd", "nn"},
 	"nn/xl":              {"autograd", "nn"},
-	"nn/zoo":             {"nn", "nn/bert", "nn/gemma3", "nn/gpt2", "nn/llama", "nn/lstm", "nn/perceiver", "nn/seq2seq", "nn/xl"},
+	"nn/zoo":             {"nn", "nn/bert", "nn/gemma3", "nn/gpt2", "nn/llama", "nn/lstm", "nn/perceiver", "nn/seq2seq", "nn/vae", "nn/xl"},
 
 	"train": {
 		"autograd/exec", "autograd/plan", "data", "data/vfs", "nn/hub", "train/checkpoint", "train/config", "train/engine", "train/events",
@@ -131,7 +133,7 @@ var allowed = map[string][]string{
 	},
 	"train/recipe/all": {
 		"nn/zoo", "train/recipe", "train/recipe/classify", "train/recipe/grpo", "train/recipe/instruct", "train/recipe/lm", "train/recipe/mlm",
-		"train/recipe/prefer", "train/recipe/seq2seq",
+		"train/recipe/prefer", "train/recipe/seq2seq", "train/recipe/vae",
 	},
 	"train/recipe/classify": {
 		"autograd", "data", "data/labelled", "data/tokenizers", "nn", "nn/encode", "nn/hub", "train/config", "train/ranks", "train/recipe",
@@ -160,6 +162,10 @@ var allowed = map[string][]string{
 	"train/recipe/text": {
 		"autograd", "data", "data/bpe", "data/chat", "data/instruct", "data/pairs", "data/tokenizers", "data/vfs", "data/wordpiece", "nn",
 		"nn/generate", "nn/hub", "train/checkpoint", "train/config", "train/ranks", "train/recipe", "train/save",
+	},
+	"train/recipe/vae": {
+		"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data", "data/picture", "data/vfs", "nn", "train/checkpoint",
+		"train/config", "train/ranks", "train/recipe",
 	},
 	"train/reward": {},
 	"train/runs":   {"data/vfs", "train/checkpoint", "train/config", "train/metrics", "train/scale"},

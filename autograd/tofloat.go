@@ -12,3 +12,10 @@ func ToFloat(x *Node, scale, shift float32) *Node {
 	}
 	return g.apply(ir.ToFloat, ir.ToFloatAttrs{Scale: scale, Shift: shift}, []*Node{x}, []spec{f32(x.shape...)}, nil, nil)
 }
+
+// Pixels declares the input name, bytes (rows, size), and returns what decodes them by
+// ToFloat; called again it decodes the same bytes otherwise.
+func Pixels(g *Graph, name string, rows, size int) func(scale, shift float32) *Node {
+	bytes := g.Input(name, ir.U8, rows, size)
+	return func(scale, shift float32) *Node { return ToFloat(bytes, scale, shift) }
+}

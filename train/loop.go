@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image/png"
+	"io"
 	"math"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"example.com/gotrain/data"
+	"example.com/gotrain/data/vfs"
 	"example.com/gotrain/train/engine"
 	"example.com/gotrain/train/events"
 	"example.com/gotrain/train/metrics"
@@ -434,9 +438,27 @@ func (r *run) show(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s after step %d: %w", shown.Name, r.state.Step, err)
 	}
-	if err := r.recorder.events.Text(r.deps.Now(), int64(r.state.Step), shown.Name, shown.Text); err != nil {
+	text := shown.Text
+	if shown.Picture != nil {
+		file, err := r.keepPicture(shown)
+		if err != nil {
+			return err
+		}
+		text = file + ": " + text
+	}
+	if err := r.recorder.events.Text(r.deps.Now(), int64(r.state.Step), shown.Name, text); err != nil {
 		return err
 	}
-	r.deps.Listener.Sample(r.state.Step, shown.Text)
+	r.deps.Listener.Sample(r.state.Step, text)
 	return nil
+}
+
+// keepPicture writes what is shown into the run's folder of samples.
+func (r *run) keepPicture(shown recipe.Shown) (string, error) {
+	dir := filepath.Join(r.cfg.Run.Dir, "samples")
+	if err := vfs.MkdirAll(r.deps.FS, dir); err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, fmt.Sprintf("%s-%08d.png", shown.Name, r.state.Step))
+	return file, vfs.WriteFile(r.deps.FS, file, func(w io.Writer) error { return png.Encode(w, shown.Picture) })
 }

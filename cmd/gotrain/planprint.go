@@ -15,16 +15,28 @@ func printPlan(w io.Writer, r *forecast.Report) error {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-12s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	line("model", "%s parameters, %s of them in matrix products; vocabulary %d (%s)", units.Count(r.Params), units.Count(r.Arithmetic.Products), r.Vocab, r.VocabFrom)
+	text := r.Context > 0 // a model of sequences
+	model := fmt.Sprintf("%s parameters, %s of them in matrix products", units.Count(r.Params), units.Count(r.Arithmetic.Products))
+	if text {
+		model += fmt.Sprintf("; vocabulary %d (%s)", r.Vocab, r.VocabFrom)
+	}
+	line("model", "%s", model)
 	if r.Trainable < r.Params {
 		line("trained", "%s parameters, %.2f%%; the others are frozen", units.Count(r.Trainable), 100*float64(r.Trainable)/float64(r.Params))
 	}
-	line("arithmetic", "%s FLOPs a %s, forward and backward, of attention what the mask leaves: MFU counts these (6N: %s)",
-		units.Count(int64(r.FLOPsPerUnit)), strings.TrimSuffix(r.Unit, "s"), units.Count(int64(r.SixN)))
+	arithmetic := fmt.Sprintf("%s FLOPs %s, forward and backward, of attention what the mask leaves: MFU counts these", units.Count(int64(r.FLOPsPerUnit)), one(r.Unit))
+	if text {
+		arithmetic += fmt.Sprintf(" (6N: %s)", units.Count(int64(r.SixN)))
+	}
+	line("arithmetic", "%s", arithmetic)
 	if e := r.Economy; e != nil {
 		line("attention", "%s", e.Text(r.Context))
 	}
-	line(r.Unit, "%s: %d steps × %d sequences × %d context%s", units.Count(r.TotalUnits), r.Steps, r.Batch, r.Context, times(r.Accumulate))
+	size := fmt.Sprintf("%d %s", r.Batch, r.Unit)
+	if text {
+		size = fmt.Sprintf("%d sequences × %d context", r.Batch, r.Context)
+	}
+	line(r.Unit, "%s: %d steps × %s%s", units.Count(r.TotalUnits), r.Steps, size, times(r.Accumulate))
 	if r.Epochs > 0 {
 		line("epochs", "%g, from which the steps follow", r.Epochs)
 	}
@@ -66,11 +78,9 @@ func printPlan(w io.Writer, r *forecast.Report) error {
 	if r.Price > 0 {
 		line("cost", "about %s at %g an hour", units.Money(r.Cost), r.Price)
 	}
-	law := fmt.Sprintf("%s give an expected loss of %.2f on web text", units.Count(r.TotalUnits), r.ChinchillaNLL)
-	if r.ChinchillaNLL > lawLimit {
-		law = units.Count(r.TotalUnits) + " are too few for it to predict a loss"
+	if text {
+		line("scaling law", "%s", chinchilla(r))
 	}
-	line("scaling law", "%s tokens are compute-optimal for this size (Chinchilla); %s", units.Count(int64(r.ChinchillaTokens)), law)
 	if l := r.Law; l != nil {
 		line("", "%s says %s for this run (N %s, D %s, %d runs)", l.File, lossText(l.Expected.Loss), units.Count(int64(l.Expected.N.Value)), units.Count(int64(l.Expected.D.Value)), l.Runs)
 		line("", "and for as many FLOPs %s at best: N %s, D %s; N counts %s%s", lossText(l.Best.Loss), units.Count(int64(l.Best.N.Value)), units.Count(int64(l.Best.D.Value)), l.Counted, beyond(l.Expected))

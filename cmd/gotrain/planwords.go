@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"example.com/gotrain/train/forecast"
+	"example.com/gotrain/train/units"
 )
 
 func productsName(r *forecast.Report) string {
@@ -49,4 +51,22 @@ func times(accumulate int) string {
 		return ""
 	}
 	return fmt.Sprintf(" × %d accumulated", accumulate)
+}
+
+// chinchilla is what the scaling law of web text says of a run.
+func chinchilla(r *forecast.Report) string {
+	law := fmt.Sprintf("%s give an expected loss of %.2f on web text", units.Count(r.TotalUnits), r.ChinchillaNLL)
+	if r.ChinchillaNLL > lawLimit {
+		law = units.Count(r.TotalUnits) + " are too few for it to predict a loss"
+	}
+	return fmt.Sprintf("%s tokens are compute-optimal for this size (Chinchilla); %s", units.Count(int64(r.ChinchillaTokens)), law)
+}
+
+// one is one of a unit in the plural: a token, an image.
+func one(unit string) string {
+	unit = strings.TrimSuffix(unit, "s")
+	if strings.ContainsRune("aeiou", rune(unit[0])) {
+		return "an " + unit
+	}
+	return "a " + unit
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"math"
 	"slices"
 
@@ -208,6 +209,8 @@ type Note struct{ Name, Text string }
 type Shown struct {
 	Name string // in TensorBoard
 	Text string
+	// Picture is kept as RUN/samples/NAME-STEP.png; nil for none.
+	Picture image.Image
 }
 
 // ToolsOf are the tools that a rank runs.

@@ -14,12 +14,13 @@ import (
 	"example.com/gotrain/train/recipe/mlm"
 	"example.com/gotrain/train/recipe/prefer"
 	"example.com/gotrain/train/recipe/seq2seq"
+	"example.com/gotrain/train/recipe/vae"
 )
 
 // Table returns the table. Of the recipes that take a kind of data, the first is the
 // one of configurations that name none.
 func Table() recipe.Table {
 	return recipe.Table{Families: zoo.Families(), Recipes: slices.Concat(
-		[]recipe.Recipe{lm.Recipe(), instruct.Recipe(), mlm.Recipe(), seq2seq.Recipe(), classify.Recipe(), grpo.Recipe()}, prefer.Recipes(),
+		[]recipe.Recipe{lm.Recipe(), instruct.Recipe(), mlm.Recipe(), seq2seq.Recipe(), classify.Recipe(), vae.Recipe(), grpo.Recipe()}, prefer.Recipes(),
 	)}
 }

@@ -1,0 +1,203 @@
+package picture
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	_ "image/gif"  // decoded by image.Decode
+	_ "image/jpeg" // decoded by image.Decode
+	_ "image/png"  // decoded by image.Decode
+	"io"
+	"os"
+
+	"github.com/zeebo/xxh3"
+	"golang.org/x/image/draw"
+	_ "golang.org/x/image/webp" // decoded by image.Decode
+
+	"example.com/gotrain/data"
+)
+
+// maxPixels bounds a picture in a file: 64 megapixels are 256 MiB decoded.
+const maxPixels = 64 << 20
+
+// Set are the pictures of a configuration.
+type Set struct {
+	Train, Held []Picture
+	Damaged     []error // of the files that were left out
+}
+
+// Read reads all pictures of a configuration, or draws them with a seed.
+func Read(c Config, seed uint64) (*Set, error) {
+	s := &Set{}
+	if c.Shapes > 0 {
+		for i := range c.Shapes {
+			s.add(c, Picture{Draw(c, seed, uint64(i)), data.Origin{File: "drawn shapes", Offset: int64(i)}})
+		}
+		return s, s.check(c)
+	}
+	held, err := data.ExpandPaths(c.ValidationPaths)
+	if err != nil {
+		return nil, err
+	}
+	train, err := data.ExpandPaths(c.Paths)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range train {
+		if err := s.file(c, name, func(p Picture) { s.add(c, p) }); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range held {
+		if err := s.file(c, name, func(p Picture) { s.Held = append(s.Held, p) }); err != nil {
+			return nil, err
+		}
+	}
+	return s, s.check(c)
+}
+
+// add puts a picture on its side: that of all pictures with its bytes.
+func (s *Set) add(c Config, p Picture) {
+	if c.Validation > 0 && float64(xxh3.Hash(p.Pixels)) < c.Validation*(1<<64) {
+		s.Held = append(s.Held, p)
+	} else {
+		s.Train = append(s.Train, p)
+	}
+}
+
+func (s *Set) check(c Config) error {
+	switch {
+	case len(s.Train) == 0:
+		return setting("data.train: there is nothing to learn from: no pictures, or all are held out")
+	case len(s.Held) == 0 && (c.Validation > 0 || len(c.ValidationPaths) > 0):
+		return setting("data.validation %g holds none of %d pictures out: give more of them, or name data.validation_paths", c.Validation, len(s.Train))
+	}
+	return nil
+}
+
+// file reads the pictures of a file. One that is damaged is left out, up to the bound.
+func (s *Set) file(c Config, name string, yield func(Picture)) error {
+	err := readFile(c, name, yield)
+	var damaged *damage
+	if err == nil || !errors.As(err, &damaged) {
+		return err
+	}
+	if s.Damaged = append(s.Damaged, err); len(s.Damaged) > c.Damaged {
+		return fmt.Errorf("%w: replace the file, or let data.damaged leave out more than %d files", err, c.Damaged)
+	}
+	return nil
+}
+
+// damage is an error of a file's content.
+type damage struct{ error }
+
+func (d *damage) Unwrap() error { return d.error }
+
+func readFile(c Config, name string, yield func(Picture)) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	wrong := func(err error) error { return &damage{fmt.Errorf("%s: %w", name, err)} }
+	in := bufio.NewReaderSize(f, 64<<10)
+	head, _ := in.Peek(16)
+	if bytes.HasPrefix(head, []byte{0x1f, 0x8b}) {
+		z, err := gzip.NewReader(in)
+		if err != nil {
+			return wrong(fmt.Errorf("gzip: %w", err))
+		}
+		in = bufio.NewReaderSize(z, 64<<10)
+		head, _ = in.Peek(16)
+	}
+	if bytes.HasPrefix(head, []byte{0, 0, 8}) {
+		if err := readIdx(c, name, in, yield); err != nil {
+			return wrong(err)
+		}
+		return nil
+	}
+	pixels, err := decode(c, in)
+	if err != nil {
+		return wrong(err)
+	}
+	yield(Picture{pixels, data.Origin{File: name}})
+	return nil
+}
+
+// decode reads a picture, whose size it looks at before it decodes it.
+func decode(c Config, in *bufio.Reader) ([]byte, error) {
+	var head bytes.Buffer
+	size, _, err := image.DecodeConfig(io.TeeReader(in, &head))
+	if errors.Is(err, image.ErrFormat) {
+		return nil, errors.New("this is no PNG, JPEG, GIF, WebP or idx file: convert it, or leave it out of data.train")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the picture cannot be read: %w", err)
+	}
+	if size.Width < 1 || size.Height < 1 || size.Width > maxPixels/size.Height {
+		return nil, fmt.Errorf("the picture has %d × %d pixels; %d are the most: make it smaller", size.Width, size.Height, maxPixels)
+	}
+	picture, _, err := image.Decode(io.MultiReader(&head, in))
+	if err != nil {
+		return nil, fmt.Errorf("the picture is damaged: %w", err)
+	}
+	return square(c, picture), nil
+}
+
+// square scales a picture's middle to the size of the configuration. What is transparent shows
+// white.
+func square(c Config, from image.Image) []byte {
+	b := from.Bounds()
+	side := min(b.Dx(), b.Dy())
+	left, top := b.Min.X+(b.Dx()-side)/2, b.Min.Y+(b.Dy()-side)/2
+	to := image.NewRGBA(image.Rect(0, 0, c.Size, c.Size))
+	draw.Draw(to, to.Bounds(), image.NewUniform(color.White), image.Point{}, draw.Src)
+	draw.CatmullRom.Scale(to, to.Bounds(), from, image.Rect(left, top, left+side, top+side), draw.Over, nil)
+	return pixels(c, to)
+}
+
+// pixels are the bytes of a square.
+func pixels(c Config, from *image.RGBA) []byte {
+	out := make([]byte, 0, c.Bytes())
+	for i := 0; i < len(from.Pix); i += 4 {
+		r, g, b := from.Pix[i], from.Pix[i+1], from.Pix[i+2]
+		if c.Grey {
+			out = append(out, color.GrayModel.Convert(color.RGBA{r, g, b, 255}).(color.Gray).Y)
+		} else {
+			out = append(out, r, g, b)
+		}
+	}
+	return out
+}
+
+// readIdx reads pictures of bytes as LeCun stores MNIST: (pictures, rows, columns).
+func readIdx(c Config, name string, in *bufio.Reader, yield func(Picture)) error {
+	var head [4]byte
+	if _, err := io.ReadFull(in, head[:]); err != nil {
+		return err
+	}
+	if head[3] != 3 {
+		return fmt.Errorf("the idx file has %d axes; pictures have 3 (pictures, rows, columns): it may hold labels", head[3])
+	}
+	var sizes [3]uint32
+	if err := binary.Read(in, binary.BigEndian, &sizes); err != nil {
+		return fmt.Errorf("the idx file ends in its head: %w", err)
+	}
+	count, height, width := sizes[0], int(sizes[1]), int(sizes[2])
+	if height < 1 || width < 1 || width > maxPixels/height {
+		return fmt.Errorf("the idx file has pictures of %d × %d pixels", width, height)
+	}
+	grey := image.NewGray(image.Rect(0, 0, width, height))
+	for i := range count {
+		if _, err := io.ReadFull(in, grey.Pix); err != nil {
+			return fmt.Errorf("the idx file ends in picture %d of %d: %w", i, count, err)
+		}
+		yield(Picture{square(c, grey), data.Origin{File: name, Offset: int64(i)}})
+	}
+	return nil
+}
