@@ -2,8 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -77,13 +80,174 @@ train: {steps: 1, batch: 2}
 			t.Errorf("%q: exit code %d, %q, %q", c.args, o.code, o.out, o.errOut)
 		}
 	}
+	checkEmbeddings(t, run)
+	checkEncoderScores(t, run, text, classifier, labelled)
 	var filled struct {
-		Masks []struct {
-			Candidates []struct{ Probability float64 }
+		Model, Prompt, Text string
+		Masks               []struct {
+			Candidates []struct {
+				ID          int32
+				Token       string
+				Probability float64
+			}
 		}
 	}
 	o := gotrain(t, "", "sample", "--model", run, "--prompt", "the [MASK] of [MASK]", "--json", "--top-k", "3", "--device", "cpu")
 	if err := json.Unmarshal([]byte(o.out), &filled); err != nil || len(filled.Masks) != 2 || len(filled.Masks[1].Candidates) != 3 {
 		t.Errorf("%s, %v", o.out, err)
+	}
+	first := []string{filled.Masks[0].Candidates[0].Token, filled.Masks[1].Candidates[0].Token}
+	if filled.Prompt != "the [MASK] of [MASK]" || filled.Text != fmt.Sprintf("the %s of %s", first[0], first[1]) && !strings.Contains(first[0]+first[1], "##") {
+		t.Errorf("%+v", filled)
+	}
+	var shown strings.Builder
+	fmt.Fprintln(&shown, filled.Text)
+	for i, m := range filled.Masks {
+		for k, c := range m.Candidates {
+			name := ""
+			if k == 0 {
+				name = fmt.Sprintf("[MASK] %d", i+1)
+			} else if c.Probability > m.Candidates[k-1].Probability {
+				t.Errorf("the candidates are %+v", m.Candidates)
+			}
+			fmt.Fprintf(&shown, "  %-10s %6.2f%%  %s\n", name, 100*c.Probability, c.Token)
+		}
+	}
+	if got := must(t, "sample", "--model", run, "--prompt", "the [MASK] of [MASK]", "--top-k", "3", "--device", "cpu"); got != shown.String() {
+		t.Errorf("printed is\n%swant\n%s", got, shown.String())
+	}
+	if got := must(t, "sample", "--model", run, "--prompt", "the [MASK]", "--device", "cpu"); strings.Count(got, "\n") != 1+5 {
+		t.Errorf("without --top-k there are\n%s", got)
+	}
+}
+
+// checkEmbeddings: a vector is what the flags say, in each form that it is printed in.
+func checkEmbeddings(t *testing.T, run string) {
+	t.Helper()
+	type embedding struct {
+		Text      string
+		Embedding []float64
+	}
+	embed := func(args ...string) (mean struct {
+		Model, Pooling string
+		Normalized     bool
+		Embeddings     []embedding
+	}) {
+		t.Helper()
+		mustJSON(t, &mean, append([]string{"embed", "--model", run, "--device", "cpu"}, args...)...)
+		return mean
+	}
+	length := func(x []float64) (sum float64) {
+		for _, v := range x {
+			sum += v * v
+		}
+		return math.Sqrt(sum)
+	}
+	plain := embed("--text", "the rays", "--text", "light")
+	if plain.Pooling != "mean" || plain.Normalized || len(plain.Embeddings) != 2 || plain.Embeddings[0].Text != "the rays" || plain.Embeddings[1].Text != "light" || len(plain.Embeddings[0].Embedding) != 16 || !strings.HasPrefix(plain.Model, run) {
+		t.Fatalf("%+v", plain)
+	}
+	unit := embed("--text", "the rays", "--normalize", "--batch", "1")
+	x, n := plain.Embeddings[0].Embedding, length(plain.Embeddings[0].Embedding)
+	for i, v := range unit.Embeddings[0].Embedding {
+		if math.Abs(v-x[i]/n) > 1e-5 {
+			t.Fatalf("scaled to length 1 %v, of %v", unit, x)
+		}
+	}
+	first := embed("--text", "the rays", "--pooling", "first")
+	if !unit.Normalized || unit.Pooling != "mean" || math.Abs(length(unit.Embeddings[0].Embedding)-1) > 1e-5 || first.Pooling != "first" || first.Normalized || slices.Equal(first.Embeddings[0].Embedding, x) {
+		t.Errorf("%+v, %+v", unit, first)
+	}
+	if again := embed("--text", "the rays", "--pooling", "mean", "--normalize=false"); !slices.Equal(again.Embeddings[0].Embedding, x) {
+		t.Errorf("the mean is %v, was %v", again, x)
+	}
+	table := write(t, filepath.Join(t.TempDir(), "t.csv"), "title,more\nthe rays,x\nlight,y\n")
+	if of := embed("--data", table, "--text-key", "title"); len(of.Embeddings) != 2 || of.Embeddings[1].Text != "light" || math.Abs(of.Embeddings[0].Embedding[3]-x[3]) > 1e-5 {
+		t.Errorf("of a table %+v", of)
+	}
+	o := gotrain(t, "", "embed", "--model", run, "--device", "cpu", "--text", strings.Repeat("rays ", 40), "--text", "a <b>")
+	lines := strings.Split(o.out, "\n")
+	if o.code != 0 || len(lines) != 3 || !strings.HasPrefix(lines[1], `{"text":"a <b>","embedding":[`) || o.errOut != "note: 1 of 2 texts are longer than 16 tokens and lose their end\n" {
+		t.Errorf("%+v", o)
+	}
+}
+
+// checkEncoderScores: what eval and sample print is what they write as JSON, and that adds up.
+func checkEncoderScores(t *testing.T, run, text, classifier, labelled string) {
+	t.Helper()
+	var s struct {
+		Model             string
+		Tokens, Documents int
+		NLL               float64 `json:"pseudo_nll"`
+		PPL               float64 `json:"pseudo_ppl"`
+		Accuracy          float64
+	}
+	mustJSON(t, &s, "eval", "--model", run, "--data", text, "--device", "cpu")
+	if want := fmt.Sprintf("pseudo nll  %.4f nats per token, each masked by itself\npseudo ppl  %.3f\naccuracy    %.2f%%\ntokens      %d of text in 1 documents\n", s.NLL, math.Exp(s.NLL), 100*s.Accuracy, s.Tokens); s.Tokens < 540 || s.Documents != 1 || s.Accuracy >= 1 || math.Abs(s.PPL-math.Exp(s.NLL)) > 1e-6*s.PPL ||
+		must(t, "eval", "--model", run, "--data", text, "--device", "cpu", "--batch", "5") != want {
+		t.Errorf("%+v, printed as\n%swant\n%s", s, must(t, "eval", "--model", run, "--data", text, "--device", "cpu", "--batch", "5"), want)
+	}
+	type class struct {
+		Precision, Recall, F1 float64
+		Texts                 int
+	}
+	var c struct {
+		Texts, Cut        int
+		NLL, Accuracy, F1 float64
+		Classes           map[string]class
+	}
+	mustJSON(t, &c, "eval", "--model", classifier, "--data", labelled, "--device", "cpu")
+	bad, good := c.Classes["bad"], c.Classes["good"]
+	want := fmt.Sprintf("accuracy  %.2f%%\nF1        %.4f, the mean of the classes'\nnll       %.4f nats\ntexts     4, of which 0 were cut\n  bad              precision %.4f  recall %.4f  F1 %.4f  texts 2\n  good             precision %.4f  recall %.4f  F1 %.4f  texts 2\n",
+		100*c.Accuracy, c.F1, c.NLL, bad.Precision, bad.Recall, bad.F1, good.Precision, good.Recall, good.F1)
+	if got := must(t, "eval", "--model", classifier, "--data", labelled, "--device", "cpu"); got != want || math.Abs(c.Accuracy-(bad.Recall+good.Recall)/2) > 1e-9 || math.Abs(c.F1-(bad.F1+good.F1)/2) > 1e-9 {
+		t.Errorf("%+v is printed as\n%swant\n%s", c, got, want)
+	}
+	renamed := write(t, filepath.Join(t.TempDir(), "r.csv"), "words,kind,more\nthe rays,good,x\nlight,bad,y\n")
+	var r struct{ Texts int }
+	mustJSON(t, &r, "eval", "--model", classifier, "--data", renamed, "--text-key", "words", "--label-key", "kind", "--device", "cpu")
+	if r.Texts != 2 {
+		t.Errorf("%+v", r)
+	}
+	for _, wrong := range [][]string{{"--text-key", "words"}, {"--label-key", "kind"}, {"--text-key", "words", "--label-key", "kind", "--pair-key", "none"}} {
+		if o := gotrain(t, "", append([]string{"eval", "--model", classifier, "--data", renamed, "--device", "cpu"}, wrong...)...); o.code == 0 || !strings.Contains(o.errOut, "r.csv") {
+			t.Errorf("%q: %+v", wrong, o)
+		}
+	}
+	var told struct {
+		Prompt, Label string
+		Classes       []struct {
+			Label       string
+			Probability float64
+		}
+	}
+	mustJSON(t, &told, "sample", "--model", classifier, "--prompt", "the rays", "--device", "cpu")
+	if len(told.Classes) != 2 || told.Label != told.Classes[0].Label || told.Prompt != "the rays" || told.Classes[0].Probability < told.Classes[1].Probability || math.Abs(told.Classes[0].Probability+told.Classes[1].Probability-1) > 1e-6 {
+		t.Errorf("%+v", told)
+	}
+	o := gotrain(t, "", "sample", "--model", classifier, "--prompt", "the rays", "--device", "cpu")
+	if want := fmt.Sprintf("%6.2f%%  %s\n%6.2f%%  %s\n", 100*told.Classes[0].Probability, told.Classes[0].Label, 100*told.Classes[1].Probability, told.Classes[1].Label); o.out != want || o.errOut != "" {
+		t.Errorf("%+v, want %q", o, want)
+	}
+	if o := gotrain(t, "", "sample", "--model", classifier, "--prompt", strings.Repeat("rays ", 40), "--device", "cpu"); !strings.HasPrefix(o.errOut, "note: the prompt is longer than the model's context of 16 tokens") {
+		t.Errorf("%+v", o)
+	}
+	for _, flag := range []string{"--stride=2", "--base-too", "--template=chatml", "--date=2026-01-01", "--no-bos"} {
+		name, _, _ := strings.Cut(flag, "=")
+		if o := gotrain(t, "", "eval", "--model", run, "--data", text, flag); o.code != 2 || !strings.Contains(o.errOut, name+" goes with language models") {
+			t.Errorf("%s: %+v", flag, o)
+		}
+	}
+	for _, flag := range []string{"--temperature=1", "--top-p=0.5", "--min-p=0.5", "--repetition-penalty=1.5", "--seed=2", "--greedy", "--stop=x", "--count=2", "--no-bos"} {
+		name, _, _ := strings.Cut(flag, "=")
+		if o := gotrain(t, "", "sample", "--model", run, "--prompt", "the [MASK]", flag); o.code != 2 || !strings.Contains(o.errOut, name+" says how a text goes on") {
+			t.Errorf("%s: %+v", flag, o)
+		}
+	}
+	if o := gotrain(t, "", "eval", "--model", run); o.code != 2 || !strings.Contains(o.errOut, "needs --data") {
+		t.Errorf("%+v", o)
+	}
+	if o := gotrain(t, "", "eval", "--model", run, "--data", text, "--batch", "0"); o.code != 2 || !strings.Contains(o.errOut, "--batch is 0") {
+		t.Errorf("%+v", o)
 	}
 }

@@ -2,14 +2,14 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"example.com/gotrain/data"
 	"example.com/gotrain/data/tokenizers"
 	"example.com/gotrain/train/eval"
-
-	"example.com/gotrain/data"
 )
 
 // printDistances scores texts by distance and prints a row for each.
@@ -21,6 +21,11 @@ func (f *evalFlags) printDistances(c *cobra.Command, m *opened, texts *data.Set,
 	if f.json {
 		return writeJSON(c.OutOrStdout(), map[string]any{"distances": all})
 	}
+	return writeDistances(c.OutOrStdout(), all)
+}
+
+// writeDistances writes a row for each distance, with what it gains over the one before.
+func writeDistances(w io.Writer, all []eval.Distance) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-12s %10s %14s %10s\n", "tokens back", "nll", "bits per byte", "gain")
 	for i, d := range all {
@@ -33,6 +38,6 @@ func (f *evalFlags) printDistances(c *cobra.Command, m *opened, texts *data.Set,
 		}
 		fmt.Fprintf(&b, "%-12d %10.4f %14s %10s\n", d.Tokens, d.NLL, bits, gain)
 	}
-	_, err = c.OutOrStdout().Write([]byte(b.String()))
+	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -26,6 +26,9 @@ func (f *evalFlags) runText(c *cobra.Command) error {
 		}
 		return f.runConversations(c)
 	}
+	if f.byDistance && (f.stride != 0 || f.baseToo) {
+		return usagef("--by-distance goes with neither --stride nor --base-too")
+	}
 	if f.template != "" || f.date != "" {
 		return usagef("--template and --date go with --format %s, or with --task and --chat", conversationFormat)
 	}
