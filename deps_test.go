@@ -148,8 +148,8 @@ var allowed = map[string][]string{
 		"autograd", "data", "data/tokenizers", "nn", "nn/encode", "nn/hub", "train/config", "train/recipe", "train/recipe/text", "train/shell",
 	},
 	"train/recipe/prefer": {
-		"autograd", "autograd/exec", "autograd/plan", "data", "data/chat", "data/instruct", "data/prefer", "data/vfs", "nn", "train/config",
-		"train/ranks", "train/recipe", "train/recipe/text", "train/shell",
+		"autograd", "autograd/exec", "autograd/plan", "data", "data/chat", "data/instruct", "data/prefer", "data/vfs", "nn", "nn/hub",
+		"train/config", "train/ranks", "train/recipe", "train/recipe/text", "train/shell",
 	},
 	"train/recipe/rollout": {
 		"autograd", "autograd/exec", "data", "data/prompts", "data/vfs", "nn", "nn/generate", "nn/hub", "train/config", "train/ranks",

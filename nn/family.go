@@ -57,10 +57,14 @@ func NewFamily[C any, M Model](name string, defaults C, construct func(C, Tuning
 type Spec struct {
 	Family string
 	Config any
+	Scored bool // a language model has a score in place of its head; see Scored
 }
 
 // SpecOf is what m was made of, apart from its tuning.
-func SpecOf(m Model) Spec { return Spec{m.Family(), m.Config()} }
+func SpecOf(m Model) Spec {
+	_, scored := m.(*Scored)
+	return Spec{m.Family(), m.Config(), scored}
+}
 
 // Families is a table of families.
 type Families []Family
@@ -83,7 +87,11 @@ func (fs Families) New(s Spec, t Tuning) (Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f.New(s.Config, t)
+	m, err := f.New(s.Config, t)
+	if s.Scored {
+		return scored(m, err)
+	}
+	return m, err
 }
 
 // Keys are the rows of the family that has a model_type, beside CommonKeys.
@@ -112,6 +120,7 @@ func (fs Families) Read(text []byte) (Spec, []string, error) {
 	}
 	if raw.ModelType() == ownType {
 		s, err := fs.parseOwn(raw)
+		s.Scored = isScored(raw)
 		return s, nil, err
 	}
 	var known []string
@@ -122,7 +131,7 @@ func (fs Families) Read(text []byte) (Spec, []string, error) {
 		if slices.Contains(f.Hub.ModelTypes, raw.ModelType()) {
 			raw.Check(slices.Concat(f.Hub.Keys, CommonKeys), raw.ModelType())
 			c, err := f.Hub.Parse(raw)
-			return Spec{f.Name, c}, *raw.notes, err
+			return Spec{f.Name, c, isScored(raw)}, *raw.notes, err
 		}
 		known = append(known, f.Hub.ModelTypes...)
 	}
@@ -147,7 +156,7 @@ func (fs Families) parseOwn(raw HF) (Spec, error) {
 		}
 	}
 	if configuration, ok := c.(Configuration); ok {
-		return Spec{f.Name, c}, raw.Finish(configuration)
+		return Spec{Family: f.Name, Config: c}, raw.Finish(configuration)
 	}
-	return Spec{f.Name, c}, errors.Join(*raw.faults...)
+	return Spec{Family: f.Name, Config: c}, errors.Join(*raw.faults...)
 }

@@ -33,6 +33,9 @@ func ConfigJSON(m Model, s SpecialTokens) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if scored, ok := m.(*Scored); ok {
+		scored.label(keys)
+	}
 	s.keys(keys)
 	return marshal(keys)
 }

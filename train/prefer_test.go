@@ -193,3 +193,45 @@ func TestLostReference(t *testing.T) {
 		t.Error("the run is another one")
 	}
 }
+
+// TestRewardModel: a reward model, on a base with a head of its own or with the table of
+// tokens, is kept as transformers reads it; it tells held-out answers apart, and goes on to the
+// same bits after each stop.
+func TestRewardModel(t *testing.T) {
+	for family, model := range map[string]string{"llama": "LlamaForSequenceClassification", "gpt2": "GPT2ForSequenceClassification"} {
+		t.Run(family, func(t *testing.T) {
+			chosen := "model.family=" + family
+			base := preferConfig(t, chosen, "recipe.kind=orpo", "train.steps=2")
+			mustTrain(t, base, deps(t, 2))
+			cfg := preferConfig(t, chosen, "recipe.kind=reward", "recipe.center=0.01", "train.steps=50", "train.save_every=25", "train.eval_every=0", "optimizer.lr=1e-2")
+			cfg.Base = filepath.Join(base.Run.Dir, "checkpoints", "latest")
+			cfg.Tokenizer = config.TokenizerConfig{Path: cfg.Base}
+			r := mustTrain(t, cfg, deps(t, 2))
+			if a := r.Validation.Get("accuracy"); a < 0.9 && family == "llama" {
+				t.Errorf("held-out accuracy %g", a)
+			}
+			text, err := os.ReadFile(filepath.Join(r.Checkpoint, "config.json"))
+			if err != nil || !bytes.Contains(text, []byte(`"`+model+`"`)) || !bytes.Contains(text, []byte(`"LABEL_0": 0`)) {
+				t.Errorf("%s, %v", text, err)
+			}
+			kept := tensors(t, filepath.Join(r.Checkpoint, "model.safetensors"))
+			if len(kept["score.weight"]) == 0 || kept["lm_head.weight"] != nil {
+				t.Error("the score is not kept in place of the head")
+			}
+			if family != "llama" {
+				return
+			}
+			cfg.Run.Dir += "-short"
+			cfg.Train.Steps = 10
+			mustTrain(t, cfg, deps(t, 2))
+			want := bits(t, cfg.Run.Dir)
+			cfg.Run.Dir += "-stops"
+			trainByStops(t, cfg, deps(t, 1), want)
+		})
+	}
+	cfg := preferConfig(t, "recipe.kind=reward")
+	cfg.LoRA = nn.Adapter{Rank: 4}
+	if err := cfg.Validate(tables); err == nil || !strings.Contains(err.Error(), "lora: recipe reward trains a head") {
+		t.Errorf("with an adapter: %v", err)
+	}
+}

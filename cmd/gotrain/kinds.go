@@ -25,6 +25,8 @@ type kind struct {
 	// there is a frame.
 	asked func(m *opened, frame *talk.Frame, batch int) (eval.Model, error)
 	score func(*opened) (completions, error)
+	// rewards gives the rewards of completions in place of their likelihoods.
+	rewards func(f *scoreFlags, c *cobra.Command, m *opened, questions []eval.Question) error
 	// embeds tells that the model gives embeddings of texts.
 	embeds bool
 }
@@ -46,7 +48,7 @@ func kinds() []kind {
 			return eval.NewLanguage(m.subject(), frame, batch), nil
 		},
 		score: func(m *opened) (completions, error) { return eval.NewScorer(m.subject()) },
-	}, pairKind(), encoderKind()}
+	}, pairKind(), encoderKind(), rewardKind()}
 }
 
 // kindOf is the kind of m, for a command that takes those which can says. The error

@@ -14,6 +14,7 @@ import (
 // scoreFlags say what to score.
 type scoreFlags struct {
 	modelFlags
+	templateFlags
 	data string
 }
 
@@ -34,7 +35,8 @@ beginning; a completion must fit whole.
 
 Of a model that fills masks it is the pseudo-log-likelihood, each token of the
 completion masked by itself; of a classifier the completion is a label, and its
-log-probability is told.`,
+log-probability is told. Of a reward model it is the reward of the completion as
+the answer to the prompt, through the chat template.`,
 		Example: `  gotrain score --model runs/opticks --data questions.jsonl
   gotrain score --model runs/opticks --data - --json < questions.jsonl`,
 		Args: noArgs,
@@ -47,6 +49,7 @@ log-probability is told.`,
 	}
 	f.modelFlags.add(c)
 	f.addBOS(c)
+	f.addTemplate(c, "of a reward model, ")
 	c.Flags().StringVar(&f.data, "data", "", "JSONL `FILE`, - for standard input")
 	complete(c, "data", filesWith("jsonl", "ndjson"))
 	return c
@@ -68,9 +71,12 @@ func (f *scoreFlags) run(c *cobra.Command) error {
 		return err
 	}
 	defer m.Close()
-	k, err := kindOf(m.Model, c.CommandPath(), func(k kind) bool { return k.score != nil })
+	k, err := kindOf(m.Model, c.CommandPath(), func(k kind) bool { return k.score != nil || k.rewards != nil })
 	if err != nil {
 		return err
+	}
+	if k.rewards != nil {
+		return k.rewards(f, c, m, questions)
 	}
 	s, err := k.score(m)
 	if err != nil {

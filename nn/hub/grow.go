@@ -29,6 +29,10 @@ func LoadBase(store *exec.Store, dir string, m nn.Model) error {
 	if c, ok := m.Config().(nn.EncoderConfig); ok {
 		spare = c.OfHead
 	}
+	if _, ok := m.(*nn.Scored); ok {
+		name, _, _ := head.Head()
+		spare = func(tensor string) bool { return tensor == nn.ScoreName || tensor == name }
+	}
 	match, err := matchTensors(weights, params, spare)
 	if err != nil {
 		return err

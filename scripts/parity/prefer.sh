@@ -5,8 +5,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . scripts/python/env.sh
-scripts/require.sh pip
-[[ -d build/trl/trl ]] || python3 -m pip install --quiet --disable-pip-version-check --no-deps --target build/trl trl==1.16.0 accelerate==1.15.0 \
-  datasets==5.2.0 multiprocess dill xxhash pyarrow pandas python-dateutil six pytz tzdata
+. scripts/python/trl.sh
 PYTHONPATH=build/trl "$python" scripts/parity/prefer.py train/recipe/prefer/testdata/losses.json 2> /dev/null
 go test ./train/recipe/prefer -run OfTRL -count 1

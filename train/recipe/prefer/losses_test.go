@@ -27,7 +27,7 @@ type lossCase struct {
 	Gradients [2][]float32
 }
 
-// keys gives the configuration of a case to an objective, by the names of the section.
+// objective gives the configuration of a case to an objective, by the names of the section.
 func (c lossCase) objective(t *testing.T) Objective {
 	var k struct {
 		Beta, Gamma float64
@@ -63,9 +63,6 @@ func TestLossesOfTRL(t *testing.T) {
 	const padding = 3
 	for i, c := range readCases(t) {
 		o := c.objective(t)
-		if o == nil {
-			continue // of the reward model
-		}
 		n := len(c.First)
 		padded := func(x []float32) []float32 { return append(append([]float32{}, x...), make([]float32, padding)...) }
 		g := autograd.NewGraph()
@@ -77,7 +74,18 @@ func TestLossesOfTRL(t *testing.T) {
 			x.RefFirst, x.RefSecond = g.Floats("ref_first", k), g.Floats("ref_second", k)
 			inputs["ref_first"], inputs["ref_second"] = padded(c.RefFirst), padded(c.RefSecond)
 		}
-		loss := mean(x, o, n)
+		var loss *autograd.Node
+		if o != nil {
+			loss = mean(x, o, n)
+		} else {
+			var own Reward
+			if err := json.Unmarshal(c.Config, &own); err != nil {
+				t.Fatal(err)
+			}
+			inputs["margins"] = padded(c.Margins)
+			each := own.perSample(x.First, x.Second, g.Floats("margins", k))
+			loss = autograd.Reshape(autograd.Scale(autograd.Sum(x.only(each)), 1/float32(n)))
+		}
 		got := compute(t, g, loss, map[string][]float32{"first": padded(c.First), "second": padded(c.Second)}, inputs)
 		if math.Abs(float64(got[0][0])-c.Loss) > 1e-6*max(1, math.Abs(c.Loss)) {
 			t.Errorf("case %d, %s %s: loss %.8f, in TRL %.8f", i, c.Kind, c.Config, got[0][0], c.Loss)

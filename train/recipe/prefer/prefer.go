@@ -1,6 +1,7 @@
-// Package prefer is the recipes that learn preferences from answers: dpo, kto, orpo and
-// simpo. Each is a loss over the log-probabilities of answers ([Objective]); what they have
-// in common is here: the data, the programs, and the log-probabilities of a reference.
+// Package prefer is the recipes that learn preferences from answers. Those of policies, dpo,
+// kto, orpo and simpo, are each a loss over the log-probabilities of answers ([Objective]);
+// reward is that of models which give answers a number. What they have in common is here:
+// the data, the programs, and the log-probabilities of a reference.
 //
 // The reference is the model that the run begins with; with an adapter the base, since a
 // new adapter changes nothing. Its log-probabilities are computed by the weights of the run
@@ -15,6 +16,7 @@ import (
 	"example.com/gotrain/data/instruct"
 	"example.com/gotrain/data/prefer"
 	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/hub"
 	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/ranks"
 	"example.com/gotrain/train/recipe"
@@ -49,20 +51,25 @@ func (d Data) Validate() error {
 
 // Recipes are the rows of the table.
 func Recipes() []recipe.Recipe {
-	row := func(name string, defaults func() any) recipe.Recipe {
-		return recipe.Recipe{
-			Name: name, Config: defaults,
-			Formats: []config.Choice{{Name: Format, New: func() any {
-				return &Data{Config: data.Config{Format: data.FormatText, TextKey: "text", BOS: true}, Instruct: instruct.Default()}
-			}}},
-			Check: check, Design: design, Open: open,
-		}
-	}
+	reward := row("reward", func() any { return &Reward{} })
+	reward.Check, reward.Design, reward.Open = checkReward, designReward, openReward
 	return []recipe.Recipe{
 		row("dpo", func() any { return &DPO{Beta: 0.1, Loss: Sigmoid} }),
 		row("kto", func() any { return &KTO{Beta: 0.1, Desirable: 1, Undesirable: 1} }),
 		row("orpo", func() any { return &ORPO{Beta: 0.1} }),
 		row("simpo", func() any { return &SimPO{Beta: 2, Gamma: 0.5} }),
+		reward,
+	}
+}
+
+// row is that of an objective with its defaults.
+func row(name string, defaults func() any) recipe.Recipe {
+	return recipe.Recipe{
+		Name: name, Config: defaults,
+		Formats: []config.Choice{{Name: Format, New: func() any {
+			return &Data{Config: data.Config{Format: data.FormatText, TextKey: "text", BOS: true}, Instruct: instruct.Default()}
+		}}},
+		Check: check, Design: design, Open: open,
 	}
 }
 
@@ -146,8 +153,7 @@ func (p *parts) loss(training bool) recipe.LossFunc {
 			}
 			each, shown := p.objective.PerSample(x)
 			each = x.only(each)
-			sum := autograd.Reshape(autograd.Sum(each), 1)
-			l.Value = autograd.Reshape(autograd.Mul(sum, g.Floats("loss_weight", 1)))
+			l.Value = weighted(g, each)
 			l.Metrics = append([]recipe.Metric{{Name: "loss", Sum: each}}, shown...)
 		})
 		return l
@@ -161,9 +167,27 @@ func sides(x *autograd.Node) (first, second *autograd.Node) {
 	return autograd.Reshape(autograd.Slice(x, 1, 0, 1), k), autograd.Reshape(autograd.Slice(x, 1, 1, 2), k)
 }
 
-// open reads the preferences and gives the job its batches.
-func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
-	tokens, id, err := text.Open(ctx, &env)
+// weighted is the loss of a step of the losses of samples.
+func weighted(g *autograd.Graph, each *autograd.Node) *autograd.Node {
+	sum := autograd.Reshape(autograd.Sum(each), 1)
+	return autograd.Reshape(autograd.Mul(sum, g.Floats("loss_weight", 1)))
+}
+
+// material is the preferences of a configuration as a model reads them.
+type material struct {
+	data     *Data
+	tokens   data.Tokenizer
+	identity hub.Identity
+	encoder  *instruct.Encoder
+	train    *prefer.Set
+	held     *prefer.Set // nil where nothing is held out
+	pad      int32
+}
+
+// openMaterial reads the preferences of env, whose configuration gets what the tokenizer
+// tells.
+func openMaterial(ctx context.Context, env *recipe.Env, kind string, want prefer.Want) (*material, error) {
+	tokens, id, err := text.Open(ctx, env)
 	if err != nil {
 		return nil, err
 	}
@@ -171,56 +195,65 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	if !ok {
 		return nil, fmt.Errorf("data.format is %s; preferences are of format %s", env.Config.Data.Name(), Format)
 	}
-	encoder, err := text.Conversing(env, &d.Instruct, tokens, &id)
-	if err != nil {
+	m := &material{data: d, tokens: tokens}
+	if m.encoder, err = text.Conversing(*env, &d.Instruct, tokens, &id); err != nil {
 		return nil, err
 	}
+	if m.train, m.held, err = read(ctx, env.Config, d, kind, want, m.encoder); err != nil {
+		return nil, err
+	}
+	m.pad = text.EndTurns(&id, m.train.EndTokens())
+	m.identity = id
+	return m, nil
+}
+
+// open reads the preferences and gives the job its batches.
+func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	objective := env.Config.Recipe.Value().(Objective)
-	train, held, err := read(ctx, env.Config, d, objective.Kind(), objective.Want(), encoder)
+	m, err := openMaterial(ctx, &env, objective.Kind(), objective.Want())
 	if err != nil {
 		return nil, err
 	}
-	pad := text.EndTurns(&id, train.EndTokens())
 	j, p, err := newJob(ctx, env)
 	if err != nil {
 		return nil, err
 	}
-	if err := text.Finish(j, env, tokens, id); err != nil {
+	if err := text.Finish(j, env, m.tokens, m.identity); err != nil {
 		return nil, err
 	}
-	if err := p.batches(env, j, d, train, held, pad); err != nil {
+	if err := m.batches(env, j, objective.Want()); err != nil {
 		return nil, err
 	}
-	if d.Instruct.Date != "" {
-		j.Facts = append(j.Facts, ranks.Fact{Name: "data.instruct.date", Value: d.Instruct.Date, Cure: "set it, where nodes begin on different days"})
-	}
-	j.Facts = append(j.Facts, ranks.Fact{Name: "data", Value: fmt.Sprintf("%+v", train.Stats()), Cure: "data.paths have to name the same content on all nodes"})
 	if p.reference != nil {
-		p.reference.keep(env, encoder.Template().Source(), train, held)
+		p.reference.keep(env, m.encoder.Template().Source(), m.train, m.held)
 		j.Begin = p.reference.begin
 	}
 	j.Next = func(model string) string { return shell.Command("gotrain", "chat", "--model", model) }
 	return j, text.CheckEval(env.Config, j.Eval)
 }
 
-// batches gives the job its sources.
-func (p *parts) batches(env recipe.Env, j *recipe.Job, d *Data, train, held *prefer.Set, pad int32) error {
-	rows, _ := p.config.MicroBatches()
-	size := prefer.Size{Rows: p.config.TrainRows(), Context: p.config.Length(), Micro: rows, Vocab: p.config.Text().Vocab}
-	loader, err := prefer.NewLoader(train, size, p.objective.Want(), d.Instruct.Packing, pad, p.config.Run.Seed)
+// batches gives the job its sources, and what ranks have to agree on.
+func (m *material) batches(env recipe.Env, j *recipe.Job, want prefer.Want) error {
+	c := env.Config
+	rows, _ := c.MicroBatches()
+	size := prefer.Size{Rows: c.TrainRows(), Context: c.Length(), Micro: rows, Vocab: c.Text().Vocab}
+	loader, err := prefer.NewLoader(m.train, size, want, m.data.Instruct.Packing, m.pad, c.Run.Seed)
 	if err != nil {
 		return err
 	}
 	j.Train, j.TrainUnits, j.Epoch = loader, loader.Tokens(), uint64(loader.Epoch())
-	tell(env, train, held, loader)
-	if held == nil {
-		return nil
+	tell(env, m.train, m.held, loader)
+	if m.held != nil {
+		size.Rows = c.EvalRows()
+		eval, err := prefer.NewEval(m.held, size, want, m.data.Instruct.Packing, m.pad)
+		if err != nil {
+			return err
+		}
+		j.Eval, j.EvalUnits = eval, eval.Tokens()
 	}
-	size.Rows = p.config.EvalRows()
-	eval, err := prefer.NewEval(held, size, p.objective.Want(), d.Instruct.Packing, pad)
-	if err != nil {
-		return err
+	if date := m.data.Instruct.Date; date != "" {
+		j.Facts = append(j.Facts, ranks.Fact{Name: "data.instruct.date", Value: date, Cure: "set it, where nodes begin on different days"})
 	}
-	j.Eval, j.EvalUnits = eval, eval.Tokens()
+	j.Facts = append(j.Facts, ranks.Fact{Name: "data", Value: fmt.Sprintf("%+v", m.train.Stats()), Cure: "data.paths have to name the same content on all nodes"})
 	return nil
 }
