@@ -391,8 +391,10 @@ func (w *workspace) gotrain(t *testing.T, c command, args []string) {
 			args = append(args, "--limit", "2")
 		}
 	case "finetune":
-		if strings.Contains(c.config(), "grpo") {
-			set("recipe.samples=2")
+		if strings.Contains(c.config(), "sums") {
+			if strings.Contains(c.config(), "grpo") {
+				set("recipe.samples=2")
+			}
 			set(short...)
 			break
 		}
