@@ -216,3 +216,62 @@ func TestPacking(t *testing.T) {
 		t.Errorf("%d examples behind a break", first)
 	}
 }
+
+// What decides between encodings of two bytes a character: two of ten pairs kana, 19 of 20 Hangul, seven of ten hanzi.
+func TestGuessesOfPairs(t *testing.T) {
+	pairs := func(list ...any) string {
+		var b strings.Builder
+		for i := 0; i < len(list); i += 2 {
+			b.WriteString(strings.Repeat(list[i+1].(string), list[i].(int)))
+		}
+		return b.String()
+	}
+	for text, want := range map[string]string{
+		pairs(2, "\x82\xa0", 8, "\x93\xfa"):                "shift_jis",
+		pairs(1, "\x82\xa0", 9, "\x93\xfa"):                "gb18030",
+		pairs(2, "\xa4\xa2", 8, "\xc6\xfc"):                "euc-jp",
+		pairs(1, "\xa4\xa2", 9, "\xc6\xfc"):                "gbk",
+		pairs(19, "\xb0\xa1", 1, "\xca\xa1"):               "euc-kr",
+		pairs(18, "\xb0\xa1", 2, "\xca\xa1"):               "gbk",
+		pairs(2, "\xb0\xa1"):                               "euc-kr",
+		pairs(1, "\xb0\xa1"):                               "gbk",
+		pairs(2, "\xa4\x40", 5, "\xa4\xa1", 3, "\xca\xa1"): "big5",
+		pairs(2, "\xa4\x40", 8, "\xca\xa1"):                "",
+		pairs(1, "\xa4\x40", 9, "\xa5\xa1"):                "",
+		pairs(7, "\xca\xd6", 3, "\x81\x40"):                "gbk",
+		pairs(6, "\xca\xd6", 4, "\x81\x40"):                "gb18030",
+		pairs(2, "\x81\x40"):                               "gb18030",
+		pairs(1, "\x81\x40"):                               "",
+		"abc":                                              "",
+	} {
+		if got := guessMulti([]byte(text)); got != want {
+			t.Errorf("%q is guessed as %q, want %q", text, got, want)
+		}
+	}
+}
+
+// Without a directory in the configuration the cache lies in that of the user.
+func TestCacheOfTheUser(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", "/some/cache")
+	t.Setenv("HOME", "/some")
+	got, err := Config{}.Cache()
+	if err != nil || !strings.HasSuffix(filepath.ToSlash(got), "/gotrain/data") || !strings.HasPrefix(filepath.ToSlash(got), "/some/") {
+		t.Errorf("%s, %v", got, err)
+	}
+	if got, err := (Config{CacheDir: "a"}).Cache(); err != nil || got != "a" {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
+// A ledger's name changes with what it has and with the keys.
+func TestNamesOfLedgers(t *testing.T) {
+	names := map[string]bool{}
+	for _, l := range []Ledger{{}, {Plain: "a"}, {Key: "a"}, {Plain: "a", Key: "a"}} {
+		l := l
+		name := l.Name()
+		if len(name) != 16 || names[name] || l.Name() != name {
+			t.Errorf("%q of %q, %q", name, l.Plain, l.Key)
+		}
+		names[name] = true
+	}
+}
