@@ -1,6 +1,8 @@
 package data
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -273,5 +275,25 @@ func TestNamesOfLedgers(t *testing.T) {
 			t.Errorf("%q of %q, %q", name, l.Plain, l.Key)
 		}
 		names[name] = true
+	}
+}
+
+// A header fits to the byte, or is an error.
+func TestLargestHeader(t *testing.T) {
+	empty, err := json.Marshal(Header{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	room := shardBody - shardPrefix - len(empty)
+	for n, ok := range map[int]bool{room: true, room + 1: false} {
+		h := Header{Tokenizer: strings.Repeat("a", n)}
+		head, err := encodeHeader(h, 7)
+		if (err == nil) != ok {
+			t.Errorf("a fingerprint of %d bytes: %v", n, err)
+			continue
+		}
+		if ok && (len(head) != shardBody || !bytes.HasSuffix(head, []byte("}")) || bytes.Count(head, []byte("a")) < n) {
+			t.Errorf("the header of %d bytes is cut", len(head))
+		}
 	}
 }

@@ -44,3 +44,22 @@ func itoa(n int) string {
 	}
 	return itoa(n/10) + string(rune('0'+n%10))
 }
+
+// Attributes of what is undefined: those that every object of Python has are hidden, others with underscores an error.
+func TestAttributesOfUndefined(t *testing.T) {
+	for name, want := range map[string][3]string{ // x.NAME is defined, x['NAME'] is defined, x|attr('NAME') is defined; "" is an error
+		"__foo__": {"", "", "False"}, "__class__": {"False", "", "False"}, "__html__": {"", "", "False"}, "__len__": {"False", "", "False"},
+		"____": {"", "", "False"}, "___": {"", "", "False"}, "__a_": {"", "", ""}, "foo": {"", "", ""},
+	} {
+		for i, source := range []string{"{{ x." + name + " is defined }}", "{{ x['" + name + "'] is defined }}", "{{ x|attr('" + name + "') is defined }}"} {
+			tmpl, err := Parse(source)
+			var r Result
+			if err == nil {
+				r, err = tmpl.Render(context.Background(), nil, Options{Limits: Limits{Work: 1 << 20, Memory: 1 << 20}})
+			}
+			if r.Text != want[i] || (err == nil) != (want[i] != "") {
+				t.Errorf("%s: %q, %v; want %q", source, r.Text, err, want[i])
+			}
+		}
+	}
+}
