@@ -13,8 +13,9 @@ import (
 // For BPE this gives the ids of the whole text: tokens are the right ones if and only if each two neighbours are what BPE makes
 // of both together (Berglund and van der Merwe 2023, arXiv:2309.08715), and all neighbours come from one of the two encodings.
 // Other tokenizers look at less around a word. Where the three do not agree in half of the zone, because one word or one run of
-// unknown characters goes across it, the pieces are encoded as one. What is left is the rounding of sentencepiece's Unigram,
-// whose sums of float32 go through the whole text: of segmentations that are as likely but for that, it may take another.
+// unknown characters goes across it, the pieces are encoded as one. What is left is the rounding of Unigram's sums,
+// which in sentencepiece go through the whole text in float32: of segmentations that are as likely but for that, it may take
+// another.
 const (
 	seamBytes  = 8 << 10 // of text beside a piece
 	seamAgrees = 16      // tokens in a row that the three encodings have in common, at least

@@ -86,11 +86,13 @@ func TestPiecesAreOneText(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if s, ok := tok.(*spm.Tokenizer); ok && s.Config().Algorithm == spm.Unigram && s.Config().Rules != nil {
-				// As likely, but for the rounding of sums through the whole text, which decides everywhere in these two.
-				if kind == "one" || kind == "two" {
-					continue
-				}
+			s, ok := tok.(*spm.Tokenizer)
+			unigram := ok && s.Config().Algorithm == spm.Unigram
+			if unigram && slices.Contains([]string{"one", "two", "blank"}, kind) {
+				continue // segmentations that are as likely, between which the rounding of sums decides everywhere
+			}
+			if unigram && s.Config().Rules != nil {
+				// As likely, but for the rounding of sums through the whole text.
 				a, b := likelihood(s, got), likelihood(s, want)
 				if math.Abs(a-b) > 1e-6*math.Abs(b) || !bytes.Equal(tok.AppendDecode(nil, got[2:len(got)-1]), tok.AppendDecode(nil, want[2:len(want)-1])) {
 					t.Errorf("%s of %s: %v, want %v", kind, name, a, b)
@@ -150,7 +152,7 @@ func TestPiecesThatAreOneWord(t *testing.T) {
 	}
 }
 
-// seamTokenizers are those of the tests beside the code, and one in forty of those made at random.
+// seamTokenizers are those of the tests beside the code, and one in five of those made at random, and WordPiece.
 func seamTokenizers(t *testing.T) map[string]data.Tokenizer {
 	t.Helper()
 	all := map[string]data.Tokenizer{}
@@ -179,7 +181,7 @@ func seamTokenizers(t *testing.T) map[string]data.Tokenizer {
 		t.Fatal(err)
 	}
 	for i, g := range generated {
-		if i%40 > 0 {
+		if i%5 > 0 && g.Kind != "wordpiece" {
 			continue
 		}
 		tok, err := tokenizers.Read(bytes.NewReader(g.Tokenizer), "tokenizer.json")

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"encoding/json"
 	"errors"
 	"path/filepath"
 	"strings"
@@ -32,6 +33,19 @@ func TestHeads(t *testing.T) {
 		var fault *EncodingError
 		if !errors.As(err, &fault) || fault.Offset != tt.at || !strings.Contains(fault.Fault, tt.name) {
 			t.Errorf("%q: %v, want %s at byte %d", tt.head, err, tt.name, tt.at)
+		}
+	}
+}
+
+// A line is a record as long as its values are nested as deep as encoding/json reads, not deeper.
+func TestDeepestRecord(t *testing.T) {
+	for depth, want := range map[int]string{9_999: "text", 10_000: ""} {
+		line := `{"text": "a", "deep": ` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + "}"
+		if got, _ := keyOfRecord([]byte(line), "text", false); got != want {
+			t.Errorf("%d lists: key %q, want %q", depth, got, want)
+		}
+		if err := json.Unmarshal([]byte(line), new(any)); (err == nil) != (want != "") {
+			t.Errorf("%d lists: encoding/json says %v", depth, err)
 		}
 	}
 }

@@ -86,7 +86,7 @@ func TestRandomArguments(t *testing.T) {
 	k := Case{Shape: Shape{Vocab: 7}}
 	draw := func(name string, d ir.DType, n int) []float64 {
 		out := k.random(&ir.Value{Name: name, Shape: ir.Shape{n}, DType: d}, rand.New(rand.NewPCG(1, 2)))
-		if int64(len(out)) != d.Bytes(n) {
+		if int64(len(out)) != d.Bytes(ir.Shape{n}) {
 			t.Fatalf("%d bytes of %d elements", len(out), n)
 		}
 		var all []float64

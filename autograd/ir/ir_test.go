@@ -49,6 +49,19 @@ func TestVerify(t *testing.T) {
 			update := &Instr{Kind: SGD, Attrs: SGDAttrs{}, In: []*Value{in.In[1], in.In[0], nil, hyper, nil, nil}, Block: -1}
 			p.Instrs = append([]*Instr{update}, p.Instrs...)
 		}, `reads state "b" after SGD`},
+		"updated twice": {func(p *Program, in *Instr) {
+			for range 2 {
+				p.Emit(&Instr{Kind: Assign, In: []*Value{in.In[1], in.In[0]}, Block: -1})
+			}
+		}, ""},
+		"read by the update of another": {func(p *Program, in *Instr) {
+			p.Emit(&Instr{Kind: Assign, In: []*Value{in.In[1], in.In[0]}, Block: -1})
+			p.Emit(&Instr{Kind: Assign, In: []*Value{p.NewValue(State, "c", F32, 2, 3), in.In[1]}, Block: -1})
+		}, `reads state "b" after Assign`},
+		"mutates an input": {func(p *Program, in *Instr) {
+			p.Emit(&Instr{Kind: Assign, In: []*Value{in.In[0], in.In[1]}, Block: -1})
+		}, "mutates input 0, which is a input"},
+		"foreign result": {func(p *Program, in *Instr) { in.Out[0] = &Value{ID: 99, Shape: Shape{2, 3}} }, "output 0 is not a value of the program"},
 		"read before Await": {func(p *Program, in *Instr) {
 			sum := p.NewValue(Temp, "", F32, 2, 3)
 			start := &Instr{Kind: ReduceTo, Attrs: RootAttrs{}, In: []*Value{in.In[0]}, Out: []*Value{sum}, Block: -1}

@@ -86,8 +86,12 @@ func TestBalance(t *testing.T) {
 		{[]item{{"a", 5}, {"b", 4}, {"c", 3}, {"d", 3}, {"e", 3}}, 3, "[[{b 4} {e 3}] [{c 3} {d 3}] [{a 5}]]"},
 		{[]item{{"a", 2}}, 3, "[[{a 2}] [] []]"},
 	} {
+		before := fmt.Sprint(c.items)
 		if got := fmt.Sprint(Balance(c.items, c.ranks, func(i item) int64 { return i.bytes })); got != c.want {
 			t.Errorf("%v among %d: %s, want %s", c.items, c.ranks, got, c.want)
+		}
+		if fmt.Sprint(c.items) != before {
+			t.Errorf("the items %s are %v behind it", before, c.items)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/autograd/plan"
 	"example.com/gotrain/cuda/kernels"
 )
 
@@ -230,5 +231,47 @@ func TestCards(t *testing.T) {
 	}
 	if _, ok := FindCard("h300"); ok {
 		t.Error("h300 is a card")
+	}
+}
+
+// TestCheckOfPlans: a plan is refused for any of its instructions that no kernel holds, of each kind of attention.
+func TestCheckOfPlans(t *testing.T) {
+	card, _ := FindCard("h100-sxm")
+	relative := func(kind ir.Kind, hd int) *ir.Instr {
+		x := shaped(ir.F32, 4, hd)
+		return &ir.Instr{Kind: kind, Attrs: ir.RelativeAttrs{Batch: 1, Heads: 1, HeadDim: hd, Window: 4}, In: []*ir.Value{x, x, x, x, x, x, x, x, x}}
+	}
+	for _, kind := range []ir.Kind{ir.Attention, ir.AttentionBackward, ir.AttentionCached} {
+		checkPlan(t, card, headInstr(kind, ir.F32, 256, 64), true)
+		checkPlan(t, card, headInstr(kind, ir.F32, 257, 64), false)
+	}
+	for _, kind := range []ir.Kind{ir.RelativeAttention, ir.RelativeAttentionBackward, ir.RelativeAttentionCached} {
+		checkPlan(t, card, relative(kind, 256), true)
+		checkPlan(t, card, relative(kind, 257), false)
+	}
+}
+
+func checkPlan(t *testing.T, card Card, in *ir.Instr, ok bool) {
+	t.Helper()
+	p := &plan.Plan{Program: &ir.Program{Instrs: []*ir.Instr{{Kind: ir.Add}, in}}}
+	if err := card.Check(p, AttentionMMA); (err == nil) != ok {
+		t.Errorf("%s with %+v: %v", in.Kind, in.Attrs, err)
+	}
+}
+
+// TestLayoutOfMuon lays out by hand matrices whose partial sums take more than the 256 bytes that parts are rounded to.
+func TestLayoutOfMuon(t *testing.T) {
+	m := muonBatch{muonClass: muonClass{rows: 2048, cols: 1024, iterations: 5, compute: ir.BF16}, side: 1024, operand: ir.BF16}
+	m.layout(3)
+	const mib = 1 << 20
+	want := [...]int64{0, 12 * mib, 24 * mib, 30 * mib, 42 * mib, 48 * mib, 48*mib + 3*512} // 128 sums of each matrix
+	if got := [...]int64{m.x, m.next, m.a, m.square, m.poly, m.partial, m.bytes}; got != want {
+		t.Errorf("%v, want %v", got, want)
+	}
+	m.operand = ir.F32
+	m.layout(1)
+	want = [...]int64{0, 8 * mib, 16 * mib, 20 * mib, 20 * mib, 24 * mib, 24*mib + 512}
+	if got := [...]int64{m.x, m.next, m.a, m.square, m.poly, m.partial, m.bytes}; got != want {
+		t.Errorf("in float32 %v, want %v", got, want)
 	}
 }

@@ -83,3 +83,27 @@ func TestPlacesByHand(t *testing.T) {
 		t.Error("first and last characters")
 	}
 }
+
+// Of special tokens one of which is the end of another, both stay text where a message spells the longer one.
+func TestSpecialTokensInEachOther(t *testing.T) {
+	template, err := chat.Parse("plain", "{% for m in messages %}{{ m.content }}{% endfor %}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, names := range [][]string{{"<x>", "x>"}, {"x>", "<x>"}, {"<x>", "<x"}} {
+		e := NewEncoder(byteTokens(t, names...), template, chat.Vars{})
+		for _, text := range []string{"a<x>b", "<x>", "x><x>", "<x><x"} {
+			ids, err := e.Prompt([]chat.Message{{Role: "user", Content: text}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want []int32
+			for _, b := range []byte(text) {
+				want = append(want, int32(b))
+			}
+			if !slices.Equal(ids, want) {
+				t.Errorf("%q with %q: %v, want %v", text, names, ids, want)
+			}
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/gotrain/data"
 	"example.com/gotrain/data/bpe"
 	"example.com/gotrain/data/hf"
 	"example.com/gotrain/data/wordpiece"
@@ -73,6 +74,30 @@ func TestContinues(t *testing.T) {
 	for token, want := range map[string]bool{" the": false, "ing": true, ".": false, "\n": false} {
 		if id, ok := gpt2.ID([]byte(token)); !ok || goes[id] != want {
 			t.Errorf("%q goes on with a word: %t", token, goes[id])
+		}
+	}
+}
+
+// framed is a tokenizer with a frame of its own.
+type framed struct {
+	data.Tokenizer
+	frame hf.Frame
+}
+
+func (f framed) Frame() hf.Frame { return f.frame }
+
+// TestFramed: a tokenizer's own frame stays, be it one token before a text or behind it.
+func TestFramed(t *testing.T) {
+	m := Marks{CLS: 7, Sep: 8}
+	for _, c := range []struct {
+		frame hf.Frame
+		want  []int32
+	}{
+		{hf.Frame{}, []int32{7, 1, 8}}, {hf.Frame{Before: []int32{3}}, []int32{3, 1}}, {hf.Frame{After: []int32{4}}, []int32{1, 4}},
+		{hf.Frame{Before: []int32{3}, After: []int32{4}}, []int32{3, 1, 4}},
+	} {
+		if got, _ := m.Framed(framed{nil, c.frame}).Row([]int32{1}, nil); !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %v, want %v", c.frame, got, c.want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 )
@@ -43,6 +44,48 @@ func itoa(n int) string {
 		return string(rune('0' + n))
 	}
 	return itoa(n/10) + string(rune('0'+n%10))
+}
+
+// Names are those of Python: characters of words that no identifier has are an error.
+func TestNames(t *testing.T) {
+	for name, ok := range map[string]bool{"a\u00b2": false, "a\u00bd": false, "\u00e9": true, "a\u00b7": true, "a\u0301": true, "\u4e16": true, "a1_": true, "a\u2460": false} {
+		_, err := Parse("{{ " + name + " }}")
+		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "Invalid character in identifier") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A fault is told with the line on which it is, in every clause of a statement.
+func TestLinesOfFaults(t *testing.T) {
+	const fault = "{{ 1 // 0 }}"
+	for _, c := range []struct {
+		source string
+		line   int
+	}{
+		{fault, 1}, {"\n\n" + fault, 3},
+		{"{% if false %}\n{% elif 1 // 0 %}\n{% endif %}", 2},
+		{"{% if false %}\n{% elif false %}\n{% elif 1 // 0 %}\n{% endif %}", 3},
+		{"{% if false %}\n{% else %}\n" + fault + "{% endif %}", 3},
+		{"\n{% for x in [1] %}\n" + fault + "{% endfor %}", 3},
+		{"\n{% for x in 1 // 0 %}\n{% endfor %}", 2},
+		{"{% for x in [] %}\n{% else %}\n\n" + fault + "{% endfor %}", 4},
+		{"{% macro m() %}\n" + fault + "{% endmacro %}\n{{ m() }}", 2},
+		{"\n{% set a = 1 // 0 %}", 2},
+		{"{% set a %}\n\n" + fault + "{% endset %}", 3},
+		{"\n{% with a = 1 // 0 %}{% endwith %}", 2},
+		{"{% filter upper %}\n" + fault + "{% endfilter %}", 2},
+		{"\n{{ [\n1 // 0] }}", 3},
+	} {
+		tmpl, err := Parse(c.source)
+		if err == nil {
+			_, err = tmpl.Render(context.Background(), nil, Options{Limits: Limits{Work: 1 << 20, Memory: 1 << 20}})
+		}
+		var e *Error
+		if !errors.As(err, &e) || e.Line != c.line {
+			t.Errorf("%q: %v, want line %d", c.source, err, c.line)
+		}
+	}
 }
 
 // Attributes of what is undefined: those that every object of Python has are hidden, others with underscores an error.
