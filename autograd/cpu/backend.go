@@ -48,7 +48,7 @@ var (
 // New starts the threads of a back end. It fails when the processor or the
 // build lacks cfg.ISA.
 func New(cfg Config) (*Backend, error) {
-	b := &Backend{vec: vec.Best(), decode: quant.Generic()}
+	b := &Backend{vec: vec.Best()}
 	isa := kernel.Best()
 	if cfg.ISA != "" {
 		i := slices.IndexFunc(vec.Available(), func(v *vec.Impl) bool { return v.Name() == cfg.ISA })
@@ -58,6 +58,7 @@ func New(cfg Config) (*Backend, error) {
 		b.vec = vec.Available()[i]
 		isa = productISA(cfg.ISA)
 	}
+	b.decode = decodeKernels(b.vec)
 	b.pool = kernel.NewPool(cfg.Threads)
 	b.gemm = kernel.NewGEMM(b.pool, isa)
 	if cfg.Ranks != nil && cfg.Ranks.Size() > 1 {

@@ -2,10 +2,23 @@ package cpu
 
 import (
 	"fmt"
+	"unsafe"
 
 	"example.com/gotrain/autograd/cpu/kernel"
+	"example.com/gotrain/autograd/cpu/vec"
 	"example.com/gotrain/autograd/quant"
 )
+
+// decodeKernels are the loops that decode stored weights: those of quant, bfloat16 by v.
+func decodeKernels(v *vec.Impl) quant.Kernels {
+	k := quant.Generic()
+	k.BF16 = func(dst []float32, src []byte) {
+		if len(dst) > 0 {
+			v.FromBF16(dst, unsafe.Slice((*vec.BF16)(unsafe.Pointer(&src[0])), len(dst)))
+		}
+	}
+	return k
+}
 
 // weight returns input i: its elements where they are float32 in memory, else what decodes
 // parts of it.
