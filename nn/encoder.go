@@ -90,3 +90,10 @@ func NewEncoderInputs(g *autograd.Graph, batch, length int) EncoderInputs {
 	in.Segments = g.Ints("segments", batch*length)
 	return in
 }
+
+// First takes the state of the first token of each row: x (N, D) → (B, D).
+func (b *Builder) First(x *autograd.Node) *autograd.Node {
+	d := x.Shape().Cols()
+	x = autograd.Reshape(x, b.Batch, b.Length, d)
+	return autograd.Reshape(autograd.Slice(x, 1, 0, 1), b.Batch, d)
+}

@@ -66,7 +66,9 @@ func stepConfigs(t *testing.T) map[string]config.Config {
 	remembering := base
 	set(&remembering, xl.Name, &xl.Config{Layers: 2, Heads: 2, Width: 64, Context: 20, Memory: 30, Vocab: 67, Dropout: 0.1, Activation: "gelu_tanh"})
 	remembering.Train.Accumulate = 2
-	return map[string]config.Config{"xl": remembering, "lstm": recurrent, "gru": gated, "gpt2": small, "llama": grouped, "document mask": packed, "accumulated": accumulated, "lora": adapted}
+	latent := base
+	set(&latent, llama.Name, &llama.Config{Layers: 2, Heads: 2, Width: 64, Context: 80, Vocab: 67, Attention: &nn.AttentionOptions{Kind: nn.Latent, Latents: 64}})
+	return map[string]config.Config{"xl": remembering, "latent": latent, "lstm": recurrent, "gru": gated, "gpt2": small, "llama": grouped, "document mask": packed, "accumulated": accumulated, "lora": adapted}
 }
 
 // trainedState is what two steps leave on a device: losses and gradient norms by
@@ -253,28 +255,31 @@ func TestCUDAPairs(t *testing.T) {
 	}
 }
 
-// TestCUDAMasks trains a BERT on the device and on the CPU, and fills the same mask on both.
+// TestCUDAMasks trains each kind of encoder on the device and on the CPU, and fills the same
+// mask on both.
 func TestCUDAMasks(t *testing.T) {
-	dir := t.TempDir()
-	config, _ := masksConfig(t, dir)
-	pretrain := func(device string) []float64 {
-		run := filepath.Join(dir, device)
-		must(t, "pretrain", "--config", config, "--run", run, "--device", device, "--set", "train.steps=20", "--set", "train.eval_every=0")
-		return losses(t, run)
-	}
-	want := pretrain("cpu")
-	sameLosses(t, "masks on cuda", pretrain("cuda"), want, 1e-3)
-	sample := func(device string) (first string) {
-		var filled struct {
-			Masks []struct {
-				Candidates []struct{ Token string }
-			}
+	for name, set := range encoders {
+		dir := t.TempDir()
+		config, _ := masksConfig(t, dir)
+		pretrain := func(device string) []float64 {
+			run := filepath.Join(dir, device)
+			must(t, append([]string{"pretrain", "--config", config, "--run", run, "--device", device, "--set", "train.steps=20", "--set", "train.eval_every=0"}, set...)...)
+			return losses(t, run)
 		}
-		mustJSON(t, &filled, "sample", "--model", filepath.Join(dir, "cpu"), "--prompt", "the [MASK] of light", "--device", device)
-		return filled.Masks[0].Candidates[0].Token
-	}
-	if got, want := sample("cuda"), sample("cpu"); got != want || got == "" {
-		t.Errorf("the device fills %q, the CPU %q", got, want)
+		want := pretrain("cpu")
+		sameLosses(t, name+" on cuda", pretrain("cuda"), want, 1e-3)
+		sample := func(device string) (first string) {
+			var filled struct {
+				Masks []struct {
+					Candidates []struct{ Token string }
+				}
+			}
+			mustJSON(t, &filled, "sample", "--model", filepath.Join(dir, "cpu"), "--prompt", "the [MASK] of light", "--device", device)
+			return filled.Masks[0].Candidates[0].Token
+		}
+		if got, want := sample("cuda"), sample("cpu"); got != want || got == "" {
+			t.Errorf("%s: the device fills %q, the CPU %q", name, got, want)
+		}
 	}
 }
 

@@ -11,6 +11,13 @@ import (
 	"testing"
 )
 
+// encoders are small models that read from both sides, by what they set over masksConfig.
+var encoders = map[string][]string{
+	"bert":      nil,
+	"linformer": {"--set", "model.attention={kind: linformer, rank: 4}"},
+	"perceiver": {"--set", "model.family=perceiver", "--set", "model.latents=4"},
+}
+
 // masksConfig writes a configuration of a small BERT, and its text.
 func masksConfig(t *testing.T, dir string) (config, text string) {
 	t.Helper()
@@ -23,6 +30,36 @@ tokenizer: {kind: wordpiece, vocab: 60}
 data: {train: [DIR/a.txt], cache_dir: DIR}
 train: {steps: 2, batch: 4, sample: ""}
 `, "DIR", dir)), text
+}
+
+// TestMasksOfEncoders trains a model of each kind, resumes it, fills masks, embeds and makes a
+// classifier of it.
+func TestMasksOfEncoders(t *testing.T) {
+	for name, set := range encoders {
+		dir := t.TempDir()
+		config, _ := masksConfig(t, dir)
+		runDir, classifier := filepath.Join(dir, "run"), filepath.Join(dir, "classifier")
+		for _, steps := range []string{"2", "4"} {
+			must(t, append([]string{"pretrain", "--config", config, "--device", "cpu", "--set", "train.steps=" + steps}, set...)...)
+		}
+		labelled := write(t, filepath.Join(dir, "l.csv"), "text,label\nthe rays,good\nthe prism,bad\nlight rays,good\nthe bent prism,bad\n")
+		classify := write(t, filepath.Join(dir, "d.yaml"), `
+run: {dir: `+classifier+`}
+recipe: {kind: classify}
+data: {format: labelled, train: [`+labelled+`]}
+train: {steps: 1, batch: 2}
+`)
+		must(t, "finetune", "--config", classify, "--base", runDir, "--device", "cpu")
+		for want, args := range map[string][]string{
+			`"candidates"`:  {"sample", "--model", runDir, "--prompt", "the [MASK] of light", "--json"},
+			`"embedding":[`: {"embed", "--model", runDir, "--text", "rays of light"},
+			"accuracy":      {"eval", "--model", classifier, "--data", labelled},
+		} {
+			if out := must(t, append(args, "--device", "cpu")...); !strings.Contains(out, want) {
+				t.Errorf("%s: %q gives %q", name, args, out)
+			}
+		}
+	}
 }
 
 // TestMasks trains a small BERT and fills masks, scores, embeds and classifies with it. What it

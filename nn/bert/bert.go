@@ -80,7 +80,7 @@ func (c *Config) forward(b *nn.Builder, in nn.EncoderInputs) (out nn.Encoded) {
 		}
 		out.Hidden = x // (N, D)
 		if *c.Pooled {
-			out.Pooled = autograd.Tanh(b.Linear("pooler.dense", c.first(b, x), c.Width)) // (B, D)
+			out.Pooled = autograd.Tanh(b.Linear("pooler.dense", b.First(x), c.Width)) // (B, D)
 		}
 	})
 	if *c.Masked {
@@ -128,12 +128,6 @@ func (c *Config) attention(b *nn.Builder, x *autograd.Node, shared nn.Mixtures) 
 		y = b.MixedAttention("mixed", q, k, v, b.Mixtures(c.Attention, c.Heads, c.Context, shared), cfg)
 	})
 	return y
-}
-
-// first takes the state of the first token of each row: (N, D) → (B, D).
-func (c *Config) first(b *nn.Builder, x *autograd.Node) *autograd.Node {
-	x = autograd.Reshape(x, b.Batch, b.Length, c.Width)
-	return autograd.Reshape(autograd.Slice(x, 1, 0, 1), b.Batch, c.Width)
 }
 
 // predict gives the logits of the tokens that are asked for: (N, D) → (A, V). Rows of x

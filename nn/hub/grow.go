@@ -16,8 +16,9 @@ import (
 // deviation of 3e-5 of theirs.
 func LoadBase(store *exec.Store, dir string, m nn.Model) error {
 	params := nn.Base(m.Params())
-	head, ok := m.Config().(nn.HeadConfig)
-	if !ok {
+	head, grown := m.Config().(nn.HeadConfig)
+	encoder, spared := m.Config().(nn.EncoderConfig)
+	if !grown && !spared {
 		return LoadParams(store, dir, params)
 	}
 	weights, err := safetensors.OpenDir(dir)
@@ -26,8 +27,8 @@ func LoadBase(store *exec.Store, dir string, m nn.Model) error {
 	}
 	defer weights.Close()
 	spare := func(string) bool { return false }
-	if c, ok := m.Config().(nn.EncoderConfig); ok {
-		spare = c.OfHead
+	if spared {
+		spare = encoder.OfHead
 	}
 	if _, ok := m.(*nn.Scored); ok {
 		name, _, _ := head.Head()
@@ -41,7 +42,7 @@ func LoadBase(store *exec.Store, dir string, m nn.Model) error {
 	var whole []nn.Param
 	for _, p := range params {
 		t, _ := weights.Tensor(match.Tensors[p.Name])
-		if !grows(p, t, head) {
+		if !grown || !grows(p, t, head) {
 			whole = append(whole, p)
 		} else if err := loadRows(store, p, t); err != nil {
 			return fmt.Errorf("%s: %w", dir, err)

@@ -25,7 +25,6 @@ type Config struct {
 	InitStd    float64 `yaml:"init_std,omitempty" json:"init_std,omitempty"`     // of the first weights; default 0.02
 
 	// Masked, Pooled, Next and Labels are the heads, which recipes choose; see package bert.
-	// The pooled state is of the mean of the latents.
 	Masked *bool    `yaml:"masked,omitempty" json:"masked,omitempty"`
 	Pooled *bool    `yaml:"pooled,omitempty" json:"pooled,omitempty"`
 	Next   bool     `yaml:"next,omitempty" json:"next,omitempty"`

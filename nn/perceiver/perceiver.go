@@ -70,7 +70,7 @@ func (m *Model) Encode(g *autograd.Graph, in nn.EncoderInputs) nn.Encoded {
 
 // forward builds all layers.
 func (c *Config) forward(b *nn.Builder, in nn.EncoderInputs) (out nn.Encoded) {
-	var tokens, latents *autograd.Node // (V, D), (B·L, E)
+	var tokens *autograd.Node // (V, D)
 	b.In("perceiver", func() {
 		first := b.Rows("embeddings.latents", c.Latents, c.LatentWidth)
 		var x *autograd.Node // (N, D)
@@ -78,7 +78,7 @@ func (c *Config) forward(b *nn.Builder, in nn.EncoderInputs) (out nn.Encoded) {
 			tokens = b.Embedding("embeddings", c.Vocab, c.Width)
 			x = autograd.Add(autograd.Embedding(b.IDs, tokens), autograd.Embedding(b.Positions, b.Embedding("position_embeddings", c.Context, c.Width)))
 		})
-		latents = c.read(b, first, x)
+		latents := c.read(b, first, x) // (B·L, E)
 		b.In("decoder", func() {
 			asks := autograd.Embedding(b.Positions, b.Rows("output_position_encodings.position_embeddings", c.Context, c.Width)) // (N, D)
 			b.In("decoding_cross_attention", func() { out.Hidden = c.layer(b, asks, latents, autograd.AttentionMask{}, false) })
@@ -92,8 +92,7 @@ func (c *Config) forward(b *nn.Builder, in nn.EncoderInputs) (out nn.Encoded) {
 		out.Masked = autograd.Linear(asked, tokens, b.Bias(bias, c.Vocab), autograd.OutIn) // (A, D) × (V, D)ᵀ → (A, V)
 	}
 	if *c.Pooled {
-		mean := autograd.Mean(autograd.Reshape(latents, b.Batch, c.Latents, c.LatentWidth), 1) // (B, 1, E)
-		out.Pooled = autograd.Tanh(b.Linear(pooler, autograd.Reshape(mean, b.Batch, c.LatentWidth), c.Width))
+		out.Pooled = autograd.Tanh(b.Linear(pooler, b.First(out.Hidden), c.Width)) // (B, D)
 	}
 	if c.Next {
 		out.Next = b.Linear(next, out.Pooled, 2) // (B, D) → (B, 2)
