@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"example.com/gotrain/autograd"
@@ -294,6 +295,24 @@ func TestBatchRefuses(t *testing.T) {
 	}
 	if _, err := generate.NewBatch(m, load(t, m), generate.BatchConfig{Temperature: -1}); err == nil {
 		t.Error("a negative temperature is accepted")
+	}
+}
+
+// TestBatchNamesTheSample: logits that are no numbers name the sample, its request and how far it was.
+func TestBatchNamesTheSample(t *testing.T) {
+	m := models(t)["gpt2"]
+	store := load(t, m)
+	for _, p := range m.Params() {
+		if strings.Contains(p.Name, "ln_f") {
+			if err := store.Write(p.State(), slices.Repeat([]float32{float32(math.NaN())}, p.Shape.Size())); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	b := newBatch(t, m, store, generate.BatchConfig{Rows: 2})
+	_, err := b.Generate(context.Background(), []generate.Request{{Prompt: []int32{1, 2, 3}, First: 7, Options: generate.Options{MaxTokens: 3}}}, nil)
+	if err == nil || !strings.Contains(err.Error(), "sample 7 of request 0, after 3 tokens") || !errors.Is(err, generate.ErrNotFinite) {
+		t.Error(err)
 	}
 }
 

@@ -141,6 +141,11 @@ func checkUsed(t *testing.T, modelType, name, want string) {
 		if _, _, err := readConfig(t, modelType, change); err == nil || !strings.Contains(err.Error(), "decoder_") {
 			t.Errorf("%s: %s of one side gives %v", modelType, name, err)
 		}
+		if modelType == "marian" && name == "decoder_vocab_size" {
+			if _, _, err := readConfig(t, modelType, change); err == nil || !strings.Contains(err.Error(), "decoder_vocab_size: 8 differs from vocab_size, which is ") {
+				t.Errorf("another vocabulary gives %v", err)
+			}
+		}
 		return
 	case name == "layer_types" && (strings.HasPrefix(modelType, "qwen") || modelType == "gemma3_text"): // they win over max_window_layers and sliding_window_pattern
 	case name == "layer_types":

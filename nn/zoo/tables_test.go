@@ -34,6 +34,9 @@ func TestTablesOfKeys(t *testing.T) {
 			list(f.Name, f.Hub.Keys)
 		}
 	}
+	if _, err := Families().Find("voodoo"); err == nil || !strings.HasPrefix(err.Error(), `model.family: "voodoo" is not one of ["gpt2" "llama" `) {
+		t.Error(err)
+	}
 	const file = "testdata/keys.txt"
 	if *update {
 		if err := os.WriteFile(file, []byte(got.String()), 0o666); err != nil {

@@ -49,6 +49,11 @@ func TestFaults(t *testing.T) {
 	if !errors.As(err, new(*device.Error)) || !strings.Contains(err.Error(), "rank 1 of 2 (environment): cluster.engine is nccl") {
 		t.Errorf("nccl on CPUs: %v", err)
 	}
+	nowhere := launch
+	nowhere.Endpoint = "127.0.0.1"
+	if _, err := join.Open(t.Context(), join.Config{Launch: nowhere, Engine: "auto", Device: "cpu"}); err == nil || !strings.Contains(err.Error(), "rank 1 of 2 (environment): the endpoint of the run: ") {
+		t.Errorf("an endpoint without a port: %v", err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = join.Open(ctx, join.Config{Launch: launch, Engine: "auto", Device: "cpu"})

@@ -400,6 +400,7 @@ func TestClassesJob(t *testing.T) {
 		"recipe classify needs a model that reads a text from both sides": {"model={family: gpt2, layers: 1, heads: 2, width: 16, context: 16}"},
 		"train.document_mask: a row of recipe classify is one example":    {"train.document_mask=true"},
 		"lora: recipe classify trains a head":                             {"lora.rank=2"},
+		"recipe classify does not learn from data.format text":            {"data={format: text, train: [x]}"},
 	} {
 		if _, err := loaded(t, dir, classes, set...); err == nil || !strings.Contains(err.Error(), fault) {
 			t.Errorf("%v, want %q", err, fault)

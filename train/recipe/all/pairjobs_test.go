@@ -185,6 +185,16 @@ place  source token                      input  target token
 		text.EvenToken+"r"+text.Plain+text.OddToken+"o"+text.Plain+text.EvenToken+"t"+text.Plain+text.OddToken+"e"+text.Plain+text.EvenToken+"<|endoftext|>"+text.Plain+"\n") {
 		t.Errorf("in colours %q, %v", b.String(), err)
 	}
+	if env.Config, err = loaded(t, dir, paired, "data.pairs.packing=false"); err != nil {
+		t.Fatal(err)
+	}
+	alone, err := all.Table().Inspect(t.Context(), env, recipe.View{Split: "train"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Reset(); alone.Print(&b, false) != nil || !strings.Contains(b.String(), "\nrows     3, full to 12.5% and 12.5%\n") {
+		t.Errorf("a pair a row:\n%s", b.String())
+	}
 	for want, v := range map[string]recipe.View{"--sample is 3; there are pairs 0 to 2": {Split: "train", Sample: 3}, "--sample is 1; there are pairs 0 to 0": {Split: "validation", Sample: 1}} {
 		if _, err := all.Table().Inspect(t.Context(), env, v); !errors.Is(err, recipe.ErrView) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
