@@ -19,6 +19,11 @@ type AttentionConfig struct {
 	// Sparse lets blocks of queries see some blocks of keys only. It goes with S - T a
 	// multiple of its blocks, and with no Window.
 	Sparse ir.Sparsity
+	// Bias is added to the scores, (H, distances) float32: key s of the query at position
+	// p = t + S - T has column s - p + Behind, or the first or last where there is no such.
+	// A Graph's Table has no gradient. Nil is none.
+	Bias   *Node
+	Behind int
 }
 
 // AttentionMask restricts which keys a query sees: tokens attend inside equal
@@ -30,7 +35,7 @@ type AttentionMask struct{ Query, Key *Node }
 // → (B·T, H·hd). It is computed in tiles (Dao 2023): memory is linear in T.
 func Attention(q, k, v *Node, mask AttentionMask, cfg AttentionConfig) *Node {
 	g := q.g
-	if broken(q, k, v, mask.Query, mask.Key) {
+	if broken(q, k, v, mask.Query, mask.Key, cfg.Bias) {
 		return g.pass()
 	}
 	cfg = cfg.withDefaults()
@@ -40,14 +45,14 @@ func Attention(q, k, v *Node, mask AttentionMask, cfg AttentionConfig) *Node {
 		q.shape[1]%cfg.Heads != 0 || k.shape[1]*cfg.Heads != q.shape[1]*cfg.KVHeads {
 		return g.fail("Attention", "batch %d, %d heads and %d key heads do not divide %s", cfg.Batch, cfg.Heads, cfg.KVHeads, shapes(q, k, v))
 	}
-	return g.attention([]*Node{q, k, v, mask.Query, mask.Key}, like(q), q.shape[1]/cfg.Heads, cfg)
+	return g.attention([]*Node{q, k, v, mask.Query, mask.Key, cfg.Bias}, like(q), q.shape[1]/cfg.Heads, cfg)
 }
 
 // PackedAttention is Attention over one tensor qkv (B·T, (H+2G)·hd) whose rows
 // hold q, k and v → (B·T, H·hd).
 func PackedAttention(qkv *Node, mask AttentionMask, cfg AttentionConfig) *Node {
 	g := qkv.g
-	if broken(qkv, mask.Query, mask.Key) {
+	if broken(qkv, mask.Query, mask.Key, cfg.Bias) {
 		return g.pass()
 	}
 	cfg = cfg.withDefaults()
@@ -56,7 +61,7 @@ func PackedAttention(qkv *Node, mask AttentionMask, cfg AttentionConfig) *Node {
 		return g.fail("Attention", "batch %d, %d heads and %d key heads do not divide %s", cfg.Batch, cfg.Heads, cfg.KVHeads, qkv.shape)
 	}
 	hd := qkv.shape[1] / (cfg.Heads + 2*cfg.KVHeads)
-	return g.attention([]*Node{qkv, nil, nil, mask.Query, mask.Key}, f32(qkv.shape[0], cfg.Heads*hd), hd, cfg)
+	return g.attention([]*Node{qkv, nil, nil, mask.Query, mask.Key, cfg.Bias}, f32(qkv.shape[0], cfg.Heads*hd), hd, cfg)
 }
 
 func (cfg AttentionConfig) withDefaults() AttentionConfig {
@@ -68,6 +73,9 @@ func (cfg AttentionConfig) withDefaults() AttentionConfig {
 
 // check reports what does not go together, of so many more keys than queries.
 func (cfg AttentionConfig) check(more int) error {
+	if b := cfg.Bias; b != nil && (len(b.shape) != 2 || b.shape[0] != cfg.Heads || cfg.Behind < 0 || cfg.Behind >= b.shape[1]) {
+		return fmt.Errorf("a bias %s with column %d for a query's own position does not fit %d heads", b.shape, cfg.Behind, cfg.Heads)
+	}
 	if cfg.Sparse.Pattern == ir.Dense {
 		return cfg.Sparse.Check()
 	}
@@ -93,24 +101,31 @@ func (g *Graph) attention(in []*Node, y spec, hd int, cfg AttentionConfig) *Node
 	}
 	attrs := ir.AttentionAttrs{
 		Batch: cfg.Batch, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: hd,
-		Causal: cfg.Causal, Window: cfg.Window, Scale: cfg.Scale, Packed: in[1] == nil, Sparse: cfg.Sparse,
+		Causal: cfg.Causal, Window: cfg.Window, Scale: cfg.Scale, Packed: in[1] == nil, Sparse: cfg.Sparse, Behind: cfg.Behind,
 	}
 	if attrs.Scale == 0 {
 		attrs.Scale = float32(1 / math.Sqrt(float64(hd)))
 	}
 	lse := f32(y.shape[0] * cfg.Heads)
-	diff := []bool{true, true, true, false, false}
+	learns := in[5] != nil && in[5].table == nil
+	diff := []bool{true, true, true, false, false, learns}
 	return g.apply(ir.Attention, attrs, in, []spec{y, lse}, diff,
 		func(o *op, in []*Node, y, dy *Node) []*Node {
-			outs := []spec{like(in[0]), {}, {}}
+			outs := []spec{like(in[0]), {}, {}, {}}
 			if !attrs.Packed {
 				outs[1], outs[2] = like(in[1]), like(in[2])
 			}
+			if learns {
+				outs[3] = like(in[5])
+			}
 			d := g.apply(ir.AttentionBackward, attrs,
-				[]*Node{in[0], in[1], in[2], in[3], in[4], y, project(y, 1), dy}, outs, nil, nil)
-			grads := []*Node{d, nil, nil, nil, nil}
+				[]*Node{in[0], in[1], in[2], in[3], in[4], y, project(y, 1), dy, in[5]}, outs, nil, nil)
+			grads := []*Node{d, nil, nil, nil, nil, nil}
 			if !attrs.Packed {
 				grads[1], grads[2] = project(d, 1), project(d, 2)
+			}
+			if learns {
+				grads[5] = project(d, 3)
 			}
 			return grads
 		})
@@ -121,7 +136,7 @@ func (g *Graph) attention(in []*Node, y spec, hd int, cfg AttentionConfig) *Node
 // → (B·T, H·hd). It has no gradient.
 func AttentionCached(q, k, v, kcache, vcache, position *Node, cfg AttentionConfig) *Node {
 	g := q.g
-	if broken(q, k, v, kcache, vcache, position) {
+	if broken(q, k, v, kcache, vcache, position, cfg.Bias) {
 		return g.pass()
 	}
 	cfg = cfg.withDefaults()
@@ -132,9 +147,9 @@ func AttentionCached(q, k, v, kcache, vcache, position *Node, cfg AttentionConfi
 		return g.fail("AttentionCached", "%v", err)
 	}
 	hd := q.shape[1] / cfg.Heads
-	attrs := ir.AttentionAttrs{Batch: cfg.Batch, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: hd, Causal: true, Window: cfg.Window, Scale: cfg.Scale, Sparse: cfg.Sparse}
+	attrs := ir.AttentionAttrs{Batch: cfg.Batch, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: hd, Causal: true, Window: cfg.Window, Scale: cfg.Scale, Sparse: cfg.Sparse, Behind: cfg.Behind}
 	if attrs.Scale == 0 {
 		attrs.Scale = float32(1 / math.Sqrt(float64(hd)))
 	}
-	return g.apply(ir.AttentionCached, attrs, []*Node{q, k, v, kcache, vcache, position}, []spec{like(q)}, nil, nil)
+	return g.apply(ir.AttentionCached, attrs, []*Node{q, k, v, kcache, vcache, position, cfg.Bias}, []spec{like(q)}, nil, nil)
 }

@@ -84,6 +84,14 @@ func (b *Builder) param(p Param) *autograd.Node {
 	return b.Graph.Param(p.State(), p.Shape...)
 }
 
+// Std runs build with that standard deviation of first weights in place of the model's.
+func (b *Builder) Std(std float64, build func()) {
+	style := b.style
+	b.style.InitStd, b.style.ResidualStd = std, std
+	build()
+	b.style = style
+}
+
 // Embedding declares the table "name.weight" (rows, width). Package autograd's
 // Embedding looks rows up in it; as a head it is used whole.
 func (b *Builder) Embedding(name string, rows, width int) *autograd.Node {

@@ -91,6 +91,16 @@ func ActivationName(own string) string {
 	return own
 }
 
+// ActivationOf returns our name of an activation by one of transformers', "" for none.
+func ActivationOf(hf string) string {
+	for _, a := range activationNames {
+		if a.hf == hf {
+			return a.own
+		}
+	}
+	return ""
+}
+
 // HF reads the keys of a config.json. Faults and notes collect until Families.Read
 // has done. An absent key and null give the caller's default.
 type HF struct {
@@ -163,13 +173,11 @@ func (h HF) Alias(key, other string) {
 // Activation reads transformers' name of an activation and returns ours.
 func (h HF) Activation(key, absent string) string {
 	name := read(h, key, absent)
-	for _, a := range activationNames {
-		if a.hf == name {
-			return a.own
-		}
+	own := ActivationOf(name)
+	if own == "" {
+		h.Fault(key, "activation %q is not supported", name)
 	}
-	h.Fault(key, "activation %q is not supported", name)
-	return ""
+	return own
 }
 
 // Value reads a key into what a pointer points to, which stays as it is where the key is

@@ -41,16 +41,16 @@ var lacking = map[string]string{
 	"olmo": "a LayerNorm without weights is missing", "olmo2": "norms behind attention and feed-forward layer, without those before, are missing", "olmo3": "norms behind attention and feed-forward layer, without those before, are missing",
 	"cohere": "attention and feed-forward layer side by side are missing", "cohere2": "attention and feed-forward layer side by side are missing",
 	"granite": "its multipliers of embeddings, residuals, scores and logits are missing", "smollm3": "layers without positions are missing",
-	"bloom": "ALiBi is missing", "mpt": "ALiBi is missing", "opt": "its learned positions with an offset are missing", "gpt_bigcode": "one key head for all is missing in GPT-2",
+	"bloom": "its norm of the embeddings and its packed projection by heads are missing; mpt, which has ALiBi too, is there", "opt": "its learned positions with an offset are missing", "gpt_bigcode": "one key head for all is missing in GPT-2",
 	"glm": "rotary positions of a part of each head are missing", "glm4": "rotary positions of a part of each head are missing", "nemotron": "a LayerNorm of 1 + weight and rotary positions of a part of each head are missing",
 
 	"roberta": lacksMasked, "distilbert": lacksMasked, "xlm-roberta": lacksMasked, "deberta-v2": lacksMasked, "modernbert": lacksMasked, "electra": lacksMasked, "albert": lacksMasked,
-	"t5": lacksRelative, "mt5": lacksRelative, "mbart": lacksDecoder, "pegasus": lacksDecoder, "whisper": "the encoder of sound is missing", "m2m_100": lacksDecoder,
+	"mt5": "its configuration is that of t5: save it with model_type t5", "umt5": lacksRelative, "mbart": lacksDecoder, "pegasus": lacksDecoder, "whisper": "the encoder of sound is missing", "m2m_100": lacksDecoder,
 	"vit": lacksPictures, "clip": lacksPictures, "siglip": lacksPictures,
 }
 
 const (
 	lacksMasked   = "of the models that read a text from both sides bert is there; what this one has otherwise is missing"
 	lacksDecoder  = "encoders and decoders with norms before their branches are missing; marian and bart are there"
-	lacksRelative = "positions that are biases of attention by distance are missing; marian and bart are there"
+	lacksRelative = "biases of attention that each layer has for itself are missing; t5 is there"
 )

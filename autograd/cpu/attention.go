@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"slices"
+
 	"example.com/gotrain/autograd/cpu/vec"
 	"example.com/gotrain/autograd/ir"
 )
@@ -15,7 +17,7 @@ func attentionOf(in *ir.Instr) vec.Attention {
 	a := vec.Attention{
 		B: attrs.Batch, T: rows / attrs.Batch, S: rows / attrs.Batch,
 		Heads: attrs.Heads, KVHeads: attrs.KVHeads, HeadDim: attrs.HeadDim,
-		Scale: attrs.Scale, Causal: attrs.Causal, Window: attrs.Window,
+		Scale: attrs.Scale, Causal: attrs.Causal, Window: attrs.Window, Behind: attrs.Behind,
 	}
 	if attrs.Sparse.Pattern != ir.Dense {
 		a.Sees, a.Block = attrs.Sparse.Sees, attrs.Sparse.Block
@@ -23,8 +25,14 @@ func attentionOf(in *ir.Instr) vec.Attention {
 	if !attrs.Packed {
 		a.S = in.In[1].Shape[0] / attrs.Batch
 	}
+	if bias := biasOf(in); bias != nil {
+		a.Distances = bias.Shape[1]
+	}
 	return a
 }
+
+// biasOf is the last input of each kind of attention, nil where it has none.
+func biasOf(in *ir.Instr) *ir.Value { return in.In[len(in.In)-1] }
 
 // heads returns q, k and v, or their gradients, at arguments 0-2 of which the
 // last two are absent when the first holds all.
@@ -65,6 +73,7 @@ func scratchAttention(b *Backend, in *ir.Instr) int {
 func bindAttention(c *call) func() {
 	a := attentionOf(c.Instr)
 	c.segments(&a)
+	a.Bias = c.x(5)
 	t := vec.AttentionTensors{Out: vec.Heads{Data: c.y(0), LD: a.Heads * a.HeadDim}, LSE: c.y(1)}
 	t.Q, t.K, t.V = c.heads(c.x)
 	v, scratch, size := c.vec, c.scratch(), aligned(a.ForwardScratch())
@@ -75,24 +84,53 @@ func bindAttention(c *call) func() {
 	})
 }
 
+// scratchAttentionBackward holds the parts of the bias, then the scratch of each thread.
 func scratchAttentionBackward(b *Backend, in *ir.Instr) int {
 	a := attentionOf(in)
-	return b.pool.Threads() * aligned(a.BackwardScratch())
+	return aligned(biasParts(in)) + b.pool.Threads()*aligned(a.BackwardScratch())
 }
 
+// biasParts are the gradients of the bias of each batch but the first, which the result has.
+func biasParts(in *ir.Instr) int {
+	if in.Out[3] == nil {
+		return 0
+	}
+	return (in.Attrs.(ir.AttentionAttrs).Batch - 1) * in.Out[3].Shape.Size()
+}
+
+// bindAttentionBackward gives a task to each key head of each batch, then adds up what the
+// batches have for a bias, in their order.
 func bindAttentionBackward(c *call) func() {
 	a := attentionOf(c.Instr)
 	c.segments(&a)
+	a.Bias = c.x(8)
 	wide := a.Heads * a.HeadDim
 	t := vec.AttentionTensors{
 		Out: vec.Heads{Data: c.x(5), LD: wide}, LSE: c.x(6), DOut: vec.Heads{Data: c.x(7), LD: wide},
 	}
 	t.Q, t.K, t.V = c.heads(c.x)
 	t.DQ, t.DK, t.DV = c.heads(c.y)
-	v, scratch, size := c.vec, c.scratch(), aligned(a.BackwardScratch())
-	return c.attentionTasks(&a, a.B*a.KVHeads, func(task, worker int) {
-		v.AttentionBackward(&a, &t, task/a.KVHeads, task%a.KVHeads, scratch[worker*size:][:size])
+	dbias, parts := c.y(3), biasParts(c.Instr)
+	v, scratch, size := c.vec, c.scratch()[aligned(parts):], aligned(a.BackwardScratch())
+	tensors := slices.Repeat([]vec.AttentionTensors{t}, a.B)
+	for b := range tensors {
+		tensors[b].DBias = dbias
+		if b > 0 && parts > 0 {
+			tensors[b].DBias = c.scratch()[(b-1)*len(dbias):][:len(dbias)]
+		}
+	}
+	heads := c.attentionTasks(&a, a.B*a.KVHeads, func(task, worker int) {
+		v.AttentionBackward(&a, &tensors[task/a.KVHeads], task/a.KVHeads, task%a.KVHeads, scratch[worker*size:][:size])
 	})
+	if parts == 0 {
+		return heads
+	}
+	return func() {
+		heads()
+		for _, part := range tensors[1:] {
+			v.Add(dbias, dbias, part.DBias)
+		}
+	}
 }
 
 // aligned rounds a number of floats up to whole cache lines, so that threads

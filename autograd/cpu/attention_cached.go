@@ -58,7 +58,7 @@ func bindAttentionCached(c *call) func() {
 // attendToken returns the attention of one new token of one sequence, a task for
 // each head.
 func (c *call) attendToken(capacity int) func() {
-	q, kcache, vcache, position, y := c.x(0), c.x(3), c.x(4), c.ids(5), c.y(0)
+	q, kcache, vcache, position, bias, y := c.x(0), c.x(3), c.x(4), c.ids(5), c.x(6), c.y(0)
 	a := attentionOf(c.Instr)
 	v, heads, hd, width := c.vec, a.Heads, a.HeadDim, a.KVHeads*a.HeadDim
 	share, window := a.Heads/a.KVHeads, a.Window
@@ -71,16 +71,25 @@ func (c *call) attendToken(capacity int) func() {
 			first = keys - window
 		}
 		at := (b*capacity+first)*width + h/share*hd
+		var row []float32
+		if bias != nil {
+			row = bias[h*a.Distances:][:a.Distances]
+		}
 		v.AttentionDecode(&a, y[task*hd:][:hd], q[task*hd:][:hd],
-			vec.Heads{Data: kcache[at:], LD: width}, vec.Heads{Data: vcache[at:], LD: width},
+			vec.Heads{Data: kcache[at:], LD: width}, vec.Heads{Data: vcache[at:], LD: width}, row,
 			keys-first, scratch[worker*size:][:size])
 	})
 }
 
 // groupOf describes the attention of one token of one sequence in the query heads that
-// share keys and values: these are its queries.
+// share keys and values: these are its queries. With a bias, which each query head has for
+// itself, it is that of one head.
 func groupOf(a vec.Attention) vec.Attention {
-	return vec.Attention{B: 1, T: a.Heads / a.KVHeads, Heads: 1, KVHeads: 1, HeadDim: a.HeadDim, Scale: a.Scale}
+	group := vec.Attention{B: 1, T: a.Heads / a.KVHeads, Heads: 1, KVHeads: 1, HeadDim: a.HeadDim, Scale: a.Scale}
+	if a.Distances > 0 {
+		group.T, group.Distances, group.Behind = 1, a.Distances, a.Behind
+	}
+	return group
 }
 
 // attendTokens returns the attention of one new token of each of several sequences, a task
@@ -88,22 +97,27 @@ func groupOf(a vec.Attention) vec.Attention {
 // same bits as in a whole sequence.
 func (c *call) attendTokens(capacity int) func() {
 	position, a := c.ids(5), attentionOf(c.Instr)
-	batch, groups, share := a.B, a.KVHeads, a.Heads/a.KVHeads
-	hd, width := a.HeadDim, a.KVHeads*a.HeadDim
+	share := groupOf(a).T
+	batch, groups := a.B, a.Heads/share
+	hd, width, bias := a.HeadDim, a.KVHeads*a.HeadDim, c.x(6)
 	size, lses := cachedScratch(c.Instr), aligned(batch*a.Heads)
 	lse, scratch := c.scratch()[:lses], c.scratch()[lses:]
-	attentions, blocks := make([]vec.Attention, batch), make([]int, batch)
+	attentions, blocks := make([]vec.Attention, batch*groups), make([]int, batch)
 	tensors := make([]vec.AttentionTensors, batch*groups)
 	for b := range batch {
-		attentions[b] = groupOf(a)
-		if a.Sees != nil {
-			attentions[b].Block = a.Block
-			attentions[b].Sees = func(_, key int) bool { return a.Sees(blocks[b], key) }
-		}
-		if a.Window > 0 {
-			attentions[b].Reach = make([]int32, share)
-		}
 		for g := range groups {
+			group := &attentions[b*groups+g]
+			*group = groupOf(a)
+			if bias != nil {
+				group.Bias = bias[g*a.Distances:][:a.Distances]
+			}
+			if a.Sees != nil {
+				group.Block = a.Block
+				group.Sees = func(_, key int) bool { return a.Sees(blocks[b], key) }
+			}
+			if a.Window > 0 {
+				group.Reach = make([]int32, share)
+			}
 			head := b*a.Heads + g*share
 			tensors[b*groups+g] = vec.AttentionTensors{
 				Q:   vec.Heads{Data: c.x(0)[head*hd:], LD: hd},
@@ -117,7 +131,7 @@ func (c *call) attendTokens(capacity int) func() {
 	v, kcache, vcache := c.vec, c.x(3), c.x(4)
 	tiles := attentions[0].QueryTiles()
 	run := c.each(batch*groups*tiles, batch*a.Heads*capacity*hd, func(task, worker int) {
-		v.AttentionForward(&attentions[task/tiles/groups], &tensors[task/tiles], 0, 0, task%tiles, scratch[worker*size:][:size])
+		v.AttentionForward(&attentions[task/tiles], &tensors[task/tiles], 0, 0, task%tiles, scratch[worker*size:][:size])
 	})
 	return func() {
 		for b, p := range position {
@@ -125,17 +139,18 @@ func (c *call) attendTokens(capacity int) func() {
 			if hidden := keys - a.Window; a.Window > 0 && hidden > 0 {
 				from = hidden / vec.KeyTile * vec.KeyTile
 			}
-			attentions[b].S = keys - from
-			for i := range attentions[b].Reach { // query i stands at key S - T + i
-				attentions[b].Reach[i] = int32(a.Window - share + i)
-			}
 			if a.Sees != nil {
 				blocks[b] = int(p) / a.Block
 			}
 			at := (b*capacity + from) * width
 			for g := range groups {
-				t := &tensors[b*groups+g]
-				t.K.Data, t.V.Data = kcache[at+g*hd:], vcache[at+g*hd:]
+				group, t := &attentions[b*groups+g], &tensors[b*groups+g]
+				group.S = keys - from
+				for i := range group.Reach { // query i stands at key S - T + i
+					group.Reach[i] = int32(a.Window - share + i)
+				}
+				column := g * a.KVHeads / groups * hd
+				t.K.Data, t.V.Data = kcache[at+column:], vcache[at+column:]
 			}
 		}
 		run()
@@ -147,6 +162,7 @@ func (c *call) attendTokens(capacity int) func() {
 // keys, hence its own description.
 func (c *call) attendPrompt(capacity int) func() {
 	position, a := c.ids(5), attentionOf(c.Instr)
+	a.Bias = c.x(6)
 	v, batch, heads := c.vec, a.B, a.Heads
 	rows, wide, width := a.T, heads*a.HeadDim, a.KVHeads*a.HeadDim
 	size, lses := cachedScratch(c.Instr), aligned(c.In[0].Shape[0]*heads)

@@ -47,6 +47,9 @@ type AttentionAttrs struct {
 	Packed                         bool // q holds (q | k | v) in one row
 	Scale                          float32
 	Sparse                         Sparsity // of whole blocks; without a Window
+	// Behind is the column of a bias that a query's own position has: key s of the query at
+	// position p has column s - p + Behind, or the first or last where there is no such.
+	Behind int
 }
 
 // Cell is a unit of a recurrent network.

@@ -190,14 +190,14 @@ var Kinds = [NumKinds]Info{
 		Overwrites: [][2]int{{0, 0}},
 		Doc: "rotates the pairs (i, i+hd/2) of every head of x (N, Heads·hd) by the angle of its position; " +
 			"table (Tmax, hd) holds cos in the first half of a row and sin in the second; Inverse rotates back"},
-	Attention: {Name: "Attention", Attrs: AttentionAttrs{}, In: args("q:t", "k?:t", "v?:t", "qsegments?:i32", "ksegments?:i32"), Out: args("y:t", "lse"),
+	Attention: {Name: "Attention", Attrs: AttentionAttrs{}, In: args("q:t", "k?:t", "v?:t", "qsegments?:i32", "ksegments?:i32", "bias?"), Out: args("y:t", "lse"),
 		Cost: attentionCost,
-		Doc: "y = softmax(q·kᵀ·Scale + mask)·v per head; q, y (B·T, H·hd), k, v (B·S, G·hd), lse (B·H·T); " +
+		Doc: "y = softmax(q·kᵀ·Scale + bias + mask)·v per head; q, y (B·T, H·hd), k, v (B·S, G·hd), lse (B·H·T), bias (H, distances) by Behind; " +
 			"Causal, Window and equal segments mask; under Packed q holds (q | k | v) in one row"},
-	AttentionBackward: {Name: "AttentionBackward", Attrs: AttentionAttrs{}, In: args("q:t", "k?:t", "v?:t", "qsegments?:i32", "ksegments?:i32", "y:t", "lse", "dy:t"), Out: args("dq:t", "dk?:t", "dv?:t"),
+	AttentionBackward: {Name: "AttentionBackward", Attrs: AttentionAttrs{}, In: args("q:t", "k?:t", "v?:t", "qsegments?:i32", "ksegments?:i32", "y:t", "lse", "dy:t", "bias?"), Out: args("dq:t", "dk?:t", "dv?:t", "dbias?"),
 		Whole: true, Cost: attentionBackwardCost,
 		Doc: "gradients of Attention; under Packed dq holds (dq | dk | dv) in one row"},
-	AttentionCached: {Name: "AttentionCached", Attrs: AttentionAttrs{}, In: args("q:t", "k:t", "v:t", "kcache", "vcache", "position:i32"), Out: args("y:t"),
+	AttentionCached: {Name: "AttentionCached", Attrs: AttentionAttrs{}, In: args("q:t", "k:t", "v:t", "kcache", "vcache", "position:i32", "bias?"), Out: args("y:t"),
 		Mutates: []int{3, 4}, Cost: attentionCachedCost,
 		Doc: "writes the T new rows of k, v at position[b] of the caches (B·S, G·hd) and attends causally to all rows so far; " +
 			"position (B) int32"},

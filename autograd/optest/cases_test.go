@@ -341,6 +341,8 @@ type attentionShape struct {
 	length, padding    int
 	packed, ownKeySegs bool
 	sparse             ir.Sparsity
+	bias, behind       int  // distances
+	fixed              bool // the bias has no gradient
 }
 
 func attentionCases() []opCase {
@@ -385,6 +387,13 @@ func attentionCases() []opCase {
 		{name: "head 96 of tiles", batch: 1, t: 150, s: 150, heads: 1, kv: 1, hd: 96, causal: true},
 		{name: "head 256 of tiles", batch: 1, t: 150, s: 150, heads: 2, kv: 1, hd: 256, causal: true, window: 70},
 		{name: "head 256 documents", batch: 1, t: 97, s: 97, heads: 1, kv: 1, hd: 256, packed: true, length: 40, padding: 20},
+		{name: "bias", batch: 2, t: 5, s: 5, heads: 2, kv: 2, hd: 7, bias: 4, behind: 1},
+		{name: "bias of tiles", batch: 3, t: 150, s: 150, heads: 2, kv: 2, hd: 16, bias: 90, behind: 40},
+		{name: "bias causal packed documents", batch: 2, t: 165, s: 165, heads: 4, kv: 2, hd: 10, causal: true, packed: true, length: 70, padding: 5, bias: 33, behind: 32},
+		{name: "bias of all distances", batch: 1, t: 130, s: 130, heads: 3, kv: 1, hd: 32, causal: true, bias: 130, behind: 129, fixed: true},
+		{name: "bias cross window", batch: 2, t: 70, s: 140, heads: 2, kv: 1, hd: 64, window: 50, bias: 11, behind: 7},
+		{name: "bias of one", batch: 1, t: 66, s: 40, heads: 2, kv: 2, hd: 32, bias: 1},
+		{name: "bias strided", batch: 2, t: 300, s: 300, heads: 2, kv: 1, hd: 16, causal: true, bias: 120, behind: 110, sparse: ir.Sparsity{Pattern: ir.Strided, Block: 64, Local: 1, Stride: 2}},
 		{name: "all padding", batch: 1, t: 70, s: 70, heads: 1, kv: 1, hd: 32, length: 8, padding: 70},
 	} {
 		list = append(list, a.cases()...)
@@ -394,15 +403,15 @@ func attentionCases() []opCase {
 
 func (a attentionShape) cases() []opCase {
 	attrs := ir.AttentionAttrs{Batch: a.batch, Heads: a.heads, KVHeads: a.kv, HeadDim: a.hd, Window: a.window,
-		Causal: a.causal, Packed: a.packed, Scale: float32(1 / math.Sqrt(float64(a.hd))), Sparse: a.sparse}
+		Causal: a.causal, Packed: a.packed, Scale: float32(1 / math.Sqrt(float64(a.hd))), Sparse: a.sparse, Behind: a.behind}
 	y := s(a.batch*a.t, a.heads*a.hd)
 	kv := s(a.batch*a.s, a.kv*a.hd)
 	in := []arg{normal(y...), normal(kv...), normal(kv...), none, none}
-	gradients := []ir.Shape{y, kv, kv}
+	gradients := []ir.Shape{y, kv, kv, nil}
 	if a.packed {
 		row := s(a.batch*a.t, (a.heads+2*a.kv)*a.hd)
 		in[0], in[1], in[2] = normal(row...), none, none
-		gradients = []ir.Shape{row, nil, nil}
+		gradients = []ir.Shape{row, nil, nil, nil}
 	}
 	if a.length > 0 {
 		in[3] = documents(a.batch, a.t, a.length, a.padding)
@@ -410,10 +419,17 @@ func (a attentionShape) cases() []opCase {
 	if a.ownKeySegs {
 		in[4] = documents(a.batch, a.s, a.length, a.padding)
 	}
+	bias := none
+	if a.bias > 0 {
+		bias = normal(a.heads, a.bias)
+		if !a.fixed {
+			gradients[3] = bias.shape
+		}
+	}
 	lse := s(a.batch * a.heads * a.t)
-	backward := append(append([]arg(nil), in...), normal(y...), about(math.Log(float64(a.s))+0.5, lse...), normal(y...))
+	backward := append(append([]arg(nil), in...), normal(y...), about(math.Log(float64(a.s))+0.5, lse...), normal(y...), bias)
 	return []opCase{
-		{a.name, ir.Attention, attrs, in, []ir.Shape{y, lse}},
+		{a.name, ir.Attention, attrs, append(in, bias), []ir.Shape{y, lse}},
 		{a.name, ir.AttentionBackward, attrs, backward, gradients},
 	}
 }
@@ -445,9 +461,12 @@ func cachedCases() []opCase {
 	} {
 		batch := len(a.positions)
 		q, kv, cache := s(batch*a.t, a.heads*a.hd), s(batch*a.t, a.kv*a.hd), s(batch*a.capacity, a.kv*a.hd)
-		list = append(list, opCase{a.name, ir.AttentionCached,
-			ir.AttentionAttrs{Batch: batch, Heads: a.heads, KVHeads: a.kv, HeadDim: a.hd, Window: a.window, Causal: true, Scale: 0.3, Sparse: a.sparse},
-			[]arg{normal(q...), normal(kv...), normal(kv...), normal(cache...), normal(cache...), ints(a.positions...)}, []ir.Shape{q}})
+		attrs := ir.AttentionAttrs{Batch: batch, Heads: a.heads, KVHeads: a.kv, HeadDim: a.hd, Window: a.window, Causal: true, Scale: 0.3, Sparse: a.sparse}
+		in := []arg{normal(q...), normal(kv...), normal(kv...), normal(cache...), normal(cache...), ints(a.positions...)}
+		biased := attrs
+		biased.Behind = a.capacity / 3
+		list = append(list, opCase{a.name, ir.AttentionCached, attrs, append(in[:6:6], none), []ir.Shape{q}},
+			opCase{a.name + " bias", ir.AttentionCached, biased, append(in[:6:6], normal(a.heads, biased.Behind+2)), []ir.Shape{q}})
 	}
 	return list
 }

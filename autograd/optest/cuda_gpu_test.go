@@ -48,7 +48,7 @@ func askedBackends() []backend {
 		all[i] = backend{"cuda-hopper", func(int) (exec.Backend, error) { return asking{plain.(keptOpen), attender}, nil },
 			func(c *opCase, e elements) bool {
 				attrs, ok := c.attrs.(ir.AttentionAttrs)
-				return ok && c.kind != ir.AttentionCached && e.elem == ir.BF16 && attrs.Sparse.Pattern == ir.Dense && (attrs.HeadDim == 64 || attrs.HeadDim == 128)
+				return ok && c.kind != ir.AttentionCached && e.elem == ir.BF16 && attrs.Sparse.Pattern == ir.Dense && c.in[len(c.in)-1].absent() && (attrs.HeadDim == 64 || attrs.HeadDim == 128)
 			}}
 	}
 	return all

@@ -75,6 +75,9 @@ func (v attentionView) scores(b, h, t int) []float64 {
 		for i := range v.hd {
 			x[s] += float64(v.d.c.attrs.(ir.AttentionAttrs).Scale) * v.d.in[0][v.query(v.packedGroup, b, t, h, i)] * *v.key(v.d.in, 1, b, s, h, i)
 		}
+		if at, bias := v.d.bias(h, s-(t+v.s-v.t)); bias != nil {
+			x[s] += bias[at]
+		}
 	}
 	return x
 }
@@ -88,6 +91,17 @@ func (v attentionView) each(f func(b, h, t int)) {
 			}
 		}
 	}
+}
+
+// bias returns the bias, nil for none, and where in it that of a key is, which stands so far
+// behind the position of a query of a head.
+func (d *definition) bias(head, distance int) (at int, bias []float64) {
+	if bias = d.in[len(d.in)-1]; bias == nil {
+		return 0, nil
+	}
+	a := d.c.attrs.(ir.AttentionAttrs)
+	n := len(bias) / a.Heads
+	return head*n + min(max(distance+a.Behind, 0), n-1), bias
 }
 
 func logSumExp(x []float64) float64 {
@@ -140,6 +154,9 @@ func defineAttentionBackward(d *definition) {
 			for i := range v.hd {
 				dp += dy[v.query(false, b, t, h, i)] * *v.key(d.in, 2, b, s, h, i)
 			}
+			if at, bias := d.bias(h, s-(t+v.s-v.t)); bias != nil && d.out[3] != nil {
+				d.out[3][at] += p * (dp - sum)
+			}
 			ds := p * (dp - sum) * scale
 			for i := range v.hd {
 				q := v.query(v.packedGroup, b, t, h, i)
@@ -179,6 +196,9 @@ func defineAttentionCached(d *definition) {
 					}
 					for i := range hd {
 						scores[s] += float64(a.Scale) * q[i] * key(d.in[3], first+s, i)
+					}
+					if at, bias := d.bias(h, first+s-start-t); bias != nil {
+						scores[s] += bias[at]
 					}
 				}
 				lse := logSumExp(scores)

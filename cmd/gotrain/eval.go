@@ -105,6 +105,7 @@ see. Ctrl-C prints what was counted so far.`,
 	}
 	f.modelFlags.add(c)
 	f.addBOS(c)
+	f.addContext(c)
 	c.Flags().StringArrayVar(&f.data, "data", nil, "`FILE` or pattern of text; more may follow")
 	c.Flags().StringVar(&f.format, "format", "", "format `NAME`: text, jsonl, parquet, csv, tsv, shards, bin, or instruct for conversations (default: by the first file's name); with --task that of the questions (default: by their keys)")
 	c.Flags().StringVar(&f.textKey, "text-key", "text", "JSONL `KEY` or column of the text")

@@ -24,6 +24,7 @@ import (
 type modelFlags struct {
 	model, adapter, device, precision string
 	json, noBOS                       bool
+	context                           int            // tokens; 0 takes those that the model was trained with
 	command                           *cobra.Command // whose standard error gets notes
 }
 
@@ -46,6 +47,11 @@ func (f *modelFlags) add(c *cobra.Command) {
 // addBOS declares --no-bos, of commands that read plain text.
 func (f *modelFlags) addBOS(c *cobra.Command) {
 	c.Flags().BoolVar(&f.noBOS, "no-bos", false, "leave out what the tokenizer puts before a text, as BOS")
+}
+
+// addContext declares --context, of commands that read texts.
+func (f *modelFlags) addContext(c *cobra.Command) {
+	c.Flags().IntVar(&f.context, "context", 0, "read up to `N` tokens at a time, on weights that do not fix how many: positions alibi, rope or sinusoidal (default: as trained)")
 }
 
 // opened is a loaded model on its device.
@@ -79,12 +85,20 @@ func (f *modelFlags) open() (*opened, error) {
 			return nil, usagef("--adapter: %w", err)
 		}
 	}
+	if f.context < 0 {
+		return nil, usagef("--context is %d; use 1 or more", f.context)
+	}
 	device, _, err := device.Open(f.device, 0, device.Collectives{})
 	if err != nil {
 		return nil, err
 	}
 	loaded, err := hub.Load(f.model, f.adapter, device, vfs.OS{}, zoo.Families())
 	o := &opened{Loaded: loaded, device: device, noBOS: f.noBOS}
+	if err == nil && f.context > 0 {
+		if err := loaded.SetContext(f.context, zoo.Families()); err != nil {
+			return nil, errors.Join(usagef("--context %d: %w", f.context, err), device.Close())
+		}
+	}
 	if err == nil {
 		o.Language, _ = loaded.Model.(nn.LanguageModel)
 		o.config, o.state, err = save.ConfigOf(loaded.Dir, tables())

@@ -70,6 +70,7 @@ shows the --top-k (5) candidates; a classifier tells the classes of the prompt.`
 	}
 	f.modelFlags.add(c)
 	f.addBOS(c)
+	f.addContext(c)
 	c.Flags().StringVar(&f.prompt, "prompt", "", "`TEXT` to continue, - for standard input")
 	c.Flags().StringVar(&f.promptFile, "prompt-file", "", "`FILE` with the text to continue, all of it")
 	c.Flags().StringArrayVar(&f.stop, "stop", nil, "end the text before `TEXT`; may be repeated")

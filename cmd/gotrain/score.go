@@ -50,6 +50,7 @@ the answer to the prompt, through the chat template.`,
 	f.modelFlags.add(c)
 	f.addBOS(c)
 	f.addTemplate(c, "of a reward model, ")
+	f.addContext(c)
 	c.Flags().StringVar(&f.data, "data", "", "JSONL `FILE`, - for standard input")
 	complete(c, "data", filesWith("jsonl", "ndjson"))
 	return c

@@ -93,8 +93,9 @@ func (a *attentionCall) overKeys(tile int) tiles {
 
 // start launches a kernel over tiles. The kernels take, behind their tensors, T,
 // S, the heads, the head size unless it is theirs, the strides, the tiles, the
-// band and the scale, those of patterns their sizes too.
-func (a *attentionCall) start(k attentionKernel, t tiles, anyHead bool, tensors ...any) {
+// band and the scale, those of patterns their sizes too, and those of a bias that with its
+// sizes; last are further arguments.
+func (a *attentionCall) start(k attentionKernel, t tiles, anyHead bool, tensors []any, last ...any) {
 	ldq, ldkv := a.strides()
 	lo, hi := a.band()
 	args := append(tensors, int32(a.queries), int32(a.keys), int32(a.Heads), int32(a.KVHeads))
@@ -102,9 +103,14 @@ func (a *attentionCall) start(k attentionKernel, t tiles, anyHead bool, tensors 
 		args = append(args, int32(a.HeadDim))
 	}
 	args = append(args, int32(ldq), int32(ldkv), int32(t.units), int32(t.section), int32(lo), int32(hi), a.Scale)
-	if s := a.Sparse; s.Pattern != ir.Dense {
+	bias := a.bias()
+	if s := a.Sparse; s.Pattern != ir.Dense || bias != nil {
 		args = append(args, int32(s.Pattern), int32(s.Block), int32(s.Local), int32(s.Stride), int32(s.Global))
 	}
+	if bias != nil {
+		args = append(args, a.in(len(a.In)-1), int32(bias.Shape[1]), int32(a.Behind))
+	}
+	args = append(args, last...)
 	a.do(a.launch(k.name, cuda.Dim{X: t.grid, Y: 1, Z: 1}, cuda.Dim{X: k.threads, Y: 1, Z: 1}, k.shared, args...))
 }
 
@@ -152,14 +158,14 @@ func (a *attentionCall) id() string {
 // flash launches a kernel on tensor cores.
 func (a *attentionCall) flash(kernel attentionKernel, t tiles) {
 	q, k, v := a.qkv(a.in)
-	a.start(kernel, t, false, q, k, v, a.qSegments, a.kSegments, a.qBounds, a.kBounds, a.out(0), a.out(1))
+	a.start(kernel, t, false, []any{q, k, v, a.qSegments, a.kSegments, a.qBounds, a.kBounds, a.out(0), a.out(1)})
 }
 
 // general launches a kernel without tensor cores; position is absent except over
 // caches.
 func (a *attentionCall) general(q, k, v, position, lse cuda.Ptr) {
 	kernel := a.generalKernel()
-	a.start(kernel, a.overQueries(kernel.rows), true, q, k, v, a.qSegments, a.kSegments, a.qBounds, a.kBounds, position, a.out(0), lse)
+	a.start(kernel, a.overQueries(kernel.rows), true, []any{q, k, v, a.qSegments, a.kSegments, a.qBounds, a.kBounds, position, a.out(0), lse})
 }
 
 // strides returns the elements from token to token of q and of k and v.

@@ -24,15 +24,28 @@ func bindAttentionBackward(c *call) func() {
 func (a *attentionCall) onePassOver(k attentionKernel, t tiles) {
 	inputs, sums, flags := a.gradientInputs()
 	dq, dk, dv := a.qkv(a.out)
-	a.start(k, t, false, append(inputs, sums, flags, dq, dk, dv)...)
+	a.start(k, t, false, append(inputs, sums, flags, dq, dk, dv))
 }
 
 func (a *attentionCall) twoPasses() {
 	keys, queries := a.generalGradients()
 	inputs, _, _ := a.gradientInputs()
 	dq, dk, dv := a.qkv(a.out)
-	a.start(keys, a.overKeys(keys.rows), true, append(inputs[:len(inputs):len(inputs)], dk, dv)...)
-	a.start(queries, a.overQueries(queries.rows), true, append(inputs, dq)...)
+	a.start(keys, a.overKeys(keys.rows), true, append(inputs[:len(inputs):len(inputs)], dk, dv))
+	if a.bias() == nil {
+		a.start(queries, a.overQueries(queries.rows), true, append(inputs, dq))
+		return
+	}
+	var parts cuda.Ptr
+	dbias := a.Out[3]
+	if dbias != nil {
+		parts = a.scratch() + cuda.Ptr(a.gradientScratch().parts)
+	}
+	a.start(queries, a.overQueries(queries.rows), true, append(inputs, dq), parts)
+	if dbias != nil {
+		a.do(a.launch("attention_backward_biased_sum", cuda.Dim{X: divideUp(dbias.Shape.Size(), 256), Y: 1, Z: 1}, elementBlock, 0,
+			parts, a.out(3), int32(a.Batch), int32(a.Heads), int32(divideUp(a.queries, simtTile)), int32(dbias.Shape[1])))
+	}
 }
 
 // gradientInputs launches what comes before the passes, and returns their first arguments

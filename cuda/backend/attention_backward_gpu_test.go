@@ -46,7 +46,7 @@ func (g gradientCase) call(t *testing.T, b runs.Backend) *call {
 	value := func(heads int) *ir.Value {
 		return &ir.Value{Shape: ir.Shape{batch * g.tokens, heads * g.hd}, DType: ir.BF16}
 	}
-	in := &ir.Instr{Kind: ir.AttentionBackward, In: make([]*ir.Value, 8),
+	in := &ir.Instr{Kind: ir.AttentionBackward, In: make([]*ir.Value, 9),
 		Attrs: ir.AttentionAttrs{Batch: batch, Heads: heads, KVHeads: kv, HeadDim: g.hd, Causal: g.causal, Window: g.window, Scale: 0.1}}
 	in.In[0], in.In[1], in.In[2] = value(heads), value(kv), value(kv)
 	in.In[5], in.In[7] = value(heads), value(heads)
@@ -54,7 +54,7 @@ func (g gradientCase) call(t *testing.T, b runs.Backend) *call {
 	if g.document > 0 {
 		in.In[3] = &ir.Value{Shape: ir.Shape{batch * g.tokens}, DType: ir.I32}
 	}
-	in.Out = []*ir.Value{value(heads), value(kv), value(kv)}
+	in.Out = []*ir.Value{value(heads), value(kv), value(kv), nil}
 	var args runs.Args
 	for i, v := range in.In {
 		var region runs.Region
@@ -72,9 +72,10 @@ func (g gradientCase) call(t *testing.T, b runs.Backend) *call {
 		}
 		args.In = append(args.In, region)
 	}
-	for _, v := range in.Out {
+	for _, v := range in.Out[:3] {
 		args.Out = append(args.Out, upload(t, b, v, draw, 0))
 	}
+	args.Out = append(args.Out, runs.Region{})
 	memory, err := b.Alloc(scratchAttentionBackward(in))
 	if err != nil {
 		t.Fatal(err)

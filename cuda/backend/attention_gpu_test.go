@@ -20,7 +20,7 @@ func attentionInstr(t *testing.T, b exec.Backend, hd int) *call {
 	const batch, tokens, heads, kv = 2, 300, 4, 2
 	draw := rand.New(rand.NewPCG(9, 10))
 	value := func(shape ...int) *ir.Value { return &ir.Value{Shape: shape, DType: ir.BF16} }
-	in := &ir.Instr{Kind: ir.Attention, In: make([]*ir.Value, 5),
+	in := &ir.Instr{Kind: ir.Attention, In: make([]*ir.Value, 6),
 		Attrs: ir.AttentionAttrs{Batch: batch, Heads: heads, KVHeads: kv, HeadDim: hd, Causal: true, Scale: 0.2}}
 	in.In[0] = value(batch*tokens, heads*hd)
 	in.In[1], in.In[2] = value(batch*tokens, kv*hd), value(batch*tokens, kv*hd)
@@ -85,7 +85,7 @@ func TestPositions(t *testing.T) {
 		value := func(rows, columns int) *ir.Value { return &ir.Value{Shape: ir.Shape{rows, columns}} }
 		q, kv, cache := value(2*tokens, 8), value(2*tokens, 8), value(2*10, 8)
 		return &ir.Instr{Kind: ir.AttentionCached, Path: "attn", Attrs: ir.AttentionAttrs{Batch: 2, Heads: 2, KVHeads: 2, HeadDim: 4, Causal: true, Scale: 1},
-			In: []*ir.Value{q, kv, kv, cache, cache, {Shape: ir.Shape{2}, DType: ir.I32}}, Out: []*ir.Value{q}}
+			In: []*ir.Value{q, kv, kv, cache, cache, {Shape: ir.Shape{2}, DType: ir.I32}, nil}, Out: []*ir.Value{q}}
 	}
 	rope := &ir.Instr{Kind: ir.RoPE, Path: "attn", Attrs: ir.RoPEAttrs{Heads: 1, HeadDim: 4},
 		In: []*ir.Value{{Shape: ir.Shape{2, 4}}, {Shape: ir.Shape{9, 4}}, {Shape: ir.Shape{2}, DType: ir.I32}}, Out: []*ir.Value{{Shape: ir.Shape{2, 4}}}}
@@ -105,13 +105,21 @@ func TestPositions(t *testing.T) {
 	} {
 		draw := rand.New(rand.NewPCG(11, 12))
 		var args exec.Args
-		for _, v := range c.in.In {
-			args.In = append(args.In, upload(t, opened, v, draw, 0))
+		position := 0
+		for i, v := range c.in.In {
+			var region exec.Region
+			if v != nil {
+				region = upload(t, opened, v, draw, 0)
+				if v.DType == ir.I32 {
+					position = i
+				}
+			}
+			args.In = append(args.In, region)
 		}
 		args.Out = []exec.Region{upload(t, opened, c.in.Out[0], draw, 0)}
 		host := binary.LittleEndian.AppendUint32(nil, uint32(c.positions[0]))
 		host = binary.LittleEndian.AppendUint32(host, uint32(c.positions[1]))
-		if err := opened.Upload(args.In[len(args.In)-1], host); err != nil {
+		if err := opened.Upload(args.In[position], host); err != nil {
 			t.Fatal(err)
 		}
 		launch, err := opened.Bind(c.in, args)
@@ -140,12 +148,12 @@ func TestKeysTiles(t *testing.T) {
 	}
 	const batch, tokens, heads, kv, hd = 1, 150, 2, 1, 128
 	value := func(shape ...int) *ir.Value { return &ir.Value{Shape: shape, DType: ir.BF16} }
-	in := &ir.Instr{Kind: ir.AttentionBackward, In: make([]*ir.Value, 8),
+	in := &ir.Instr{Kind: ir.AttentionBackward, In: make([]*ir.Value, 9),
 		Attrs: ir.AttentionAttrs{Batch: batch, Heads: heads, KVHeads: kv, HeadDim: hd, Causal: true, Scale: 0.1}}
 	q, k := value(batch*tokens, heads*hd), value(batch*tokens, kv*hd)
 	in.In[0], in.In[1], in.In[2], in.In[5], in.In[7] = q, k, k, q, q
 	in.In[6] = &ir.Value{Shape: ir.Shape{batch * heads * tokens}}
-	in.Out = []*ir.Value{q, k, k}
+	in.Out = []*ir.Value{q, k, k, nil}
 	run := func(perBlock int) (got [][]byte) {
 		draw := rand.New(rand.NewPCG(13, 14))
 		var args exec.Args
@@ -156,9 +164,10 @@ func TestKeysTiles(t *testing.T) {
 			}
 			args.In = append(args.In, region)
 		}
-		for _, v := range in.Out {
+		for _, v := range in.Out[:3] {
 			args.Out = append(args.Out, upload(t, opened, v, draw, 0))
 		}
+		args.Out = append(args.Out, exec.Region{})
 		space, err := opened.Alloc(scratchAttentionBackward(in))
 		if err != nil {
 			t.Fatal(err)
@@ -228,13 +237,13 @@ func TestAttentionTiles(t *testing.T) {
 func TestAttentionByTiming(t *testing.T) {
 	var p ir.Program
 	q := p.NewValue(ir.State, "q", ir.BF16, 64, 2*64)
-	in := &ir.Instr{Kind: ir.Attention, Block: -1, In: []*ir.Value{q, q, q, nil, nil}, Out: []*ir.Value{p.NewValue(ir.Temp, "", ir.BF16, 64, 2*64), p.NewValue(ir.Temp, "", ir.F32, 2*64)},
+	in := &ir.Instr{Kind: ir.Attention, Block: -1, In: []*ir.Value{q, q, q, nil, nil, nil}, Out: []*ir.Value{p.NewValue(ir.Temp, "", ir.BF16, 64, 2*64), p.NewValue(ir.Temp, "", ir.F32, 2*64)},
 		Attrs: ir.AttentionAttrs{Batch: 1, Heads: 2, KVHeads: 2, HeadDim: 64, Scale: 0.1}}
 	dy := p.NewValue(ir.State, "dy", ir.BF16, 64, 2*64)
 	like := func() *ir.Value { return p.NewValue(ir.Temp, "", ir.BF16, 64, 2*64) }
 	p.Emit(in)
-	p.Emit(&ir.Instr{Kind: ir.AttentionBackward, Block: -1, Attrs: in.Attrs, In: append(in.In[:5:5], in.Out[0], in.Out[1], dy), Out: []*ir.Value{like(), like(), like()}})
-	p.Outputs = p.Instrs[1].Out
+	p.Emit(&ir.Instr{Kind: ir.AttentionBackward, Block: -1, Attrs: in.Attrs, In: append(in.In[:5:5], in.Out[0], in.Out[1], dy, nil), Out: []*ir.Value{like(), like(), like(), nil}})
+	p.Outputs = p.Instrs[1].Out[:3]
 	built, err := plan.Build(&p, plan.Options{Target: Target()})
 	if err != nil {
 		t.Fatal(err)

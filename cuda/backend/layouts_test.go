@@ -18,12 +18,16 @@ func TestWorkspacesOfAttention(t *testing.T) {
 		for _, s := range segments {
 			in.In[map[rune]int{'q': 3, 'k': 4}[s]] = shaped(ir.I32, 2*tokens)
 		}
-		return in
+		return whole(in)
 	}
 	cached := func(tokens, capacity, hd int) *ir.Instr {
-		return &ir.Instr{Kind: ir.AttentionCached, Attrs: ir.AttentionAttrs{Batch: 2, Heads: 3, KVHeads: 3, HeadDim: hd, Scale: 1},
-			In: []*ir.Value{shaped(ir.F32, 2*tokens, 3*hd), shaped(ir.F32, 2*tokens, 3*hd), shaped(ir.F32, 2*tokens, 3*hd), shaped(ir.F32, 2*capacity, 3*hd)}}
+		return whole(&ir.Instr{Kind: ir.AttentionCached, Attrs: ir.AttentionAttrs{Batch: 2, Heads: 3, KVHeads: 3, HeadDim: hd, Scale: 1},
+			In: []*ir.Value{shaped(ir.F32, 2*tokens, 3*hd), shaped(ir.F32, 2*tokens, 3*hd), shaped(ir.F32, 2*tokens, 3*hd), shaped(ir.F32, 2*capacity, 3*hd)}})
 	}
+	biased := attention(ir.AttentionBackward, ir.BF16, 100, 100, "")
+	biased.In[8], biased.Out[3] = shaped(ir.F32, 3, 50), shaped(ir.F32, 3, 50)
+	fixed := attention(ir.AttentionBackward, ir.BF16, 100, 100, "")
+	fixed.In[8] = biased.In[8]
 	sparse := attention(ir.AttentionBackward, ir.BF16, 100, 100, "")
 	attrs := sparse.Attrs.(ir.AttentionAttrs)
 	attrs.Sparse = ir.Sparsity{Pattern: ir.Strided, Block: 64, Local: 1, Stride: 2}
@@ -45,6 +49,8 @@ func TestWorkspacesOfAttention(t *testing.T) {
 		"gradients packed":       {packed, 8*2*2 + 8*2*3*128},
 		"gradients in one pass":  {attention(ir.AttentionBackward, ir.BF16, 100, 100, ""), 8*768 + 4*768*64 + 4*(1+24)},
 		"gradients of a pattern": {sparse, 8 * 768},
+		"gradients of a bias":    {biased, 8*768 + 4*2*4*3*50},
+		"beside a fixed bias":    {fixed, 8 * 768},
 		"one token":              {cached(1, 600, 16), 4 * 2 * 3 * 3 * (2 + 16)},
 		"one token, one block":   {cached(1, 256, 16), 0},
 		"one token, two blocks":  {cached(1, 257, 64), 4 * 2 * 3 * 2 * (2 + 64)},
@@ -56,7 +62,7 @@ func TestWorkspacesOfAttention(t *testing.T) {
 		}
 	}
 	s := attentionOf(attention(ir.AttentionBackward, ir.BF16, 100, 100, "q")).gradientScratch()
-	if want := (gradientScratch{stats: 32, sums: 32 + 6144, flags: 32 + 6144 + 196608, count: 25, end: 32 + 6144 + 196608 + 100}); s != want {
+	if want := (gradientScratch{stats: 32, sums: 32 + 6144, flags: 32 + 6144 + 196608, count: 25, parts: 32 + 6144 + 196608 + 100, end: 32 + 6144 + 196608 + 100}); s != want {
 		t.Errorf("%+v, want %+v", s, want)
 	}
 }

@@ -56,10 +56,12 @@ func (a attentionShape) statsRows() int {
 // gradientScratch is the scratch memory of AttentionBackward behind the bounds, as
 // offsets: two floats, the log-sum-exp and Σ dy·y, for each query and head; for the kernels
 // of one pass a float for each element of dq, and a counter of tickets with a flag for
-// each head and tile of 32 queries, the smallest.
+// each head and tile of 32 queries, the smallest; and the gradient of a bias by tiles of 32
+// queries of each head.
 type gradientScratch struct {
 	stats, sums, flags int64
 	count              int // of the counter and flags
+	parts              int64
 	end                int64
 }
 
@@ -71,7 +73,11 @@ func (a attentionShape) gradientScratch() gradientScratch {
 		s.flags += int64(4 * a.statsRows() * a.HeadDim)
 		s.count = 1 + a.statsRows()/32
 	}
-	s.end = s.flags + int64(4*s.count)
+	s.parts = s.flags + int64(4*s.count)
+	s.end = s.parts
+	if dbias := a.instr.Out[3]; dbias != nil {
+		s.end += int64(4 * a.Batch * divideUp(a.queries, simtTile) * dbias.Shape.Size())
+	}
 	return s
 }
 

@@ -37,7 +37,10 @@ func checkHopper(in *ir.Instr, perBlock int) error {
 	a := attentionOf(in)
 	if !a.tensorCores() || a.HeadDim != 64 && a.HeadDim != 128 {
 		pattern := "no pattern"
-		if a.Sparse.Pattern != ir.Dense {
+		switch {
+		case a.bias() != nil:
+			pattern = "a bias by distance"
+		case a.Sparse.Pattern != ir.Dense:
 			pattern = "a pattern"
 		}
 		return fmt.Errorf("cuda: cuda.attention: hopper takes bfloat16, heads of 64 or 128 and no pattern of blocks, but %s at %q has %s, %s and heads of %d: leave the key out",

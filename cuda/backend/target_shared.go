@@ -36,7 +36,7 @@ func simtBytes(hd, elements, scores int) int {
 // They compare unscaled scores, so the scale has to be positive.
 func (a attentionShape) tensorCores() bool {
 	of := func(f flash) bool { return f.head == a.HeadDim }
-	return a.dtype() == ir.BF16 && slices.ContainsFunc(flashes, of) && a.Scale > 0 && a.Sparse.Pattern == ir.Dense
+	return a.dtype() == ir.BF16 && slices.ContainsFunc(flashes, of) && a.Scale > 0 && a.view() == "general"
 }
 
 func (a attentionShape) dtype() ir.DType { return a.instr.Elem(ir.Elem) }
@@ -76,16 +76,23 @@ func (a attentionShape) flashKernels(perBlock int) []attentionKernel {
 	return all
 }
 
-// view is the part of a kernel's name that says whether it takes patterns of blocks.
+// view is the part of a kernel's name that says whether it takes a bias or patterns of
+// blocks.
 func (a attentionShape) view() string {
-	if a.Sparse.Pattern == ir.Dense {
-		return "general"
+	switch {
+	case a.bias() != nil:
+		return "biased"
+	case a.Sparse.Pattern != ir.Dense:
+		return "sparse"
 	}
-	return "sparse"
+	return "general"
 }
 
-// generalKernel is attention_general.cu's, or attention_sparse.cu's: a tile of queries, of keys and of values,
-// which are float32 in caches, scores, and a factor a row.
+// bias is the input of that name, nil for none.
+func (a attentionShape) bias() *ir.Value { return a.instr.In[len(a.instr.In)-1] }
+
+// generalKernel is attention_general.cu's, attention_sparse.cu's or attention_biased.cu's: a tile of queries, of keys
+// and of values, which are float32 in caches, scores, and a factor a row.
 func (a attentionShape) generalKernel() attentionKernel {
 	size, name := a.dtype().Bits()/8, "attention_"+a.view()+"_"+a.dtype().String()
 	elements := 3 * size
@@ -97,7 +104,7 @@ func (a attentionShape) generalKernel() attentionKernel {
 
 // byToken says whether the kernel of one new token serves the instruction.
 func (a attentionShape) byToken() bool {
-	return a.instr.Kind == ir.AttentionCached && a.queries == 1 && a.Sparse.Pattern == ir.Dense
+	return a.instr.Kind == ir.AttentionCached && a.queries == 1 && a.view() == "general"
 }
 
 // tokenKernel is attention_cached.cu's.
@@ -147,11 +154,11 @@ func (a attentionShape) gradientKernels(perBlock int) []attentionKernel {
 
 // onePass says whether a card with large blocks has a kernel of one pass.
 func (a attentionShape) onePass() bool {
-	return a.dtype() == ir.BF16 && a.Sparse.Pattern == ir.Dense && slices.ContainsFunc(gradients, func(g gradient) bool { return g.head == a.HeadDim })
+	return a.dtype() == ir.BF16 && a.view() == "general" && slices.ContainsFunc(gradients, func(g gradient) bool { return g.head == a.HeadDim })
 }
 
-// generalGradients are the two passes of attention_backward_general.cu, or of
-// attention_backward_sparse.cu.
+// generalGradients are the two passes of attention_backward_general.cu, or of those for
+// a bias or patterns of blocks.
 func (a attentionShape) generalGradients() (keys, queries attentionKernel) {
 	elem := a.dtype()
 	keys = attentionKernel{"attention_backward_" + a.view() + "_keys_" + elem.String(), simtTile, 256, simtBytes(a.HeadDim, 4*elem.Bits()/8, 2)}

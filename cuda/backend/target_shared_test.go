@@ -14,6 +14,14 @@ func headInstr(kind ir.Kind, elem ir.DType, hd, tokens int) *ir.Instr {
 	x := shaped(elem, tokens, hd)
 	in := &ir.Instr{Kind: kind, Path: "attn", Attrs: ir.AttentionAttrs{Batch: 1, Heads: 1, KVHeads: 1, HeadDim: hd, Scale: 1},
 		In: []*ir.Value{x, x, x, shaped(ir.F32, 64, hd), shaped(ir.F32, 64, hd)}, Out: []*ir.Value{x}}
+	return whole(in)
+}
+
+// whole gives an instruction the places of the optional arguments that it lacks.
+func whole(in *ir.Instr) *ir.Instr {
+	info := &ir.Kinds[in.Kind]
+	in.In = append(in.In, make([]*ir.Value, len(info.In)-len(in.In))...)
+	in.Out = append(in.Out, make([]*ir.Value, max(0, len(info.Out)-len(in.Out)))...)
 	return in
 }
 

@@ -23,6 +23,7 @@ __device__ void general_gradient(Side<T> rows, Side<T> cols, const Stats* stats,
     place = attention::place(rows.segments, kTile, rows.heads, cols.heads, units, section, !KEYS);
   }
   __syncthreads();
+  if (!KEYS) view.begin(place.unit * cdiv(rows.segments.tokens, kTile) + place.row / kTile);
   Walk<kTile, kTile> walk{band, rows.segments, cols.segments, place};
   int present = rows.segments.tokens - place.row;
   size_t first = (size_t)place.sequence * rows.segments.tokens + place.row;
@@ -59,7 +60,9 @@ __device__ void general_gradient(Side<T> rows, Side<T> cols, const Stats* stats,
           Column column(band, cols.segments, place.sequence, col0 + col);
           if (query < queries && (whole || column.seen_by(seer[i], band))) {
             const Stats& group = groups[query / kBoundsTokens];
-            probability = fast_exp2(s[i][j] * scale * kLog2E - group.lse[query % kBoundsTokens]);
+            float e = view.score(s[i][j] * scale * kLog2E, KEYS ? head : place.row_head, query + shift,
+                                 KEYS ? place.row + row : col0 + col);
+            probability = fast_exp2(e - group.lse[query % kBoundsTokens]);
             gradient = probability * (dp[i][j] - group.delta[query % kBoundsTokens]);
           }
           p[row * kScoreStride + col] = probability;
@@ -69,6 +72,7 @@ __device__ void general_gradient(Side<T> rows, Side<T> cols, const Stats* stats,
       __syncthreads();
       sum0.add(ds, b0, hd);
       if (KEYS) sum1.add(p, b1, hd);
+      if (!KEYS) view.gradient(ds, place.row + shift, col0);
     }
   }
   size_t at = first * ldd + place.row_head * hd;

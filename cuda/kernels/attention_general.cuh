@@ -65,7 +65,8 @@ __device__ void general(const T* q, const C* k, const C* v, const int* qsegments
       for (int j = 0; j < 2; j++) {
         bool visible = whole || (Column(band, col_segments, sequence, col0 + x + 16 * j).seen_by(seer[i], band) &&
                                  view.whole(query + row + 16 * i, 1, col0));
-        scores[(row + 16 * i) * kScoreStride + x + 16 * j] = visible ? s[i][j] * scale : -INFINITY;
+        float e = view.score(s[i][j] * scale, place.row_head, query + row + 16 * i, col0 + x + 16 * j);
+        scores[(row + 16 * i) * kScoreStride + x + 16 * j] = visible ? e : -INFINITY;
       }
     }
     __syncthreads();

@@ -13,8 +13,15 @@ constexpr int kTile = 32, kThreads = 256;
 constexpr int kScoreStride = kTile + 1;
 constexpr int kChunks = 4;  // of 4 × 16 elements: head sizes up to 256
 
+// Scores are what a view adds to scores: nothing; see Biased.
+struct Scores {
+  __device__ float score(float s, int, int, int) const { return s; }
+  __device__ void begin(int) {}
+  __device__ void gradient(const float*, int, int) const {}
+};
+
 // Everything is the view of attention that is not sparse; see Blocks.
-struct Everything {
+struct Everything : Scores {
   __device__ bool some(int, int, int) const { return true; }
   __device__ bool whole(int, int, int) const { return true; }
 };

@@ -8,8 +8,11 @@ enum { kStrided = 1, kFixed = 2, kLocalGlobal = 3 };  // ir.Pattern
 
 // Blocks is the view of sparse attention. block is a multiple of 64, so that a tile of keys lies in one block and a
 // tile of queries in two at most.
-struct Blocks {
+struct Blocks : Scores {
   int pattern, block, local, stride, global;
+
+  __device__ Blocks(int pattern, int block, int local, int stride, int global)
+      : pattern(pattern), block(block), local(local), stride(stride), global(global) {}
 
   __device__ bool sees(int query, int key) const {
     int distance = query > key ? query - key : key - query;

@@ -2,6 +2,8 @@ package gpt2
 
 import (
 	"math"
+	"slices"
+	"strings"
 
 	"example.com/gotrain/autograd"
 	"example.com/gotrain/nn"
@@ -12,6 +14,7 @@ const (
 	Learned    = "learned"    // a trained table
 	Sinusoidal = "sinusoidal" // the constant table of Vaswani et al. 2017
 	NoPosition = "none"       // only the causal mask tells positions apart
+	ALiBi      = nn.ALiBi     // biases of scores by distance; the model is an MPT (MosaicML 2023)
 )
 
 // Config is the model section of a GPT-2.
@@ -28,11 +31,11 @@ type Config struct {
 	// Dropout zeroes embeddings and the results of both branches of a block,
 	// in training only. Attention weights are never dropped.
 	Dropout    float64 `yaml:"dropout" json:"dropout"`
-	Activation string  `yaml:"activation,omitempty" json:"activation,omitempty"` // gelu, gelu_tanh (default), silu, relu, relu2
+	Activation string  `yaml:"activation,omitempty" json:"activation,omitempty"` // gelu, gelu_tanh (default), silu, relu, relu2; default of alibi gelu
 	NormEps    float64 `yaml:"norm_eps,omitempty" json:"norm_eps,omitempty"`     // default 1e-5
 	Tied       *bool   `yaml:"tied,omitempty" json:"tied,omitempty"`             // the head is the token table; default true
-	Bias       *bool   `yaml:"bias,omitempty" json:"bias,omitempty"`             // of linear layers and LayerNorm; default true
-	Positions  string  `yaml:"positions,omitempty" json:"positions,omitempty"`   // learned (default), sinusoidal, none
+	Bias       *bool   `yaml:"bias,omitempty" json:"bias,omitempty"`             // of linear layers and LayerNorm; default true, of alibi false
+	Positions  string  `yaml:"positions,omitempty" json:"positions,omitempty"`   // learned (default), sinusoidal, alibi, none
 
 	// Attention lets tokens see patterns of blocks in place of all before them.
 	Attention *nn.AttentionOptions `yaml:"attention,omitempty" json:"attention,omitempty"`
@@ -53,8 +56,14 @@ func (c *Config) SetDefaults() {
 	nn.Default(&c.NormEps, 1e-5)
 	nn.Default(&c.InitStd, 0.02)
 	nn.Default(&c.FFN, 4*c.Width)
-	nn.Default(&c.Activation, "gelu_tanh")
 	nn.Default(&c.Positions, Learned)
+	if c.Positions == ALiBi {
+		nn.Default(&c.Activation, "gelu")
+		if c.Bias == nil {
+			c.Bias = nn.Bool(false)
+		}
+	}
+	nn.Default(&c.Activation, "gelu_tanh")
 	c.Attention = c.Attention.WithDefaults()
 	for _, flag := range []**bool{&c.Tied, &c.Bias, &c.ScaleResidual} {
 		if *flag == nil {
@@ -97,8 +106,8 @@ func (c *Config) check(f *nn.Faults) {
 	if c.KVHeads != c.Heads {
 		f.Add("kv_heads", "family %s has as many key as query heads: leave it out, or use family llama", Name)
 	}
-	if c.Positions != Learned && c.Positions != Sinusoidal && c.Positions != NoPosition {
-		f.Add("positions", "%q is not one of %s, %s, %s of family %s", c.Positions, Learned, Sinusoidal, NoPosition, Name)
+	if known := []string{Learned, Sinusoidal, ALiBi, NoPosition}; !slices.Contains(known, c.Positions) {
+		f.Add("positions", "%q is not one of %s of family %s", c.Positions, strings.Join(known, ", "), Name)
 	}
 }
 
@@ -123,6 +132,9 @@ func (c *Config) style() nn.Style {
 	s := nn.Style{
 		Layout: autograd.InOut, InitStd: c.InitStd, ResidualStd: c.InitStd,
 		NormEps: c.NormEps, Bias: nn.IsSet(c.Bias), Dropout: c.Dropout,
+	}
+	if c.Positions == ALiBi {
+		s.Layout = autograd.OutIn
 	}
 	if nn.IsSet(c.ScaleResidual) {
 		s.ResidualStd /= math.Sqrt(2 * float64(c.Layers))

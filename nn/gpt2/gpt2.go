@@ -1,6 +1,6 @@
 // Package gpt2 is GPT-2 (Radford et al. 2019, "Language Models are Unsupervised
 // Multitask Learners"), with the parameter names and layouts of Hugging Face's
-// GPT2LMHeadModel.
+// GPT2LMHeadModel; with ALiBi in place of positions, those of MptForCausalLM.
 package gpt2
 
 import (
@@ -16,7 +16,7 @@ const Name = "gpt2"
 // Family is the row of GPT-2 in the table of families.
 func Family() nn.Family {
 	return nn.NewFamily(Name, Config{Layers: 4, Heads: 4, Width: 128, Context: 128}, New, &nn.Hub{
-		ModelTypes: []string{"gpt2"}, Keys: keys, Parse: fromHuggingFace,
+		ModelTypes: []string{typeGPT2, typeMPT}, Keys: keys, Parse: fromHuggingFace,
 	})
 }
 
@@ -42,20 +42,24 @@ func (m *Model) Economy() *nn.Economy {
 
 // forward builds all layers; see nn.LanguageModel.
 func (c *Config) forward(b *nn.Builder) (hidden, head *autograd.Node) {
+	names := c.names()
 	b.In("transformer", func() {
 		head = b.Embedding("wte", c.Vocab, c.Width) // (V, D)
 		x := autograd.Embedding(b.IDs, head)        // (N) → (N, D)
+		attention := autograd.AttentionConfig{Heads: c.Heads, KVHeads: c.Heads, Causal: true}
 		switch c.Positions {
 		case Learned:
 			x = autograd.Add(x, autograd.Embedding(b.Positions, b.Embedding("wpe", c.Context, c.Width)))
 		case Sinusoidal:
 			x = autograd.Add(x, b.Sinusoids("wpe", c.Width))
+		case ALiBi:
+			attention = b.ALiBi(c.Heads, attention)
 		}
 		x = b.Dropout(x)
 		for i := range c.Layers {
-			b.Block(i, fmt.Sprintf("h.%d", i), func() { x = c.block(b, x) })
+			b.Block(i, fmt.Sprintf(names.block, i), func() { x = c.block(b, x, names, attention) })
 		}
-		hidden = b.LayerNorm("ln_f", x) // (N, D)
+		hidden = b.LayerNorm(names.norm, x) // (N, D)
 	})
 	if !nn.IsSet(c.Tied) {
 		head = b.Embedding("lm_head", c.Vocab, c.Width) // (V, D)
@@ -63,20 +67,29 @@ func (c *Config) forward(b *nn.Builder) (hidden, head *autograd.Node) {
 	return hidden, head
 }
 
+// names are how files call the layers: those of a block, and the last norm.
+type names struct{ block, norm1, qkv, proj, norm2, up, down, norm string }
+
+func (c *Config) names() names {
+	if c.Positions == ALiBi {
+		return names{"blocks.%d", "norm_1", "attn.Wqkv", "attn.out_proj", "norm_2", "ffn.up_proj", "ffn.down_proj", "norm_f"}
+	}
+	return names{"h.%d", "ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj", "ln_f"}
+}
+
 // block is (N, D) → (N, D): attention, then the feed-forward layer, each added
 // to the residual stream x.
-func (c *Config) block(b *nn.Builder, x *autograd.Node) *autograd.Node {
+func (c *Config) block(b *nn.Builder, x *autograd.Node, names names, attention autograd.AttentionConfig) *autograd.Node {
 	d := c.Width
-	h := b.LayerNorm("ln_1", x)
-	h = b.Linear("attn.c_attn", h, 3*d) // (N, D) → (N, 3D)
-	h = b.PackedAttention("attn", h, autograd.AttentionConfig{
-		Heads: c.Heads, KVHeads: c.Heads, Causal: true, Sparse: c.Attention.Sparsity(b.Index()),
-	}) // (N, 3D) → (N, D)
-	h = b.Residual("attn.c_proj", h, d) // (N, D)
+	attention.Sparse = c.Attention.Sparsity(b.Index())
+	h := b.LayerNorm(names.norm1, x)
+	h = b.Linear(names.qkv, h, 3*d)             // (N, D) → (N, 3D)
+	h = b.PackedAttention("attn", h, attention) // (N, 3D) → (N, D)
+	h = b.Residual(names.proj, h, d)            // (N, D)
 	x = autograd.Add(x, b.Dropout(h))
-	h = b.LayerNorm("ln_2", x)
-	h = b.Linear("mlp.c_fc", h, c.FFN) // (N, D) → (N, F)
+	h = b.LayerNorm(names.norm2, x)
+	h = b.Linear(names.up, h, c.FFN) // (N, D) → (N, F)
 	h = autograd.Activation(h, nn.Act(c.Activation))
-	h = b.Residual("mlp.c_proj", h, d) // (N, F) → (N, D)
+	h = b.Residual(names.down, h, d) // (N, F) → (N, D)
 	return autograd.Add(x, b.Dropout(h))
 }

@@ -7,11 +7,20 @@ import (
 	"example.com/gotrain/nn"
 )
 
-// HuggingFace returns the keys of a GPT2LMHeadModel's config.json. Models
-// without biases, with other positions than learned ones or with patterns of
-// blocks have no counterpart there.
+// Values of model_type.
+const (
+	typeGPT2 = "gpt2"
+	typeMPT  = "mpt"
+)
+
+// HuggingFace returns the keys of the config.json of a GPT2LMHeadModel, or with ALiBi of
+// an MptForCausalLM. GPT-2 without biases, with sinusoidal positions or none, and either
+// with patterns of blocks have no counterpart there.
 func (m *Model) HuggingFace() (map[string]any, error) {
 	c := m.Config().(*Config)
+	if c.Positions == ALiBi {
+		return c.mptKeys()
+	}
 	if !nn.IsSet(c.Bias) {
 		return nil, fmt.Errorf("%w: GPT2LMHeadModel always has biases: train with model.bias true", nn.ErrNoCounterpart)
 	}
@@ -22,7 +31,7 @@ func (m *Model) HuggingFace() (map[string]any, error) {
 		return nil, fmt.Errorf("%w: GPT2LMHeadModel sees all pairs: train without model.attention", nn.ErrNoCounterpart)
 	}
 	return map[string]any{
-		"model_type":                      "gpt2",
+		"model_type":                      typeGPT2,
 		"architectures":                   []string{"GPT2LMHeadModel"},
 		"vocab_size":                      c.Vocab,
 		"n_positions":                     c.Context,
@@ -48,22 +57,26 @@ func (m *Model) HuggingFace() (map[string]any, error) {
 
 // keys are those of config.json that GPT-2 knows.
 var keys = slices.Concat(
-	nn.KeyRows(nn.Used, "", nil, "n_positions", "max_position_embeddings", "n_embd", "hidden_size", "n_layer", "num_hidden_layers", "n_head", "num_attention_heads",
-		"n_inner", "activation_function", "resid_pdrop", "layer_norm_epsilon", "initializer_range"),
-	nn.KeyRows(nn.Harmless, "resid_pdrop is the dropout of a model", nil, "embd_pdrop"),
+	nn.KeyRows(nn.Used, "", nil, "hidden_size", "num_hidden_layers", "num_attention_heads", "resid_pdrop", "layer_norm_epsilon", "initializer_range"),
+	nn.KeyRows(nn.Used, "", []string{typeGPT2}, "n_positions", "max_position_embeddings", "n_embd", "n_layer", "n_head", "n_inner", "activation_function"),
+	nn.KeyRows(nn.Harmless, "resid_pdrop is the dropout of a model", nil, "embd_pdrop", "emb_pdrop"),
 	nn.KeyRows(nn.Harmless, "attention weights are never dropped here, and only training would", nil, "attn_pdrop"),
 	nn.KeyRows(nn.Harmless, "n_positions says it", nil, "n_ctx"),
 	nn.KeyRows(nn.Harmless, "it belongs to GPT2DoubleHeadsModel", nil, "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout"),
 	nn.KeyRows(nn.Harmless, "the vocabulary counts such tokens too", nil, "n_special", "predict_special_tokens"),
 	nn.KeyRows(nn.Harmless, "it only rounds half precision later", nil, "reorder_and_upcast_attn"),
+	mptRows,
 	nn.Keys{
 		{Name: "scale_attn_weights", Use: nn.Refused, Why: "attention is scaled by 1/√(width of a head) here", On: []string{"false"}, Off: []string{"true"}},
 		{Name: "scale_attn_by_inverse_layer_idx", Use: nn.Refused, Why: "layers scale attention alike here"},
 	},
 )
 
-// fromHuggingFace reads a config.json of model_type gpt2; see nn.Hub.
+// fromHuggingFace reads a config.json of model_type gpt2 or mpt; see nn.Hub.
 func fromHuggingFace(raw nn.HF) (any, error) {
+	if raw.ModelType() == typeMPT {
+		return fromMPT(raw)
+	}
 	raw.Alias("n_positions", "max_position_embeddings")
 	raw.Alias("n_embd", "hidden_size")
 	raw.Alias("n_layer", "num_hidden_layers")

@@ -74,6 +74,31 @@ func Load(path, adapter string, b exec.Backend, fsys vfs.FS, families nn.Familie
 	return l, l.loadTokenizer()
 }
 
+// SetContext rebuilds the model for texts of that many tokens in place of the context that
+// it was trained with, on the same weights. It refuses where these tell of each position.
+func (l *Loaded) SetContext(tokens int, families nn.Families) error {
+	spec := nn.SpecOf(l.Model)
+	config, ok := spec.Config.(nn.TextConfig)
+	if !ok {
+		return fmt.Errorf("a model of family %s reads no text", spec.Family)
+	}
+	text := config.Text()
+	trained := text.Context
+	text.Context = tokens
+	config.SetText(text)
+	m, err := families.New(spec, l.Model.Tuning())
+	if err != nil {
+		return err
+	}
+	for i, p := range l.Model.Params() {
+		if now := m.Params()[i]; !now.Shape.Equal(p.Shape) {
+			return fmt.Errorf("parameter %s %s holds a row for each of %d positions, none for more: train with model.positions alibi, or with rope", p.Name, p.Shape, trained)
+		}
+	}
+	l.Model = m
+	return nil
+}
+
 // addAdapter rebuilds the model with the adapter that path names and returns its
 // directory.
 func (l *Loaded) addAdapter(path string, fsys vfs.FS, families nn.Families) (string, error) {

@@ -232,6 +232,7 @@ var buffers = []struct {
 	{".attn.masked_bias", "what the causal mask puts in, which is known", 0},
 	{".attention.masked_bias", "what the causal mask puts in, which is known", 0},
 	{"embeddings.position_ids", "the numbers of positions, which are counted", 2},
+	{".EncDecAttention.relative_attention_bias.weight", "a bias by distance of attention to the source, which has none", 2},
 }
 
 // copies are ends of the names of tensors that are another one again where a head is tied, by

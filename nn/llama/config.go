@@ -7,8 +7,11 @@ import (
 	"example.com/gotrain/nn"
 )
 
-// Rotary is the encoding of the position (Su et al. 2021).
-const Rotary = "rope"
+// Encodings of the position.
+const (
+	Rotary = "rope"   // Su et al. 2021
+	ALiBi  = nn.ALiBi // biases of scores by distance
+)
 
 // Config is the model section of a Llama.
 type Config struct {
@@ -28,7 +31,7 @@ type Config struct {
 	NormEps    float64 `yaml:"norm_eps,omitempty" json:"norm_eps,omitempty"`     // default 1e-5
 	Tied       *bool   `yaml:"tied,omitempty" json:"tied,omitempty"`             // the head is the token table; default false
 	Bias       *bool   `yaml:"bias,omitempty" json:"bias,omitempty"`             // of linear layers; default false
-	Positions  string  `yaml:"positions,omitempty" json:"positions,omitempty"`   // rope
+	Positions  string  `yaml:"positions,omitempty" json:"positions,omitempty"`   // rope (default), alibi
 
 	// RopeTheta is the base of the rotary frequencies; default 10000.
 	RopeTheta float64 `yaml:"rope_theta,omitempty" json:"rope_theta,omitempty"`
@@ -116,14 +119,17 @@ func (c *Config) check(f *nn.Faults) {
 		f.Add("width", "%d is less than the %d heads: raise it, or set head_dim", c.Width, c.Heads)
 	case c.HeadDim == c.Width/c.Heads && c.Width%c.Heads != 0:
 		f.Add("width", "%d does not divide into %d heads: use a multiple, such as %d, or set head_dim", c.Width, c.Heads, c.HeadDim*c.Heads)
-	case c.HeadDim%2 != 0:
+	case c.HeadDim%2 != 0 && c.Positions == Rotary:
 		f.Add("head_dim", "%d is odd, but rotary positions turn pairs: use an even one (width / heads is the default)", c.HeadDim)
 	}
 	if c.KVHeads > 0 && c.Heads > 0 && c.Heads%c.KVHeads != 0 {
 		f.Add("kv_heads", "%d does not divide the %d heads", c.KVHeads, c.Heads)
 	}
-	if c.Positions != Rotary {
-		f.Add("positions", "%q: family %s has %s only: leave it out, or use family gpt2", c.Positions, Name, Rotary)
+	if c.Positions != Rotary && c.Positions != ALiBi {
+		f.Add("positions", "%q is not one of %s, %s of family %s: gpt2 has others", c.Positions, Rotary, ALiBi, Name)
+	}
+	if c.Positions == ALiBi && c.RopeScaling != nil {
+		f.Add("rope_scaling", "is of positions %s: leave it out", Rotary)
 	}
 	if !(c.RopeTheta > 1 && c.RopeTheta < 1e12) {
 		f.Add("rope_theta", "%g is outside (1, 1e12): 10000 is usual", c.RopeTheta)

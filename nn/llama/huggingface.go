@@ -43,6 +43,9 @@ func (m *Model) HuggingFace() (map[string]any, error) {
 	if mlpBias && (c.QKNorm || c.QKVBias || c.SlidingWindow > 0) || c.QKVBias && (c.QKNorm || attentionBias) || attentionBias && c.SlidingWindow > 0 && !c.QKNorm {
 		return nil, fmt.Errorf("%w: of transformers' relatives of Llama those with normalised heads or a sliding window lack such biases: train with model.bias false", nn.ErrNoCounterpart)
 	}
+	if c.Positions != Rotary {
+		return nil, fmt.Errorf("%w: those of Llama's family have rotary positions: train with model.positions %s, or family gpt2, which with %s is an MPT", nn.ErrNoCounterpart, Rotary, ALiBi)
+	}
 	if c.Attention != nil {
 		return nil, fmt.Errorf("%w: those of Llama's family see all pairs or a window: train without model.attention", nn.ErrNoCounterpart)
 	}

@@ -48,8 +48,12 @@ func (c *Config) forward(b *nn.Builder) (hidden, head *autograd.Node) {
 	b.In("model", func() {
 		head = b.Embedding("embed_tokens", c.Vocab, c.Width) // (V, D)
 		x := b.Dropout(autograd.Embedding(b.IDs, head))      // (N) → (N, D)
+		attention := autograd.AttentionConfig{Heads: c.Heads, KVHeads: c.KVHeads, Causal: true, Window: c.SlidingWindow}
+		if c.Positions == ALiBi {
+			attention = b.ALiBi(c.Heads, attention)
+		}
 		for i := range c.Layers {
-			b.Block(i, fmt.Sprintf("layers.%d", i), func() { x = c.block(b, x) })
+			b.Block(i, fmt.Sprintf("layers.%d", i), func() { x = c.block(b, x, attention) })
 		}
 		hidden = b.RMSNorm("norm", x) // (N, D)
 	})
@@ -61,15 +65,16 @@ func (c *Config) forward(b *nn.Builder) (hidden, head *autograd.Node) {
 
 // block is (N, D) → (N, D): attention, then the feed-forward layer, each added
 // to the residual stream x.
-func (c *Config) block(b *nn.Builder, x *autograd.Node) *autograd.Node {
-	h := c.attention(b, b.RMSNorm("input_layernorm", x))
+func (c *Config) block(b *nn.Builder, x *autograd.Node, attention autograd.AttentionConfig) *autograd.Node {
+	h := c.attention(b, b.RMSNorm("input_layernorm", x), attention)
 	x = autograd.Add(x, b.Dropout(h))
 	h = c.feedForward(b, b.RMSNorm("post_attention_layernorm", x))
 	return autograd.Add(x, b.Dropout(h))
 }
 
 // attention is (N, D) → (N, D), with H query heads over G key and value heads.
-func (c *Config) attention(b *nn.Builder, x *autograd.Node) *autograd.Node {
+func (c *Config) attention(b *nn.Builder, x *autograd.Node, cfg autograd.AttentionConfig) *autograd.Node {
+	cfg.Sparse = c.Attention.Sparsity(b.Index())
 	bias := nn.IsSet(c.Bias) || c.AttentionBias || c.QKVBias
 	q := b.LinearBias("self_attn.q_proj", x, c.Heads*c.HeadDim, bias)   // (N, D) → (N, H·hd)
 	k := b.LinearBias("self_attn.k_proj", x, c.KVHeads*c.HeadDim, bias) // (N, D) → (N, G·hd)
@@ -78,10 +83,10 @@ func (c *Config) attention(b *nn.Builder, x *autograd.Node) *autograd.Node {
 		q = b.HeadNorm("self_attn.q_norm", q, c.Heads)
 		k = b.HeadNorm("self_attn.k_norm", k, c.KVHeads)
 	}
-	q, k = b.RoPE(q, c.Heads, c.RopeTheta, c.RopeScaling.scaling()), b.RoPE(k, c.KVHeads, c.RopeTheta, c.RopeScaling.scaling())
-	y := b.Attention("self_attn", q, k, v, autograd.AttentionConfig{
-		Heads: c.Heads, KVHeads: c.KVHeads, Causal: true, Window: c.SlidingWindow, Sparse: c.Attention.Sparsity(b.Index()),
-	}) // (N, H·hd)
+	if c.Positions == Rotary {
+		q, k = b.RoPE(q, c.Heads, c.RopeTheta, c.RopeScaling.scaling()), b.RoPE(k, c.KVHeads, c.RopeTheta, c.RopeScaling.scaling())
+	}
+	y := b.Attention("self_attn", q, k, v, cfg)                                                // (N, H·hd)
 	return b.ResidualBias("self_attn.o_proj", y, c.Width, nn.IsSet(c.Bias) || c.AttentionBias) // (N, H·hd) → (N, D)
 }
 

@@ -11,14 +11,18 @@ import (
 const (
 	typeMarian = "marian"
 	typeBART   = "bart"
+	typeT5     = "t5"
 )
 
-// HuggingFace returns the keys of the config.json of a MarianMTModel or of a
-// BartForConditionalGeneration.
+// HuggingFace returns the keys of the config.json of a MarianMTModel, of a
+// BartForConditionalGeneration or of a T5ForConditionalGeneration.
 func (m *Model) HuggingFace() (map[string]any, error) {
 	c := &m.config
-	if c.Variant == LSTM {
-		return nil, fmt.Errorf("%w: transformers has no encoder and decoder of LSTMs: train with model.variant %s or %s", nn.ErrNoCounterpart, Transformer, BART)
+	switch c.Variant {
+	case T5:
+		return c.t5Keys()
+	case LSTM:
+		return nil, fmt.Errorf("%w: transformers has no encoder and decoder of LSTMs: train with model.variant %s, %s or %s", nn.ErrNoCounterpart, Transformer, BART, T5)
 	}
 	if !nn.IsSet(c.Tied) {
 		return nil, fmt.Errorf("%w: MarianMTModel and BartForConditionalGeneration have a head that is the table of tokens: train with model.tied true", nn.ErrNoCounterpart)
@@ -64,10 +68,12 @@ func (m *Model) HuggingFace() (map[string]any, error) {
 
 // keys are those of config.json that the family knows.
 var keys = slices.Concat(
-	nn.KeyRows(nn.Used, "", nil, "d_model", "encoder_layers", "decoder_layers", "encoder_attention_heads", "decoder_attention_heads", "encoder_ffn_dim", "decoder_ffn_dim",
+	nn.KeyRows(nn.Used, "", nil, "d_model"),
+	nn.KeyRows(nn.Used, "", []string{typeMarian, typeBART}, "encoder_layers", "decoder_layers", "encoder_attention_heads", "decoder_attention_heads", "encoder_ffn_dim", "decoder_ffn_dim",
 		"activation_function", "scale_embedding", "dropout", "init_std", "max_position_embeddings"),
 	nn.KeyRows(nn.Used, "", []string{typeMarian}, "decoder_vocab_size"),
-	nn.KeyRows(nn.Harmless, "encoder_layers says it", nil, "num_hidden_layers"),
+	t5KeyRows,
+	nn.KeyRows(nn.Harmless, "encoder_layers says it", []string{typeMarian, typeBART}, "num_hidden_layers"),
 	nn.KeyRows(nn.Harmless, "attention weights, activations and layers are never dropped here, and only training would", nil,
 		"attention_dropout", "activation_dropout", "encoder_layerdrop", "decoder_layerdrop", "classifier_dropout", "classif_dropout"),
 	nn.KeyRows(nn.Harmless, "the model_type decides what is computed", nil, "is_encoder_decoder", "add_bias_logits", "add_final_layer_norm", "classifier_head", "normalize_embedding", "static_position_embeddings",
@@ -78,8 +84,11 @@ var keys = slices.Concat(
 	},
 )
 
-// fromHuggingFace reads a config.json of model_type marian or bart; see nn.Hub.
+// fromHuggingFace reads a config.json of model_type marian, bart or t5; see nn.Hub.
 func fromHuggingFace(raw nn.HF) (any, error) {
+	if raw.ModelType() == typeT5 {
+		return fromT5(raw)
+	}
 	c := &Config{
 		Variant:         Transformer,
 		Context:         raw.Int("max_position_embeddings", 1024),

@@ -2,11 +2,12 @@
 // al. 2017, "Attention Is All You Need": sinusoidal positions, norms behind each branch,
 // ReLU), whose parameters are called as in Hugging Face's MarianMTModel, which computes
 // the same; and BART (Lewis et al. 2020), with learned positions and a norm of the
-// embeddings, as in BartForConditionalGeneration. Beside them stands what came before (Luong
-// et al. 2015): LSTMs with attention to the source.
+// embeddings, as in BartForConditionalGeneration; and T5 (Raffel et al. 2020), whose
+// attention has biases by distance, as in T5ForConditionalGeneration. Beside them stands what
+// came before (Luong et al. 2015): LSTMs with attention to the source.
 //
 // Shape legend: B batch, S source and T target tokens of a row, N = B·T, M = B·S, D width,
-// H heads, hd = D/H, F feed-forward width, V vocabulary.
+// H heads, hd their width, F feed-forward width, V vocabulary.
 package seq2seq
 
 import (
@@ -24,7 +25,7 @@ const Name = "seq2seq"
 // Family is the row of the table of families.
 func Family() nn.Family {
 	return nn.NewFamily(Name, Config{Layers: 3, Heads: 4, Width: 256, Context: 128}, New, &nn.Hub{
-		ModelTypes: []string{typeMarian, typeBART}, Keys: keys, Parse: fromHuggingFace,
+		ModelTypes: []string{typeMarian, typeBART, typeT5}, Keys: keys, Parse: fromHuggingFace,
 	})
 }
 
@@ -68,11 +69,12 @@ func (m *Model) BuildPair(g *autograd.Graph, in nn.PairInputs) (hidden, head *au
 func (m *Model) BuildMemory(g *autograd.Graph, source nn.Inputs) []nn.MemoryState {
 	b := m.Builder(g, source)
 	var states []nn.MemoryState
-	b.In("model", func() {
+	names := m.config.names()
+	names.trunk(b, func() {
 		x := m.config.encoder(b, m.config.table(b))
 		for i := range m.config.DecoderLayers {
-			b.Block(m.config.Layers+i, fmt.Sprintf("decoder.layers.%d", i), func() {
-				k, v := m.config.keysValues(b, "encoder_attn", x)
+			b.Block(m.config.Layers+i, fmt.Sprintf("decoder."+names.block+names.crossLayer, i), func() {
+				k, v := m.config.keysValues(b, names.cross, x)
 				names := memoryNames(source.Batch, source.Length, i)
 				states = append(states, nn.MemoryState{State: m.Tuning().State(names[0]), Value: k}, nn.MemoryState{State: m.Tuning().State(names[1]), Value: v})
 			})
@@ -89,7 +91,7 @@ func memoryNames(batch, length, layer int) [2]string {
 
 // forward builds all layers; see nn.PairModel. b has the inputs of the target.
 func (c *Config) forward(b *nn.Builder, in nn.PairInputs) (hidden, head *autograd.Node) {
-	b.In("model", func() {
+	c.names().trunk(b, func() {
 		head = c.table(b) // (V, D)
 		var x *autograd.Node
 		if in.Memory == nil {
@@ -109,11 +111,46 @@ func (c *Config) forward(b *nn.Builder, in nn.PairInputs) (hidden, head *autogra
 	return hidden, head
 }
 
+// names are how files call the layers.
+type names struct {
+	model                 string // what all but the head is in
+	block                 string // of a side, by its number
+	crossLayer            string // the part of a block with the attention to the source
+	self, cross           string
+	query, key, value, to string // projections of attention
+}
+
+func (c *Config) names() names {
+	if c.Variant == T5 {
+		return names{"", "block.%d", ".layer.1", "SelfAttention", "EncDecAttention", "q", "k", "v", "o"}
+	}
+	return names{"model", "layers.%d", "", "self_attn", "encoder_attn", "q_proj", "k_proj", "v_proj", "out_proj"}
+}
+
+// trunk runs build in what all but the head is in.
+func (n names) trunk(b *nn.Builder, build func()) {
+	if n.model == "" {
+		build()
+		return
+	}
+	b.In(n.model, build)
+}
+
 // table is that of the tokens of both sides, (V, D).
-func (c *Config) table(b *nn.Builder) *autograd.Node { return b.Embedding("shared", c.Vocab, c.Width) }
+func (c *Config) table(b *nn.Builder) (table *autograd.Node) {
+	std := c.InitStd
+	if c.Variant == T5 {
+		std *= math.Sqrt(float64(c.Width)) // rows as large as those of a norm
+	}
+	b.Std(std, func() { table = b.Embedding("shared", c.Vocab, c.Width) })
+	return table
+}
 
 // encoder is the tokens of the builder's inputs → (N, D).
 func (c *Config) encoder(b *nn.Builder, table *autograd.Node) (x *autograd.Node) {
+	if c.Variant == T5 {
+		return c.t5Encoder(b, table)
+	}
 	b.In("encoder", func() {
 		x = c.embed(b, table)
 		for i := range c.Layers {
@@ -122,7 +159,7 @@ func (c *Config) encoder(b *nn.Builder, table *autograd.Node) (x *autograd.Node)
 					x = c.scanBoth(b, x)
 					return
 				}
-				x = c.residual(b, "self_attn_layer_norm", x, c.attention(b, x, false))
+				x = c.residual(b, "self_attn_layer_norm", x, c.attention(b, x, autograd.AttentionConfig{}))
 				x = c.residual(b, "final_layer_norm", x, c.feedForward(b, x))
 			})
 		}
@@ -133,6 +170,9 @@ func (c *Config) encoder(b *nn.Builder, table *autograd.Node) (x *autograd.Node)
 // decoder is the target tokens and the encoded source x (M, D), nil where the memory has
 // its keys and values → (N, D).
 func (c *Config) decoder(b *nn.Builder, table, x *autograd.Node, in nn.PairInputs) (y *autograd.Node) {
+	if c.Variant == T5 {
+		return c.t5Decoder(b, table, x, in)
+	}
 	b.In("decoder", func() {
 		y = c.embed(b, table)
 		for i := range c.DecoderLayers {
@@ -142,7 +182,7 @@ func (c *Config) decoder(b *nn.Builder, table, x *autograd.Node, in nn.PairInput
 					y = c.residual(b, "encoder_attn_layer_norm", y, c.cross(b, y, x, in, i))
 					return
 				}
-				y = c.residual(b, "self_attn_layer_norm", y, c.attention(b, y, true))
+				y = c.residual(b, "self_attn_layer_norm", y, c.attention(b, y, autograd.AttentionConfig{Causal: true}))
 				y = c.residual(b, "encoder_attn_layer_norm", y, c.cross(b, y, x, in, i))
 				y = c.residual(b, "final_layer_norm", y, c.feedForward(b, y))
 			})
@@ -190,33 +230,69 @@ func (c *Config) residual(b *nn.Builder, norm string, x, branch *autograd.Node) 
 }
 
 // attention attends among the tokens of a side: (N, D) → (N, D).
-func (c *Config) attention(b *nn.Builder, x *autograd.Node, causal bool) *autograd.Node {
-	k, v := c.keysValues(b, "self_attn", x)
-	q := b.Linear("self_attn.q_proj", x, c.Width) // (N, D)
-	y := b.Attention("self_attn", q, k, v, autograd.AttentionConfig{Heads: c.Heads, Causal: causal})
-	return b.Residual("self_attn.out_proj", y, c.Width)
+func (c *Config) attention(b *nn.Builder, x *autograd.Node, cfg autograd.AttentionConfig) *autograd.Node {
+	self := c.names().self
+	k, v := c.keysValues(b, self, x)
+	q := c.query(b, self, x)
+	cfg.Heads, cfg.Scale = c.Heads, c.scale()
+	return c.result(b, self, b.Attention(self, q, k, v, cfg))
 }
 
-// keysValues are the keys and values (N, D) of x (N, D).
+// inner is H·hd, the width of queries, keys and values.
+func (c *Config) inner() int {
+	if c.Variant == T5 {
+		return c.Heads * c.HeadDim
+	}
+	return c.Width
+}
+
+// scale is that of scores, 0 for 1/√hd.
+func (c *Config) scale() float32 {
+	if c.Variant == T5 {
+		return 1
+	}
+	return 0
+}
+
+// query is (N, D) → (N, H·hd).
+func (c *Config) query(b *nn.Builder, name string, x *autograd.Node) (q *autograd.Node) {
+	std := c.InitStd
+	if c.Variant == T5 {
+		std /= math.Sqrt(float64(c.HeadDim)) // in place of a scale of scores
+	}
+	b.Std(std, func() { q = b.Linear(name+"."+c.names().query, x, c.inner()) })
+	return q
+}
+
+// keysValues are the keys and values (N, H·hd) of x (N, D).
 func (c *Config) keysValues(b *nn.Builder, name string, x *autograd.Node) (k, v *autograd.Node) {
-	return b.Linear(name+".k_proj", x, c.Width), b.Linear(name+".v_proj", x, c.Width)
+	n := c.names()
+	return b.Linear(name+"."+n.key, x, c.inner()), b.Linear(name+"."+n.value, x, c.inner())
+}
+
+// result is (N, H·hd) → (N, D).
+func (c *Config) result(b *nn.Builder, name string, x *autograd.Node) *autograd.Node {
+	std := c.InitStd * math.Sqrt(float64(c.Width)/float64(c.inner()))
+	b.Std(std, func() { x = b.Residual(name+"."+c.names().to, x, c.Width) })
+	return x
 }
 
 // cross attends from the target tokens y (N, D) to the encoded source x (M, D), or to its
 // keys and values in the memory → (N, D).
 func (c *Config) cross(b *nn.Builder, y, x *autograd.Node, in nn.PairInputs, layer int) *autograd.Node {
 	var k, v *autograd.Node
+	cross := c.names().cross
 	mask, batch := autograd.AttentionMask{Query: b.Segments, Key: in.Source.Segments}, b.Batch
 	if m := in.Memory; m != nil {
 		names := memoryNames(m.Batch, m.Length, layer)
-		k, v = b.State(names[0], m.Batch*m.Length, c.Width), b.State(names[1], m.Batch*m.Length, c.Width)
+		k, v = b.State(names[0], m.Batch*m.Length, c.inner()), b.State(names[1], m.Batch*m.Length, c.inner())
 		mask, batch = autograd.AttentionMask{Query: m.Queries, Key: m.Segments}, m.Batch
 	} else {
-		k, v = c.keysValues(b, "encoder_attn", x)
+		k, v = c.keysValues(b, cross, x)
 	}
-	q := b.Linear("encoder_attn.q_proj", y, c.Width) // (N, D)
-	h := b.CrossAttention("encoder_attn", q, k, v, mask, autograd.AttentionConfig{Batch: batch, Heads: c.Heads})
-	return b.Residual("encoder_attn.out_proj", h, c.Width)
+	q := c.query(b, cross, y)
+	h := b.CrossAttention(cross, q, k, v, mask, autograd.AttentionConfig{Batch: batch, Heads: c.Heads, Scale: c.scale()})
+	return c.result(b, cross, h)
 }
 
 // feedForward is (N, D) → (N, D).

@@ -23,6 +23,11 @@ func TestConfigRoundTrip(t *testing.T) {
 		{Variant: BART, Layers: 2, Heads: 2, Width: 16, Context: 12, Vocab: 31, ScaleEmbeddings: nn.Bool(true)},
 		{Layers: 1, Heads: 2, Width: 16, Context: 12, Vocab: 31, Tied: nn.Bool(false)}, // without counterpart
 		{Variant: LSTM, Layers: 1, Heads: 2, Width: 16, Context: 12, Vocab: 31},
+		{Variant: T5, Layers: 2, Heads: 2, Width: 16, Context: 12, Vocab: 31},
+		{Variant: T5, Layers: 2, DecoderLayers: 1, Heads: 3, HeadDim: 8, Width: 16, Context: 12, Vocab: 31, Gated: true, Tied: nn.Bool(false), Buckets: 8, MaxDistance: 20, Dropout: 0.1},
+		{Variant: T5, Layers: 1, Heads: 2, Width: 16, Context: 12, Vocab: 31, Gated: true, Activation: "silu", ScaleLogits: nn.Bool(false), InitStd: 0.125},
+		{Variant: T5, Layers: 1, Heads: 2, Width: 16, Context: 12, Vocab: 31, Activation: "gelu", ScaleLogits: nn.Bool(true), Tied: nn.Bool(false)},
+		{Variant: T5, Layers: 1, Heads: 2, Width: 16, Context: 12, Vocab: 31, Gated: true, Activation: "gelu"}, // without counterpart
 	} {
 		m, err := New(c, nn.Tuning{})
 		if err != nil {
@@ -57,6 +62,10 @@ func TestFaults(t *testing.T) {
 		`model.variant: "t6" is not one of`:            {Variant: "t6", Layers: 1, Heads: 1, Width: 8, Context: 8, Vocab: 9},
 		"model.context: is missing":                    {Layers: 1, Heads: 1, Width: 8, Vocab: 9},
 		"model.vocab: is missing":                      {Layers: 1, Heads: 1, Width: 8, Context: 8},
+		"model.gated: is a key of variant t5":          {Layers: 1, Heads: 1, Width: 8, Context: 8, Vocab: 9, Gated: true},
+		"model.buckets: 6 is no multiple of 4":         {Variant: T5, Layers: 1, Heads: 1, Width: 8, Context: 8, Vocab: 9, Buckets: 6},
+		"model.max_distance: 16 is outside (16,":       {Variant: T5, Layers: 1, Heads: 1, Width: 8, Context: 8, Vocab: 9, MaxDistance: 16},
+		"model.logits_bias: is no key of variant t5":   {Variant: T5, Layers: 1, Heads: 1, Width: 8, Context: 8, Vocab: 9, LogitsBias: nn.Bool(true)},
 		`model.activation: "mish" is unknown`:          {Layers: 1, Heads: 1, Width: 8, Context: 8, Vocab: 9, Activation: "mish"},
 	} {
 		if _, err := New(c, nn.Tuning{}); err == nil || !strings.Contains(err.Error(), want) {
@@ -68,7 +77,7 @@ func TestFaults(t *testing.T) {
 // TestPacking: pairs that share a row do not see each other. What a pair scores beside
 // another, told apart by segments, is what it scores in a row of its own.
 func TestPacking(t *testing.T) {
-	for _, variant := range []string{Transformer, BART, LSTM} {
+	for _, variant := range []string{Transformer, BART, T5, LSTM} {
 		t.Run(variant, func(t *testing.T) {
 			m, err := New(Config{Variant: variant, Layers: 2, Heads: 2, Width: 16, Context: 16, Vocab: 31, InitStd: 0.3}, nn.Tuning{})
 			if err != nil {

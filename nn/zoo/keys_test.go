@@ -24,6 +24,8 @@ var small = map[string]string{
 	"gemma3_text": `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 8, "vocab_size": 50}`,
 	"marian":      `{"max_position_embeddings": 32, "d_model": 32, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48, "encoder_layers": 2, "encoder_attention_heads": 4, "decoder_attention_heads": 4, "vocab_size": 50}`,
 	"bart":        `{"max_position_embeddings": 32, "d_model": 32, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48, "encoder_layers": 2, "encoder_attention_heads": 4, "decoder_attention_heads": 4, "vocab_size": 50}`,
+	"t5":          `{"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4, "vocab_size": 50}`,
+	"mpt":         `{"max_seq_len": 32, "d_model": 32, "n_layers": 2, "n_heads": 4, "vocab_size": 50}`,
 	"bert": `{"architectures": ["BertForSequenceClassification"], "max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
 		"vocab_size": 50, "hidden_act": "relu"}`,
 	"qwen3": `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 8, "vocab_size": 50, "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 0, "rope_scaling": {"type": "yarn", "factor": 4}}`,
@@ -42,6 +44,9 @@ var other = map[string]string{
 	"architectures": `["BertForMaskedLM"]`, "type_vocab_size": "3", "hidden_dropout_prob": "0.5", "layer_norm_eps": "1e-3", "id2label": `{"0": "no", "1": "yes"}`, "num_labels": "3",
 	"d_model": "64", "encoder_layers": "3", "decoder_layers": "3", "scale_embedding": "true", "dropout": "0.5", "init_std": "0.5",
 	"decoder_attention_heads": "8", "decoder_ffn_dim": "8", "encoder_attention_heads": "8", "encoder_ffn_dim": "8", "decoder_vocab_size": "8",
+	"d_kv": "16", "d_ff": "64", "num_layers": "3", "num_decoder_layers": "3", "num_heads": "8", "relative_attention_num_buckets": "16", "relative_attention_max_distance": "64",
+	"dropout_rate": "0.5", "initializer_factor": "2", "feed_forward_proj": `"gated-gelu"`, "scale_decoder_outputs": "false",
+	"max_seq_len": "64", "n_layers": "3", "n_heads": "2", "expansion_ratio": "2", "attn_config": `{"alibi": false}`,
 	"decoder_start_token_id": "7", "bos_token_id": "3", "eos_token_id": "[4, 5]", "pad_token_id": "6",
 }
 
@@ -131,7 +136,7 @@ func checkUsed(t *testing.T, modelType, name, want string) {
 	change := map[string]string{name: value}
 	switch {
 	case name == "tie_word_embeddings":
-		change[name] = map[bool]string{true: "false", false: "true"}[slices.Contains([]string{"gpt2", "gemma3_text", "marian", "bart", "bert"}, modelType)]
+		change[name] = map[bool]string{true: "false", false: "true"}[slices.Contains([]string{"gpt2", "gemma3_text", "marian", "bart", "t5", "mpt", "bert"}, modelType)]
 	case name == "rope_parameters" && modelType == "gemma3_text":
 		change[name] = `{"full_attention": {"rope_type": "linear", "factor": 2}}`
 	case name == "rope_parameters":
@@ -147,6 +152,11 @@ func checkUsed(t *testing.T, modelType, name, want string) {
 			}
 		}
 		return
+	case name == "expansion_ratio" || name == "attn_config": // nothing else than the default is computed
+		if _, _, err := readConfig(t, modelType, change); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %s = %s gives %v", modelType, name, value, err)
+		}
+		return
 	case name == "layer_types" && (strings.HasPrefix(modelType, "qwen") || modelType == "gemma3_text"): // they win over max_window_layers and sliding_window_pattern
 	case name == "layer_types":
 		if _, _, err := readConfig(t, modelType, map[string]string{name: `["full_attention", "sliding_attention"]`}); err == nil || !strings.Contains(err.Error(), "layer_types") {
@@ -154,14 +164,16 @@ func checkUsed(t *testing.T, modelType, name, want string) {
 		}
 		return
 	}
-	if modelType == "gpt2" {
-		for own, alias := range map[string]string{"n_positions": "max_position_embeddings", "n_embd": "hidden_size", "n_layer": "num_hidden_layers", "n_head": "num_attention_heads"} {
-			if alias == name {
-				if _, _, err := readConfig(t, modelType, change); err == nil || !strings.Contains(err.Error(), name+": "+value+" contradicts "+own) {
-					t.Errorf("%s: %s beside %s gives %v", modelType, name, own, err)
-				}
-				change[own] = ""
+	aliases := map[string]map[string]string{
+		"gpt2": {"n_positions": "max_position_embeddings", "n_embd": "hidden_size", "n_layer": "num_hidden_layers", "n_head": "num_attention_heads"},
+		"mpt":  {"d_model": "hidden_size", "n_layers": "num_hidden_layers", "n_heads": "num_attention_heads"},
+	}
+	for own, alias := range aliases[modelType] {
+		if alias == name {
+			if _, _, err := readConfig(t, modelType, change); err == nil || !strings.Contains(err.Error(), name+": "+value+" contradicts "+own) {
+				t.Errorf("%s: %s beside %s gives %v", modelType, name, own, err)
 			}
+			change[own] = ""
 		}
 	}
 	if got, _, err := readConfig(t, modelType, change); err != nil || got == want {

@@ -20,7 +20,7 @@ import numpy
 import torch
 from transformers import (
     Gemma3ForCausalLM, Gemma3TextConfig, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM,
-    MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM,
+    MistralConfig, MistralForCausalLM, MptConfig, MptForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM,
 )
 
 BATCH, LENGTH, VOCAB = 2, 11, 37
@@ -67,6 +67,7 @@ MODELS = {
     "gemma3": lambda: Gemma3ForCausalLM(Gemma3TextConfig(**GEMMA3, layer_types=["sliding_attention", "sliding_attention", "full_attention"], rope_parameters={
         "full_attention": dict(rope_type="linear", rope_theta=500.0, factor=2.0), "sliding_attention": dict(rope_type="default", rope_theta=100.0)})),
     "gemma3_untied": lambda: Gemma3ForCausalLM(Gemma3TextConfig(**GEMMA3 | dict(tie_word_embeddings=False, attention_bias=True, num_hidden_layers=2, query_pre_attn_scalar=8))),
+    "mpt": lambda: MptForCausalLM(MptConfig(vocab_size=VOCAB, max_seq_len=16, d_model=24, n_heads=3, n_layers=2)),
 }
 
 

@@ -17,7 +17,7 @@ import pathlib
 import sys
 
 import torch
-from transformers import BartConfig, BartForConditionalGeneration, MarianConfig, MarianMTModel
+from transformers import BartConfig, BartForConditionalGeneration, MarianConfig, MarianMTModel, T5Config, T5ForConditionalGeneration
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from models import tensor  # noqa: E402
@@ -31,11 +31,27 @@ SHAPE = dict(
     forced_eos_token_id=None, attn_implementation="eager",
 )
 
+T5 = dict(
+    vocab_size=VOCAB, n_positions=24, d_model=24, num_layers=2, num_heads=3, d_kv=8, d_ff=40, dropout_rate=0.0, relative_attention_num_buckets=8, relative_attention_max_distance=9,
+    pad_token_id=PAD, eos_token_id=EOS, decoder_start_token_id=PAD, attn_implementation="eager",
+)
+
 MODELS = {
     "marian": lambda: MarianMTModel(MarianConfig(**SHAPE, activation_function="swish", scale_embedding=True)),
     "marian_deep": lambda: MarianMTModel(MarianConfig(**SHAPE | dict(encoder_layers=3, decoder_layers=1), activation_function="relu")),
     "bart": lambda: BartForConditionalGeneration(BartConfig(**SHAPE, activation_function="gelu")),
+    "t5": lambda: T5ForConditionalGeneration(T5Config(**T5)),
+    "t5_gated": lambda: untied(T5Config(**T5 | dict(d_kv=10, num_decoder_layers=1), feed_forward_proj="gated-gelu", tie_word_embeddings=False)),
 }
+
+
+def untied(config):
+    """T5 1.1 as its checkpoints are: with a head of its own."""
+    model = T5ForConditionalGeneration(config)
+    model.lm_head.weight = torch.nn.Parameter(torch.ones_like(model.lm_head.weight))
+    model.config.tie_word_embeddings = False
+    return model
+
 
 SEARCHES = [
     dict(num_beams=1),
@@ -72,7 +88,11 @@ def golden(build, seed):
                 continue
             # Norm weights near 1; attention strong enough that a token is no copy of the one before.
             std = 0.35 if "attn" in name and p.dim() == 2 else 0.25
-            x = 1 + 0.2 * torch.randn(p.shape) if (p == 1).all() else std * torch.randn(p.shape)
+            if "relative_attention_bias" in name or name == "shared.weight":
+                std = 1.0
+            if name.endswith("Attention.q.weight"):  # whose scores are not scaled
+                std *= 0.35
+            x = 1 + 0.2 * torch.randn(p.shape) if (p == 1).all() and p.dim() == 1 else std * torch.randn(p.shape)
             p.copy_(x.bfloat16().float())
         if bias is not None and seed % 2 == 0:
             bias.copy_((0.5 * torch.randn(bias.shape)).bfloat16().float())

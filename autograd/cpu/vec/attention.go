@@ -21,6 +21,9 @@ import (
 //	Sees:     Sees(position/Block, s/Block)               (nil: all)
 //	Reach:    position - s ≤ Reach[b,t]               (nil: unlimited)
 //
+// With a Bias, Bias[h, s - position + Behind] is added to the score of query head h, or the
+// first or last of the row where there is no such.
+//
 // A query that sees no key gives zeros, a log-sum-exp of -inf and no gradient.
 type Attention struct {
 	B, T, S        int
@@ -37,6 +40,10 @@ type Attention struct {
 	Block    int
 	Reach    []int32 // (B, T): how far behind a query its keys may lie
 	Relative bool    // scores depend on distances too (RelativeTensors); needs Heads = KVHeads and Causal
+	// Bias is (Heads, Distances); Distances is 0 without one, Behind the number of that of
+	// position itself.
+	Bias              []float32
+	Distances, Behind int
 }
 
 // Heads is a matrix of tokens by heads: element (token, head, d) is
@@ -54,7 +61,8 @@ type AttentionTensors struct {
 	Q, K, V, Out     Heads
 	LSE              []float32 // (B, Heads, T): ln Σ exp(scores)
 	DQ, DK, DV, DOut Heads
-	RelativeTensors  // of an Attention that is Relative
+	DBias            []float32 // (Heads, Distances) of one batch, nil for none: the sum over batches is the caller's
+	RelativeTensors            // of an Attention that is Relative
 }
 
 // Tile sizes: a tile of scores, one of each operand and the outputs stay in the
@@ -99,7 +107,7 @@ func (a *Attention) QueryTiles() int { return (a.T + queryTile - 1) / queryTile 
 // [Impl.AttentionForward] needs.
 func (a *Attention) ForwardScratch() int {
 	padded := roundUp(a.HeadDim, lanes)
-	return a.relativeForwardScratch() + a.HeadDim*queryTile + // Qᵀ
+	return a.relativeForwardScratch() + a.biasScratch() + a.HeadDim*queryTile + // Qᵀ
 		queryTile*padded + // output tile
 		KeyTile*padded + // V tile
 		KeyTile*queryTile + // scores
@@ -140,6 +148,7 @@ func (v *Impl) AttentionForward(a *Attention, t *AttentionTensors, batch, head, 
 		w.reach = a.Reach[batch*a.T+q0:][:w.nq]
 	}
 	w.relative = newRelativeTile(a, t, batch, head, q0, &space)
+	w.bias = newBiasTile(a, nil, head, &space)
 
 	q := t.Q.Data[(batch*a.T+q0)*t.Q.LD+head*hd:]
 	v.transposeScaled(w.qT, cols, q, t.Q.LD, w.nq, hd, a.Scale*math.Log2E)
@@ -191,6 +200,7 @@ type forwardTile struct {
 
 	qSeg, kSeg, reach []int32
 	relative          relativeTile
+	bias              biasTile
 }
 
 // forwardKeys adds one tile of keys and values to the tile of queries.
@@ -201,6 +211,9 @@ func (v *Impl) forwardKeys(w *forwardTile, mask tileMask, k []float32, ldk int, 
 	var base []float32 // factor of what the scores have already
 	if w.a.Relative {
 		base = v.distancesByKey(w)
+	}
+	if w.a.Distances > 0 {
+		base = w.biasByKey()
 	}
 	rows := lanes // as fine as the columns
 	if mask == allVisible {

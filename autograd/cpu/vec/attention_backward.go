@@ -6,7 +6,7 @@ import "math"
 // [Impl.AttentionBackward] needs.
 func (a *Attention) BackwardScratch() int {
 	padded := roundUp(a.HeadDim, lanes)
-	return a.relativeBackwardScratch() + 2*a.HeadDim*KeyTile + // Kᵀ, Vᵀ
+	return a.relativeBackwardScratch() + a.biasScratch() + 2*a.HeadDim*KeyTile + // Kᵀ, Vᵀ
 		3*KeyTile*padded + // K, dK, dV tiles
 		3*queryTile*padded + // Q, dO, dQ tiles
 		2*queryTile*KeyTile + // P, dS
@@ -34,6 +34,7 @@ func (v *Impl) AttentionBackward(a *Attention, t *AttentionTensors, batch, kvHea
 	}
 	w := newBackwardTile(a, &space)
 	w.relative = newRelativeGradient(a, t, batch, kvHead, &space)
+	biases := space
 	hd := a.HeadDim
 	for k0 := 0; k0 < a.S; k0 += KeyTile {
 		w.k0, w.nk = k0, min(KeyTile, a.S-k0)
@@ -43,6 +44,11 @@ func (v *Impl) AttentionBackward(a *Attention, t *AttentionTensors, batch, kvHea
 		row := batch*a.S + k0
 		v.loadKeys(&w, t.K.Data[row*t.K.LD+kvHead*hd:], t.K.LD, t.V.Data[row*t.V.LD+kvHead*hd:], t.V.LD)
 		for g := range group {
+			space = biases
+			w.bias = newBiasTile(a, t.DBias, kvHead*group+g, &space)
+			if k0 == 0 {
+				clear(w.bias.gradient)
+			}
 			v.backwardQueries(&w, t, batch, kvHead*group+g, lse[g*a.T:], d[g*a.T:])
 		}
 		v.Copy2D(t.DK.Data[row*t.DK.LD+kvHead*hd:], t.DK.LD, w.dk, w.padded, w.nk, hd)
@@ -77,6 +83,7 @@ type backwardTile struct {
 	kSeg, qSeg []int32
 	reach      []int32
 	relative   relativeTile
+	bias       biasTile
 }
 
 func newBackwardTile(a *Attention, space *arena) backwardTile {
@@ -134,7 +141,13 @@ func (v *Impl) backwardQueries(w *backwardTile, t *AttentionTensors, batch, head
 		if w.a.Relative {
 			base = v.distancesByQuery(w, q0, nq)
 		}
+		if a.Distances > 0 {
+			base = w.biasByQuery(q0, nq)
+		}
 		v.backwardPair(w, mask, q0, nq, lse[q0:], d[q0:], base)
+		if w.bias.gradient != nil {
+			v.biasGradient(w, q0, nq)
+		}
 		if w.a.Relative {
 			v.distanceGradients(w, q0, nq)
 		}

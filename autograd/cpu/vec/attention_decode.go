@@ -1,11 +1,11 @@
 package vec
 
 // AttentionDecode is the attention of one query head of a over a cache of keys and
-// values: out = softmax(a.Scale·k·q)ᵀ·v. k and v begin at the key/value head's
+// values: out = softmax(a.Scale·k·q + bias)ᵀ·v, of which the query is that of the last key;
+// bias is the row of its head of a.Bias, or nil. k and v begin at the key/value head's
 // column of the first visible key (a window starts later), len(scratch) ≥ keys
-// says how many rows they have. No keys give zeros. With a.Sees the first row is key 0,
-// and the query is that of the last key.
-func (v *Impl) AttentionDecode(a *Attention, out, q []float32, k, values Heads, keys int, scratch []float32) {
+// says how many rows they have. No keys give zeros. With a.Sees the first row is key 0.
+func (v *Impl) AttentionDecode(a *Attention, out, q []float32, k, values Heads, bias []float32, keys int, scratch []float32) {
 	hd := a.HeadDim
 	out, q = out[:hd], q[:hd]
 	clear(out)
@@ -17,6 +17,12 @@ func (v *Impl) AttentionDecode(a *Attention, out, q []float32, k, values Heads, 
 		n := len(p)
 		p = scratch[:n+end-first]
 		v.rowDots(p[n:], k.Data[first*k.LD:], k.LD, q, 0, hd, a.Scale)
+		for i := range p[n:] {
+			if bias == nil {
+				break
+			}
+			p[n+i] += bias[min(max(first+i-(keys-1)+a.Behind, 0), len(bias)-1)]
+		}
 	}
 	inv := 1 / float32(v.expSum(p, p, 1, v.max(p)))
 	full := hd / lanes * lanes

@@ -256,7 +256,7 @@ func TestAttentionDecode(t *testing.T) {
 		x := randomTensors(&a, rng)
 		want, _, _, _, _ := attentionReference(&a, x)
 		for _, v := range Available() {
-			v.AttentionDecode(&a, x.Out.Data, x.Q.Data, x.K, x.V, a.S, make([]float32, a.S))
+			v.AttentionDecode(&a, x.Out.Data, x.Q.Data, x.K, x.V, nil, a.S, make([]float32, a.S))
 			near(t, v.Name()+"/"+attentionName(&a), x.Out.Data[:a.HeadDim], want, 5e-6)
 		}
 	}

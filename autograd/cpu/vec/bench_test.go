@@ -167,7 +167,7 @@ func BenchmarkDecode(b *testing.B) {
 	for _, v := range Available() {
 		b.Run(v.Name(), func(b *testing.B) {
 			best(b, float64(8*a.S*a.HeadDim), "GB/s", func() {
-				v.AttentionDecode(&a, x.Out.Data, x.Q.Data, x.K, x.V, a.S, scratch)
+				v.AttentionDecode(&a, x.Out.Data, x.Q.Data, x.K, x.V, nil, a.S, scratch)
 			})
 		})
 	}
