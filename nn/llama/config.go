@@ -119,7 +119,7 @@ func (c *Config) check(f *nn.Faults) {
 		f.Add("width", "%d is less than the %d heads: raise it, or set head_dim", c.Width, c.Heads)
 	case c.HeadDim == c.Width/c.Heads && c.Width%c.Heads != 0:
 		f.Add("width", "%d does not divide into %d heads: use a multiple, such as %d, or set head_dim", c.Width, c.Heads, c.HeadDim*c.Heads)
-	case c.HeadDim%2 != 0 && c.Positions == Rotary:
+	case c.HeadDim%2 != 0 && c.Positions != ALiBi:
 		f.Add("head_dim", "%d is odd, but rotary positions turn pairs: use an even one (width / heads is the default)", c.HeadDim)
 	}
 	if c.KVHeads > 0 && c.Heads > 0 && c.Heads%c.KVHeads != 0 {
