@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/data"
 	"example.com/gotrain/data/vfs"
 	"example.com/gotrain/nn"
@@ -114,6 +115,9 @@ func trainTwoSteps(t *testing.T, cfg config.Config, on string) trainedState {
 		r.gradNorm = append(r.gradNorm, result.Phases[0].GradNorm)
 	}
 	for _, name := range trainer.Store().Names() {
+		if strings.HasPrefix(name, ir.CopyPrefix) {
+			continue // what products read of a parameter in bfloat16
+		}
 		values := make([]float32, trainer.Store().Get(name).Shape.Size())
 		if err := trainer.Store().Read(name, values); err != nil {
 			t.Fatal(err)
