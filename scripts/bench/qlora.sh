@@ -13,7 +13,7 @@ lscpu | grep -E 'Model name|^CPU\(s\)'
 "$tmp/gotrain" import "$file" "$tmp/model" --verify=false
 for storage in ${3:-nf4-double nf4 int8 bfloat16 float32}; do
   echo "== $storage"
-  "$tmp/gotrain" finetune --config configs/qlora.yaml --base "$tmp/model" --run "$tmp/run" --resume none --set "lora.base=$storage" \
+  "$tmp/gotrain" finetune --config configs/finetune-qlora.yaml --base "$tmp/model" --run "$tmp/run" --resume none --set "lora.base=$storage" \
     --set "train.steps=${1:-10}" --set optimizer.warmup=1 --set train.sample= --set train.save_every=0 2>&1 | grep -E '^(step|memory|tokens/s)'
   rm -rf "$tmp/run"*
 done

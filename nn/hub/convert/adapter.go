@@ -45,6 +45,9 @@ func (s *source) adapt(dir string, unmerge bool, fsys vfs.FS) (tensors, rank int
 		}
 	}
 	s.notes = append(s.notes, a.Notes...)
+	if a.Stored != "" && !unmerge {
+		s.notes = append(s.notes, fmt.Sprintf("the adapter was trained on weights in %s (lora.base) and is merged into those of the file as they are: the result scores otherwise than both do together; checkpoints with lora.merge have it merged into the weights that it was trained on", a.Stored))
+	}
 	for i, p := range params {
 		delta, err := a.Delta(p)
 		if err != nil {

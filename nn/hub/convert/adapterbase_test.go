@@ -12,6 +12,7 @@ import (
 
 	"example.com/gotrain/data/bpe"
 	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/hub"
 	"example.com/gotrain/nn/hub/gguf"
 	"example.com/gotrain/nn/hub/peft"
@@ -143,14 +144,14 @@ func TestAdapterAsSourceRefuses(t *testing.T) {
 	if err := os.Mkdir(at("traced"), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	trace := func(sum string) {
+	trace := func(sum string, stored nn.Storage) {
 		t.Helper()
 		out, err := os.Create(filepath.Join(at("traced"), peft.WeightsFile))
 		if err != nil {
 			t.Fatal(err)
 		}
 		config, err := os.ReadFile(filepath.Join(at("adapter"), peft.ConfigFile))
-		if err := errors.Join(err, safetensors.Write(out, f.Tensors(), peft.Metadata(sum, "")), out.Close()); err != nil {
+		if err := errors.Join(err, safetensors.Write(out, f.Tensors(), peft.Metadata(sum, stored)), out.Close()); err != nil {
 			t.Fatal(err)
 		}
 		write(t, filepath.Join(at("traced"), peft.ConfigFile), string(config))
@@ -159,19 +160,19 @@ func TestAdapterAsSourceRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trace(sum.String())
-	if _, err := Convert(t.Context(), at("traced"), at("merged"), Options{Format: HuggingFace}, testDeps()); err != nil {
-		t.Error(err)
+	trace(sum.String(), nn.NF4)
+	if r, err := Convert(t.Context(), at("traced"), at("merged"), Options{Format: HuggingFace}, testDeps()); err != nil || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "trained on weights in nf4") {
+		t.Errorf("merged into other weights than it was trained on: %q, %v", r.Notes, err)
 	}
 	if _, err := ExportAdapter(t.Context(), at("traced"), at("alone"), Options{}, testDeps()); err != nil {
 		t.Fatal(err)
 	}
 	a, err := peft.Open(vfs.OS{}, at("alone"))
-	if err != nil || a.Trained != sum.String() {
-		t.Errorf("exported alone it is of %q, %v, want %s", a.Trained, err, sum)
+	if err != nil || a.Trained != sum.String() || a.Stored != nn.NF4 {
+		t.Errorf("exported alone it is of %q in %q, %v, want %s in nf4", a.Trained, a.Stored, err, sum)
 	}
 	a.Close()
-	trace("0123456789abcdef")
+	trace("0123456789abcdef", "")
 	if _, err := Convert(t.Context(), at("traced"), at("other"), Options{Format: HuggingFace}, testDeps()); !errors.Is(err, hub.ErrOtherBase) {
 		t.Errorf("other weights: %v", err)
 	}
