@@ -65,7 +65,7 @@ func chinchilla(r *forecast.Report) string {
 // one is one of a unit in the plural: a token, an image.
 func one(unit string) string {
 	unit = strings.TrimSuffix(unit, "s")
-	if strings.ContainsRune("aeiou", rune(unit[0])) {
+	if strings.ContainsRune("aeio", rune(unit[0])) {
 		return "an " + unit
 	}
 	return "a " + unit
