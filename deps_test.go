@@ -76,6 +76,7 @@ var allowed = map[string][]string{
 	"nn/hub/safetensors": {"data/mmap", "data/vfs", "nn/hub/bits16"},
 	"nn/llama":           {"autograd", "autograd/ir", "nn"},
 	"nn/lstm":            {"autograd", "autograd/ir", "nn"},
+	"nn/nntest":          {"autograd", "autograd/cpu", "autograd/exec", "autograd/plan"},
 	"nn/perceiver":       {"autograd", "nn"},
 	"nn/seq2seq":         {"autograd", "autograd/ir", "nn"},
 	"nn/talk":            {"data", "data/chat", "data/hf", "data/instruct", "nn/generate"},

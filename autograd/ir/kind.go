@@ -408,11 +408,8 @@ const (
 	ReLU2        // max(x, 0)², So et al. 2021
 	ReLU
 	Tanh
-	LeakyReLU // x, or LeakySlope·x where x < 0
+	LeakyReLU // x, or 0.2·x where x < 0 (Radford et al. 2015)
 )
-
-// LeakySlope is the slope of LeakyReLU below 0, that of Radford et al. 2015.
-const LeakySlope = 0.2
 
 // String returns the activation's name.
 func (a Act) String() string {

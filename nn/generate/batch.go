@@ -76,22 +76,7 @@ func NewBatch(m nn.LanguageModel, store *exec.Store, cfg BatchConfig) (*Batch, e
 	if err != nil {
 		return nil, err
 	}
-	plans, err := b.Plan(store.Backend().Target())
-	if err != nil {
-		return nil, err
-	}
-	var bytes int64
-	for _, p := range plans {
-		bytes = max(bytes, p.Arena)
-	}
-	if err := checkParams(m, store); err != nil {
-		return nil, err
-	}
-	arena, err := exec.NewArena(store.Backend(), bytes)
-	if err != nil {
-		return nil, fmt.Errorf("generate: %w", err)
-	}
-	return b, b.Bind(store, arena)
+	return b, bindAlone(b, m, store)
 }
 
 // DesignBatch returns a Batch of m that has no memory on a back end yet.

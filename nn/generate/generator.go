@@ -53,22 +53,7 @@ func New(m nn.LanguageModel, store *exec.Store, cfg Config) (*Generator, error) 
 	if err != nil {
 		return nil, err
 	}
-	plans, err := g.Plan(store.Backend().Target())
-	if err != nil {
-		return nil, err
-	}
-	var bytes int64
-	for _, p := range plans {
-		bytes = max(bytes, p.Arena)
-	}
-	if err := checkParams(m, store); err != nil {
-		return nil, err
-	}
-	arena, err := exec.NewArena(store.Backend(), bytes)
-	if err != nil {
-		return nil, fmt.Errorf("generate: %w", err)
-	}
-	return g, g.Bind(store, arena)
+	return g, bindAlone(g, m, store)
 }
 
 // Design returns a generator of m that has no memory on a back end yet.
@@ -119,6 +104,32 @@ func (g *Generator) Bind(store *exec.Store, arena *exec.Arena) error {
 		}
 	}
 	return nil
+}
+
+// designed is a reader of a model that has no memory on a back end yet.
+type designed interface {
+	Plan(plan.Target) ([]*plan.Plan, error)
+	Bind(*exec.Store, *exec.Arena) error
+}
+
+// bindAlone plans and binds d with memory of its own, for a model that is loaded into store.
+func bindAlone(d designed, m nn.Model, store *exec.Store) error {
+	plans, err := d.Plan(store.Backend().Target())
+	if err != nil {
+		return err
+	}
+	var bytes int64
+	for _, p := range plans {
+		bytes = max(bytes, p.Arena)
+	}
+	if err := checkParams(m, store); err != nil {
+		return err
+	}
+	arena, err := exec.NewArena(store.Backend(), bytes)
+	if err != nil {
+		return fmt.Errorf("generate: %w", err)
+	}
+	return d.Bind(store, arena)
 }
 
 // checkParams verifies that store holds m.

@@ -82,18 +82,7 @@ func NewTranslator(m nn.PairModel, store *exec.Store, cfg TranslatorConfig) (*Tr
 	if err != nil {
 		return nil, err
 	}
-	plans, err := t.Plan(store.Backend().Target())
-	if err != nil {
-		return nil, err
-	}
-	if err := checkParams(m, store); err != nil {
-		return nil, err
-	}
-	arena, err := exec.NewArena(store.Backend(), max(plans[0].Arena, plans[1].Arena))
-	if err != nil {
-		return nil, fmt.Errorf("generate: %w", err)
-	}
-	return t, t.Bind(store, arena)
+	return t, bindAlone(t, m, store)
 }
 
 // DesignTranslator returns a translator of m that has no memory on a back end yet.

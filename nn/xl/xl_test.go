@@ -2,9 +2,7 @@ package xl
 
 import (
 	"compress/gzip"
-	"encoding/binary"
 	"encoding/json"
-	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -12,10 +10,9 @@ import (
 	"testing"
 
 	"example.com/gotrain/autograd"
-	"example.com/gotrain/autograd/cpu"
 	"example.com/gotrain/autograd/exec"
-	"example.com/gotrain/autograd/plan"
 	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/nntest"
 )
 
 // golden is a file of scripts/golden/xl.py.
@@ -23,32 +20,9 @@ type golden struct {
 	Config           Config
 	Batch, Length    int
 	IDs, Targets     []int32
-	Logits, Memories goldenTensor
+	Logits, Memories nntest.Tensor
 	Loss             float64
-	Weights, Grads   map[string]goldenTensor
-}
-
-type goldenTensor struct {
-	Shape []int
-	Data  []byte
-}
-
-func (g goldenTensor) floats() []float32 {
-	out := make([]float32, len(g.Data)/4)
-	for i := range out {
-		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(g.Data[4*i:]))
-	}
-	return out
-}
-
-func open(t *testing.T) *exec.Store {
-	t.Helper()
-	b, err := cpu.New(cpu.Config{Threads: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	return exec.NewStore(b)
+	Weights, Grads   map[string]nntest.Tensor
 }
 
 // bound is a program that is ready to run.
@@ -57,29 +31,10 @@ type bound struct {
 	*exec.Session
 }
 
-// bind plans what g computes of outputs, with the gradients in the store if there are any.
+// bind is nntest.Bind.
 func bind(t *testing.T, store *exec.Store, g *autograd.Graph, grads []*autograd.Node, outputs ...*autograd.Node) bound {
 	t.Helper()
-	p, err := g.Lower("test", outputs...)
-	if grads != nil {
-		p, _, err = g.LowerTrain("test", grads, autograd.GradStore, outputs...)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	built, err := plan.Build(p, plan.Options{Target: store.Backend().Target()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	arena, err := exec.NewArena(store.Backend(), built.Arena)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := exec.NewSession(built, store, arena)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return bound{t, s}
+	return bound{t, nntest.Bind(t, store, g, grads, outputs...)}
 }
 
 func (b bound) run(ints map[string][]int32) []float32 {
@@ -100,22 +55,6 @@ func (b bound) run(ints map[string][]int32) []float32 {
 		b.t.Fatal(err)
 	}
 	return out
-}
-
-// near fails where two tensors differ by more than tolerance of the largest element.
-func near(t *testing.T, what string, got, want []float32, tolerance float64) {
-	t.Helper()
-	largest, worst := 0.0, 0.0
-	for i, w := range want {
-		largest = max(largest, math.Abs(float64(w)))
-		worst = max(worst, math.Abs(float64(got[i]-w)))
-		if got[i] != got[i] {
-			worst = math.Inf(1)
-		}
-	}
-	if len(got) != len(want) || worst > tolerance*max(largest, 1e-3) {
-		t.Errorf("%s: off by %g of %g", what, worst, largest)
-	}
 }
 
 // positions count from begin in every row.
@@ -160,7 +99,7 @@ func TestGolden(t *testing.T) {
 }
 
 func testGolden(t *testing.T, m *Model, want golden) {
-	store := open(t)
+	store := nntest.Open(t)
 	rows := nn.Rows{Batch: want.Batch, Length: want.Length, Carried: true}
 	g, logits := nn.Logits(m, rows)
 	forward := bind(t, store, g, nil, logits)
@@ -172,7 +111,7 @@ func testGolden(t *testing.T, m *Model, want golden) {
 		if !ok {
 			t.Fatalf("transformers has no %q", p.Name)
 		}
-		if err := store.Write(p.State(), w.floats()); err != nil {
+		if err := store.Write(p.State(), w.Floats()); err != nil {
 			t.Fatal(err)
 		}
 		delete(want.Weights, p.Name)
@@ -183,7 +122,7 @@ func testGolden(t *testing.T, m *Model, want golden) {
 
 	n := want.Batch * want.Length
 	segments := len(want.IDs) / n
-	wanted := want.Logits.floats()
+	wanted := want.Logits.Floats()
 	var before []float32 // the memories of the first layer behind segment 3
 	for s := range segments {
 		ints := map[string][]int32{"ids": want.IDs[s*n : (s+1)*n], "targets": want.Targets[s*n : (s+1)*n], "positions": positions(want.Batch, want.Length, want.Config.Memory)}
@@ -192,14 +131,14 @@ func testGolden(t *testing.T, m *Model, want golden) {
 				t.Fatal(err)
 			}
 			saved := memories(t, store, m)
-			near(t, "loss", backward.run(ints), []float32{float32(want.Loss)}, 1e-5)
+			nntest.Near(t, "loss", backward.run(ints), []float32{float32(want.Loss)}, 1e-5, 1e-3)
 			for i, x := range saved {
 				if err := store.Write(memoryName(i), x); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
-		near(t, "logits", forward.run(ints), wanted[s*n*m.Vocab():(s+1)*n*m.Vocab()], 1e-4)
+		nntest.Near(t, "logits", forward.run(ints), wanted[s*n*m.Vocab():(s+1)*n*m.Vocab()], 1e-4, 1e-3)
 		before = memories(t, store, m)[0]
 	}
 	if len(before) == 0 {
@@ -209,13 +148,13 @@ func testGolden(t *testing.T, m *Model, want golden) {
 	for _, x := range memories(t, store, m) {
 		all = append(all, x...)
 	}
-	near(t, "memories", all, want.Memories.floats(), 1e-4)
+	nntest.Near(t, "memories", all, want.Memories.Floats(), 1e-4, 1e-3)
 	for _, p := range m.Params() {
 		got := make([]float32, p.Shape.Size())
 		if err := store.Read(autograd.GradState(p.State()), got); err != nil {
 			t.Fatal(err)
 		}
-		near(t, "gradient of "+p.Name, got, want.Grads[p.Name].floats(), 1e-4)
+		nntest.Near(t, "gradient of "+p.Name, got, want.Grads[p.Name].Floats(), 1e-4, 1e-3)
 	}
 }
 
@@ -258,7 +197,7 @@ func TestSegmentsAreAWindow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		store := open(t)
+		store := nntest.Open(t)
 		g, logits := nn.Logits(m, nn.Rows{Batch: 2, Length: 64})
 		whole := bind(t, store, g, nil, logits)
 		g, logits = nn.Logits(m, nn.Rows{Batch: 2, Length: 16, Carried: true})
@@ -277,12 +216,12 @@ func TestSegmentsAreAWindow(t *testing.T) {
 		for s := range 4 {
 			part := append(append([]int32{}, ids[16*s:16*s+16]...), ids[64+16*s:64+16*s+16]...)
 			got := segment.run(map[string][]int32{"ids": part, "positions": positions(2, 16, 16*s)})
-			near(t, "first row", got[:16*v], want[16*s*v:16*(s+1)*v], 1e-5)
-			near(t, "second row", got[16*v:], want[(64+16*s)*v:(64+16*s+16)*v], 1e-5)
+			nntest.Near(t, "first row", got[:16*v], want[16*s*v:16*(s+1)*v], 1e-5, 1e-3)
+			nntest.Near(t, "second row", got[16*v:], want[(64+16*s)*v:(64+16*s+16)*v], 1e-5, 1e-3)
 		}
 		for i := range 64 {
 			got := token.run(map[string][]int32{"ids": {ids[i], ids[64+i]}, "positions": {int32(i), int32(i)}, "position": {int32(i), int32(i)}})
-			near(t, "token", got, append(append([]float32{}, want[i*v:(i+1)*v]...), want[(64+i)*v:(65+i)*v]...), 1e-5)
+			nntest.Near(t, "token", got, append(append([]float32{}, want[i*v:(i+1)*v]...), want[(64+i)*v:(65+i)*v]...), 1e-5, 1e-3)
 		}
 	}
 }
@@ -294,7 +233,7 @@ func TestDocumentsDoNotMix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := open(t)
+	store := nntest.Open(t)
 	g, logits := nn.Logits(m, nn.Rows{Batch: 1, Length: 8, Carried: true})
 	segment := bind(t, store, g, nil, logits)
 	randomize(t, store, m)

@@ -12,10 +12,10 @@ import (
 // TestGPUsWithoutCUDA: what a binary without CUDA says of GPUs, of the kernel's module and of the library.
 func TestGPUsWithoutCUDA(t *testing.T) {
 	for _, c := range []struct {
-		gpus             int
-		version, library string
-		ok               bool
-		detail, cure     string
+		gpus          int
+		version, path string
+		ok            bool
+		detail, cure  string
 	}{
 		{0, "", "", true, "none found", ""},
 		{0, "", "/lib/libcuda.so.1", false, "0 in /dev, /lib/libcuda.so.1", "the library is here but no device"},
@@ -23,7 +23,7 @@ func TestGPUsWithoutCUDA(t *testing.T) {
 		{2, "570.1", "", false, "2 in /dev, driver 570.1", "libcuda.so.1 is missing"},
 		{2, "570.1", "/lib/libcuda.so.1", false, "2 in /dev, driver 570.1, /lib/libcuda.so.1", "this gotrain is built without CUDA"},
 	} {
-		f := judgeGPU(c.gpus, c.version, c.library)
+		f := judgeGPU(c.gpus, c.version, c.path)
 		if f.OK != c.ok || !strings.HasPrefix(f.Detail, c.detail) || !c.ok && f.Detail != c.detail || (f.Cure == "") != c.ok || c.gpus < 2 && !strings.HasPrefix(f.Cure, c.cure) {
 			t.Errorf("%+v: %+v", c, f)
 		}

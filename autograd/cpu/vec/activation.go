@@ -44,7 +44,7 @@ func (v *Impl) SiLUBackward(dx, x, dy []float32) {
 	v.siluBackward(dx, x[:len(dx)], dy[:len(dx)])
 }
 
-// leakySlope is ir.LeakySlope.
+// leakySlope is the slope of LeakyReLU below 0.
 const leakySlope = 0.2
 
 // LeakyReLU sets dst = x where x > 0, else x/5 (Radford et al. 2015). In place.
