@@ -39,7 +39,7 @@ type edit struct {
 
 // listed is what the go command says of a package.
 type listed struct {
-	Dir, ImportPath            string
+	Dir, ImportPath, Name      string
 	GoFiles, Imports           []string
 	TestGoFiles, TestImports   []string
 	XTestGoFiles, XTestImports []string

@@ -3,6 +3,7 @@
 //
 //	go run ./scripts/mutants [-only GLOB] [-jobs N] [-check] [-again] [-v] [DIR]
 //	go run ./scripts/mutants -draw N [-seed S] [-only GLOB] > DIR/drawn.txt
+//	go run ./scripts/mutants -schema [-draw N] [-seed S] [-only GLOB] [-by PACKAGE,...] PACKAGE...
 //
 // The faults are in the lists *.txt beside it, or in DIR. Nothing in the tree is changed. What was
 // noticed is remembered in the file of -results, so that a later run goes on; -again
@@ -10,9 +11,14 @@
 // or compile. With -draw it writes a list of faults at places drawn at random instead, of
 // the files that the GLOB matches: what a reader of it finds to be wrong and no test
 // notices is a hole in the tests.
+//
+// With -schema N faults at random lines of each PACKAGE are compiled in at once, each behind
+// a switch that the tests' environment sets, so that a package's own tests, or those of -by,
+// are built once and run once a fault. Those that survive are printed.
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,12 +55,23 @@ func run(ctx context.Context) error {
 	results := flag.String("results", filepath.Join(os.TempDir(), "gotrain-mutants.jsonl"), "`FILE` of what was noticed")
 	drawn := flag.Int("draw", 0, "write a list of `N` faults at random places")
 	seed := flag.Uint64("seed", 1, "of -draw")
+	behind := flag.Bool("schema", false, "plant faults at random lines of the packages that are named, and test them without building again")
+	by := flag.String("by", "", "of -schema: the `PACKAGES`, with commas, whose tests should notice, in place of a package's own")
 	verbose := flag.Bool("v", false, "tell of each fault that was noticed, by which test")
 	flag.Parse()
 
 	root, err := moduleRoot()
 	if err != nil {
 		return err
+	}
+	if *behind {
+		dir, err := os.MkdirTemp("", "mutants-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		s := schema{root: root, dir: dir, only: *only, run: *match, limit: *limit, slack: 10 * time.Second, jobs: *jobs}
+		return schemata(ctx, os.Stdout, s, flag.Args(), *by, cmp.Or(*drawn, 40), *seed)
 	}
 	if *drawn > 0 {
 		return draw(os.Stdout, root, *drawn, *seed, *only)
