@@ -56,6 +56,7 @@ var allowed = map[string][]string{
 
 	"nn":                       {"autograd", "autograd/ir"},
 	"nn/bert":                  {"autograd", "nn"},
+	"nn/diffusion":             {},
 	"nn/encode":                {"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data", "data/hf", "data/tokenizers", "nn"},
 	"nn/gemma3":                {"autograd", "nn"},
 	"nn/generate":              {"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "nn"},
@@ -76,13 +77,14 @@ var allowed = map[string][]string{
 	"nn/hub/safetensors": {"data/mmap", "data/vfs", "nn/hub/bits16"},
 	"nn/llama":           {"autograd", "autograd/ir", "nn"},
 	"nn/lstm":            {"autograd", "autograd/ir", "nn"},
-	"nn/nntest":          {"autograd", "autograd/cpu", "autograd/exec", "autograd/plan"},
+	"nn/nntest":          {"autograd", "autograd/cpu", "autograd/exec", "autograd/plan", "nn"},
 	"nn/perceiver":       {"autograd", "nn"},
 	"nn/seq2seq":         {"autograd", "autograd/ir", "nn"},
 	"nn/talk":            {"data", "data/chat", "data/hf", "data/instruct", "nn/generate"},
+	"nn/unet":            {"autograd", "nn"},
 	"nn/vae":             {"autograd", "nn"},
 	"nn/xl":              {"autograd", "nn"},
-	"nn/zoo":             {"nn", "nn/bert", "nn/gemma3", "nn/gpt2", "nn/llama", "nn/lstm", "nn/perceiver", "nn/seq2seq", "nn/vae", "nn/xl"},
+	"nn/zoo":             {"nn", "nn/bert", "nn/gemma3", "nn/gpt2", "nn/llama", "nn/lstm", "nn/perceiver", "nn/seq2seq", "nn/unet", "nn/vae", "nn/xl"},
 
 	"train": {
 		"autograd/exec", "autograd/plan", "data", "data/vfs", "nn/hub", "train/checkpoint", "train/config", "train/engine", "train/events",

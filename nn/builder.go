@@ -92,6 +92,14 @@ func (b *Builder) Std(std float64, build func()) {
 	b.style = style
 }
 
+// Eps runs build with that addend of variances in place of the model's.
+func (b *Builder) Eps(eps float64, build func()) {
+	style := b.style
+	b.style.NormEps = eps
+	build()
+	b.style = style
+}
+
 // Embedding declares the table "name.weight" (rows, width). Package autograd's
 // Embedding looks rows up in it; as a head it is used whole.
 func (b *Builder) Embedding(name string, rows, width int) *autograd.Node {

@@ -46,6 +46,36 @@ type Autoencoder interface {
 	Decode(g *autograd.Graph, z Pictures) Pictures
 }
 
+// DenoiserConfig is the configuration of a family of denoisers.
+type DenoiserConfig interface {
+	Configuration
+	// Denoised is the number of channels of pictures, what their sides have to be multiples of,
+	// and the width of the states of captions; 0 is left open.
+	Denoised() (channels, factor, context int)
+	SetDenoised(channels, context int)
+}
+
+// Denoiser is a model that tells of a noisy picture what the noise is, or what another
+// prediction of package diffusion asks for.
+type Denoiser interface {
+	Model
+	// TimeWidth is the number of TimeFeatures that the model reads.
+	TimeWidth() int
+	// Denoise tells of x, the pictures' times (B, TimeWidth) and the states of their captions
+	// (B·L, D), L for each.
+	Denoise(g *autograd.Graph, x Pictures, times, context *autograd.Node) Pictures
+}
+
+// TimeFeatures are a time as a Denoiser reads it: cosines and then sines of wavelengths from 2π
+// towards 10000·2π.
+func TimeFeatures(time float64, to []float32) {
+	half := len(to) / 2
+	for i := range half {
+		sin, cos := math.Sincos(time * math.Pow(10000, -float64(i)/float64(half)))
+		to[i], to[half+i] = float32(cos), float32(sin)
+	}
+}
+
 // ConvLayer is a convolution of Kernel × Kernel pixels, each Stride pixels, with zeros beside
 // the picture: above, left, below and right.
 type ConvLayer struct {

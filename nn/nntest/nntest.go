@@ -3,14 +3,18 @@
 package nntest
 
 import (
+	"compress/gzip"
 	"encoding/binary"
+	"encoding/json"
 	"math"
+	"os"
 	"testing"
 
 	"example.com/gotrain/autograd"
 	"example.com/gotrain/autograd/cpu"
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/nn"
 )
 
 // Tensor is a tensor of a golden file: little-endian float32, in base64.
@@ -26,6 +30,88 @@ func (g Tensor) Floats() []float32 {
 		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(g.Data[4*i:]))
 	}
 	return out
+}
+
+// Pixels are pictures (B, C, H, W) as a matrix, a row a pixel.
+func (g Tensor) Pixels() []float32 {
+	b, c, pixels := g.Shape[0], g.Shape[1], g.Shape[2]*g.Shape[3]
+	x, y := g.Floats(), make([]float32, b*c*pixels)
+	for i := range x {
+		picture, channel, pixel := i/(c*pixels), i/pixels%c, i%pixels
+		y[(picture*pixels+pixel)*c+channel] = x[i]
+	}
+	return y
+}
+
+// Read decodes a golden file, gzipped JSON.
+func Read(t *testing.T, file string, to any) {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.NewDecoder(z).Decode(to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Run sets inputs, runs s and returns its outputs.
+func Run(t *testing.T, s *exec.Session, floats map[string][]float32) (outputs [][]float32) {
+	t.Helper()
+	for name, x := range floats {
+		if err := s.SetFloats(name, x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Run(); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range s.Plan.Program.Outputs {
+		out := make([]float32, v.Shape.Size())
+		if err := s.Output(i, out); err != nil {
+			t.Fatal(err)
+		}
+		outputs = append(outputs, out)
+	}
+	return outputs
+}
+
+// Write fills the parameters with the weights of a golden file, all of which are to be there.
+func Write(t *testing.T, store *exec.Store, params []nn.Param, weights map[string]Tensor) {
+	t.Helper()
+	used := map[string]bool{}
+	for _, p := range params {
+		w, ok := weights[p.Name]
+		if !ok {
+			t.Fatalf("the golden file has no %q", p.Name)
+		}
+		if err := store.Write(p.State(), w.Floats()); err != nil {
+			t.Fatal(err)
+		}
+		used[p.Name] = true
+	}
+	for name := range weights {
+		if !used[name] {
+			t.Errorf("%q of the golden file has no parameter", name)
+		}
+	}
+}
+
+// NearGrads compares the gradients in the store.
+func NearGrads(t *testing.T, store *exec.Store, params []nn.Param, grads map[string]Tensor, tolerance, floor float64) {
+	t.Helper()
+	for _, p := range params {
+		got := make([]float32, p.Shape.Size())
+		if err := store.Read(autograd.GradState(p.State()), got); err != nil {
+			t.Fatal(err)
+		}
+		Near(t, "gradient of "+p.Name, got, grads[p.Name].Floats(), tolerance, floor)
+	}
 }
 
 // Open returns a store on the CPU, which is closed with the test.

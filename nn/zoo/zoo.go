@@ -11,6 +11,7 @@ import (
 	"example.com/gotrain/nn/lstm"
 	"example.com/gotrain/nn/perceiver"
 	"example.com/gotrain/nn/seq2seq"
+	"example.com/gotrain/nn/unet"
 	"example.com/gotrain/nn/vae"
 	"example.com/gotrain/nn/xl"
 )
@@ -18,5 +19,5 @@ import (
 // Families is the table.
 func Families() nn.Families {
 	return nn.Families{gpt2.Family(), llama.Family(), gemma3.Family(), bert.Family(), seq2seq.Family(), lstm.Family(), xl.Family(), perceiver.Family(),
-		vae.Family()}
+		vae.Family(), unet.Family()}
 }
