@@ -8,6 +8,7 @@ import (
 	"go/ast"
 	"go/importer"
 	"go/parser"
+	"go/scanner"
 	"go/token"
 	"go/types"
 	"io"
@@ -33,7 +34,7 @@ type schema struct {
 
 	set    *token.FileSet
 	lookup importer.Lookup
-	texts  [][]byte // of the package's files
+	texts  [][]byte   // of the package's files
 	all    []switched // faults, those that do not compile too
 	faults []switched // that were drawn
 }
@@ -59,6 +60,7 @@ func schemata(ctx context.Context, w io.Writer, s schema, packages []string, by 
 	}
 	s.lookup = opened(exports)
 	sum := map[verdict]int{}
+	var errs []error
 	for _, p := range all {
 		s.pkg, s.by = p, tests
 		if tests == nil {
@@ -66,14 +68,14 @@ func schemata(ctx context.Context, w io.Writer, s schema, packages []string, by 
 		}
 		count, err := s.test(ctx, w, n, seed)
 		if err != nil {
-			return fmt.Errorf("%s: %w", p.ImportPath, err)
+			errs = append(errs, fmt.Errorf("%s: %w", p.ImportPath, err))
 		}
 		for v, n := range count {
 			sum[v] += n
 		}
 	}
 	fmt.Fprintf(w, "%s\n", shares("all", sum))
-	return nil
+	return errors.Join(errs...)
 }
 
 // shares is the line that ends the report of a package.
@@ -155,15 +157,11 @@ func (s *schema) choose(n int, seed uint64) ([][]byte, error) {
 			return texts, nil
 		}
 		before := len(bad)
-		for _, err := range errs {
-			var at types.Error
-			if errors.As(err, &at) {
-				file := slices.Index(s.pkg.GoFiles, filepath.Base(at.Fset.Position(at.Pos).Filename))
-				offset := at.Fset.Position(at.Pos).Offset
-				for _, p := range places {
-					if p.file == file && p.from <= offset && offset <= p.to {
-						bad[p.fault] = true
-					}
+		for _, at := range positions(errs) {
+			file := slices.Index(s.pkg.GoFiles, filepath.Base(at.Filename))
+			for _, p := range places {
+				if p.file == file && p.from <= at.Offset && at.Offset <= p.to {
+					bad[p.fault] = true
 				}
 			}
 		}
@@ -171,6 +169,24 @@ func (s *schema) choose(n int, seed uint64) ([][]byte, error) {
 			return nil, errors.Join(errs...)
 		}
 	}
+}
+
+// positions are those of errors of the parser and of the types.
+func positions(errs []error) []token.Position {
+	var at []token.Position
+	for _, err := range errs {
+		var parsed scanner.ErrorList
+		var typed types.Error
+		switch {
+		case errors.As(err, &parsed):
+			for _, e := range parsed {
+				at = append(at, e.Pos)
+			}
+		case errors.As(err, &typed):
+			at = append(at, typed.Fset.Position(typed.Pos))
+		}
+	}
+	return at
 }
 
 // place is where a fault stands in a written file.
@@ -257,6 +273,9 @@ func (s *schema) check(texts [][]byte) ([]*ast.File, *types.Package, *types.Info
 	}
 	for i, name := range s.pkg.GoFiles {
 		parse(name, texts[i])
+	}
+	if len(errs) > 0 {
+		return nil, nil, nil, errs
 	}
 	parse(switchFile, []byte("package "+files[0].Name.Name+switchText))
 	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{}}
