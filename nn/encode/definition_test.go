@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"example.com/gotrain/data/bpe"
+	"example.com/gotrain/data/tokenizers"
 )
 
 // TestNumbers: what is computed on the host, by hand.
@@ -111,5 +114,22 @@ func TestReadPooling(t *testing.T) {
 		if found != c.found || (err == nil) != (c.fault == "") || err != nil && !strings.Contains(err.Error(), c.fault) || err == nil && got != c.want {
 			t.Errorf("%s, %s, %s: %+v, found %t, %v; want %+v", c.modules, c.modes, c.limits, got, found, err, c.want)
 		}
+	}
+}
+
+// TestCandidatesAreWords: tokens that begin a word are told without the space before it.
+func TestCandidatesAreWords(t *testing.T) {
+	tokens, err := bpe.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	logits := make([]float32, tokens.Vocab()+7) // a model's table may be longer
+	logits[' '], logits['a'], logits['\n'], logits[tokens.Vocab()] = 9, 8, 7, 10
+	got := TextsOf(tokens, tokenizers.Marks{}, 4).Candidates(logits, 3)
+	if len(got) != 3 || got[0].ID != ' ' || got[0].Token != "" || got[1].ID != 'a' || got[1].Token != "a" || got[2].ID != '\n' || got[2].Token != "" {
+		t.Errorf("%+v", got)
+	}
+	if none := TextsOf(tokens, tokenizers.Marks{}, 4).Candidates(logits, 0); len(none) != 0 {
+		t.Errorf("none of them: %+v", none)
 	}
 }

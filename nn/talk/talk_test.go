@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -155,5 +156,53 @@ func TestFaults(t *testing.T) {
 	}
 	if _, err := talk.NewFrame(tokens, silent, chat.Vars{}, nil); !errors.Is(err, talk.ErrNoEnd) {
 		t.Errorf("a template without an end: %v", err)
+	}
+}
+
+// TestRetry: the newest answer is taken back and made again, with other sampling where that was
+// set; what goes wrong leaves the conversation as it was.
+func TestRetry(t *testing.T) {
+	c := talk.New(newSpeaker(t), "")
+	if _, err := c.Retry(t.Context(), nil); !errors.Is(err, talk.ErrNoAnswer) {
+		t.Errorf("without an answer: %v", err)
+	}
+	first, err := c.Ask(t.Context(), "One", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := c.Ask(t.Context(), "Two", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := c.Messages()
+	again, err := c.Retry(t.Context(), nil)
+	if err != nil || again.Text != second.Text || again.User != "Two" || !reflect.DeepEqual(c.Messages(), before) {
+		t.Errorf("again %+v, %v; first %+v; %+v", again, err, second, c.Messages())
+	}
+	c.Set(generate.Sampling{}, 2)
+	if short, err := c.Retry(t.Context(), nil); err != nil || short.Tokens > 2 || len(c.Messages()) != 4 || c.Messages()[1].Content != first.Text {
+		t.Errorf("of two tokens: %+v, %v, %+v", short, err, c.Messages())
+	}
+	before = c.Messages()
+	failed := errors.New("the window is closed")
+	if _, err := c.Retry(t.Context(), func([]byte) error { return failed }); !errors.Is(err, failed) || !reflect.DeepEqual(c.Messages(), before) {
+		t.Errorf("%v, %+v", err, c.Messages())
+	}
+	if turn, err := c.Ask(t.Context(), "Three", func([]byte) error { return failed }); !errors.Is(err, failed) || turn != (talk.Turn{}) || !reflect.DeepEqual(c.Messages(), before) {
+		t.Errorf("%+v, %v, %+v", turn, err, c.Messages())
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	if _, err := c.Retry(ctx, func([]byte) error { stop(); return nil }); !errors.Is(err, context.Canceled) || len(c.Messages()) != 4 {
+		t.Errorf("an answer that was stopped: %v, %+v", err, c.Messages())
+	}
+}
+
+// TestTimesOfAnswers: the first token comes within the answer's time, behind none of them.
+func TestTimesOfAnswers(t *testing.T) {
+	s := newSpeaker(t)
+	began := time.Now()
+	answer, err := s.Answer(t.Context(), []chat.Message{{Role: chat.User, Content: "Hi"}}, nil)
+	if all := float64(time.Since(began)) / 1e6; err != nil || !(answer.FirstMS > 0) || answer.FirstMS > all || !(answer.TokensPerS > 1e3*float64(answer.Tokens-1)/all) {
+		t.Errorf("%+v of %g ms, %v", answer, all, err)
 	}
 }

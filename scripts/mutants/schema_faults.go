@@ -284,7 +284,7 @@ func (f *finder) variable(x *ast.Ident) {
 	for s := f.pkg.Scope().Innermost(x.Pos()); s != nil && s.Parent() != f.pkg.Scope(); s = s.Parent() {
 		for _, name := range s.Names() {
 			other, ok := s.Lookup(name).(*types.Var)
-			if ok && other != v && name != "_" && other.Pos() < x.Pos() && types.Identical(other.Type(), v.Type()) {
+			if ok && name != v.Name() && name != "_" && other.Pos() < x.Pos() && types.Identical(other.Type(), v.Type()) {
 				f.replace("variable", x, name)
 			}
 		}

@@ -418,3 +418,20 @@ func TestGeneratedAnswers(t *testing.T) {
 		}
 	}
 }
+
+// TestSpacesOfAnswers: an answer that a pattern finds is compared without space around it, and
+// one that begins a turn of a conversation is asked for without space before it.
+func TestSpacesOfAnswers(t *testing.T) {
+	task := open(t, "kind: generate\nprompt: '{{.question}}'\ntarget: x\nmax_tokens: 7\nanswer: answer\npattern: 'is([^.]*)'\ndata: q.jsonl\n", map[string]string{"q.jsonl": `{"question":"a","answer":"it is\t12 ."}` + "\n"})
+	if r, err := task.Ask(t.Context(), &oracle{text: "it is 12\n."}, 0); err != nil || !right(r, "exact_match") || r.Answer != "12" || r.Expected != "12" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for chat, want := range map[bool]string{false: "Q: a| \tb \n", true: "Q: a|b \n"} {
+		task := open(t, "kind: complete\nprompt: 'Q: {{.question}}'\ntarget: \" \\t{{.answer}} \\n\"\ndata: q.jsonl\n", map[string]string{"q.jsonl": `{"question":"a","answer":"b"}` + "\n"})
+		task.Chat = chat
+		model := &oracle{}
+		if _, err := task.Ask(t.Context(), model, 0); err != nil || len(model.asked) != 1 || model.asked[0] != want {
+			t.Errorf("chat %t: %q, %v; want %q", chat, model.asked, err, want)
+		}
+	}
+}

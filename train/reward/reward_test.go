@@ -1,6 +1,7 @@
 package reward
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -63,17 +64,53 @@ func TestNumberOf(t *testing.T) {
 	}
 }
 
+// TestFaults: what is said of each rule that is wrong, and what the nearest right one is.
 func TestFaults(t *testing.T) {
-	for _, r := range []Rule{
-		{}, {Kind: "judge"}, {Kind: Exact}, {Kind: Number}, {Kind: Length}, {Kind: Length, Least: 5, Most: 4}, {Kind: Length, Least: -1, Most: 4},
-		{Kind: Pattern}, {Kind: Pattern, Pattern: "("}, {Kind: Command}, {Kind: Command, Command: []string{"x"}, TimeoutS: -1},
+	nan := math.NaN()
+	for _, c := range []struct {
+		rule Rule
+		want string
+	}{
+		{Rule{}, `kind is ""; use exact, number, length, pattern or command`},
+		{Rule{Kind: "judge"}, `kind is "judge"; use exact, number, length, pattern or command`},
+		{Rule{Kind: Exact}, "kind exact: answer names the key of the record to compare with"},
+		{Rule{Kind: Number}, "kind number: answer names the key of the record to compare with"},
+		{Rule{Kind: Length}, "kind length: least or most says how many characters are wanted"},
+		{Rule{Kind: Length, Least: 5, Most: 4}, "kind length: 5 to 4 characters are none"},
+		{Rule{Kind: Length, Least: -1, Most: 4}, "kind length: -1 to 4 characters are none"},
+		{Rule{Kind: Length, Least: 4, Most: 4}, ""},
+		{Rule{Kind: Length, Least: 1}, ""},
+		{Rule{Kind: Pattern}, "kind pattern: pattern is empty"},
+		{Rule{Kind: Pattern, Pattern: "("}, "kind pattern: error parsing regexp: missing closing ): `(`"},
+		{Rule{Kind: Command}, "kind command: command names no program"},
+		{Rule{Kind: Command, Command: []string{"x"}, TimeoutS: -1}, "kind command: timeout_s is -1; use 0 for 10, or more, below 86400"},
+		{Rule{Kind: Command, Command: []string{"x"}, TimeoutS: 86400}, "kind command: timeout_s is 86400; use 0 for 10, or more, below 86400"},
+		{Rule{Kind: Command, Command: []string{"x"}, TimeoutS: 86399}, ""},
+		{Rule{Kind: Exact, Answer: "a", Weight: &nan}, "weight is no number"},
 	} {
-		if _, err := Sum([]Rule{r}); err == nil {
-			t.Errorf("%+v is taken", r)
+		want := c.want
+		if want != "" {
+			want = "rule 1: " + want
+		}
+		if _, err := Sum([]Rule{c.rule}); fmt.Sprint(err) != cmp.Or(want, "<nil>") {
+			t.Errorf("%+v: %v, want %s", c.rule, err, want)
 		}
 	}
-	if _, err := Sum(nil); err == nil {
-		t.Error("no rules are taken")
+	if _, err := Sum(nil); fmt.Sprint(err) != "there is no rule" {
+		t.Error(err)
+	}
+	if _, err := Sum([]Rule{{Kind: Length, Least: 1}, {}}); err == nil || !strings.HasPrefix(err.Error(), "rule 2: ") {
+		t.Error(err)
+	}
+	record := map[string]any{"words": strings.Repeat("w", 70)}
+	for key, want := range map[string]string{"a": `reward 2, number: the record has no key "a"`, "words": fmt.Sprintf(`reward 2, number: the record's "words" has no number: %q`, strings.Repeat("w", 60))} {
+		f, err := Sum([]Rule{{Kind: Length, Least: 1}, {Kind: Number, Answer: key}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f(t.Context(), Sample{Completion: "1", Record: record}); fmt.Sprint(err) != want {
+			t.Errorf("%v, want %s", err, want)
+		}
 	}
 }
 
@@ -96,16 +133,21 @@ func TestCommand(t *testing.T) {
 		want        float64
 	}{
 		{`grep -q '"completion":"yes"' && echo 2.5`, "", 2.5},
-		{"echo NaN", "the reward is NaN", 0},
-		{"echo high", "no number", 0},
+		{`test "$(cat)" = '{"completion":"yes","prompt":"p","record":{"key":7}}' && echo 1.5`, "", 1.5},
+		{"echo NaN", "reward 1, command: the reward is NaN", 0},
+		{"echo -Inf", "reward 1, command: the reward is -Inf", 0},
+		{"echo high", `printed "high", which is no number`, 0},
+		{"echo " + strings.Repeat("high", 20), fmt.Sprintf("printed %q, which is no number", strings.Repeat("high", 15)), 0},
+		{"echo first >&2; echo " + strings.Repeat("last", 60) + " >&2; exit 1", "exit status 1: " + strings.Repeat("last", 50), 0},
+		{"exit 4", "exit status 4", 0},
 		{"echo what is wrong >&2; exit 3", "exit status 3: what is wrong", 0},
 	} {
 		f, err := Sum([]Rule{script(t, c.text)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := f(t.Context(), Sample{Prompt: "p", Completion: "yes"})
-		if c.fault == "" && (err != nil || got != c.want) || c.fault != "" && (err == nil || !strings.Contains(err.Error(), c.fault)) {
+		got, err := f(t.Context(), Sample{Prompt: "p", Completion: "yes", Record: map[string]any{"key": 7}})
+		if c.fault == "" && (err != nil || got != c.want) || c.fault != "" && (err == nil || !strings.HasSuffix(err.Error(), c.fault)) {
 			t.Errorf("%s: %g, %v", c.text, got, err)
 		}
 	}
@@ -143,7 +185,7 @@ func TestCommandThatHangs(t *testing.T) {
 		time.Sleep(time.Millisecond) // until the kernel has ended it
 	}
 	r.TimeoutS = 1e-9
-	if _, err := r.command(t.Context(), Sample{}); err == nil || !strings.Contains(err.Error(), "longer than 1ns") {
+	if _, err := r.command(t.Context(), Sample{}); err == nil || !strings.HasSuffix(err.Error(), "sh: it ran longer than 1ns") {
 		t.Errorf("beyond the limit: %v", err)
 	}
 }

@@ -15,7 +15,7 @@ func Bytes(n int64) string {
 	}
 	x := float64(n)
 	for _, unit := range []string{"KiB", "MiB", "GiB"} {
-		if x /= 1024; x < 1024 {
+		if x /= 1024; x < 1023.95 { // what is printed as 1024.0 is 1.0 of the next
 			return fmt.Sprintf("%.1f %s", x, unit)
 		}
 	}
@@ -29,19 +29,22 @@ func Count(n int64) string {
 	}
 	x := float64(n)
 	for _, unit := range []string{"k", "M", "G"} {
-		if x /= 1000; x < 1000 {
+		if x /= 1000; x < 999.5 {
 			return fmt.Sprintf("%.3g%s", x, unit)
 		}
 	}
-	return fmt.Sprintf("%.3gT", x/1000)
+	if x /= 1000; x < 999.5 {
+		return fmt.Sprintf("%.3gT", x)
+	}
+	return fmt.Sprintf("%.0fT", x)
 }
 
 // Seconds writes a time in seconds as 12 ms, 3.4 s, 5m20s, 3h12m or 4.2 days.
 func Seconds(seconds float64) string {
 	switch {
-	case seconds < 1:
+	case seconds < 0.9995:
 		return fmt.Sprintf("%.3g ms", 1e3*seconds)
-	case seconds < 60:
+	case seconds < 59.95:
 		return fmt.Sprintf("%.3g s", seconds)
 	case seconds < 3600:
 		return time.Duration(seconds * 1e9).Round(time.Second).String()

@@ -1,10 +1,16 @@
 package prefer
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
+	"reflect"
+	"slices"
 	"testing"
+
+	"github.com/goccy/go-yaml"
 
 	"example.com/gotrain/autograd"
 	"example.com/gotrain/autograd/cpu"
@@ -169,14 +175,56 @@ func indexOf(shown []recipe.Metric, name string) int {
 	return -1
 }
 
-func TestFaultsOfKeys(t *testing.T) {
-	for _, c := range []interface{ Validate() error }{
-		&DPO{Loss: Sigmoid}, &DPO{Beta: 0.1, Loss: "sigmoidal"}, &DPO{Beta: 0.1, Loss: IPO, Smoothing: 0.1}, &DPO{Beta: 0.1, Loss: Sigmoid, Smoothing: 0.5},
-		&DPO{Beta: math.Inf(1), Loss: Sigmoid}, &KTO{Beta: 0.1}, &KTO{Beta: 0.1, Desirable: -1, Undesirable: 2}, &KTO{Desirable: 1, Undesirable: 1},
-		&ORPO{}, &SimPO{Beta: 2, Gamma: -1}, &SimPO{Beta: 2, Smoothing: -0.1}, &SimPO{Beta: math.NaN()},
+// TestKeysOfObjectives: every objective reads the keys of the section, by TRL's names, and none
+// by another; what is left out has its default.
+func TestKeysOfObjectives(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		want       any
+	}{
+		{"dpo", "{}", &DPO{Beta: 0.1, Loss: "sigmoid"}},
+		{"dpo", "{beta: 0.25, loss: ipo, label_smoothing: 0.125, reference_free: true}", &DPO{0.25, "ipo", 0.125, true}},
+		{"kto", "{}", &KTO{0.1, 1, 1}},
+		{"kto", "{beta: 0.25, desirable_weight: 2, undesirable_weight: 3}", &KTO{0.25, 2, 3}},
+		{"orpo", "{}", &ORPO{0.1}},
+		{"orpo", "{beta: 0.25}", &ORPO{0.25}},
+		{"simpo", "{}", &SimPO{2, 0.5, 0}},
+		{"simpo", "{beta: 0.25, gamma: 4, label_smoothing: 0.125}", &SimPO{0.25, 4, 0.125}},
+		{"reward", "{}", &Reward{}},
+		{"reward", "{center: 0.25}", &Reward{0.25}},
 	} {
-		if c.Validate() == nil {
-			t.Errorf("%+v is taken", c)
+		i := slices.IndexFunc(Recipes(), func(r recipe.Recipe) bool { return r.Name == c.name })
+		got := Recipes()[i].Config()
+		if err := yaml.UnmarshalWithOptions([]byte(c.text), got, yaml.Strict()); err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s %s: %+v, %v; want %+v", c.name, c.text, got, err, c.want)
+		}
+	}
+}
+
+// TestFaultsOfKeys: what is said of values that make no sense.
+func TestFaultsOfKeys(t *testing.T) {
+	const positive, half, small = "; use a positive number, such as 0.1", "; use a number in [0, 0.5)", "; use 0 or a small positive number, such as 0.01"
+	for _, c := range []struct {
+		config interface{ Validate() error }
+		want   string
+	}{
+		{&DPO{Loss: Sigmoid}, "recipe.beta is 0" + positive},
+		{&DPO{Beta: 0.1, Loss: "sigmoidal"}, `recipe.loss is "sigmoidal"; use sigmoid, ipo or hinge`},
+		{&DPO{Beta: 0.1, Loss: IPO, Smoothing: 0.1}, "recipe.label_smoothing is for loss sigmoid; ipo has none"},
+		{&DPO{Beta: 0.1, Loss: Sigmoid, Smoothing: 0.5}, "recipe.label_smoothing is 0.5" + half},
+		{&DPO{Beta: math.Inf(1), Loss: Sigmoid}, "recipe.beta is +Inf" + positive},
+		{&KTO{Beta: 0.1}, "recipe.desirable_weight 0 and undesirable_weight 0: use positive numbers, one of them perhaps 0"},
+		{&KTO{Beta: 0.1, Desirable: -1, Undesirable: 2}, "recipe.desirable_weight -1 and undesirable_weight 2: use positive numbers, one of them perhaps 0"},
+		{&KTO{Desirable: 1, Undesirable: 1}, "recipe.beta is 0" + positive},
+		{&ORPO{}, "recipe.beta is 0" + positive},
+		{&SimPO{Beta: 2, Gamma: -1}, "recipe.gamma is -1; use 0 or a positive number"},
+		{&SimPO{Beta: 2, Smoothing: -0.1}, "recipe.label_smoothing is -0.1" + half},
+		{&SimPO{Beta: math.NaN()}, "recipe.beta is NaN" + positive},
+		{&KTO{Beta: 0.1, Desirable: 1}, ""}, {&KTO{Beta: 0.1, Undesirable: 1}, ""}, {&SimPO{Beta: 2, Smoothing: 0.49}, ""},
+		{&Reward{-1}, "recipe.center is -1" + small}, {&Reward{math.Inf(1)}, "recipe.center is +Inf" + small}, {&Reward{}, ""}, {&Reward{1}, ""},
+	} {
+		if got := fmt.Sprint(c.config.Validate()); got != cmp.Or(c.want, "<nil>") {
+			t.Errorf("%+v: %q, want %q", c.config, got, c.want)
 		}
 	}
 	for _, r := range Recipes() {
