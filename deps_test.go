@@ -58,6 +58,7 @@ var allowed = map[string][]string{
 	"nn/bert":                  {"autograd", "nn"},
 	"nn/diffusion":             {},
 	"nn/encode":                {"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data", "data/hf", "data/tokenizers", "nn"},
+	"nn/gan":                   {"autograd", "autograd/ir", "nn"},
 	"nn/gemma3":                {"autograd", "nn"},
 	"nn/generate":              {"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "nn"},
 	"nn/generate/generatetest": {"autograd", "autograd/cpu", "autograd/exec", "nn"},
@@ -84,7 +85,7 @@ var allowed = map[string][]string{
 	"nn/unet":            {"autograd", "nn"},
 	"nn/vae":             {"autograd", "nn"},
 	"nn/xl":              {"autograd", "nn"},
-	"nn/zoo":             {"nn", "nn/bert", "nn/gemma3", "nn/gpt2", "nn/llama", "nn/lstm", "nn/perceiver", "nn/seq2seq", "nn/unet", "nn/vae", "nn/xl"},
+	"nn/zoo":             {"nn", "nn/bert", "nn/gan", "nn/gemma3", "nn/gpt2", "nn/llama", "nn/lstm", "nn/perceiver", "nn/seq2seq", "nn/unet", "nn/vae", "nn/xl"},
 
 	"train": {
 		"autograd/exec", "autograd/plan", "data", "data/vfs", "nn/hub", "train/checkpoint", "train/config", "train/engine", "train/events",
@@ -135,12 +136,16 @@ var allowed = map[string][]string{
 		"train/ranks",
 	},
 	"train/recipe/all": {
-		"nn/zoo", "train/recipe", "train/recipe/classify", "train/recipe/grpo", "train/recipe/instruct", "train/recipe/lm", "train/recipe/mlm",
-		"train/recipe/prefer", "train/recipe/seq2seq", "train/recipe/vae",
+		"nn/zoo", "train/recipe", "train/recipe/classify", "train/recipe/gan", "train/recipe/grpo", "train/recipe/instruct", "train/recipe/lm",
+		"train/recipe/mlm", "train/recipe/prefer", "train/recipe/seq2seq", "train/recipe/vae",
 	},
 	"train/recipe/classify": {
 		"autograd", "data", "data/labelled", "data/tokenizers", "nn", "nn/encode", "nn/hub", "train/config", "train/ranks", "train/recipe",
 		"train/recipe/text", "train/shell",
+	},
+	"train/recipe/gan": {
+		"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data/picture", "nn", "train/config", "train/recipe",
+		"train/recipe/pictures",
 	},
 	"train/recipe/grpo": {"autograd", "data", "nn", "train/config", "train/recipe", "train/recipe/rollout", "train/recipe/text"},
 	"train/recipe/instruct": {
@@ -150,6 +155,7 @@ var allowed = map[string][]string{
 	"train/recipe/mlm": {
 		"autograd", "data", "data/tokenizers", "nn", "nn/encode", "nn/hub", "train/config", "train/recipe", "train/recipe/text", "train/shell",
 	},
+	"train/recipe/pictures": {"data", "data/picture", "data/vfs", "nn", "train/checkpoint", "train/config", "train/ranks", "train/recipe"},
 	"train/recipe/prefer": {
 		"autograd", "autograd/exec", "autograd/plan", "data", "data/chat", "data/instruct", "data/prefer", "data/vfs", "nn", "nn/hub",
 		"train/config", "train/ranks", "train/recipe", "train/recipe/text", "train/shell",
@@ -167,8 +173,8 @@ var allowed = map[string][]string{
 		"nn/generate", "nn/hub", "train/checkpoint", "train/config", "train/ranks", "train/recipe", "train/save",
 	},
 	"train/recipe/vae": {
-		"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data", "data/picture", "data/vfs", "nn", "train/checkpoint",
-		"train/config", "train/ranks", "train/recipe",
+		"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data/picture", "nn", "train/config", "train/recipe",
+		"train/recipe/pictures",
 	},
 	"train/reward": {},
 	"train/runs":   {"data/vfs", "train/checkpoint", "train/config", "train/metrics", "train/scale"},
@@ -233,7 +239,7 @@ func TestBarredArrows(t *testing.T) {
 			}
 		}
 	}
-	all, shared := "train/recipe/all", []string{"train/recipe/rollout", "train/recipe/text"}
+	all, shared := "train/recipe/all", []string{"train/recipe/pictures", "train/recipe/rollout", "train/recipe/text"}
 	for from, arrows := range allowed {
 		for _, to := range arrows {
 			recipe := strings.HasPrefix(to, "train/recipe/") && to != all && !slices.Contains(shared, to)

@@ -30,5 +30,8 @@ func SwiGLU(gate, up *Node) *Node {
 		})
 }
 
+// LeakyReLU is x, or 0.2·x where x < 0.
+func LeakyReLU(x *Node) *Node { return Activation(x, ir.LeakyReLU) }
+
 // Tanh is the hyperbolic tangent of x.
 func Tanh(x *Node) *Node { return Activation(x, ir.Tanh) }

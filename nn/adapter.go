@@ -214,7 +214,7 @@ func (b *Builder) checkSets() error {
 	trainable := false
 	for _, p := range b.params {
 		names = append(names, p.Name)
-		trainable = trainable || !p.Frozen
+		trainable = trainable || !p.Frozen || b.tuning.Average
 	}
 	for _, pattern := range b.tuning.Freeze {
 		if _, err := path.Match(pattern, ""); err != nil {

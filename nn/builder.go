@@ -69,7 +69,8 @@ func (b *Builder) name(s string) string {
 // forward pass in the same graph, it is that one.
 func (b *Builder) param(p Param) *autograd.Node {
 	p.Name, p.Role, p.Block = b.name(p.Name), b.tuning.Role, b.block
-	p.Frozen = p.Frozen || b.tuning.frozen(p)
+	p.Running = p.Running || b.tuning.Average
+	p.Frozen = p.Frozen || p.Running || b.tuning.frozen(p)
 	if !p.Frozen || p.Adapter {
 		p.DType = ir.F32
 	}
@@ -78,10 +79,18 @@ func (b *Builder) param(p Param) *autograd.Node {
 	if n := b.Graph.Declared(p.State()); n != nil && !again && n.Shape().Equal(p.Shape) {
 		return n
 	}
-	if p.Frozen {
+	switch {
+	case p.Running:
+		return b.Graph.Running(b.tuning.State(p.Name), p.Shape...)
+	case p.Frozen:
 		return b.Graph.Stored(p.State(), p.DType, p.Shape...)
 	}
 	return b.Graph.Param(p.State(), p.Shape...)
+}
+
+// Running declares "name" (shape), statistics of a whole run.
+func (b *Builder) Running(name string, first Init, shape ...int) *autograd.Node {
+	return b.param(Param{Name: name, Shape: shape, Init: first, Running: true})
 }
 
 // Std runs build with that standard deviation of first weights in place of the model's.
@@ -157,6 +166,11 @@ func (b *Builder) bias(name string, size int, there bool) *autograd.Node {
 		return nil
 	}
 	return b.param(Param{Name: name + ".bias", Shape: []int{size}})
+}
+
+// Learned declares the vector "name" (size), which begins as first has it.
+func (b *Builder) Learned(name string, first Init, size int) *autograd.Node {
+	return b.param(Param{Name: name, Shape: []int{size}, Init: first})
 }
 
 // Bias declares the vector "name" (size) of a layer that has no weights of its own.

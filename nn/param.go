@@ -29,6 +29,9 @@ type Param struct {
 	// Frozen parameters are read and never trained: they have no gradient and no
 	// optimizer state.
 	Frozen bool
+	// Running parameters are Frozen, and statistics of a whole run: training programs write
+	// them (autograd.Graph.Running).
+	Running bool
 	// DType is the type in which the state of a frozen parameter lies in memory, F32 of all
 	// others.
 	DType ir.DType
@@ -39,7 +42,16 @@ type Param struct {
 }
 
 // State is the name of the state that holds the parameter: Name, behind the role.
-func (p Param) State() string { return Tuning{Role: p.Role}.State(p.Name) }
+func (p Param) State() string {
+	state := Tuning{Role: p.Role}.State(p.Name)
+	if p.Running {
+		return ir.RunningPrefix + state
+	}
+	return state
+}
+
+// Constant tells that no step changes it.
+func (p Param) Constant() bool { return p.Frozen && !p.Running }
 
 // Features returns the lengths of the rows that the linear layer of a Matrix gives
 // and takes.

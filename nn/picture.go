@@ -28,6 +28,20 @@ func (p Pictures) Double() Pictures {
 	return Pictures{x, p.Batch, 2 * p.Height, 2 * p.Width}
 }
 
+// Halve is the mean of each 2 × 2 pixels.
+func (p Pictures) Halve() Pictures {
+	x := autograd.AvgPool(p.X, p.Batch, p.Height, p.Width, [2]int{2, 2})
+	return Pictures{x, p.Batch, p.Height / 2, p.Width / 2}
+}
+
+// LeakyReLU is x, or 0.2·x where x < 0.
+func (p Pictures) LeakyReLU() Pictures { return p.with(autograd.LeakyReLU(p.X)) }
+
+// Flat has a row for each picture, its pixels behind each other.
+func (p Pictures) Flat() *autograd.Node {
+	return autograd.Reshape(p.X, p.Batch, p.Height*p.Width*p.Channels())
+}
+
 // AutoencoderConfig is the configuration of a family of autoencoders.
 type AutoencoderConfig interface {
 	Configuration
@@ -81,14 +95,26 @@ func TimeFeatures(time float64, to []float32) {
 type ConvLayer struct {
 	Kernel, Stride int
 	Pad            [4]int
+	Std            float64 // of the first weights; 0 takes torch's, uniform within 1/√(in·kernel²)
+	NoBias         bool
+	Spectral       *Spectral // nil leaves the weights as they are
 }
 
-// Conv declares "name.weight" (out, in, kernel, kernel) and "name.bias" (out), torch's
-// Conv2d. The first weights are torch's too: uniform within 1/√(in·kernel²).
+// init is the distribution of the first weights, of inputs for each output.
+func (c ConvLayer) init(inputs int) Init {
+	if c.Std > 0 {
+		return Init{Std: c.Std}
+	}
+	return Init{Bound: 1 / math.Sqrt(float64(inputs))}
+}
+
+// Conv declares "name.weight" (out, in, kernel, kernel) and, unless that is left out,
+// "name.bias" (out), torch's Conv2d.
 func (b *Builder) Conv(name string, p Pictures, out int, c ConvLayer) Pictures {
 	in, k := p.Channels(), c.Kernel
-	w := b.param(Param{Name: name + ".weight", Shape: []int{out, in, k, k}, Init: Init{Bound: 1 / math.Sqrt(float64(in*k*k))}, Decay: true})
-	bias := b.bias(name, out, true)
+	w := b.param(Param{Name: name + ".weight", Shape: []int{out, in, k, k}, Init: c.init(in * k * k), Decay: true})
+	w = b.spectral(name, w, c.Spectral)
+	bias := b.bias(name, out, !c.NoBias)
 	cfg := autograd.ConvConfig{Batch: p.Batch, Height: p.Height, Width: p.Width, Stride: [2]int{c.Stride, c.Stride}, Pad: c.Pad}
 	x := b.layer(name, func() *autograd.Node {
 		if k == 1 && c.Stride == 1 && c.Pad == [4]int{} {

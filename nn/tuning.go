@@ -15,6 +15,9 @@ type Tuning struct {
 	// Freeze holds patterns over the names of parameters (package path's Match,
 	// where * stands for dots too): what matches one is not trained.
 	Freeze []string
+	// Average says that the parameters are averages of those of another model, which its
+	// training writes: all are Running.
+	Average bool
 }
 
 // Validate returns all faults that show without a model.

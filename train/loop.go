@@ -80,6 +80,16 @@ func (r *run) loop(ctx context.Context) error {
 			if improved, err = r.evaluate(ctx); err != nil {
 				return err
 			}
+			if r.alarm != "" && r.job.GoesBack {
+				back, err := r.goBack()
+				if err != nil {
+					return err
+				}
+				if back {
+					r.saveOrWarn()
+					continue
+				}
+			}
 		}
 		if every(r.cfg.Train.SaveEvery, r.state.Step) || improved || agreed.Save {
 			r.saveOrWarn()
@@ -373,6 +383,7 @@ func (r *run) evaluate(ctx context.Context) (improved bool, err error) {
 		r.lastEval = &rec
 		events.Notify(r.deps.Listener.Validation, rec)
 		r.remark(result.Values[0].Value)
+		r.heed(result.Values)
 		improved = r.judge(r.engine.Programs().Eval.Metrics[0], result.Values[0].Value)
 	}
 	return improved, r.show(ctx)

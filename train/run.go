@@ -77,6 +77,8 @@ type run struct {
 	bounds    []float64 // by phase
 	sums      []float64 // exchanged after a step
 	lastEval  *metrics.Record
+	alarm     string      // what the newest evaluation told of a run that goes wrong
+	returns   map[int]int // how often the run went back to a step
 	result    events.Result
 }
 
@@ -86,7 +88,7 @@ func Train(ctx context.Context, cfg Config, deps Deps) (events.Result, error) {
 	if err := cfg.Validate(deps.Table.Config()); err != nil {
 		return events.Result{}, err
 	}
-	r := &run{cfg: cfg, deps: deps, savedStep: -1, ranks: ranks.Coordinate(deps.Group)}
+	r := &run{cfg: cfg, deps: deps, savedStep: -1, ranks: ranks.Coordinate(deps.Group), returns: map[int]int{}}
 	r.cfg.Rank = r.ranks.Rank()
 	if !r.cfg.Rank.First() {
 		r.deps.Listener = events.Listener{}

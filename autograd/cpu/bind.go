@@ -61,6 +61,8 @@ var binders = [ir.NumKinds]binder{
 	ir.GroupNormBackward: {bindGroupNormBackward, scratchGroupNormBackward},
 	ir.Upsample:          {bindUpsample, nil},
 	ir.SumPool:           {bindSumPool, nil},
+	ir.MaxPool:           {bindMaxPool, nil},
+	ir.MaxPoolBackward:   {bindMaxPoolBackward, nil},
 	ir.Normal:            {bindNormal, nil},
 
 	ir.Add:              {bindAdd, nil},

@@ -198,6 +198,19 @@ type ResampleAttrs struct {
 	Alpha                float32
 }
 
+// PoolAttrs are those of MaxPool and its gradient: of windows of Kernel pixels of Batch
+// pictures of Height × Width. Pairs are rows, then columns.
+type PoolAttrs struct {
+	Batch, Height, Width int
+	Kernel, Stride       [2]int
+	Pad                  [4]int // above, left, below and right
+}
+
+// Out is the size of the result, OutHeight and OutWidth.
+func (a PoolAttrs) Out() (height, width int) {
+	return (a.Height+a.Pad[0]+a.Pad[2]-a.Kernel[0])/a.Stride[0] + 1, (a.Width+a.Pad[1]+a.Pad[3]-a.Kernel[1])/a.Stride[1] + 1
+}
+
 // NormalAttrs are those of Normal.
 type NormalAttrs struct{ Site uint32 } // tells the draws of a program apart
 

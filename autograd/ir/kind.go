@@ -45,6 +45,8 @@ const (
 	GroupNormBackward
 	Upsample
 	SumPool
+	MaxPool
+	MaxPoolBackward
 	Normal
 
 	Add
@@ -284,6 +286,10 @@ var Kinds = [NumKinds]Info{
 	SumPool: {Name: "SumPool", Attrs: ResampleAttrs{}, In: args("x:t"), Out: args("y:t"),
 		Follows: true,
 		Doc:     "y = Alpha·Σ x over blocks of Factor[0] × Factor[1] pixels, of which y has Height × Width; x (B·Height·Factor[0]·Width·Factor[1], C)"},
+	MaxPool: {Name: "MaxPool", Attrs: PoolAttrs{}, In: args("x:t"), Out: args("y:t"),
+		Doc: "y[b, i, j] = the largest x of the Kernel[0] × Kernel[1] pixels from (i·Stride[0] - Pad[0], j·Stride[1] - Pad[1]) on that the picture has; x (B·Height·Width, C), y (B·OutHeight·OutWidth, C)"},
+	MaxPoolBackward: {Name: "MaxPoolBackward", Attrs: PoolAttrs{}, In: args("x:t", "y:t", "dy:t"), Out: args("dx:t"),
+		Doc: "the gradient of MaxPool: dy of each window goes to the first of its largest pixels"},
 	Normal: {Name: "Normal", Attrs: NormalAttrs{}, In: args("rng:i32"), Out: args("y"),
 		Doc: "y from N(0, 1), by Box and Muller from Philox4x32-10 keyed by seed, counter = (Site, element), elements counted from row 0 of the run as Dropout's: " +
 			"words (a, b) of a pair of elements give √(-2·ln u)·(cos 2πv, sin 2πv), u = ((a >> 9) + ½)·2⁻²³, v = (b >> 8)·2⁻²⁴"},

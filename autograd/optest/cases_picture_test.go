@@ -59,6 +59,7 @@ func pictureCases() []opCase {
 		{1, 1500, 40, 4, -2, ir.SiLU, true},
 		{2, 700, 30, 30, 0, ir.GELU, true},
 		{2, 9, 5, 1, 3, ir.NoAct, false},
+		{1, 900, 33, 33, 2, ir.LeakyReLU, true}, // BatchNorm
 	} {
 		a := ir.GroupNormAttrs{Batch: n.batch, Groups: n.groups, Eps: 1e-5, Act: n.act}
 		name := fmt.Sprintf("%dx%dx%d in %d %s", n.batch, n.pixels, n.channels, n.groups, n.act)
@@ -92,10 +93,36 @@ func pictureCases() []opCase {
 			opCase{name, ir.Upsample, a, []arg{normal(small...)}, []ir.Shape{large}},
 			opCase{name, ir.SumPool, a, []arg{normal(large...)}, []ir.Shape{small}})
 	}
+	list = append(list, poolCases()...)
 	for _, shape := range []ir.Shape{{1}, {3, 5}, {7, 4}, {2, 5000}, {130, 33}} {
 		list = append(list,
 			opCase{shape.String(), ir.Normal, ir.NormalAttrs{Site: 3}, []arg{ints(7, -9, 0, 0)}, []ir.Shape{shape}},
 			opCase{shape.String() + " of later rows", ir.Normal, ir.NormalAttrs{Site: 4}, []arg{ints(7, 9, 5, 1)}, []ir.Shape{shape}})
+	}
+	return list
+}
+
+// poolCases have windows that overlap, leave pixels out, and reach over every border; whole
+// numbers have equal pixels.
+func poolCases() (list []opCase) {
+	for _, a := range []ir.PoolAttrs{
+		{Batch: 1, Height: 1, Width: 1, Kernel: [2]int{1, 1}, Stride: [2]int{1, 1}},
+		{Batch: 2, Height: 6, Width: 8, Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}},
+		{Batch: 2, Height: 7, Width: 9, Kernel: [2]int{3, 3}, Stride: [2]int{2, 2}, Pad: [4]int{1, 1, 1, 1}},
+		{Batch: 1, Height: 9, Width: 5, Kernel: [2]int{3, 2}, Stride: [2]int{1, 1}, Pad: [4]int{2, 0, 0, 1}},
+		{Batch: 3, Height: 8, Width: 7, Kernel: [2]int{1, 2}, Stride: [2]int{3, 3}},
+	} {
+		for _, channels := range []int{1, 70} {
+			height, width := a.Out()
+			small, large := s(a.Batch*height*width, channels), s(a.Batch*a.Height*a.Width, channels)
+			name := fmt.Sprintf("%dx%dx%dx%d by %v %v", a.Batch, a.Height, a.Width, channels, a.Kernel, a.Stride)
+			for i, x := range []arg{normal(large...), fill(func() float64 { return float64(draw.IntN(3)) }, large)} {
+				named := name + []string{"", " of whole numbers"}[i]
+				forward := opCase{named, ir.MaxPool, a, []arg{x}, []ir.Shape{small}}
+				y := arg{shape: small, floats: define(&forward)[0].data}
+				list = append(list, forward, opCase{named, ir.MaxPoolBackward, a, []arg{x, y, normal(small...)}, []ir.Shape{large}})
+			}
+		}
 	}
 	return list
 }
@@ -108,6 +135,12 @@ func when(given bool, shape ...int) arg {
 	return normal(shape...)
 }
 
+// apart draws numbers that differ by more than the steps of the differences.
+func apart(shape ...int) arg {
+	order, next := draw.Perm(ir.Shape(shape).Size()), -1
+	return fill(func() float64 { next++; return float64(order[next]) / 4 }, shape)
+}
+
 func pictureGradients() (list []gradientCase) {
 	small := autograd.ConvConfig{Batch: 2, Height: 4, Width: 5, Stride: [2]int{2, 1}, Pad: [4]int{1, 0, 1, 1}}
 	grouped := autograd.ConvConfig{Batch: 1, Height: 3, Width: 3, Pad: [4]int{1, 1, 1, 1}, Groups: 2}
@@ -118,6 +151,11 @@ func pictureGradients() (list []gradientCase) {
 		unary("ConvTransposed groups", ir.ConvInput, func(p []*node) *node { return autograd.ConvTransposed(p[0], p[1], nil, grouped) }, normal(9, 4), normal(4, 3, 3, 2)),
 		unary("Upsample", ir.Upsample, func(p []*node) *node { return autograd.Upsample(p[0], 2, 2, 3, [2]int{2, 3}) }, normal(12, 2)),
 		unary("AvgPool", ir.SumPool, func(p []*node) *node { return autograd.AvgPool(p[0], 1, 4, 6, [2]int{2, 3}) }, normal(24, 2)),
+		unary("MaxPool", ir.MaxPool, func(p []*node) *node {
+			return autograd.MaxPool(p[0], autograd.PoolConfig{Batch: 2, Height: 4, Width: 5, Kernel: [2]int{3, 2}, Stride: [2]int{1, 2}, Pad: [4]int{1, 1, 0, 0}})
+		}, apart(40, 3)),
+		unary("BatchNorm", ir.GroupNorm, func(p []*node) *node { y, _, _ := autograd.BatchNorm(p[0], p[1], p[2], 1e-5, ir.Tanh); return y }, normal(10, 6), normal(6), normal(6)),
+		unary("Normalize", ir.Map, func(p []*node) *node { return autograd.Normalize(p[0], p[1], p[2], p[3], p[4], 1e-5, ir.NoAct) }, normal(4, 3), normal(3), normal(3), normal(3), positive(3)),
 		unary("GroupNorm", ir.GroupNorm, func(p []*node) *node { return autograd.GroupNorm(p[0], p[1], p[2], 2, 2, 1e-5, ir.NoAct) }, normal(10, 6), normal(6), normal(6)),
 		unary("GroupNorm silu", ir.GroupNorm, func(p []*node) *node { return autograd.GroupNorm(p[0], p[1], p[2], 2, 3, 1e-5, ir.SiLU) }, normal(10, 6), normal(6), normal(6)),
 	)

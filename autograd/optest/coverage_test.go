@@ -27,6 +27,7 @@ var noGradient = map[ir.Kind]string{
 	ir.MSEBackward:               "gradient",
 	ir.ConvWeights:               "gradient",
 	ir.GroupNormBackward:         "gradient",
+	ir.MaxPoolBackward:           "gradient",
 	ir.Normal:                    "of random numbers",
 	ir.ScaleBy:                   "appears in gradients only",
 	ir.SliceBackward:             "gradient",

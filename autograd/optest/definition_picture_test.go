@@ -153,6 +153,39 @@ func defineSumPool(d *definition) {
 	}
 }
 
+// windows calls f with each element of y, and with the elements of x in its window.
+func (d *definition) windows(f func(y, x int)) {
+	a, channels := d.c.attrs.(ir.PoolAttrs), d.cols(0)
+	height, width := a.Out()
+	for y := range a.Batch * height * width * channels {
+		pixel, c := y/channels, y%channels
+		b, i, j := pixel/(height*width), pixel/width%height, pixel%width
+		for at := range a.Kernel[0] * a.Kernel[1] {
+			row, column := i*a.Stride[0]-a.Pad[0]+at/a.Kernel[1], j*a.Stride[1]-a.Pad[1]+at%a.Kernel[1]
+			if row >= 0 && row < a.Height && column >= 0 && column < a.Width {
+				f(y, ((b*a.Height+row)*a.Width+column)*channels+c)
+			}
+		}
+	}
+}
+
+func defineMaxPool(d *definition) {
+	for i := range d.out[0] {
+		d.out[0][i] = math.Inf(-1)
+	}
+	d.windows(func(y, x int) { d.out[0][y] = max(d.out[0][y], d.in[0][x]) })
+}
+
+func defineMaxPoolBackward(d *definition) {
+	taken := make([]bool, len(d.in[1]))
+	d.windows(func(y, x int) {
+		if !taken[y] && d.in[0][x] == d.in[1][y] {
+			d.out[0][x] += d.in[2][y]
+			taken[y] = true
+		}
+	})
+}
+
 func defineNormal(d *definition) {
 	rng, shape := d.c.in[0].ints, d.c.out[0]
 	row := uint64(uint32(rng[2])) | uint64(uint32(rng[3]))<<32

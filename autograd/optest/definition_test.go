@@ -101,6 +101,8 @@ var definitions = [ir.NumKinds]func(d *definition){
 	ir.GroupNormBackward: defineGroupNormBackward,
 	ir.Upsample:          defineUpsample,
 	ir.SumPool:           defineSumPool,
+	ir.MaxPool:           defineMaxPool,
+	ir.MaxPoolBackward:   defineMaxPoolBackward,
 	ir.Normal:            defineNormal,
 
 	ir.Add:              defineAdd,

@@ -58,6 +58,8 @@ var binders = [ir.NumKinds]func(c *call) func(){
 	ir.GroupNormBackward: bindGroupNormBackward,
 	ir.Upsample:          bindUpsample,
 	ir.SumPool:           bindSumPool,
+	ir.MaxPool:           bindMaxPool,
+	ir.MaxPoolBackward:   bindMaxPoolBackward,
 	ir.Normal:            bindNormal,
 
 	ir.Add:              bindAdd,

@@ -96,7 +96,7 @@ var unbound = map[ir.Kind]string{
 	ir.RelativeAttention: "products", ir.RelativeAttentionBackward: "products", ir.RelativeAttentionCached: "products",
 	ir.Recurrent: "products", ir.RecurrentBackward: "products", ir.RecurrentCached: "products",
 	ir.Conv: "products", ir.ConvInput: "products", ir.ConvWeights: "products",
-	ir.GroupNorm: "caches keep a group", ir.GroupNormBackward: "caches keep a group", ir.Upsample: "caches keep a pixel",
+	ir.GroupNorm: "caches keep a group", ir.GroupNormBackward: "caches keep a group", ir.Upsample: "caches keep a pixel", ir.MaxPool: "caches keep a window", ir.MaxPoolBackward: "caches keep a window",
 	ir.Map: "scalars of losses", ir.MapBackward: "scalars of losses", ir.SegmentSum: "scalars of losses", ir.SegmentBroadcast: "scalars of losses",
 	ir.Reshape: "no kernel", ir.Await: "no kernel", ir.GradNorm: "some numbers",
 	ir.AllReduce: "between ranks", ir.ReduceTo: "between ranks", ir.BroadcastFrom: "between ranks",

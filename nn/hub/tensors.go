@@ -48,7 +48,7 @@ type merge struct {
 func ParamTensors(params []nn.Param) []Tensor {
 	tensors := make([]Tensor, len(params))
 	for i, p := range params {
-		tensors[i] = Tensor{Name: p.Name, State: p.State(), Shape: p.Shape, Frozen: p.Frozen}
+		tensors[i] = Tensor{Name: p.Name, State: p.State(), Shape: p.Shape, Frozen: p.Constant()}
 	}
 	return tensors
 }

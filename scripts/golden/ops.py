@@ -667,7 +667,25 @@ def pictures():
     case("Normal", "rows from 5 on", [ints(7, -9, 5, 0)], [torch.tensor(drawn).reshape(6, 4)], Site=2)
 
 
-for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, to_float, collectives, assign, recurrent, relative_attention, log_probs, maps, pictures):
+def pools():
+    for name, kernel, stride, pad in [("plain", (2, 2), (2, 2), (0, 0)), ("overlapping", (3, 2), (2, 1), (1, 1))]:
+        x = leaf(2, 3, 6, 8)
+        y = F.max_pool2d(x, kernel, stride, pad)
+        dy = randn(*y.shape)
+        attrs = dict(Batch=2, Height=6, Width=8, Kernel=list(kernel), Stride=list(stride), Pad=[pad[0], pad[1], pad[0], pad[1]])
+        case("MaxPool", name, [rows(x)], [rows(y)], **attrs)
+        case("MaxPoolBackward", name, [rows(x), rows(y), rows(dy)], [rows(*gradients(y, dy, x))], **attrs)
+    x, w, b = leaf(3, 5, 2, 4), leaf(5), leaf(5)
+    mean, variance = torch.zeros(5), torch.zeros(5)
+    y = F.batch_norm(x, mean, variance, w, b, training=True, momentum=1, eps=f32(1e-5))
+    dy = randn(*y.shape)
+    rstd = (x.var((0, 2, 3), unbiased=False) + f32(1e-5)).rsqrt()
+    attrs = dict(Batch=1, Groups=5, Eps=1e-5, Act=0)
+    case("GroupNorm", "batch", [rows(x), w, b], [rows(y), mean, rstd], **attrs)
+    case("GroupNormBackward", "batch", [rows(x), w, b, mean, rstd, rows(dy), None], [rows(g) if g.dim() > 1 else g for g in gradients(y, dy, x, w, b)], **attrs)
+
+
+for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, to_float, collectives, assign, recurrent, relative_attention, log_probs, maps, pictures, pools):
     family()
 OUT.mkdir(parents=True, exist_ok=True)
 for kind, cases in CASES.items():

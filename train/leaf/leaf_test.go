@@ -56,6 +56,11 @@ func leafConfig(t *testing.T, dir, text string, set ...string) train.Config {
 // run trains on n ranks, which are goroutines with files and back ends of their own,
 // and returns the errors of all.
 func run(ctx context.Context, cfg train.Config, n int, fsys func(rank int) vfs.FS, open opener, listen events.Listener) error {
+	return runTable(ctx, cfg, table(), n, fsys, open, listen)
+}
+
+// runTable is run of other recipes.
+func runTable(ctx context.Context, cfg train.Config, table recipe.Table, n int, fsys func(rank int) vfs.FS, open opener, listen events.Listener) error {
 	errs := make([]error, n)
 	var all sync.WaitGroup
 	room := newRoom(n)
@@ -66,7 +71,7 @@ func run(ctx context.Context, cfg train.Config, n int, fsys func(rank int) vfs.F
 				errs[rank] = err
 				return
 			}
-			d := train.Deps{Backend: s.backend, Table: table(), FS: fsys(rank), Now: time.Now, Resume: "auto", Group: s.group, LocalRank: rank}
+			d := train.Deps{Backend: s.backend, Table: table, FS: fsys(rank), Now: time.Now, Resume: "auto", Group: s.group, LocalRank: rank}
 			if rank == 0 {
 				d.Listener = listen
 			}

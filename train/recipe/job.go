@@ -74,6 +74,13 @@ type Job struct {
 	// nothing; nil where there is never anything.
 	Remark func(value float64) string
 
+	// Alarm says what the metrics of an evaluation, by their names, tell of a run that goes
+	// wrong, "" for nothing; nil where there is never anything. All ranks ask it. With
+	// GoesBack the run then goes back to the newest checkpoint from before, and on with the
+	// data that comes next.
+	Alarm    func(value func(name string) float64) string
+	GoesBack bool
+
 	// Measure computes what an evaluation measures beyond Score, such as what a generated
 	// text is worth; nil for nothing. Rank 0 alone calls it, where there is held-out data.
 	Measure func(ctx context.Context) (Measured, error)

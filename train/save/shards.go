@@ -120,7 +120,7 @@ func (s Share) constant() map[string]bool {
 	frozen := map[string]bool{}
 	for _, m := range s.models {
 		for _, p := range m.Params() {
-			frozen[p.State()] = p.Frozen
+			frozen[p.State()] = p.Constant()
 		}
 	}
 	return frozen

@@ -32,6 +32,8 @@ type State struct {
 	Bases map[string]BaseState
 	// Best is the best evaluation so far, nil without early stopping.
 	Best *Best
+	// Sound is the newest step whose evaluation alarmed nobody, 0 for none.
+	Sound int
 	// Ways are those in which the back end computes, nil where it chose none by timing.
 	Ways *Ways
 }
@@ -89,12 +91,13 @@ type stateFile struct {
 	Base   *BaseState           `json:"base,omitempty"`
 	Bases  map[string]BaseState `json:"bases,omitempty"`
 	Best   *Best                `json:"best,omitempty"`
+	Sound  int                  `json:"sound,omitempty"`
 	Ways   *Ways                `json:"ways,omitempty"`
 }
 
 // MarshalJSON writes the state.
 func (s State) MarshalJSON() ([]byte, error) {
-	f := stateFile{Step: s.Step, Samples: s.Samples, Units: s.Units, Config: s.Config, Split: s.Split, Best: s.Best, Ways: s.Ways}
+	f := stateFile{Step: s.Step, Samples: s.Samples, Units: s.Units, Config: s.Config, Split: s.Split, Best: s.Best, Sound: s.Sound, Ways: s.Ways}
 	if len(s.Phases) > 0 {
 		f.Applied, f.Guard, f.Phases = s.Phases[0].Applied, s.Phases[0].Guard, s.Phases[1:]
 	}
@@ -117,7 +120,7 @@ func (s *State) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &f); err != nil {
 		return err
 	}
-	*s = State{Step: f.Step, Samples: f.Samples, Units: f.Units, Config: f.Config, Split: f.Split, Best: f.Best, Ways: f.Ways, Bases: f.Bases}
+	*s = State{Step: f.Step, Samples: f.Samples, Units: f.Units, Config: f.Config, Split: f.Split, Best: f.Best, Sound: f.Sound, Ways: f.Ways, Bases: f.Bases}
 	s.Phases = append([]PhaseState{{f.Applied, f.Guard}}, f.Phases...)
 	if f.Base != nil {
 		if s.Bases == nil {

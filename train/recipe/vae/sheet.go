@@ -1,8 +1,6 @@
 package vae
 
 import (
-	"image"
-	"image/color"
 	"math"
 	"math/rand/v2"
 
@@ -13,6 +11,7 @@ import (
 	"example.com/gotrain/data/picture"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/recipe/pictures"
 )
 
 // sheet is a tool that draws what a model knows: pictures, how it tells them again, and
@@ -72,13 +71,12 @@ const drawSeed = 20
 
 // show draws the sheet of some pictures.
 func (s *sheet) show(held []picture.Picture) (recipe.Shown, error) {
-	size := s.model.data.Size
-	to := image.NewRGBA(image.Rect(0, 0, s.columns*(size+1)-1, 3*(size+1)-1))
+	to := pictures.NewSheet(3, s.columns, s.model.data.Size, s.model.data.Channels())
 	bytes := make([]byte, s.columns*s.model.data.Bytes())
 	for i := range min(s.columns, len(held)) {
 		copy(bytes[i*s.model.data.Bytes():], held[i].Pixels)
 	}
-	s.paint(to, 0, func(i int) byte { return bytes[i] })
+	to.Paint(0, s.columns, func(i int) byte { return bytes[i] })
 	shown := recipe.Shown{Name: "sheet", Picture: to, Text: "a picture: held-out pictures, how the model tells them again, pictures that it draws"}
 	if in, ok := s.sessions[0].Input(picture.Field); ok {
 		if err := in.SetBytes(bytes); err != nil {
@@ -99,22 +97,9 @@ func (s *sheet) show(held []picture.Picture) (recipe.Shown, error) {
 		if err := session.Output(0, s.out); err != nil {
 			return shown, err
 		}
-		s.paint(to, 1+i, func(i int) byte { return s.model.pixel(s.out[i]) })
+		to.Paint(1+i, s.columns, func(i int) byte { return s.model.pixel(s.out[i]) })
 	}
 	return shown, nil
-}
-
-// paint puts pictures beside each other in a line of the sheet.
-func (s *sheet) paint(to *image.RGBA, line int, at func(i int) byte) {
-	size, channels := s.model.data.Size, s.model.data.Channels()
-	for i := range s.columns * size * size {
-		n, y, x := i/(size*size), i/size%size, i%size
-		c := color.RGBA{at(i * channels), at(i * channels), at(i * channels), 255}
-		if channels == 3 {
-			c.G, c.B = at(i*channels+1), at(i*channels+2)
-		}
-		to.SetRGBA(n*(size+1)+x, line*(size+1)+y, c)
-	}
 }
 
 // pixel is the byte of what the decoder tells.
@@ -123,5 +108,5 @@ func (m *autoencoder) pixel(y float32) byte {
 	if m.config.Likelihood == Bernoulli {
 		share = 1 / (1 + math.Exp(-float64(y)))
 	}
-	return byte(math.Round(255 * min(max(share, 0), 1)))
+	return pictures.Byte(share)
 }

@@ -9,14 +9,11 @@ import (
 	"math"
 
 	"example.com/gotrain/autograd"
-	"example.com/gotrain/data"
 	"example.com/gotrain/data/picture"
-	"example.com/gotrain/data/vfs"
 	"example.com/gotrain/nn"
-	"example.com/gotrain/train/checkpoint"
 	"example.com/gotrain/train/config"
-	"example.com/gotrain/train/ranks"
 	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/recipe/pictures"
 )
 
 // Name is the recipe's.
@@ -40,16 +37,12 @@ type Config struct {
 func Recipe() recipe.Recipe {
 	return recipe.Recipe{
 		Name: Name, Config: func() any { return &Config{Likelihood: Gaussian, Deviation: 0.1, Beta: 1, Shown: 8} },
-		Formats: []config.Choice{{Name: picture.Format, New: func() any { c := picture.Default(); return &c }}},
-		Check:   check, Design: design, Open: open,
+		Formats: pictures.Formats(), Check: check, Design: design, Open: open,
 	}
 }
 
 // own is the section recipe of c.
 func own(c config.Config) Config { return *c.Recipe.Value().(*Config) }
-
-// pictures is the section data of c.
-func pictures(c config.Config) picture.Config { return *c.Data.Value().(*picture.Config) }
 
 // check returns what only this recipe finds wrong.
 func check(c config.Config) error {
@@ -103,7 +96,7 @@ func design(_ context.Context, env recipe.Env) (*recipe.Job, error) {
 
 func newJob(env *recipe.Env) (*recipe.Job, *sheet, error) {
 	c := env.Config
-	p := pictures(c)
+	p := pictures.Section(c)
 	section := c.Model.Value().(nn.AutoencoderConfig)
 	section.SetChannels(p.Channels())
 	if err := c.Model.Set(c.Model.Name(), section); err != nil {
@@ -115,11 +108,8 @@ func newJob(env *recipe.Env) (*recipe.Job, *sheet, error) {
 	}
 	m := &autoencoder{model.(nn.Autoencoder), own(c), p}
 	j := &recipe.Job{
-		Config: c, Unit: recipe.Unit{Name: "images", PerSample: 1},
-		Parts: []recipe.Part{{Model: model, Base: c.Base, Files: func() ([]checkpoint.File, error) {
-			text, err := nn.ConfigJSON(model, nn.SpecialTokens{BOS: -1, PAD: -1})
-			return []checkpoint.File{vfs.Bytes("config.json", text)}, err
-		}}},
+		Config: c, Unit: pictures.Unit,
+		Parts:  []recipe.Part{{Model: model, Base: c.Base, Files: pictures.Files(model)}},
 		Phases: []recipe.Phase{{Loss: m.loss, Optimizer: c.Optimizer}},
 		Score:  m.loss,
 	}
@@ -193,29 +183,17 @@ func divergence(mean, logVariance *autograd.Node) *autograd.Node {
 
 // open reads the pictures and gives the job its batches.
 func open(_ context.Context, env recipe.Env) (*recipe.Job, error) {
-	c := env.Config
-	p := pictures(c)
-	set, err := picture.Read(p, c.Run.Seed)
+	set, err := pictures.Read(env)
 	if err != nil {
 		return nil, err
 	}
-	for _, damaged := range set.Damaged {
-		env.Telling("damaged", "left out: %v", damaged)
-	}
-	env.Telling("pictures", "%d of %d × %d pixels to learn from, %d held out", len(set.Train), p.Size, p.Size, len(set.Held))
 	j, s, err := newJob(&env)
 	if err != nil {
 		return nil, err
 	}
-	j.Train = &picture.Loader{Rows: c.TrainRows(), Config: p, Set: set.Train, Seed: c.Run.Seed}
-	j.Epoch, j.TrainUnits, j.EvalUnits = uint64(len(set.Train)), int64(len(set.Train)), int64(len(set.Held))
-	j.Reading = data.Memory{Passing: int64(len(set.Train)+len(set.Held)) * int64(p.Bytes()), Kept: int64(len(set.Train)+len(set.Held)) * int64(p.Bytes())}
-	j.Facts = append(j.Facts, ranks.Fact{Name: "data", Value: fmt.Sprintf("%d pictures, %d held out", len(set.Train), len(set.Held)), Cure: "data.train has to name the same pictures on all nodes"})
-	if len(set.Held) > 0 {
-		j.Eval = &picture.Loader{Rows: c.EvalRows(), Config: p, Set: set.Held, Held: true}
-		if s != nil {
-			j.Show = func(context.Context) (recipe.Shown, error) { return s.show(set.Held) }
-		}
+	pictures.Give(j, set)
+	if s != nil && j.Eval != nil {
+		j.Show = func(context.Context) (recipe.Shown, error) { return s.show(set.Held) }
 	}
 	return j, nil
 }

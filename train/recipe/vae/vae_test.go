@@ -14,6 +14,7 @@ import (
 	family "example.com/gotrain/nn/vae"
 	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/recipe/pictures"
 )
 
 func table() recipe.Table {
@@ -64,7 +65,7 @@ func TestLoss(t *testing.T) {
 		}
 		defer b.Close()
 		store := exec.NewStore(b)
-		m := &autoencoder{j.Parts[0].Model.(nn.Autoencoder), own(j.Config), pictures(j.Config)}
+		m := &autoencoder{j.Parts[0].Model.(nn.Autoencoder), own(j.Config), pictures.Section(j.Config)}
 		run := func(build func(g *autograd.Graph) []*autograd.Node) [][]float32 {
 			g := autograd.NewGraph()
 			p, err := g.Lower("test", build(g)...)
