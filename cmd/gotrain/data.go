@@ -7,5 +7,5 @@ func newData() *cobra.Command {
 		Use:     "data",
 		Short:   "Prepare token shards, look at what the model will read, clean the cache",
 		Example: "  gotrain data prepare --config configs/opticks.yaml",
-	}, newDataPrepare(), newDataInspect(), newDataClean(), newDataGodoc(), newDataCipher(), newDataPreferences(), newDataSums())
+	}, newDataPrepare(), newDataInspect(), newDataClean(), newDataGodoc(), newDataCipher(), newDataPreferences(), newDataSums(), newDataSynth())
 }
