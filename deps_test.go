@@ -38,6 +38,7 @@ var allowed = map[string][]string{
 	"data/bpe":             {"data/hf"},
 	"data/chat":            {"data/chat/jinja"},
 	"data/chat/jinja":      {},
+	"data/denoise":         {"data"},
 	"data/hf":              {"data/onig"},
 	"data/instruct":        {"data", "data/chat", "data/chat/jinja", "data/hf"},
 	"data/labelled":        {"data"},
@@ -110,9 +111,9 @@ var allowed = map[string][]string{
 		"train/config", "train/metrics", "train/ranks", "train/recipe", "train/save", "train/scale",
 	},
 	"train/eval": {
-		"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data", "data/chat", "data/hf", "data/instruct", "data/labelled",
-		"data/pairs", "data/tokenizers", "nn", "nn/encode", "nn/generate", "nn/talk", "train/config", "train/engine", "train/recipe",
-		"train/recipe/text", "train/units",
+		"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data", "data/chat", "data/denoise", "data/hf", "data/instruct",
+		"data/labelled", "data/pairs", "data/tokenizers", "nn", "nn/encode", "nn/generate", "nn/talk", "train/config", "train/engine",
+		"train/recipe", "train/recipe/text", "train/units",
 	},
 	"train/eval/bleu": {},
 	"train/events": {
@@ -139,11 +140,15 @@ var allowed = map[string][]string{
 		"train/ranks",
 	},
 	"train/recipe/all": {
-		"nn/zoo", "train/recipe", "train/recipe/classify", "train/recipe/gan", "train/recipe/grpo", "train/recipe/instruct", "train/recipe/lm",
-		"train/recipe/mlm", "train/recipe/prefer", "train/recipe/seq2seq", "train/recipe/vae",
+		"nn/zoo", "train/recipe", "train/recipe/classify", "train/recipe/denoise", "train/recipe/gan", "train/recipe/grpo",
+		"train/recipe/instruct", "train/recipe/lm", "train/recipe/mlm", "train/recipe/prefer", "train/recipe/seq2seq", "train/recipe/vae",
 	},
 	"train/recipe/classify": {
 		"autograd", "data", "data/labelled", "data/tokenizers", "nn", "nn/encode", "nn/hub", "train/config", "train/ranks", "train/recipe",
+		"train/recipe/text", "train/shell",
+	},
+	"train/recipe/denoise": {
+		"data", "data/denoise", "data/pairs", "data/tokenizers", "nn", "nn/generate", "nn/hub", "train/config", "train/recipe",
 		"train/recipe/text", "train/shell",
 	},
 	"train/recipe/gan": {
@@ -168,7 +173,7 @@ var allowed = map[string][]string{
 		"train/recipe", "train/recipe/text", "train/reward", "train/shell",
 	},
 	"train/recipe/seq2seq": {
-		"autograd", "data", "data/pairs", "nn", "nn/generate", "nn/hub", "train/checkpoint", "train/config", "train/eval/bleu", "train/ranks",
+		"data", "data/pairs", "nn", "nn/generate", "nn/hub", "train/checkpoint", "train/config", "train/eval/bleu", "train/ranks",
 		"train/recipe", "train/recipe/text", "train/shell",
 	},
 	"train/recipe/text": {

@@ -91,6 +91,7 @@ func NewInputs(g *autograd.Graph, batch, length int) Inputs {
 // packed documents need.
 type Rows struct {
 	Batch, Length int
+	Source        int // tokens of the source of a row, for models of pairs; 0 is Length
 	Segments      bool
 	Carried       bool // see Inputs
 }

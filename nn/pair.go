@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"cmp"
 	"fmt"
 
 	"example.com/gotrain/autograd"
@@ -66,20 +67,26 @@ func newSource(g *autograd.Graph, r Rows) Inputs {
 	return in
 }
 
-// pairInputs declares the inputs of both sides, of r.Length tokens each.
+// pairInputs declares the inputs of both sides.
 func (r Rows) pairInputs(g *autograd.Graph) PairInputs {
-	return PairInputs{Source: newSource(g, r), Target: r.inputs(g)}
+	source := r
+	source.Length = cmp.Or(r.Source, r.Length)
+	return PairInputs{Source: newSource(g, source), Target: r.inputs(g)}
 }
 
 // PairTraining adds to g the loss, a scalar, and the NLL of each target in nats, (N), of
-// rows of r.Length tokens on both sides. Beside the inputs of Source and Target it reads
+// rows of r.Source and r.Length tokens. Beside the inputs of Source and Target it reads
 // "targets" (N) int32, ignored below 0, and "loss_weight" (1), by which the sum over
 // targets is multiplied.
 func PairTraining(g *autograd.Graph, m PairModel, r Rows, cfg autograd.LossConfig) (loss, nll *autograd.Node) {
 	in := r.pairInputs(g)
 	if m.Random() {
-		in.Target.RNG = g.Ints("rng", 4)
-		in.Source.RNG = in.Target.RNG
+		if in.Source.Length == in.Target.Length {
+			in.Target.RNG = g.Ints("rng", 4)
+			in.Source.RNG = in.Target.RNG
+		} else { // each side counts its own rows
+			in.Target.RNG, in.Source.RNG = g.Ints(fmt.Sprintf("rng.%d", in.Target.Length), 4), g.Ints(fmt.Sprintf("rng.%d", in.Source.Length), 4)
+		}
 	}
 	return scorePair(g, m, in, cfg)
 }

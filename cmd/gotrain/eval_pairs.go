@@ -107,9 +107,9 @@ func (f *evalFlags) runPairs(c *cobra.Command) error {
 
 // translateSet compares what a model makes of the sources of a set with its targets.
 func translateSet(ctx context.Context, s eval.PairSubject, set *pairs.Set, opt generate.BeamOptions) (corpus bleu.Corpus, err error) {
-	sources := make([]string, set.Len())
+	sources := make([][]int32, set.Len())
 	for i := range sources {
-		sources[i] = s.Encoder.Text(set.Example(i).Source)
+		sources[i] = set.Example(i).Source
 	}
 	err = s.Translate(ctx, sources, pairBatch, opt, func(i int, t eval.Translated) error {
 		corpus.Add(t.Text, s.Encoder.Text(set.Example(i).Target))

@@ -23,7 +23,7 @@ type translation struct {
 	eval.Translated
 }
 
-// runPairs translates the lines of a prompt.
+// runPairs translates the lines of a prompt, or puts spans into those that have sentinels.
 func (f *sampleFlags) runPairs(c *cobra.Command) error {
 	for _, name := range append([]string{"stop", "count", "batch", "no-bos"}, samplingNames...) {
 		if c.Flags().Changed(name) && name != "max-tokens" && name != "greedy" {
@@ -62,8 +62,11 @@ func (f *sampleFlags) runPairs(c *cobra.Command) error {
 	if c.Flags().Changed("max-tokens") {
 		opt.MaxTokens = min(f.maxTokens, s.Model.Context())
 	}
-	out := make([]translation, len(lines))
-	if err := s.Translate(c.Context(), lines, pairBatch, opt, func(i int, t eval.Translated) error {
+	out, sources := make([]translation, len(lines)), make([][]int32, len(lines))
+	for i, line := range lines {
+		sources[i] = s.Encoder.Prompt(line)
+	}
+	if err := s.Translate(c.Context(), sources, pairBatch, opt, func(i int, t eval.Translated) error {
 		out[i] = translation{lines[i], t}
 		return nil
 	}); err != nil {

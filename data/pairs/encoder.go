@@ -10,10 +10,17 @@ type Encoder struct {
 	End    int32 // ends a target
 }
 
-// Source are the tokens of a source.
+// Source are the tokens of a source. Special tokens that it spells are text.
 func (e Encoder) Source(text string) []int32 {
 	frame := e.Tokens.Frame()
 	ids := e.Tokens.AppendEncode(append([]int32{}, frame.Before...), []byte(text))
+	return append(ids, frame.After...)
+}
+
+// Prompt is Source of a text in which special tokens are found, such as the sentinels of T5.
+func (e Encoder) Prompt(text string) []int32 {
+	frame := e.Tokens.Frame()
+	ids := e.Tokens.AppendEncodeSpecial(append([]int32{}, frame.Before...), []byte(text))
 	return append(ids, frame.After...)
 }
 
@@ -39,4 +46,16 @@ func (e Encoder) Text(target []int32) string {
 		}
 	}
 	return string(e.Tokens.AppendDecode(nil, kept))
+}
+
+// Lengths are the bytes that each token adds to a text, 0 for special ones.
+func (e Encoder) Lengths() []int32 {
+	lengths := make([]int32, e.Tokens.Vocab())
+	for id := range lengths {
+		lengths[id] = int32(len(e.Tokens.TokenBytes(int32(id))))
+	}
+	for _, token := range e.Tokens.Specials() {
+		lengths[token.ID] = 0
+	}
+	return lengths
 }

@@ -67,14 +67,7 @@ func NewEval(set *Set, size data.Sequences, together bool, enc Encoder) (*Eval, 
 	if err != nil {
 		return nil, err
 	}
-	e := &Eval{Sequences: size, filler: f, lengths: make([]int32, enc.Tokens.Vocab())}
-	for id := range e.lengths {
-		e.lengths[id] = int32(len(enc.Tokens.TokenBytes(int32(id))))
-	}
-	for _, token := range enc.Tokens.Specials() {
-		e.lengths[token.ID] = 0
-	}
-	return e, nil
+	return &Eval{Sequences: size, filler: f, lengths: enc.Lengths()}, nil
 }
 
 // Epoch returns W, the rows of an epoch.

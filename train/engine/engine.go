@@ -308,13 +308,7 @@ func (e *Engine) counts(batch *data.Batch) recipe.Counts {
 
 // feed writes the micro-batch of a run into its inputs.
 func (e *Engine) feed(run *running, batch *data.Batch, weight float32) error {
-	rows, _ := e.cfg.MicroBatches()
-	// Random numbers go by the number of a unit among all of the run, so that a sample
-	// has its own on every rank and in every micro-batch.
-	first := (batch.Position + e.share + uint64(run.Micro*rows)) * uint64(e.job.Unit.PerSample)
-	seed := e.cfg.Run.Seed
 	e.weight[0] = weight
-	e.rng = [4]int32{int32(uint32(seed)), int32(uint32(seed >> 32)), int32(uint32(first)), int32(uint32(first >> 32))}
 	for _, in := range run.session.Inputs() {
 		if err := e.feedInput(in, batch, run.Micro); err != nil {
 			return fmt.Errorf("program %s: %w", run.Program.Program.Name, err)
@@ -323,14 +317,25 @@ func (e *Engine) feed(run *running, batch *data.Batch, weight float32) error {
 	return nil
 }
 
+// draw is what random numbers of a micro-batch go by: the seed, and the number of its first row
+// among all of the run, of rows a sample. So a sample has its own on every rank and in every
+// micro-batch.
+func (e *Engine) draw(batch *data.Batch, micro, rows int) []int32 {
+	samples, _ := e.cfg.MicroBatches()
+	first, seed := (batch.Position+e.share+uint64(micro*samples))*uint64(rows), e.cfg.Run.Seed
+	e.rng = [4]int32{int32(uint32(seed)), int32(uint32(seed >> 32)), int32(uint32(first)), int32(uint32(first >> 32))}
+	return e.rng[:]
+}
+
 func (e *Engine) feedInput(in exec.Input, batch *data.Batch, micro int) error {
 	switch in.Name() {
 	case lossWeight:
 		return in.SetFloats(e.weight[:])
-	case random:
-		return in.SetInts(e.rng[:])
 	case hyper:
 		return nil // set once a step
+	}
+	if rows, draws := rowsOf(in.Name(), e.job.Unit.PerSample); draws {
+		return in.SetInts(e.draw(batch, micro, rows))
 	}
 	lo, hi := micro*in.Shape().Size(), (micro+1)*in.Shape().Size()
 	switch kindOf(in.DType()) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"example.com/gotrain/autograd"
@@ -19,6 +20,16 @@ const (
 	random     = "rng"
 	hyper      = "hyper"
 )
+
+// rowsOf is how many rows a sample has of what draws from an input of that name: rng and rng.N.
+func rowsOf(name string, perSample int) (rows int, ok bool) {
+	if name == random {
+		return perSample, true
+	}
+	number, ok := strings.CutPrefix(name, random+".")
+	rows, err := strconv.Atoi(number)
+	return rows, ok && err == nil
+}
 
 // inputs are what the graphs of a job declare, by name.
 type inputs map[string]input
@@ -58,7 +69,7 @@ func (in inputs) check(job *recipe.Job) error {
 			}
 		}
 	}
-	fed := map[string]bool{lossWeight: true, random: true}
+	fed := map[string]bool{lossWeight: true}
 	for _, f := range fields {
 		fed[f.Name] = true
 		i, read := in[f.Name]
@@ -72,7 +83,7 @@ func (in inputs) check(job *recipe.Job) error {
 		}
 	}
 	for _, name := range in.names() {
-		if !fed[name] {
+		if _, draws := rowsOf(name, 1); !fed[name] && !draws {
 			errs = append(errs, fmt.Errorf("the programs read an input %q, which is no field of the data", name))
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/autograd/plan"
 	"example.com/gotrain/data"
+	"example.com/gotrain/data/denoise"
 	"example.com/gotrain/data/pairs"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/generate"
@@ -40,26 +41,26 @@ type Translated struct {
 // sourceStep is what lengths of sources are rounded up to a multiple of.
 const sourceStep = 16
 
-// Translate translates texts, batch of them at a time, those of like length together. A
-// result is the same whatever is translated beside it. Of opt, Stop is that of s; MaxTokens 0
+// Translate translates the tokens of sources, batch of them at a time, those of like length
+// together. A result is the same whatever is translated beside it; that of a source with
+// sentinels is its text with the spans in their places. Of opt, Stop is that of s; MaxTokens 0
 // goes up to the model's context.
-func (s PairSubject) Translate(ctx context.Context, texts []string, batch int, opt generate.BeamOptions, each func(i int, t Translated) error) error {
-	sources := make([][]int32, len(texts))
+func (s PairSubject) Translate(ctx context.Context, sources [][]int32, batch int, opt generate.BeamOptions, each func(i int, t Translated) error) error {
 	longest := 1
-	for i, text := range texts {
-		if sources[i] = s.Encoder.Source(text); len(sources[i]) > s.Model.Context() {
-			return fmt.Errorf("text %d has %d tokens, and the model reads %d at most: cut it into sentences", i+1, len(sources[i]), s.Model.Context())
+	for i, source := range sources {
+		if len(source) > s.Model.Context() {
+			return fmt.Errorf("text %d has %d tokens, and the model reads %d at most: cut it into sentences", i+1, len(source), s.Model.Context())
 		}
-		longest = max(longest, len(sources[i]))
+		longest = max(longest, len(source))
 	}
-	order := make([]int, len(texts))
+	order := make([]int, len(sources))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return len(sources[a]) - len(sources[b]) })
 	opt.Stop = s.Ends
 	tr, err := generate.NewTranslator(s.Model, s.Store, generate.TranslatorConfig{
-		Config: generate.Config{Compute: s.Compute}, Batch: min(batch, max(1, len(texts))), Beams: max(1, opt.Beams),
+		Config: generate.Config{Compute: s.Compute}, Batch: min(batch, max(1, len(sources))), Beams: max(1, opt.Beams),
 		Source: min(s.Model.Context(), (longest+sourceStep-1)/sourceStep*sourceStep), MaxTokens: opt.MaxTokens,
 	})
 	if err != nil {
@@ -75,7 +76,11 @@ func (s PairSubject) Translate(ctx context.Context, texts []string, batch int, o
 			return err
 		}
 		for i, at := range part {
-			if err := each(at, Translated{s.Encoder.Text(out[i].Tokens), out[i].Tokens, out[i].Score, out[i].Reason}); err != nil {
+			text, filled := denoise.Fill(s.Encoder.Tokens, sources[at], out[i].Tokens)
+			if !filled {
+				text = s.Encoder.Text(out[i].Tokens)
+			}
+			if err := each(at, Translated{text, out[i].Tokens, out[i].Score, out[i].Reason}); err != nil {
 				return err
 			}
 		}
@@ -236,7 +241,7 @@ func (a *PairAnswers) Score(ctx context.Context, queries []Query, each func(i in
 // Generate writes the target of prompt greedily, up to one of stops.
 func (a *PairAnswers) Generate(ctx context.Context, prompt string, stops []string, maxTokens int) (answer string, err error) {
 	opt := generate.BeamOptions{MaxTokens: min(maxTokens, a.scorer.subject.Model.Context())}
-	err = a.scorer.subject.Translate(ctx, []string{prompt}, 1, opt, func(_ int, t Translated) error {
+	err = a.scorer.subject.Translate(ctx, [][]int32{a.scorer.subject.Encoder.Prompt(prompt)}, 1, opt, func(_ int, t Translated) error {
 		answer = t.Text
 		return nil
 	})

@@ -128,6 +128,14 @@ func TestPairsByDefinition(t *testing.T) {
 	}
 }
 
+// sources are the tokens of texts.
+func (s PairSubject) sources(texts ...string) (all [][]int32) {
+	for _, text := range texts {
+		all = append(all, s.Encoder.Source(text))
+	}
+	return all
+}
+
 // TestTranslateInOrder: texts come with their places, cut where they are too long, whatever is translated beside them.
 func TestTranslateInOrder(t *testing.T) {
 	s := pairSubject(t)
@@ -135,7 +143,7 @@ func TestTranslateInOrder(t *testing.T) {
 	alone := make([]Translated, len(texts))
 	opt := generate.BeamOptions{Beams: 2, LengthPenalty: 1, MaxTokens: 7}
 	for i, text := range texts {
-		if err := s.Translate(t.Context(), []string{text}, 1, opt, func(_ int, x Translated) error { alone[i] = x; return nil }); err != nil {
+		if err := s.Translate(t.Context(), s.sources(text), 1, opt, func(_ int, x Translated) error { alone[i] = x; return nil }); err != nil {
 			t.Fatal(err)
 		}
 		x := alone[i]
@@ -158,7 +166,7 @@ func TestTranslateInOrder(t *testing.T) {
 	}
 	for _, batch := range []int{2, 16} {
 		seen := map[int]bool{}
-		if err := s.Translate(t.Context(), texts, batch, opt, func(i int, x Translated) error {
+		if err := s.Translate(t.Context(), s.sources(texts...), batch, opt, func(i int, x Translated) error {
 			seen[i] = true
 			if !slices.Equal(x.Tokens, alone[i].Tokens) || x.EndedBy != alone[i].EndedBy || math.Abs(x.Score-alone[i].Score) > 1e-4 {
 				t.Errorf("batches of %d, text %d: %+v, alone %+v", batch, i, x, alone[i])
@@ -168,19 +176,19 @@ func TestTranslateInOrder(t *testing.T) {
 			t.Errorf("%d texts, %v", len(seen), err)
 		}
 	}
-	if err := s.Translate(t.Context(), []string{"a", strings.Repeat("b", 41)}, 2, opt, nil); err == nil || !strings.Contains(err.Error(), "text 2 has 41 tokens, and the model reads 40 at most") {
+	if err := s.Translate(t.Context(), s.sources("a", strings.Repeat("b", 41)), 2, opt, nil); err == nil || !strings.Contains(err.Error(), "text 2 has 41 tokens, and the model reads 40 at most") {
 		t.Error(err)
 	}
-	if err := s.Translate(t.Context(), []string{strings.Repeat("b", 40)}, 2, opt, func(int, Translated) error { return nil }); err != nil {
+	if err := s.Translate(t.Context(), s.sources(strings.Repeat("b", 40)), 2, opt, func(int, Translated) error { return nil }); err != nil {
 		t.Error(err)
 	}
 	broken := fmt.Errorf("broken")
-	if err := s.Translate(t.Context(), texts, 2, opt, func(int, Translated) error { return broken }); err != broken {
+	if err := s.Translate(t.Context(), s.sources(texts...), 2, opt, func(int, Translated) error { return broken }); err != broken {
 		t.Error(err)
 	}
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
-	if err := s.Translate(stopped, texts, 2, opt, nil); err != context.Canceled {
+	if err := s.Translate(stopped, s.sources(texts...), 2, opt, nil); err != context.Canceled {
 		t.Error(err)
 	}
 }
@@ -203,7 +211,7 @@ func TestPairAnswers(t *testing.T) {
 		}
 	}
 	var first Translated
-	if err := s.Translate(t.Context(), []string{"red"}, 1, generate.BeamOptions{MaxTokens: 3}, func(_ int, x Translated) error { first = x; return nil }); err != nil {
+	if err := s.Translate(t.Context(), s.sources("red"), 1, generate.BeamOptions{MaxTokens: 3}, func(_ int, x Translated) error { first = x; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if l, err := scorer.Score(Question{Prompt: "red", Completion: string(s.Encoder.Tokens.AppendDecode(nil, first.Tokens))}); err == nil && slices.Equal(byteIDs(first.Text), first.Tokens) && !l.Greedy {
@@ -242,7 +250,7 @@ func TestPairAnswers(t *testing.T) {
 	}
 	// The text that is written greedily, up to the first of the stops.
 	var written Translated
-	if err := s.Translate(t.Context(), []string{"blue"}, 1, generate.BeamOptions{MaxTokens: 12}, func(_ int, x Translated) error { written = x; return nil }); err != nil {
+	if err := s.Translate(t.Context(), s.sources("blue"), 1, generate.BeamOptions{MaxTokens: 12}, func(_ int, x Translated) error { written = x; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := a.Generate(t.Context(), "blue", nil, 12); err != nil || got != written.Text || written.Text == "" {

@@ -131,6 +131,7 @@ type Phase struct {
 //
 //	loss_weight  (1) float32: 1 / Σ data.Batch.Weight over the step
 //	rng          (4) int32: seed low, seed high, number of the first unit low, high
+//	rng.N        (4) int32: the same, of N rows a sample
 type LossFunc func(g *autograd.Graph, rows int) Loss
 
 // Loss is what a LossFunc builds.

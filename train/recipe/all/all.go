@@ -8,6 +8,7 @@ import (
 	"example.com/gotrain/nn/zoo"
 	"example.com/gotrain/train/recipe"
 	"example.com/gotrain/train/recipe/classify"
+	"example.com/gotrain/train/recipe/denoise"
 	"example.com/gotrain/train/recipe/gan"
 	"example.com/gotrain/train/recipe/grpo"
 	"example.com/gotrain/train/recipe/instruct"
@@ -22,6 +23,6 @@ import (
 // one of configurations that name none.
 func Table() recipe.Table {
 	return recipe.Table{Families: zoo.Families(), Recipes: slices.Concat(
-		[]recipe.Recipe{lm.Recipe(), instruct.Recipe(), mlm.Recipe(), seq2seq.Recipe(), classify.Recipe(), vae.Recipe(), gan.Recipe(), grpo.Recipe()}, prefer.Recipes(),
+		[]recipe.Recipe{lm.Recipe(), instruct.Recipe(), mlm.Recipe(), denoise.Recipe(), seq2seq.Recipe(), classify.Recipe(), vae.Recipe(), gan.Recipe(), grpo.Recipe()}, prefer.Recipes(),
 	)}
 }

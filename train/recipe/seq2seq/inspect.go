@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 
 	"example.com/gotrain/data"
 	"example.com/gotrain/data/pairs"
@@ -46,15 +45,9 @@ func inspect(ctx context.Context, env recipe.Env, v recipe.View) (recipe.Inspect
 	x := set.Example(int(v.Sample))
 	r := &example{
 		Split: v.Split, Sample: v.Sample, From: x.Origin.String(), Stats: set.Stats(), Rows: loader.Epoch(),
-		Source: x.Source, Inputs: append([]int32{enc.Start}, x.Target[:len(x.Target)-1]...), Targets: x.Target,
+		ShownPair: text.NewShownPair(tokens, x.Source, x.Target, enc.Start),
 	}
 	r.SourceDensity, r.TargetDensity = loader.Density(env.Config.Length())
-	for _, id := range x.Source {
-		r.SourceTexts = append(r.SourceTexts, string(tokens.TokenBytes(id)))
-	}
-	for _, id := range x.Target {
-		r.TargetTexts = append(r.TargetTexts, string(tokens.TokenBytes(id)))
-	}
 	return r, nil
 }
 
@@ -67,11 +60,7 @@ type example struct {
 	Rows          int         `json:"rows"`           // of an epoch
 	SourceDensity float64     `json:"source_density"` // parts of the positions of an epoch that hold tokens
 	TargetDensity float64     `json:"target_density"`
-	Source        []int32     `json:"source"`
-	SourceTexts   []string    `json:"source_texts"`
-	Inputs        []int32     `json:"inputs"` // of the decoder
-	Targets       []int32     `json:"targets"`
-	TargetTexts   []string    `json:"target_texts"`
+	text.ShownPair
 }
 
 // Print writes the pair for people.
@@ -90,33 +79,5 @@ func (r *example) Print(w io.Writer, colour bool) error {
 		"pair", r.Sample, r.Split, r.From, len(r.Source), len(r.Targets)); err != nil {
 		return err
 	}
-	if colour {
-		_, err := io.WriteString(w, coloured(r.SourceTexts)+"\n"+coloured(r.TargetTexts)+"\n")
-		return err
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%5s %7s %-24s %7s %7s %s\n", "place", "source", "token", "input", "target", "token")
-	for i := range max(len(r.Source), len(r.Targets)) {
-		fmt.Fprintf(&b, "%5d", i)
-		if i < len(r.Source) {
-			fmt.Fprintf(&b, " %7d %-24q", r.Source[i], r.SourceTexts[i])
-		} else {
-			fmt.Fprintf(&b, " %7s %-24s", "-", "-")
-		}
-		if i < len(r.Targets) {
-			fmt.Fprintf(&b, " %7d %7d %q", r.Inputs[i], r.Targets[i], r.TargetTexts[i])
-		}
-		b.WriteString("\n")
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// coloured has tokens in two colours in turn.
-func coloured(texts []string) string {
-	var b strings.Builder
-	for i, t := range texts {
-		b.WriteString([]string{text.EvenToken, text.OddToken}[i%2] + strings.ReplaceAll(t, "\n", "↵") + text.Plain)
-	}
-	return b.String()
+	return r.PrintPair(w, colour)
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"iter"
 
-	"example.com/gotrain/autograd"
 	"example.com/gotrain/data"
 	"example.com/gotrain/data/pairs"
 	"example.com/gotrain/nn"
@@ -155,8 +154,8 @@ func design(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	j := &recipe.Job{
 		Config: c, VocabFrom: from,
 		Parts:  []recipe.Part{{Model: m, Base: c.Base, Adapter: c.Adapter}},
-		Phases: []recipe.Phase{{Loss: loss(c, pm), Optimizer: c.Optimizer}},
-		Score:  score(c, pm),
+		Phases: []recipe.Phase{{Loss: text.PairLoss(c, pm, size(c)), Optimizer: c.Optimizer}},
+		Score:  text.PairScore(pm, size(c)),
 		Unit:   recipe.Unit{Name: "tokens", PerSample: c.Length()},
 	}
 	if j.Reading, err = reading(c); err != nil {
@@ -190,27 +189,8 @@ func reading(c config.Config) (data.Memory, error) {
 	return pairs.Memory(append(paths, held...)), nil
 }
 
-// loss is the cross-entropy of the next token of a target.
-func loss(c config.Config, m nn.PairModel) recipe.LossFunc {
-	cfg := autograd.LossConfig{Smoothing: c.Train.Smoothing, ZLoss: c.Train.ZLoss}
-	return func(g *autograd.Graph, rows int) recipe.Loss {
-		loss, nll := nn.PairTraining(g, m, size(c, rows), cfg)
-		return recipe.Loss{Value: loss, Metrics: text.Metrics(nll)}
-	}
-}
-
-// score measures held-out targets.
-func score(c config.Config, m nn.PairModel) recipe.LossFunc {
-	return func(g *autograd.Graph, rows int) recipe.Loss {
-		_, nll := nn.PairEvaluation(g, m, size(c, rows))
-		bits := recipe.Metric{Name: "bits_per_byte", Sum: nll, Per: recipe.PerByte, As: recipe.BitsPerByte}
-		return recipe.Loss{Metrics: append(text.Metrics(nll), bits)}
-	}
-}
-
-func size(c config.Config, rows int) nn.Rows {
-	return nn.Rows{Batch: rows, Length: c.Length(), Segments: true}
-}
+// size is that of rows of pairs.
+func size(c config.Config) nn.Rows { return nn.Rows{Length: c.Length(), Segments: true} }
 
 // opened are the pairs of a run as a model gets them.
 type opened struct {

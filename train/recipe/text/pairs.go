@@ -1,10 +1,13 @@
 package text
 
 import (
+	"example.com/gotrain/autograd"
 	"example.com/gotrain/data"
 	"example.com/gotrain/data/pairs"
+	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/hub"
 	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/recipe"
 )
 
 // PairEncoder is how the texts of pairs become tokens of a model of that identity. A model that
@@ -31,4 +34,24 @@ func toInts(ids []int32) []int {
 		out[i] = int(id)
 	}
 	return out
+}
+
+// PairLoss is the cross-entropy of the next token of a target, of micro-batches of rows of that size.
+func PairLoss(c config.Config, m nn.PairModel, size nn.Rows) recipe.LossFunc {
+	cfg := autograd.LossConfig{Smoothing: c.Train.Smoothing, ZLoss: c.Train.ZLoss}
+	return func(g *autograd.Graph, rows int) recipe.Loss {
+		size.Batch = rows
+		loss, nll := nn.PairTraining(g, m, size, cfg)
+		return recipe.Loss{Value: loss, Metrics: Metrics(nll)}
+	}
+}
+
+// PairScore measures held-out targets.
+func PairScore(m nn.PairModel, size nn.Rows) recipe.LossFunc {
+	return func(g *autograd.Graph, rows int) recipe.Loss {
+		size.Batch = rows
+		_, nll := nn.PairEvaluation(g, m, size)
+		bits := recipe.Metric{Name: "bits_per_byte", Sum: nll, Per: recipe.PerByte, As: recipe.BitsPerByte}
+		return recipe.Loss{Metrics: append(Metrics(nll), bits)}
+	}
 }
