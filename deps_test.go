@@ -141,7 +141,8 @@ var allowed = map[string][]string{
 	},
 	"train/recipe/all": {
 		"nn/zoo", "train/recipe", "train/recipe/classify", "train/recipe/denoise", "train/recipe/gan", "train/recipe/grpo",
-		"train/recipe/instruct", "train/recipe/lm", "train/recipe/mlm", "train/recipe/prefer", "train/recipe/seq2seq", "train/recipe/vae",
+		"train/recipe/instruct", "train/recipe/lm", "train/recipe/mlm", "train/recipe/ppo", "train/recipe/prefer", "train/recipe/seq2seq",
+		"train/recipe/vae",
 	},
 	"train/recipe/classify": {
 		"autograd", "data", "data/labelled", "data/tokenizers", "nn", "nn/encode", "nn/hub", "train/config", "train/ranks", "train/recipe",
@@ -164,13 +165,17 @@ var allowed = map[string][]string{
 		"autograd", "data", "data/tokenizers", "nn", "nn/encode", "nn/hub", "train/config", "train/recipe", "train/recipe/text", "train/shell",
 	},
 	"train/recipe/pictures": {"data", "data/picture", "data/vfs", "nn", "train/checkpoint", "train/config", "train/ranks", "train/recipe"},
+	"train/recipe/ppo": {
+		"autograd", "data", "nn", "nn/generate", "nn/hub", "train/checkpoint", "train/config", "train/recipe", "train/recipe/rollout",
+		"train/recipe/text", "train/shell",
+	},
 	"train/recipe/prefer": {
 		"autograd", "autograd/exec", "autograd/plan", "data", "data/chat", "data/instruct", "data/prefer", "data/vfs", "nn", "nn/hub",
 		"train/config", "train/ranks", "train/recipe", "train/recipe/text", "train/shell",
 	},
 	"train/recipe/rollout": {
-		"autograd", "autograd/exec", "data", "data/prompts", "data/vfs", "nn", "nn/generate", "nn/hub", "train/config", "train/ranks",
-		"train/recipe", "train/recipe/text", "train/reward", "train/shell",
+		"autograd", "autograd/exec", "autograd/plan", "data", "data/chat", "data/instruct", "data/prompts", "data/tokenizers", "data/vfs", "nn",
+		"nn/generate", "nn/hub", "train/config", "train/ranks", "train/recipe", "train/recipe/text", "train/reward", "train/shell",
 	},
 	"train/recipe/seq2seq": {
 		"data", "data/pairs", "nn", "nn/generate", "nn/hub", "train/checkpoint", "train/config", "train/eval/bleu", "train/ranks",

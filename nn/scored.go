@@ -116,9 +116,9 @@ func scored(m Model, err error) (Model, error) {
 }
 
 // Scores adds the forward pass to g and gives the score after each of the tokens that last
-// (K) int32 numbers among those of the batch, (K).
+// (K) int32 numbers among those of the batch, (K); of last nil after every token, (N).
 func (s *Scored) Scores(g *autograd.Graph, in Inputs, last *autograd.Node) *autograd.Node {
-	hidden, _ := s.lm.Build(g, in)
+	ends, _ := s.lm.Build(g, in)
 	head := s.params[len(s.params)-1]
 	var score *autograd.Node
 	g.In("score", func() {
@@ -126,13 +126,16 @@ func (s *Scored) Scores(g *autograd.Graph, in Inputs, last *autograd.Node) *auto
 		if w == nil {
 			w = g.Param(head.State(), head.Shape...)
 		}
-		ends := autograd.Embedding(last, hidden)                                         // (N, D) → (K, D)
-		score = autograd.Reshape(autograd.MatMul(ends, w, false, true), last.Shape()[0]) // (K, D) × (1, D)ᵀ → (K)
+		if last != nil {
+			ends = autograd.Embedding(last, ends) // (N, D) → (K, D)
+		}
+		score = autograd.Reshape(autograd.MatMul(ends, w, false, true), ends.Shape()[0]) // (K, D) × (1, D)ᵀ → (K)
 	})
 	return score
 }
 
-// Scores reads rows: it declares the inputs of text, "rng" in training only.
+// Scores reads rows: it declares the inputs of text, "rng" in training only. last is as in
+// [Scored.Scores].
 func Scores(g *autograd.Graph, s *Scored, r Rows, training bool, last *autograd.Node) *autograd.Node {
 	in := r.inputs(g)
 	if training && s.Random() {

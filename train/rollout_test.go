@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,29 +30,44 @@ func rolloutConfig(t *testing.T, recipe string, lines ...string) Config {
 
 func rolloutFrom(t *testing.T, base, recipe string, lines ...string) Config {
 	t.Helper()
+	cfg, err := rolloutConfigOf(t, base, recipe, lines...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// rolloutConfigOf is rolloutFrom with the faults of the configuration. Lines of a section come in
+// its place.
+func rolloutConfigOf(t *testing.T, base, recipe string, lines ...string) (Config, error) {
+	t.Helper()
 	dir := t.TempDir()
+	if !strings.Contains(recipe, "rewards:") {
+		recipe += ", rewards: [{kind: pattern, pattern: '[lL]'}, {kind: length, most: 4, weight: 0.5}]"
+	}
 	var prompts strings.Builder
 	for i := range 40 {
 		fmt.Fprintf(&prompts, "{\"prompt\": \"the %c\", \"answer\": \"light\"}\n", 'a'+i%26)
 	}
 	file, path := filepath.Join(dir, "rollout.yaml"), filepath.Join(dir, "prompts.jsonl")
-	text := strings.Join(append([]string{
+	all := []string{
 		"run: {dir: " + dir + "/run, seed: 5}",
-		"recipe: {" + recipe + ", max_tokens: 6, at_once: 8, rewards: [{kind: pattern, pattern: '[lL]'}, {kind: length, most: 4, weight: 0.5}]}",
+		"recipe: {" + recipe + ", max_tokens: 6, at_once: 8}",
 		"data: {format: prompts, train: [" + path + "], validation: 0.2}",
 		"train: {steps: 8, batch: 4, accumulate: 2, context: 16, save_every: 3, eval_every: 4, sample: \"the \", sample_tokens: 4}",
 		"optimizer: {lr: 0.003, warmup: 2}",
-	}, lines...), "\n")
+	}
+	for _, line := range lines {
+		section, _, _ := strings.Cut(line, ":")
+		all = append(slices.DeleteFunc(all, func(l string) bool { return strings.HasPrefix(l, section+":") }), line)
+	}
+	text := strings.Join(all, "\n")
 	for name, content := range map[string]string{file: text, path: prompts.String()} {
 		if err := os.WriteFile(name, []byte(content), 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
-	cfg, err := config.LoadFinetune(file, nil, base, tables)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cfg
+	return config.LoadFinetune(file, nil, base, tables)
 }
 
 // recipes are configurations of what learns from rollouts: several updates of one, groups that

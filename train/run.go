@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"example.com/gotrain/autograd/exec"
@@ -215,13 +216,19 @@ func (r *run) open(ctx context.Context) error {
 // openJob has the recipe open its models and data.
 func (r *run) openJob(ctx context.Context, from string) error {
 	job, err := r.deps.Table.Open(ctx, recipe.Env{
-		Config: r.cfg, FS: r.deps.FS, From: from, Now: r.deps.Now, Tell: r.deps.Listener.Phase, Progress: r.deps.Listener.Preparing,
+		Config: r.cfg, FS: r.deps.FS, From: from, Now: r.deps.Now, Tell: r.deps.Listener.Phase, Progress: r.deps.Listener.Preparing, Sum: r.sum,
 	})
 	if err != nil {
 		return err
 	}
 	r.job, r.cfg, r.result.Config, r.result.Next = job, job.Config, job.Config, job.Next
 	return nil
+}
+
+// sum adds numbers up over the ranks.
+func (r *run) sum(mine []float64) ([]float64, error) {
+	all, err := r.ranks.Agree(ranks.Notice{Sums: mine})
+	return slices.Clone(all.Sums), err
 }
 
 // build makes the engine, in the state that the checkpoint from has, or in the first

@@ -131,6 +131,11 @@ func bits(t *testing.T, runDir string) []byte {
 	}
 	var all []byte
 	files, err := filepath.Glob(filepath.Join(found.Path, "*.safetensors"))
+	if err == nil && len(files) == 1 { // the optimizer, beside folders of models
+		var models []string
+		models, err = filepath.Glob(filepath.Join(found.Path, "*", "*.safetensors"))
+		files = append(files, models...)
+	}
 	if err != nil || len(files) < 2 {
 		t.Fatalf("weights and optimizer in %v, %v", files, err)
 	}

@@ -15,7 +15,6 @@ import (
 	"example.com/gotrain/data/tokenizers"
 	"example.com/gotrain/data/vfs"
 	"example.com/gotrain/nn"
-	"example.com/gotrain/nn/hub/manifest"
 	"example.com/gotrain/nn/hub/peft"
 	"example.com/gotrain/nn/hub/safetensors"
 )
@@ -44,13 +43,8 @@ func Load(path, adapter string, b exec.Backend, fsys vfs.FS, families nn.Familie
 		return nil, fmt.Errorf("%s is an adapter itself, to %s: merge it first with gotrain export, or put %s on %s", place.Dir, place.Base, adapter, place.Base)
 	}
 	l := &Loaded{Dir: place.Dir, place: place, Store: exec.NewStore(b)}
-	for _, dir := range place.dirs() {
-		if !exists(dir, manifest.Name) {
-			continue
-		}
-		if _, err := manifest.Verify(fsys, dir); err != nil {
-			return nil, fmt.Errorf("%w; use another checkpoint of the run", err)
-		}
+	if err := place.Verify(fsys); err != nil {
+		return nil, err
 	}
 	d, err := Describe(place.Dir, families)
 	if err != nil {

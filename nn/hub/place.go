@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/hub/manifest"
 	"example.com/gotrain/nn/hub/peft"
 	"example.com/gotrain/nn/hub/safetensors"
 )
@@ -72,6 +73,19 @@ func (p Place) dirs() []string {
 		return []string{p.Dir}
 	}
 	return []string{p.Dir, p.Base}
+}
+
+// Verify compares files that a manifest lists with their checksums.
+func (p Place) Verify(fsys vfs.FS) error {
+	for _, dir := range p.dirs() {
+		if !exists(dir, manifest.Name) {
+			continue
+		}
+		if _, err := manifest.Verify(fsys, dir); err != nil {
+			return fmt.Errorf("%w; use another checkpoint of the run", err)
+		}
+	}
+	return nil
 }
 
 // baseOf finds the model that the adapter in dir was trained on, by the name that peft

@@ -19,6 +19,7 @@ into() { # FILE COMMAND…: what the command prints, whole or not at all
 "$python" scripts/golden/pairs.py 2> /dev/null
 "$python" scripts/golden/bleu.py
 "$python" scripts/golden/rouge.py
+"$python" scripts/golden/ppo.py
 "$python" scripts/golden/configs.py
 "$python" scripts/golden/rope.py 2> /dev/null
 "$python" scripts/golden/exports.py 2> /dev/null

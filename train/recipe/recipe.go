@@ -74,6 +74,9 @@ type Env struct {
 	// Held says that all of the data are held out: Job.Eval has them, Job.Train nothing.
 	// Only a recipe of conversations knows it, and only in a Dry run.
 	Held bool
+	// Sum adds numbers up over the ranks, in their order; all of them call it alike, from
+	// Job.Prepare. It is nil for a process that is alone.
+	Sum func(mine []float64) ([]float64, error)
 	// Now is the time; nil is that of the machine.
 	Now func() time.Time
 	// Tell and Progress are told what is prepared; they may be nil.
@@ -89,6 +92,14 @@ func (e Env) Telling(name, format string, args ...any) {
 	if e.Tell != nil {
 		e.Tell(Prepared{name, fmt.Sprintf(format, args...)})
 	}
+}
+
+// Sums are Sum's, or mine where that is nil.
+func (e Env) Sums(mine []float64) ([]float64, error) {
+	if e.Sum == nil {
+		return mine, nil
+	}
+	return e.Sum(mine)
 }
 
 // Today is the time of now.

@@ -1,7 +1,8 @@
-// Package reward judges what a model writes by rules, without a model: does the answer
-// equal that of the record, is its number the same, how long is it, does a pattern match,
-// what does a command say. A [Func] is the interface of all; a [Rule] is one from a
-// configuration, [Sum] several with their weights.
+// Package reward judges what a model writes by rules: does the answer equal that of the
+// record, is its number the same, how long is it, does a pattern match, what does a command
+// say. A [Func] is the interface of all; a [Rule] is one from a configuration, [Sum] several
+// with their weights. A rule that asks a reward model is run by whoever has its weights;
+// [Models] finds it.
 //
 // Every error names the rule. NaN and infinities are errors of Sum: a reward that is no
 // number would end in every parameter.
@@ -35,6 +36,7 @@ const (
 	Length  = "length"  // 1 where the completion has Least to Most characters, else 0
 	Pattern = "pattern" // 1 where a regular expression matches the completion, else 0
 	Command = "command" // the number that a program prints for the sample
+	Model   = "model"   // the score of a reward model
 )
 
 // Rule is a rule of a configuration, such as {kind: number, answer: answer}.
@@ -56,6 +58,9 @@ type Rule struct {
 	// TimeoutS is how many seconds it may take, 10 by default; then it is ended with all that
 	// it has started.
 	TimeoutS float64 `yaml:"timeout_s"`
+	// Model is the directory of the reward model of model: a run, a checkpoint, or one that
+	// transformers loads with AutoModelForSequenceClassification and one label.
+	Model string `yaml:"model"`
 }
 
 // Validate reports all that is wrong with the rule.
@@ -79,15 +84,17 @@ func (r Rule) Validate() error {
 	case Command:
 		check(len(r.Command) > 0, "kind command: command names no program")
 		check(r.TimeoutS >= 0 && r.TimeoutS < maxTimeoutS, "kind command: timeout_s is %g; use 0 for 10, or more, below %d", r.TimeoutS, maxTimeoutS)
+	case Model:
+		check(r.Model != "", "kind model: model names the directory of a reward model")
 	default:
-		check(false, "kind is %q; use exact, number, length, pattern or command", r.Kind)
+		check(false, "kind is %q; use exact, number, length, pattern, command or model", r.Kind)
 	}
 	check(r.Weight == nil || !math.IsNaN(*r.Weight) && !math.IsInf(*r.Weight, 0), "weight is no number")
 	return errors.Join(errs...)
 }
 
-// weight is the factor of the rule.
-func (r Rule) weight() float64 {
+// Factor is the weight of the rule.
+func (r Rule) Factor() float64 {
 	if r.Weight == nil {
 		return 1
 	}
@@ -112,6 +119,8 @@ func (r Rule) Func() (Func, error) {
 	case Pattern:
 		re := regexp.MustCompile(r.Pattern)
 		return func(_ context.Context, s Sample) (float64, error) { return one(re.MatchString(s.Completion)), nil }, nil
+	case Model:
+		return nil, errors.New("kind model is no rule of the text alone")
 	}
 	return r.command, nil
 }
@@ -176,6 +185,18 @@ func plain(number string) string {
 	return whole
 }
 
+// Models takes rules apart: those that ask a reward model, and the others.
+func Models(all []Rule) (models, rules []Rule) {
+	for _, r := range all {
+		if r.Kind == Model {
+			models = append(models, r)
+		} else {
+			rules = append(rules, r)
+		}
+	}
+	return models, rules
+}
+
 // Sum returns the weighted sum of rules.
 func Sum(rules []Rule) (Func, error) {
 	if len(rules) == 0 {
@@ -199,7 +220,7 @@ func Sum(rules []Rule) (Func, error) {
 			if err != nil {
 				return 0, fmt.Errorf("reward %d, %s: %w", i+1, rules[i].Kind, err)
 			}
-			sum += rules[i].weight() * value
+			sum += rules[i].Factor() * value
 		}
 		return sum, nil
 	}, nil

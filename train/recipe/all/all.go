@@ -14,6 +14,7 @@ import (
 	"example.com/gotrain/train/recipe/instruct"
 	"example.com/gotrain/train/recipe/lm"
 	"example.com/gotrain/train/recipe/mlm"
+	"example.com/gotrain/train/recipe/ppo"
 	"example.com/gotrain/train/recipe/prefer"
 	"example.com/gotrain/train/recipe/seq2seq"
 	"example.com/gotrain/train/recipe/vae"
@@ -23,6 +24,6 @@ import (
 // one of configurations that name none.
 func Table() recipe.Table {
 	return recipe.Table{Families: zoo.Families(), Recipes: slices.Concat(
-		[]recipe.Recipe{lm.Recipe(), instruct.Recipe(), mlm.Recipe(), denoise.Recipe(), seq2seq.Recipe(), classify.Recipe(), vae.Recipe(), gan.Recipe(), grpo.Recipe()}, prefer.Recipes(),
+		[]recipe.Recipe{lm.Recipe(), instruct.Recipe(), mlm.Recipe(), denoise.Recipe(), seq2seq.Recipe(), classify.Recipe(), vae.Recipe(), gan.Recipe(), grpo.Recipe(), ppo.Recipe()}, prefer.Recipes(),
 	)}
 }

@@ -5,6 +5,7 @@ import (
 	"example.com/gotrain/nn"
 	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/recipe/rollout"
 )
 
 // Fields of a row beside those of package data. All but reward and length are of each target.
@@ -32,10 +33,6 @@ type policy struct {
 // with p, r the log-probabilities of the model and its base, and for ratios of a text the sum of
 // p - old in place of it. Of ref nil there is no divergence.
 func (c *Config) loss(p policy) (loss, ratio, kl *autograd.Node) {
-	high := c.EpsilonHigh
-	if high == 0 {
-		high = c.Epsilon
-	}
 	change := autograd.Sub(p.logp, p.old)
 	if c.Ratio == OfText {
 		n := change.Shape().Size()
@@ -43,20 +40,20 @@ func (c *Config) loss(p policy) (loss, ratio, kl *autograd.Node) {
 		change = autograd.Reshape(autograd.Broadcast(text, p.rows, n/p.rows), n)
 	}
 	ratio = autograd.Exp(change)
-	clipped := autograd.Clip(ratio, float32(1-c.Epsilon), float32(1+high))
-	loss = autograd.Scale(autograd.Min(autograd.Mul(ratio, p.advantage), autograd.Mul(clipped, p.advantage)), -1)
+	loss = c.clip().Loss(ratio, p.advantage)
 	if p.ref == nil {
 		return loss, ratio, nil
 	}
-	kl = divergence(p.ref, p.logp)
+	kl = rollout.Divergence(p.ref, p.logp)
 	return autograd.Add(loss, autograd.Scale(kl, float32(c.Beta))), ratio, kl
 }
 
-// divergence is the estimate e^d - d - 1 with d = q - p of KL(p ‖ q) at a sample of p (Schulman
-// 2020, "Approximating KL Divergence", k3), which is never below 0.
-func divergence(q, p *autograd.Node) *autograd.Node {
-	d := autograd.Sub(q, p)
-	return autograd.Shift(autograd.Sub(autograd.Exp(d), d), -1)
+// clip are the bounds of ratios.
+func (c *Config) clip() rollout.Clip {
+	if c.EpsilonHigh == 0 {
+		return rollout.Clip{Low: c.Epsilon, High: c.Epsilon}
+	}
+	return rollout.Clip{Low: c.Epsilon, High: c.EpsilonHigh}
 }
 
 // lossOf builds the loss of a micro-batch.
@@ -79,8 +76,8 @@ func lossOf(c config.Config, m nn.LanguageModel) recipe.LossFunc {
 				{Name: "reward", Sum: g.Floats(rewards, rows), Per: recipe.PerRow, Higher: true},
 				{Name: "length", Sum: g.Floats(lengths, rows), Per: recipe.PerRow},
 				{Name: "ended", Sum: g.Floats(ended, rows), Per: recipe.PerRow},
-				{Name: "kl_old", Sum: autograd.Mul(divergence(p.old, logp), weight)},
-				{Name: "clipped", Sum: autograd.Mul(o.outside(ratio, p.advantage), weight)},
+				{Name: "kl_old", Sum: autograd.Mul(rollout.Divergence(p.old, logp), weight)},
+				{Name: "clipped", Sum: autograd.Mul(o.clip().Outside(ratio, p.advantage), weight)},
 			}
 			if kl != nil {
 				l.Metrics = append(l.Metrics, recipe.Metric{Name: "kl", Sum: autograd.Mul(kl, weight)})
@@ -88,16 +85,4 @@ func lossOf(c config.Config, m nn.LanguageModel) recipe.LossFunc {
 		})
 		return l
 	}
-}
-
-// outside is 1 where the clipped ratio counts: above with a positive advantage, below with a
-// negative one.
-func (c *Config) outside(ratio, advantage *autograd.Node) *autograd.Node {
-	high := c.EpsilonHigh
-	if high == 0 {
-		high = c.Epsilon
-	}
-	above := autograd.Step(autograd.Shift(ratio, float32(-1-high)))
-	below := autograd.Step(autograd.Shift(autograd.Scale(ratio, -1), float32(1-c.Epsilon)))
-	return autograd.Add(autograd.Mul(above, autograd.Step(advantage)), autograd.Mul(below, autograd.Step(autograd.Scale(advantage, -1))))
 }

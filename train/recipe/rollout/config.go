@@ -3,6 +3,7 @@ package rollout
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/reward"
@@ -13,13 +14,16 @@ type Config struct {
 	Samples     int     `yaml:"samples"`     // texts a prompt; train.batch × train.accumulate, of each rank, is a multiple
 	MaxTokens   int     `yaml:"max_tokens"`  // of an answer
 	Temperature float64 `yaml:"temperature"` // divides logits, in writing and in learning
-	Updates     int     `yaml:"updates"`     // optimizer steps that learn from the same texts
+	Updates     int     `yaml:"updates"`     // passes over the texts of a rollout
+	Minibatches int     `yaml:"minibatches"` // optimizer steps of a pass, each on a part of the texts
 	AtOnce      int     `yaml:"at_once"`     // texts that are written at once; memory for caches grows with it
 	// Resample is how often a prompt whose texts all have the same reward, from which
 	// nothing is learnt, is replaced by another (Yu et al. 2025, dynamic sampling).
 	Resample int `yaml:"resample"`
 	// MaskTruncated leaves texts that max_tokens has cut out of the loss.
 	MaskTruncated bool `yaml:"mask_truncated"`
+	// Unended is what a text loses that max_tokens has cut, as TRL's missing_eos_penalty.
+	Unended float64 `yaml:"unended"`
 	// Overlong is the number of tokens before max_tokens in which the reward falls, by up to 1.
 	Overlong int           `yaml:"overlong"`
 	Rewards  []reward.Rule `yaml:"rewards"` // whose weighted sum is the reward
@@ -27,7 +31,7 @@ type Config struct {
 
 // Default are the defaults.
 func Default() Config {
-	return Config{Samples: 8, MaxTokens: 64, Temperature: 1, Updates: 1, AtOnce: 16}
+	return Config{Samples: 8, MaxTokens: 64, Temperature: 1, Updates: 1, Minibatches: 1, AtOnce: 16}
 }
 
 // Check returns all that is wrong with the keys in a configuration.
@@ -42,6 +46,9 @@ func (r Config) Check(c config.Config) error {
 	check(r.MaxTokens >= 1 && r.MaxTokens < c.Length() || c.Length() == 0, "max_tokens is %d; use 1 or more, and fewer than the %d of a row", r.MaxTokens, c.Length())
 	check(r.Temperature > 0 && r.Temperature <= 1e3, "temperature is %g; use more than 0, such as 1: texts without chance teach nothing", r.Temperature)
 	check(r.Updates >= 1, "updates is %d; use 1 or more", r.Updates)
+	check(r.Minibatches >= 1, "minibatches is %d; use 1 or more", r.Minibatches)
+	check(r.Unended >= 0 && !math.IsInf(r.Unended, 0), "unended is %g; use 0 or more", r.Unended)
+	check(r.Resample == 0 || r.Samples > 1, "resample replaces texts of a prompt that all have the same reward: with samples %d leave it out", r.Samples)
 	check(r.AtOnce >= 1, "at_once is %d; use 1 or more", r.AtOnce)
 	check(r.Resample >= 0, "resample is %d; use 0 or more", r.Resample)
 	check(r.Overlong >= 0 && r.Overlong <= r.MaxTokens, "overlong is %d; use 0 to max_tokens, %d", r.Overlong, r.MaxTokens)

@@ -25,6 +25,8 @@ type Programs struct {
 	Batch *generate.Batch
 	Old   *generate.LogProbs // of the model that learns
 	Base  *Base              // nil where nothing asks for it
+	// Judges are the reward models of the rules that name one.
+	Judges []*Judge
 }
 
 // Base tells log-probabilities of the base, whose weights it keeps beside those that learn.
@@ -114,6 +116,15 @@ func Add(j *recipe.Job, env recipe.Env, r Config, divergence bool) (*Programs, e
 		p.Base = &Base{LogProbs: scores, dir: c.Base}
 		j.Makers = append(j.Makers, p.Base)
 	}
+	models, _ := reward.Models(r.Rewards)
+	for i, rule := range models {
+		judge, err := newJudge(env, fmt.Sprintf("reward%d", i+1), rule)
+		if err != nil {
+			return nil, config.Faultf("recipe.rewards: model %s: %w", rule.Model, err)
+		}
+		p.Judges = append(p.Judges, judge)
+		j.Makers = append(j.Makers, judge)
+	}
 	j.Score = func(g *autograd.Graph, rows int) recipe.Loss {
 		return recipe.Loss{Metrics: []recipe.Metric{{Name: Reward, Sum: g.Floats(Reward, rows), Per: recipe.PerRow, Higher: true}}}
 	}
@@ -128,13 +139,20 @@ func Open(j *recipe.Job, env recipe.Env, r Config, p *Programs, tokens data.Toke
 	if err != nil {
 		return nil, err
 	}
-	judge, err := reward.Sum(r.Rewards)
-	if err != nil {
-		return nil, config.Faultf("recipe.rewards: %w", err)
+	var judge reward.Func
+	if _, rules := reward.Models(r.Rewards); len(rules) > 0 {
+		if judge, err = reward.Sum(rules); err != nil {
+			return nil, config.Faultf("recipe.rewards: %w", err)
+		}
+	}
+	for _, m := range p.Judges {
+		if err := m.open(env); err != nil {
+			return nil, config.Faultf("recipe.rewards: %w", err)
+		}
 	}
 	encoder := id.Prompts(tokens, text.BOS(c))
 	w := &Writer{
-		Config: r, Prompts: train, Encode: encoder.Encode, Stop: id.Ends(tokens), Seed: c.Run.Seed, Rows: c.TrainRows(), Batch: p.Batch, Old: p.Old, Reward: judge,
+		Config: r, Prompts: train, Encode: encoder.Encode, Stop: id.Ends(tokens), Seed: c.Run.Seed, Rows: c.TrainRows(), Batch: p.Batch, Old: p.Old, Reward: judge, Judges: p.Judges,
 		Decode: func(ids []int32) string { return string(tokens.AppendDecode(nil, ids)) },
 		Table:  NewTable(env.FS, c.Run.Dir, c.Rank.Index()),
 	}
@@ -143,7 +161,7 @@ func Open(j *recipe.Job, env recipe.Env, r Config, p *Programs, tokens data.Toke
 			return w.Answers(context.Background(), asked, 1, c.Run.Seed, nil)
 		}}
 	}
-	j.Epoch = uint64(len(train) * r.Samples)
+	j.Epoch = uint64(len(train) * r.Samples * r.Updates)
 	j.Facts = append(j.Facts, ranks.Fact{Name: "data", Value: fmt.Sprintf("%d prompts", len(train)), Cure: "data.paths have to name the same content on all nodes"})
 	j.Next = func(model string) string {
 		return shell.Command("gotrain", "sample", "--model", model, "--prompt", train[0].Text)

@@ -30,8 +30,17 @@ type Text struct {
 	First    int     // the tokens of the prompt
 	LogProbs []float32
 	Answer   string  // what was written
-	Reward   float64 // with what Overlong takes away
+	Reward   float64 // with what Overlong and Unended take away
 	Ended    bool    // by a stop token
+	Learnt
+}
+
+// Learnt is what a recipe tells of a text as it is written, and finds again where a run goes
+// on in the middle of a rollout.
+type Learnt struct {
+	Values      []float32 `json:"values,omitempty"`       // expected before each token of the answer
+	Ref         []float32 `json:"ref_logprobs,omitempty"` // log-probabilities by the base
+	Coefficient float64   `json:"kl_coef,omitempty"`      // of the divergence from the base
 }
 
 // Written is the number of tokens that the model has chosen.
@@ -49,24 +58,63 @@ type Writer struct {
 	Batch   *generate.Batch
 	// Old computes the log-probabilities again, where those of Batch are not exact.
 	Old    *generate.LogProbs
-	Reward reward.Func
+	Reward reward.Func // nil where models alone judge
+	Judges []*Judge
 	Table  *Table
+	// Complete sets what is Learnt of the texts of a rollout; nil for nothing.
+	Complete func(ctx context.Context, texts []Text) error
 
 	number uint64 // of the rollout in texts, and one
 	texts  []Text
 }
 
-// Texts returns this rank's texts of the step whose first sample is position. Texts are the
-// same for all updates of a rollout.
+// Number is that of the rollout which the step with that first sample learns from, and the
+// number of the step among those of the rollout.
+func (w *Writer) Number(position uint64) (number, step uint64) {
+	step, per := position/w.Rows.Stride(), uint64(w.Updates*w.Minibatches)
+	return step / per, step % per
+}
+
+// Before reads the texts of the rollout before that of position from the table: what this
+// rank has written of it, none where it is not there.
+func (w *Writer) Before(position uint64) ([]Text, error) {
+	number, _ := w.Number(position)
+	if number == 0 {
+		return nil, nil
+	}
+	texts, _, err := w.Table.read(number-1, true, w)
+	return texts, err
+}
+
+// Texts returns this rank's texts of the step whose first sample is position. Passes over a
+// rollout have the same texts; of Minibatches each pass gives a step another part of them.
 func (w *Writer) Texts(ctx context.Context, position uint64) ([]Text, error) {
-	step := position / w.Rows.Stride()
-	number := step / uint64(w.Updates)
+	texts, err := w.Rollout(ctx, position)
+	if err != nil {
+		return nil, err
+	}
+	number, step := w.Number(position)
+	var part []Text
+	for _, i := range w.Part(number, step) {
+		part = append(part, texts[i])
+	}
+	return part, nil
+}
+
+// Rollout returns all of this rank's texts of the rollout that the step at position learns
+// from.
+func (w *Writer) Rollout(ctx context.Context, position uint64) ([]Text, error) {
+	number, step := w.Number(position)
 	if w.number == number+1 {
 		return w.texts, nil
 	}
-	texts, err := w.Table.begin(number, step%uint64(w.Updates) > 0, w)
+	texts, err := w.Table.begin(number, step > 0, w)
 	if err == nil && texts == nil {
-		if texts, err = w.write(ctx, number); err == nil {
+		texts, err = w.write(ctx, number)
+		if err == nil && w.Complete != nil {
+			err = w.Complete(ctx, texts)
+		}
+		if err == nil {
 			err = w.Table.append(number, texts)
 		}
 	}
@@ -77,18 +125,48 @@ func (w *Writer) Texts(ctx context.Context, position uint64) ([]Text, error) {
 	return texts, nil
 }
 
+// count is the number of this rank's texts of a rollout.
+func (w *Writer) count() int {
+	_, rows := w.Rows.Share()
+	return rows * w.Minibatches
+}
+
+// sample is the number in the run of text i of a rollout. Texts lie in as many layers of a
+// step's rows as there are minibatches, so that each rank has the same ones whatever their number.
+func (w *Writer) sample(number uint64, i int) uint64 {
+	first, rows := w.Rows.Share()
+	return (number*uint64(w.Minibatches)+uint64(i/rows))*w.Rows.Stride() + first + uint64(i%rows)
+}
+
+// Part are the indexes of the texts that a step of a rollout learns from: for each group of
+// rows that of a layer, which the seed's permutation of the layers gives this pass.
+func (w *Writer) Part(number, step uint64) []int {
+	first, rows := w.Rows.Share()
+	layers := uint64(w.Minibatches)
+	pass, part := number*uint64(w.Updates)+step/layers, step%layers
+	var at []int
+	for row := range rows {
+		layer := part
+		if layers > 1 {
+			column := (first + uint64(row)) / uint64(w.Samples)
+			order := data.NewPermutation(layers, w.Seed+(column+1)*0xA0761D6478BD642F, pass)
+			layer = order.At(part)
+		}
+		at = append(at, int(layer)*rows+row)
+	}
+	return at
+}
+
 // write makes the texts of a rollout. A group of equal rewards is written anew, from another
 // prompt, up to Resample times.
 func (w *Writer) write(ctx context.Context, number uint64) ([]Text, error) {
-	first, rows := w.Rows.Share()
-	first += number * w.Rows.Stride()
-	texts := make([]Text, rows)
+	texts := make([]Text, w.count())
 	var open []int // first rows of groups that are still to be written
-	for row := 0; row < rows; row += w.Samples {
+	for row := 0; row < len(texts); row += w.Samples {
 		open = append(open, row)
 	}
 	for attempt := 0; len(open) > 0; attempt++ {
-		if err := w.fill(ctx, texts, open, first, uint64(attempt)); err != nil {
+		if err := w.fill(ctx, texts, open, number, uint64(attempt)); err != nil {
 			return nil, err
 		}
 		open = slices.DeleteFunc(open, func(row int) bool { return attempt == w.Resample || !Equal(texts[row:row+w.Samples]) })
@@ -101,21 +179,20 @@ func Equal(texts []Text) bool {
 	return !slices.ContainsFunc(texts, func(t Text) bool { return t.Reward != texts[0].Reward })
 }
 
-// fill writes and judges the groups that begin at rows of texts, whose first is sample first of
-// the run.
-func (w *Writer) fill(ctx context.Context, texts []Text, rows []int, first, attempt uint64) error {
+// fill writes and judges the groups that begin at rows of texts, those of a rollout.
+func (w *Writer) fill(ctx context.Context, texts []Text, rows []int, number, attempt uint64) error {
 	var asked []*prompts.Prompt
 	for _, row := range rows {
-		asked = append(asked, &w.Prompts[w.pick((first+uint64(row))/uint64(w.Samples), attempt)])
+		asked = append(asked, &w.Prompts[w.pick(w.sample(number, row)/uint64(w.Samples), attempt)])
 	}
-	groups, err := w.Answers(ctx, asked, w.Samples, w.Seed+attempt*0x9E3779B97F4A7C15, func(i int) int { return int(first) + rows[i] })
+	groups, err := w.Answers(ctx, asked, w.Samples, w.Seed+attempt*0x9E3779B97F4A7C15, func(i int) int { return int(w.sample(number, rows[i])) })
 	if err != nil {
 		return err
 	}
 	for i, row := range rows {
 		for k := range w.Samples {
 			texts[row+k] = groups[i*w.Samples+k]
-			texts[row+k].Sample = first + uint64(row+k)
+			texts[row+k].Sample = w.sample(number, row+k)
 		}
 	}
 	return nil
@@ -200,14 +277,18 @@ func (w *Writer) judge(ctx context.Context, texts []Text) error {
 		all.Go(func() {
 			defer func() { <-room }()
 			t := &texts[i]
-			t.Reward, errs[i] = w.Reward(ctx, reward.Sample{Prompt: t.Prompt.Text, Completion: t.Answer, Record: t.Prompt.Record})
-			if errs[i] == nil && (math.IsNaN(t.Reward) || math.IsInf(t.Reward, 0)) {
-				errs[i] = fmt.Errorf("the reward is %g", t.Reward)
+			t.Reward = -w.penalty(t)
+			if w.Reward == nil {
+				return
 			}
-			if errs[i] != nil {
-				errs[i] = fmt.Errorf("the answer %.60q to %s: %w", t.Answer, t.Prompt.Origin, errs[i])
+			value, err := w.Reward(ctx, reward.Sample{Prompt: t.Prompt.Text, Completion: t.Answer, Record: t.Prompt.Record})
+			if err == nil && (math.IsNaN(value) || math.IsInf(value, 0)) {
+				err = fmt.Errorf("the reward is %g", value)
 			}
-			t.Reward -= w.penalty(t)
+			if err != nil {
+				errs[i] = fmt.Errorf("the answer %.60q to %s: %w", t.Answer, t.Prompt.Origin, err)
+			}
+			t.Reward = value + t.Reward
 		})
 	}
 	all.Wait()
@@ -216,16 +297,25 @@ func (w *Writer) judge(ctx context.Context, texts []Text) error {
 			return err
 		}
 	}
+	for _, j := range w.Judges {
+		if err := j.add(texts); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 // penalty is what a long answer loses: from Overlong tokens before the most on it rises from 0
-// to 1 (Yu et al. 2025, equation 13).
+// to 1 (Yu et al. 2025, equation 13), and one that has not ended loses Unended.
 func (w *Writer) penalty(t *Text) float64 {
-	if w.Overlong == 0 {
-		return 0
+	lost := 0.0
+	if w.Overlong > 0 {
+		lost = math.Max(0, float64(t.Written()-(w.MaxTokens-w.Overlong))/float64(w.Overlong))
 	}
-	return math.Max(0, float64(t.Written()-(w.MaxTokens-w.Overlong))/float64(w.Overlong))
+	if !t.Ended {
+		lost += w.Unended
+	}
+	return lost
 }
 
 // errNegative names what makes an estimate of a KL divergence negative.

@@ -42,6 +42,7 @@ type line struct {
 	Tokens   []int32   `json:"tokens"`
 	First    int       `json:"prompt_tokens"`
 	LogProbs []float32 `json:"logprobs"`
+	Learnt
 }
 
 // begin cuts off, as the run begins, what the table has of a later part of it than that it goes
@@ -55,10 +56,9 @@ func (t *Table) begin(number uint64, middle bool, w *Writer) ([]Text, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, rows := w.Rows.Share()
-	if middle && len(texts) != rows {
-		return nil, fmt.Errorf("%s has %d texts of rollout %d, and the run goes on in the middle of it with %d: resume with as many ranks and the directory that the run has had, or from a checkpoint whose step is a multiple of recipe.updates, %d",
-			t.path, len(texts), number, rows, w.Updates)
+	if middle && len(texts) != w.count() {
+		return nil, fmt.Errorf("%s has %d texts of rollout %d, and the run goes on in the middle of it with %d: resume with as many ranks and the directory that the run has had, or from a checkpoint whose step is a multiple of recipe.updates × minibatches, %d",
+			t.path, len(texts), number, w.count(), w.Updates*w.Minibatches)
 	}
 	t.begun = true
 	if size < 0 {
@@ -109,7 +109,7 @@ func (t *Table) read(number uint64, middle bool, w *Writer) (texts []Text, size 
 		if !ok {
 			return nil, 0, fmt.Errorf("%s: the prompt of sample %d, %s, is no longer in the data: go on with the same files", t.path, l.Sample, l.From)
 		}
-		texts = append(texts, Text{Sample: l.Sample, Prompt: &w.Prompts[i], Tokens: l.Tokens, First: l.First, LogProbs: l.LogProbs, Answer: l.Answer, Reward: l.Reward, Ended: l.Ended})
+		texts = append(texts, Text{Sample: l.Sample, Prompt: &w.Prompts[i], Tokens: l.Tokens, First: l.First, LogProbs: l.LogProbs, Answer: l.Answer, Reward: l.Reward, Ended: l.Ended, Learnt: l.Learnt})
 	}
 }
 
@@ -134,7 +134,7 @@ func encode(out io.Writer, number uint64, texts []Text) error {
 	lines := json.NewEncoder(out)
 	lines.SetEscapeHTML(false)
 	for _, t := range texts {
-		if err := lines.Encode(line{number, t.Sample, t.Prompt.Text, t.Answer, t.Reward, t.Ended, t.Prompt.Origin.String(), t.Tokens, t.First, t.LogProbs}); err != nil {
+		if err := lines.Encode(line{number, t.Sample, t.Prompt.Text, t.Answer, t.Reward, t.Ended, t.Prompt.Origin.String(), t.Tokens, t.First, t.LogProbs, t.Learnt}); err != nil {
 			return err
 		}
 	}
