@@ -31,7 +31,13 @@ func (e *EncodingError) Error() string {
 // OpenText opens a file of text, decompressing it as [Open] does, and reads it as UTF-8. Text that begins with the byte-order
 // mark of UTF-8, UTF-16 or UTF-32 is read as the mark says and the mark left out, other text as encoding says, a value of
 // Config.Encoding. A file that is no text, by its first bytes, and the first byte that is none are an [EncodingError].
-func OpenText(name, encoding string) (io.ReadCloser, error) { return openText(name, encoding) }
+func OpenText(name, encoding string) (io.ReadCloser, error) {
+	stream, err := openText(name, encoding)
+	if err != nil {
+		return nil, err
+	}
+	return stream, nil
+}
 
 // marks are the byte-order marks, longer ones before those that they begin with, and how text behind them is read.
 var marks = []struct{ mark, charset string }{

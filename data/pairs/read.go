@@ -131,8 +131,8 @@ func (c Config) readTable(path, encoding string, rows func(path, encoding string
 				return false, err
 			}
 			source, target = slices.Index(columns, c.Source), slices.Index(columns, c.Target)
-			for key, at := range map[string]int{c.Source: source, c.Target: target} {
-				if at < 0 {
+			for _, key := range []string{c.Source, c.Target} {
+				if !slices.Contains(columns, key) {
 					return false, settingf("pairs: %s: the first row names no column %q (set data.pairs.source and data.pairs.target to two of %s, or to numbers such as 1 and 2 where no row has names)", path, key, quoted(columns))
 				}
 			}
@@ -240,9 +240,9 @@ func readBeside(sources, targets, encoding string, yield func(Pair) bool) error 
 // emit yields a pair, neither of whose sides may be empty.
 func emit(p Pair, yield func(Pair) bool) (more bool, err error) {
 	p.Source, p.Target = strings.TrimSpace(p.Source), strings.TrimSpace(p.Target)
-	for side, text := range map[string]string{"source": p.Source, "target": p.Target} {
-		if text == "" {
-			return false, fmt.Errorf("pairs: %s: the %s is empty (fill it in, or take the pair out)", p.Origin, side)
+	for _, side := range [][2]string{{"source", p.Source}, {"target", p.Target}} {
+		if side[1] == "" {
+			return false, fmt.Errorf("pairs: %s: the %s is empty (fill it in, or take the pair out)", p.Origin, side[0])
 		}
 	}
 	return yield(p), nil
@@ -268,10 +268,11 @@ func (l *lines) close() {
 // next returns the next line without its end, valid until the next call, or io.EOF.
 func (l *lines) next() ([]byte, error) {
 	if l.stream == nil {
-		var err error
-		if l.stream, err = data.OpenText(l.name, l.encoding); err != nil {
+		stream, err := data.OpenText(l.name, l.encoding)
+		if err != nil {
 			return nil, err
 		}
+		l.stream = stream
 		l.in = bufio.NewReaderSize(l.stream, 64<<10)
 	}
 	l.buffer = l.buffer[:0]

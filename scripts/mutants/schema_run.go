@@ -76,7 +76,7 @@ func (s *schema) overlay(dir string, texts [][]byte) (string, error) {
 // binary builds the tests of a package once, sees that they pass and what they reach, and runs
 // them with each fault that is alive and reached.
 func (s *schema) binary(ctx context.Context, name, overlay, by string, alive []verdict) error {
-	build := exec.CommandContext(ctx, "go", "test", "-c", "-overlay", overlay, "-o", name, by)
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", name, by)
 	build.Dir = s.root
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
