@@ -111,7 +111,7 @@ func (g *Graph) attention(in []*Node, y spec, hd int, cfg AttentionConfig) *Node
 	diff := []bool{true, true, true, false, false, learns}
 	return g.apply(ir.Attention, attrs, in, []spec{y, lse}, diff,
 		func(o *op, in []*Node, y, dy *Node) []*Node {
-			outs := []spec{like(in[0]), {}, {}, {}}
+			outs := []spec{like(in[0]), {}, {}, {}, {}, {}, {}}
 			if !attrs.Packed {
 				outs[1], outs[2] = like(in[1]), like(in[2])
 			}

@@ -16,7 +16,7 @@ func LayerNorm(x, w, b *Node, eps float32) *Node {
 	return g.apply(ir.LayerNorm, ir.NormAttrs{Eps: eps}, []*Node{x, w, b},
 		[]spec{like(x), f32(rows), f32(rows)}, []bool{true, true, true},
 		func(o *op, in []*Node, y, dy *Node) []*Node {
-			outs := []spec{like(in[0]), like(in[1]), like(in[1])}
+			outs := []spec{like(in[0]), like(in[1]), like(in[1]), {}}
 			dx := g.apply(ir.LayerNormBackward, o.attrs, []*Node{in[0], in[1], project(y, 1), project(y, 2), dy, nil}, outs, nil, nil)
 			grads := []*Node{dx, project(dx, 1), nil}
 			if in[2] != nil {

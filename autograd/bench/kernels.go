@@ -84,7 +84,7 @@ func attention(batch, length, heads, headDim int) []Case {
 			in := &ir.Instr{Kind: ir.AttentionBackward, Block: -1, Attrs: attrs,
 				In: []*ir.Value{p.NewValue(ir.State, "qkv", ir.F32, rows, 3*width), nil, nil, nil, nil,
 					p.NewValue(ir.State, "y", ir.F32, rows, width), p.NewValue(ir.State, "lse", ir.F32, rows*heads), p.NewValue(ir.State, "dy", ir.F32, rows, width), nil},
-				Out: []*ir.Value{p.NewValue(ir.Temp, "dqkv", ir.F32, rows, 3*width), nil, nil, nil}}
+				Out: []*ir.Value{p.NewValue(ir.Temp, "dqkv", ir.F32, rows, 3*width), nil, nil, nil, nil, nil, nil}}
 			p.Emit(in)
 			p.Outputs = in.Out[:1]
 		}},
@@ -121,9 +121,9 @@ func memoryBound(n, d, params int) []Case {
 			in := &ir.Instr{Kind: ir.LayerNormBackward, Block: -1, Attrs: ir.NormAttrs{Eps: 1e-5},
 				In: []*ir.Value{p.NewValue(ir.State, "x", ir.F32, n, d), p.NewValue(ir.State, "w", ir.F32, d), p.NewValue(ir.State, "mean", ir.F32, n),
 					p.NewValue(ir.State, "rstd", ir.F32, n), p.NewValue(ir.State, "dy", ir.F32, n, d), nil},
-				Out: []*ir.Value{p.NewValue(ir.Temp, "dx", ir.F32, n, d), p.NewValue(ir.Temp, "dw", ir.F32, d), p.NewValue(ir.Temp, "db", ir.F32, d)}}
+				Out: []*ir.Value{p.NewValue(ir.Temp, "dx", ir.F32, n, d), p.NewValue(ir.Temp, "dw", ir.F32, d), p.NewValue(ir.Temp, "db", ir.F32, d), nil}}
 			p.Emit(in)
-			p.Outputs = in.Out
+			p.Outputs = in.Out[:3]
 		}},
 		{Name: fmt.Sprintf("Activation gelu_tanh (%d, %d)", n, 4*d), Kind: ir.Activation, Shape: Shape{Rows: n, Width: 4 * d}, emit: func(p *ir.Program) {
 			in := &ir.Instr{Kind: ir.Activation, Block: -1, Attrs: ir.ActivationAttrs{Act: ir.GELUTanh},

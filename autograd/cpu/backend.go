@@ -118,10 +118,16 @@ func (b *Backend) Target() plan.Target {
 
 // workspace returns the bytes of scratch that in needs while it runs.
 func (b *Backend) workspace(in *ir.Instr) int64 {
+	floats := 0
 	if f := binders[in.Kind].scratch; f != nil {
-		return 4 * int64(f(b, in))
+		floats = f(b, in)
 	}
-	return 0
+	for _, pair := range ir.Kinds[in.Kind].Sums {
+		if in.Out[pair[0]] != nil {
+			floats = max(floats, scratchRows(in.Out[pair[1]].Shape))
+		}
+	}
+	return 4 * int64(floats)
 }
 
 // Alloc returns zeroed memory aligned to plan.Align. It goes back to the

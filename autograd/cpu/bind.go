@@ -128,7 +128,8 @@ func (b *Backend) Bind(in *ir.Instr, args exec.Args) (exec.Launch, error) {
 	if need := b.workspace(in); args.Workspace.Bytes < need {
 		return nil, fmt.Errorf("cpu: %s needs %d bytes of workspace, has %d; build the plan with this back end's Target", in.Kind, need, args.Workspace.Bytes)
 	}
-	run := binders[in.Kind].bind(&call{b, in, args})
+	c := &call{b, in, args}
+	run := c.thenSums(binders[in.Kind].bind(c))
 	return func() {
 		if b.err != nil {
 			return

@@ -12,6 +12,22 @@ func scratchRows(shape ir.Shape) int {
 
 func bindColumnSum(c *call) func() { return c.columnSum(c.In[0].Shape, c.x(0), c.x(1), c.y(0)) }
 
+// thenSums returns a function that runs a kernel, then adds up the rows of its results
+// where that is asked for (ir.Info.Sums).
+func (c *call) thenSums(run func()) func() {
+	for _, pair := range ir.Kinds[c.Kind].Sums {
+		if c.Out[pair[0]] == nil {
+			continue
+		}
+		kernel, sum := run, c.columnSum(c.Out[pair[1]].Shape, c.y(pair[1]), nil, c.y(pair[0]))
+		run = func() {
+			kernel()
+			sum()
+		}
+	}
+	return run
+}
+
 // columnSum returns a function that adds up the rows of x, and addend if there
 // is one, in scratchRows floats of the workspace.
 func (c *call) columnSum(shape ir.Shape, x, addend, y []float32) func() {

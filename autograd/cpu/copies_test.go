@@ -14,51 +14,56 @@ import (
 // bfloat16, update both, and update w alone.
 type copied struct {
 	*testing.T
+	backend              *cpu.Backend
 	store                *exec.Store
 	read, update, behind *exec.Session
 }
 
-func newCopied(t *testing.T) copied {
+func newCopied(t *testing.T) *copied {
 	b := newBackend(t, cpu.Config{Threads: 1})
-	c := copied{T: t, store: exec.NewStore(b)}
-	session := func(build func(p *ir.Program, w, copy *ir.Value)) *exec.Session {
-		p := &ir.Program{Name: "copies"}
-		w, y := p.NewValue(ir.State, "w", ir.F32, 3), p.NewValue(ir.State, ir.CopyPrefix+"w", ir.BF16, 3)
-		y.Master = w
-		build(p, w, y)
-		pl, err := plan.Build(p, plan.Options{Target: b.Target()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		arena, err := exec.NewArena(b, max(pl.Arena, plan.Align))
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := exec.NewSession(pl, c.store, arena)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	sgd := func(p *ir.Program, w, copy *ir.Value) {
-		g, hyper := p.NewValue(ir.Input, "g", ir.F32, 3), p.NewValue(ir.Input, "hyper", ir.F32, ir.HyperLen)
-		p.Emit(&ir.Instr{Kind: ir.SGD, Attrs: ir.SGDAttrs{LRScale: 1}, In: []*ir.Value{w, g, nil, hyper, nil, copy}, Block: -1})
-	}
-	c.read = session(func(p *ir.Program, _, copy *ir.Value) {
+	return &copied{T: t, backend: b, store: exec.NewStore(b)}
+}
+
+// session compiles a program, which places its states.
+func (c *copied) session(build func(p *ir.Program, w, copy *ir.Value)) *exec.Session {
+	c.Helper()
+	p := &ir.Program{Name: "copies"}
+	w, y := p.NewValue(ir.State, "w", ir.F32, 3), p.NewValue(ir.State, ir.CopyPrefix+"w", ir.BF16, 3)
+	y.Master = w
+	build(p, w, y)
+	pl, err := plan.Build(p, plan.Options{Target: c.backend.Target()})
+	c.must(err)
+	arena, err := exec.NewArena(c.backend, max(pl.Arena, plan.Align))
+	c.must(err)
+	s, err := exec.NewSession(pl, c.store, arena)
+	c.must(err)
+	return s
+}
+
+// placesRead compiles the program that reads the copy.
+func (c *copied) placesRead() {
+	c.read = c.session(func(p *ir.Program, _, copy *ir.Value) {
 		y := p.NewValue(ir.Temp, "", ir.F32, 3)
 		p.Emit(&ir.Instr{Kind: ir.Cast, In: []*ir.Value{copy}, Out: []*ir.Value{y}, Block: -1})
 		p.Outputs = []*ir.Value{y}
 	})
-	c.update = session(sgd)
-	c.behind = session(func(p *ir.Program, w, _ *ir.Value) { sgd(p, w, nil) })
-	for _, s := range []*exec.Session{c.update, c.behind} {
-		c.must(s.SetFloats("g", []float32{-1, -2, -3}))
-		c.must(s.SetFloats("hyper", []float32{1, 1, 1, 0, 0, 0, 0, 0}))
-	}
-	return c
 }
 
-func (c copied) must(err error) {
+// placesUpdate compiles a program that adds 1, 2, 3 to w, and to its copy if that is with it.
+func (c *copied) placesUpdate(withCopy bool) *exec.Session {
+	s := c.session(func(p *ir.Program, w, copy *ir.Value) {
+		if !withCopy {
+			copy = nil
+		}
+		g, hyper := p.NewValue(ir.Input, "g", ir.F32, 3), p.NewValue(ir.Input, "hyper", ir.F32, ir.HyperLen)
+		p.Emit(&ir.Instr{Kind: ir.SGD, Attrs: ir.SGDAttrs{LRScale: 1}, In: []*ir.Value{w, g, nil, hyper, nil, copy}, Block: -1})
+	})
+	c.must(s.SetFloats("g", []float32{-1, -2, -3}))
+	c.must(s.SetFloats("hyper", []float32{1, 1, 1, 0, 0, 0, 0, 0}))
+	return s
+}
+
+func (c *copied) must(err error) {
 	c.Helper()
 	if err != nil {
 		c.Fatal(err)
@@ -66,7 +71,7 @@ func (c copied) must(err error) {
 }
 
 // reads runs the program that reads the copy.
-func (c copied) reads(when string, want ...float32) {
+func (c *copied) reads(when string, want ...float32) {
 	c.Helper()
 	got := make([]float32, 3)
 	c.must(c.read.Run())
@@ -80,6 +85,8 @@ func (c copied) reads(when string, want ...float32) {
 // copy is only made anew where its state has changed without it.
 func TestCopies(t *testing.T) {
 	c := newCopied(t)
+	c.placesRead()
+	c.update, c.behind = c.placesUpdate(true), c.placesUpdate(false)
 	c.reads("before anything is written", 0, 0, 0)
 	c.must(c.store.Write("w", []float32{1, 2, 1.00390625})) // the last is halfway to the next bfloat16
 	c.reads("behind Write", 1, 2, 1)
@@ -112,4 +119,13 @@ func TestCopies(t *testing.T) {
 	if c.must(c.read.Output(0, got)); got[0] != 7 {
 		t.Errorf("a search for what is not finite reads %v", got)
 	}
+}
+
+// TestCopiesOfWhatIsThere: a program that is compiled when its state has values already
+// reads them in the copy, too.
+func TestCopiesOfWhatIsThere(t *testing.T) {
+	c := newCopied(t)
+	c.must(c.placesUpdate(false).Run())
+	c.placesRead()
+	c.reads("placed behind an update", 1, 2, 3)
 }

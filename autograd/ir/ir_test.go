@@ -115,6 +115,11 @@ func TestEveryKindIsDescribed(t *testing.T) {
 		if d := info.Addend; d != (Addend{}) && (!info.In[d.In].Optional || !slices.Contains(info.Overwrites, [2]int{d.Out, d.In})) {
 			t.Errorf("%s: addend %v must be optional and overwritten", info.Name, d)
 		}
+		for _, s := range info.Sums {
+			if sum := info.Out[s[0]]; !sum.Optional || sum.Type != Float32 || s[1] >= s[0] {
+				t.Errorf("%s: a sum of rows must be optional, float32 and behind what it sums up: %v", info.Name, s)
+			}
+		}
 		if a := info.Attrs; a != nil && !reflect.TypeOf(a).Comparable() {
 			t.Errorf("%s: attributes of type %T cannot be compared", info.Name, a)
 		}
@@ -144,6 +149,7 @@ func TestMarksOfKinds(t *testing.T) {
 		"may be infinite":       {func(i *Info) bool { return i.NonFinite }, []Kind{SumSquares, GradNorm}},
 		"is of weights":         {func(i *Info) bool { return i.WeightGradient }, []Kind{EmbeddingBackward, MatMul, ColumnSum, ConvWeights}},
 		"touches some rows":     {func(i *Info) bool { return i.Sparse }, []Kind{EmbeddingBackward}},
+		"adds up rows":          {func(i *Info) bool { return len(i.Sums) > 0 }, []Kind{LayerNormBackward, AttentionBackward}},
 		"keeps its outputs":     {func(i *Info) bool { return i.Whole }, []Kind{AttentionBackward}},
 		"adds an input": {func(i *Info) bool { return i.Addend != Addend{} },
 			[]Kind{EmbeddingBackward, MatMul, ColumnSum, LayerNormBackward, RMSNormBackward, LinearCrossEntropy, LinearLogProbBackward, Conv, ConvInput, ConvWeights, GroupNormBackward}},

@@ -102,6 +102,9 @@ type Info struct {
 	// rows of the output where that lies on the addend.
 	Addend Addend
 	Sparse bool
+	// Sums lists pairs {sum, output}: the first, which is optional, adds up the rows of the
+	// other, a matrix, as ColumnSum does.
+	Sums [][2]int
 	// Alias tells that the result is the input under another shape or name, in its
 	// storage.
 	Alias bool
@@ -168,9 +171,9 @@ var Kinds = [NumKinds]Info{
 		Doc: "y[d] = addend[d] + Σ_n x[n, d]"},
 	LayerNorm: {Name: "LayerNorm", Attrs: NormAttrs{}, In: args("x:t", "w", "b?"), Out: args("y:t", "mean", "rstd"),
 		Doc: "y = (x - mean)·rstd·w + b over the last axis, rstd = 1/√(var + Eps), biased variance; mean, rstd (N)"},
-	LayerNormBackward: {Name: "LayerNormBackward", Attrs: NormAttrs{}, In: args("x:t", "w", "mean", "rstd", "dy:t", "addend?:t"), Out: args("dx:t", "dw", "db?"),
-		Overwrites: [][2]int{{0, 5}, {0, 4}, {0, 0}}, Addend: Addend{0, 5},
-		Doc: "gradients of LayerNorm; dx += addend (N, D)"},
+	LayerNormBackward: {Name: "LayerNormBackward", Attrs: NormAttrs{}, In: args("x:t", "w", "mean", "rstd", "dy:t", "addend?:t"), Out: args("dx:t", "dw", "db?", "sum?"),
+		Overwrites: [][2]int{{0, 5}, {0, 4}, {0, 0}}, Addend: Addend{0, 5}, Sums: [][2]int{{3, 0}},
+		Doc: "gradients of LayerNorm; dx += addend (N, D); sum adds up the rows of dx"},
 	RMSNorm: {Name: "RMSNorm", Attrs: NormAttrs{}, In: args("x:t", "w"), Out: args("y:t", "rstd"),
 		Doc: "y = x·rstd·w over the last axis, rstd = 1/√(mean(x²) + Eps); rstd (N)"},
 	RMSNormBackward: {Name: "RMSNormBackward", Attrs: NormAttrs{}, In: args("x:t", "w", "rstd", "dy:t", "addend?:t"), Out: args("dx:t", "dw"),
@@ -196,9 +199,9 @@ var Kinds = [NumKinds]Info{
 		Cost: attentionCost,
 		Doc: "y = softmax(q·kᵀ·Scale + bias + mask)·v per head; q, y (B·T, H·hd), k, v (B·S, G·hd), lse (B·H·T), bias (H, distances) by Behind; " +
 			"Causal, Window and equal segments mask; under Packed q holds (q | k | v) in one row"},
-	AttentionBackward: {Name: "AttentionBackward", Attrs: AttentionAttrs{}, In: args("q:t", "k?:t", "v?:t", "qsegments?:i32", "ksegments?:i32", "y:t", "lse", "dy:t", "bias?"), Out: args("dq:t", "dk?:t", "dv?:t", "dbias?"),
-		Whole: true, Cost: attentionBackwardCost,
-		Doc: "gradients of Attention; under Packed dq holds (dq | dk | dv) in one row"},
+	AttentionBackward: {Name: "AttentionBackward", Attrs: AttentionAttrs{}, In: args("q:t", "k?:t", "v?:t", "qsegments?:i32", "ksegments?:i32", "y:t", "lse", "dy:t", "bias?"), Out: args("dq:t", "dk?:t", "dv?:t", "dbias?", "dqsum?", "dksum?", "dvsum?"),
+		Sums: [][2]int{{4, 0}, {5, 1}, {6, 2}}, Whole: true, Cost: attentionBackwardCost,
+		Doc: "gradients of Attention; under Packed dq holds (dq | dk | dv) in one row; dqsum, dksum and dvsum add up the rows of those before them"},
 	AttentionCached: {Name: "AttentionCached", Attrs: AttentionAttrs{}, In: args("q:t", "k:t", "v:t", "kcache", "vcache", "position:i32", "bias?"), Out: args("y:t"),
 		Mutates: []int{3, 4}, Cost: attentionCachedCost,
 		Doc: "writes the T new rows of k, v at position[b] of the caches (B·S, G·hd) and attends causally to all rows so far; " +

@@ -47,6 +47,9 @@ func TestKindsAsWritten(t *testing.T) {
 		if len(info.Mutates) > 0 {
 			fmt.Fprintf(&b, " mutates %v", info.Mutates)
 		}
+		if len(info.Sums) > 0 {
+			fmt.Fprintf(&b, " sums %v", info.Sums)
+		}
 		if info.Addend != (Addend{}) {
 			fmt.Fprintf(&b, " adds %v", info.Addend)
 		}

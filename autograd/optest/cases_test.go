@@ -278,9 +278,13 @@ func normCases() []opCase {
 			opCase{name, ir.LayerNorm, ir.NormAttrs{Eps: 1e-5}, []arg{normal(n, w), normal(w), normal(w)}, []ir.Shape{x, rows, rows}},
 			opCase{name + " no bias", ir.LayerNorm, ir.NormAttrs{Eps: 1e-5}, []arg{about(3, n, w), normal(w), none}, []ir.Shape{x, rows, rows}},
 			opCase{name, ir.LayerNormBackward, ir.NormAttrs{Eps: 1e-5},
-				[]arg{normal(n, w), normal(w), normal(n), positive(n), normal(n, w), none}, []ir.Shape{x, row, row}},
+				[]arg{normal(n, w), normal(w), normal(n), positive(n), normal(n, w), none}, []ir.Shape{x, row, row, nil}},
+			opCase{name + " addend sum", ir.LayerNormBackward, ir.NormAttrs{Eps: 1e-5},
+				[]arg{normal(n, w), normal(w), normal(n), positive(n), normal(n, w), normal(n, w)}, []ir.Shape{x, row, row, row}},
+			opCase{name + " no bias sum", ir.LayerNormBackward, ir.NormAttrs{Eps: 1e-5},
+				[]arg{normal(n, w), normal(w), normal(n), positive(n), normal(n, w), none}, []ir.Shape{x, row, nil, row}},
 			opCase{name + " addend no bias", ir.LayerNormBackward, ir.NormAttrs{Eps: 1e-5},
-				[]arg{normal(n, w), normal(w), normal(n), positive(n), normal(n, w), normal(n, w)}, []ir.Shape{x, row, nil}},
+				[]arg{normal(n, w), normal(w), normal(n), positive(n), normal(n, w), normal(n, w)}, []ir.Shape{x, row, nil, nil}},
 			opCase{name, ir.RMSNorm, ir.NormAttrs{Eps: 1e-6}, []arg{normal(n, w), normal(w)}, []ir.Shape{x, rows}},
 			opCase{name, ir.RMSNormBackward, ir.NormAttrs{Eps: 1e-6},
 				[]arg{normal(n, w), normal(w), positive(n), normal(n, w), none}, []ir.Shape{x, row}},
@@ -343,13 +347,14 @@ type attentionShape struct {
 	sparse             ir.Sparsity
 	bias, behind       int  // distances
 	fixed              bool // the bias has no gradient
+	unsummed           bool // without sums of the gradients' rows
 }
 
 func attentionCases() []opCase {
 	var list []opCase
 	for _, a := range []attentionShape{
 		{name: "one", batch: 1, t: 1, s: 1, heads: 1, kv: 1, hd: 1},
-		{name: "full", batch: 2, t: 5, s: 5, heads: 2, kv: 2, hd: 7},
+		{name: "full", batch: 2, t: 5, s: 5, heads: 2, kv: 2, hd: 7, unsummed: true},
 		{name: "causal", batch: 2, t: 70, s: 70, heads: 2, kv: 2, hd: 16, causal: true},
 		{name: "grouped", batch: 1, t: 33, s: 33, heads: 6, kv: 2, hd: 20, causal: true},
 		{name: "window", batch: 2, t: 150, s: 150, heads: 2, kv: 1, hd: 8, causal: true, window: 40},
@@ -367,7 +372,7 @@ func attentionCases() []opCase {
 		{name: "head 64 long queries", batch: 1, t: 193, s: 65, heads: 2, kv: 2, hd: 64, causal: true},
 		{name: "head 96 cross", batch: 1, t: 63, s: 129, heads: 2, kv: 1, hd: 96},
 		{name: "head 128", batch: 1, t: 129, s: 129, heads: 2, kv: 1, hd: 128, causal: true, length: 67},
-		{name: "head 64 window", batch: 2, t: 150, s: 280, heads: 2, kv: 1, hd: 64, window: 70},
+		{name: "head 64 window", batch: 2, t: 150, s: 280, heads: 2, kv: 1, hd: 64, window: 70, unsummed: true},
 		{name: "head 128 documents of tiles", batch: 1, t: 330, s: 330, heads: 2, kv: 1, hd: 128, causal: true, packed: true, length: 128, padding: 66},
 		{name: "head 256", batch: 1, t: 33, s: 33, heads: 1, kv: 1, hd: 256, causal: true},
 		{name: "window of tiles", batch: 1, t: 260, s: 260, heads: 2, kv: 1, hd: 32, causal: true, window: 65},
@@ -387,7 +392,7 @@ func attentionCases() []opCase {
 		{name: "head 96 of tiles", batch: 1, t: 150, s: 150, heads: 1, kv: 1, hd: 96, causal: true},
 		{name: "head 256 of tiles", batch: 1, t: 150, s: 150, heads: 2, kv: 1, hd: 256, causal: true, window: 70},
 		{name: "head 256 documents", batch: 1, t: 97, s: 97, heads: 1, kv: 1, hd: 256, packed: true, length: 40, padding: 20},
-		{name: "bias", batch: 2, t: 5, s: 5, heads: 2, kv: 2, hd: 7, bias: 4, behind: 1},
+		{name: "bias", batch: 2, t: 5, s: 5, heads: 2, kv: 2, hd: 7, bias: 4, behind: 1, unsummed: true},
 		{name: "bias of tiles", batch: 3, t: 150, s: 150, heads: 2, kv: 2, hd: 16, bias: 90, behind: 40},
 		{name: "bias causal packed documents", batch: 2, t: 165, s: 165, heads: 4, kv: 2, hd: 10, causal: true, packed: true, length: 70, padding: 5, bias: 33, behind: 32},
 		{name: "bias of all distances", batch: 1, t: 130, s: 130, heads: 3, kv: 1, hd: 32, causal: true, bias: 130, behind: 129, fixed: true},
@@ -407,11 +412,16 @@ func (a attentionShape) cases() []opCase {
 	y := s(a.batch*a.t, a.heads*a.hd)
 	kv := s(a.batch*a.s, a.kv*a.hd)
 	in := []arg{normal(y...), normal(kv...), normal(kv...), none, none}
-	gradients := []ir.Shape{y, kv, kv, nil}
+	gradients := []ir.Shape{y, kv, kv, nil, nil, nil, nil}
 	if a.packed {
 		row := s(a.batch*a.t, (a.heads+2*a.kv)*a.hd)
 		in[0], in[1], in[2] = normal(row...), none, none
-		gradients = []ir.Shape{row, nil, nil, nil}
+		gradients[0], gradients[1], gradients[2] = row, nil, nil
+	}
+	for i, of := range gradients[:3] {
+		if of != nil && !a.unsummed {
+			gradients[4+i] = of[1:]
+		}
 	}
 	if a.length > 0 {
 		in[3] = documents(a.batch, a.t, a.length, a.padding)

@@ -38,6 +38,13 @@ func define(c *opCase) []result {
 		panic(fmt.Sprintf("optest: %s has no definition", c.kind))
 	}
 	f(d)
+	for _, pair := range ir.Kinds[c.kind].Sums {
+		if sum := d.out[pair[0]]; sum != nil {
+			for i, e := range d.out[pair[1]] {
+				sum[i%len(sum)] += e
+			}
+		}
+	}
 
 	var results []result
 	add := func(name string, x []float64) {

@@ -112,6 +112,53 @@ func fuseBiasGradient(p *ir.Program, _ Options) {
 	}
 }
 
+// fuseSums lets the instruction that writes a gradient sum its rows (ir.Info.Sums) in the
+// place of a ColumnSum or a MatMul, which would read it for that.
+func fuseSums(p *ir.Program, _ Options) {
+	f := newFlow(p)
+	for i, in := range p.Instrs {
+		if in == nil {
+			continue
+		}
+		for _, pair := range ir.Kinds[in.Kind].Sums {
+			sum, x := pair[0], in.Out[pair[1]]
+			if x == nil || in.Out[sum] != nil {
+				continue
+			}
+			if total := f.takeSum(x); total != nil {
+				f.take(i)
+				in.Out[sum] = total
+				f.put(i, in)
+			}
+		}
+	}
+}
+
+// takeSum takes the sum of the rows of x from an instruction that has it, and returns it;
+// nil where none has.
+func (f *flow) takeSum(x *ir.Value) *ir.Value {
+	for _, j := range f.uses[x.ID] {
+		switch in := f.p.Instrs[j]; in.Kind {
+		case ir.ColumnSum:
+			if in.In[1] == nil && in.Out[0].Class == ir.Temp {
+				return f.take(j).Out[0]
+			}
+		case ir.MatMul:
+			a := in.Attrs.(ir.MatMulAttrs)
+			total := in.Out[matMulSum]
+			if total == nil || a.SumA != (in.In[0] == x) {
+				continue
+			}
+			f.take(j)
+			a.SumA, in.Out[matMulSum] = false, nil
+			in.Attrs = a
+			f.put(j, in)
+			return total
+		}
+	}
+	return nil
+}
+
 // takesSum tells whether the product at i can compute sum too: it has the
 // operand as it is summed, and nothing before it reads the result.
 func (f *flow) takesSum(mm *ir.Instr, i int, sum *ir.Instr) bool {

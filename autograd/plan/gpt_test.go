@@ -138,7 +138,7 @@ func (g *gptBuilder) norm(name string, x *ir.Value) *ir.Value {
 	y := g.emit(ir.LayerNorm, attrs, []*ir.Value{g.temp(g.n, g.d), mean, rstd}, x, w, bias)
 	g.back(func(dy *ir.Value) *ir.Value {
 		dw, db := g.temp(g.d), g.temp(g.d)
-		dx := g.emit(ir.LayerNormBackward, attrs, []*ir.Value{g.temp(g.n, g.d), dw, db}, x, w, mean, rstd, dy, nil)
+		dx := g.emit(ir.LayerNormBackward, attrs, []*ir.Value{g.temp(g.n, g.d), dw, db, nil}, x, w, mean, rstd, dy, nil)
 		g.accumulate(w, dw)
 		g.accumulate(bias, db)
 		return dx
@@ -157,7 +157,7 @@ func (g *gptBuilder) attention(qkv *ir.Value) *ir.Value {
 	lse := g.temp(g.n * g.heads)
 	y := g.emit(ir.Attention, attrs, []*ir.Value{g.temp(g.n, g.d), lse}, qkv, nil, nil, nil, nil, nil)
 	g.back(func(dy *ir.Value) *ir.Value {
-		return g.emit(ir.AttentionBackward, attrs, []*ir.Value{g.temp(qkv.Shape...), nil, nil, nil}, qkv, nil, nil, nil, nil, y, lse, dy, nil)
+		return g.emit(ir.AttentionBackward, attrs, []*ir.Value{g.temp(qkv.Shape...), nil, nil, nil, nil, nil, nil}, qkv, nil, nil, nil, nil, y, lse, dy, nil)
 	})
 	return y
 }

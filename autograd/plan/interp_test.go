@@ -275,6 +275,19 @@ func (m *machine) matmul(in *ir.Instr, x [][]float32) {
 			y[at2] = s
 		}
 	}
+	if sum := in.Out[matMulSum]; sum != nil && attrs.SumA {
+		sumRows(m.data(sum), x[0])
+	} else if sum != nil {
+		sumRows(m.data(sum), x[1])
+	}
+}
+
+// sumRows adds up the rows of a matrix.
+func sumRows(y, x []float32) {
+	clear(y)
+	for i, e := range x {
+		y[i%len(y)] += e
+	}
 }
 
 // opaque computes all other kinds.
@@ -303,6 +316,11 @@ func (m *machine) opaque(in *ir.Instr, x [][]float32) {
 			if slot != (ir.Addend{}) && j == slot.Out {
 				y[i] += at(x[slot.In], i)
 			}
+		}
+	}
+	for _, pair := range ir.Kinds[in.Kind].Sums {
+		if sum := in.Out[pair[0]]; sum != nil {
+			sumRows(m.data(sum), m.data(in.Out[pair[1]]))
 		}
 	}
 	for _, j := range ir.Kinds[in.Kind].Mutates {

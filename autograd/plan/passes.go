@@ -39,6 +39,8 @@ var Passes = []Pass{
 		Why: "lets products of weight gradients sum the gradient of the bias; before fuse-accumulate, which gives sums addends"},
 	{Name: "fuse-accumulate", Run: fuseAccumulate, Skip: noFuse,
 		Why: "lets the producers of gradients add to what is there; after all fusions that compete for MatMul"},
+	{Name: "fuse-sums", Run: fuseSums, Skip: func(opt Options) bool { return opt.NoFuse || !opt.Target.FusesSums },
+		Why: "lets what writes a gradient sum its rows, which saves the product that took the sum a pass over it; after fuse-accumulate, which makes that gradient whole"},
 	{Name: "recompute", Run: recompute, Skip: func(opt Options) bool { return !opt.Recompute },
 		Why: "clones the forward instructions of a block into its backward pass; after the fusions, so that the clones are fused alike"},
 	{Name: "prune", Run: prune,

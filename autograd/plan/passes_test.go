@@ -238,7 +238,7 @@ var passCases = []passCase{
 		b.backward = true
 		x, w, n := b.x(), b.state("w", 4), b.input("n", ir.F32, 4)
 		dw := b.temp(4, 4)
-		dx := b.emit(ir.LayerNormBackward, ir.NormAttrs{}, []*ir.Value{b.temp(4, 4), dw, nil}, x, w, n, n, x, nil)
+		dx := b.emit(ir.LayerNormBackward, ir.NormAttrs{}, []*ir.Value{b.temp(4, 4), dw, nil, nil}, x, w, n, n, x, nil)
 		b.returns(b.add(b.scale(dw, 2), dx))
 	}},
 	{"recompute", []string{"recompute", "prune", "in-place"}, func(b *builder) {
@@ -275,6 +275,25 @@ var passCases = []passCase{
 		dd := b.emit(ir.ColumnSum, nil, []*ir.Value{b.temp(4)}, dz, nil)
 		b.returns(db, dw, early, dv, de, dd)
 	}},
+	{"fuse-sums", []string{"fuse-accumulate", "fuse-bias-gradient", "fuse-sums"}, func(b *builder) {
+		x, w, n, r := b.x(), b.state("w", 4), b.input("n", ir.F32, 4), b.input("r", ir.F32, 4, 4)
+		b.backward = true
+		gradient := func(dy *ir.Value) *ir.Value {
+			return b.emit(ir.LayerNormBackward, ir.NormAttrs{}, []*ir.Value{b.temp(4, 4), b.temp(4), nil, nil}, x, w, n, n, dy, nil)
+		}
+		sum := func(x *ir.Value) *ir.Value {
+			return b.emit(ir.ColumnSum, nil, []*ir.Value{b.temp(4)}, x, nil)
+		}
+		whole := b.add(gradient(r), r) // the norm adds r, and has all of the gradient
+		dw, db := b.matmul(x, whole, true, false, nil), sum(whole)
+		alone := gradient(whole) // no product has its sum
+		dc := sum(alone)
+		of := gradient(alone)
+		dv, dd := b.matmul(of, x, true, false, nil), sum(of) // of the first operand
+		other := b.scale(of, 2)
+		du, de := b.matmul(of, other, true, false, nil), sum(other) // no fusion: of what a Scale has written
+		b.returns(dw, db, dc, dv, dd, du, de)
+	}},
 	{"storage", []string{"storage"}, func(b *builder) {
 		hyper, w, u := b.input("hyper", ir.F32, ir.HyperLen), b.state("w", 4, 4), b.state("u", 4)
 		ids := b.input("ids", ir.I32, 4)
@@ -293,12 +312,15 @@ var passCases = []passCase{
 	}},
 	{"storage-copies", []string{"shard", "storage", "schedule"}, func(b *builder) {
 		// This rank updates u, whose copy it writes on the way; w comes from another and is
-		// cast then. The one that only products read has a copy, what steps hand on has none.
+		// cast then. The one that only products read has a copy, what steps hand on and what
+		// the program writes otherwise have none.
 		b.options.Layout.Rank = mesh.Of(0, 2)
 		b.options.Layout.Owner = map[string]int{"u": 0, "w": 1}
 		hyper, w, u := b.input("hyper", ir.F32, ir.HyperLen), b.state("w", 4, 4), b.state("u", 4, 4)
-		memory, frozen := b.state(ir.MemoryPrefix+"m", 4, 4), b.state("frozen", 4, 4)
+		memory, frozen, mean := b.state(ir.MemoryPrefix+"m", 4, 4), b.state("frozen", 4, 4), b.state("mean", 4, 4)
 		y := b.matmul(b.matmul(memory, w, false, false, nil), b.matmul(u, frozen, false, false, nil), false, false, nil)
+		y = b.matmul(y, mean, false, false, nil)
+		b.emit(ir.Assign, ir.AssignAttrs{}, nil, mean, y)
 		b.sgd(w, b.matmul(y, y, true, false, nil), hyper)
 		b.sgd(u, b.matmul(y, y, false, true, nil), hyper)
 		b.returns(b.scale(y, 2))

@@ -51,7 +51,8 @@ type Target struct {
 	Workspace func(launch []*ir.Instr) int64
 	// StoresBF16 tells that its kernels read and write bfloat16 activations.
 	StoresBF16 bool
-	// FusesSums tells that MatMul adds up the rows of an operand on its way.
+	// FusesSums tells that MatMul adds up the rows of an operand on its way, and kinds with
+	// ir.Info.Sums those of their results.
 	FusesSums bool
 	// LogitElements is the number of logits that instructions are to hold at a
 	// time (ir.Chunked); 0 leaves their rows as the program has them.

@@ -137,7 +137,7 @@ func (g *generator) instruction() {
 	case 8:
 		y = g.unary(ir.ActivationBackward, act, g.pick(g.any), g.pick(g.any))
 	case 9:
-		exact = g.emit(ir.LayerNormBackward, ir.NormAttrs{}, []*ir.Value{g.matrix(), g.temp(4), g.temp(4)},
+		exact = g.emit(ir.LayerNormBackward, ir.NormAttrs{}, []*ir.Value{g.matrix(), g.temp(4), g.temp(4), nil},
 			g.pick(g.any), g.vector, g.vector, g.vector, g.pick(g.any), nil)
 	case 10:
 		dup := g.matrix()

@@ -170,7 +170,7 @@ func TestSumsOfManyTerms(t *testing.T) {
 			case 1:
 				return b.emit(ir.EmbeddingBackward, nil, []*ir.Value{b.temp(4, 4)}, ids, b.scale(x, float32(i+1)/2), nil)
 			case 2:
-				return b.emit(ir.LayerNormBackward, ir.NormAttrs{Eps: float32(i)}, []*ir.Value{b.temp(4, 4), b.temp(4), nil}, x, v, v, v, x, nil)
+				return b.emit(ir.LayerNormBackward, ir.NormAttrs{Eps: float32(i)}, []*ir.Value{b.temp(4, 4), b.temp(4), nil, nil}, x, v, v, v, x, nil)
 			}
 			return b.scale(x, float32(i+1)/4)
 		}
@@ -342,6 +342,12 @@ func TestFusionsKeepWhatIsRead(t *testing.T) {
 		"activation backward of itself": func(b *builder, x, y *ir.Value) []*ir.Value {
 			dy := b.matmul(x, y, false, false, nil)
 			return []*ir.Value{b.unary(ir.ActivationBackward, act, dy, dy)}
+		},
+		"sum of rows": func(b *builder, x, y *ir.Value) []*ir.Value {
+			w, n := b.state("w", 4), b.input("n", ir.F32, 4)
+			dx := b.emit(ir.LayerNormBackward, ir.NormAttrs{}, []*ir.Value{b.temp(4, 4), b.temp(4), nil, nil}, x, w, n, n, y, nil)
+			sum := b.emit(ir.ColumnSum, nil, []*ir.Value{b.temp(4)}, dx, nil)
+			return []*ir.Value{sum, b.matmul(x, dx, true, false, nil), dx}
 		},
 		"addend": func(b *builder, x, y *ir.Value) []*ir.Value {
 			h := b.matmul(x, y, false, false, nil)

@@ -2,21 +2,27 @@
 
 package backend
 
-import "example.com/gotrain/cuda"
+import (
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/cuda"
+)
 
 // bindAttentionBackward prepares the log-sum-exp and Σ dy·y of all queries and clears the
 // flags, then has all three gradients in one pass over tiles of keys; or, without tensor
-// cores, dk and dv by tiles of keys and dq by tiles of queries.
+// cores, dk and dv by tiles of keys and dq by tiles of queries. The pass has what rows of
+// the gradients add up to on its way; behind the other kernels they are read for it.
 func bindAttentionBackward(c *call) func() {
 	a := c.attention()
 	if a.onHopper {
 		a.gradientHopper()
+		a.sumGradients()
 		return sequence(a.steps...)
 	}
 	if one := a.gradientKernels(c.perBlock); len(one) > 0 {
 		return a.chooseOf(one, func(a *attentionCall, k attentionKernel) { a.onePassOver(k, a.overKeys(k.rows)) })
 	}
 	a.twoPasses()
+	a.sumGradients()
 	return sequence(a.steps...)
 }
 
@@ -24,7 +30,36 @@ func bindAttentionBackward(c *call) func() {
 func (a *attentionCall) onePassOver(k attentionKernel, t tiles) {
 	inputs, sums, flags := a.gradientInputs()
 	dq, dk, dv := a.qkv(a.out)
-	a.start(k, t, false, append(inputs, sums, flags, dq, dk, dv))
+	ofQueries, ofKeys := a.gradientScratch().sumParts, a.gradientScratch().keySumParts
+	var queryParts, keyParts cuda.Ptr
+	if ofQueries.count > 0 {
+		queryParts = a.scratch() + cuda.Ptr(ofQueries.at)
+	}
+	if ofKeys.count > 0 {
+		keyParts = a.scratch() + cuda.Ptr(ofKeys.at)
+	}
+	a.start(k, t, false, append(inputs, sums, flags, dq, dk, dv, queryParts, keyParts))
+	wide, narrow := a.Heads*a.HeadDim, a.KVHeads*a.HeadDim
+	dqsum, dksum, dvsum := a.out(4), a.out(5), a.out(6)
+	if a.Packed && dqsum != 0 {
+		dksum = dqsum + cuda.Ptr(4*wide)
+		dvsum = dksum + cuda.Ptr(4*narrow)
+	}
+	if ofQueries.count > 0 {
+		a.do(a.sumPartials(queryParts, 0, ofQueries.count, wide, dqsum))
+	}
+	if ofKeys.count > 0 {
+		a.do(a.sumPartials(keyParts, 0, ofKeys.count, narrow, dksum, dvsum))
+	}
+}
+
+// sumGradients adds up the rows of the gradients that are there.
+func (a *attentionCall) sumGradients() {
+	for _, pair := range ir.Kinds[a.Kind].Sums {
+		if a.Out[pair[0]] != nil {
+			a.do(a.sumOfRows(pair))
+		}
+	}
 }
 
 func (a *attentionCall) twoPasses() {

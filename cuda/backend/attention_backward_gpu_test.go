@@ -55,6 +55,9 @@ func (g gradientCase) call(t *testing.T, b runs.Backend) *call {
 		in.In[3] = &ir.Value{Shape: ir.Shape{batch * g.tokens}, DType: ir.I32}
 	}
 	in.Out = []*ir.Value{value(heads), value(kv), value(kv), nil}
+	for _, x := range in.Out[:3] {
+		in.Out = append(in.Out, &ir.Value{Shape: x.Shape[1:]})
+	}
 	var args runs.Args
 	for i, v := range in.In {
 		var region runs.Region
@@ -72,10 +75,13 @@ func (g gradientCase) call(t *testing.T, b runs.Backend) *call {
 		}
 		args.In = append(args.In, region)
 	}
-	for _, v := range in.Out[:3] {
-		args.Out = append(args.Out, upload(t, b, v, draw, 0))
+	for _, v := range in.Out {
+		var region runs.Region
+		if v != nil {
+			region = upload(t, b, v, draw, 0)
+		}
+		args.Out = append(args.Out, region)
 	}
-	args.Out = append(args.Out, runs.Region{})
 	memory, err := b.Alloc(scratchAttentionBackward(in))
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +90,7 @@ func (g gradientCase) call(t *testing.T, b runs.Backend) *call {
 	return &call{Backend: b.(*Backend), Instr: in, args: args}
 }
 
-// run gives the bytes of dq, dk and dv, with sections of so many key heads.
+// run gives the bytes of dq, dk and dv and of their sums, with sections of so many key heads.
 func (g gradientCase) run(t *testing.T, b runs.Backend, section int) []byte {
 	c := g.call(t, b)
 	a := c.attention()

@@ -153,7 +153,7 @@ func TestKeysTiles(t *testing.T) {
 	q, k := value(batch*tokens, heads*hd), value(batch*tokens, kv*hd)
 	in.In[0], in.In[1], in.In[2], in.In[5], in.In[7] = q, k, k, q, q
 	in.In[6] = &ir.Value{Shape: ir.Shape{batch * heads * tokens}}
-	in.Out = []*ir.Value{q, k, k, nil}
+	in.Out = []*ir.Value{q, k, k, nil, nil, nil, nil}
 	run := func(perBlock int) (got [][]byte) {
 		draw := rand.New(rand.NewPCG(13, 14))
 		var args exec.Args
@@ -167,7 +167,7 @@ func TestKeysTiles(t *testing.T) {
 		for _, v := range in.Out[:3] {
 			args.Out = append(args.Out, upload(t, opened, v, draw, 0))
 		}
-		args.Out = append(args.Out, exec.Region{})
+		args.Out = append(args.Out, make([]exec.Region, 4)...)
 		space, err := opened.Alloc(scratchAttentionBackward(in))
 		if err != nil {
 			t.Fatal(err)
@@ -242,7 +242,7 @@ func TestAttentionByTiming(t *testing.T) {
 	dy := p.NewValue(ir.State, "dy", ir.BF16, 64, 2*64)
 	like := func() *ir.Value { return p.NewValue(ir.Temp, "", ir.BF16, 64, 2*64) }
 	p.Emit(in)
-	p.Emit(&ir.Instr{Kind: ir.AttentionBackward, Block: -1, Attrs: in.Attrs, In: append(in.In[:5:5], in.Out[0], in.Out[1], dy, nil), Out: []*ir.Value{like(), like(), like(), nil}})
+	p.Emit(&ir.Instr{Kind: ir.AttentionBackward, Block: -1, Attrs: in.Attrs, In: append(in.In[:5:5], in.Out[0], in.Out[1], dy, nil), Out: []*ir.Value{like(), like(), like(), nil, nil, nil, nil}})
 	p.Outputs = p.Instrs[1].Out[:3]
 	built, err := plan.Build(&p, plan.Options{Target: Target()})
 	if err != nil {

@@ -35,6 +35,13 @@ func TestWorkspacesOfAttention(t *testing.T) {
 	packed := attention(ir.AttentionBackward, ir.F32, 65, 0, "q")
 	attrs.Sparse, attrs.Packed = ir.Sparsity{}, true
 	packed.Attrs = attrs
+	summed, summedPacked := attention(ir.AttentionBackward, ir.BF16, 100, 130, ""), attention(ir.AttentionBackward, ir.BF16, 100, 0, "")
+	summed.Out[1], summed.Out[2], summed.Out[4], summed.Out[6] = summed.In[1], summed.In[2], shaped(ir.F32, 192), shaped(ir.F32, 192)
+	summedPacked.Attrs, summedPacked.Out[4] = attrs, shaped(ir.F32, 3*192)
+	ofKeys := attention(ir.AttentionBackward, ir.BF16, 100, 130, "")
+	ofKeys.Out[1], ofKeys.Out[5] = ofKeys.In[1], shaped(ir.F32, 192)
+	read := attention(ir.AttentionBackward, ir.F32, 1, 5000, "")
+	read.Out[1], read.Out[5] = read.In[1], shaped(ir.F32, 192)
 	relative := &ir.Instr{Kind: ir.RelativeAttentionBackward, Attrs: ir.RelativeAttrs{Batch: 2, Heads: 3, HeadDim: 8}, In: []*ir.Value{shaped(ir.F32, 2*5, 24), shaped(ir.F32, 2*7, 24)}}
 	for name, c := range map[string]struct {
 		in   *ir.Instr
@@ -48,6 +55,10 @@ func TestWorkspacesOfAttention(t *testing.T) {
 		"gradients of segments":  {attention(ir.AttentionBackward, ir.F32, 129, 100, "q"), 8*2*3 + 8*2*3*192},
 		"gradients packed":       {packed, 8*2*2 + 8*2*3*128},
 		"gradients in one pass":  {attention(ir.AttentionBackward, ir.BF16, 100, 100, ""), 8*768 + 4*768*64 + 4*(1+24)},
+		"with sums":              {summed, 8*768 + 4*768*64 + 4*(1+24) + 4*2*4*192 + 4*2*3*2*192},
+		"with sums, packed":      {summedPacked, 8*768 + 4*768*64 + 4*(1+24) + 4*2*4*192 + 4*2*2*2*192},
+		"with sums of keys":      {ofKeys, 8*768 + 4*768*64 + 4*(1+24) + 4*2*3*2*192},
+		"with sums read":         {read, 4 * 154 * 192},
 		"gradients of a pattern": {sparse, 8 * 768},
 		"gradients of a bias":    {biased, 8*768 + 4*2*4*3*50},
 		"beside a fixed bias":    {fixed, 8 * 768},

@@ -3,7 +3,6 @@
 package backend
 
 import (
-	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/cuda"
 )
@@ -123,11 +122,5 @@ func (c *call) productThenRest(p cuda.Product) (func(), error) {
 
 // sumOperand adds up the rows of an operand for output sum.
 func (c *call) sumOperand() func() {
-	in := sumOf(c.Instr)
-	sum := &call{Backend: c.Backend, Instr: in, args: exec.Args{
-		In: []exec.Region{c.args.In[summed(c.Instr)], {}}, Out: []exec.Region{c.args.Out[2]}, Workspace: c.args.Workspace,
-	}}
-	run := bindColumnSum(sum)
-	c.fail(sum.err)
-	return run
+	return c.columnSum(sumOf(c.Instr), c.args.In[summed(c.Instr)], c.args.Out[2])
 }

@@ -36,7 +36,7 @@ func bindRMSNorm(c *call) func() {
 func bindLayerNormBackward(c *call) func() {
 	p := newNormBackward(c.Instr)
 	return c.normBackward(p, "layernorm_backward",
-		c.in(0), c.in(1), c.in(2), c.in(3), c.in(4), c.in(5), c.out(0), c.scratch(), c.inputRows(), c.inputCols(), int32(p.blockRows), int32(p.planes-1), flag(p.inPartials))
+		c.in(0), c.in(1), c.in(2), c.in(3), c.in(4), c.in(5), c.out(0), c.scratch(), c.inputRows(), c.inputCols(), int32(p.blockRows), flag(c.out(2) != 0), flag(c.out(3) != 0), flag(p.inPartials))
 }
 
 func bindRMSNormBackward(c *call) func() {
@@ -45,28 +45,28 @@ func bindRMSNormBackward(c *call) func() {
 		c.in(0), c.in(1), c.in(2), c.in(3), c.in(4), c.out(0), c.scratch(), c.inputRows(), c.inputCols(), int32(p.blockRows), flag(p.inPartials))
 }
 
-// normBackward starts the kernel that makes dx and partial sums of dw and db, then
-// the one that adds those up.
+// normBackward starts the kernel that makes dx and partial sums, then the one that adds
+// those up for the results behind dx.
 func (c *call) normBackward(p normBackward, name string, args ...any) func() {
-	var db cuda.Ptr
-	if p.planes == 2 {
-		db = c.out(2)
+	var sums []cuda.Ptr
+	for i := range c.Out[1:] {
+		if y := c.out(1 + i); y != 0 {
+			sums = append(sums, y)
+		}
 	}
 	return sequence(
 		c.launchElem(name, cuda.Dim{X: p.parts, Y: 1, Z: 1}, p.dim(), p.shared, args...),
-		c.sumPartials(c.scratch(), 0, c.out(1), db, p.parts))
+		c.sumPartials(c.scratch(), 0, p.parts, int(c.inputCols()), sums...))
 }
 
-// sumPartials adds up partials (parts, planes, D) into y and, with a second
-// plane, y1: columnsum.cu.
-func (c *call) sumPartials(partials, addend, y, y1 cuda.Ptr, parts int) func() {
-	planes := 1
-	if y1 != 0 {
-		planes = 2
-	}
-	grid := cuda.Dim{X: blocks(c.In[0].Shape.Cols(), warp), Y: planes, Z: 1}
+// sumPartials adds up partials (parts, planes, cols), the first plane on top of addend if
+// there is one: columnsum.cu. There are as many results as planes, three at most.
+func (c *call) sumPartials(partials, addend cuda.Ptr, parts, cols int, results ...cuda.Ptr) func() {
+	var y [3]cuda.Ptr
+	copy(y[:], results)
+	grid := cuda.Dim{X: blocks(cols, warp), Y: len(results), Z: 1}
 	block := cuda.Dim{X: warp, Y: min(parts, warp), Z: 1}
-	return c.launch("columnsum_final", grid, block, 0, partials, addend, y, y1, int32(parts), c.inputCols())
+	return c.launch("columnsum_final", grid, block, 0, partials, addend, y[0], y[1], y[2], int32(parts), int32(cols))
 }
 
 // inputRows and inputCols are the shape of input 0 as a matrix.

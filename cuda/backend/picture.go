@@ -52,7 +52,7 @@ func bindGroupNormBackward(c *call) func() {
 	return sequence(
 		c.launchElem("groupnorm_sums", cuda.Dim{X: blocks(int(channels), warp), Y: a.Batch, Z: 1}, cuda.Dim{X: warp, Y: 8, Z: 1}, 0,
 			c.in(0), c.in(1), c.in(2), c.in(3), c.in(4), c.in(5), partials, pixels, channels, int32(a.Groups), int32(a.Act)),
-		c.sumPartials(partials, 0, c.out(1), c.out(2), a.Batch),
+		c.sumPartials(partials, 0, a.Batch, int(channels), c.out(1), c.out(2)),
 		c.launchElem("groupnorm_backward", cuda.Dim{X: a.Batch * a.Groups, Y: 1, Z: 1}, elementBlock, 0,
 			c.in(0), c.in(1), c.in(2), c.in(3), c.in(4), c.in(5), c.in(6), partials, c.out(0), pixels, channels, int32(a.Groups), int32(a.Act)))
 }

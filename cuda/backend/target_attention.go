@@ -56,13 +56,32 @@ func (a attentionShape) statsRows() int {
 // gradientScratch is the scratch memory of AttentionBackward behind the bounds, as
 // offsets: two floats, the log-sum-exp and Σ dy·y, for each query and head; for the kernels
 // of one pass a float for each element of dq, and a counter of tickets with a flag for
-// each head and tile of 32 queries, the smallest; and the gradient of a bias by tiles of 32
-// queries of each head.
+// each head and tile of 32 queries, the smallest; the gradient of a bias by tiles of 32
+// queries of each head; and what rows of gradients add up to by some queries, and by some
+// keys.
 type gradientScratch struct {
-	stats, sums, flags int64
-	count              int // of the counter and flags
-	parts              int64
-	end                int64
+	stats, sums, flags    int64
+	count                 int // of the counter and flags
+	parts                 int64
+	sumParts, keySumParts partials
+	end                   int64
+}
+
+// partials are so many rows of float32 at an offset.
+type partials struct {
+	at    int64
+	count int
+}
+
+// Keys and queries whose gradients a kernel of one pass adds up: kSumKeys of
+// attention_backward.cu, and what a warp has of dq.
+const summedKeys = 64
+
+func (a attentionShape) summedQueries() int {
+	if a.HeadDim == 96 {
+		return 16
+	}
+	return 32
 }
 
 func (a attentionShape) gradientScratch() gradientScratch {
@@ -78,10 +97,32 @@ func (a attentionShape) gradientScratch() gradientScratch {
 	if dbias := a.instr.Out[3]; dbias != nil {
 		s.end += int64(4 * a.Batch * divideUp(a.queries, simtTile) * dbias.Shape.Size())
 	}
+	if !a.onePass() {
+		return s
+	}
+	out := a.instr.Out
+	if out[4] != nil {
+		s.sumParts = partials{s.end, a.Batch * divideUp(a.queries, a.summedQueries())}
+		s.end += int64(4 * s.sumParts.count * a.Heads * a.HeadDim)
+	}
+	if a.Packed && out[4] != nil || out[5] != nil || out[6] != nil {
+		s.keySumParts = partials{s.end, a.Batch * divideUp(a.keys, summedKeys)}
+		s.end += int64(4 * s.keySumParts.count * 2 * a.KVHeads * a.HeadDim)
+	}
 	return s
 }
 
-func scratchAttentionBackward(in *ir.Instr) int64 { return attentionOf(in).gradientScratch().end }
+// scratchAttentionBackward has room for sums of rows, too, behind kernels that do not add
+// them up.
+func scratchAttentionBackward(in *ir.Instr) int64 {
+	bytes := attentionOf(in).gradientScratch().end
+	for _, pair := range ir.Kinds[in.Kind].Sums {
+		if in.Out[pair[0]] != nil {
+			bytes = max(bytes, scratchColumnSum(rowsOf(in, pair)))
+		}
+	}
+	return bytes
+}
 
 // cachedBlocks is the number of blocks that share the keys of one head of one
 // token.

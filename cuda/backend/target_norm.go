@@ -42,13 +42,14 @@ func spanOf(elem ir.DType) int { return 128 / elem.Bits() }
 type normBackward struct {
 	rowBlock
 	blockRows, parts int // rows of a block of threads, and the number of those
-	planes           int // sums over the rows: of dw, and of db
+	planes           int // sums over the rows: of dw, db and sum
 	shared           int // bytes
 	inPartials       bool
 }
 
-// The threads beyond which a device gains nothing from more partial sums, the
-// rows that make one worthwhile, and the bytes of shared memory that sums take:
+// The threads beyond which a device gains nothing from more partial sums, up to two a
+// row (beside the third a multiprocessor has room for fewer of their blocks), the rows
+// that make one worthwhile, and the bytes of shared memory that sums take:
 // what every device has, and what compute capability 8.0 and later can have.
 const (
 	normThreads   = 1 << 17
@@ -59,9 +60,11 @@ const (
 
 func newNormBackward(in *ir.Instr) normBackward {
 	n, d := in.In[0].Shape.Rows(), in.In[0].Shape.Cols()
-	p := normBackward{rowBlock: newRowBlock(spansOf(d, in.Elem(ir.Elem)), normHeldSpans), planes: 1}
-	if in.Kind == ir.LayerNormBackward && in.Out[2] != nil {
-		p.planes = 2
+	p := normBackward{rowBlock: newRowBlock(spansOf(d, in.Elem(ir.Elem)), normHeldSpans)}
+	for _, sum := range in.Out[1:] {
+		if sum != nil {
+			p.planes++
+		}
 	}
 	sums := 4 * p.planes * d
 	for p.rows > 1 && p.rows*sums > sharedBytes {
@@ -71,7 +74,7 @@ func newNormBackward(in *ir.Instr) normBackward {
 	if p.inPartials = p.shared > mostSumsBytes; p.inPartials {
 		p.shared = 0
 	}
-	p.blockRows = max(normRows, 4*p.rows, blocks(n, normThreads/(p.threads*p.rows)))
+	p.blockRows = max(normRows, 4*p.rows, blocks(n, normThreads*2/max(2, p.planes)/(p.threads*p.rows)))
 	p.blockRows = blocks(p.blockRows, p.rows) * p.rows
 	p.parts = blocks(n, p.blockRows)
 	return p
@@ -104,4 +107,9 @@ func newColumnSum(in *ir.Instr) columnSum {
 // scratchColumnSum holds partials (parts, D).
 func scratchColumnSum(in *ir.Instr) int64 {
 	return 4 * int64(newColumnSum(in).parts) * int64(in.In[0].Shape.Cols())
+}
+
+// rowsOf is the ColumnSum that gives a sum of ir.Info.Sums.
+func rowsOf(in *ir.Instr, pair [2]int) *ir.Instr {
+	return &ir.Instr{Kind: ir.ColumnSum, In: []*ir.Value{in.Out[pair[1]], nil}, Out: []*ir.Value{in.Out[pair[0]]}, Path: in.Path, Block: in.Block}
 }

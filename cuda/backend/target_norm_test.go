@@ -38,6 +38,8 @@ func TestNormBackward(t *testing.T) {
 			normBackward{rowBlock: rowBlock{32, 8}, blockRows: 32, parts: 1, planes: 2, shared: 8 * 2 * 4}},
 		{"GPT-2 124M", ir.LayerNormBackward, 65536, 768, ir.BF16,
 			normBackward{rowBlock: rowBlock{32, 8}, blockRows: 128, parts: 512, planes: 2, shared: 48 << 10}},
+		{"GPT-2 124M with the sum of dx", ir.LayerNormBackward, 65536, 768, ir.BF16,
+			normBackward{rowBlock: rowBlock{32, 4}, blockRows: 100, parts: 656, planes: 3, shared: 36 << 10}},
 		{"GPT-2 124M in float32", ir.LayerNormBackward, 65536, 768, ir.F32,
 			normBackward{rowBlock: rowBlock{64, 1}, blockRows: 32, parts: 2048, planes: 2, shared: 6 << 10}},
 		{"few rows", ir.RMSNormBackward, 4096, 2048, ir.BF16,
@@ -50,7 +52,7 @@ func TestNormBackward(t *testing.T) {
 			normBackward{rowBlock: rowBlock{256, 1}, blockRows: 16, parts: 7, planes: 2, inPartials: true}},
 	} {
 		out := []*ir.Value{{Shape: ir.Shape{c.n, c.d}, DType: c.elem}, {Shape: ir.Shape{c.d}}}
-		if c.kind == ir.LayerNormBackward {
+		for range c.want.planes - 1 {
 			out = append(out, &ir.Value{Shape: ir.Shape{c.d}})
 		}
 		in := &ir.Instr{Kind: c.kind, In: []*ir.Value{{Shape: ir.Shape{c.n, c.d}, DType: c.elem}}, Out: out}

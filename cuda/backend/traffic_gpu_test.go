@@ -74,8 +74,9 @@ func trafficCases() []traffic {
 		name := fmt.Sprint(x[1])
 		cases = append(cases,
 			traffic{name, ir.LayerNorm, ir.NormAttrs{}, shapes(x, w, w), shapes(x, rows, rows)},
-			traffic{name, ir.LayerNormBackward, ir.NormAttrs{}, shapes(x, w, rows, rows, x, nil), shapes(x, w, w)},
-			traffic{name + " added", ir.LayerNormBackward, ir.NormAttrs{}, shapes(x, w, rows, rows, x, x), shapes(x, w, w)},
+			traffic{name, ir.LayerNormBackward, ir.NormAttrs{}, shapes(x, w, rows, rows, x, nil), shapes(x, w, w, nil)},
+			traffic{name + " added", ir.LayerNormBackward, ir.NormAttrs{}, shapes(x, w, rows, rows, x, x), shapes(x, w, w, nil)},
+			traffic{name + " added and summed", ir.LayerNormBackward, ir.NormAttrs{}, shapes(x, w, rows, rows, x, x), shapes(x, w, w, w)},
 			traffic{name, ir.RMSNorm, ir.NormAttrs{}, shapes(x, w), shapes(x, rows)},
 			traffic{name + " added", ir.RMSNormBackward, ir.NormAttrs{}, shapes(x, w, rows, x, x), shapes(x, w)},
 			traffic{name, ir.SwiGLU, nil, shapes(x, x), shapes(x)},

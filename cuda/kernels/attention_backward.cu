@@ -27,6 +27,10 @@
 // used, and dS. At head size 256 two warps share 16 keys: each has half of the queries for S and dP and half of the
 // head for dk and dv, so that P goes through shared memory as well.
 //
+// Sums of the gradients' rows, which are gradients of biases, leave the registers with the gradients: of 64 keys and of
+// 32 queries (16 at head size 96) a block writes what they add up to, whatever its tile, and columnsum_final adds up
+// the rest: a sixteenth of the bytes that reading the gradients again would take.
+//
 // Bound: 10·T·S·D FLOP a head, half of it under a causal mask; compute-bound as the forward pass. The sums of dq cost
 // 8 bytes of the L2 cache an element, head and tile of keys: 64 KB beside 10.5 MFLOP at head size 128. They are asked
 // for before the product of dk, and handed on behind the barrier of the next pair.
@@ -199,10 +203,42 @@ struct Sums {
   int *tickets, *flags;
 };
 
-// Gradients are the results; dk and dv have the row stride of k and v, dq that of q.
+// Gradients are the results; dk and dv have the row stride of k and v, dq that of q. The sums, null where they are not
+// wanted, are float32: of queries (B, ⌈T / rows⌉, H·D), rows being those that a warp has of dq; of keys
+// (B, ⌈S / kSumKeys⌉, 2, G·D), dk before dv.
 struct Gradients {
   bf16 *dq, *dk, *dv;
+  float *query_sums, *key_sums;
 };
+
+constexpr int kSumKeys = 64;
+
+// sum_column adds up a column of the 16 rows of c that the lanes of equal lane mod 4 share.
+__device__ inline float sum_column(float x) {
+  for (int step = 4; step < 32; step <<= 1) x += __shfl_xor_sync(FULL_WARP, x, step);
+  return x;
+}
+
+// keep_sums leaves the sums of each 16 rows of a warp's dk or dv at sums (rows / 16, 2, D), from column 8·chunk on.
+// Rows from valid on, which are no keys and hold anything, do not count.
+template <int D, int M, int C>
+__device__ inline void keep_sums(float* sums, const float (&c)[M][C][4], int row, int valid, int chunk, float factor) {
+  int lane = threadIdx.x & 31;
+#pragma unroll
+  for (int m = 0; m < M; m++) {
+    int upper = row + 16 * m + lane / 4;
+    float* of_rows = sums + (row / 16 + m) * 2 * D + chunk * 8;
+#pragma unroll
+    for (int d = 0; d < C; d++) {
+#pragma unroll
+      for (int e = 0; e < 2; e++) {
+        float both = (upper < valid ? c[m][d][e] : 0) + (upper + 8 < valid ? c[m][d][2 + e] : 0);
+        float sum = sum_column(both) * factor;
+        if (lane < 4) of_rows[d * 8 + lane * 2 + e] = sum;
+      }
+    }
+  }
+}
 
 // Pair is what a block works on: a tile of queries of a head, -1 behind the last one.
 struct Pair {
@@ -378,6 +414,22 @@ __device__ void flash_gradient(Side<bf16> keys, Side<bf16> queries, const Stats*
         }
       }
     } else {
+      if (results.query_sums && pair.tile * COLS + column < tokens) {
+        constexpr int kRowsOfSum = 16 * QM;
+        int part = place.sequence * cdiv(tokens, kRowsOfSum) + (pair.tile * COLS + column) / kRowsOfSum;
+        float* target = results.query_sums + ((size_t)part * queries.heads + pair.head) * D + chunk * 8;
+#pragma unroll
+        for (int n = 0; n < QN; n++) {
+#pragma unroll
+          for (int e = 0; e < 2; e++) {
+            float sum = 0;
+#pragma unroll
+            for (int m = 0; m < QM; m++) sum += dq[m][n][e] + dq[m][n][2 + e];
+            sum = sum_column(sum) * scale;
+            if (thread % 32 < 4) target[n * 8 + thread % 4 * 2 + e] = sum;
+          }
+        }
+      }
       int row = pair.tile * COLS + column + thread % 32 / 4;
       bf16* target = results.dq + (size_t)(place.sequence * tokens + row) * queries.ld0 + pair.head * D + chunk * 8;
 #pragma unroll
@@ -407,32 +459,53 @@ __device__ void flash_gradient(Side<bf16> keys, Side<bf16> queries, const Stats*
   int present = keys.segments.tokens - place.row;
   store_rows<D>(results.dk + at, keys.ld0, present, dk, scales, k, warp_row, chunk);
   store_rows<D>(results.dv + at, keys.ld0, present, dv, ones, v, warp_row, chunk);
+  if (results.key_sums) {
+    float* kept = reinterpret_cast<float*>(ring);  // whose last pair everybody has left
+    keep_sums<D>(kept, dk, warp_row, present, chunk, scale);
+    keep_sums<D>(kept + D, dv, warp_row, present, chunk, 1);
+    __syncthreads();
+    for (int i = threadIdx.x; i < kRows / kSumKeys * 2 * D; i += kThreads) {
+      int part = i / (2 * D), which = i / D % 2;
+      if (part * kSumKeys >= present) continue;
+      float sum = 0;
+#pragma unroll
+      for (int r = 0; r < kSumKeys / 16; r++) sum += kept[(part * kSumKeys / 16 + r) * 2 * D + i % (2 * D)];
+      int of = place.sequence * cdiv(keys.segments.tokens, kSumKeys) + place.row / kSumKeys + part;
+      results.key_sums[(((size_t)of * 2 + which) * keys.heads + place.row_head) * D + i % D] = sum;
+    }
+  }
 
   // Queries that no tile of keys adds to: the blocks of a unit share the tiles.
   Turns<kRows, COLS> turns{band, keys.segments, queries.segments, place.sequence};
   for (int i = place.row / kRows; i < tiles; i += cdiv(keys.segments.tokens, kRows)) {
     if (turns.upto(turns.high(i), i) >= 0) continue;
-    int rows = min(COLS, tokens - i * COLS);
+    int rows = min(COLS, tokens - i * COLS), parts = cdiv(rows, 16 * QM);
     for (int at = threadIdx.x; at < (place.col_end - place.col_head) * rows * (D / 8); at += kThreads) {
       int c = at % (D / 8), of_head = place.col_head + at / (D / 8) / rows, row = i * COLS + at / (D / 8) % rows;
       bf16* target = results.dq + (size_t)(place.sequence * tokens + row) * queries.ld0 + of_head * D + c * 8;
       *reinterpret_cast<uint4*>(target) = make_uint4(0, 0, 0, 0);
     }
+    if (!results.query_sums) continue;
+    for (int at = threadIdx.x; at < (place.col_end - place.col_head) * parts * D; at += kThreads) {
+      int of_head = place.col_head + at / D / parts;
+      int part = place.sequence * cdiv(tokens, 16 * QM) + i * (COLS / (16 * QM)) + at / D % parts;
+      results.query_sums[((size_t)part * queries.heads + of_head) * D + at % D] = 0;
+    }
   }
 }
 
 // q, k, v have the row strides ldq and ldkv, their gradients the same; dy is (B·T, H·D). sums are the values of Sums,
-// flags its tickets and flags, all 0; units = B · key heads.
+// flags its tickets and flags, all 0; query_sums and key_sums as in Gradients; units = B · key heads.
 #define ARGUMENTS                                                                                                   \
   Side<bf16>{k, v, ldkv, ldkv, kv_heads, {ksegments, kbounds, S}},                                                  \
       Side<bf16>{q, dy, ldq, 0, heads, {qsegments, qbounds, T}}, stats, Sums{sums, flags, flags + 1},         \
-      Gradients{dq, dk, dv}, units, section, Band{lo, hi, S}.transposed(T), scale
+      Gradients{dq, dk, dv, query_sums, key_sums}, units, section, Band{lo, hi, S}.transposed(T), scale
 
 KERNEL(attention_backward_d32_bf16, 128)
 (const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
  const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, float* sums, int* flags, bf16* dq, bf16* dk,
- bf16* dv, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi,
- float scale) {
+ bf16* dv, float* query_sums, float* key_sums, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units,
+ int section, int lo, int hi, float scale) {
   flash_gradient<32, 2, 4, 1, 64>(ARGUMENTS);
 }
 EXPORT(attention_backward_d32_bf16)
@@ -440,8 +513,8 @@ EXPORT(attention_backward_d32_bf16)
 KERNEL(attention_backward_d64_bf16, 128)
 (const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
  const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, float* sums, int* flags, bf16* dq, bf16* dk,
- bf16* dv, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi,
- float scale) {
+ bf16* dv, float* query_sums, float* key_sums, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units,
+ int section, int lo, int hi, float scale) {
   flash_gradient<64, 2, 4, 1, 64>(ARGUMENTS);
 }
 EXPORT(attention_backward_d64_bf16)
@@ -449,8 +522,8 @@ EXPORT(attention_backward_d64_bf16)
 KERNEL(attention_backward_keys64_d64_bf16, 128)
 (const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
  const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, float* sums, int* flags, bf16* dq, bf16* dk,
- bf16* dv, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi,
- float scale) {
+ bf16* dv, float* query_sums, float* key_sums, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units,
+ int section, int lo, int hi, float scale) {
   flash_gradient<64, 1, 4, 1, 64>(ARGUMENTS);
 }
 EXPORT(attention_backward_keys64_d64_bf16)
@@ -458,8 +531,8 @@ EXPORT(attention_backward_keys64_d64_bf16)
 KERNEL(attention_backward_d96_bf16, 128)
 (const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
  const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, float* sums, int* flags, bf16* dq, bf16* dk,
- bf16* dv, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi,
- float scale) {
+ bf16* dv, float* query_sums, float* key_sums, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units,
+ int section, int lo, int hi, float scale) {
   flash_gradient<96, 1, 4, 1, 64>(ARGUMENTS);
 }
 EXPORT(attention_backward_d96_bf16)
@@ -467,8 +540,8 @@ EXPORT(attention_backward_d96_bf16)
 KERNEL(attention_backward_d128_bf16, 256)
 (const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
  const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, float* sums, int* flags, bf16* dq, bf16* dk,
- bf16* dv, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi,
- float scale) {
+ bf16* dv, float* query_sums, float* key_sums, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units,
+ int section, int lo, int hi, float scale) {
   flash_gradient<128, 1, 8, 1, 64>(ARGUMENTS);
 }
 EXPORT(attention_backward_d128_bf16)
@@ -476,8 +549,8 @@ EXPORT(attention_backward_d128_bf16)
 KERNEL(attention_backward_keys64_d128_bf16, 128)
 (const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
  const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, float* sums, int* flags, bf16* dq, bf16* dk,
- bf16* dv, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi,
- float scale) {
+ bf16* dv, float* query_sums, float* key_sums, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units,
+ int section, int lo, int hi, float scale) {
   flash_gradient<128, 1, 4, 1, 32>(ARGUMENTS);
 }
 EXPORT(attention_backward_keys64_d128_bf16)
@@ -485,8 +558,8 @@ EXPORT(attention_backward_keys64_d128_bf16)
 KERNEL(attention_backward_d256_bf16, 256)
 (const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const Stats* stats, const int* qsegments,
  const int* ksegments, const Bounds* qbounds, const Bounds* kbounds, float* sums, int* flags, bf16* dq, bf16* dk,
- bf16* dv, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units, int section, int lo, int hi,
- float scale) {
+ bf16* dv, float* query_sums, float* key_sums, int T, int S, int heads, int kv_heads, int ldq, int ldkv, int units,
+ int section, int lo, int hi, float scale) {
   flash_gradient<256, 1, 8, 2, 32>(ARGUMENTS);
 }
 EXPORT(attention_backward_d256_bf16)

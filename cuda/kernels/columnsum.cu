@@ -2,8 +2,8 @@
 //
 // Two steps with a fixed order of additions. columnsum_partial: a block of 32×8 threads takes block_rows rows of a tile
 // of 32 spans (row.cuh); its thread rows go through every eighth row and are added up in shared memory, which gives
-// partials (blocks, D). columnsum_final: 32 threads a row, up to 32 rows, add up the partials of 32 columns. Its second
-// plane serves the norms, whose partials hold those of dw and db side by side.
+// partials (blocks, D). columnsum_final: 32 threads a row, up to 32 rows, add up the partials of 32 columns. Its further
+// planes serve the norms, whose partials hold those of dw, db and sum side by side, and attention.
 // Bound: memory, N·D·sizeof(T) bytes read; the partials stay in the second-level cache.
 #include "row.cuh"
 
@@ -70,8 +70,9 @@ KERNEL(columnsum_partial_bf16, 256)(const bf16* x, float* partials, int rows, in
 }
 EXPORT(columnsum_partial_bf16)
 
-// partials (parts, gridDim.y, D); plane 0 goes to y, on top of addend where it is present, and plane 1 to y1.
-KERNEL(columnsum_final, 1024)(const float* partials, const float* addend, float* y, float* y1, int parts, int cols) {
+// partials (parts, gridDim.y, D); plane 0 goes to y, on top of addend where it is present, plane 1 to y1 and plane 2 to y2.
+KERNEL(columnsum_final, 1024)(const float* partials, const float* addend, float* y, float* y1, float* y2, int parts,
+                              int cols) {
   __shared__ float shared[WARP][WARP];
   const int column = blockIdx.x * WARP + threadIdx.x;
   const int thread_rows = blockDim.y;
@@ -93,10 +94,10 @@ KERNEL(columnsum_final, 1024)(const float* partials, const float* addend, float*
   for (int row = 1; row < thread_rows; row++) {
     sum += shared[row][threadIdx.x];
   }
-  if (blockIdx.y == 1) {
-    y1[column] = sum;
-  } else {
+  if (blockIdx.y == 0) {
     y[column] = sum + (addend == nullptr ? 0.f : addend[column]);
+  } else {
+    (blockIdx.y == 1 ? y1 : y2)[column] = sum;
   }
 }
 EXPORT(columnsum_final)

@@ -87,18 +87,20 @@ EXPORT(layernorm_bf16)
 
 KERNEL(layernorm_backward_f32, 256)(const float* x, const float* w, const float* mean, const float* rstd,
                                      const float* dy, const float* addend, float* dx, float* partials, int rows,
-                                     int cols, int block_rows, int bias, int in_partials) {
+                                     int cols, int block_rows, int bias, int summed, int in_partials) {
   DYNAMIC_SHARED(float, sums);
-  const NormBackward<float> norm{x, w, mean, rstd, dy, addend, dx, partials, rows, cols, block_rows, bias, in_partials};
+  const NormBackward<float> norm{x,        w,    mean, rstd,       dy,   addend, dx,
+                                 partials, rows, cols, block_rows, bias, summed, in_partials};
   norm.run<true>(sums);
 }
 EXPORT(layernorm_backward_f32)
 
 KERNEL(layernorm_backward_bf16, 256)(const bf16* x, const float* w, const float* mean, const float* rstd,
                                       const bf16* dy, const bf16* addend, bf16* dx, float* partials, int rows, int cols,
-                                      int block_rows, int bias, int in_partials) {
+                                      int block_rows, int bias, int summed, int in_partials) {
   DYNAMIC_SHARED(float, sums);
-  const NormBackward<bf16> norm{x, w, mean, rstd, dy, addend, dx, partials, rows, cols, block_rows, bias, in_partials};
+  const NormBackward<bf16> norm{x,        w,    mean, rstd,       dy,   addend, dx,
+                                partials, rows, cols, block_rows, bias, summed, in_partials};
   norm.run<true>(sums);
 }
 EXPORT(layernorm_backward_bf16)

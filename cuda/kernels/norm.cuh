@@ -1,11 +1,12 @@
 // norm.cuh: the gradient that LayerNorm and RMSNorm share (RMSNorm is LayerNorm with mean 0 and no bias).
 //
 //   n = (x - mean)·rstd,  g = dy·w
-//   dx = rstd·(g - Σg/D - n·Σ(g·n)/D) + addend,  dw = Σ_rows dy·n,  db = Σ_rows dy
+//   dx = rstd·(g - Σg/D - n·Σ(g·n)/D) + addend,  dw = Σ_rows dy·n,  db = Σ_rows dy,  sum = Σ_rows dx, not yet rounded
 //
 // One pass over x, dy and addend: they stay in registers between the sums and dx. A block takes block_rows rows; each
-// group of threads adds its share of dw and db up in shared memory, where a thread touches no columns but its own, and
-// the block writes the sum over its groups to partials (blocks, 1 + bias, D), float32, which columnsum_final adds up.
+// group of threads adds its share of dw, db and sum up in shared memory, where a thread touches no columns but its own,
+// and the block writes the sum over its groups to partials (blocks, planes, D), float32, which columnsum_final adds up:
+// planes is 1 + bias + summed.
 // Rows so wide that shared memory cannot hold the sums keep them in partials itself (in_partials, blockDim.y = 1).
 // While a group works on a row, its next one comes into the L2 cache: between the two sums of a row, and their barriers
 // where a row takes a block, it has nothing else to load. (Rows in registers took 230 of them, one block an SM.)
@@ -72,13 +73,13 @@ struct NormBackward {
   const T* addend;
   T* dx;
   float* partials;
-  int rows, cols, block_rows, bias, in_partials;
+  int rows, cols, block_rows, bias, summed, in_partials;
 
   // run is the kernel; CENTRED tells LayerNorm from RMSNorm.
   template <bool CENTRED>
   __device__ void run(float* shared) const {
     if (in_partials != 0) {
-      const long long at = static_cast<long long>(blockIdx.x) * (1 + bias) * cols;
+      const long long at = static_cast<long long>(blockIdx.x) * planes() * cols;
       rows_of_block<CENTRED, false>(partials + at);
     } else if (row_vectors<T>(cols, x, dy, addend, dx) && row_vectors<T>(cols, w)) {
       rows_of_block<CENTRED, true>(shared);
@@ -90,10 +91,12 @@ struct NormBackward {
   }
 
  private:
-  // rows_of_block writes the block's rows of dx and leaves the sums of each group in sums (groups, 1 + bias, D).
+  __device__ __forceinline__ int planes() const { return 1 + bias + summed; }
+
+  // rows_of_block writes the block's rows of dx and leaves the sums of each group in sums (groups, planes, D).
   template <bool CENTRED, bool VECTOR>
   __device__ __forceinline__ void rows_of_block(float* sums) const {
-    const int size = (1 + bias) * cols;
+    const int size = planes() * cols;
     const int groups = blockDim.y;
     const int threads = blockDim.x * groups;
     for (int i = threadIdx.y * blockDim.x + threadIdx.x; i < groups * size; i += threads) {
@@ -164,6 +167,9 @@ struct NormBackward {
         out[j] += rs * (d[j] * scale[j] - mean_g - (n[j] - mu) * rs * mean_gn);
       }
       span.store(dx + at, out);
+      if (summed != 0) {
+        add_columns<T, VECTOR>(sums + (1 + bias) * cols, span, out);
+      }
     });
   }
 
@@ -173,12 +179,12 @@ struct NormBackward {
     __syncthreads();
     const int groups = blockDim.y;
     const int threads = blockDim.x * groups;
-    for (int plane = 0; plane <= bias; plane++) {
-      float* out = partials + (static_cast<long long>(blockIdx.x) * (1 + bias) + plane) * cols;
+    for (int plane = 0; plane < planes(); plane++) {
+      float* out = partials + (static_cast<long long>(blockIdx.x) * planes() + plane) * cols;
       for (int i = threadIdx.y * blockDim.x + threadIdx.x; i < cols; i += threads) {
         float sum = 0;
         for (int group = 0; group < groups; group++) {
-          sum += sums[(group * (1 + bias) + plane) * cols + i];
+          sum += sums[(group * planes() + plane) * cols + i];
         }
         out[stored_column<T, VECTOR>(i, cols)] = sum;
       }

@@ -70,7 +70,8 @@ KERNEL(rmsnorm_backward_f32, 256)(const float* x, const float* w, const float* r
                                    const float* addend, float* dx, float* partials, int rows, int cols, int block_rows,
                                    int in_partials) {
   DYNAMIC_SHARED(float, sums);
-  const NormBackward<float> norm{x, w, nullptr, rstd, dy, addend, dx, partials, rows, cols, block_rows, 0, in_partials};
+  const NormBackward<float> norm{x,        w,    nullptr, rstd,       dy, addend, dx,
+                                 partials, rows, cols,    block_rows, 0,  0,      in_partials};
   norm.run<false>(sums);
 }
 EXPORT(rmsnorm_backward_f32)
@@ -79,7 +80,8 @@ KERNEL(rmsnorm_backward_bf16, 256)(const bf16* x, const float* w, const float* r
                                     const bf16* addend, bf16* dx, float* partials, int rows, int cols, int block_rows,
                                     int in_partials) {
   DYNAMIC_SHARED(float, sums);
-  const NormBackward<bf16> norm{x, w, nullptr, rstd, dy, addend, dx, partials, rows, cols, block_rows, 0, in_partials};
+  const NormBackward<bf16> norm{x,        w,    nullptr, rstd,       dy, addend, dx,
+                                partials, rows, cols,    block_rows, 0,  0,      in_partials};
   norm.run<false>(sums);
 }
 EXPORT(rmsnorm_backward_bf16)

@@ -62,8 +62,15 @@ func (s *step) add(p *plan.Plan) {
 
 // addSum adds what the sum of an operand's rows takes that a product has beside it: two
 // kernels, of which one reads the operand. cuBLASLt 13.4 has bfloat16 products with sums
-// for sm_80 alone.
+// for sm_80 alone. Beside attention it is two kernels, which add up what 32 queries and 64
+// keys have left; a norm has it with the gradients of its weights.
 func (s *step) addSum(in *ir.Instr) {
+	if in.Kind == ir.AttentionBackward && in.Out[4] != nil {
+		a, rows := in.Attrs.(ir.AttentionAttrs), in.Out[0].Shape.Rows()
+		left := rows/32*a.Heads*a.HeadDim + rows/64*2*a.KVHeads*a.HeadDim
+		s.seconds["bias sums"] += 2 * 4 * float64(left) / bandwidth / elements
+		s.seconds["launches"] += 2 * launch
+	}
 	if in.Kind != ir.MatMul || in.Out[2] == nil {
 		return
 	}
