@@ -140,9 +140,9 @@ var allowed = map[string][]string{
 		"train/ranks",
 	},
 	"train/recipe/all": {
-		"nn/zoo", "train/recipe", "train/recipe/classify", "train/recipe/denoise", "train/recipe/gan", "train/recipe/grpo",
-		"train/recipe/instruct", "train/recipe/lm", "train/recipe/mlm", "train/recipe/ppo", "train/recipe/prefer", "train/recipe/seq2seq",
-		"train/recipe/vae",
+		"nn/zoo", "train/recipe", "train/recipe/classify", "train/recipe/denoise", "train/recipe/distill", "train/recipe/gan",
+		"train/recipe/grpo", "train/recipe/instruct", "train/recipe/lm", "train/recipe/mlm", "train/recipe/ppo", "train/recipe/prefer",
+		"train/recipe/seq2seq", "train/recipe/vae",
 	},
 	"train/recipe/classify": {
 		"autograd", "data", "data/labelled", "data/tokenizers", "nn", "nn/encode", "nn/hub", "train/config", "train/ranks", "train/recipe",
@@ -151,6 +151,10 @@ var allowed = map[string][]string{
 	"train/recipe/denoise": {
 		"data", "data/denoise", "data/pairs", "data/tokenizers", "nn", "nn/generate", "nn/hub", "train/config", "train/recipe",
 		"train/recipe/text", "train/shell",
+	},
+	"train/recipe/distill": {
+		"autograd", "autograd/exec", "autograd/plan", "data", "data/tokenizers", "data/vfs", "nn", "nn/hub", "train/config", "train/recipe",
+		"train/recipe/text", "train/shell", "train/units",
 	},
 	"train/recipe/gan": {
 		"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data/picture", "nn", "train/config", "train/recipe",

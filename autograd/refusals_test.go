@@ -41,6 +41,11 @@ func TestShapesThatFit(t *testing.T) {
 			return logp
 		}
 	}
+	top := func(x, w, classes []int, temperature float32) build {
+		return func(f, i func(...int) *Node) *Node {
+			return LinearTopLogProb(f(x...), f(w...), i(classes...), temperature)
+		}
+	}
 	product := func(a, b []int, transA, transB bool) build {
 		return func(f, _ func(...int) *Node) *Node { return MatMul(f(a...), f(b...), transA, transB) }
 	}
@@ -70,6 +75,10 @@ func TestShapesThatFit(t *testing.T) {
 		}},
 		{"LinearLogProb", []build{logp(of(3, 4), of(5, 4), of(3), 0)}, []build{
 			logp(of(3, 4), of(5, 3), of(3), 1), logp(of(3, 4), of(5, 4), of(4), 1), logp(of(3, 4, 1), of(5, 4), of(3), 1), logp(of(3, 4), of(5, 4, 1), of(3), 1), logp(of(3, 4), of(5, 4), of(3), -1),
+		}},
+		{"LinearTopLogProb", []build{top(of(3, 4), of(5, 4), of(3, 5), 0)}, []build{
+			top(of(3, 4), of(5, 3), of(3, 2), 1), top(of(3, 4), of(5, 4), of(4, 2), 1), top(of(3, 4), of(5, 4), of(3), 1), top(of(3, 4), of(5, 4), of(3, 6), 1), top(of(3, 4), of(5, 4), of(3, 2), -1),
+			top(of(3, 4), of(2000, 4), of(3, 1025), 1),
 		}},
 		{"Clip", []build{func(f, _ func(...int) *Node) *Node { return Clip(f(2), 1, 1) }}, []build{func(f, _ func(...int) *Node) *Node { return Clip(f(2), 1, 0.5) }}},
 		{"Map", []build{func(f, _ func(...int) *Node) *Node { return Min(f(2, 3), f(2, 3)) }}, []build{func(f, _ func(...int) *Node) *Node { return Max(f(2, 3), f(3, 2)) }}},

@@ -148,7 +148,7 @@ func TestAttributesOfConstructors(t *testing.T) {
 	linear, _ := LinearCrossEntropy(flat, g.Param("w", 5, 4), targets, weight, LossConfig{Smoothing: 0.125, ZLoss: 0.75})
 	logp, _, _ := LinearLogProb(flat, g.Param("v", 5, 4), targets, LogProbConfig{Temperature: 4})
 	outputs := []*Node{
-		loss, linear, Clip(logp, -2, 3),
+		loss, linear, Clip(logp, -2, 3), LinearTopLogProb(flat, g.Param("u", 5, 4), g.Ints("classes", 6, 2), 2),
 		AttentionCached(x, flat, flat, cache, second, position, AttentionConfig{Batch: 2, Heads: 4, KVHeads: 2, Window: 3, Scale: 0.3}),
 		AttentionCached(x, flat, flat, cache, second, position, AttentionConfig{Batch: 2, Heads: 4, KVHeads: 2}),
 		Attention(x, flat, flat, AttentionMask{Query: ids, Key: keys}, AttentionConfig{Batch: 2, Heads: 4, KVHeads: 2, Causal: true, Window: 2, Scale: 0.7}),
@@ -174,7 +174,7 @@ func TestAttributesOfConstructors(t *testing.T) {
 	whole.Window, whole.Scale = 2, 0.7
 	want := []ir.Attrs{
 		ir.LossAttrs{Smoothing: 0.25, ZLoss: 0.5}, ir.LinearCrossEntropyAttrs{LossAttrs: ir.LossAttrs{Smoothing: 0.125, ZLoss: 0.75}, Rows: 6},
-		ir.LinearLogProbAttrs{Scale: 0.25, Rows: 6}, nil, ir.MapAttrs{Fn: ir.Clip, A: -2, B: 3},
+		ir.LinearLogProbAttrs{Scale: 0.25, Rows: 6}, nil, ir.MapAttrs{Fn: ir.Clip, A: -2, B: 3}, ir.LinearTopLogProbAttrs{Scale: 0.5, Rest: true, Rows: 6},
 		windowed, cached, whole, ir.ToFloatAttrs{Scale: 2, Shift: -1}, ir.ScaleAttrs{Alpha: 1.5}, ir.DropoutAttrs{P: 0.375},
 		ir.ReduceAttrs{Alpha: 1. / 8, Axes: axes(1)}, ir.ReduceAttrs{Alpha: 1. / 48, Axes: axes(0, 1)}, ir.ReduceAttrs{Alpha: 1. / 48, Axes: axes(0, 1)},
 		ir.ReduceAttrs{Alpha: 1, Axes: axes(0)}, ir.ReduceAttrs{Alpha: 1, Axes: axes(0)}, ir.ScaleAttrs{Alpha: 1},

@@ -29,7 +29,7 @@ func BenchmarkLoader(b *testing.B) {
 	for _, mask := range []bool{false, true} {
 		b.Run(fmt.Sprintf("mask=%t", mask), func(b *testing.B) {
 			shape := Sequences{Rows: Rows{Batch: 32}, Context: 1024, DocumentMask: mask}
-			l, err := NewLoader(set, LoaderConfig{shape, 1})
+			l, err := NewLoader(set, LoaderConfig{Sequences: shape, Seed: 1})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -80,7 +80,7 @@ func TestBins(t *testing.T) {
 			}
 		}
 		for _, mask := range []bool{false, true} {
-			cfg := LoaderConfig{Sequences{Rows: Rows{Batch: 5}, Context: 23, DocumentMask: mask}, 7}
+			cfg := LoaderConfig{Sequences: Sequences{Rows: Rows{Batch: 5}, Context: 23, DocumentMask: mask}, Seed: 7}
 			a, b := newLoader(t, p.Train, cfg), newLoader(t, set, cfg)
 			got, want := a.NewBatch(), b.NewBatch()
 			for position := range uint64(20) {

@@ -223,7 +223,7 @@ func TestSourcesOfTokensAndText(t *testing.T) {
 	if shares := (Config{Paths: []string{text}}).Shares(); shares != nil {
 		t.Errorf("shares without sources: %v", shares)
 	}
-	m := mixed(t, LoaderConfig{Sequences{Rows: Rows{Batch: 1}, Context: 8}, 1}, []int{20, 30}, 1, 3)
+	m := mixed(t, LoaderConfig{Sequences: Sequences{Rows: Rows{Batch: 1}, Context: 8}, Seed: 1}, []int{20, 30}, 1, 3)
 	counts := map[string]int{}
 	for sample := range uint64(400) {
 		source, _ := m.at(sample)

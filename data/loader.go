@@ -4,12 +4,14 @@ package data
 type LoaderConfig struct {
 	Sequences
 	Seed uint64
+	// Fixed has the grid of windows begin at 0 in every epoch, so that all have the same windows.
+	Fixed bool
 }
 
 // Loader cuts a Set into training batches.
 //
 // Sample i is a window of T+1 tokens, T inputs and their T targets. An epoch has W = max(1, ⌊(N-T)/T⌋) windows that
-// share no target, on a grid that begins at an offset drawn for the epoch from [0, N-1-W·T]; sample i is window
+// share no target, on a grid that begins at an offset drawn for the epoch from [0, N-1-W·T], or at 0 where it is Fixed; sample i is window
 // π(i mod W) of epoch ⌊i/W⌋, with π a permutation drawn for the epoch. So each batch is a pure function of the seed and
 // the global sample index: neither the world size nor the samples asked for before matter, and nothing but the number of
 // samples consumed need be stored to resume.
@@ -94,5 +96,8 @@ func (l *Loader) epoch(number uint64) epoch {
 	// 2·number keys the order and 2·number+1 the offset.
 	slack := uint64(l.set.Tokens()) - 1 - l.windows*uint64(l.Context)
 	offset := mix(mix(l.Seed)+2*number+1) % (slack + 1)
+	if l.Fixed {
+		offset = 0
+	}
 	return epoch{number: number, offset: int64(offset), order: NewPermutation(l.windows, l.Seed, 2*number)}
 }

@@ -36,7 +36,7 @@ func TestLoaderPurity(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		size := Sequences{Rows: Rows{Batch: 1}, Context: rapid.IntRange(1, 70).Draw(rt, "context"), DocumentMask: rapid.Bool().Draw(rt, "mask")}
 		seed := rapid.Uint64().Draw(rt, "seed")
-		reference := newLoader(t, set, LoaderConfig{size, seed})
+		reference := newLoader(t, set, LoaderConfig{Sequences: size, Seed: seed})
 		row := reference.NewBatch()
 
 		ranks := rapid.IntRange(1, 5).Draw(rt, "ranks")
@@ -53,7 +53,7 @@ func TestLoaderPurity(t *testing.T) {
 				rt.Fatalf("rank %d has %d samples from %d on, want them from %d on", rank, rows, first, next)
 			}
 			next = first + uint64(rows)
-			l := newLoader(t, set, LoaderConfig{size, seed})
+			l := newLoader(t, set, LoaderConfig{Sequences: size, Seed: seed})
 			b := l.NewBatch()
 			if err := l.Fill(b, position); err != nil {
 				rt.Fatal(err)
@@ -112,7 +112,7 @@ func TestLoaderEpochs(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		context := rapid.IntRange(1, 8).Draw(rt, "context")
 		n := rapid.IntRange(context+1, 120).Draw(rt, "tokens")
-		l := newLoader(t, countingSet(t, n), LoaderConfig{Sequences{Rows: Rows{Batch: 1}, Context: context}, rapid.Uint64().Draw(rt, "seed")})
+		l := newLoader(t, countingSet(t, n), LoaderConfig{Sequences: Sequences{Rows: Rows{Batch: 1}, Context: context}, Seed: rapid.Uint64().Draw(rt, "seed")})
 		b := l.NewBatch()
 		ever := make([]bool, n)
 		const epochs = 300
@@ -151,7 +151,7 @@ func TestLoaderEpochs(t *testing.T) {
 func TestLoaderSeedsDiffer(t *testing.T) {
 	set := countingSet(t, 10_000)
 	first := func(seed, position uint64) int32 {
-		l := newLoader(t, set, LoaderConfig{Sequences{Rows: Rows{Batch: 1}, Context: 8}, seed})
+		l := newLoader(t, set, LoaderConfig{Sequences: Sequences{Rows: Rows{Batch: 1}, Context: 8}, Seed: seed})
 		b := l.NewBatch()
 		if err := l.Fill(b, position); err != nil {
 			t.Fatal(err)
@@ -173,7 +173,7 @@ func TestDocumentMask(t *testing.T) {
 	enc := byteEncoder{}
 	set := newSet(t, enc, 37, words(60)...)
 	for _, context := range []int{1, 2, 16, 100} {
-		l := newLoader(t, set, LoaderConfig{Sequences{Rows: Rows{Batch: 3}, Context: context, DocumentMask: true}, 7})
+		l := newLoader(t, set, LoaderConfig{Sequences: Sequences{Rows: Rows{Batch: 3}, Context: context, DocumentMask: true}, Seed: 7})
 		b := l.NewBatch()
 		for position := range 2 * l.Windows() {
 			if err := l.Fill(b, position); err != nil {
@@ -214,7 +214,7 @@ func TestOrigins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newLoader(t, set, LoaderConfig{size, 7})
+	l := newLoader(t, set, LoaderConfig{Sequences: size, Seed: 7})
 	seen := map[string]bool{}
 	for _, source := range []Source{l, e} {
 		b := source.NewBatch()
@@ -268,7 +268,7 @@ func TestLoaderErrors(t *testing.T) {
 func TestFillAllocatesNothing(t *testing.T) {
 	set := newSet(t, byteEncoder{}, 500, words(200)...)
 	size := Sequences{Rows: Rows{Batch: 4}, Context: 32, DocumentMask: true}
-	l := newLoader(t, set, LoaderConfig{size, 1})
+	l := newLoader(t, set, LoaderConfig{Sequences: size, Seed: 1})
 	e, err := NewEval(set, size, byteEncoder{})
 	if err != nil {
 		t.Fatal(err)
@@ -283,6 +283,30 @@ func TestFillAllocatesNothing(t *testing.T) {
 			position += 4
 		}); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
+
+// TestFixedWindows: where the grid is fixed, each epoch has the same windows in another order.
+func TestFixedWindows(t *testing.T) {
+	l := newLoader(t, countingSet(t, 60), LoaderConfig{Sequences: Sequences{Rows: Rows{Batch: 1}, Context: 8}, Seed: 5, Fixed: true})
+	b := l.NewBatch()
+	var first [3][]int32
+	for epoch := range first {
+		for i := range l.Windows() {
+			if err := l.Fill(b, uint64(epoch)*l.Windows()+i); err != nil {
+				t.Fatal(err)
+			}
+			first[epoch] = append(first[epoch], b.Ints[IDs][0])
+		}
+	}
+	if slices.Equal(first[0], first[1]) && slices.Equal(first[1], first[2]) {
+		t.Errorf("each epoch has the same order: %v", first)
+	}
+	for _, order := range first {
+		slices.Sort(order)
+		if !slices.Equal(order, first[0]) || order[0] != 0 || order[1] != 8 {
+			t.Errorf("windows begin at %v", first)
 		}
 	}
 }

@@ -48,7 +48,7 @@ func TestMixtureCounts(t *testing.T) {
 			weights[i] = rapid.SampledFrom([]float64{0.001, 0.3, 1, 2, 7}).Draw(rt, "weight")
 			sum += weights[i]
 		}
-		cfg := LoaderConfig{Sequences{Rows: Rows{Batch: 1}, Context: 8}, rapid.Uint64().Draw(rt, "seed")}
+		cfg := LoaderConfig{Sequences: Sequences{Rows: Rows{Batch: 1}, Context: 8}, Seed: rapid.Uint64().Draw(rt, "seed")}
 		m := mixed(t, cfg, lengths, weights...)
 		position := rapid.OneOf(rapid.Uint64Max(100), rapid.Uint64Max(1<<62)).Draw(rt, "position")
 		next := m.Drawn(position)
@@ -73,7 +73,7 @@ func TestMixtureCounts(t *testing.T) {
 
 // Without weights a pass has each window of each source once.
 func TestMixturePass(t *testing.T) {
-	m := mixed(t, LoaderConfig{Sequences{Rows: Rows{Batch: 1}, Context: 8}, 5}, []int{40, 3, 90})
+	m := mixed(t, LoaderConfig{Sequences: Sequences{Rows: Rows{Batch: 1}, Context: 8}, Seed: 5}, []int{40, 3, 90})
 	for pass := range uint64(3) {
 		seen := map[string]int{}
 		for sample := pass * m.Windows(); sample < (pass+1)*m.Windows(); sample++ {
@@ -95,7 +95,7 @@ func TestMixturePass(t *testing.T) {
 
 // Sources of one length are read in orders of their own.
 func TestMixtureOrders(t *testing.T) {
-	m := mixed(t, LoaderConfig{Sequences{Rows: Rows{Batch: 1}, Context: 8}, 5}, []int{90, 90})
+	m := mixed(t, LoaderConfig{Sequences: Sequences{Rows: Rows{Batch: 1}, Context: 8}, Seed: 5}, []int{90, 90})
 	a, b := m.loaders[0].epoch(0), m.loaders[1].epoch(0)
 	same := 0
 	for i := range m.loaders[0].windows {
@@ -111,8 +111,8 @@ func TestMixtureOrders(t *testing.T) {
 // A row depends on the seed and its global sample alone: ranks together have what one process has.
 func TestMixturePurity(t *testing.T) {
 	size := Sequences{Rows: Rows{Batch: 6, Samples: 6}, Context: 8, DocumentMask: true}
-	one := mixed(t, LoaderConfig{size, 3}, []int{40, 90, 30}, 1, 2, 4)
-	other := mixed(t, LoaderConfig{size, 4}, []int{40, 90, 30}, 1, 2, 4)
+	one := mixed(t, LoaderConfig{Sequences: size, Seed: 3}, []int{40, 90, 30}, 1, 2, 4)
+	other := mixed(t, LoaderConfig{Sequences: size, Seed: 4}, []int{40, 90, 30}, 1, 2, 4)
 	whole, differs := one.NewBatch(), other.NewBatch()
 	for _, position := range []uint64{6, 0, 1 << 40} {
 		if err := one.Fill(whole, position); err != nil {
@@ -128,7 +128,7 @@ func TestMixturePurity(t *testing.T) {
 		weight := 0.0
 		for rank := range 2 {
 			size.Batch, size.Rank = 4, mesh.Of(rank, 2)
-			m := mixed(t, LoaderConfig{size, 3}, []int{40, 90, 30}, 1, 2, 4)
+			m := mixed(t, LoaderConfig{Sequences: size, Seed: 3}, []int{40, 90, 30}, 1, 2, 4)
 			b := m.NewBatch()
 			if err := m.Fill(b, position); err != nil {
 				t.Fatal(err)
@@ -197,7 +197,7 @@ func TestPrepareSources(t *testing.T) {
 	if n := p.Parts[0].Train.Documents() + p.Parts[0].Validation.Documents(); n != 400 || p.Train.Tokens() != p.Parts[0].Train.Tokens()+p.Parts[1].Train.Tokens() {
 		t.Errorf("%d records, %d tokens", n, p.Train.Tokens())
 	}
-	b, err := p.Batches(LoaderConfig{Sequences{Rows: Rows{Batch: 1}, Context: 16}, 1})
+	b, err := p.Batches(LoaderConfig{Sequences: Sequences{Rows: Rows{Batch: 1}, Context: 16}, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 
 func TestPrefetchOrder(t *testing.T) {
 	set := newSet(t, byteEncoder{}, 500, words(100)...)
-	l := newLoader(t, set, LoaderConfig{Sequences{Rows: Rows{Batch: 2, Rank: mesh.Of(1, 3)}, Context: 16}, 3})
+	l := newLoader(t, set, LoaderConfig{Sequences: Sequences{Rows: Rows{Batch: 2, Rank: mesh.Of(1, 3)}, Context: 16}, Seed: 3})
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPrefetch(l, 12, 3)
 		want := l.NewBatch()
@@ -38,7 +38,7 @@ func TestPrefetchOrder(t *testing.T) {
 // synctest fails when a goroutine outlives Close.
 func TestPrefetchClose(t *testing.T) {
 	set := newSet(t, byteEncoder{}, 500, words(100)...)
-	l := newLoader(t, set, LoaderConfig{Sequences{Rows: Rows{Batch: 1}, Context: 16}, 3})
+	l := newLoader(t, set, LoaderConfig{Sequences: Sequences{Rows: Rows{Batch: 1}, Context: 16}, Seed: 3})
 	for _, depth := range []int{0, 1, 4} {
 		for taken := range 4 {
 			synctest.Test(t, func(t *testing.T) {

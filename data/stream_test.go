@@ -17,7 +17,7 @@ func TestStreamGoesOn(t *testing.T) {
 	all := make([]int32, set.Tokens())
 	set.Read(all, 0)
 	size := Sequences{Rows: Rows{Batch: samples}, Context: context}
-	whole, err := NewStream(set, LoaderConfig{size, 5}, 10)
+	whole, err := NewStream(set, LoaderConfig{Sequences: size, Seed: 5}, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestStreamGoesOn(t *testing.T) {
 			for rank := range ranks {
 				part := size
 				part.Rows = Rows{Batch: samples / ranks, Samples: samples, Rank: mesh.Of(rank, ranks)}
-				s, err := NewStream(set, LoaderConfig{part, 5}, 10)
+				s, err := NewStream(set, LoaderConfig{Sequences: part, Seed: 5}, 10)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -89,7 +89,7 @@ func TestStreamDocuments(t *testing.T) {
 	set := newSet(t, byteEncoder{}, 500, words(40)...)
 	size := Sequences{Rows: Rows{Batch: 2}, Context: 5, DocumentMask: true}
 	const memory = 12
-	s, err := NewStream(set, LoaderConfig{size, 3}, memory)
+	s, err := NewStream(set, LoaderConfig{Sequences: size, Seed: 3}, memory)
 	if err != nil {
 		t.Fatal(err)
 	}

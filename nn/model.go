@@ -129,16 +129,22 @@ func score(g *autograd.Graph, m LanguageModel, in Inputs, cfg autograd.LossConfi
 	return loss, nll
 }
 
-// LogProbs adds to g the log-probability of each target and the entropy of its distribution,
-// (N) both, entropy nil unless cfg asks for it. It reads the inputs of Training but
-// loss_weight, "rng" in training only.
-func LogProbs(g *autograd.Graph, m LanguageModel, r Rows, training bool, cfg autograd.LogProbConfig) (logp, entropy *autograd.Node) {
+// Hidden adds to g what Build gives for rows of text, with dropout in training. It reads the
+// inputs of Training but targets and loss_weight, "rng" in training only.
+func Hidden(g *autograd.Graph, m LanguageModel, r Rows, training bool) (hidden, head *autograd.Node) {
 	in := r.inputs(g)
 	if training && m.Random() {
 		in.RNG = g.Ints("rng", 4)
 	}
+	return m.Build(g, in)
+}
+
+// LogProbs adds to g the log-probability of each target and the entropy of its distribution,
+// (N) both, entropy nil unless cfg asks for it. It reads the inputs of Training but
+// loss_weight, "rng" in training only.
+func LogProbs(g *autograd.Graph, m LanguageModel, r Rows, training bool, cfg autograd.LogProbConfig) (logp, entropy *autograd.Node) {
 	targets := g.Ints("targets", r.Batch*r.Length)
-	hidden, head := m.Build(g, in)
+	hidden, head := Hidden(g, m, r, training)
 	g.In("logp", func() { logp, entropy, _ = autograd.LinearLogProb(hidden, head, targets, cfg) })
 	return logp, entropy
 }

@@ -48,6 +48,8 @@ var binders = [ir.NumKinds]binder{
 	ir.LinearCrossEntropy:        {bindLinearCrossEntropy, scratchLinearCrossEntropy},
 	ir.LinearLogProb:             {bindLinearLogProb, scratchLinearLogProb},
 	ir.LinearLogProbBackward:     {bindLinearLogProbBackward, scratchLinearLogProb},
+	ir.LinearTopLogProb:          {bindLinearTopLogProb, scratchLinearTopLogProb},
+	ir.LinearTopLogProbBackward:  {bindLinearTopLogProbBackward, scratchLinearTopLogProb},
 	ir.MSE:                       {bindMSE, scratchMSE},
 	ir.MSEBackward:               {bindMSEBackward, nil},
 	ir.RelativeAttention:         {bindRelativeAttention, scratchRelativeAttention},

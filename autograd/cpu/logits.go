@@ -12,6 +12,7 @@ type logitChunks struct {
 	*call
 	x, dx, dw            []float32 // dx, dw nil where they are not wanted
 	targets              []int32
+	what                 string // a target is
 	n, d, classes, chunk int
 	z                    []float32 // (chunk, classes)
 	first                int       // the first row of the chunk
@@ -35,7 +36,7 @@ func chunkRows(in *ir.Instr) int {
 
 func newLogitChunks(c *call, dx, dw, addend []float32) logitChunks {
 	l := logitChunks{
-		call: c, x: c.x(0), targets: c.ids(2), dx: dx, dw: dw, addend: addend,
+		call: c, x: c.x(0), targets: c.ids(2), what: "target", dx: dx, dw: dw, addend: addend,
 		n: c.In[0].Shape[0], d: c.In[0].Shape[1], classes: c.In[1].Shape[0], chunk: chunkRows(c.Instr),
 	}
 	l.z = c.scratch()[:l.chunk*l.classes]
@@ -57,7 +58,7 @@ func (l *logitChunks) row(r int) (z []float32, target int) {
 func (l *logitChunks) each(score func(lo, hi, worker int)) func() bool {
 	grain := rowGrain(mathGrain, l.classes)
 	return func() bool {
-		if !l.checkIndices("target", l.targets, l.classes, true) {
+		if !l.checkIndices(l.what, l.targets, l.classes, true) {
 			return false
 		}
 		for l.first = 0; l.first < l.n; l.first += l.chunk {

@@ -155,6 +155,26 @@ func (a LinearLogProbAttrs) LogitRows() int { return a.Rows }
 // WithLogitRows is part of Chunked.
 func (a LinearLogProbAttrs) WithLogitRows(rows int) Attrs { a.Rows = rows; return a }
 
+// LinearTopLogProbAttrs are those of LinearTopLogProb and its gradient.
+type LinearTopLogProbAttrs struct {
+	Compute DType   // the Precision
+	Scale   float32 // of logits: 1/temperature
+	Rest    bool    // y has a column of all other classes
+	Rows    int     // of logits at a time; 0 is all
+}
+
+// Precision is part of Products.
+func (a LinearTopLogProbAttrs) Precision() DType { return a.Compute }
+
+// WithPrecision is part of Products.
+func (a LinearTopLogProbAttrs) WithPrecision(d DType) Attrs { a.Compute = d; return a }
+
+// LogitRows is part of Chunked.
+func (a LinearTopLogProbAttrs) LogitRows() int { return a.Rows }
+
+// WithLogitRows is part of Chunked.
+func (a LinearTopLogProbAttrs) WithLogitRows(rows int) Attrs { a.Rows = rows; return a }
+
 // MapAttrs are those of Map and its gradient.
 type MapAttrs struct {
 	Fn   Fn

@@ -21,6 +21,8 @@ func TestCost(t *testing.T) {
 			Cost{Products: 2 * 2 * 6 * 9 * 3, Model: 2 * 2 * 6 * 9 * 3}},
 		{"log-probabilities", Instr{Kind: LinearLogProb, In: []*Value{value(6, 3), value(9, 3)}},
 			Cost{Products: 2 * 6 * 9 * 3, Model: 2 * 6 * 9 * 3}},
+		{"log-probabilities of top classes", Instr{Kind: LinearTopLogProb, In: []*Value{value(6, 3), value(9, 3), value(6, 2)}},
+			Cost{Products: 2 * 6 * 9 * 3, Model: 2 * 6 * 9 * 3}},
 		{"gradient of log-probabilities", Instr{Kind: LinearLogProbBackward, In: []*Value{value(6, 3), value(9, 3)}, Out: []*Value{value(6, 3), nil}},
 			Cost{Products: 2 * 2 * 6 * 9 * 3, Model: 2 * 6 * 9 * 3}},
 		{"causal", Instr{Kind: Attention, Attrs: attention, In: []*Value{q, k, k}},

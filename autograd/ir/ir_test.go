@@ -152,7 +152,7 @@ func TestMarksOfKinds(t *testing.T) {
 		"adds up rows":          {func(i *Info) bool { return len(i.Sums) > 0 }, []Kind{LayerNormBackward, AttentionBackward}},
 		"keeps its outputs":     {func(i *Info) bool { return i.Whole }, []Kind{AttentionBackward}},
 		"adds an input": {func(i *Info) bool { return i.Addend != Addend{} },
-			[]Kind{EmbeddingBackward, MatMul, ColumnSum, LayerNormBackward, RMSNormBackward, LinearCrossEntropy, LinearLogProbBackward, Conv, ConvInput, ConvWeights, GroupNormBackward}},
+			[]Kind{EmbeddingBackward, MatMul, ColumnSum, LayerNormBackward, RMSNormBackward, LinearCrossEntropy, LinearLogProbBackward, LinearTopLogProbBackward, Conv, ConvInput, ConvWeights, GroupNormBackward}},
 		"follows its inputs": {func(i *Info) bool { return i.Follows },
 			[]Kind{Add, Mul, Scale, ScaleBy, Reshape, Transpose, Slice, SliceBackward, Concat, ReduceSum, Broadcast, Upsample, SumPool}},
 	} {

@@ -36,6 +36,8 @@ const (
 	LinearCrossEntropy
 	LinearLogProb
 	LinearLogProbBackward
+	LinearTopLogProb
+	LinearTopLogProbBackward
 	MSE
 	MSEBackward
 	Conv
@@ -260,6 +262,13 @@ var Kinds = [NumKinds]Info{
 	LinearLogProbBackward: {Name: "LinearLogProbBackward", Attrs: LinearLogProbAttrs{}, In: args("x:t", "w:w", "targets:i32", "dy", "addend?"), Out: args("dx?:t", "dw?"),
 		Overwrites: [][2]int{{1, 4}}, Addend: Addend{1, 4}, Cost: linearLogProbBackwardCost,
 		Doc: "gradients of LinearLogProb from logits computed again; dw += addend"},
+	LinearTopLogProb: {Name: "LinearTopLogProb", Attrs: LinearTopLogProbAttrs{}, In: args("x:t", "w:w", "classes:i32"), Out: args("y"),
+		Cost: linearLogProbCost,
+		Doc: "log-probabilities of some classes a row under softmax(Scale·x·wᵀ), x (N, D), w (V, D), classes (N, K), which differ within a row, computed for Rows rows at a time so that the (N, V) logits never exist whole; " +
+			"y[n, k] = z[n, classes[n, k]] - lse[n], and under Rest, where K < V, y[n, K] is that of all other classes together; y is 0 where classes[n, k] < 0, and in rows where classes[n, 0] < 0; y (N, K or K + 1)"},
+	LinearTopLogProbBackward: {Name: "LinearTopLogProbBackward", Attrs: LinearTopLogProbAttrs{}, In: args("x:t", "w:w", "classes:i32", "dy", "addend?"), Out: args("dx?:t", "dw?"),
+		Overwrites: [][2]int{{1, 4}}, Addend: Addend{1, 4}, Cost: linearLogProbBackwardCost,
+		Doc: "gradients of LinearTopLogProb from logits computed again; dw += addend"},
 	MSE: {Name: "MSE", In: args("x", "target"), Out: args("loss"),
 		Doc: "mean of (x - target)²; loss (1)"},
 	MSEBackward: {Name: "MSEBackward", In: args("x", "target", "dloss"), Out: args("dx"),

@@ -115,7 +115,7 @@ func axes(list ...int) (a [ir.MaxAxes]bool) {
 // split over threads, one that is a single element or row.
 var cases = concat(
 	embeddingCases(), matMulCases(), normCases(), activationCases(), attentionCases(), cachedCases(),
-	lossCases(), elementwiseCases(), shapeCases(), optimizerCases(), assignCases(), recurrentCases(), relativeCases(), logProbCases(), mapCases(), segmentCases(), pictureCases(),
+	lossCases(), elementwiseCases(), shapeCases(), optimizerCases(), assignCases(), recurrentCases(), relativeCases(), logProbCases(), topLogProbCases(), mapCases(), segmentCases(), pictureCases(),
 )
 
 func relativeCases() []opCase {

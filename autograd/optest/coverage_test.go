@@ -23,6 +23,7 @@ var noGradient = map[ir.Kind]string{
 	ir.SoftmaxBackward:           "gradient",
 	ir.CrossEntropyBackward:      "gradient",
 	ir.LinearLogProbBackward:     "gradient",
+	ir.LinearTopLogProbBackward:  "gradient",
 	ir.MapBackward:               "gradient",
 	ir.MSEBackward:               "gradient",
 	ir.ConvWeights:               "gradient",

@@ -9,7 +9,7 @@ import (
 func defineLinearLogProb(d *definition) {
 	n := d.c.in[0].shape[0]
 	for r, t := range d.ids(2) {
-		z := d.scaledLogits(r)
+		z := d.scaledLogits(r, d.c.attrs.(ir.LinearLogProbAttrs).Scale)
 		if t < 0 {
 			continue
 		}
@@ -25,11 +25,11 @@ func defineLinearLogProb(d *definition) {
 }
 
 // scaledLogits are those of row r.
-func (d *definition) scaledLogits(r int) []float64 {
+func (d *definition) scaledLogits(r int, scale float32) []float64 {
 	width, classes := d.cols(0), d.c.in[1].shape[0]
 	z := d.product(d.in[0][r*width:][:width], d.in[1], false, true, 1, classes, width)
 	for i := range z {
-		z[i] *= float64(d.c.attrs.(ir.LinearLogProbAttrs).Scale)
+		z[i] *= float64(scale)
 	}
 	return z
 }
@@ -43,14 +43,14 @@ func entropy(z []float64) (sum float64) {
 }
 
 func defineLinearLogProbBackward(d *definition) {
-	n, width, classes := d.c.in[0].shape[0], d.cols(0), d.c.in[1].shape[0]
+	n, classes := d.c.in[0].shape[0], d.c.in[1].shape[0]
 	a := d.c.attrs.(ir.LinearLogProbAttrs)
 	grad := make([]float64, n*classes)
 	for r, t := range d.ids(2) {
 		if t < 0 {
 			continue
 		}
-		z := d.scaledLogits(r)
+		z := d.scaledLogits(r, a.Scale)
 		lse, h := logSumExp(z), entropy(z)
 		for i, e := range z {
 			p := math.Exp(e - lse)
@@ -64,6 +64,12 @@ func defineLinearLogProbBackward(d *definition) {
 			grad[r*classes+i] = float64(a.Scale) * g
 		}
 	}
+	d.products(grad)
+}
+
+// products are the gradients by x and w of that of the logits, (N, V).
+func (d *definition) products(grad []float64) {
+	n, width, classes := d.c.in[0].shape[0], d.cols(0), d.c.in[1].shape[0]
 	if d.out[0] != nil {
 		copy(d.out[0], d.product(grad, d.in[1], false, false, n, width, classes))
 	}

@@ -98,6 +98,8 @@ var definitions = [ir.NumKinds]func(d *definition){
 	ir.LinearCrossEntropy:        defineLinearCrossEntropy,
 	ir.LinearLogProb:             defineLinearLogProb,
 	ir.LinearLogProbBackward:     defineLinearLogProbBackward,
+	ir.LinearTopLogProb:          defineLinearTopLogProb,
+	ir.LinearTopLogProbBackward:  defineLinearTopLogProbBackward,
 	ir.MSE:                       defineMSE,
 	ir.MSEBackward:               defineMSEBackward,
 

@@ -117,7 +117,7 @@ func gradientCases() []gradientCase {
 		list = append(list, unary("Activation "+act.String(), ir.Activation,
 			func(p []*node) *node { return autograd.Activation(p[0], act) }, awayFromZero(3, 5)))
 	}
-	list = append(append(append(list, attentionGradients()...), lossGradients()...), logProbGradients()...)
+	list = append(append(append(append(list, attentionGradients()...), lossGradients()...), logProbGradients()...), topLogProbGradients()...)
 	return append(append(list, recurrentGradients()...), pictureGradients()...)
 }
 

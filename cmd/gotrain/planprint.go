@@ -43,6 +43,9 @@ func printPlan(w io.Writer, r *forecast.Report) error {
 	if len(r.Sources) > 0 {
 		line("sources", "%s", sharesText(r.Sources))
 	}
+	for _, remark := range r.Remarks {
+		line(remark.Name, "%s", remark.Text)
+	}
 	m, each := r.Memory, ""
 	if r.Ranks > 1 {
 		each = fmt.Sprintf(" of a rank, of %d", r.Ranks)

@@ -48,6 +48,8 @@ var binders = [ir.NumKinds]func(c *call) func(){
 	ir.LinearCrossEntropy:        bindLinearCrossEntropy,
 	ir.LinearLogProb:             bindLinearLogProb,
 	ir.LinearLogProbBackward:     bindLinearLogProbBackward,
+	ir.LinearTopLogProb:          bindLinearTopLogProb,
+	ir.LinearTopLogProbBackward:  bindLinearTopLogProbBackward,
 	ir.MSE:                       bindMSE,
 	ir.MSEBackward:               bindMSEBackward,
 

@@ -89,7 +89,7 @@ func firstOf(ways []way) (launch func(), name string, err error) {
 // choosing are the kinds whose binders choose.
 var choosing = [ir.NumKinds]bool{
 	ir.Attention: true, ir.AttentionBackward: true,
-	ir.MatMul: true, ir.LinearCrossEntropy: true, ir.LinearLogProb: true, ir.LinearLogProbBackward: true, ir.Muon: true, ir.Recurrent: true, ir.RecurrentBackward: true,
+	ir.MatMul: true, ir.LinearCrossEntropy: true, ir.LinearLogProb: true, ir.LinearLogProbBackward: true, ir.LinearTopLogProb: true, ir.LinearTopLogProbBackward: true, ir.Muon: true, ir.Recurrent: true, ir.RecurrentBackward: true,
 }
 
 // trial is the state of Choose.

@@ -39,6 +39,8 @@ func TestIndices(t *testing.T) {
 		{ir.LinearCrossEntropy, 2, []ir.Shape{rows, table, ids, vector, nil}, []ir.Shape{vector, ids, rows, table}, limit, "target 11 at row 67"},
 		{ir.LinearLogProb, 2, []ir.Shape{rows, table, ids}, []ir.Shape{{1, n}, nil}, limit, "target 11 at row 67"},
 		{ir.LinearLogProbBackward, 2, []ir.Shape{rows, table, ids, {1, n}, nil}, []ir.Shape{rows, table}, limit, "target 11 at row 67"},
+		{ir.LinearTopLogProb, 2, []ir.Shape{rows, table, {n, 1}}, []ir.Shape{{n, 1}}, limit, "class 11 at row 67"},
+		{ir.LinearTopLogProbBackward, 2, []ir.Shape{rows, table, {n, 1}, {n, 1}, nil}, []ir.Shape{rows, table}, limit, "class 11 at row 67"},
 		{ir.SegmentSum, 1, []ir.Shape{ids, ids}, []ir.Shape{{limit}}, limit, "segment 11 at row 67"},
 		{ir.SegmentBroadcast, 1, []ir.Shape{{limit}, ids}, []ir.Shape{ids}, limit, "segment 11 at row 67"},
 	} {

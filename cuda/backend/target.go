@@ -68,6 +68,8 @@ var workspaces = [ir.NumKinds]func(in *ir.Instr) int64{
 
 	ir.GroupNormBackward:         scratchGroupNormBackward,
 	ir.LinearLogProbBackward:     scratchLogits,
+	ir.LinearTopLogProb:          scratchLogits,
+	ir.LinearTopLogProbBackward:  scratchLogits,
 	ir.RelativeAttentionBackward: scratchRelativeAttentionBackward,
 }
 

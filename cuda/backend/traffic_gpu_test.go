@@ -92,7 +92,7 @@ func trafficCases() []traffic {
 
 // unbound are the kinds whose time is not that of memory, or that run no kernel of ours.
 var unbound = map[ir.Kind]string{
-	ir.MatMul: "product", ir.LinearCrossEntropy: "products", ir.LinearLogProb: "products", ir.LinearLogProbBackward: "products", ir.Muon: "products",
+	ir.MatMul: "product", ir.LinearCrossEntropy: "products", ir.LinearLogProb: "products", ir.LinearLogProbBackward: "products", ir.LinearTopLogProb: "products", ir.LinearTopLogProbBackward: "products", ir.Muon: "products",
 	ir.Attention: "products", ir.AttentionBackward: "products", ir.AttentionCached: "products",
 	ir.RelativeAttention: "products", ir.RelativeAttentionBackward: "products", ir.RelativeAttentionCached: "products",
 	ir.Recurrent: "products", ir.RecurrentBackward: "products", ir.RecurrentCached: "products",

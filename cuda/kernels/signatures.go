@@ -240,6 +240,8 @@ var Signatures = map[string]Signature{
 	"to_float_u4_f32":                               {"tofloat", "pplff", 256, 30, 0},
 	"to_float_u8_bf16":                              {"tofloat", "pplff", 256, 26, 0},
 	"to_float_u8_f32":                               {"tofloat", "pplff", 256, 30, 0},
+	"top_logprob_rows_bf16":                         {"top_logprob", "pppppiiiiiif", 256, 28, 4356},
+	"top_logprob_rows_f32":                          {"top_logprob", "pppppiiiiiif", 256, 28, 4356},
 	"transpose_bf16":                                {"shape", "ppllllppi", 256, 32, 2112},
 	"transpose_f32":                                 {"shape", "ppllllppi", 256, 32, 4224},
 	"upsample_bf16":                                 {"resample", "ppliiiif", 256, 34, 0},

@@ -24,6 +24,7 @@ into() { # FILE COMMAND…: what the command prints, whole or not at all
 "$python" scripts/golden/rope.py 2> /dev/null
 "$python" scripts/golden/exports.py 2> /dev/null
 "$python" scripts/golden/lora.py
+"$python" scripts/golden/distill.py
 "$python" scripts/golden/tokenizer.py
 "$python" scripts/golden/wordpiece.py
 "$python" scripts/golden/published.py "$(go list -m -f '{{.Dir}}' github.com/pkoukk/tiktoken-go-loader)/assets" data/tokenizers/testdata/published.json

@@ -585,6 +585,26 @@ def log_probs():
         case("LinearLogProbBackward", name + " addend", [x, w, targets, dy, addend], [dx, dw + addend], **attrs)
 
 
+def top_log_probs():
+    n, v, d = 5, 9, 4
+    for name, k, scale in [("top", 3, 1.0), ("hot", 8, 0.5), ("whole", 9, 1.5)]:
+        x, w, addend = leaf(n, d), leaf(v, d), randn(v, d)
+        classes = torch.stack([torch.randperm(v)[:k] for _ in range(n)]).int()
+        classes[1] = -1
+        logp = F.log_softmax(scale * x @ w.T, -1)
+        y = logp.gather(1, classes.long().clamp(min=0))
+        if k < v:
+            taken = torch.zeros(n, v, dtype=torch.bool).scatter(1, classes.long().clamp(min=0), True)
+            y = torch.cat([y, torch.logsumexp(logp.masked_fill(taken, -math.inf), -1, keepdim=True)], 1)
+        y = y * (classes[:, :1] >= 0)
+        dy = randn(*y.shape)
+        dx, dw = gradients(y, dy, x, w)
+        attrs = dict(Scale=scale, Rest=k < v, Rows=2)
+        case("LinearTopLogProb", name, [x, w, classes], [y], **attrs)
+        case("LinearTopLogProbBackward", name, [x, w, classes, dy, None], [dx, dw], **attrs)
+        case("LinearTopLogProbBackward", name + " addend", [x, w, classes, dy, addend], [dx, dw + addend], **attrs)
+
+
 def maps():
     lo, hi = -0.5, 0.75
     unary = [lambda x: lo * x + hi, torch.exp, torch.log, torch.sigmoid, F.logsigmoid, lambda x: torch.log(-torch.expm1(x)),
@@ -685,7 +705,7 @@ def pools():
     case("GroupNormBackward", "batch", [rows(x), w, b, mean, rstd, rows(dy), None], [rows(g) if g.dim() > 1 else g for g in gradients(y, dy, x, w, b)], **attrs)
 
 
-for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, to_float, collectives, assign, recurrent, relative_attention, log_probs, maps, pictures, pools):
+for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, to_float, collectives, assign, recurrent, relative_attention, log_probs, maps, pictures, pools, top_log_probs):
     family()
 OUT.mkdir(parents=True, exist_ok=True)
 for kind, cases in CASES.items():

@@ -35,14 +35,21 @@ type Report struct {
 	Epochs       float64        `json:"epochs,omitempty"`  // that the steps follow from, 0 where they were given
 	Sources      []Source       `json:"sources,omitempty"` // of data.sources
 	Ranks        int            `json:"ranks"`
-	MFU          float64        `json:"mfu,omitempty"`   // share of the peak
-	Price        float64        `json:"price,omitempty"` // of an hour on one machine or GPU
-	Cost         float64        `json:"cost,omitempty"`  // of all steps at that price, on all ranks
+	Remarks      []Remark       `json:"remarks,omitempty"` // of the recipe
+	MFU          float64        `json:"mfu,omitempty"`     // share of the peak
+	Price        float64        `json:"price,omitempty"`   // of an hour on one machine or GPU
+	Cost         float64        `json:"cost,omitempty"`    // of all steps at that price, on all ranks
 	Advice       *Advice        `json:"advice,omitempty"`
 	Past         *Past          `json:"past,omitempty"` // set by the caller, from PastOf
 	Law          *Law           `json:"law,omitempty"`  // of the run's folder
 	Timing       *Timing        `json:"timing,omitempty"`
 	Economy      *Economy       `json:"attention,omitempty"` // nil where it is to all pairs
+}
+
+// Remark is what a recipe tells of its run.
+type Remark struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
 }
 
 // Source is a source of the data with its share of the sequences, 0 where that follows from
@@ -85,6 +92,9 @@ func Make(cfg config.Config, job *recipe.Job, d device.Device) (*Report, error) 
 	texts, _ := cfg.Texts()
 	for _, s := range texts.Shares() {
 		r.Sources = append(r.Sources, Source{s.Name, s.Weight})
+	}
+	for _, p := range job.Remarks {
+		r.Remarks = append(r.Remarks, Remark{p.Name, p.Detail})
 	}
 	machine := Machine(r.Machine, cfg.Precision)
 	r.Forecast = engine.Predict(cfg, job, programs, machine)

@@ -46,6 +46,8 @@ type Job struct {
 	Split string
 	// Reading estimates what the data takes of the host's memory.
 	Reading data.Memory
+	// Remarks are what a plan tells beside its figures.
+	Remarks []Prepared
 	// Epoch is the number of samples of a pass over the training data; 0 where that is
 	// not known.
 	Epoch uint64

@@ -9,6 +9,7 @@ import (
 	"example.com/gotrain/train/recipe"
 	"example.com/gotrain/train/recipe/classify"
 	"example.com/gotrain/train/recipe/denoise"
+	"example.com/gotrain/train/recipe/distill"
 	"example.com/gotrain/train/recipe/gan"
 	"example.com/gotrain/train/recipe/grpo"
 	"example.com/gotrain/train/recipe/instruct"
@@ -24,6 +25,6 @@ import (
 // one of configurations that name none.
 func Table() recipe.Table {
 	return recipe.Table{Families: zoo.Families(), Recipes: slices.Concat(
-		[]recipe.Recipe{lm.Recipe(), instruct.Recipe(), mlm.Recipe(), denoise.Recipe(), seq2seq.Recipe(), classify.Recipe(), vae.Recipe(), gan.Recipe(), grpo.Recipe(), ppo.Recipe()}, prefer.Recipes(),
+		[]recipe.Recipe{lm.Recipe(), instruct.Recipe(), mlm.Recipe(), denoise.Recipe(), seq2seq.Recipe(), classify.Recipe(), vae.Recipe(), gan.Recipe(), distill.Recipe(), grpo.Recipe(), ppo.Recipe()}, prefer.Recipes(),
 	)}
 }
