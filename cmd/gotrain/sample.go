@@ -118,6 +118,9 @@ func (f *sampleFlags) runText(c *cobra.Command) error {
 	cfg := generate.Config{Compute: m.config.Compute()}
 	s := sampler{flags: f, model: m, text: text, prompt: prompt, out: c.OutOrStdout(), notes: c.ErrOrStderr()}
 	if f.batch > 1 {
+		if f.maxTokens > 0 { // caches need not be longer than the texts
+			cfg.Context = min(m.Language.Context(), (len(prompt)+f.maxTokens+63)/64*64)
+		}
 		b, err := generate.NewBatch(m.Language, m.Store, generate.BatchConfig{Config: cfg, Rows: f.batch})
 		if err != nil {
 			return err

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"example.com/gotrain/autograd"
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/autograd/plan"
@@ -34,9 +33,6 @@ const (
 	promptCaches = "prompt"
 )
 
-// prefills are the numbers of tokens of a prompt that are read at once.
-var prefills = []int{64, 8}
-
 // Batch continues many texts at once, a row of a program each. A row has caches of its own
 // and is at a position of its own; when its text ends the next takes its place. A prompt
 // of several samples is read once.
@@ -54,9 +50,8 @@ type Batch struct {
 	cfg            BatchConfig
 	vocab, context int
 	store          *exec.Store
-	prefill        []*step // the longest first
+	prefill        prefill // of the prompt's caches
 	decode         *step
-	start          []int32   // (1): rows of the prompt's caches that are in use
 	logits         []float32 // (R, V)
 	lse            []float32 // (R)
 	caches         []pairedCache
@@ -101,19 +96,10 @@ func DesignBatch(m nn.LanguageModel, cfg BatchConfig) (*Batch, error) {
 	}
 	cfg.Rows = (cfg.Rows + rowStep - 1) / rowStep * rowStep
 	b := &Batch{
-		model: m, cfg: cfg, vocab: m.Vocab(), context: context, start: make([]int32, 1),
+		model: m, cfg: cfg, vocab: m.Vocab(), context: context, prefill: designPrefill(context),
 		decode: newStep(cfg.Rows), logits: make([]float32, cfg.Rows*m.Vocab()), lse: make([]float32, cfg.Rows),
 	}
-	for _, length := range prefills {
-		if length <= context {
-			b.prefill = append(b.prefill, newStep(length))
-		}
-	}
 	return b, nil
-}
-
-func newStep(tokens int) *step {
-	return &step{ids: make([]int32, tokens), positions: make([]int32, tokens)}
 }
 
 // Rows is the number of texts that are written at once.
@@ -133,45 +119,27 @@ func (b *Batch) Exact() bool {
 
 // Plan plans the programs for a back end.
 func (b *Batch) Plan(target plan.Target) ([]*plan.Plan, error) {
-	var plans []*plan.Plan
-	add := func(s *step, name string, graph *autograd.Graph, outputs ...*autograd.Node) (err error) {
-		if s.plan, err = lower(graph, name, target, b.cfg.Config, outputs...); err == nil {
-			plans = append(plans, s.plan)
-		}
-		return err
-	}
-	for _, s := range b.prefill {
-		graph, hidden := nn.Prefill(b.model, promptCaches, len(s.ids), b.context)
-		if err := add(s, fmt.Sprintf("prefill.%d", len(s.ids)), graph, hidden); err != nil {
-			return nil, err
-		}
-	}
-	graph, logits, lse := nn.DecodeRows(b.model, slotCaches, b.cfg.Rows, b.context, b.cfg.Temperature)
-	if err := add(b.decode, fmt.Sprintf("decode.rows.%d", b.cfg.Rows), graph, logits, lse); err != nil {
+	plans, err := b.prefill.plan(b.model, promptCaches, b.context, target, b.cfg.Config)
+	if err != nil {
 		return nil, err
 	}
-	return plans, nil
+	graph, logits, lse := nn.DecodeRows(b.model, slotCaches, b.cfg.Rows, b.context, b.cfg.Temperature)
+	b.decode.plan, err = lower(graph, fmt.Sprintf("decode.rows.%d", b.cfg.Rows), target, b.cfg.Config, logits, lse)
+	return append(plans, b.decode.plan), err
 }
 
 // Bind makes the programs that Plan has planned ready to run: on the model's parameters in
 // store, which may be filled later, with working memory that they share.
 func (b *Batch) Bind(store *exec.Store, arena *exec.Arena) error {
 	b.store = store
-	for _, s := range append(b.prefill[:len(b.prefill):len(b.prefill)], b.decode) {
-		var err error
-		if s.session, err = exec.NewSession(s.plan, store, arena); err != nil {
-			return fmt.Errorf("generate: %w", err)
-		}
-		position := b.start
-		if s == b.decode {
-			position = s.positions
-		}
-		if s.inputs, err = feed(s.session, map[string][]int32{"ids": s.ids, "positions": s.positions, "position": position}); err != nil {
-			return err
-		}
+	if err := b.prefill.bind(store, arena); err != nil {
+		return err
+	}
+	if err := b.decode.bind(store, arena, b.decode.positions); err != nil {
+		return err
 	}
 	b.caches = b.caches[:0]
-	for name, state := range cachesOf(b.prefill[0].plan, promptCaches) {
+	for name, state := range cachesOf(b.prefill.steps[0].plan, promptCaches) {
 		slots := cachesOf(b.decode.plan, slotCaches)[name]
 		if slots == nil {
 			return fmt.Errorf("generate: cache %s of a prompt has none of the slots", state.Name)
@@ -192,33 +160,6 @@ func cachesOf(p *plan.Plan, name string) map[string]*ir.Value {
 		})
 	}
 	return found
-}
-
-// read fills the prompt's caches, which have the first at tokens already, with all tokens.
-// The last programs may reach back over what is read already, which gives the same, or
-// beyond the end, where nothing looks.
-func (b *Batch) read(tokens []int32, at int) error {
-	for i, s := range b.prefill {
-		n, last := len(s.ids), i == len(b.prefill)-1
-		for len(tokens)-at >= n || last && at < len(tokens) {
-			from := max(0, min(at, len(tokens)-n))
-			for j := range n {
-				s.ids[j], s.positions[j] = 0, int32(from+j)
-				if from+j < len(tokens) {
-					s.ids[j] = tokens[from+j]
-				}
-			}
-			b.start[0] = int32(from)
-			if err := s.inputs.set(); err != nil {
-				return err
-			}
-			if err := s.session.Run(); err != nil {
-				return err
-			}
-			at = from + n
-		}
-	}
-	return nil
 }
 
 // seat copies the first tokens of the prompt's caches to a slot.

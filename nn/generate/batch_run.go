@@ -58,7 +58,7 @@ func (b *Batch) Generate(ctx context.Context, requests []Request, done func(*Sam
 				s := &samples[next]
 				prompt := requests[s.Request].Prompt
 				prompt = prompt[:len(prompt)-1] // the last is the first token of the row
-				if err := b.read(prompt, CommonPrefix(read, prompt)); err != nil {
+				if err := b.prefill.read(prompt, CommonPrefix(read, prompt), b.context); err != nil {
 					return samples, err
 				}
 				read = prompt
@@ -171,10 +171,7 @@ func (b *Batch) advance(slots []writing) error {
 			b.decode.ids[i], b.decode.positions[i] = w.text[len(w.text)-1], int32(len(w.text)-1)
 		}
 	}
-	if err := b.decode.inputs.set(); err != nil {
-		return err
-	}
-	if err := b.decode.session.Run(); err != nil {
+	if err := b.decode.run(); err != nil {
 		return err
 	}
 	if err := b.decode.session.Output(0, b.logits); err != nil {

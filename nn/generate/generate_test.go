@@ -161,8 +161,8 @@ func near(t *testing.T, what string, got, want []float32, tol float64) {
 	}
 }
 
-// TestAppendEqualsForward fills the context in several ways; the chunks of 64,
-// 8 and 1 all take part.
+// TestAppendEqualsForward fills the context in several ways: by programs that end beyond the
+// text and such that begin before what is new.
 func TestAppendEqualsForward(t *testing.T) {
 	text := randomText(contextLength)
 	for name, m := range models(t) {

@@ -11,10 +11,6 @@ import (
 	"example.com/gotrain/nn"
 )
 
-// chunks are the numbers of tokens that one run of a decoding program takes: a
-// prompt goes in large ones first, a new token in the last.
-var chunks = []int{64, 8, 1}
-
 // Config configures a Generator or a Scorer.
 type Config struct {
 	// Context limits the tokens of a text, and with them the caches; 0 is the
@@ -32,18 +28,10 @@ type Generator struct {
 	model          nn.LanguageModel
 	cfg            Config
 	vocab, context int
-	steps          []*step   // by length, the longest first
-	position       []int32   // (1): rows of the caches that are in use
+	prefill        prefill   // of all tokens that are new but the last
+	decode         *step     // of the last
 	tokens         []int32   // the tokens of those rows
 	logits         []float32 // (V), after the last of them; Sampler.Next overwrites it
-}
-
-// step is a decoding program for chunks of one length.
-type step struct {
-	plan           *plan.Plan
-	session        *exec.Session
-	ids, positions []int32 // as long as the chunk
-	inputs         inputs
 }
 
 // New returns a generator that reads m's parameters from store. It fails when
@@ -62,48 +50,31 @@ func Design(m nn.LanguageModel, cfg Config) (*Generator, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Generator{
-		model: m, cfg: cfg, vocab: m.Vocab(), context: context, position: make([]int32, 1),
+	return &Generator{
+		model: m, cfg: cfg, vocab: m.Vocab(), context: context, prefill: designPrefill(context), decode: newStep(1),
 		tokens: make([]int32, 0, context), logits: make([]float32, m.Vocab()),
-	}
-	for _, length := range chunks {
-		if length <= context {
-			g.steps = append(g.steps, &step{ids: make([]int32, length), positions: make([]int32, length)})
-		}
-	}
-	return g, nil
+	}, nil
 }
 
 // Plan plans the programs for a back end.
 func (g *Generator) Plan(target plan.Target) ([]*plan.Plan, error) {
-	var plans []*plan.Plan
-	for _, s := range g.steps {
-		length := len(s.ids)
-		graph, logits := nn.Decode(g.model, 1, length, g.context)
-		var err error
-		if s.plan, err = lower(graph, fmt.Sprintf("decode.%d", length), target, g.cfg, logits); err != nil {
-			return nil, err
-		}
-		plans = append(plans, s.plan)
+	plans, err := g.prefill.plan(g.model, "", g.context, target, g.cfg)
+	if err != nil {
+		return nil, err
 	}
-	return plans, nil
+	graph, logits := nn.Decode(g.model, 1, 1, g.context)
+	g.decode.plan, err = lower(graph, "decode", target, g.cfg, logits)
+	return append(plans, g.decode.plan), err
 }
 
 // Bind makes the programs that Plan has planned ready to run: on the model's
 // parameters in store, which may be filled later, with working memory that they
 // share.
 func (g *Generator) Bind(store *exec.Store, arena *exec.Arena) error {
-	for _, s := range g.steps {
-		var err error
-		if s.session, err = exec.NewSession(s.plan, store, arena); err != nil {
-			return fmt.Errorf("generate: %w", err)
-		}
-		s.inputs, err = feed(s.session, map[string][]int32{"ids": s.ids, "positions": s.positions, "position": g.position})
-		if err != nil {
-			return err
-		}
+	if err := g.prefill.bind(store, arena); err != nil {
+		return err
 	}
-	return nil
+	return g.decode.bind(store, arena, g.decode.positions)
 }
 
 // designed is a reader of a model that has no memory on a back end yet.
@@ -207,33 +178,29 @@ func (g *Generator) Append(tokens ...int32) error {
 	if err := checkTokens(tokens, g.vocab); err != nil {
 		return err
 	}
-	for _, s := range g.steps {
-		for n := len(s.positions); len(tokens) >= n; tokens = tokens[n:] {
-			if err := g.run(s, tokens[:n], len(tokens) == n); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// run feeds one chunk; last tells that its logits are wanted.
-func (g *Generator) run(s *step, tokens []int32, last bool) error {
-	start := int32(len(g.tokens))
-	g.position[0] = start
-	copy(s.ids, tokens) // a slice that went to the back end would escape
-	for i := range s.positions {
-		s.positions[i] = start + int32(i)
-	}
-	if err := s.inputs.set(); err != nil {
-		return err
-	}
-	if err := s.session.Run(); err != nil {
-		return err
-	}
-	g.tokens = append(g.tokens, tokens...)
-	if !last {
+	if len(tokens) == 0 {
 		return nil
 	}
-	return s.session.Output(0, g.logits)
+	if len(tokens) == 0 {
+		return nil
+	}
+	at, last := len(g.tokens), len(g.tokens)+len(tokens)-1
+	g.tokens = append(g.tokens, tokens...)
+	err := g.read(at, last)
+	if err != nil {
+		g.tokens = g.tokens[:at]
+	}
+	return err
+}
+
+// read reads the tokens from at to last and computes the logits after that.
+func (g *Generator) read(at, last int) error {
+	if err := g.prefill.read(g.tokens[:last], at, g.context); err != nil {
+		return err
+	}
+	g.decode.ids[0], g.decode.positions[0] = g.tokens[last], int32(last)
+	if err := g.decode.run(); err != nil {
+		return err
+	}
+	return g.decode.session.Output(0, g.logits)
 }

@@ -45,6 +45,13 @@ var gemmShapes = []struct {
 	{"decode/head", 1, 50257, 768, false, true, false},
 	{"decode/head.KN", 1, 50257, 768, false, false, false},
 	{"decode4/head", 4, 50257, 768, false, true, false},
+	{"decode8/up", 8, 3072, 768, false, true, false},
+	{"decode16/up", 16, 3072, 768, false, true, false},
+	{"decode16/down", 16, 768, 3072, false, true, false},
+	{"decode16/up.KN", 16, 3072, 768, false, false, false},
+	{"decode16/head", 16, 50257, 768, false, true, false},
+	{"decode32/up", 32, 3072, 768, false, true, false},
+	{"decode48/up", 48, 3072, 768, false, true, false},
 }
 
 // BenchmarkGEMM times the shapes of gemmShapes on as many threads as -cpu says.

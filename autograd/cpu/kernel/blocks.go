@@ -188,14 +188,31 @@ func (g *GEMM) multiplyRows(row, rows, from, to, worker int) {
 func (g *GEMM) multiplyColumns(p, worker int) {
 	c, w := &g.call, &g.workers[worker]
 	col, cols, width := c.panel(p)
+	direct := c.readsB() && c.args.M <= c.kn.width && cols == width
 	for i := range c.blocks() {
-		w.packB(c, w.b, p, i)
+		if !direct {
+			w.packB(c, w.b, p, i)
+		}
 		w.setBlock(c, i, &g.sharedA(0, i)[0], &w.b[0], width)
+		if direct {
+			w.readB(c, i, col)
+		}
 		w.compute(c, 0, c.args.M, col, cols)
 		if c.finishes(i) {
 			c.args.Tile(0, c.args.M, col, col+cols, worker)
 		}
 	}
+}
+
+// readsB says whether the tile kernel can read B in place: rows of floats across K.
+func (c *call) readsB() bool {
+	return c.kn.round == nil && !c.kn.pairs && c.args.ReadB == nil && !c.args.TransB
+}
+
+// readB lets the tile of block i read B in place, from column col on.
+func (w *worker) readB(c *call, i, col int) {
+	from, _ := c.block(i)
+	w.tile.b, w.tile.bStep = &c.args.B[from*c.args.LDB+col], 4*c.args.LDB
 }
 
 // finishes says whether Args.Tile is due after block i.

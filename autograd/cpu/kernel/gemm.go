@@ -122,8 +122,8 @@ type GEMM struct {
 	shared  []float32
 	workers []worker
 
-	call                                                     // of Mul in progress
-	packShared, multiply, multiplyFew func(task, worker int) // bound once
+	call                                                                     // of Mul in progress
+	packShared, multiply, multiplyFew, multiplyStream func(task, worker int) // bound once
 }
 
 // A worker is the private memory of one worker of the Pool.
@@ -152,7 +152,7 @@ func NewGEMM(pool *Pool, isa ISA) *GEMM {
 		w.edge = alignedFloats(panelRows * g.float.width)
 		w.read = alignedFloats(readFloats)
 	}
-	g.packShared, g.multiply, g.multiplyFew = g.packTask, g.multiplyTask, g.fewTask
+	g.packShared, g.multiply, g.multiplyFew, g.multiplyStream = g.packTask, g.multiplyTask, g.fewTask, g.streamTask
 	return g
 }
 
@@ -184,6 +184,8 @@ func (g *GEMM) Mul(args *Args) {
 	switch {
 	case c.few(len(g.shared)):
 		g.mulFew()
+	case c.streams(len(g.shared)):
+		g.mulStream()
 	case args.M*args.N*args.K <= smallProduct:
 		g.mulSerial(0, args)
 	default:

@@ -46,7 +46,7 @@ func (w *worker) serialBlock(c *call, i, row, rows int) {
 	}
 	for p := range c.panels() {
 		col, cols, width := c.panel(p)
-		directB := inPlace && args.ReadB == nil && !args.TransB && cols == width
+		directB := c.readsB() && cols == width
 		if !directB {
 			w.packB(c, w.b, p, i)
 		}
@@ -56,7 +56,7 @@ func (w *worker) serialBlock(c *call, i, row, rows int) {
 			w.tile.aStep, w.tile.aPanel = 4*args.LDA, 4*panelRows
 		}
 		if directB {
-			w.tile.b, w.tile.bStep = &args.B[from*args.LDB+col], 4*args.LDB
+			w.readB(c, i, col)
 		}
 		w.compute(c, row, rows, col, cols)
 	}
