@@ -41,6 +41,9 @@ type Shape struct {
 	Width   int  `json:"width,omitempty"`
 	Vocab   int  `json:"vocab,omitempty"`
 	Params  int  `json:"params,omitempty"`
+	Side    int  `json:"side,omitempty"` // of pictures, in pixels
+	In      int  `json:"in,omitempty"`   // channels
+	Out     int  `json:"out,omitempty"`
 }
 
 // Timing is the fastest run of a kernel and the bytes that it reads and writes.

@@ -49,11 +49,12 @@ func small() []Case {
 	cases = append(cases, attention(1, 64, 2, 64)...)
 	cases = append(cases, attention(1, 64, 1, 128)...)
 	cases = append(cases, memoryBound(64, 128, 10_000)...)
+	cases = append(cases, convolutions(2, 8, 16, 32)...)
 	return append(cases, linearCrossEntropy(64, 64, 130))
 }
 
-// forCPU are the shapes of a step of the 12.3M model (N = 4096 tokens,
-// D = 384) and of GPT-2 124M (N = 256, D = 768).
+// forCPU are the shapes of a step of the 12.3M model (N = 4096 tokens, D = 384), of GPT-2
+// 124M (N = 256, D = 768), and of a small U-Net.
 func forCPU() []Case {
 	cases := []Case{
 		matMul(4096, 1536, 384, false, false), // up projection
@@ -67,7 +68,11 @@ func forCPU() []Case {
 	}
 	cases = append(cases, attention(16, 256, 6, 64)...)
 	cases = append(cases, attention(1, 1024, 12, 64)...)
-	return append(cases, memoryBound(4096, 384, 12_300_000)...)
+	cases = append(cases, memoryBound(4096, 384, 12_300_000)...)
+	for _, c := range [][4]int{{16, 32, 64, 64}, {16, 16, 128, 128}, {16, 8, 256, 256}} {
+		cases = append(cases, convolutions(c[0], c[1], c[2], c[3])...)
+	}
+	return cases
 }
 
 // forGPU are the shapes of a step of GPT-2 124M (N = 16,384 tokens, D = 768)
@@ -94,5 +99,6 @@ func forGPU() []Case {
 		}
 	}
 	cases = append(cases, memoryBound(16384, 768, 124_000_000)...)
+	cases = append(cases, convolutions(16, 64, 320, 320)...)
 	return append(cases, linearCrossEntropy(16384, 768, paddedVocab), linearCrossEntropy(8192, 1600, paddedVocab))
 }

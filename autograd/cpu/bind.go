@@ -56,9 +56,9 @@ var binders = [ir.NumKinds]binder{
 	ir.RelativeAttentionBackward: {bindRelativeAttentionBackward, scratchRelativeAttentionBackward},
 	ir.RelativeAttentionCached:   {bindRelativeAttentionCached, scratchRelativeAttentionCached},
 
-	ir.Conv:              {bindConv, nil},
+	ir.Conv:              {bindConv, scratchConv},
 	ir.ConvInput:         {bindConvInput, scratchConvInput},
-	ir.ConvWeights:       {bindConvWeights, nil},
+	ir.ConvWeights:       {bindConvWeights, scratchConvWeights},
 	ir.GroupNorm:         {bindGroupNorm, scratchGroupNorm},
 	ir.GroupNormBackward: {bindGroupNormBackward, scratchGroupNormBackward},
 	ir.Upsample:          {bindUpsample, nil},

@@ -101,8 +101,16 @@ func (v *view4) copyPixels(dst []float32, line, x, col int) {
 	}
 }
 
+func scratchConv(b *Backend, in *ir.Instr) int {
+	return b.slidingScratch(convolutionOf(in.Attrs.(ir.ConvAttrs), in.In[1].Shape).slides())
+}
+
 func bindConv(c *call) func() {
 	g := convolutionOf(c.Attrs.(ir.ConvAttrs), c.In[1].Shape)
+	if s := g.slides(); c.direct(s...) {
+		s[0].src, s[0].w, s[0].dst, s[0].bias, s[0].addend = c.x(0), c.x(1), c.y(0), c.x(2), c.x(3)
+		return c.slide(s)
+	}
 	w, k := c.x(1), g.Groups*g.out
 	var list []kernel.Args
 	for group := range g.Groups {
@@ -144,6 +152,9 @@ func (c *call) multiply(list []kernel.Args) func() {
 
 func bindConvWeights(c *call) func() {
 	g := convolutionOf(c.Attrs.(ir.ConvAttrs), c.Out[0].Shape)
+	if s := c.stepsOf(g); s != nil {
+		return c.bindSteps(s)
+	}
 	dy, n := c.x(1), g.taps()
 	var list []kernel.Args
 	for group := range g.Groups {
@@ -191,8 +202,11 @@ func (p *phase) pixels(batch int) int { return batch * p.size[0] * p.size[1] }
 func (c *convolution) dense() bool { return c.Stride == [2]int{1, 1} }
 
 // scratchConvInput holds a phase, before its pixels go to their places.
-func scratchConvInput(_ *Backend, in *ir.Instr) int {
+func scratchConvInput(b *Backend, in *ir.Instr) int {
 	g := convolutionOf(in.Attrs.(ir.ConvAttrs), in.In[1].Shape)
+	if s := g.slidesBack(); b.direct(s...) {
+		return b.slidingScratch(s)
+	}
 	if g.dense() {
 		return 0
 	}
@@ -205,6 +219,13 @@ func scratchConvInput(_ *Backend, in *ir.Instr) int {
 
 func bindConvInput(c *call) func() {
 	g := convolutionOf(c.Attrs.(ir.ConvAttrs), c.In[1].Shape)
+	if s := g.slidesBack(); c.direct(s...) {
+		for i := range s {
+			s[i].src, s[i].dst, s[i].bias, s[i].addend = c.x(0), c.y(0), c.x(2), c.x(3)
+			s[i].read = g.flipped(c.x(1), s[i].phase, 0)
+		}
+		return c.slide(s)
+	}
 	var list []kernel.Args
 	var empty []func()
 	for _, p := range g.phases() {

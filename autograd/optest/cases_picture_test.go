@@ -33,6 +33,11 @@ func pictureCases() []opCase {
 		{name: "line", batch: 2, height: 1, width: 130, in: 10, out: 20, groups: 1, kernel: [2]int{1, 3}, stride: [2]int{1, 2}, pad: [4]int{0, 1, 0, 1}, biased: true},
 		{name: "many pixels", batch: 2, height: 48, width: 50, in: 3, out: 20, groups: 1, kernel: [2]int{3, 3}, stride: [2]int{1, 1}, pad: [4]int{1, 1, 1, 1}},
 		{name: "many channels", batch: 1, height: 4, width: 4, in: 130, out: 70, groups: 1, kernel: [2]int{3, 3}, stride: [2]int{1, 1}, pad: [4]int{1, 1, 1, 1}, biased: true},
+		{name: "lines", batch: 3, height: 13, width: 16, in: 16, out: 24, groups: 1, kernel: [2]int{3, 3}, stride: [2]int{1, 1}, pad: [4]int{1, 1, 1, 1}, biased: true, added: true},
+		{name: "bands", batch: 2, height: 40, width: 14, in: 48, out: 40, groups: 1, kernel: [2]int{3, 2}, stride: [2]int{1, 1}, pad: [4]int{2, 0, 1, 1}},
+		{name: "lines by 2", batch: 2, height: 20, width: 32, in: 16, out: 32, groups: 1, kernel: [2]int{4, 4}, stride: [2]int{2, 2}, pad: [4]int{1, 1, 1, 1}, biased: true, added: true},
+		{name: "inside", batch: 1, height: 9, width: 26, in: 32, out: 16, groups: 1, kernel: [2]int{2, 3}, stride: [2]int{1, 1}, added: true},
+		{name: "lines bf16", batch: 2, height: 9, width: 16, in: 16, out: 24, groups: 1, kernel: [2]int{3, 3}, stride: [2]int{1, 1}, pad: [4]int{1, 1, 1, 1}, biased: true, rounded: true},
 		{name: "bf16", batch: 2, height: 8, width: 8, in: 16, out: 24, groups: 1, kernel: [2]int{3, 3}, stride: [2]int{2, 2}, pad: [4]int{1, 1, 1, 1}, biased: true, rounded: true},
 	} {
 		a := ir.ConvAttrs{Batch: c.batch, Height: c.height, Width: c.width, Kernel: c.kernel, Stride: c.stride, Pad: c.pad, Groups: c.groups}

@@ -16,6 +16,8 @@ type call struct {
 	blockRows int  // else blocks of so many rows …
 	segments  int  // … and panels of columns in so many parts
 
+	apart bool // rows of A lie apart
+
 	fewColumns int // columns of a task of a product of few rows
 }
 
@@ -250,6 +252,9 @@ func (w *worker) compute(c *call, row, rows, col, cols int) {
 	t, args := &w.tile, c.args
 	vectors := ceilDiv(cols, c.kn.lanes)
 	run := c.kn.tile[vectors-1]
+	if c.apart {
+		run = c.kn.rows[vectors-1]
+	}
 	a, src, bias := t.a, t.src, t.bias
 	if src != nil {
 		src = at(src, row*t.ldsrc+4*col)

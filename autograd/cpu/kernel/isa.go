@@ -42,6 +42,9 @@ type kernels struct {
 	// tile[v-1] computes tiles whose panel of B is v vectors wide.
 	tile [3]func(t *tile)
 
+	// rows[v-1] is the same of rows of A that lie apart.
+	rows [3]func(t *tile)
+
 	// packAlong lays out 8 rows of ld floats, each contiguous along K:
 	// dst[k·kStride + i] = src[i·ld + k]. k is a multiple of 16.
 	packAlong func(dst, src *float32, k, ld, kStride int)
@@ -81,6 +84,7 @@ func genericKernels(bf16 bool) kernels {
 		lanes:      genericWidth,
 		width:      genericWidth,
 		tile:       [3]func(*tile){tileGeneric},
+		rows:       [3]func(*tile){rowsGeneric},
 		packAlong:  packAlongGeneric,
 		packAcross: packAcrossGeneric,
 		peak:       peakGeneric,

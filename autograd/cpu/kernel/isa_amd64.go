@@ -31,6 +31,7 @@ func (i ISA) kernels(bf16 bool) kernels {
 		k = kernels{
 			lanes: 8,
 			tile:  [3]func(*tile){tileAVX2_1, tileAVX2_2, tileAVX2_3},
+			rows:  [3]func(*tile){rowsAVX2_1, rowsAVX2_2, rowsAVX2_3},
 			dot:   dotAVX2, axpy: axpyAVX2, peak: peakAVX2,
 			stream: [3]func(*tile){streamAVX2_1, streamAVX2_2, streamAVX2_3},
 		}
@@ -38,6 +39,7 @@ func (i ISA) kernels(bf16 bool) kernels {
 		k = kernels{
 			lanes: 16, pairs: true,
 			tile:      [3]func(*tile){tileBF16_1, tileBF16_2, tileBF16_3},
+			rows:      [3]func(*tile){rowsBF16_1, rowsBF16_2, rowsBF16_3},
 			packAlong: packAlongBF16, packAcross: packAcrossBF16,
 			dot: dotBF16, axpy: axpyBF16, peak: peakBF16,
 		}
@@ -45,6 +47,7 @@ func (i ISA) kernels(bf16 bool) kernels {
 		k = kernels{
 			lanes: 16,
 			tile:  [3]func(*tile){tileAVX512_1, tileAVX512_2, tileAVX512_3},
+			rows:  [3]func(*tile){rowsAVX512_1, rowsAVX512_2, rowsAVX512_3},
 			dot:   dotAVX512, axpy: axpyAVX512, peak: peakAVX512,
 			stream: [3]func(*tile){streamAVX512_1, streamAVX512_2, streamAVX512_3},
 		}

@@ -12,11 +12,13 @@ const panelRows = 8
 // over 8·panels rows and the width of one panel of B. Steps and leading
 // dimensions are in bytes. Row i of A at step k is a + (i/8)·aPanel + k·aStep +
 // 4·(i%8); row k of B is contiguous from b + k·bStep. Hence packed panels and,
-// where it is wide enough, unpacked memory do equally.
+// where it is wide enough, unpacked memory do equally. For the kernels called rows
+// it is a + (i/8)·aPanel + (i%8)·aRow + 4·k.
 type tile struct {
 	k, panels     int
 	a             *float32
 	aStep, aPanel int
+	aRow          int
 	b             *float32
 	bStep         int
 	c             *float32
@@ -42,6 +44,22 @@ func tileGeneric(t *tile) {
 			for j := 0; j < genericWidth; j += 4 {
 				t.patch(at(t.a, p*t.aPanel), p*panelRows, i, j)
 			}
+		}
+	}
+}
+
+// rowsGeneric is the kernel for rows of A that lie apart.
+func rowsGeneric(t *tile) {
+	for row := range t.panels * panelRows {
+		a := at(t.a, row/panelRows*t.aPanel+row%panelRows*t.aRow)
+		for j := 0; j < genericWidth; j += 4 {
+			var sum [4]float32
+			for k, x := range unsafe.Slice(a, t.k) {
+				for i, y := range (*[4]float32)(unsafe.Pointer(at(t.b, k*t.bStep+4*j))) {
+					sum[i] += x * y
+				}
+			}
+			t.store(row, j, sum)
 		}
 	}
 }

@@ -23,6 +23,7 @@ type target struct {
 	bytes int  // per vector register
 	rows  int  // rows of C held in registers at once; divides panelRows
 	pairs bool // the 32-bit elements are pairs of bfloat16
+	apart bool // rows of A lie aRow apart, and steps along K are contiguous
 }
 
 const head = `
@@ -38,17 +39,22 @@ BF16: as AVX512 with VDPBF16PS on pairs of bfloat16, twice the arithmetic per st
 8×48 because 8 rows transpose well and divide the usual sizes evenly. 6×64 needs as
 many accumulators and 10 loads a step; the two were not compared in this code.
 Prefetching the next block of a strided operand from here gained nothing.
+
+The kernels called rows are the same for 8 rows of A that lie apart, each contiguous
+along K, such as the pixels of a picture: nothing is packed, and rows may overlap.
 `
 
 func main() {
 	ConstraintExpr(x86.Constraint)
 	for _, t := range []target{
-		{"AVX2", x86.Y, 32, 4, false},
-		{"AVX512", x86.Z, 64, 8, false},
-		{"BF16", x86.Z, 64, 8, true},
+		{"AVX2", x86.Y, 32, 4, false, false},
+		{"AVX512", x86.Z, 64, 8, false, false},
+		{"BF16", x86.Z, 64, 8, true, false},
 	} {
-		for vectors := 1; vectors <= 3; vectors++ {
-			t.tile(vectors)
+		for _, t.apart = range []bool{false, true} {
+			for vectors := 1; vectors <= 3; vectors++ {
+				t.tile(vectors)
+			}
 		}
 	}
 	x86.Generate(head)
@@ -57,6 +63,9 @@ func main() {
 // tile emits the kernel for panels of B that are so many vectors wide.
 func (t target) tile(vectors int) {
 	name := fmt.Sprintf("tile%s_%d", t.name, vectors)
+	if t.apart {
+		name = fmt.Sprintf("rows%s_%d", t.name, vectors)
+	}
 	TEXT(name, NOSPLIT, "func(t *"+x86.StructOf("../tile.go", "tile")+")")
 	p := GP64()
 	Load(Param("t"), p)
@@ -67,9 +76,18 @@ func (t target) tile(vectors int) {
 		target: t, vectors: vectors,
 		k: GP64(), a: GP64(), b: GP64(),
 		rowA: field("a"), c: field("c"), src: field("src"),
-		aStep: field("aStep"), bStep: field("bStep"), ldc: field("ldc"), ldsrc: field("ldsrc"),
+		bStep: field("bStep"), ldc: field("ldc"), ldsrc: field("ldsrc"),
 		field:  func(name string, r reg.Register) { Load(Param("t").Dereference(p).Field(name), r) },
 		panels: field("panels"),
+	}
+	if t.apart {
+		l.aRow, l.aRow3 = field("aRow"), GP64()
+		LEAQ(Mem{Base: l.aRow, Index: l.aRow, Scale: 2}, l.aRow3)
+		if t.rows > 4 {
+			l.a4 = GP64()
+		}
+	} else {
+		l.aStep = field("aStep")
 	}
 	Label("panel")
 	for row := 0; row < panelRows; row += t.rows {
@@ -91,6 +109,7 @@ type loop struct {
 	rowA, c, src             reg.GPVirtual // of the current panel
 	aStep, bStep, ldc, ldsrc reg.GPVirtual // bytes
 	panels                   reg.GPVirtual // left to do
+	aRow, aRow3, a4          reg.GPVirtual // of rows apart: the distance, three times it, row 4
 	field                    func(name string, r reg.Register)
 }
 
@@ -109,7 +128,17 @@ func (l loop) pass(row int) {
 	}
 	l.field("k", l.k)
 	l.field("b", l.b)
-	LEAQ(Mem{Base: l.rowA, Disp: 4 * row}, l.a)
+	switch {
+	case !l.apart:
+		LEAQ(Mem{Base: l.rowA, Disp: 4 * row}, l.a)
+	case row == 0:
+		MOVQ(l.rowA, l.a)
+	default:
+		LEAQ(Mem{Base: l.rowA, Index: l.aRow, Scale: 4}, l.a)
+	}
+	if l.a4 != nil {
+		LEAQ(Mem{Base: l.a, Index: l.aRow, Scale: 4}, l.a4)
+	}
 	SUBQ(U8(unroll), l.k)
 	JLT(LabelRef(label("rest")))
 	Label(label("steps"))
@@ -152,7 +181,7 @@ func (l loop) step() {
 	}
 	for i := range l.rows {
 		r := a + i%spare
-		VBROADCASTSS(Mem{Base: l.a, Disp: 4 * i}, l.regs[r])
+		VBROADCASTSS(l.element(i), l.regs[r])
 		for j := range l.vectors {
 			if l.pairs {
 				x86.VDPBF16PS(l.acc(i, j), b+j, r)
@@ -161,8 +190,35 @@ func (l loop) step() {
 			}
 		}
 	}
-	ADDQ(l.aStep, l.a)
+	if l.apart {
+		ADDQ(U8(4), l.a)
+		if l.a4 != nil {
+			ADDQ(U8(4), l.a4)
+		}
+	} else {
+		ADDQ(l.aStep, l.a)
+	}
 	ADDQ(l.bStep, l.b)
+}
+
+// element is row i of the step of A.
+func (l loop) element(i int) Mem {
+	if !l.apart {
+		return Mem{Base: l.a, Disp: 4 * i}
+	}
+	at := Mem{Base: l.a}
+	if i >= 4 {
+		at.Base = l.a4
+	}
+	switch i % 4 {
+	case 1:
+		at.Index, at.Scale = l.aRow, 1
+	case 2:
+		at.Index, at.Scale = l.aRow, 2
+	case 3:
+		at.Index, at.Scale = l.aRow3, 1
+	}
+	return at
 }
 
 // store adds src and bias, where given, and writes the rows to C.
