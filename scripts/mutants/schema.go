@@ -159,10 +159,14 @@ func (s *schema) choose(n int, seed uint64) ([][]byte, error) {
 		before := len(bad)
 		for _, at := range positions(errs) {
 			file := slices.Index(s.pkg.GoFiles, filepath.Base(at.Filename))
-			for _, p := range places {
-				if p.file == file && p.from <= at.Offset && at.Offset <= p.to {
-					bad[p.fault] = true
+			last := -1
+			for _, p := range places { // in order: the last that begins before, at whose end what selects from it may be wrong
+				if p.file == file && p.from <= at.Offset {
+					last = p.fault
 				}
+			}
+			if last >= 0 {
+				bad[last] = true
 			}
 		}
 		if len(bad) == before {
