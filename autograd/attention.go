@@ -24,6 +24,11 @@ type AttentionConfig struct {
 	// A Graph's Table has no gradient. Nil is none.
 	Bias   *Node
 	Behind int
+	// Dropout drops weights of values, after softmax, with this probability, as Dropout drops
+	// elements: RNG (4) int32 is that. A weight has its mask by the query's row of the run, the
+	// head and the key's place in its sequence. 0 drops none; AttentionCached never does.
+	Dropout float32
+	RNG     *Node
 }
 
 // AttentionMask restricts which keys a query sees: tokens attend inside equal
@@ -35,7 +40,7 @@ type AttentionMask struct{ Query, Key *Node }
 // → (B·T, H·hd). It is computed in tiles (Dao 2023): memory is linear in T.
 func Attention(q, k, v *Node, mask AttentionMask, cfg AttentionConfig) *Node {
 	g := q.g
-	if broken(q, k, v, mask.Query, mask.Key, cfg.Bias) {
+	if broken(q, k, v, mask.Query, mask.Key, cfg.Bias, cfg.RNG) {
 		return g.pass()
 	}
 	cfg = cfg.withDefaults()
@@ -45,14 +50,14 @@ func Attention(q, k, v *Node, mask AttentionMask, cfg AttentionConfig) *Node {
 		q.shape[1]%cfg.Heads != 0 || k.shape[1]*cfg.Heads != q.shape[1]*cfg.KVHeads {
 		return g.fail("Attention", "batch %d, %d heads and %d key heads do not divide %s", cfg.Batch, cfg.Heads, cfg.KVHeads, shapes(q, k, v))
 	}
-	return g.attention([]*Node{q, k, v, mask.Query, mask.Key, cfg.Bias}, like(q), q.shape[1]/cfg.Heads, cfg)
+	return g.attention([]*Node{q, k, v, mask.Query, mask.Key, cfg.RNG, cfg.Bias}, like(q), q.shape[1]/cfg.Heads, cfg)
 }
 
 // PackedAttention is Attention over one tensor qkv (B·T, (H+2G)·hd) whose rows
 // hold q, k and v → (B·T, H·hd).
 func PackedAttention(qkv *Node, mask AttentionMask, cfg AttentionConfig) *Node {
 	g := qkv.g
-	if broken(qkv, mask.Query, mask.Key, cfg.Bias) {
+	if broken(qkv, mask.Query, mask.Key, cfg.Bias, cfg.RNG) {
 		return g.pass()
 	}
 	cfg = cfg.withDefaults()
@@ -61,12 +66,15 @@ func PackedAttention(qkv *Node, mask AttentionMask, cfg AttentionConfig) *Node {
 		return g.fail("Attention", "batch %d, %d heads and %d key heads do not divide %s", cfg.Batch, cfg.Heads, cfg.KVHeads, qkv.shape)
 	}
 	hd := qkv.shape[1] / (cfg.Heads + 2*cfg.KVHeads)
-	return g.attention([]*Node{qkv, nil, nil, mask.Query, mask.Key, cfg.Bias}, f32(qkv.shape[0], cfg.Heads*hd), hd, cfg)
+	return g.attention([]*Node{qkv, nil, nil, mask.Query, mask.Key, cfg.RNG, cfg.Bias}, f32(qkv.shape[0], cfg.Heads*hd), hd, cfg)
 }
 
 func (cfg AttentionConfig) withDefaults() AttentionConfig {
 	if cfg.KVHeads == 0 {
 		cfg.KVHeads = cfg.Heads
+	}
+	if cfg.Dropout == 0 {
+		cfg.RNG = nil
 	}
 	return cfg
 }
@@ -75,6 +83,9 @@ func (cfg AttentionConfig) withDefaults() AttentionConfig {
 func (cfg AttentionConfig) check(more int) error {
 	if b := cfg.Bias; b != nil && (len(b.shape) != 2 || b.shape[0] != cfg.Heads || cfg.Behind < 0 || cfg.Behind >= b.shape[1]) {
 		return fmt.Errorf("a bias %s with column %d for a query's own position does not fit %d heads", b.shape, cfg.Behind, cfg.Heads)
+	}
+	if p := cfg.Dropout; !(p >= 0 && p < 1) || p > 0 && cfg.RNG == nil {
+		return fmt.Errorf("dropout with probability %g wants one in [0, 1) and random numbers", p)
 	}
 	if cfg.Sparse.Pattern == ir.Dense {
 		return cfg.Sparse.Check()
@@ -106,9 +117,13 @@ func (g *Graph) attention(in []*Node, y spec, hd int, cfg AttentionConfig) *Node
 	if attrs.Scale == 0 {
 		attrs.Scale = float32(1 / math.Sqrt(float64(hd)))
 	}
+	if cfg.Dropout > 0 {
+		g.sites++
+		attrs.Drop = ir.DropoutAttrs{P: cfg.Dropout, Site: g.sites}
+	}
 	lse := f32(y.shape[0] * cfg.Heads)
-	learns := in[5] != nil && in[5].table == nil
-	diff := []bool{true, true, true, false, false, learns}
+	learns := in[6] != nil && in[6].table == nil
+	diff := []bool{true, true, true, false, false, false, learns}
 	return g.apply(ir.Attention, attrs, in, []spec{y, lse}, diff,
 		func(o *op, in []*Node, y, dy *Node) []*Node {
 			outs := []spec{like(in[0]), {}, {}, {}, {}, {}, {}}
@@ -116,16 +131,16 @@ func (g *Graph) attention(in []*Node, y spec, hd int, cfg AttentionConfig) *Node
 				outs[1], outs[2] = like(in[1]), like(in[2])
 			}
 			if learns {
-				outs[3] = like(in[5])
+				outs[3] = like(in[6])
 			}
 			d := g.apply(ir.AttentionBackward, attrs,
-				[]*Node{in[0], in[1], in[2], in[3], in[4], y, project(y, 1), dy, in[5]}, outs, nil, nil)
-			grads := []*Node{d, nil, nil, nil, nil, nil}
+				[]*Node{in[0], in[1], in[2], in[3], in[4], y, project(y, 1), dy, in[5], in[6]}, outs, nil, nil)
+			grads := []*Node{d, nil, nil, nil, nil, nil, nil}
 			if !attrs.Packed {
 				grads[1], grads[2] = project(d, 1), project(d, 2)
 			}
 			if learns {
-				grads[5] = project(d, 3)
+				grads[6] = project(d, 3)
 			}
 			return grads
 		})

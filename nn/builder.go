@@ -250,7 +250,7 @@ func (b *Builder) Memory(name string, shape ...int) *autograd.Node {
 // PackedAttention attends with qkv (N, 3·H·hd) → (N, H·hd), one key head a query
 // head. The batch of c is that of the inputs.
 func (b *Builder) PackedAttention(name string, qkv *autograd.Node, c autograd.AttentionConfig) *autograd.Node {
-	c.Batch = b.Batch
+	c = b.attention(c)
 	return b.layer(name, func() *autograd.Node {
 		if b.Cache == nil {
 			return autograd.PackedAttention(qkv, autograd.AttentionMask{Query: b.Segments}, c)
@@ -260,10 +260,19 @@ func (b *Builder) PackedAttention(name string, qkv *autograd.Node, c autograd.At
 	})
 }
 
+// attention is c with the batch, and in a training graph with what it drops.
+func (b *Builder) attention(c autograd.AttentionConfig) autograd.AttentionConfig {
+	c.Batch = b.Batch
+	if b.RNG != nil {
+		c.Dropout, c.RNG = float32(b.style.AttentionDropout), b.RNG
+	}
+	return c
+}
+
 // Attention attends with q (N, H·hd), k and v (N, G·hd) → (N, H·hd). The batch of
 // c is that of the inputs.
 func (b *Builder) Attention(name string, q, k, v *autograd.Node, c autograd.AttentionConfig) *autograd.Node {
-	c.Batch = b.Batch
+	c = b.attention(c)
 	return b.layer(name, func() *autograd.Node {
 		if b.Cache == nil {
 			return autograd.Attention(q, k, v, autograd.AttentionMask{Query: b.Segments}, c)

@@ -22,6 +22,7 @@ type Style struct {
 	NormEps              float64
 	Bias                 bool    // linear layers and LayerNorm have one
 	Dropout              float64 // in training only
+	AttentionDropout     float64 // of the weights of attention, in training only
 }
 
 // NewCore runs forward, which builds all layers of a model of the family on the
@@ -55,4 +56,6 @@ func (c *Core) Tuning() Tuning { return c.tuning }
 func (c *Core) Params() []Param { return c.params }
 
 // Random tells whether a training graph draws random numbers.
-func (c *Core) Random() bool { return c.style.Dropout > 0 || c.tuning.Adapter.Dropout > 0 }
+func (c *Core) Random() bool {
+	return c.style.Dropout > 0 || c.style.AttentionDropout > 0 || c.tuning.Adapter.Dropout > 0
+}

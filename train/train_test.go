@@ -179,6 +179,7 @@ func TestLossFalls(t *testing.T) {
 // and once stopped after every step.
 func TestBitsDoNotDependOnThreadsOrStops(t *testing.T) {
 	cfg := tinyConfig(t)
+	setGPT2(t, &cfg, func(c *gpt2.Config) { c.AttentionDropout = 0.2 })
 	mustTrain(t, cfg, deps(t, 1))
 	want := bits(t, cfg.Run.Dir)
 
@@ -325,6 +326,7 @@ func TestMicroBatches(t *testing.T) {
 	for i, parts := range []int{1, 2, 4} {
 		cfg := tinyConfig(t)
 		cfg.Train.Batch, cfg.Train.Accumulate = 8/parts, parts
+		setGPT2(t, &cfg, func(c *gpt2.Config) { c.AttentionDropout = 0.2 })
 		cfg.Train.DocumentMask = true // micro-batches then differ in their number of targets
 		d := deps(t, 2)
 		d.Listener.Step = func(e events.Step) { losses[i] = append(losses[i], e.Record.Get("nll"), e.Record.GradNorm) }

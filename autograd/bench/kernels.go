@@ -75,7 +75,7 @@ func attention(batch, length, heads, headDim int) []Case {
 	return []Case{
 		{Name: "Attention" + name, Kind: ir.Attention, Shape: shape, FLOPs: flops, emit: func(p *ir.Program) {
 			in := &ir.Instr{Kind: ir.Attention, Block: -1, Attrs: attrs,
-				In:  []*ir.Value{p.NewValue(ir.State, "qkv", ir.F32, rows, 3*width), nil, nil, nil, nil, nil},
+				In:  []*ir.Value{p.NewValue(ir.State, "qkv", ir.F32, rows, 3*width), nil, nil, nil, nil, nil, nil},
 				Out: []*ir.Value{p.NewValue(ir.Temp, "y", ir.F32, rows, width), p.NewValue(ir.Temp, "lse", ir.F32, rows*heads)}}
 			p.Emit(in)
 			p.Outputs = in.Out
@@ -83,7 +83,7 @@ func attention(batch, length, heads, headDim int) []Case {
 		{Name: "AttentionBackward" + name, Kind: ir.AttentionBackward, Shape: shape, FLOPs: 2.5 * flops, emit: func(p *ir.Program) {
 			in := &ir.Instr{Kind: ir.AttentionBackward, Block: -1, Attrs: attrs,
 				In: []*ir.Value{p.NewValue(ir.State, "qkv", ir.F32, rows, 3*width), nil, nil, nil, nil,
-					p.NewValue(ir.State, "y", ir.F32, rows, width), p.NewValue(ir.State, "lse", ir.F32, rows*heads), p.NewValue(ir.State, "dy", ir.F32, rows, width), nil},
+					p.NewValue(ir.State, "y", ir.F32, rows, width), p.NewValue(ir.State, "lse", ir.F32, rows*heads), p.NewValue(ir.State, "dy", ir.F32, rows, width), nil, nil},
 				Out: []*ir.Value{p.NewValue(ir.Temp, "dqkv", ir.F32, rows, 3*width), nil, nil, nil, nil, nil, nil}}
 			p.Emit(in)
 			p.Outputs = in.Out[:1]

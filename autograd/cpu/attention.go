@@ -18,6 +18,7 @@ func attentionOf(in *ir.Instr) vec.Attention {
 		B: attrs.Batch, T: rows / attrs.Batch, S: rows / attrs.Batch,
 		Heads: attrs.Heads, KVHeads: attrs.KVHeads, HeadDim: attrs.HeadDim,
 		Scale: attrs.Scale, Causal: attrs.Causal, Window: attrs.Window, Behind: attrs.Behind,
+		Drop: attrs.Drop.P, DropKey: vec.DropoutKey{Site: attrs.Drop.Site},
 	}
 	if attrs.Sparse.Pattern != ir.Dense {
 		a.Sees, a.Block = attrs.Sparse.Sees, attrs.Sparse.Block
@@ -55,6 +56,18 @@ func (c *call) segments(a *vec.Attention) {
 	}
 }
 
+// dropping is run, before which a gets the random numbers of the run from argument arg.
+func (c *call) dropping(a *vec.Attention, arg int, run func()) func() {
+	if a.Drop == 0 {
+		return run
+	}
+	rng := c.ids(arg)
+	return func() {
+		a.DropKey.Seed, a.DropRow = join(rng[0], rng[1]), join(rng[2], rng[3])
+		run()
+	}
+}
+
 // attentionTasks is each for attention: n tasks, together a's size.
 func (c *call) attentionTasks(a *vec.Attention, n int, body func(task, worker int)) func() {
 	if a.B*a.Heads*a.T*a.S*a.HeadDim < attentionGrain {
@@ -73,15 +86,15 @@ func scratchAttention(b *Backend, in *ir.Instr) int {
 func bindAttention(c *call) func() {
 	a := attentionOf(c.Instr)
 	c.segments(&a)
-	a.Bias = c.x(5)
+	a.Bias = c.x(6)
 	t := vec.AttentionTensors{Out: vec.Heads{Data: c.y(0), LD: a.Heads * a.HeadDim}, LSE: c.y(1)}
 	t.Q, t.K, t.V = c.heads(c.x)
 	v, scratch, size := c.vec, c.scratch(), aligned(a.ForwardScratch())
 	units, tiles := a.B*a.Heads, a.QueryTiles()
-	return c.attentionTasks(&a, units*tiles, func(task, worker int) {
+	return c.dropping(&a, 5, c.attentionTasks(&a, units*tiles, func(task, worker int) {
 		unit := task % units
 		v.AttentionForward(&a, &t, unit/a.Heads, unit%a.Heads, tiles-1-task/units, scratch[worker*size:][:size])
-	})
+	}))
 }
 
 // scratchAttentionBackward holds the parts of the bias, then the scratch of each thread.
@@ -103,7 +116,7 @@ func biasParts(in *ir.Instr) int {
 func bindAttentionBackward(c *call) func() {
 	a := attentionOf(c.Instr)
 	c.segments(&a)
-	a.Bias = c.x(8)
+	a.Bias = c.x(9)
 	wide := a.Heads * a.HeadDim
 	t := vec.AttentionTensors{
 		Out: vec.Heads{Data: c.x(5), LD: wide}, LSE: c.x(6), DOut: vec.Heads{Data: c.x(7), LD: wide},
@@ -119,9 +132,9 @@ func bindAttentionBackward(c *call) func() {
 			tensors[b].DBias = c.scratch()[(b-1)*len(dbias):][:len(dbias)]
 		}
 	}
-	heads := c.attentionTasks(&a, a.B*a.KVHeads, func(task, worker int) {
+	heads := c.dropping(&a, 8, c.attentionTasks(&a, a.B*a.KVHeads, func(task, worker int) {
 		v.AttentionBackward(&a, &tensors[task/a.KVHeads], task/a.KVHeads, task%a.KVHeads, scratch[worker*size:][:size])
-	})
+	}))
 	if parts == 0 {
 		return heads
 	}

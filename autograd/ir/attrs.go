@@ -50,6 +50,7 @@ type AttentionAttrs struct {
 	// Behind is the column of a bias that a query's own position has: key s of the query at
 	// position p has column s - p + Behind, or the first or last where there is no such.
 	Behind int
+	Drop   DropoutAttrs // of the weights; P is 0 without an rng
 }
 
 // Cell is a unit of a recurrent network.

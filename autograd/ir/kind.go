@@ -197,11 +197,12 @@ var Kinds = [NumKinds]Info{
 		Overwrites: [][2]int{{0, 0}},
 		Doc: "rotates the pairs (i, i+hd/2) of every head of x (N, Heads·hd) by the angle of its position; " +
 			"table (Tmax, hd) holds cos in the first half of a row and sin in the second; Inverse rotates back"},
-	Attention: {Name: "Attention", Attrs: AttentionAttrs{}, In: args("q:t", "k?:t", "v?:t", "qsegments?:i32", "ksegments?:i32", "bias?"), Out: args("y:t", "lse"),
+	Attention: {Name: "Attention", Attrs: AttentionAttrs{}, In: args("q:t", "k?:t", "v?:t", "qsegments?:i32", "ksegments?:i32", "rng?:i32", "bias?"), Out: args("y:t", "lse"),
 		Cost: attentionCost,
 		Doc: "y = softmax(q·kᵀ·Scale + bias + mask)·v per head; q, y (B·T, H·hd), k, v (B·S, G·hd), lse (B·H·T), bias (H, distances) by Behind; " +
-			"Causal, Window and equal segments mask; under Packed q holds (q | k | v) in one row"},
-	AttentionBackward: {Name: "AttentionBackward", Attrs: AttentionAttrs{}, In: args("q:t", "k?:t", "v?:t", "qsegments?:i32", "ksegments?:i32", "y:t", "lse", "dy:t", "bias?"), Out: args("dq:t", "dk?:t", "dv?:t", "dbias?", "dqsum?", "dksum?", "dvsum?"),
+			"Causal, Window and equal segments mask; under Packed q holds (q | k | v) in one row. With rng weights of v, after their sum, are dropped as by Dropout: " +
+			"that of key s in head h by the Philox key seed + 0x9E3779B97F4A7C15·(h·2³² + s + 1), element the query's row of the run"},
+	AttentionBackward: {Name: "AttentionBackward", Attrs: AttentionAttrs{}, In: args("q:t", "k?:t", "v?:t", "qsegments?:i32", "ksegments?:i32", "y:t", "lse", "dy:t", "rng?:i32", "bias?"), Out: args("dq:t", "dk?:t", "dv?:t", "dbias?", "dqsum?", "dksum?", "dvsum?"),
 		Sums: [][2]int{{4, 0}, {5, 1}, {6, 2}}, Whole: true, Cost: attentionBackwardCost,
 		Doc: "gradients of Attention; under Packed dq holds (dq | dk | dv) in one row; dqsum, dksum and dvsum add up the rows of those before them"},
 	AttentionCached: {Name: "AttentionCached", Attrs: AttentionAttrs{}, In: args("q:t", "k:t", "v:t", "kcache", "vcache", "position:i32", "bias?"), Out: args("y:t"),

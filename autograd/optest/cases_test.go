@@ -348,6 +348,7 @@ type attentionShape struct {
 	bias, behind       int  // distances
 	fixed              bool // the bias has no gradient
 	unsummed           bool // without sums of the gradients' rows
+	drop               float32
 }
 
 func attentionCases() []opCase {
@@ -399,6 +400,10 @@ func attentionCases() []opCase {
 		{name: "bias cross window", batch: 2, t: 70, s: 140, heads: 2, kv: 1, hd: 64, window: 50, bias: 11, behind: 7},
 		{name: "bias of one", batch: 1, t: 66, s: 40, heads: 2, kv: 2, hd: 32, bias: 1},
 		{name: "bias strided", batch: 2, t: 300, s: 300, heads: 2, kv: 1, hd: 16, causal: true, bias: 120, behind: 110, sparse: ir.Sparsity{Pattern: ir.Strided, Block: 64, Local: 1, Stride: 2}},
+		{name: "dropout", batch: 2, t: 5, s: 5, heads: 2, kv: 2, hd: 7, drop: 0.5},
+		{name: "dropout of tiles", batch: 2, t: 150, s: 150, heads: 4, kv: 2, hd: 16, causal: true, packed: true, drop: 0.1},
+		{name: "dropout cross", batch: 2, t: 70, s: 141, heads: 2, kv: 1, hd: 32, window: 90, drop: 0.3},
+		{name: "dropout documents", batch: 1, t: 165, s: 165, heads: 2, kv: 2, hd: 10, causal: true, length: 70, padding: 5, bias: 33, behind: 32, drop: 0.2},
 		{name: "all padding", batch: 1, t: 70, s: 70, heads: 1, kv: 1, hd: 32, length: 8, padding: 70},
 	} {
 		list = append(list, a.cases()...)
@@ -409,6 +414,10 @@ func attentionCases() []opCase {
 func (a attentionShape) cases() []opCase {
 	attrs := ir.AttentionAttrs{Batch: a.batch, Heads: a.heads, KVHeads: a.kv, HeadDim: a.hd, Window: a.window,
 		Causal: a.causal, Packed: a.packed, Scale: float32(1 / math.Sqrt(float64(a.hd))), Sparse: a.sparse, Behind: a.behind}
+	rng := none
+	if a.drop > 0 {
+		attrs.Drop, rng = ir.DropoutAttrs{P: a.drop, Site: 3}, ints(17, -4, 9, 1)
+	}
 	y := s(a.batch*a.t, a.heads*a.hd)
 	kv := s(a.batch*a.s, a.kv*a.hd)
 	in := []arg{normal(y...), normal(kv...), normal(kv...), none, none}
@@ -437,9 +446,9 @@ func (a attentionShape) cases() []opCase {
 		}
 	}
 	lse := s(a.batch * a.heads * a.t)
-	backward := append(append([]arg(nil), in...), normal(y...), about(math.Log(float64(a.s))+0.5, lse...), normal(y...), bias)
+	backward := append(append([]arg(nil), in...), normal(y...), about(math.Log(float64(a.s))+0.5, lse...), normal(y...), rng, bias)
 	return []opCase{
-		{a.name, ir.Attention, attrs, append(in, bias), []ir.Shape{y, lse}},
+		{a.name, ir.Attention, attrs, append(in, rng, bias), []ir.Shape{y, lse}},
 		{a.name, ir.AttentionBackward, attrs, backward, gradients},
 	}
 }

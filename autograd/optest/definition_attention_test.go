@@ -104,6 +104,22 @@ func (d *definition) bias(head, distance int) (at int, bias []float64) {
 	return head*n + min(max(distance+a.Behind, 0), n-1), bias
 }
 
+// kept is the factor of a weight: 0 where it is dropped.
+func (v attentionView) kept(rng, b, h, t, s int) float64 {
+	drop := v.d.c.attrs.(ir.AttentionAttrs).Drop
+	if drop.P == 0 {
+		return 1
+	}
+	n := v.d.ids(rng)
+	join := func(low, high int32) uint64 { return uint64(uint32(low)) | uint64(uint32(high))<<32 }
+	seed, row := join(n[0], n[1])+0x9E3779B97F4A7C15*(uint64(h)<<32+uint64(s)+1), join(n[2], n[3])+uint64(b*v.t+t)
+	words := philox([2]uint32{uint32(seed), uint32(seed >> 32)}, [4]uint32{uint32(row / 4), drop.Site, uint32(row / 4 >> 32), 0})
+	if float64(words[row%4]) < math.Round(float64(drop.P)*(1<<32)) {
+		return 0
+	}
+	return 1 / (1 - float64(drop.P))
+}
+
 func logSumExp(x []float64) float64 {
 	largest := math.Inf(-1)
 	for _, e := range x {
@@ -129,8 +145,9 @@ func defineAttention(d *definition) {
 			if math.IsInf(e, -1) {
 				continue
 			}
+			kept := v.kept(5, b, h, t, s)
 			for i := range v.hd {
-				d.out[0][v.query(false, b, t, h, i)] += math.Exp(e-lse) * *v.key(d.in, 2, b, s, h, i)
+				d.out[0][v.query(false, b, t, h, i)] += kept * math.Exp(e-lse) * *v.key(d.in, 2, b, s, h, i)
 			}
 		}
 	})
@@ -150,9 +167,10 @@ func defineAttentionBackward(d *definition) {
 				continue
 			}
 			p := math.Exp(e - lse[(b*v.heads+h)*v.t+t])
+			kept := v.kept(8, b, h, t, s)
 			var dp float64
 			for i := range v.hd {
-				dp += dy[v.query(false, b, t, h, i)] * *v.key(d.in, 2, b, s, h, i)
+				dp += kept * dy[v.query(false, b, t, h, i)] * *v.key(d.in, 2, b, s, h, i)
 			}
 			if at, bias := d.bias(h, s-(t+v.s-v.t)); bias != nil && d.out[3] != nil {
 				d.out[3][at] += p * (dp - sum)
@@ -162,7 +180,7 @@ func defineAttentionBackward(d *definition) {
 				q := v.query(v.packedGroup, b, t, h, i)
 				d.out[0][q] += ds * *v.key(d.in, 1, b, s, h, i)
 				*v.key(d.out, 1, b, s, h, i) += ds * d.in[0][q]
-				*v.key(d.out, 2, b, s, h, i) += p * dy[v.query(false, b, t, h, i)]
+				*v.key(d.out, 2, b, s, h, i) += kept * p * dy[v.query(false, b, t, h, i)]
 			}
 		}
 	})

@@ -184,6 +184,13 @@ func attentionGradients() []gradientCase {
 		return unary("PackedAttention "+name, ir.Attention,
 			func(p []*node) *node { return autograd.PackedAttention(p[0], autograd.AttentionMask{}, cfg) }, qkv)
 	}
+	dropped := func(x arg, cfg autograd.AttentionConfig) gradientCase {
+		return gradientCase{name: "Attention with dropout", kinds: []ir.Kind{ir.Attention}, params: []arg{x, normal(x.shape...), normal(x.shape...)},
+			build: func(_ *autograd.Graph, p, in []*node) *node {
+				cfg.RNG = in[0]
+				return autograd.Attention(p[0], p[1], p[2], autograd.AttentionMask{}, cfg)
+			}}.with("rng", ints(3, 1, 7, 0))
+	}
 	biased := func(x, bias arg, cfg autograd.AttentionConfig) gradientCase {
 		return unary("Attention with a bias", ir.Attention, func(p []*node) *node {
 			cfg.Bias = p[3]
@@ -199,6 +206,7 @@ func attentionGradients() []gradientCase {
 			with("segments", ints(0, 0, 0, 1, 1, -1)),
 		attention("cross segments", normal(3, 4), normal(5, 4), autograd.AttentionConfig{Batch: 1, Heads: 2}).
 			with("segments", ints(0, 1, -1)).with("keys", ints(0, 0, 1, 2, -1)),
+		dropped(normal(6, 8), autograd.AttentionConfig{Batch: 2, Heads: 2, Causal: true, Dropout: 0.3}),
 		biased(normal(6, 8), normal(2, 4), autograd.AttentionConfig{Batch: 2, Heads: 2, Behind: 1}),
 		biased(normal(5, 6), normal(2, 3), autograd.AttentionConfig{Batch: 1, Heads: 2, Causal: true, Behind: 2, Scale: 1}),
 		packed("causal", normal(5, 12), autograd.AttentionConfig{Batch: 1, Heads: 2, Causal: true}),

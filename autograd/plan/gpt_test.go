@@ -155,9 +155,9 @@ func (g *gptBuilder) gelu(x *ir.Value) *ir.Value {
 func (g *gptBuilder) attention(qkv *ir.Value) *ir.Value {
 	attrs := ir.AttentionAttrs{Batch: g.b, Heads: g.heads, KVHeads: g.heads, HeadDim: g.d / g.heads, Causal: true, Packed: true, Scale: 1}
 	lse := g.temp(g.n * g.heads)
-	y := g.emit(ir.Attention, attrs, []*ir.Value{g.temp(g.n, g.d), lse}, qkv, nil, nil, nil, nil, nil)
+	y := g.emit(ir.Attention, attrs, []*ir.Value{g.temp(g.n, g.d), lse}, qkv, nil, nil, nil, nil, nil, nil)
 	g.back(func(dy *ir.Value) *ir.Value {
-		return g.emit(ir.AttentionBackward, attrs, []*ir.Value{g.temp(qkv.Shape...), nil, nil, nil, nil, nil, nil}, qkv, nil, nil, nil, nil, y, lse, dy, nil)
+		return g.emit(ir.AttentionBackward, attrs, []*ir.Value{g.temp(qkv.Shape...), nil, nil, nil, nil, nil, nil}, qkv, nil, nil, nil, nil, y, lse, dy, nil, nil)
 	})
 	return y
 }

@@ -46,7 +46,7 @@ func (g gradientCase) call(t *testing.T, b runs.Backend) *call {
 	value := func(heads int) *ir.Value {
 		return &ir.Value{Shape: ir.Shape{batch * g.tokens, heads * g.hd}, DType: ir.BF16}
 	}
-	in := &ir.Instr{Kind: ir.AttentionBackward, In: make([]*ir.Value, 9),
+	in := &ir.Instr{Kind: ir.AttentionBackward, In: make([]*ir.Value, 10),
 		Attrs: ir.AttentionAttrs{Batch: batch, Heads: heads, KVHeads: kv, HeadDim: g.hd, Causal: g.causal, Window: g.window, Scale: 0.1}}
 	in.In[0], in.In[1], in.In[2] = value(heads), value(kv), value(kv)
 	in.In[5], in.In[7] = value(heads), value(heads)

@@ -20,7 +20,7 @@ func attentionInstr(t *testing.T, b exec.Backend, hd int) *call {
 	const batch, tokens, heads, kv = 2, 300, 4, 2
 	draw := rand.New(rand.NewPCG(9, 10))
 	value := func(shape ...int) *ir.Value { return &ir.Value{Shape: shape, DType: ir.BF16} }
-	in := &ir.Instr{Kind: ir.Attention, In: make([]*ir.Value, 6),
+	in := &ir.Instr{Kind: ir.Attention, In: make([]*ir.Value, 7),
 		Attrs: ir.AttentionAttrs{Batch: batch, Heads: heads, KVHeads: kv, HeadDim: hd, Causal: true, Scale: 0.2}}
 	in.In[0] = value(batch*tokens, heads*hd)
 	in.In[1], in.In[2] = value(batch*tokens, kv*hd), value(batch*tokens, kv*hd)
@@ -148,7 +148,7 @@ func TestKeysTiles(t *testing.T) {
 	}
 	const batch, tokens, heads, kv, hd = 1, 150, 2, 1, 128
 	value := func(shape ...int) *ir.Value { return &ir.Value{Shape: shape, DType: ir.BF16} }
-	in := &ir.Instr{Kind: ir.AttentionBackward, In: make([]*ir.Value, 9),
+	in := &ir.Instr{Kind: ir.AttentionBackward, In: make([]*ir.Value, 10),
 		Attrs: ir.AttentionAttrs{Batch: batch, Heads: heads, KVHeads: kv, HeadDim: hd, Causal: true, Scale: 0.1}}
 	q, k := value(batch*tokens, heads*hd), value(batch*tokens, kv*hd)
 	in.In[0], in.In[1], in.In[2], in.In[5], in.In[7] = q, k, k, q, q
@@ -237,12 +237,12 @@ func TestAttentionTiles(t *testing.T) {
 func TestAttentionByTiming(t *testing.T) {
 	var p ir.Program
 	q := p.NewValue(ir.State, "q", ir.BF16, 64, 2*64)
-	in := &ir.Instr{Kind: ir.Attention, Block: -1, In: []*ir.Value{q, q, q, nil, nil, nil}, Out: []*ir.Value{p.NewValue(ir.Temp, "", ir.BF16, 64, 2*64), p.NewValue(ir.Temp, "", ir.F32, 2*64)},
+	in := &ir.Instr{Kind: ir.Attention, Block: -1, In: []*ir.Value{q, q, q, nil, nil, nil, nil}, Out: []*ir.Value{p.NewValue(ir.Temp, "", ir.BF16, 64, 2*64), p.NewValue(ir.Temp, "", ir.F32, 2*64)},
 		Attrs: ir.AttentionAttrs{Batch: 1, Heads: 2, KVHeads: 2, HeadDim: 64, Scale: 0.1}}
 	dy := p.NewValue(ir.State, "dy", ir.BF16, 64, 2*64)
 	like := func() *ir.Value { return p.NewValue(ir.Temp, "", ir.BF16, 64, 2*64) }
 	p.Emit(in)
-	p.Emit(&ir.Instr{Kind: ir.AttentionBackward, Block: -1, Attrs: in.Attrs, In: append(in.In[:5:5], in.Out[0], in.Out[1], dy, nil), Out: []*ir.Value{like(), like(), like(), nil, nil, nil, nil}})
+	p.Emit(&ir.Instr{Kind: ir.AttentionBackward, Block: -1, Attrs: in.Attrs, In: append(in.In[:5:5], in.Out[0], in.Out[1], dy, nil, nil), Out: []*ir.Value{like(), like(), like(), nil, nil, nil, nil}})
 	p.Outputs = p.Instrs[1].Out[:3]
 	built, err := plan.Build(&p, plan.Options{Target: Target()})
 	if err != nil {

@@ -25,9 +25,9 @@ func TestWorkspacesOfAttention(t *testing.T) {
 			In: []*ir.Value{shaped(ir.F32, 2*tokens, 3*hd), shaped(ir.F32, 2*tokens, 3*hd), shaped(ir.F32, 2*tokens, 3*hd), shaped(ir.F32, 2*capacity, 3*hd)}})
 	}
 	biased := attention(ir.AttentionBackward, ir.BF16, 100, 100, "")
-	biased.In[8], biased.Out[3] = shaped(ir.F32, 3, 50), shaped(ir.F32, 3, 50)
+	biased.In[9], biased.Out[3] = shaped(ir.F32, 3, 50), shaped(ir.F32, 3, 50)
 	fixed := attention(ir.AttentionBackward, ir.BF16, 100, 100, "")
-	fixed.In[8] = biased.In[8]
+	fixed.In[9] = biased.In[9]
 	sparse := attention(ir.AttentionBackward, ir.BF16, 100, 100, "")
 	attrs := sparse.Attrs.(ir.AttentionAttrs)
 	attrs.Sparse = ir.Sparsity{Pattern: ir.Strided, Block: 64, Local: 1, Stride: 2}

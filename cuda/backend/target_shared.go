@@ -192,6 +192,9 @@ func (a attentionShape) kernels(perBlock int) []attentionKernel {
 // of perBlock bytes.
 func checkAttention(in *ir.Instr, perBlock int) error {
 	a := attentionOf(in)
+	if a.Drop.P > 0 {
+		return fmt.Errorf("cuda: %s at %q: the kernels drop no weights of attention: set model.attention_dropout: 0, or device: cpu", in.Kind, in.Path)
+	}
 	if a.HeadDim > widestHead {
 		return fmt.Errorf("cuda: %s at %q: the head size is %d, the kernels go up to %d", in.Kind, in.Path, a.HeadDim, widestHead)
 	}

@@ -47,6 +47,13 @@ func TestCheckAttention(t *testing.T) {
 			}
 		}
 	}
+	dropped := headInstr(ir.Attention, ir.BF16, 64, 64)
+	attrs := dropped.Attrs.(ir.AttentionAttrs)
+	attrs.Drop.P = 0.1
+	dropped.Attrs = attrs
+	if err := checkAttention(dropped, large); err == nil || !strings.Contains(err.Error(), "set model.attention_dropout: 0") {
+		t.Errorf("dropout: %v", err)
+	}
 	in := headInstr(ir.AttentionBackward, ir.F32, 256, 64)
 	p := &plan.Plan{Program: &ir.Program{Instrs: []*ir.Instr{{Kind: ir.Add}, in}}}
 	card, _ := FindCard("rtx-4090")

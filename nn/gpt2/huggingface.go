@@ -43,7 +43,7 @@ func (m *Model) HuggingFace() (map[string]any, error) {
 		"activation_function":             nn.ActivationName(c.Activation),
 		"embd_pdrop":                      c.Dropout,
 		"resid_pdrop":                     c.Dropout,
-		"attn_pdrop":                      0.0,
+		"attn_pdrop":                      c.AttentionDropout,
 		"layer_norm_epsilon":              c.NormEps,
 		"initializer_range":               c.InitStd,
 		"tie_word_embeddings":             nn.IsSet(c.Tied),
@@ -58,9 +58,8 @@ func (m *Model) HuggingFace() (map[string]any, error) {
 // keys are those of config.json that GPT-2 knows.
 var keys = slices.Concat(
 	nn.KeyRows(nn.Used, "", nil, "hidden_size", "num_hidden_layers", "num_attention_heads", "resid_pdrop", "layer_norm_epsilon", "initializer_range"),
-	nn.KeyRows(nn.Used, "", []string{typeGPT2}, "n_positions", "max_position_embeddings", "n_embd", "n_layer", "n_head", "n_inner", "activation_function"),
+	nn.KeyRows(nn.Used, "", []string{typeGPT2}, "n_positions", "max_position_embeddings", "n_embd", "n_layer", "n_head", "n_inner", "activation_function", "attn_pdrop"),
 	nn.KeyRows(nn.Harmless, "resid_pdrop is the dropout of a model", nil, "embd_pdrop", "emb_pdrop"),
-	nn.KeyRows(nn.Harmless, "attention weights are never dropped here, and only training would", nil, "attn_pdrop"),
 	nn.KeyRows(nn.Harmless, "n_positions says it", nil, "n_ctx"),
 	nn.KeyRows(nn.Harmless, "it belongs to GPT2DoubleHeadsModel", nil, "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout"),
 	nn.KeyRows(nn.Harmless, "the vocabulary counts such tokens too", nil, "n_special", "predict_special_tokens"),
@@ -82,17 +81,18 @@ func fromHuggingFace(raw nn.HF) (any, error) {
 	raw.Alias("n_layer", "num_hidden_layers")
 	raw.Alias("n_head", "num_attention_heads")
 	c := &Config{
-		Vocab:      raw.Int("vocab_size", 50257),
-		Context:    raw.Int("n_positions", 1024),
-		Width:      raw.Int("n_embd", 768),
-		Layers:     raw.Int("n_layer", 12),
-		Heads:      raw.Int("n_head", 12),
-		FFN:        raw.Int("n_inner", 0),
-		Activation: raw.Activation("activation_function", "gelu_new"),
-		Dropout:    raw.Float("resid_pdrop", 0.1),
-		NormEps:    raw.Float("layer_norm_epsilon", 1e-5),
-		InitStd:    raw.Float("initializer_range", 0.02),
-		Tied:       nn.Bool(raw.Bool("tie_word_embeddings", true)),
+		Vocab:            raw.Int("vocab_size", 50257),
+		Context:          raw.Int("n_positions", 1024),
+		Width:            raw.Int("n_embd", 768),
+		Layers:           raw.Int("n_layer", 12),
+		Heads:            raw.Int("n_head", 12),
+		FFN:              raw.Int("n_inner", 0),
+		Activation:       raw.Activation("activation_function", "gelu_new"),
+		Dropout:          raw.Float("resid_pdrop", 0.1),
+		AttentionDropout: raw.Float("attn_pdrop", 0.1),
+		NormEps:          raw.Float("layer_norm_epsilon", 1e-5),
+		InitStd:          raw.Float("initializer_range", 0.02),
+		Tied:             nn.Bool(raw.Bool("tie_word_embeddings", true)),
 	}
 	return c, raw.Finish(c)
 }

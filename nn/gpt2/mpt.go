@@ -22,6 +22,10 @@ func (c *Config) mptKeys() (map[string]any, error) {
 			return nil, fmt.Errorf("%w: MptForCausalLM %s", nn.ErrNoCounterpart, lacks.what)
 		}
 	}
+	attention := map[string]any{"alibi": true, "alibi_bias_max": 8}
+	if c.AttentionDropout > 0 {
+		attention["attn_pdrop"] = c.AttentionDropout
+	}
 	return map[string]any{
 		"model_type":          typeMPT,
 		"architectures":       []string{"MptForCausalLM"},
@@ -32,7 +36,7 @@ func (c *Config) mptKeys() (map[string]any, error) {
 		"n_heads":             c.Heads,
 		"expansion_ratio":     4,
 		"no_bias":             true,
-		"attn_config":         map[string]any{"alibi": true, "alibi_bias_max": 8},
+		"attn_config":         attention,
 		"emb_pdrop":           c.Dropout,
 		"resid_pdrop":         c.Dropout,
 		"layer_norm_epsilon":  c.NormEps,

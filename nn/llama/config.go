@@ -25,8 +25,11 @@ type Config struct {
 	Vocab   int `yaml:"vocab" json:"vocab,omitempty"`                 // V; 0 takes the tokenizer's
 
 	// Dropout zeroes embeddings and the results of both branches of a block,
-	// in training only. Attention weights are never dropped.
-	Dropout    float64 `yaml:"dropout" json:"dropout"`
+	// in training only.
+	Dropout float64 `yaml:"dropout" json:"dropout"`
+	// AttentionDropout zeroes weights of attention, in training only, and on the CPU.
+	AttentionDropout float64 `yaml:"attention_dropout,omitempty" json:"attention_dropout,omitempty"`
+
 	Activation string  `yaml:"activation,omitempty" json:"activation,omitempty"` // gelu, gelu_tanh, silu (default, SwiGLU), relu, relu2
 	NormEps    float64 `yaml:"norm_eps,omitempty" json:"norm_eps,omitempty"`     // default 1e-5
 	Tied       *bool   `yaml:"tied,omitempty" json:"tied,omitempty"`             // the head is the token table; default false
@@ -109,6 +112,7 @@ func (c *Config) Validate() error {
 // check wants the parts of a full configuration to fit.
 func (c *Config) check(f *nn.Faults) {
 	f.Dropout("dropout", c.Dropout)
+	f.Dropout("attention_dropout", c.AttentionDropout)
 	f.Activation("activation", c.Activation)
 	f.NormEps("norm_eps", c.NormEps)
 	f.Attention("attention", c.Attention)
@@ -162,7 +166,7 @@ func (c *Config) SetTied(tied bool) { c.Tied = nn.Bool(tied) }
 func (c *Config) style() nn.Style {
 	s := nn.Style{
 		Layout: autograd.OutIn, InitStd: c.InitStd, ResidualStd: c.InitStd,
-		NormEps: c.NormEps, Bias: nn.IsSet(c.Bias), Dropout: c.Dropout,
+		NormEps: c.NormEps, Bias: nn.IsSet(c.Bias), Dropout: c.Dropout, AttentionDropout: c.AttentionDropout,
 	}
 	if nn.IsSet(c.ScaleResidual) {
 		s.ResidualStd /= math.Sqrt(2 * float64(c.Layers))

@@ -30,7 +30,8 @@ var keys = slices.Concat(
 	nn.KeyRows(nn.Refused, "transformers' LlamaForCausalLM has no window: model_type mistral has", ofLlama, "sliding_window"),
 	nn.KeyRows(nn.Refused, "transformers' model of this type has no such switch", ofNoWindow, "use_sliding_window"),
 	nn.KeyRows(nn.Harmless, "it means nothing without use_sliding_window", ofNoWindow, "max_window_layers"),
-	nn.KeyRows(nn.Harmless, "attention weights are never dropped here, and only training would", nil, "attention_dropout", "attn_pdrop"),
+	nn.KeyRows(nn.Used, "", nil, "attention_dropout"),
+	nn.KeyRows(nn.Harmless, "attention_dropout says it", nil, "attn_pdrop"),
 	nn.KeyRows(nn.Harmless, "it cuts the same product into parts", nil, "pretraining_tp"),
 )
 
@@ -49,19 +50,20 @@ var defaultsOf = map[string]defaults{
 func fromHuggingFace(raw nn.HF) (any, error) {
 	absent := defaultsOf[raw.ModelType()]
 	c := &Config{
-		Vocab:      raw.Int("vocab_size", absent.vocab),
-		Context:    raw.Int("max_position_embeddings", absent.context),
-		Width:      raw.Int("hidden_size", 4096),
-		FFN:        raw.Int("intermediate_size", absent.ffn),
-		Layers:     raw.Int("num_hidden_layers", 32),
-		Heads:      raw.Int("num_attention_heads", 32),
-		HeadDim:    raw.Int("head_dim", absent.headDim),
-		Activation: raw.Activation("hidden_act", "silu"),
-		NormEps:    raw.Float("rms_norm_eps", 1e-6),
-		InitStd:    raw.Float("initializer_range", 0.02),
-		Tied:       nn.Bool(raw.Bool("tie_word_embeddings", false)),
-		QKVBias:    raw.ModelType() == typeQwen2,
-		QKNorm:     raw.ModelType() == typeQwen3,
+		Vocab:            raw.Int("vocab_size", absent.vocab),
+		Context:          raw.Int("max_position_embeddings", absent.context),
+		Width:            raw.Int("hidden_size", 4096),
+		FFN:              raw.Int("intermediate_size", absent.ffn),
+		Layers:           raw.Int("num_hidden_layers", 32),
+		Heads:            raw.Int("num_attention_heads", 32),
+		HeadDim:          raw.Int("head_dim", absent.headDim),
+		Activation:       raw.Activation("hidden_act", "silu"),
+		NormEps:          raw.Float("rms_norm_eps", 1e-6),
+		AttentionDropout: raw.Float("attention_dropout", 0),
+		InitStd:          raw.Float("initializer_range", 0.02),
+		Tied:             nn.Bool(raw.Bool("tie_word_embeddings", false)),
+		QKVBias:          raw.ModelType() == typeQwen2,
+		QKNorm:           raw.ModelType() == typeQwen3,
 	}
 	c.KVHeads = c.Heads
 	if absent.kvHeads > 0 && !raw.IsNull("num_key_value_heads") {

@@ -35,7 +35,7 @@ func (m *Model) HuggingFace() (map[string]any, error) {
 		"tie_word_embeddings":     nn.IsSet(c.Tied),
 		"rope_theta":              c.RopeTheta,
 		"rope_parameters":         ropeParameters(c),
-		"attention_dropout":       0.0,
+		"attention_dropout":       c.AttentionDropout,
 		"use_cache":               true,
 		"dtype":                   "float32",
 	}

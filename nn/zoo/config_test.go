@@ -65,7 +65,7 @@ func TestAbsentKeys(t *testing.T) {
 var changed = map[string]any{
 	"vocab_size": 11.0, "initializer_range": 0.03, "tie_word_embeddings": nil,
 	"n_positions": 20.0, "n_ctx": 20.0, "n_embd": 24.0, "n_layer": 3.0, "n_head": 4.0, "n_inner": 40.0, "activation_function": "relu",
-	"layer_norm_epsilon": 2e-6, "embd_pdrop": 0.2, "resid_pdrop": 0.2, "attn_pdrop": 0.0,
+	"layer_norm_epsilon": 2e-6, "embd_pdrop": 0.2, "resid_pdrop": 0.2, "attn_pdrop": 0.3,
 	"max_position_embeddings": 20.0, "hidden_size": 24.0, "intermediate_size": 40.0, "num_hidden_layers": 3.0, "num_attention_heads": 4.0,
 	"num_key_value_heads": 2.0, "head_dim": 10.0, "hidden_act": "gelu", "rms_norm_eps": 3e-7,
 	"rope_parameters":   map[string]any{"rope_type": "linear", "rope_theta": 321.0, "factor": 2.5},

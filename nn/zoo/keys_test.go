@@ -34,7 +34,7 @@ var small = map[string]string{
 // other are values of keys that are used, other ones than in small; of several the first
 // that is accepted must change what is read.
 var other = map[string]string{
-	"vocab_size": "60", "n_positions": "64", "n_embd": "64", "n_layer": "3", "n_head": "2", "n_inner": "40", "activation_function": `"relu"`, "resid_pdrop": "0.5",
+	"vocab_size": "60", "n_positions": "64", "n_embd": "64", "n_layer": "3", "n_head": "2", "n_inner": "40", "activation_function": `"relu"`, "resid_pdrop": "0.5", "attn_pdrop": "0.3", "attention_dropout": "0.3",
 	"layer_norm_epsilon": "1e-3", "initializer_range": "0.5", "tie_word_embeddings": "",
 	"hidden_size": "64", "intermediate_size": "96", "num_hidden_layers": "3", "num_attention_heads": "8", "num_key_value_heads": "2", "head_dim": "16", "hidden_act": `"gelu"`,
 	"max_position_embeddings": "64", "original_max_position_embeddings": "16", "rms_norm_eps": "1e-3", "rope_theta": "77", "attention_bias": "true", "mlp_bias": "true",

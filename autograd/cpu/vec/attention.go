@@ -44,6 +44,17 @@ type Attention struct {
 	// position itself.
 	Bias              []float32
 	Distances, Behind int
+	// Drop is the probability with which a weight of a value is dropped, as by Dropout, after the
+	// weights were summed. The mask of key s and query head h has the Seed of DropKey and
+	// 0x9E3779B97F4A7C15·(h·2³² + s + 1), and element DropRow + b·T + t is that of query t.
+	Drop    float32
+	DropKey DropoutKey
+	DropRow uint64
+}
+
+// dropKey is the key of the mask of a head and a key.
+func (a *Attention) dropKey(head, key int) DropoutKey {
+	return DropoutKey{a.DropKey.Seed + 0x9E3779B97F4A7C15*(uint64(head)<<32+uint64(key)+1), a.DropKey.Site}
 }
 
 // Heads is a matrix of tokens by heads: element (token, head, d) is
@@ -127,7 +138,7 @@ func (v *Impl) AttentionForward(a *Attention, t *AttentionTensors, batch, head, 
 	hd, padded := a.HeadDim, roundUp(a.HeadDim, lanes)
 	kvHead := head / (a.Heads / a.KVHeads)
 	q0 := tile * queryTile
-	w := forwardTile{a: a, q0: q0, nq: min(queryTile, a.T-q0)}
+	w := forwardTile{a: a, batch: batch, head: head, q0: q0, nq: min(queryTile, a.T-q0)}
 	cols := roundUp(w.nq, lanes)
 	w.cols = cols
 	space := arena(scratch)
@@ -188,6 +199,8 @@ const lowestScore = -1e30
 // forwardTile is the state of one tile of queries.
 type forwardTile struct {
 	a        *Attention
+	batch    int
+	head     int // of queries
 	q0, nq   int // the queries
 	k0, nk   int // the tile of keys
 	cols     int // nq rounded up to lanes
@@ -235,6 +248,12 @@ func (v *Impl) forwardKeys(w *forwardTile, mask tileMask, k []float32, ldk int, 
 		r0, r1 := w.keysOf(c, min(c+lanes, w.nq))
 		if r0 < r1 {
 			v.softmaxLanes(w.scores[r0*cols+c:], cols, r1-r0, w.max[c:], w.sum[c:], w.alpha[c:])
+		}
+	}
+	if w.a.Drop > 0 {
+		for j := range w.nk {
+			p := w.scores[j*cols:][:w.nq]
+			v.Dropout(p, p, w.a.Drop, w.a.dropKey(w.head, w.k0+j), w.a.DropRow+uint64(w.batch*w.a.T+w.q0))
 		}
 	}
 	rows = blockRows

@@ -11,7 +11,16 @@ func (a *Attention) BackwardScratch() int {
 		3*queryTile*padded + // Q, dO, dQ tiles
 		2*queryTile*KeyTile + // P, dS
 		KeyTile + // ones
-		2*roundUp(a.Heads/a.KVHeads*a.T, lanes) // log-sum-exp and D of the group's rows
+		2*roundUp(a.Heads/a.KVHeads*a.T, lanes) + // log-sum-exp and D of the group's rows
+		a.dropScratch()
+}
+
+// dropScratch holds the masks of a tile, by keys and by queries.
+func (a *Attention) dropScratch() int {
+	if a.Drop == 0 {
+		return 0
+	}
+	return 2 * queryTile * KeyTile
 }
 
 // AttentionBackward sets the gradients of one (batch, key/value head): its rows
@@ -24,7 +33,8 @@ func (a *Attention) BackwardScratch() int {
 //	P = exp(S - lse),  D = Σ dO·O,  dS = P·(dO·Vᵀ - D)
 //	dV = Pᵀ·dO,  dK = Scale·dSᵀ·Q,  dQ = Scale·dS·K
 //
-// Scale·log₂e is folded into Kᵀ and Scale into Vᵀ and D, once per tile of keys.
+// Scale·log₂e is folded into Kᵀ and Scale into Vᵀ and D, once per tile of keys. Where weights
+// are dropped by a mask M, which has 0 or 1/(1 - Drop), dV = (P·M)ᵀ·dO and dS = P·((dO·Vᵀ)·M - D).
 func (v *Impl) AttentionBackward(a *Attention, t *AttentionTensors, batch, kvHead int, scratch []float32) {
 	group := a.Heads / a.KVHeads
 	space := arena(scratch)
@@ -80,6 +90,8 @@ type backwardTile struct {
 	dq         []float32 // (nq, padded)
 	p, ds      []float32 // (nq, cols)
 	ones       []float32
+	drawn      []float32 // (nk, queryTile): masks as they are drawn; nil where nothing is dropped
+	keep       []float32 // (nq, cols): the same
 	kSeg, qSeg []int32
 	reach      []int32
 	relative   relativeTile
@@ -98,6 +110,9 @@ func newBackwardTile(a *Attention, space *arena) backwardTile {
 	}
 	for i := range w.ones {
 		w.ones[i] = 1
+	}
+	if a.Drop > 0 {
+		w.drawn, w.keep = space.take(queryTile*KeyTile), space.take(queryTile*KeyTile)
 	}
 	return w
 }
@@ -144,6 +159,12 @@ func (v *Impl) backwardQueries(w *backwardTile, t *AttentionTensors, batch, head
 		if a.Distances > 0 {
 			base = w.biasByQuery(q0, nq)
 		}
+		if a.Drop > 0 {
+			for j := range w.nk {
+				v.Dropout(w.drawn[j*queryTile:][:nq], w.ones[:nq], a.Drop, a.dropKey(head, w.k0+j), a.DropRow+uint64(row))
+			}
+			v.transposeScaled(w.keep, w.cols, w.drawn, queryTile, w.nk, nq, 1)
+		}
 		v.backwardPair(w, mask, q0, nq, lse[q0:], d[q0:], base)
 		if w.bias.gradient != nil {
 			v.biasGradient(w, q0, nq)
@@ -174,7 +195,9 @@ func (v *Impl) backwardPair(w *backwardTile, mask tileMask, q0, nq int, lse, d, 
 		p, ds := w.p[i0*cols+c0:], w.ds[i0*cols+c0:]
 		v.tile(p, cols, m, c1-c0, hd, w.q[i0*padded:], padded, 1, w.kT[c0:], cols, base)
 		v.tile(ds, cols, m, c1-c0, hd, w.dOut[i0*padded:], padded, 1, w.vT[c0:], cols, nil)
+		w.dropRows(v, w.ds, i0, i0+m, c0, c1)
 		v.probGrad(p, ds, cols, m, c1-c0, lse[i0:], d[i0:])
+		w.dropRows(v, w.p, i0, i0+m, c0, c1)
 		if mask == someVisible {
 			v.maskGrad(w, q0, i0, i0+m, c0, c1)
 		}
@@ -192,6 +215,14 @@ func (v *Impl) backwardPair(w *backwardTile, mask tileMask, q0, nq int, lse, d, 
 		}
 		v.tile(w.dv[j0*padded:], padded, m, padded, r1-r0, w.p[r0*cols+j0:], 1, cols, w.dOut[r0*padded:], padded, w.ones)
 		v.tile(w.dk[j0*padded:], padded, m, padded, r1-r0, w.ds[r0*cols+j0:], 1, cols, w.q[r0*padded:], padded, w.ones)
+	}
+}
+
+// dropRows multiplies rows [i0, i1), columns [c0, c1) of a tile by the mask of what is dropped.
+func (w *backwardTile) dropRows(v *Impl, x []float32, i0, i1, c0, c1 int) {
+	for i := i0; i < i1 && w.keep != nil; i++ {
+		row := x[i*w.cols+c0 : i*w.cols+c1]
+		v.Mul(row, row, w.keep[i*w.cols+c0:i*w.cols+c1])
 	}
 }
 

@@ -75,7 +75,7 @@ func TestAccount(t *testing.T) {
 	if n := len(m.Params()); a.Stored != n+2 || a.Kept != n || a.Equal != n || a.LargestDifference != 0 {
 		t.Errorf("%+v", a)
 	}
-	if got, want := keysOf(a.Keys), map[string]string{"attn_pdrop": "0.25 → 0", "n_ctx": "32 → 64", "_name_or_path": `"a/b" →`, "surprise": "[1] →", "use_cache": "false → true",
+	if got, want := keysOf(a.Keys), map[string]string{"n_ctx": "32 → 64", "_name_or_path": `"a/b" →`, "surprise": "[1] →", "use_cache": "false → true",
 		"eos_token_id": "259 → [ 261, 259 ]"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("keys %v, want %v", got, want)
 	}

@@ -156,7 +156,7 @@ func gpt2Keys(r *metadataReader, keys map[string]any) {
 	keys["n_head"] = r.int("attention.head_count")
 	keys["n_inner"] = r.int("feed_forward_length")
 	keys["layer_norm_epsilon"] = r.float("attention.layer_norm_epsilon")
-	keys["resid_pdrop"] = 0.0
+	keys["resid_pdrop"], keys["attn_pdrop"] = 0.0, 0.0
 }
 
 // llamaKeys are the keys of Llama and its relatives.
