@@ -44,6 +44,13 @@ func printConversion(w io.Writer, r convert.Report) error {
 		fmt.Fprintf(w, "NLL of %d tokens: %.4f nats, was %.4f: %+.4f, perplexity ×%.3f\n", m.Tokens, m.Result, m.Source, m.Result-m.Source, math.Exp(m.Result-m.Source))
 	}
 	fmt.Fprintf(w, "logits differ by at most %.3g, on average %.3g (the largest is %.3g)\n", p.LargestDifference, p.AverageDifference, p.LargestLogit)
+	if t := p.Trained; t != nil {
+		text := "the same text"
+		if !t.SameText {
+			text = "another text"
+		}
+		fmt.Fprintf(w, "and from those of the adapter on its base in %s by at most %.3g, on average %.3g; that goes on to %s\n", t.Base, t.LargestDifference, t.AverageDifference, text)
+	}
 	if p.SameText {
 		_, err := fmt.Fprintf(w, "both go on greedily: %q\n", p.SourceText)
 		return err

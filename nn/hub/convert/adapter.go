@@ -2,8 +2,10 @@ package convert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"example.com/gotrain/data/vfs"
@@ -46,6 +48,7 @@ func (s *source) adapt(dir string, unmerge bool, fsys vfs.FS) (tensors, rank int
 	}
 	s.notes = append(s.notes, a.Notes...)
 	if a.Stored != "" && !unmerge {
+		s.adapted = &adapted{dir: dir, storage: a.Stored}
 		s.notes = append(s.notes, fmt.Sprintf("the adapter was trained on weights in %s (lora.base) and is merged into those of the file as they are: the result scores otherwise than both do together; checkpoints with lora.merge have it merged into the weights that it was trained on", a.Stored))
 	}
 	for i, p := range params {
@@ -63,6 +66,40 @@ func (s *source) adapt(dir string, unmerge bool, fsys vfs.FS) (tensors, rank int
 		}
 	}
 	return tensors, a.Rank, nil
+}
+
+// adapted is an adapter that was trained on a base in few bits.
+type adapted struct {
+	dir     string
+	storage nn.Storage
+}
+
+// compare computes what the adapter makes of the prompt on its base as it was trained, and how
+// far that is from what the result makes of it. It is nil where the base is a GGUF file.
+func (a *adapted) compare(ctx context.Context, s *source, result computed, prompt []int32, deps Deps) (t *Trained, err error) {
+	if s.place.Base == "" {
+		return nil, nil
+	}
+	b, err := deps.Backend()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	model, adapter := s.place.Dir, ""
+	if !s.place.Adapter {
+		adapter = a.dir
+	}
+	loaded, err := hub.Load(model, adapter, b, deps.FS, deps.Families)
+	if err != nil {
+		return nil, err
+	}
+	own, err := s.run(ctx, loaded.Model, loaded.Store, prompt)
+	if err != nil {
+		return nil, err
+	}
+	var c Certificate
+	c.compare(own.logits, result.logits)
+	return &Trained{a.storage, c.LargestDifference, c.AverageDifference, slices.Equal(own.tokens, result.tokens)}, nil
 }
 
 // checkBase wants the weights of s to be those that a was trained on, and a not to be

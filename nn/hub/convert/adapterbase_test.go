@@ -164,6 +164,24 @@ func TestAdapterAsSourceRefuses(t *testing.T) {
 	if r, err := Convert(t.Context(), at("traced"), at("merged"), Options{Format: HuggingFace}, testDeps()); err != nil || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "trained on weights in nf4") {
 		t.Errorf("merged into other weights than it was trained on: %q, %v", r.Notes, err)
 	}
+	f32 := gguf.F32
+	differences := map[nn.Storage]float64{}
+	for _, stored := range []nn.Storage{nn.Float32, nn.BFloat16, nn.NF4} {
+		trace(sum.String(), stored)
+		r, err := Convert(t.Context(), at("traced"), at("certified-"+string(stored)), Options{Format: HuggingFace, Type: &f32, Verify: true}, testDeps())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := r.Parity.Trained; (c == nil) != (stored == nn.Float32) {
+			t.Errorf("trained in %s: %+v", stored, c)
+		} else if c != nil {
+			differences[c.Base] = c.LargestDifference
+		}
+	}
+	if few, many := differences[nn.NF4], differences[nn.BFloat16]; !(few > 4*many) || few > 10 {
+		t.Errorf("the result is as far from what was trained in 4 bits as in 16: %g and %g", few, many)
+	}
+	trace(sum.String(), nn.NF4)
 	if _, err := ExportAdapter(t.Context(), at("traced"), at("alone"), Options{}, testDeps()); err != nil {
 		t.Fatal(err)
 	}

@@ -43,10 +43,22 @@ type Certificate struct {
 	ResultText        string  `json:"result_text"`
 	SourceTokens      []int32 `json:"source_tokens"`
 	ResultTokens      []int32 `json:"result_tokens"`
+	// Trained compares the result with what an adapter was trained on, its base in few bits;
+	// nil for another source.
+	Trained *Trained `json:"trained,omitempty"`
 	// Measured compares how source and result predict a text, nil without one.
 	Measured *Measured `json:"measured,omitempty"`
 	// Account compares the files themselves.
 	Account Account `json:"account"`
+}
+
+// Trained is how far the logits of the result are from those of an adapter on its base as that
+// lay in memory when it was trained, which are merged as the file has it.
+type Trained struct {
+	Base              nn.Storage `json:"base"`
+	LargestDifference float64    `json:"largest_difference"`
+	AverageDifference float64    `json:"average_difference"`
+	SameText          bool       `json:"same_text"`
 }
 
 func (c *Certificate) write(fsys vfs.FS, name string) error {
@@ -108,6 +120,11 @@ func certify(ctx context.Context, s *source, path string, text []byte, deps Deps
 	c.SourceTokens, c.ResultTokens = a.tokens, b.tokens
 	c.SameText = slices.Equal(a.tokens, b.tokens)
 	c.compare(a.logits, b.logits)
+	if s.adapted != nil {
+		if c.Trained, err = s.adapted.compare(ctx, s, b, prompt, deps); err != nil {
+			return c, fmt.Errorf("compute with the adapter on its base in %s: %w", s.adapted.storage, err)
+		}
+	}
 	if windows != nil {
 		c.Measured = &Measured{Tokens: a.scored, Source: a.nll, Result: b.nll}
 	}
@@ -211,11 +228,20 @@ func (s *source) compute(ctx context.Context, prompt []int32, windows [][]int32,
 			return out, err
 		}
 	}
+	if out, err = s.run(ctx, s.model, store, prompt); err != nil || windows == nil {
+		return out, err
+	}
+	out.nll, out.scored, err = s.score(ctx, store, windows)
+	return out, err
+}
+
+// run runs m, of the source's kind, with the parameters in store on a prompt.
+func (s *source) run(ctx context.Context, m nn.Model, store *exec.Store, prompt []int32) (out computed, err error) {
 	length := min(len(prompt)+greedyTokens, s.context())
-	if pairs, ok := s.model.(nn.PairModel); ok {
+	if pairs, ok := m.(nn.PairModel); ok {
 		return computePairs(ctx, pairs, store, s.special, prompt, length-len(prompt))
 	}
-	model, err := nn.AsLanguageModel(s.model)
+	model, err := nn.AsLanguageModel(m)
 	if err != nil {
 		return out, err
 	}
@@ -231,9 +257,6 @@ func (s *source) compute(ctx context.Context, prompt []int32, windows [][]int32,
 	}
 	g.Truncate(0)
 	result, err := g.Generate(ctx, prompt, generate.Options{MaxTokens: length - len(prompt)}, nil)
-	if out.tokens = result.Tokens; err != nil || windows == nil {
-		return out, err
-	}
-	out.nll, out.scored, err = s.score(ctx, store, windows)
+	out.tokens = result.Tokens
 	return out, err
 }

@@ -36,7 +36,9 @@ type source struct {
 	encoder data.Tokenizer
 	// generation is generation_config.json, nil to make one of special.
 	generation []byte
-	closer     func() error
+	// adapted is an adapter that is merged into other numbers than it was trained on, nil for none.
+	adapted *adapted
+	closer  func() error
 }
 
 // tokenizerFiles are a tokenizer as Hugging Face stores it, or why there is none.
