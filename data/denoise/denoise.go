@@ -134,7 +134,8 @@ func Sentinels(t data.Tokenizer) (ids []int32) {
 }
 
 // Fill is the text of a source with the spans of a target in the places of its sentinels; ok is
-// false for a source without any.
+// false for a source without any. A space of its own before a sentinel gives way: spans begin
+// with theirs.
 func Fill(t data.Tokenizer, source, target []int32) (text string, ok bool) {
 	special, spans := map[int32]bool{}, map[int32][]int32{}
 	for _, s := range t.Specials() {
@@ -155,6 +156,9 @@ func Fill(t data.Tokenizer, source, target []int32) (text string, ok bool) {
 	for _, id := range source {
 		span, sentinel := spans[id]
 		ok = ok || sentinel
+		if n := len(all); sentinel && n > 0 && string(t.TokenBytes(all[n-1])) == " " {
+			all = all[:n-1]
+		}
 		if all = append(all, span...); !special[id] {
 			all = append(all, id)
 		}

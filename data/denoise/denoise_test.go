@@ -172,6 +172,7 @@ func TestFill(t *testing.T) {
 		{"the angle of <extra_id_0> is equal <extra_id_1><|endoftext|>", "<extra_id_0> incidence<extra_id_1> to it<|endoftext|>", "the angle of incidence is equal to it", true},
 		{"a <extra_id_0> c <extra_id_1>", "x<extra_id_1> d", "a c d", true},
 		{"a <extra_id_0>", "", "a", true},
+		{" <|endoftext|><extra_id_0> b", "<extra_id_0>a", "a b", true}, // the space of its own gives way
 		{"plain", "<extra_id_0>x", "plain", false},
 	} {
 		if text, ok := Fill(o.Tokenizer, encode(c.source), encode(c.target)); text != c.want || ok != c.ok {

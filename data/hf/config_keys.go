@@ -26,6 +26,7 @@ var configKeys = map[string]Use{
 	// With a tokenizer.json transformers leaves them out: its post_processor says what is added.
 	"add_bos_token": Harmless, "add_eos_token": Harmless, "sp_model_kwargs": Harmless, "legacy": Harmless, "from_slow": Harmless, "use_fast": Harmless,
 	"vocab_file": Harmless, "merges_file": Harmless, "tokenizer_file": Harmless, "special_tokens_map_file": Harmless, "init_inputs": Harmless,
+	"extra_ids":         Harmless, // sentinels, which stand among the added tokens
 	"do_basic_tokenize": Harmless, "never_split": Harmless, "errors": Harmless,
 
 	// Which class loads the files and where they are from: the ids are tokenizer.json's.

@@ -27,6 +27,7 @@ into() { # FILE COMMAND…: what the command prints, whole or not at all
 "$python" scripts/golden/distill.py
 "$python" scripts/golden/tokenizer.py
 "$python" scripts/golden/wordpiece.py
+"$python" scripts/golden/t5.py
 "$python" scripts/golden/published.py "$(go list -m -f '{{.Dir}}' github.com/pkoukk/tiktoken-go-loader)/assets" data/tokenizers/testdata/published.json
 "$python" scripts/golden/chat.py
 "$python" scripts/golden/prompts.py

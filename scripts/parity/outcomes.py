@@ -4,6 +4,9 @@
                                   its sizes on its tokens; NLL by position, as its figure has it
     outcomes.py bert RUN CACHE    RUN is of configs/bert.yaml, CACHE its data.cache_dir: a BertForMaskedLM of its size on its
                                   tokens; NLL of masks beside the entropy of single tokens
+    outcomes.py cipher RUN TRAIN TEST
+                                  RUN is of configs/translate.yaml, TRAIN its pairs and TEST other ones, of `gotrain data cipher`: a
+                                  torch.nn.Transformer of its size on as many tokens a step; BLEU of what it makes of TEST, greedily
     outcomes.py copy              a Transformer-XL on the copy task of train/copy_test.go, with a memory and without
 
 They train on the CPU in float32 with THREADS threads, in windows of the same tokens drawn at random.
@@ -125,6 +128,92 @@ def figure(dir):
     print(f"the Transformer falls {gains['transformer'] - gains['lstm']:.4f} nats further")
 
 
+def two(model, o, matrices):
+    """Muon for matrices, AdamW for the rest, as gotrain's muon has it."""
+    those = {id(p) for p in matrices}
+    muon = torch.optim.Muon(matrices, lr=float(o["matrix_lr"]), weight_decay=o["weight_decay"], momentum=o["momentum"], nesterov=o["nesterov"], adjust_lr_fn="original")
+    return [muon, adamw([p for p in model.parameters() if id(p) not in those], o)]
+
+
+class Translator(torch.nn.Module):
+    """Vaswani et al. 2017, tokens tied on both sides and in the head."""
+
+    def __init__(self, m):
+        super().__init__()
+        d = m["width"]
+        self.table = torch.nn.Parameter(m["init_std"] * torch.randn(m["vocab"], d))
+        self.body = torch.nn.Transformer(d, m["heads"], m["layers"], m["decoder_layers"], m["ffn"], m["dropout"], batch_first=True)
+        self.body.encoder.norm = self.body.decoder.norm = torch.nn.Identity()  # each branch has its own behind it
+        angle = torch.arange(m["context"])[:, None] * 10000 ** (-torch.arange(0, d, 2) / d)
+        self.register_buffer("positions", torch.cat([angle.sin(), angle.cos()], 1))
+
+    def embed(self, ids):
+        return self.table[ids] * math.sqrt(self.table.shape[1]) + self.positions[:ids.shape[1]]
+
+    def read(self, source, padding):
+        return self.body.encoder(self.embed(source), src_key_padding_mask=padding)
+
+    def write(self, target, memory, padding):
+        causal = torch.nn.Transformer.generate_square_subsequent_mask(target.shape[1])
+        y = self.body.decoder(self.embed(target), memory, tgt_mask=causal, memory_key_padding_mask=padding, tgt_is_causal=True)
+        return y @ self.table.T
+
+
+def cipher(run, train_pairs, test_pairs):
+    import sacrebleu
+    from tokenizers import Tokenizer
+
+    c = yaml.safe_load((Path(run) / "config.yaml").read_text())
+    m, o, t = c["model"], c["optimizer"], c["train"]
+    tokenizer = Tokenizer.from_file(str(Path(run) / "tokenizer" / "tokenizer.json"))
+    end = tokenizer.token_to_id("<|endoftext|>")
+    read = lambda path: [line.split("\t") for line in Path(path).read_text().splitlines()[1:]]
+    ids = lambda text: tokenizer.encode(text, add_special_tokens=False).ids
+    text = [(ids(a), ids(b) + [end]) for a, b in read(train_pairs)]
+    text = [p for p in text if max(map(len, p)) <= m["context"]]
+    # As many pairs a step as fill the rows of gotrain, packed to 95%.
+    longer = np.mean([max(map(len, p)) for p in text])
+    each = round(0.95 * t["batch"] * m["context"] / longer)
+    model = Translator(m)
+    print(f"{sum(p.numel() for p in model.parameters())} parameters, {t['steps']} steps of {each} pairs, {each * longer:.0f} tokens a side", flush=True)
+
+    def padded(rows):
+        out = torch.full((len(rows), max(map(len, rows))), end)
+        for i, row in enumerate(rows):
+            out[i, :len(row)] = torch.tensor(row)
+        return out, torch.tensor([[i >= len(row) for i in range(out.shape[1])] for row in rows])
+
+    batches = []
+
+    def loss(step):
+        if not batches:  # a pass: pairs of like length together, in an order of its own
+            order = sorted(range(len(text)), key=lambda i: (max(map(len, text[i])), draw.random()))
+            batches.extend(order[i:i + each] for i in range(0, len(order) - each + 1, each))
+            draw.shuffle(batches)
+        some = [text[i] for i in batches.pop()]
+        source, padding = padded([p[0] for p in some])
+        target, behind = padded([p[1] for p in some])
+        before = torch.cat([torch.full((len(some), 1), end), target[:, :-1]], 1)
+        logits = model.write(before, model.read(source, padding), padding)
+        return F.cross_entropy(logits[~behind], target[~behind], label_smoothing=t["label_smoothing"])
+
+    train(model, loss, t["steps"], two(model, o, [p for p in model.body.parameters() if p.dim() == 2]), o)
+    model.eval()
+    test, got = read(test_pairs), []
+    with torch.no_grad():
+        for at in range(0, len(test), 50):
+            source, padding = padded([ids(a) for a, _ in test[at:at + 50]])
+            memory, written = model.read(source, padding), torch.full((len(source), 1), end)
+            for _ in range(m["context"]):
+                written = torch.cat([written, model.write(written, memory, padding)[:, -1:].argmax(2)], 1)
+                if (written[:, 1:] == end).any(1).all():
+                    break
+            for row in written[:, 1:].tolist():
+                got.append(tokenizer.decode(row[:(row + [end]).index(end)]))
+    score = sacrebleu.corpus_bleu(got, [[b for _, b in test]])
+    print(f"BLEU {score.score:.2f} of {len(test)} phrases, greedy; {sum(a == b for a, (_, b) in zip(got, test))} are the same")
+
+
 def bert(run, cache):
     from transformers import BertConfig, BertForMaskedLM
 
@@ -155,11 +244,8 @@ def bert(run, cache):
     def loss(step):
         return masked(text, draw.integers(0, len(text) - context, batch))
 
-    inner = [(n, p) for n, p in model.named_parameters()]
-    matrices = [p for n, p in inner if p.dim() == 2 and "embeddings" not in n]
-    others = [p for n, p in inner if p.dim() != 2 or "embeddings" in n]
-    muon = torch.optim.Muon(matrices, lr=float(o["matrix_lr"]), weight_decay=o["weight_decay"], momentum=o["momentum"], nesterov=o["nesterov"], adjust_lr_fn="original")
-    train(model, loss, c["train"]["steps"], [muon, adamw(others, o)], o)
+    matrices = [p for n, p in model.named_parameters() if p.dim() == 2 and "embeddings" not in n]
+    train(model, loss, c["train"]["steps"], two(model, o, matrices), o)
     model.eval()
     with torch.no_grad():
         values = [masked(held, range(at, min(at + 64 * context, len(held) - context), context)).item() for at in range(0, len(held) - 65 * context, 64 * context)]
@@ -248,4 +334,4 @@ def copy():
 
 
 if __name__ == "__main__":
-    {"figure": figure, "bert": bert, "copy": copy}[sys.argv[1]](*sys.argv[2:])
+    {"figure": figure, "bert": bert, "cipher": cipher, "copy": copy}[sys.argv[1]](*sys.argv[2:])

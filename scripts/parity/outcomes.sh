@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains PyTorch twins of the runs whose outcome the tests and LOG.md state, to tell what such models reach; see outcomes.py.
-# usage: scripts/parity/outcomes.sh figure|bert|copy [threads, default 1]
+# usage: scripts/parity/outcomes.sh figure|bert|cipher|copy [threads, default 1]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . scripts/python/env.sh
@@ -17,6 +17,14 @@ case ${1:-} in
     CGO_ENABLED=0 go build -o "$tmp/gotrain" ./cmd/gotrain
     "$tmp/gotrain" pretrain --config bert --run "$tmp/bert" --set data.cache_dir="$tmp/cache"
     "$python" scripts/parity/outcomes.py bert "$tmp/bert" "$tmp/cache"
+    ;;
+  cipher)
+    CGO_ENABLED=0 go build -o "$tmp/gotrain" ./cmd/gotrain
+    "$tmp/gotrain" data cipher --count 20000 --seed 1704 --out "$tmp/train.tsv"
+    "$tmp/gotrain" data cipher --count 400 --seed 9 --out "$tmp/test.tsv"
+    "$tmp/gotrain" pretrain --config translate --run "$tmp/translate"
+    "$tmp/gotrain" eval --model "$tmp/translate" --data "$tmp/test.tsv" --beam 1
+    "$python" scripts/parity/outcomes.py cipher "$tmp/translate" "$tmp/train.tsv" "$tmp/test.tsv"
     ;;
   copy) "$python" scripts/parity/outcomes.py copy ;;
   *)

@@ -168,7 +168,8 @@ func (s PairSubject) session(rows nn.Rows) (*exec.Session, error) {
 }
 
 // PairScorer scores completions as the targets of prompts, without the token that ends a
-// text, as lm-evaluation-harness does. It belongs to one goroutine.
+// text, as lm-evaluation-harness does. Special tokens are found in both. It belongs to one
+// goroutine.
 type PairScorer struct {
 	subject PairSubject
 	scorer  *generate.PairScorer
@@ -184,11 +185,11 @@ func NewPairScorer(s PairSubject) (*PairScorer, error) {
 // beginning; a completion must fit whole.
 func (p *PairScorer) Score(q Question) (Likelihood, error) {
 	l := Likelihood{Line: q.Line}
-	source := p.subject.Encoder.Source(q.Prompt)
+	source := p.subject.Encoder.Prompt(q.Prompt)
 	if over := len(source) - p.subject.Model.Context(); over > 0 {
 		source, l.Overflow = source[over:], over
 	}
-	target := p.subject.Encoder.Tokens.AppendEncode(nil, []byte(q.Completion))
+	target := p.subject.Encoder.Tokens.AppendEncodeSpecial(nil, []byte(q.Completion))
 	if l.Tokens = len(target); l.Tokens == 0 {
 		return l, fmt.Errorf("the completion %q has no token", q.Completion)
 	}
