@@ -83,32 +83,6 @@ func TestRead(t *testing.T) {
 }
 
 func TestReadFaults(t *testing.T) {
-	dir := write(t, map[string]string{
-		"short.tsv": "source\ttarget\na\tb\nc\n", "names.tsv": "src\ttgt\na\tb\n", "empty.tsv": "source\ttarget\na\tb\nc\t \n",
-		"no.jsonl": "source\n", "keys.jsonl": `{"a": "x", "target": "y"}`, "kind.jsonl": `{"source": 3, "target": "y"}`, "null.jsonl": `{"source": null, "target": "y"}`,
-		"x.en": "a\nb\nc\n", "x.de": "a\nb\n", "y.en": "a\nb\n", "y.de": "a\n\n",
-	})
-	for _, c := range []struct{ file, targets, want string }{
-		{"short.tsv", "", "short.tsv:3: 1 values between tabs, the first row has 2"},
-		{"names.tsv", "", `the first row names no column`},
-		{"empty.tsv", "", "empty.tsv:3: the target is empty"},
-		{"no.jsonl", "", "no.jsonl:1: a line that is no JSON object"},
-		{"keys.jsonl", "", `keys.jsonl:1: there is no key "source" among "a", "target"`},
-		{"kind.jsonl", "", `key "source" is no text: 3`},
-		{"null.jsonl", "", `key "source" is no text: null`},
-		{"x.en", "x.de", "x.en more: line 3 of it has no target"},
-		{"x.de", "x.en", "x.en more: line 3 of it has no source"},
-		{"y.en", "y.de", "y.en:2: the target is empty"},
-		{"missing.jsonl", "", "no such file"},
-	} {
-		var targets []string
-		if c.targets != "" {
-			targets = []string{filepath.Join(dir, c.targets)}
-		}
-		if _, err := read(Default(), []string{filepath.Join(dir, c.file)}, targets); err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), ""), c.want) {
-			t.Errorf("%s, %s: %v, want %q", c.file, c.targets, err, c.want)
-		}
-	}
 	if _, err := read(Default(), []string{"a", "b"}, []string{"c"}); err == nil || !strings.Contains(err.Error(), "1 files of targets for 2 files of sources") {
 		t.Errorf("%v", err)
 	}
@@ -182,7 +156,7 @@ func TestBuild(t *testing.T) {
 	if s := long.Stats(); s.Long != 30 || s.Pairs != 20 || s.LongFirst != "made:2" {
 		t.Errorf("%+v", s)
 	}
-	if _, _, _, err := Build(t.Context(), enc, 2, 0, Split{}, made(9)); err == nil || !strings.Contains(err.Error(), "all 9 pairs have a side that is longer than a row of 2 tokens, the first at made:0") {
+	if _, _, _, err := Build(t.Context(), enc, 2, 0, Split{}, made(9)); err == nil || !strings.Contains(err.Error(), "every pair has a side that is longer than a row of 2 tokens, the first of 9 at made:0") {
 		t.Errorf("%v", err)
 	}
 	if _, _, _, err := Build(t.Context(), enc, 20, 0, Split{}, made(0)); !errors.Is(err, ErrNone) {
@@ -351,4 +325,31 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestCounted: pairs that are too long are left out and counted, those whose target is their source stay and are counted;
+// where all are too long, that is an error with a cure.
+func TestCounted(t *testing.T) {
+	list := func(pairs ...[2]string) func(func(Pair, error) bool) {
+		return func(yield func(Pair, error) bool) {
+			for i, p := range pairs {
+				if !yield(Pair{p[0], p[1], data.Origin{File: "f", Offset: int64(i + 1)}}, nil) {
+					return
+				}
+			}
+		}
+	}
+	long := strings.Repeat("x", 9)
+	set, _, _, err := Build(t.Context(), encoder(t), 8, 0, Split{}, list([2]string{"a", "b"}, [2]string{long, "b"}, [2]string{"same", "same"}, [2]string{"a", long}, [2]string{"c", "c"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := set.Stats()
+	if s.Pairs != 3 || s.Long != 2 || s.LongFirst != "f:2" || s.Copies != 2 || s.CopiesFirst != "f:3" {
+		t.Errorf("%+v", s)
+	}
+	_, _, _, err = Build(t.Context(), encoder(t), 8, 0, Split{}, list([2]string{long, long}, [2]string{"a", long}))
+	if want := "pairs: every pair has a side that is longer than a row of 8 tokens, the first of 2 at f:1 (raise train.context and model.context, or cut the texts)"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
 }

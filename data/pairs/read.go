@@ -30,7 +30,7 @@ const maxLine = 16 << 20
 // of tab- or comma-separated values by their names, Parquet by its content, JSON Lines
 // otherwise; with targets, files of one text a line, each beside the one of targets at its
 // place. It ends with the first error, which names file and line: an empty side, a column
-// that is not there, files of unequal length.
+// that is not there, files of unequal length; or with ErrNone for files without pairs.
 func (c Config) Read(paths, targets []string, encoding string) iter.Seq2[Pair, error] {
 	return func(yield func(Pair, error) bool) {
 		if c.Cipher > 0 {
@@ -41,12 +41,12 @@ func (c Config) Read(paths, targets []string, encoding string) iter.Seq2[Pair, e
 			yield(Pair{}, settingf("data.pairs.targets: %d files of targets for %d files of sources: each needs one", len(targets), len(paths)))
 			return
 		}
+		more, some := true, false
+		each := func(p Pair) bool {
+			more, some = yield(p, nil), true
+			return more
+		}
 		for i, path := range paths {
-			more := true
-			each := func(p Pair) bool {
-				more = yield(p, nil)
-				return more
-			}
 			var err error
 			if len(targets) > 0 {
 				err = readBeside(path, targets[i], encoding, each)
@@ -60,6 +60,9 @@ func (c Config) Read(paths, targets []string, encoding string) iter.Seq2[Pair, e
 			if !more {
 				return
 			}
+		}
+		if !some {
+			yield(Pair{}, fmt.Errorf("%w: %.200s", ErrNone, strings.Join(paths, ", ")))
 		}
 	}
 }
@@ -111,7 +114,11 @@ func eachTabbed(path, encoding string, each func(line int, values []string) (boo
 			columns = len(values)
 		}
 		if len(values) != columns {
-			return false, fmt.Errorf("pairs: %s:%d: %d values between tabs, the first row has %d (write no tab inside a text)", path, number, len(values), columns)
+			cure := "write no tab inside a text"
+			if len(values) < columns {
+				cure = "put a tab between the texts of a pair"
+			}
+			return false, fmt.Errorf("pairs: %s:%d: columns between tabs: %d, of the first row %d (%s)", path, number, len(values), columns, cure)
 		}
 		return each(int(number), values)
 	})
@@ -130,20 +137,26 @@ func (c Config) readTable(path, encoding string, rows func(path, encoding string
 			if err != nil {
 				return false, err
 			}
+			if len(columns) < 2 {
+				return false, settingf("pairs: %s:%d: the first row has one column, and a pair takes two, the source and the target: %s (in a .tsv a tab is between them, in a .csv a comma)", path, line, quoted(columns))
+			}
 			source, target = slices.Index(columns, c.Source), slices.Index(columns, c.Target)
 			for _, key := range []string{c.Source, c.Target} {
 				if !slices.Contains(columns, key) {
-					return false, settingf("pairs: %s: the first row names no column %q (set data.pairs.source and data.pairs.target to two of %s, or to numbers such as 1 and 2 where no row has names)", path, key, quoted(columns))
+					return false, settingf("pairs: %s:%d: the first row names no column %q (name two of %s, or numbers such as 1 and 2 where no row has names, as %s)", path, line, key, quoted(columns), whereNamed)
 				}
 			}
 			return true, nil
 		}
 		if most := max(source, target); most >= len(values) {
-			return false, settingf("pairs: %s:%d: there is no column %d of %d (set data.pairs.source and data.pairs.target)", path, line, most+1, len(values))
+			return false, settingf("pairs: %s:%d: there is no column %d of %d (name others as %s)", path, line, most+1, len(values), whereNamed)
 		}
 		return emit(Pair{values[source], values[target], data.Origin{File: path, Offset: int64(line)}}, yield)
 	})
 }
+
+// whereNamed is where a user says which texts are the source and the target.
+const whereNamed = "data.pairs.source and data.pairs.target, or --source and --target of eval"
 
 func quoted(names []string) string {
 	var list []string
@@ -167,6 +180,10 @@ func (c Config) readLines(path, encoding string, yield func(Pair) bool) error {
 func (c Config) record(record []byte, origin data.Origin, yield func(Pair) bool) (more bool, err error) {
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(record, &object); err != nil {
+		var kind *json.UnmarshalTypeError
+		if errors.As(err, &kind) {
+			err = fmt.Errorf("it is %s %s", map[bool]string{true: "an", false: "a"}[kind.Value == "array"], kind.Value)
+		}
 		return false, fmt.Errorf("pairs: %s: a line that is no JSON object: %w (write one object a line, or give the file the name of a table: .tsv or .csv)", origin, err)
 	}
 	source, err := textOf(object, c.Source)
@@ -176,7 +193,7 @@ func (c Config) record(record []byte, origin data.Origin, yield func(Pair) bool)
 			return emit(Pair{source, target, origin}, yield)
 		}
 	}
-	return false, settingf("pairs: %s: %w (set data.pairs.source and data.pairs.target to keys of the records)", origin, err)
+	return false, settingf("pairs: %s: %w (name keys of all records, with texts behind them, as %s)", origin, err, whereNamed)
 }
 
 // textOf is the text at a key, a.b inside an object.
@@ -288,7 +305,7 @@ func (l *lines) next() ([]byte, error) {
 		case errors.Is(err, io.EOF):
 			return nil, io.EOF
 		case !errors.Is(err, bufio.ErrBufferFull):
-			return nil, fmt.Errorf("%s:%d: %w", l.name, l.number, err)
+			return nil, fmt.Errorf("pairs: line %d: %w", l.number, err)
 		}
 	}
 }

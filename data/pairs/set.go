@@ -19,6 +19,7 @@ type Example struct {
 	Target []int32 // with its end; what the decoder reads is the start and all but the last
 	Origin data.Origin
 	hash   uint64 // of the source's text, which decides its side
+	copied bool   // the target is the source
 }
 
 // positions is what the example takes of a row, on the longer side.
@@ -39,6 +40,10 @@ type Stats struct {
 	// is where the first of them stands.
 	Long      int    `json:"long"`
 	LongFirst string `json:"long_first,omitempty"`
+	// Copies are pairs whose target is their source, which stay; CopiesFirst is where the
+	// first of them stands.
+	Copies      int    `json:"copies"`
+	CopiesFirst string `json:"copies_first,omitempty"`
 }
 
 // ErrNone says that there are no pairs.
@@ -112,7 +117,7 @@ func Build(ctx context.Context, enc Encoder, length, most int, split Split, pair
 	}
 	ledger.Seal()
 	if s := train.stats; s.Pairs == 0 && s.Long > 0 {
-		return nil, nil, nil, settingf("pairs: all %d pairs have a side that is longer than a row of %d tokens, the first at %s (raise train.context and model.context)", s.Long, length, s.LongFirst)
+		return nil, nil, nil, settingf("pairs: every pair has a side that is longer than a row of %d tokens, the first of %d at %s (raise train.context and model.context, or cut the texts)", length, s.Long, s.LongFirst)
 	}
 	if train.stats.Pairs == 0 {
 		return nil, nil, nil, ErrNone
@@ -129,7 +134,7 @@ func encode(enc Encoder, batch []Pair) []Example {
 		wait.Go(func() {
 			for i := w; i < len(batch); i += workers {
 				p := batch[i]
-				examples[i] = Example{Source: enc.Source(p.Source), Target: enc.Target(p.Target), Origin: p.Origin, hash: xxh3.HashString(p.Source)}
+				examples[i] = Example{Source: enc.Source(p.Source), Target: enc.Target(p.Target), Origin: p.Origin, hash: xxh3.HashString(p.Source), copied: p.Source == p.Target}
 			}
 		})
 	}
@@ -144,6 +149,11 @@ func (s *Set) add(x Example, length int) {
 			s.stats.LongFirst = x.Origin.String()
 		}
 		return
+	}
+	if x.copied {
+		if s.stats.Copies++; s.stats.Copies == 1 {
+			s.stats.CopiesFirst = x.Origin.String()
+		}
 	}
 	s.examples = append(s.examples, x)
 	s.stats.Pairs++

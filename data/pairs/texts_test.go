@@ -44,8 +44,10 @@ func TestTextsOfConfig(t *testing.T) {
 // setting.
 func TestTextsOfReadFaults(t *testing.T) {
 	const (
-		keys    = " (set data.pairs.source and data.pairs.target to keys of the records)"
-		columns = " (set data.pairs.source and data.pairs.target to two of %s, or to numbers such as 1 and 2 where no row has names)"
+		named   = "data.pairs.source and data.pairs.target, or --source and --target of eval)"
+		keys    = " (name keys of all records, with texts behind them, as " + named
+		columns = " (name two of %s, or numbers such as 1 and 2 where no row has names, as " + named
+		alone   = `the first row has one column, and a pair takes two, the source and the target: "source" (in a .tsv a tab is between them, in a .csv a comma)`
 		each    = " (the files have to have a line for each line of the other)"
 		object  = " (write one object a line, or give the file the name of a table: .tsv or .csv)"
 		limit   = ": a line of more than 16 MiB, the most that is read at once"
@@ -57,6 +59,8 @@ func TestTextsOfReadFaults(t *testing.T) {
 	}
 	dir := write(t, map[string]string{
 		"short.tsv": "source\ttarget\na\tb\nc\n", "names.tsv": "src\ttarget\na\tb\n", "other.tsv": "source\ttgt\na\tb\n", "both.tsv": "src\ttgt\na\tb\n", "many.tsv": strings.Join(many, "\t") + "\n",
+		"wide.tsv": "source\ttarget\na\tb\tc\n", "one.tsv": "source\na\n", "one.csv": "source\na\n", "nothing.tsv": "", "quote.csv": "source,target\na,b\n\"c,d\n", "bytes.tsv": "source\ttarget\n\xff\tb\n",
+		"cut.jsonl": `{"source": "a", "target": "b"}` + "\n" + `{"source": "a",`, "list.jsonl": `["a", "b"]`, "number.jsonl": "7\n",
 		"empty.tsv": "source\ttarget\na\tb\nc\t \n", "none.tsv": "source\ttarget\n \t \n", "left.csv": "source,target\n,b\n", "two.csv": "a,b\n",
 		"no.jsonl": "source\n", "keys.jsonl": `{"b": 1, "a": "x", "target": "y"}`, "kind.jsonl": `{"source": [` + strings.Repeat("1,", 60) + `1], "target": "y"}`, "null.jsonl": `{"source": "x", "target": null}`,
 		"deep.jsonl": `{"t": {"en": "x"}}`, "x.en": "a\nb\nc\n", "x.de": "a\nb\n", "y.en": "a\nb\n", "y.de": "a\n\n", "long.en": "a\n" + long + "\n", "long.de": "a\n" + long[1:] + "\n",
@@ -66,15 +70,25 @@ func TestTextsOfReadFaults(t *testing.T) {
 		want                          string
 		setting                       bool
 	}{
-		{"short.tsv", "", "source", "target", "pairs: short.tsv:3: 1 values between tabs, the first row has 2 (write no tab inside a text)", false},
-		{"names.tsv", "", "source", "target", `pairs: names.tsv: the first row names no column "source"` + fmt.Sprintf(columns, `"src", "target"`), true},
-		{"other.tsv", "", "source", "target", `pairs: other.tsv: the first row names no column "target"` + fmt.Sprintf(columns, `"source", "tgt"`), true},
-		{"both.tsv", "", "source", "target", `pairs: both.tsv: the first row names no column "source"` + fmt.Sprintf(columns, `"src", "tgt"`), true},
-		{"many.tsv", "", "source", "column01", `pairs: many.tsv: the first row names no column "source"` + fmt.Sprintf(columns, `"`+strings.Join(many[:20], `", "`)+`"`), true},
+		{"short.tsv", "", "source", "target", "pairs: short.tsv:3: columns between tabs: 1, of the first row 2 (put a tab between the texts of a pair)", false},
+		{"wide.tsv", "", "source", "target", "pairs: wide.tsv:2: columns between tabs: 3, of the first row 2 (write no tab inside a text)", false},
+		{"one.tsv", "", "source", "target", "pairs: one.tsv:1: " + alone, true},
+		{"one.csv", "", "source", "target", "pairs: one.csv:1: " + alone, true},
+		{"nothing.tsv", "", "source", "target", "pairs: there are none (are the files empty?): nothing.tsv", false},
+		{"quote.csv", "", "source", "target", "data: quote.csv:3: the value's quote is not closed, or text stands behind it, line 3, column 6 (double each quote within the value)", false},
+		{"bytes.tsv", "", "source", "target", "pairs: line 2: data: bytes.tsv: byte 14: 0xFF is not UTF-8 (it reads as WINDOWS-1252: set data.encoding to windows-1252, or convert it with iconv -f WINDOWS-1252 -t UTF-8)", false},
+		{"cut.jsonl", "", "source", "target", "pairs: cut.jsonl:2: a line that is no JSON object: unexpected end of JSON input" + object, false},
+		{"list.jsonl", "", "source", "target", "pairs: list.jsonl:1: a line that is no JSON object: it is an array" + object, false},
+		{"number.jsonl", "", "source", "target", "pairs: number.jsonl:1: a line that is no JSON object: it is a number" + object, false},
+		{"y.de", "y.en", "source", "target", "pairs: y.de:2: the source is empty (fill it in, or take the pair out)", false},
+		{"names.tsv", "", "source", "target", `pairs: names.tsv:1: the first row names no column "source"` + fmt.Sprintf(columns, `"src", "target"`), true},
+		{"other.tsv", "", "source", "target", `pairs: other.tsv:1: the first row names no column "target"` + fmt.Sprintf(columns, `"source", "tgt"`), true},
+		{"both.tsv", "", "source", "target", `pairs: both.tsv:1: the first row names no column "source"` + fmt.Sprintf(columns, `"src", "tgt"`), true},
+		{"many.tsv", "", "source", "column01", `pairs: many.tsv:1: the first row names no column "source"` + fmt.Sprintf(columns, `"`+strings.Join(many[:20], `", "`)+`"`), true},
 		{"empty.tsv", "", "source", "target", "pairs: empty.tsv:3: the target is empty (fill it in, or take the pair out)", false},
-		{"none.tsv", "", "source", "target", "<nil>", false}, // a line of white space
+		{"none.tsv", "", "source", "target", "pairs: there are none (are the files empty?): none.tsv", false}, // a line of white space
 		{"left.csv", "", "source", "target", "pairs: left.csv:2: the source is empty (fill it in, or take the pair out)", false},
-		{"two.csv", "", "1", "3", "pairs: two.csv:1: there is no column 3 of 2 (set data.pairs.source and data.pairs.target)", true},
+		{"two.csv", "", "1", "3", "pairs: two.csv:1: there is no column 3 of 2 (name others as " + named, true},
 		{"two.csv", "", "1", "2", "<nil>", false},
 		{"no.jsonl", "", "source", "target", "pairs: no.jsonl:1: a line that is no JSON object: invalid character 's' looking for beginning of value" + object, false},
 		{"keys.jsonl", "", "source", "target", `pairs: keys.jsonl:1: there is no key "source" among "a", "b", "target"` + keys, true},

@@ -116,9 +116,9 @@ def figure(dir):
         model.eval()
         total, count = np.zeros(context), 0
         with torch.no_grad():
-            for at in range(0, len(held) - context - 1, 16 * context):
-                rows = [held[i:i + context + 1] for i in range(at, min(at + 16 * context, len(held) - context - 1), context)]
-                rows = torch.from_numpy(np.stack(rows))
+            starts = np.unique(np.linspace(0, len(held) - context - 1, 4000).astype(int))  # as --windows 4000
+            for at in range(0, len(starts), 16):
+                rows = torch.from_numpy(np.stack([held[i:i + context + 1] for i in starts[at:at + 16]]))
                 nll = F.cross_entropy(model(rows[:, :-1]).flatten(0, 1), rows[:, 1:].flatten(), reduction="none")
                 total, count = total + nll.view(-1, context).sum(0).numpy(), count + len(rows)
         nll, n = total / count, context

@@ -114,6 +114,13 @@ func TestPairsJob(t *testing.T) {
 			t.Errorf("%s: measures %t, shows %t, %d tools", set, job.Measure != nil, job.Show != nil, len(job.Tools))
 		}
 	}
+	same := write(t, filepath.Join(dir, "same.tsv"), "source\ttarget\nred\trot\nblue\tblue\n")
+	if c, err = loaded(t, dir, paired, "data.train=["+same+"]", "run.dir="+filepath.Join(dir, "same")); err != nil {
+		t.Fatal(err)
+	}
+	if _, lines := told(t, c, recipe.Env{}); !slices.Contains(lines, "copies: 1 pairs whose target is their source, the first at "+same+":3; take them out if they should not be learnt") {
+		t.Errorf("it tells %q", lines)
+	}
 	for fault, set := range map[string]string{
 		"recipe.translations is -1; use 0 for none": "recipe.translations=-1", "recipe.shown is -1; use 0 for none": "recipe.shown=-1",
 		"recipe.beams is 0, outside [1, 64]": "recipe.beams=0", "recipe.beams is 65": "recipe.beams=65",

@@ -238,11 +238,14 @@ func counted(env recipe.Env, list iter.Seq2[pairs.Pair, error]) iter.Seq2[pairs.
 	}
 }
 
-// tell says what of the pairs is not learnt.
+// tell says what of the pairs is not learnt, or perhaps should not be.
 func (o *opened) tell(env recipe.Env) {
 	for _, s := range []pairs.Stats{o.train.Stats(), o.held.Stats()} {
 		if s.Long > 0 {
 			env.Telling("left out", "%d pairs with a side of more than %d tokens, the first at %s", s.Long, env.Config.Length(), s.LongFirst)
+		}
+		if s.Copies > 0 {
+			env.Telling("copies", "%d pairs whose target is their source, the first at %s; take them out if they should not be learnt", s.Copies, s.CopiesFirst)
 		}
 	}
 }
