@@ -13,8 +13,8 @@ import (
 // rankDevice is the device of one of several ranks, cpu or cuda:N, for values of
 // --device and cluster.engine. cuda gives each rank of a machine a GPU of its own;
 // auto is that where there are GPUs, unless the engine is one of CPUs. visible is
-// CUDA_VISIBLE_DEVICES.
-func rankDevice(name, engine string, l ranks.Launch, visible string) (string, error) {
+// CUDA_VISIBLE_DEVICES, count gives the GPUs of this machine, as device.GPUs.
+func rankDevice(name, engine string, l ranks.Launch, visible string, count func() (int, error)) (string, error) {
 	index, err := device.Index(name)
 	if err != nil {
 		return "", err
@@ -28,7 +28,7 @@ func rankDevice(name, engine string, l ranks.Launch, visible string) (string, er
 	case onCPUs:
 		return "", device.Errorf("cluster.engine is %s, which computes on CPUs, but device is %s: use cluster.engine auto, or --device cpu", engine, name)
 	}
-	gpus, err := device.GPUs()
+	gpus, err := count()
 	switch {
 	case name == "auto" && engine == "auto" && device.Absent(err):
 		return "cpu", nil

@@ -70,7 +70,7 @@ func Open(ctx context.Context, cfg Config) (*Cluster, error) {
 		return fmt.Errorf("rank %d of %d (%s): %w", c.Launch.Rank, c.Launch.Size, c.Launch.Launcher, err)
 	}
 	var err error
-	if c.Device, err = rankDevice(cfg.Device, cfg.Engine, c.Launch, os.Getenv("CUDA_VISIBLE_DEVICES")); err != nil {
+	if c.Device, err = rankDevice(cfg.Device, cfg.Engine, c.Launch, os.Getenv("CUDA_VISIBLE_DEVICES"), device.GPUs); err != nil {
 		return nil, fault(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, meetingTime)
