@@ -6,6 +6,8 @@ import "example.com/gotrain/autograd/ir"
 type LogProbConfig struct {
 	Temperature float32 // that logits are divided by; 0 is 1
 	Entropy     bool    // is wanted as well
+	// Kept is the most tokens of a truncated distribution (KeptLogProb); 0 is for the whole one.
+	Kept int
 }
 
 // LinearLogProb returns the log-probability of each target, (N), under
@@ -81,4 +83,40 @@ func LinearTopLogProb(x, w, classes *Node, temperature float32) *Node {
 			}
 			return grads
 		})
+}
+
+// out is what is added to the log-probability of a place that holds no token.
+const out = -1e30
+
+// KeptLogProb is LinearLogProb of a truncated distribution: that of softmax(x·wᵀ / Temperature)
+// over the tokens that a sampler has kept. kept (N, Kept) int32 has in each row the target, then
+// each other token that was kept, then -1; a row of -1 scores 0. Kept is as in LinearTopLogProb.
+func KeptLogProb(x, w, kept *Node, cfg LogProbConfig) (logp, entropy *Node) {
+	g := x.g
+	if broken(x, w, kept) {
+		return g.pass(), g.pass()
+	}
+	if len(kept.shape) != 2 || kept.shape[1] != cfg.Kept {
+		n := g.fail("KeptLogProb", "wants kept (N, %d): %s", cfg.Kept, shapes(x, w, kept))
+		return n, n
+	}
+	n, k := kept.shape[0], cfg.Kept
+	z := LinearTopLogProb(x, w, kept, cfg.Temperature)
+	if broken(z) {
+		return z, z
+	}
+	first := Slice(z, 1, 0, 1)
+	if k > 1 {
+		token := Step(Shift(ToFloat(kept, 1, 0), 1)) // 1 where a token is, else 0
+		empty := Shift(Scale(token, -out), out)
+		others := Add(Slice(z, 1, 1, k), Slice(empty, 1, 1, k))
+		first = Concat(1, first, others)
+	}
+	p := Softmax(first) // (N, Kept)
+	logp = Reshape(Log(Slice(p, 1, 0, 1)), n)
+	if !cfg.Entropy {
+		return logp, nil
+	}
+	lnp := Log(Clip(p, 1e-30, 1))
+	return logp, Reshape(Scale(Sum(Mul(p, lnp), 1), -1), n)
 }

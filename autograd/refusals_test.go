@@ -46,6 +46,12 @@ func TestShapesThatFit(t *testing.T) {
 			return LinearTopLogProb(f(x...), f(w...), i(classes...), temperature)
 		}
 	}
+	keptLogp := func(x, w, kept []int, most int) build {
+		return func(f, i func(...int) *Node) *Node {
+			logp, _ := KeptLogProb(f(x...), f(w...), i(kept...), LogProbConfig{Kept: most})
+			return logp
+		}
+	}
 	product := func(a, b []int, transA, transB bool) build {
 		return func(f, _ func(...int) *Node) *Node { return MatMul(f(a...), f(b...), transA, transB) }
 	}
@@ -79,6 +85,9 @@ func TestShapesThatFit(t *testing.T) {
 		{"LinearTopLogProb", []build{top(of(3, 4), of(5, 4), of(3, 5), 0)}, []build{
 			top(of(3, 4), of(5, 3), of(3, 2), 1), top(of(3, 4), of(5, 4), of(4, 2), 1), top(of(3, 4), of(5, 4), of(3), 1), top(of(3, 4), of(5, 4), of(3, 6), 1), top(of(3, 4), of(5, 4), of(3, 2), -1),
 			top(of(3, 4), of(2000, 4), of(3, 1025), 1),
+		}},
+		{"KeptLogProb", []build{keptLogp(of(3, 4), of(5, 4), of(3, 2), 2)}, []build{
+			keptLogp(of(3, 4), of(5, 4), of(3, 2), 3), keptLogp(of(3, 4), of(5, 4), of(6), 2),
 		}},
 		{"Clip", []build{func(f, _ func(...int) *Node) *Node { return Clip(f(2), 1, 1) }}, []build{func(f, _ func(...int) *Node) *Node { return Clip(f(2), 1, 0.5) }}},
 		{"Map", []build{func(f, _ func(...int) *Node) *Node { return Min(f(2, 3), f(2, 3)) }}, []build{func(f, _ func(...int) *Node) *Node { return Max(f(2, 3), f(3, 2)) }}},

@@ -141,8 +141,15 @@ func Hidden(g *autograd.Graph, m LanguageModel, r Rows, training bool) (hidden, 
 
 // LogProbs adds to g the log-probability of each target and the entropy of its distribution,
 // (N) both, entropy nil unless cfg asks for it. It reads the inputs of Training but
-// loss_weight, "rng" in training only.
+// loss_weight, "rng" in training only; of a truncated distribution "kept" (N, Kept) int32 of
+// autograd.KeptLogProb in place of "targets".
 func LogProbs(g *autograd.Graph, m LanguageModel, r Rows, training bool, cfg autograd.LogProbConfig) (logp, entropy *autograd.Node) {
+	if cfg.Kept > 0 {
+		kept := g.Ints("kept", r.Batch*r.Length, cfg.Kept)
+		hidden, head := Hidden(g, m, r, training)
+		g.In("logp", func() { logp, entropy = autograd.KeptLogProb(hidden, head, kept, cfg) })
+		return logp, entropy
+	}
 	targets := g.Ints("targets", r.Batch*r.Length)
 	hidden, head := Hidden(g, m, r, training)
 	g.In("logp", func() { logp, entropy, _ = autograd.LinearLogProb(hidden, head, targets, cfg) })

@@ -13,7 +13,7 @@ import (
 )
 
 // ppoRecipe has several passes over two parts of a rollout, and an adaptive divergence.
-const ppoRecipe = "kind: ppo, samples: 2, updates: 2, minibatches: 2, kl: 0.1, kl_target: 0.02, kl_horizon: 20, unended: 0.1"
+const ppoRecipe = "kind: ppo, samples: 2, updates: 2, minibatches: 2, kl: 0.1, kl_target: 0.02, kl_horizon: 20, unended: 0.1, top_k: 24, top_p: 0.95"
 
 // ppoBase trains the base of these tests.
 func ppoBase(t *testing.T) string {

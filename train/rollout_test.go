@@ -16,6 +16,8 @@ import (
 	"example.com/gotrain/data/vfs/vfstest"
 	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/events"
+	"example.com/gotrain/train/recipe/grpo"
+	"example.com/gotrain/train/recipe/rollout"
 )
 
 // rolloutConfig learns from texts of a tiny base, which are better the more they are of the
@@ -74,8 +76,9 @@ func rolloutConfigOf(t *testing.T, base, recipe string, lines ...string) (Config
 // are drawn anew, the divergence from the base.
 func rolloutRecipes() map[string]string {
 	return map[string]string{
-		"grpo": "kind: grpo, samples: 4, updates: 3, beta: 0.1, loss: dapo, resample: 1, overlong: 2",
-		"rloo": "kind: grpo, samples: 2, advantage: leave_one_out, ratio: text",
+		"grpo":                  "kind: grpo, samples: 4, updates: 3, beta: 0.1, loss: dapo, resample: 1, overlong: 2",
+		"rloo":                  "kind: grpo, samples: 2, advantage: leave_one_out, ratio: text",
+		"grpo of likely tokens": "kind: grpo, samples: 4, updates: 2, minibatches: 2, beta: 0.1, top_k: 24, top_p: 0.9, min_p: 0.001, temperature: 0.8",
 	}
 }
 
@@ -254,6 +257,9 @@ func TestRolloutFaults(t *testing.T) {
 		"recipe.temperature=0":                          "recipe.temperature is 0; use more than 0",
 		"recipe.rewards=[]":                             "recipe.rewards is empty",
 		"recipe.epsilon=2":                              "recipe.epsilon is 2",
+		"recipe.top_p=0.9":                              "recipe.top_k is 0, which bounds",
+		"recipe.top_k=-1":                               "top-k -1 is negative",
+		"recipe.minibatches=0":                          "recipe.minibatches is 0",
 		"recipe.updates=0":                              "recipe.updates is 0",
 		"recipe.max_tokens=16":                          "recipe.max_tokens is 16; use 1 or more, and fewer than the 16 of a row",
 		"train.context=12":                              "use a multiple of 8",
@@ -284,3 +290,51 @@ func TestRolloutFaults(t *testing.T) {
 		}
 	}
 }
+
+// TestTruncatedTexts: texts that are drawn from the likely tokens alone, and the log-probabilities
+// among these, are the same to the bit whatever is written at once or learnt in a part of a step.
+func TestTruncatedTexts(t *testing.T) {
+	cfg := rolloutConfig(t, rolloutRecipes()["grpo of likely tokens"])
+	cfg.Train.Steps = 1
+	mustTrain(t, cfg, deps(t, 1))
+	want := samplesOf(t, cfg.Run.Dir)
+	for line := range strings.Lines(string(want)) {
+		var l struct {
+			Kept     [][]int32
+			LogProbs []float64
+		}
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			t.Fatal(err)
+		}
+		for i, kept := range l.Kept {
+			if len(kept) > 24 || len(kept) == 1 && l.LogProbs[i] != 0 || l.LogProbs[i] > 0 {
+				t.Errorf("%d tokens were kept, of one the log-probability is %g", len(kept), l.LogProbs[i])
+			}
+		}
+		if len(l.Kept) != len(l.LogProbs) {
+			t.Errorf("%d sets of %d tokens", len(l.Kept), len(l.LogProbs))
+		}
+	}
+	for i, set := range []func(c *Config){
+		func(c *Config) { c.Train.Batch, c.Train.Accumulate = 8, 1 },
+		func(c *Config) { own(c).AtOnce = 24 },
+	} {
+		other := rolloutFrom(t, cfg.Base, rolloutRecipes()["grpo of likely tokens"])
+		other.Train.Steps = 1
+		other.Data = cfg.Data
+		set(&other)
+		d := deps(t, 3)
+		d.Listener.Step = func(e events.Step) {
+			if kl := e.Record.Get("kl_old"); kl != 0 {
+				t.Errorf("otherwise %d: the first update has a divergence of %g from the model that wrote the texts", i, kl)
+			}
+		}
+		mustTrain(t, other, d)
+		if !bytes.Equal(samplesOf(t, other.Run.Dir), want) {
+			t.Errorf("otherwise %d: other texts or log-probabilities", i)
+		}
+	}
+}
+
+// own are the keys of rollouts of a configuration of grpo.
+func own(c *Config) *rollout.Config { return &c.Recipe.Value().(*grpo.Config).Config }

@@ -28,6 +28,18 @@ func logProbGradients() []gradientCase {
 				},
 			}.with("targets", ints(2, -1, 4, 0)).with("ids", ints(0, 3, 3, 1)))
 	}
+	for _, cfg := range []autograd.LogProbConfig{{Kept: 3}, {Kept: 3, Temperature: 0.5, Entropy: true}} {
+		list = append(list, gradientCase{name: fmt.Sprintf("KeptLogProb temperature=%g", cfg.Temperature), kinds: []ir.Kind{ir.LinearTopLogProb},
+			params: []arg{normal(4, 3), normal(5, 3)},
+			build: func(_ *autograd.Graph, p, in []*node) *node {
+				logp, entropy := autograd.KeptLogProb(p[0], p[1], in[0], cfg)
+				if cfg.Entropy {
+					return autograd.Concat(0, logp, entropy)
+				}
+				return logp
+			},
+		}.with("kept", arg{shape: ir.Shape{4, 3}, ints: []int32{2, 0, 4, -1, -1, -1, 4, 0, -1, 1, 0, 4}}))
+	}
 	for name, f := range map[string]func(x *node) *node{
 		"Shift": func(x *node) *node { return autograd.Shift(x, 0.5) }, "Exp": autograd.Exp, "Sigmoid": autograd.Sigmoid, "LogSigmoid": autograd.LogSigmoid,
 		"Clip": func(x *node) *node { return autograd.Clip(x, -0.1, 0.1) }, "Clip inside": func(x *node) *node { return autograd.Clip(x, -9, 9) },

@@ -11,9 +11,10 @@ import (
 // Request is a prompt and how its texts go on.
 type Request struct {
 	Prompt  []int32
-	Samples int // texts of the prompt; 0 is 1
-	First   int // number of the first of them
-	Options     // without Slide and Reuse
+	Samples int  // texts of the prompt; 0 is 1
+	First   int  // number of the first of them
+	Keep    bool // tell which tokens the Options have left to draw from
+	Options      // without Slide and Reuse
 }
 
 // Sample is a text that a Batch has written.
@@ -23,6 +24,9 @@ type Sample struct {
 	Result
 	// LogProbs are those of the tokens, in nats, before Options change the distribution.
 	LogProbs []float32
+	// Kept are, where the request asks for them, the tokens that each was drawn from, itself
+	// first, that of End last.
+	Kept [][]int32
 	// End is the stop token of a text that one ended, with its log-probability; -1 for none.
 	End        int32
 	EndLogProb float32
@@ -115,6 +119,8 @@ func (b *Batch) check(r *Request) error {
 		return fmt.Errorf("generate: a prompt of %d tokens does not fit the context of %d: %w", len(r.Prompt), b.context, ErrContext)
 	case r.MaxTokens < 0 || r.Samples < 0 || r.First < 0:
 		return fmt.Errorf("generate: at most %d tokens, %d samples from %d: use 0 or more", r.MaxTokens, r.Samples, r.First)
+	case r.Keep && r.Temperature == 0:
+		return errors.New("generate: the likeliest token is drawn from nothing: set a temperature, or leave Keep out")
 	case r.Slide || r.Reuse:
 		return errors.New("generate: texts of a batch begin anew and end with the context: leave Slide and Reuse out")
 	}
@@ -136,6 +142,7 @@ func (b *Batch) begin(w *writing, slot int, s *Sample, r *Request) error {
 		}
 		w.sampler = sampler
 	}
+	w.sampler.record = r.Keep
 	w.sampler.restart(stream(r.Prompt, s.Number))
 	w.sample, w.request = s, r
 	w.limit, w.full = b.context-len(r.Prompt)+1, Full // the last token need not enter the caches
@@ -207,6 +214,9 @@ func (w *writing) choose(logits []float32, lse float32) {
 		return
 	}
 	logProb := logits[token] - lse
+	if w.request.Keep {
+		s.Kept = append(s.Kept, slices.Clone(w.sampler.kept))
+	}
 	if slices.Contains(w.request.Stop, token) {
 		s.Reason, s.End, s.EndLogProb = Stopped, token, logProb
 		return

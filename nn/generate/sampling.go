@@ -56,7 +56,9 @@ type Sampler struct {
 	source  *rand.PCG
 	weights []float64 // by token
 	order   ranking
-	seen    []bool // by token: whether history holds it
+	seen    []bool  // by token: whether history holds it
+	record  bool    // kept is wanted
+	kept    []int32 // what the last token was drawn from, itself first
 }
 
 // NewSampler returns a sampler for logits of vocab tokens.
@@ -101,7 +103,7 @@ func (s *Sampler) Next(logits []float32, history []int32) (int32, error) {
 		return int32(top), nil
 	}
 	total := s.weigh(logits, float64(logits[top]))
-	if s.cfg.TopK == len(logits) && s.cfg.TopP == 1 {
+	if s.cfg.TopK == len(logits) && s.cfg.TopP == 1 && !s.record {
 		return s.draw(), nil
 	}
 	return s.drawBest(total), nil
@@ -184,6 +186,14 @@ func (s *Sampler) drawBest(total float64) int32 {
 	for ; i < kept-1; i++ {
 		if target -= s.order.at(i).weight; target < 0 {
 			break
+		}
+	}
+	if s.record {
+		s.kept = append(s.kept[:0], s.order.at(i).token)
+		for j := range kept {
+			if j != i {
+				s.kept = append(s.kept, s.order.at(j).token)
+			}
 		}
 	}
 	return s.order.at(i).token

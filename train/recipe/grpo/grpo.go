@@ -49,7 +49,7 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &batches{Config: own(j.Config), writer: w, base: programs.Base, length: j.Config.Length()}
+	b := &batches{Config: own(j.Config), writer: w, base: programs.Base, layout: own(j.Config).LayoutOf(j.Config)}
 	b.micro, _ = j.Config.MicroBatches()
 	j.Train = &rollout.Source{Rows: j.Config.TrainRows(), Row: b.fields()}
 	j.Prepare = b.prepare
@@ -61,14 +61,13 @@ type batches struct {
 	*Config
 	writer *rollout.Writer
 	base   *rollout.Base
-	length int // T
+	layout rollout.Layout
 	micro  int // rows of a micro-batch
 }
 
 // fields are those of a row.
 func (b *batches) fields() []data.Field {
-	t := []int{b.length}
-	fields := []data.Field{{Name: data.IDs, Kind: data.Int32, Shape: t}, {Name: data.Positions, Kind: data.Int32, Shape: t}, {Name: data.Targets, Kind: data.Int32, Shape: t}}
+	t, fields := []int{b.layout.Length}, b.layout.Fields()
 	for _, name := range []string{oldLogProbs, advantages, weights} {
 		fields = append(fields, data.Field{Name: name, Kind: data.Float32, Shape: t})
 	}
@@ -93,26 +92,19 @@ func (b *batches) prepare(ctx context.Context, dst *data.Batch) error {
 			return err
 		}
 	}
-	b.fill(dst, texts, ref)
-	return nil
+	return b.fill(dst, texts, ref)
 }
 
 // fill sets the rows of dst to texts; rows behind them hold none.
-func (b *batches) fill(dst *data.Batch, texts []rollout.Text, ref [][]float32) {
-	for i := range dst.Ints[data.IDs] {
-		dst.Ints[data.IDs][i], dst.Ints[data.Targets][i], dst.Ints[data.Positions][i] = 0, data.Ignore, int32(i%b.length)
-	}
-	for _, x := range dst.Floats {
-		clear(x)
-	}
-	clear(dst.From)
+func (b *batches) fill(dst *data.Batch, texts []rollout.Text, ref [][]float32) error {
+	b.layout.Clear(dst)
 	better := b.Advantages(texts)
 	for row := range texts {
 		t := &texts[row]
-		from := row * b.length
-		copy(dst.Ints[data.IDs][from:], t.Tokens[:len(t.Tokens)-1])
-		from += t.First - 1
-		copy(dst.Ints[data.Targets][from:], t.Tokens[t.First:])
+		from, err := b.layout.Set(dst, row, t)
+		if err != nil {
+			return err
+		}
 		copy(dst.Floats[oldLogProbs][from:], t.LogProbs)
 		if ref != nil {
 			copy(dst.Floats[refLogProbs][from:], ref[row])
@@ -120,12 +112,13 @@ func (b *batches) fill(dst *data.Batch, texts []rollout.Text, ref [][]float32) {
 		for k := range t.Written() {
 			dst.Floats[advantages][from+k] = float32(better[row])
 		}
-		dst.Floats[rewards][row], dst.Floats[lengths][row], dst.From[row] = float32(t.Reward), float32(t.Written()), t.Prompt.Origin
+		dst.Floats[rewards][row], dst.Floats[lengths][row] = float32(t.Reward), float32(t.Written())
 		if t.Ended {
 			dst.Floats[ended][row] = 1
 		}
 	}
 	b.weigh(dst, texts)
+	return nil
 }
 
 // weigh gives tokens their weights in the loss, and dst what it is divided by.
@@ -160,7 +153,7 @@ func (b *batches) weigh(dst *data.Batch, texts []rollout.Text) {
 		}
 		for k := range t.Written() {
 			if counts(t) {
-				dst.Floats[weights][row*b.length+t.First-1+k] = float32(weight)
+				dst.Floats[weights][row*b.layout.Length+t.First-1+k] = float32(weight)
 			}
 		}
 	}

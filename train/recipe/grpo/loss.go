@@ -61,7 +61,7 @@ func lossOf(c config.Config, m nn.LanguageModel) recipe.LossFunc {
 	o := own(c)
 	return func(g *autograd.Graph, rows int) (l recipe.Loss) {
 		n := rows * c.Length()
-		logp, _ := nn.LogProbs(g, m, nn.Rows{Batch: rows, Length: c.Length()}, false, autograd.LogProbConfig{Temperature: float32(o.Temperature)})
+		logp, _ := nn.LogProbs(g, m, nn.Rows{Batch: rows, Length: c.Length()}, false, o.LogProb(c))
 		g.In("loss", func() {
 			p := policy{rows: rows, logp: logp, old: g.Floats(oldLogProbs, n), advantage: g.Floats(advantages, n)}
 			if o.Beta > 0 {

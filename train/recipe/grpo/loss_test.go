@@ -57,7 +57,7 @@ func TestTRL(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			o := Default()
 			o.Samples, o.MaxTokens, o.Loss, o.Advantage, o.ScaleRewards, o.Ratio, o.Beta, o.EpsilonHigh = g.Group, g.MaxTokens, c.Loss, c.Advantage, c.Scale, c.Ratio, c.Beta, c.High
-			b := &batches{Config: o, length: g.Length, micro: len(g.Lengths)}
+			b := &batches{Config: o, layout: rollout.Layout{Length: g.Length}, micro: len(g.Lengths)}
 			dst := data.NewBatch(len(g.Lengths), b.fields())
 			texts := g.texts()
 			for i, a := range o.Advantages(texts) {
@@ -71,7 +71,9 @@ func TestTRL(t *testing.T) {
 					ref = append(ref, g.Ref[i*g.Length:][:n])
 				}
 			}
-			b.fill(dst, texts, ref)
+			if err := b.fill(dst, texts, ref); err != nil {
+				t.Fatal(err)
+			}
 			value, gradient := differentiate(t, o, dst, g.LogP)
 			if math.Abs(value-c.Value) > 1e-6 {
 				t.Errorf("the loss is %.8f, want %.8f", value, c.Value)

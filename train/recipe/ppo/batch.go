@@ -17,7 +17,7 @@ type batches struct {
 	writer *rollout.Writer
 	base   *rollout.Base // nil without a divergence
 	values *generate.Values
-	length int // T
+	layout rollout.Layout
 
 	number      uint64      // of the rollout that learnt is of, and one
 	learnt      []estimates // by text of this rank's rollout
@@ -33,11 +33,7 @@ type estimates struct {
 
 // fields are those of a row.
 func (b *batches) fields() []data.Field {
-	t := []int{b.length}
-	var fields []data.Field
-	for _, name := range []string{data.IDs, data.Positions, data.Targets} {
-		fields = append(fields, data.Field{Name: name, Kind: data.Int32, Shape: t})
-	}
+	t, fields := []int{b.layout.Length}, b.layout.Fields()
 	for _, name := range []string{oldLogProbs, advantages, oldValues, returns, weights, explained} {
 		fields = append(fields, data.Field{Name: name, Kind: data.Float32, Shape: t})
 	}
@@ -92,8 +88,7 @@ func (b *batches) prepare(ctx context.Context, dst *data.Batch) error {
 	if err != nil {
 		return err
 	}
-	b.fill(dst, texts, b.writer.Part(number, step))
-	return nil
+	return b.fill(dst, texts, b.writer.Part(number, step))
 }
 
 // begin finds the coefficient of the divergence where a run begins or goes on at position.
@@ -171,21 +166,15 @@ func divergenceOf(texts []rollout.Text) (sum float64) {
 }
 
 // fill sets the rows of dst to those texts of a rollout that part numbers.
-func (b *batches) fill(dst *data.Batch, texts []rollout.Text, part []int) {
-	for i := range dst.Ints[data.IDs] {
-		dst.Ints[data.IDs][i], dst.Ints[data.Targets][i], dst.Ints[data.Positions][i] = 0, data.Ignore, int32(i%b.length)
-	}
-	for _, x := range dst.Floats {
-		clear(x)
-	}
-	clear(dst.From)
+func (b *batches) fill(dst *data.Batch, texts []rollout.Text, part []int) error {
+	b.layout.Clear(dst)
 	dst.Weight = 0
 	for row, i := range part {
 		t, e := &texts[i], &b.learnt[i]
-		from := row * b.length
-		copy(dst.Ints[data.IDs][from:], t.Tokens[:len(t.Tokens)-1])
-		from += t.First - 1
-		copy(dst.Ints[data.Targets][from:], t.Tokens[t.First:])
+		from, err := b.layout.Set(dst, row, t)
+		if err != nil {
+			return err
+		}
 		copy(dst.Floats[oldLogProbs][from:], t.LogProbs)
 		copy(dst.Floats[oldValues][from:], t.Values)
 		for k := range e.advantages {
@@ -195,11 +184,12 @@ func (b *batches) fill(dst *data.Batch, texts []rollout.Text, part []int) {
 				dst.Weight++
 			}
 		}
-		dst.Floats[rewards][row], dst.Floats[lengths][row], dst.From[row] = float32(t.Reward), float32(t.Written()), t.Prompt.Origin
+		dst.Floats[rewards][row], dst.Floats[lengths][row] = float32(t.Reward), float32(t.Written())
 		dst.Floats[divergences][row], dst.Floats[coefficient][row] = float32(e.divergence), float32(t.Coefficient)
 		if t.Ended {
 			dst.Floats[ended][row] = 1
 		}
 	}
 	dst.Weight = max(dst.Weight, 1)
+	return nil
 }

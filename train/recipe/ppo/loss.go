@@ -60,7 +60,9 @@ func policyPhase(c config.Config, m nn.LanguageModel) recipe.LossFunc {
 	o := own(c)
 	return func(g *autograd.Graph, rows int) (l recipe.Loss) {
 		n := rows * c.Length()
-		logp, entropy := nn.LogProbs(g, m, nn.Rows{Batch: rows, Length: c.Length()}, false, autograd.LogProbConfig{Temperature: float32(o.Temperature), Entropy: true})
+		of := o.LogProb(c)
+		of.Entropy = true
+		logp, entropy := nn.LogProbs(g, m, nn.Rows{Batch: rows, Length: c.Length()}, false, of)
 		g.In("loss", func() {
 			old, advantage, weight := g.Floats(oldLogProbs, n), g.Floats(advantages, n), g.Floats(weights, n)
 			loss, ratio := o.policyLoss(logp, old, advantage)

@@ -149,7 +149,7 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &batches{Config: own(j.Config), env: env, writer: w, base: m.programs.Base, values: m.values, length: j.Config.Length()}
+	b := &batches{Config: own(j.Config), env: env, writer: w, base: m.programs.Base, values: m.values, layout: own(j.Config).LayoutOf(j.Config)}
 	w.Complete = b.complete
 	j.Train = &rollout.Source{Rows: j.Config.TrainRows(), Row: b.fields()}
 	j.Prepare = b.prepare

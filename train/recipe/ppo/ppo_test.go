@@ -86,12 +86,14 @@ func TestTRL(t *testing.T) {
 				}
 			}
 		}
-		b := &batches{Config: o, length: g.Length}
+		b := &batches{Config: o, layout: rollout.Layout{Length: g.Length}}
 		if _, err := b.judge(texts, false); err != nil {
 			t.Fatal(err)
 		}
 		dst := data.NewBatch(len(texts), b.fields())
-		b.fill(dst, texts, part)
+		if err := b.fill(dst, texts, part); err != nil {
+			t.Fatal(err)
+		}
 		g.near(t, "whitened advantage", dst.Floats[advantages], c.Whitened, 1e-6)
 		g.near(t, "return", dst.Floats[returns], c.Returns, 1e-6)
 		policy, policyGradient := differentiate(t, dst, "logp", g.LogP, func(p *autograd.Node, n int) *autograd.Node {

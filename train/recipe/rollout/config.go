@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/nn/generate"
 	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/reward"
 )
@@ -14,6 +16,11 @@ type Config struct {
 	Samples     int     `yaml:"samples"`     // texts a prompt; train.batch × train.accumulate, of each rank, is a multiple
 	MaxTokens   int     `yaml:"max_tokens"`  // of an answer
 	Temperature float64 `yaml:"temperature"` // divides logits, in writing and in learning
+	// TopK, TopP and MinP leave only likely tokens to draw from, as in gotrain sample; what is
+	// learnt is the distribution of those. TopK bounds their number, so the others need it.
+	TopK        int     `yaml:"top_k"`
+	TopP        float64 `yaml:"top_p"`
+	MinP        float64 `yaml:"min_p"`
 	Updates     int     `yaml:"updates"`     // passes over the texts of a rollout
 	Minibatches int     `yaml:"minibatches"` // optimizer steps of a pass, each on a part of the texts
 	AtOnce      int     `yaml:"at_once"`     // texts that are written at once; memory for caches grows with it
@@ -45,6 +52,11 @@ func (r Config) Check(c config.Config) error {
 	check(r.Samples >= 1, "samples is %d; use 1 or more", r.Samples)
 	check(r.MaxTokens >= 1 && r.MaxTokens < c.Length() || c.Length() == 0, "max_tokens is %d; use 1 or more, and fewer than the %d of a row", r.MaxTokens, c.Length())
 	check(r.Temperature > 0 && r.Temperature <= 1e3, "temperature is %g; use more than 0, such as 1: texts without chance teach nothing", r.Temperature)
+	if err := r.sampling().Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("recipe: %w", err))
+	}
+	check(r.TopK > 0 || (r.TopP == 0 || r.TopP == 1) && r.MinP == 0, "top_k is %d, which bounds the number of tokens that top_p and min_p may leave: set it, such as 64", r.TopK)
+	check(r.TopK <= autograd.MaxTop, "top_k is %d; use up to %d, or 0 for all tokens", r.TopK, autograd.MaxTop)
 	check(r.Updates >= 1, "updates is %d; use 1 or more", r.Updates)
 	check(r.Minibatches >= 1, "minibatches is %d; use 1 or more", r.Minibatches)
 	check(r.Unended >= 0 && !math.IsInf(r.Unended, 0), "unended is %g; use 0 or more", r.Unended)
@@ -68,4 +80,9 @@ func (r Config) Check(c config.Config) error {
 		errs = append(errs, fmt.Errorf("train.batch × train.accumulate is %d, which %d ranks share: use a multiple of recipe.samples × ranks, %d, so that no group is divided", share, c.Rank.Shares(), r.Samples*c.Rank.Shares()))
 	}
 	return errors.Join(errs...)
+}
+
+// sampling is how tokens are drawn, of logits that the temperature has divided already.
+func (r Config) sampling() generate.Sampling {
+	return generate.Sampling{Temperature: 1, TopK: r.TopK, TopP: r.TopP, MinP: r.MinP}
 }

@@ -96,7 +96,7 @@ func Add(j *recipe.Job, env recipe.Env, r Config, divergence bool) (*Programs, e
 	if p.Batch, err = generate.DesignBatch(m, generate.BatchConfig{Config: cfg, Rows: r.AtOnce, Temperature: r.Temperature}); err != nil {
 		return nil, err
 	}
-	if p.Old, err = generate.DesignLogProbs(m, cfg, rows, r.Temperature); err != nil {
+	if p.Old, err = generate.DesignLogProbs(m, cfg, rows, r.LogProb(c)); err != nil {
 		return nil, err
 	}
 	j.Makers = []recipe.Tool{p.Batch, p.Old}
@@ -109,7 +109,7 @@ func Add(j *recipe.Job, env recipe.Env, r Config, divergence bool) (*Programs, e
 		if err != nil {
 			return nil, err
 		}
-		scores, err := generate.DesignLogProbs(lm, cfg, rows, r.Temperature)
+		scores, err := generate.DesignLogProbs(lm, cfg, rows, r.LogProb(c))
 		if err != nil {
 			return nil, err
 		}

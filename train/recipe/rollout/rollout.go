@@ -29,9 +29,10 @@ type Text struct {
 	Tokens   []int32 // of the prompt, then the answer with the token that ends it
 	First    int     // the tokens of the prompt
 	LogProbs []float32
-	Answer   string  // what was written
-	Reward   float64 // with what Overlong and Unended take away
-	Ended    bool    // by a stop token
+	Kept     [][]int32 // of a truncated distribution, what each token was drawn from, itself first
+	Answer   string    // what was written
+	Reward   float64   // with what Overlong and Unended take away
+	Ended    bool      // by a stop token
 	Learnt
 }
 
@@ -56,7 +57,8 @@ type Writer struct {
 	Seed    uint64
 	Rows    data.Rows // this rank's share of a step
 	Batch   *generate.Batch
-	// Old computes the log-probabilities again, where those of Batch are not exact.
+	// Old computes the log-probabilities again, where those of Batch are not exact or those of
+	// the whole distribution.
 	Old    *generate.LogProbs
 	Reward reward.Func // nil where models alone judge
 	Judges []*Judge
@@ -222,7 +224,8 @@ func (w *Writer) Answers(ctx context.Context, asked []*prompts.Prompt, samples i
 		requests[i] = generate.Request{Prompt: tokens, Samples: samples, Options: generate.Options{MaxTokens: w.MaxTokens, Stop: w.Stop, Sampling: generate.Sampling{Seed: seed}}}
 		if number != nil {
 			requests[i].First = number(i)
-			requests[i].Temperature = 1 // that of the batch divides the logits already
+			requests[i].Sampling, requests[i].Keep = w.sampling(), w.TopK > 0
+			requests[i].Seed = seed
 		}
 	}
 	written, err := w.Batch.Generate(ctx, requests, nil)
@@ -231,14 +234,14 @@ func (w *Writer) Answers(ctx context.Context, asked []*prompts.Prompt, samples i
 	}
 	texts := make([]Text, len(written))
 	for i, s := range written {
-		t := Text{Prompt: asked[s.Request], First: len(requests[s.Request].Prompt), LogProbs: s.LogProbs, Answer: w.Decode(s.Tokens), Ended: s.End >= 0}
+		t := Text{Prompt: asked[s.Request], First: len(requests[s.Request].Prompt), LogProbs: s.LogProbs, Kept: s.Kept, Answer: w.Decode(s.Tokens), Ended: s.End >= 0}
 		t.Tokens = slices.Concat(requests[s.Request].Prompt, s.Tokens)
 		if t.Ended {
 			t.Tokens, t.LogProbs = append(t.Tokens, s.End), append(t.LogProbs, s.EndLogProb)
 		}
 		texts[i] = t
 	}
-	if number != nil && w.Old != nil && !w.Batch.Exact() {
+	if number != nil && w.Old != nil && (!w.Batch.Exact() || w.TopK > 0) {
 		if err := w.rescore(texts); err != nil {
 			return nil, err
 		}
@@ -262,7 +265,7 @@ func (w *Writer) rescore(texts []Text) error {
 func Scored(texts []Text) []generate.Scored {
 	scored := make([]generate.Scored, len(texts))
 	for i, t := range texts {
-		scored[i] = generate.Scored{Text: t.Tokens, First: t.First}
+		scored[i] = generate.Scored{Text: t.Tokens, First: t.First, Kept: t.Kept}
 	}
 	return scored
 }

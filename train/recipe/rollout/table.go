@@ -42,6 +42,7 @@ type line struct {
 	Tokens   []int32   `json:"tokens"`
 	First    int       `json:"prompt_tokens"`
 	LogProbs []float32 `json:"logprobs"`
+	Kept     [][]int32 `json:"kept,omitempty"`
 	Learnt
 }
 
@@ -109,7 +110,7 @@ func (t *Table) read(number uint64, middle bool, w *Writer) (texts []Text, size 
 		if !ok {
 			return nil, 0, fmt.Errorf("%s: the prompt of sample %d, %s, is no longer in the data: go on with the same files", t.path, l.Sample, l.From)
 		}
-		texts = append(texts, Text{Sample: l.Sample, Prompt: &w.Prompts[i], Tokens: l.Tokens, First: l.First, LogProbs: l.LogProbs, Answer: l.Answer, Reward: l.Reward, Ended: l.Ended, Learnt: l.Learnt})
+		texts = append(texts, Text{Sample: l.Sample, Prompt: &w.Prompts[i], Tokens: l.Tokens, First: l.First, LogProbs: l.LogProbs, Kept: l.Kept, Answer: l.Answer, Reward: l.Reward, Ended: l.Ended, Learnt: l.Learnt})
 	}
 }
 
@@ -134,7 +135,7 @@ func encode(out io.Writer, number uint64, texts []Text) error {
 	lines := json.NewEncoder(out)
 	lines.SetEscapeHTML(false)
 	for _, t := range texts {
-		if err := lines.Encode(line{number, t.Sample, t.Prompt.Text, t.Answer, t.Reward, t.Ended, t.Prompt.Origin.String(), t.Tokens, t.First, t.LogProbs, t.Learnt}); err != nil {
+		if err := lines.Encode(line{number, t.Sample, t.Prompt.Text, t.Answer, t.Reward, t.Ended, t.Prompt.Origin.String(), t.Tokens, t.First, t.LogProbs, t.Kept, t.Learnt}); err != nil {
 			return err
 		}
 	}
