@@ -13,7 +13,7 @@ import (
 )
 
 // ppoRecipe has several passes over two parts of a rollout, and an adaptive divergence.
-const ppoRecipe = "kind: ppo, samples: 2, updates: 2, minibatches: 2, kl: 0.1, kl_target: 0.02, kl_horizon: 20, unended: 0.1, top_k: 24, top_p: 0.95"
+const ppoRecipe = "kind: ppo, samples: 2, updates: 2, minibatches: 2, kl: 0.1, kl_target: 0.02, kl_horizon: 20, unended: 0.1"
 
 // ppoBase trains the base of these tests.
 func ppoBase(t *testing.T) string {
@@ -30,7 +30,7 @@ func ppoBase(t *testing.T) string {
 func TestPPOKills(t *testing.T) {
 	base := ppoBase(t)
 	for _, lora := range []string{"", "lora: {rank: 2, alpha: 4, targets: [c_attn]}"} {
-		cfg := rolloutFrom(t, base, ppoRecipe, lora)
+		cfg := rolloutFrom(t, base, ppoRecipe+", top_k: 24, top_p: 0.95", lora)
 		cfg.Train.Steps = 10
 		d := deps(t, 1)
 		var steps []events.Step

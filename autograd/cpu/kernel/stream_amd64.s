@@ -12,15 +12,15 @@
 
 #include "textflag.h"
 
-// func streamAVX2_1(t *struct{k int; panels int; a *float32; aStep int; aPanel int; b *float32; bStep int; c *float32; ldc int; src *float32; ldsrc int; bias *float32})
+// func streamAVX2_1(t *struct{k int; panels int; a *float32; aStep int; aPanel int; aRow int; b *float32; bStep int; c *float32; ldc int; src *float32; ldsrc int; bias *float32})
 // Requires: AVX, FMA3
 TEXT ·streamAVX2_1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ 16(AX), DI
 	MOVQ 24(AX), R8
-	MOVQ 56(AX), R9
-	MOVQ 72(AX), R10
-	MOVQ 88(AX), R11
+	MOVQ 64(AX), R9
+	MOVQ 80(AX), R10
+	MOVQ 96(AX), R11
 	MOVQ 8(AX), R12
 	LEAQ (R8)(R8*2), SI
 
@@ -30,7 +30,7 @@ panel:
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	MOVQ   (AX), CX
-	MOVQ   40(AX), BX
+	MOVQ   48(AX), BX
 	LEAQ   (DI)(R8*4), DX
 	SUBQ   $0x04, CX
 	JLT    rest0
@@ -97,7 +97,7 @@ step0:
 	JNZ          step0
 
 store0:
-	MOVQ   80(AX), BX
+	MOVQ   88(AX), BX
 	TESTQ  R10, R10
 	JZ     bias0
 	VADDPS (R10), Y0, Y0
@@ -123,7 +123,7 @@ bias0:
 	ADDQ         $0x10, R11
 
 write0:
-	MOVQ    64(AX), BX
+	MOVQ    72(AX), BX
 	VMOVUPS Y0, (R9)
 	ADDQ    BX, R9
 	VMOVUPS Y1, (R9)
@@ -141,7 +141,7 @@ write0:
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	MOVQ    (AX), CX
-	MOVQ    40(AX), BX
+	MOVQ    48(AX), BX
 	LEAQ    (DI)(R8*4), DX
 	SUBQ    $0x04, CX
 	JLT     rest4
@@ -208,7 +208,7 @@ step4:
 	JNZ          step4
 
 store4:
-	MOVQ   80(AX), BX
+	MOVQ   88(AX), BX
 	TESTQ  R10, R10
 	JZ     bias4
 	VADDPS (R10), Y0, Y0
@@ -234,7 +234,7 @@ bias4:
 	ADDQ         $0x10, R11
 
 write4:
-	MOVQ    64(AX), BX
+	MOVQ    72(AX), BX
 	VMOVUPS Y0, (R9)
 	ADDQ    BX, R9
 	VMOVUPS Y1, (R9)
@@ -252,15 +252,15 @@ write4:
 	VZEROUPPER
 	RET
 
-// func streamAVX2_2(t *struct{k int; panels int; a *float32; aStep int; aPanel int; b *float32; bStep int; c *float32; ldc int; src *float32; ldsrc int; bias *float32})
+// func streamAVX2_2(t *struct{k int; panels int; a *float32; aStep int; aPanel int; aRow int; b *float32; bStep int; c *float32; ldc int; src *float32; ldsrc int; bias *float32})
 // Requires: AVX, FMA3
 TEXT ·streamAVX2_2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ 16(AX), DI
 	MOVQ 24(AX), R8
-	MOVQ 56(AX), R9
-	MOVQ 72(AX), R10
-	MOVQ 88(AX), R11
+	MOVQ 64(AX), R9
+	MOVQ 80(AX), R10
+	MOVQ 96(AX), R11
 	MOVQ 8(AX), R12
 	LEAQ (R8)(R8*2), SI
 
@@ -274,7 +274,7 @@ panel:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	MOVQ   (AX), CX
-	MOVQ   40(AX), BX
+	MOVQ   48(AX), BX
 	LEAQ   (DI)(R8*4), DX
 	SUBQ   $0x04, CX
 	JLT    rest0
@@ -366,7 +366,7 @@ step0:
 	JNZ          step0
 
 store0:
-	MOVQ   80(AX), BX
+	MOVQ   88(AX), BX
 	TESTQ  R10, R10
 	JZ     bias0
 	VADDPS (R10), Y0, Y0
@@ -400,7 +400,7 @@ bias0:
 	ADDQ         $0x10, R11
 
 write0:
-	MOVQ    64(AX), BX
+	MOVQ    72(AX), BX
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
 	ADDQ    BX, R9
@@ -426,7 +426,7 @@ write0:
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
 	MOVQ    (AX), CX
-	MOVQ    40(AX), BX
+	MOVQ    48(AX), BX
 	LEAQ    (DI)(R8*4), DX
 	SUBQ    $0x04, CX
 	JLT     rest4
@@ -518,7 +518,7 @@ step4:
 	JNZ          step4
 
 store4:
-	MOVQ   80(AX), BX
+	MOVQ   88(AX), BX
 	TESTQ  R10, R10
 	JZ     bias4
 	VADDPS (R10), Y0, Y0
@@ -552,7 +552,7 @@ bias4:
 	ADDQ         $0x10, R11
 
 write4:
-	MOVQ    64(AX), BX
+	MOVQ    72(AX), BX
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
 	ADDQ    BX, R9
@@ -574,15 +574,15 @@ write4:
 	VZEROUPPER
 	RET
 
-// func streamAVX2_3(t *struct{k int; panels int; a *float32; aStep int; aPanel int; b *float32; bStep int; c *float32; ldc int; src *float32; ldsrc int; bias *float32})
+// func streamAVX2_3(t *struct{k int; panels int; a *float32; aStep int; aPanel int; aRow int; b *float32; bStep int; c *float32; ldc int; src *float32; ldsrc int; bias *float32})
 // Requires: AVX, FMA3
 TEXT ·streamAVX2_3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ 16(AX), DI
 	MOVQ 24(AX), R8
-	MOVQ 56(AX), R9
-	MOVQ 72(AX), R10
-	MOVQ 88(AX), R11
+	MOVQ 64(AX), R9
+	MOVQ 80(AX), R10
+	MOVQ 96(AX), R11
 	MOVQ 8(AX), R12
 	LEAQ (R8)(R8*2), SI
 
@@ -600,7 +600,7 @@ panel:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 	MOVQ   (AX), CX
-	MOVQ   40(AX), BX
+	MOVQ   48(AX), BX
 	LEAQ   (DI)(R8*4), DX
 	SUBQ   $0x04, CX
 	JLT    rest0
@@ -717,7 +717,7 @@ step0:
 	JNZ          step0
 
 store0:
-	MOVQ   80(AX), BX
+	MOVQ   88(AX), BX
 	TESTQ  R10, R10
 	JZ     bias0
 	VADDPS (R10), Y0, Y0
@@ -759,7 +759,7 @@ bias0:
 	ADDQ         $0x10, R11
 
 write0:
-	MOVQ    64(AX), BX
+	MOVQ    72(AX), BX
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
 	VMOVUPS Y2, 64(R9)
@@ -793,7 +793,7 @@ write0:
 	VXORPS  Y10, Y10, Y10
 	VXORPS  Y11, Y11, Y11
 	MOVQ    (AX), CX
-	MOVQ    40(AX), BX
+	MOVQ    48(AX), BX
 	LEAQ    (DI)(R8*4), DX
 	SUBQ    $0x04, CX
 	JLT     rest4
@@ -910,7 +910,7 @@ step4:
 	JNZ          step4
 
 store4:
-	MOVQ   80(AX), BX
+	MOVQ   88(AX), BX
 	TESTQ  R10, R10
 	JZ     bias4
 	VADDPS (R10), Y0, Y0
@@ -952,7 +952,7 @@ bias4:
 	ADDQ         $0x10, R11
 
 write4:
-	MOVQ    64(AX), BX
+	MOVQ    72(AX), BX
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
 	VMOVUPS Y2, 64(R9)
@@ -978,15 +978,15 @@ write4:
 	VZEROUPPER
 	RET
 
-// func streamAVX512_1(t *struct{k int; panels int; a *float32; aStep int; aPanel int; b *float32; bStep int; c *float32; ldc int; src *float32; ldsrc int; bias *float32})
+// func streamAVX512_1(t *struct{k int; panels int; a *float32; aStep int; aPanel int; aRow int; b *float32; bStep int; c *float32; ldc int; src *float32; ldsrc int; bias *float32})
 // Requires: AVX, AVX512F
 TEXT ·streamAVX512_1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ 16(AX), DI
 	MOVQ 24(AX), R8
-	MOVQ 56(AX), R9
-	MOVQ 72(AX), R10
-	MOVQ 88(AX), R11
+	MOVQ 64(AX), R9
+	MOVQ 80(AX), R10
+	MOVQ 96(AX), R11
 	MOVQ 8(AX), R12
 	LEAQ (R8)(R8*2), SI
 
@@ -1000,7 +1000,7 @@ panel:
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	MOVQ   (AX), CX
-	MOVQ   40(AX), BX
+	MOVQ   48(AX), BX
 	LEAQ   (DI)(R8*4), DX
 	SUBQ   $0x04, CX
 	JLT    rest0
@@ -1069,7 +1069,7 @@ step0:
 	JNZ              step0
 
 store0:
-	MOVQ   80(AX), BX
+	MOVQ   88(AX), BX
 	TESTQ  R10, R10
 	JZ     bias0
 	VADDPS (R10), Z0, Z0
@@ -1111,7 +1111,7 @@ bias0:
 	ADDQ         $0x20, R11
 
 write0:
-	MOVQ    64(AX), BX
+	MOVQ    72(AX), BX
 	VMOVUPS Z0, (R9)
 	ADDQ    BX, R9
 	VMOVUPS Z1, (R9)
@@ -1137,15 +1137,15 @@ write0:
 	VZEROUPPER
 	RET
 
-// func streamAVX512_2(t *struct{k int; panels int; a *float32; aStep int; aPanel int; b *float32; bStep int; c *float32; ldc int; src *float32; ldsrc int; bias *float32})
+// func streamAVX512_2(t *struct{k int; panels int; a *float32; aStep int; aPanel int; aRow int; b *float32; bStep int; c *float32; ldc int; src *float32; ldsrc int; bias *float32})
 // Requires: AVX, AVX512F
 TEXT ·streamAVX512_2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ 16(AX), DI
 	MOVQ 24(AX), R8
-	MOVQ 56(AX), R9
-	MOVQ 72(AX), R10
-	MOVQ 88(AX), R11
+	MOVQ 64(AX), R9
+	MOVQ 80(AX), R10
+	MOVQ 96(AX), R11
 	MOVQ 8(AX), R12
 	LEAQ (R8)(R8*2), SI
 
@@ -1167,7 +1167,7 @@ panel:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	MOVQ   (AX), CX
-	MOVQ   40(AX), BX
+	MOVQ   48(AX), BX
 	LEAQ   (DI)(R8*4), DX
 	SUBQ   $0x04, CX
 	JLT    rest0
@@ -1321,7 +1321,7 @@ step0:
 	JNZ          step0
 
 store0:
-	MOVQ   80(AX), BX
+	MOVQ   88(AX), BX
 	TESTQ  R10, R10
 	JZ     bias0
 	VADDPS (R10), Z0, Z0
@@ -1379,7 +1379,7 @@ bias0:
 	ADDQ         $0x20, R11
 
 write0:
-	MOVQ    64(AX), BX
+	MOVQ    72(AX), BX
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
 	ADDQ    BX, R9
@@ -1413,15 +1413,15 @@ write0:
 	VZEROUPPER
 	RET
 
-// func streamAVX512_3(t *struct{k int; panels int; a *float32; aStep int; aPanel int; b *float32; bStep int; c *float32; ldc int; src *float32; ldsrc int; bias *float32})
+// func streamAVX512_3(t *struct{k int; panels int; a *float32; aStep int; aPanel int; aRow int; b *float32; bStep int; c *float32; ldc int; src *float32; ldsrc int; bias *float32})
 // Requires: AVX, AVX512F
 TEXT ·streamAVX512_3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ 16(AX), DI
 	MOVQ 24(AX), R8
-	MOVQ 56(AX), R9
-	MOVQ 72(AX), R10
-	MOVQ 88(AX), R11
+	MOVQ 64(AX), R9
+	MOVQ 80(AX), R10
+	MOVQ 96(AX), R11
 	MOVQ 8(AX), R12
 	LEAQ (R8)(R8*2), SI
 
@@ -1451,7 +1451,7 @@ panel:
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
 	MOVQ   (AX), CX
-	MOVQ   40(AX), BX
+	MOVQ   48(AX), BX
 	LEAQ   (DI)(R8*4), DX
 	SUBQ   $0x04, CX
 	JLT    rest0
@@ -1650,7 +1650,7 @@ step0:
 	JNZ          step0
 
 store0:
-	MOVQ   80(AX), BX
+	MOVQ   88(AX), BX
 	TESTQ  R10, R10
 	JZ     bias0
 	VADDPS (R10), Z0, Z0
@@ -1724,7 +1724,7 @@ bias0:
 	ADDQ         $0x20, R11
 
 write0:
-	MOVQ    64(AX), BX
+	MOVQ    72(AX), BX
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
 	VMOVUPS Z2, 128(R9)
