@@ -1,10 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -13,6 +10,7 @@ import (
 	"example.com/gotrain/nn/hub"
 	"example.com/gotrain/nn/hub/convert"
 	"example.com/gotrain/nn/hub/gguf"
+	"example.com/gotrain/nn/pipeline"
 )
 
 // exportTypes are the values of --type; those with a q are of the format gguf alone.
@@ -45,15 +43,22 @@ numbers are rounded.
 --type q8_0, q6_k, q4_k and q4_0 are 8.5, 6.6, 4.5 and 4.5 bits a weight, as
 llama.cpp's quantizer makes them: its types for a head and for rows that are no
 whole blocks, the same one for all other matrices. How far the weights are off is
-printed, and with --measure FILE how much worse the text of FILE is predicted.`,
+printed, and with --measure FILE how much worse the text of FILE is predicted.
+
+A run of recipe diffusion with an autoencoder is written as a directory that
+diffusers' StableDiffusionPipeline loads, with the averages of the run, if any.`,
 		Example: `  gotrain export runs/chat models/chat-hf --type bf16
   gotrain export runs/chat chat.gguf --type q8_0
   gotrain export runs/chat chat-q4.gguf --type q4_k --measure held-out.txt
   gotrain export runs/chat/checkpoints/step-00001000 chat.gguf --type f16 --verify=false
   gotrain export runs/chat adapters/chat --format peft
+  gotrain export runs/latent models/latent
   gotrain export models/smollm2 merged.gguf --adapter adapters/chat`,
 		Args: twoArgs("SRC and DST"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if dir, ok := pipeline.Locate(args[0]); ok {
+				return f.exportPictures(c, dir, args[1], format)
+			}
 			opt, err := exportOptions(args[1], format, kind)
 			if err != nil {
 				return usageError{err}
@@ -95,29 +100,6 @@ func (f *convertFlags) exportAdapter(c *cobra.Command, src, dst string, opt conv
 	}
 	r, err := convert.ExportAdapter(c.Context(), dir, dst, opt, convertDeps())
 	return f.report(c, r, err)
-}
-
-// maxMeasured bounds what is read of the file of --measure: more than its windows hold.
-const maxMeasured = 1 << 20
-
-// readMeasured reads the text of --measure, nil for none.
-func readMeasured(file string, verify bool) ([]byte, error) {
-	if file == "" {
-		return nil, nil
-	}
-	if !verify {
-		return nil, errors.New("--measure computes with the model, --verify=false does not: leave one of them out")
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxMeasured))
-	if err == nil && len(text) == 0 {
-		err = fmt.Errorf("--measure: %s is empty", file)
-	}
-	return text, err
 }
 
 // exportOptions reads --format and --type.

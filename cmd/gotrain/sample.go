@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/nn/pipeline"
 )
 
 // sampleFlags say what to continue and how.
@@ -15,6 +16,7 @@ type sampleFlags struct {
 	modelFlags
 	samplingFlags
 	beamFlags
+	pictures           pictureFlags
 	prompt, promptFile string
 	stop               []string
 	count, batch       int
@@ -24,7 +26,7 @@ func newSample() *cobra.Command {
 	var f sampleFlags
 	c := &cobra.Command{
 		Use:   "sample",
-		Short: "Continue a prompt with a trained model",
+		Short: "Continue a prompt with a trained model, or draw it",
 		Long: `Sample prints the prompt and how the model goes on, as it comes.
 
 The prompt is read as transformers' tokenizers do when they are called: special
@@ -39,13 +41,17 @@ An encoder with a decoder gives a text for each line of the prompt, such as its
 translation: the likeliest that a search with --beam finds, up to --max-tokens.
 
 A model that fills masks puts its likeliest tokens into each [MASK] of the prompt and
-shows the --top-k (5) candidates; a classifier tells the classes of the prompt.`,
+shows the --top-k (5) candidates; a classifier tells the classes of the prompt.
+
+A model of recipe diffusion, or a directory of diffusers, draws each line of the
+prompt into --out; several pictures are a grid. --image draws a picture anew.`,
 		Example: `  gotrain sample --model runs/opticks --prompt "The Rays of Light"
   gotrain sample --model runs/bert --prompt "The rays of [MASK]"
   gotrain sample --model models/smollm2 --adapter adapters/tuned --prompt "Gravity is"
   gotrain sample --model runs/opticks --prompt-file start.txt --count 3 --stop $'\n\n'
   gotrain sample --model models/smollm2 --prompt "Once" --count 16 --batch 16
   gotrain sample --model runs/translate --prompt "the rays of light" --beam 8
+  gotrain sample --model runs/shapes-diffusion --prompt "red circle" --count 8 --out circles.png
   echo "func main() {" | gotrain sample --model runs/go-source-12m --prompt - --greedy`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -60,6 +66,12 @@ shows the --top-k (5) candidates; a classifier tells the classes of the prompt.`
 			}
 			if f.batch < 1 || f.batch > maxBatch {
 				return usagef("--batch %d is outside [1, %d]", f.batch, maxBatch)
+			}
+			if dir, ok := pipeline.Locate(f.model); ok {
+				return f.runPictures(c, dir)
+			}
+			if err := f.pictures.refuse(c); err != nil {
+				return err
 			}
 			k, err := f.kind(func(k kind) bool { return k.sample != nil })
 			if err != nil {
@@ -82,6 +94,7 @@ shows the --top-k (5) candidates; a classifier tells the classes of the prompt.`
 		}
 		return pflag.NormalizedName(name)
 	})
+	f.pictures.add(c)
 	f.beamFlags.add(c, "with an encoder and a decoder, ")
 	f.samplingFlags.add(c, 128, "at most `N` new tokens, 0 for as many as the context holds", generate.Sampling{Temperature: 0.8, TopP: 1})
 	return c

@@ -25,6 +25,7 @@ type Config struct {
 	Size            int      `yaml:"size"`             // pixels of a side; pictures are scaled to it and cut in the middle
 	Grey            bool     `yaml:"grey"`             // one channel in place of three
 	Flip            bool     `yaml:"flip"`             // half of the pictures of training are mirrored, left for right
+	Captions        bool     `yaml:"captions"`         // of the text file beside each picture, a.txt beside a.png
 	Damaged         int      `yaml:"damaged"`          // so many files may be damaged: they are named and left out
 }
 
@@ -69,8 +70,9 @@ func (c Config) Validate() error {
 // Picture is a square of Size × Size pixels, row by row, the channels of a pixel beside each
 // other.
 type Picture struct {
-	Pixels []byte
-	Origin data.Origin
+	Pixels  []byte
+	Caption string // what it shows, "" where nothing says it
+	Origin  data.Origin
 }
 
 func setting(format string, args ...any) error {

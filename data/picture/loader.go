@@ -42,24 +42,13 @@ func (l *Loader) Fill(dst *data.Batch, position uint64) error {
 	dst.Position, dst.TextBytes, dst.Weight = position, 0, 0
 	first, rows := l.Share()
 	size := l.Config.Bytes()
-	pass := ^uint64(0)
-	var order data.Permutation
 	for row := range l.Batch {
-		sample := position + first + uint64(row)
 		to := dst.Raw[Field][row*size:][:size]
-		if row >= rows || l.Held && sample >= n {
+		at, mirrored, ok := l.Pick(position + first + uint64(row))
+		if row >= rows || !ok {
 			clear(to)
 			dst.Floats[Counts][row], dst.From[row] = 0, data.Origin{}
 			continue
-		}
-		at, mirrored := sample, false
-		if !l.Held {
-			if sample/n != pass {
-				pass = sample / n
-				order = data.NewPermutation(n, l.Seed, pass)
-			}
-			at = order.At(sample % n)
-			mirrored = l.Config.Flip && rand.NewPCG(l.Seed, sample).Uint64()&1 != 0
 		}
 		p := l.Set[at]
 		copy(to, p.Pixels)
@@ -70,6 +59,17 @@ func (l *Loader) Fill(dst *data.Batch, position uint64) error {
 		dst.Weight++
 	}
 	return nil
+}
+
+// Pick is the place in Set of a sample, and whether it is mirrored; ok is false behind the last of
+// held-out pictures.
+func (l *Loader) Pick(sample uint64) (at int, mirrored, ok bool) {
+	n := uint64(len(l.Set))
+	if l.Held {
+		return int(min(sample, n)), false, sample < n
+	}
+	order := data.NewPermutation(n, l.Seed, sample/n)
+	return int(order.At(sample % n)), l.Config.Flip && rand.NewPCG(l.Seed, sample).Uint64()&1 != 0, true
 }
 
 // mirror exchanges left and right.

@@ -177,7 +177,8 @@ func TestShapes(t *testing.T) {
 	c := Config{Size: 64}
 	areas := map[string]float64{"circle": 3.14159, "square": 2.89, "triangle": 1.53125}
 	for number := range uint64(40) {
-		s, p := NewShape(7, number), Draw(c, 7, number)
+		s := NewShape(7, number)
+		p := s.Draw(c)
 		covered := 0.0
 		for i := range 64 * 64 {
 			at := p[3*i:][:3]
@@ -193,7 +194,8 @@ func TestShapes(t *testing.T) {
 			t.Errorf("shape %d: the corner is %v", number, p[:3])
 		}
 	}
-	if slices.Equal(Draw(c, 7, 1), Draw(c, 7, 2)) || !slices.Equal(Draw(c, 7, 1), Draw(c, 7, 1)) || slices.Equal(Draw(c, 7, 1), Draw(c, 8, 1)) {
+	draw := func(seed, number uint64) []byte { return NewShape(seed, number).Draw(c) }
+	if slices.Equal(draw(7, 1), draw(7, 2)) || !slices.Equal(draw(7, 1), draw(7, 1)) || slices.Equal(draw(7, 1), draw(8, 1)) {
 		t.Error("shapes are no function of seed and number")
 	}
 }
@@ -202,7 +204,7 @@ func TestLoader(t *testing.T) {
 	c := Config{Size: 2, Grey: true}
 	var set []Picture
 	for i := range 5 {
-		set = append(set, Picture{[]byte{byte(i), byte(i + 100), byte(i), byte(i + 100)}, data.Origin{Offset: int64(i)}})
+		set = append(set, Picture{Pixels: []byte{byte(i), byte(i + 100), byte(i), byte(i + 100)}, Origin: data.Origin{Offset: int64(i)}})
 	}
 	l := &Loader{Rows: data.Rows{Batch: 2}, Config: c, Set: set, Seed: 3}
 	b := l.NewBatch()

@@ -14,6 +14,8 @@ import (
 	_ "image/png"  // decoded by image.Decode
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/zeebo/xxh3"
 	"golang.org/x/image/draw"
@@ -36,7 +38,9 @@ func Read(c Config, seed uint64) (*Set, error) {
 	s := &Set{}
 	if c.Shapes > 0 {
 		for i := range c.Shapes {
-			s.add(c, Picture{Draw(c, seed, uint64(i)), data.Origin{File: "drawn shapes", Offset: int64(i)}})
+			shape := NewShape(seed, uint64(i))
+			// Half of the captions leave the place out, so that either can be asked for.
+			s.add(c, Picture{shape.Draw(c), shape.Caption(i%2 == 0), data.Origin{File: "drawn shapes", Offset: int64(i)}})
 		}
 		return s, s.check(c)
 	}
@@ -125,8 +129,44 @@ func readFile(c Config, name string, yield func(Picture)) error {
 	if err != nil {
 		return wrong(err)
 	}
-	yield(Picture{pixels, data.Origin{File: name}})
+	caption := ""
+	if c.Captions {
+		if caption, err = readCaption(name); err != nil {
+			return err
+		}
+	}
+	yield(Picture{pixels, caption, data.Origin{File: name}})
 	return nil
+}
+
+// ReadFile reads the picture of a file as a square of size pixels a side, of one channel or three.
+func ReadFile(name string, size, channels int) ([]byte, error) {
+	var p Picture
+	err := readFile(Config{Size: size, Grey: channels == 1}, name, func(q Picture) { p = q })
+	if err == nil && p.Pixels == nil {
+		err = fmt.Errorf("%s: there is no picture", name)
+	}
+	return p.Pixels, err
+}
+
+// maxCaption bounds the file of a caption, in bytes.
+const maxCaption = 64 << 10
+
+// readCaption reads what stands in the text file beside a picture, "" where there is none.
+func readCaption(name string) (string, error) {
+	f, err := os.Open(strings.TrimSuffix(name, filepath.Ext(name)) + ".txt")
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxCaption+1))
+	if err == nil && len(text) > maxCaption {
+		err = fmt.Errorf("%s: a caption has %d bytes at most", f.Name(), maxCaption)
+	}
+	return strings.Join(strings.Fields(string(text)), " "), err
 }
 
 // decode reads a picture, whose size it looks at before it decodes it.
@@ -197,7 +237,7 @@ func readIdx(c Config, name string, in *bufio.Reader, yield func(Picture)) error
 		if _, err := io.ReadFull(in, grey.Pix); err != nil {
 			return fmt.Errorf("the idx file ends in picture %d of %d: %w", i, count, err)
 		}
-		yield(Picture{square(c, grey), data.Origin{File: name, Offset: int64(i)}})
+		yield(Picture{square(c, grey), "", data.Origin{File: name, Offset: int64(i)}})
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"image/color"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 )
 
 // Colours and Forms of drawn shapes, by name.
@@ -30,12 +32,48 @@ func NewShape(seed, number uint64) Shape {
 	return s
 }
 
+// Places of the middle of a shape, line by line.
+var Places = []string{"top left", "top", "top right", "left", "centre", "right", "bottom left", "bottom", "bottom right"}
+
+// Place is where the middle of the shape lies, of Places: in the outer two fifths of the side, or
+// between them.
+func (s Shape) Place() int {
+	third := func(at float64) int {
+		switch {
+		case at < 0.4:
+			return 0
+		case at <= 0.6:
+			return 1
+		}
+		return 2
+	}
+	return 3*third(s.Y) + third(s.X)
+}
+
+// Caption says what a shape is and, where it is asked for, where: "red circle at the top left".
+func (s Shape) Caption(place bool) string {
+	text := Colours[s.Colour] + " " + Forms[s.Form]
+	if place {
+		text += " at the " + Places[s.Place()]
+	}
+	return text
+}
+
+// ReadCaption is the colour and the form that a caption names; ok tells that it names both.
+func ReadCaption(text string) (colour, form int, ok bool) {
+	words := strings.Fields(strings.ToLower(text))
+	find := func(names []string) int {
+		return slices.IndexFunc(names, func(name string) bool { return slices.Contains(words, name) })
+	}
+	colour, form = find(Colours), find(Forms)
+	return colour, form, colour >= 0 && form >= 0
+}
+
 // samples are points along a side of a pixel, of which a share is covered.
 const samples = 4
 
-// Draw is the picture of shape number of a seed, on white.
-func Draw(c Config, seed, number uint64) []byte {
-	s := NewShape(seed, number)
+// Draw is the picture of a shape, on white.
+func (s Shape) Draw(c Config) []byte {
 	to := image.NewRGBA(image.Rect(0, 0, c.Size, c.Size))
 	paint := colours[s.Colour]
 	for y := range c.Size {

@@ -165,7 +165,7 @@ func (s *Sampler) level(t float64) Level {
 	i := int(t)
 	if share := t - float64(i); share > 0 {
 		if s.config.Schedule.Shape == Flow {
-			sigma := s.told(t) / float64(s.config.Schedule.Steps)
+			sigma := s.config.Schedule.told(t) / float64(s.config.Schedule.Steps)
 			return Level{1 - sigma, sigma}
 		}
 		ratio := s.levels[i].ratio()*(1-share) + s.levels[i+1].ratio()*share
@@ -178,7 +178,7 @@ func (s *Sampler) level(t float64) Level {
 // add appends the looks of step i, which goes from level at[i] to the next.
 func (s *Sampler) add(t float64, at []Level, i int, times []float64) {
 	from, to := at[i], at[i+1]
-	look := Look{Time: s.told(t), Level: from, Picture: to.Alpha, Noise: to.Sigma}
+	look := Look{Time: s.config.Schedule.told(t), Level: from, Picture: to.Alpha, Noise: to.Sigma}
 	switch s.config.Method {
 	case DDPM:
 		s.ancestral(&look, from, to)
@@ -194,7 +194,7 @@ func (s *Sampler) add(t float64, at []Level, i int, times []float64) {
 			return
 		}
 		// The second look is at where the first step ends, and takes half of the way back.
-		look = Look{Time: s.told(times[min(i+1, len(times)-1)]), Level: to, X: 1}
+		look = Look{Time: s.config.Schedule.told(times[min(i+1, len(times)-1)]), Level: to, X: 1}
 		look.Noise = s.slope(from, to) / 2
 		look.LastNoise = -look.Noise
 		if s.config.Schedule.Shape == Flow {
@@ -237,14 +237,6 @@ func (s *Sampler) ancestral(look *Look, from, to Level) {
 	}
 }
 
-// told is the time as the network learns it.
-func (s *Sampler) told(t float64) float64 {
-	if s.config.Schedule.Shape == Flow {
-		return t + 1
-	}
-	return t
-}
-
 // Start is the look from which a picture is drawn anew by a strength, 0 for the first at 1,
 // len(Looks) for a strength that changes nothing.
 func (s *Sampler) Start(strength float64) int {
@@ -262,6 +254,17 @@ func (s *Sampler) Noised(look int, picture, noise, x []float32) {
 	for i := range x {
 		x[i] = float32(l.Alpha*float64(picture[i]) + l.Sigma*float64(noise[i]))
 	}
+}
+
+// After is the level that x has behind a look.
+func (s *Sampler) After(look int) Level {
+	if look+1 < len(s.Looks) {
+		return s.Looks[look+1].Level
+	}
+	if s.config.FirstLevel {
+		return s.levels[0]
+	}
+	return clean
 }
 
 // Begin makes x of noise alone, before the first look. Euler's and Heun's have noise of the

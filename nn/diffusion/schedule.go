@@ -116,6 +116,17 @@ func (s Schedule) Levels() []Level {
 // levelOf is that of ᾱ = α².
 func levelOf(product float64) Level { return Level{math.Sqrt(product), math.Sqrt(1 - product)} }
 
+// Told is a time as a network learns it: that of a flow counts from 1, so that it is the share of
+// noise of Steps.
+func (s Schedule) Told(t int) float64 { return s.told(float64(t)) }
+
+func (s Schedule) told(t float64) float64 {
+	if s.Shape == Flow {
+		return t + 1
+	}
+	return t
+}
+
 // SNR is the ratio of the picture's power to that of noise.
 func (l Level) SNR() float64 { return l.Alpha * l.Alpha / (l.Sigma * l.Sigma) }
 

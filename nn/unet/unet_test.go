@@ -1,7 +1,9 @@
 package unet
 
 import (
+	"encoding/json"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -95,6 +97,32 @@ func TestConfig(t *testing.T) {
 	} {
 		if _, err := New(c, nn.Tuning{}); err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), "model.", ""), want) {
 			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+// TestDiffusers writes diffusers' keys and reads them again; what is not computed is refused.
+func TestDiffusers(t *testing.T) {
+	m, err := New(Config{Channels: 4, Context: 8, Widths: []int{16, 24, 32}, Heads: []int{2, 4, 8}, Linear: true, Attention: []bool{false, true, true}}, nn.Tuning{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(m.Diffusers(64))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, size, err := Parse(text)
+	if c.SetDefaults(); err != nil || size != 64 || !reflect.DeepEqual(&c, m.Config()) {
+		t.Errorf("%+v, %d of %+v: %v", c, size, m.Config(), err)
+	}
+	// Stable Diffusion 1.5, whose heads are one number, and what other versions have.
+	sd := `{"_class_name": "UNet2DConditionModel", "attention_head_dim": 8, "num_attention_heads": null, "cross_attention_dim": 768, "sample_size": 64`
+	if c, _, err = Parse([]byte(sd + "}")); err != nil || c.Context != 768 || c.Widths[3] != 1280 || c.Attention[3] {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for _, more := range []string{`"addition_embed_type": "text_time"`, `"in_channels": 9`, `"mid_block_type": "UNetMidBlock2D"`, `"resnet_time_scale_shift": "scale_shift"`, `"down_block_types": ["AttnDownBlock2D", "DownBlock2D", "DownBlock2D", "DownBlock2D"]`, `"block_out_channels": [320]`} {
+		if _, _, err := Parse([]byte(sd + ", " + more + "}")); err == nil {
+			t.Errorf("%s is taken", more)
 		}
 	}
 }

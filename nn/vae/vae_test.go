@@ -1,7 +1,9 @@
 package vae
 
 import (
+	"encoding/json"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -63,4 +65,25 @@ func testGolden(t *testing.T, m *Model, want golden) {
 	nntest.Near(t, "pictures", got[2], want.Y.Pixels(), 1e-5, 0.5)
 	// A bias of keys has no gradient but rounding.
 	nntest.NearGrads(t, store, m.Params(), want.Grads, 2e-5, 0.5)
+}
+
+// TestDiffusers writes diffusers' keys and reads them again; another autoencoder is refused.
+func TestDiffusers(t *testing.T) {
+	m, err := New(Config{Channels: 3, Latent: 4, Widths: []int{8, 16}, Attention: nn.Bool(false)}, nn.Tuning{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(m.Diffusers(32, 0.5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, scale, err := Parse(text)
+	if c.SetDefaults(); err != nil || scale != 0.5 || !reflect.DeepEqual(&c, m.Config()) {
+		t.Errorf("%+v, %g of %+v: %v", c, scale, m.Config(), err)
+	}
+	for _, text := range []string{`{"_class_name": "VQModel"}`, `{"_class_name": "AutoencoderKL", "shift_factor": 0.1}`, `{`} {
+		if _, _, err := Parse([]byte(text)); err == nil {
+			t.Errorf("%s is taken", text)
+		}
+	}
 }

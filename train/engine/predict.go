@@ -52,7 +52,7 @@ func flopsPerUnit(job *recipe.Job) nn.FLOPs {
 		if err != nil {
 			return nn.FLOPs{}
 		}
-		f := nn.FLOPsOf(p, job.Part(phase.Learns).Model.Params(), job.Unit.PerSample)
+		f := nn.FLOPsOf(p, job.Learners(phase), job.Unit.PerSample)
 		sum.Exact += f.Exact
 		sum.SixN += f.SixN
 		sum.Products += f.Products

@@ -122,7 +122,9 @@ type Phase struct {
 	Name string // "" for a phase that is alone
 	// Learns is the role of the part whose parameters the phase trains; the other
 	// parts are constants to it.
-	Learns    string
+	Learns string
+	// With are the roles of parts that learn with it, by the same loss and optimizer.
+	With      []string
 	Loss      LossFunc
 	Optimizer optim.Config
 }
@@ -249,11 +251,14 @@ func (j *Job) Check() error {
 	}
 	learns, names := map[string]bool{}, map[string]bool{}
 	for _, p := range j.Phases {
-		check(roles[p.Learns], "phase %q trains the role %q, which no model has", p.Name, p.Learns)
-		check(!learns[p.Learns], "two phases train the role %q: their optimizers would share its state", p.Learns)
+		for _, role := range p.learners() {
+			check(roles[role], "phase %q trains the role %q, which no model has", p.Name, role)
+			check(!learns[role], "two phases train the role %q: their optimizers would share its state", role)
+			learns[role] = true
+		}
 		check(!names[p.Name], "two phases are called %q", p.Name)
 		check(p.Name != "" || len(j.Phases) == 1, "of several phases each needs a name")
-		learns[p.Learns], names[p.Name] = true, true
+		names[p.Name] = true
 	}
 	return errors.Join(errs...)
 }
@@ -286,8 +291,20 @@ func (j *Job) Params() []nn.Param {
 	return all
 }
 
+// learners are the roles that learn in a phase.
+func (p Phase) learners() []string { return append([]string{p.Learns}, p.With...) }
+
+// Learners are the parameters of the parts that learn in a phase, frozen ones among them.
+func (j *Job) Learners(p Phase) []nn.Param {
+	var all []nn.Param
+	for _, role := range p.learners() {
+		all = append(all, j.Part(role).Model.Params()...)
+	}
+	return all
+}
+
 // Trained are the parameters that a phase trains.
-func (j *Job) Trained(p Phase) []nn.Param { return nn.Trainable(j.Part(p.Learns).Model.Params()) }
+func (j *Job) Trained(p Phase) []nn.Param { return nn.Trainable(j.Learners(p)) }
 
 // Trainable are the parameters that some phase trains.
 func (j *Job) Trainable() []nn.Param {

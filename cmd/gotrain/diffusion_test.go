@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"image"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestDiffusion trains an autoencoder and a denoiser of its latents, draws, goes on from a
+// checkpoint to the same bits, and exports what diffusers loads, which draws the same.
+func TestDiffusion(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	vae := write(t, in("vae.yaml"), strings.ReplaceAll(`
+run: {dir: DIR/vae}
+recipe: {kind: vae, shown: 0}
+model: {family: vae, widths: [4, 8], latent: 2}
+data: {format: pictures, shapes: 40, size: 8, validation: 0.2}
+train: {steps: 1, batch: 2}
+`, "DIR", dir))
+	config := write(t, in("c.yaml"), strings.ReplaceAll(`
+run: {dir: DIR/run}
+recipe: {kind: diffusion, vae: DIR/vae, text: {layers: 1, heads: 2, width: 8}, shown: 3, steps: 2, offset: 0.1}
+model: {family: unet, widths: [4, 8], layers: 1, heads: [2]}
+data: {format: pictures, shapes: 40, size: 8, validation: 0.2}
+train: {steps: 4, batch: 2, accumulate: 2, eval_every: 2, save_every: 2}
+optimizer: {ema: 0.5}
+`, "DIR", dir))
+	must(t, "pretrain", "--config", vae, "--device", "cpu")
+	if o := gotrain(t, "", "pretrain", "--config", config, "--device", "cpu"); o.code != 0 || !strings.Contains(o.out+o.errOut, "drawn-00000004.png") || !strings.Contains(o.out+o.errOut, "shapes_right") {
+		t.Fatal(o.out, o.errOut)
+	}
+	last := in("run/checkpoints/step-00000004")
+	weights := func() string {
+		t.Helper()
+		var all []string
+		for _, name := range []string{"unet/model.safetensors", "text_encoder/model.safetensors", "vae/model.safetensors", "optimizer.safetensors"} {
+			all = append(all, string(read(t, filepath.Join(last, name))))
+		}
+		return strings.Join(all, "")
+	}
+	want := weights()
+	if err := os.RemoveAll(last); err != nil {
+		t.Fatal(err)
+	}
+	if o := gotrain(t, "", "resume", in("run"), "--device", "cpu"); o.code != 0 || weights() != want {
+		t.Errorf("from step 2 on the weights are others: %s", o.errOut)
+	}
+	draw := func(model, out string, args ...string) image.Image {
+		t.Helper()
+		must(t, append([]string{"sample", "--model", model, "--prompt", "red circle", "--out", in(out), "--steps", "3", "--device", "cpu"}, args...)...)
+		p, err := png.Decode(bytes.NewReader(read(t, in(out))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	if b := draw(in("run"), "a.png").Bounds(); b.Dx() != 8 || b.Dy() != 8 {
+		t.Error(b)
+	}
+	must(t, "export", in("run"), in("exported"))
+	draw(in("exported"), "b.png")
+	if !bytes.Equal(read(t, in("a.png")), read(t, in("b.png"))) {
+		t.Error("what is exported draws another picture")
+	}
+	if draw(in("run"), "c.png", "--average=false"); bytes.Equal(read(t, in("a.png")), read(t, in("c.png"))) {
+		t.Error("the parameters draw what their averages do")
+	}
+	if b := draw(in("run"), "d.png", "--count", "2", "--strip", "--image", in("a.png"), "--mask", in("c.png"), "--strength", "0.7", "--sampler", "heun", "--negative", "blue").Bounds(); b.Dx() != 3*9-1 || b.Dy() != 17 {
+		t.Errorf("the strip has %v", b)
+	}
+	for _, c := range []struct {
+		args  []string
+		fault string
+	}{
+		{[]string{"sample", "--prompt", "a"}, "--out is missing"},
+		{[]string{"sample", "--prompt", "a", "--out", in("x.png"), "--top-k", "3"}, "--top-k is for models that write texts"},
+		{[]string{"sample", "--prompt", "a", "--out", in("x.png"), "--strength", "0.5"}, "go with --image"},
+		{[]string{"sample", "--prompt", "a", "--out", in("x.png"), "--sampler", "plms"}, "sampler is"},
+		{[]string{"sample", "--prompt", "a", "--out", in("x.png"), "--image", in("none.png")}, "none.png"},
+	} {
+		if o := gotrain(t, "", append(c.args, "--model", in("run"), "--device", "cpu")...); o.code != 2 || !strings.Contains(o.errOut, c.fault) {
+			t.Errorf("%v: status %d, %s", c.args, o.code, o.errOut)
+		}
+	}
+	if o := gotrain(t, "", "export", in("run"), in("x"), "--format", "gguf"); o.code != 2 {
+		t.Errorf("it is exported as gguf: %s", o.errOut)
+	}
+	if o := gotrain(t, "", "sample", "--model", in("vae"), "--prompt", "a", "--out", "x.png"); o.code != 2 || !strings.Contains(o.errOut, "--out is for models that draw pictures") {
+		t.Errorf("status %d, %s", o.code, o.errOut)
+	}
+}
+
+// read is the content of a file.
+func read(t *testing.T, file string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/pipeline"
+	"example.com/gotrain/train/device"
+)
+
+// exportPictures writes what draws pictures as a directory of diffusers.
+func (f *convertFlags) exportPictures(c *cobra.Command, src, dst, format string) error {
+	if format != "" && format != "hf" {
+		return usagef("--format is %q: what draws pictures is written as diffusers has it, --format hf", format)
+	}
+	var other string
+	c.Flags().Visit(func(flag *pflag.Flag) {
+		if flag.Name != "format" {
+			other = flag.Name
+		}
+	})
+	if other != "" {
+		return usagef("--%s is for models of text: leave it out", other)
+	}
+	device, _, err := device.Open("cpu", 0, device.Collectives{})
+	if err != nil {
+		return err
+	}
+	defer device.Close()
+	store := exec.NewStore(device)
+	p, averaged, err := pipeline.Open(vfs.OS{}, src, store, true)
+	if err != nil {
+		return err
+	}
+	if err := pipeline.Export(vfs.OS{}, dst, p, store); err != nil {
+		return err
+	}
+	weights := "weights"
+	if averaged {
+		weights = "averaged weights"
+	}
+	_, err = fmt.Fprintf(c.OutOrStdout(), "%s: %s of %s, for diffusers' StableDiffusionPipeline\n", dst, weights, src)
+	return err
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"fmt"
+	"image/png"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn/diffusion"
+	"example.com/gotrain/nn/pipeline"
+	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/device"
+)
+
+// pictureFlags say how a picture is drawn.
+type pictureFlags struct {
+	out, sampler, negative, image, mask string
+	steps                               int
+	guidance, strength                  float64
+	strip, average                      bool
+	names                               []string
+}
+
+func (f *pictureFlags) add(c *cobra.Command) {
+	var own pflag.FlagSet
+	own.StringVar(&f.out, "out", "", "of pictures, the PNG `FILE` to write")
+	own.IntVar(&f.steps, "steps", 20, "of pictures, `N` steps from noise to the picture")
+	own.Float64Var(&f.guidance, "guidance", 3, "of pictures, `X` is the weight of the prompt; 1 is that of training, and takes half the time")
+	own.StringVar(&f.sampler, "sampler", diffusion.DDIM, "of pictures, `NAME` is "+strings.Join(diffusion.Methods, ", "))
+	own.StringVar(&f.negative, "negative", "", "of pictures, what they are steered away from")
+	own.StringVar(&f.image, "image", "", "of pictures, draw this `FILE` anew")
+	own.Float64Var(&f.strength, "strength", 0.8, "with --image, `X` in (0, 1] is how much of it changes")
+	own.StringVar(&f.mask, "mask", "", "with --image, a picture `FILE` that is white where it may change")
+	own.BoolVar(&f.strip, "strip", false, "of pictures, show the way there: a line of steps for each")
+	own.BoolVar(&f.average, "average", true, "of pictures, draw with the running averages of the run, if it kept some")
+	own.VisitAll(func(flag *pflag.Flag) { f.names = append(f.names, flag.Name) })
+	c.Flags().AddFlagSet(&own)
+	complete(c, "sampler", fixed(diffusion.Methods...))
+}
+
+// refuse reports flags of pictures on a model of texts.
+func (f *pictureFlags) refuse(c *cobra.Command) error {
+	for _, name := range f.names {
+		if c.Flags().Changed(name) {
+			return usagef("--%s is for models that draw pictures, runs of recipe diffusion and directories of diffusers", name)
+		}
+	}
+	return nil
+}
+
+// picturesDrawn is what --json prints.
+type picturesDrawn struct {
+	Model    string   `json:"model"`
+	Out      string   `json:"out"`
+	Prompts  []string `json:"prompts"`
+	Seed     uint64   `json:"seed"`
+	Sampler  string   `json:"sampler"`
+	Steps    int      `json:"steps"`
+	Guidance float64  `json:"guidance"`
+	Averaged bool     `json:"averaged"`
+}
+
+// maxDrawn bounds the pictures of a grid.
+const maxDrawn = 1024
+
+// runPictures draws each line of a prompt, --count times.
+func (f *sampleFlags) runPictures(c *cobra.Command, dir string) error {
+	for _, name := range append([]string{"stop", "no-bos", "context", "adapter", "beam", "length-penalty"}, samplingNames...) {
+		if c.Flags().Changed(name) && name != "seed" {
+			return usagef("--%s is for models that write texts: pictures take --steps, --guidance, --sampler, --seed and --count", name)
+		}
+	}
+	p := f.pictures
+	switch {
+	case p.out == "":
+		return usagef("--out is missing: name the PNG file to write")
+	case p.image == "" && (p.mask != "" || c.Flags().Changed("strength")):
+		return usagef("--mask and --strength go with --image")
+	case !(p.strength > 0 && p.strength <= 1) || !(p.guidance >= 0):
+		return usagef("--strength is %g and --guidance %g; use a strength in (0, 1] and a guidance of 0 or more", p.strength, p.guidance)
+	case f.precision != "" && !slices.Contains(precisions, f.precision):
+		return usagef("--precision is %q; use float32, tf32 or bfloat16", f.precision)
+	}
+	text, err := f.readPrompt(c.InOrStdin())
+	if err != nil {
+		return err
+	}
+	var prompts []string
+	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
+		for range f.count {
+			prompts = append(prompts, line)
+		}
+	}
+	if len(prompts) > maxDrawn {
+		return usagef("--count: these are %d pictures; %d are the most", len(prompts), maxDrawn)
+	}
+	device, _, err := device.Open(f.device, 0, device.Collectives{})
+	if err != nil {
+		return err
+	}
+	defer device.Close()
+	store := exec.NewStore(device)
+	model, averaged, err := pipeline.Open(vfs.OS{}, dir, store, p.average)
+	if err != nil {
+		return fmt.Errorf("--model: %w", err)
+	}
+	if _, err := model.Process.Sampler(p.sampler, p.steps, 0); err != nil {
+		return usagef("--sampler, --steps: %w", err)
+	}
+	d := pipeline.NewDrawer(model, min(len(prompts), 16), config.Config{Precision: f.precision}.Compute(), nil)
+	if err := d.Ready(store); err != nil {
+		return err
+	}
+	grid, err := p.draw(c.Context(), d, model, prompts, f.asked.Seed, c.ErrOrStderr())
+	if err != nil {
+		return interrupted(err)
+	}
+	if err := vfs.WriteFile(vfs.OS{}, p.out, func(w io.Writer) error { return png.Encode(w, grid) }); err != nil {
+		return err
+	}
+	if f.json {
+		return writeJSON(c.OutOrStdout(), picturesDrawn{dir, p.out, prompts, f.asked.Seed, p.sampler, p.steps, p.guidance, averaged})
+	}
+	_, err = fmt.Fprintf(c.OutOrStdout(), "%s: %d × %d pixels, %d pictures\n", p.out, grid.Bounds().Dx(), grid.Bounds().Dy(), len(prompts))
+	return err
+}

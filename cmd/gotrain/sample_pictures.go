@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"slices"
+
+	"example.com/gotrain/data/picture"
+	"example.com/gotrain/nn/pipeline"
+	"example.com/gotrain/train/console"
+)
+
+// columnsOfStrip are the most pictures of a line of a strip.
+const columnsOfStrip = 10
+
+// draw draws all prompts, as many at a time as d does.
+func (f pictureFlags) draw(ctx context.Context, d *pipeline.Drawer, m *pipeline.Pipeline, prompts []string, seed uint64, notes io.Writer) (*image.RGBA, error) {
+	r := pipeline.Request{Guidance: f.guidance, Method: f.sampler, Steps: f.steps, Negative: f.negative, Strength: f.strength}
+	var err error
+	if f.image != "" {
+		r.Picture, err = picture.ReadFile(f.image, m.Side, m.Channels())
+	}
+	if f.mask != "" && err == nil {
+		r.Mask, err = picture.ReadFile(f.mask, m.Side, 1)
+	}
+	if err != nil {
+		return nil, usageError{err}
+	}
+	var all [][]byte
+	columns, done, live := 8, 0, console.Terminal(notes)
+	for batch := range slices.Chunk(prompts, d.Rows()) {
+		var lines [][][]byte // of a strip, by look
+		r.Prompts, r.Seed = batch, seed+uint64(done)
+		r.Each = func(look, of int, pictures func() ([][]byte, error)) error {
+			if live {
+				fmt.Fprintf(notes, "\rstep %d/%d ", look, of)
+			}
+			if !f.strip || look*min(of, columnsOfStrip)/of == (look-1)*min(of, columnsOfStrip)/of {
+				return nil
+			}
+			told, err := pictures()
+			lines = append(lines, told)
+			return err
+		}
+		drawn, err := d.Draw(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		done += len(batch)
+		if !f.strip {
+			all = append(all, drawn...)
+			continue
+		}
+		lines[len(lines)-1] = drawn
+		columns = len(lines)
+		for i := range batch {
+			for _, told := range lines {
+				all = append(all, told[i])
+			}
+		}
+	}
+	if live {
+		fmt.Fprintln(notes)
+	}
+	if len(all) == 0 {
+		return nil, errors.New("there is nothing to draw")
+	}
+	return pipeline.Grid(all, m.Side, columns), nil
+}

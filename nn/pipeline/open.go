@@ -1,0 +1,250 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/hf"
+	"example.com/gotrain/data/tokenizers"
+	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/clip"
+	"example.com/gotrain/nn/hub"
+	"example.com/gotrain/nn/hub/manifest"
+	"example.com/gotrain/nn/hub/safetensors"
+	"example.com/gotrain/nn/unet"
+	"example.com/gotrain/nn/vae"
+	"example.com/gotrain/optim"
+)
+
+// Files of a pipeline.
+const (
+	configFile    = "config.json"
+	scheduleFile  = "scheduler_config.json"
+	indexFile     = "model_index.json"
+	optimizerFile = "optimizer.safetensors"
+	weightsFile   = "diffusion_pytorch_model.safetensors" // of diffusers' models
+)
+
+// Locate finds the pipeline that path names: a directory, or a run or its folder of checkpoints,
+// for the newest. ok tells whether there is one.
+func Locate(path string) (dir string, ok bool) {
+	for _, dir := range []string{path, filepath.Join(path, "checkpoints", "latest"), filepath.Join(path, "latest")} {
+		if exists(dir, Denoiser, configFile) && exists(dir, Text, configFile) {
+			dir, err := filepath.EvalSymlinks(dir)
+			return dir, err == nil
+		}
+	}
+	return "", false
+}
+
+func exists(parts ...string) bool {
+	_, err := os.Stat(filepath.Join(parts...))
+	return err == nil
+}
+
+// Open reads the pipeline in dir, whose weights go into store; with average the running averages
+// of a checkpoint that has some in place of its parameters. averaged tells whether they are.
+func Open(fsys vfs.FS, dir string, store *exec.Store, average bool) (p *Pipeline, averaged bool, err error) {
+	if exists(dir, manifest.Name) {
+		if _, err := manifest.Verify(fsys, dir); err != nil {
+			return nil, false, fmt.Errorf("%w; use another checkpoint of the run", err)
+		}
+	}
+	p = &Pipeline{}
+	if err := errors.Join(p.openText(dir), p.openDenoiser(dir), p.openAutoencoder(dir), p.openTokens(dir)); err != nil {
+		return nil, false, err
+	}
+	averages, err := openAverages(dir, average)
+	if err != nil {
+		return nil, false, err
+	}
+	defer averages.Close()
+	for _, m := range p.models() {
+		taken, err := load(store, filepath.Join(dir, m.Tuning().Role), m, averages)
+		if err != nil {
+			return nil, false, err
+		}
+		averaged = averaged || taken
+	}
+	return p, averaged, nil
+}
+
+// models are those that there are.
+func (p *Pipeline) models() []nn.Model {
+	models := []nn.Model{p.Text, p.Denoiser}
+	if p.Autoencoder != nil {
+		models = append(models, p.Autoencoder)
+	}
+	return models
+}
+
+// inFile reads a file of dir and tells of it in errors.
+func inFile(parse func(text []byte) error, parts ...string) error {
+	file := filepath.Join(parts...)
+	text, err := hub.ReadText(file)
+	if err != nil {
+		return err
+	}
+	if err := parse(text); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}
+
+func (p *Pipeline) openText(dir string) error {
+	return inFile(func(text []byte) error {
+		c, err := clip.Parse(text)
+		if err != nil {
+			return err
+		}
+		p.Text, err = clip.New(c, nn.Tuning{Role: Text})
+		return err
+	}, dir, Text, configFile)
+}
+
+func (p *Pipeline) openDenoiser(dir string) error {
+	schedule := filepath.Join(dir, Denoiser, scheduleFile)
+	if exists(dir, "scheduler", scheduleFile) {
+		schedule = filepath.Join(dir, "scheduler", scheduleFile)
+	}
+	return errors.Join(inFile(func(text []byte) error {
+		c, side, err := unet.Parse(text)
+		if err != nil {
+			return err
+		}
+		p.Side = side
+		p.Denoiser, err = unet.New(c, nn.Tuning{Role: Denoiser})
+		return err
+	}, dir, Denoiser, configFile), inFile(func(text []byte) (err error) {
+		p.Process, err = parseProcess(text)
+		return err
+	}, schedule))
+}
+
+func (p *Pipeline) openAutoencoder(dir string) error {
+	p.Scale = 1
+	if !exists(dir, Autoencoder, configFile) {
+		return nil
+	}
+	return inFile(func(text []byte) error {
+		c, scale, err := vae.Parse(text)
+		if err != nil {
+			return err
+		}
+		_, _, factor := c.Picture()
+		p.Side, p.Scale = p.Side*factor, scale
+		p.Autoencoder, err = vae.New(c, nn.Tuning{Role: Autoencoder})
+		return err
+	}, dir, Autoencoder, configFile)
+}
+
+// openTokens reads the tokenizer: tokenizer.json, or vocab.json and merges.txt.
+func (p *Pipeline) openTokens(dir string) error {
+	place := filepath.Join(dir, "tokenizer")
+	if !exists(place) {
+		place = filepath.Join(dir, Text)
+	}
+	if !exists(place, tokenizers.File) {
+		return p.openVocabulary(place)
+	}
+	o, err := tokenizers.Open(place)
+	if err != nil {
+		return err
+	}
+	p.setTokens(o.Tokenizer, o.Roles)
+	return nil
+}
+
+func (p *Pipeline) openVocabulary(place string) error {
+	vocab := map[string]int64{}
+	if err := inFile(func(text []byte) error { return json.Unmarshal(text, &vocab) }, place, "vocab.json"); err != nil {
+		return err
+	}
+	text, err := hub.ReadText(filepath.Join(place, "merges.txt"))
+	if err != nil {
+		return err
+	}
+	var merges []string
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimRight(line, "\r\n"); line != "" && !strings.HasPrefix(line, "#version") {
+			merges = append(merges, line)
+		}
+	}
+	t, err := tokenizers.CLIP(vocab, merges)
+	if err != nil {
+		return fmt.Errorf("%s: %w", place, err)
+	}
+	c, err := hf.ReadConfig(place)
+	p.setTokens(t, c.Roles)
+	return err
+}
+
+// setTokens keeps a tokenizer. Captions are filled up with its padding token, else with that which
+// ends them.
+func (p *Pipeline) setTokens(t data.Tokenizer, roles hf.Roles) {
+	p.Tokens = t
+	if after := t.Frame().After; len(after) > 0 {
+		p.Pad = after[0]
+	}
+	if id, ok := t.ID([]byte(roles.Pad)); ok && roles.Pad != "" {
+		p.Pad = id
+	}
+}
+
+// openAverages opens the optimizer of a checkpoint, nothing where none is wanted or there.
+func openAverages(dir string, wanted bool) (hub.Shards, error) {
+	if !wanted || exists(dir, indexFile) {
+		return nil, nil
+	}
+	files, err := hub.OpenTensors(dir, optimizerFile)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	return files, err
+}
+
+// load fills the parameters of m from its folder, or from averages where they have all of them.
+func load(store *exec.Store, folder string, m nn.Model, averages hub.Shards) (averaged bool, err error) {
+	params := m.Params()
+	var wanted, average []hub.Tensor
+	for _, p := range params {
+		if _, err := store.Ensure(p.State(), p.DType, p.Shape); err != nil {
+			return false, err
+		}
+		wanted = append(wanted, hub.Tensor{Name: p.Name, State: p.State(), Shape: p.Shape})
+		name := optim.AverageOf(p.State())
+		if _, ok := averages.Tensor(name); ok {
+			average = append(average, hub.Tensor{Name: name, State: p.State(), Shape: p.Shape})
+		}
+	}
+	const cure = "the file does not belong to the configuration beside it"
+	if len(average) == len(params) {
+		return true, hub.LoadStates(store, optimizerFile, averages.Tensor, average, cure)
+	}
+	if !exists(folder, weightsFile) {
+		return false, hub.LoadParams(store, folder, params)
+	}
+	files, err := hub.OpenTensors(folder, weightsFile)
+	if err != nil {
+		return false, err
+	}
+	defer files.Close()
+	find := func(name string) (safetensors.Tensor, bool) {
+		t, ok := files.Tensor(name)
+		if !ok {
+			t, ok = files.Tensor(older.Replace(name))
+		}
+		return t, ok
+	}
+	return false, hub.LoadStates(store, filepath.Join(folder, weightsFile), find, wanted, cure)
+}
+
+// older turns names of an autoencoder's attention into those of weights before diffusers 0.18.
+var older = strings.NewReplacer(".to_q.", ".query.", ".to_k.", ".key.", ".to_v.", ".value.", ".to_out.0.", ".proj_attn.")
