@@ -60,6 +60,7 @@ var allowed = map[string][]string{
 
 	"nn":                       {"autograd", "autograd/ir"},
 	"nn/bert":                  {"autograd", "nn"},
+	"nn/clip":                  {"autograd", "nn"},
 	"nn/diffusion":             {},
 	"nn/encode":                {"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data", "data/hf", "data/tokenizers", "nn"},
 	"nn/gan":                   {"autograd", "autograd/ir", "nn"},
@@ -84,12 +85,16 @@ var allowed = map[string][]string{
 	"nn/lstm":            {"autograd", "autograd/ir", "nn"},
 	"nn/nntest":          {"autograd", "autograd/cpu", "autograd/exec", "autograd/plan", "nn"},
 	"nn/perceiver":       {"autograd", "nn"},
-	"nn/seq2seq":         {"autograd", "autograd/ir", "nn"},
-	"nn/talk":            {"data", "data/chat", "data/hf", "data/instruct", "data/synth/bootstrap", "data/tokenizers", "nn/generate"},
-	"nn/unet":            {"autograd", "nn"},
-	"nn/vae":             {"autograd", "nn"},
-	"nn/xl":              {"autograd", "nn"},
-	"nn/zoo":             {"nn", "nn/bert", "nn/gan", "nn/gemma3", "nn/gpt2", "nn/llama", "nn/lstm", "nn/perceiver", "nn/seq2seq", "nn/unet", "nn/vae", "nn/xl"},
+	"nn/pipeline": {
+		"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data", "data/hf", "data/tokenizers", "data/vfs", "nn", "nn/clip",
+		"nn/diffusion", "nn/hub", "nn/hub/manifest", "nn/hub/safetensors", "nn/unet", "nn/vae", "optim",
+	},
+	"nn/seq2seq": {"autograd", "autograd/ir", "nn"},
+	"nn/talk":    {"data", "data/chat", "data/hf", "data/instruct", "data/synth/bootstrap", "data/tokenizers", "nn/generate"},
+	"nn/unet":    {"autograd", "nn"},
+	"nn/vae":     {"autograd", "nn"},
+	"nn/xl":      {"autograd", "nn"},
+	"nn/zoo":     {"nn", "nn/bert", "nn/gan", "nn/gemma3", "nn/gpt2", "nn/llama", "nn/lstm", "nn/perceiver", "nn/seq2seq", "nn/unet", "nn/vae", "nn/xl"},
 
 	"train": {
 		"autograd/exec", "autograd/plan", "data", "data/vfs", "nn/hub", "train/checkpoint", "train/config", "train/engine", "train/events",
@@ -140,9 +145,9 @@ var allowed = map[string][]string{
 		"train/ranks",
 	},
 	"train/recipe/all": {
-		"nn/zoo", "train/recipe", "train/recipe/classify", "train/recipe/denoise", "train/recipe/distill", "train/recipe/gan",
-		"train/recipe/grpo", "train/recipe/instruct", "train/recipe/lm", "train/recipe/mlm", "train/recipe/ppo", "train/recipe/prefer",
-		"train/recipe/seq2seq", "train/recipe/vae",
+		"nn/zoo", "train/recipe", "train/recipe/classify", "train/recipe/denoise", "train/recipe/diffusion", "train/recipe/distill",
+		"train/recipe/gan", "train/recipe/grpo", "train/recipe/instruct", "train/recipe/lm", "train/recipe/mlm", "train/recipe/ppo",
+		"train/recipe/prefer", "train/recipe/seq2seq", "train/recipe/vae",
 	},
 	"train/recipe/classify": {
 		"autograd", "data", "data/labelled", "data/tokenizers", "nn", "nn/encode", "nn/hub", "train/config", "train/ranks", "train/recipe",
@@ -151,6 +156,10 @@ var allowed = map[string][]string{
 	"train/recipe/denoise": {
 		"data", "data/denoise", "data/pairs", "data/tokenizers", "nn", "nn/generate", "nn/hub", "train/config", "train/recipe",
 		"train/recipe/text", "train/shell",
+	},
+	"train/recipe/diffusion": {
+		"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data", "data/picture", "data/tokenizers", "nn", "nn/clip", "nn/diffusion",
+		"nn/hub", "nn/pipeline", "nn/unet", "nn/vae", "optim", "train/checkpoint", "train/config", "train/ranks", "train/recipe",
 	},
 	"train/recipe/distill": {
 		"autograd", "autograd/exec", "autograd/plan", "data", "data/tokenizers", "data/vfs", "nn", "nn/hub", "train/config", "train/recipe",
@@ -206,11 +215,12 @@ var allowed = map[string][]string{
 
 	"cmd/gotrain": {
 		"autograd/bench", "autograd/exec", "autograd/mesh", "data", "data/bpe", "data/chat", "data/instruct", "data/labelled", "data/pairs",
-		"data/synth", "data/synth/bootstrap", "data/synth/endpoint", "data/tokenizers", "data/vfs", "nn", "nn/encode", "nn/generate", "nn/hub",
-		"nn/hub/convert", "nn/hub/gguf", "nn/hub/safetensors", "nn/talk", "nn/zoo", "train", "train/bench", "train/checkpoint", "train/config",
-		"train/console", "train/device", "train/engine", "train/eval", "train/eval/bleu", "train/forecast", "train/ladder", "train/metrics",
-		"train/ranks", "train/ranks/join", "train/ranks/probe", "train/ranks/store", "train/recipe", "train/recipe/all", "train/recipe/text",
-		"train/runs", "train/save", "train/scale", "train/shell", "train/units", "train/ways",
+		"data/picture", "data/synth", "data/synth/bootstrap", "data/synth/endpoint", "data/tokenizers", "data/vfs", "nn", "nn/diffusion",
+		"nn/encode", "nn/generate", "nn/hub", "nn/hub/convert", "nn/hub/gguf", "nn/hub/safetensors", "nn/pipeline", "nn/talk", "nn/zoo", "train",
+		"train/bench", "train/checkpoint", "train/config", "train/console", "train/device", "train/engine", "train/eval", "train/eval/bleu",
+		"train/forecast", "train/ladder", "train/metrics", "train/ranks", "train/ranks/join", "train/ranks/probe", "train/ranks/store",
+		"train/recipe", "train/recipe/all", "train/recipe/text", "train/runs", "train/save", "train/scale", "train/shell", "train/units",
+		"train/ways",
 	},
 }
 
