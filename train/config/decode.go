@@ -206,7 +206,11 @@ func (d *decoder) assign(v reflect.Value, keys []string, path string, n ast.Node
 		}
 		next, ok := field(v, keys[0])
 		if !ok {
-			d.fail(nil, "%s", unknownKey(keys[0], v))
+			if whole := strings.Join(keys, "."); len(keys) > 1 && counterparts[join(path, whole)].ours != "" {
+				d.fail(nil, "unknown key %q; %s", whole, counterpartOf(path, whole))
+				return
+			}
+			d.fail(nil, "%s", unknownKey(path, keys[0], v))
 			return
 		}
 		v, path, keys = next, join(path, keys[0]), keys[1:]
@@ -268,11 +272,25 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
 		key := keyOf(pair)
 		f, ok := field(v, key)
 		if !ok {
-			d.fail(pair.Key, "%s", unknownKey(key, v))
+			if !d.foreignSection(pair, join(path, key)) {
+				d.fail(pair.Key, "%s", unknownKey(path, key, v))
+			}
 			continue
 		}
 		d.value(pair.Value, f, join(path, key))
 	}
+}
+
+// foreignSection tells of each key of another trainer's section what it is here; known is false
+// where it has none.
+func (d *decoder) foreignSection(section *ast.MappingValueNode, path string) (known bool) {
+	for _, pair := range mappingOf(section.Value) {
+		if key := keyOf(pair); counterparts[join(path, key)].ours != "" {
+			d.fail(pair.Key, "unknown key %q; %s", join(path, key), counterpartOf(path, key))
+			known = true
+		}
+	}
+	return known
 }
 
 // pairs are the keys and values of a mapping, each key once; example is one of

@@ -65,9 +65,12 @@ func orRoot(path string) string {
 	return path
 }
 
-// unknownKey names the nearest known key when one is near, else all of them;
-// others are known beside those of v.
-func unknownKey(key string, v reflect.Value, others ...string) string {
+// unknownKey says what the key of another trainer is here, or names the nearest known key when one
+// is near, else all of them; path is that of v, and others are known beside its keys.
+func unknownKey(path, key string, v reflect.Value, others ...string) string {
+	if here := counterpartOf(path, key); here != "" {
+		return fmt.Sprintf("unknown key %q; %s", key, here)
+	}
 	known := append(others, keys(v)...)
 	if best := nearest(key, known); best != "" {
 		return fmt.Sprintf("unknown key %q; did you mean %q?", key, best)

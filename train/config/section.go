@@ -307,7 +307,7 @@ func (s *Section) decodeForeign(d *decoder, v reflect.Value, key string, at, n a
 		}
 	}
 	if owners == nil {
-		d.fail(at, "%s", unknownKey(key, v, s.key))
+		d.fail(at, "%s", unknownKey(s.path, key, v, s.key))
 		return
 	}
 	d.fail(at, "%s: belongs to %s %s: leave it out", join(s.path, key), s.key, alternatives(owners))
