@@ -71,8 +71,8 @@ func TestFaults(t *testing.T) {
 		rule Rule
 		want string
 	}{
-		{Rule{}, `kind is ""; use exact, number, length, pattern or command`},
-		{Rule{Kind: "judge"}, `kind is "judge"; use exact, number, length, pattern or command`},
+		{Rule{}, `kind is ""; use exact, number, length, pattern, command or model`},
+		{Rule{Kind: "judge"}, `kind is "judge"; use exact, number, length, pattern, command or model`},
 		{Rule{Kind: Exact}, "kind exact: answer names the key of the record to compare with"},
 		{Rule{Kind: Number}, "kind number: answer names the key of the record to compare with"},
 		{Rule{Kind: Length}, "kind length: least or most says how many characters are wanted"},
