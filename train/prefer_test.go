@@ -136,6 +136,28 @@ func TestPreferencesByEachLoss(t *testing.T) {
 	}
 }
 
+// TestPreferencesOnRanks: the other losses and reward models have the same values on two ranks.
+func TestPreferencesOnRanks(t *testing.T) {
+	for _, kind := range []string{"kto", "orpo", "simpo", "reward"} {
+		t.Run(kind, func(t *testing.T) {
+			cfg := preferConfig(t, "recipe.kind="+kind, "train.steps=5", "train.save_every=0", "train.eval_every=0")
+			d := deps(t, 1)
+			alone := columns(&d, "loss")
+			mustTrain(t, cfg, d)
+			cfg.Run.Dir += "-ranks"
+			var two *[]float64
+			errs, _ := trainRanks(t, t.Context(), cfg, 2, func(rank int, _ *Config, d *Deps) {
+				if rank == 0 {
+					two = columns(d, "loss")
+				}
+			})
+			if err := errors.Join(append(errs, near(*two, *alone))...); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // TestPreferencesOfAnAdapter: the reference of an adapter is its base, and a run that is
 // killed goes on to the same bits.
 func TestPreferencesOfAnAdapter(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"example.com/gotrain/cuda"
 )
 
-// TestRolloutsOnGPU learns from texts that the GPU writes, with an adapter and without: the first
-// update finds the log-probabilities that it was given, and both devices begin with the same
+// TestRolloutsOnGPU learns from texts that the GPU writes, by grpo with an adapter and without, and
+// by ppo from likely tokens, with a value model: the first update finds the log-probabilities that it was given, and both devices begin with the same
 // rewards.
 func TestRolloutsOnGPU(t *testing.T) {
 	if infos, err := cuda.Devices(); err != nil || len(infos) == 0 {
@@ -34,16 +34,24 @@ optimizer: {lr: 0.01, warmup: 2}
 	must(t, "pretrain", "--config", config, "--device", "cpu")
 	config = write(t, filepath.Join(dir, "grpo.yaml"), strings.ReplaceAll(`
 run: {dir: DIR/run}
-recipe: {kind: grpo, samples: 4, max_tokens: 3, at_once: 8, updates: 2, beta: 0.1, rewards: [{kind: pattern, pattern: '1'}, {kind: length, most: 2}]}
+recipe: {samples: 4, max_tokens: 3, at_once: 8, updates: 2, rewards: [{kind: pattern, pattern: '1'}, {kind: length, most: 2}]}
 data: {train: [DIR/sums.jsonl], format: prompts}
 train: {steps: 3, batch: 8, context: 16, save_every: 0, sample: ""}
 optimizer: {lr: 0.001, warmup: 0}
 `, "DIR", dir))
-	for _, rank := range []string{"0", "2"} {
+	for name, set := range map[string][]string{
+		"grpo":            {"recipe.kind=grpo", "recipe.beta=0.1"},
+		"grpo of adapter": {"recipe.kind=grpo", "recipe.beta=0.1", "lora.rank=2", "lora.alpha=4"},
+		"ppo":             {"recipe.kind=ppo", "recipe.top_k=20", "recipe.top_p=0.95"},
+	} {
 		var rewards []float64
 		for _, device := range []string{"cpu", "cuda"} {
-			run := filepath.Join(dir, device+rank)
-			must(t, "finetune", "--config", config, "--base", base, "--device", device, "--run", run, "--set", "lora.rank="+rank, "--set", "lora.alpha=4")
+			run := filepath.Join(dir, device+name)
+			args := []string{"finetune", "--config", config, "--base", base, "--device", device, "--run", run}
+			for _, assignment := range set {
+				args = append(args, "--set", assignment)
+			}
+			must(t, args...)
 			text, err := os.ReadFile(filepath.Join(run, "metrics.jsonl"))
 			if err != nil {
 				t.Fatal(err)
@@ -56,12 +64,12 @@ optimizer: {lr: 0.001, warmup: 0}
 				t.Fatal(err)
 			}
 			if math.Abs(first.Old) > 1e-6 || math.IsNaN(first.Loss) {
-				t.Errorf("%s, rank %s: the loss is %g, and the divergence from the model that wrote %g", device, rank, first.Loss, first.Old)
+				t.Errorf("%s, %s: the loss is %g, and the divergence from the model that wrote %g", device, name, first.Loss, first.Old)
 			}
 			rewards = append(rewards, first.Reward)
 		}
 		if math.Abs(rewards[0]-rewards[1]) > 0.25 || rewards[0] == 0 {
-			t.Errorf("rank %s: rewards of the first texts are %v", rank, rewards)
+			t.Errorf("%s: rewards of the first texts are %v", name, rewards)
 		}
 	}
 }
