@@ -1,5 +1,6 @@
-// Package picture reads pictures: PNG, JPEG, GIF (its first frame) and WebP, the idx files of
-// MNIST and its kin, or shapes that it draws itself.
+// Package picture reads pictures: PNG, JPEG, GIF (its first frame) and WebP, also in zips and
+// tars such as those of WebDataset, the idx files of MNIST and its kin, CIFAR's binary files, or
+// shapes that it draws itself.
 //
 // [Read] decodes files into squares of bytes, [Draw] makes shapes, [Loader] makes batches that
 // are a function of a seed and a position. Errors name the file, and the cure; a wrong setting
@@ -25,7 +26,7 @@ type Config struct {
 	Size            int      `yaml:"size"`             // pixels of a side; pictures are scaled to it and cut in the middle
 	Grey            bool     `yaml:"grey"`             // one channel in place of three
 	Flip            bool     `yaml:"flip"`             // half of the pictures of training are mirrored, left for right
-	Captions        bool     `yaml:"captions"`         // of the text file beside each picture, a.txt beside a.png
+	Captions        bool     `yaml:"captions"`         // of a text file beside each picture, a.txt beside a.png, or of metadata.jsonl or .csv in its folder
 	Damaged         int      `yaml:"damaged"`          // so many files may be damaged: they are named and left out
 }
 

@@ -144,8 +144,8 @@ func TestDamaged(t *testing.T) {
 		content []byte
 		want    string
 	}{
-		"text":      {[]byte("no picture at all, but text"), "no PNG, JPEG, GIF, WebP or idx file"},
-		"empty":     {nil, "no PNG, JPEG, GIF, WebP or idx file"},
+		"text":      {[]byte("no picture at all, but text"), "no PNG, JPEG, GIF, WebP, idx, zip or tar file"},
+		"empty":     {nil, "no PNG, JPEG, GIF, WebP, idx, zip or tar file"},
 		"truncated": {good[:len(good)-30], "damaged"},
 		"head":      {good[:20], "cannot be read"},
 		"bomb":      {bomb, "picture"},

@@ -30,7 +30,8 @@ const maxPixels = 64 << 20
 // Set are the pictures of a configuration.
 type Set struct {
 	Train, Held []Picture
-	Damaged     []error // of the files that were left out
+	Damaged     []error // of the files, in archives too, that were left out
+	captions    captions
 }
 
 // Read reads all pictures of a configuration, or draws them with a seed.
@@ -84,46 +85,51 @@ func (s *Set) check(c Config) error {
 	return nil
 }
 
-// file reads the pictures of a file. One that is damaged is left out, up to the bound.
+// file reads the pictures of a file. What is damaged is left out, up to the bound.
 func (s *Set) file(c Config, name string, yield func(Picture)) error {
-	err := readFile(c, name, yield)
-	var damaged *damage
-	if err == nil || !errors.As(err, &damaged) {
-		return err
-	}
-	if s.Damaged = append(s.Damaged, err); len(s.Damaged) > c.Damaged {
-		return fmt.Errorf("%w: replace the file, or let data.damaged leave out more than %d files", err, c.Damaged)
-	}
-	return nil
+	return readFile(c, name, &s.captions, yield, func(err error) error {
+		if s.Damaged = append(s.Damaged, err); len(s.Damaged) > c.Damaged {
+			return fmt.Errorf("%w: replace the file, or let data.damaged leave out more than %d files", err, c.Damaged)
+		}
+		return nil
+	})
 }
 
-// damage is an error of a file's content.
-type damage struct{ error }
-
-func (d *damage) Unwrap() error { return d.error }
-
-func readFile(c Config, name string, yield func(Picture)) error {
+// readFile reads the pictures of a file, which may be an archive. What is damaged in it goes to
+// damaged, which says whether reading goes on.
+func readFile(c Config, name string, texts *captions, yield func(Picture), damaged func(error) error) error {
 	f, err := os.Open(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	wrong := func(err error) error { return &damage{fmt.Errorf("%s: %w", name, err)} }
+	wrong := func(err error) error { return damaged(fmt.Errorf("%s: %w", name, err)) }
 	in := bufio.NewReaderSize(f, 64<<10)
-	head, _ := in.Peek(16)
+	head, _ := in.Peek(512)
 	if bytes.HasPrefix(head, []byte{0x1f, 0x8b}) {
 		z, err := gzip.NewReader(in)
 		if err != nil {
 			return wrong(fmt.Errorf("gzip: %w", err))
 		}
 		in = bufio.NewReaderSize(z, 64<<10)
-		head, _ = in.Peek(16)
+		head, _ = in.Peek(512)
 	}
-	if bytes.HasPrefix(head, []byte{0, 0, 8}) {
-		if err := readIdx(c, name, in, yield); err != nil {
+	a := &archive{config: c, name: name, yield: yield, damaged: damaged}
+	read := func(read func(c Config, name string, in io.Reader, yield func(Picture)) error) error {
+		if err := read(c, name, in, yield); err != nil {
 			return wrong(err)
 		}
 		return nil
+	}
+	switch {
+	case isZip(head):
+		return a.zipFile(f)
+	case isTar(head):
+		return a.tarFile(in)
+	case isCIFAR(filepath.Base(name)):
+		return read(readCIFAR)
+	case bytes.HasPrefix(head, []byte{0, 0, 8}):
+		return read(readIdx)
 	}
 	pixels, err := decode(c, in)
 	if err != nil {
@@ -131,7 +137,7 @@ func readFile(c Config, name string, yield func(Picture)) error {
 	}
 	caption := ""
 	if c.Captions {
-		if caption, err = readCaption(name); err != nil {
+		if caption, err = texts.of(name); err != nil {
 			return err
 		}
 	}
@@ -142,7 +148,7 @@ func readFile(c Config, name string, yield func(Picture)) error {
 // ReadFile reads the picture of a file as a square of size pixels a side, of one channel or three.
 func ReadFile(name string, size, channels int) ([]byte, error) {
 	var p Picture
-	err := readFile(Config{Size: size, Grey: channels == 1}, name, func(q Picture) { p = q })
+	err := readFile(Config{Size: size, Grey: channels == 1}, name, nil, func(q Picture) { p = q }, func(err error) error { return err })
 	if err == nil && p.Pixels == nil {
 		err = fmt.Errorf("%s: there is no picture", name)
 	}
@@ -174,7 +180,7 @@ func decode(c Config, in *bufio.Reader) ([]byte, error) {
 	var head bytes.Buffer
 	size, _, err := image.DecodeConfig(io.TeeReader(in, &head))
 	if errors.Is(err, image.ErrFormat) {
-		return nil, errors.New("this is no PNG, JPEG, GIF, WebP or idx file: convert it, or leave it out of data.train")
+		return nil, errors.New("this is no PNG, JPEG, GIF, WebP, idx, zip or tar file: convert it, or leave it out of data.train")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the picture cannot be read: %w", err)
@@ -216,7 +222,7 @@ func pixels(c Config, from *image.RGBA) []byte {
 }
 
 // readIdx reads pictures of bytes as LeCun stores MNIST: (pictures, rows, columns).
-func readIdx(c Config, name string, in *bufio.Reader, yield func(Picture)) error {
+func readIdx(c Config, name string, in io.Reader, yield func(Picture)) error {
 	var head [4]byte
 	if _, err := io.ReadFull(in, head[:]); err != nil {
 		return err
