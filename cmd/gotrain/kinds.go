@@ -27,6 +27,8 @@ type kind struct {
 	score func(*opened) (completions, error)
 	// rewards gives the rewards of completions in place of their likelihoods.
 	rewards func(f *scoreFlags, c *cobra.Command, m *opened, questions []eval.Question) error
+	// unprompted tells that sample takes no prompt.
+	unprompted bool
 	// embeds tells that the model gives embeddings of texts.
 	embeds bool
 }
@@ -48,7 +50,7 @@ func kinds() []kind {
 			return eval.NewLanguage(m.subject(), frame, batch), nil
 		},
 		score: func(m *opened) (completions, error) { return eval.NewScorer(m.subject()) },
-	}, pairKind(), encoderKind(), rewardKind()}
+	}, pairKind(), encoderKind(), rewardKind(), noiseKind()}
 }
 
 // kindOf is the kind of m, for a command that takes those which can says. The error

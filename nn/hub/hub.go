@@ -47,6 +47,10 @@ var ErrNoModel = errors.New("no model")
 // ErrNoAdapter says that a path leads to no adapter.
 var ErrNoAdapter = errors.New("no adapter")
 
+// answering are the folders of a checkpoint of several models whose model is meant by the
+// name of the whole, the first that is there.
+var answering = []string{"average", "generator"}
+
 // FindCheckpoint returns the directory of the model that path names: the directory
 // or a link to one, or a run or its folder of checkpoints, for the newest. It may hold
 // an adapter alone, whose base [PlaceOf] finds. Errors wrap ErrNoModel.
@@ -62,6 +66,11 @@ func FindCheckpoint(path string) (string, error) {
 	for _, dir := range []string{path, filepath.Join(path, "checkpoints", "latest"), filepath.Join(path, "latest")} {
 		if hasWeights(dir) || exists(dir, peft.ConfigFile) {
 			return filepath.EvalSymlinks(dir)
+		}
+		for _, part := range answering {
+			if of := filepath.Join(dir, part); hasWeights(of) {
+				return filepath.EvalSymlinks(of)
+			}
 		}
 	}
 	if _, err := os.Stat(filepath.Join(path, "config.yaml")); err == nil {

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"math"
+	"strconv"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"example.com/gotrain/autograd"
+	"example.com/gotrain/autograd/ir"
+	"example.com/gotrain/data/picture"
+	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/generate"
+)
+
+// changed are the names of the flags that were given.
+func changed(c *cobra.Command) (names []string) {
+	c.Flags().Visit(func(flag *pflag.Flag) { names = append(names, flag.Name) })
+	return names
+}
+
+// noiseDrawer draws a picture at a time.
+type noiseDrawer struct {
+	opened         *opened
+	side, channels int
+	latents        int // numbers of a picture
+	painter        *generate.Painter
+	logits         bool // pixels are those of a share
+}
+
+// noiseDrawer is the model as it draws.
+func (o *opened) noiseDrawer() (*noiseDrawer, error) {
+	d := &noiseDrawer{opened: o}
+	if g, ok := o.Model.(nn.PictureGenerator); ok {
+		d.channels, d.side = o.Model.Config().(nn.AdversarialConfig).Picture()
+		d.latents = g.Latent()
+		return d, d.bind(ir.Shape{1, d.latents}, func(graph *autograd.Graph, z *autograd.Node) nn.Pictures {
+			return g.Draw(graph, z, nn.RunningStatistics)
+		})
+	}
+	a := o.Model.(nn.Autoencoder)
+	channels, latent, factor := o.Model.Config().(nn.AutoencoderConfig).Picture()
+	d.channels = channels
+	leaves, err := o.config.Leaves()
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range leaves {
+		switch l.Key {
+		case "data.size":
+			d.side, _ = strconv.Atoi(l.Text)
+		case "recipe.likelihood":
+			d.logits = l.Text == "bernoulli"
+		}
+	}
+	if d.side == 0 {
+		return nil, usagef("--model: %s does not tell how large its pictures are: name a checkpoint or a run of gotrain", o.Dir)
+	}
+	small := d.side / factor
+	d.latents = small * small * latent
+	return d, d.bind(ir.Shape{small * small, latent}, func(g *autograd.Graph, z *autograd.Node) nn.Pictures {
+		return a.Decode(g, nn.Pictures{X: z, Batch: 1, Height: small, Width: small})
+	})
+}
+
+func (d *noiseDrawer) bind(shape ir.Shape, build func(g *autograd.Graph, z *autograd.Node) nn.Pictures) (err error) {
+	d.painter, err = generate.NewPainter(d.opened.Store, d.opened.config.Compute(), shape, build)
+	return err
+}
+
+// draw is the picture of random numbers.
+func (d *noiseDrawer) draw(z []float32) ([]byte, error) {
+	y, err := d.painter.Paint(z)
+	pixels := make([]byte, len(y))
+	for i, v := range y {
+		share := float64(v)/2 + 0.5
+		if d.logits {
+			share = 1 / (1 + math.Exp(-float64(v)))
+		}
+		pixels[i] = byte(math.Round(255 * min(max(share, 0), 1)))
+	}
+	return pixels, err
+}
+
+// again is the picture of a file, and how an autoencoder tells it again.
+func (d *noiseDrawer) again(name string) ([][]byte, error) {
+	a, ok := d.opened.Model.(nn.Autoencoder)
+	if !ok {
+		return nil, usagef("--image is for autoencoders, which tell a picture again; a model of family %s draws from random numbers alone", d.opened.Model.Family())
+	}
+	pixels, err := picture.ReadFile(name, d.side, d.channels)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	err = d.bind(ir.Shape{d.side * d.side, d.channels}, func(g *autograd.Graph, x *autograd.Node) nn.Pictures {
+		mean, _ := a.Encode(g, nn.Pictures{X: x, Batch: 1, Height: d.side, Width: d.side})
+		return a.Decode(g, mean)
+	})
+	if err != nil {
+		return nil, err
+	}
+	x := make([]float32, len(pixels))
+	for i, p := range pixels {
+		x[i] = float32(p)/127.5 - 1
+	}
+	told, err := d.draw(x)
+	return [][]byte{pixels, told}, err
+}
