@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"image/png"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,6 +24,7 @@ type dataInspectFlags struct {
 	model    string // of a file of conversations in place of a configuration
 	template string
 	encoding string
+	out      string // a PNG of what has a picture
 }
 
 func newDataInspect() *cobra.Command {
@@ -32,7 +35,8 @@ func newDataInspect() *cobra.Command {
 		Long: `Inspect shows a sequence as the model gets it: tokens with their boundaries, where
 documents begin, and which targets count towards the loss. On a terminal the text
 is coloured, elsewhere there is a line for each token. Of instruction data it shows
-one conversation, and how many there are, are cut and are left out.
+one conversation, and how many there are, are cut and are left out; of pictures 64,
+in --out as a contact sheet.
 
 In place of a configuration it takes files of conversations, and shows what a model
 would learn from them: --model has tokenizer, context and chat template; with
@@ -56,6 +60,9 @@ would learn from them: --model has tokenizer, context and chat template; with
 			if err != nil {
 				return err
 			}
+			if err := f.writeSheet(shown); err != nil {
+				return err
+			}
 			if f.json {
 				return writeJSON(c.OutOrStdout(), shown)
 			}
@@ -68,6 +75,7 @@ would learn from them: --model has tokenizer, context and chat template; with
 	c.Flags().StringVar(&f.model, "model", "", "with FILE, checkpoint or run `DIR` that reads it")
 	c.Flags().StringVar(&f.template, "template", "", "with FILE, chat template `NAME`: "+strings.Join(chat.Names(), ", ")+" (default: the model's own)")
 	c.Flags().StringVar(&f.encoding, "encoding", "", "with FILE, what its text is written in, a `NAME` of data.encoding (default: UTF-8, or what a byte-order mark says)")
+	c.Flags().StringVar(&f.out, "out", "", "of pictures, the PNG `FILE` of a contact sheet")
 	complete(c, "split", fixed("train", "validation"))
 	complete(c, "model", models)
 	complete(c, "template", fixed(chat.Names()...))
@@ -98,4 +106,16 @@ func (f *dataInspectFlags) source(c *cobra.Command, files []string) (config.Conf
 		return config.Config{}, usagef("name either --config or files, not both: %v", files)
 	}
 	return f.conversations(files)
+}
+
+// writeSheet writes the picture of what has one to --out.
+func (f *dataInspectFlags) writeSheet(shown recipe.Inspection) error {
+	if f.out == "" {
+		return nil
+	}
+	sheeted, ok := shown.(recipe.Sheeted)
+	if !ok {
+		return usagef("--out is for pictures; what there is here has none")
+	}
+	return vfs.WriteFile(vfs.OS{}, f.out, func(w io.Writer) error { return png.Encode(w, sheeted.Sheet()) })
 }

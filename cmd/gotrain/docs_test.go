@@ -358,6 +358,10 @@ func (w *workspace) gotrain(t *testing.T, c command, args []string) {
 	case "import":
 		w.smolLM2(t, args)
 	case "pretrain":
+		if strings.HasPrefix(c.config(), "shapes-") {
+			set(pictured...)
+			break
+		}
 		if c.config() == "transformer-xl" {
 			set("model.layers=1", "model.width=32", "model.context=64")
 			set(short...)
@@ -416,6 +420,8 @@ func (w *workspace) gotrain(t *testing.T, c command, args []string) {
 			args = append(args, "--count", "5")
 		case args[1] == "sums":
 			args = append(args, "--count", "200")
+		case strings.HasPrefix(c.config(), "shapes-"):
+			set("data.shapes=60", "data.validation=0.2")
 		case c.config() != "":
 			set("tokenizer.vocab=300", "data.cache_dir=cache")
 		}
@@ -429,7 +435,12 @@ func (w *workspace) gotrain(t *testing.T, c command, args []string) {
 			args = append(args, "--windows", "20")
 		}
 	case "sample":
-		args = append(args, "--max-tokens", "4")
+		switch {
+		case !slices.Contains(args, "--out"):
+			args = append(args, "--max-tokens", "4")
+		case slices.Contains(args, "--prompt"):
+			args = append(args, "--steps", "2")
+		}
 	case "chat":
 		args = append(args, "--max-tokens", "4")
 		input = cmp.Or(input, "What is light?\n")
@@ -446,6 +457,10 @@ func (w *workspace) gotrain(t *testing.T, c command, args []string) {
 // short are settings of runs that take a moment.
 var short = []string{"train.steps=2", "train.batch=2", "train.accumulate=1", "train.eval_batches=1", "train.sample_tokens=2",
 	"train.save=sync", "optimizer.warmup=1", "data.cache_dir=cache"}
+
+// pictured are settings of runs of drawn shapes that take a moment.
+var pictured = []string{"train.steps=2", "train.batch=2", "train.accumulate=1", "train.eval_batches=1", "train.save=sync", "optimizer.warmup=1",
+	"data.shapes=60", "data.validation=0.2"}
 
 // config is the value of --config.
 func (c command) config() string {

@@ -7,8 +7,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"example.com/gotrain/autograd"
-	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/data/picture"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/generate"
@@ -35,9 +33,9 @@ func (o *opened) noiseDrawer() (*noiseDrawer, error) {
 	if g, ok := o.Model.(nn.PictureGenerator); ok {
 		d.channels, d.side = o.Model.Config().(nn.AdversarialConfig).Picture()
 		d.latents = g.Latent()
-		return d, d.bind(ir.Shape{1, d.latents}, func(graph *autograd.Graph, z *autograd.Node) nn.Pictures {
-			return g.Draw(graph, z, nn.RunningStatistics)
-		})
+		painter, err := generate.NewPainter(g, o.Store, o.config.Compute())
+		d.painter = painter
+		return d, err
 	}
 	a := o.Model.(nn.Autoencoder)
 	channels, latent, factor := o.Model.Config().(nn.AutoencoderConfig).Picture()
@@ -59,14 +57,8 @@ func (o *opened) noiseDrawer() (*noiseDrawer, error) {
 	}
 	small := d.side / factor
 	d.latents = small * small * latent
-	return d, d.bind(ir.Shape{small * small, latent}, func(g *autograd.Graph, z *autograd.Node) nn.Pictures {
-		return a.Decode(g, nn.Pictures{X: z, Batch: 1, Height: small, Width: small})
-	})
-}
-
-func (d *noiseDrawer) bind(shape ir.Shape, build func(g *autograd.Graph, z *autograd.Node) nn.Pictures) (err error) {
-	d.painter, err = generate.NewPainter(d.opened.Store, d.opened.config.Compute(), shape, build)
-	return err
+	d.painter, err = generate.NewDecoder(a, o.Store, o.config.Compute(), small)
+	return d, err
 }
 
 // draw is the picture of random numbers.
@@ -93,11 +85,7 @@ func (d *noiseDrawer) again(name string) ([][]byte, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	err = d.bind(ir.Shape{d.side * d.side, d.channels}, func(g *autograd.Graph, x *autograd.Node) nn.Pictures {
-		mean, _ := a.Encode(g, nn.Pictures{X: x, Batch: 1, Height: d.side, Width: d.side})
-		return a.Decode(g, mean)
-	})
-	if err != nil {
+	if d.painter, err = generate.NewRetelling(a, d.opened.Store, d.opened.config.Compute(), d.side); err != nil {
 		return nil, err
 	}
 	x := make([]float32, len(pixels))

@@ -47,6 +47,16 @@ train: {steps: 4, batch: 2, accumulate: 2, eval_every: 2, save_every: 2}
 	if o := gotrain(t, "", "resume", run, "--device", "cpu"); o.code != 0 || weights() != want {
 		t.Errorf("from step 2 on the weights are others: %s", o.errOut)
 	}
+	sheet := filepath.Join(dir, "contact.png")
+	if o := gotrain(t, "", "data", "inspect", "--config", config, "--split", "validation", "--out", sheet); o.code != 0 || !strings.Contains(o.out, "held out, 0 damaged files") || !strings.Contains(o.out, "drawn shapes") {
+		t.Errorf("inspect: %d %s %s", o.code, o.out, o.errOut)
+	}
+	if file, err := os.ReadFile(sheet); err != nil || !bytes.HasPrefix(file, []byte("\x89PNG")) {
+		t.Errorf("the contact sheet: %v", err)
+	}
+	if o := gotrain(t, "", "data", "inspect", "--config", config, "--split", "validation", "--sample", "999"); o.code != 2 || !strings.Contains(o.errOut, "there is no number 999") {
+		t.Errorf("inspect beyond the end: %d %s", o.code, o.errOut)
+	}
 	draws(t, dir, run, 8, "--count", "3")
 	draws(t, dir, run, 8, "--image", filepath.Join(run, "samples", "sheet-00000004.png"))
 	for _, c := range []struct {

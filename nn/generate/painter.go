@@ -14,9 +14,33 @@ type Painter struct {
 	out     []float32
 }
 
-// NewPainter binds what build makes of an input of shape on the parameters in store, which is
-// the Painter's: it adds nothing to it.
-func NewPainter(store *exec.Store, compute ir.DType, shape ir.Shape, build func(g *autograd.Graph, z *autograd.Node) nn.Pictures) (*Painter, error) {
+// NewPainter draws a picture with a generator, of m.Latent numbers.
+func NewPainter(m nn.PictureGenerator, store *exec.Store, compute ir.DType) (*Painter, error) {
+	return newPainter(store, compute, ir.Shape{1, m.Latent()}, func(g *autograd.Graph, z *autograd.Node) nn.Pictures {
+		return m.Draw(g, z, nn.RunningStatistics)
+	})
+}
+
+// NewDecoder draws a picture with an autoencoder, of latents of side × side pixels.
+func NewDecoder(m nn.Autoencoder, store *exec.Store, compute ir.DType, side int) (*Painter, error) {
+	_, latent, _ := m.Config().(nn.AutoencoderConfig).Picture()
+	return newPainter(store, compute, ir.Shape{side * side, latent}, func(g *autograd.Graph, z *autograd.Node) nn.Pictures {
+		return m.Decode(g, nn.Pictures{X: z, Batch: 1, Height: side, Width: side})
+	})
+}
+
+// NewRetelling tells a picture of side × side pixels again with an autoencoder, by the means of
+// its latents.
+func NewRetelling(m nn.Autoencoder, store *exec.Store, compute ir.DType, side int) (*Painter, error) {
+	channels, _, _ := m.Config().(nn.AutoencoderConfig).Picture()
+	return newPainter(store, compute, ir.Shape{side * side, channels}, func(g *autograd.Graph, x *autograd.Node) nn.Pictures {
+		mean, _ := m.Encode(g, nn.Pictures{X: x, Batch: 1, Height: side, Width: side})
+		return m.Decode(g, mean)
+	})
+}
+
+// newPainter binds what build makes of an input of shape on the parameters in store.
+func newPainter(store *exec.Store, compute ir.DType, shape ir.Shape, build func(g *autograd.Graph, z *autograd.Node) nn.Pictures) (*Painter, error) {
 	g := autograd.NewGraph()
 	p, err := g.Lower("paint", build(g, g.Floats("latents", shape...)).X)
 	if err != nil {

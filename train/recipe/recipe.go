@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"slices"
 	"time"
@@ -54,6 +55,9 @@ type View struct {
 
 // ErrView says that a View shows nothing.
 var ErrView = errors.New("nothing to show")
+
+// Sheeted is an Inspection that has a picture.
+type Sheeted interface{ Sheet() image.Image }
 
 // Inspection is a sample, which package json writes too.
 type Inspection interface {

@@ -57,7 +57,7 @@ func Recipe() recipe.Recipe {
 		Name: Name, Config: func() any {
 			return &Config{Loss: NonSaturating, Average: 0.999, Shown: 8, Collapse: Warn, LeastVariety: 0.2, MostAccuracy: 1}
 		},
-		Formats: pictures.Formats(), Check: check, Design: design, Open: open,
+		Formats: pictures.Formats(), Check: check, Design: design, Open: open, Inspect: pictures.Inspect,
 	}
 }
 

@@ -37,7 +37,7 @@ type Config struct {
 func Recipe() recipe.Recipe {
 	return recipe.Recipe{
 		Name: Name, Config: func() any { return &Config{Likelihood: Gaussian, Deviation: 0.1, Beta: 1, Shown: 8} },
-		Formats: pictures.Formats(), Check: check, Design: design, Open: open,
+		Formats: pictures.Formats(), Check: check, Design: design, Open: open, Inspect: pictures.Inspect,
 	}
 }
 
