@@ -49,7 +49,7 @@ var ErrNoAdapter = errors.New("no adapter")
 
 // answering are the folders of a checkpoint of several models whose model is meant by the
 // name of the whole, the first that is there.
-var answering = []string{"average", "generator"}
+var answering = []string{"average", "generator", "policy"}
 
 // FindCheckpoint returns the directory of the model that path names: the directory
 // or a link to one, or a run or its folder of checkpoints, for the newest. It may hold
@@ -68,7 +68,7 @@ func FindCheckpoint(path string) (string, error) {
 			return filepath.EvalSymlinks(dir)
 		}
 		for _, part := range answering {
-			if of := filepath.Join(dir, part); hasWeights(of) {
+			if of := filepath.Join(dir, part); hasWeights(of) || exists(of, peft.ConfigFile) {
 				return filepath.EvalSymlinks(of)
 			}
 		}

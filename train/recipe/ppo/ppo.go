@@ -154,7 +154,7 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	j.Train = &rollout.Source{Rows: j.Config.TrainRows(), Row: b.fields()}
 	j.Prepare = b.prepare
 	j.Next = func(model string) string {
-		return shell.Command("gotrain", "sample", "--model", filepath.Join(model, policy), "--prompt", w.Prompts[0].Text)
+		return shell.Command("gotrain", "sample", "--model", model, "--prompt", w.Prompts[0].Text)
 	}
 	return j, nil
 }
