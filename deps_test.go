@@ -162,18 +162,16 @@ var allowed = map[string][]string{
 		"nn/hub", "nn/pipeline", "nn/unet", "nn/vae", "optim", "train/checkpoint", "train/config", "train/ranks", "train/recipe",
 	},
 	"train/recipe/distill": {
-		"autograd", "autograd/exec", "autograd/plan", "data", "data/tokenizers", "data/vfs", "nn", "nn/hub", "train/config", "train/recipe",
-		"train/recipe/text", "train/shell", "train/units",
+		"autograd", "autograd/exec", "autograd/plan", "data", "data/instruct", "data/tokenizers", "data/vfs", "nn", "nn/hub", "train/config",
+		"train/recipe", "train/recipe/text", "train/shell", "train/units",
 	},
 	"train/recipe/gan": {
 		"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data/picture", "nn", "train/config", "train/recipe",
 		"train/recipe/pictures",
 	},
-	"train/recipe/grpo": {"autograd", "data", "nn", "train/config", "train/recipe", "train/recipe/rollout", "train/recipe/text"},
-	"train/recipe/instruct": {
-		"data", "data/chat", "data/instruct", "nn/hub", "train/config", "train/ranks", "train/recipe", "train/recipe/text", "train/shell",
-	},
-	"train/recipe/lm": {"data", "data/tokenizers", "nn", "train/config", "train/recipe", "train/recipe/text", "train/shell"},
+	"train/recipe/grpo":     {"autograd", "data", "nn", "train/config", "train/recipe", "train/recipe/rollout", "train/recipe/text"},
+	"train/recipe/instruct": {"data", "data/instruct", "train/config", "train/recipe", "train/recipe/text", "train/shell"},
+	"train/recipe/lm":       {"data", "data/tokenizers", "nn", "train/config", "train/recipe", "train/recipe/text", "train/shell"},
 	"train/recipe/mlm": {
 		"autograd", "data", "data/tokenizers", "nn", "nn/encode", "nn/hub", "train/config", "train/recipe", "train/recipe/text", "train/shell",
 	},

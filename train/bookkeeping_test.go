@@ -27,7 +27,7 @@ import (
 	"example.com/gotrain/train/metrics"
 	"example.com/gotrain/train/ranks"
 	"example.com/gotrain/train/recipe"
-	"example.com/gotrain/train/recipe/instruct"
+	"example.com/gotrain/train/recipe/text"
 	"example.com/gotrain/train/save"
 )
 
@@ -400,9 +400,9 @@ func TestAnotherRecipeFromAForeignCheckpoint(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.Repeat(`{"prompt": "q", "completion": "a"}`+"\n", 20)), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	talks := &instruct.Data{Config: data.Config{Format: data.FormatText, TextKey: "text", Paths: []string{path}}, Instruct: records.Default()}
+	talks := &text.InstructData{Config: data.Config{Format: data.FormatText, TextKey: "text", Paths: []string{path}}, Instruct: records.Default()}
 	talks.Instruct.Template = "plain"
-	if err := errors.Join(cfg.Recipe.Set("instruct", &struct{}{}), cfg.Data.Set(instruct.Format, talks)); err != nil {
+	if err := errors.Join(cfg.Recipe.Set("instruct", &struct{}{}), cfg.Data.Set(text.FormatInstruct, talks)); err != nil {
 		t.Fatal(err)
 	}
 	cfg.Train.Steps = 3

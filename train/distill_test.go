@@ -3,17 +3,21 @@ package train
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"example.com/gotrain/data"
+	"example.com/gotrain/data/instruct"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/gpt2"
 	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/recipe"
 	"example.com/gotrain/train/recipe/distill"
+	"example.com/gotrain/train/recipe/text"
 )
 
 // distillConfig trains a teacher, and has a smaller model learn from it.
@@ -179,5 +183,41 @@ func TestTeachersThatDoNotFit(t *testing.T) {
 		if _, err := Train(t.Context(), c, deps(t, 1)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
+	}
+}
+
+// TestDistillationOfConversations: what the assistant says is learnt from a teacher, each
+// conversation kept once however rows are packed, to the same bits after each stop.
+func TestDistillationOfConversations(t *testing.T) {
+	cfg := distillConfig(t, nil)
+	var lines bytes.Buffer
+	for i := range 40 {
+		fmt.Fprintf(&lines, `{"messages": [{"role": "user", "content": "q%d"}, {"role": "assistant", "content": "%s"}]}`+"\n", i, strings.Repeat("light ", 1+i%3))
+	}
+	path := filepath.Join(t.TempDir(), "talks.jsonl")
+	if err := os.WriteFile(path, lines.Bytes(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	talks := &text.InstructData{Config: data.Config{Format: data.FormatText, TextKey: "text", Paths: []string{path}, Validation: 0.3}, Instruct: instruct.Default()}
+	talks.Instruct.Template, talks.Instruct.Truncate = "plain", instruct.TruncateLeft
+	if err := cfg.Data.Set(text.FormatInstruct, talks); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Train.DocumentMask, cfg.Train.Steps = true, 16
+	d := deps(t, 1)
+	losses := columns(&d, "loss")
+	r := mustTrain(t, cfg, d)
+	if l := *losses; !(l[len(l)-1] < l[0]) || !(r.Validation.Get("kl") > 0) {
+		t.Errorf("losses %v, held out %g", l, r.Validation.Get("kl"))
+	}
+	want := bits(t, cfg.Run.Dir)
+	file, err := os.ReadFile(filepath.Join(cfg.Run.Dir, distill.File))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Run.Dir += "-stops"
+	trainByStops(t, cfg, deps(t, 2), want)
+	if again, err := os.ReadFile(filepath.Join(cfg.Run.Dir, distill.File)); err != nil || !bytes.Equal(again, file) {
+		t.Errorf("the file grows with epochs, of which it has all conversations: %d and %d bytes, %v", len(again), len(file), err)
 	}
 }

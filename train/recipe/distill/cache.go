@@ -20,11 +20,11 @@ import (
 // File holds the distributions of the teacher, in the run's directory.
 const File = "teacher.bin"
 
-// key is the hash of what a row holds: its tokens, positions and documents, and which tokens
-// are targets.
+// key is the hash of a text that sees nothing but itself, a row or a document in one: its tokens,
+// their positions, and which of them have targets.
 type key [16]byte
 
-// identity is the first line of the file: what the distributions depend on beside the rows.
+// identity is the first line of the file: what the distributions depend on beside the texts.
 type identity struct {
 	Format      int     `json:"format"`
 	Model       string  `json:"model"`
@@ -59,7 +59,7 @@ const (
 	sumBytes  = 8
 )
 
-// cache finds the distributions of rows in the file. What is not in its index is not whole:
+// cache finds the distributions of texts in the file. What is not in its index is not whole:
 // the end of a process that was killed.
 type cache struct {
 	identity
@@ -68,13 +68,13 @@ type cache struct {
 	end   int64 // of what is whole
 }
 
-// place is where the tokens of a row are.
+// place is where the tokens of a text are.
 type place struct {
 	offset int64
 	tokens int
 }
 
-// openCache reads which rows a file has: none where it is not there, or of another identity. To
+// openCache reads which texts a file has: none where it is not there, or of another identity. To
 // write, what is not whole is cut off first.
 func openCache(fsys vfs.FS, path string, d identity, write bool) (*cache, error) {
 	c := &cache{identity: d, index: map[key]place{}}
@@ -166,7 +166,7 @@ func ended(err error) error {
 	return err
 }
 
-// recordOf begins the record of a row.
+// recordOf begins the record of a text.
 func recordOf(k key, tokens int) []byte {
 	return binary.LittleEndian.AppendUint32(bytes.Clone(k[:]), uint32(tokens))
 }
@@ -191,30 +191,26 @@ func sealed(record []byte) []byte {
 	return binary.LittleEndian.AppendUint64(record, xxh3.Hash(record))
 }
 
-// get reads the distributions of a row of targets into classes (T, K) and logs (T, W). What has
-// no target gets -1 and 0.
+// get reads the distributions of a text with these targets into classes (T, K) and logs (T, W),
+// where there is a target.
 func (c *cache) get(k key, targets, classes []int32, logs []float32, scratch []byte) error {
 	at, ok := c.index[k]
 	size := c.tokenBytes()
 	if !ok {
-		return fmt.Errorf("%s lacks the distributions of a row: %w", File, errLacking)
+		return fmt.Errorf("%s lacks the distributions of a text: %w", File, errLacking)
 	}
 	content := scratch[:at.tokens*size]
 	if _, err := c.file.ReadAt(content, at.offset); err != nil {
 		return fmt.Errorf("%s: %w", File, err)
 	}
 	width := len(logs) / len(targets)
-	clear(logs)
 	for i, target := range targets {
-		ids, ps := classes[i*c.Top:][:c.Top], logs[i*width:][:width]
 		if target < 0 {
-			for j := range ids {
-				ids[j] = -1
-			}
 			continue
 		}
+		ids, ps := classes[i*c.Top:][:c.Top], logs[i*width:][:width]
 		if len(content) < size {
-			return fmt.Errorf("%s has fewer tokens of a row than that has targets", File)
+			return fmt.Errorf("%s has fewer tokens of a text than that has targets", File)
 		}
 		for j := range ids {
 			if c.idBytes() == 2 {
@@ -235,25 +231,37 @@ func (c *cache) get(k key, targets, classes []int32, logs []float32, scratch []b
 // errLacking says that the file was made for other data or fewer steps.
 var errLacking = errors.New("the file is of other data, or was changed while the run went on; begin again, and what it lacks is computed")
 
-// keyOf hashes a row of a batch.
-func keyOf(c data.Columns) key {
-	h := xxh3.New()
-	var word [4]byte
-	write := func(v int32) {
-		binary.LittleEndian.PutUint32(word[:], uint32(v))
-		h.Write(word[:])
-	}
-	for i, id := range c.IDs {
-		write(id)
-		write(c.Positions[i])
-		counts := int32(0)
-		if c.Targets[i] >= 0 {
-			counts = 1
+// texts calls f for each text of a row that has targets, with the place of its first token and
+// that behind its last.
+func texts(row data.Columns, f func(first, end int) error) error {
+	for first := 0; first < len(row.IDs); {
+		end := len(row.IDs)
+		if row.Segments != nil {
+			for end = first + 1; end < len(row.IDs) && row.Segments[end] == row.Segments[first]; end++ {
+			}
 		}
-		write(counts)
+		if count(row.Targets[first:end]) > 0 {
+			if err := f(first, end); err != nil {
+				return err
+			}
+		}
+		first = end
 	}
-	for _, s := range c.Segments {
-		write(s)
+	return nil
+}
+
+// keyOf hashes the tokens [first, end) of a row.
+func keyOf(row data.Columns, first, end int) key {
+	h := xxh3.New()
+	var words [9]byte
+	for i := first; i < end; i++ {
+		binary.LittleEndian.PutUint32(words[:], uint32(row.IDs[i]))
+		binary.LittleEndian.PutUint32(words[4:], uint32(row.Positions[i]))
+		words[8] = 0
+		if row.Targets[i] >= 0 {
+			words[8] = 1
+		}
+		h.Write(words[:])
 	}
 	return key(h.Sum128().Bytes())
 }

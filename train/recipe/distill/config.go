@@ -7,6 +7,7 @@ import (
 
 	"example.com/gotrain/autograd"
 	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/recipe/text"
 )
 
 // Name is the recipe's.
@@ -59,6 +60,9 @@ func check(c config.Config) error {
 	}
 	if c.Tokenizer.Path == "" && c.Tokenizer.Kind != "bytes" {
 		errs = append(errs, fmt.Errorf("recipe %s needs the teacher's tokenizer: set tokenizer.path to the teacher's directory", Name))
+	}
+	if conversing(c) {
+		errs = append(errs, text.CheckConversations(c))
 	}
 	return errors.Join(errs...)
 }

@@ -3,7 +3,7 @@
 //
 // The teacher is not in memory while the model learns. What it says of the rows of the run is
 // computed before the first step and kept in RUN/teacher.bin: of each distribution the K
-// likeliest tokens and the probability of all others together, by a hash of the row. A run
+// likeliest tokens and the probability of all others together, by a hash of the text. A run
 // that goes on, or goes through more of its data, computes what the file lacks.
 package distill
 
@@ -21,7 +21,6 @@ import (
 	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/recipe"
 	"example.com/gotrain/train/recipe/text"
-	"example.com/gotrain/train/shell"
 	"example.com/gotrain/train/units"
 )
 
@@ -30,7 +29,7 @@ func Recipe() recipe.Recipe {
 	return recipe.Recipe{
 		Name:    Name,
 		Config:  func() any { return &Config{Divergence: Forward, Beta: 0.5, Temperature: 1, Weight: 1, TopK: 32} },
-		Formats: text.Formats(), Check: check, Design: design, Open: open,
+		Formats: append(text.Formats(), text.InstructFormat()), Check: check, Design: design, Open: open,
 	}
 }
 
@@ -46,7 +45,9 @@ func newJob(ctx context.Context, env recipe.Env) (*recipe.Job, *teacher, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	j.Reading = text.Reading(env)
+	if j.Reading = text.Reading(env); conversing(env.Config) {
+		j.Reading = text.ReadingConversations(env.Config)
+	}
 	m := j.Parts[0].Model.(nn.LanguageModel)
 	t, err := newTeacher(j.Config, env.Families, m)
 	if err != nil {
@@ -67,7 +68,7 @@ func (t *teacher) remark() string {
 		parameters += p.DType.Bytes(p.Shape)
 	}
 	text := fmt.Sprintf("%s, %s of parameters, in memory before the first step only; of each distribution the %d likeliest tokens, %d bytes a token of text", own(c).Teacher, units.Bytes(parameters), t.top, each)
-	return text + ", each row once, in " + t.path()
+	return text + ", each once, in " + t.path()
 }
 
 // path is that of the file.
@@ -78,37 +79,28 @@ func (t *teacher) identity() identity {
 	return identity{Format: 1, Precision: string(t.config.Precision), Temperature: own(t.config).Temperature, Top: t.top, Rest: t.rest, Vocab: t.vocab}
 }
 
-// open packs the text into shards and cuts them into batches.
+// open opens text or conversations.
 func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	tokens, id, err := text.Open(ctx, &env)
 	if err != nil {
 		return nil, err
 	}
-	enc, err := text.Encoder(env.Config, tokens, id)
-	if err != nil {
-		return nil, err
+	if conversing(env.Config) {
+		return openConversations(ctx, env, tokens, id)
 	}
+	return openText(ctx, env, tokens, id)
+}
+
+// finish is newJob with the tokenizer, which has to be the teacher's.
+func finish(ctx context.Context, env recipe.Env, tokens data.Tokenizer, id hub.Identity) (*recipe.Job, *teacher, error) {
 	j, t, err := newJob(ctx, env)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := t.checkTokenizer(tokens); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := text.Finish(j, env, tokens, id); err != nil {
-		return nil, err
-	}
-	j.Next = func(model string) string {
-		return shell.Command("gotrain", "sample", "--model", model, "--prompt", env.Config.Train.Sample)
-	}
-	texts, _ := env.Config.Texts()
-	if texts.Known, err = text.Ledger(env); err != nil {
-		return nil, err
-	}
-	if env.Dry && !texts.Prepared() {
-		return j, text.Count(ctx, env, j, texts, enc)
-	}
-	return j, openShards(ctx, env, j, t, texts, enc)
+	return j, t, text.Finish(j, env, tokens, id)
 }
 
 // checkTokenizer wants the teacher to read the same tokens.
@@ -123,44 +115,41 @@ func (t *teacher) checkTokenizer(tokens data.Tokenizer) error {
 	return nil
 }
 
-// openShards gives the job its batches, and what completes them.
-func openShards(ctx context.Context, env recipe.Env, j *recipe.Job, t *teacher, texts data.Config, enc tokenizers.Encoder) error {
+// lessons gives a job its batches, of which train and eval make those for some rows: of what is
+// trained on, epoch rows, and what is held out, nil for nothing.
+func (t *teacher) lessons(env recipe.Env, j *recipe.Job, epoch uint64, train, eval func(data.Rows) (data.Source, error)) error {
 	c := env.Config
-	prepared, err := text.Shards(ctx, env, j, texts, enc)
+	l := &lesson{teacher: t, env: env, job: j, epoch: epoch}
+	j.Epoch = epoch
+	var err error
+	both := func(source func(data.Rows) (data.Source, error), rows data.Rows) (own, whole data.Source) {
+		if err == nil {
+			own, err = source(rows)
+		}
+		if err == nil {
+			whole, err = source(t.batch())
+		}
+		return own, whole
+	}
+	own, whole := both(train, c.TrainRows())
+	_, l.mixed = own.(*data.Mixture)
+	l.train, j.Train = whole, l.taught(own)
+	if eval != nil {
+		own, l.eval = both(eval, c.EvalRows())
+		j.Eval = l.taught(own)
+	}
 	if err != nil {
 		return err
-	}
-	batches := func(rows data.Rows) (data.Windowed, error) {
-		return prepared.Batches(data.LoaderConfig{Sequences: c.Sequences(rows), Seed: c.Run.Seed, Fixed: true})
-	}
-	train, err := batches(c.TrainRows())
-	if err != nil {
-		return err
-	}
-	_, mixed := train.(*data.Mixture)
-	l := &lesson{teacher: t, env: env, job: j, mixed: mixed}
-	if l.train, err = batches(t.batch()); err != nil {
-		return err
-	}
-	bytes := int64(t.identity().tokenBytes()) * int64(l.samples()) * int64(c.Length())
-	env.Telling("teacher", "%s: %s for what is trained on", t.remark(), units.Bytes(bytes))
-	j.Train, j.Epoch = l.taught(train), train.Windows()
-	if mixture, ok := train.(*data.Mixture); ok {
-		j.Drawn = mixture.Drawn
-		text.TellSources(env, j, prepared.Parts)
-	}
-	if prepared.Validation != nil {
-		eval, err := data.NewEval(prepared.Validation, c.Sequences(c.EvalRows()), enc)
-		if err != nil {
-			return err
-		}
-		if l.eval, err = data.NewEval(prepared.Validation, c.Sequences(t.batch()), enc); err != nil {
-			return err
-		}
-		j.Eval = l.taught(eval)
 	}
 	closeData := j.Close
-	j.Begin, j.Close = l.begin, func() error { return errors.Join(l.cache.close(), closeData()) }
+	j.Begin, j.Close = l.begin, func() error {
+		err := l.cache.close()
+		if closeData != nil {
+			err = errors.Join(err, closeData())
+		}
+		return err
+	}
+	env.Telling("teacher", "%s", t.remark())
 	return text.CheckEval(c, j.Eval)
 }
 
@@ -172,7 +161,8 @@ type lesson struct {
 	*teacher
 	env   recipe.Env
 	job   *recipe.Job
-	train data.Windowed
+	train data.Source
+	epoch uint64      // rows of train that come before one comes again
 	mixed bool        // train draws from several sources, some perhaps several times before others once
 	eval  data.Source // nil where nothing is held out
 	cache *cache
@@ -201,8 +191,8 @@ func (l *lesson) begin(ctx context.Context, _ int) error {
 func (l *lesson) samples() uint64 {
 	t := l.job.Config.Train
 	n := uint64(t.Steps) * uint64(l.job.Config.StepSamples())
-	if t.Epochs > 0 || n > l.train.Windows() && !l.mixed {
-		return l.train.Windows()
+	if t.Epochs > 0 || n > l.epoch && !l.mixed {
+		return l.epoch
 	}
 	return n
 }
@@ -263,25 +253,30 @@ func (w *writer) all(ctx context.Context, s data.Source, samples uint64) error {
 	return nil
 }
 
-// batchOf appends the rows of a batch that the file lacks. The others are no targets.
+// batchOf appends the texts of a batch that the file lacks. The others are no targets.
 func (w *writer) batchOf(c data.Columns, b *data.Batch) error {
 	length := w.config.Length()
-	records := make([][]byte, b.Rows)
-	some := false
-	for row := range records {
-		r := c.Row(row, length)
-		k := keyOf(r)
-		tokens := count(r.Targets)
-		if _, known := w.cache.index[k]; known || tokens == 0 {
-			for i := range r.Targets {
-				r.Targets[i] = data.Ignore
-			}
-			continue
-		}
-		records[row], some = recordOf(k, tokens), true
-		w.cache.index[k] = place{}
+	type record struct {
+		end     int // of the text in the batch
+		content []byte
 	}
-	if !some {
+	var records []record
+	for row := range b.Rows {
+		r := c.Row(row, length)
+		_ = texts(r, func(first, end int) error {
+			k := keyOf(r, first, end)
+			if _, known := w.cache.index[k]; known {
+				for i := first; i < end; i++ {
+					r.Targets[i] = data.Ignore
+				}
+				return nil
+			}
+			records = append(records, record{row*length + end, recordOf(k, count(r.Targets[first:end]))})
+			w.cache.index[k] = place{}
+			return nil
+		})
+	}
+	if len(records) == 0 {
 		return nil
 	}
 	if w.loaded == nil {
@@ -290,10 +285,16 @@ func (w *writer) batchOf(c data.Columns, b *data.Batch) error {
 			return err
 		}
 	}
-	err := w.tell(b, func(at int, m *Most) { records[at/length] = w.cache.add(records[at/length], m) })
-	for _, record := range records {
-		if err == nil && record != nil {
-			_, err = w.file.Write(sealed(record))
+	at := 0
+	err := w.tell(b, func(token int, m *Most) {
+		for token >= records[at].end {
+			at++
+		}
+		records[at].content = w.cache.add(records[at].content, m)
+	})
+	for _, r := range records {
+		if err == nil {
+			_, err = w.file.Write(sealed(r.content))
 		}
 	}
 	return err
@@ -342,18 +343,18 @@ func (s *taught) Fill(dst *data.Batch, position uint64) error {
 	length := s.config.Length()
 	c := data.Columns{IDs: dst.Ints[data.IDs], Targets: dst.Ints[data.Targets], Positions: dst.Ints[data.Positions], Segments: dst.Ints[data.Segments]}
 	classes, logs := dst.Ints[classesField], dst.Floats[logsField]
+	for i := range classes {
+		classes[i] = -1
+	}
+	clear(logs)
 	scratch := make([]byte, length*s.cache.tokenBytes())
 	for row := range dst.Rows {
 		r := c.Row(row, length)
-		part, ps := classes[row*length*s.top:][:length*s.top], logs[row*length*s.width():][:length*s.width()]
-		if count(r.Targets) == 0 {
-			for i := range part {
-				part[i] = -1
-			}
-			clear(ps)
-			continue
-		}
-		if err := s.cache.get(keyOf(r), r.Targets, part, ps, scratch); err != nil {
+		err := texts(r, func(first, end int) error {
+			from, to := row*length+first, row*length+end
+			return s.cache.get(keyOf(r, first, end), r.Targets[first:end], classes[from*s.top:to*s.top], logs[from*s.width():to*s.width()], scratch)
+		})
+		if err != nil {
 			return fmt.Errorf("%s: %w", filepath.Dir(s.path()), err)
 		}
 	}

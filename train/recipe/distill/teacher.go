@@ -35,6 +35,7 @@ type teacher struct {
 
 // loaded is what is in memory.
 type loaded struct {
+	store          *exec.Store
 	hiddens, heads *exec.Session
 	hidden         []float32 // (rows·T, D)
 	chunk, logits  []float32 // (chunk, D), (chunk, V)
@@ -136,7 +137,7 @@ func (t *teacher) load() error {
 	if err := hub.LoadParams(store, t.place.Dir, t.model.Params()); err != nil {
 		return err
 	}
-	l := &loaded{}
+	l := &loaded{store: store}
 	var err error
 	if l.hiddens, err = exec.NewSession(t.hiddens, store, t.arena); err != nil {
 		return err

@@ -19,11 +19,11 @@ func inspect(ctx context.Context, env recipe.Env, v recipe.View) (recipe.Inspect
 	if err != nil {
 		return nil, err
 	}
-	in, err := Read(ctx, env, tokens, id, nil)
+	in, err := text.ReadConversations(ctx, env, tokens, id, nil)
 	if err != nil {
 		return nil, err
 	}
-	in.tell(env)
+	in.Tell(env)
 	set := in.Train
 	if v.Split == "validation" {
 		if set = in.Validation; set == nil {
