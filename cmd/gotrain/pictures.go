@@ -31,7 +31,7 @@ func (f *pictureFlags) add(c *cobra.Command) {
 	var own pflag.FlagSet
 	own.StringVar(&f.out, "out", "", "of pictures, the PNG `FILE` to write")
 	own.IntVar(&f.steps, "steps", 20, "of pictures, `N` steps from noise to the picture")
-	own.Float64Var(&f.guidance, "guidance", 3, "of pictures, `X` is the weight of the prompt; 1 is that of training, and takes half the time")
+	own.Float64Var(&f.guidance, "guidance", 2, "of pictures, `X` is the weight of the prompt; 1 is that of training, and takes half the time")
 	own.StringVar(&f.sampler, "sampler", diffusion.DDIM, "of pictures, `NAME` is "+strings.Join(diffusion.Methods, ", "))
 	own.StringVar(&f.negative, "negative", "", "of pictures, what they are steered away from")
 	own.StringVar(&f.image, "image", "", "of pictures, draw this `FILE` anew")

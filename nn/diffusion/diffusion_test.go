@@ -223,3 +223,13 @@ func TestRefusals(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestEnd: with FirstLevel only ddim ends at the first level, the others without noise.
+func TestEnd(t *testing.T) {
+	for _, method := range Methods {
+		s := sampler(t, Config{Schedule: StableDiffusion(), Prediction: Epsilon, Method: method, Steps: 5, Spacing: Leading, Offset: 1, FirstLevel: true})
+		if end := s.After(len(s.Looks) - 1); (end != clean) != (method == DDIM) {
+			t.Errorf("%s ends at %v", method, end)
+		}
+	}
+}

@@ -119,7 +119,7 @@ func New(c Config) (*Sampler, error) {
 		at[i] = s.level(t)
 	}
 	at[len(times)] = clean
-	if c.FirstLevel {
+	if c.endsFirst() {
 		at[len(times)] = s.levels[0]
 	}
 	for i, t := range times {
@@ -130,6 +130,9 @@ func New(c Config) (*Sampler, error) {
 
 // discrete tells whether a method knows the times of the schedule alone.
 func (c Config) discrete() bool { return c.Method == DDPM || c.Method == DDIM }
+
+// endsFirst tells whether the last step ends at the first level: of the methods ddim alone may.
+func (c Config) endsFirst() bool { return c.FirstLevel && c.Method == DDIM }
 
 // differential tells whether a method computes in the space in which noise is added to x₀.
 func (c Config) differential() bool { return c.Method == Euler || c.Method == Heun }
@@ -261,7 +264,7 @@ func (s *Sampler) After(look int) Level {
 	if look+1 < len(s.Looks) {
 		return s.Looks[look+1].Level
 	}
-	if s.config.FirstLevel {
+	if s.config.endsFirst() {
 		return s.levels[0]
 	}
 	return clean
