@@ -98,7 +98,7 @@ func (m *Model) HuggingFace() (map[string]any, error) {
 		"architectures": []string{"CLIPTextModel"}, "model_type": modelType, "dtype": "float32",
 		"hidden_size": c.Width, "intermediate_size": c.FFN, "num_hidden_layers": c.Layers, "num_attention_heads": c.Heads,
 		"max_position_embeddings": c.Context, "vocab_size": c.Vocab, "hidden_act": act, "layer_norm_eps": c.NormEps,
-		"attention_dropout": 0.0, "initializer_factor": 1.0, "initializer_range": c.InitStd, "projection_dim": c.Width,
+		"initializer_range": c.InitStd, "projection_dim": c.Width,
 	}, nil
 }
 
