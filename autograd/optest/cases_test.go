@@ -116,6 +116,7 @@ func axes(list ...int) (a [ir.MaxAxes]bool) {
 var cases = concat(
 	embeddingCases(), matMulCases(), normCases(), activationCases(), attentionCases(), cachedCases(),
 	lossCases(), elementwiseCases(), shapeCases(), optimizerCases(), assignCases(), recurrentCases(), relativeCases(), logProbCases(), topLogProbCases(), mapCases(), segmentCases(), pictureCases(),
+	normSumCases(), patternCases(),
 )
 
 func relativeCases() []opCase {
@@ -264,14 +265,33 @@ func matMulCases() []opCase {
 	return list
 }
 
+// normShapes are rows and columns.
+var normShapes = [...][2]int{
+	{1, 1}, {3, 5}, {7, 64}, {700, 67}, {300, 64},
+	{5, 768},                                    // its sums of bfloat16 rows take all of the 48 KiB that a block of CUDA has unasked, and the kernel some of its own
+	{3, 1024}, {2, 2051}, {2, 8200}, {2, 24600}, // a warp a row, a block, and more than a block or shared memory holds
+}
+
+// normSumCases are gradients of LayerNorm with the sum of their rows.
+func normSumCases() []opCase {
+	var list []opCase
+	for _, d := range normShapes {
+		n, w := d[0], d[1]
+		x, row := s(n, w), s(w)
+		name := fmt.Sprintf("%dx%d", n, w)
+		list = append(list,
+			opCase{name + " addend sum", ir.LayerNormBackward, ir.NormAttrs{Eps: 1e-5},
+				[]arg{normal(n, w), normal(w), normal(n), positive(n), normal(n, w), normal(n, w)}, []ir.Shape{x, row, row, row}},
+			opCase{name + " no bias sum", ir.LayerNormBackward, ir.NormAttrs{Eps: 1e-5},
+				[]arg{normal(n, w), normal(w), normal(n), positive(n), normal(n, w), none}, []ir.Shape{x, row, nil, row}})
+	}
+	return list
+}
+
 func normCases() []opCase {
 	var list []opCase
-	for _, d := range []struct{ rows, cols int }{
-		{1, 1}, {3, 5}, {7, 64}, {700, 67}, {300, 64},
-		{5, 768},                                    // its sums of bfloat16 rows take all of the 48 KiB that a block of CUDA has unasked, and the kernel some of its own
-		{3, 1024}, {2, 2051}, {2, 8200}, {2, 24600}, // a warp a row, a block, and more than a block or shared memory holds
-	} {
-		n, w := d.rows, d.cols
+	for _, d := range normShapes {
+		n, w := d[0], d[1]
 		x, row, rows := s(n, w), s(w), s(n)
 		name := fmt.Sprintf("%dx%d", n, w)
 		list = append(list,
@@ -279,10 +299,6 @@ func normCases() []opCase {
 			opCase{name + " no bias", ir.LayerNorm, ir.NormAttrs{Eps: 1e-5}, []arg{about(3, n, w), normal(w), none}, []ir.Shape{x, rows, rows}},
 			opCase{name, ir.LayerNormBackward, ir.NormAttrs{Eps: 1e-5},
 				[]arg{normal(n, w), normal(w), normal(n), positive(n), normal(n, w), none}, []ir.Shape{x, row, row, nil}},
-			opCase{name + " addend sum", ir.LayerNormBackward, ir.NormAttrs{Eps: 1e-5},
-				[]arg{normal(n, w), normal(w), normal(n), positive(n), normal(n, w), normal(n, w)}, []ir.Shape{x, row, row, row}},
-			opCase{name + " no bias sum", ir.LayerNormBackward, ir.NormAttrs{Eps: 1e-5},
-				[]arg{normal(n, w), normal(w), normal(n), positive(n), normal(n, w), none}, []ir.Shape{x, row, nil, row}},
 			opCase{name + " addend no bias", ir.LayerNormBackward, ir.NormAttrs{Eps: 1e-5},
 				[]arg{normal(n, w), normal(w), normal(n), positive(n), normal(n, w), normal(n, w)}, []ir.Shape{x, row, nil, nil}},
 			opCase{name, ir.RMSNorm, ir.NormAttrs{Eps: 1e-6}, []arg{normal(n, w), normal(w)}, []ir.Shape{x, rows}},
@@ -405,6 +421,21 @@ func attentionCases() []opCase {
 		{name: "dropout cross", batch: 2, t: 70, s: 141, heads: 2, kv: 1, hd: 32, window: 90, drop: 0.3},
 		{name: "dropout documents", batch: 1, t: 165, s: 165, heads: 2, kv: 2, hd: 10, causal: true, length: 70, padding: 5, bias: 33, behind: 32, drop: 0.2},
 		{name: "all padding", batch: 1, t: 70, s: 70, heads: 1, kv: 1, hd: 32, length: 8, padding: 70},
+	} {
+		list = append(list, a.cases()...)
+	}
+	return list
+}
+
+// patternCases are patterns of blocks with the heads of the tensor-core kernels.
+func patternCases() []opCase {
+	var list []opCase
+	for _, a := range []attentionShape{
+		{name: "head 64 continued strided", batch: 1, t: 200, s: 392, heads: 2, kv: 1, hd: 64, causal: true, sparse: ir.Sparsity{Pattern: ir.Strided, Block: 64, Local: 1, Stride: 2}},
+		{name: "head 96 fixed both ways", batch: 1, t: 200, s: 200, heads: 2, kv: 1, hd: 96, sparse: ir.Sparsity{Pattern: ir.Fixed, Block: 64, Stride: 2, Global: 1}},
+		{name: "head 128 strided documents", batch: 1, t: 330, s: 330, heads: 2, kv: 1, hd: 128, causal: true, packed: true, length: 150, padding: 70,
+			sparse: ir.Sparsity{Pattern: ir.Strided, Block: 64, Local: 1, Stride: 3}},
+		{name: "head 256 local global", batch: 1, t: 200, s: 200, heads: 1, kv: 1, hd: 256, causal: true, sparse: ir.Sparsity{Pattern: ir.LocalGlobal, Block: 64, Local: 1, Global: 1}},
 	} {
 		list = append(list, a.cases()...)
 	}

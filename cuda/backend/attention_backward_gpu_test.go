@@ -24,12 +24,15 @@ type gradientCase struct {
 	window     int
 	document   int  // tokens of a document, 0 for no mask
 	other      bool // the kernel that is not the first
+	sparse     ir.Sparsity
 }
 
 var gradientCases = []gradientCase{
 	{hd: 64, tokens: 300, causal: true},
 	{hd: 64, tokens: 200, window: 70},
 	{hd: 64, tokens: 200, window: 70, other: true},
+	{hd: 64, tokens: 400, causal: true, sparse: ir.Sparsity{Pattern: ir.Strided, Block: 64, Local: 1, Stride: 3}},
+	{hd: 64, tokens: 400, document: 150, sparse: ir.Sparsity{Pattern: ir.LocalGlobal, Block: 64, Local: 2, Global: 1}},
 	{hd: 96, tokens: 150, causal: true},
 	{hd: 128, tokens: 300, causal: true},
 	{hd: 128, tokens: 300, causal: true, document: 90},
@@ -47,7 +50,7 @@ func (g gradientCase) call(t *testing.T, b runs.Backend) *call {
 		return &ir.Value{Shape: ir.Shape{batch * g.tokens, heads * g.hd}, DType: ir.BF16}
 	}
 	in := &ir.Instr{Kind: ir.AttentionBackward, In: make([]*ir.Value, 10),
-		Attrs: ir.AttentionAttrs{Batch: batch, Heads: heads, KVHeads: kv, HeadDim: g.hd, Causal: g.causal, Window: g.window, Scale: 0.1}}
+		Attrs: ir.AttentionAttrs{Batch: batch, Heads: heads, KVHeads: kv, HeadDim: g.hd, Causal: g.causal, Window: g.window, Scale: 0.1, Sparse: g.sparse}}
 	in.In[0], in.In[1], in.In[2] = value(heads), value(kv), value(kv)
 	in.In[5], in.In[7] = value(heads), value(heads)
 	in.In[6] = &ir.Value{Shape: ir.Shape{batch * heads * g.tokens}}
@@ -241,7 +244,7 @@ func (g gradientCase) shape(t *testing.T) gradient {
 	t.Helper()
 	var all []gradient
 	for _, shape := range gradients {
-		if shape.head == g.hd {
+		if shape.head == g.hd && (shape.view == "sparse") == (g.sparse.Pattern != ir.Dense) {
 			all = append(all, shape)
 		}
 	}
@@ -254,6 +257,9 @@ func (g gradientCase) shape(t *testing.T) gradient {
 // meet says whether the documents of a tile of keys and of the 64 queries around one
 // overlap, as far as the bounds of groups of 64 tokens tell.
 func (g gradientCase) meet(key, keys, query int) bool {
+	if s := g.sparse; s.Pattern != ir.Dense && !s.Sees(query/s.Block, key/s.Block) {
+		return false
+	}
 	if g.document == 0 {
 		return true
 	}

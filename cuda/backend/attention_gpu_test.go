@@ -210,7 +210,7 @@ func TestAttentionTiles(t *testing.T) {
 	defer opened.Close()
 	for _, hd := range []int{64, 128} {
 		var want [][]byte
-		for i, kernel := range (attentionShape{AttentionAttrs: ir.AttentionAttrs{HeadDim: hd}}).flashKernels(227 << 10) {
+		for i, kernel := range attentionOf(headInstr(ir.Attention, ir.BF16, hd, 64)).flashKernels(227 << 10) {
 			c := attentionInstr(t, opened, hd)
 			a := c.attention()
 			a.flash(kernel, a.overQueries(kernel.rows))

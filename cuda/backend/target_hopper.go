@@ -35,7 +35,7 @@ func checkHopper(in *ir.Instr, perBlock int) error {
 		return nil
 	}
 	a := attentionOf(in)
-	if !a.tensorCores() || a.HeadDim != 64 && a.HeadDim != 128 {
+	if !a.tensorCores() || a.view() != "general" || a.HeadDim != 64 && a.HeadDim != 128 {
 		pattern := "no pattern"
 		switch {
 		case a.bias() != nil:

@@ -35,29 +35,36 @@ func simtBytes(hd, elements, scores int) int {
 // tensorCores says whether the kernels on tensor cores take the instruction.
 // They compare unscaled scores, so the scale has to be positive.
 func (a attentionShape) tensorCores() bool {
-	of := func(f flash) bool { return f.head == a.HeadDim }
-	return a.dtype() == ir.BF16 && slices.ContainsFunc(flashes, of) && a.Scale > 0 && a.view() == "general"
+	of := func(f flash) bool { return f.head == a.HeadDim && f.view == a.view() }
+	return a.dtype() == ir.BF16 && slices.ContainsFunc(flashes, of) && a.Scale > 0
 }
 
 func (a attentionShape) dtype() ir.DType { return a.instr.Elem(ir.Elem) }
 
-// flash is a kernel of attention.cu. Those of one head size give the same bits.
+// flash is a kernel of attention.cu, or for patterns of blocks of attention_sparse_flash.cu.
+// Those of one head size and view give the same bits.
 type flash struct {
+	view                         string
 	head, queries, keys, threads int // queries and keys of the tiles
 	suffix                       string
 }
 
 // flashes lists those of a head, first what is taken untimed.
 var flashes = []flash{
-	{32, 128, 64, 128, ""},
-	{64, 128, 64, 128, ""},
-	{64, 64, 64, 128, "_rows64"},
-	{64, 256, 64, 256, "_rows256"},
-	{96, 128, 64, 128, ""},
-	{128, 128, 64, 128, ""},
-	{128, 64, 64, 128, "_rows64"},
-	{128, 128, 64, 256, "_warps8"},
-	{256, 64, 32, 128, ""},
+	{"general", 32, 128, 64, 128, ""},
+	{"general", 64, 128, 64, 128, ""},
+	{"general", 64, 64, 64, 128, "_rows64"},
+	{"general", 64, 256, 64, 256, "_rows256"},
+	{"general", 96, 128, 64, 128, ""},
+	{"general", 128, 128, 64, 128, ""},
+	{"general", 128, 64, 64, 128, "_rows64"},
+	{"general", 128, 128, 64, 256, "_warps8"},
+	{"general", 256, 64, 32, 128, ""},
+	{"sparse", 32, 64, 64, 128, "_sparse"},
+	{"sparse", 64, 64, 64, 128, "_sparse"},
+	{"sparse", 96, 64, 64, 128, "_sparse"},
+	{"sparse", 128, 64, 64, 128, "_sparse"},
+	{"sparse", 256, 64, 32, 128, "_sparse"},
 }
 
 // kernel has a tile of queries and a ring of three of keys and values in shared memory.
@@ -69,7 +76,7 @@ func (f flash) kernel() attentionKernel {
 func (a attentionShape) flashKernels(perBlock int) []attentionKernel {
 	var all []attentionKernel
 	for _, f := range flashes {
-		if k := f.kernel(); f.head == a.HeadDim && k.fits(perBlock) {
+		if k := f.kernel(); f.head == a.HeadDim && f.view == a.view() && k.fits(perBlock) {
 			all = append(all, k)
 		}
 	}
@@ -114,9 +121,11 @@ func (a attentionShape) tokenKernel() attentionKernel {
 	return attentionKernel{"attention_cached_token_" + a.dtype().String(), 1, 256, 4 * tokenHeads * (padded + cachedKeys + groups*padded)}
 }
 
-// gradient is a kernel of attention_backward.cu: one pass over tiles of keys. A tile of
-// another size gives the same bits.
+// gradient is a kernel of attention_backward.cu, or for patterns of blocks of
+// attention_backward_sparse_flash.cu: one pass over tiles of keys. A tile of another size
+// gives the same bits.
 type gradient struct {
+	view                         string
 	head, keys, queries, threads int // keys and queries of the tiles
 	split                        int // warps that share keys
 	suffix                       string
@@ -124,13 +133,18 @@ type gradient struct {
 
 // gradients lists those of a head, first what is taken untimed.
 var gradients = []gradient{
-	{32, 128, 64, 128, 1, ""},
-	{64, 128, 64, 128, 1, ""},
-	{64, 64, 64, 128, 1, "_keys64"},
-	{96, 64, 64, 128, 1, ""},
-	{128, 128, 64, 256, 1, ""},
-	{128, 64, 32, 128, 1, "_keys64"},
-	{256, 64, 32, 256, 2, ""},
+	{"general", 32, 128, 64, 128, 1, ""},
+	{"general", 64, 128, 64, 128, 1, ""},
+	{"general", 64, 64, 64, 128, 1, "_keys64"},
+	{"general", 96, 64, 64, 128, 1, ""},
+	{"general", 128, 128, 64, 256, 1, ""},
+	{"general", 128, 64, 32, 128, 1, "_keys64"},
+	{"general", 256, 64, 32, 256, 2, ""},
+	{"sparse", 32, 64, 64, 128, 1, "_sparse"},
+	{"sparse", 64, 64, 64, 128, 1, "_sparse"},
+	{"sparse", 96, 64, 64, 128, 1, "_sparse"},
+	{"sparse", 128, 64, 32, 128, 1, "_sparse"},
+	{"sparse", 256, 64, 32, 256, 2, "_sparse"},
 }
 
 // kernel has in shared memory the keys and values of its tile, two pairs of queries and
@@ -145,7 +159,7 @@ func (g gradient) kernel() attentionKernel {
 func (a attentionShape) gradientKernels(perBlock int) []attentionKernel {
 	var all []attentionKernel
 	for _, g := range gradients {
-		if k := g.kernel(); a.onePass() && g.head == a.HeadDim && k.fits(perBlock) {
+		if k := g.kernel(); a.dtype() == ir.BF16 && a.has(g) && k.fits(perBlock) {
 			all = append(all, k)
 		}
 	}
@@ -154,8 +168,11 @@ func (a attentionShape) gradientKernels(perBlock int) []attentionKernel {
 
 // onePass says whether a card with large blocks has a kernel of one pass.
 func (a attentionShape) onePass() bool {
-	return a.dtype() == ir.BF16 && a.view() == "general" && slices.ContainsFunc(gradients, func(g gradient) bool { return g.head == a.HeadDim })
+	return a.dtype() == ir.BF16 && slices.ContainsFunc(gradients, a.has)
 }
+
+// has says whether a kernel is for the heads and the view.
+func (a attentionShape) has(g gradient) bool { return g.head == a.HeadDim && g.view == a.view() }
 
 // generalGradients are the two passes of attention_backward_general.cu, or of those for
 // a bias or patterns of blocks.

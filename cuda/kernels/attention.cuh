@@ -101,13 +101,22 @@ __device__ __forceinline__ Place place(Segments rows, int tile_rows, int row_hea
   return p;
 }
 
+// All is the view of kernels whose tiles of rows see all tiles of columns, as far as band and segments go. A view with
+// kAll false tells by sees which do, by the first row and the first column.
+struct All {
+  static constexpr bool kAll = true;
+
+  __device__ bool sees(int, int) const { return true; }
+};
+
 // Walk goes over the tiles of COLS columns that one of the ROWS rows of a place may see. All lanes of a warp take
 // part.
-template <int ROWS, int COLS>
+template <int ROWS, int COLS, class View = All>
 struct Walk {
   Band band;
   Segments rows, columns;
   const Place& place;
+  View view{};
 
   __device__ int last_row() const { return min(place.row + ROWS, rows.tokens) - 1; }
   __device__ int end() const { return cdiv(band.end(last_row()), COLS); }
@@ -115,11 +124,12 @@ struct Walk {
 
   // next returns the first visible tile from tile on, end() or more when there is none.
   __device__ int next(int tile) const {
-    if (!columns.ids) return tile;
+    if (View::kAll && !columns.ids) return tile;
     int end = this->end();
     for (; tile < end; tile += 32) {
       int mine = tile + (threadIdx.x & 31);
-      bool meets = mine < end && place.bounds.meets(columns.bounds_of(place.sequence, mine * COLS));
+      bool meets = mine < end && view.sees(place.row, mine * COLS) &&
+                   (!columns.ids || place.bounds.meets(columns.bounds_of(place.sequence, mine * COLS)));
       unsigned visible = __ballot_sync(FULL_WARP, meets);
       if (visible) return tile + __ffs(visible) - 1;
     }

@@ -33,4 +33,18 @@ struct Blocks : Scores {
   }
 };
 
+// TilesOf is the view (attention.cuh) of kernels whose tiles of queries lie in one block, too. Queries are at positions from
+// shift on, a multiple of block.
+template <bool ROWS_ARE_KEYS>
+struct TilesOf {
+  static constexpr bool kAll = false;
+  Blocks blocks;
+  int shift;
+
+  __device__ bool sees(int row, int column) const {
+    int query = ROWS_ARE_KEYS ? column : row, key = ROWS_ARE_KEYS ? row : column;
+    return blocks.sees((query + shift) / blocks.block, key / blocks.block);
+  }
+};
+
 }  // namespace attention
