@@ -207,7 +207,7 @@ func checkGolden(t *testing.T, g golden, m nn.LanguageModel, store *exec.Store, 
 	}
 	feed()
 	run(t, s)
-	near(t, "logits", output(t, s, 0), g.Logits.floats(), 1e-4)
+	near(t, "logits", output(t, s, 0), g.Logits.floats(), 1e-5)
 
 	graph = autograd.NewGraph()
 	loss, _ := nn.Training(graph, m, shape, autograd.LossConfig{})
@@ -227,6 +227,6 @@ func checkGolden(t *testing.T, g golden, m nn.LanguageModel, store *exec.Store, 
 		if err := store.Read(autograd.GradState(name), got); err != nil {
 			t.Fatal(err)
 		}
-		near(t, "gradient of "+name, got, want.floats(), 1e-4)
+		near(t, "gradient of "+name, got, want.floats(), 1e-5)
 	}
 }

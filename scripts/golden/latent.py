@@ -24,8 +24,8 @@ HD = WIDTH // HEADS
 
 def rotate(x, pos):
     """Rotary positions of x (B, H, S, hd), whose last token stands at the end of a window of pos tokens."""
-    at = torch.arange(pos - x.shape[2], pos, dtype=torch.float32)[:, None] * THETA ** (-torch.arange(0, HD, 2) / HD)
-    cos, sin = torch.cat([at.cos()] * 2, -1), torch.cat([at.sin()] * 2, -1)
+    at = torch.arange(pos - x.shape[2], pos, dtype=torch.float64)[:, None] * THETA ** (-torch.arange(0, HD, 2, dtype=torch.float64) / HD)
+    cos, sin = torch.cat([at.cos()] * 2, -1).float(), torch.cat([at.sin()] * 2, -1).float()  # at 159 a float32 angle is off by 8e-6
     a, b = x.chunk(2, -1)
     return x * cos + torch.cat([-b, a], -1) * sin
 
