@@ -60,7 +60,8 @@ func topLogProbCases() []opCase {
 			opCase{l.name + " addend", ir.LinearTopLogProbBackward, attrs, []arg{normal(n, d), normal(v, d), classes(v, l.k, n), normal(y...), normal(v, d)}, []ir.Shape{x, w}},
 			opCase{l.name + " dx only", ir.LinearTopLogProbBackward, attrs, []arg{normal(n, d), normal(v, d), classes(v, l.k, n), normal(y...), none}, []ir.Shape{x, nil}})
 	}
-	return list
+	return append(list, opCase{"dw only", ir.LinearTopLogProbBackward, ir.LinearTopLogProbAttrs{Scale: 2, Rows: 3},
+		[]arg{normal(7, 5), normal(11, 5), classes(11, 11, 7), normal(7, 11), none}, []ir.Shape{nil, s(11, 5)}})
 }
 
 func defineLinearTopLogProb(d *definition) {
