@@ -90,7 +90,7 @@ optimizer: {ema: 0.5}
 	if o := gotrain(t, "", "export", in("run"), in("x"), "--format", "gguf"); o.code != 2 {
 		t.Errorf("it is exported as gguf: %s", o.errOut)
 	}
-	if o := gotrain(t, "", "sample", "--model", in("vae"), "--prompt", "a", "--out", "x.png"); o.code != 2 || !strings.Contains(o.errOut, "--out is for models that draw pictures") {
+	if o := gotrain(t, "", "sample", "--model", in("vae"), "--prompt", "a", "--out", "x.png"); o.code != 2 || !strings.Contains(o.errOut, "--prompt is for models that take a prompt") {
 		t.Errorf("status %d, %s", o.code, o.errOut)
 	}
 }

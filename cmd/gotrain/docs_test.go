@@ -197,10 +197,14 @@ func parseLine(t *testing.T, where, text string) []command {
 			endCommand()
 		case b == '|':
 			endWord()
-			if len(c.words) == 0 || c.words[0] != "echo" {
-				t.Fatalf("%s: only echo is known before a pipe", where)
+			switch {
+			case len(c.words) > 0 && c.words[0] == "echo":
+				c = command{where: where, in: strings.Join(c.words[1:], " ") + "\n"}
+			case len(c.words) == 2 && c.words[0] == "printf":
+				c = command{where: where, in: strings.ReplaceAll(c.words[1], `\n`, "\n")}
+			default:
+				t.Fatalf("%s: only echo, and printf of a text, are known before a pipe", where)
 			}
-			c = command{where: where, in: strings.Join(c.words[1:], " ") + "\n"}
 		default:
 			word, inWord = word+string(b), true
 		}
