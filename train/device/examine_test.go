@@ -40,7 +40,7 @@ func TestJudged(t *testing.T) {
 		{judgeCores(8, 8, 0, "", "4.01"), false, "8, 8 used", "other programs keep 4.0 cores busy"},
 		{judgeMemory(Limits{}), true, "unknown on this system", ""},
 		{judgeMemory(Limits{Total: 8 * gib, Available: gib}), true, "8.0 GiB, 1.0 GiB free: room for about 33.6M parameters", ""},
-		{judgeMemory(Limits{Total: 8 * gib, Available: gib - 1}), false, "8.0 GiB, 1024.0 MiB free: room for about 33.6M", "little is left"},
+		{judgeMemory(Limits{Total: 8 * gib, Available: gib - 1<<20}), false, "8.0 GiB, 1023.0 MiB free: room for about 33.5M", "little is left"},
 		{judgeMemory(Limits{Total: 8 * gib, Available: 4 * gib, Cgroup: 2 * gib}), true, "8.0 GiB, 4.0 GiB free, limited to 2.0 GiB by the control group: room for about 67.1M parameters", ""},
 		{judgeDisk(5*gib, "/x"), true, "5.0 GiB free in /x", ""},
 		{judgeDisk(5*gib-1, "/x"), false, "5.0 GiB free in /x", "checkpoints take 12 bytes a parameter each"},

@@ -27,8 +27,11 @@ func rowsOf(name string, perSample int) (rows int, ok bool) {
 		return perSample, true
 	}
 	number, ok := strings.CutPrefix(name, random+".")
+	if !ok {
+		return 0, false
+	}
 	rows, err := strconv.Atoi(number)
-	return rows, ok && err == nil
+	return rows, err == nil
 }
 
 // inputs are what the graphs of a job declare, by name.
