@@ -68,11 +68,6 @@ type kernels struct {
 	dot  func(x, w *float32, k, ld int, sums *float32)
 	axpy func(x, w *float32, n, ld int, y *float32)
 
-	// stream[v-1] computes C[i,j] = Σₖ A[i,k]·B[k,j] (+ src[i,j]) (+ bias[i]) for a panel
-	// of B of v vectors and an A that is not packed: row i of A is contiguous from
-	// a + i·aStep. nil where B is always packed.
-	stream [3]func(t *tile)
-
 	// peak runs n rounds of multiply-adds on registers, peakOps operations each.
 	peak    func(n int)
 	peakOps int

@@ -33,7 +33,6 @@ func (i ISA) kernels(bf16 bool) kernels {
 			tile:  [3]func(*tile){tileAVX2_1, tileAVX2_2, tileAVX2_3},
 			rows:  [3]func(*tile){rowsAVX2_1, rowsAVX2_2, rowsAVX2_3},
 			dot:   dotAVX2, axpy: axpyAVX2, peak: peakAVX2,
-			stream: [3]func(*tile){streamAVX2_1, streamAVX2_2, streamAVX2_3},
 		}
 	case i == AVX512BF16 && bf16:
 		k = kernels{
@@ -49,7 +48,6 @@ func (i ISA) kernels(bf16 bool) kernels {
 			tile:  [3]func(*tile){tileAVX512_1, tileAVX512_2, tileAVX512_3},
 			rows:  [3]func(*tile){rowsAVX512_1, rowsAVX512_2, rowsAVX512_3},
 			dot:   dotAVX512, axpy: axpyAVX512, peak: peakAVX512,
-			stream: [3]func(*tile){streamAVX512_1, streamAVX512_2, streamAVX512_3},
 		}
 	}
 	k.width = 3 * k.lanes
@@ -61,7 +59,7 @@ func (i ISA) kernels(bf16 bool) kernels {
 	k.packAlong, k.packAcross = packAlongAVX2, packAcrossAVX2
 	if bf16 {
 		k.round = roundAVX2
-		k.dot, k.axpy, k.stream = nil, nil, [3]func(*tile){} // they would not round
+		k.dot, k.axpy = nil, nil // they would not round
 	}
 	return k
 }

@@ -9,7 +9,7 @@ const (
 // with every row of Bᵀ is a tile: B is then read in place, since to pack it would take
 // longer than to multiply. Sums are those of mulBlocked, in the same order.
 func (c *call) streams(capacity int) bool {
-	return c.kn.stream[0] != nil && c.args.TransB && c.b.read == nil && c.args.M <= c.kn.width &&
+	return c.kn.round == nil && !c.kn.pairs && c.args.TransB && c.b.read == nil && c.args.M <= c.kn.width &&
 		c.args.N > c.args.M && c.args.K*c.streamWidth() <= capacity
 }
 
@@ -32,92 +32,71 @@ func (g *GEMM) mulStream() {
 	g.pool.For(ceilDiv(args.N, c.fewColumns), g.multiplyStream)
 }
 
-// streamTask computes one range of columns of C. Its transpose comes first, block by block of
-// K, in the worker's memory.
+// streamTask computes one range of columns of C. Its transpose, a row of streamWidth for each
+// column, comes first in the worker's memory.
 func (g *GEMM) streamTask(task, worker int) {
 	c, w := &g.call, &g.workers[worker]
 	defer w.forget()
+	args, width := c.args, c.streamWidth()
 	from := task * c.fewColumns
-	to := min(from+c.fewColumns, c.args.N)
-	var src []float32
-	switch {
-	case c.args.Accumulate:
-		src = w.transpose(c, c.args.C, c.args.LDC, from, to)
-	case c.args.Residual != nil:
-		src = w.transpose(c, c.args.Residual, c.args.LDR, from, to)
+	to := min(from+c.fewColumns, args.N)
+	added, ld := args.Residual, args.LDR
+	if args.Accumulate {
+		added, ld = args.C, args.LDC
+	}
+	if added != nil {
+		for m := range args.M {
+			for j, v := range added[m*ld+from:][:to-from] {
+				w.a[j*width+m] = v
+			}
+		}
 	}
 	for i := range c.blocks() {
-		w.streamBlock(c, g.shared, src, i, from, to)
-		src = w.a
+		w.streamBlock(c, g.shared, i, from, to, i > 0 || added != nil)
+		if i > 0 || args.Bias == nil {
+			continue
+		}
+		for j, bias := range args.Bias[from:to] {
+			for m := range width {
+				w.a[j*width+m] += bias
+			}
+		}
 	}
-	width := c.streamWidth()
-	for m := range c.args.M {
-		row := c.args.C[m*c.args.LDC+from:][:to-from]
+	for m := range args.M {
+		row := args.C[m*args.LDC+from:][:to-from]
 		for j := range row {
 			row[j] = w.a[j*width+m]
 		}
 	}
-	if c.args.Tile != nil {
-		c.args.Tile(0, c.args.M, from, to, worker)
+	if args.Tile != nil {
+		args.Tile(0, args.M, from, to, worker)
 	}
 }
 
-// transpose copies columns [from, to) of p to the worker's memory, a row each.
-func (w *worker) transpose(c *call, p []float32, ld, from, to int) []float32 {
-	width := c.streamWidth()
-	for m := range c.args.M {
-		for j, v := range p[m*ld+from:][:to-from] {
-			w.a[j*width+m] = v
-		}
-	}
-	return w.a
-}
-
-// streamBlock sets w.a, of shape (to-from, width), to the product of block i, plus src and in the
-// first block the bias. x is A as mulStream packs it.
-func (w *worker) streamBlock(c *call, x, src []float32, i, from, to int) {
+// streamBlock sets w.a, of shape (to-from, width), to the product of block i, or adds it. x is A as
+// mulStream packs it.
+func (w *worker) streamBlock(c *call, x []float32, i, from, to int, add bool) {
 	args, t, width := c.args, &w.tile, c.streamWidth()
 	k0, k := c.block(i)
-	run := c.kn.stream[width/c.kn.lanes-1]
-	t.k, t.b = k, &x[k0*width]
+	vectors := width / c.kn.lanes
+	t.k, t.b, t.bStep = k, &x[k0*width], 4*width
 	t.ldc, t.ldsrc = 4*width, 4*width
-	rows := func(b []float32, ld, row, panels int, bias []float32) {
-		t.a, t.aStep, t.panels = &b[0], 4*ld, panels
-		t.c, t.src, t.bias = &w.a[row*width], nil, nil
-		if src != nil {
-			t.src = &src[row*width]
-		}
-		if i == 0 && bias != nil {
-			t.bias = &bias[0]
+	rows := func(run func(*tile), a *float32, row, panels int) {
+		t.a, t.panels, t.c = a, panels, &w.a[row*width]
+		if add {
+			t.src = t.c
 		}
 		run(t)
 	}
-	whole := (to - from) / panelRows
-	if whole > 0 {
-		rows(args.B[from*args.LDB+k0:], args.LDB, 0, whole, tail(args.Bias, from))
+	rest := (to - from) % panelRows
+	last := to - rest
+	if last > from {
+		t.aRow, t.aPanel = 4*args.LDB, 4*args.LDB*panelRows
+		rows(c.kn.rows[vectors-1], &args.B[from*args.LDB+k0], 0, (last-from)/panelRows)
 	}
-	row := whole * panelRows
-	if from+row == to {
-		return
+	if rest > 0 { // these rows of Bᵀ are no panel, beyond which the kernel would read
+		c.kn.pack(w.b, &c.b, w.read, slab{i0: last, n: rest, k0: k0, k: k, groups: 1, kStride: panelRows})
+		t.aStep = 4 * panelRows
+		rows(c.kn.tile[vectors-1], &w.b[0], last-from, 1)
 	}
-	// The last rows of B are no panel: they are copied where there is one.
-	last := w.read[:panelRows*k]
-	clear(last)
-	var bias []float32
-	if args.Bias != nil {
-		bias = w.edge[:panelRows]
-		copy(bias, args.Bias[from+row:to])
-	}
-	for j := from + row; j < to; j++ {
-		copy(last[(j-from-row)*k:], args.B[j*args.LDB+k0:][:k])
-	}
-	rows(last, k, row, 1, bias)
-}
-
-// tail is p from i on, nil of nil.
-func tail(p []float32, i int) []float32 {
-	if p == nil {
-		return nil
-	}
-	return p[i:]
 }
