@@ -86,8 +86,8 @@ var allowed = map[string][]string{
 	"nn/nntest":          {"autograd", "autograd/cpu", "autograd/exec", "autograd/plan", "nn"},
 	"nn/perceiver":       {"autograd", "nn"},
 	"nn/pipeline": {
-		"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data", "data/hf", "data/tokenizers", "data/vfs", "nn", "nn/clip",
-		"nn/diffusion", "nn/hub", "nn/hub/manifest", "nn/hub/safetensors", "nn/unet", "nn/vae", "optim",
+		"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data", "data/hf", "data/picture", "data/tokenizers", "data/vfs", "nn",
+		"nn/clip", "nn/diffusion", "nn/hub", "nn/hub/manifest", "nn/hub/safetensors", "nn/unet", "nn/vae", "optim",
 	},
 	"nn/seq2seq": {"autograd", "autograd/ir", "nn"},
 	"nn/talk":    {"data", "data/chat", "data/hf", "data/instruct", "data/synth/bootstrap", "data/tokenizers", "nn/generate"},
@@ -160,6 +160,7 @@ var allowed = map[string][]string{
 	"train/recipe/diffusion": {
 		"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data", "data/picture", "data/tokenizers", "nn", "nn/clip", "nn/diffusion",
 		"nn/hub", "nn/pipeline", "nn/unet", "nn/vae", "optim", "train/checkpoint", "train/config", "train/ranks", "train/recipe",
+		"train/recipe/pictures",
 	},
 	"train/recipe/distill": {
 		"autograd", "autograd/exec", "autograd/plan", "data", "data/instruct", "data/tokenizers", "data/vfs", "nn", "nn/hub", "train/config",
@@ -175,7 +176,7 @@ var allowed = map[string][]string{
 	"train/recipe/mlm": {
 		"autograd", "data", "data/tokenizers", "nn", "nn/encode", "nn/hub", "train/config", "train/recipe", "train/recipe/text", "train/shell",
 	},
-	"train/recipe/pictures": {"data", "data/picture", "data/vfs", "nn", "train/checkpoint", "train/config", "train/ranks", "train/recipe"},
+	"train/recipe/pictures": {"autograd", "data", "data/picture", "data/vfs", "nn", "train/checkpoint", "train/config", "train/ranks", "train/recipe"},
 	"train/recipe/ppo": {
 		"autograd", "data", "nn", "nn/generate", "nn/hub", "train/checkpoint", "train/config", "train/recipe", "train/recipe/rollout",
 		"train/recipe/text", "train/shell",

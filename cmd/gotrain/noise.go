@@ -1,7 +1,6 @@
 package main
 
 import (
-	"math"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -64,15 +63,7 @@ func (o *opened) noiseDrawer() (*noiseDrawer, error) {
 // draw is the picture of random numbers.
 func (d *noiseDrawer) draw(z []float32) ([]byte, error) {
 	y, err := d.painter.Paint(z)
-	pixels := make([]byte, len(y))
-	for i, v := range y {
-		share := float64(v)/2 + 0.5
-		if d.logits {
-			share = 1 / (1 + math.Exp(-float64(v)))
-		}
-		pixels[i] = byte(math.Round(255 * min(max(share, 0), 1)))
-	}
-	return pixels, err
+	return picture.Bytes(y, d.logits), err
 }
 
 // again is the picture of a file, and how an autoencoder tells it again.

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"image/png"
-	"io"
 	"slices"
 	"strings"
 
@@ -121,12 +119,5 @@ func (f *sampleFlags) runPictures(c *cobra.Command, dir string) error {
 	if err != nil {
 		return interrupted(err)
 	}
-	if err := vfs.WriteFile(vfs.OS{}, p.out, func(w io.Writer) error { return png.Encode(w, grid) }); err != nil {
-		return err
-	}
-	if f.json {
-		return writeJSON(c.OutOrStdout(), picturesDrawn{dir, p.out, prompts, f.asked.Seed, p.sampler, p.steps, p.guidance, averaged})
-	}
-	_, err = fmt.Fprintf(c.OutOrStdout(), "%s: %d × %d pixels, %d pictures\n", p.out, grid.Bounds().Dx(), grid.Bounds().Dy(), len(prompts))
-	return err
+	return f.drawn(c.OutOrStdout(), grid, len(prompts), picturesDrawn{dir, p.out, prompts, f.asked.Seed, p.sampler, p.steps, p.guidance, averaged})
 }

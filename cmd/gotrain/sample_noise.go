@@ -1,16 +1,12 @@
 package main
 
 import (
-	"fmt"
-	"image/png"
-	"io"
 	"math/rand/v2"
 
 	"github.com/spf13/cobra"
 
-	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/data/picture"
 	"example.com/gotrain/nn"
-	"example.com/gotrain/nn/pipeline"
 )
 
 // noiseKind is the kind of models that make pictures of random numbers.
@@ -97,13 +93,5 @@ func (f *sampleFlags) runNoise(c *cobra.Command) error {
 		}
 		all, told.Latents = append(all, pixels), append(told.Latents, z)
 	}
-	grid := pipeline.Grid(all, d.side, 8)
-	if err := vfs.WriteFile(vfs.OS{}, f.pictures.out, func(w io.Writer) error { return png.Encode(w, grid) }); err != nil {
-		return err
-	}
-	if f.json {
-		return writeJSON(c.OutOrStdout(), told)
-	}
-	_, err = fmt.Fprintf(c.OutOrStdout(), "%s: %d × %d pixels, %d pictures\n", f.pictures.out, grid.Bounds().Dx(), grid.Bounds().Dy(), len(all))
-	return err
+	return f.drawn(c.OutOrStdout(), picture.Grid(all, d.side, columnsOfGrid), len(all), told)
 }

@@ -5,16 +5,34 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/png"
 	"io"
 	"slices"
 
 	"example.com/gotrain/data/picture"
+	"example.com/gotrain/data/vfs"
 	"example.com/gotrain/nn/pipeline"
 	"example.com/gotrain/train/console"
 )
 
-// columnsOfStrip are the most pictures of a line of a strip.
-const columnsOfStrip = 10
+// The most pictures of a line.
+const (
+	columnsOfGrid  = 8
+	columnsOfStrip = 10
+)
+
+// drawn writes n pictures to --out and tells of them, with --json what told says.
+func (f *sampleFlags) drawn(w io.Writer, grid *image.RGBA, n int, told any) error {
+	out := f.pictures.out
+	if err := vfs.WriteFile(vfs.OS{}, out, func(w io.Writer) error { return png.Encode(w, grid) }); err != nil {
+		return err
+	}
+	if f.json {
+		return writeJSON(w, told)
+	}
+	_, err := fmt.Fprintf(w, "%s: %d × %d pixels, %d pictures\n", out, grid.Bounds().Dx(), grid.Bounds().Dy(), n)
+	return err
+}
 
 // draw draws all prompts, as many at a time as d does.
 func (f pictureFlags) draw(ctx context.Context, d *pipeline.Drawer, m *pipeline.Pipeline, prompts []string, seed uint64, notes io.Writer) (*image.RGBA, error) {
@@ -30,7 +48,7 @@ func (f pictureFlags) draw(ctx context.Context, d *pipeline.Drawer, m *pipeline.
 		return nil, usageError{err}
 	}
 	var all [][]byte
-	columns, done, live := 8, 0, console.Terminal(notes)
+	columns, done, live := columnsOfGrid, 0, console.Terminal(notes)
 	for batch := range slices.Chunk(prompts, d.Rows()) {
 		var lines [][][]byte // of a strip, by look
 		r.Prompts, r.Seed = batch, seed+uint64(done)
@@ -68,5 +86,5 @@ func (f pictureFlags) draw(ctx context.Context, d *pipeline.Drawer, m *pipeline.
 	if len(all) == 0 {
 		return nil, errors.New("there is nothing to draw")
 	}
-	return pipeline.Grid(all, m.Side, columns), nil
+	return picture.Grid(all, m.Side, columns), nil
 }

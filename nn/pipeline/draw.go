@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"image"
-	"image/color"
-	"math"
 	"math/rand/v2"
+	"slices"
 
 	"example.com/gotrain/autograd"
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/data/picture"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/diffusion"
 )
@@ -331,14 +330,7 @@ func (d *Drawer) pictures(z []float32, n int) ([][]byte, error) {
 		}
 	}
 	size := p.Side * p.Side * p.Channels()
-	out := make([][]byte, n)
-	for i := range out {
-		out[i] = make([]byte, size)
-		for j, v := range y[i*size:][:size] {
-			out[i][j] = byte(math.Round(255 * min(max(float64(v)/2+0.5, 0), 1)))
-		}
-	}
-	return out, nil
+	return slices.Collect(slices.Chunk(picture.Bytes(y[:n*size], false), size)), nil
 }
 
 // noise are normals, a stream for each row, so that a picture does not depend on those beside it.
@@ -359,32 +351,4 @@ func (n noise) next(size int) []float32 {
 		out[i] = float32(n[i/row].NormFloat64())
 	}
 	return out
-}
-
-// Image is a picture of bytes, side × side pixels of one or three channels.
-func Image(pixels []byte, side int) *image.RGBA {
-	to := image.NewRGBA(image.Rect(0, 0, side, side))
-	channels := len(pixels) / (side * side)
-	for i := range side * side {
-		c := color.RGBA{pixels[i*channels], pixels[i*channels], pixels[i*channels], 255}
-		if channels == 3 {
-			c.G, c.B = pixels[i*channels+1], pixels[i*channels+2]
-		}
-		to.SetRGBA(i%side, i/side, c)
-	}
-	return to
-}
-
-// Grid puts pictures beside each other, columns of them in a line, a pixel between two.
-func Grid(pictures [][]byte, side, columns int) *image.RGBA {
-	columns = max(min(columns, len(pictures)), 1)
-	lines := (len(pictures) + columns - 1) / columns
-	to := image.NewRGBA(image.Rect(0, 0, columns*(side+1)-1, lines*(side+1)-1))
-	for n, pixels := range pictures {
-		from := Image(pixels, side)
-		for i := range side * side {
-			to.SetRGBA(n%columns*(side+1)+i%side, n/columns*(side+1)+i/side, from.RGBAAt(i%side, i/side))
-		}
-	}
-	return to
 }

@@ -251,18 +251,3 @@ func TestProcess(t *testing.T) {
 		}
 	}
 }
-
-// TestGrid puts pictures in lines.
-func TestGrid(t *testing.T) {
-	one, grey := bytes.Repeat([]byte{10, 20, 30}, 4), bytes.Repeat([]byte{7}, 4)
-	g := Grid([][]byte{one, one, grey}, 2, 2)
-	if b := g.Bounds(); b.Dx() != 5 || b.Dy() != 5 {
-		t.Error(b)
-	}
-	if c := g.RGBAAt(4, 1); c.R != 10 || c.B != 30 {
-		t.Error(c)
-	}
-	if c := g.RGBAAt(1, 4); c.R != 7 || c.B != 7 || c.A != 255 {
-		t.Error(c)
-	}
-}

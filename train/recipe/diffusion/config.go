@@ -16,6 +16,7 @@ import (
 	"example.com/gotrain/nn/diffusion"
 	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/recipe/pictures"
 )
 
 // Name is the recipe's.
@@ -50,16 +51,13 @@ func defaults() *Config {
 func Recipe() recipe.Recipe {
 	return recipe.Recipe{
 		Name: Name, Config: func() any { return defaults() },
-		Formats: []config.Choice{{Name: picture.Format, New: func() any { c := picture.Default(); return &c }}},
+		Formats: pictures.Formats(),
 		Check:   check, Design: design, Open: open,
 	}
 }
 
 // own is the section recipe of c.
 func own(c config.Config) Config { return *c.Recipe.Value().(*Config) }
-
-// pictures is the section data of c.
-func pictures(c config.Config) picture.Config { return *c.Data.Value().(*picture.Config) }
 
 // check returns what only this recipe finds wrong.
 func check(c config.Config) error {

@@ -22,6 +22,7 @@ import (
 	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/ranks"
 	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/recipe/pictures"
 )
 
 // model is what a job trains.
@@ -70,7 +71,7 @@ func design(_ context.Context, env recipe.Env) (*recipe.Job, error) {
 // newModel makes the models of a configuration and their job.
 func newModel(env recipe.Env, tokens data.Tokenizer) (*model, error) {
 	c := env.Config
-	m := &model{Pipeline: &pipeline.Pipeline{Tokens: tokens, Scale: 1}, config: own(c), data: pictures(c)}
+	m := &model{Pipeline: &pipeline.Pipeline{Tokens: tokens, Scale: 1}, config: own(c), data: pictures.Section(c)}
 	m.Side = m.data.Size
 	m.Process = m.config.process(m.config.VAE != "")
 	if after := tokens.Frame().After; len(after) > 0 {
@@ -160,7 +161,7 @@ func (m *model) design(c config.Config) {
 		return recipe.Part{Model: model, Base: base, Files: func() ([]checkpoint.File, error) { return m.Files(model.Tuning().Role) }}
 	}
 	m.job = &recipe.Job{
-		Config: c, Unit: recipe.Unit{Name: "images", PerSample: 1},
+		Config: c, Unit: pictures.Unit,
 		Parts:  []recipe.Part{part(m.Denoiser, ""), part(m.Text, "")},
 		Phases: []recipe.Phase{{Learns: pipeline.Denoiser, With: []string{pipeline.Text}, Loss: m.loss, Optimizer: c.Optimizer}},
 		Score:  m.score,
@@ -229,13 +230,9 @@ func (m *model) build(g *autograd.Graph, rows int, text *clip.Model, denoiser *u
 // open reads the pictures and gives the job its batches.
 func open(_ context.Context, env recipe.Env) (*recipe.Job, error) {
 	c := env.Config
-	p := pictures(c)
-	set, err := picture.Read(p, c.Run.Seed)
+	set, err := pictures.Read(env)
 	if err != nil {
 		return nil, err
-	}
-	for _, damaged := range set.Damaged {
-		env.Telling("damaged", "left out: %v", damaged)
 	}
 	texts, silent := captionsOf(set)
 	if len(texts) == 0 {
@@ -245,7 +242,7 @@ func open(_ context.Context, env recipe.Env) (*recipe.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	env.Telling("pictures", "%d of %d × %d pixels to learn from, %d held out; %d have no caption; %d tokens", len(set.Train), p.Size, p.Size, len(set.Held), silent, tokens.Vocab())
+	pictures.Tell(env, set, fmt.Sprintf("; %d have no caption; %d tokens", silent, tokens.Vocab()))
 	m, err := newModel(env, tokens)
 	if err != nil {
 		return nil, err
@@ -270,16 +267,14 @@ func captionsOf(set *picture.Set) (texts []string, silent int) {
 
 // feed gives the job the pictures.
 func (m *model) feed(set *picture.Set) {
-	c, j := m.job.Config, m.job
-	train := m.loader(set.Train, c.TrainRows(), c.Run.Seed, false)
+	j := m.job
+	pictures.Give(j, set)
+	j.Facts = append(j.Facts, ranks.Fact{Name: "tokens", Value: fmt.Sprintf("%.16s", m.Tokens.Fingerprint()), Cure: "data.train has to name the same pictures, with the same captions, on all nodes"})
+	train := m.loader(j.Train)
 	j.Train = train
-	j.Epoch, j.TrainUnits, j.EvalUnits = uint64(len(set.Train)), int64(len(set.Train)), int64(len(set.Held))
-	bytes := int64(len(set.Train)+len(set.Held)) * int64(m.data.Bytes())
-	j.Reading = data.Memory{Passing: bytes, Kept: bytes}
-	j.Facts = append(j.Facts, ranks.Fact{Name: "data", Value: fmt.Sprintf("%d pictures, %d held out, tokens %.16s", len(set.Train), len(set.Held), m.Tokens.Fingerprint()), Cure: "data.train has to name the same pictures on all nodes"})
 	loaders := []*loader{train}
-	if len(set.Held) > 0 {
-		held := m.loader(set.Held, c.EvalRows(), 0, true)
+	if j.Eval != nil {
+		held := m.loader(j.Eval)
 		j.Eval, loaders = held, append(loaders, held)
 	}
 	if m.Autoencoder != nil {
@@ -290,11 +285,11 @@ func (m *model) feed(set *picture.Set) {
 	}
 }
 
-// loader makes batches of pictures.
-func (m *model) loader(set []picture.Picture, rows data.Rows, seed uint64, held bool) *loader {
-	l := &loader{Loader: picture.Loader{Rows: rows, Config: m.data, Set: set, Seed: seed, Held: held}, without: m.Caption(""),
+// loader adds captions and times to batches of pictures.
+func (m *model) loader(of data.Source) *loader {
+	l := &loader{Loader: *of.(*picture.Loader), without: m.Caption(""),
 		timeWidth: m.Denoiser.TimeWidth(), levels: m.config.Schedule.Levels(), told: m.config.Schedule.Told, config: m.config}
-	for _, p := range set {
+	for _, p := range l.Set {
 		l.captions = append(l.captions, m.Caption(p.Caption))
 	}
 	if m.Autoencoder != nil {

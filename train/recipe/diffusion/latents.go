@@ -9,7 +9,7 @@ import (
 	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/autograd/plan"
 	"example.com/gotrain/data/picture"
-	"example.com/gotrain/nn"
+	"example.com/gotrain/train/recipe/pictures"
 )
 
 // encoder is a tool that makes latents of pictures, rows at a time.
@@ -24,10 +24,7 @@ type encoder struct {
 // Plan is part of recipe.Tool.
 func (e *encoder) Plan(t plan.Target) ([]*plan.Plan, error) {
 	g := autograd.NewGraph()
-	size := e.model.data.Size
-	bytes := autograd.Pixels(g, picture.Field, e.rows, e.model.data.Bytes())
-	x := nn.Pictures{X: autograd.Reshape(bytes(2./255, -1), e.rows*size*size, e.model.data.Channels()), Batch: e.rows, Height: size, Width: size}
-	mean, _ := e.model.Autoencoder.Encode(g, x)
+	mean, _ := e.model.Autoencoder.Encode(g, pictures.Input(g, e.rows, e.model.data, 2./255, -1))
 	p, err := g.Lower("encode_all", mean.X)
 	if err != nil {
 		return nil, err

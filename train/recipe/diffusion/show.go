@@ -37,7 +37,7 @@ func (m *model) show(set *picture.Set) {
 		drawn, err := draw(ctx, prompts, drawSeed)
 		shown := recipe.Shown{Name: "drawn", Text: "pictures of " + strings.Join(prompts, ", ")}
 		if err == nil {
-			shown.Picture = pipeline.Grid(drawn, m.Side, m.config.Shown)
+			shown.Picture = picture.Grid(drawn, m.Side, m.config.Shown)
 		}
 		return shown, err
 	}

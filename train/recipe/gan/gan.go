@@ -137,6 +137,7 @@ func open(_ context.Context, env recipe.Env) (*recipe.Job, error) {
 	if err != nil {
 		return nil, err
 	}
+	pictures.Tell(env, set, "")
 	j, s, err := newJob(env)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"example.com/gotrain/data/picture"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/recipe/pictures"
 )
 
 // Columns of metrics.
@@ -30,9 +31,7 @@ type duel struct {
 // truePictures are those of the source, in [-1, 1].
 func truePictures(p picture.Config) func(g *autograd.Graph, rows int) (nn.Pictures, *autograd.Node) {
 	return func(g *autograd.Graph, rows int) (nn.Pictures, *autograd.Node) {
-		bytes := autograd.Pixels(g, picture.Field, rows, p.Bytes())
-		x := autograd.Reshape(bytes(2./255, -1), rows*p.Size*p.Size, p.Channels())
-		return nn.Pictures{X: x, Batch: rows, Height: p.Size, Width: p.Size}, g.Floats(picture.Counts, rows, 1)
+		return pictures.Input(g, rows, p, 2./255, -1), g.Floats(picture.Counts, rows, 1)
 	}
 }
 

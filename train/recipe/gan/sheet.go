@@ -2,12 +2,13 @@ package gan
 
 import (
 	"context"
-	"math/rand/v2"
+	"slices"
 
 	"example.com/gotrain/autograd"
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/autograd/plan"
+	"example.com/gotrain/data/picture"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/train/recipe"
 	"example.com/gotrain/train/recipe/pictures"
@@ -46,18 +47,10 @@ func (s *sheet) Bind(store *exec.Store, arena *exec.Arena) (err error) {
 	return err
 }
 
-// drawSeed is that of the random numbers of a sheet.
-const drawSeed = 20
-
 // show draws the sheet.
 func (s *sheet) show(context.Context) (recipe.Shown, error) {
-	side := s.duel.config.Shown
-	to := pictures.NewSheet(side, side, s.size, s.channels)
-	shown := recipe.Shown{Name: "drawn", Picture: to, Text: "pictures that the generator draws, of the same random numbers each time"}
-	rng := rand.New(rand.NewPCG(drawSeed, 0))
-	for i := range s.noise {
-		s.noise[i] = float32(rng.NormFloat64())
-	}
+	shown := recipe.Shown{Name: "drawn", Text: "pictures that the generator draws, of the same random numbers each time"}
+	pictures.Latents(s.noise)
 	if err := s.session.SetFloats("latents", s.noise); err != nil {
 		return shown, err
 	}
@@ -67,6 +60,7 @@ func (s *sheet) show(context.Context) (recipe.Shown, error) {
 	if err := s.session.Output(0, s.out); err != nil {
 		return shown, err
 	}
-	to.Paint(0, side*side, func(i int) byte { return pictures.Byte(float64(s.out[i])/2 + 0.5) })
+	drawn := slices.Collect(slices.Chunk(picture.Bytes(s.out, false), s.size*s.size*s.channels))
+	shown.Picture = picture.Grid(drawn, s.size, s.duel.config.Shown)
 	return shown, nil
 }

@@ -23,7 +23,7 @@ type Contact struct {
 	Held     int         `json:"held"`  // and held out
 	Pictures []Contacted `json:"pictures"`
 	Damaged  []string    `json:"damaged,omitempty"` // files that were left out
-	sheet    Sheet
+	sheet    image.Image
 }
 
 // Contacted is a picture of the sheet.
@@ -39,6 +39,7 @@ func Inspect(_ context.Context, env recipe.Env, v recipe.View) (recipe.Inspectio
 	if err != nil {
 		return nil, err
 	}
+	Tell(env, set, "")
 	c, p := env.Config, Section(env.Config)
 	l := &picture.Loader{Rows: data.Rows{Batch: sheetSide * sheetSide}, Config: p, Set: set.Train, Seed: c.Run.Seed}
 	if v.Split != "train" {
@@ -50,7 +51,7 @@ func Inspect(_ context.Context, env recipe.Env, v recipe.View) (recipe.Inspectio
 	} else if err != nil {
 		return nil, err
 	}
-	sheet := &Contact{Split: v.Split, Sample: v.Sample, Train: len(set.Train), Held: len(set.Held), sheet: NewSheet(sheetSide, sheetSide, p.Size, p.Channels())}
+	sheet := &Contact{Split: v.Split, Sample: v.Sample, Train: len(set.Train), Held: len(set.Held)}
 	for _, err := range set.Damaged {
 		sheet.Damaged = append(sheet.Damaged, err.Error())
 	}
@@ -60,8 +61,11 @@ func Inspect(_ context.Context, env recipe.Env, v recipe.View) (recipe.Inspectio
 			sheet.Pictures = append(sheet.Pictures, Contacted{from.Origin.File, from.Origin.Offset, from.Caption})
 		}
 	}
-	pixels := batch.Raw[picture.Field]
-	sheet.sheet.Paint(0, len(sheet.Pictures), func(i int) byte { return pixels[i] })
+	shown := make([][]byte, sheetSide*sheetSide)
+	for i := range sheet.Pictures {
+		shown[i] = batch.Raw[picture.Field][i*p.Bytes():][:p.Bytes()]
+	}
+	sheet.sheet = picture.Grid(shown, p.Size, sheetSide)
 	return sheet, nil
 }
 

@@ -3,10 +3,9 @@ package pictures
 
 import (
 	"fmt"
-	"image"
-	"image/color"
-	"math"
+	"math/rand/v2"
 
+	"example.com/gotrain/autograd"
 	"example.com/gotrain/data"
 	"example.com/gotrain/data/picture"
 	"example.com/gotrain/data/vfs"
@@ -36,18 +35,22 @@ func Files(m nn.Model) func() ([]checkpoint.File, error) {
 	}
 }
 
-// Read reads the pictures of env, and tells of them.
+// Read reads the pictures of env, and tells what was left out.
 func Read(env recipe.Env) (*picture.Set, error) {
-	p := Section(env.Config)
-	set, err := picture.Read(p, env.Config.Run.Seed)
+	set, err := picture.Read(Section(env.Config), env.Config.Run.Seed)
 	if err != nil {
 		return nil, err
 	}
 	for _, damaged := range set.Damaged {
 		env.Telling("damaged", "left out: %v", damaged)
 	}
-	env.Telling("pictures", "%d of %d × %d pixels to learn from, %d held out", len(set.Train), p.Size, p.Size, len(set.Held))
 	return set, nil
+}
+
+// Tell tells of the pictures that were read, with more behind it.
+func Tell(env recipe.Env, set *picture.Set, more string) {
+	size := Section(env.Config).Size
+	env.Telling("pictures", "%d of %d × %d pixels to learn from, %d held out%s", len(set.Train), size, size, len(set.Held), more)
 }
 
 // Give gives j the batches of a set.
@@ -63,29 +66,20 @@ func Give(j *recipe.Job, set *picture.Set) {
 	}
 }
 
-// Sheet is lines of pictures beside each other, with a pixel between them.
-type Sheet struct {
-	*image.RGBA
-	columns, size, channels int
+// Input are the pictures of a batch as a graph has them, rows of them: bytes times scale, plus
+// shift.
+func Input(g *autograd.Graph, rows int, p picture.Config, scale, shift float32) nn.Pictures {
+	x := autograd.Pixels(g, picture.Field, rows, p.Bytes())(scale, shift)
+	return nn.Pictures{X: autograd.Reshape(x, rows*p.Size*p.Size, p.Channels()), Batch: rows, Height: p.Size, Width: p.Size}
 }
 
-// NewSheet returns an empty sheet of pictures of size × size pixels.
-func NewSheet(lines, columns, size, channels int) Sheet {
-	return Sheet{image.NewRGBA(image.Rect(0, 0, columns*(size+1)-1, lines*(size+1)-1)), columns, size, channels}
-}
+// drawSeed is that of the latents that sheets are drawn of, the same at every evaluation.
+const drawSeed = 20
 
-// Paint puts pictures from the beginning of a line on, row by row; element i of them is at(i),
-// (pictures, size, size, channels).
-func (s Sheet) Paint(line, pictures int, at func(i int) byte) {
-	for i := range pictures * s.size * s.size {
-		n, y, x := i/(s.size*s.size), i/s.size%s.size, i%s.size
-		c := color.RGBA{at(i * s.channels), at(i * s.channels), at(i * s.channels), 255}
-		if s.channels == 3 {
-			c.G, c.B = at(i*s.channels+1), at(i*s.channels+2)
-		}
-		s.SetRGBA(n%s.columns*(s.size+1)+x, (line+n/s.columns)*(s.size+1)+y, c)
+// Latents fills to with numbers from N(0, 1).
+func Latents(to []float32) {
+	rng := rand.New(rand.NewPCG(drawSeed, 0))
+	for i := range to {
+		to[i] = float32(rng.NormFloat64())
 	}
 }
-
-// Byte is the byte of a share in [0, 1].
-func Byte(share float64) byte { return byte(math.Round(255 * min(max(share, 0), 1))) }

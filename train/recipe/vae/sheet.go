@@ -1,8 +1,7 @@
 package vae
 
 import (
-	"math"
-	"math/rand/v2"
+	"slices"
 
 	"example.com/gotrain/autograd"
 	"example.com/gotrain/autograd/exec"
@@ -28,15 +27,13 @@ type sheet struct {
 
 // Plan is part of recipe.Tool.
 func (s *sheet) Plan(t plan.Target) ([]*plan.Plan, error) {
-	m, rows, size := s.model, s.columns, s.model.data.Size
+	m, rows := s.model, s.columns
 	section := m.Autoencoder.Config().(nn.AutoencoderConfig)
 	_, latent, factor := section.Picture()
-	side := size / factor
+	side := m.data.Size / factor
 	for i, build := range []func(g *autograd.Graph) *autograd.Node{
 		func(g *autograd.Graph) *autograd.Node {
-			bytes := autograd.Pixels(g, picture.Field, rows, m.data.Bytes())
-			x := nn.Pictures{X: autograd.Reshape(bytes(2./255, -1), rows*size*size, m.data.Channels()), Batch: rows, Height: size, Width: size}
-			mean, _ := m.Encode(g, x)
+			mean, _ := m.Encode(g, pictures.Input(g, rows, m.data, 2./255, -1))
 			return m.Decode(g, mean).X
 		},
 		func(g *autograd.Graph) *autograd.Node {
@@ -66,47 +63,33 @@ func (s *sheet) Bind(store *exec.Store, arena *exec.Arena) (err error) {
 	return nil
 }
 
-// drawSeed is that of the latents of a sheet, the same at every evaluation.
-const drawSeed = 20
-
 // show draws the sheet of some pictures.
 func (s *sheet) show(held []picture.Picture) (recipe.Shown, error) {
-	to := pictures.NewSheet(3, s.columns, s.model.data.Size, s.model.data.Channels())
-	bytes := make([]byte, s.columns*s.model.data.Bytes())
+	size := s.model.data.Bytes()
+	bytes := make([]byte, s.columns*size)
 	for i := range min(s.columns, len(held)) {
-		copy(bytes[i*s.model.data.Bytes():], held[i].Pixels)
+		copy(bytes[i*size:], held[i].Pixels)
 	}
-	to.Paint(0, s.columns, func(i int) byte { return bytes[i] })
-	shown := recipe.Shown{Name: "sheet", Picture: to, Text: "a picture: held-out pictures, how the model tells them again, pictures that it draws"}
+	lines := bytes
+	shown := recipe.Shown{Name: "sheet", Text: "a picture: held-out pictures, how the model tells them again, pictures that it draws"}
 	if in, ok := s.sessions[0].Input(picture.Field); ok {
 		if err := in.SetBytes(bytes); err != nil {
 			return shown, err
 		}
 	}
-	rng := rand.New(rand.NewPCG(drawSeed, 0))
-	for i := range s.noise {
-		s.noise[i] = float32(rng.NormFloat64())
-	}
+	pictures.Latents(s.noise)
 	if err := s.sessions[1].SetFloats("latents", s.noise); err != nil {
 		return shown, err
 	}
-	for i, session := range s.sessions {
+	for _, session := range s.sessions {
 		if err := session.Run(); err != nil {
 			return shown, err
 		}
 		if err := session.Output(0, s.out); err != nil {
 			return shown, err
 		}
-		to.Paint(1+i, s.columns, func(i int) byte { return s.model.pixel(s.out[i]) })
+		lines = append(lines, picture.Bytes(s.out, s.model.config.Likelihood == Bernoulli)...)
 	}
+	shown.Picture = picture.Grid(slices.Collect(slices.Chunk(lines, size)), s.model.data.Size, s.columns)
 	return shown, nil
-}
-
-// pixel is the byte of what the decoder tells.
-func (m *autoencoder) pixel(y float32) byte {
-	share := float64(y)/2 + 0.5
-	if m.config.Likelihood == Bernoulli {
-		share = 1 / (1 + math.Exp(-float64(y)))
-	}
-	return pictures.Byte(share)
 }

@@ -123,8 +123,8 @@ func newJob(env *recipe.Env) (*recipe.Job, *sheet, error) {
 
 // loss is the negative evidence lower bound of the pictures of a batch, in nats.
 func (m *autoencoder) loss(g *autograd.Graph, rows int) (l recipe.Loss) {
-	bytes := autograd.Pixels(g, picture.Field, rows, m.data.Bytes())
-	x := nn.Pictures{X: autograd.Reshape(m.scaled(bytes), rows*m.data.Size*m.data.Size, m.data.Channels()), Batch: rows, Height: m.data.Size, Width: m.data.Size}
+	scale, shift := m.scaled()
+	x := pictures.Input(g, rows, m.data, scale, shift)
 	mean, logVariance := m.Encode(g, m.centred(x))
 	z := mean
 	if m.config.Beta > 0 {
@@ -148,12 +148,12 @@ func (m *autoencoder) loss(g *autograd.Graph, rows int) (l recipe.Loss) {
 	return l
 }
 
-// scaled are pixels as the likelihood has them.
-func (m *autoencoder) scaled(bytes func(scale, shift float32) *autograd.Node) *autograd.Node {
+// scaled makes bytes pixels as the likelihood has them.
+func (m *autoencoder) scaled() (scale, shift float32) {
 	if m.config.Likelihood == Bernoulli {
-		return bytes(1./255, 0)
+		return 1. / 255, 0
 	}
-	return bytes(2./255, -1)
+	return 2. / 255, -1
 }
 
 // centred are pixels in [-1, 1].
@@ -187,6 +187,7 @@ func open(_ context.Context, env recipe.Env) (*recipe.Job, error) {
 	if err != nil {
 		return nil, err
 	}
+	pictures.Tell(env, set, "")
 	j, s, err := newJob(&env)
 	if err != nil {
 		return nil, err
