@@ -40,6 +40,15 @@ func NewArena(b Backend, bytes int64) (*Arena, error) {
 	return &Arena{backend: b, buf: buf}, nil
 }
 
+// NewArenaFor allocates working memory for plans, which run one at a time.
+func NewArenaFor(b Backend, plans []*plan.Plan) (*Arena, error) {
+	var most int64
+	for _, p := range plans {
+		most = max(most, p.Arena)
+	}
+	return NewArena(b, most)
+}
+
 // NewSession binds every instruction of p. State that the store lacks is
 // allocated with zeros.
 func NewSession(p *plan.Plan, store *Store, arena *Arena) (*Session, error) {

@@ -152,6 +152,47 @@ func writeSynced(fsys FS, name string, write func(io.Writer) error) error {
 	return err
 }
 
+// WriteDir makes dir, which must not exist, with files in it, whose names may have folders, in one
+// step: a crash leaves all of it or none, and so does an error.
+func WriteDir(fsys FS, dir string, files []Content) error {
+	if _, err := fsys.Stat(dir); err == nil {
+		return fmt.Errorf("%s exists already: name another place, or remove it", dir)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	dir = filepath.Clean(dir)
+	temp := dir + TempSuffix
+	if err := MkdirAll(fsys, filepath.Dir(dir)); err != nil {
+		return err
+	}
+	if err := RemoveAll(fsys, temp); err != nil {
+		return err
+	}
+	fill := func() error {
+		if err := fsys.Mkdir(temp); err != nil {
+			return err
+		}
+		made := map[string]bool{temp: true}
+		for _, f := range files {
+			name := filepath.Join(temp, f.Name)
+			if folder := filepath.Dir(name); !made[folder] {
+				if err := MkdirAll(fsys, folder); err != nil {
+					return err
+				}
+				made[folder] = true
+			}
+			if err := WriteFile(fsys, name, f.Write); err != nil {
+				return err
+			}
+		}
+		return fsys.Rename(temp, dir)
+	}
+	if err := fill(); err != nil {
+		return errors.Join(err, RemoveAll(fsys, temp))
+	}
+	return fsys.SyncDir(filepath.Dir(dir))
+}
+
 // ReplaceSymlink makes name a symbolic link to target in one step: a reader
 // sees the old link or the new one. The caller syncs the directory.
 func ReplaceSymlink(fsys FS, target, name string) error {

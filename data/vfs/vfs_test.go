@@ -280,3 +280,46 @@ func TestWriteFileIsOneStep(t *testing.T) {
 		}
 	}
 }
+
+// A fault at any step of a new directory leaves all of it or nothing.
+func TestWriteDirIsOneStep(t *testing.T) {
+	files := []vfs.Content{vfs.Bytes("a", []byte("1")), vfs.Bytes("b/c", []byte("2")), vfs.Bytes("b/d", []byte("3"))}
+	for n := 0; ; n++ {
+		for _, crash := range []bool{true, false} {
+			fsys := vfstest.NewMem()
+			fault := vfstest.NewFault(fsys)
+			if crash {
+				fault.CrashAt(n)
+			} else {
+				fault.FailAt(n, syscall.ENOSPC)
+			}
+			err := vfs.WriteDir(fault, "/x/dir", files)
+			if len(fault.Trace()) <= n {
+				check(t, err)
+				if err := vfs.WriteDir(fsys, "/x/dir", files); err == nil || !strings.Contains(err.Error(), "exists already") {
+					t.Errorf("a second one: %v", err)
+				}
+				if got := get(fsys.PowerLoss(nil), "/x/dir/b/d"); got != "3" {
+					t.Errorf("after a power loss: %q", got)
+				}
+				return
+			}
+			if err == nil {
+				t.Fatalf("no error from a fault at %s", fault.Trace()[n])
+			}
+			for _, left := range []vfs.FS{fsys, fsys.PowerLoss(nil)} {
+				if _, err := left.Stat("/x/dir"); err != nil {
+					continue
+				}
+				for f, want := range map[string]string{"a": "1", "b/c": "2", "b/d": "3"} {
+					if got := get(left, "/x/dir/"+f); got != want {
+						t.Errorf("fault at %s left a directory whose %s is %q", fault.Trace()[n], f, got)
+					}
+				}
+			}
+			if _, err := fsys.Stat("/x/dir" + vfs.TempSuffix); !crash && !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("fault at %s left the temporary directory", fault.Trace()[n])
+			}
+		}
+	}
+}

@@ -81,16 +81,15 @@ func NewBranchScorer(m nn.LanguageModel, store *exec.Store, cfg Config, batch in
 	s := &BranchScorer{model: m, batch: batch, vocab: m.Vocab(), context: context, most: m.Context(), greedy: greedy}
 	s.long, s.short, s.tail = s.pieces(fillTokens, 0), s.pieces(tailTokens, 0), s.pieces(tailTokens, tailTokens)
 	var plans []*plan.Plan
-	var bytes int64
 	for _, p := range s.programs() {
 		graph, outputs := s.graph(p)
 		built, err := lower(graph, fmt.Sprintf("branches.%d.%d", p.length, len(p.rows)), store.Backend().Target(), cfg, outputs...)
 		if err != nil {
 			return nil, err
 		}
-		plans, bytes = append(plans, built), max(bytes, built.Arena)
+		plans = append(plans, built)
 	}
-	arena, err := exec.NewArena(store.Backend(), bytes)
+	arena, err := exec.NewArenaFor(store.Backend(), plans)
 	if err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
 	}

@@ -89,14 +89,10 @@ func bindAlone(d designed, m nn.Model, store *exec.Store) error {
 	if err != nil {
 		return err
 	}
-	var bytes int64
-	for _, p := range plans {
-		bytes = max(bytes, p.Arena)
-	}
 	if err := checkParams(m, store); err != nil {
 		return err
 	}
-	arena, err := exec.NewArena(store.Backend(), bytes)
+	arena, err := exec.NewArenaFor(store.Backend(), plans)
 	if err != nil {
 		return fmt.Errorf("generate: %w", err)
 	}

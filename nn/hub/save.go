@@ -1,11 +1,6 @@
 package hub
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"path/filepath"
-
 	"example.com/gotrain/data"
 	"example.com/gotrain/data/hf"
 	"example.com/gotrain/data/vfs"
@@ -16,30 +11,12 @@ import (
 // dir must not exist. An adapter of m is merged into the weights. t is the tokenizer
 // of a model of text, nil for another. On failure nothing is left.
 func Save(fsys vfs.FS, dir string, m nn.Model, from States, t data.Tokenizer) error {
-	if _, err := fsys.Stat(dir); err == nil {
-		return fmt.Errorf("%s exists already: name another place, or remove it", dir)
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
 	files, err := saveFiles(m, t)
 	if err != nil {
 		return err
 	}
 	weights := TensorsFile(ModelFile, Contents(ModelTensors(m), from), ModelMetadata())
-	dir = filepath.Clean(dir)
-	temp := dir + vfs.TempSuffix
-	if err := errors.Join(vfs.MkdirAll(fsys, filepath.Dir(dir)), vfs.RemoveAll(fsys, temp), fsys.Mkdir(temp)); err != nil {
-		return err
-	}
-	for _, f := range append(files, weights) {
-		if err := vfs.WriteFile(fsys, filepath.Join(temp, f.Name), f.Write); err != nil {
-			return errors.Join(err, vfs.RemoveAll(fsys, temp))
-		}
-	}
-	if err := fsys.Rename(temp, dir); err != nil {
-		return errors.Join(err, vfs.RemoveAll(fsys, temp))
-	}
-	return fsys.SyncDir(filepath.Dir(dir))
+	return vfs.WriteDir(fsys, dir, append(files, weights))
 }
 
 // saveFiles are those beside the weights.

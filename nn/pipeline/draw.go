@@ -107,11 +107,7 @@ func (d *Drawer) Ready(store *exec.Store) error {
 	if err != nil {
 		return err
 	}
-	var most int64
-	for _, p := range plans {
-		most = max(most, p.Arena)
-	}
-	arena, err := exec.NewArena(store.Backend(), most)
+	arena, err := exec.NewArenaFor(store.Backend(), plans)
 	if err != nil {
 		return err
 	}
@@ -154,7 +150,7 @@ func (d *Drawer) Draw(ctx context.Context, r Request) ([][]byte, error) {
 	}
 	var without []float32
 	if r.Guidance != 1 {
-		if without, err = d.read(repeat(r.Negative, d.rows)); err != nil {
+		if without, err = d.read(slices.Repeat([]string{r.Negative}, d.rows)); err != nil {
 			return nil, err
 		}
 	}
@@ -240,14 +236,6 @@ func restore(s *diffusion.Sampler, look int, x, origin, noise []float32, kept []
 			x[i] = float32(level.Alpha*float64(origin[i]) + level.Sigma*float64(noise[i]))
 		}
 	}
-}
-
-func repeat(text string, n int) []string {
-	all := make([]string, n)
-	for i := range all {
-		all[i] = text
-	}
-	return all
 }
 
 // read gives the states of captions, of "" behind the last.

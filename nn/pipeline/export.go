@@ -3,9 +3,6 @@ package pipeline
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io/fs"
-	"path/filepath"
 	"strings"
 
 	"example.com/gotrain/autograd/exec"
@@ -46,33 +43,11 @@ func Export(fsys vfs.FS, dst string, p *Pipeline, store *exec.Store) error {
 	case p.Process.Schedule.Shape == diffusion.Flow:
 		return errors.New("a StableDiffusionPipeline has no flow matching: train with another recipe.schedule")
 	}
-	if _, err := fsys.Stat(dst); err == nil {
-		return fmt.Errorf("%s exists already: name another place, or remove it", dst)
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
 	files, err := p.exported(store)
 	if err != nil {
 		return err
 	}
-	dst = filepath.Clean(dst)
-	temp := dst + vfs.TempSuffix
-	write := func() error {
-		for _, f := range files {
-			file := filepath.Join(temp, f.Name)
-			if err := errors.Join(vfs.MkdirAll(fsys, filepath.Dir(file)), vfs.WriteFile(fsys, file, f.Write)); err != nil {
-				return err
-			}
-		}
-		return fsys.Rename(temp, dst)
-	}
-	if err := errors.Join(vfs.RemoveAll(fsys, temp), vfs.MkdirAll(fsys, temp)); err != nil {
-		return err
-	}
-	if err := write(); err != nil {
-		return errors.Join(err, vfs.RemoveAll(fsys, temp))
-	}
-	return fsys.SyncDir(filepath.Dir(dst))
+	return vfs.WriteDir(fsys, dst, files)
 }
 
 // exported are all files of a directory of diffusers.
@@ -93,14 +68,14 @@ func (p *Pipeline) exported(store *exec.Store) ([]vfs.Content, error) {
 			return nil, err
 		}
 		for _, f := range files {
-			switch folder := role; {
+			folder := role
+			switch {
 			case f.Name == scheduleFile:
-				all = append(all, vfs.Content{Name: "scheduler/" + f.Name, Write: f.Write})
+				folder = "scheduler"
 			case strings.HasPrefix(f.Name, "tokenizer"):
-				all = append(all, vfs.Content{Name: "tokenizer/" + f.Name, Write: f.Write})
-			default:
-				all = append(all, vfs.Content{Name: folder + "/" + f.Name, Write: f.Write})
+				folder = "tokenizer"
 			}
+			all = append(all, vfs.Content{Name: folder + "/" + f.Name, Write: f.Write})
 		}
 		name := role + "/" + weightsFile
 		if role == Text {
