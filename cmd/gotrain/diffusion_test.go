@@ -87,6 +87,9 @@ optimizer: {ema: 0.5}
 			t.Errorf("%v: status %d, %s", c.args, o.code, o.errOut)
 		}
 	}
+	if o := gotrain(t, "", "data", "inspect", "--config", config, "--out", in("sheet.png")); o.code != 0 || !strings.Contains(o.out, "held out, 0 damaged files") {
+		t.Errorf("inspect: %d %s %s", o.code, o.out, o.errOut)
+	}
 	if o := gotrain(t, "", "export", in("run"), in("x"), "--format", "gguf"); o.code != 2 {
 		t.Errorf("it is exported as gguf: %s", o.errOut)
 	}

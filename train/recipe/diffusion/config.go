@@ -52,7 +52,7 @@ func Recipe() recipe.Recipe {
 	return recipe.Recipe{
 		Name: Name, Config: func() any { return defaults() },
 		Formats: pictures.Formats(),
-		Check:   check, Design: design, Open: open,
+		Check:   check, Design: design, Open: open, Inspect: pictures.Inspect,
 	}
 }
 
