@@ -205,16 +205,13 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.Train, j.Epoch = train, train.windows.Windows()
-	if mixture, ok := train.windows.(*data.Mixture); ok {
-		j.Drawn = mixture.Drawn
-		text.TellSources(env, j, prepared.Parts)
-	}
+	j.Train = train
+	text.GiveEpoch(env, j, train.Of, prepared.Parts)
 	if eval != nil {
 		j.Eval = eval
 	}
-	noise, spans := own(env.Config).Counts(train.size.Context)
-	env.Telling("spans", "%d of %d tokens of a row in %d spans; sources of %d tokens, targets of %d", noise, train.size.Context, spans, env.Config.Length(), train.target)
+	noise, spans := own(env.Config).Counts(train.Size.Context)
+	env.Telling("spans", "%d of %d tokens of a row in %d spans; sources of %d tokens, targets of %d", noise, train.Size.Context, spans, env.Config.Length(), train.target)
 	return j, text.CheckEval(env.Config, j.Eval)
 }
 

@@ -9,6 +9,7 @@ import (
 	"example.com/gotrain/data"
 	"example.com/gotrain/data/denoise"
 	"example.com/gotrain/data/pairs"
+	"example.com/gotrain/train/recipe/text"
 )
 
 // numbered is text of which window i has the tokens from 100 + 20·i on.
@@ -42,7 +43,7 @@ func sourceOf(rows int, held bool, short int) *source {
 		lengths[i] = 2
 	}
 	return &source{
-		Rows: data.Rows{Batch: rows}, windows: &numbered{size, 5, short}, size: size, length: 12, target: 7, held: held, seed: 3,
+		Windows: text.Windows{Rows: data.Rows{Batch: rows}, Of: &numbered{size, 5, short}, Size: size, Held: held}, length: 12, target: 7, seed: 3,
 		cfg: denoise.Config{Rate: 0.3, Span: 2}, marks: denoise.Marks{After: []int32{1}, End: 1, Sentinels: []int32{50, 51}}, start: 2, lengths: lengths,
 	}
 }

@@ -32,16 +32,16 @@ func inspect(ctx context.Context, env recipe.Env, v recipe.View) (recipe.Inspect
 		if s = eval; s == nil {
 			return nil, fmt.Errorf("%w: --split validation: the configuration holds no text out; set data.validation or data.validation_paths", recipe.ErrView)
 		}
-		if n := s.windows.Windows(); v.Sample >= n {
+		if n := s.Of.Windows(); v.Sample >= n {
 			return nil, fmt.Errorf("%w: --sample is %d; the held-out text has rows 0 to %d", recipe.ErrView, v.Sample, n-1)
 		}
 	}
-	w := &work{batch: s.windows.NewBatch()}
+	w := &work{batch: s.Of.NewBatch()}
 	if err := s.read(w, v.Sample); err != nil {
 		return nil, err
 	}
 	return &shownRow{
-		Split: v.Split, Sample: v.Sample, From: w.batch.From[0].String(), Rows: s.windows.Windows(),
+		Split: v.Split, Sample: v.Sample, From: w.batch.From[0].String(), Rows: s.Of.Windows(),
 		ShownPair: text.NewShownPair(o.tokens, w.source, w.target, s.start),
 	}, nil
 }

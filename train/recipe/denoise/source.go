@@ -1,8 +1,6 @@
 package denoise
 
 import (
-	"fmt"
-	"io"
 	"sync"
 
 	"example.com/gotrain/data"
@@ -10,22 +8,14 @@ import (
 	"example.com/gotrain/data/pairs"
 	"example.com/gotrain/data/tokenizers"
 	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/recipe/text"
 )
-
-// windows are stretches of text, one a row.
-type windows interface {
-	data.Source
-	Windows() uint64
-}
 
 // source makes rows of windows of text: what stays of one for the encoder, what was taken out
 // for the decoder. A row, its spans among it, is a function of the seed and its number.
 type source struct {
-	data.Rows
-	windows        windows
-	size           data.Sequences // of a window
-	length, target int            // tokens of the rows of both sides
-	held           bool
+	text.Windows
+	length, target int // tokens of the rows of both sides
 	seed           uint64
 	cfg            denoise.Config
 	marks          denoise.Marks
@@ -49,26 +39,20 @@ const (
 // batches are those of training and of held-out text, nil where there is none.
 func batches(c config.Config, p *data.Prepared, enc tokenizers.Encoder, o opened) (train, eval *source, err error) {
 	tokens, target := own(c).Window(c.Length(), o.marks.Frame())
-	size := data.Sequences{Rows: data.Rows{Batch: 1}, Context: tokens, VocabSize: c.Text().Vocab}
-	s := func(rows data.Rows, w windows, held bool, key uint64) *source {
+	s := func(w *text.Windows, key uint64) *source {
 		return &source{
-			Rows: rows, windows: w, size: size, length: c.Length(), target: target, held: held, seed: c.Run.Seed ^ key,
+			Windows: *w, length: c.Length(), target: target, seed: c.Run.Seed ^ key,
 			cfg: own(c), marks: o.marks, start: o.encoder.Start, lengths: o.encoder.Lengths(),
 		}
 	}
-	l, err := p.Batches(data.LoaderConfig{Sequences: size, Seed: c.Run.Seed})
+	w, held, err := text.NewWindows(c, p, enc, tokens)
 	if err != nil {
 		return nil, nil, err
 	}
-	train = s(c.TrainRows(), l, false, trainSpans)
-	if p.Validation == nil {
-		return train, nil, nil
+	if held != nil {
+		eval = s(held, heldSpans)
 	}
-	e, err := data.NewEval(p.Validation, size, enc)
-	if err != nil {
-		return nil, nil, err
-	}
-	return train, s(c.EvalRows(), e, true, heldSpans), nil
+	return s(w, trainSpans), eval, nil
 }
 
 // Fields are those of a row.
@@ -96,53 +80,34 @@ func (s *source) NewBatch() *data.Batch {
 // Fill sets dst to this rank's share of the step that begins at row position; that of held-out
 // text ends with io.EOF.
 func (s *source) Fill(dst *data.Batch, position uint64) error {
-	if s.held && position >= s.windows.Windows() {
-		return io.EOF
-	}
 	w, ok := s.pool.Get().(*work)
 	if !ok {
-		w = &work{batch: s.windows.NewBatch()}
+		w = &work{batch: s.Of.NewBatch()}
 	}
 	defer s.pool.Put(w)
-	dst.Position, dst.TextBytes = position, 0
-	first, rows := s.Share()
-	counted := 0
-	for row := range s.Batch {
-		sample := position + first + uint64(row)
+	return s.Each(dst, position, func(row int, sample uint64, there bool) (int, error) {
 		w.source, w.target, dst.From[row] = w.source[:0], w.target[:0], data.Origin{}
-		if row < rows && !(s.held && sample >= s.windows.Windows()) {
+		if there {
 			if err := s.read(w, sample); err != nil {
-				return err
+				return 0, err
 			}
 			dst.From[row] = w.batch.From[0]
 		}
 		s.write(dst, row, w)
-		counted += len(w.target)
 		for _, id := range w.target {
 			dst.TextBytes += int64(s.lengths[id])
 		}
-	}
-	dst.Weight = float64(counted)
-	return nil
+		return len(w.target), nil
+	})
 }
 
 // read sets both sides of w to those of a window; of a single token there are none.
 func (s *source) read(w *work, sample uint64) error {
-	if err := s.windows.Fill(w.batch, sample); err != nil {
-		return fmt.Errorf("row %d: %w", sample, err)
+	text, end, err := s.Read(w.batch, sample)
+	if err == nil && end > 1 {
+		w.source, w.target = s.cfg.Corrupt(w.source, w.target, text[:end], s.marks, s.seed, sample)
 	}
-	columns, err := s.size.Columns(w.batch)
-	if err != nil {
-		return err
-	}
-	text := columns.IDs
-	for len(text) > 0 && s.held && columns.Targets[len(text)-1] < 0 {
-		text = text[:len(text)-1] // behind the end of the text
-	}
-	if len(text) > 1 {
-		w.source, w.target = s.cfg.Corrupt(w.source, w.target, text, s.marks, s.seed, sample)
-	}
-	return nil
+	return err
 }
 
 // write writes both sides of w into a row, with padding behind them.

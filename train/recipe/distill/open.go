@@ -47,10 +47,7 @@ func openText(ctx context.Context, env recipe.Env, tokens data.Tokenizer, id hub
 	if err != nil {
 		return j, err
 	}
-	if mixture, ok := first.(*data.Mixture); ok {
-		j.Drawn, j.Epoch = mixture.Drawn, mixture.Windows()
-		text.TellSources(env, j, prepared.Parts)
-	}
+	text.GiveEpoch(env, j, first, prepared.Parts)
 	var eval func(data.Rows) (data.Source, error)
 	if prepared.Validation != nil {
 		eval = func(rows data.Rows) (data.Source, error) {

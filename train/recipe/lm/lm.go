@@ -68,11 +68,8 @@ func openShards(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.C
 	if err != nil {
 		return err
 	}
-	j.Train, j.Epoch = batches, batches.Windows()
-	if mixture, ok := batches.(*data.Mixture); ok {
-		j.Drawn = mixture.Drawn
-		text.TellSources(env, j, prepared.Parts)
-	}
+	j.Train = batches
+	text.GiveEpoch(env, j, batches, prepared.Parts)
 	if prepared.Validation != nil {
 		if err := hold(j, prepared, c, enc); err != nil {
 			return err

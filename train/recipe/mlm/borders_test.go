@@ -77,7 +77,7 @@ func TestHeldRows(t *testing.T) {
 func TestShortPairs(t *testing.T) {
 	for short, want := range map[int][]int32{2: {2, 70, 3, 71, 3}, 1: {2, 70, 3}} {
 		s := sourceOf(t, 1, 1, true, true)
-		s.windows.(*fixed).short = short
+		s.Of.(*fixed).short = short
 		b := s.NewBatch()
 		if err := s.Fill(b, 3); err != nil {
 			t.Fatal(err)
@@ -92,7 +92,7 @@ func TestShortPairs(t *testing.T) {
 			t.Errorf("of %d tokens the row is %v, kinds %v", short, ids, kinds)
 		}
 		one := sourceOf(t, 1, 1, true, false)
-		one.windows.(*fixed).windows = 1
+		one.Of.(*fixed).windows = 1
 		for sample := range uint64(20) { // there is no elsewhere
 			if err := one.Fill(b, sample); err != nil || b.Ints[next][0] != 0 {
 				t.Fatalf("of one window the label is %d, %v", b.Ints[next][0], err)

@@ -34,7 +34,7 @@ func inspect(ctx context.Context, env recipe.Env, v recipe.View) (recipe.Inspect
 		if s = eval; s == nil {
 			return nil, fmt.Errorf("%w: --split validation: the configuration holds no text out; set data.validation or data.validation_paths", recipe.ErrView)
 		}
-		if n := s.windows.Windows(); v.Sample >= n {
+		if n := s.Of.Windows(); v.Sample >= n {
 			return nil, fmt.Errorf("%w: --sample is %d; the held-out text has rows 0 to %d", recipe.ErrView, v.Sample, n-1)
 		}
 	}
@@ -59,13 +59,14 @@ type shownRow struct {
 
 // inspect reads the row that a view names.
 func (s *source) inspect(v recipe.View, tokens data.Tokenizer) (*shownRow, error) {
-	one := &source{Rows: data.Rows{Batch: 1}, windows: s.windows, size: s.size, context: s.context, asked: s.asked, micro: 1, held: s.held, pair: s.pair, seed: s.seed, masker: s.masker}
+	one := &source{Windows: s.Windows, context: s.context, asked: s.asked, micro: 1, pair: s.pair, seed: s.seed, masker: s.masker}
+	one.Rows = data.Rows{Batch: 1}
 	batch := one.NewBatch()
 	if err := one.Fill(batch, v.Sample); err != nil {
 		return nil, err
 	}
 	r := &shownRow{
-		Split: v.Split, Sample: v.Sample, Rows: s.windows.Windows(), Inputs: batch.Ints[data.IDs], Kinds: batch.Ints[kinds], Segments: batch.Ints[data.Segments],
+		Split: v.Split, Sample: v.Sample, Rows: s.Of.Windows(), Inputs: batch.Ints[data.IDs], Kinds: batch.Ints[kinds], Segments: batch.Ints[data.Segments],
 		Targets: make([]int32, s.context), Asked: int(batch.Weight), tokens: tokens, mask: s.masker.mask,
 	}
 	for i := range r.Targets {

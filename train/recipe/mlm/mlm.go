@@ -205,11 +205,8 @@ func openShards(ctx context.Context, env recipe.Env, j *recipe.Job, texts data.C
 	if err != nil {
 		return err
 	}
-	j.Train, j.Epoch = train, train.windows.Windows()
-	if mixture, ok := train.windows.(*data.Mixture); ok {
-		j.Drawn = mixture.Drawn
-		text.TellSources(env, j, prepared.Parts)
-	}
+	j.Train = train
+	text.GiveEpoch(env, j, train.Of, prepared.Parts)
 	if eval != nil {
 		j.Eval = eval
 	}

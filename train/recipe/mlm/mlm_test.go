@@ -13,6 +13,7 @@ import (
 	"example.com/gotrain/data/tokenizers"
 	"example.com/gotrain/data/wordpiece"
 	"example.com/gotrain/train/recipe"
+	"example.com/gotrain/train/recipe/text"
 )
 
 // vocabulary is a tokenizer with words of one piece and of several.
@@ -169,7 +170,7 @@ func sourceOf(t *testing.T, rows, micro int, pair, held bool) *source {
 	if held {
 		f.short = 9
 	}
-	return &source{Rows: data.Rows{Batch: rows}, windows: f, size: size, context: 16, asked: 3, micro: micro, held: held, pair: pair, seed: 3, masker: m}
+	return &source{Windows: text.Windows{Rows: data.Rows{Batch: rows}, Of: f, Size: size, Held: held}, context: 16, asked: 3, micro: micro, pair: pair, seed: 3, masker: m}
 }
 
 // TestRows: a row is [CLS], its text and [SEP], its masks undone; places count from the first

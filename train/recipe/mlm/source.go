@@ -1,36 +1,26 @@
 package mlm
 
 import (
-	"fmt"
-	"io"
 	"sync"
 
 	"example.com/gotrain/data"
 	"example.com/gotrain/data/tokenizers"
 	"example.com/gotrain/nn/encode"
 	"example.com/gotrain/train/config"
+	"example.com/gotrain/train/recipe/text"
 )
-
-// windows are stretches of text, one a row.
-type windows interface {
-	data.Source
-	Windows() uint64
-}
 
 // source makes rows with masks of windows of text: [CLS] text [SEP], or [CLS] first [SEP]
 // second [SEP]. A row, its masks among it, is a function of the seed and its number.
 type source struct {
-	data.Rows
-	windows windows // of the tokens of a row that are text
-	size    data.Sequences
-	context int // T
-	asked   int // A
-	micro   int // rows of a micro-batch
-	held    bool
-	pair    bool
-	seed    uint64
-	masker  *masker
-	pool    sync.Pool // of *work
+	text.Windows     // of the tokens of a row that are text
+	context      int // T
+	asked        int // A
+	micro        int // rows of a micro-batch
+	pair         bool
+	seed         uint64
+	masker       *masker
+	pool         sync.Pool // of *work
 }
 
 // work is what Fill needs for a row.
@@ -41,27 +31,22 @@ type work struct {
 
 // batches are those of training and of held-out text, nil where there is none.
 func batches(c config.Config, p *data.Prepared, enc tokenizers.Encoder, m *masker) (train, eval *source, err error) {
-	size := data.Sequences{Rows: data.Rows{Batch: 1}, Context: c.Length() - specials(c), VocabSize: c.Text().Vocab}
 	micro, _ := c.MicroBatches()
-	s := func(rows data.Rows, w windows, held bool) *source {
-		return &source{Rows: rows, windows: w, size: size, context: c.Length(), asked: askedPerRow(c), micro: micro, held: held, pair: own(c).NextSentence, seed: c.Run.Seed, masker: m}
+	s := func(w *text.Windows) *source {
+		return &source{Windows: *w, context: c.Length(), asked: askedPerRow(c), micro: micro, pair: own(c).NextSentence, seed: c.Run.Seed, masker: m}
 	}
-	l, err := p.Batches(data.LoaderConfig{Sequences: size, Seed: c.Run.Seed})
+	w, held, err := text.NewWindows(c, p, enc, c.Length()-specials(c))
 	if err != nil {
 		return nil, nil, err
 	}
-	train = s(c.TrainRows(), l, false)
-	if train.pair && l.Windows() < 2 {
+	train = s(w)
+	if train.pair && train.Of.Windows() < 2 {
 		return nil, nil, config.Faultf("recipe.next_sentence needs text from elsewhere, and there is one row of it: add text, or shorten train.context")
 	}
-	if p.Validation == nil {
-		return train, nil, nil
+	if held != nil {
+		eval = s(held)
 	}
-	e, err := data.NewEval(p.Validation, size, enc)
-	if err != nil {
-		return nil, nil, err
-	}
-	return train, s(c.EvalRows(), e, true), nil
+	return train, eval, nil
 }
 
 // Fields are those of a row.
@@ -89,31 +74,18 @@ func (s *source) NewBatch() *data.Batch {
 // Fill sets dst to this rank's share of the step that begins at row position; that of
 // held-out text ends with io.EOF.
 func (s *source) Fill(dst *data.Batch, position uint64) error {
-	if s.held && position >= s.windows.Windows() {
-		return io.EOF
-	}
 	w, ok := s.pool.Get().(*work)
 	if !ok {
-		w = &work{batch: s.windows.NewBatch()}
+		w = &work{batch: s.Of.NewBatch()}
 	}
 	defer s.pool.Put(w)
-	dst.Position, dst.TextBytes = position, 0
-	first, rows := s.Share()
-	counted := 0
-	for row := range s.Batch {
-		sample := position + first + uint64(row)
-		if row >= rows || s.held && sample >= s.windows.Windows() {
+	return s.Each(dst, position, func(row int, sample uint64, there bool) (int, error) {
+		if !there {
 			s.blank(dst, row)
-			continue
+			return 0, nil
 		}
-		n, err := s.row(dst, row, sample, w)
-		if err != nil {
-			return err
-		}
-		counted += n
-	}
-	dst.Weight = float64(counted)
-	return nil
+		return s.row(dst, row, sample, w)
+	})
 }
 
 // part is what a row has of a field.
@@ -153,15 +125,16 @@ func (s *source) offset(row int) int32 { return int32(row % s.micro * s.context)
 // row makes a row of a sample and returns how many of its tokens are asked for.
 func (s *source) row(dst *data.Batch, row int, sample uint64, w *work) (int, error) {
 	r := newRandom(s.seed^0x6d61736b, sample)
-	if s.held {
+	if s.Held {
 		r = newRandom(s.seed^0x68656c64, sample)
 	}
 	ids := s.part(dst, data.IDs, row, s.context)
-	text := ids[1 : 1+s.size.Context]
-	n, err := s.read(text, sample, w)
+	tokens, n, err := s.Read(w.batch, sample)
 	if err != nil {
 		return 0, err
 	}
+	copy(ids[1:], tokens)
+	n = max(n, 1)
 	dst.From[row] = w.batch.From[0]
 	end := 1 + n + 1 // [CLS] text [SEP]
 	ids[0] = s.masker.marks.CLS
@@ -192,43 +165,23 @@ func (s *source) row(dst *data.Batch, row int, sample uint64, w *work) (int, err
 	return counted, nil
 }
 
-// read reads the window of a sample into text and returns how many tokens it has.
-func (s *source) read(text []int32, sample uint64, w *work) (int, error) {
-	if err := s.windows.Fill(w.batch, sample); err != nil {
-		return 0, fmt.Errorf("row %d: %w", sample, err)
-	}
-	columns, err := s.size.Columns(w.batch)
-	if err != nil {
-		return 0, err
-	}
-	copy(text, columns.IDs)
-	n := len(text)
-	for n > 1 && s.held && columns.Targets[n-1] < 0 {
-		n-- // behind the end of the text
-	}
-	return n, nil
-}
-
 // second splits a row of n tokens of text in two, with a [SEP] between them, and returns where
 // the second begins. Half of them go on with the first; the others come from another window.
 func (s *source) second(dst *data.Batch, row int, sample uint64, n int, w *work, r *random) (begin int, err error) {
 	ids := s.part(dst, data.IDs, row, s.context)
 	begin = 2 + 1 + r.below(n-1) // at least a token in each
-	elsewhere := r.float() < 0.5 && s.windows.Windows() > 1
+	elsewhere := r.float() < 0.5 && s.Of.Windows() > 1
 	dst.Ints[next][row] = 0
 	copy(ids[begin:2+n], ids[begin-1:1+n])
 	if elsewhere {
 		dst.Ints[next][row] = 1
-		all := s.windows.Windows()
+		all := s.Of.Windows()
 		other := sample/all*all + (sample%all+1+uint64(r.below(int(all-1))))%all
-		if err := s.windows.Fill(w.batch, other); err != nil {
-			return 0, fmt.Errorf("row %d: %w", other, err)
-		}
-		columns, err := s.size.Columns(w.batch)
+		tokens, _, err := s.Read(w.batch, other)
 		if err != nil {
 			return 0, err
 		}
-		copy(ids[begin:2+n], columns.IDs[begin-2:n])
+		copy(ids[begin:2+n], tokens[begin-2:n])
 	}
 	ids[begin-1] = s.masker.marks.Sep
 	return begin, nil

@@ -71,8 +71,15 @@ func tellShards(env recipe.Env, prepared *data.Prepared) {
 	}
 }
 
-// TellSources tells which share of the run each source has.
-func TellSources(env recipe.Env, j *recipe.Job, parts []data.Part) {
+// GiveEpoch gives j the size of an epoch of batches, and of a mixture tells which share of the run
+// each source has.
+func GiveEpoch(env recipe.Env, j *recipe.Job, batches data.Windowed, parts []data.Part) {
+	j.Epoch = batches.Windows()
+	mixture, ok := batches.(*data.Mixture)
+	if !ok {
+		return
+	}
+	j.Drawn = mixture.Drawn
 	t := env.Config.Train
 	samples := uint64(t.Steps) * uint64(env.Config.StepSamples())
 	if t.Epochs > 0 {
