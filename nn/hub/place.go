@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/hub/manifest"
 	"example.com/gotrain/nn/hub/peft"
 	"example.com/gotrain/nn/hub/safetensors"
@@ -28,6 +29,20 @@ func Locate(path string) (Place, error) {
 		return Place{}, err
 	}
 	return PlaceOf(dir)
+}
+
+// Whole finds and describes the model that path names, which has weights of its own: an adapter
+// alone is an error, since whoever reads Base leaves it out.
+func Whole(path string, families nn.Families) (Place, Description, error) {
+	place, err := Locate(path)
+	if err != nil {
+		return place, Description{}, err
+	}
+	if place.Adapter {
+		return place, Description{}, fmt.Errorf("%s is an adapter to %s: merge it with gotrain export, and name the result", path, place.Base)
+	}
+	d, err := Describe(place.Dir, families)
+	return place, d, err
 }
 
 // PlaceOf is where the files of the model in dir lie. Errors wrap ErrNoModel.

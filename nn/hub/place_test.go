@@ -42,6 +42,9 @@ func TestPlacesOfAdapters(t *testing.T) {
 	write("h/"+peft.ConfigFile, `{"peft_type": "IA3"}`)
 	write("tokenized/"+peft.ConfigFile, `{"peft_type": "LORA", "base_model_name_or_path": "base"}`)
 	write("tokenized/tokenizer.model", "")
+	if _, _, err := hub.Whole("a", zoo.Families()); err == nil || err.Error() != "a is an adapter to base: merge it with gotrain export, and name the result" {
+		t.Errorf("an adapter as a whole model: %v", err)
+	}
 	for _, c := range []struct{ dir, base, tokens, fault string }{
 		{"base", "base", "base", ""},
 		{"a", "base", "base", ""},

@@ -133,11 +133,7 @@ func (m *model) openVAE(env recipe.Env) error {
 			return fmt.Errorf("%s: %w", env.From, err)
 		}
 	} else {
-		place, err := hub.Locate(m.config.VAE)
-		if err != nil {
-			return config.Faultf("recipe.vae: %w", err)
-		}
-		d, err := hub.Describe(place.Dir, env.Families)
+		place, d, err := hub.Whole(m.config.VAE, env.Families)
 		if err != nil {
 			return config.Faultf("recipe.vae: %w", err)
 		}

@@ -48,14 +48,7 @@ func newTeacher(c config.Config, families nn.Families, student nn.LanguageModel)
 	fault := func(format string, args ...any) (*teacher, error) {
 		return nil, config.Faultf("recipe.teacher: "+format, args...)
 	}
-	place, err := hub.Locate(o.Teacher)
-	if err != nil {
-		return fault("%w", err)
-	}
-	if place.Adapter {
-		return fault("%s is an adapter: merge it into its base with gotrain export, and name the result", o.Teacher)
-	}
-	d, err := hub.Describe(place.Dir, families)
+	place, d, err := hub.Whole(o.Teacher, families)
 	if err != nil {
 		return fault("%w", err)
 	}

@@ -97,15 +97,11 @@ func newValue(env recipe.Env) (m *nn.Scored, base string, err error) {
 	c := env.Config
 	spec, base := nn.Spec{Family: c.Model.Name(), Config: c.Model.Value()}, c.Base
 	if dir := own(c).Value; dir != "" {
-		place, err := hub.Locate(dir)
+		place, d, err := hub.Whole(dir, env.Families)
 		if err != nil {
 			return nil, "", config.Faultf("recipe.value: %w", err)
 		}
-		d, err := hub.Describe(place.Base, env.Families)
-		if err != nil {
-			return nil, "", config.Faultf("recipe.value: %w", err)
-		}
-		base, spec = place.Base, d.Spec
+		base, spec = place.Dir, d.Spec
 	}
 	spec.Scored = true
 	made, err := env.Families.New(spec, nn.Tuning{Role: value})

@@ -11,6 +11,8 @@ package prefer
 import (
 	"context"
 	"errors"
+	"fmt"
+
 	"example.com/gotrain/autograd"
 	"example.com/gotrain/data"
 	"example.com/gotrain/data/instruct"
@@ -22,7 +24,6 @@ import (
 	"example.com/gotrain/train/recipe"
 	"example.com/gotrain/train/recipe/text"
 	"example.com/gotrain/train/shell"
-	"fmt"
 )
 
 // Format is the data.format of preferences.

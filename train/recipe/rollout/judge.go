@@ -35,14 +35,7 @@ type Judge struct {
 
 // newJudge designs the reward model of a rule, which has that role in the store.
 func newJudge(env recipe.Env, role string, rule reward.Rule) (*Judge, error) {
-	place, err := hub.Locate(rule.Model)
-	if err != nil {
-		return nil, err
-	}
-	if place.Adapter {
-		return nil, fmt.Errorf("%s is an adapter alone: merge it first with gotrain export", place.Dir)
-	}
-	d, err := hub.Describe(place.Base, env.Families)
+	place, d, err := hub.Whole(rule.Model, env.Families)
 	if err != nil {
 		return nil, err
 	}
