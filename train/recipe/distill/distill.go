@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"sync"
 
 	"example.com/gotrain/data"
 	"example.com/gotrain/data/tokenizers"
@@ -316,6 +317,7 @@ func (l *lesson) taught(s data.Source) data.Source { return &taught{Source: s, l
 type taught struct {
 	data.Source
 	*lesson
+	pool sync.Pool // of *[]byte: what the file keeps of a row
 }
 
 // Fields is part of data.Source.
@@ -347,12 +349,17 @@ func (s *taught) Fill(dst *data.Batch, position uint64) error {
 		classes[i] = -1
 	}
 	clear(logs)
-	scratch := make([]byte, length*s.cache.tokenBytes())
+	scratch, ok := s.pool.Get().(*[]byte)
+	if !ok {
+		row := make([]byte, length*s.cache.tokenBytes())
+		scratch = &row
+	}
+	defer s.pool.Put(scratch)
 	for row := range dst.Rows {
 		r := c.Row(row, length)
 		err := texts(r, func(first, end int) error {
 			from, to := row*length+first, row*length+end
-			return s.cache.get(keyOf(r, first, end), r.Targets[first:end], classes[from*s.top:to*s.top], logs[from*s.width():to*s.width()], scratch)
+			return s.cache.get(keyOf(r, first, end), r.Targets[first:end], classes[from*s.top:to*s.top], logs[from*s.width():to*s.width()], *scratch)
 		})
 		if err != nil {
 			return fmt.Errorf("%s: %w", filepath.Dir(s.path()), err)
