@@ -83,7 +83,7 @@ var allowed = map[string][]string{
 	"nn/hub/safetensors": {"data/mmap", "data/vfs", "nn/hub/bits16"},
 	"nn/llama":           {"autograd", "autograd/ir", "nn"},
 	"nn/lstm":            {"autograd", "autograd/ir", "nn"},
-	"nn/nntest":          {"autograd", "autograd/cpu", "autograd/exec", "autograd/plan", "nn"},
+	"nn/nntest":          {"autograd", "autograd/cpu", "autograd/exec", "autograd/ir", "autograd/plan", "nn"},
 	"nn/perceiver":       {"autograd", "nn"},
 	"nn/pipeline": {
 		"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data", "data/hf", "data/picture", "data/tokenizers", "data/vfs", "nn",

@@ -1,8 +1,6 @@
 package bert_test
 
 import (
-	"compress/gzip"
-	"encoding/binary"
 	"encoding/json"
 	"math"
 	"os"
@@ -11,7 +9,6 @@ import (
 	"testing"
 
 	"example.com/gotrain/autograd"
-	"example.com/gotrain/autograd/cpu"
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/autograd/plan"
@@ -20,6 +17,7 @@ import (
 	"example.com/gotrain/nn/bert"
 	"example.com/gotrain/nn/hub"
 	"example.com/gotrain/nn/hub/safetensors"
+	"example.com/gotrain/nn/nntest"
 )
 
 // golden is a file of scripts/golden/bert.py, which documents the fields.
@@ -30,37 +28,12 @@ type golden struct {
 	Asked, Targets     []int32
 	Next, Labels       []int32
 	Loss               float64
-	Told, Saved, Grads map[string]tensor
+	Told, Saved, Grads map[string]nntest.Tensor
 }
 
-type tensor struct {
-	Shape []int
-	Data  []byte
-}
-
-func (t tensor) floats() []float32 {
-	out := make([]float32, len(t.Data)/4)
-	for i := range out {
-		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(t.Data[4*i:]))
-	}
-	return out
-}
-
-func read(t *testing.T, name string) golden {
+func read(t *testing.T, name string) (g golden) {
 	t.Helper()
-	f, err := os.Open(filepath.Join("testdata", name+".json.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var g golden
-	if err := json.NewDecoder(z).Decode(&g); err != nil {
-		t.Fatal(err)
-	}
+	nntest.Read(t, filepath.Join("testdata", name+".json.gz"), &g)
 	return g
 }
 
@@ -104,12 +77,7 @@ func load(t *testing.T, dir string) (nn.TextEncoder, *exec.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := cpu.New(cpu.Config{Threads: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	store := exec.NewStore(b)
+	store := nntest.Open(t)
 	for _, p := range m.Params() {
 		if _, err := store.Ensure(p.State(), ir.F32, p.Shape); err != nil {
 			t.Fatal(err)
@@ -235,7 +203,7 @@ func (g golden) check(t *testing.T, m nn.TextEncoder, store *exec.Store, opt pla
 			t.Fatal(err)
 		}
 		counts := func(i int) bool { return name != "hidden" || g.Mask[i/m.Params()[0].Shape[1]] > 0 }
-		near(t, name, g.run(t, store, p, opt)[0], want.floats(), 1e-4, counts)
+		near(t, name, g.run(t, store, p, opt)[0], want.Floats(), 1e-4, counts)
 	}
 	if len(g.Grads) == 0 {
 		return
@@ -255,7 +223,7 @@ func (g golden) check(t *testing.T, m nn.TextEncoder, store *exec.Store, opt pla
 		if err := store.Read(autograd.GradState(name), got); err != nil {
 			t.Fatal(err)
 		}
-		near(t, "gradient of "+name, got, want.floats(), 1e-5, nil)
+		near(t, "gradient of "+name, got, want.Floats(), 1e-5, nil)
 	}
 }
 
@@ -314,7 +282,7 @@ func TestSaved(t *testing.T) {
 func TestStored(t *testing.T) {
 	g := read(t, "pretraining")
 	g.Config = []byte(strings.Replace(string(g.Config), "BertForPreTraining", "BertForMaskedLM", 1))
-	saved := map[string]tensor{
+	saved := map[string]nntest.Tensor{
 		"cls.predictions.decoder.weight": g.Saved["bert.embeddings.word_embeddings.weight"],
 		"cls.predictions.decoder.bias":   g.Saved["cls.predictions.bias"],
 	}
@@ -364,7 +332,7 @@ func TestBase(t *testing.T) {
 		if err := store.Read(p.State(), got); err != nil {
 			t.Fatal(err)
 		}
-		want := g.Saved[p.Name].floats()
+		want := g.Saved[p.Name].Floats()
 		switch p.Name {
 		case "classifier.weight":
 			want = first

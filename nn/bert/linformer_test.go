@@ -6,12 +6,12 @@ import (
 	"testing"
 
 	"example.com/gotrain/autograd"
-	"example.com/gotrain/autograd/cpu"
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/autograd/plan"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/bert"
+	"example.com/gotrain/nn/nntest"
 )
 
 var shares = []string{"none", "heads", "key_value", "layers"}
@@ -29,12 +29,7 @@ func mixed(t *testing.T, o *nn.AttentionOptions) *bert.Model {
 // stored is memory with the first values of m; set may replace those of a parameter.
 func stored(t *testing.T, m *bert.Model, set func(p nn.Param, values []float32)) *exec.Store {
 	t.Helper()
-	b, err := cpu.New(cpu.Config{Threads: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	store := exec.NewStore(b)
+	store := nntest.Open(t)
 	for _, p := range m.Params() {
 		if _, err := store.Ensure(p.State(), ir.F32, p.Shape); err != nil {
 			t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"example.com/gotrain/nn/gpt2"
 	"example.com/gotrain/nn/llama"
 	"example.com/gotrain/nn/lstm"
+	"example.com/gotrain/nn/nntest"
 	"example.com/gotrain/nn/zoo"
 )
 
@@ -110,18 +111,7 @@ func forward(t *testing.T, m nn.LanguageModel, store *exec.Store, text []int32) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	built, err := plan.Build(p, plan.Options{Target: store.Backend().Target()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	arena, err := exec.NewArena(store.Backend(), built.Arena)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := exec.NewSession(built, store, arena)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := nntest.Session(t, store, p, plan.Options{})
 	positions := make([]int32, len(text))
 	for i := range positions {
 		positions[i] = int32(i)

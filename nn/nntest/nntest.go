@@ -13,6 +13,7 @@ import (
 	"example.com/gotrain/autograd"
 	"example.com/gotrain/autograd/cpu"
 	"example.com/gotrain/autograd/exec"
+	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/autograd/plan"
 	"example.com/gotrain/nn"
 )
@@ -135,7 +136,14 @@ func Bind(t *testing.T, store *exec.Store, g *autograd.Graph, grads []*autograd.
 	if err != nil {
 		t.Fatal(err)
 	}
-	built, err := plan.Build(p, plan.Options{Target: store.Backend().Target()})
+	return Session(t, store, p, plan.Options{})
+}
+
+// Session plans p for store, with an arena of its own.
+func Session(t *testing.T, store *exec.Store, p *ir.Program, opt plan.Options) *exec.Session {
+	t.Helper()
+	opt.Target = store.Backend().Target()
+	built, err := plan.Build(p, opt)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,21 +1,17 @@
 package perceiver_test
 
 import (
-	"compress/gzip"
-	"encoding/binary"
-	"encoding/json"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"example.com/gotrain/autograd"
-	"example.com/gotrain/autograd/cpu"
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/autograd/plan"
 	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/nntest"
 	"example.com/gotrain/nn/perceiver"
 )
 
@@ -26,37 +22,13 @@ type golden struct {
 	IDs, Mask      []int32
 	Asked, Targets []int32
 	Loss           float64
-	Hidden, Masked tensor
-	Weights, Grads map[string]tensor
-}
-
-type tensor struct {
-	Shape ir.Shape
-	Data  []byte
-}
-
-func (t tensor) floats() []float32 {
-	out := make([]float32, len(t.Data)/4)
-	for i := range out {
-		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(t.Data[4*i:]))
-	}
-	return out
+	Hidden, Masked nntest.Tensor
+	Weights, Grads map[string]nntest.Tensor
 }
 
 func read(t *testing.T) (g golden) {
 	t.Helper()
-	f, err := os.Open("testdata/masked.json.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.NewDecoder(z).Decode(&g); err != nil {
-		t.Fatal(err)
-	}
+	nntest.Read(t, "testdata/masked.json.gz", &g)
 	return g
 }
 
@@ -68,12 +40,7 @@ func (g golden) load(t *testing.T, c perceiver.Config) (*perceiver.Model, *exec.
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := cpu.New(cpu.Config{Threads: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	store := exec.NewStore(b)
+	store := nntest.Open(t)
 	for _, p := range m.Params() {
 		if _, err := store.Ensure(p.State(), ir.F32, p.Shape); err != nil {
 			t.Fatal(err)
@@ -85,9 +52,9 @@ func (g golden) load(t *testing.T, c perceiver.Config) (*perceiver.Model, *exec.
 	for _, p := range m.Params() {
 		if w, ok := g.Weights[p.Name]; ok {
 			if !p.Shape.Equal(w.Shape) {
-				t.Fatalf("%s is %s, transformers has %s", p.Name, p.Shape, w.Shape)
+				t.Fatalf("%s is %s, transformers has %v", p.Name, p.Shape, w.Shape)
 			}
-			if err := store.Write(p.State(), w.floats()); err != nil {
+			if err := store.Write(p.State(), w.Floats()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -102,19 +69,7 @@ func (g golden) run(t *testing.T, store *exec.Store, graph *autograd.Graph, grad
 	if err != nil {
 		t.Fatal(err)
 	}
-	opt.Target = store.Backend().Target()
-	built, err := plan.Build(p, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	arena, err := exec.NewArena(store.Backend(), built.Arena)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := exec.NewSession(built, store, arena)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := nntest.Session(t, store, p, opt)
 	positions, segments := make([]int32, len(g.IDs)), make([]int32, len(g.IDs))
 	for i := range g.IDs {
 		positions[i], segments[i] = int32(i%g.Length), g.Mask[i]-1
@@ -136,7 +91,7 @@ func (g golden) run(t *testing.T, store *exec.Store, graph *autograd.Graph, grad
 	}
 	var outs [][]float32
 	for i := range outputs {
-		outs = append(outs, make([]float32, built.Program.Outputs[i].Shape.Size()))
+		outs = append(outs, make([]float32, s.Plan.Program.Outputs[i].Shape.Size()))
 		if err := s.Output(i, outs[i]); err != nil {
 			t.Fatal(err)
 		}
@@ -178,15 +133,15 @@ func TestGolden(t *testing.T) {
 		graph, e := g.encode(m)
 		loss, _ := autograd.CrossEntropy(e.Masked, graph.Ints("targets", len(g.Targets)), graph.Floats("share", 1), autograd.LossConfig{})
 		outs := g.run(t, store, graph, graph.Grad(loss), opt, e.Hidden, e.Masked, loss)
-		near(t, "hidden", outs[0], g.Hidden.floats(), 1e-5, nil)
-		near(t, "logits", outs[1], g.Masked.floats(), 1e-5, nil)
+		near(t, "hidden", outs[0], g.Hidden.Floats(), 1e-5, nil)
+		near(t, "logits", outs[1], g.Masked.Floats(), 1e-5, nil)
 		near(t, "loss", outs[2], []float32{float32(g.Loss)}, 1e-5, nil)
 		for name, want := range g.Grads {
-			got := make([]float32, want.Shape.Size())
+			got := make([]float32, len(want.Floats()))
 			if err := store.Read(autograd.GradState(name), got); err != nil {
 				t.Fatal(err)
 			}
-			near(t, "gradient of "+name, got, want.floats(), 1e-5, nil)
+			near(t, "gradient of "+name, got, want.Floats(), 1e-5, nil)
 		}
 	}
 }
@@ -202,7 +157,7 @@ func TestPadding(t *testing.T) {
 		}
 	}
 	graph, e := g.encode(m)
-	near(t, "hidden", g.run(t, store, graph, nil, plan.Options{}, e.Hidden)[0], g.Hidden.floats(), 1e-5, nil)
+	near(t, "hidden", g.run(t, store, graph, nil, plan.Options{}, e.Hidden)[0], g.Hidden.Floats(), 1e-5, nil)
 }
 
 // TestHeads: the heads tell what their shapes say of every row, and weights tell which heads

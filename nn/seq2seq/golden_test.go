@@ -1,23 +1,20 @@
 package seq2seq
 
 import (
-	"compress/gzip"
-	"encoding/binary"
 	"encoding/json"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"example.com/gotrain/autograd"
-	"example.com/gotrain/autograd/cpu"
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/autograd/plan"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/nn/nntest"
 )
 
 // golden is a file of scripts/golden/pairs.py, which documents the fields.
@@ -26,7 +23,7 @@ type golden struct {
 	Source, IDs, Targets []int32
 	Lengths              []int
 	Batch, Length        int
-	Logits               tensor
+	Logits               nntest.Tensor
 	Loss                 float64
 	Searches             []struct {
 		Beams         int
@@ -35,20 +32,7 @@ type golden struct {
 		MaxTokens     int     `json:"max_tokens"`
 		IDs           [][]int32
 	}
-	Weights, Grads map[string]tensor
-}
-
-type tensor struct {
-	Shape []int
-	Data  []byte
-}
-
-func (t tensor) floats() []float32 {
-	out := make([]float32, len(t.Data)/4)
-	for i := range out {
-		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(t.Data[4*i:]))
-	}
-	return out
+	Weights, Grads map[string]nntest.Tensor
 }
 
 // goldens runs check on each golden file, with the model's weights in a store.
@@ -59,21 +43,10 @@ func goldens(t *testing.T, check func(t *testing.T, g golden, m *Model, store *e
 	}
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".json.gz"), func(t *testing.T) {
-			f, err := os.Open(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			z, err := gzip.NewReader(f)
-			if err != nil {
-				t.Fatal(err)
-			}
 			var g golden
-			if err := json.NewDecoder(z).Decode(&g); err != nil {
-				t.Fatal(err)
-			}
+			nntest.Read(t, path, &g)
 			m := parse(t, g)
-			store := newStore(t)
+			store := nntest.Open(t)
 			for _, p := range m.Params() {
 				w, ok := g.Weights[p.Name]
 				if !ok || !p.Shape.Equal(w.Shape) {
@@ -82,7 +55,7 @@ func goldens(t *testing.T, check func(t *testing.T, g golden, m *Model, store *e
 				if _, err := store.Ensure(p.State(), ir.F32, p.Shape); err != nil {
 					t.Fatal(err)
 				}
-				if err := store.Write(p.State(), w.floats()); err != nil {
+				if err := store.Write(p.State(), w.Floats()); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -110,35 +83,6 @@ func parse(t *testing.T, g golden) *Model {
 		t.Fatal(err)
 	}
 	return m
-}
-
-func newStore(t *testing.T) *exec.Store {
-	t.Helper()
-	b, err := cpu.New(cpu.Config{Threads: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	return exec.NewStore(b)
-}
-
-// session plans p and binds it to store with an arena of its own.
-func session(t *testing.T, store *exec.Store, p *ir.Program, opt plan.Options) *exec.Session {
-	t.Helper()
-	opt.Target = store.Backend().Target()
-	built, err := plan.Build(p, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	arena, err := exec.NewArena(store.Backend(), built.Arena)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := exec.NewSession(built, store, arena)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
 }
 
 // feed writes the inputs that s reads: row i of the source has lengths[i] tokens.
@@ -221,9 +165,9 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := session(t, store, p, opt)
+			s := nntest.Session(t, store, p, opt)
 			feed(t, s, g.Batch, g.Length, g.Source, g.IDs, g.Targets, g.Lengths)
-			near(t, "logits", output(t, s, 0), g.Logits.floats(), 1e-4)
+			near(t, "logits", output(t, s, 0), g.Logits.Floats(), 1e-4)
 
 			graph = autograd.NewGraph()
 			loss, _ := nn.PairTraining(graph, m, rows, autograd.LossConfig{})
@@ -231,7 +175,7 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s = session(t, store, p, opt)
+			s = nntest.Session(t, store, p, opt)
 			feed(t, s, g.Batch, g.Length, g.Source, g.IDs, g.Targets, g.Lengths)
 			if err := s.SetFloats("loss_weight", []float32{1 / float32(counted)}); err != nil {
 				t.Fatal(err)
@@ -242,7 +186,7 @@ func TestGolden(t *testing.T) {
 				if err := store.Read(autograd.GradState(name), got); err != nil {
 					t.Fatal(err)
 				}
-				relative(t, "gradient of "+name, got, want.floats(), 1e-5)
+				relative(t, "gradient of "+name, got, want.Floats(), 1e-5)
 			}
 		}
 	})
@@ -272,8 +216,8 @@ func TestSearches(t *testing.T) {
 			}
 			likeliest := true
 			for at, target := range ids[1:] {
-				v := len(g.Logits.floats()) / (g.Batch * g.Length)
-				row := g.Logits.floats()[(i*g.Length+at)*v:][:v]
+				v := len(g.Logits.Floats()) / (g.Batch * g.Length)
+				row := g.Logits.Floats()[(i*g.Length+at)*v:][:v]
 				sum := 0.0
 				for _, x := range row {
 					sum += math.Exp(float64(x))

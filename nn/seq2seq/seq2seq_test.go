@@ -13,6 +13,7 @@ import (
 	"example.com/gotrain/autograd/plan"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/nn/nntest"
 )
 
 // TestConfigRoundTrip reads back the config.json of each variant.
@@ -93,7 +94,7 @@ func TestPacking(t *testing.T) {
 // with one beam writes is that of its tokens in a row.
 func checkDecoding(t *testing.T, m *Model) {
 	t.Helper()
-	store := newStore(t)
+	store := nntest.Open(t)
 	initialise(t, store, m)
 	source := []int32{3, 4, 5, 6, 7}
 	tr, err := generate.NewTranslator(m, store, generate.TranslatorConfig{Batch: 2, Beams: 3, Source: 8, MaxTokens: 8})
@@ -132,7 +133,7 @@ func checkDecoding(t *testing.T, m *Model) {
 
 func checkPacking(t *testing.T, m *Model) {
 	t.Helper()
-	store := newStore(t)
+	store := nntest.Open(t)
 	initialise(t, store, m)
 	// Two pairs of 5 → 4 and 7 → 3 tokens, and padding behind them.
 	source := []int32{3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 0, 0, 0, 0}
@@ -183,7 +184,7 @@ func nlls(t *testing.T, m *Model, store *exec.Store, length int, inputs map[stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := session(t, store, p, plan.Options{})
+	s := nntest.Session(t, store, p, plan.Options{})
 	for name, data := range inputs {
 		in, ok := s.Input(name)
 		if !ok {

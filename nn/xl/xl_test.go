@@ -1,10 +1,7 @@
 package xl
 
 import (
-	"compress/gzip"
-	"encoding/json"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -76,19 +73,8 @@ func TestGolden(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json.gz"), func(t *testing.T) {
-			f, err := os.Open(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			z, err := gzip.NewReader(f)
-			if err != nil {
-				t.Fatal(err)
-			}
 			var want golden
-			if err := json.NewDecoder(z).Decode(&want); err != nil {
-				t.Fatal(err)
-			}
+			nntest.Read(t, file, &want)
 			m, err := New(want.Config, nn.Tuning{})
 			if err != nil {
 				t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/autograd/plan"
 	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/nntest"
 )
 
 // randomWeights puts normal values into the parameters, large enough that every
@@ -41,7 +42,7 @@ func fullLogits(t *testing.T, store *exec.Store, m nn.LanguageModel, batch int, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := session(t, store, p, plan.Options{})
+	s := nntest.Session(t, store, p, plan.Options{})
 	setInts(t, s, "ids", ids)
 	setInts(t, s, "positions", pos)
 	setInts(t, s, "segments", segments)
@@ -58,7 +59,7 @@ func TestDecodeEqualsForward(t *testing.T) {
 	for name, c := range specs() {
 		t.Run(name, func(t *testing.T) {
 			m := newModel(t, c, nn.Tuning{})
-			store := newStore(t)
+			store := nntest.Open(t)
 			randomWeights(t, store, m)
 			ids := randomIDs(batch*length, m.Vocab())
 			want := fullLogits(t, store, m, batch, ids, positions(batch, length), nil)
@@ -70,7 +71,7 @@ func TestDecodeEqualsForward(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s := session(t, store, p, plan.Options{})
+				s := nntest.Session(t, store, p, plan.Options{})
 				setInts(t, s, "position", []int32{int32(start), int32(start)})
 				setInts(t, s, "ids", slices.Concat(ids[start:start+n], ids[length+start:length+start+n]))
 				pos := positions(1, length)[start : start+n]
@@ -94,7 +95,7 @@ func TestPackingEqualsSeparate(t *testing.T) {
 	for name, c := range specs() {
 		t.Run(name, func(t *testing.T) {
 			m := newModel(t, c, nn.Tuning{})
-			store := newStore(t)
+			store := nntest.Open(t)
 			randomWeights(t, store, m)
 			ids := randomIDs(first+second+padding, m.Vocab())
 			pos := slices.Concat(positions(1, first), positions(1, second), make([]int32, padding))

@@ -7,6 +7,7 @@ import (
 	"example.com/gotrain/autograd"
 	"example.com/gotrain/autograd/plan"
 	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/nntest"
 )
 
 // TestDropoutTrainsOnly checks that dropout changes the training loss from step
@@ -15,7 +16,7 @@ func TestDropoutTrainsOnly(t *testing.T) {
 	for _, name := range []string{"gpt2", "llama dropout", "lstm", "gru"} {
 		t.Run(name, func(t *testing.T) {
 			m := newModel(t, specs()[name], nn.Tuning{})
-			store := newStore(t)
+			store := nntest.Open(t)
 			randomWeights(t, store, m)
 			shape := nn.Rows{Batch: 2, Length: 12}
 			ids, vocab := randomIDs(24, m.Vocab()), m.Vocab()
@@ -24,7 +25,7 @@ func TestDropoutTrainsOnly(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s := session(t, store, p, plan.Options{})
+				s := nntest.Session(t, store, p, plan.Options{})
 				setInts(t, s, "ids", ids)
 				setInts(t, s, "positions", positions(2, 12))
 				setInts(t, s, "targets", randomIDs(24, vocab))

@@ -1,21 +1,18 @@
 package zoo
 
 import (
-	"compress/gzip"
-	"encoding/binary"
 	"encoding/json"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"example.com/gotrain/autograd"
-	"example.com/gotrain/autograd/cpu"
 	"example.com/gotrain/autograd/exec"
 	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/autograd/plan"
 	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/nntest"
 )
 
 // golden is a file of scripts/golden/models.py, which documents the fields.
@@ -23,56 +20,16 @@ type golden struct {
 	Config         json.RawMessage
 	IDs, Targets   []int32
 	Batch, Length  int
-	Logits         goldenTensor
+	Logits         nntest.Tensor
 	Loss           float64
-	Weights, Grads map[string]goldenTensor
-}
-
-type goldenTensor struct {
-	Shape []int
-	Data  []byte
-}
-
-func (g goldenTensor) floats() []float32 {
-	out := make([]float32, len(g.Data)/4)
-	for i := range out {
-		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(g.Data[4*i:]))
-	}
-	return out
+	Weights, Grads map[string]nntest.Tensor
 }
 
 func readGolden(t *testing.T, path string) golden {
 	t.Helper()
 	var g golden
-	readGoldenInto(t, path, &g)
+	nntest.Read(t, path, &g)
 	return g
-}
-
-func readGoldenInto(t *testing.T, path string, g any) {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.NewDecoder(z).Decode(g); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// newStore returns an empty store on the CPU.
-func newStore(t *testing.T) *exec.Store {
-	t.Helper()
-	b, err := cpu.New(cpu.Config{Threads: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	return exec.NewStore(b)
 }
 
 // write puts values into the states of m's parameters.
@@ -86,25 +43,6 @@ func write(t *testing.T, store *exec.Store, m nn.LanguageModel, values func(nn.P
 			t.Fatal(err)
 		}
 	}
-}
-
-// session plans p and binds it to store with an arena of its own.
-func session(t *testing.T, store *exec.Store, p *ir.Program, opt plan.Options) *exec.Session {
-	t.Helper()
-	opt.Target = store.Backend().Target()
-	built, err := plan.Build(p, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	arena, err := exec.NewArena(store.Backend(), built.Arena)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := exec.NewSession(built, store, arena)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
 }
 
 // setInts writes an input where the program reads it: not all models have positions.
@@ -176,13 +114,13 @@ func TestGolden(t *testing.T) {
 			if len(g.Weights) != len(m.Params()) {
 				t.Fatalf("%d parameters, transformers has %d", len(m.Params()), len(g.Weights))
 			}
-			store := newStore(t)
+			store := nntest.Open(t)
 			write(t, store, m, func(p nn.Param) []float32 {
 				w, ok := g.Weights[p.Name]
 				if !ok || !p.Shape.Equal(w.Shape) {
 					t.Fatalf("%s %s: transformers has %v", p.Name, p.Shape, w.Shape)
 				}
-				return w.floats()
+				return w.Floats()
 			})
 			for _, opt := range []plan.Options{{}, {NoFuse: true}, {Recompute: true}} {
 				checkGolden(t, g, m, store, opt)
@@ -199,7 +137,7 @@ func checkGolden(t *testing.T, g golden, m nn.LanguageModel, store *exec.Store, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := session(t, store, p, opt)
+	s := nntest.Session(t, store, p, opt)
 	feed := func() {
 		setInts(t, s, "ids", g.IDs)
 		setInts(t, s, "positions", positions(g.Batch, g.Length))
@@ -207,7 +145,7 @@ func checkGolden(t *testing.T, g golden, m nn.LanguageModel, store *exec.Store, 
 	}
 	feed()
 	run(t, s)
-	near(t, "logits", output(t, s, 0), g.Logits.floats(), 1e-5)
+	near(t, "logits", output(t, s, 0), g.Logits.Floats(), 1e-5)
 
 	graph = autograd.NewGraph()
 	loss, _ := nn.Training(graph, m, shape, autograd.LossConfig{})
@@ -215,7 +153,7 @@ func checkGolden(t *testing.T, g golden, m nn.LanguageModel, store *exec.Store, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	s = session(t, store, p, opt)
+	s = nntest.Session(t, store, p, opt)
 	feed()
 	if err := s.SetFloats("loss_weight", []float32{1 / float32(counted(g.Targets))}); err != nil {
 		t.Fatal(err)
@@ -227,6 +165,6 @@ func checkGolden(t *testing.T, g golden, m nn.LanguageModel, store *exec.Store, 
 		if err := store.Read(autograd.GradState(name), got); err != nil {
 			t.Fatal(err)
 		}
-		near(t, "gradient of "+name, got, want.floats(), 1e-5)
+		near(t, "gradient of "+name, got, want.Floats(), 1e-5)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"example.com/gotrain/autograd/plan"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/gpt2"
+	"example.com/gotrain/nn/nntest"
 	"example.com/gotrain/optim"
 )
 
@@ -31,7 +32,7 @@ type loraGolden struct {
 		Betas       []float64
 		WeightDecay float64 `json:"weight_decay"`
 	}
-	Merged map[string]goldenTensor
+	Merged map[string]nntest.Tensor
 }
 
 func (g loraGolden) adapter() nn.Adapter {
@@ -65,18 +66,18 @@ func TestLoRAGolden(t *testing.T) {
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".json.gz"), func(t *testing.T) {
 			var g loraGolden
-			readGoldenInto(t, path, &g)
+			nntest.Read(t, path, &g)
 			m := newModel(t, parse(t, g.Config), nn.Tuning{Adapter: g.adapter()})
 			if len(m.Params()) != len(g.Weights) || len(nn.Trainable(m.Params())) != len(g.Grads) {
 				t.Fatalf("%d parameters, %d of them trained; peft has %d and %d", len(m.Params()), len(nn.Trainable(m.Params())), len(g.Weights), len(g.Grads))
 			}
-			store := newStore(t)
+			store := nntest.Open(t)
 			weights := func(p nn.Param) []float32 {
 				w, ok := g.Weights[p.Name]
 				if !ok || !p.Shape.Equal(w.Shape) {
 					t.Fatalf("%s %s: peft has %v", p.Name, p.Shape, w.Shape)
 				}
-				return w.floats()
+				return w.Floats()
 			}
 			write(t, store, m, weights)
 			for _, opt := range []plan.Options{{}, {NoFuse: true}, {Recompute: true}} {
@@ -115,7 +116,7 @@ func checkLosses(t *testing.T, g loraGolden, m nn.LanguageModel, store *exec.Sto
 			}
 		}
 	}
-	s := session(t, store, p, opt)
+	s := nntest.Session(t, store, p, opt)
 	setInts(t, s, "ids", g.IDs)
 	setInts(t, s, "positions", positions(g.Batch, g.Length))
 	setInts(t, s, "targets", g.Targets)
@@ -151,11 +152,11 @@ func checkMerged(t *testing.T, g loraGolden, m nn.LanguageModel) {
 			continue
 		}
 		merged++
-		d := nn.NewDelta(p.Layout, a.floats(), g.Weights[layer+nn.LoRAB].floats(), adapter.Rank, adapter.Scale())
-		base := g.Weights[p.Name].floats()
+		d := nn.NewDelta(p.Layout, a.Floats(), g.Weights[layer+nn.LoRAB].Floats(), adapter.Rank, adapter.Scale())
+		base := g.Weights[p.Name].Floats()
 		whole := append([]float32(nil), base...)
 		d.Merge(whole, 0)
-		near(t, "merged "+p.Name, whole, want.floats(), 1e-6)
+		near(t, "merged "+p.Name, whole, want.Floats(), 1e-6)
 		parts := append([]float32(nil), base...)
 		for at := 0; at < len(parts); at += 7 {
 			d.Merge(parts[at:min(at+7, len(parts))], at)

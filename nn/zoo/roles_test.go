@@ -10,6 +10,7 @@ import (
 	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/autograd/plan"
 	"example.com/gotrain/nn"
+	"example.com/gotrain/nn/nntest"
 )
 
 // TestRolesShareAStore puts a policy with an adapter and its reference into one
@@ -22,7 +23,7 @@ func TestRolesShareAStore(t *testing.T) {
 			alone := newModel(t, spec, nn.Tuning{})
 			policy := newModel(t, spec, nn.Tuning{Role: "policy", Adapter: nn.Adapter{Rank: 2}})
 			reference := newModel(t, spec, nn.Tuning{Role: "reference", Freeze: []string{alone.Params()[0].Name}})
-			store := newStore(t)
+			store := nntest.Open(t)
 			values, rng := map[string][]float32{}, rand.New(rand.NewPCG(1, 2))
 			for _, m := range []nn.LanguageModel{alone, policy, reference} {
 				write(t, store, m, func(p nn.Param) []float32 {
@@ -58,7 +59,7 @@ func TestRolesShareAStore(t *testing.T) {
 			if !slices.ContainsFunc(program.Instrs, at("policy.")) || !slices.ContainsFunc(program.Instrs, at("reference.")) {
 				t.Error("the paths of instructions lack the roles")
 			}
-			s := session(t, store, program, plan.Options{})
+			s := nntest.Session(t, store, program, plan.Options{})
 			setInts(t, s, "ids", ids)
 			setInts(t, s, "positions", positions(2, 12))
 			run(t, s)
@@ -114,7 +115,7 @@ func TestInitialValuesGoByState(t *testing.T) {
 // that of both passes.
 func TestTwoPassesShareParameters(t *testing.T) {
 	m := newModel(t, specs()["llama tied"], nn.Tuning{})
-	store := newStore(t)
+	store := nntest.Open(t)
 	randomWeights(t, store, m)
 	first, second := randomIDs(12, m.Vocab()), randomIDs(24, m.Vocab())[12:]
 	gradients := func(names ...string) map[string][]float32 {
@@ -137,7 +138,7 @@ func TestTwoPassesShareParameters(t *testing.T) {
 		if len(grads) != len(m.Params()) {
 			t.Fatalf("%d gradients of %d parameters", len(grads), len(m.Params()))
 		}
-		s := session(t, store, p, plan.Options{})
+		s := nntest.Session(t, store, p, plan.Options{})
 		for _, name := range names {
 			setInts(t, s, name, map[string][]int32{"first": first, "second": second}[name])
 			setInts(t, s, "positions of "+name, positions(1, 12))

@@ -9,6 +9,7 @@ import (
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/gpt2"
 	"example.com/gotrain/nn/llama"
+	"example.com/gotrain/nn/nntest"
 )
 
 // sparseSpecs are a model of one block of each family with attention options.
@@ -42,7 +43,7 @@ func TestSparseAttentionSees(t *testing.T) {
 	for _, o := range sparseOptions {
 		for name, spec := range sparseSpecs(&o) {
 			m := newModel(t, spec, nn.Tuning{})
-			store := newStore(t)
+			store := nntest.Open(t)
 			randomWeights(t, store, m)
 			ids, pos := randomIDs(length, m.Vocab()), positions(1, length)
 			before := fullLogits(t, store, m, 1, ids, pos, nil)
@@ -72,7 +73,7 @@ func TestFullPatternIsDense(t *testing.T) {
 		var logits [][]float32
 		for _, spec := range []nn.Spec{dense[name], full[name]} {
 			m := newModel(t, spec, nn.Tuning{})
-			store := newStore(t)
+			store := nntest.Open(t)
 			randomWeights(t, store, m)
 			logits = append(logits, fullLogits(t, store, m, 2, randomIDs(600, m.Vocab()), positions(2, 300), nil))
 		}
@@ -94,7 +95,7 @@ func TestLatentSees(t *testing.T) {
 				t.Errorf("%s: layer %d attends by %+v, want %+v", name, layer, got, want)
 			}
 		}
-		store := newStore(t)
+		store := nntest.Open(t)
 		randomWeights(t, store, m)
 		ids, v := randomIDs(length, m.Vocab()), m.Vocab()
 		before := fullLogits(t, store, m, 1, ids, positions(1, length), nil)
@@ -135,7 +136,7 @@ func TestSparseDecode(t *testing.T) {
 		for name, spec := range sparseSpecs(&o) {
 			twoLayers(spec)
 			m := newModel(t, spec, nn.Tuning{})
-			store := newStore(t)
+			store := nntest.Open(t)
 			randomWeights(t, store, m)
 			ids, v := randomIDs(length, m.Vocab()), m.Vocab()
 			want := fullLogits(t, store, m, 1, ids, positions(1, length), nil)
@@ -146,7 +147,7 @@ func TestSparseDecode(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s := session(t, store, p, plan.Options{})
+				s := nntest.Session(t, store, p, plan.Options{})
 				setInts(t, s, "position", []int32{int32(start)})
 				setInts(t, s, "ids", ids[start:start+n])
 				setInts(t, s, "positions", positions(1, length)[start:start+n])
