@@ -4,6 +4,9 @@
 #include "attention_biased.cuh"
 #include "attention_general.cuh"
 
+#define MIN_BLOCKS 2
+#include "min_blocks.cuh"
+
 using namespace attention;
 
 #define ARGUMENTS                                                                                                     \

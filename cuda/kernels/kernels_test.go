@@ -69,6 +69,30 @@ func TestImages(t *testing.T) {
 	}
 }
 
+// No kernel keeps anything in local memory, but those of relative attention, in which ptxas spills two or four registers
+// for a further block on a multiprocessor.
+func TestNoSpills(t *testing.T) {
+	report, err := os.ReadFile(source.Report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	for line := range strings.Lines(string(report)) {
+		f := strings.Fields(line) // kernel chip registers stack local shared ldg stg cp.async mma
+		if len(f) != 10 || !strings.HasPrefix(f[1], "sm_") {
+			continue
+		}
+		rows++
+		spilled := strings.HasPrefix(f[0], "relative_attention") && (f[3] == "8" || f[3] == "16")
+		if (f[3] != "0" || f[4] != "0") && !spilled {
+			t.Errorf("spills: %s", line)
+		}
+	}
+	if rows < 3*len(kernels.Signatures) {
+		t.Errorf("%d rows for %d kernels", rows, len(kernels.Signatures))
+	}
+}
+
 // The kernels for Hopper have its products and copies on sm_90a, keep nothing in local
 // memory there, and are empty on other chips.
 func TestHopperReport(t *testing.T) {
