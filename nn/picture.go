@@ -49,6 +49,10 @@ type AutoencoderConfig interface {
 	// a picture for each of its latent.
 	Picture() (channels, latent, factor int)
 	SetChannels(int)
+	// Logits tells whether Decode gives logits of pixels in [0, 1], else pixels in [-1, 1], as
+	// Encode takes them. It is an error where the configuration leaves that open.
+	Logits() (bool, error)
+	SetLogits(bool)
 }
 
 // Autoencoder is a model that makes a latent picture of a picture, and a picture of that.

@@ -90,10 +90,28 @@ optimizer: {ema: 0.5}
 	if o := gotrain(t, "", "data", "inspect", "--config", config, "--out", in("sheet.png")); o.code != 0 || !strings.Contains(o.out, "held out, 0 damaged files") {
 		t.Errorf("inspect: %d %s %s", o.code, o.out, o.errOut)
 	}
+	bernoulli(t, dir, vae, config)
 	if o := gotrain(t, "", "export", in("run"), in("x"), "--format", "gguf"); o.code != 2 {
 		t.Errorf("it is exported as gguf: %s", o.errOut)
 	}
 	if o := gotrain(t, "", "sample", "--model", in("vae"), "--prompt", "a", "--out", "x.png"); o.code != 2 || !strings.Contains(o.errOut, "--prompt is for models that take a prompt") {
+		t.Errorf("status %d, %s", o.code, o.errOut)
+	}
+}
+
+// bernoulli trains the same with an autoencoder that gives logits: the checkpoint says so, and
+// no program of diffusers would read them.
+func bernoulli(t *testing.T, dir, vae, config string) {
+	t.Helper()
+	run := filepath.Join(dir, "logits")
+	must(t, "pretrain", "--config", vae, "--device", "cpu", "--set", "recipe.likelihood=bernoulli", "--run", run+"-vae")
+	must(t, "pretrain", "--config", config, "--device", "cpu", "--set", "recipe.vae="+run+"-vae", "--set", "recipe.shown=0", "--set", "train.steps=2", "--run", run)
+	for _, name := range []string{"-vae/checkpoints/latest/config.json", "/checkpoints/latest/vae/config.json"} {
+		if text := read(t, run+name); !bytes.Contains(text, []byte(`output": "logits"`)) {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+	if o := gotrain(t, "", "export", run, run+"-exported"); o.code == 0 || !strings.Contains(o.errOut, "gives logits") {
 		t.Errorf("status %d, %s", o.code, o.errOut)
 	}
 }

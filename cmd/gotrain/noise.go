@@ -37,18 +37,20 @@ func (o *opened) noiseDrawer() (*noiseDrawer, error) {
 		return d, err
 	}
 	a := o.Model.(nn.Autoencoder)
-	channels, latent, factor := o.Model.Config().(nn.AutoencoderConfig).Picture()
+	section := o.Model.Config().(nn.AutoencoderConfig)
+	channels, latent, factor := section.Picture()
 	d.channels = channels
+	var err error
+	if d.logits, err = section.Logits(); err != nil {
+		return nil, usagef("--model: %s: %w", o.Dir, err)
+	}
 	leaves, err := o.config.Leaves()
 	if err != nil {
 		return nil, err
 	}
 	for _, l := range leaves {
-		switch l.Key {
-		case "data.size":
+		if l.Key == "data.size" {
 			d.side, _ = strconv.Atoi(l.Text)
-		case "recipe.likelihood":
-			d.logits = l.Text == "bernoulli"
 		}
 	}
 	if d.side == 0 {

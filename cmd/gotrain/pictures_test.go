@@ -120,7 +120,7 @@ data: {format: pictures, shapes: 40, size: 8, validation: 0.2}
 train: {steps: 4, batch: 4, accumulate: 2, eval_every: 2, save_every: 2}
 `))
 		run := filepath.Join(dir, "run")
-		if o := gotrain(t, "", "pretrain", "--config", config, "--device", "cpu"); o.code != 0 || !strings.Contains(o.out+o.errOut, "drawn-00000004.png") || !strings.Contains(o.out+o.errOut, "spread_drawn") {
+		if o := gotrain(t, "", "pretrain", "--config", config, "--device", "cpu"); o.code != 0 || !strings.Contains(o.out+o.errOut, "drawn-00000004.png") || !strings.Contains(o.out+o.errOut, "spread_drawn") || !strings.Contains(o.out+o.errOut, "shapes_kinds") {
 			t.Fatal(o.out, o.errOut)
 		}
 		last := filepath.Join(run, "checkpoints", "step-00000004")

@@ -2,6 +2,9 @@ package picture
 
 import "math"
 
+// Fitting is the least fit of Recognise by which a picture shows a shape.
+const Fitting = 0.75
+
 // Recognise tells which shape a picture of c shows, and how well it fits: the intersection over
 // the union of what it covers and of that shape as Draw has it, 0 where there is none. The colour
 // is the nearest to the mean of what is painted; of the forms, each as large and where what is

@@ -318,7 +318,7 @@ func (d *Drawer) pictures(z []float32, n int) ([][]byte, error) {
 		}
 	}
 	size := p.Side * p.Side * p.Channels()
-	return slices.Collect(slices.Chunk(picture.Bytes(y[:n*size], false), size)), nil
+	return slices.Collect(slices.Chunk(picture.Bytes(y[:n*size], p.logits()), size)), nil
 }
 
 // noise are normals, a stream for each row, so that a picture does not depend on those beside it.

@@ -40,6 +40,8 @@ func Export(fsys vfs.FS, dst string, p *Pipeline, store *exec.Store) error {
 	switch {
 	case p.Autoencoder == nil:
 		return errors.New("a StableDiffusionPipeline has an autoencoder, and this model denoises pictures themselves: train with recipe.vae")
+	case p.logits():
+		return errors.New("a StableDiffusionPipeline takes what its autoencoder gives for pixels, and this one gives logits: train it with recipe.likelihood gaussian")
 	case p.Process.Schedule.Shape == diffusion.Flow:
 		return errors.New("a StableDiffusionPipeline has no flow matching: train with another recipe.schedule")
 	}

@@ -138,6 +138,12 @@ func (p *Pipeline) openAutoencoder(dir string) error {
 		if err != nil {
 			return err
 		}
+		if c.Output == "" && exists(dir, indexFile) {
+			c.SetLogits(false)
+		}
+		if _, err := c.Logits(); err != nil {
+			return err
+		}
 		_, _, factor := c.Picture()
 		p.Side, p.Scale = p.Side*factor, scale
 		p.Autoencoder, err = vae.New(c, nn.Tuning{Role: Autoencoder})

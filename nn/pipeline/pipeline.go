@@ -85,6 +85,11 @@ func (p *Pipeline) Channels() int {
 	return p.Denoiser.Config().(*unet.Config).Channels
 }
 
+// logits tells whether the autoencoder gives logits of pixels.
+func (p *Pipeline) logits() bool {
+	return p.Autoencoder != nil && p.Autoencoder.Config().(*vae.Config).Output == vae.Logits
+}
+
 // Caption are the tokens of a caption.
 func (p *Pipeline) Caption(text string) []int32 {
 	return tokenizers.Caption(p.Tokens, text, p.Text.Context(), p.Pad)

@@ -3,10 +3,13 @@ package pipeline
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"example.com/gotrain/autograd/exec"
@@ -40,7 +43,7 @@ func small(t *testing.T, latents bool) (*Pipeline, *exec.Store) {
 	channels := 3
 	if latents {
 		p.Scale, channels = 0.5, 2
-		p.Autoencoder, err = vae.New(vae.Config{Channels: 3, Latent: 2, Widths: []int{4, 4}}, nn.Tuning{Role: Autoencoder})
+		p.Autoencoder, err = vae.New(vae.Config{Channels: 3, Latent: 2, Widths: []int{4, 4}, Output: vae.Pixels}, nn.Tuning{Role: Autoencoder})
 		fatal(err)
 	}
 	p.Denoiser, err = unet.New(unet.Config{Channels: channels, Context: 8, Widths: []int{4, 8}, Layers: 1, Heads: []int{2}}, nn.Tuning{Role: Denoiser})
@@ -227,6 +230,73 @@ func TestExport(t *testing.T) {
 	}
 	if _, ok := Locate(t.TempDir()); ok {
 		t.Error("an empty directory is a pipeline")
+	}
+}
+
+// TestLogits: what an autoencoder gives is read as its configuration says, which is saved; a
+// pipeline that leaves it open is one of diffusers, which has pixels, or is refused.
+func TestLogits(t *testing.T) {
+	p, store := small(t, true)
+	c := *p.Autoencoder.Config().(*vae.Config)
+	c.Output = vae.Logits
+	logits := *p
+	var err error
+	if logits.Autoencoder, err = vae.New(c, nn.Tuning{Role: Autoencoder}); err != nil {
+		t.Fatal(err)
+	}
+	z := make([]float32, 4*4*2)
+	for i := range z {
+		z[i] = float32(i%7)/2 - 1
+	}
+	for _, of := range []*Pipeline{p, &logits} {
+		d := drawer(t, of, store, 1)
+		got, err := d.pictures(z, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		y := make([]float32, len(got[0]))
+		if err := d.sessions[decodes].Output(0, y); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range y {
+			want := 255 * (float64(v) + 1) / 2
+			if of == &logits {
+				want = 255 / (1 + math.Exp(-float64(v)))
+			}
+			if want = min(max(want, 0), 255); math.Abs(float64(got[0][i])-want) > 0.51 {
+				t.Fatalf("logits %t: byte %d of %g is %d, want %g", of == &logits, i, v, got[0][i], want)
+			}
+		}
+	}
+	if err := Export(vfs.OS{}, filepath.Join(t.TempDir(), "x"), &logits, store); err == nil || !strings.Contains(err.Error(), "gives logits") {
+		t.Errorf("logits are exported: %v", err)
+	}
+	dir := filepath.Join(t.TempDir(), "exported")
+	if err := Export(vfs.OS{}, dir, p, store); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, Autoencoder, configFile)
+	for _, step := range []struct{ output, want, removed string }{
+		{`"gotrain_output": "logits"`, vae.Logits, ""}, {`"act_fn": "silu"`, vae.Pixels, ""}, {`"act_fn": "silu"`, "", indexFile},
+	} {
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = os.WriteFile(file, regexp.MustCompile(`"gotrain_output": "\w*"`).ReplaceAll(text, []byte(step.output)), 0o644)
+		}
+		if err == nil && step.removed != "" {
+			err = os.Remove(filepath.Join(dir, step.removed))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, _, err := Open(vfs.OS{}, dir, nntest.Open(t), false)
+		if step.want == "" {
+			if err == nil || !strings.Contains(err.Error(), "train it again") {
+				t.Errorf("what it gives is not known: %v", err)
+			}
+		} else if err != nil || read.Autoencoder.Config().(*vae.Config).Output != step.want {
+			t.Errorf("%s: %v", step.output, err)
+		}
 	}
 }
 

@@ -3,20 +3,29 @@
 package vae
 
 import (
+	"errors"
+
 	"example.com/gotrain/autograd"
 	"example.com/gotrain/nn"
 )
 
 // Config is the model section of a VAE.
 type Config struct {
-	Channels  int   `yaml:"channels,omitempty" json:"channels,omitempty"`     // of pictures; 0 takes the data's
-	Latent    int   `yaml:"latent,omitempty" json:"latent,omitempty"`         // channels of latents; default 4
-	Widths    []int `yaml:"widths" json:"widths"`                             // channels of each level; between two a side halves
-	Layers    int   `yaml:"layers,omitempty" json:"layers,omitempty"`         // residual blocks of a level, the decoder has one more; default 1
-	Groups    int   `yaml:"groups,omitempty" json:"groups,omitempty"`         // of group norms; default 32, or what divides all widths
-	Attention *bool `yaml:"attention,omitempty" json:"attention,omitempty"`   // of the pixels of the smallest level; default true
-	Quantized *bool `yaml:"quant_conv,omitempty" json:"quant_conv,omitempty"` // a layer of one pixel before and behind the latents; default true
+	Channels  int    `yaml:"channels,omitempty" json:"channels,omitempty"`     // of pictures; 0 takes the data's
+	Latent    int    `yaml:"latent,omitempty" json:"latent,omitempty"`         // channels of latents; default 4
+	Widths    []int  `yaml:"widths" json:"widths"`                             // channels of each level; between two a side halves
+	Layers    int    `yaml:"layers,omitempty" json:"layers,omitempty"`         // residual blocks of a level, the decoder has one more; default 1
+	Groups    int    `yaml:"groups,omitempty" json:"groups,omitempty"`         // of group norms; default 32, or what divides all widths
+	Attention *bool  `yaml:"attention,omitempty" json:"attention,omitempty"`   // of the pixels of the smallest level; default true
+	Quantized *bool  `yaml:"quant_conv,omitempty" json:"quant_conv,omitempty"` // a layer of one pixel before and behind the latents; default true
+	Output    string `yaml:"output,omitempty" json:"output,omitempty"`         // what the decoder gives, pixels or logits; "" takes what the recipe learns
 }
+
+// Outputs of decoders.
+const (
+	Pixels = "pixels" // in [-1, 1]
+	Logits = "logits" // of pixels in [0, 1]
+)
 
 // MaxLevels bounds the levels: latents of a side of 1 of pictures of 2048.
 const MaxLevels = 12
@@ -54,6 +63,9 @@ func (c *Config) Validate() error {
 	f.OptionalSize("latent", c.Latent, nn.MaxSize)
 	f.OptionalSize("layers", c.Layers, nn.MaxLayers)
 	f.OptionalSize("groups", c.Groups, nn.MaxSize)
+	if c.Output != "" && c.Output != Pixels && c.Output != Logits {
+		f.Add("output", "is %q; use %s or %s, or leave it out", c.Output, Pixels, Logits)
+	}
 	if len(c.Widths) < 1 || len(c.Widths) > MaxLevels {
 		f.Add("widths", "names %d levels: give the channels of each, 1 to %d of them, such as [32, 64]", len(c.Widths), MaxLevels)
 	}
@@ -75,6 +87,23 @@ func (c *Config) Picture() (channels, latent, factor int) {
 
 // SetChannels changes the channels of pictures.
 func (c *Config) SetChannels(n int) { c.Channels = n }
+
+// Logits tells whether the decoder gives logits; see nn.AutoencoderConfig. Checkpoints of
+// earlier versions leave it open.
+func (c *Config) Logits() (bool, error) {
+	if c.Output == "" {
+		return false, errors.New("the autoencoder was saved without whether it gives pixels or logits of them, so that its pictures cannot be read: train it again")
+	}
+	return c.Output == Logits, nil
+}
+
+// SetLogits changes what the decoder gives.
+func (c *Config) SetLogits(logits bool) {
+	c.Output = Pixels
+	if logits {
+		c.Output = Logits
+	}
+}
 
 // style is what the layers have in common.
 func style() nn.Style {

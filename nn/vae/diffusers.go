@@ -12,6 +12,9 @@ import (
 // Names of diffusers' blocks.
 const down, up = "DownEncoderBlock2D", "UpDecoderBlock2D"
 
+// outputKey is our own key of Config.Output; diffusers has pixels alone.
+const outputKey = "gotrain_output"
+
 // Diffusers returns the keys of the config.json of an AutoencoderKL for pictures of size pixels a
 // side, whose latents are multiplied by scale before a denoiser sees them.
 func (m *Model) Diffusers(size int, scale float64) map[string]any {
@@ -21,11 +24,12 @@ func (m *Model) Diffusers(size int, scale float64) map[string]any {
 		"layers_per_block": c.Layers, "norm_num_groups": c.Groups, "act_fn": "silu", "sample_size": size, "scaling_factor": scale, "force_upcast": false,
 		"down_block_types": slices.Repeat([]string{down}, len(c.Widths)), "up_block_types": slices.Repeat([]string{up}, len(c.Widths)),
 		"use_quant_conv": nn.IsSet(c.Quantized), "use_post_quant_conv": nn.IsSet(c.Quantized), "mid_block_add_attention": nn.IsSet(c.Attention),
+		outputKey: c.Output,
 	}
 }
 
 // Parse reads the config.json of an AutoencoderKL, and the scale of its latents. What would be
-// computed otherwise than here is an error.
+// computed otherwise than here is an error. Output is left open by what diffusers has written.
 func Parse(text []byte) (Config, float64, error) {
 	h := struct {
 		Class   string   `json:"_class_name"`
@@ -43,6 +47,7 @@ func Parse(text []byte) (Config, float64, error) {
 		Quant   bool     `json:"use_quant_conv"`
 		Post    bool     `json:"use_post_quant_conv"`
 		Attends bool     `json:"mid_block_add_attention"`
+		Output  string   `json:"gotrain_output"`
 	}{In: 3, Out: 3, Latent: 4, Widths: []int{64}, Layers: 1, Groups: 32, Act: "silu", Scale: 0.18215, Quant: true, Post: true, Attends: true}
 	if err := json.Unmarshal(text, &h); err != nil {
 		return Config{}, 0, err
@@ -51,6 +56,6 @@ func Parse(text []byte) (Config, float64, error) {
 	if h.Class != "AutoencoderKL" || h.In != h.Out || h.Act != "silu" || h.Shift != 0 || h.Quant != h.Post || slices.ContainsFunc(append(h.Down, h.Up...), other) || !(h.Scale > 0) {
 		return Config{}, 0, fmt.Errorf("an autoencoder here is an AutoencoderKL of blocks %s with as many channels in as out and act_fn silu; this is %s of %s", down+" and "+up, h.Class, strings.Join(h.Down, ", "))
 	}
-	c := Config{Channels: h.In, Latent: h.Latent, Widths: h.Widths, Layers: h.Layers, Groups: h.Groups, Attention: nn.Bool(h.Attends), Quantized: nn.Bool(h.Quant)}
+	c := Config{Channels: h.In, Latent: h.Latent, Widths: h.Widths, Layers: h.Layers, Groups: h.Groups, Attention: nn.Bool(h.Attends), Quantized: nn.Bool(h.Quant), Output: h.Output}
 	return c, h.Scale, c.Validate()
 }

@@ -69,7 +69,7 @@ func testGolden(t *testing.T, m *Model, want golden) {
 
 // TestDiffusers writes diffusers' keys and reads them again; another autoencoder is refused.
 func TestDiffusers(t *testing.T) {
-	m, err := New(Config{Channels: 3, Latent: 4, Widths: []int{8, 16}, Attention: nn.Bool(false)}, nn.Tuning{})
+	m, err := New(Config{Channels: 3, Latent: 4, Widths: []int{8, 16}, Attention: nn.Bool(false), Output: Logits}, nn.Tuning{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,10 @@ func TestDiffusers(t *testing.T) {
 	if c.SetDefaults(); err != nil || scale != 0.5 || !reflect.DeepEqual(&c, m.Config()) {
 		t.Errorf("%+v, %g of %+v: %v", c, scale, m.Config(), err)
 	}
-	for _, text := range []string{`{"_class_name": "VQModel"}`, `{"_class_name": "AutoencoderKL", "shift_factor": 0.1}`, `{`} {
+	if _, err := (&Config{}).Logits(); err == nil {
+		t.Error("what a decoder gives is known without a word")
+	}
+	for _, text := range []string{`{"_class_name": "AutoencoderKL", "gotrain_output": "bits"}`, `{"_class_name": "VQModel"}`, `{"_class_name": "AutoencoderKL", "shift_factor": 0.1}`, `{`} {
 		if _, _, err := Parse([]byte(text)); err == nil {
 			t.Errorf("%s is taken", text)
 		}

@@ -163,7 +163,21 @@ func newEngine(cfg config.Config, job *recipe.Job, store *exec.Store, programs *
 			return nil, err
 		}
 	}
-	return e, nil
+	return e, e.ensureParams()
+}
+
+// ensureParams allocates parameters that no program of this rank reads, such as the decoder of an
+// autoencoder where nothing is drawn: bases and checkpoints have them too.
+func (e *Engine) ensureParams() error {
+	for _, p := range e.job.Params() {
+		if e.store.Get(p.State()) != nil {
+			continue
+		}
+		if _, err := e.store.Ensure(p.State(), p.DType, p.Shape); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // bindStep binds the programs of a step, each once.

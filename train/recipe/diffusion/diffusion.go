@@ -129,7 +129,10 @@ func (m *model) openVAE(env recipe.Env) error {
 		if err != nil {
 			return err
 		}
-		if section, _, err = vae.Parse(text); err != nil {
+		if section, _, err = vae.Parse(text); err == nil {
+			_, err = section.Logits()
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", env.From, err)
 		}
 	} else {
@@ -140,6 +143,9 @@ func (m *model) openVAE(env recipe.Env) error {
 		c, ok := d.Spec.Config.(*vae.Config)
 		if !ok {
 			return config.Faultf("recipe.vae: %s is a model of family %s: name one of recipe vae", place.Dir, d.Spec.Family)
+		}
+		if _, err := c.Logits(); err != nil {
+			return config.Faultf("recipe.vae: %s: %w", place.Dir, err)
 		}
 		section, m.config.VAE = *c, place.Dir
 	}

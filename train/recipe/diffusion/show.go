@@ -57,19 +57,16 @@ func (m *model) show(set *picture.Set) {
 			}
 			return recipe.Measured{Values: []recipe.Measurement{{Name: "shapes_right", Value: float64(right) / float64(n)}},
 				Notes: []recipe.Note{{Name: "shapes_right_signature", Text: fmt.Sprintf("%d pictures of all colours and forms, %s of %d steps, guidance %g; colour and form by the rule of picture.Recognise, which fits by %g",
-					n, m.config.Sampler, m.config.Steps, m.config.Guidance, fitting)}}}, nil
+					n, m.config.Sampler, m.config.Steps, m.config.Guidance, picture.Fitting)}}}, nil
 		}
 	}
 }
-
-// fitting is the least intersection over union of a drawn shape with the form that it is said to be.
-const fitting = 0.75
 
 // shows tells whether a picture shows the shape that a prompt names.
 func shows(c picture.Config, pixels []byte, prompt string) bool {
 	colour, form, ok := picture.ReadCaption(prompt)
 	s, fit := picture.Recognise(c, pixels)
-	return ok && s.Colour == colour && s.Form == form && fit >= fitting
+	return ok && s.Colour == colour && s.Form == form && fit >= picture.Fitting
 }
 
 // prompts are those of the configuration, else captions of held-out pictures, each once.

@@ -145,6 +145,9 @@ func open(_ context.Context, env recipe.Env) (*recipe.Job, error) {
 	pictures.Give(j, set)
 	if s != nil {
 		j.Show = s.show
+		if p := s.data; p.Shapes > 0 && !p.Grey {
+			j.Measure = s.measure
+		}
 	}
 	return j, nil
 }
@@ -190,7 +193,7 @@ func newJob(env recipe.Env) (*recipe.Job, *sheet, error) {
 	if d.config.Shown == 0 {
 		return j, nil, nil
 	}
-	s := &sheet{duel: d, size: p.Size, channels: p.Channels(), compute: c.Compute()}
+	s := &sheet{duel: d, data: p, compute: c.Compute()}
 	j.Tools = []recipe.Tool{s}
 	return j, s, nil
 }

@@ -184,3 +184,12 @@ func testGolden(t *testing.T, want golden) {
 		nntest.Near(t, "first average of "+p.Name, average, was, 1e-6, 0.5)
 	}
 }
+
+// TestEffective: kinds that are as frequent as each other count one each, rare ones little.
+func TestEffective(t *testing.T) {
+	for want, counts := range map[float64][]float64{0: {0, 0}, 1: {5, 0, 0}, 3: {7, 7, 0, 7}} {
+		if got := effective(counts); math.Abs(got-want) > 1e-12 {
+			t.Errorf("%v are %g kinds, want %g", counts, got, want)
+		}
+	}
+}

@@ -76,9 +76,9 @@ func Input(g *autograd.Graph, rows int, p picture.Config, scale, shift float32) 
 // drawSeed is that of the latents that sheets are drawn of, the same at every evaluation.
 const drawSeed = 20
 
-// Latents fills to with numbers from N(0, 1).
-func Latents(to []float32) {
-	rng := rand.New(rand.NewPCG(drawSeed, 0))
+// Latents fills to with the numbers from N(0, 1) of a sheet, by its number.
+func Latents(sheet uint64, to []float32) {
+	rng := rand.New(rand.NewPCG(drawSeed, sheet))
 	for i := range to {
 		to[i] = float32(rng.NormFloat64())
 	}

@@ -77,7 +77,7 @@ func (s *sheet) show(held []picture.Picture) (recipe.Shown, error) {
 			return shown, err
 		}
 	}
-	pictures.Latents(s.noise)
+	pictures.Latents(0, s.noise)
 	if err := s.sessions[1].SetFloats("latents", s.noise); err != nil {
 		return shown, err
 	}

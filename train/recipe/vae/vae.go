@@ -66,6 +66,9 @@ func check(c config.Config) error {
 		fault("recipe %s needs an autoencoder, and family %s is none: set model.family vae", Name, c.Model.Name())
 		return errors.Join(errs...)
 	}
+	if logits, err := model.Logits(); err == nil && logits != (r.Likelihood == Bernoulli) {
+		fault("model.output is not that of recipe.likelihood %s: leave it out", r.Likelihood)
+	}
 	if p, ok := c.Data.Value().(*picture.Config); ok {
 		channels, _, factor := model.Picture()
 		if p.Size%factor != 0 {
@@ -99,6 +102,7 @@ func newJob(env *recipe.Env) (*recipe.Job, *sheet, error) {
 	p := pictures.Section(c)
 	section := c.Model.Value().(nn.AutoencoderConfig)
 	section.SetChannels(p.Channels())
+	section.SetLogits(own(c).Likelihood == Bernoulli)
 	if err := c.Model.Set(c.Model.Name(), section); err != nil {
 		return nil, nil, err
 	}

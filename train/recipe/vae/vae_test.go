@@ -36,6 +36,8 @@ func TestRefusals(t *testing.T) {
 		"data.size":         "data.size=9",
 		"model.channels":    "model.channels=1",
 		"groups":            "model.groups=3",
+		"model.output":      "model.output=logits",
+		`output: is "bits"`: "model.output=bits",
 	} {
 		cfg, err := assemble(t, set)
 		if err == nil {
