@@ -14,7 +14,8 @@
 //
 // With -schema N faults at random lines of each PACKAGE are compiled in at once, each behind
 // a switch that the tests' environment sets, so that a package's own tests, or those of -by,
-// are built once and run once a fault. Those that survive are printed.
+// are built once and run once a fault. Those that survive are printed, also when it is
+// interrupted. A test that fails without a fault is named and left out.
 package main
 
 import (
@@ -33,11 +34,12 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)

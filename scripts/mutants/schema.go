@@ -39,10 +39,11 @@ type schema struct {
 	faults []switched // that were drawn
 }
 
-// fate is what became of a fault: verdicts, and two more.
+// fate is what became of a fault: verdicts, and three more.
 const (
 	hung      verdict = "ran out of time"
 	unreached verdict = "no test reaches it"
+	untested  verdict = "reached, and not tested yet"
 )
 
 // schemata plants n faults in each package, a seed's choice among lines, and tests each without
@@ -62,6 +63,9 @@ func schemata(ctx context.Context, w io.Writer, s schema, packages []string, by 
 	sum := map[verdict]int{}
 	var errs []error
 	for _, p := range all {
+		if ctx.Err() != nil {
+			break
+		}
 		s.pkg, s.by = p, tests
 		if tests == nil {
 			s.by = []string{p.ImportPath}
@@ -82,8 +86,12 @@ func schemata(ctx context.Context, w io.Writer, s schema, packages []string, by 
 func shares(name string, count map[verdict]int) string {
 	n := count[noticed] + count[hung]
 	all := n + count[survived] + count[unreached]
-	return fmt.Sprintf("%s: %d of %d noticed (%.1f%%; %d by their time), %d survive, %d in lines that no test reaches",
+	line := fmt.Sprintf("%s: %d of %d noticed (%.1f%%; %d by their time), %d survive, %d in lines that no test reaches",
 		name, n, all, 100*float64(n)/float64(max(1, all)), count[hung], count[survived], count[unreached])
+	if count[untested] > 0 {
+		line += fmt.Sprintf("; %d not tested", count[untested])
+	}
+	return line
 }
 
 // test chooses, builds and runs.
@@ -106,7 +114,8 @@ func (s *schema) test(ctx context.Context, w io.Writer, n int, seed uint64) (map
 		alive[i] = unreached
 	}
 	for i, by := range s.by {
-		if err := s.binary(ctx, fmt.Sprint(filepath.Join(dir, "tests"), i), overlay, by, alive); err != nil {
+		err := s.binary(ctx, w, fmt.Sprint(filepath.Join(dir, "tests"), i), overlay, by, alive)
+		if err != nil && ctx.Err() == nil {
 			return nil, fmt.Errorf("tests of %s: %w", by, err)
 		}
 	}
@@ -121,7 +130,7 @@ func (s *schema) test(ctx context.Context, w io.Writer, n int, seed uint64) (map
 		}
 	}
 	fmt.Fprintf(w, "%s\n", shares(s.pkg.ImportPath, count))
-	return count, nil
+	return count, ctx.Err()
 }
 
 // choose draws faults, at most one of a line, none in another's place, and such that the

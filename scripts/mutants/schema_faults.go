@@ -35,7 +35,7 @@ type finder struct {
 }
 
 // all gives the faults of a file, none of a generated one, nor in what panics, in constants'
-// declarations and in lengths of arrays.
+// declarations, in lengths of arrays and in what make only reserves.
 func (f *finder) all() []switched {
 	if ast.IsGenerated(f.tree) {
 		return nil
@@ -49,7 +49,7 @@ func (f *finder) all() []switched {
 		case ast.Stmt:
 			f.statement(n, stack)
 		case *ast.CallExpr:
-			if id, ok := n.Fun.(*ast.Ident); ok && id.Name == "panic" {
+			if id, ok := n.Fun.(*ast.Ident); ok && (id.Name == "panic" || id.Name == "make" && f.reserves(n)) {
 				return false
 			}
 		}
@@ -59,6 +59,12 @@ func (f *finder) all() []switched {
 		return true
 	})
 	return f.found
+}
+
+// reserves says that a call of make tells how much there will be, which changes no result.
+func (f *finder) reserves(x *ast.CallExpr) bool {
+	_, isMap := f.info.TypeOf(x.Args[0]).Underlying().(*types.Map)
+	return isMap || len(x.Args) == 3
 }
 
 func (f *finder) at(p token.Pos) int { return f.set.Position(p).Offset }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -66,6 +67,8 @@ func f(p pair, s []string, on bool) (n int, err error) {
 		}
 		n += min(p.a, i)
 	}
+	counts := make(map[int]int, n)
+	counts[size] = len(make([]int, n, 2*n))
 	defer g(p.a, n)
 	return n + 1, nil
 }
@@ -103,5 +106,30 @@ func golden(t *testing.T, name, got string) {
 	want, err := os.ReadFile(name)
 	if err != nil || got != string(want) {
 		t.Errorf("%v; got\n%s\nwant\n%s", err, got, want)
+	}
+}
+
+// TestInterrupted: what was not tested yet is no part of the share, and packages that were
+// not begun have no line.
+func TestInterrupted(t *testing.T) {
+	want := "p: 4 of 7 noticed (57.1%; 1 by their time), 2 survive, 1 in lines that no test reaches; 3 not tested"
+	if got := shares("p", map[verdict]int{noticed: 3, hung: 1, survived: 2, unreached: 1, untested: 3}); got != want {
+		t.Error(got)
+	}
+	root, err := filepath.Abs(filepath.Join("testdata", "schema"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, exports, err := listExports(context.Background(), root, []string{"."})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := schema{root: root, dir: t.TempDir(), pkg: all[0], by: []string{"."}, only: "*", limit: time.Minute, jobs: 1, lookup: opened(exports)}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var out bytes.Buffer
+	count, err := s.test(ctx, &out, 5, 3)
+	if !errors.Is(err, context.Canceled) || count[unreached] != 5 {
+		t.Error(count, err, out.String())
 	}
 }

@@ -17,3 +17,5 @@ func TestSpread(t *testing.T) {
 }
 
 func TestWait(*testing.T) { Wait(2) }
+
+func TestFailsAlways(t *testing.T) { t.Error("without a fault too") }
