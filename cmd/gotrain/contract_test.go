@@ -135,6 +135,9 @@ func TestContractOfARun(t *testing.T) {
 	if greedy.PromptTokens != 6 || len(greedy.Tokens) > 20 || len(greedy.Text) != len(greedy.Tokens) || greedy.Prompt != "line 1" || drawn.Seed != 5 {
 		t.Errorf("%+v", greedy)
 	}
+	if all := 1e3 * float64(len(greedy.Tokens)) / greedy.TokensPerS; greedy.FirstMS <= 0 || greedy.FirstMS >= all {
+		t.Errorf("the first token came after %v ms of %v", greedy.FirstMS, all)
+	}
 	if plain := must(t, "sample", "--model", runDir, "--prompt", "line 1", "--max-tokens", "20", "--greedy"); strings.TrimSuffix(plain, "\n") != strings.TrimSuffix("line 1"+greedy.Text, "\n") {
 		t.Errorf("it prints %q, as JSON %q", plain, greedy.Text)
 	}

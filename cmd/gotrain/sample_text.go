@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -38,7 +37,8 @@ type Continuation struct {
 	Tokens     []int32         `json:"tokens"`
 	EndedBy    generate.Reason `json:"ended_by"`
 	Seed       uint64          `json:"seed"`
-	TokensPerS float64         `json:"tokens_per_s"` // the prompt's time included
+	TokensPerS float64         `json:"tokens_per_s"`             // the prompt's time included
+	FirstMS    float64         `json:"first_token_ms,omitempty"` // from the prompt to the first token; none with --batch
 	byStop     bool            // a --stop ended it
 }
 
@@ -100,9 +100,12 @@ func (s *sampler) continueText(ctx context.Context, seed uint64) (Continuation, 
 			return Continuation{}, err
 		}
 	}
-	start := time.Now()
+	start, first := time.Now(), time.Duration(0)
 	options := generate.Options{Sampling: sampling, MaxTokens: s.flags.maxTokens, Stop: s.model.EndTokens(), Slide: s.flags.maxTokens > 0, Reuse: true}
 	result, err := s.generator.Generate(ctx, s.prompt, options, func(token int32) error {
+		if first == 0 {
+			first = time.Since(start)
+		}
 		var piece []byte
 		piece, byStop = stops.Next(s.model.Tokenizer.TokenBytes(token))
 		if err := show(piece); err != nil || !byStop {
@@ -125,26 +128,5 @@ func (s *sampler) continueText(ctx context.Context, seed uint64) (Continuation, 
 		text, _ = generate.NewStops(s.flags.stop).Next(text)
 	}
 	return Continuation{Text: string(text), Tokens: result.Tokens, EndedBy: result.Reason, Seed: seed,
-		TokensPerS: float64(len(result.Tokens)) / max(seconds, 1e-9), byStop: byStop}, err
-}
-
-// readPrompt returns the text to continue. Of what comes from a pipe or a file the last
-// line end is no part: it is the end of a line that was typed.
-func (f *sampleFlags) readPrompt(in io.Reader) (string, error) {
-	if f.promptFile == "" && f.prompt != "-" {
-		return f.prompt, nil
-	}
-	name, read := "--prompt -", io.ReadAll
-	if f.promptFile != "" {
-		name = "--prompt-file"
-		read = func(io.Reader) ([]byte, error) { return os.ReadFile(f.promptFile) }
-	}
-	text, err := read(in)
-	if errors.Is(err, os.ErrNotExist) {
-		return "", usagef("%s: %w", name, err)
-	}
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", name, err)
-	}
-	return strings.TrimSuffix(string(text), "\n"), nil
+		TokensPerS: float64(len(result.Tokens)) / max(seconds, 1e-9), FirstMS: 1e3 * first.Seconds(), byStop: byStop}, err
 }
