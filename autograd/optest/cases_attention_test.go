@@ -149,6 +149,22 @@ func patternCases() []opCase {
 	return list
 }
 
+// dropCases drop weights with the heads of the tensor-core kernels, and beside a pattern. Blocks of Philox begin at
+// tiles in the second sequence of "cross", which begins in row 44 of the run, and between queries elsewhere.
+func dropCases() []opCase {
+	var list []opCase
+	for _, a := range []attentionShape{
+		{name: "dropout head 64", batch: 2, t: 70, s: 70, heads: 2, kv: 1, hd: 64, causal: true, packed: true, drop: 0.1},
+		{name: "dropout head 96 cross", batch: 2, t: 35, s: 66, heads: 2, kv: 1, hd: 96, drop: 0.3},
+		{name: "dropout head 128 documents", batch: 1, t: 70, s: 70, heads: 1, kv: 1, hd: 128, length: 40, padding: 7, drop: 0.2},
+		{name: "dropout head 256", batch: 1, t: 35, s: 35, heads: 1, kv: 1, hd: 256, causal: true, drop: 0.5},
+		{name: "dropout strided", batch: 1, t: 192, s: 192, heads: 1, kv: 1, hd: 32, causal: true, sparse: ir.Sparsity{Pattern: ir.Strided, Block: 64, Local: 1, Stride: 2}, drop: 0.2},
+	} {
+		list = append(list, a.cases()...)
+	}
+	return list
+}
+
 func (a attentionShape) cases() []opCase {
 	attrs := ir.AttentionAttrs{Batch: a.batch, Heads: a.heads, KVHeads: a.kv, HeadDim: a.hd, Window: a.window,
 		Causal: a.causal, Packed: a.packed, Scale: float32(1 / math.Sqrt(float64(a.hd))), Sparse: a.sparse, Behind: a.behind}

@@ -17,13 +17,7 @@ func cudaBackends() []backend {
 		panic(errors.Join(errors.New("the tag gpu wants a device: set LD_LIBRARY_PATH to the simulator's folder"), err))
 	}
 	kept := keptOpen{b, b.(exec.Recorder), b.(exec.Fuser)}
-	return []backend{{"cuda", func(int) (exec.Backend, error) { return kept, nil }, takesCUDA}}
-}
-
-// takesCUDA leaves out attention that drops weights, which has no kernels.
-func takesCUDA(c *opCase, _ elements) bool {
-	attrs, ok := c.attrs.(ir.AttentionAttrs)
-	return !ok || attrs.Drop.P == 0
+	return []backend{{"cuda", func(int) (exec.Backend, error) { return kept, nil }, nil}}
 }
 
 // keptOpen is one device for all tests.
@@ -54,7 +48,7 @@ func askedBackends() []backend {
 		all[i] = backend{"cuda-hopper", func(int) (exec.Backend, error) { return asking{plain.(keptOpen), attender}, nil },
 			func(c *opCase, e elements) bool {
 				attrs, ok := c.attrs.(ir.AttentionAttrs)
-				return ok && takesCUDA(c, e) && c.kind != ir.AttentionCached && e.elem == ir.BF16 && attrs.Sparse.Pattern == ir.Dense && c.in[len(c.in)-1].absent() && (attrs.HeadDim == 64 || attrs.HeadDim == 128)
+				return ok && attrs.Drop.P == 0 && c.kind != ir.AttentionCached && e.elem == ir.BF16 && attrs.Sparse.Pattern == ir.Dense && c.in[len(c.in)-1].absent() && (attrs.HeadDim == 64 || attrs.HeadDim == 128)
 			}}
 	}
 	return all

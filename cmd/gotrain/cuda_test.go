@@ -46,7 +46,7 @@ func stepConfigs(t *testing.T) map[string]config.Config {
 	base.Train.Batch, base.Run.Seed = 2, 11
 	base.Optimizer.Kind, base.Optimizer.LR, base.Optimizer.Warmup = "adamw", 1e-3, 0
 	small, grouped, packed, accumulated := base, base, base, base
-	set(&small, gpt2.Name, &gpt2.Config{Layers: 2, Heads: 2, Width: 128, Context: 40, Vocab: 67, Dropout: 0.1})
+	set(&small, gpt2.Name, &gpt2.Config{Layers: 2, Heads: 2, Width: 128, Context: 40, Vocab: 67, Dropout: 0.1, AttentionDropout: 0.1})
 	set(&grouped, llama.Name, &llama.Config{Layers: 2, Heads: 2, KVHeads: 1, Width: 256, Context: 24, Vocab: 67})
 	grouped.Optimizer.Kind = "muon"
 	set(&packed, gpt2.Name, &gpt2.Config{Layers: 1, Heads: 1, Width: 64, Context: 70, Vocab: 130})

@@ -93,8 +93,9 @@ func (a *attentionCall) overKeys(tile int) tiles {
 
 // start launches a kernel over tiles. The kernels take, behind their tensors, T,
 // S, the heads, the head size unless it is theirs, the strides, the tiles, the
-// band and the scale, those of patterns their sizes too, and those of a bias that with its
-// sizes; last are further arguments.
+// band and the scale, those of patterns their sizes too, those of a bias that with its
+// sizes, and those that drop weights what a mask is made of; last are further arguments.
+// What drops weights for any head takes all of these.
 func (a *attentionCall) start(k attentionKernel, t tiles, anyHead bool, tensors []any, last ...any) {
 	ldq, ldkv := a.strides()
 	lo, hi := a.band()
@@ -103,12 +104,19 @@ func (a *attentionCall) start(k attentionKernel, t tiles, anyHead bool, tensors 
 		args = append(args, int32(a.HeadDim))
 	}
 	args = append(args, int32(ldq), int32(ldkv), int32(t.units), int32(t.section), int32(lo), int32(hi), a.Scale)
-	bias := a.bias()
-	if s := a.Sparse; s.Pattern != ir.Dense || bias != nil {
+	bias, drops := a.bias(), a.Drop.P > 0
+	if s := a.Sparse; s.Pattern != ir.Dense || bias != nil || drops && anyHead {
 		args = append(args, int32(s.Pattern), int32(s.Block), int32(s.Local), int32(s.Stride), int32(s.Global))
 	}
-	if bias != nil {
-		args = append(args, a.in(len(a.In)-1), int32(bias.Shape[1]), int32(a.Behind))
+	if bias != nil || drops && anyHead {
+		distances := 0
+		if bias != nil {
+			distances = bias.Shape[1]
+		}
+		args = append(args, a.in(len(a.In)-1), int32(distances), int32(a.Behind))
+	}
+	if drops {
+		args = append(args, a.in(len(a.In)-2), int32(dropBelow(a.Drop.P)), 1/(1-a.Drop.P), int32(a.Drop.Site))
 	}
 	args = append(args, last...)
 	a.do(a.launch(k.name, cuda.Dim{X: t.grid, Y: 1, Z: 1}, cuda.Dim{X: k.threads, Y: 1, Z: 1}, k.shared, args...))

@@ -67,7 +67,7 @@ func (a *attentionCall) twoPasses() {
 	inputs, _, _ := a.gradientInputs()
 	dq, dk, dv := a.qkv(a.out)
 	a.start(keys, a.overKeys(keys.rows), true, append(inputs[:len(inputs):len(inputs)], dk, dv))
-	if a.bias() == nil {
+	if view := a.view(); view != "biased" && view != "dropped" { // which know of a bias
 		a.start(queries, a.overQueries(queries.rows), true, append(inputs, dq))
 		return
 	}

@@ -29,7 +29,7 @@ func TestUseAttention(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := attentionInstr(t, opened, 32) // heads of 32
-	if _, err := b.Bind(c.Instr, c.args); err == nil || !strings.Contains(err.Error(), "heads of 64 or 128 and no pattern of blocks, but Attention") {
+	if _, err := b.Bind(c.Instr, c.args); err == nil || !strings.Contains(err.Error(), "heads of 64 or 128, no pattern of blocks and no dropout of weights, but Attention") {
 		t.Errorf("heads of 32: %v", err)
 	}
 	if err := b.UseAttention(AttentionMMA); err != nil || b.hopper {

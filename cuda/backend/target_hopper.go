@@ -38,12 +38,14 @@ func checkHopper(in *ir.Instr, perBlock int) error {
 	if !a.tensorCores() || a.view() != "general" || a.HeadDim != 64 && a.HeadDim != 128 {
 		pattern := "no pattern"
 		switch {
+		case a.Drop.P > 0:
+			pattern = "dropped weights"
 		case a.bias() != nil:
 			pattern = "a bias by distance"
 		case a.Sparse.Pattern != ir.Dense:
 			pattern = "a pattern"
 		}
-		return fmt.Errorf("cuda: cuda.attention: hopper takes bfloat16, heads of 64 or 128 and no pattern of blocks, but %s at %q has %s, %s and heads of %d: leave the key out",
+		return fmt.Errorf("cuda: cuda.attention: hopper takes bfloat16, heads of 64 or 128, no pattern of blocks and no dropout of weights, but %s at %q has %s, %s and heads of %d: leave the key out",
 			in.Kind, in.Path, pattern, a.dtype(), a.HeadDim)
 	}
 	for _, k := range a.hopperKernels() {

@@ -35,13 +35,21 @@ func simtBytes(hd, elements, scores int) int {
 // tensorCores says whether the kernels on tensor cores take the instruction.
 // They compare unscaled scores, so the scale has to be positive.
 func (a attentionShape) tensorCores() bool {
-	of := func(f flash) bool { return f.head == a.HeadDim && f.view == a.view() }
+	of := func(f flash) bool { return a.takes(f.view, f.head) }
 	return a.dtype() == ir.BF16 && slices.ContainsFunc(flashes, of) && a.Scale > 0
+}
+
+// takes says whether kernels on tensor cores of a view and a head size are for the
+// instruction: those that drop weights know neither a bias nor patterns.
+func (a attentionShape) takes(view string, head int) bool {
+	plain := a.bias() == nil && a.Sparse.Pattern == ir.Dense
+	return head == a.HeadDim && view == a.view() && (view != "dropped" || plain)
 }
 
 func (a attentionShape) dtype() ir.DType { return a.instr.Elem(ir.Elem) }
 
-// flash is a kernel of attention.cu, or for patterns of blocks of attention_sparse_flash.cu.
+// flash is a kernel of attention.cu, for patterns of blocks of attention_sparse_flash.cu, or with dropped weights of
+// attention_dropped_flash.cu.
 // Those of one head size and view give the same bits.
 type flash struct {
 	view                         string
@@ -65,6 +73,11 @@ var flashes = []flash{
 	{"sparse", 96, 64, 64, 128, "_sparse"},
 	{"sparse", 128, 64, 64, 128, "_sparse"},
 	{"sparse", 256, 64, 32, 128, "_sparse"},
+	{"dropped", 32, 64, 64, 128, "_dropped"},
+	{"dropped", 64, 64, 64, 128, "_dropped"},
+	{"dropped", 96, 64, 64, 128, "_dropped"},
+	{"dropped", 128, 64, 64, 128, "_dropped"},
+	{"dropped", 256, 64, 32, 128, "_dropped"},
 }
 
 // kernel has a tile of queries and a ring of three of keys and values in shared memory.
@@ -76,17 +89,20 @@ func (f flash) kernel() attentionKernel {
 func (a attentionShape) flashKernels(perBlock int) []attentionKernel {
 	var all []attentionKernel
 	for _, f := range flashes {
-		if k := f.kernel(); f.head == a.HeadDim && f.view == a.view() && k.fits(perBlock) {
+		if k := f.kernel(); a.takes(f.view, f.head) && k.fits(perBlock) {
 			all = append(all, k)
 		}
 	}
 	return all
 }
 
-// view is the part of a kernel's name that says whether it takes a bias or patterns of
-// blocks.
+// view is the part of a kernel's name that says whether it drops weights, takes a bias or
+// patterns of blocks. Without tensor cores, the kernels that drop take all, and those that
+// take a bias patterns, too.
 func (a attentionShape) view() string {
 	switch {
+	case a.Drop.P > 0:
+		return "dropped"
 	case a.bias() != nil:
 		return "biased"
 	case a.Sparse.Pattern != ir.Dense:
@@ -98,7 +114,7 @@ func (a attentionShape) view() string {
 // bias is the input of that name, nil for none.
 func (a attentionShape) bias() *ir.Value { return a.instr.In[len(a.instr.In)-1] }
 
-// generalKernel is attention_general.cu's, attention_sparse.cu's or attention_biased.cu's: a tile of queries, of keys
+// generalKernel is that of the view without tensor cores (attention_general.cu and its kin): a tile of queries, of keys
 // and of values, which are float32 in caches, scores, and a factor a row.
 func (a attentionShape) generalKernel() attentionKernel {
 	size, name := a.dtype().Bits()/8, "attention_"+a.view()+"_"+a.dtype().String()
@@ -121,8 +137,9 @@ func (a attentionShape) tokenKernel() attentionKernel {
 	return attentionKernel{"attention_cached_token_" + a.dtype().String(), 1, 256, 4 * tokenHeads * (padded + cachedKeys + groups*padded)}
 }
 
-// gradient is a kernel of attention_backward.cu, or for patterns of blocks of
-// attention_backward_sparse_flash.cu: one pass over tiles of keys. A tile of another size
+// gradient is a kernel of attention_backward.cu, for patterns of blocks of
+// attention_backward_sparse_flash.cu, or with dropped weights of
+// attention_backward_dropped_flash.cu: one pass over tiles of keys. A tile of another size
 // gives the same bits.
 type gradient struct {
 	view                         string
@@ -145,6 +162,11 @@ var gradients = []gradient{
 	{"sparse", 96, 64, 64, 128, 1, "_sparse"},
 	{"sparse", 128, 64, 32, 128, 1, "_sparse"},
 	{"sparse", 256, 64, 32, 256, 2, "_sparse"},
+	{"dropped", 32, 64, 64, 128, 1, "_dropped"},
+	{"dropped", 64, 64, 64, 128, 1, "_dropped"},
+	{"dropped", 96, 64, 64, 128, 1, "_dropped"},
+	{"dropped", 128, 64, 32, 128, 1, "_dropped"},
+	{"dropped", 256, 64, 32, 256, 2, "_dropped"},
 }
 
 // kernel has in shared memory the keys and values of its tile, two pairs of queries and
@@ -172,10 +194,9 @@ func (a attentionShape) onePass() bool {
 }
 
 // has says whether a kernel is for the heads and the view.
-func (a attentionShape) has(g gradient) bool { return g.head == a.HeadDim && g.view == a.view() }
+func (a attentionShape) has(g gradient) bool { return a.takes(g.view, g.head) }
 
-// generalGradients are the two passes of attention_backward_general.cu, or of those for
-// a bias or patterns of blocks.
+// generalGradients are the two passes of attention_backward_general.cu and its kin.
 func (a attentionShape) generalGradients() (keys, queries attentionKernel) {
 	elem := a.dtype()
 	keys = attentionKernel{"attention_backward_" + a.view() + "_keys_" + elem.String(), simtTile, 256, simtBytes(a.HeadDim, 4*elem.Bits()/8, 2)}
@@ -209,9 +230,6 @@ func (a attentionShape) kernels(perBlock int) []attentionKernel {
 // of perBlock bytes.
 func checkAttention(in *ir.Instr, perBlock int) error {
 	a := attentionOf(in)
-	if a.Drop.P > 0 {
-		return fmt.Errorf("cuda: %s at %q: the kernels drop no weights of attention: set model.attention_dropout: 0, or device: cpu", in.Kind, in.Path)
-	}
 	if a.HeadDim > widestHead {
 		return fmt.Errorf("cuda: %s at %q: the head size is %d, the kernels go up to %d", in.Kind, in.Path, a.HeadDim, widestHead)
 	}

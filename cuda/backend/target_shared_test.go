@@ -47,13 +47,6 @@ func TestCheckAttention(t *testing.T) {
 			}
 		}
 	}
-	dropped := headInstr(ir.Attention, ir.BF16, 64, 64)
-	attrs := dropped.Attrs.(ir.AttentionAttrs)
-	attrs.Drop.P = 0.1
-	dropped.Attrs = attrs
-	if err := checkAttention(dropped, large); err == nil || !strings.Contains(err.Error(), "set model.attention_dropout: 0") {
-		t.Errorf("dropout: %v", err)
-	}
 	in := headInstr(ir.AttentionBackward, ir.F32, 256, 64)
 	p := &plan.Plan{Program: &ir.Program{Instrs: []*ir.Instr{{Kind: ir.Add}, in}}}
 	card, _ := FindCard("rtx-4090")
@@ -120,6 +113,52 @@ func TestHopperFits(t *testing.T) {
 		card, _ := FindCard(c.card)
 		if err := card.Check(p, AttentionHopper); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s, heads of %d in %s: %v, want %q", c.card, c.head, c.elem, err, c.want)
+		}
+	}
+}
+
+// TestDroppedKernels: which kernels drop weights, with a bias, patterns of blocks and small
+// blocks or without.
+func TestDroppedKernels(t *testing.T) {
+	const small, large = 99 << 10, 227 << 10
+	for _, c := range []struct {
+		kind     ir.Kind
+		elem     ir.DType
+		hd       int
+		biased   bool
+		pattern  ir.Pattern
+		perBlock int
+		want     string
+	}{
+		{ir.Attention, ir.BF16, 64, false, ir.Dense, large, "attention_dropped_d64_bf16"},
+		{ir.Attention, ir.BF16, 64, true, ir.Dense, large, "attention_dropped_bf16"},
+		{ir.Attention, ir.BF16, 64, false, ir.Strided, large, "attention_dropped_bf16"},
+		{ir.Attention, ir.BF16, 20, false, ir.Dense, large, "attention_dropped_bf16"},
+		{ir.Attention, ir.F32, 64, false, ir.Dense, large, "attention_dropped_f32"},
+		{ir.AttentionBackward, ir.BF16, 256, false, ir.Dense, large, "attention_backward_dropped_d256_bf16"},
+		{ir.AttentionBackward, ir.BF16, 256, false, ir.Dense, small, "attention_backward_dropped_keys_bf16 attention_backward_dropped_queries_bf16"},
+		{ir.AttentionBackward, ir.BF16, 128, false, ir.Dense, small, "attention_backward_dropped_d128_bf16"},
+		{ir.AttentionBackward, ir.BF16, 128, true, ir.Dense, small, "attention_backward_dropped_keys_bf16 attention_backward_dropped_queries_bf16"},
+	} {
+		in := headInstr(c.kind, c.elem, c.hd, 64)
+		attrs := in.Attrs.(ir.AttentionAttrs)
+		attrs.Drop.P, attrs.Sparse.Pattern = 0.1, c.pattern
+		in.Attrs = attrs
+		if c.biased {
+			in.In[len(in.In)-1] = shaped(ir.F32, 1, 5)
+		}
+		if err := checkAttention(in, c.perBlock); err != nil {
+			t.Error(err)
+		}
+		var names []string
+		for _, k := range attentionOf(in).kernels(c.perBlock) {
+			names = append(names, k.name)
+		}
+		if got := strings.Join(names, " "); got != c.want {
+			t.Errorf("%v of %d in %v, bias %v, pattern %v: %s, want %s", c.kind, c.hd, c.elem, c.biased, c.pattern, got, c.want)
+		}
+		if err := checkHopper(in, large); err == nil || !strings.Contains(err.Error(), "no dropout of weights") {
+			t.Errorf("hopper: %v", err)
 		}
 	}
 }

@@ -63,7 +63,10 @@ __device__ void general_gradient(Side<T> rows, Side<T> cols, const Stats* stats,
             float e = view.score(s[i][j] * scale * kLog2E, KEYS ? head : place.row_head, query + shift,
                                  KEYS ? place.row + row : col0 + col);
             probability = fast_exp2(e - group.lse[query % kBoundsTokens]);
-            gradient = probability * (dp[i][j] - group.delta[query % kBoundsTokens]);
+            float factor = view.factor(KEYS ? head : place.row_head, place.sequence * queries + query,
+                                       KEYS ? place.row + row : col0 + col);
+            gradient = probability * (dp[i][j] * factor - group.delta[query % kBoundsTokens]);
+            probability *= factor;
           }
           p[row * kScoreStride + col] = probability;
           ds[row * kScoreStride + col] = gradient;

@@ -1,5 +1,6 @@
 // The forward pass of attention on tensor cores: attention.cu says how it works.
 #pragma once
+#include "attention_drops.cuh"
 #include "attention_mma.cuh"
 
 namespace attention {
@@ -87,6 +88,12 @@ __device__ void flash(const bf16* q, const bf16* k, const bf16* v, const int* qs
       multiply_rows<D>(s, queries, warp_row, ring + key_slot * kCols * D, 0);
       if (!walk.whole(tile)) hide(s, -INFINITY, walk, warp_row, tile * kCols);
       softmax<D>(p, out, top, sum, s, scale);
+      if constexpr (kDrops<View>) {
+        unsigned kept[M];
+        view.drops.template fragments<false, M, N>(kept, place.row_head, place.sequence * T + place.row + warp_row,
+                                                   tile * kCols);
+        drop(p, kept);
+      }
     }
 
     cp_async_wait<1>();
@@ -106,6 +113,7 @@ __device__ void flash(const bf16* q, const bf16* k, const bf16* v, const int* qs
     for (int h = 0; h < 2; h++) {
       float total = quad_sum(sum[m][h]);
       inverse[m][h] = total > 0 ? 1 / total : 0;
+      if constexpr (kDrops<View>) inverse[m][h] *= view.drops.scale;
       int row = place.row + warp_row + 16 * m + 8 * h + g;
       if (t == 0 && row < T) lse[place.unit * T + row] = top[m][h] * scale * kLn2 + logf(total);
     }

@@ -77,8 +77,9 @@ __device__ void general(const T* q, const C* k, const C* v, const int* qsegments
     float base = now == -INFINITY ? 0 : now, alpha = fast_exp2(top - base), added = 0;
 #pragma unroll
     for (int j = 0; j < 4; j++) {
-      mine[8 * j] = fast_exp2(mine[8 * j] - base);
-      added += mine[8 * j];
+      float weight = fast_exp2(mine[8 * j] - base);
+      added += weight;
+      mine[8 * j] = weight * view.factor(place.row_head, first + own, col0 + part + 8 * j);
     }
     for (int step = 4; step > 0; step >>= 1) added += __shfl_xor_sync(FULL_WARP, added, step);
     sum = sum * alpha + added;

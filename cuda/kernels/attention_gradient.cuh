@@ -1,5 +1,6 @@
 // The gradients of attention on tensor cores in one pass: attention_backward.cu says how it works.
 #pragma once
+#include "attention_drops.cuh"
 #include "attention_mma.cuh"
 #include "order.cuh"
 
@@ -265,6 +266,12 @@ __device__ void flash_gradient(Side<bf16> keys, Side<bf16> queries, const Stats*
       exponentiate(s, lse() + part, scale * kLog2E);
       if (!whole) hide(s, 0, walk, warp_row, pair.tile * COLS + part);
       round_pairs(p, s);
+      [[maybe_unused]] unsigned kept[M];
+      if constexpr (kDrops<View>) {
+        view.drops.template fragments<true, M, N>(kept, pair.head, place.sequence * tokens + pair.tile * COLS + part,
+                                                  place.row + warp_row);
+        drop(p, kept);
+      }
       if (SPLIT == 1) {
         multiply_columns<D>(dv, p, dy(), part);
       } else {
@@ -272,6 +279,7 @@ __device__ void flash_gradient(Side<bf16> keys, Side<bf16> queries, const Stats*
       }
       clear(dp);
       multiply_rows<D>(dp, v, warp_row, dy(), part);
+      if constexpr (kDrops<View>) drop(dp, kept, view.drops.scale);
       differentiate(s, dp, lse() + COLS + part);
       round_pairs(ds, s);
       store_pairs<COLS>(ds_tile, warp_row, part, ds);
@@ -373,21 +381,22 @@ __device__ void flash_gradient(Side<bf16> keys, Side<bf16> queries, const Stats*
   }
 
   int warp = threadIdx.x / 32, warp_row = warp / SPLIT * 16 * M, chunk = warp % SPLIT * kWidth;
-  float scales[M][2], ones[M][2];
+  float scales[M][2], value_scales[M][2], value_scale = 1;  // of dk and of dv
+  if constexpr (kDrops<View>) value_scale = view.drops.scale;
 #pragma unroll
   for (int m = 0; m < M; m++) {
     scales[m][0] = scales[m][1] = scale;
-    ones[m][0] = ones[m][1] = 1;
+    value_scales[m][0] = value_scales[m][1] = value_scale;
   }
   first = place.sequence * keys.segments.tokens + place.row;
   size_t at = first * keys.ld0 + place.row_head * D;
   int present = keys.segments.tokens - place.row;
   store_rows<D>(results.dk + at, keys.ld0, present, dk, scales, k, warp_row, chunk);
-  store_rows<D>(results.dv + at, keys.ld0, present, dv, ones, v, warp_row, chunk);
+  store_rows<D>(results.dv + at, keys.ld0, present, dv, value_scales, v, warp_row, chunk);
   if (results.key_sums) {
     float* kept = reinterpret_cast<float*>(ring);  // whose last pair everybody has left
     keep_sums<D>(kept, dk, warp_row, present, chunk, scale);
-    keep_sums<D>(kept + D, dv, warp_row, present, chunk, 1);
+    keep_sums<D>(kept + D, dv, warp_row, present, chunk, value_scale);
     __syncthreads();
     for (int i = threadIdx.x; i < kRows / kSumKeys * 2 * D; i += kThreads) {
       int part = i / (2 * D), which = i / D % 2;

@@ -13,9 +13,10 @@ constexpr int kTile = 32, kThreads = 256;
 constexpr int kScoreStride = kTile + 1;
 constexpr int kChunks = 4;  // of 4 × 16 elements: head sizes up to 256
 
-// Scores are what a view adds to scores: nothing; see Biased.
+// Scores are what a view adds to scores, nothing, and which weights it drops, none; see Biased and Dropped.
 struct Scores {
   __device__ float score(float s, int, int, int) const { return s; }
+  __device__ float factor(int, int, int) const { return 1; }
   __device__ void begin(int) {}
   __device__ void gradient(const float*, int, int) const {}
 };
