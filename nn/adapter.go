@@ -192,10 +192,7 @@ func (b *Builder) adapt(name string, x, y *autograd.Node, out int) *autograd.Nod
 	down := b.param(Param{Name: name + LoRAA, Shape: []int{a.Rank, in}, Init: Init{Bound: 1 / math.Sqrt(float64(in))}, Decay: true, Matrix: true, Adapter: true})
 	up := b.param(Param{Name: name + LoRAB, Shape: []int{out, a.Rank}, Decay: true, Matrix: true, Adapter: true})
 	return b.layer(name+".lora", func() *autograd.Node {
-		if b.RNG != nil {
-			x = autograd.Dropout(x, b.RNG, float32(a.Dropout))
-		}
-		h := autograd.MatMul(x, down, false, true) // (N, in) × (r, in)ᵀ → (N, r)
+		h := autograd.MatMul(b.drop(x, a.Dropout), down, false, true) // (N, in) × (r, in)ᵀ → (N, r)
 		h = autograd.Scale(h, float32(a.Scale()))
 		return autograd.Add(y, autograd.MatMul(h, up, false, true)) // (N, r) × (out, r)ᵀ → (N, out)
 	})

@@ -233,12 +233,31 @@ func (b *Builder) State(name string, shape ...int) *autograd.Node {
 	return b.Graph.State(b.tuning.State(name), shape...)
 }
 
-// Dropout drops elements of x in a training graph and returns x in others.
-func (b *Builder) Dropout(x *autograd.Node) *autograd.Node {
-	if b.RNG == nil {
+// Dropout drops elements of x in a training graph and returns x in others. Rows of x are
+// those of the samples of the batch, as many each.
+func (b *Builder) Dropout(x *autograd.Node) *autograd.Node { return b.drop(x, b.style.Dropout) }
+
+func (b *Builder) drop(x *autograd.Node, p float64) *autograd.Node {
+	if b.RNG == nil || p == 0 || len(x.Shape()) == 0 {
 		return x
 	}
-	return autograd.Dropout(x, b.RNG, float32(b.style.Dropout))
+	rng, rows := b.RNG, x.Shape().Rows()/b.Batch
+	if rows != b.Length { // the first row of a sample has another number than its first token
+		name := fmt.Sprintf("rng.%d", rows)
+		if rng = b.Graph.Declared(name); rng == nil {
+			rng = b.Graph.Ints(name, 4)
+		}
+	}
+	return autograd.Dropout(x, rng, float32(p))
+}
+
+// Apart builds what has no rows of samples, such as a table of distances: nothing is dropped
+// from it.
+func (b *Builder) Apart(build func() *autograd.Node) *autograd.Node {
+	rng := b.RNG
+	b.RNG = nil
+	defer func() { b.RNG = rng }()
+	return build()
 }
 
 // Memory declares what the samples of the batch hand on to those at their places in the

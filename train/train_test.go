@@ -320,27 +320,6 @@ func crashed(f *vfstest.Fault) bool {
 	return errors.Is(err, vfstest.ErrCrashed)
 }
 
-// TestMicroBatches trains on the same sequences in one, two and four parts.
-func TestMicroBatches(t *testing.T) {
-	var losses [3][]float64
-	for i, parts := range []int{1, 2, 4} {
-		cfg := tinyConfig(t)
-		cfg.Train.Batch, cfg.Train.Accumulate = 8/parts, parts
-		setGPT2(t, &cfg, func(c *gpt2.Config) { c.AttentionDropout = 0.2 })
-		cfg.Train.DocumentMask = true // micro-batches then differ in their number of targets
-		d := deps(t, 2)
-		d.Listener.Step = func(e events.Step) { losses[i] = append(losses[i], e.Record.Get("nll"), e.Record.GradNorm) }
-		mustTrain(t, cfg, d)
-	}
-	for i := 1; i < 3; i++ {
-		for j := range losses[0] {
-			if diff := losses[i][j] - losses[0][j]; diff > 2e-4 || diff < -2e-4 {
-				t.Errorf("step %d: %g in parts, %g whole", j/2+1, losses[i][j], losses[0][j])
-			}
-		}
-	}
-}
-
 // TestGuardSkipsAndNamesTheOp plants an infinity in a weight.
 func TestGuardSkipsAndNamesTheOp(t *testing.T) {
 	cfg := tinyConfig(t)

@@ -155,10 +155,10 @@ func (c *Config) segment(b *nn.Builder, x *autograd.Node) *autograd.Node {
 // attention is (B·T, D) → (B·T, D) over keys (B·S, D) at distances r (S, D).
 func (c *Config) attention(b *nn.Builder, x, keys, r *autograd.Node) *autograd.Node {
 	wide := c.Heads * c.HeadDim
-	q := b.LinearBias("q_net", x, wide, false)    // (B·T, D) → (B·T, H·hd)
-	k := b.LinearBias("k_net", keys, wide, false) // (B·S, D) → (B·S, H·hd)
-	v := b.LinearBias("v_net", keys, wide, false) // (B·S, D) → (B·S, H·hd)
-	d := b.LinearBias("r_net", r, wide, false)    // (S, D) → (S, H·hd)
+	q := b.LinearBias("q_net", x, wide, false)                                           // (B·T, D) → (B·T, H·hd)
+	k := b.LinearBias("k_net", keys, wide, false)                                        // (B·S, D) → (B·S, H·hd)
+	v := b.LinearBias("v_net", keys, wide, false)                                        // (B·S, D) → (B·S, H·hd)
+	d := b.Apart(func() *autograd.Node { return b.LinearBias("r_net", r, wide, false) }) // (S, D) → (S, H·hd)
 	cfg := autograd.RelativeConfig{Heads: c.Heads}
 	if c.SameLength {
 		cfg.Window = c.Memory
