@@ -19,10 +19,19 @@ import (
 //
 //	y = x·Wᵀ + bias + Scale·(dropout(x)·Aᵀ)·Bᵀ
 //
+// With DoRA the rows of W + Scale·B·A that give the outputs keep their direction only, and
+// have a trained length m (out) (Liu et al. 2024):
+//
+//	y = (m/‖W + Scale·B·A‖)∘(x·Wᵀ + Scale·(x·Aᵀ)·Bᵀ) + bias
+//
+// where the norm counts as constant, and with dropout y = x·Wᵀ + bias + the same of dropout(x)
+// less dropout(x)·Wᵀ, as in peft.
+//
 // The parameters are "NAME.lora_A.weight" and "NAME.lora_B.weight" beside
 // "NAME.weight". A begins as Hugging Face's peft begins it, Kaiming-uniform with
 // a = √5, which is U(-1/√in, 1/√in), and B at zero: the adapted model begins as
-// its base. Rank 0 means no adapter: all parameters are trained.
+// its base. m is "NAME.lora_magnitude_vector", which begins as ‖W‖ (Norms). Rank 0
+// means no adapter: all parameters are trained.
 type Adapter struct {
 	Rank    int     `yaml:"rank"`    // r, 0 = none
 	Alpha   float64 `yaml:"alpha"`   // default rank, which makes Scale 1 without rslora
@@ -32,6 +41,7 @@ type Adapter struct {
 	// head. Default AllLinear.
 	Targets []string `yaml:"targets"`
 	RSLoRA  bool     `yaml:"rslora"` // divide alpha by √rank (Kalajdzievski 2023), not by rank
+	DoRA    bool     `yaml:"dora"`   // train the lengths of rows apart from their directions
 	// Base is how the frozen base lies in memory, default Float32: under NF4 this is QLoRA
 	// (Dettmers et al. 2023).
 	Base Storage `yaml:"base"`
@@ -47,6 +57,7 @@ const AllLinear = "all-linear"
 const (
 	LoRAA = ".lora_A.weight"
 	LoRAB = ".lora_B.weight"
+	DoRAM = ".lora_magnitude_vector"
 )
 
 // MaxRank is far above any useful rank.
@@ -179,22 +190,44 @@ func FindLinear(params []Param, name string) (Param, error) {
 	return Param{}, fmt.Errorf("%q means %d linear layers, such as %s and %s", name, len(found), found[0].Layer(), found[1].Layer())
 }
 
-// adapt adds the low-rank product to y = Linear(name, x) where the layer is a
-// target. path names the layer in full.
-func (b *Builder) adapt(name string, x, y *autograd.Node, out int) *autograd.Node {
-	a := b.tuning.Adapter
+// adapt is y = x·w + bias as Linear(name, x) has it, with what the adapter changes where the
+// layer is a target.
+func (b *Builder) adapt(name string, x, w, bias *autograd.Node, out int) *autograd.Node {
+	a, layout := b.tuning.Adapter, b.style.Layout
 	layer := b.name(name)
 	b.layers = append(b.layers, layer)
-	if !a.adapts(layer) {
-		return y
+	base := func(x, bias *autograd.Node) *autograd.Node {
+		return b.layer(name, func() *autograd.Node { return autograd.Linear(x, w, bias, layout) })
 	}
-	in := x.Shape().Cols()
+	if !a.adapts(layer) {
+		return base(x, bias)
+	}
+	drop := b.RNG != nil && a.Dropout > 0
+	first := bias
+	if a.DoRA && !drop {
+		first = nil // it is added behind the factors
+	}
+	y, in := base(x, first), x.Shape().Cols()
 	down := b.param(Param{Name: name + LoRAA, Shape: []int{a.Rank, in}, Init: Init{Bound: 1 / math.Sqrt(float64(in))}, Decay: true, Matrix: true, Adapter: true})
 	up := b.param(Param{Name: name + LoRAB, Shape: []int{out, a.Rank}, Decay: true, Matrix: true, Adapter: true})
+	var lengths *autograd.Node
+	if a.DoRA {
+		lengths = b.param(Param{Name: name + DoRAM, Shape: []int{out}, Adapter: true})
+	}
 	return b.layer(name+".lora", func() *autograd.Node {
-		h := autograd.MatMul(b.drop(x, a.Dropout), down, false, true) // (N, in) × (r, in)ᵀ → (N, r)
+		x := b.drop(x, a.Dropout)
+		h := autograd.MatMul(x, down, false, true) // (N, in) × (r, in)ᵀ → (N, r)
 		h = autograd.Scale(h, float32(a.Scale()))
-		return autograd.Add(y, autograd.MatMul(h, up, false, true)) // (N, r) × (out, r)ᵀ → (N, out)
+		change := autograd.MatMul(h, up, false, true) // (N, r) × (out, r)ᵀ → (N, out)
+		if !a.DoRA {
+			return autograd.Add(y, change)
+		}
+		factors := autograd.Mul(lengths, autograd.InverseNorms(w, down, up, layout, float32(a.Scale())))
+		if !drop {
+			return autograd.ScaleColumns(autograd.Add(y, change), factors, bias)
+		}
+		dropped := autograd.Linear(x, w, nil, layout)
+		return autograd.Add(y, autograd.Sub(autograd.ScaleColumns(autograd.Add(dropped, change), factors, nil), dropped))
 	})
 }
 
@@ -288,7 +321,7 @@ func editDistance(a, b string) int {
 }
 
 // Delta is the change Scale·B·A that an adapter makes to a weight, in the
-// weight's layout.
+// weight's layout; with DoRA the sum is multiplied by a factor for each output.
 //
 // The arithmetic is float32 throughout and the same on every machine: an element
 // is Scale·(Σ B[o,k]·A[k,i]), the sum over ascending k from 0, every product and
@@ -301,12 +334,14 @@ type Delta struct {
 	left, right []float32 // (rows, r), (r, cols)
 	rank, cols  int
 	scale       float32
+	factors     []float32 // of DoRA by output, else nil
+	layout      autograd.WeightLayout
 }
 
 // NewDelta returns the change that a (r, in) and b (out, r), which it does not
 // modify, make to a weight in layout.
 func NewDelta(layout autograd.WeightLayout, a, b []float32, rank int, scale float64) *Delta {
-	d := &Delta{left: b, right: a, rank: rank, scale: float32(scale)}
+	d := &Delta{left: b, right: a, rank: rank, scale: float32(scale), layout: layout}
 	if layout == autograd.InOut { // (B·A)ᵀ = Aᵀ·Bᵀ
 		d.left, d.right = transpose(a, rank), transpose(b, len(b)/rank)
 	}
@@ -330,7 +365,7 @@ func transpose(x []float32, rows int) []float32 {
 func (d *Delta) Merge(w []float32, offset int) { d.add(w, offset, d.scale) }
 
 // Unmerge takes the change from w, the elements of a merged weight from offset
-// on.
+// on. Of DoRA it is no inverse: the lengths of the rows of the base are gone.
 func (d *Delta) Unmerge(w []float32, offset int) { d.add(w, offset, -d.scale) }
 
 // mergeBlock is the number of elements that a goroutine takes at a time.
@@ -351,6 +386,7 @@ func (d *Delta) add(w []float32, offset int, scale float32) {
 				for i, s := range sum[:n] {
 					part[i] += float32(scale * s)
 				}
+				d.rescale(part[:n], row, col)
 				part, at = part[n:], at+n
 			}
 			<-limit
@@ -369,4 +405,64 @@ func (d *Delta) sum(sum []float32, row, col int) {
 			sum[i] += float32(l * r)
 		}
 	}
+}
+
+// rescale multiplies elements [col, col+len(part)) of a row by the factors of their outputs.
+func (d *Delta) rescale(part []float32, row, col int) {
+	switch {
+	case d.factors == nil:
+	case d.layout == autograd.OutIn:
+		for i := range part {
+			part[i] *= d.factors[row]
+		}
+	default:
+		for i := range part {
+			part[i] *= d.factors[col+i]
+		}
+	}
+}
+
+// Elements calls yield with the elements of a weight as float32, in order, a part from an offset
+// on at a time, which yield may change.
+type Elements func(yield func(offset int, values []float32) error) error
+
+// Direct makes d the change of DoRA to the weight p with those elements: the rows that give the
+// outputs get the lengths magnitude.
+func (d *Delta) Direct(p Param, magnitude []float32, elements Elements) error {
+	norms, err := Norms(p, d, elements)
+	if err != nil {
+		return err
+	}
+	for i, norm := range norms {
+		if norms[i] = 0; norm != 0 {
+			norms[i] = magnitude[i] / norm
+		}
+	}
+	d.factors = norms
+	return nil
+}
+
+// Norms returns the lengths of the rows of the weight p that give the outputs of its layer, with
+// change made to its elements, nil for none. They are what the magnitudes of DoRA begin as.
+func Norms(p Param, change *Delta, elements Elements) ([]float32, error) {
+	out, in := p.Features()
+	squares := make([]float64, out)
+	err := elements(func(offset int, values []float32) error {
+		if change != nil {
+			change.Merge(values, offset)
+		}
+		for i, x := range values {
+			o := (offset + i) / in
+			if p.Layout == autograd.InOut {
+				o = (offset + i) % out
+			}
+			squares[o] += float64(x) * float64(x)
+		}
+		return nil
+	})
+	norms := make([]float32, out)
+	for i, s := range squares {
+		norms[i] = float32(math.Sqrt(s))
+	}
+	return norms, err
 }

@@ -156,8 +156,7 @@ func (b *Builder) linear(name string, x *autograd.Node, out int, std float64, bi
 	}
 	w := b.param(Param{Name: name + ".weight", Shape: shape, Init: Init{Std: std}, Decay: true, Matrix: true, Layout: layout, DType: b.tuning.Adapter.Base.matrix()})
 	bias := b.bias(name, out, biased)
-	y := b.layer(name, func() *autograd.Node { return autograd.Linear(x, w, bias, layout) })
-	return b.adapt(name, x, y, out)
+	return b.adapt(name, x, w, bias, out)
 }
 
 // bias declares "name.bias" (size) where there is one, else nil.

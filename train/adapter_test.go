@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/hub"
 	"example.com/gotrain/nn/hub/peft"
 	"example.com/gotrain/train/config"
@@ -115,5 +116,35 @@ func TestConflictsWithTheAdapter(t *testing.T) {
 	}
 	if _, err := hub.Load(r.Checkpoint, adapter, backend(t, 1), vfs.OS{}, table.Families); err == nil || !strings.Contains(err.Error(), "already") {
 		t.Errorf("an adapter on the model that it is merged into: %v", err)
+	}
+}
+
+// TestDoRARun trains the lengths of rows too, from a base in few bits: the run begins as its base, a
+// checkpoint is the adapter as peft has it, the merged model scores as both do together, and a
+// resumed run goes on.
+func TestDoRARun(t *testing.T) {
+	const section = "lora: {rank: 2, alpha: 4, dropout: 0.1, targets: [c_attn, mlp.c_proj], dora: true, base: "
+	cfg := finetuneConfig(t, section+"nf4, merge: true}")
+	still := cfg
+	still.Run.Dir += "-still"
+	still.Optimizer.LR, still.Train.Steps, still.LoRA.Base, still.LoRA.Merge = 1e-30, 1, nn.Float32, false
+	if got, base := mustTrain(t, still, deps(t, 2)).Validation.Get("nll"), evaluateCheckpoint(t, still.Base, "", still); math.Abs(got-base) > 1e-5 {
+		t.Errorf("a run that learns nothing ends at %g, its base is at %g", got, base)
+	}
+	r := mustTrain(t, cfg, deps(t, 2))
+	a, err := peft.Open(vfs.OS{}, filepath.Join(r.Checkpoint, peft.Dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	if len(a.Layers()) != 4 || !a.DoRA || len(a.Tensors) != 12 {
+		t.Errorf("adapter %+v of %v with %d tensors", a.Config, a.Layers(), len(a.Tensors))
+	}
+	if got := evaluateCheckpoint(t, r.Checkpoint, "", cfg); math.Abs(got-r.Validation.Get("nll")) > 1e-5 {
+		t.Errorf("the merged model scores %g, the adapted one %g", got, r.Validation.Get("nll"))
+	}
+	cfg.Train.Steps += 2
+	if more := mustTrain(t, cfg, deps(t, 1)); more.Steps != 2 {
+		t.Errorf("resumed for %d steps, want 2", more.Steps)
 	}
 }

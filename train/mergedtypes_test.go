@@ -95,7 +95,7 @@ func TestMergedAsTheBaseIsStored(t *testing.T) {
 			t.Fatalf("%s is stored as %v", p.Name, got.DType)
 		}
 		want := safetensors.Tensor{DType: safetensors.BF16, Shape: p.Shape, Data: base[p.Name]}
-		d, err := a.Delta(p)
+		d, err := a.Delta(p, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

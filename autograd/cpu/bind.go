@@ -71,6 +71,8 @@ var binders = [ir.NumKinds]binder{
 	ir.Mul:              {bindMul, nil},
 	ir.Scale:            {bindScale, nil},
 	ir.ScaleBy:          {bindScaleBy, nil},
+	ir.ScaleColumns:     {bindScaleColumns, nil},
+	ir.InverseNorms:     {bindInverseNorms, scratchInverseNorms},
 	ir.Map:              {bindMap, nil},
 	ir.MapBackward:      {bindMapBackward, nil},
 	ir.SegmentSum:       {bindSegmentSum, scratchSegmentSum},

@@ -256,6 +256,12 @@ type ReduceAttrs struct {
 	Axes  [MaxAxes]bool // that are summed over
 }
 
+// InverseNormsAttrs are those of InverseNorms.
+type InverseNormsAttrs struct {
+	Scale float32
+	InOut bool // how w is stored
+}
+
 // ToFloatAttrs are those of ToFloat.
 type ToFloatAttrs struct{ Scale, Shift float32 }
 

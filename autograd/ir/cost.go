@@ -250,3 +250,9 @@ func muonCost(in *Instr) Cost {
 	side, long := float64(min(rows, cols)), float64(max(rows, cols))
 	return Cost{Products: float64(in.Attrs.(MuonAttrs).NewtonSchulz) * 2 * side * side * (2*long + side)}
 }
+
+// inverseNormsCost is a product of the rank for each weight, whatever the number of tokens:
+// it is no part of Model.
+func inverseNormsCost(in *Instr) Cost {
+	return Cost{Products: 2 * float64(in.In[1].Shape.Size()) * float64(in.In[0].Shape[0])}
+}

@@ -55,6 +55,8 @@ const (
 	Mul
 	Scale
 	ScaleBy
+	ScaleColumns
+	InverseNorms
 	Map
 	MapBackward
 	SegmentSum
@@ -319,6 +321,11 @@ var Kinds = [NumKinds]Info{
 	ScaleBy: {Name: "ScaleBy", In: args("x:t", "s"), Out: args("y:t"),
 		Overwrites: [][2]int{{0, 0}}, Follows: true,
 		Doc: "y = s[0]·x, s (1)"},
+	ScaleColumns: {Name: "ScaleColumns", In: args("x:t", "s", "b?"), Out: args("y:t"),
+		Overwrites: [][2]int{{0, 0}},
+		Doc:        "y[n, d] = x[n, d]·s[d] + b[d]"},
+	InverseNorms: {Name: "InverseNorms", Attrs: InverseNormsAttrs{}, In: args("a", "w:w", "b"), Out: args("y"), Cost: inverseNormsCost,
+		Doc: "y[o] = 1/‖w[o] + Scale·(b·a)[o]‖, 0 where that is no number; a (R, I), b (O, R), w (O, I), under InOut (I, O)"},
 	Map: {Name: "Map", Attrs: MapAttrs{}, In: args("x", "b?"), Out: args("y"),
 		Overwrites: [][2]int{{0, 0}, {0, 1}},
 		Doc:        "y = Fn(x), of Min and Max Fn(x, b), elementwise"},

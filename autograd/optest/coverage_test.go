@@ -31,6 +31,7 @@ var noGradient = map[ir.Kind]string{
 	ir.MaxPoolBackward:           "gradient",
 	ir.Normal:                    "of random numbers",
 	ir.ScaleBy:                   "appears in gradients only",
+	ir.InverseNorms:              "counts as constant",
 	ir.SliceBackward:             "gradient",
 	ir.Cast:                      "put in by the planner",
 	ir.ToFloat:                   "of integers",

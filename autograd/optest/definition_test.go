@@ -118,6 +118,8 @@ var definitions = [ir.NumKinds]func(d *definition){
 	ir.Mul:              defineMul,
 	ir.Scale:            defineScale,
 	ir.ScaleBy:          defineScaleBy,
+	ir.ScaleColumns:     defineScaleColumns,
+	ir.InverseNorms:     defineInverseNorms,
 	ir.Map:              defineMap,
 	ir.MapBackward:      defineMapBackward,
 	ir.SegmentSum:       defineSegmentSum,

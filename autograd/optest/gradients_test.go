@@ -118,7 +118,10 @@ func gradientCases() []gradientCase {
 			func(p []*node) *node { return autograd.Activation(p[0], act) }, awayFromZero(3, 5)))
 	}
 	list = append(append(append(append(list, attentionGradients()...), lossGradients()...), logProbGradients()...), topLogProbGradients()...)
-	return append(append(list, recurrentGradients()...), pictureGradients()...)
+	list = append(append(list, recurrentGradients()...), pictureGradients()...)
+	return append(list,
+		unary("ScaleColumns", ir.ScaleColumns, func(p []*node) *node { return autograd.ScaleColumns(p[0], p[1], p[2]) }, normal(3, 5), normal(5), normal(5)),
+		unary("ScaleColumns no bias", ir.ScaleColumns, func(p []*node) *node { return autograd.ScaleColumns(p[0], p[1], nil) }, normal(3, 5), normal(5)))
 }
 
 func recurrentGradients() (list []gradientCase) {

@@ -68,6 +68,8 @@ var binders = [ir.NumKinds]func(c *call) func(){
 	ir.Mul:              bindMul,
 	ir.Scale:            bindScale,
 	ir.ScaleBy:          bindScaleBy,
+	ir.ScaleColumns:     bindScaleColumns,
+	ir.InverseNorms:     bindInverseNorms,
 	ir.Map:              bindMap,
 	ir.MapBackward:      bindMapBackward,
 	ir.SegmentSum:       bindSegmentSum,

@@ -132,7 +132,7 @@ func checkDeltas(t *testing.T, a *peft.Adapter, m nn.Model, store *exec.Store) {
 	}
 	scale := 5 / math.Sqrt(3)
 	for _, p := range m.Params() {
-		d, err := a.Delta(p)
+		d, err := a.Delta(p, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

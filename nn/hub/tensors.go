@@ -40,8 +40,9 @@ type Tensor struct {
 // merge is what is added to a weight as it is written.
 type merge struct {
 	adapter nn.Adapter
-	layout  autograd.WeightLayout
+	weight  nn.Param
 	a, b    Tensor // (r, in), (out, r)
+	lengths Tensor // (out), of DoRA
 }
 
 // ParamTensors are parameters as they are.
@@ -65,7 +66,7 @@ func ModelTensors(m nn.Model) []Tensor {
 		layer, weight := strings.CutSuffix(p.Name, ".weight")
 		if a, ok := adapters[layer+nn.LoRAA]; weight && ok {
 			tensors[i].Frozen = false
-			tensors[i].merge = &merge{m.Tuning().Adapter, p.Layout, a, adapters[layer+nn.LoRAB]}
+			tensors[i].merge = &merge{m.Tuning().Adapter, p, a, adapters[layer+nn.LoRAB], adapters[layer+nn.DoRAM]}
 		}
 	}
 	return tensors
@@ -87,7 +88,11 @@ func (t Tensor) Reads() []string {
 	if t.merge == nil {
 		return []string{t.State}
 	}
-	return []string{t.State, t.merge.a.State, t.merge.b.State}
+	reads := []string{t.State, t.merge.a.State, t.merge.b.State}
+	if t.merge.adapter.DoRA {
+		reads = append(reads, t.merge.lengths.State)
+	}
+	return reads
 }
 
 // Content gives the tensor as it is written, with numbers that are read from the
@@ -186,7 +191,35 @@ func (r mergedReader) WriteTo(w io.Writer) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return r.stream(w, nn.NewDelta(r.layout, a, b, r.adapter.Rank, r.adapter.Scale()).Merge)
+	d := nn.NewDelta(r.weight.Layout, a, b, r.adapter.Rank, r.adapter.Scale())
+	if r.adapter.DoRA {
+		lengths, err := r.lengths.whole(r.from)
+		if err == nil {
+			err = d.Direct(r.weight, lengths, Elements(r.from, r.state, r.size))
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return r.stream(w, d.Merge)
+}
+
+// Elements are the first elements of a state, size of them.
+func Elements(from States, state string, size int) nn.Elements {
+	return func(yield func(offset int, values []float32) error) error {
+		buf := make([]float32, min(StreamElements, size))
+		for off := 0; off < size; off += len(buf) {
+			part := buf[:min(len(buf), size-off)]
+			err := from.ReadAt(state, off, part)
+			if err == nil {
+				err = yield(off, part)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // whole returns all elements of a state, not to be changed.
@@ -203,12 +236,12 @@ func (t Tensor) whole(from States) ([]float32, error) {
 func AdapterFiles(from States, m nn.Model, base, trained string) ([]vfs.Content, error) {
 	tensors := Contents(ParamTensors(nn.Adapters(m.Params())), from)
 	a := m.Tuning().Adapter
-	c := peft.Config{Base: base, Rank: a.Rank, Alpha: a.Alpha, Dropout: a.Dropout, RSLoRA: a.RSLoRA}
+	c := peft.Config{Base: base, Rank: a.Rank, Alpha: a.Alpha, Dropout: a.Dropout, RSLoRA: a.RSLoRA, DoRA: a.DoRA}
 	_, c.Pairs = m.(nn.PairModel)
 	for _, t := range ModelTensors(m) {
 		if t.merge != nil {
 			c.Targets.Names = append(c.Targets.Names, strings.TrimSuffix(t.Name, ".weight"))
-			c.FanInFanOut = t.merge.layout == autograd.InOut
+			c.FanInFanOut = t.merge.weight.Layout == autograd.InOut
 		}
 	}
 	text, err := c.JSON()

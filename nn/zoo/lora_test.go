@@ -25,6 +25,7 @@ type loraGolden struct {
 		Alpha     float64 `json:"lora_alpha"`
 		Targets   any     `json:"target_modules"`
 		UseRSLoRA bool    `json:"use_rslora"`
+		UseDoRA   bool    `json:"use_dora"`
 	}
 	Losses    []float64
 	Optimizer struct {
@@ -36,7 +37,7 @@ type loraGolden struct {
 }
 
 func (g loraGolden) adapter() nn.Adapter {
-	a := nn.Adapter{Rank: g.LoRA.R, Alpha: g.LoRA.Alpha, RSLoRA: g.LoRA.UseRSLoRA}
+	a := nn.Adapter{Rank: g.LoRA.R, Alpha: g.LoRA.Alpha, RSLoRA: g.LoRA.UseRSLoRA, DoRA: g.LoRA.UseDoRA}
 	switch targets := g.LoRA.Targets.(type) {
 	case string:
 		if a.Targets = []string{targets}; targets == nn.AllLinear {
@@ -60,7 +61,7 @@ func (g loraGolden) adapter() nn.Adapter {
 // peft, on programs that are planned in every way.
 func TestLoRAGolden(t *testing.T) {
 	paths, err := filepath.Glob("testdata/lora/*.json.gz")
-	if err != nil || len(paths) != 5 {
+	if err != nil || len(paths) != 7 {
 		t.Fatalf("golden files: %v, %v", paths, err)
 	}
 	for _, path := range paths {
@@ -154,6 +155,12 @@ func checkMerged(t *testing.T, g loraGolden, m nn.LanguageModel) {
 		merged++
 		d := nn.NewDelta(p.Layout, a.Floats(), g.Weights[layer+nn.LoRAB].Floats(), adapter.Rank, adapter.Scale())
 		base := g.Weights[p.Name].Floats()
+		if adapter.DoRA {
+			whole := func(yield func(int, []float32) error) error { return yield(0, append([]float32(nil), base...)) }
+			if err := d.Direct(p, g.Weights[layer+nn.DoRAM].Floats(), whole); err != nil {
+				t.Fatal(err)
+			}
+		}
 		whole := append([]float32(nil), base...)
 		d.Merge(whole, 0)
 		near(t, "merged "+p.Name, whole, want.Floats(), 1e-6)
@@ -165,6 +172,9 @@ func checkMerged(t *testing.T, g loraGolden, m nn.LanguageModel) {
 			if math.Float32bits(parts[i]) != math.Float32bits(whole[i]) {
 				t.Fatalf("%s: element %d merges to %g in parts, to %g at once", p.Name, i, parts[i], whole[i])
 			}
+		}
+		if adapter.DoRA {
+			continue
 		}
 		d.Unmerge(whole, 0)
 		near(t, "unmerged "+p.Name, whole, base, 3e-7)

@@ -35,6 +35,10 @@ CASES = {
                   dict(r=4, lora_alpha=2, target_modules="all-linear")),
     "llama_regex": (lambda: LlamaForCausalLM(LlamaConfig(**LLAMA, head_dim=6)),
                     dict(r=3, lora_alpha=5, target_modules=r".*\.0\.(self_attn\.[qv]_proj|mlp\.down_proj)", use_rslora=True)),
+    "gpt2_dora": (lambda: GPT2LMHeadModel(GPT2Config(**GPT2)),
+                  dict(r=2, lora_alpha=3, target_modules=["c_attn", "mlp.c_proj"], fan_in_fan_out=True, use_dora=True)),
+    "llama_dora": (lambda: LlamaForCausalLM(LlamaConfig(**LLAMA, head_dim=6)),
+                   dict(r=3, lora_alpha=5, target_modules=["q_proj", "down_proj"], use_rslora=True, use_dora=True)),
 }
 # Saved in this type; the numbers are exact in it.
 SAVED = {"llama_regex": torch.bfloat16}
@@ -42,7 +46,8 @@ SAVED = {"llama_regex": torch.bfloat16}
 
 def own_name(name):
     """Our name of a parameter of a model under peft."""
-    return name.removeprefix("base_model.model.").replace(".base_layer.", ".").replace(".default.", ".")
+    name = name.removeprefix("base_model.model.").replace(".base_layer.", ".").replace(".default.", ".")
+    return name.replace("lora_magnitude_vector.weight", "lora_magnitude_vector")
 
 
 def golden(build, lora, seed, adapter, saved):

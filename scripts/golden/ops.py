@@ -705,7 +705,17 @@ def pools():
     case("GroupNormBackward", "batch", [rows(x), w, b, mean, rstd, rows(dy), None], [rows(g) if g.dim() > 1 else g for g in gradients(y, dy, x, w, b)], **attrs)
 
 
-for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, to_float, collectives, assign, recurrent, relative_attention, log_probs, maps, pictures, pools, top_log_probs):
+def adapters():
+    x, scales, bias = leaf(3, 5), leaf(5), leaf(5)
+    case("ScaleColumns", "plain", [x, scales, None], [x * scales])
+    case("ScaleColumns", "bias", [x, scales, bias], [x * scales + bias])
+    a, w, b = randn(2, 7), randn(4, 7), randn(4, 2)
+    y = 1 / torch.linalg.norm(w + 0.5 * b @ a, dim=1)
+    case("InverseNorms", "out in", [a, w, b], [y], Scale=0.5, InOut=False)
+    case("InverseNorms", "in out", [a, w.T, b], [y], Scale=0.5, InOut=True)
+
+
+for family in (embedding, matmul, norms, activations, rope, attention, attention_cached, dropout, losses, elementwise, shapes, optimizers, casts, to_float, collectives, assign, recurrent, relative_attention, log_probs, maps, pictures, pools, top_log_probs, adapters):
     family()
 OUT.mkdir(parents=True, exist_ok=True)
 for kind, cases in CASES.items():

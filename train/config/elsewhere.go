@@ -31,7 +31,7 @@ var counterparts = map[string]counterpart{
 	"max_grad_norm": {"optimizer.clip", ""}, "gradient_clipping": {"optimizer.clip", ""}, "sample_packing": {"data.instruct.packing", ""}, "pad_to_sequence_len": {"data.instruct.packing", ""},
 	"train_on_inputs": {"data.instruct.loss", answers}, "chat_template": {"data.instruct.template", ""}, "special_tokens": {"tokenizer.add_special_tokens", "a list"},
 	"lora_r": {"lora.rank", ""}, "lora_alpha": {"lora.alpha", ""}, "lora_dropout": {"lora.dropout", ""}, "lora_target_modules": {"lora.targets", ""}, "lora_target_linear": {"lora.targets", "[all-linear]"},
-	"lora_model_dir": {"adapter", ""}, "peft_use_rslora": {"lora.rslora", ""}, "load_in_4bit": {"lora.base", bits}, "load_in_8bit": {"lora.base", bits}, "eval_steps": {"train.eval_every", inSteps},
+	"lora_model_dir": {"adapter", ""}, "peft_use_rslora": {"lora.rslora", ""}, "peft_use_dora": {"lora.dora", ""}, "load_in_4bit": {"lora.base", bits}, "load_in_8bit": {"lora.base", bits}, "eval_steps": {"train.eval_every", inSteps},
 	"evals_per_epoch": {"train.eval_every", inSteps}, "saves_per_epoch": {"train.save_every", inSteps}, "save_steps": {"train.save_every", inSteps}, "early_stopping_patience": {"train.patience", "evaluations"},
 	"gradient_checkpointing": {"train.recompute", "true or false"}, "rl": {"recipe.kind", ""}, "tokenizer_config": {"tokenizer.path", ""}, "unfrozen_parameters": {"train.freeze", "patterns of what is not trained"},
 

@@ -36,7 +36,7 @@ func LoadFinetune(file string, assignments []string, base string, t Tables) (Con
 		return asWritten, fmt.Errorf("%s: %w: name the model to begin from with --base DIR, or in the configuration as base", file, hub.ErrNoModel)
 	}
 	cfg := Default(t)
-	dir, model, err := openBase(base, asWritten.Recipe.Name(), t)
+	dir, model, err := openBase(base, t.Families)
 	if err != nil {
 		return cfg, err
 	}
@@ -69,24 +69,14 @@ func LoadFinetune(file string, assignments []string, base string, t Tables) (Con
 	return cfg, cfg.check(file, t)
 }
 
-// FindBase returns the checkpoint that path names as the base of a run with a recipe, an
-// absolute path.
-func FindBase(path, recipe string, t Tables) (string, error) {
-	dir, _, err := openBase(path, recipe, t)
+// FindBase returns the checkpoint that path names as the base of a run, an absolute path.
+func FindBase(path string, families nn.Families) (string, error) {
+	dir, _, err := openBase(path, families)
 	return dir, err
 }
 
-// openBase finds the checkpoint that path names for a recipe and reads its model section.
-func openBase(path, recipe string, t Tables) (dir string, model nn.Spec, err error) {
-	for _, r := range t.Recipes {
-		if r.Name == recipe && r.Base != nil {
-			if dir, model, err = r.Base(path); err != nil {
-				return "", model, fmt.Errorf("base: %w", err)
-			}
-			dir, err = filepath.Abs(dir)
-			return dir, model, err
-		}
-	}
+// openBase finds the checkpoint that path names and reads its model section.
+func openBase(path string, families nn.Families) (dir string, model nn.Spec, err error) {
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		return "", model, fmt.Errorf("base: %w: %s is a file; turn it into a checkpoint with %s DIR and name DIR", hub.ErrNoModel, path, shell.Command("gotrain", "import", path))
 	}
@@ -100,7 +90,7 @@ func openBase(path, recipe string, t Tables) (dir string, model nn.Spec, err err
 	if dir, err = filepath.Abs(dir); err != nil {
 		return "", model, err
 	}
-	d, err := hub.Describe(dir, t.Families)
+	d, err := hub.Describe(dir, families)
 	if err != nil {
 		return "", model, fmt.Errorf("base: %w", err)
 	}
@@ -141,6 +131,7 @@ func adapterConflicts(adapter, now nn.Adapter, params []nn.Param) error {
 	}
 	check(now.Alpha == adapter.Alpha, "alpha", now.Alpha, adapter.Alpha)
 	check(now.RSLoRA == adapter.RSLoRA, "rslora", now.RSLoRA, adapter.RSLoRA)
+	check(now.DoRA == adapter.DoRA, "dora", now.DoRA, adapter.DoRA)
 	targets := nn.TargetsOf(now.Adapted(params), params)
 	check(slices.Equal(targets, adapter.Targets), "targets", listText(now.Targets), listText(adapter.Targets))
 	return errors.Join(errs...)

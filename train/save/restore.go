@@ -33,10 +33,7 @@ func Init(store *exec.Store, fsys vfs.FS, seed uint64, models []Model, adapters 
 func (m Model) init(store *exec.Store, fsys vfs.FS, seed uint64, adapter string) error {
 	params := m.Params()
 	if m.Base == "" {
-		if err := nn.Initialize(params, seed, store.WriteAt); err != nil || m.Copies == "" {
-			return err
-		}
-		return hub.CopyParams(store, m.Copies, params)
+		return errors.Join(nn.Initialize(params, seed, store.WriteAt), beginLengths(store, params))
 	}
 	if _, ok := m.Model.(nn.TextEncoder); ok { // whose heads the base may lack
 		if err := nn.Initialize(withoutStored(params), seed, store.WriteAt); err != nil {
@@ -47,9 +44,27 @@ func (m Model) init(store *exec.Store, fsys vfs.FS, seed uint64, adapter string)
 		return err
 	}
 	if adapter == "" {
-		return nn.Initialize(nn.Adapters(params), seed, store.WriteAt)
+		return errors.Join(nn.Initialize(nn.Adapters(params), seed, store.WriteAt), beginLengths(store, params))
 	}
 	return hub.LoadAdapter(store, fsys, adapter, params, "the adapter is another one than the lora section; name it with --adapter alone")
+}
+
+// beginLengths gives the lengths of a DoRA those of the rows of the base.
+func beginLengths(store *exec.Store, params []nn.Param) error {
+	for _, p := range nn.Linears(params) {
+		i := slices.IndexFunc(params, func(q nn.Param) bool { return q.Name == p.Layer()+nn.DoRAM })
+		if i < 0 {
+			continue
+		}
+		norms, err := nn.Norms(p, nil, hub.Elements(store, p.State(), p.Shape.Size()))
+		if err == nil {
+			err = store.Write(params[i].State(), norms)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // withoutStored leaves out frozen parameters that are not float32, which a base always has.

@@ -46,13 +46,16 @@ func (s *source) adapt(dir string, unmerge bool, fsys vfs.FS) (tensors, rank int
 			return 0, 0, err
 		}
 	}
+	if unmerge && a.DoRA {
+		return 0, 0, fmt.Errorf("%s is a DoRA, which leaves nothing of the lengths of the base's rows in what it is merged into: take the base itself", dir)
+	}
 	s.notes = append(s.notes, a.Notes...)
 	if a.Stored != "" && !unmerge {
 		s.adapted = &adapted{dir: dir, storage: a.Stored}
 		s.notes = append(s.notes, fmt.Sprintf("the adapter was trained on weights in %s (lora.base) and is merged into those of the file as they are: the result scores otherwise than both do together; checkpoints with lora.merge have it merged into the weights that it was trained on", a.Stored))
 	}
 	for i, p := range params {
-		delta, err := a.Delta(p)
+		delta, err := a.Delta(p, s.tensors[i].floats)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -134,7 +137,7 @@ func ExportAdapter(ctx context.Context, src, dst string, opt Options, deps Deps)
 	r := Report{Source: src, Result: filepath.Clean(dst), Format: PEFT, ModelType: "lora", Types: map[string]int{}, Notes: a.Notes, Base: a.Base}
 	out := &directoryOutput{weights: peft.WeightsFile, metadata: peft.Metadata(a.Trained, a.Stored), files: []file{{peft.ConfigFile, config}}}
 	for _, layer := range a.Layers() {
-		for _, suffix := range []string{nn.LoRAA, nn.LoRAB} {
+		for _, suffix := range a.Parts() {
 			t := a.Tensors[layer+suffix]
 			typ, ok := storedTypes[t.DType]
 			if !ok {

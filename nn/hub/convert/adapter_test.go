@@ -125,7 +125,7 @@ func TestMergeAndUnmerge(t *testing.T) {
 			want := map[string][]float32{}
 			for _, p := range m.Params() {
 				want[p.Name] = slices.Clone(base[p.Name])
-				if d, err := a.Delta(p); err != nil {
+				if d, err := a.Delta(p, nil); err != nil {
 					t.Fatal(err)
 				} else if d != nil {
 					d.Merge(want[p.Name], 0)

@@ -72,7 +72,7 @@ func TestAdapterIsMergedIntoItsBase(t *testing.T) {
 		}
 		changed := 0
 		for _, p := range m.Params() {
-			if d, err := a.Delta(p); err != nil {
+			if d, err := a.Delta(p, nil); err != nil {
 				t.Fatal(err)
 			} else if d != nil {
 				changed++

@@ -26,15 +26,23 @@ const (
 	parallel = "module."
 )
 
-// suffixes of the two matrices of a layer.
-var suffixes = []string{".lora_A.weight", ".lora_B.weight"}
+// suffixes of what any layer has, the two matrices.
+var suffixes = []string{nn.LoRAA, nn.LoRAB}
+
+// Parts are the suffixes of the parameters that a layer has.
+func (c Config) Parts() []string {
+	if c.DoRA {
+		return append(slices.Clone(suffixes), nn.DoRAM)
+	}
+	return suffixes
+}
 
 // TensorName returns peft's name of a parameter, such as
 // model.layers.0.self_attn.q_proj.lora_A.weight.
 func TensorName(param string) string { return prefix + param }
 
 // ParamName returns the parameter's name of a tensor, or ok = false for a tensor
-// of something else than a plain LoRA of a linear layer. Files of old versions of
+// of something else than the LoRA or DoRA of a linear layer. Files of old versions of
 // peft have the name of the adapter, "default", in it; those of compiled models and of
 // models on several GPUs parts that are left out.
 func ParamName(tensor string) (param string, ok bool) {
@@ -43,7 +51,12 @@ func ParamName(tensor string) (param string, ok bool) {
 	for _, which := range []string{".lora_A", ".lora_B"} {
 		param = strings.Replace(param, which+".default.weight", which+".weight", 1)
 	}
-	return param, ok && slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(param, s) })
+	for _, end := range []string{".default.weight", ".default"} {
+		if rest, found := strings.CutSuffix(param, nn.DoRAM+end); found {
+			param = rest + nn.DoRAM
+		}
+	}
+	return param, ok && slices.ContainsFunc(Config{DoRA: true}.Parts(), func(s string) bool { return strings.HasSuffix(param, s) })
 }
 
 // Adapter is an adapter on disk. Tensors are named as the parameters are, and
@@ -62,7 +75,7 @@ type Adapter struct {
 }
 
 // Open reads the adapter in dir. Every layer has both matrices, of the rank that
-// the configuration tells.
+// the configuration tells, and with DoRA its lengths.
 func Open(fsys vfs.FS, dir string) (*Adapter, error) {
 	a := &Adapter{dir: dir, Tensors: map[string]safetensors.Tensor{}}
 	var err error
@@ -93,7 +106,7 @@ func (a *Adapter) index() error {
 	for _, t := range a.file.Tensors() {
 		param, ok := ParamName(t.Name)
 		if !ok {
-			return fmt.Errorf("tensor %q is not part of a plain LoRA of a linear layer: %s", t.Name, cureMerge)
+			return fmt.Errorf("tensor %q is not part of a LoRA or DoRA of a linear layer: %s", t.Name, cureMerge)
 		}
 		if other, twice := a.Tensors[param]; twice {
 			return fmt.Errorf("the tensors %q and %q are both %q", other.Name, t.Name, param)
@@ -105,11 +118,16 @@ func (a *Adapter) index() error {
 		return fmt.Errorf("there is no tensor")
 	}
 	for _, layer := range layers {
-		for i, suffix := range suffixes {
-			t, ok := a.Tensors[layer+suffix]
-			if !ok {
+		for _, suffix := range a.Parts() {
+			if _, ok := a.Tensors[layer+suffix]; !ok {
 				return fmt.Errorf("layer %s lacks %s", layer, suffix[1:])
 			}
+		}
+		if t, ok := a.Tensors[layer+nn.DoRAM]; ok && !a.DoRA {
+			return fmt.Errorf("tensor %q belongs to an adapter with use_dora, which %s denies", t.Name, ConfigFile)
+		}
+		for i, suffix := range suffixes {
+			t := a.Tensors[layer+suffix]
 			if len(t.Shape) != 2 || t.Shape[i] != a.Rank {
 				return fmt.Errorf("tensor %q has shape %v; its axis %d is the rank, %d", t.Name, t.Shape, i, a.Rank)
 			}
@@ -122,7 +140,7 @@ func (a *Adapter) index() error {
 func (a *Adapter) Layers() []string {
 	var layers []string
 	for param := range a.Tensors {
-		for _, suffix := range suffixes {
+		for _, suffix := range append(suffixes[:2:2], nn.DoRAM) {
 			if layer, ok := strings.CutSuffix(param, suffix); ok {
 				layers = append(layers, layer)
 			}

@@ -3,11 +3,12 @@
 // other way round.
 //
 //	adapter_config.json        [Config]
-//	adapter_model.safetensors  base_model.model.LAYER.lora_A.weight (r, in), … .lora_B.weight (out, r)
+//	adapter_model.safetensors  base_model.model.LAYER.lora_A.weight (r, in), … .lora_B.weight (out, r),
+//	                           of DoRA … .lora_magnitude_vector (out)
 //
 // [Config.JSON], [Tensors] and [Metadata] give the content of the two files, [Open] reads a
 // directory that holds them, [Adapter.Fit] finds the layers of a model that it
-// changes, and [Adapter.Delta] is the change. Only plain LoRA is understood: a key
+// changes, and [Adapter.Delta] is the change. Only LoRA and DoRA are understood: a key
 // that asks for something else is an error that names it, never ignored.
 package peft
 
@@ -51,6 +52,7 @@ type Config struct {
 	Indices     []int    // of the blocks whose Targets are meant; none are all
 	IndexNames  []string // expressions of what stands before such an index
 	RSLoRA      bool
+	DoRA        bool
 	FanInFanOut bool // the weights of the layers are stored (in, out), as GPT-2's
 	// Pairs tells that the model has an encoder; it is written, and nothing reads it.
 	Pairs bool
@@ -67,7 +69,7 @@ func (c Config) JSON() ([]byte, error) {
 	keys := map[string]any{
 		"peft_type": "LORA", "task_type": task, "base_model_name_or_path": c.Base, "inference_mode": true,
 		"r": c.Rank, "lora_alpha": c.Alpha, "lora_dropout": c.Dropout, "target_modules": c.Targets,
-		"use_rslora": c.RSLoRA, "fan_in_fan_out": c.FanInFanOut, "bias": "none", "init_lora_weights": !c.Random, "use_dora": false,
+		"use_rslora": c.RSLoRA, "fan_in_fan_out": c.FanInFanOut, "bias": "none", "init_lora_weights": !c.Random, "use_dora": c.DoRA,
 		"rank_pattern": map[string]int{}, "alpha_pattern": map[string]float64{}, "modules_to_save": nil,
 	}
 	if !c.Exclude.empty() {
@@ -105,7 +107,7 @@ func ParseConfig(file string, text []byte) (Config, []string, error) {
 	}
 	c := Config{
 		Base: raw.String("base_model_name_or_path", ""), Rank: raw.Int("r", defaultRank), Alpha: raw.Float("lora_alpha", defaultAlpha), Dropout: raw.Float("lora_dropout", 0),
-		RSLoRA: raw.Bool("use_rslora", false), FanInFanOut: raw.Bool("fan_in_fan_out", false),
+		RSLoRA: raw.Bool("use_rslora", false), DoRA: raw.Bool("use_dora", false), FanInFanOut: raw.Bool("fan_in_fan_out", false),
 	}
 	if kind := raw.String("peft_type", ""); kind != "LORA" {
 		raw.Fault("peft_type", "%q is not supported, only LORA: %s", kind, cureMerge)

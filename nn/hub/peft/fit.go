@@ -14,7 +14,7 @@ import (
 // LoRA is what the adapter is as a section of a configuration, apart from its
 // targets.
 func (a *Adapter) LoRA() nn.Adapter {
-	return nn.Adapter{Rank: a.Rank, Alpha: a.Alpha, Dropout: a.Dropout, RSLoRA: a.RSLoRA, Base: a.Stored}
+	return nn.Adapter{Rank: a.Rank, Alpha: a.Alpha, Dropout: a.Dropout, RSLoRA: a.RSLoRA, DoRA: a.DoRA, Base: a.Stored}
 }
 
 // base names the base in an error, where the file has it.
@@ -43,12 +43,13 @@ func (a *Adapter) Fit(params []nn.Param) (nn.Adapter, error) {
 			return nn.Adapter{}, fmt.Errorf("%s: there are weights for the layer %s, into which %s puts no adapter: peft would leave them out; correct target_modules, or take the tensors out", a.dir, layer, ConfigFile)
 		}
 		out, in := p.Features()
-		for i, shape := range [][]int{{a.Rank, in}, {out, a.Rank}} {
-			t := a.Tensors[layer+suffixes[i]]
+		shapes := [][]int{{a.Rank, in}, {out, a.Rank}, {out}}
+		for i, suffix := range a.Parts() {
+			t, shape := a.Tensors[layer+suffix], shapes[i]
 			if !slices.Equal(t.Shape, shape) {
 				return nn.Adapter{}, fmt.Errorf("%s: tensor %q has shape %v, the model wants %v: name the base that the adapter was trained on%s", a.dir, t.Name, t.Shape, shape, a.base())
 			}
-			fitted[p.Layer()+suffixes[i]] = t
+			fitted[p.Layer()+suffix] = t
 		}
 		adapted = append(adapted, p)
 	}
@@ -63,21 +64,25 @@ func (a *Adapter) Fit(params []nn.Param) (nn.Adapter, error) {
 	return lora, nil
 }
 
-// Delta is the change to the weight p of the model that a was fitted to, nil for
-// none.
-func (a *Adapter) Delta(p nn.Param) (*nn.Delta, error) {
+// Delta is the change to the weight p of the model that a was fitted to, whose elements are
+// those; nil for none.
+func (a *Adapter) Delta(p nn.Param, elements nn.Elements) (*nn.Delta, error) {
 	if _, ok := a.Tensors[p.Layer()+suffixes[0]]; !ok {
 		return nil, nil
 	}
-	var ab [2][]float32
-	for i, suffix := range suffixes {
+	var parts [3][]float32
+	for i, suffix := range a.Parts() {
 		t := a.Tensors[p.Layer()+suffix]
-		ab[i] = make([]float32, t.Shape[0]*t.Shape[1])
-		if err := t.CopyFloat32(ab[i]); err != nil {
+		parts[i] = make([]float32, len(t.Data)/t.DType.Size())
+		if err := t.CopyFloat32(parts[i]); err != nil {
 			return nil, fmt.Errorf("%s: %w", a.dir, err)
 		}
 	}
-	return nn.NewDelta(p.Layout, ab[0], ab[1], a.Rank, a.LoRA().Scale()), nil
+	d := nn.NewDelta(p.Layout, parts[0], parts[1], a.Rank, a.LoRA().Scale())
+	if !a.DoRA {
+		return d, nil
+	}
+	return d, d.Direct(p, parts[2], elements)
 }
 
 // CheckApart refuses a model that a was fitted to and whose checkpoint, model, has

@@ -164,7 +164,7 @@ func TestDelta(t *testing.T) {
 	}
 	var changed []string
 	for _, p := range params {
-		d, err := a.Delta(p)
+		d, err := a.Delta(p, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -90,7 +90,7 @@ func TestParamName(t *testing.T) {
 		{"base_model.model.h.lora_B.default.weight", "h.lora_B.weight", true},
 		{"base_model.model.embed_tokens.lora_embedding_A", "embed_tokens.lora_embedding_A", false},
 		{"model.q_proj.lora_A.weight", "model.q_proj.lora_A.weight", false},
-		{"base_model.model.q_proj.lora_magnitude_vector", "q_proj.lora_magnitude_vector", false},
+		{"base_model.model.q_proj.lora_magnitude_vector", "q_proj.lora_magnitude_vector", true},
 	} {
 		if param, ok := ParamName(tc.tensor); ok != tc.ok || param != tc.param {
 			t.Errorf("%s: %s, %t", tc.tensor, param, ok)
@@ -104,6 +104,7 @@ func TestAbsentKeysOfConfig(t *testing.T) {
 		`{"peft_type":"LORA","r":4}`:                                                                      {Rank: 4, Alpha: 8},
 		`{"peft_type":"LORA","r":16,"lora_alpha":null}`:                                                   {Rank: 16, Alpha: 8},
 		`{"peft_type":"LORA","r":2,"lora_alpha":2,"lora_dropout":0.25,"use_rslora":true}`:                 {Rank: 2, Alpha: 2, Dropout: 0.25, RSLoRA: true},
+		`{"peft_type":"LORA","r":2,"use_dora":true}`:                                                      {Rank: 2, Alpha: 8, DoRA: true},
 		`{"peft_type":"LORA","r":3,"lora_alpha":1.5,"lora_dropout":0,"target_modules":["q"],"bias":null}`: {Rank: 3, Alpha: 1.5},
 	} {
 		c, _, err := ParseConfig(ConfigFile, []byte(text))
@@ -144,7 +145,7 @@ func TestRefusesIncompleteAdapters(t *testing.T) {
 		{[]safetensors.Tensor{{Name: "base_model.model.q.lora_A.weight", DType: safetensors.F32, Shape: []int{2, 3}, Data: zero}}, "layer q lacks lora_B.weight"},
 		{[]safetensors.Tensor{{Name: "base_model.model.q.lora_A.weight", DType: safetensors.F32, Shape: []int{3, 2}, Data: zero},
 			{Name: "base_model.model.q.lora_B.weight", DType: safetensors.F32, Shape: []int{3, 2}, Data: zero}}, "its axis 0 is the rank, 2"},
-		{[]safetensors.Tensor{{Name: "base_model.model.lm_head.weight", DType: safetensors.F32, Shape: []int{3, 2}, Data: zero}}, "not part of a plain LoRA"},
+		{[]safetensors.Tensor{{Name: "base_model.model.lm_head.weight", DType: safetensors.F32, Shape: []int{3, 2}, Data: zero}}, "not part of a LoRA"},
 	} {
 		dir := t.TempDir()
 		var file bytes.Buffer

@@ -162,7 +162,7 @@ func TestDeltaOfUnreadable(t *testing.T) {
 	}
 	want := `testdata/llama: tensor "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight": elements are I32, want F32, BF16, F16 or F64`
 	for _, p := range params {
-		if _, err := a.Delta(p); err != nil {
+		if _, err := a.Delta(p, nil); err != nil {
 			if err.Error() != want {
 				t.Errorf("got %q, want %q", err, want)
 			}
