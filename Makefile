@@ -22,7 +22,7 @@ bench:            ## this machine's kernels and steps against its peak
 	go run ./cmd/gotrain bench
 
 generate:         ## the assembly, from the avo programs beside it
-	go generate ./autograd/cpu/...
+	go generate ./autograd/cpu/... ./data/bpe
 
 golden:           ## golden files from PyTorch and transformers, into testdata (Python)
 	scripts/golden/all.sh

@@ -34,6 +34,12 @@ func (p Pictures) Halve() Pictures {
 	return Pictures{x, p.Batch, p.Height / 2, p.Width / 2}
 }
 
+// Scale is factor·p.
+func (p Pictures) Scale(factor float64) Pictures { return p.with(autograd.Scale(p.X, float32(factor))) }
+
+// SiLU is x·σ(x).
+func (p Pictures) SiLU() Pictures { return p.with(autograd.Activation(p.X, Act("silu"))) }
+
 // LeakyReLU is x, or 0.2·x where x < 0.
 func (p Pictures) LeakyReLU() Pictures { return p.with(autograd.LeakyReLU(p.X)) }
 
@@ -100,13 +106,14 @@ type ConvLayer struct {
 	Kernel, Stride int
 	Pad            [4]int
 	Std            float64 // of the first weights; 0 takes torch's, uniform within 1/√(in·kernel²)
+	Zero           bool    // the first weights are 0
 	NoBias         bool
 	Spectral       *Spectral // nil leaves the weights as they are
 }
 
 // init is the distribution of the first weights, of inputs for each output.
 func (c ConvLayer) init(inputs int) Init {
-	if c.Std > 0 {
+	if c.Zero || c.Std > 0 {
 		return Init{Std: c.Std}
 	}
 	return Init{Bound: 1 / math.Sqrt(float64(inputs))}

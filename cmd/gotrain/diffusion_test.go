@@ -87,6 +87,7 @@ optimizer: {ema: 0.5}
 			t.Errorf("%v: status %d, %s", c.args, o.code, o.errOut)
 		}
 	}
+	testControl(t, dir)
 	if o := gotrain(t, "", "data", "inspect", "--config", config, "--out", in("sheet.png")); o.code != 0 || !strings.Contains(o.out, "held out, 0 damaged files") {
 		t.Errorf("inspect: %d %s %s", o.code, o.out, o.errOut)
 	}
@@ -112,6 +113,48 @@ func bernoulli(t *testing.T, dir, vae, config string) {
 		}
 	}
 	if o := gotrain(t, "", "export", run, run+"-exported"); o.code == 0 || !strings.Contains(o.errOut, "gives logits") {
+		t.Errorf("status %d, %s", o.code, o.errOut)
+	}
+}
+
+// testControl has a ControlNet learn beside what TestDiffusion has exported: the base keeps its
+// bits, the run goes on to the same bits, and draws under a condition alone.
+func testControl(t *testing.T, dir string) {
+	in := func(name string) string { return filepath.Join(dir, name) }
+	o := gotrain(t, "", "finetune", "--config", "finetune-control", "--base", in("exported"), "--run", in("control"), "--device", "cpu", "--set", "data.shapes=40", "--set", "data.size=8",
+		"--set", "data.validation=0.2", "--set", "train.steps=2", "--set", "train.batch=2", "--set", "train.save_every=1", "--set", "recipe.steps=2", "--set", "recipe.shown=4", "--set", "recipe.control.widths=[4, 4]")
+	if o.code != 0 || !strings.Contains(o.out+o.errOut, "contour_iou_shuffled") {
+		t.Fatal(o.out, o.errOut)
+	}
+	last := in("control/checkpoints/step-00000002")
+	learnt := func() string {
+		return string(read(t, last+"/controlnet/model.safetensors")) + string(read(t, last+"/optimizer.safetensors"))
+	}
+	want := learnt()
+	if err := os.RemoveAll(last); err != nil {
+		t.Fatal(err)
+	}
+	if o := gotrain(t, "", "resume", in("control"), "--device", "cpu"); o.code != 0 || learnt() != want {
+		t.Errorf("from step 1 on the weights are others: %s", o.errOut)
+	}
+	must(t, "export", in("control"), in("controlled"))
+	for _, role := range []string{"unet", "vae"} {
+		if weights := "/" + role + "/diffusion_pytorch_model.safetensors"; !bytes.Equal(read(t, in("exported")+weights), read(t, in("controlled")+weights)) {
+			t.Errorf("the %s of the base has changed", role)
+		}
+	}
+	if index := string(read(t, in("controlled/model_index.json"))); !strings.Contains(index, "StableDiffusionControlNetPipeline") {
+		t.Error(index)
+	}
+	draw := []string{"sample", "--model", in("controlled"), "--prompt", "red circle", "--steps", "2", "--device", "cpu", "--out", in("under.png")}
+	must(t, append(draw, "--control", in("a.png"), "--contours", "--control-strength", "0.5", "--count", "2")...)
+	if o := gotrain(t, "", draw...); o.code != 2 || !strings.Contains(o.errOut, "--control is missing") {
+		t.Errorf("without a condition: status %d, %s", o.code, o.errOut)
+	}
+	if o := gotrain(t, "", append(draw, "--contours")...); o.code != 2 || !strings.Contains(o.errOut, "go with --control") {
+		t.Errorf("status %d, %s", o.code, o.errOut)
+	}
+	if o := gotrain(t, "", append(draw, "--model", in("run"), "--control", in("a.png"))...); o.code != 2 || !strings.Contains(o.errOut, "a ControlNet, which gotrain finetune trains") {
 		t.Errorf("status %d, %s", o.code, o.errOut)
 	}
 }

@@ -364,6 +364,9 @@ func (w *workspace) gotrain(t *testing.T, c command, args []string) {
 	case "pretrain":
 		if strings.HasPrefix(c.config(), "shapes-") {
 			set(pictured...)
+			if c.config() == "shapes-diffusion" {
+				set("recipe.steps=2")
+			}
 			break
 		}
 		if c.config() == "transformer-xl" {
@@ -399,6 +402,11 @@ func (w *workspace) gotrain(t *testing.T, c command, args []string) {
 			args = append(args, "--limit", "2")
 		}
 	case "finetune":
+		if c.config() == "finetune-control" {
+			set(pictured...)
+			set("recipe.steps=2")
+			break
+		}
 		if strings.Contains(c.config(), "sums") {
 			if strings.Contains(c.config(), "grpo") {
 				set("recipe.samples=2")

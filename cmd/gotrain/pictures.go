@@ -19,6 +19,9 @@ import (
 // pictureFlags say how a picture is drawn.
 type pictureFlags struct {
 	out, sampler, negative, image, mask string
+	control                             string
+	contours                            bool
+	strengthOfControl                   float64
 	steps                               int
 	guidance, strength                  float64
 	strip, average                      bool
@@ -35,6 +38,9 @@ func (f *pictureFlags) add(c *cobra.Command) {
 	own.StringVar(&f.image, "image", "", "of pictures, draw this `FILE` anew")
 	own.Float64Var(&f.strength, "strength", 0.8, "with --image, `X` in (0, 1] is how much of it changes")
 	own.StringVar(&f.mask, "mask", "", "with --image, a picture `FILE` that is white where it may change")
+	own.StringVar(&f.control, "control", "", "of pictures with a ControlNet, the condition `FILE`, such as contours or depths")
+	own.BoolVar(&f.contours, "contours", false, "with --control, take the contours of the picture in its place")
+	own.Float64Var(&f.strengthOfControl, "control-strength", 1, "with --control, `X` is how much it counts")
 	own.BoolVar(&f.strip, "strip", false, "of pictures, show the way there: a line of steps for each")
 	own.BoolVar(&f.average, "average", true, "of pictures, draw with the running averages of the run, if it kept some")
 	own.VisitAll(func(flag *pflag.Flag) { f.names = append(f.names, flag.Name) })
@@ -80,6 +86,8 @@ func (f *sampleFlags) runPictures(c *cobra.Command, dir string) error {
 		return usagef("--out is missing: name the PNG file to write")
 	case p.image == "" && (p.mask != "" || c.Flags().Changed("strength")):
 		return usagef("--mask and --strength go with --image")
+	case p.control == "" && (p.contours || c.Flags().Changed("control-strength")):
+		return usagef("--contours and --control-strength go with --control")
 	case !(p.strength > 0 && p.strength <= 1) || !(p.guidance >= 0):
 		return usagef("--strength is %g and --guidance %g; use a strength in (0, 1] and a guidance of 0 or more", p.strength, p.guidance)
 	case f.precision != "" && !slices.Contains(precisions, f.precision):
@@ -112,6 +120,7 @@ func (f *sampleFlags) runPictures(c *cobra.Command, dir string) error {
 		return usagef("--sampler, --steps: %w", err)
 	}
 	d := pipeline.NewDrawer(model, min(len(prompts), 16), config.Config{Precision: f.precision}.Compute(), nil)
+	d.SetStrength(p.strengthOfControl)
 	if err := d.Ready(store); err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"example.com/gotrain/nn/zoo"
 	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/shell"
 
@@ -62,7 +61,7 @@ func (f *runFlags) reload(dir string) (config.Config, error) {
 	}
 	cfg.Run.Dir = dir
 	if cfg.Base != saved.Base {
-		if cfg.Base, err = config.FindBase(cfg.Base, zoo.Families()); err != nil {
+		if cfg.Base, err = config.FindBase(cfg.Base, cfg.Recipe.Name(), tables()); err != nil {
 			return cfg, usageError{err}
 		}
 		if cfg.Tokenizer.Path == saved.Base {

@@ -44,16 +44,17 @@ A model that fills masks puts its likeliest tokens into each [MASK] of the promp
 shows the --top-k (5) candidates; a classifier tells the classes of the prompt.
 
 A model of recipe diffusion, or a directory of diffusers, draws each line of the
-prompt into --out; several pictures are a grid. --image draws a picture anew.
+prompt into --out; several pictures are a grid. --image draws a picture anew; with a
+ControlNet --control is the picture of contours or depths that is heeded.
 A GAN and a VAE draw without a prompt; a VAE tells --image again.`,
 		Example: `  gotrain sample --model runs/opticks --prompt "The Rays of Light"
-  gotrain sample --model runs/bert --prompt "The rays of [MASK]"
   gotrain sample --model models/smollm2 --adapter adapters/tuned --prompt "Gravity is"
   gotrain sample --model runs/opticks --prompt-file start.txt --count 3 --stop $'\n\n'
   gotrain sample --model models/smollm2 --prompt "Once" --count 16 --batch 16
   gotrain sample --model runs/translate --prompt "the rays of light" --beam 8
   gotrain sample --model runs/shapes-gan --count 64 --out shapes.png
   gotrain sample --model runs/shapes-diffusion --prompt "red circle" --count 8 --out circles.png
+  gotrain sample --model runs/control --prompt "blue" --control photo.png --contours --out blue.png
   echo "func main() {" | gotrain sample --model runs/go-source-12m --prompt - --greedy`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -44,7 +44,8 @@ func (f pictureFlags) draw(ctx context.Context, d *pipeline.Drawer, m *pipeline.
 	if f.mask != "" && err == nil {
 		r.Mask, err = picture.ReadFile(f.mask, m.Side, 1)
 	}
-	if err != nil {
+	condition, fault := f.condition(m)
+	if err = errors.Join(err, fault); err != nil {
 		return nil, usageError{err}
 	}
 	var all [][]byte
@@ -52,6 +53,9 @@ func (f pictureFlags) draw(ctx context.Context, d *pipeline.Drawer, m *pipeline.
 	for batch := range slices.Chunk(prompts, d.Rows()) {
 		var lines [][][]byte // of a strip, by look
 		r.Prompts, r.Seed = batch, seed+uint64(done)
+		if condition != nil {
+			r.Conditions = slices.Repeat([][]byte{condition}, len(batch))
+		}
 		r.Each = func(look, of int, pictures func() ([][]byte, error)) error {
 			if live {
 				fmt.Fprintf(notes, "\rstep %d/%d ", look, of)
@@ -87,4 +91,24 @@ func (f pictureFlags) draw(ctx context.Context, d *pipeline.Drawer, m *pipeline.
 		return nil, errors.New("there is nothing to draw")
 	}
 	return picture.Grid(all, m.Side, columns), nil
+}
+
+// condition is that of --control, nil without one.
+func (f pictureFlags) condition(m *pipeline.Pipeline) ([]byte, error) {
+	switch {
+	case f.control == "" && m.Control == nil:
+		return nil, nil
+	case m.Control == nil:
+		return nil, errors.New("--control is for models with a ControlNet, which gotrain finetune trains by recipe.control")
+	case f.control == "":
+		return nil, errors.New("--control is missing: the model has a ControlNet; name the picture that it heeds")
+	}
+	pixels, err := picture.ReadFile(f.control, m.Side, pipeline.ConditionChannels)
+	if err != nil || !f.contours {
+		return pixels, err
+	}
+	for i, v := range (picture.Canny{Low: 100, High: 200}).Contours(pixels, m.Side, m.Side, pipeline.ConditionChannels) {
+		pixels[3*i], pixels[3*i+1], pixels[3*i+2] = v, v, v
+	}
+	return pixels, nil
 }

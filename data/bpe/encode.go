@@ -201,28 +201,14 @@ func inParallel(n, tasks int, work func(next func() (int, bool))) {
 
 // An encoder is what one goroutine needs to encode: scratch space and a cache of pre-tokens.
 type encoder struct {
-	t     *Tokenizer
-	cache []cached // by hash
+	t      *Tokenizer
+	cache  cache
+	window window
 	merger
 }
 
-// A cached is the encoding of one pre-token of at most 15 bytes into at most 3 ids. The key is its bytes, zero-padded,
-// and its length in the last byte.
-type cached struct {
-	lo, hi uint64
-	n      int32
-	ids    [3]int32
-}
-
-// cacheBits is the base-2 logarithm of the number of cached pre-tokens: 2^16 × 32 bytes = 2 MiB. Half of that is 5-25%
-// slower on English and Go, twice that no faster; neither are sets of two entries.
-const cacheBits = 16
-
-// maxCached is the longest pre-token, in bytes, that is cached.
-const maxCached = 15
-
 func newEncoder(t *Tokenizer) *encoder {
-	return &encoder{t: t, cache: make([]cached, 1<<cacheBits)}
+	return &encoder{t: t, cache: newCache()}
 }
 
 // borrow returns an encoder for one goroutine to use, warm if there is one.
@@ -251,6 +237,11 @@ func (e *encoder) appendText(dst []int32, t hf.Text) []int32 {
 	}
 	text := t.Bytes
 	for i := 0; i < len(text); {
+		if end := e.t.split.cut(&e.window, text[i:]); end > 0 {
+			dst = e.appendWindow(dst, text[i:], end)
+			i += end
+			continue
+		}
 		end := e.t.split.next(text, i)
 		dst = e.appendPreToken(dst, text, i, end)
 		i = end
@@ -258,60 +249,71 @@ func (e *encoder) appendText(dst []int32, t hf.Text) []int32 {
 	return dst
 }
 
-// appendPreToken appends the ids of the pre-token text[i:end].
-func (e *encoder) appendPreToken(dst []int32, text []byte, i, end int) []int32 {
-	word := text[i:end]
-	switch {
-	case len(word) == 1 && e.t.byteIDs[word[0]] >= 0:
-		return append(dst, e.t.byteIDs[word[0]])
-	case len(word) == 1:
-		return dst
-	case len(word) > maxCached:
-		return e.appendWord(dst, word)
-	}
-	lo, hi := cacheKey(text, i, len(word))
-	h, l := bits.Mul64(lo^0x9E3779B97F4A7C15, hi^0xD6E8FEB86659FD93)
-	c := &e.cache[(h^l)>>(64-cacheBits)]
-	if c.lo != lo || c.hi != hi {
-		return e.appendUncached(dst, word, c, lo, hi)
-	}
-	switch c.n {
-	case 0: // bytes that are no tokens
-		return dst
-	case 1:
-		return append(dst, c.ids[0])
-	case 2:
-		return append(dst, c.ids[0], c.ids[1])
-	}
-	return append(dst, c.ids[:]...)
-}
-
-// appendUncached encodes a word and, if its ids fit, makes c its cache entry.
-func (e *encoder) appendUncached(dst []int32, word []byte, c *cached, lo, hi uint64) []int32 {
-	was := len(dst)
-	dst = e.appendWord(dst, word)
-	if n := len(dst) - was; n <= len(c.ids) {
-		*c = cached{lo: lo, hi: hi, n: int32(n)}
-		copy(c.ids[:], dst[was:])
+// appendWindow appends the ids of the pre-tokens of text[:end], the window.
+func (e *encoder) appendWindow(dst []int32, text []byte, end int) []int32 {
+	dst = slices.Grow(dst, end+len(cached{}.ids)) // no pre-token has more ids than bytes
+	at := 0
+	for k, set := range e.window.starts[:end/blockBytes+1] {
+		for ; set != 0; set &= set - 1 {
+			begin := at
+			at = k*blockBytes + bits.TrailingZeros64(set)
+			n := at - begin
+			if n > maxCached {
+				dst = e.appendLong(dst, text[begin:at])
+				continue
+			}
+			lo := binary.LittleEndian.Uint64(text[begin:]) & keyMasks[n].lo
+			hi := binary.LittleEndian.Uint64(text[begin+8:])&keyMasks[n].hi | uint64(n)<<56
+			c := e.cache.find(lo, hi)
+			if c.lo != lo || c.hi != hi || c.ids[idsCached] > idsCached {
+				dst = e.appendShort(dst, text[begin:at], c, lo, hi)
+				continue
+			}
+			was := len(dst)
+			*(*[idsCached + 1]int32)(dst[was : was+idsCached+1]) = c.ids
+			dst = dst[:was+int(c.ids[idsCached])]
+		}
 	}
 	return dst
 }
 
-// cacheKey returns the key of text[i:i+n], n ≤ maxCached. No key is zero, as n > 0.
-func cacheKey(text []byte, i, n int) (lo, hi uint64) {
-	if i+16 <= len(text) {
-		lo = binary.LittleEndian.Uint64(text[i:])
-		hi = binary.LittleEndian.Uint64(text[i+8:])
-	} else {
-		var tail [16]byte
-		copy(tail[:], text[i:i+n])
-		lo = binary.LittleEndian.Uint64(tail[:])
-		hi = binary.LittleEndian.Uint64(tail[8:])
+// appendPreToken appends the ids of a pre-token.
+func (e *encoder) appendPreToken(dst []int32, text []byte, i, end int) []int32 {
+	word := text[i:end]
+	if len(word) > maxCached {
+		return e.appendLong(dst, word)
 	}
-	if n < 8 {
-		return lo & (1<<(8*n) - 1), uint64(n) << 56
+	lo, hi := cacheKey(word)
+	return e.appendShort(dst, word, e.cache.find(lo, hi), lo, hi)
+}
+
+// appendShort appends the ids of a pre-token of at most maxCached bytes, which is in the cache at c, or not yet.
+func (e *encoder) appendShort(dst []int32, word []byte, c *cached, lo, hi uint64) []int32 {
+	if c.lo == lo && c.hi == hi {
+		if n := c.ids[idsCached]; n <= idsCached {
+			return append(dst, c.ids[:n]...)
+		}
+		return append(dst, e.cache.many(c)...)
 	}
-	return lo, hi&(1<<(8*(n-8))-1) | uint64(n)<<56
+	was := len(dst)
+	dst = e.appendWord(dst, word)
+	e.cache.put(lo, hi, dst[was:])
+	return dst
+}
+
+// appendLong appends the ids of a pre-token of more than maxCached bytes.
+func (e *encoder) appendLong(dst []int32, word []byte) []int32 {
+	if len(word) > maxLong {
+		return e.appendWord(dst, word)
+	}
+	hash := longHash(word)
+	if ids, ok := e.cache.long(hash, word); ok {
+		return append(dst, ids...)
+	}
+	was := len(dst)
+	dst = e.appendWord(dst, word)
+	e.cache.putLong(hash, word, dst[was:])
+	return dst
 }
 
 // appendWord encodes one pre-token.

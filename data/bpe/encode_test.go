@@ -70,23 +70,30 @@ func TestEncodeBatch(t *testing.T) {
 	}
 }
 
-// TestEncodeCacheMatchesMerge: the cache gives what merging gives, for words of all lengths, cold and warm.
-func TestEncodeCacheMatchesMerge(t *testing.T) {
-	tok, err := Load("testdata/hf_gpt4.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	rng := rand.New(rand.NewPCG(23, 24))
-	text := mixed(rng, 1<<16)
-	var want []int32
-	var m merger
-	for _, word := range splitAll(&tok.split, text) {
-		want = m.scan(want, tok, []byte(word))
-	}
-	e := newEncoder(tok)
-	for range 3 {
-		if got := e.appendText(nil, hf.NewText(text)); !slices.Equal(got, want) {
-			t.Fatal("the cache gives other ids")
+// TestEncodeMatchesDefinition: windows and cache give what the scanners and merging give, for hostile text, cold and warm.
+func TestEncodeMatchesDefinition(t *testing.T) {
+	for _, name := range []string{"gpt2", "gpt4", "o200k"} {
+		tok, err := Load("testdata/hf_" + name + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rng := rand.New(rand.NewPCG(23, 24))
+		e := newEncoder(tok)
+		var m merger
+		for i := range 40 {
+			text := mixed(rng, 1<<12)
+			if i%2 == 0 {
+				text = []byte(hostile(rng, 1<<12))
+			}
+			var want []int32
+			for _, word := range splitAll(&tok.split, text) {
+				want = m.heap(want, tok, []byte(word))
+			}
+			for range 2 {
+				if got := e.appendText(nil, hf.NewText(text)); !slices.Equal(got, want) {
+					t.Fatalf("%s: other ids for %q", name, text)
+				}
+			}
 		}
 	}
 }

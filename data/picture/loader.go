@@ -53,7 +53,7 @@ func (l *Loader) Fill(dst *data.Batch, position uint64) error {
 		p := l.Set[at]
 		copy(to, p.Pixels)
 		if mirrored {
-			mirror(to, l.Config.Size, l.Config.Channels())
+			Mirror(to, l.Config.Size, l.Config.Channels())
 		}
 		dst.Floats[Counts][row], dst.From[row] = 1, p.Origin
 		dst.Weight++
@@ -72,8 +72,8 @@ func (l *Loader) Pick(sample uint64) (at int, mirrored, ok bool) {
 	return int(order.At(sample % n)), l.Config.Flip && rand.NewPCG(l.Seed, sample).Uint64()&1 != 0, true
 }
 
-// mirror exchanges left and right.
-func mirror(pixels []byte, side, channels int) {
+// Mirror exchanges left and right.
+func Mirror(pixels []byte, side, channels int) {
 	for y := range side {
 		line := pixels[y*side*channels:][:side*channels]
 		for a, b := 0, side-1; a < b; a, b = a+1, b-1 {

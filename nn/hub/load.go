@@ -195,6 +195,24 @@ func loadParams(store *exec.Store, dir string, params []nn.Param) (notes []strin
 	return m.Notes, LoadStates(store, dir, find, ParamTensors(params), otherModel)
 }
 
+// CopyParams fills those parameters in store that the weights in dir, of another model, have of
+// the same name and shape. There has to be one.
+func CopyParams(store *exec.Store, dir string, params []nn.Param) error {
+	weights, err := safetensors.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	defer weights.Close()
+	there := slices.DeleteFunc(slices.Clone(params), func(p nn.Param) bool {
+		t, ok := weights.Tensor(p.Name)
+		return !ok || !p.Shape.Equal(t.Shape)
+	})
+	if len(there) == 0 {
+		return fmt.Errorf("%s has none of the parameters: %s", weights.Path(), otherModel)
+	}
+	return LoadStates(store, dir, weights.Tensor, ParamTensors(there), otherModel)
+}
+
 // otherModel ends errors about weights that are no model's of a configuration.
 const otherModel = "the weights are of another model; keep the model section as it was"
 

@@ -14,6 +14,7 @@ import (
 	"example.com/gotrain/data/picture"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/diffusion"
+	"example.com/gotrain/nn/unet"
 )
 
 // Drawer draws rows pictures at a time with a pipeline: [Drawer.Plan] plans its programs,
@@ -23,6 +24,7 @@ type Drawer struct {
 	rows     int
 	compute  ir.DType
 	state    func(state string) string
+	strength float64 // of conditions
 
 	plans    []*plan.Plan
 	sessions []*exec.Session
@@ -42,11 +44,14 @@ func NewDrawer(p *Pipeline, rows int, compute ir.DType, state func(string) strin
 	if state == nil {
 		state = func(name string) string { return name }
 	}
-	return &Drawer{pipeline: p, rows: rows, compute: compute, state: state}
+	return &Drawer{pipeline: p, rows: rows, compute: compute, state: state, strength: 1}
 }
 
 // Rows is the most pictures of a Draw.
 func (d *Drawer) Rows() int { return d.rows }
+
+// SetStrength has conditions count by a factor other than 1, before Plan.
+func (d *Drawer) SetStrength(factor float64) { d.strength = factor }
 
 // Plan plans the programs for a back end.
 func (d *Drawer) Plan(t plan.Target) ([]*plan.Plan, error) {
@@ -60,7 +65,7 @@ func (d *Drawer) Plan(t plan.Target) ([]*plan.Plan, error) {
 		reads: func(g *autograd.Graph) *autograd.Node { return p.Text.Encode(g, g.Ints("ids", rows*p.Text.Context())) },
 		denoises: func(g *autograd.Graph) *autograd.Node {
 			times, captions := g.Floats("times", rows, p.Denoiser.TimeWidth()), g.Floats("context", rows*p.Text.Context(), p.Text.Width())
-			y := p.Denoiser.Denoise(g, picture(g, channels, side), times, captions)
+			y := Denoise(g, p.Denoiser, p.Control, d.strength, picture(g, channels, side), times, captions)
 			return autograd.Reshape(y.X, rows*pixels, channels)
 		},
 	}
@@ -130,6 +135,8 @@ type Request struct {
 	Strength float64
 	// Mask keeps Picture where it is 0, of Side × Side bytes; nil keeps nothing.
 	Mask []byte
+	// Conditions are what a Control shows for each prompt, bytes (Side, Side, 3).
+	Conditions [][]byte
 	// Each is called behind each look with the pictures as the model tells them; it may be nil.
 	Each func(look, of int, pictures func() ([][]byte, error)) error
 }
@@ -145,7 +152,7 @@ func (d *Drawer) Draw(ctx context.Context, r Request) ([][]byte, error) {
 		return nil, err
 	}
 	with, err := d.read(r.Prompts)
-	if err != nil {
+	if err := errors.Join(err, d.condition(r)); err != nil {
 		return nil, err
 	}
 	var without []float32
@@ -260,6 +267,30 @@ func (d *Drawer) read(prompts []string) ([]float32, error) {
 func (d *Drawer) run(program int, out []float32) error {
 	s := d.sessions[program]
 	return errors.Join(s.Run(), s.Output(0, out))
+}
+
+// condition sets the conditions of a request, black behind the last.
+func (d *Drawer) condition(r Request) error {
+	p := d.pipeline
+	if p.Control == nil {
+		if r.Conditions != nil {
+			return errors.New("the model heeds no condition: it has no ControlNet")
+		}
+		return nil
+	}
+	size := p.Side * p.Side * unet.ConditionChannels
+	if len(r.Conditions) != len(r.Prompts) {
+		return fmt.Errorf("%d conditions are given for %d prompts: the model has a ControlNet, which needs one for each", len(r.Conditions), len(r.Prompts))
+	}
+	all := make([]byte, 0, d.rows*size)
+	for _, c := range r.Conditions {
+		if len(c) != size {
+			return fmt.Errorf("a condition has %d bytes, not those of %d × %d pixels of %d channels", len(c), p.Side, p.Side, unet.ConditionChannels)
+		}
+		all = append(all, c...)
+	}
+	in, _ := d.sessions[denoises].Input(Condition)
+	return in.SetBytes(append(all, make([]byte, d.rows*size-len(all))...))
 }
 
 func (d *Drawer) denoise(x []float32, time float64, captions []float32) ([]float32, error) {

@@ -54,11 +54,15 @@ func Export(fsys vfs.FS, dst string, p *Pipeline, store *exec.Store) error {
 
 // exported are all files of a directory of diffusers.
 func (p *Pipeline) exported(store *exec.Store) ([]vfs.Content, error) {
-	index, err := marshal(map[string]any{
+	keys := map[string]any{
 		"_class_name": "StableDiffusionPipeline", Denoiser: []string{"diffusers", "UNet2DConditionModel"}, Autoencoder: []string{"diffusers", "AutoencoderKL"},
 		Text: []string{"transformers", "CLIPTextModel"}, "tokenizer": []string{"transformers", "CLIPTokenizer"}, "scheduler": []string{"diffusers", "DDIMScheduler"},
 		"safety_checker": []any{nil, nil}, "feature_extractor": []any{nil, nil}, "image_encoder": []any{nil, nil}, "requires_safety_checker": false,
-	})
+	}
+	if p.Control != nil {
+		keys["_class_name"], keys[Control] = "StableDiffusionControlNetPipeline", []string{"diffusers", "ControlNetModel"}
+	}
+	index, err := marshal(keys)
 	if err != nil {
 		return nil, err
 	}

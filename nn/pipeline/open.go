@@ -29,7 +29,7 @@ const (
 	scheduleFile  = "scheduler_config.json"
 	indexFile     = "model_index.json"
 	optimizerFile = "optimizer.safetensors"
-	weightsFile   = "diffusion_pytorch_model.safetensors" // of diffusers' models
+	weightsFile   = safetensors.DiffusersName
 )
 
 // Locate finds the pipeline that path names: a directory, or a run or its folder of checkpoints,
@@ -57,8 +57,7 @@ func Open(fsys vfs.FS, dir string, store *exec.Store, average bool) (p *Pipeline
 			return nil, false, fmt.Errorf("%w; use another checkpoint of the run", err)
 		}
 	}
-	p = &Pipeline{}
-	if err := errors.Join(p.openText(dir), p.openDenoiser(dir), p.openAutoencoder(dir), p.openTokens(dir)); err != nil {
+	if p, err = Describe(dir, func(role string) nn.Tuning { return nn.Tuning{Role: role} }); err != nil {
 		return nil, false, err
 	}
 	averages, err := openAverages(dir, average)
@@ -76,11 +75,24 @@ func Open(fsys vfs.FS, dir string, store *exec.Store, average bool) (p *Pipeline
 	return p, averaged, nil
 }
 
+// Describe reads the pipeline in dir without its weights. The models are tuned by their roles.
+func Describe(dir string, tune func(role string) nn.Tuning) (*Pipeline, error) {
+	p := &Pipeline{}
+	err := errors.Join(p.openText(dir, tune(Text)), p.openDenoiser(dir, tune(Denoiser)), p.openAutoencoder(dir, tune(Autoencoder)), p.openTokens(dir))
+	if err == nil {
+		err = p.openControl(dir, tune(Control))
+	}
+	return p, err
+}
+
 // models are those that there are.
 func (p *Pipeline) models() []nn.Model {
 	models := []nn.Model{p.Text, p.Denoiser}
 	if p.Autoencoder != nil {
 		models = append(models, p.Autoencoder)
+	}
+	if p.Control != nil {
+		models = append(models, p.Control)
 	}
 	return models
 }
@@ -98,18 +110,18 @@ func inFile(parse func(text []byte) error, parts ...string) error {
 	return nil
 }
 
-func (p *Pipeline) openText(dir string) error {
+func (p *Pipeline) openText(dir string, t nn.Tuning) error {
 	return inFile(func(text []byte) error {
 		c, err := clip.Parse(text)
 		if err != nil {
 			return err
 		}
-		p.Text, err = clip.New(c, nn.Tuning{Role: Text})
+		p.Text, err = clip.New(c, t)
 		return err
 	}, dir, Text, configFile)
 }
 
-func (p *Pipeline) openDenoiser(dir string) error {
+func (p *Pipeline) openDenoiser(dir string, t nn.Tuning) error {
 	schedule := filepath.Join(dir, Denoiser, scheduleFile)
 	if exists(dir, "scheduler", scheduleFile) {
 		schedule = filepath.Join(dir, "scheduler", scheduleFile)
@@ -120,7 +132,7 @@ func (p *Pipeline) openDenoiser(dir string) error {
 			return err
 		}
 		p.Side = side
-		p.Denoiser, err = unet.New(c, nn.Tuning{Role: Denoiser})
+		p.Denoiser, err = unet.New(c, t)
 		return err
 	}, dir, Denoiser, configFile), inFile(func(text []byte) (err error) {
 		p.Process, err = parseProcess(text)
@@ -128,7 +140,7 @@ func (p *Pipeline) openDenoiser(dir string) error {
 	}, schedule))
 }
 
-func (p *Pipeline) openAutoencoder(dir string) error {
+func (p *Pipeline) openAutoencoder(dir string, t nn.Tuning) error {
 	p.Scale = 1
 	if !exists(dir, Autoencoder, configFile) {
 		return nil
@@ -146,9 +158,26 @@ func (p *Pipeline) openAutoencoder(dir string) error {
 		}
 		_, _, factor := c.Picture()
 		p.Side, p.Scale = p.Side*factor, scale
-		p.Autoencoder, err = vae.New(c, nn.Tuning{Role: Autoencoder})
+		p.Autoencoder, err = vae.New(c, t)
 		return err
 	}, dir, Autoencoder, configFile)
+}
+
+func (p *Pipeline) openControl(dir string, t nn.Tuning) error {
+	if !exists(dir, Control, configFile) {
+		return nil
+	}
+	return inFile(func(text []byte) error {
+		c, err := unet.ParseControl(text)
+		if err != nil {
+			return err
+		}
+		if _, _, factor := p.Latents(); c.Factor() != factor {
+			return fmt.Errorf("it reads conditions of %d times the side of what is denoised, and pictures have %d times that", c.Factor(), factor)
+		}
+		p.Control, err = unet.NewControl(c, t)
+		return err
+	}, dir, Control, configFile)
 }
 
 // openTokens reads the tokenizer: tokenizer.json, or vocab.json and merges.txt.

@@ -4,16 +4,18 @@
 // draws.
 //
 // A checkpoint has a folder for each model, with its config.json as diffusers and transformers
-// have it: text_encoder, which has the tokenizer too, unet, which has the schedule, and vae.
+// have it: text_encoder, which has the tokenizer too, unet, which has the schedule, vae and controlnet.
 package pipeline
 
 import (
 	"encoding/json"
 	"fmt"
 
+	"example.com/gotrain/autograd"
 	"example.com/gotrain/data"
 	"example.com/gotrain/data/tokenizers"
 	"example.com/gotrain/data/vfs"
+	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/clip"
 	"example.com/gotrain/nn/diffusion"
 	"example.com/gotrain/nn/unet"
@@ -25,13 +27,15 @@ const (
 	Text        = "text_encoder"
 	Denoiser    = "unet"
 	Autoencoder = "vae"
+	Control     = "controlnet"
 )
 
 // Pipeline is what draws. It is read-only.
 type Pipeline struct {
 	Text        *clip.Model
 	Denoiser    *unet.Model
-	Autoencoder *vae.Model // nil where pictures themselves are denoised
+	Autoencoder *vae.Model    // nil where pictures themselves are denoised
+	Control     *unet.Control // nil where nothing but captions is heeded
 	Tokens      data.Tokenizer
 	Pad         int32   // token behind captions
 	Scale       float64 // what latents are multiplied by before they get noise
@@ -95,6 +99,28 @@ func (p *Pipeline) Caption(text string) []int32 {
 	return tokenizers.Caption(p.Tokens, text, p.Text.Context(), p.Pad)
 }
 
+// Condition is the input of a condition: bytes (Side, Side, 3) of each picture.
+const Condition = "condition"
+
+// ConditionChannels are those of a condition.
+const ConditionChannels = unet.ConditionChannels
+
+// Denoise is what a denoiser tells of x, times and captions, as nn.Denoiser has them; where there is
+// a control under the input Condition, by strength.
+func Denoise(g *autograd.Graph, d *unet.Model, c *unet.Control, strength float64, x nn.Pictures, times, captions *autograd.Node) nn.Pictures {
+	if c == nil {
+		return d.Denoise(g, x, times, captions)
+	}
+	height, width := x.Height*c.Config().(*unet.ControlConfig).Factor(), x.Width*c.Config().(*unet.ControlConfig).Factor()
+	pixels := autograd.Pixels(g, Condition, x.Batch, height*width*unet.ConditionChannels)(1./255, 0)
+	shown := nn.Pictures{X: autograd.Reshape(pixels, x.Batch*height*width, unet.ConditionChannels), Batch: x.Batch, Height: height, Width: width}
+	added := c.Tell(g, x, times, captions, shown)
+	if strength != 1 {
+		added = added.Scale(strength)
+	}
+	return d.DenoiseUnder(g, x, times, captions, added)
+}
+
 // Files are those beside the weights of a role, in a checkpoint.
 func (p *Pipeline) Files(role string) ([]vfs.Content, error) {
 	config := func(keys map[string]any, err error) ([]vfs.Content, error) {
@@ -113,6 +139,8 @@ func (p *Pipeline) Files(role string) ([]vfs.Content, error) {
 		}
 		tokens, err := tokenizers.Files(p.Tokens, p.roles())
 		return append(files, tokens...), err
+	case Control:
+		return config(p.Control.Diffusers(), nil)
 	case Autoencoder:
 		return config(p.Autoencoder.Diffusers(p.Side, p.Scale), nil)
 	}

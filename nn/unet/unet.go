@@ -38,7 +38,7 @@ func New(c Config, t nn.Tuning) (*Model, error) {
 	var err error
 	m.Core, err = nn.NewCore("unet", t, style(), func(b *nn.Builder) {
 		x := nn.Pictures{X: b.Graph.Floats("x", side*side, c.Channels), Batch: 1, Height: side, Width: side}
-		m.denoise(b, x, b.Graph.Floats("times", 1, m.TimeWidth()), b.Graph.Floats("context", 1, c.Context))
+		m.denoise(b, x, b.Graph.Floats("times", 1, m.TimeWidth()), b.Graph.Floats("context", 1, c.Context), nil)
 	})
 	return m, err
 }
@@ -56,7 +56,12 @@ func (m *Model) TimeWidth() int { return m.config.Widths[0] }
 
 // Denoise is part of nn.Denoiser. Sides are multiples of the factor of Config.Denoised.
 func (m *Model) Denoise(g *autograd.Graph, x nn.Pictures, times, context *autograd.Node) nn.Pictures {
-	return m.denoise(m.Builder(g, nn.Inputs{}), x, times, context)
+	return m.denoise(m.Builder(g, nn.Inputs{}), x, times, context, nil)
+}
+
+// DenoiseUnder is Denoise with what a Control adds.
+func (m *Model) DenoiseUnder(g *autograd.Graph, x nn.Pictures, times, context *autograd.Node, added *Added) nn.Pictures {
+	return m.denoise(m.Builder(g, nn.Inputs{}), x, times, context, added)
 }
 
 // pass is one forward pass.
@@ -67,19 +72,38 @@ type pass struct {
 	context *autograd.Node // (B·L, D)
 }
 
-func (m *Model) denoise(b *nn.Builder, x nn.Pictures, times, context *autograd.Node) nn.Pictures {
+func (m *Model) denoise(b *nn.Builder, x nn.Pictures, times, context *autograd.Node, added *Added) nn.Pictures {
 	c := m.config
 	p := &pass{Builder: b, config: c, context: context}
-	b.In("time_embedding", func() {
-		width := 4 * c.Widths[0]
+	p.embed(times)
+	x, skips := p.encode(b.Conv("conv_in", x, c.Widths[0], nn.Same(3)))
+	if added != nil {
+		x = x.Add(added.Middle)
+		for i, more := range added.Skips {
+			skips[i] = skips[i].Add(more)
+		}
+	}
+	x = p.decode(x, skips)
+	x = b.GroupNorm("conv_norm_out", x, c.Groups, "silu")
+	return b.Conv("conv_out", x, c.Channels, nn.Same(3))
+}
+
+// embed reads the times.
+func (p *pass) embed(times *autograd.Node) {
+	p.In("time_embedding", func() {
+		width := 4 * p.config.Widths[0]
 		p.time = p.linear("linear_2", autograd.Activation(p.linear("linear_1", times, width, true), nn.Act("silu")), width, true)
 		p.time = autograd.Activation(p.time, nn.Act("silu")) // before each projection
 	})
-	x = b.Conv("conv_in", x, c.Widths[0], nn.Same(3))
-	skips := []nn.Pictures{x}
+}
+
+// encode is the way down and the middle. Skips are x and the states on the way.
+func (p *pass) encode(x nn.Pictures) (middle nn.Pictures, skips []nn.Pictures) {
+	c := p.config
+	skips = []nn.Pictures{x}
 	last := len(c.Widths) - 1
 	for i, width := range c.Widths {
-		b.In(fmt.Sprintf("down_blocks.%d", i), func() {
+		p.In(fmt.Sprintf("down_blocks.%d", i), func() {
 			for j := range c.Layers {
 				x = p.residual(fmt.Sprintf("resnets.%d", j), x, width)
 				if c.Attention[i] {
@@ -88,21 +112,28 @@ func (m *Model) denoise(b *nn.Builder, x nn.Pictures, times, context *autograd.N
 				skips = append(skips, x)
 			}
 			if i < last {
-				x = b.Conv("downsamplers.0.conv", x, width, nn.ConvLayer{Kernel: 3, Stride: 2, Pad: [4]int{1, 1, 1, 1}})
+				x = p.Conv("downsamplers.0.conv", x, width, nn.ConvLayer{Kernel: 3, Stride: 2, Pad: [4]int{1, 1, 1, 1}})
 				skips = append(skips, x)
 			}
 		})
 	}
-	b.In("mid_block", func() {
+	p.In("mid_block", func() {
 		width := c.Widths[last]
 		x = p.residual("resnets.0", x, width)
 		x = p.transformer("attentions.0", x, c.Heads[last])
 		x = p.residual("resnets.1", x, width)
 	})
+	return x, skips
+}
+
+// decode is the way up, which takes the skips from the last on.
+func (p *pass) decode(x nn.Pictures, skips []nn.Pictures) nn.Pictures {
+	c := p.config
+	last := len(c.Widths) - 1
 	for i := range c.Widths {
 		level := last - i
 		width := c.Widths[level]
-		b.In(fmt.Sprintf("up_blocks.%d", i), func() {
+		p.In(fmt.Sprintf("up_blocks.%d", i), func() {
 			for j := range c.Layers + 1 {
 				skip := skips[len(skips)-1]
 				skips = skips[:len(skips)-1]
@@ -113,12 +144,11 @@ func (m *Model) denoise(b *nn.Builder, x nn.Pictures, times, context *autograd.N
 				}
 			}
 			if level > 0 {
-				x = b.Conv("upsamplers.0.conv", x.Double(), width, nn.Same(3))
+				x = p.Conv("upsamplers.0.conv", x.Double(), width, nn.Same(3))
 			}
 		})
 	}
-	x = b.GroupNorm("conv_norm_out", x, c.Groups, "silu")
-	return b.Conv("conv_out", x, c.Channels, nn.Same(3))
+	return x
 }
 
 // residual is a residual block of two convolutions, norms before them, that learns the time

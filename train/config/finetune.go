@@ -36,7 +36,7 @@ func LoadFinetune(file string, assignments []string, base string, t Tables) (Con
 		return asWritten, fmt.Errorf("%s: %w: name the model to begin from with --base DIR, or in the configuration as base", file, hub.ErrNoModel)
 	}
 	cfg := Default(t)
-	dir, model, err := openBase(base, t.Families)
+	dir, model, err := openBase(base, asWritten.Recipe.Name(), t)
 	if err != nil {
 		return cfg, err
 	}
@@ -69,14 +69,24 @@ func LoadFinetune(file string, assignments []string, base string, t Tables) (Con
 	return cfg, cfg.check(file, t)
 }
 
-// FindBase returns the checkpoint that path names as the base of a run, an absolute path.
-func FindBase(path string, families nn.Families) (string, error) {
-	dir, _, err := openBase(path, families)
+// FindBase returns the checkpoint that path names as the base of a run with a recipe, an
+// absolute path.
+func FindBase(path, recipe string, t Tables) (string, error) {
+	dir, _, err := openBase(path, recipe, t)
 	return dir, err
 }
 
-// openBase finds the checkpoint that path names and reads its model section.
-func openBase(path string, families nn.Families) (dir string, model nn.Spec, err error) {
+// openBase finds the checkpoint that path names for a recipe and reads its model section.
+func openBase(path, recipe string, t Tables) (dir string, model nn.Spec, err error) {
+	for _, r := range t.Recipes {
+		if r.Name == recipe && r.Base != nil {
+			if dir, model, err = r.Base(path); err != nil {
+				return "", model, fmt.Errorf("base: %w", err)
+			}
+			dir, err = filepath.Abs(dir)
+			return dir, model, err
+		}
+	}
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		return "", model, fmt.Errorf("base: %w: %s is a file; turn it into a checkpoint with %s DIR and name DIR", hub.ErrNoModel, path, shell.Command("gotrain", "import", path))
 	}
@@ -90,7 +100,7 @@ func openBase(path string, families nn.Families) (dir string, model nn.Spec, err
 	if dir, err = filepath.Abs(dir); err != nil {
 		return "", model, err
 	}
-	d, err := hub.Describe(dir, families)
+	d, err := hub.Describe(dir, t.Families)
 	if err != nil {
 		return "", model, fmt.Errorf("base: %w", err)
 	}

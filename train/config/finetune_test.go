@@ -73,7 +73,7 @@ func TestLoadFinetune(t *testing.T) {
 			t.Errorf("%s: %v, want %s", base, err, want)
 		}
 		if base != "" {
-			if _, err := FindBase(base, changeTables().Families); !errors.Is(err, hub.ErrNoModel) || err.Error() != want {
+			if _, err := FindBase(base, "", changeTables()); !errors.Is(err, hub.ErrNoModel) || err.Error() != want {
 				t.Errorf("%s: %v, want %s", base, err, want)
 			}
 		}
@@ -88,7 +88,7 @@ func TestLoadFinetune(t *testing.T) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 	t.Chdir(dir)
-	if found, err := FindBase("base", changeTables().Families); err != nil || found != at("base") {
+	if found, err := FindBase("base", "", changeTables()); err != nil || found != at("base") {
 		t.Errorf("%s, %v", found, err)
 	}
 	if c, err := LoadFinetune("run.yaml", nil, "base", changeTables()); err != nil || c.Base != at("base") {

@@ -142,6 +142,9 @@ type Recipe struct {
 	Config  func() any         // a pointer to the recipe's keys, nil for none
 	Formats []Choice           // of data that it learns from
 	Check   func(Config) error // all faults that only the recipe knows; nil for none
+	// Base finds the base that a path names, a directory of several models, and the model
+	// section that it has; nil for a recipe whose bases are single models.
+	Base func(path string) (dir string, model nn.Spec, err error)
 }
 
 // Default returns the values of keys that a file leaves out.

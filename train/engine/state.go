@@ -14,7 +14,7 @@ import (
 func Models(job *recipe.Job) []save.Model {
 	models := make([]save.Model, len(job.Parts))
 	for i, p := range job.Parts {
-		models[i] = save.Model{Model: p.Model, Base: p.Base, Beside: p.Files}
+		models[i] = save.Model{Model: p.Model, Base: p.Base, Copies: p.Copies, Beside: p.Files}
 	}
 	return models
 }

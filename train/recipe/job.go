@@ -109,6 +109,9 @@ type Part struct {
 	// Base is the checkpoint that the weights come from when a run begins; "" draws
 	// them. Adapter is where those of an adapter come from, likewise.
 	Base, Adapter string
+	// Copies is a checkpoint of another model whose parameters of the same names and shapes the
+	// weights begin as; the others are drawn. "" is none.
+	Copies string
 	// Files are those beside the weights of this part, such as config.json and a
 	// tokenizer; nil for none.
 	Files func() ([]checkpoint.File, error)

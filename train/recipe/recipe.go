@@ -38,6 +38,9 @@ type Recipe struct {
 	// Check returns all faults of a configuration that only this recipe knows; nil for
 	// none.
 	Check func(c config.Config) error
+	// Base finds the base that a path names and tells its model section, where it is a
+	// directory of several models; nil for a recipe that goes on with a single one.
+	Base func(path string) (dir string, model nn.Spec, err error)
 	// Design returns the job without its data: what a plan needs.
 	Design func(ctx context.Context, env Env) (*Job, error)
 	// Open returns the job with its data.
@@ -124,7 +127,7 @@ type Table struct {
 func (t Table) Config() config.Tables {
 	tables := config.Tables{Families: t.Families}
 	for _, r := range t.Recipes {
-		tables.Recipes = append(tables.Recipes, config.Recipe{Name: r.Name, Config: r.Config, Formats: r.Formats, Check: r.Check})
+		tables.Recipes = append(tables.Recipes, config.Recipe{Name: r.Name, Config: r.Config, Formats: r.Formats, Check: r.Check, Base: r.Base})
 	}
 	return tables
 }

@@ -33,7 +33,11 @@ func Init(store *exec.Store, fsys vfs.FS, seed uint64, models []Model, adapters 
 func (m Model) init(store *exec.Store, fsys vfs.FS, seed uint64, adapter string) error {
 	params := m.Params()
 	if m.Base == "" {
-		return errors.Join(nn.Initialize(params, seed, store.WriteAt), beginLengths(store, params))
+		err := errors.Join(nn.Initialize(params, seed, store.WriteAt), beginLengths(store, params))
+		if err != nil || m.Copies == "" {
+			return err
+		}
+		return hub.CopyParams(store, m.Copies, params)
 	}
 	if _, ok := m.Model.(nn.TextEncoder); ok { // whose heads the base may lack
 		if err := nn.Initialize(withoutStored(params), seed, store.WriteAt); err != nil {

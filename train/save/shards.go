@@ -18,6 +18,8 @@ type Model struct {
 	nn.Model
 	// Base is the checkpoint that the model began from, "" for none.
 	Base string
+	// Copies is the checkpoint of another model of which it began as a copy, "" for none.
+	Copies string
 	// Beside gives the files that stand beside its weights; nil for none.
 	Beside func() ([]checkpoint.File, error)
 }

@@ -16,9 +16,11 @@ import (
 const (
 	SingleName = "model.safetensors"
 	IndexName  = "model.safetensors.index.json"
+	// DiffusersName is that of a model of diffusers.
+	DiffusersName = "diffusion_pytorch_model.safetensors"
 )
 
-// Dir is the weights of a Hugging Face directory: SingleName, or the shards that
+// Dir is the weights of a Hugging Face directory: SingleName or DiffusersName, or the shards that
 // IndexName lists. It may be used from several goroutines.
 type Dir struct {
 	path    string
@@ -32,8 +34,11 @@ type Dir struct {
 // SingleName is taken, as transformers does. The error is os.ErrNotExist's where
 // none is.
 func OpenDir(dir string) (*Dir, error) {
-	single := filepath.Join(dir, SingleName)
-	if _, err := os.Stat(single); err == nil {
+	for _, name := range []string{SingleName, DiffusersName} {
+		single := filepath.Join(dir, name)
+		if _, err := os.Stat(single); err != nil {
+			continue
+		}
 		f, err := Open(single)
 		if err != nil {
 			return nil, err

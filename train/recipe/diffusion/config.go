@@ -32,6 +32,7 @@ type Config struct {
 	VAE        string             `yaml:"vae"`        // checkpoint or run of recipe vae, whose latents are denoised; "" is pictures themselves
 	Text       clip.Config        `yaml:"text"`       // the text encoder, which learns beside the denoiser
 	Vocab      int                `yaml:"vocab"`      // about so many tokens at most, of the words of captions
+	Control    Control            `yaml:"control"`    // pictures that a ControlNet learns to heed, beside a base that stays as it is
 
 	Shown    int      `yaml:"shown"`    // pictures that evaluations draw; 0 is none
 	Prompts  []string `yaml:"prompts"`  // of them; default captions of held-out pictures
@@ -43,7 +44,8 @@ type Config struct {
 func defaults() *Config {
 	return &Config{
 		Schedule: diffusion.Schedule{Shape: diffusion.Cosine, Steps: 1000, Start: 0.00085, End: 0.012}, Prediction: string(diffusion.V), MinSNR: 5, Dropout: 0.1,
-		Text: clip.Config{Layers: 1, Heads: 4, Width: 64, Context: 16}, Vocab: 4096, Shown: 8, Sampler: diffusion.DDIM, Steps: 20, Guidance: 2,
+		Text: clip.Config{Layers: 1, Heads: 4, Width: 64, Context: 16}, Vocab: 4096,
+		Control: Control{Canny: picture.Canny{Low: 100, High: 200}}, Shown: 8, Sampler: diffusion.DDIM, Steps: 20, Guidance: 2,
 	}
 }
 
@@ -52,7 +54,7 @@ func Recipe() recipe.Recipe {
 	return recipe.Recipe{
 		Name: Name, Config: func() any { return defaults() },
 		Formats: pictures.Formats(),
-		Check:   check, Design: design, Open: open, Inspect: pictures.Inspect,
+		Check:   check, Base: findBase, Design: design, Open: open, Inspect: pictures.Inspect,
 	}
 }
 
@@ -81,13 +83,15 @@ func check(c config.Config) error {
 		_, err := r.process(r.VAE != "").Sampler(r.Sampler, r.Steps, 0)
 		errs = append(errs, prefixed("recipe.", err))
 	}
-	fault(c.LoRA.Rank == 0 && c.Base == "", "recipe %s trains all parameters from the beginning: leave lora and base out", Name)
+	errs = append(errs, prefixed("recipe.control.", r.Control.validate(c)))
+	fault(c.LoRA.Rank == 0, "recipe %s trains whole models: leave lora out", Name)
+	fault(c.Base == "" || r.VAE == "", "recipe.vae is that of the base: leave it out")
 	fault(!c.Train.DocumentMask, "train.document_mask is for text: leave it out")
 	model, ok := c.Model.Value().(nn.DenoiserConfig)
 	fault(ok, "recipe %s needs a denoiser, and family %s is none: set model.family unet", Name, c.Model.Name())
 	if p, isPictures := c.Data.Value().(*picture.Config); ok && isPictures {
 		_, factor, _ := model.Denoised()
-		fault(r.VAE != "" || p.Size%factor == 0, "data.size is %d pixels, and model.widths halves a side to one of %d: use a multiple of that", p.Size, factor)
+		fault(r.VAE != "" || c.Base != "" || p.Size%factor == 0, "data.size is %d pixels, and model.widths halves a side to one of %d: use a multiple of that", p.Size, factor)
 		fault(p.Shapes > 0 || p.Captions, "data.captions is not set: without captions there is nothing to draw by; each picture needs a text file beside it")
 		fault(r.VAE == "" || !p.Flip, "data.flip and recipe.vae exclude each other: latents are made once, of pictures as they are")
 	}

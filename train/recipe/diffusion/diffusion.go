@@ -30,13 +30,19 @@ type model struct {
 	*pipeline.Pipeline
 	// average are the models whose parameters are the running averages of those that learn, the
 	// same models where there are none.
-	average struct {
-		text     *clip.Model
-		denoiser *unet.Model
-	}
-	config Config
-	data   picture.Config
-	job    *recipe.Job
+	average drawing
+	config  Config
+	data    picture.Config
+	job     *recipe.Job
+	// conditions are those of files, by their names without ends.
+	conditions map[string][]byte
+}
+
+// drawing are the models that tell the noise.
+type drawing struct {
+	text     *clip.Model
+	denoiser *unet.Model
+	control  *unet.Control // nil for none
 }
 
 // process is how pictures get noise.
@@ -73,6 +79,9 @@ func newModel(env recipe.Env, tokens data.Tokenizer) (*model, error) {
 	c := env.Config
 	m := &model{Pipeline: &pipeline.Pipeline{Tokens: tokens, Scale: 1}, config: own(c), data: pictures.Section(c)}
 	m.Side = m.data.Size
+	if c.Base != "" {
+		return m, m.goOn(env)
+	}
 	m.Process = m.config.process(m.config.VAE != "")
 	if after := tokens.Frame().After; len(after) > 0 {
 		m.Pad = after[0]
@@ -92,19 +101,34 @@ func newModel(env recipe.Env, tokens data.Tokenizer) (*model, error) {
 		return nil, err
 	}
 	denoiser := *section
-	var errs [4]error
+	var errs [2]error
 	m.Text, errs[0] = clip.New(text, nn.Tuning{Role: pipeline.Text, Freeze: c.Train.Freeze})
 	m.Denoiser, errs[1] = unet.New(denoiser, nn.Tuning{Role: pipeline.Denoiser, Freeze: c.Train.Freeze})
-	m.average.text, m.average.denoiser = m.Text, m.Denoiser
-	if averages(c) {
-		m.average.text, errs[2] = clip.New(text, nn.Tuning{Role: optim.AverageOf(pipeline.Text)})
-		m.average.denoiser, errs[3] = unet.New(denoiser, nn.Tuning{Role: optim.AverageOf(pipeline.Denoiser)})
-	}
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, config.Faultf("%w", err)
 	}
+	if err := m.averages(c); err != nil {
+		return nil, err
+	}
 	m.design(c)
 	return m, m.fits()
+}
+
+// averages makes the models of averages.
+func (m *model) averages(c config.Config) error {
+	m.average = drawing{m.Text, m.Denoiser, m.Control}
+	if !averages(c) {
+		return nil
+	}
+	tuning := func(role string) nn.Tuning { return nn.Tuning{Role: optim.AverageOf(role)} }
+	var errs [3]error
+	if m.Control != nil {
+		m.average.control, errs[0] = unet.NewControl(*m.Control.Config().(*unet.ControlConfig), tuning(pipeline.Control))
+		return errs[0]
+	}
+	m.average.text, errs[1] = clip.New(*m.Text.Config().(*clip.Config), tuning(pipeline.Text))
+	m.average.denoiser, errs[2] = unet.New(*m.Denoiser.Config().(*unet.Config), tuning(pipeline.Denoiser))
+	return errors.Join(errs[:]...)
 }
 
 // averages tells whether the run keeps an average of every parameter, which then draws and is
@@ -159,17 +183,28 @@ func (m *model) openVAE(env recipe.Env) error {
 
 // design is the job of the models, without data.
 func (m *model) design(c config.Config) {
-	part := func(model nn.Model, base string) recipe.Part {
+	part := func(model nn.Model) recipe.Part {
+		base := ""
+		if c.Base != "" {
+			base = filepath.Join(c.Base, model.Tuning().Role)
+		}
 		return recipe.Part{Model: model, Base: base, Files: func() ([]checkpoint.File, error) { return m.Files(model.Tuning().Role) }}
 	}
 	m.job = &recipe.Job{
 		Config: c, Unit: pictures.Unit,
-		Parts:  []recipe.Part{part(m.Denoiser, ""), part(m.Text, "")},
+		Parts:  []recipe.Part{part(m.Denoiser), part(m.Text)},
 		Phases: []recipe.Phase{{Learns: pipeline.Denoiser, With: []string{pipeline.Text}, Loss: m.loss, Optimizer: c.Optimizer}},
 		Score:  m.score,
 	}
 	if m.Autoencoder != nil {
-		m.job.Parts = append(m.job.Parts, part(m.Autoencoder, m.config.VAE))
+		autoencoder := part(m.Autoencoder)
+		if c.Base == "" {
+			autoencoder.Base = m.config.VAE
+		}
+		m.job.Parts = append(m.job.Parts, autoencoder)
+	}
+	if m.Control != nil {
+		m.learnControl(part(m.Control), c)
 	}
 	m.job.Next = func(model string) string {
 		return fmt.Sprintf("gotrain sample --model %s --prompt %q --out picture.png", model, "red circle")
@@ -179,15 +214,15 @@ func (m *model) design(c config.Config) {
 // loss is the weighted squared error of what the denoiser tells, a mean over the elements of a
 // picture.
 func (m *model) loss(g *autograd.Graph, rows int) recipe.Loss {
-	return m.build(g, rows, m.Text, m.Denoiser)
+	return m.build(g, rows, drawing{m.Text, m.Denoiser, m.Control})
 }
 
 // score is loss with the averages of parameters, where there are some.
 func (m *model) score(g *autograd.Graph, rows int) recipe.Loss {
-	return m.build(g, rows, m.average.text, m.average.denoiser)
+	return m.build(g, rows, m.average)
 }
 
-func (m *model) build(g *autograd.Graph, rows int, text *clip.Model, denoiser *unet.Model) (l recipe.Loss) {
+func (m *model) build(g *autograd.Graph, rows int, by drawing) (l recipe.Loss) {
 	channels, side, _ := m.Latents()
 	pixels := side * side
 	size := pixels * channels
@@ -197,7 +232,7 @@ func (m *model) build(g *autograd.Graph, rows int, text *clip.Model, denoiser *u
 	} else {
 		x = autograd.Pixels(g, picture.Field, rows, size)(2./255, -1)
 	}
-	captions := text.Encode(g, g.Ints(captionField, rows*text.Context()))
+	captions := by.text.Encode(g, g.Ints(captionField, rows*by.text.Context()))
 	levels := g.Floats(levelsField, rows, levelWidth)
 	level := func(i, width int) *autograd.Node {
 		return autograd.Broadcast(autograd.Slice(levels, 1, i, i+1), rows, width)
@@ -217,7 +252,7 @@ func (m *model) build(g *autograd.Graph, rows int, text *clip.Model, denoiser *u
 		noisy = mix(x, noise, 0)
 	})
 	shown := nn.Pictures{X: autograd.Reshape(noisy, rows*pixels, channels), Batch: rows, Height: side, Width: side}
-	told := denoiser.Denoise(g, shown, g.Floats(timesField, rows, denoiser.TimeWidth()), captions)
+	told := pipeline.Denoise(g, by.denoiser, by.control, 1, shown, g.Floats(timesField, rows, by.denoiser.TimeWidth()), captions)
 	g.In("loss", func() {
 		off := autograd.Sub(autograd.Reshape(told.X, rows, size), mix(x, noise, 2))
 		counts := g.Floats(picture.Counts, rows, 1)
@@ -244,10 +279,15 @@ func open(_ context.Context, env recipe.Env) (*recipe.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	pictures.Tell(env, set, fmt.Sprintf("; %d have no caption; %d tokens", silent, tokens.Vocab()))
 	m, err := newModel(env, tokens)
 	if err != nil {
 		return nil, err
+	}
+	pictures.Tell(env, set, fmt.Sprintf("; %d have no caption; %d tokens", silent, m.Tokens.Vocab()))
+	if m.Control != nil {
+		if err := m.readConditions(set); err != nil {
+			return nil, err
+		}
 	}
 	m.feed(set)
 	return m.job, nil
@@ -271,6 +311,9 @@ func captionsOf(set *picture.Set) (texts []string, silent int) {
 func (m *model) feed(set *picture.Set) {
 	j := m.job
 	pictures.Give(j, set)
+	for _, c := range m.conditions {
+		j.Reading.Kept += int64(len(c))
+	}
 	j.Facts = append(j.Facts, ranks.Fact{Name: "tokens", Value: fmt.Sprintf("%.16s", m.Tokens.Fingerprint()), Cure: "data.train has to name the same pictures, with the same captions, on all nodes"})
 	train := m.loader(j.Train)
 	j.Train = train
@@ -297,6 +340,9 @@ func (m *model) loader(of data.Source) *loader {
 	if m.Autoencoder != nil {
 		channels, side, _ := m.Latents()
 		l.size = []int{side, side, channels}
+	}
+	if m.Control != nil {
+		l.condition = m.condition
 	}
 	return l
 }

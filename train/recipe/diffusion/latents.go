@@ -40,7 +40,7 @@ func (e *encoder) Bind(store *exec.Store, arena *exec.Arena) (err error) {
 }
 
 // cache has every process make the latents of all pictures before it trains, the means that the
-// autoencoder tells. They are scaled so that those of training have deviation 1.
+// autoencoder tells. They are scaled so that those of training have deviation 1, or as the base has it.
 func (m *model) cache(loaders []*loader) {
 	e := &encoder{model: m, rows: max(m.job.Train.(*loader).Batch, 1), compute: m.job.Config.Compute()}
 	m.job.Makers = append(m.job.Makers, e)
@@ -55,7 +55,9 @@ func (m *model) cache(loaders []*loader) {
 				return err
 			}
 		}
-		m.Scale = 1 / deviation(loaders[0].latents)
+		if m.job.Config.Base == "" {
+			m.Scale = 1 / deviation(loaders[0].latents)
+		}
 		for _, l := range loaders {
 			for i := range l.latents {
 				l.latents[i] *= float32(m.Scale)

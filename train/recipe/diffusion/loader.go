@@ -7,6 +7,8 @@ import (
 	"example.com/gotrain/data/picture"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/diffusion"
+	"example.com/gotrain/nn/pipeline"
+	"example.com/gotrain/nn/unet"
 )
 
 // Fields of a row, beside those of pictures.
@@ -33,6 +35,9 @@ type loader struct {
 	levels    []diffusion.Level
 	told      func(t int) float64 // a time as the model learns it
 	config    Config
+	// condition writes what the row that shows picture at of Set, mirrored or not, is drawn under;
+	// nil for none.
+	condition func(p picture.Picture, pixels []byte, mirrored bool, to []byte)
 }
 
 // Fields are those of a row.
@@ -40,6 +45,9 @@ func (l *loader) Fields() []data.Field {
 	fields := l.Loader.Fields()
 	if l.size != nil {
 		fields[0] = data.Field{Name: latentsField, Kind: data.Float32, Shape: l.size}
+	}
+	if l.condition != nil {
+		fields = append(fields, data.Field{Name: pipeline.Condition, Kind: data.Uint8, Shape: []int{l.Loader.Config.Size, l.Loader.Config.Size, unet.ConditionChannels}})
 	}
 	return append(fields, data.Field{Name: captionField, Kind: data.Int32, Shape: []int{len(l.without)}},
 		data.Field{Name: timesField, Kind: data.Float32, Shape: []int{l.timeWidth}}, data.Field{Name: levelsField, Kind: data.Float32, Shape: []int{levelWidth}})
@@ -62,7 +70,7 @@ func (l *loader) Fill(dst *data.Batch, position uint64) error {
 	first, _ := l.Share()
 	for row := range l.Batch {
 		sample := position + first + uint64(row)
-		at, _, _ := l.Pick(sample)
+		at, mirrored, _ := l.Pick(sample)
 		there := dst.Floats[picture.Counts][row] > 0
 		caption := l.without
 		t, dropped := l.draw(sample)
@@ -72,6 +80,13 @@ func (l *loader) Fill(dst *data.Batch, position uint64) error {
 		copy(dst.Ints[captionField][row*len(caption):], caption)
 		nn.TimeFeatures(l.told(t), dst.Floats[timesField][row*l.timeWidth:][:l.timeWidth])
 		l.level(t, dst.Floats[levelsField][row*levelWidth:][:levelWidth])
+		if l.condition != nil {
+			side := l.Loader.Config.Size
+			to := dst.Raw[pipeline.Condition][row*side*side*unet.ConditionChannels:][:side*side*unet.ConditionChannels]
+			if clear(to); there {
+				l.condition(l.Set[at], dst.Raw[picture.Field][row*l.Loader.Config.Bytes():][:l.Loader.Config.Bytes()], mirrored, to)
+			}
+		}
 		if l.size != nil {
 			n := l.size[0] * l.size[1] * l.size[2]
 			to := dst.Floats[latentsField][row*n:][:n]

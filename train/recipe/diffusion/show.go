@@ -21,14 +21,18 @@ func (m *model) show(set *picture.Set) {
 	state := func(name string) string { return name }
 	if averages(m.job.Config) {
 		state = func(name string) string {
-			if strings.HasPrefix(name, pipeline.Autoencoder+".") {
-				return name
+			if role, _, _ := strings.Cut(name, "."); m.learns(role) {
+				return optim.AverageOf(name)
 			}
-			return optim.AverageOf(name)
+			return name
 		}
 	}
 	d := pipeline.NewDrawer(m.Pipeline, m.config.Shown, m.job.Config.Compute(), state)
 	m.job.Tools = append(m.job.Tools, d)
+	if m.Control != nil {
+		m.showControlled(d, set)
+		return
+	}
 	prompts := m.prompts(set)
 	draw := func(ctx context.Context, prompts []string, seed uint64) ([][]byte, error) {
 		return d.Draw(ctx, pipeline.Request{Prompts: prompts, Guidance: m.config.Guidance, Method: m.config.Sampler, Steps: m.config.Steps, Seed: seed})
@@ -60,6 +64,12 @@ func (m *model) show(set *picture.Set) {
 					n, m.config.Sampler, m.config.Steps, m.config.Guidance, picture.Fitting)}}}, nil
 		}
 	}
+}
+
+// learns tells whether the model of a role learns.
+func (m *model) learns(role string) bool {
+	p := m.job.Phases[0]
+	return role == p.Learns || slices.Contains(p.With, role)
 }
 
 // shows tells whether a picture shows the shape that a prompt names.
