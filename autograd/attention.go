@@ -1,6 +1,7 @@
 package autograd
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -84,6 +85,9 @@ func (cfg AttentionConfig) check(more int) error {
 	if b := cfg.Bias; b != nil && (len(b.shape) != 2 || b.shape[0] != cfg.Heads || cfg.Behind < 0 || cfg.Behind >= b.shape[1]) {
 		return fmt.Errorf("a bias %s with column %d for a query's own position does not fit %d heads", b.shape, cfg.Behind, cfg.Heads)
 	}
+	if cfg.Window < 0 {
+		return fmt.Errorf("a window of %d keys", cfg.Window)
+	}
 	if p := cfg.Dropout; !(p >= 0 && p < 1) || p > 0 && cfg.RNG == nil {
 		return fmt.Errorf("dropout with probability %g wants one in [0, 1) and random numbers", p)
 	}
@@ -103,10 +107,14 @@ func (cfg AttentionConfig) check(more int) error {
 }
 
 func (g *Graph) attention(in []*Node, y spec, hd int, cfg AttentionConfig) *Node {
-	more := 0
+	queries, keys := in[0].shape[0], in[0].shape[0]
 	if in[1] != nil {
-		more = (in[1].shape[0] - in[0].shape[0]) / cfg.Batch
+		keys = in[1].shape[0]
 	}
+	if query, key := in[3], cmp.Or(in[4], in[3]); query != nil && query.shape.Size() != queries || key != nil && key.shape.Size() != keys {
+		return g.fail("Attention", "segments %s do not fit %d queries and %d keys", shapes(in[3], in[4]), queries, keys)
+	}
+	more := (keys - queries) / cfg.Batch
 	if err := cfg.check(more); err != nil {
 		return g.fail("Attention", "%v", err)
 	}

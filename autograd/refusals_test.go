@@ -6,10 +6,17 @@ import (
 	"testing"
 )
 
-// TestShapesThatFit builds each operation with shapes at the border of what fits, and with
-// those that miss it by one condition, which the graph refuses by the operation's name.
-func TestShapesThatFit(t *testing.T) {
-	type build func(f, i func(shape ...int) *Node) *Node
+// build makes an operation of floats and integers of shapes.
+type build func(f, i func(shape ...int) *Node) *Node
+
+// operation has shapes at the border of what fits, and those that miss it by one condition.
+type operation struct {
+	op      string
+	good    []build
+	refused []build
+}
+
+func operations() []operation {
 	attention := func(q, kv []int, cfg AttentionConfig) build {
 		return func(f, _ func(...int) *Node) *Node {
 			return Attention(f(q...), f(kv...), f(kv...), AttentionMask{}, cfg)
@@ -56,11 +63,7 @@ func TestShapesThatFit(t *testing.T) {
 		return func(f, _ func(...int) *Node) *Node { return MatMul(f(a...), f(b...), transA, transB) }
 	}
 	of := func(shape ...int) []int { return shape }
-	for _, tt := range []struct {
-		op      string
-		good    []build
-		refused []build
-	}{
+	return []operation{
 		{"Attention", []build{
 			attention(of(6, 12), of(6, 12), AttentionConfig{Batch: 2, Heads: 3}), attention(of(6, 8), of(6, 4), AttentionConfig{Batch: 3, Heads: 4, KVHeads: 2}),
 			attention(of(4, 6), of(8, 2), AttentionConfig{Batch: 1, Heads: 3, KVHeads: 1}), packed(of(6, 12), AttentionConfig{Batch: 2, Heads: 2}), packed(of(6, 16), AttentionConfig{Batch: 1, Heads: 4, KVHeads: 2}),
@@ -151,7 +154,13 @@ func TestShapesThatFit(t *testing.T) {
 			func(f, _ func(...int) *Node) *Node { return Concat(1, f(2, 3), f(3, 3)) }, func(f, _ func(...int) *Node) *Node { return Concat(2, f(2, 3), f(2, 3)) }, func(f, _ func(...int) *Node) *Node { return Concat(-1, f(2, 3), f(2, 3)) },
 			func(f, _ func(...int) *Node) *Node { return Concat(0, f(2, 3), f(2, 3, 1)) },
 		}},
-	} {
+	}
+}
+
+// TestShapesThatFit builds each operation with what fits, and with what the graph refuses by
+// the operation's name.
+func TestShapesThatFit(t *testing.T) {
+	for _, tt := range operations() {
 		try := func(b build) error {
 			g, n := NewGraph(), 0
 			name := func() string { n++; return fmt.Sprint("x", n) }
