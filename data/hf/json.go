@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"sort"
 	"strconv"
@@ -194,9 +195,26 @@ func jsonFault(err error) error {
 		}
 		return &FormatError{Offset: syntax.Offset, Fault: "not JSON: " + syntax.Error(), Cure: cure}
 	case errors.As(err, &kind):
-		return &FormatError{Key: kind.Field, Offset: kind.Offset, Fault: kind.Value + " where " + kind.Type.String() + " belongs"}
+		return &FormatError{Key: kind.Field, Offset: kind.Offset, Fault: kind.Value + " where " + jsonType(kind.Type) + " belongs"}
 	}
 	return &FormatError{Offset: -1, Fault: err.Error()}
+}
+
+// jsonType is what JSON calls the values that t is read from.
+func jsonType(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return jsonType(t.Elem())
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a string"
+	case reflect.Slice, reflect.Array:
+		return "an array"
+	case reflect.Map, reflect.Struct:
+		return "an object"
+	}
+	return "a number"
 }
 
 // DecodeStep decodes a part of tokenizer.json, whose key names it in errors.

@@ -110,7 +110,7 @@ func (c *Config) readBPE(doc *hf.Document) error {
 			return hf.Faultf("model.vocab", "id %d is empty", id)
 		}
 		if other := c.Pieces[id].Text; other != "" {
-			return hf.Faultf("model.vocab["+hf.Quote(piece)+"]", "id %d is %s too", id, hf.Quote(other))
+			return hf.Faultf("model.vocab["+hf.Quote(max(piece, other))+"]", "id %d is %s too", id, hf.Quote(min(piece, other)))
 		}
 		c.Pieces[id] = Piece{Text: piece, Type: Normal}
 	}

@@ -22,7 +22,7 @@ func (t *Tokenizer) AppendJSON(dst []byte) []byte {
 	dst = hf.AppendHead(dst, added, h.Normalizer)
 	dst = h.PreTokenizer.AppendJSON(dst)
 	dst = append(dst, ",\n  \"post_processor\": "...)
-	dst = t.cfg.Frame.AppendTemplate(dst, func(id int32) string { return string(t.TokenBytes(id)) })
+	dst = t.cfg.Frame.AppendTemplate(dst, t.content)
 	dst = append(dst, ",\n  \"decoder\": "...)
 	dst = h.Decoder.AppendJSON(dst)
 	dst = append(dst, ",\n  \"model\": "...)
@@ -172,6 +172,17 @@ func (t *Tokenizer) appendBPE(dst []byte, h *Hub) []byte {
 		separator = ",\n      "
 	}
 	return append(dst, "\n    ]\n  }"...)
+}
+
+// content is the spelling of a token, "" for an id that is unused or out of range.
+func (t *Tokenizer) content(id int32) string {
+	if content, ok := t.added[id]; ok {
+		return content
+	}
+	if uint(id) < uint(len(t.cfg.Pieces)) {
+		return t.cfg.Pieces[id].Text
+	}
+	return ""
 }
 
 // appendOptional appends a text, null for "".

@@ -46,7 +46,7 @@ func FromDocument(doc *hf.Document) (*Tokenizer, error) {
 			return nil, hf.Faultf("model.vocab", "id %d is empty", id)
 		}
 		if other := c.Pieces[id]; other != "" {
-			return nil, hf.Faultf("model.vocab["+hf.Quote(piece)+"]", "id %d is %s too", id, hf.Quote(other))
+			return nil, hf.Faultf("model.vocab["+hf.Quote(max(piece, other))+"]", "id %d is %s too", id, hf.Quote(min(piece, other)))
 		}
 		c.Pieces[id] = piece
 	}

@@ -251,14 +251,23 @@ func (t *Tokenizer) word(dst []int32, ends []int, word []byte) ([]int32, []int) 
 	return dst, ends
 }
 
+// content is the spelling of a token, "" for an id that is unused or out of range.
+func (t *Tokenizer) content(id int32) string {
+	if content, ok := t.added[id]; ok {
+		return content
+	}
+	if uint(id) < uint(len(t.cfg.Pieces)) {
+		return t.cfg.Pieces[id]
+	}
+	return ""
+}
+
 // AppendDecode appends the text of ids, which begin a text. Ids that are unused or out of range add nothing.
 func (t *Tokenizer) AppendDecode(dst []byte, ids []int32) []byte {
 	var tokens []string
 	for _, id := range ids {
-		if content, ok := t.added[id]; ok {
+		if content := t.content(id); content != "" {
 			tokens = append(tokens, content)
-		} else if uint(id) < uint(len(t.cfg.Pieces)) && t.cfg.Pieces[id] != "" {
-			tokens = append(tokens, t.cfg.Pieces[id])
 		}
 	}
 	return t.cfg.Decoder.Append(dst, tokens)
@@ -268,7 +277,7 @@ func (t *Tokenizer) AppendDecode(dst []byte, ids []int32) []byte {
 func (t *Tokenizer) AppendJSON(dst []byte) []byte {
 	c := &t.cfg
 	dst = c.PreTokenizer.AppendJSON(hf.AppendHead(dst, c.Added, c.Normalizer))
-	dst = c.Frame.AppendTemplate(append(dst, ",\n  \"post_processor\": "...), func(id int32) string { return string(t.TokenBytes(id)) })
+	dst = c.Frame.AppendTemplate(append(dst, ",\n  \"post_processor\": "...), t.content)
 	dst = c.Decoder.AppendJSON(append(dst, ",\n  \"decoder\": "...))
 	dst = hf.AppendString(append(dst, ",\n  \"model\": {\"type\": \""+t.Model()+"\", \"unk_token\": "...), c.Pieces[c.Unknown])
 	if !c.Whole {
