@@ -252,8 +252,35 @@ func TestRewardModel(t *testing.T) {
 		})
 	}
 	cfg := preferConfig(t, "recipe.kind=reward")
-	cfg.LoRA = nn.Adapter{Rank: 4}
-	if err := cfg.Validate(tables); err == nil || !strings.Contains(err.Error(), "lora: recipe reward trains a head") {
-		t.Errorf("with an adapter: %v", err)
+	cfg.Base, cfg.LoRA = "base", nn.Adapter{Rank: 4}
+	if err := cfg.Validate(tables); err == nil || !strings.Contains(err.Error(), "lora.merge: recipe reward trains a head") {
+		t.Errorf("with an adapter alone: %v", err)
+	}
+}
+
+// TestRewardModelByAdapter trains the head whole beside a LoRA: a checkpoint has both merged, as
+// the run scores them, and a run that stops goes on to the same bits.
+func TestRewardModelByAdapter(t *testing.T) {
+	base := preferConfig(t, "recipe.kind=orpo", "train.steps=2")
+	mustTrain(t, base, deps(t, 2))
+	cfg := preferConfig(t, "recipe.kind=reward", "train.steps=8", "train.save_every=4", "train.eval_every=0", "optimizer.lr=1e-2")
+	cfg.Base = filepath.Join(base.Run.Dir, "checkpoints", "latest")
+	cfg.Tokenizer, cfg.LoRA = config.TokenizerConfig{Path: cfg.Base}, nn.Adapter{Rank: 2, Merge: true}
+	r := mustTrain(t, cfg, deps(t, 2))
+	was, now := tensors(t, filepath.Join(cfg.Base, "model.safetensors")), tensors(t, filepath.Join(r.Checkpoint, "model.safetensors"))
+	const adapted, kept = "model.layers.0.mlp.down_proj.weight", "model.norm.weight"
+	if len(now["score.weight"]) == 0 || bytes.Equal(was[adapted], now[adapted]) || !bytes.Equal(was[kept], now[kept]) {
+		t.Error("the checkpoint is not the base with a score and a merged adapter")
+	}
+	if optimizer := tensors(t, filepath.Join(r.Checkpoint, "optimizer.safetensors")); len(optimizer["exp_avg.score.weight"]) == 0 || optimizer["exp_avg."+kept] != nil {
+		t.Error("the score is not trained, or the base is")
+	}
+	want := bits(t, cfg.Run.Dir)
+	cfg.Run.Dir += "-stops"
+	trainByStops(t, cfg, deps(t, 1), want)
+	whole := preferConfig(t, "recipe.kind=reward", "train.steps=1", "train.eval_every=0", "optimizer.lr=1e-30")
+	whole.Base, whole.Tokenizer, whole.Data = r.Checkpoint, config.TokenizerConfig{Path: r.Checkpoint}, cfg.Data
+	if got, want := mustTrain(t, whole, deps(t, 2)).Validation.Get("loss"), r.Validation.Get("loss"); math.Abs(got-want) > 1e-5 {
+		t.Errorf("merged it loses %g, in the run %g", got, want)
 	}
 }

@@ -17,24 +17,12 @@ import (
 func LoadBase(store *exec.Store, dir string, m nn.Model) error {
 	params := nn.Base(m.Params())
 	head, grown := m.Config().(nn.HeadConfig)
-	encoder, spared := m.Config().(nn.EncoderConfig)
-	if !grown && !spared {
-		return LoadParams(store, dir, params)
-	}
 	weights, err := safetensors.OpenDir(dir)
 	if err != nil {
 		return err
 	}
 	defer weights.Close()
-	spare := func(string) bool { return false }
-	if spared {
-		spare = encoder.OfHead
-	}
-	if _, ok := m.(*nn.Scored); ok {
-		name, _, _ := head.Head()
-		spare = func(tensor string) bool { return tensor == nn.ScoreName || tensor == name }
-	}
-	match, err := matchTensors(weights, params, spare)
+	match, err := matchTensors(weights, params, spared(m))
 	if err != nil {
 		return err
 	}
@@ -50,6 +38,19 @@ func LoadBase(store *exec.Store, dir string, m nn.Model) error {
 	}
 	find := func(param string) (safetensors.Tensor, bool) { return weights.Tensor(match.Tensors[param]) }
 	return LoadStates(store, dir, find, ParamTensors(whole), otherModel)
+}
+
+// spared tells which parameters of m a base may lack, and which tensors it may have beside: those
+// of heads.
+func spared(m nn.Model) func(name string) bool {
+	if _, ok := m.(*nn.Scored); ok {
+		head, _, _ := m.Config().(nn.HeadConfig).Head()
+		return func(name string) bool { return name == nn.ScoreName || name == head }
+	}
+	if encoder, ok := m.Config().(nn.EncoderConfig); ok {
+		return encoder.OfHead
+	}
+	return func(string) bool { return false }
 }
 
 // grows tells whether p is a table of tokens with more rows than its tensor.

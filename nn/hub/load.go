@@ -195,6 +195,17 @@ func loadParams(store *exec.Store, dir string, params []nn.Param) (notes []strin
 	return m.Notes, LoadStates(store, dir, find, ParamTensors(params), otherModel)
 }
 
+// LoadTrained fills parameters in store that are trained whole beside an adapter from the merged
+// weights in dir.
+func LoadTrained(store *exec.Store, dir string, params []nn.Param) error {
+	weights, err := safetensors.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	defer weights.Close()
+	return LoadStates(store, dir, weights.Tensor, ParamTensors(params), otherModel)
+}
+
 // CopyParams fills those parameters in store that the weights in dir, of another model, have of
 // the same name and shape. There has to be one.
 func CopyParams(store *exec.Store, dir string, params []nn.Param) error {

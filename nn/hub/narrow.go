@@ -9,22 +9,22 @@ import (
 	"example.com/gotrain/nn/hub/safetensors"
 )
 
-// AsStored has those of tensors, the weights of a model of params, written in bfloat16
-// that are so in dir, where they come from: a number that no adapter changes stays as it
-// is, and the sum of one that does is rounded once.
-func AsStored(tensors []Tensor, dir string, params []nn.Param) error {
+// AsStored has those of tensors, the weights of m, written in bfloat16 that are so in dir, where
+// they come from: a number that no adapter changes stays as it is, and the sum of one that does
+// is rounded once. Parameters that are trained themselves, beside the adapter, are float32.
+func AsStored(tensors []Tensor, dir string, m nn.Model) error {
 	weights, err := safetensors.OpenDir(dir)
 	if err != nil {
 		return err
 	}
 	defer weights.Close()
-	m, err := MatchTensors(weights, nn.Base(params))
+	match, err := matchTensors(weights, nn.Base(m.Params()), spared(m))
 	if err != nil {
 		return err
 	}
 	for i := range tensors {
-		t, ok := weights.Tensor(m.Tensors[tensors[i].Name])
-		tensors[i].bf16 = ok && t.DType == safetensors.BF16
+		t, ok := weights.Tensor(match.Tensors[tensors[i].Name])
+		tensors[i].bf16 = ok && t.DType == safetensors.BF16 && (tensors[i].Frozen || tensors[i].merge != nil)
 	}
 	return nil
 }

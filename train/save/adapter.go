@@ -38,7 +38,7 @@ func (m Model) tensors() []hub.Tensor {
 	if !m.adapted() || m.Base == "" {
 		return tensors
 	}
-	if err := hub.AsStored(tensors, m.Base, m.Params()); err != nil {
+	if err := hub.AsStored(tensors, m.Base, m.Model); err != nil {
 		return hub.ModelTensors(m.Model) // whoever loads the base tells
 	}
 	return tensors

@@ -133,8 +133,13 @@ func (m Model) restore(store *exec.Store, fsys vfs.FS, dir string, state *State)
 	if err := checkBase(state, m); err != nil {
 		return err
 	}
-	if err := hub.LoadParams(store, m.Base, nn.Base(m.Params())); err != nil {
+	if err := hub.LoadBase(store, m.Base, m.Model); err != nil {
 		return err
+	}
+	if whole := nn.Trainable(nn.Base(m.Params())); len(whole) > 0 {
+		if err := hub.LoadTrained(store, filepath.Join(dir, m.role()), whole); err != nil {
+			return err
+		}
 	}
 	return hub.LoadAdapter(store, fsys, m.findAdapter(dir), m.Params(), "the checkpoint has another adapter; keep the lora section as it was")
 }

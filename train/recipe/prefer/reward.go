@@ -47,8 +47,11 @@ func (c *Reward) perSample(chosen, rejected, margins *autograd.Node) *autograd.N
 
 func checkReward(c config.Config) error {
 	errs := []error{check(c)}
-	if c.LoRA.Rank > 0 {
-		errs = append(errs, errors.New("lora: recipe reward trains a head that the base has not, and an adapter leaves it as it is: leave the section out, and set train.freeze for what is to stay"))
+	if c.LoRA.Rank > 0 && !c.LoRA.Merge {
+		errs = append(errs, errors.New("lora.merge: recipe reward trains a head that the base has not, beside the adapter, and an adapter alone lacks it: use --set lora.merge=true"))
+	}
+	if c.Adapter != "" {
+		errs = append(errs, errors.New("adapter: it has no head: name a checkpoint of a reward model with it merged as base"))
 	}
 	if c.Train.Sample != "" {
 		errs = append(errs, errors.New("train.sample: a reward model writes no text: leave it out, or empty"))
