@@ -165,6 +165,21 @@ func dropCases() []opCase {
 	return list
 }
 
+// biasCases have a bias by distance with the heads of the tensor-core kernels.
+func biasCases() []opCase {
+	var list []opCase
+	for _, a := range []attentionShape{
+		{name: "bias head 64 documents", batch: 2, t: 100, s: 100, heads: 4, kv: 2, hd: 64, causal: true, packed: true, length: 70, padding: 5, bias: 33, behind: 32},
+		{name: "bias head 96 cross", batch: 1, t: 35, s: 130, heads: 2, kv: 1, hd: 96, bias: 200, behind: 90},
+		{name: "bias head 128", batch: 1, t: 70, s: 70, heads: 2, kv: 1, hd: 128, causal: true, bias: 70, behind: 69, fixed: true},
+		{name: "bias head 128 window", batch: 1, t: 70, s: 70, heads: 1, kv: 1, hd: 128, window: 30, bias: 9, behind: 5},
+		{name: "bias head 256", batch: 2, t: 35, s: 35, heads: 1, kv: 1, hd: 256, bias: 40, behind: 20},
+	} {
+		list = append(list, a.cases()...)
+	}
+	return list
+}
+
 func (a attentionShape) cases() []opCase {
 	attrs := ir.AttentionAttrs{Batch: a.batch, Heads: a.heads, KVHeads: a.kv, HeadDim: a.hd, Window: a.window,
 		Causal: a.causal, Packed: a.packed, Scale: float32(1 / math.Sqrt(float64(a.hd))), Sparse: a.sparse, Behind: a.behind}

@@ -114,7 +114,7 @@ func axes(list ...int) (a [ir.MaxAxes]bool) {
 var cases = concat(
 	embeddingCases(), matMulCases(), normCases(), activationCases(), attentionCases(), cachedCases(),
 	lossCases(), elementwiseCases(), shapeCases(), optimizerCases(), assignCases(), recurrentCases(), relativeCases(), logProbCases(), topLogProbCases(), mapCases(), segmentCases(), pictureCases(),
-	normSumCases(), patternCases(), dropCases(), adapterCases(),
+	normSumCases(), patternCases(), dropCases(), adapterCases(), biasCases(),
 )
 
 func concat(lists ...[]opCase) (all []opCase) {

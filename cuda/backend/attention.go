@@ -95,7 +95,7 @@ func (a *attentionCall) overKeys(tile int) tiles {
 // S, the heads, the head size unless it is theirs, the strides, the tiles, the
 // band and the scale, those of patterns their sizes too, those of a bias that with its
 // sizes, and those that drop weights what a mask is made of; last are further arguments.
-// What drops weights for any head takes all of these.
+// For any head what takes a bias takes patterns, and what drops weights all of these.
 func (a *attentionCall) start(k attentionKernel, t tiles, anyHead bool, tensors []any, last ...any) {
 	ldq, ldkv := a.strides()
 	lo, hi := a.band()
@@ -105,7 +105,7 @@ func (a *attentionCall) start(k attentionKernel, t tiles, anyHead bool, tensors 
 	}
 	args = append(args, int32(ldq), int32(ldkv), int32(t.units), int32(t.section), int32(lo), int32(hi), a.Scale)
 	bias, drops := a.bias(), a.Drop.P > 0
-	if s := a.Sparse; s.Pattern != ir.Dense || bias != nil || drops && anyHead {
+	if s := a.Sparse; s.Pattern != ir.Dense || anyHead && (bias != nil || drops) {
 		args = append(args, int32(s.Pattern), int32(s.Block), int32(s.Local), int32(s.Stride), int32(s.Global))
 	}
 	if bias != nil || drops && anyHead {

@@ -38,7 +38,12 @@ func (a *attentionCall) onePassOver(k attentionKernel, t tiles) {
 	if ofKeys.count > 0 {
 		keyParts = a.scratch() + cuda.Ptr(ofKeys.at)
 	}
-	a.start(k, t, false, append(inputs, sums, flags, dq, dk, dv, queryParts, keyParts))
+	tensors := append(inputs, sums, flags, dq, dk, dv, queryParts, keyParts)
+	if a.bias() == nil {
+		a.start(k, t, false, tensors)
+	} else {
+		a.withBias(divideUp(a.keys, k.rows), func(parts cuda.Ptr) { a.start(k, t, false, tensors, parts) })
+	}
 	wide, narrow := a.Heads*a.HeadDim, a.KVHeads*a.HeadDim
 	dqsum, dksum, dvsum := a.out(4), a.out(5), a.out(6)
 	if a.Packed && dqsum != 0 {
@@ -71,16 +76,23 @@ func (a *attentionCall) twoPasses() {
 		a.start(queries, a.overQueries(queries.rows), true, append(inputs, dq))
 		return
 	}
-	var parts cuda.Ptr
+	a.withBias(divideUp(a.queries, queries.rows), func(parts cuda.Ptr) {
+		a.start(queries, a.overQueries(queries.rows), true, append(inputs, dq), parts)
+	})
+}
+
+// withBias starts a pass that leaves the gradient of a bias in parts, by tiles of each head,
+// and adds these up. Where that is not wanted parts is absent.
+func (a *attentionCall) withBias(tiles int, start func(parts cuda.Ptr)) {
 	dbias := a.Out[3]
-	if dbias != nil {
-		parts = a.scratch() + cuda.Ptr(a.gradientScratch().parts)
+	if dbias == nil {
+		start(0)
+		return
 	}
-	a.start(queries, a.overQueries(queries.rows), true, append(inputs, dq), parts)
-	if dbias != nil {
-		a.do(a.launch("attention_backward_biased_sum", cuda.Dim{X: divideUp(dbias.Shape.Size(), 256), Y: 1, Z: 1}, elementBlock, 0,
-			parts, a.out(3), int32(a.Batch), int32(a.Heads), int32(divideUp(a.queries, simtTile)), int32(dbias.Shape[1])))
-	}
+	parts := a.scratch() + cuda.Ptr(a.gradientScratch().parts)
+	start(parts)
+	a.do(a.launch("attention_backward_biased_sum", cuda.Dim{X: divideUp(dbias.Shape.Size(), 256), Y: 1, Z: 1}, elementBlock, 0,
+		parts, a.out(3), int32(a.Batch), int32(a.Heads), int32(tiles), int32(dbias.Shape[1])))
 }
 
 // gradientInputs launches what comes before the passes, and returns their first arguments

@@ -25,20 +25,24 @@ type gradientCase struct {
 	document   int  // tokens of a document, 0 for no mask
 	other      bool // the kernel that is not the first
 	sparse     ir.Sparsity
+	bias       int // distances
+	drop       float32
 }
 
 var gradientCases = []gradientCase{
 	{hd: 64, tokens: 300, causal: true},
 	{hd: 64, tokens: 200, window: 70},
 	{hd: 64, tokens: 200, window: 70, other: true},
-	{hd: 64, tokens: 400, causal: true, sparse: ir.Sparsity{Pattern: ir.Strided, Block: 64, Local: 1, Stride: 3}},
-	{hd: 64, tokens: 400, document: 150, sparse: ir.Sparsity{Pattern: ir.LocalGlobal, Block: 64, Local: 2, Global: 1}},
+	{hd: 64, tokens: 300, causal: true, sparse: ir.Sparsity{Pattern: ir.Strided, Block: 64, Local: 1, Stride: 3}},
+	{hd: 64, tokens: 300, document: 150, sparse: ir.Sparsity{Pattern: ir.LocalGlobal, Block: 64, Local: 2, Global: 1}},
 	{hd: 96, tokens: 150, causal: true},
-	{hd: 128, tokens: 300, causal: true},
-	{hd: 128, tokens: 300, causal: true, document: 90},
-	{hd: 128, tokens: 300, causal: true, other: true},
-	{hd: 128, tokens: 300, causal: true, document: 90, other: true},
+	{hd: 128, tokens: 200, causal: true},
+	{hd: 128, tokens: 200, causal: true, document: 90},
+	{hd: 128, tokens: 200, causal: true, other: true},
+	{hd: 128, tokens: 200, causal: true, document: 90, other: true},
 	{hd: 256, tokens: 150, causal: true, document: 90},
+	{hd: 64, tokens: 150, causal: true, document: 90, bias: 40},
+	{hd: 64, tokens: 150, window: 70, drop: 0.2},
 }
 
 // call is the instruction with its memory; results hold other numbers until they are
@@ -50,16 +54,23 @@ func (g gradientCase) call(t *testing.T, b runs.Backend) *call {
 		return &ir.Value{Shape: ir.Shape{batch * g.tokens, heads * g.hd}, DType: ir.BF16}
 	}
 	in := &ir.Instr{Kind: ir.AttentionBackward, In: make([]*ir.Value, 10),
-		Attrs: ir.AttentionAttrs{Batch: batch, Heads: heads, KVHeads: kv, HeadDim: g.hd, Causal: g.causal, Window: g.window, Scale: 0.1, Sparse: g.sparse}}
+		Attrs: ir.AttentionAttrs{Batch: batch, Heads: heads, KVHeads: kv, HeadDim: g.hd, Causal: g.causal, Window: g.window, Scale: 0.1, Sparse: g.sparse, Behind: g.bias / 2, Drop: ir.DropoutAttrs{P: g.drop}}}
 	in.In[0], in.In[1], in.In[2] = value(heads), value(kv), value(kv)
 	in.In[5], in.In[7] = value(heads), value(heads)
 	in.In[6] = &ir.Value{Shape: ir.Shape{batch * heads * g.tokens}}
 	if g.document > 0 {
 		in.In[3] = &ir.Value{Shape: ir.Shape{batch * g.tokens}, DType: ir.I32}
 	}
+	if g.drop > 0 {
+		in.In[8] = &ir.Value{Shape: ir.Shape{4}, DType: ir.I32}
+	}
 	in.Out = []*ir.Value{value(heads), value(kv), value(kv), nil}
 	for _, x := range in.Out[:3] {
 		in.Out = append(in.Out, &ir.Value{Shape: x.Shape[1:]})
+	}
+	if g.bias > 0 {
+		in.In[9] = &ir.Value{Shape: ir.Shape{heads, g.bias}}
+		in.Out[3] = in.In[9]
 	}
 	var args runs.Args
 	for i, v := range in.In {
@@ -93,7 +104,7 @@ func (g gradientCase) call(t *testing.T, b runs.Backend) *call {
 	return &call{Backend: b.(*Backend), Instr: in, args: args}
 }
 
-// run gives the bytes of dq, dk and dv and of their sums, with sections of so many key heads.
+// run gives the bytes of dq, dk and dv, of a bias's gradient and of sums, with sections of so many key heads.
 func (g gradientCase) run(t *testing.T, b runs.Backend, section int) []byte {
 	c := g.call(t, b)
 	a := c.attention()
@@ -242,9 +253,18 @@ func (g gradientCase) pairs(t *testing.T) int {
 // shape is the kernel of the case.
 func (g gradientCase) shape(t *testing.T) gradient {
 	t.Helper()
+	view := "general"
+	switch {
+	case g.drop > 0:
+		view = "dropped"
+	case g.bias > 0:
+		view = "biased"
+	case g.sparse.Pattern != ir.Dense:
+		view = "sparse"
+	}
 	var all []gradient
 	for _, shape := range gradients {
-		if shape.head == g.hd && (shape.view == "sparse") == (g.sparse.Pattern != ir.Dense) {
+		if shape.head == g.hd && shape.view == view {
 			all = append(all, shape)
 		}
 	}

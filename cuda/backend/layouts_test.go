@@ -26,6 +26,8 @@ func TestWorkspacesOfAttention(t *testing.T) {
 	}
 	biased := attention(ir.AttentionBackward, ir.BF16, 100, 100, "")
 	biased.In[9], biased.Out[3] = shaped(ir.F32, 3, 50), shaped(ir.F32, 3, 50)
+	crossed := attention(ir.AttentionBackward, ir.BF16, 20, 300, "")
+	crossed.In[9], crossed.Out[3] = biased.In[9], biased.Out[3]
 	fixed := attention(ir.AttentionBackward, ir.BF16, 100, 100, "")
 	fixed.In[9] = biased.In[9]
 	sparse := attention(ir.AttentionBackward, ir.BF16, 100, 100, "")
@@ -60,8 +62,9 @@ func TestWorkspacesOfAttention(t *testing.T) {
 		"with sums of keys":      {ofKeys, 8*768 + 4*768*64 + 4*(1+24) + 4*2*3*2*192},
 		"with sums read":         {read, 4 * 154 * 192},
 		"gradients of a pattern": {sparse, 8*768 + 4*768*64 + 4*(1+24)},
-		"gradients of a bias":    {biased, 8*768 + 4*2*4*3*50},
-		"beside a fixed bias":    {fixed, 8 * 768},
+		"gradients of a bias":    {biased, 8*768 + 4*768*64 + 4*(1+24) + 4*2*4*3*50},
+		"beside a fixed bias":    {fixed, 8*768 + 4*768*64 + 4*(1+24)},
+		"of a bias over keys":    {crossed, 8*384 + 4*384*64 + 4*(1+12) + 4*2*5*3*50},
 		"one token":              {cached(1, 600, 16), 4 * 2 * 3 * 3 * (2 + 16)},
 		"one token, one block":   {cached(1, 256, 16), 0},
 		"one token, two blocks":  {cached(1, 257, 64), 4 * 2 * 3 * 2 * (2 + 64)},
@@ -175,6 +178,8 @@ func TestSharedMemoryOfKernels(t *testing.T) {
 		"{attention_sparse_d128_bf16 64 128 65536}", "{attention_sparse_d256_bf16 64 128 81920}",
 		"{attention_dropped_d32_bf16 64 128 16384}", "{attention_dropped_d64_bf16 64 128 32768}", "{attention_dropped_d96_bf16 64 128 49152}",
 		"{attention_dropped_d128_bf16 64 128 65536}", "{attention_dropped_d256_bf16 64 128 81920}",
+		"{attention_biased_d32_bf16 64 128 16384}", "{attention_biased_d64_bf16 64 128 32768}", "{attention_biased_d96_bf16 64 128 49152}",
+		"{attention_biased_d128_bf16 64 128 65536}", "{attention_biased_d256_bf16 64 128 81920}",
 		"{attention_backward_d32_bf16 128 128 50176}", "{attention_backward_d64_bf16 128 128 82944}", "{attention_backward_keys64_d64_bf16 64 128 58368}",
 		"{attention_backward_d96_bf16 64 128 82944}", "{attention_backward_d128_bf16 128 256 148480}", "{attention_backward_keys64_d128_bf16 64 128 70144}",
 		"{attention_backward_d256_bf16 64 256 139776}",
@@ -182,6 +187,8 @@ func TestSharedMemoryOfKernels(t *testing.T) {
 		"{attention_backward_sparse_d128_bf16 64 128 70144}", "{attention_backward_sparse_d256_bf16 64 256 139776}",
 		"{attention_backward_dropped_d32_bf16 64 128 33792}", "{attention_backward_dropped_d64_bf16 64 128 58368}", "{attention_backward_dropped_d96_bf16 64 128 82944}",
 		"{attention_backward_dropped_d128_bf16 64 128 70144}", "{attention_backward_dropped_d256_bf16 64 256 139776}",
+		"{attention_backward_biased_d32_bf16 64 128 33792}", "{attention_backward_biased_d64_bf16 64 128 58368}", "{attention_backward_biased_d96_bf16 64 128 82944}",
+		"{attention_backward_biased_d128_bf16 64 128 70144}", "{attention_backward_biased_d256_bf16 64 256 139776}",
 		"{attention_hopper_d64_bf16 128 384 82944}", "{attention_hopper_keys_d64_bf16 128 384 103424}", "{attention_hopper_queries_d64_bf16 128 384 99328}",
 		"{attention_hopper_d128_bf16 128 384 164864}", "{attention_hopper_keys_d128_bf16 128 384 201728}", "{attention_hopper_queries_d128_bf16 128 384 197632}",
 		"{attention_general_f32 32 256 30464}", "{attention_general_f32 32 256 30464}", "{attention_cached_token_f32 1 256 43008}",

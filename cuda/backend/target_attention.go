@@ -57,7 +57,7 @@ func (a attentionShape) statsRows() int {
 // offsets: two floats, the log-sum-exp and Σ dy·y, for each query and head; for the kernels
 // of one pass a float for each element of dq, and a counter of tickets with a flag for
 // each head and tile of 32 queries, the smallest; the gradient of a bias by tiles of 32
-// queries of each head; and what rows of gradients add up to by some queries, and by some
+// queries, or in one pass of 64 keys, of each head; and what rows of gradients add up to by some queries, and by some
 // keys.
 type gradientScratch struct {
 	stats, sums, flags    int64
@@ -74,8 +74,8 @@ type partials struct {
 }
 
 // Keys and queries whose gradients a kernel of one pass adds up: kSumKeys of
-// attention_backward.cu, and what a warp has of dq.
-const summedKeys = 64
+// attention_backward.cu, and what a warp has of dq. With a bias tiles of keys have biasedKeys.
+const summedKeys, biasedKeys = 64, 64
 
 func (a attentionShape) summedQueries() int {
 	if a.HeadDim == 96 {
@@ -95,7 +95,11 @@ func (a attentionShape) gradientScratch() gradientScratch {
 	s.parts = s.flags + int64(4*s.count)
 	s.end = s.parts
 	if dbias := a.instr.Out[3]; dbias != nil {
-		s.end += int64(4 * a.Batch * divideUp(a.queries, simtTile) * dbias.Shape.Size())
+		tiles := divideUp(a.queries, simtTile)
+		if a.onePass() {
+			tiles = max(tiles, divideUp(a.keys, biasedKeys)) // small blocks take the others
+		}
+		s.end += int64(4 * a.Batch * tiles * dbias.Shape.Size())
 	}
 	if !a.onePass() {
 		return s

@@ -40,16 +40,24 @@ func (a attentionShape) tensorCores() bool {
 }
 
 // takes says whether kernels on tensor cores of a view and a head size are for the
-// instruction: those that drop weights know neither a bias nor patterns.
+// instruction: those that drop weights know neither a bias nor patterns, those with a bias
+// no patterns, and they scale it with the scores.
 func (a attentionShape) takes(view string, head int) bool {
-	plain := a.bias() == nil && a.Sparse.Pattern == ir.Dense
-	return head == a.HeadDim && view == a.view() && (view != "dropped" || plain)
+	if head != a.HeadDim || view != a.view() {
+		return false
+	}
+	switch dense := a.Sparse.Pattern == ir.Dense; view {
+	case "dropped":
+		return dense && a.bias() == nil
+	case "biased":
+		return dense && a.Scale > 0
+	}
+	return true
 }
 
 func (a attentionShape) dtype() ir.DType { return a.instr.Elem(ir.Elem) }
 
-// flash is a kernel of attention.cu, for patterns of blocks of attention_sparse_flash.cu, or with dropped weights of
-// attention_dropped_flash.cu.
+// flash is a kernel of attention.cu, or of attention_sparse_flash.cu and its kin by their views.
 // Those of one head size and view give the same bits.
 type flash struct {
 	view                         string
@@ -78,6 +86,11 @@ var flashes = []flash{
 	{"dropped", 96, 64, 64, 128, "_dropped"},
 	{"dropped", 128, 64, 64, 128, "_dropped"},
 	{"dropped", 256, 64, 32, 128, "_dropped"},
+	{"biased", 32, 64, 64, 128, "_biased"},
+	{"biased", 64, 64, 64, 128, "_biased"},
+	{"biased", 96, 64, 64, 128, "_biased"},
+	{"biased", 128, 64, 64, 128, "_biased"},
+	{"biased", 256, 64, 32, 128, "_biased"},
 }
 
 // kernel has a tile of queries and a ring of three of keys and values in shared memory.
@@ -137,10 +150,9 @@ func (a attentionShape) tokenKernel() attentionKernel {
 	return attentionKernel{"attention_cached_token_" + a.dtype().String(), 1, 256, 4 * tokenHeads * (padded + cachedKeys + groups*padded)}
 }
 
-// gradient is a kernel of attention_backward.cu, for patterns of blocks of
-// attention_backward_sparse_flash.cu, or with dropped weights of
-// attention_backward_dropped_flash.cu: one pass over tiles of keys. A tile of another size
-// gives the same bits.
+// gradient is a kernel of attention_backward.cu, or of attention_backward_sparse_flash.cu
+// and its kin by their views: one pass over tiles of keys. A tile of another size gives the
+// same bits.
 type gradient struct {
 	view                         string
 	head, keys, queries, threads int // keys and queries of the tiles
@@ -167,6 +179,11 @@ var gradients = []gradient{
 	{"dropped", 96, 64, 64, 128, 1, "_dropped"},
 	{"dropped", 128, 64, 32, 128, 1, "_dropped"},
 	{"dropped", 256, 64, 32, 256, 2, "_dropped"},
+	{"biased", 32, 64, 64, 128, 1, "_biased"},
+	{"biased", 64, 64, 64, 128, 1, "_biased"},
+	{"biased", 96, 64, 64, 128, 1, "_biased"},
+	{"biased", 128, 64, 32, 128, 1, "_biased"},
+	{"biased", 256, 64, 32, 256, 2, "_biased"},
 }
 
 // kernel has in shared memory the keys and values of its tile, two pairs of queries and

@@ -117,32 +117,38 @@ func TestHopperFits(t *testing.T) {
 	}
 }
 
-// TestDroppedKernels: which kernels drop weights, with a bias, patterns of blocks and small
-// blocks or without.
-func TestDroppedKernels(t *testing.T) {
+// TestKernelsOfViews: which kernels drop weights and take a bias, with patterns of blocks and
+// small blocks or without.
+func TestKernelsOfViews(t *testing.T) {
 	const small, large = 99 << 10, 227 << 10
 	for _, c := range []struct {
 		kind     ir.Kind
 		elem     ir.DType
 		hd       int
+		drop     float32
 		biased   bool
 		pattern  ir.Pattern
 		perBlock int
 		want     string
 	}{
-		{ir.Attention, ir.BF16, 64, false, ir.Dense, large, "attention_dropped_d64_bf16"},
-		{ir.Attention, ir.BF16, 64, true, ir.Dense, large, "attention_dropped_bf16"},
-		{ir.Attention, ir.BF16, 64, false, ir.Strided, large, "attention_dropped_bf16"},
-		{ir.Attention, ir.BF16, 20, false, ir.Dense, large, "attention_dropped_bf16"},
-		{ir.Attention, ir.F32, 64, false, ir.Dense, large, "attention_dropped_f32"},
-		{ir.AttentionBackward, ir.BF16, 256, false, ir.Dense, large, "attention_backward_dropped_d256_bf16"},
-		{ir.AttentionBackward, ir.BF16, 256, false, ir.Dense, small, "attention_backward_dropped_keys_bf16 attention_backward_dropped_queries_bf16"},
-		{ir.AttentionBackward, ir.BF16, 128, false, ir.Dense, small, "attention_backward_dropped_d128_bf16"},
-		{ir.AttentionBackward, ir.BF16, 128, true, ir.Dense, small, "attention_backward_dropped_keys_bf16 attention_backward_dropped_queries_bf16"},
+		{ir.Attention, ir.BF16, 64, 0.1, false, ir.Dense, large, "attention_dropped_d64_bf16"},
+		{ir.Attention, ir.BF16, 64, 0.1, true, ir.Dense, large, "attention_dropped_bf16"},
+		{ir.Attention, ir.BF16, 64, 0.1, false, ir.Strided, large, "attention_dropped_bf16"},
+		{ir.Attention, ir.BF16, 20, 0.1, false, ir.Dense, large, "attention_dropped_bf16"},
+		{ir.Attention, ir.F32, 64, 0.1, false, ir.Dense, large, "attention_dropped_f32"},
+		{ir.AttentionBackward, ir.BF16, 256, 0.1, false, ir.Dense, large, "attention_backward_dropped_d256_bf16"},
+		{ir.AttentionBackward, ir.BF16, 256, 0.1, false, ir.Dense, small, "attention_backward_dropped_keys_bf16 attention_backward_dropped_queries_bf16"},
+		{ir.AttentionBackward, ir.BF16, 128, 0.1, false, ir.Dense, small, "attention_backward_dropped_d128_bf16"},
+		{ir.AttentionBackward, ir.BF16, 128, 0.1, true, ir.Dense, small, "attention_backward_dropped_keys_bf16 attention_backward_dropped_queries_bf16"},
+		{ir.Attention, ir.BF16, 64, 0, true, ir.Dense, large, "attention_biased_d64_bf16"},
+		{ir.Attention, ir.BF16, 64, 0, true, ir.Strided, large, "attention_biased_bf16"},
+		{ir.AttentionBackward, ir.BF16, 96, 0, true, ir.Dense, small, "attention_backward_biased_d96_bf16"},
+		{ir.AttentionBackward, ir.BF16, 64, 0, true, ir.Strided, large, "attention_backward_biased_keys_bf16 attention_backward_biased_queries_bf16"},
+		{ir.AttentionBackward, ir.F32, 64, 0, true, ir.Dense, large, "attention_backward_biased_keys_f32 attention_backward_biased_queries_f32"},
 	} {
 		in := headInstr(c.kind, c.elem, c.hd, 64)
 		attrs := in.Attrs.(ir.AttentionAttrs)
-		attrs.Drop.P, attrs.Sparse.Pattern = 0.1, c.pattern
+		attrs.Drop.P, attrs.Sparse.Pattern = c.drop, c.pattern
 		in.Attrs = attrs
 		if c.biased {
 			in.In[len(in.In)-1] = shaped(ir.F32, 1, 5)
@@ -155,7 +161,7 @@ func TestDroppedKernels(t *testing.T) {
 			names = append(names, k.name)
 		}
 		if got := strings.Join(names, " "); got != c.want {
-			t.Errorf("%v of %d in %v, bias %v, pattern %v: %s, want %s", c.kind, c.hd, c.elem, c.biased, c.pattern, got, c.want)
+			t.Errorf("%v of %d in %v, dropout %v, bias %v, pattern %v: %s, want %s", c.kind, c.hd, c.elem, c.drop, c.biased, c.pattern, got, c.want)
 		}
 		if err := checkHopper(in, large); err == nil || !strings.Contains(err.Error(), "no dropout of weights") {
 			t.Errorf("hopper: %v", err)

@@ -1,7 +1,7 @@
 // The forward pass of attention on tensor cores: attention.cu says how it works.
 #pragma once
+#include "attention_biasing.cuh"
 #include "attention_drops.cuh"
-#include "attention_mma.cuh"
 
 namespace attention {
 
@@ -86,6 +86,9 @@ __device__ void flash(const bf16* q, const bf16* k, const bf16* v, const int* qs
       float s[M][N][4];
       clear(s);
       multiply_rows<D>(s, queries, warp_row, ring + key_slot * kCols * D, 0);
+      if constexpr (kBiased<View>) {
+        view.template add<false>(s, place.row_head, place.row + warp_row, tile * kCols);
+      }
       if (!walk.whole(tile)) hide(s, -INFINITY, walk, warp_row, tile * kCols);
       softmax<D>(p, out, top, sum, s, scale);
       if constexpr (kDrops<View>) {

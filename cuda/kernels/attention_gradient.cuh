@@ -1,7 +1,7 @@
 // The gradients of attention on tensor cores in one pass: attention_backward.cu says how it works.
 #pragma once
+#include "attention_biasing.cuh"
 #include "attention_drops.cuh"
-#include "attention_mma.cuh"
 #include "order.cuh"
 
 namespace attention {
@@ -228,6 +228,12 @@ __device__ void flash_gradient(Side<bf16> keys, Side<bf16> queries, const Stats*
   float dk[M][kWidth][4], dv[M][kWidth][4];
   clear(dk);
   clear(dv);
+  if constexpr (kBiased<View>) {
+    for (int head = place.col_head; view.parts && head < place.col_end; head++) {
+      float* part = view.part(place, queries.heads, head, keys.segments.tokens);
+      for (int i = threadIdx.x; i < view.distances; i += kThreads) part[i] = 0;
+    }
+  }
 
   auto prefetch = [&](int slot, int head, int tile) {
     if (tile >= walk.end()) {
@@ -263,6 +269,9 @@ __device__ void flash_gradient(Side<bf16> keys, Side<bf16> queries, const Stats*
       Pairs p;
       clear(s);
       multiply_rows<D>(s, k, warp_row, q(), part);
+      if constexpr (kBiased<View>) {
+        view.template add<true>(s, pair.head, pair.tile * COLS + part, place.row + warp_row);
+      }
       exponentiate(s, lse() + part, scale * kLog2E);
       if (!whole) hide(s, 0, walk, warp_row, pair.tile * COLS + part);
       round_pairs(p, s);
@@ -376,6 +385,14 @@ __device__ void flash_gradient(Side<bf16> keys, Side<bf16> queries, const Stats*
             *reinterpret_cast<unsigned*>(target + (size_t)(16 * m + 8 * h) * queries.ld0 + n * 8 + thread % 4 * 2) = two;
           }
         }
+      }
+    }
+    if constexpr (kBiased<View>) {
+      static_assert(M == 1 && kRows == Biasing::kKeys, "a warp writes 16 rows or none");
+      if (view.parts) {
+        view.template sum<kRows, COLS>(view.part(place, queries.heads, pair.head, keys.segments.tokens), ds_tile,
+                                       pair.tile * COLS, place.row, keys.segments.tokens - place.row,
+                                       [&](int row) { return walk.some(row, 16, pair.tile); });
       }
     }
   }
