@@ -16,10 +16,7 @@ func encoderKind() kind {
 		has:    isEncoder,
 		sample: (*sampleFlags).runEncoder,
 		eval:   (*evalFlags).runEncoder,
-		asked: func(m *opened, frame *talk.Frame, batch int) (eval.Model, error) {
-			if frame != nil {
-				return nil, usagef("--chat goes with language models")
-			}
+		asked: func(m *opened, _ *talk.Frame, batch int) (eval.Model, error) {
 			s, err := eval.NewCompletions(m.encoder(batch))
 			if err != nil {
 				return nil, err

@@ -281,6 +281,10 @@ func checkEncoderScores(t *testing.T, run, text, classifier, labelled string) {
 			t.Errorf("%s: %+v", flag, o)
 		}
 	}
+	question := write(t, filepath.Join(t.TempDir(), "q.jsonl"), `{"question":"What melts?","choices":["ice","sand"],"answer":0,"subject":"heat"}`)
+	if o := gotrain(t, "", "eval", "--model", run, "--task", question, "--chat"); o.code != 2 || !strings.Contains(o.errOut, "--chat goes with language models; a model of family bert is none") {
+		t.Errorf("%+v", o)
+	}
 	if o := gotrain(t, "", "eval", "--model", run); o.code != 2 || !strings.Contains(o.errOut, "needs --data") {
 		t.Errorf("%+v", o)
 	}

@@ -27,6 +27,8 @@ type kind struct {
 	score func(*opened) (completions, error)
 	// rewards gives the rewards of completions in place of their likelihoods.
 	rewards func(f *scoreFlags, c *cobra.Command, m *opened, questions []eval.Question) error
+	// chats tells that asked takes a frame.
+	chats bool
 	// unprompted tells that sample takes no prompt.
 	unprompted bool
 	// embeds tells that the model gives embeddings of texts.
@@ -44,6 +46,7 @@ func kinds() []kind {
 	return []kind{{
 		plural: "language models",
 		has:    func(m nn.Model) bool { _, ok := m.(nn.LanguageModel); return ok },
+		chats:  true,
 		sample: (*sampleFlags).runText,
 		eval:   (*evalFlags).runText,
 		asked: func(m *opened, frame *talk.Frame, batch int) (eval.Model, error) {
@@ -102,6 +105,9 @@ func (f *evalFlags) asked(m *opened, chat bool) (eval.Model, error) {
 	}
 	var frame *talk.Frame
 	if chat {
+		if !k.chats {
+			return nil, usagef("--chat goes with language models; a model of family %s is none", m.Model.Family())
+		}
 		if frame, err = m.frame(f.templateFlags); err != nil {
 			return nil, err
 		}

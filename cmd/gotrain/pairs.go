@@ -20,15 +20,12 @@ func pairKind() kind {
 		has:    func(m nn.Model) bool { _, ok := m.(nn.PairModel); return ok },
 		sample: (*sampleFlags).runPairs,
 		eval:   (*evalFlags).runPairs,
-		asked: func(m *opened, frame *talk.Frame, batch int) (eval.Model, error) {
-			if frame != nil {
-				return nil, usagef("--chat: a model of family %s has no chat template", m.Model.Family())
-			}
+		asked: func(m *opened, _ *talk.Frame, _ int) (eval.Model, error) {
 			s, err := m.pairs()
 			if err != nil {
 				return nil, err
 			}
-			return eval.NewPairAnswers(s, batch)
+			return eval.NewPairAnswers(s)
 		},
 		score: func(m *opened) (completions, error) {
 			s, err := m.pairs()

@@ -14,8 +14,8 @@ type Model interface {
 	// the queries, and ends with each's error or ctx's.
 	Score(ctx context.Context, queries []Query, each func(i int, scores []Completion) error) error
 	// Generate continues prompt by at most maxTokens, up to one of stops or the end of
-	// the text.
-	Generate(ctx context.Context, prompt string, stops []string, maxTokens int) (string, error)
+	// the text. overflow is how many tokens of the prompt did not fit the context.
+	Generate(ctx context.Context, prompt string, stops []string, maxTokens int) (text string, overflow int, err error)
 }
 
 // Query is a prompt with the completions that are scored after it.
@@ -30,6 +30,7 @@ type Query struct {
 type Completion struct {
 	LogLikelihood float64 // nats
 	Greedy        bool
+	Overflow      int // tokens of the prompt that did not fit the context
 }
 
 // Result is the answer to one question.
@@ -42,6 +43,9 @@ type Result struct {
 	Text     string   `json:"text,omitempty"` // generate: all that the model wrote
 	// LogLikely are the log-likelihoods of the choices, or of what follows, in nats.
 	LogLikely []float64 `json:"log_likelihoods,omitempty"`
+	// Overflow is how many tokens at the beginning of the prompt did not fit the model's
+	// context and were left out, the most of all choices.
+	Overflow int `json:"prompt_overflow,omitempty"`
 }
 
 // Value returns a metric, 0 where there is none of that name.
@@ -159,6 +163,7 @@ func (t *Task) weigh(i int, query Query, scores []Completion) Result {
 	var r Result
 	for _, s := range scores {
 		r.LogLikely = append(r.LogLikely, s.LogLikelihood)
+		r.Overflow = max(r.Overflow, s.Overflow)
 	}
 	if t.Kind == Complete {
 		r.Expected = query.Completions[0]
@@ -244,7 +249,7 @@ func one(yes bool) float64 {
 func (t *Task) write(ctx context.Context, m Model, i int, prompt string) (r Result, err error) {
 	q := t.questions[i]
 	stops := t.stops()
-	if r.Text, err = m.Generate(ctx, prompt, stops, t.MaxTokens); err != nil {
+	if r.Text, r.Overflow, err = m.Generate(ctx, prompt, stops, t.MaxTokens); err != nil {
 		if ctx.Err() == nil {
 			err = fmt.Errorf("%s: %w", q.Source, err)
 		}

@@ -347,7 +347,7 @@ func TestAnswers(t *testing.T) {
 		if q.Completion == "?" {
 			return Likelihood{}, broken
 		}
-		return Likelihood{LogLikelihood: float64(len(q.Prompt)*100 + len(q.Completion)), Greedy: len(q.Completion) == 2}, nil
+		return Likelihood{LogLikelihood: float64(len(q.Prompt)*100 + len(q.Completion)), Greedy: len(q.Completion) == 2, Overflow: len(q.Prompt) - 1}, nil
 	})
 	var got [][]Completion
 	err := a.Score(t.Context(), []Query{{Prompt: "a", Completions: []string{"x", "xy"}}, {Prompt: "ab", Completions: []string{"xyz"}}}, func(i int, scores []Completion) error {
@@ -357,7 +357,7 @@ func TestAnswers(t *testing.T) {
 		got = append(got, scores)
 		return nil
 	})
-	if err != nil || len(got) != 2 || !slices.Equal(got[0], []Completion{{101, false}, {102, true}}) || !slices.Equal(got[1], []Completion{{203, false}}) {
+	if err != nil || len(got) != 2 || !slices.Equal(got[0], []Completion{{101, false, 0}, {102, true, 0}}) || !slices.Equal(got[1], []Completion{{203, false, 1}}) {
 		t.Errorf("%v, %v", got, err)
 	}
 	if err := a.Score(t.Context(), []Query{{Source: "q.jsonl:3", Completions: []string{"?"}}}, nil); !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "q.jsonl:3: ") {
@@ -371,7 +371,7 @@ func TestAnswers(t *testing.T) {
 	if err := a.Score(stopped, []Query{{Completions: []string{"x"}}}, nil); err != context.Canceled {
 		t.Error(err)
 	}
-	if _, err := a.Generate(t.Context(), "", nil, 1); err == nil || !strings.Contains(err.Error(), "take a task of multiple choice") {
+	if _, _, err := a.Generate(t.Context(), "", nil, 1); err == nil || !strings.Contains(err.Error(), "take a task of multiple choice") {
 		t.Error(err)
 	}
 }

@@ -43,17 +43,16 @@ func UserSays(prompt string) []chat.Message {
 }
 
 // encode returns the tokens of a prompt and a completion. A prompt that is too long loses
-// its beginning; the last token is predicted only.
-func (l *Language) encode(prompt, completion string) (promptIDs, completionIDs []int32, err error) {
+// its first overflow tokens; the last token is predicted only.
+func (l *Language) encode(prompt, completion string) (promptIDs, completionIDs []int32, overflow int, err error) {
 	if l.frame == nil {
-		promptIDs, completionIDs, _, err = l.subject.encode(prompt, completion)
-		return promptIDs, completionIDs, err
+		return l.subject.encode(prompt, completion)
 	}
 	if promptIDs, completionIDs, err = l.frame.Pair(completion, UserSays(prompt)...); err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
-	promptIDs, _, err = l.subject.fit(promptIDs, completionIDs, completion)
-	return promptIDs, completionIDs, err
+	promptIDs, overflow, err = l.subject.fit(promptIDs, completionIDs, completion)
+	return promptIDs, completionIDs, overflow, err
 }
 
 // lastOf returns the last n ids, at least one.
@@ -63,8 +62,9 @@ func lastOf(ids []int32, n int) []int32 {
 
 // A branching is a prompt with those completions of a query that follow its very tokens.
 type branching struct {
-	query int
-	of    []int // completions of the query
+	query    int
+	of       []int // completions of the query
+	overflow int   // tokens of the prompt that were left out
 	generate.Branches
 }
 
@@ -111,6 +111,7 @@ func (l *Language) Score(ctx context.Context, queries []Query, each func(i int, 
 			for i, b := range part {
 				for j, c := range b.of {
 					scores[b.query][c] = completionOf(likely[i][j])
+					scores[b.query][c].Overflow = b.overflow
 				}
 				if missing[b.query] -= len(b.of); missing[b.query] > 0 {
 					continue
@@ -159,14 +160,14 @@ func (l *Language) branch(ctx context.Context, queries []Query) ([]branching, er
 		}
 		first := len(list)
 		for c, completion := range q.Completions {
-			prompt, ids, err := l.encode(q.Prompt, completion)
+			prompt, ids, overflow, err := l.encode(q.Prompt, completion)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", q.Source, err)
 			}
 			at := slices.IndexFunc(list[first:], func(b branching) bool { return slices.Equal(b.Prompt, prompt) })
 			if at < 0 {
 				at = len(list) - first
-				list = append(list, branching{query: i, Branches: generate.Branches{Prompt: prompt}})
+				list = append(list, branching{query: i, overflow: overflow, Branches: generate.Branches{Prompt: prompt}})
 			}
 			b := &list[first+at]
 			b.of, b.Completions = append(b.of, c), append(b.Completions, ids)
@@ -175,37 +176,36 @@ func (l *Language) branch(ctx context.Context, queries []Query) ([]branching, er
 	return list, nil
 }
 
-// Generate continues prompt greedily. A prompt that is too long loses its
-// beginning.
-func (l *Language) Generate(ctx context.Context, prompt string, stops []string, maxTokens int) (string, error) {
+// Generate continues prompt greedily. A prompt that leaves no room for maxTokens, or for half
+// of the context where that is less, loses its beginning.
+func (l *Language) Generate(ctx context.Context, prompt string, stops []string, maxTokens int) (written string, overflow int, err error) {
 	if l.generator == nil {
 		g, err := generate.New(l.subject.Model, l.subject.Store, generate.Config{Compute: l.subject.Compute})
 		if err != nil {
-			return "", err
+			return "", 0, err
 		}
 		l.generator = g
 	}
 	tokens, ends := l.subject.Tokens, l.subject.Ends
 	var ids []int32
-	var err error
 	if l.frame == nil {
 		if ids, err = l.subject.Prompts.Encode(prompt); err != nil {
-			return "", err
+			return "", 0, err
 		}
 	} else {
 		if ids, err = l.frame.Prompt(UserSays(prompt)...); err != nil {
-			return "", err
+			return "", 0, err
 		}
 		ends = l.frame.Stop()
 	}
-	ids = lastOf(ids, l.generator.Context()-maxTokens)
+	kept := lastOf(ids, l.generator.Context()-min(maxTokens, l.generator.Context()/2))
 	var text []byte
-	_, err = l.generator.Generate(ctx, ids, generate.Options{MaxTokens: maxTokens, Stop: ends, Reuse: true}, func(token int32) error {
+	_, err = l.generator.Generate(ctx, kept, generate.Options{MaxTokens: maxTokens, Stop: ends, Reuse: true}, func(token int32) error {
 		text = append(text, tokens.TokenBytes(token)...)
 		if slices.ContainsFunc(stops, func(stop string) bool { return strings.Contains(string(text), stop) }) {
 			return generate.ErrStop
 		}
 		return nil
 	})
-	return string(text), err
+	return string(text), len(ids) - len(kept), err
 }

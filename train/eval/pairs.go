@@ -175,6 +175,14 @@ type PairScorer struct {
 	scorer  *generate.PairScorer
 }
 
+// source is a prompt as the encoder reads it. One too long for the context loses its first
+// overflow tokens.
+func (s PairSubject) source(prompt string) (ids []int32, overflow int) {
+	ids = s.Encoder.Prompt(prompt)
+	overflow = max(0, len(ids)-s.Model.Context())
+	return ids[overflow:], overflow
+}
+
 // NewPairScorer returns a scorer.
 func NewPairScorer(s PairSubject) (*PairScorer, error) {
 	scorer, err := generate.NewPairScorer(s.Model, s.Store, generate.Config{Compute: s.Compute})
@@ -185,10 +193,8 @@ func NewPairScorer(s PairSubject) (*PairScorer, error) {
 // beginning; a completion must fit whole.
 func (p *PairScorer) Score(q Question) (Likelihood, error) {
 	l := Likelihood{Line: q.Line}
-	source := p.subject.Encoder.Prompt(q.Prompt)
-	if over := len(source) - p.subject.Model.Context(); over > 0 {
-		source, l.Overflow = source[over:], over
-	}
+	var source []int32
+	source, l.Overflow = p.subject.source(q.Prompt)
 	target := p.subject.Encoder.Tokens.AppendEncodeSpecial(nil, []byte(q.Completion))
 	if l.Tokens = len(target); l.Tokens == 0 {
 		return l, fmt.Errorf("the completion %q has no token", q.Completion)
@@ -207,15 +213,12 @@ func (p *PairScorer) Score(q Question) (Likelihood, error) {
 
 // PairAnswers is a PairSubject that answers the questions of a task: a Model. The prompt is
 // the source, and a completion or an answer the target.
-type PairAnswers struct {
-	scorer *PairScorer
-	batch  int
-}
+type PairAnswers struct{ scorer *PairScorer }
 
 // NewPairAnswers returns the Model of a subject.
-func NewPairAnswers(s PairSubject, batch int) (*PairAnswers, error) {
+func NewPairAnswers(s PairSubject) (*PairAnswers, error) {
 	scorer, err := NewPairScorer(s)
-	return &PairAnswers{scorer, batch}, err
+	return &PairAnswers{scorer}, err
 }
 
 // Score scores the completions of queries; see Model.
@@ -230,7 +233,7 @@ func (a *PairAnswers) Score(ctx context.Context, queries []Query, each func(i in
 			if err != nil {
 				return fmt.Errorf("%s: %w", q.Source, err)
 			}
-			scores[c] = Completion{LogLikelihood: l.LogLikelihood, Greedy: l.Greedy}
+			scores[c] = Completion{l.LogLikelihood, l.Greedy, l.Overflow}
 		}
 		if err := each(i, scores); err != nil {
 			return err
@@ -239,17 +242,19 @@ func (a *PairAnswers) Score(ctx context.Context, queries []Query, each func(i in
 	return nil
 }
 
-// Generate writes the target of prompt greedily, up to one of stops.
-func (a *PairAnswers) Generate(ctx context.Context, prompt string, stops []string, maxTokens int) (answer string, err error) {
-	opt := generate.BeamOptions{MaxTokens: min(maxTokens, a.scorer.subject.Model.Context())}
-	err = a.scorer.subject.Translate(ctx, [][]int32{a.scorer.subject.Encoder.Prompt(prompt)}, 1, opt, func(_ int, t Translated) error {
+// Generate writes the target of prompt greedily, up to one of stops. A prompt that is too long
+// loses its beginning.
+func (a *PairAnswers) Generate(ctx context.Context, prompt string, stops []string, maxTokens int) (answer string, overflow int, err error) {
+	s := a.scorer.subject
+	source, overflow := s.source(prompt)
+	err = s.Translate(ctx, [][]int32{source}, 1, generate.BeamOptions{MaxTokens: min(maxTokens, s.Model.Context())}, func(_ int, t Translated) error {
 		answer = t.Text
 		return nil
 	})
 	for _, stop := range stops {
 		answer, _, _ = strings.Cut(answer, stop)
 	}
-	return answer, err
+	return answer, overflow, err
 }
 
 var _ Model = (*PairAnswers)(nil)

@@ -220,7 +220,7 @@ func TestPairAnswers(t *testing.T) {
 	if _, err := scorer.Score(Question{Prompt: "red"}); err == nil || err.Error() != `the completion "" has no token` {
 		t.Error(err)
 	}
-	a, err := NewPairAnswers(s, 2)
+	a, err := NewPairAnswers(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,16 +253,30 @@ func TestPairAnswers(t *testing.T) {
 	if err := s.Translate(t.Context(), s.sources("blue"), 1, generate.BeamOptions{MaxTokens: 12}, func(_ int, x Translated) error { written = x; return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := a.Generate(t.Context(), "blue", nil, 12); err != nil || got != written.Text || written.Text == "" {
+	if got, _, err := a.Generate(t.Context(), "blue", nil, 12); err != nil || got != written.Text || written.Text == "" {
 		t.Errorf("%q, want %q, %v", got, written.Text, err)
 	}
 	stop1 := written.Text[len(written.Text)/2:]
 	want, _, _ := strings.Cut(written.Text, stop1)
-	if got, err := a.Generate(t.Context(), "blue", []string{stop1, "not there"}, 12); err != nil || got != want {
+	if got, _, err := a.Generate(t.Context(), "blue", []string{stop1, "not there"}, 12); err != nil || got != want {
 		t.Errorf("before %q: %q, want %q, %v", stop1, got, want, err)
 	}
-	if _, err := a.Generate(t.Context(), "blue", nil, 1000); err != nil {
+	if _, _, err := a.Generate(t.Context(), "blue", nil, 1000); err != nil {
 		t.Errorf("more tokens than the context: %v", err)
+	}
+	// Of a prompt that is too long the end counts, and it is told.
+	long := strings.Repeat("p", 30) + strings.Repeat("blue", 10)
+	got, overflow, err := a.Generate(t.Context(), long, nil, 12)
+	if end, none, err2 := a.Generate(t.Context(), long[30:], nil, 12); err != nil || err2 != nil || got != end || overflow != 30 || none != 0 {
+		t.Errorf("a long prompt gives %q, its end %q; %d and %d tokens are left out: %v, %v", got, end, overflow, none, err, err2)
+	}
+	if err := a.Score(t.Context(), []Query{{Prompt: long, Completions: []string{"blau"}}}, func(_ int, scores []Completion) error {
+		if _, sum := s.likely(t, long[30:], byteIDs("blau")); math.Abs(scores[0].LogLikelihood-sum) > 1e-4 || scores[0].Overflow != 30 {
+			t.Errorf("behind a long prompt: %+v, want %g", scores[0], sum)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
 	}
 }
 

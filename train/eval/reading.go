@@ -119,7 +119,7 @@ func (a Answers) Score(ctx context.Context, queries []Query, each func(i int, sc
 			if err != nil {
 				return fmt.Errorf("%s: %w", q.Source, err)
 			}
-			scores = append(scores, Completion{LogLikelihood: l.LogLikelihood, Greedy: l.Greedy})
+			scores = append(scores, Completion{l.LogLikelihood, l.Greedy, l.Overflow})
 		}
 		if err := each(i, scores); err != nil {
 			return err
@@ -129,8 +129,8 @@ func (a Answers) Score(ctx context.Context, queries []Query, each func(i int, sc
 }
 
 // Generate is an error: such models write nothing.
-func (Answers) Generate(context.Context, string, []string, int) (string, error) {
-	return "", errors.New("the task wants an answer that is written, and a model that reads a text from both sides writes none: take a task of multiple choice")
+func (Answers) Generate(context.Context, string, []string, int) (string, int, error) {
+	return "", 0, errors.New("the task wants an answer that is written, and a model that reads a text from both sides writes none: take a task of multiple choice")
 }
 
 // PseudoScore is how well a masked model knows texts.

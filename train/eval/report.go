@@ -33,6 +33,13 @@ func (r *Report) Print(w io.Writer) error {
 	if len(r.Results) < r.total {
 		fmt.Fprintf(&b, "partial: %d of %d questions were asked\n", len(r.Results), r.total)
 	}
+	if cut, most := r.overflow(); cut > 0 {
+		fmt.Fprintf(&b, "%d of the prompts did not fit the model's context and lost their beginning, up to %d tokens", cut, most)
+		if r.Task.Shots > 0 {
+			b.WriteString(": ask with fewer shots")
+		}
+		b.WriteByte('\n')
+	}
 	fmt.Fprintf(&b, "\n%-32s %9s", "", "questions")
 	columns := make([]int, len(r.Scores[0].Metrics))
 	for i, m := range r.Scores[0].Metrics {
@@ -54,6 +61,17 @@ func (r *Report) Print(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// overflow is how many prompts lost tokens, and the most that one lost.
+func (r *Report) overflow() (prompts, most int) {
+	for _, x := range r.Results {
+		if x.Overflow > 0 {
+			prompts++
+		}
+		most = max(most, x.Overflow)
+	}
+	return prompts, most
 }
 
 // Brief is the first figure with its name.

@@ -113,7 +113,7 @@ func TestScore(t *testing.T) {
 			t.Errorf("a language gives %g, %v; a scorer %g", sum, err, whole.LogLikelihood)
 		}
 	}
-	if text, err := language.Generate(t.Context(), "line", nil, 3); err != nil || len(text) == 0 || len(text) > 3*len("<|endoftext|>") {
+	if text, _, err := language.Generate(t.Context(), "line", nil, 3); err != nil || len(text) == 0 || len(text) > 3*len("<|endoftext|>") {
 		t.Errorf("it goes on with %q, %v", text, err)
 	}
 }

@@ -144,7 +144,7 @@ func TestPromptsThatAreTooLong(t *testing.T) {
 	language := NewLanguage(real, nil, 4)
 	if err := language.Score(t.Context(), []Query{{Prompt: long, Completions: []string{"l", "line", "k", "a"}}}, func(_ int, scores []Completion) error {
 		for i, completion := range []string{"l", "line", "k", "a"} {
-			if alone, err := likelihood(language, long, completion); err != nil || alone != scores[i].LogLikelihood {
+			if alone, err := likelihood(language, long, completion); err != nil || alone != scores[i].LogLikelihood || scores[i].Overflow <= 0 {
 				t.Errorf("%q has %g beside others, alone %g, %v", completion, scores[i].LogLikelihood, alone, err)
 			}
 		}
@@ -152,9 +152,9 @@ func TestPromptsThatAreTooLong(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
-	whole, err := language.Generate(t.Context(), long, nil, 4)
-	if end, err2 := language.Generate(t.Context(), long[len(long)-12:], nil, 4); err != nil || err2 != nil || whole != end {
-		t.Errorf("a long prompt goes on with %q, its end with %q, %v %v", whole, end, err, err2)
+	whole, overflow, err := language.Generate(t.Context(), long, nil, 4)
+	if end, none, err2 := language.Generate(t.Context(), long[len(long)-12:], nil, 4); err != nil || err2 != nil || whole != end || overflow != len(long)-12 || none != 0 {
+		t.Errorf("a long prompt goes on with %q, its end with %q, %v %v; %d and %d tokens are left out", whole, end, err, err2, overflow, none)
 	}
 	if got := lastOf([]int32{1, 2, 3, 4}, 3); !slices.Equal(got, []int32{2, 3, 4}) || len(lastOf(got, 0)) != 1 {
 		t.Errorf("the last 3 of 4 are %v", got)
@@ -184,7 +184,7 @@ func TestLanguageIsWithoutMemory(t *testing.T) {
 	ask := func(l *Language, what string) string {
 		prompt, completion, scored := strings.Cut(what, "|")
 		if !scored {
-			text, err := l.Generate(context.Background(), prompt, nil, 4)
+			text, _, err := l.Generate(context.Background(), prompt, nil, 4)
 			return fmt.Sprint(text, err)
 		}
 		sum, err := likelihood(l, prompt, completion)
@@ -221,10 +221,11 @@ func TestGenerateOfChosenIDs(t *testing.T) {
 		{"Q: ", "abxcd", "", 5, "ab"},           // x ends texts
 		{"Q: ", "é<|endoftext|>cd", "", 5, "é"}, // and so does this
 		{strings.Repeat("p", 50), "1234567", "", 6, "123456"},
+		{strings.Repeat("p", 50), "123##", "##", 500, "123##"}, // half of the context is the prompt's
 	} {
-		at := min(len(tc.prompt), scriptContext-tc.max) - 1
+		at := min(len(tc.prompt), scriptContext-min(tc.max, scriptContext/2)) - 1
 		says(at, tc.says)
-		got, err := plain.Generate(t.Context(), tc.prompt, []string{"%%", tc.stop}[:1+min(1, len(tc.stop))], tc.max)
+		got, _, err := plain.Generate(t.Context(), tc.prompt, []string{"%%", tc.stop}[:1+min(1, len(tc.stop))], tc.max)
 		if err != nil || got != tc.want {
 			t.Errorf("%q after %.5q up to %q: %q, %v; want %q", tc.says, tc.prompt, tc.stop, got, err, tc.want)
 		}
@@ -244,11 +245,11 @@ func TestGenerateOfChosenIDs(t *testing.T) {
 		t.Fatal(err)
 	}
 	says(len(prompt)-1, "axb<|endoftext|>c")
-	if got, err := framed.Generate(t.Context(), "Q", nil, 5); err != nil || got != "axb" {
+	if got, _, err := framed.Generate(t.Context(), "Q", nil, 5); err != nil || got != "axb" {
 		t.Errorf("in a turn: %q, %v", got, err)
 	}
 	// Of a frame that is too long the end stays, which begins the answer.
-	ids, completion, err := framed.encode(strings.Repeat("p", 60), "ab")
+	ids, completion, _, err := framed.encode(strings.Repeat("p", 60), "ab")
 	if end, _ := frame.Prompt(UserSays(strings.Repeat("p", 60))...); err != nil || len(completion) != 2 || !slices.Equal(ids, end[len(end)-(scriptContext+1-2):]) {
 		t.Errorf("of the frame %v stays, %v", ids, err)
 	}

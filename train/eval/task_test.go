@@ -42,6 +42,8 @@ type oracle struct {
 	likely map[string]float64
 	text   string
 	asked  []string
+	// overflow is how many tokens of every prompt do not fit.
+	overflow int
 }
 
 func (o *oracle) Score(_ context.Context, queries []Query, each func(int, []Completion) error) error {
@@ -49,7 +51,7 @@ func (o *oracle) Score(_ context.Context, queries []Query, each func(int, []Comp
 		var scores []Completion
 		for _, c := range q.Completions {
 			o.asked = append(o.asked, q.Prompt+"|"+c)
-			scores = append(scores, Completion{o.likely[c], q.Greedy && o.likely[c] > -1})
+			scores = append(scores, Completion{o.likely[c], q.Greedy && o.likely[c] > -1, o.overflow})
 		}
 		if err := each(i, scores); err != nil {
 			return err
@@ -58,9 +60,9 @@ func (o *oracle) Score(_ context.Context, queries []Query, each func(int, []Comp
 	return nil
 }
 
-func (o *oracle) Generate(_ context.Context, prompt string, stops []string, maxTokens int) (string, error) {
+func (o *oracle) Generate(_ context.Context, prompt string, stops []string, maxTokens int) (string, int, error) {
 	o.asked = append(o.asked, prompt)
-	return o.text, nil
+	return o.text, o.overflow, nil
 }
 
 // right tells whether a result has the metric.
@@ -380,6 +382,23 @@ func TestLengths(t *testing.T) {
 		if err != nil || r.Answer != tc.best || right(r, "acc") != (tc.best == tc.a) || right(r, "acc_norm") != (tc.perChar == tc.a) || right(r, "acc_bytes") != (tc.perBy == tc.a) ||
 			strings.Join(model.asked, "") != "Q|"+tc.askedA+"Q|"+tc.askedB {
 			t.Errorf("%q and %q: %+v of %q, %v", tc.a, tc.b, r, model.asked, err)
+		}
+	}
+}
+
+// TestOverflow: prompts that lost their beginning are told by each result and counted by the report.
+func TestOverflow(t *testing.T) {
+	for _, yaml := range []string{"format: mmlu\ndata: q.jsonl\n", "kind: generate\ndata: q.jsonl\nprompt: Q\ntarget: A\nanswer: subject\nmax_tokens: 3\npattern: (.)\n"} {
+		task := open(t, yaml, map[string]string{"q.jsonl": mmluTest})
+		for overflow, want := range map[int]string{0: "", 7: "2 of the prompts did not fit the model's context and lost their beginning, up to 7 tokens\n"} {
+			results, err := task.AskAll(t.Context(), &oracle{overflow: overflow}, nil)
+			if err != nil || len(results) != 2 || results[0].Overflow != overflow {
+				t.Fatalf("%+v, %v", results, err)
+			}
+			var b strings.Builder
+			if err := NewReport("m", task, results, 0).Print(&b); err != nil || !strings.Contains(b.String(), want) || overflow == 0 && strings.Contains(b.String(), "fit") {
+				t.Errorf("%s, %v", b.String(), err)
+			}
 		}
 	}
 }
