@@ -28,6 +28,9 @@ type cachedLong struct {
 // maxLong is the longest pre-token that is cached.
 const maxLong = 1 << 10
 
+// A bucket is a cache line. Entries of words that are looked up again come to the bucket of their hash.
+type bucket [2]cached
+
 // Bounds of a cache: what it holds grows up to them, and is then forgotten. In bytes they are 4 MiB of short pre-tokens and
 // 3, 2 and 6 MiB of long ones, their bytes and ids.
 const (
@@ -40,9 +43,9 @@ const (
 
 // A cache holds the ids of pre-tokens: two open-addressing tables with linear probing, at most three quarters full.
 type cache struct {
-	shift uint // 64 - log2(len(slots))
-	used  int
-	slots []cached
+	shift   uint // 64 - log2(len(buckets))
+	used    int
+	buckets []bucket
 
 	longUsed int
 	longs    []cachedLong
@@ -51,7 +54,9 @@ type cache struct {
 }
 
 func newCache() cache {
-	return cache{slots: make([]cached, minSlots), shift: 64 - uint(bits.Len(minSlots-1)), longs: make([]cachedLong, minSlots)}
+	c := cache{longs: make([]cachedLong, minSlots)}
+	c.resize(minSlots)
+	return c
 }
 
 // keyMasks are the bytes of a key that are those of a pre-token of so many bytes.
@@ -70,16 +75,49 @@ func cacheKey(word []byte) (lo, hi uint64) {
 	return binary.LittleEndian.Uint64(key[:]), binary.LittleEndian.Uint64(key[8:])
 }
 
-// find returns the slot of a key, or the one where it would be.
-func (c *cache) find(lo, hi uint64) *cached {
-	first := mix(lo^0x9E3779B97F4A7C15, hi^0xD6E8FEB86659FD93) >> c.shift
+// resize makes room for so many short pre-tokens.
+func (c *cache) resize(slots int) {
+	c.buckets = make([]bucket, slots/2)
+	c.shift = 64 - uint(bits.Len(uint(len(c.buckets)-1)))
+}
+
+// What is mixed into keys.
+const (
+	saltLo = 0x9E3779B97F4A7C15
+	saltHi = 0xD6E8FEB86659FD93
+)
+
+// place hashes a key; shifted, it is the place of its bucket.
+func place(lo, hi uint64) uint64 { return mix(lo^saltLo, hi^saltHi) }
+
+// find returns the entry of a key in its bucket, or another of that bucket.
+func (b *bucket) find(lo, hi uint64) *cached {
+	i := 0
+	if b[1].lo^lo|b[1].hi^hi == 0 { // one condition, for which no jump is made
+		i = 1
+	}
+	return &b[i]
+}
+
+// lookUp returns the entry of a key, moved to its bucket, or the one where it would be.
+func (c *cache) lookUp(lo, hi uint64) *cached {
+	first := place(lo, hi) >> c.shift
+	home := &c.buckets[first]
 	for i := range uint64(maxProbes) {
-		slot := &c.slots[(first+i)&uint64(len(c.slots)-1)]
-		if slot.lo == lo && slot.hi == hi || slot.hi == 0 {
-			return slot
+		b := &c.buckets[(first+i)&uint64(len(c.buckets)-1)]
+		for j := range b {
+			switch e := &b[j]; {
+			case e.hi == 0:
+				return e
+			case e.lo == lo && e.hi == hi && i > 0:
+				*e, home[1] = home[1], *e
+				return &home[1]
+			case e.lo == lo && e.hi == hi:
+				return e
+			}
 		}
 	}
-	return &c.slots[first]
+	return &home[1]
 }
 
 // many returns the ids of an entry that has them in c.ids.
@@ -89,7 +127,7 @@ func (c *cache) many(e *cached) []int32 {
 
 // put adds a key that is not there.
 func (c *cache) put(lo, hi uint64, ids []int32) {
-	if 4*c.used >= 3*len(c.slots) {
+	if 4*c.used >= 3*2*len(c.buckets) {
 		c.growShort()
 	}
 	e := cached{lo: lo, hi: hi}
@@ -103,41 +141,42 @@ func (c *cache) put(lo, hi uint64, ids []int32) {
 		e.ids[0] = int32(len(c.ids))
 		c.ids = append(c.ids, ids...)
 	}
-	*c.find(lo, hi) = e
+	*c.lookUp(lo, hi) = e
 	c.used++
 }
 
 // growShort makes room for short pre-tokens.
 func (c *cache) growShort() {
-	if len(c.slots) == maxSlots {
+	old := c.buckets
+	if 2*len(old) == maxSlots {
 		c.forget()
 		return
 	}
-	old := c.slots
-	c.slots = make([]cached, 4*len(old))
-	c.shift = 64 - uint(bits.Len(uint(len(c.slots)-1)))
-	for _, e := range old {
-		if e.hi != 0 {
-			*c.find(e.lo, e.hi) = e
+	c.resize(4 * 2 * len(old))
+	for _, b := range old {
+		for _, e := range b {
+			if e.hi != 0 {
+				*c.lookUp(e.lo, e.hi) = e
+			}
 		}
 	}
 }
 
 // forget empties the cache.
 func (c *cache) forget() {
-	clear(c.slots)
+	clear(c.buckets)
 	clear(c.longs)
 	c.used, c.longUsed, c.bytes, c.ids = 0, 0, c.bytes[:0], c.ids[:0]
 }
 
 // longHash hashes a word of more than maxCached bytes.
 func longHash(word []byte) uint64 {
-	h := uint64(len(word)) * 0x9E3779B97F4A7C15
+	h := uint64(len(word)) * saltLo
 	for rest := word; len(rest) >= 16; rest = rest[16:] {
-		h = mix(binary.LittleEndian.Uint64(rest)^h, binary.LittleEndian.Uint64(rest[8:])^0xD6E8FEB86659FD93)
+		h = mix(binary.LittleEndian.Uint64(rest)^h, binary.LittleEndian.Uint64(rest[8:])^saltHi)
 	}
 	last := word[len(word)-16:]
-	return mix(binary.LittleEndian.Uint64(last)^h, binary.LittleEndian.Uint64(last[8:])^0xA0761D6478BD642F) | 1
+	return mix(binary.LittleEndian.Uint64(last)^h, binary.LittleEndian.Uint64(last[8:])^saltHi) | 1
 }
 
 func mix(a, b uint64) uint64 {

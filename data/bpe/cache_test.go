@@ -21,7 +21,7 @@ func TestCache(t *testing.T) {
 	long := func(i int) []byte { return fmt.Appendf(nil, "a longer word, number %d", i) }
 	check := func(i int) (found int) {
 		lo, hi := cacheKey(short(i))
-		if e := c.find(lo, hi); e.lo == lo && e.hi == hi {
+		if e := c.lookUp(lo, hi); e.lo == lo && e.hi == hi {
 			got := e.ids[:]
 			if e.ids[idsCached] > idsCached {
 				got = c.many(e)
@@ -70,15 +70,15 @@ func TestCache(t *testing.T) {
 func TestCacheOfOneHash(t *testing.T) {
 	c := newCache()
 	var same []int
-	for i := 0; len(same) < 2*maxProbes; i++ {
-		if c.find(uint64(i), 8<<56) == c.find(0, 8<<56) {
+	for i := 0; len(same) < 4*maxProbes; i++ {
+		if place(uint64(i), 8<<56)>>c.shift == place(0, 8<<56)>>c.shift {
 			same = append(same, i)
 		}
 	}
 	for round := range 2 {
 		for _, i := range same {
 			key, word := uint64(i), binary.LittleEndian.AppendUint64(make([]byte, 8, 16), uint64(i))
-			if e := c.find(key, 8<<56); e.hi != 0 && e.lo == key && e.ids[0] != int32(i) {
+			if e := c.lookUp(key, 8<<56); e.hi != 0 && e.lo == key && e.ids[0] != int32(i) {
 				t.Fatalf("%d has the ids of %d", i, e.ids[0])
 			}
 			if ids, ok := c.long(7, word); ok && ids[0] != int32(i) {

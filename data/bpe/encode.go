@@ -1,8 +1,6 @@
 package bpe
 
 import (
-	"encoding/binary"
-	"math/bits"
 	"runtime"
 	"slices"
 	"sync"
@@ -51,7 +49,7 @@ func (t *Tokenizer) EncodeSpans(text []byte, ordinary func(*AddedToken, hf.Span)
 	e := t.borrow()
 	word := func(w hf.Text) {
 		from := len(ids)
-		ids = e.appendPreToken(ids, w.Bytes, 0, len(w.Bytes))
+		ids = e.appendPreToken(ids, w.Bytes)
 		spans = t.appendSpans(spans, ids[from:], w)
 	}
 	t.segmenter.Cut(hf.TracedText(text), ordinary, func(p hf.Piece) {
@@ -232,7 +230,7 @@ func (t *Tokenizer) giveBack(e *encoder) {
 // appendText appends the ids of text without added tokens.
 func (e *encoder) appendText(dst []int32, t hf.Text) []int32 {
 	if p := e.t.cfg.PreTokenizer; p != nil {
-		p.Cut(t, func(word hf.Text) { dst = e.appendPreToken(dst, word.Bytes, 0, len(word.Bytes)) })
+		p.Cut(t, func(word hf.Text) { dst = e.appendPreToken(dst, word.Bytes) })
 		return dst
 	}
 	text := t.Bytes
@@ -243,52 +241,34 @@ func (e *encoder) appendText(dst []int32, t hf.Text) []int32 {
 			continue
 		}
 		end := e.t.split.next(text, i)
-		dst = e.appendPreToken(dst, text, i, end)
+		dst = e.appendPreToken(dst, text[i:end])
 		i = end
 	}
 	return dst
 }
 
-// appendWindow appends the ids of the pre-tokens of text[:end], the window.
+// appendWindow appends the ids of the pre-tokens of text[:end], the window, behind which text goes on.
 func (e *encoder) appendWindow(dst []int32, text []byte, end int) []int32 {
 	dst = slices.Grow(dst, end+len(cached{}.ids)) // no pre-token has more ids than bytes
-	at := 0
-	for k, set := range e.window.starts[:end/blockBytes+1] {
-		for ; set != 0; set &= set - 1 {
-			begin := at
-			at = k*blockBytes + bits.TrailingZeros64(set)
-			n := at - begin
-			if n > maxCached {
-				dst = e.appendLong(dst, text[begin:at])
-				continue
-			}
-			lo := binary.LittleEndian.Uint64(text[begin:]) & keyMasks[n].lo
-			hi := binary.LittleEndian.Uint64(text[begin+8:])&keyMasks[n].hi | uint64(n)<<56
-			c := e.cache.find(lo, hi)
-			if c.lo != lo || c.hi != hi || c.ids[idsCached] > idsCached {
-				dst = e.appendShort(dst, text[begin:at], c, lo, hi)
-				continue
-			}
-			was := len(dst)
-			*(*[idsCached + 1]int32)(dst[was : was+idsCached+1]) = c.ids
-			dst = dst[:was+int(c.ids[idsCached])]
+	w := walk{set: e.window.starts[0]}
+	for {
+		n := walkWindow(&w, text, e.window.starts[:end/blockBytes+1], &e.cache, dst[len(dst):cap(dst)])
+		dst = dst[:len(dst)+n]
+		if w.at == w.begin {
+			return dst
 		}
+		dst = e.appendPreToken(dst, text[w.begin:w.at])
+		w.begin = w.at
 	}
-	return dst
 }
 
 // appendPreToken appends the ids of a pre-token.
-func (e *encoder) appendPreToken(dst []int32, text []byte, i, end int) []int32 {
-	word := text[i:end]
+func (e *encoder) appendPreToken(dst []int32, word []byte) []int32 {
 	if len(word) > maxCached {
 		return e.appendLong(dst, word)
 	}
 	lo, hi := cacheKey(word)
-	return e.appendShort(dst, word, e.cache.find(lo, hi), lo, hi)
-}
-
-// appendShort appends the ids of a pre-token of at most maxCached bytes, which is in the cache at c, or not yet.
-func (e *encoder) appendShort(dst []int32, word []byte, c *cached, lo, hi uint64) []int32 {
+	c := e.cache.lookUp(lo, hi)
 	if c.lo == lo && c.hi == hi {
 		if n := c.ids[idsCached]; n <= idsCached {
 			return append(dst, c.ids[:n]...)

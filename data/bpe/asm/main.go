@@ -10,6 +10,12 @@ import (
 
 func main() {
 	ConstraintExpr("amd64,!noasm")
+	classify()
+	walk()
+	Generate()
+}
+
+func classify() {
 	TEXT("classifyAVX2", NOSPLIT, "func(blocks *uint64, text *byte, n int)")
 	Doc("classifyAVX2 is classifyGeneric for n blocks. Ranges of bytes are found by adding what moves their end to 127, the",
 		"highest of signed bytes, and comparing.")
@@ -65,7 +71,6 @@ func main() {
 	Label("end")
 	VZEROUPPER()
 	RET()
-	Generate()
 }
 
 // fields is how many there are in a block.
@@ -121,4 +126,116 @@ func (k *kernel) store(field int, set reg.Register) {
 
 func (k *kernel) between(field int, lo, hi byte) {
 	k.store(field, k.set(func(x reg.VecVirtual) reg.VecVirtual { return k.inside(x, lo, hi) }))
+}
+
+// The sizes of what walk goes through, as the package has them.
+const (
+	maxCached  = 15
+	idsCached  = 3
+	saltLo     = 0x9E3779B97F4A7C15
+	saltHi     = 0xD6E8FEB86659FD93
+	entryIDs   = 16
+	entryBytes = 32
+)
+
+// walk is the loop over pre-tokens: some thirty instructions each, without stores but those of ids, so that the lines of the
+// cache that several need are under way at once. Compiled Go takes four times as many.
+func walk() {
+	salts := GLOBL("salts", RODATA|NOPTR)
+	DATA(0, U64(saltLo))
+	DATA(8, U64(saltHi))
+	TEXT("walkAVX2", NOSPLIT, "func(w *uint64, text *byte, starts *uint64, blocks uint64, buckets *uint64, shift uint64, masks *uint64, dst *int32) (num int)")
+	Doc("walkAVX2 is walkWindow.")
+	Pragma("noescape")
+	text, buckets, masks := Load(Param("text"), GP64()), Load(Param("buckets"), GP64()), Load(Param("masks"), GP64())
+	dst := Load(Param("dst"), GP64())
+	Load(Param("shift"), reg.RCX)
+	set, block, begin, at, base := GP64(), GP64(), GP64(), GP64(), GP64()
+	w := Load(Param("w"), GP64())
+	MOVQ(Mem{Base: w}, set)
+	MOVQ(Mem{Base: w, Disp: 8}, block)
+	MOVQ(Mem{Base: w, Disp: 16}, begin)
+	MOVQ(begin, at)
+	MOVQ(block, base)
+	SHLQ(U8(6), base)
+
+	Label("next")
+	TESTQ(set, set)
+	JZ(LabelRef("empty"))
+	TZCNTQ(set, at)
+	BLSRQ(set, set)
+	ADDQ(base, at)
+	n := GP64()
+	MOVQ(at, n)
+	SUBQ(begin, n)
+	CMPQ(n, U8(maxCached))
+	JA(LabelRef("stop"))
+
+	// The key, once in numbers for its hash and once in a vector to compare.
+	lo, hi, mask := GP64(), GP64(), GP64()
+	MOVQ(n, mask)
+	SHLQ(U8(4), mask)
+	ADDQ(masks, mask)
+	MOVQ(Mem{Base: text, Index: begin, Scale: 1}, lo)
+	MOVQ(Mem{Base: text, Index: begin, Scale: 1, Disp: 8}, hi)
+	ANDQ(Mem{Base: mask}, lo)
+	ANDQ(Mem{Base: mask, Disp: 8}, hi)
+	SHLQ(U8(56), n)
+	ORQ(n, hi)
+	key := XMM()
+	VMOVQ(lo, key)
+	VPINSRQ(U8(1), hi, key, key)
+	XORQ(salts, lo)
+	XORQ(salts.Offset(8), hi)
+	MOVQ(lo, reg.RAX)
+	MULQ(hi)
+	XORQ(reg.RDX, reg.RAX)
+	SHRQ(reg.CL, reg.RAX)
+	SHLQ(U8(6), reg.RAX)
+	ADDQ(buckets, reg.RAX)
+
+	// The second entry if it is that of the key, else the first.
+	differs, second := XMM(), GP64()
+	XORQ(second, second)
+	VPXOR(Mem{Base: reg.RAX, Disp: entryBytes}, key, differs)
+	VPTEST(differs, differs)
+	SETEQ(second.As8())
+	SHLQ(U8(5), second)
+	ADDQ(second, reg.RAX)
+	VPXOR(Mem{Base: reg.RAX}, key, differs)
+	VPTEST(differs, differs)
+	JNZ(LabelRef("stop"))
+	num, ids := GP64(), XMM()
+	MOVL(Mem{Base: reg.RAX, Disp: entryIDs + 4*idsCached}, num.As32())
+	VMOVDQU(Mem{Base: reg.RAX, Disp: entryIDs}, ids)
+	CMPL(num.As32(), U8(idsCached))
+	JA(LabelRef("stop"))
+	VMOVDQU(ids, Mem{Base: dst})
+	LEAQ(Mem{Base: dst, Index: num, Scale: 4}, dst)
+	MOVQ(at, begin)
+	JMP(LabelRef("next"))
+
+	Label("empty")
+	INCQ(block)
+	CMPQ(block, Load(Param("blocks"), GP64()))
+	JE(LabelRef("end"))
+	MOVQ(Mem{Base: Load(Param("starts"), GP64()), Index: block, Scale: 8}, set)
+	MOVQ(block, base)
+	SHLQ(U8(6), base)
+	JMP(LabelRef("next"))
+
+	Label("end")
+	DECQ(block)
+	MOVQ(begin, at)
+
+	Label("stop")
+	w = Load(Param("w"), GP64())
+	MOVQ(set, Mem{Base: w})
+	MOVQ(block, Mem{Base: w, Disp: 8})
+	MOVQ(begin, Mem{Base: w, Disp: 16})
+	MOVQ(at, Mem{Base: w, Disp: 24})
+	SUBQ(Load(Param("dst"), GP64()), dst)
+	SHRQ(U8(2), dst)
+	Store(dst, ReturnIndex(0))
+	RET()
 }
