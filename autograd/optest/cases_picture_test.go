@@ -104,6 +104,15 @@ func pictureCases() []opCase {
 			opCase{shape.String(), ir.Normal, ir.NormalAttrs{Site: 3}, []arg{ints(7, -9, 0, 0)}, []ir.Shape{shape}},
 			opCase{shape.String() + " of later rows", ir.Normal, ir.NormalAttrs{Site: 4}, []arg{ints(7, 9, 5, 1)}, []ir.Shape{shape}})
 	}
+	for _, c := range []ir.ConvAttrs{
+		{Batch: 2, Height: 30, Width: 32, Kernel: [2]int{3, 2}, Pad: [4]int{2, 0, 1, 1}}, // bands
+		{Batch: 3, Height: 8, Width: 8, Kernel: [2]int{4, 4}, Pad: [4]int{1, 2, 2, 1}},
+	} {
+		c.Stride, c.Groups, c.Compute = [2]int{1, 1}, 1, ir.BF16
+		height, width := c.Out()
+		x, y, w := s(c.Batch*c.Height*c.Width, 48), s(c.Batch*height*width, 16), s(16, c.Kernel[0], c.Kernel[1], 48)
+		list = append(list, opCase{fmt.Sprintf("bf16 of %v", c.Kernel), ir.ConvWeights, c, []arg{normal(x...), normal(y...), normal(w...)}, []ir.Shape{w}})
+	}
 	return list
 }
 

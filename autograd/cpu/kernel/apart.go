@@ -65,9 +65,10 @@ func (g *GEMM) MulRows(worker int, args *Args, rows *Rows, p *Panels, i int) {
 }
 
 // PackSteps lays out k steps, an even number, of groups of 8 columns of a matrix whose rows
-// are the steps, ld floats apart: step s of group i begins at dst[i·groupStride + 8·s].
-func (g *GEMM) PackSteps(dst, src []float32, k, ld, groups, groupStride int) {
-	g.float.packAcross(&dst[0], &src[0], k, ld, panelRows, groups, groupStride)
+// are the steps, ld floats apart: step s of group i begins at dst[i·groupStride + s·stride], where
+// Pairs of two steps together.
+func (g *GEMM) PackSteps(dst, src []float32, bf16 bool, k, ld, stride, groups, groupStride int) {
+	g.kernelsOf(bf16).packAcross(&dst[0], &src[0], k, ld, stride, groups, groupStride)
 }
 
 // Columns tells how many columns of a B that is not packed MulSteps takes at once of n, which
@@ -80,9 +81,10 @@ func (g *GEMM) Columns(n int) int {
 	return ceilDiv(vectors, ceilDiv(vectors, most)) * g.float.lanes
 }
 
-// MulSteps computes C (M, N) = A·B in float32 on the calling worker: a is A by PackSteps with
-// groupStride 8·K, M a multiple of 8; b is B (K, N) as it lies, its rows ldb floats apart, N
-// at most what Columns tells. Residual, Accumulate and C are those of args.
+// MulSteps computes C (M, N) = A·B on the calling worker: a is A by PackSteps with stride 8 and
+// groups behind each other, M a multiple of 8; b is B (K, N) as it lies, or by PackSteps with
+// stride ldb where there are pairs, its rows ldb floats apart, N at most what Columns tells.
+// Residual, Accumulate, BF16 and C are those of args.
 func (g *GEMM) MulSteps(worker int, args *Args, a, b []float32, ldb int) {
 	w := &g.workers[worker]
 	var c call
