@@ -188,7 +188,8 @@ func readModel(cfg *Config, m *modelJSON) error {
 			return faultf("model.vocab", "id %d is empty", id)
 		}
 		if cfg.Tokens[id] != "" {
-			return faultf("model.vocab["+quote(spelling)+"]", "id %d is %s too", id, quote(cfg.Tokens[id]))
+			one, other := string(hf.AppendSpelled(nil, token)), string(hf.AppendSpelled(nil, cfg.Tokens[id]))
+			return faultf("model.vocab["+quote(max(one, other))+"]", "id %d is %s too", id, quote(min(one, other)))
 		}
 		cfg.Tokens[id] = token
 	}
