@@ -42,6 +42,10 @@ type Adapter struct {
 	Targets []string `yaml:"targets"`
 	RSLoRA  bool     `yaml:"rslora"` // divide alpha by √rank (Kalajdzievski 2023), not by rank
 	DoRA    bool     `yaml:"dora"`   // train the lengths of rows apart from their directions
+	// Ranks and Alphas are those of single layers, "q_proj=8", where they differ from Rank
+	// and Alpha; the first entry that means a layer counts.
+	Ranks  []string `yaml:"ranks"`
+	Alphas []string `yaml:"alphas"`
 	// Base is how the frozen base lies in memory, default Float32: under NF4 this is QLoRA
 	// (Dettmers et al. 2023).
 	Base Storage `yaml:"base"`
@@ -78,6 +82,8 @@ func (a Adapter) Validate() error {
 		check(false, "base %w", err)
 	}
 	check(a.Rank > 0 || a.Base == "" || a.Base == Float32, "base is %s, but without lora.rank the base is trained, in float32: set lora.rank, or leave lora.base out", a.Base)
+	errs = append(errs, checkEntries("ranks", a.Ranks, MaxRank, true)...)
+	errs = append(errs, checkEntries("alphas", a.Alphas, math.MaxFloat64, false)...)
 	check(!slices.Contains(a.Targets, ""), "targets: one is empty; name layers such as q_proj, or %s", AllLinear)
 	return errors.Join(errs...)
 }
@@ -208,8 +214,9 @@ func (b *Builder) adapt(name string, x, w, bias *autograd.Node, out int) *autogr
 		first = nil // it is added behind the factors
 	}
 	y, in := base(x, first), x.Shape().Cols()
-	down := b.param(Param{Name: name + LoRAA, Shape: []int{a.Rank, in}, Init: Init{Bound: 1 / math.Sqrt(float64(in))}, Decay: true, Matrix: true, Adapter: true})
-	up := b.param(Param{Name: name + LoRAB, Shape: []int{out, a.Rank}, Decay: true, Matrix: true, Adapter: true})
+	rank, scale := a.RankOf(layer), float32(a.ScaleOf(layer))
+	down := b.param(Param{Name: name + LoRAA, Shape: []int{rank, in}, Init: Init{Bound: 1 / math.Sqrt(float64(in))}, Decay: true, Matrix: true, Adapter: true})
+	up := b.param(Param{Name: name + LoRAB, Shape: []int{out, rank}, Decay: true, Matrix: true, Adapter: true})
 	var lengths *autograd.Node
 	if a.DoRA {
 		lengths = b.param(Param{Name: name + DoRAM, Shape: []int{out}, Adapter: true})
@@ -217,12 +224,12 @@ func (b *Builder) adapt(name string, x, w, bias *autograd.Node, out int) *autogr
 	return b.layer(name+".lora", func() *autograd.Node {
 		x := b.drop(x, a.Dropout)
 		h := autograd.MatMul(x, down, false, true) // (N, in) × (r, in)ᵀ → (N, r)
-		h = autograd.Scale(h, float32(a.Scale()))
+		h = autograd.Scale(h, scale)
 		change := autograd.MatMul(h, up, false, true) // (N, r) × (out, r)ᵀ → (N, out)
 		if !a.DoRA {
 			return autograd.Add(y, change)
 		}
-		factors := autograd.Mul(lengths, autograd.InverseNorms(w, down, up, layout, float32(a.Scale())))
+		factors := autograd.Mul(lengths, autograd.InverseNorms(w, down, up, layout, scale))
 		if !drop {
 			return autograd.ScaleColumns(autograd.Add(y, change), factors, bias)
 		}
@@ -257,6 +264,14 @@ func (b *Builder) checkSets() error {
 		for _, target := range a.Targets {
 			if !slices.ContainsFunc(b.layers, func(layer string) bool { return isTarget(target, layer) }) {
 				errs = append(errs, fmt.Errorf("lora.targets: no linear layer is called %q; the nearest are %s, or use %s", target, strings.Join(nearest(target, b.layers), ", "), AllLinear))
+			}
+		}
+	}
+	for key, list := range map[string][]string{"ranks": b.tuning.Adapter.Ranks, "alphas": b.tuning.Adapter.Alphas} {
+		layers, _ := Entries(list)
+		for _, name := range layers {
+			if !slices.ContainsFunc(b.layers, func(layer string) bool { return isTarget(name, layer) && b.tuning.Adapter.adapts(layer) }) {
+				errs = append(errs, fmt.Errorf("lora.%s: no layer that is adapted is called %q; the nearest are %s", key, name, strings.Join(nearest(name, b.layers), ", ")))
 			}
 		}
 	}

@@ -32,6 +32,10 @@ func TestFaultsOfAdapterAndFreeze(t *testing.T) {
 		{"the adapter", nn.Tuning{Adapter: nn.Adapter{Rank: 2}, Freeze: []string{"*.lora_?.weight"}}, []string{"every parameter is frozen"}},
 		{"targets", nn.Tuning{Adapter: nn.Adapter{Rank: 2, Targets: []string{"q_proj", "qproj", "attn.v_proj"}}},
 			[]string{`no linear layer is called "qproj"`, "model.layers.0.self_attn.q_proj", `no linear layer is called "attn.v_proj"`, "use all-linear"}},
+		{"numbers of layers", nn.Tuning{Adapter: nn.Adapter{Rank: 2, Ranks: []string{"q_proj", "v_proj=1.5"}, Alphas: []string{"=2"}}},
+			[]string{`lora.ranks: "q_proj" is no LAYER=NUMBER`, `lora.ranks: "v_proj=1.5" is no`, `lora.alphas: "=2" is no`}},
+		{"layers of numbers", nn.Tuning{Adapter: nn.Adapter{Rank: 2, Targets: []string{"q_proj"}, Ranks: []string{"v_proj=1"}}},
+			[]string{`lora.ranks: no layer that is adapted is called "v_proj"`}},
 		{"numbers", nn.Tuning{Adapter: nn.Adapter{Rank: -1, Alpha: -1, Dropout: 1, Targets: []string{""}}},
 			[]string{"lora.rank is -1", "lora.alpha is -1", "lora.dropout is 1", "lora.targets: one is empty"}},
 	} {

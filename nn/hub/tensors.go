@@ -191,7 +191,8 @@ func (r mergedReader) WriteTo(w io.Writer) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	d := nn.NewDelta(r.weight.Layout, a, b, r.adapter.Rank, r.adapter.Scale())
+	layer := r.weight.Layer()
+	d := nn.NewDelta(r.weight.Layout, a, b, r.adapter.RankOf(layer), r.adapter.ScaleOf(layer))
 	if r.adapter.DoRA {
 		lengths, err := r.lengths.whole(r.from)
 		if err == nil {
@@ -236,7 +237,7 @@ func (t Tensor) whole(from States) ([]float32, error) {
 func AdapterFiles(from States, m nn.Model, base, trained string) ([]vfs.Content, error) {
 	tensors := Contents(ParamTensors(nn.Adapters(m.Params())), from)
 	a := m.Tuning().Adapter
-	c := peft.Config{Base: base, Rank: a.Rank, Alpha: a.Alpha, Dropout: a.Dropout, RSLoRA: a.RSLoRA, DoRA: a.DoRA}
+	c := peft.Config{Base: base, Rank: a.Rank, Alpha: a.Alpha, Dropout: a.Dropout, RSLoRA: a.RSLoRA, DoRA: a.DoRA, Ranks: peft.PatternOf(a.Ranks), Alphas: peft.PatternOf(a.Alphas)}
 	_, c.Pairs = m.(nn.PairModel)
 	for _, t := range ModelTensors(m) {
 		if t.merge != nil {

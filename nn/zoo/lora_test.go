@@ -26,6 +26,8 @@ type loraGolden struct {
 		Targets   any     `json:"target_modules"`
 		UseRSLoRA bool    `json:"use_rslora"`
 		UseDoRA   bool    `json:"use_dora"`
+		// Alphas has names of layers for its expressions here.
+		Alphas map[string]float64 `json:"alpha_pattern"`
 	}
 	Losses    []float64
 	Optimizer struct {
@@ -38,6 +40,14 @@ type loraGolden struct {
 
 func (g loraGolden) adapter() nn.Adapter {
 	a := nn.Adapter{Rank: g.LoRA.R, Alpha: g.LoRA.Alpha, RSLoRA: g.LoRA.UseRSLoRA, DoRA: g.LoRA.UseDoRA}
+	for name, w := range g.Weights {
+		if layer, ok := strings.CutSuffix(name, nn.LoRAA); ok && w.Shape[0] != a.Rank {
+			a.Ranks = append(a.Ranks, nn.Entry(layer, float64(w.Shape[0])))
+		}
+	}
+	for name, alpha := range g.LoRA.Alphas {
+		a.Alphas = append(a.Alphas, nn.Entry(name, alpha))
+	}
 	switch targets := g.LoRA.Targets.(type) {
 	case string:
 		if a.Targets = []string{targets}; targets == nn.AllLinear {
@@ -61,7 +71,7 @@ func (g loraGolden) adapter() nn.Adapter {
 // peft, on programs that are planned in every way.
 func TestLoRAGolden(t *testing.T) {
 	paths, err := filepath.Glob("testdata/lora/*.json.gz")
-	if err != nil || len(paths) != 7 {
+	if err != nil || len(paths) != 8 {
 		t.Fatalf("golden files: %v, %v", paths, err)
 	}
 	for _, path := range paths {
@@ -153,7 +163,7 @@ func checkMerged(t *testing.T, g loraGolden, m nn.LanguageModel) {
 			continue
 		}
 		merged++
-		d := nn.NewDelta(p.Layout, a.Floats(), g.Weights[layer+nn.LoRAB].Floats(), adapter.Rank, adapter.Scale())
+		d := nn.NewDelta(p.Layout, a.Floats(), g.Weights[layer+nn.LoRAB].Floats(), adapter.RankOf(layer), adapter.ScaleOf(layer))
 		base := g.Weights[p.Name].Floats()
 		if adapter.DoRA {
 			whole := func(yield func(int, []float32) error) error { return yield(0, append([]float32(nil), base...)) }

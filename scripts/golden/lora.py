@@ -39,6 +39,9 @@ CASES = {
                   dict(r=2, lora_alpha=3, target_modules=["c_attn", "mlp.c_proj"], fan_in_fan_out=True, use_dora=True)),
     "llama_dora": (lambda: LlamaForCausalLM(LlamaConfig(**LLAMA, head_dim=6)),
                    dict(r=3, lora_alpha=5, target_modules=["q_proj", "down_proj"], use_rslora=True, use_dora=True)),
+    "llama_patterns": (lambda: LlamaForCausalLM(LlamaConfig(**LLAMA, head_dim=6)),
+                       dict(r=3, lora_alpha=5, target_modules=["q_proj", "down_proj"], use_rslora=True,
+                            rank_pattern={r"layers\.0\.self_attn\..*": 1, "q_proj": 2}, alpha_pattern={"down_proj": 7})),
 }
 # Saved in this type; the numbers are exact in it.
 SAVED = {"llama_regex": torch.bfloat16}

@@ -142,6 +142,11 @@ func adapterConflicts(adapter, now nn.Adapter, params []nn.Param) error {
 	check(now.Alpha == adapter.Alpha, "alpha", now.Alpha, adapter.Alpha)
 	check(now.RSLoRA == adapter.RSLoRA, "rslora", now.RSLoRA, adapter.RSLoRA)
 	check(now.DoRA == adapter.DoRA, "dora", now.DoRA, adapter.DoRA)
+	if now.Rank == adapter.Rank && now.Alpha == adapter.Alpha {
+		linears := nn.Linears(params)
+		check(!slices.ContainsFunc(linears, func(p nn.Param) bool { return now.RankOf(p.Layer()) != adapter.RankOf(p.Layer()) }), "ranks", listText(now.Ranks), listText(adapter.Ranks))
+		check(!slices.ContainsFunc(linears, func(p nn.Param) bool { return now.AlphaOf(p.Layer()) != adapter.AlphaOf(p.Layer()) }), "alphas", listText(now.Alphas), listText(adapter.Alphas))
+	}
 	targets := nn.TargetsOf(now.Adapted(params), params)
 	check(slices.Equal(targets, adapter.Targets), "targets", listText(now.Targets), listText(adapter.Targets))
 	return errors.Join(errs...)

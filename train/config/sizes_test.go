@@ -281,6 +281,9 @@ func TestAdapterConflictsOfEachKey(t *testing.T) {
 		"rank":    {func(a *nn.Adapter) { a.Rank = 5 }, "lora.rank is 5"},
 		"alpha":   {func(a *nn.Adapter) { a.Alpha = 9 }, "lora.alpha is 9"},
 		"rslora":  {func(a *nn.Adapter) { a.RSLoRA = true }, "lora.rslora is true"},
+		"dora":    {func(a *nn.Adapter) { a.DoRA = true }, "lora.dora is true"},
+		"ranks":   {func(a *nn.Adapter) { a.Ranks = []string{"c_fc=2"} }, "lora.ranks is [c_fc=2]"},
+		"alphas":  {func(a *nn.Adapter) { a.Alphas = []string{"c_fc=2"} }, "lora.alphas is [c_fc=2]"},
 		"targets": {func(a *nn.Adapter) { a.Targets = []string{"c_attn"} }, "lora.targets is "},
 		"dropout": {func(a *nn.Adapter) { a.Dropout = 0.5 }, ""},
 	} {

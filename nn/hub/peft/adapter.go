@@ -70,6 +70,7 @@ type Adapter struct {
 	Stored  nn.Storage
 	Notes   []string // what a user should know
 	Tensors map[string]safetensors.Tensor
+	fitted  nn.Adapter // of the model, as Fit gives it
 	dir     string
 	file    *safetensors.File
 }
@@ -128,8 +129,8 @@ func (a *Adapter) index() error {
 		}
 		for i, suffix := range suffixes {
 			t := a.Tensors[layer+suffix]
-			if len(t.Shape) != 2 || t.Shape[i] != a.Rank {
-				return fmt.Errorf("tensor %q has shape %v; its axis %d is the rank, %d", t.Name, t.Shape, i, a.Rank)
+			if rank := a.rankOf(layer); len(t.Shape) != 2 || t.Shape[i] != rank {
+				return fmt.Errorf("tensor %q has shape %v; its axis %d is the rank, %d", t.Name, t.Shape, i, rank)
 			}
 		}
 	}

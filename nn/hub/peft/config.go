@@ -15,6 +15,7 @@ package peft
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 
@@ -53,6 +54,8 @@ type Config struct {
 	IndexNames  []string // expressions of what stands before such an index
 	RSLoRA      bool
 	DoRA        bool
+	Ranks       Pattern // of layers whose rank is another
+	Alphas      Pattern
 	FanInFanOut bool // the weights of the layers are stored (in, out), as GPT-2's
 	// Pairs tells that the model has an encoder; it is written, and nothing reads it.
 	Pairs bool
@@ -70,7 +73,7 @@ func (c Config) JSON() ([]byte, error) {
 		"peft_type": "LORA", "task_type": task, "base_model_name_or_path": c.Base, "inference_mode": true,
 		"r": c.Rank, "lora_alpha": c.Alpha, "lora_dropout": c.Dropout, "target_modules": c.Targets,
 		"use_rslora": c.RSLoRA, "fan_in_fan_out": c.FanInFanOut, "bias": "none", "init_lora_weights": !c.Random, "use_dora": c.DoRA,
-		"rank_pattern": map[string]int{}, "alpha_pattern": map[string]float64{}, "modules_to_save": nil,
+		"rank_pattern": c.Ranks, "alpha_pattern": c.Alphas, "modules_to_save": nil,
 	}
 	if !c.Exclude.empty() {
 		keys["exclude_modules"] = c.Exclude
@@ -117,6 +120,8 @@ func ParseConfig(file string, text []byte) (Config, []string, error) {
 	raw.Value("exclude_modules", &c.Exclude)
 	raw.Value("layers_to_transform", (*ints)(&c.Indices))
 	raw.Value("layers_pattern", (*texts)(&c.IndexNames))
+	raw.Value("rank_pattern", &c.Ranks)
+	raw.Value("alpha_pattern", &c.Alphas)
 	c.Random = raw.Is("init_lora_weights", "false")
 	raw.CheckStrictly(keys, plain)
 	fault := func(ok bool, key, format string, args ...any) {
@@ -127,6 +132,12 @@ func ParseConfig(file string, text []byte) (Config, []string, error) {
 	fault(c.Rank > 0 && c.Rank <= nn.MaxRank, "r", "%d is not 1 to %d", c.Rank, nn.MaxRank)
 	fault(c.Alpha > 0, "lora_alpha", "%g is not above 0", c.Alpha)
 	fault(c.Dropout >= 0 && c.Dropout < 1, "lora_dropout", "%g is not in [0, 1)", c.Dropout)
+	if err := c.Ranks.check(nn.MaxRank, true); err != nil {
+		raw.Fault("rank_pattern", "%v: %s", err, cureMerge)
+	}
+	if err := c.Alphas.check(math.MaxFloat64, false); err != nil {
+		raw.Fault("alpha_pattern", "%v: %s", err, cureMerge)
+	}
 	if err := c.compile(); err != nil {
 		raw.Fault("target_modules", "%v: %s", err, cureMerge)
 	}

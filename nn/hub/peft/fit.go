@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"slices"
 
 	"example.com/gotrain/data/vfs"
@@ -12,7 +13,7 @@ import (
 )
 
 // LoRA is what the adapter is as a section of a configuration, apart from its
-// targets.
+// targets and from what single layers have.
 func (a *Adapter) LoRA() nn.Adapter {
 	return nn.Adapter{Rank: a.Rank, Alpha: a.Alpha, Dropout: a.Dropout, RSLoRA: a.RSLoRA, DoRA: a.DoRA, Base: a.Stored}
 }
@@ -31,7 +32,8 @@ func (a *Adapter) base() string {
 func (a *Adapter) Fit(params []nn.Param) (nn.Adapter, error) {
 	fitted := make(map[string]safetensors.Tensor, len(a.Tensors))
 	var adapted []nn.Param
-	for _, layer := range a.Layers() {
+	layers := a.Layers()
+	for _, layer := range layers {
 		p, err := nn.FindLinear(params, layer)
 		if err != nil {
 			return nn.Adapter{}, fmt.Errorf("%s: it does not belong to the model: %w; name the base that it was trained on%s, or %s", a.dir, err, a.base(), cureMerge)
@@ -43,7 +45,8 @@ func (a *Adapter) Fit(params []nn.Param) (nn.Adapter, error) {
 			return nn.Adapter{}, fmt.Errorf("%s: there are weights for the layer %s, into which %s puts no adapter: peft would leave them out; correct target_modules, or take the tensors out", a.dir, layer, ConfigFile)
 		}
 		out, in := p.Features()
-		shapes := [][]int{{a.Rank, in}, {out, a.Rank}, {out}}
+		rank := a.rankOf(layer)
+		shapes := [][]int{{rank, in}, {out, rank}, {out}}
 		for i, suffix := range a.Parts() {
 			t, shape := a.Tensors[layer+suffix], shapes[i]
 			if !slices.Equal(t.Shape, shape) {
@@ -61,6 +64,9 @@ func (a *Adapter) Fit(params []nn.Param) (nn.Adapter, error) {
 	a.Tensors = fitted
 	lora := a.LoRA()
 	lora.Targets = nn.TargetsOf(adapted, params)
+	lora.Ranks = entries(adapted, layers, params, float64(a.Rank), func(layer string) float64 { return float64(a.rankOf(layer)) })
+	lora.Alphas = entries(adapted, layers, params, a.Alpha, func(layer string) float64 { return a.Alphas.of(layer, a.Alpha) })
+	a.fitted = lora
 	return lora, nil
 }
 
@@ -78,7 +84,7 @@ func (a *Adapter) Delta(p nn.Param, elements nn.Elements) (*nn.Delta, error) {
 			return nil, fmt.Errorf("%s: %w", a.dir, err)
 		}
 	}
-	d := nn.NewDelta(p.Layout, parts[0], parts[1], a.Rank, a.LoRA().Scale())
+	d := nn.NewDelta(p.Layout, parts[0], parts[1], a.fitted.RankOf(p.Layer()), a.fitted.ScaleOf(p.Layer()))
 	if !a.DoRA {
 		return d, nil
 	}
@@ -105,7 +111,7 @@ func (a *Adapter) CheckApart(fsys vfs.FS, model string) error {
 
 // same tells whether two adapters change the same layers in the same way.
 func (a *Adapter) same(b *Adapter) bool {
-	if a.LoRA().Scale() != b.LoRA().Scale() || len(a.Tensors) != len(b.Tensors) {
+	if a.LoRA().Scale() != b.LoRA().Scale() || !reflect.DeepEqual(a.Alphas, b.Alphas) || len(a.Tensors) != len(b.Tensors) {
 		return false
 	}
 	for name, t := range a.Tensors {

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -219,5 +221,35 @@ func TestCheckApart(t *testing.T) {
 	}
 	if err := openGolden(t, "llama_regex").CheckApart(vfs.OS{}, dir); err == nil || !strings.Contains(err.Error(), "is merged into the weights of "+dir+" already") {
 		t.Errorf("the same adapter: %v", err)
+	}
+}
+
+// TestPatterns: ranks and alphas of single layers become entries of the lora section, by peft's
+// order, and are written so that peft finds the same.
+func TestPatterns(t *testing.T) {
+	a, g := openGolden(t, "llama_patterns"), readGolden(t, "llama_patterns")
+	lora, err := a.Fit(model(t, g, nn.Adapter{}).Params())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "[0.self_attn.q_proj=1 1.self_attn.q_proj=2] [down_proj=7]"; fmt.Sprint(lora.Ranks, lora.Alphas) != want {
+		t.Errorf("%v %v, want %s", lora.Ranks, lora.Alphas, want)
+	}
+	text, err := Config{Rank: 3, Alpha: 5, Ranks: PatternOf(lora.Ranks), Alphas: PatternOf([]string{"all-linear=7"})}.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := ParseConfig(ConfigFile, text)
+	if err != nil || c.rankOf("model.layers.1.self_attn.q_proj") != 2 || c.rankOf("model.layers.1.mlp.down_proj") != 3 || c.Alphas.of("model.layers.1.mlp.down_proj", 5) != 7 {
+		t.Errorf("%s: %+v, %v", text, c, err)
+	}
+	if scale := lora.ScaleOf("model.layers.0.self_attn.q_proj"); scale != 5 {
+		t.Errorf("scale %g, want 5/√1", scale)
+	}
+	m := model(t, g, lora)
+	for _, p := range nn.Adapters(m.Params()) {
+		if !slices.Equal(a.Tensors[p.Name].Shape, p.Shape) {
+			t.Errorf("%s is %v, the file has %v", p.Name, p.Shape, a.Tensors[p.Name].Shape)
+		}
 	}
 }
