@@ -172,6 +172,11 @@ func (b *Builder) Learned(name string, first Init, size int) *autograd.Node {
 	return b.param(Param{Name: name, Shape: []int{size}, Init: first})
 }
 
+// Number declares the scalar "name", which begins as value.
+func (b *Builder) Number(name string, value float64) *autograd.Node {
+	return b.param(Param{Name: name, Shape: []int{}, Init: Init{Value: value}})
+}
+
 // Bias declares the vector "name" (size) of a layer that has no weights of its own.
 func (b *Builder) Bias(name string, size int) *autograd.Node {
 	return b.param(Param{Name: name, Shape: []int{size}})

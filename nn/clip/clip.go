@@ -1,6 +1,7 @@
-// Package clip is the text encoder of CLIP (Radford et al. 2021), which tells a denoiser what a
-// caption says: transformers' CLIPTextModel, with its names. Stable Diffusion 1 has OpenAI's;
-// version 2 has OpenCLIP's without its last layer, so that the penultimate is the last.
+// Package clip is CLIP (Radford et al. 2021), which puts pictures and captions into one space, with
+// the names of transformers' CLIPModel ([Pair]), and its text encoder alone ([Model], CLIPTextModel),
+// which tells a denoiser what a caption says. Stable Diffusion 1 has OpenAI's; version 2 has
+// OpenCLIP's without its last layer, so that the penultimate is the last.
 package clip
 
 import (
@@ -90,16 +91,26 @@ func (m *Model) Config() any { c := m.config; return &c }
 // HuggingFace returns the keys of transformers' CLIPTextConfig.
 func (m *Model) HuggingFace() (map[string]any, error) {
 	c := m.config
-	act := c.Activation
-	if act != quickGELU {
-		act = nn.ActivationName(act)
-	}
+	keys := c.keys()
+	keys["architectures"], keys["dtype"], keys["projection_dim"] = []string{"CLIPTextModel"}, "float32", c.Width
+	return keys, nil
+}
+
+// keys are those of a CLIPTextConfig.
+func (c Config) keys() map[string]any {
 	return map[string]any{
-		"architectures": []string{"CLIPTextModel"}, "model_type": modelType, "dtype": "float32",
-		"hidden_size": c.Width, "intermediate_size": c.FFN, "num_hidden_layers": c.Layers, "num_attention_heads": c.Heads,
-		"max_position_embeddings": c.Context, "vocab_size": c.Vocab, "hidden_act": act, "layer_norm_eps": c.NormEps,
-		"initializer_range": c.InitStd, "projection_dim": c.Width,
-	}, nil
+		"model_type": modelType, "hidden_size": c.Width, "intermediate_size": c.FFN, "num_hidden_layers": c.Layers, "num_attention_heads": c.Heads,
+		"max_position_embeddings": c.Context, "vocab_size": c.Vocab, "hidden_act": activationName(c.Activation), "layer_norm_eps": c.NormEps,
+		"initializer_range": c.InitStd,
+	}
+}
+
+// activationName is transformers' name of an activation.
+func activationName(own string) string {
+	if own == quickGELU {
+		return own
+	}
+	return nn.ActivationName(own)
 }
 
 // Context is the number of tokens of a caption.
@@ -117,8 +128,10 @@ func (m *Model) Encode(g *autograd.Graph, ids *autograd.Node) *autograd.Node {
 }
 
 // encode builds all layers.
-func (m *Model) encode(b *nn.Builder) (x *autograd.Node) {
-	c := m.config
+func (m *Model) encode(b *nn.Builder) *autograd.Node { return m.config.encode(b) }
+
+// encode builds the text encoder: states of all tokens, (B·L, D).
+func (c Config) encode(b *nn.Builder) (x *autograd.Node) {
 	b.In("text_model", func() {
 		b.In("embeddings", func() {
 			x = autograd.Embedding(b.IDs, b.Embedding("token_embedding", c.Vocab, c.Width))
@@ -127,29 +140,42 @@ func (m *Model) encode(b *nn.Builder) (x *autograd.Node) {
 			places = autograd.Broadcast(autograd.Reshape(places, 1, b.Length, c.Width), b.Batch, b.Length, c.Width)
 			x = autograd.Add(x, autograd.Reshape(places, b.Batch*b.Length, c.Width))
 		})
-		for i := range c.Layers {
-			b.Block(i, fmt.Sprintf("encoder.layers.%d", i), func() { x = m.block(b, x) })
-		}
-		x = b.LayerNorm("final_layer_norm", x)
+		tower := tower{c.Layers, c.Heads, c.Width, c.FFN, c.Activation, true, 0}
+		x = b.LayerNorm("final_layer_norm", tower.run(b, x))
 	})
 	return x
 }
 
+// tower are the blocks of either encoder.
+type tower struct {
+	layers, heads, width, ffn int
+	activation                string
+	causal                    bool
+	first                     int // number of its first block in the model
+}
+
+// run is (N, D) → (N, D), of b.Batch rows.
+func (t tower) run(b *nn.Builder, x *autograd.Node) *autograd.Node {
+	for i := range t.layers {
+		b.Block(t.first+i, fmt.Sprintf("encoder.layers.%d", i), func() { x = t.block(b, x) })
+	}
+	return x
+}
+
 // block is (N, D) → (N, D): attention and the feed-forward layer, each behind a norm and added.
-func (m *Model) block(b *nn.Builder, x *autograd.Node) *autograd.Node {
-	c := m.config
+func (t tower) block(b *nn.Builder, x *autograd.Node) *autograd.Node {
 	h := b.LayerNorm("layer_norm1", x)
 	b.In("self_attn", func() {
-		q, k, v := b.Linear("q_proj", h, c.Width), b.Linear("k_proj", h, c.Width), b.Linear("v_proj", h, c.Width)
-		h = b.Attention("attention", q, k, v, autograd.AttentionConfig{Heads: c.Heads, Causal: true})
-		h = b.Residual("out_proj", h, c.Width)
+		q, k, v := b.Linear("q_proj", h, t.width), b.Linear("k_proj", h, t.width), b.Linear("v_proj", h, t.width)
+		h = b.Attention("attention", q, k, v, autograd.AttentionConfig{Heads: t.heads, Causal: t.causal})
+		h = b.Residual("out_proj", h, t.width)
 	})
 	x = autograd.Add(x, h)
-	h = b.Linear("mlp.fc1", b.LayerNorm("layer_norm2", x), c.FFN)
-	if c.Activation == quickGELU {
+	h = b.Linear("mlp.fc1", b.LayerNorm("layer_norm2", x), t.ffn)
+	if t.activation == quickGELU {
 		h = autograd.Mul(h, autograd.Sigmoid(autograd.Scale(h, 1.702)))
 	} else {
-		h = autograd.Activation(h, nn.Act(c.Activation))
+		h = autograd.Activation(h, nn.Act(t.activation))
 	}
-	return autograd.Add(x, b.Residual("mlp.fc2", h, c.Width))
+	return autograd.Add(x, b.Residual("mlp.fc2", h, t.width))
 }

@@ -26,6 +26,7 @@ var small = map[string]string{
 	"bart":        `{"max_position_embeddings": 32, "d_model": 32, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48, "encoder_layers": 2, "encoder_attention_heads": 4, "decoder_attention_heads": 4, "vocab_size": 50}`,
 	"t5":          `{"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4, "vocab_size": 50}`,
 	"mpt":         `{"max_seq_len": 32, "d_model": 32, "n_layers": 2, "n_heads": 4, "vocab_size": 50}`,
+	"clip":        `{"projection_dim": 8, "text_config": {"hidden_size": 8, "num_attention_heads": 2, "vocab_size": 50}, "vision_config": {"hidden_size": 8, "num_attention_heads": 2, "image_size": 8, "patch_size": 4}}`,
 	"bert": `{"architectures": ["BertForSequenceClassification"], "max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
 		"vocab_size": 50, "hidden_act": "relu"}`,
 	"qwen3": `{"max_position_embeddings": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 8, "vocab_size": 50, "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 0, "rope_scaling": {"type": "yarn", "factor": 4}}`,
@@ -47,6 +48,7 @@ var other = map[string]string{
 	"d_kv": "16", "d_ff": "64", "num_layers": "3", "num_decoder_layers": "3", "num_heads": "8", "relative_attention_num_buckets": "16", "relative_attention_max_distance": "64",
 	"dropout_rate": "0.5", "initializer_factor": "2", "feed_forward_proj": `"gated-gelu"`, "scale_decoder_outputs": "false",
 	"max_seq_len": "64", "n_layers": "3", "n_heads": "2", "expansion_ratio": "2", "attn_config": `{"alibi": false}`,
+	"projection_dim": "16", "logit_scale_init_value": "1", "text_config": `{"hidden_size": 16}`, "vision_config": `{"hidden_size": 24}`,
 	"decoder_start_token_id": "7", "bos_token_id": "3", "eos_token_id": "[4, 5]", "pad_token_id": "6",
 }
 

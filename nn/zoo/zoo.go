@@ -5,6 +5,7 @@ package zoo
 import (
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/bert"
+	"example.com/gotrain/nn/clip"
 	"example.com/gotrain/nn/gan"
 	"example.com/gotrain/nn/gemma3"
 	"example.com/gotrain/nn/gpt2"
@@ -20,5 +21,5 @@ import (
 // Families is the table.
 func Families() nn.Families {
 	return nn.Families{gpt2.Family(), llama.Family(), gemma3.Family(), bert.Family(), seq2seq.Family(), lstm.Family(), xl.Family(), perceiver.Family(),
-		vae.Family(), unet.Family(), gan.DCGAN(), gan.Residual()}
+		vae.Family(), unet.Family(), clip.PairFamily(), gan.DCGAN(), gan.Residual()}
 }

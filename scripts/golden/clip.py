@@ -1,5 +1,5 @@
 """Writes the golden values of nn/clip/testdata, tiny random CLIPTextModels of transformers with the states of two captions and
-gradients, and data/tokenizers/testdata/clip.json.gz, a small CLIP tokenizer with the ids that it gives to texts.
+gradients, a CLIPModel with the logits of three pictures and captions, its loss and gradients, and data/tokenizers/testdata/clip.json.gz, a small CLIP tokenizer with the ids that it gives to texts.
 
     python scripts/golden/clip.py
 
@@ -15,7 +15,7 @@ import pathlib
 
 import torch
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 common = dict(vocab_size=23, hidden_size=8, intermediate_size=12, num_attention_heads=2, max_position_embeddings=6, bos_token_id=21, eos_token_id=22, pad_token_id=22)
@@ -50,6 +50,26 @@ for name, c in MODELS.items():
               "ids": ids.reshape(-1).tolist(), "batch": 2, "y": tensor(y), "dy": tensor(dy), "loss": loss.item(),
               "weights": {k: tensor(p) for k, p in named.items()}, "grads": {k: tensor(p.grad) for k, p in named.items()}}
     (ROOT / f"nn/clip/testdata/{name}.json.gz").write_bytes(gzip.compress(json.dumps(golden).encode(), 9, mtime=0))
+
+# Both encoders: "loss" is transformers', of three pictures (B, C, H, W) and their captions.
+torch.manual_seed(6)
+config = CLIPConfig(
+    projection_dim=5, logit_scale_init_value=2.0,
+    text_config=dict(**common, num_hidden_layers=2),
+    vision_config=dict(hidden_size=12, intermediate_size=16, num_hidden_layers=2, num_attention_heads=3, image_size=8, patch_size=4, num_channels=3, hidden_act="gelu"))
+model = CLIPModel(config).eval()
+with torch.no_grad():
+    for key, p in model.named_parameters():
+        if key != "logit_scale":
+            p.copy_((1 + 0.2 * torch.randn(p.shape) if "norm" in key and key.endswith("weight") else 0.4 * torch.randn(p.shape)).bfloat16().float())
+ids = torch.tensor([[21, 3, 7, 9, 22, 22], [21, 3, 3, 22, 22, 22], [21, 5, 4, 9, 11, 22]])
+x = torch.randn(3, 3, 8, 8)
+out = model(input_ids=ids, pixel_values=x, return_loss=True)
+out.loss.backward()
+stored = json.loads(config.to_json_string(use_diff=False))
+golden = {"config": stored, "ids": ids.reshape(-1).tolist(), "x": tensor(x), "logits": tensor(out.logits_per_text), "loss": out.loss.item(),
+          "weights": {k: tensor(p) for k, p in model.named_parameters()}, "grads": {k: tensor(p.grad) for k, p in model.named_parameters()}}
+(ROOT / "nn/clip/testdata/pair.json.gz").write_bytes(gzip.compress(json.dumps(golden).encode(), 9, mtime=0))
 
 # The tokenizer: the byte alphabet, the same at the end of words, and merges of some words.
 

@@ -8,6 +8,7 @@ import (
 	"example.com/gotrain/nn/zoo"
 	"example.com/gotrain/train/recipe"
 	"example.com/gotrain/train/recipe/classify"
+	"example.com/gotrain/train/recipe/contrast"
 	"example.com/gotrain/train/recipe/denoise"
 	"example.com/gotrain/train/recipe/diffusion"
 	"example.com/gotrain/train/recipe/distill"
@@ -26,6 +27,6 @@ import (
 // one of configurations that name none.
 func Table() recipe.Table {
 	return recipe.Table{Families: zoo.Families(), Recipes: slices.Concat(
-		[]recipe.Recipe{lm.Recipe(), instruct.Recipe(), mlm.Recipe(), denoise.Recipe(), seq2seq.Recipe(), classify.Recipe(), vae.Recipe(), diffusion.Recipe(), gan.Recipe(), distill.Recipe(), grpo.Recipe(), ppo.Recipe()}, prefer.Recipes(),
+		[]recipe.Recipe{lm.Recipe(), instruct.Recipe(), mlm.Recipe(), denoise.Recipe(), seq2seq.Recipe(), classify.Recipe(), vae.Recipe(), diffusion.Recipe(), contrast.Recipe(), gan.Recipe(), distill.Recipe(), grpo.Recipe(), ppo.Recipe()}, prefer.Recipes(),
 	)}
 }
