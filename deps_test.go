@@ -60,7 +60,7 @@ var allowed = map[string][]string{
 
 	"nn":                       {"autograd", "autograd/ir"},
 	"nn/bert":                  {"autograd", "nn"},
-	"nn/clip":                  {"autograd", "nn"},
+	"nn/clip":                  {"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "nn"},
 	"nn/diffusion":             {},
 	"nn/encode":                {"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data", "data/hf", "data/tokenizers", "nn"},
 	"nn/gan":                   {"autograd", "autograd/ir", "nn"},
@@ -94,7 +94,10 @@ var allowed = map[string][]string{
 	"nn/unet":    {"autograd", "nn"},
 	"nn/vae":     {"autograd", "nn"},
 	"nn/xl":      {"autograd", "nn"},
-	"nn/zoo":     {"nn", "nn/bert", "nn/gan", "nn/gemma3", "nn/gpt2", "nn/llama", "nn/lstm", "nn/perceiver", "nn/seq2seq", "nn/unet", "nn/vae", "nn/xl"},
+	"nn/zoo": {
+		"nn", "nn/bert", "nn/clip", "nn/gan", "nn/gemma3", "nn/gpt2", "nn/llama", "nn/lstm", "nn/perceiver", "nn/seq2seq", "nn/unet", "nn/vae",
+		"nn/xl",
+	},
 
 	"train": {
 		"autograd/exec", "autograd/plan", "data", "data/vfs", "nn/hub", "train/checkpoint", "train/config", "train/engine", "train/events",
@@ -145,13 +148,17 @@ var allowed = map[string][]string{
 		"train/ranks",
 	},
 	"train/recipe/all": {
-		"nn/zoo", "train/recipe", "train/recipe/classify", "train/recipe/denoise", "train/recipe/diffusion", "train/recipe/distill",
-		"train/recipe/gan", "train/recipe/grpo", "train/recipe/instruct", "train/recipe/lm", "train/recipe/mlm", "train/recipe/ppo",
-		"train/recipe/prefer", "train/recipe/seq2seq", "train/recipe/vae",
+		"nn/zoo", "train/recipe", "train/recipe/classify", "train/recipe/contrast", "train/recipe/denoise", "train/recipe/diffusion",
+		"train/recipe/distill", "train/recipe/gan", "train/recipe/grpo", "train/recipe/instruct", "train/recipe/lm", "train/recipe/mlm",
+		"train/recipe/ppo", "train/recipe/prefer", "train/recipe/seq2seq", "train/recipe/vae",
 	},
 	"train/recipe/classify": {
 		"autograd", "data", "data/labelled", "data/tokenizers", "nn", "nn/encode", "nn/hub", "train/config", "train/ranks", "train/recipe",
 		"train/recipe/text", "train/shell",
+	},
+	"train/recipe/contrast": {
+		"autograd", "data", "data/hf", "data/picture", "data/tokenizers", "data/vfs", "nn/clip", "train/checkpoint", "train/config",
+		"train/ranks", "train/recipe", "train/recipe/pictures",
 	},
 	"train/recipe/denoise": {
 		"data", "data/denoise", "data/pairs", "data/tokenizers", "nn", "nn/generate", "nn/hub", "train/config", "train/recipe",

@@ -27,8 +27,10 @@ func (m *Pair) HuggingFace() (map[string]any, error) {
 }
 
 // pairKeys are those of config.json that the family knows.
-var pairKeys = append(nn.KeyRows(nn.Used, "", nil, "text_config", "vision_config", "projection_dim", "logit_scale_init_value"),
-	nn.KeyRows(nn.Harmless, "it is of first weights alone", nil, "initializer_factor")...)
+var pairKeys = slices.Concat(nn.KeyRows(nn.Used, "", nil, "text_config", "vision_config", "projection_dim", "logit_scale_init_value"),
+	nn.KeyRows(nn.Harmless, "it is of first weights alone", nil, "initializer_factor"),
+	nn.KeyRows(nn.Harmless, "text_config says it", nil, "vocab_size"),
+	nn.KeyRows(nn.Harmless, "there is no head whose weights could be those of tokens", nil, "tie_word_embeddings"))
 
 // towerKeys are those of text_config and vision_config, before those that all configurations have.
 var towerKeys = slices.Concat(nn.KeyRows(nn.Used, "", nil, "model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings",

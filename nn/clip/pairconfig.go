@@ -67,6 +67,3 @@ func (c *PairConfig) Validate() error {
 	}
 	return f.Err()
 }
-
-// tokens are those of a picture: its patches behind the one that stands for the whole.
-func (p PictureConfig) tokens() int { return 1 + (p.Size/p.Patch)*(p.Size/p.Patch) }
