@@ -40,14 +40,14 @@ func TestDefinition(t *testing.T) {
 		opened := open(t, b, 2)
 		for i := range cases {
 			for _, e := range b.variants(&cases[i], opened) {
-				c := cases[i].rounded(e)
-				if want[i] == nil {
-					want[i] = map[elements][]result{}
-				}
-				if want[i][e] == nil {
-					want[i][e] = define(c)
-				}
-				t.Run(fmt.Sprintf("%s/%s/%s", b.name, c, e), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s/%s/%s", b.name, &cases[i], e), func(t *testing.T) {
+					c := cases[i].rounded(e)
+					if want[i] == nil {
+						want[i] = map[elements][]result{}
+					}
+					if want[i][e] == nil {
+						want[i][e] = define(c)
+					}
 					got := runCase(t, opened, c, e, nan, noAlias)
 					if err := errors.Join(near(got, want[i][e], tolerance(c, e)), c.copied(got)); err != nil {
 						t.Error(err)

@@ -22,10 +22,13 @@ if [ "$sanitizer" = address ]; then
   run=(-exec "env ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$(gcc -print-file-name=libasan.so)")
 fi
 skip=()
+if [ -n "$sanitizer" ]; then
+  skip=(-skip '^TestNoAllocation$') # which asks of Go alone
+fi
 if [ "$sanitizer" = thread ]; then
   # What takes the longest: attention once more, though it computes nothing in place, and its largest cases where smaller
   # ones run the same kernels.
-  skip=(-skip '^TestMemory$/^cuda/^(Relative)?Attention|^TestDefinition$/^cuda/^Attention/_tiles$/^f32|^TestDefinition$/^cuda/^RelativeAttention/^large')
+  skip=(-skip '^TestNoAllocation$|^TestMemory$/^cuda/^(Relative)?Attention|^TestDefinition$/^cuda/^Attention/_tiles$/^f32|^TestDefinition$/^cuda/^RelativeAttention/^large')
   # Who looks at every access counts bytes too.
   test ./cuda/backend -run '^TestTraffic$'
 fi
