@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Trains PyTorch twins of the runs whose outcome the tests and LOG.md state, to tell what such models reach; see outcomes.py.
-# usage: scripts/parity/outcomes.sh figure|bert|cipher|copy [threads, default 1]
+# Trains the runs whose outcome LOG.md states and PyTorch twins of them, and fails where a run does not come to its threshold; see outcomes.py.
+# usage: scripts/parity/outcomes.sh figure|bert|cipher|copy [threads, default 1] [steps of cipher]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . scripts/python/env.sh
@@ -22,8 +22,8 @@ case ${1:-} in
     CGO_ENABLED=0 go build -o "$tmp/gotrain" ./cmd/gotrain
     "$tmp/gotrain" data cipher --count 20000 --seed 1704 --out "$tmp/train.tsv"
     "$tmp/gotrain" data cipher --count 400 --seed 9 --out "$tmp/test.tsv"
-    "$tmp/gotrain" pretrain --config translate --run "$tmp/translate"
-    "$tmp/gotrain" eval --model "$tmp/translate" --data "$tmp/test.tsv" --beam 1
+    "$tmp/gotrain" pretrain --config translate --run "$tmp/translate" ${3:+--set train.steps=$3}
+    "$tmp/gotrain" eval --model "$tmp/translate" --data "$tmp/test.tsv" --beam 1 --json >"$tmp/translate/eval.json"
     "$python" scripts/parity/outcomes.py cipher "$tmp/translate" "$tmp/train.tsv" "$tmp/test.tsv"
     ;;
   copy) "$python" scripts/parity/outcomes.py copy ;;
