@@ -51,6 +51,9 @@ func open(ctx context.Context, env recipe.Env) (*recipe.Job, error) {
 	}
 	b := &batches{Config: own(j.Config), writer: w, base: programs.Base, layout: own(j.Config).LayoutOf(j.Config)}
 	b.micro, _ = j.Config.MicroBatches()
+	if b.base != nil {
+		w.Complete = b.complete
+	}
 	j.Train = &rollout.Source{Rows: j.Config.TrainRows(), Row: b.fields()}
 	j.Prepare = b.prepare
 	return j, nil
@@ -86,17 +89,26 @@ func (b *batches) prepare(ctx context.Context, dst *data.Batch) error {
 	if err != nil {
 		return err
 	}
-	var ref [][]float32
-	if b.base != nil {
-		if ref, err = b.base.Of(texts); err != nil {
+	if b.base != nil && len(texts) > 0 && texts[0].Ref == nil { // of a table that earlier versions have begun
+		if err := b.complete(ctx, texts); err != nil {
 			return err
 		}
 	}
-	return b.fill(dst, texts, ref)
+	return b.fill(dst, texts)
+}
+
+// complete sets the log-probabilities by the base of texts as they are written, once for all
+// updates.
+func (b *batches) complete(_ context.Context, texts []rollout.Text) error {
+	ref, err := b.base.Of(texts)
+	for i := range ref {
+		texts[i].Ref = ref[i]
+	}
+	return err
 }
 
 // fill sets the rows of dst to texts; rows behind them hold none.
-func (b *batches) fill(dst *data.Batch, texts []rollout.Text, ref [][]float32) error {
+func (b *batches) fill(dst *data.Batch, texts []rollout.Text) error {
 	b.layout.Clear(dst)
 	better := b.Advantages(texts)
 	for row := range texts {
@@ -106,8 +118,8 @@ func (b *batches) fill(dst *data.Batch, texts []rollout.Text, ref [][]float32) e
 			return err
 		}
 		copy(dst.Floats[oldLogProbs][from:], t.LogProbs)
-		if ref != nil {
-			copy(dst.Floats[refLogProbs][from:], ref[row])
+		if b.Beta > 0 {
+			copy(dst.Floats[refLogProbs][from:], t.Ref)
 		}
 		for k := range t.Written() {
 			dst.Floats[advantages][from+k] = float32(better[row])

@@ -65,13 +65,10 @@ func TestTRL(t *testing.T) {
 					t.Errorf("advantage %d is %g, want %g", i, a, c.Advantages[i])
 				}
 			}
-			var ref [][]float32
-			if c.Beta > 0 {
-				for i, n := range g.Lengths {
-					ref = append(ref, g.Ref[i*g.Length:][:n])
-				}
+			for i, n := range g.Lengths {
+				texts[i].Ref = g.Ref[i*g.Length:][:n]
 			}
-			if err := b.fill(dst, texts, ref); err != nil {
+			if err := b.fill(dst, texts); err != nil {
 				t.Fatal(err)
 			}
 			value, gradient := differentiate(t, o, dst, g.LogP)
