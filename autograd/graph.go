@@ -20,6 +20,7 @@ type Graph struct {
 	writes []write
 	wrt    []*Node // what Grad differentiated by; nil before it
 	sites  uint32
+	draws  uint32 // calls of Normal
 	err    error
 	scope  scope
 }

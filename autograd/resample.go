@@ -44,7 +44,8 @@ func sumPool(x *Node, a ir.ResampleAttrs) *Node {
 }
 
 // Normal draws from N(0, 1). rng (4) int32 is that of Dropout: a row has its numbers wherever
-// it is computed, and a draw of its own for each call in a graph.
+// it is computed, and a draw of its own for each call in a graph, the first, second and so on of all
+// graphs of a run being the same whatever stands between.
 func (g *Graph) Normal(rng *Node, shape ...int) *Node {
 	if broken(rng) {
 		return g.pass()
@@ -52,6 +53,7 @@ func (g *Graph) Normal(rng *Node, shape ...int) *Node {
 	if len(shape) == 0 || ir.Shape(shape).Size() < 1 {
 		return g.fail("Normal", "%s has no elements", ir.Shape(shape))
 	}
-	g.sites++
-	return g.apply(ir.Normal, ir.NormalAttrs{Site: g.sites}, []*Node{rng}, []spec{f32(shape...)}, nil, nil)
+	g.draws++
+	const normal = 1 << 31 // sites of Dropout lie below
+	return g.apply(ir.Normal, ir.NormalAttrs{Site: normal | g.draws}, []*Node{rng}, []spec{f32(shape...)}, nil, nil)
 }

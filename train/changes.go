@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"example.com/gotrain/nn/hub"
 	"example.com/gotrain/train/config"
 	"example.com/gotrain/train/save"
 )
@@ -37,7 +36,7 @@ func earlier(cfg Config, from string, t config.Tables) (*Config, error) {
 		return nil, err
 	}
 	if len(fixed) == 0 {
-		return &was, baseThere(cfg, from)
+		return &was, baseThere(cfg, from, t)
 	}
 	var b strings.Builder
 	run := cfg.Run.Dir
@@ -53,11 +52,11 @@ func earlier(cfg Config, from string, t config.Tables) (*Config, error) {
 }
 
 // baseThere wants the base of a run that goes on with an adapter from a checkpoint.
-func baseThere(cfg Config, from string) error {
+func baseThere(cfg Config, from string, t config.Tables) error {
 	if from == "" || cfg.LoRA.Rank == 0 {
 		return nil
 	}
-	if _, err := hub.FindCheckpoint(cfg.Base); err != nil {
+	if _, err := config.FindBase(cfg.Base, cfg.Recipe.Name(), t); err != nil {
 		return &config.Fault{Err: fmt.Errorf("the base of the adapter is gone: %w; put it back, or name where it lies, with --base DIR for finetune, or --set base=DIR for resume", err)}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -88,6 +89,7 @@ optimizer: {ema: 0.5}
 		}
 	}
 	testControl(t, dir)
+	testLoRA(t, dir)
 	if o := gotrain(t, "", "data", "inspect", "--config", config, "--out", in("sheet.png")); o.code != 0 || !strings.Contains(o.out, "held out, 0 damaged files") {
 		t.Errorf("inspect: %d %s %s", o.code, o.out, o.errOut)
 	}
@@ -156,6 +158,66 @@ func testControl(t *testing.T, dir string) {
 	}
 	if o := gotrain(t, "", append(draw, "--model", in("run"), "--control", in("a.png"))...); o.code != 2 || !strings.Contains(o.errOut, "a ControlNet, which gotrain finetune trains") {
 		t.Errorf("status %d, %s", o.code, o.errOut)
+	}
+}
+
+// testLoRA trains adapters to what TestDiffusion has exported, beside pictures of a prior: the run
+// goes on to the same bits, and they draw the same from a checkpoint, diffusers' and kohya's files.
+func testLoRA(t *testing.T, dir string) {
+	in := func(name string) string { return filepath.Join(dir, name) }
+	finetune := []string{"finetune", "--config", "finetune-picture-lora", "--base", in("exported"), "--run", in("lora"), "--device", "cpu"}
+	for _, set := range []string{"recipe.shown=0", "recipe.prior={train: [" + in("a.png") + ", " + in("c.png") + "], caption: a circle, weight: 0.5}", "data.shapes=10", "data.size=8", "data.validation=0.2",
+		"lora={rank: 2, alpha: 3}", "train.steps=2", "train.batch=2", "train.save_every=1", "optimizer.lr=0.05", "optimizer.warmup=0"} {
+		finetune = append(finetune, "--set", set)
+	}
+	must(t, finetune...)
+	last := in("lora/checkpoints/step-00000002")
+	learnt := func() (all string) {
+		for _, name := range []string{"unet/adapter_model.safetensors", "text_encoder/adapter_model.safetensors", "optimizer.safetensors"} {
+			all += string(read(t, filepath.Join(last, name)))
+		}
+		return all
+	}
+	want := learnt()
+	if err := os.RemoveAll(last); err != nil {
+		t.Fatal(err)
+	}
+	if o := gotrain(t, "", "resume", in("lora"), "--device", "cpu"); o.code != 0 || learnt() != want {
+		t.Errorf("from step 1 on the weights are others: %s", o.errOut)
+	}
+	if exists(filepath.Join(last, "unet/model.safetensors")) {
+		t.Error("a checkpoint of adapters has the weights of the base")
+	}
+	must(t, "export", in("lora"), in("alone"), "--format", "lora")
+	must(t, "export", in("lora"), in("kohya.safetensors"), "--format", "kohya")
+	must(t, "export", in("lora"), in("merged"))
+	drawn := func(args ...string) string {
+		t.Helper()
+		must(t, append([]string{"sample", "--prompt", "red circle", "--steps", "2", "--device", "cpu", "--out", in("l.png")}, args...)...)
+		return string(read(t, in("l.png")))
+	}
+	picture := drawn("--model", in("lora"))
+	if drawn("--model", in("exported")) == picture {
+		t.Error("adapters change nothing")
+	}
+	for _, file := range []string{"alone", "kohya.safetensors"} {
+		if drawn("--model", in("exported"), "--adapter", in(file)) != picture {
+			t.Errorf("%s draws another picture", file)
+		}
+	}
+	if drawn("--model", in("merged")) == drawn("--model", in("exported")) {
+		t.Error("what is merged draws as the base does")
+	}
+	for fault, args := range map[string][]string{
+		"there is no adapter":    {"export", in("exported"), in("x"), "--format", "lora"},
+		"has an adapter already": {"export", in("lora"), in("x"), "--adapter", in("alone")},
+		"neither the denoiser":   append(slices.Clone(finetune), "--run", in("y"), "--set", "lora.targets=[q_proj, c_attn]"),
+		"recipe.prior.weight":    append(slices.Clone(finetune), "--run", in("y"), "--set", "recipe.prior.weight=0"),
+		"optimizer.ema":          append(slices.Clone(finetune), "--run", in("y"), "--set", "optimizer.ema=0.9"),
+	} {
+		if o := gotrain(t, "", args...); o.code == 0 || !strings.Contains(o.errOut, fault) {
+			t.Errorf("%s: status %d, %s", fault, o.code, o.errOut)
+		}
 	}
 }
 

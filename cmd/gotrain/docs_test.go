@@ -402,7 +402,7 @@ func (w *workspace) gotrain(t *testing.T, c command, args []string) {
 			args = append(args, "--limit", "2")
 		}
 	case "finetune":
-		if c.config() == "finetune-control" {
+		if c.config() == "finetune-control" || c.config() == "finetune-picture-lora" {
 			set(pictured...)
 			set("recipe.steps=2")
 			break

@@ -79,11 +79,11 @@ diffusers' StableDiffusionPipeline loads, with the averages of the run, if any.`
 			return f.convert(c, src, args[1], opt)
 		},
 	}
-	c.Flags().StringVar(&format, "format", "", "`NAME` is hf, gguf or peft (default: gguf where DST ends in .gguf, else hf)")
+	c.Flags().StringVar(&format, "format", "", "`NAME` is hf, gguf or peft (default: gguf where DST ends in .gguf, else hf); of what draws pictures, its adapters alone are a file by lora (diffusers) and kohya")
 	c.Flags().BoolVar(&f.unmerge, "unmerge", false, "take the adapter of SRC, or that of --adapter, out of the weights")
 	c.Flags().StringVar(&kind, "type", "", "of the numbers, `NAME` is f32, f16, bf16 or, in gguf, q8_0, q6_k, q4_k, q4_0 (default: as in SRC)")
 	c.Flags().StringVar(&measure, "measure", "", "text `FILE` whose NLL is computed before and after, up to 4,096 tokens of it")
-	complete(c, "format", fixed("hf", "gguf", "peft"))
+	complete(c, "format", fixed("hf", "gguf", "peft", formatLoRA, formatKohya))
 	complete(c, "type", fixed(exportTypes...))
 	f.add(c)
 	return c

@@ -75,7 +75,7 @@ const maxDrawn = 1024
 
 // runPictures draws each line of a prompt, --count times.
 func (f *sampleFlags) runPictures(c *cobra.Command, dir string) error {
-	for _, name := range append([]string{"stop", "no-bos", "context", "adapter", "beam", "length-penalty"}, samplingNames...) {
+	for _, name := range append([]string{"stop", "no-bos", "context", "beam", "length-penalty"}, samplingNames...) {
 		if c.Flags().Changed(name) && name != "seed" {
 			return usagef("--%s is for models that write texts: pictures take --steps, --guidance, --sampler, --seed and --count", name)
 		}
@@ -112,7 +112,7 @@ func (f *sampleFlags) runPictures(c *cobra.Command, dir string) error {
 	}
 	defer device.Close()
 	store := exec.NewStore(device)
-	model, averaged, err := pipeline.Open(vfs.OS{}, dir, store, p.average)
+	model, averaged, err := pipeline.Open(vfs.OS{}, dir, store, pipeline.Options{Average: p.average, LoRA: f.adapter})
 	if err != nil {
 		return fmt.Errorf("--model: %w", err)
 	}

@@ -57,7 +57,9 @@ func PlaceOf(dir string) (Place, error) {
 // IsAdapter tells whether dir holds an adapter and no weights of a model.
 func IsAdapter(dir string) bool { return exists(dir, peft.ConfigFile) && !hasWeights(dir) }
 
-func hasWeights(dir string) bool { return exists(dir, ModelFile) || exists(dir, safetensors.IndexName) }
+func hasWeights(dir string) bool {
+	return exists(dir, ModelFile) || exists(dir, safetensors.DiffusersName) || exists(dir, safetensors.IndexName)
+}
 
 func exists(dir, name string) bool {
 	_, err := os.Stat(filepath.Join(dir, name))

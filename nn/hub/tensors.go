@@ -239,6 +239,8 @@ func AdapterFiles(from States, m nn.Model, base, trained string) ([]vfs.Content,
 	a := m.Tuning().Adapter
 	c := peft.Config{Base: base, Rank: a.Rank, Alpha: a.Alpha, Dropout: a.Dropout, RSLoRA: a.RSLoRA, DoRA: a.DoRA, Ranks: peft.PatternOf(a.Ranks), Alphas: peft.PatternOf(a.Alphas)}
 	_, c.Pairs = m.(nn.PairModel)
+	_, reads := m.Config().(nn.TextConfig)
+	c.Wordless = !reads
 	for _, t := range ModelTensors(m) {
 		if t.merge != nil {
 			c.Targets.Names = append(c.Targets.Names, strings.TrimSuffix(t.Name, ".weight"))

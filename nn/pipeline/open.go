@@ -17,6 +17,7 @@ import (
 	"example.com/gotrain/nn/clip"
 	"example.com/gotrain/nn/hub"
 	"example.com/gotrain/nn/hub/manifest"
+	"example.com/gotrain/nn/hub/peft"
 	"example.com/gotrain/nn/hub/safetensors"
 	"example.com/gotrain/nn/unet"
 	"example.com/gotrain/nn/vae"
@@ -36,7 +37,7 @@ const (
 // for the newest. ok tells whether there is one.
 func Locate(path string) (dir string, ok bool) {
 	for _, dir := range []string{path, filepath.Join(path, "checkpoints", "latest"), filepath.Join(path, "latest")} {
-		if exists(dir, Denoiser, configFile) && exists(dir, Text, configFile) {
+		if there(dir, Denoiser) && there(dir, Text) {
 			dir, err := filepath.EvalSymlinks(dir)
 			return dir, err == nil
 		}
@@ -44,14 +45,25 @@ func Locate(path string) (dir string, ok bool) {
 	return "", false
 }
 
+// there tells whether dir has a model of a role, or an adapter to one.
+func there(dir, role string) bool {
+	return exists(dir, role, configFile) || exists(dir, role, peft.ConfigFile)
+}
+
 func exists(parts ...string) bool {
 	_, err := os.Stat(filepath.Join(parts...))
 	return err == nil
 }
 
-// Open reads the pipeline in dir, whose weights go into store; with average the running averages
-// of a checkpoint that has some in place of its parameters. averaged tells whether they are.
-func Open(fsys vfs.FS, dir string, store *exec.Store, average bool) (p *Pipeline, averaged bool, err error) {
+// Options say how a pipeline is opened.
+type Options struct {
+	Average bool   // with the running averages of a checkpoint that has some in place of its parameters
+	LoRA    string // file of low-rank adapters that are put on, diffusers' or kohya's; "" is none
+}
+
+// Open reads the pipeline in dir, whose weights go into store. averaged tells whether they are
+// averages.
+func Open(fsys vfs.FS, dir string, store *exec.Store, o Options) (p *Pipeline, averaged bool, err error) {
 	if exists(dir, manifest.Name) {
 		if _, err := manifest.Verify(fsys, dir); err != nil {
 			return nil, false, fmt.Errorf("%w; use another checkpoint of the run", err)
@@ -60,13 +72,30 @@ func Open(fsys vfs.FS, dir string, store *exec.Store, average bool) (p *Pipeline
 	if p, err = Describe(dir, func(role string) nn.Tuning { return nn.Tuning{Role: role} }); err != nil {
 		return nil, false, err
 	}
-	averages, err := openAverages(dir, average)
+	adapters, err := p.openAdapters(fsys, dir, o.LoRA)
+	if err != nil {
+		return nil, false, err
+	}
+	defer adapters.Close()
+	if len(adapters) > 0 {
+		if p, err = Describe(dir, func(role string) nn.Tuning { return nn.Tuning{Role: role, Adapter: adapters[role].adapter} }); err != nil {
+			return nil, false, err
+		}
+	}
+	averages, err := openAverages(dir, o.Average)
 	if err != nil {
 		return nil, false, err
 	}
 	defer averages.Close()
 	for _, m := range p.models() {
-		taken, err := load(store, filepath.Join(dir, m.Tuning().Role), m, averages)
+		folder, err := weightsOf(dir, m.Tuning().Role)
+		if err != nil {
+			return nil, false, err
+		}
+		taken, err := load(store, folder, m, averages)
+		if err == nil {
+			err = adapters.load(store, m)
+		}
 		if err != nil {
 			return nil, false, err
 		}
@@ -97,6 +126,22 @@ func (p *Pipeline) models() []nn.Model {
 	return models
 }
 
+// weightsOf is the folder of config.json and weights of a role: where dir holds an adapter, that of
+// its base.
+func weightsOf(dir, role string) (string, error) {
+	place, err := hub.PlaceOf(filepath.Join(dir, role))
+	return place.Base, err
+}
+
+// inConfig reads the config.json of a role.
+func inConfig(dir, role string, parse func(text []byte) error) error {
+	folder, err := weightsOf(dir, role)
+	if err != nil {
+		return err
+	}
+	return inFile(parse, folder, configFile)
+}
+
 // inFile reads a file of dir and tells of it in errors.
 func inFile(parse func(text []byte) error, parts ...string) error {
 	file := filepath.Join(parts...)
@@ -111,14 +156,14 @@ func inFile(parse func(text []byte) error, parts ...string) error {
 }
 
 func (p *Pipeline) openText(dir string, t nn.Tuning) error {
-	return inFile(func(text []byte) error {
+	return inConfig(dir, Text, func(text []byte) error {
 		c, err := clip.Parse(text)
 		if err != nil {
 			return err
 		}
 		p.Text, err = clip.New(c, t)
 		return err
-	}, dir, Text, configFile)
+	})
 }
 
 func (p *Pipeline) openDenoiser(dir string, t nn.Tuning) error {
@@ -126,7 +171,7 @@ func (p *Pipeline) openDenoiser(dir string, t nn.Tuning) error {
 	if exists(dir, "scheduler", scheduleFile) {
 		schedule = filepath.Join(dir, "scheduler", scheduleFile)
 	}
-	return errors.Join(inFile(func(text []byte) error {
+	return errors.Join(inConfig(dir, Denoiser, func(text []byte) error {
 		c, side, err := unet.Parse(text)
 		if err != nil {
 			return err
@@ -134,7 +179,7 @@ func (p *Pipeline) openDenoiser(dir string, t nn.Tuning) error {
 		p.Side = side
 		p.Denoiser, err = unet.New(c, t)
 		return err
-	}, dir, Denoiser, configFile), inFile(func(text []byte) (err error) {
+	}), inFile(func(text []byte) (err error) {
 		p.Process, err = parseProcess(text)
 		return err
 	}, schedule))
@@ -247,7 +292,7 @@ func openAverages(dir string, wanted bool) (hub.Shards, error) {
 
 // load fills the parameters of m from its folder, or from averages where they have all of them.
 func load(store *exec.Store, folder string, m nn.Model, averages hub.Shards) (averaged bool, err error) {
-	params := m.Params()
+	params := nn.Base(m.Params())
 	var wanted, average []hub.Tensor
 	for _, p := range params {
 		if _, err := store.Ensure(p.State(), p.DType, p.Shape); err != nil {

@@ -208,7 +208,7 @@ func TestExport(t *testing.T) {
 			t.Fatal("it is not found")
 		}
 		again := nntest.Open(t)
-		read, averaged, err := Open(vfs.OS{}, found, again, true)
+		read, averaged, err := Open(vfs.OS{}, found, again, Options{Average: true})
 		if err != nil || averaged {
 			t.Fatal(err, averaged)
 		}
@@ -289,7 +289,7 @@ func TestLogits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		read, _, err := Open(vfs.OS{}, dir, nntest.Open(t), false)
+		read, _, err := Open(vfs.OS{}, dir, nntest.Open(t), Options{})
 		if step.want == "" {
 			if err == nil || !strings.Contains(err.Error(), "train it again") {
 				t.Errorf("what it gives is not known: %v", err)

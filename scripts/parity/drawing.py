@@ -1,8 +1,9 @@
 """Draws with diffusers' StableDiffusionPipeline what gotrain export has written, and with gotrain, from the same noise; with
 --small it first writes two small random pipelines of diffusers itself, as of Stable Diffusion 1 and 2, which gotrain has to read.
 
-    drawing.py DRAWING DIR|--small …
+    drawing.py DRAWING DIR|DIR=BASE+LORA|--small …
 
+DIR=BASE+LORA puts the low-rank adapters of a file or directory on BASE, for which gotrain draws with DIR, in which they are merged.
 DRAWING is the program of scripts/parity/drawing. The largest difference of a byte is printed; more than 1 is an error, with 2 for
 bytes that two roundings divide.
 """
@@ -41,7 +42,11 @@ def small(folder, version):
 
 
 def compare(program, folder, work):
-    pipe = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, requires_safety_checker=False)
+    folder, _, parts = str(folder).partition("=")
+    base, _, lora = parts.partition("+")
+    pipe = StableDiffusionPipeline.from_pretrained(base or folder, safety_checker=None, requires_safety_checker=False)
+    if lora:
+        pipe.load_lora_weights(lora)
     pipe.set_progress_bar_config(disable=True)
     side, channels = pipe.unet.config.sample_size, pipe.unet.config.in_channels
     noise = torch.randn(1, channels, side, side, generator=torch.Generator().manual_seed(5))

@@ -17,10 +17,14 @@ const basePrefix = "base-of-"
 
 // KeepBase has the run that the checkpoint in dir is of never retire it, for another run
 // whose checkpoints are adapters to it: by a link base-of-NAME beside it, which whoever
-// has deleted that other run may delete. A dir that is no checkpoint of a run stays as it
-// is.
+// has deleted that other run may delete. Dir may be the folder of one of its models. A dir that is no
+// checkpoint of a run stays as it is.
 func KeepBase(fsys vfs.FS, dir, name string) []Event {
 	step, ok := parseStep(filepath.Base(dir))
+	if !ok {
+		dir = filepath.Dir(dir)
+		step, ok = parseStep(filepath.Base(dir))
+	}
 	if !ok || filepath.Base(filepath.Dir(dir)) != folder {
 		return nil
 	}

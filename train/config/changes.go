@@ -98,6 +98,9 @@ func (c Config) Fixed(now Config, own bool) ([]Change, error) {
 			return []Change{{"model.family", c.Model.Name(), now.Model.Name()}}, nil
 		}
 	}
+	if err := now.takePictures(c); err != nil {
+		return nil, err
+	}
 	if err := now.ChooseOutputs(c.outputs()); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,6 +53,37 @@ func (c Config) outputs() nn.Outputs {
 		return e.Outputs()
 	}
 	return nn.Outputs{}
+}
+
+// takePictures gives a model section what the data told of pictures and captions in an earlier
+// configuration of the run, where it leaves that open.
+func (c *Config) takePictures(was Config) error {
+	switch now := c.Model.Value().(type) {
+	case nn.DenoiserConfig:
+		before, ok := was.Model.Value().(nn.DenoiserConfig)
+		if !ok {
+			return nil
+		}
+		channels, _, context := now.Denoised()
+		channelsBefore, _, contextBefore := before.Denoised()
+		now.SetDenoised(cmp.Or(channels, channelsBefore), cmp.Or(context, contextBefore))
+		return c.Model.Set(c.Model.Name(), now)
+	case nn.AutoencoderConfig:
+		before, ok := was.Model.Value().(nn.AutoencoderConfig)
+		if !ok {
+			return nil
+		}
+		channels, _, _ := now.Picture()
+		channelsBefore, _, _ := before.Picture()
+		now.SetChannels(cmp.Or(channels, channelsBefore))
+		if logits, err := before.Logits(); err == nil {
+			if _, open := now.Logits(); open != nil {
+				now.SetLogits(logits)
+			}
+		}
+		return c.Model.Set(c.Model.Name(), now)
+	}
+	return nil
 }
 
 // SetVocab gives the model the vocabulary of its tokenizer.

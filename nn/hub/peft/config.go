@@ -59,15 +59,21 @@ type Config struct {
 	FanInFanOut bool // the weights of the layers are stored (in, out), as GPT-2's
 	// Pairs tells that the model has an encoder; it is written, and nothing reads it.
 	Pairs bool
+	// Wordless tells that the model neither reads nor writes tokens one by one, so that there is no
+	// task; it is written, and nothing reads it.
+	Wordless bool
 	// Random tells that layers without weights in the file would be random numbers.
 	Random bool
 }
 
 // JSON returns the content of adapter_config.json.
 func (c Config) JSON() ([]byte, error) {
-	task := "CAUSAL_LM"
-	if c.Pairs {
+	var task any = "CAUSAL_LM"
+	switch {
+	case c.Pairs:
 		task = "SEQ_2_SEQ_LM"
+	case c.Wordless:
+		task = nil
 	}
 	keys := map[string]any{
 		"peft_type": "LORA", "task_type": task, "base_model_name_or_path": c.Base, "inference_mode": true,

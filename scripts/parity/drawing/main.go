@@ -44,7 +44,7 @@ func run(dir, noise, out string, r pipeline.Request) error {
 	if !ok {
 		return fmt.Errorf("%s holds no pipeline", dir)
 	}
-	p, _, err := pipeline.Open(vfs.OS{}, found, store, true)
+	p, _, err := pipeline.Open(vfs.OS{}, found, store, pipeline.Options{Average: true})
 	if err != nil {
 		return err
 	}

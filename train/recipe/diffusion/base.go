@@ -34,10 +34,15 @@ func (m *model) goOn(env recipe.Env) error {
 	if env.From != "" {
 		dir = env.From
 	}
-	side := m.Side
-	p, err := pipeline.Describe(dir, func(role string) nn.Tuning { return nn.Tuning{Role: role, Freeze: c.Train.Freeze} })
+	side, freeze := m.Side, c.Train.Freeze
+	p, err := pipeline.Describe(dir, func(role string) nn.Tuning { return nn.Tuning{Role: role, Freeze: freeze} })
 	if err != nil {
 		return err
+	}
+	if c.LoRA.Rank > 0 {
+		if p, err = adapted(p, dir, c.LoRA); err != nil {
+			return err
+		}
 	}
 	m.Pipeline = p
 	p.Side = side
@@ -62,6 +67,39 @@ func (m *model) goOn(env recipe.Env) error {
 	}
 	m.design(c)
 	return nil
+}
+
+// attention are the layers that adapters change unless lora.targets says otherwise, the projections
+// of attention in both models, as in diffusers' scripts.
+var attention = []string{"to_q", "to_k", "to_v", "to_out.0", "q_proj", "k_proj", "v_proj", "out_proj"}
+
+// adapted is the pipeline in dir with adapters. Each model gets those targets that it has.
+func adapted(p *pipeline.Pipeline, dir string, lora nn.Adapter) (*pipeline.Pipeline, error) {
+	if len(lora.Targets) == 0 {
+		lora.Targets = attention
+	}
+	found := map[string]bool{}
+	tuned := map[string]nn.Adapter{}
+	for _, m := range []nn.Model{p.Denoiser, p.Text} {
+		own := lora
+		own.Targets = nil
+		for _, target := range lora.Targets {
+			one := nn.Adapter{Rank: 1, Targets: []string{target}}
+			if len(one.Adapted(m.Params())) > 0 {
+				found[target] = true
+				own.Targets = append(own.Targets, target)
+			}
+		}
+		if len(own.Targets) > 0 {
+			tuned[m.Tuning().Role] = own
+		}
+	}
+	for _, target := range lora.Targets {
+		if !found[target] {
+			return nil, config.Faultf("lora.targets: neither the denoiser nor the text encoder has a linear layer called %q; attention's are %v", target, attention)
+		}
+	}
+	return pipeline.Describe(dir, func(role string) nn.Tuning { return nn.Tuning{Role: role, Adapter: tuned[role]} })
 }
 
 // agrees wants what the configuration says of the base to be so, or to be left out.

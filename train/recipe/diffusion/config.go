@@ -32,6 +32,7 @@ type Config struct {
 	VAE        string             `yaml:"vae"`        // checkpoint or run of recipe vae, whose latents are denoised; "" is pictures themselves
 	Text       clip.Config        `yaml:"text"`       // the text encoder, which learns beside the denoiser
 	Vocab      int                `yaml:"vocab"`      // about so many tokens at most, of the words of captions
+	Prior      Prior              `yaml:"prior"`      // pictures of a class beside few of one of its members
 	Control    Control            `yaml:"control"`    // pictures that a ControlNet learns to heed, beside a base that stays as it is
 
 	Shown    int      `yaml:"shown"`    // pictures that evaluations draw; 0 is none
@@ -45,7 +46,7 @@ func defaults() *Config {
 	return &Config{
 		Schedule: diffusion.Schedule{Shape: diffusion.Cosine, Steps: 1000, Start: 0.00085, End: 0.012}, Prediction: string(diffusion.V), MinSNR: 5, Dropout: 0.1,
 		Text: clip.Config{Layers: 1, Heads: 4, Width: 64, Context: 16}, Vocab: 4096,
-		Control: Control{Canny: picture.Canny{Low: 100, High: 200}}, Shown: 8, Sampler: diffusion.DDIM, Steps: 20, Guidance: 2,
+		Prior: Prior{Weight: 1}, Control: Control{Canny: picture.Canny{Low: 100, High: 200}}, Shown: 8, Sampler: diffusion.DDIM, Steps: 20, Guidance: 2,
 	}
 }
 
@@ -84,7 +85,11 @@ func check(c config.Config) error {
 		errs = append(errs, prefixed("recipe.", err))
 	}
 	errs = append(errs, prefixed("recipe.control.", r.Control.validate(c)))
-	fault(c.LoRA.Rank == 0, "recipe %s trains whole models: leave lora out", Name)
+	fault(c.LoRA.Rank == 0 || r.Control.Kind == "", "lora and recipe.control exclude each other: a ControlNet is trained whole")
+	fault(len(r.Prior.Paths) == 0 || r.Control.Kind == "", "recipe.prior and recipe.control exclude each other")
+	fault(c.LoRA.Rank == 0 || c.Optimizer.EMA == 0, "optimizer.ema keeps averages of whole models: leave it out with lora")
+	fault(c.Adapter == "", "adapter: merge it into the base with gotrain export --adapter, and name the result as the base")
+	errs = append(errs, prefixed("recipe.prior.", r.Prior.validate()))
 	fault(c.Base == "" || r.VAE == "", "recipe.vae is that of the base: leave it out")
 	fault(!c.Train.DocumentMask, "train.document_mask is for text: leave it out")
 	model, ok := c.Model.Value().(nn.DenoiserConfig)

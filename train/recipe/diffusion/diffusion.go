@@ -36,6 +36,7 @@ type model struct {
 	job     *recipe.Job
 	// conditions are those of files, by their names without ends.
 	conditions map[string][]byte
+	prior      int // place of the first picture of the prior in the pictures of training; behind the last where there is none
 }
 
 // drawing are the models that tell the noise.
@@ -206,6 +207,12 @@ func (m *model) design(c config.Config) {
 	if m.Control != nil {
 		m.learnControl(part(m.Control), c)
 	}
+	if m.Text.Tuning().Adapter.Rank == 0 && c.LoRA.Rank > 0 {
+		m.job.Phases[0].With = nil
+	}
+	if m.Denoiser.Tuning().Adapter.Rank == 0 && c.LoRA.Rank > 0 {
+		m.job.Phases[0].Learns, m.job.Phases[0].With = pipeline.Text, nil
+	}
 	m.job.Next = func(model string) string {
 		return fmt.Sprintf("gotrain sample --model %s --prompt %q --out picture.png", model, "red circle")
 	}
@@ -271,6 +278,10 @@ func open(_ context.Context, env recipe.Env) (*recipe.Job, error) {
 	if err != nil {
 		return nil, err
 	}
+	prior, err := own(c).Prior.add(c, set)
+	if err != nil {
+		return nil, err
+	}
 	texts, silent := captionsOf(set)
 	if len(texts) == 0 {
 		return nil, config.Faultf("data.captions: none of the pictures has a text file beside it, such as a.txt beside a.png")
@@ -289,6 +300,7 @@ func open(_ context.Context, env recipe.Env) (*recipe.Job, error) {
 			return nil, err
 		}
 	}
+	m.prior = prior
 	m.feed(set)
 	return m.job, nil
 }
@@ -336,6 +348,9 @@ func (m *model) loader(of data.Source) *loader {
 		timeWidth: m.Denoiser.TimeWidth(), levels: m.config.Schedule.Levels(), told: m.config.Schedule.Told, config: m.config}
 	for _, p := range l.Set {
 		l.captions = append(l.captions, m.Caption(p.Caption))
+	}
+	if l.prior = len(l.Set); !l.Held {
+		l.prior = m.prior
 	}
 	if m.Autoencoder != nil {
 		channels, side, _ := m.Latents()

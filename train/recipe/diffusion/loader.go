@@ -35,6 +35,7 @@ type loader struct {
 	levels    []diffusion.Level
 	told      func(t int) float64 // a time as the model learns it
 	config    Config
+	prior     int // pictures of Set from here on weigh as config.Prior says
 	// condition writes what the row that shows picture at of Set, mirrored or not, is drawn under;
 	// nil for none.
 	condition func(p picture.Picture, pixels []byte, mirrored bool, to []byte)
@@ -80,6 +81,9 @@ func (l *loader) Fill(dst *data.Batch, position uint64) error {
 		copy(dst.Ints[captionField][row*len(caption):], caption)
 		nn.TimeFeatures(l.told(t), dst.Floats[timesField][row*l.timeWidth:][:l.timeWidth])
 		l.level(t, dst.Floats[levelsField][row*levelWidth:][:levelWidth])
+		if at >= l.prior {
+			dst.Floats[levelsField][(row+1)*levelWidth-1] *= float32(l.config.Prior.Weight)
+		}
 		if l.condition != nil {
 			side := l.Loader.Config.Size
 			to := dst.Raw[pipeline.Condition][row*side*side*unet.ConditionChannels:][:side*side*unet.ConditionChannels]
