@@ -87,7 +87,7 @@ var allowed = map[string][]string{
 	"nn/perceiver":       {"autograd", "nn"},
 	"nn/pipeline": {
 		"autograd", "autograd/exec", "autograd/ir", "autograd/plan", "data", "data/hf", "data/picture", "data/tokenizers", "data/vfs", "nn",
-		"nn/clip", "nn/diffusion", "nn/hub", "nn/hub/manifest", "nn/hub/safetensors", "nn/unet", "nn/vae", "optim",
+		"nn/clip", "nn/diffusion", "nn/hub", "nn/hub/manifest", "nn/hub/peft", "nn/hub/safetensors", "nn/unet", "nn/vae", "optim",
 	},
 	"nn/seq2seq": {"autograd", "autograd/ir", "nn"},
 	"nn/talk":    {"data", "data/chat", "data/hf", "data/instruct", "data/synth/bootstrap", "data/tokenizers", "nn/generate"},
