@@ -268,7 +268,28 @@ func withoutBorders() []operation {
 			return Add(y, Mean(nll))
 		}
 	}
+	// Each size by itself below what it may be.
+	var sizes []build
+	for i := range 4 {
+		p := PoolConfig{Batch: 2, Height: 6, Width: 4, Kernel: [2]int{3, 2}, Stride: [2]int{1, 1}}
+		c := ConvConfig{Batch: 2, Height: 5, Width: 4}
+		p.Pad[i], c.Pad[i] = -1, -1
+		sizes = append(sizes, pool(of(48, 3), p), conv(of(40, 3), of(6, 3, 2, 3), nil, c))
+		p.Pad[i], c.Pad[i] = 2+i%2, 0
+		if i%2 == 0 {
+			p.Pad[i] = 3
+		}
+		*[]*int{&c.Batch, &c.Height, &c.Width, &c.Stride[1]}[i] = -1
+		sizes = append(sizes, pool(of(48, 3), p), conv(of(40, 3), of(6, 3, 2, 3), nil, c))
+		p.Pad[i] = 0
+		*[]*int{&p.Kernel[0], &p.Kernel[1], &p.Stride[0], &p.Stride[1]}[i] = -1
+		sizes = append(sizes, pool(of(48, 3), p))
+		b, h, w, factor := 2, 6, 4, [2]int{3, 2}
+		*[]*int{&b, &h, &w, &factor[1]}[i] = 0
+		sizes = append(sizes, average(of(48, 3), b, h, w, factor), up(of(48, 3), b, h, w, factor))
+	}
 	return []operation{
+		{"sizes", nil, sizes},
 		{"functions", []build{
 			one(Exp), one(Log), one(Sigmoid), one(Tanh), one(LogSigmoid), one(Log1mExp), one(LeakyReLU), one(Sign), one(Step), one(Detach), one(Softmax),
 			one(func(x *Node) *Node { return Clip(x, -1, 2) }), one(func(x *Node) *Node { return Scale(x, 3) }), one(func(x *Node) *Node { return Shift(x, 4) }),

@@ -126,6 +126,7 @@ func TestPartsByRole(t *testing.T) {
 		{"either", "{% if m.content is string %}{{ m.content }}{% else %}" + each + "{% endif %}", "<s>ab<u>cd<a>EF<t>g�"},
 		{"bare", "{% if m.content is string %}{{ m.content }}{% else %}{% for p in m.content %}{% if p is mapping and p.type == 'text' %}{{ p.text }}{% endif %}{% endfor %}{% endif %}", "<s>ab<u>cd<a>EF<t>g�"},
 		{"of the user", "{% if m.role == 'user' and m.content is not string %}{% for p in m.content %}{% if p is mapping and p.type == 'text' %}{{ p.text }}{% endif %}{% endfor %}{% else %}{{ m.content }}{% endif %}", "<s>ab<u>cd<a>EF<t>g�"},
+		{"in turn", "{% if loop.index0 == 1 and messages[0].role not in ['system', 'user'] or loop.index0 == 2 and m.role not in ['assistant', 'tool'] or loop.index0 == 1 and messages[1].role not in ['user', 'assistant'] %}{{ raise_exception('roles') }}{% endif %}" + each, "<s>(a)(b)<u>(c)(d)<a>(EF)<t>(g�)"},
 	} {
 		tmpl, err := Parse(tc.name, "{% for m in messages %}<{{ m.role[0] }}>"+tc.body+"{% endfor %}")
 		if err != nil {

@@ -149,3 +149,26 @@ func TestWrittenParts(t *testing.T) {
 		}
 	}
 }
+
+// TestByteLevelsInPlace: the words of a byte-level tokenizer are bytes, wherever its step stands.
+func TestByteLevelsInPlace(t *testing.T) {
+	const level, digits = `{"type":"ByteLevel","use_regex":false}`, `{"type":"Digits"}`
+	for _, tc := range []struct {
+		steps      string
+		byteLevels bool
+		want       string
+	}{
+		{level, true, `["é 12 x"]`}, {level, false, `["Ã©Ġ12Ġx"]`}, {level + "," + digits, true, `["é " "12" " x"]`}, {level + "," + digits, false, `["Ã©Ġ" "12" "Ġx"]`},
+		{digits + "," + level, true, `["é " "12" " x"]`}, {digits + "," + level + "," + digits, true, `["é " "12" " x"]`},
+	} {
+		p, err := ParsePreTokenizer([]byte(`{"type":"Sequence","pretokenizers":[`+tc.steps+`]}`), tc.byteLevels, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var words []string
+		p.Cut(NewText([]byte("é 12 x")), func(word Text) { words = append(words, string(word.Bytes)) })
+		if got := fmt.Sprintf("%q", words); got != tc.want {
+			t.Errorf("%s, %t: %s, want %s", tc.steps, tc.byteLevels, got, tc.want)
+		}
+	}
+}
