@@ -3,6 +3,7 @@ package bpe
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 // A cached is the encoding of a pre-token of at most maxCached bytes. Its key is those bytes, padded with zeros, and in the
@@ -139,7 +140,7 @@ func (c *cache) put(lo, hi uint64, ids []int32) {
 			c.forget()
 		}
 		e.ids[0] = int32(len(c.ids))
-		c.ids = append(c.ids, ids...)
+		c.ids = append(slices.Grow(c.ids, len(ids)+idsCached), ids...) // walkWindow reads as many behind them
 	}
 	*c.lookUp(lo, hi) = e
 	c.used++

@@ -14,8 +14,8 @@ type walk struct {
 }
 
 // walkGeneric is the definition of walkWindow: it writes the ids of pre-tokens of text from w on into dst, up to the last
-// that ends in starts or up to one, from w.begin to w.at, that is long, has many ids or is not in its bucket of the cache.
-// It returns how many ids there are. Up to idsCached+1 are written behind them.
+// that ends in starts or up to one, from w.begin to w.at, that is long or not in its bucket of the cache. It returns how
+// many ids there are. Up to idsCached+1 are written behind them.
 func walkGeneric(w *walk, text []byte, starts []uint64, c *cache, dst []int32) int {
 	num := 0
 	for {
@@ -35,11 +35,15 @@ func walkGeneric(w *walk, text []byte, starts []uint64, c *cache, dst []int32) i
 		lo := binary.LittleEndian.Uint64(text[w.begin:]) & keyMasks[n].lo
 		hi := binary.LittleEndian.Uint64(text[w.begin+8:])&keyMasks[n].hi | n<<56
 		e := c.buckets[place(lo, hi)>>c.shift].find(lo, hi)
-		if e.lo != lo || e.hi != hi || e.ids[idsCached] > idsCached {
+		switch {
+		case e.lo != lo || e.hi != hi:
 			return num
+		case e.ids[idsCached] > idsCached:
+			num += copy(dst[num:], c.many(e))
+		default:
+			*(*[idsCached + 1]int32)(dst[num:]) = e.ids
+			num += int(e.ids[idsCached])
 		}
-		*(*[idsCached + 1]int32)(dst[num:]) = e.ids
-		num += int(e.ids[idsCached])
 		w.begin = w.at
 	}
 }

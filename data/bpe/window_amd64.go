@@ -2,7 +2,11 @@
 
 package bpe
 
-import "golang.org/x/sys/cpu"
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
 
 //go:generate go run -C asm . -out ../window_amd64.s
 
@@ -10,7 +14,7 @@ import "golang.org/x/sys/cpu"
 func classifyAVX2(blocks *uint64, text *byte, n int)
 
 //go:noescape
-func walkAVX2(w *uint64, text *byte, starts *uint64, blocks uint64, buckets *uint64, shift uint64, masks *uint64, dst *int32) (num int)
+func walkAVX2(w *uint64, text *byte, starts *uint64, blocks uint64, buckets *uint64, shift uint64, masks *uint64, ids, dst *int32) (num int)
 
 var hasAVX2 = cpu.X86.HasAVX2 && cpu.X86.HasBMI1
 
@@ -30,5 +34,5 @@ func walkWindow(w *walk, text []byte, starts []uint64, c *cache, dst []int32) in
 	if !hasAVX2 {
 		return walkGeneric(w, text, starts, c, dst)
 	}
-	return walkAVX2(&w.set, &text[0], &starts[0], uint64(len(starts)), &c.buckets[0][0].lo, uint64(c.shift), &keyMasks[0].lo, &dst[0])
+	return walkAVX2(&w.set, &text[0], &starts[0], uint64(len(starts)), &c.buckets[0][0].lo, uint64(c.shift), &keyMasks[0].lo, unsafe.SliceData(c.ids), &dst[0])
 }

@@ -259,13 +259,13 @@ DATA salts<>+0(SB)/8, $0x9e3779b97f4a7c15
 DATA salts<>+8(SB)/8, $0xd6e8feb86659fd93
 GLOBL salts<>(SB), RODATA|NOPTR, $16
 
-// func walkAVX2(w *uint64, text *byte, starts *uint64, blocks uint64, buckets *uint64, shift uint64, masks *uint64, dst *int32) (num int)
+// func walkAVX2(w *uint64, text *byte, starts *uint64, blocks uint64, buckets *uint64, shift uint64, masks *uint64, ids *int32, dst *int32) (num int)
 // Requires: AVX, BMI
-TEXT ·walkAVX2(SB), NOSPLIT, $0-72
+TEXT ·walkAVX2(SB), NOSPLIT, $0-80
 	MOVQ text+8(FP), BX
 	MOVQ buckets+32(FP), SI
 	MOVQ masks+48(FP), DI
-	MOVQ dst+56(FP), R8
+	MOVQ dst+64(FP), R8
 	MOVQ shift+40(FP), CX
 	MOVQ w+0(FP), AX
 	MOVQ (AX), R9
@@ -316,9 +316,27 @@ next:
 	MOVL    28(AX), DX
 	VMOVDQU 16(AX), X0
 	CMPL    DX, $0x03
-	JA      stop
+	JA      many
 	VMOVDQU X0, (R8)
 	LEAQ    (R8)(DX*4), R8
+	MOVQ    R12, R11
+	JMP     next
+
+many:
+	MOVL 16(AX), AX
+	SHLQ $0x02, AX
+	MOVQ ids+56(FP), R11
+	ADDQ R11, AX
+	MOVQ R8, R11
+	LEAQ (R8)(DX*4), R8
+
+copy:
+	VMOVDQU (AX), X0
+	VMOVDQU X0, (R11)
+	ADDQ    $0x10, AX
+	ADDQ    $0x10, R11
+	CMPQ    R11, R8
+	JB      copy
 	MOVQ    R12, R11
 	JMP     next
 
@@ -343,8 +361,8 @@ stop:
 	MOVQ R10, 8(AX)
 	MOVQ R11, 16(AX)
 	MOVQ R12, 24(AX)
-	MOVQ dst+56(FP), AX
+	MOVQ dst+64(FP), AX
 	SUBQ AX, R8
 	SHRQ $0x02, R8
-	MOVQ R8, num+64(FP)
+	MOVQ R8, num+72(FP)
 	RET
