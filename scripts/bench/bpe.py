@@ -1,10 +1,11 @@
-"""The Python side of bpe.sh: what tokenizers and tiktoken need for the same work; prints one JSON object.
+"""The Python side of bpe.sh: what tokenizers, tiktoken and gigatoken need for the same work; prints one JSON object.
 
     bpe.py list DIR MEGABYTES OUT           lists valid UTF-8 .go files of DIR, up to that size (0: all)
     bpe.py train LIST VOCAB PATTERN OUT
     bpe.py encode RANKS TEXT THREADS        RANKS is NAME.tiktoken
+    bpe.py giga RANKS TEXT THREADS          likewise by gigatoken
     bpe.py compare A B                      are two tokenizer.json the same model?
-    bpe.py table GO_BINARY GOROOT_SRC TEXT FOLDER    runs both sides and prints the table
+    bpe.py table GO_BINARY GOROOT_SRC all|encode FOLDER TEXT...    runs all sides and prints the table
 """
 import base64
 import json
@@ -79,21 +80,49 @@ def encode(ranks, text, threads):
     enc = tiktoken.Encoding(**{k: v for k, v in public.ENCODING_CONSTRUCTORS[name]().items() if k != "explicit_n_vocab"})
     with open(text, "rb") as f:
         content = f.read().decode()
-    size, parts = len(content.encode()), [content]
-    if int(threads) > 1:  # cut at line ends, as users of encode_ordinary_batch do
-        lines, per = content.splitlines(keepends=True), 2000
-        parts = ["".join(lines[i:i + per]) for i in range(0, len(lines), per)]
-    best = float("inf")
-    for _ in range(3):
-        start = time.perf_counter()
-        if int(threads) == 1:
-            encoded = [enc.encode_ordinary(content)]
-        else:
-            encoded = enc.encode_ordinary_batch(parts, num_threads=int(threads))
-        best = min(best, time.perf_counter() - start)
+    parts = in_parts(content, threads)
+    if threads == "1":
+        best, _, encoded = timed(3, time.process_time, lambda: [enc.encode_ordinary(content)])
+    else:
+        best, _, encoded = timed(3, time.perf_counter, lambda: enc.encode_ordinary_batch(parts, num_threads=int(threads)))
     ids = [i for part in encoded for i in part]
     crc = zlib.crc32(b"".join(i.to_bytes(4, "little") for i in ids))
-    return {"mb_per_s": size / 1e6 / best, "tokens": len(ids), "crc": crc}
+    return {"mb_per_s": len(content.encode()) / 1e6 / best, "tokens": len(ids), "crc": crc}
+
+
+def giga(ranks, text, threads):
+    os.environ["RAYON_NUM_THREADS"] = threads
+    import gigatoken
+    import numpy
+    tok = gigatoken.Tokenizer.from_tiktoken(ranks)
+    with open(text, "rb") as f:
+        content = f.read()
+    if threads == "1":
+        best, first, ids = timed(15, time.process_time, lambda: tok.encode(content))
+    else:
+        parts = [part.encode() for part in in_parts(content.decode(), threads)]
+        best, first, encoded = timed(15, time.perf_counter, lambda: tok.encode_batch(parts, parallel=True))
+        ids = numpy.concatenate([numpy.asarray(part) for part in encoded])
+    size = len(content) / 1e6
+    return {"mb_per_s": size / best, "first": size / first, "tokens": len(ids), "crc": zlib.crc32(ids.astype("<u4").tobytes())}
+
+
+def in_parts(content, threads):
+    """What several threads share: a text cut at line ends, as users of batches do."""
+    if threads == "1":
+        return [content]
+    lines, per = content.splitlines(keepends=True), 2000
+    return ["".join(lines[i:i + per]) for i in range(0, len(lines), per)]
+
+
+def timed(rounds, clock, work):
+    """Returns the shortest and the first time of work and what it gave."""
+    seconds = []
+    for _ in range(rounds):
+        start = clock()
+        result = work()
+        seconds.append(clock() - start)
+    return min(seconds), seconds[0], result
 
 
 def compare(a, b):
@@ -106,52 +135,59 @@ def side(*command):
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
-def best(*results):
-    return max(results, key=lambda r: r["mb_per_s"])
+def row(work, ours, theirs, unit, ratio, same):
+    print(f"{work:48} {ours:>9} {theirs:>9} {unit:5} {ratio:6.2f}x  {'same' if same else 'DIFFERENT'}", flush=True)
 
 
-def table(binary, source, text, folder):
-    def python(*args):
-        return side(sys.executable, __file__, *args)
+def table(binary, source, what, folder, *texts):
+    if what == "all":
+        training(binary, source, folder)
+    go = f"{folder}/Go source"
+    list_files(source, "20", f"{folder}/list")
+    with open(f"{folder}/list") as f, open(go, "wb") as out:
+        for line in f:
+            with open(line.rstrip("\n"), "rb") as doc:
+                out.write(doc.read())
+    side(binary, "ranks", folder)
+    for peer, verb in (("gigatoken", "giga"), ("tiktoken", "encode")):
+        print(f"\n{'Encoding':48} {'gotrain':>9} {peer:>9}")
+        for name in ("r50k_base", "cl100k_base", "o200k_base"):
+            for path in (*texts, go):
+                for threads in ("1", "2"):
+                    encoding(binary, verb, f"{folder}/{name}.tiktoken", path, threads)
 
-    def row(work, ours, theirs, unit, ratio, same):
-        print(f"{work:44} {ours:>9} {theirs:>9} {unit:5} {ratio:6.1f}x  {'same' if same else 'DIFFERENT'}", flush=True)
 
-    print(f"{'BPE training, vocabulary 16,000':44} {'gotrain':>9} {'HF':>9}")
+def encoding(binary, verb, ranks, path, threads):
+    args = (ranks, path, threads)
+    results = [(side(binary, "encode", *args), side(sys.executable, __file__, verb, *args))
+               for _ in range(2 if verb == "giga" else 1)]
+    ours, theirs = results[0]
+    same = threads == "2" or (ours["tokens"], ours["crc"]) == (theirs["tokens"], theirs["crc"])
+    work = f"{os.path.basename(path)}, {os.path.basename(ranks).split('_')[0]}, {threads} thread(s)"
+    for key, title in (("mb_per_s", work), ("first", "    first")):
+        if key in theirs:
+            ours, theirs = (max(r[key] for r in one) for one in zip(*results))
+            row(title, f"{ours:.0f}", f"{theirs:.0f}", "MB/s", ours / theirs, same)
+            ours, theirs = results[0]
+
+
+def training(binary, source, folder):
+    print(f"{'BPE training, vocabulary 16,000':48} {'gotrain':>9} {'HF':>9}")
     for size in ("20", "0"):
         names = f"{folder}/list{size}"
         mb = list_files(source, size, names)["mb"]
         for pattern in ("gpt2", "gpt4") if size == "20" else ("gpt2",):
             outs = [f"{folder}/ours.json", f"{folder}/theirs.json"]
             ours = side(binary, "train", names, "16000", pattern, outs[0])
-            theirs = python("train", names, "16000", pattern, outs[1])
+            theirs = side(sys.executable, __file__, "train", names, "16000", pattern, outs[1])
             same = compare(*outs)["identical"]
             for key, unit in (("seconds", "s"), ("peak_mib", "MiB")):
                 row(f"{mb:.0f} MB Go source, {pattern}, {key}", f"{ours[key]:.2f}", f"{theirs[key]:.2f}", unit,
                     theirs[key] / ours[key], same)
 
-    print(f"\n{'Encoding':44} {'gotrain':>9} {'tiktoken':>9}")
-    with open(f"{folder}/list20") as f, open(f"{folder}/go.txt", "wb") as out:
-        for line in f:
-            with open(line.rstrip("\n"), "rb") as doc:
-                out.write(doc.read())
-    side(binary, "ranks", folder)
-    for name in ("r50k_base", "cl100k_base", "o200k_base"):
-        for what, path in ((os.path.basename(text), text), ("20 MB Go source", f"{folder}/go.txt")):
-            single = None
-            for threads in ("1", "2"):
-                args = ("encode", f"{folder}/{name}.tiktoken", path, threads)
-                ours, theirs = (best(*pair) for pair in zip(*((side(binary, *args), python(*args)) for _ in range(2))))
-                same = (ours["tokens"], ours["crc"]) == (theirs["tokens"], theirs["crc"]) or threads == "2"
-                row(f"{what}, {name}, {threads} thread(s)", f"{ours['mb_per_s']:.1f}", f"{theirs['mb_per_s']:.1f}", "MB/s",
-                    ours["mb_per_s"] / theirs["mb_per_s"], same and (single is None or single == ours["crc"]))
-                if single is not None:
-                    print(f"{'    two threads against one':44} {ours['against_one']:9.2f}")
-                single = ours["crc"]
-
 
 if __name__ == "__main__":
-    command = {"list": list_files, "train": train, "encode": encode, "compare": compare, "table": table}[sys.argv[1]]
+    command = {"list": list_files, "train": train, "encode": encode, "giga": giga, "compare": compare, "table": table}[sys.argv[1]]
     result = command(*sys.argv[2:])
     if result is not None:
         print(json.dumps(result))
