@@ -12,7 +12,7 @@ const blockBytes = 64
 const windowBlocks = 32
 
 // A block holds sets of the bytes of 64 bytes of text, bit i for byte i. All bytes of a character are in the sets of its
-// class. The first fields, up to tail, are what classifyBlocks fills, the assembly by their order.
+// class. classifyBlocks fills the fields up to top, the assembly by their order.
 type block struct {
 	upper, lower    uint64 // of classes inUpper and inLower
 	number          uint64

@@ -139,11 +139,17 @@ func (c *cache) put(lo, hi uint64, ids []int32) {
 		if len(c.ids)+len(ids) > maxIDs {
 			c.forget()
 		}
-		e.ids[0] = int32(len(c.ids))
-		c.ids = append(slices.Grow(c.ids, len(ids)+idsCached), ids...) // walkWindow reads as many behind them
+		e.ids[0] = int32(c.addIDs(ids))
 	}
 	*c.lookUp(lo, hi) = e
 	c.used++
+}
+
+// addIDs returns where it puts ids. Behind all of them is room for idsCached more, which walkWindow reads.
+func (c *cache) addIDs(ids []int32) int {
+	at := len(c.ids)
+	c.ids = append(slices.Grow(c.ids, len(ids)+idsCached), ids...)
+	return at
 }
 
 // growShort makes room for short pre-tokens.
@@ -215,9 +221,8 @@ func (c *cache) putLong(hash uint64, word []byte, ids []int32) {
 		c.growLong()
 	}
 	e, _ := c.findLong(hash, word)
-	*e = cachedLong{hash: hash, word: uint32(len(c.bytes)), bytes: uint32(len(word)), ids: uint32(len(c.ids)), num: uint32(len(ids))}
+	*e = cachedLong{hash: hash, word: uint32(len(c.bytes)), bytes: uint32(len(word)), ids: uint32(c.addIDs(ids)), num: uint32(len(ids))}
 	c.bytes = append(c.bytes, word...)
-	c.ids = append(c.ids, ids...)
 	c.longUsed++
 }
 

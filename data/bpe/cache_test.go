@@ -43,6 +43,9 @@ func TestCache(t *testing.T) {
 		lo, hi := cacheKey(short(i))
 		c.put(lo, hi, idsOf(i))
 		c.putLong(longHash(long(i)), long(i), idsOf(i))
+		if cap(c.ids) > 0 && cap(c.ids)-len(c.ids) < idsCached {
+			t.Fatal("no room behind the ids, where the assembly reads")
+		}
 		if found := check(i); found == 0 { // room for the second may have cost the first
 			t.Fatalf("%d is not there", i)
 		}
