@@ -267,14 +267,8 @@ func (b *Builder) checkSets() error {
 			}
 		}
 	}
-	for key, list := range map[string][]string{"ranks": b.tuning.Adapter.Ranks, "alphas": b.tuning.Adapter.Alphas} {
-		layers, _ := Entries(list)
-		for _, name := range layers {
-			if !slices.ContainsFunc(b.layers, func(layer string) bool { return isTarget(name, layer) && b.tuning.Adapter.adapts(layer) }) {
-				errs = append(errs, fmt.Errorf("lora.%s: no layer that is adapted is called %q; the nearest are %s", key, name, strings.Join(nearest(name, b.layers), ", ")))
-			}
-		}
-	}
+	errs = append(errs, b.checkLayers("ranks", b.tuning.Adapter.Ranks)...)
+	errs = append(errs, b.checkLayers("alphas", b.tuning.Adapter.Alphas)...)
 	if len(errs) == 0 && !trainable {
 		errs = append(errs, errors.New("train.freeze: every parameter is frozen; leave some to be trained"))
 	}

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -55,12 +56,25 @@ func (a Adapter) ScaleOf(layer string) float64 {
 	return a.Scale()
 }
 
-// checkEntries returns the faults of a list, whose numbers are below or at most.
+// checkEntries returns the faults of the list of a key, whose numbers are above 0, at most most and,
+// where whole asks for it, without fractions.
 func checkEntries(key string, list []string, most float64, whole bool) (errs []error) {
 	for _, entry := range list {
 		_, number, ok := parseEntry(entry)
 		if !ok || number > most || whole && number != float64(int(number)) {
 			errs = append(errs, fmt.Errorf("lora.%s: %q is no LAYER=NUMBER, such as q_proj=8", key, entry))
+		}
+	}
+	return errs
+}
+
+// checkLayers returns the faults of the list of a key whose entries mean none of the layers that are
+// adapted.
+func (b *Builder) checkLayers(key string, list []string) (errs []error) {
+	layers, _ := Entries(list)
+	for _, name := range layers {
+		if !slices.ContainsFunc(b.layers, func(layer string) bool { return isTarget(name, layer) && b.tuning.Adapter.adapts(layer) }) {
+			errs = append(errs, fmt.Errorf("lora.%s: no layer that is adapted is called %q; the nearest are %s", key, name, strings.Join(nearest(name, b.layers), ", ")))
 		}
 	}
 	return errs
