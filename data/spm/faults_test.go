@@ -82,30 +82,19 @@ func TestTextsOfConfigFaults(t *testing.T) {
 	}
 }
 
-// TestUnknownCosts: a character that no piece spells costs 10 more than the worst piece
-// (unk_surface of sentencepiece), by scores of float64 and of float32.
+// TestUnknownCosts: a character that no piece spells costs 10 more than the worst piece, −3
+// here (kUnkPenalty of sentencepiece): a of 12 and an unknown b have −1 together.
 func TestUnknownCosts(t *testing.T) {
-	for _, rules := range []bool{false, true} {
-		// "ab" is either a (−1) and unknown b (−3 − 10 = −13), −14 in all, or ab with the score of the row.
-		for score, want := range map[float64]string{-13.9: "[1]", -14.1: "[0 2]"} {
-			pieces := []Piece{{Text: "a", Score: -1, Type: Normal}, {Text: "ab", Score: score, Type: UserDefined}, {Text: "<unk>", Score: 0, Type: Unknown}, {Text: "c", Score: -3, Type: Normal}}
-			if !rules {
-				pieces[1].Type, pieces[3].Score = Normal, -3
-			}
-			cfg := Config{Algorithm: Unigram, Pieces: pieces, Hub: &Hub{Unknown: 2}}
-			if rules {
-				cfg.Hub, cfg.Rules = nil, &Rules{}
-				want = "[1]" // a user-defined piece is always one
-			} else if score < -3 {
-				// It is the worst piece itself: the unknown one costs score − 10.
-				want = "[1]"
-			}
+	for score, want := range map[float64]string{-1.1: "[0 2]", -0.9: "[1]"} {
+		pieces := []Piece{{Text: "a", Score: 12, Type: Normal}, {Text: "ab", Score: score, Type: Normal}, {Text: "<unk>", Type: Unknown}, {Text: "c", Score: -3, Type: Normal}}
+		for name, cfg := range map[string]Config{"tokenizers": {Hub: &Hub{Unknown: 2}}, "sentencepiece": {Rules: &Rules{}}} {
+			cfg.Algorithm, cfg.Pieces = Unigram, pieces
 			tok, err := New(cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if got := fmt.Sprint(tok.AppendEncode(nil, []byte("ab"))); got != want {
-				t.Errorf("rules %t, score %g: %s, want %s", rules, score, got, want)
+				t.Errorf("%s, score %g: %s, want %s", name, score, got, want)
 			}
 		}
 	}
