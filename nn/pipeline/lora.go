@@ -233,8 +233,8 @@ func ExportLoRA(fsys vfs.FS, dst string, p *Pipeline, store *exec.Store, kohya b
 		if lora.Rank == 0 {
 			continue
 		}
-		if lora.DoRA {
-			return errors.New("the adapter has lengths of rows beside its matrices (lora.dora), which these files do not: write the merged model with --format hf")
+		if lora.DoRA || len(lora.Ranks) > 0 || len(lora.Alphas) > 0 {
+			return errors.New("these files have no lora.dora, and one lora.rank and alpha for all layers here: write the merged model with --format hf")
 		}
 		said[role+".r"], said[role+".lora_alpha"], said[role+".use_rslora"] = lora.Rank, lora.Alpha, lora.RSLoRA
 		said[role+".target_modules"] = lora.Targets

@@ -3,6 +3,8 @@ package diffusion
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/diffusion"
@@ -82,21 +84,23 @@ func adapted(p *pipeline.Pipeline, dir string, lora nn.Adapter) (*pipeline.Pipel
 	tuned := map[string]nn.Adapter{}
 	for _, m := range []nn.Model{p.Denoiser, p.Text} {
 		own := lora
-		own.Targets = nil
-		for _, target := range lora.Targets {
-			one := nn.Adapter{Rank: 1, Targets: []string{target}}
-			if len(one.Adapted(m.Params())) > 0 {
-				found[target] = true
-				own.Targets = append(own.Targets, target)
-			}
+		has := func(entry string) bool { // a target, or one with a number
+			layer, _, _ := strings.Cut(entry, "=")
+			there := len(nn.Adapter{Rank: 1, Targets: []string{layer}}.Adapted(m.Params())) > 0
+			found[entry] = found[entry] || there
+			return there
 		}
+		kept := func(list []string) []string {
+			return slices.DeleteFunc(slices.Clone(list), func(entry string) bool { return !has(entry) })
+		}
+		own.Targets, own.Ranks, own.Alphas = kept(lora.Targets), kept(lora.Ranks), kept(lora.Alphas)
 		if len(own.Targets) > 0 {
 			tuned[m.Tuning().Role] = own
 		}
 	}
-	for _, target := range lora.Targets {
-		if !found[target] {
-			return nil, config.Faultf("lora.targets: neither the denoiser nor the text encoder has a linear layer called %q; attention's are %v", target, attention)
+	for _, entry := range slices.Concat(lora.Targets, lora.Ranks, lora.Alphas) {
+		if !found[entry] {
+			return nil, config.Faultf("lora: neither the denoiser nor the text encoder has a linear layer as %q; attention's are %v", entry, attention)
 		}
 	}
 	return pipeline.Describe(dir, func(role string) nn.Tuning { return nn.Tuning{Role: role, Adapter: tuned[role]} })
