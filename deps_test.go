@@ -221,12 +221,12 @@ var allowed = map[string][]string{
 
 	"cmd/gotrain": {
 		"autograd/bench", "autograd/exec", "autograd/mesh", "data", "data/bpe", "data/chat", "data/instruct", "data/labelled", "data/pairs",
-		"data/picture", "data/synth", "data/synth/bootstrap", "data/synth/endpoint", "data/tokenizers", "data/vfs", "nn", "nn/diffusion",
-		"nn/encode", "nn/generate", "nn/hub", "nn/hub/convert", "nn/hub/gguf", "nn/hub/safetensors", "nn/pipeline", "nn/talk", "nn/zoo", "train",
-		"train/bench", "train/checkpoint", "train/config", "train/console", "train/device", "train/engine", "train/eval", "train/eval/bleu",
-		"train/forecast", "train/ladder", "train/metrics", "train/ranks", "train/ranks/join", "train/ranks/probe", "train/ranks/store",
-		"train/recipe", "train/recipe/all", "train/recipe/text", "train/runs", "train/save", "train/scale", "train/shell", "train/units",
-		"train/ways",
+		"data/picture", "data/synth", "data/synth/bootstrap", "data/synth/endpoint", "data/tokenizers", "data/vfs", "nn", "nn/clip",
+		"nn/diffusion", "nn/encode", "nn/generate", "nn/hub", "nn/hub/convert", "nn/hub/gguf", "nn/hub/safetensors", "nn/pipeline", "nn/talk",
+		"nn/zoo", "train", "train/bench", "train/checkpoint", "train/config", "train/console", "train/device", "train/engine", "train/eval",
+		"train/eval/bleu", "train/forecast", "train/ladder", "train/metrics", "train/ranks", "train/ranks/join", "train/ranks/probe",
+		"train/ranks/store", "train/recipe", "train/recipe/all", "train/recipe/text", "train/runs", "train/save", "train/scale", "train/shell",
+		"train/units", "train/ways",
 	},
 }
 

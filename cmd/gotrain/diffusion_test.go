@@ -90,6 +90,7 @@ optimizer: {ema: 0.5}
 	}
 	testControl(t, dir)
 	testLoRA(t, dir)
+	testJudged(t, dir)
 	if o := gotrain(t, "", "data", "inspect", "--config", config, "--out", in("sheet.png")); o.code != 0 || !strings.Contains(o.out, "held out, 0 damaged files") {
 		t.Errorf("inspect: %d %s %s", o.code, o.out, o.errOut)
 	}

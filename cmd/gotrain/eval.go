@@ -26,6 +26,8 @@ type evalFlags struct {
 
 	byDistance bool
 
+	judge string // of pictures
+
 	chat bool
 	templateFlags
 
@@ -56,6 +58,11 @@ Of a model that fills masks, each token is scored while it alone is masked: its
 pseudo-perplexity (Salazar et al. 2020), which compares with others of its kind only.
 Of a classifier, --data has examples with labels: accuracy, F1 and each class.
 
+Of a model that draws, --judge names a run of recipe clip and --data pictures with
+captions. It draws each of the captions, or without them as many pictures, and tells
+how many find their own among all captions, how near they are, and FID, KID,
+precision and recall by what the judge sees: compare with numbers of one judge only.
+
 With --task it asks questions instead, those of a task file or of a file in the
 layout of ARC, BIG-bench, GSM8K, HellaSwag, LAMBADA, MMLU or TruthfulQA, which its
 keys tell: multiple choice scored by log-likelihood, a word that follows, or
@@ -69,6 +76,7 @@ see. Ctrl-C prints what was counted so far.`,
   gotrain eval --model runs/chat --data chats.jsonl --format instruct
   gotrain eval --model runs/translate --data pairs.tsv --beam 4
   gotrain eval --model runs/chat --base-too
+  gotrain eval --model runs/emoji --judge runs/emoji-clip --data 'emoji/*.png' --limit 128
   gotrain eval --model runs/opticks --task hellaswag_val.jsonl --limit 200
   gotrain eval --model runs/opticks --task tasks/mmlu.yaml --shots 5 --limit 100
   gotrain eval --model runs/chat --task tasks/gsm8k.yaml --chat`,
@@ -96,6 +104,9 @@ see. Ctrl-C prints what was counted so far.`,
 			if err := require(c, "model"); err != nil {
 				return usageError{err}
 			}
+			if f.judge != "" {
+				return f.runPictures(c)
+			}
 			k, err := f.kind(func(k kind) bool { return k.eval != nil })
 			if err != nil {
 				return err
@@ -118,7 +129,8 @@ see. Ctrl-C prints what was counted so far.`,
 	c.Flags().IntVar(&f.shots, "shots", 0, "with --task, `N` examples before each question (default: the file's)")
 	c.Flags().StringVar(&f.shotsData, "shots-data", "", "with --task, `FILE` of the examples (default: the task file's shots_data)")
 	c.Flags().StringSliceVar(&f.filters, "filter", nil, "with --task, how a generated answer is found: `NAME` is strict-match (the first number behind ####) or flexible-extract (the last number)")
-	c.Flags().IntVar(&f.limit, "limit", 0, "with --task, at most `N` questions (default: the file's)")
+	c.Flags().StringVar(&f.judge, "judge", "", "of pictures, a run of recipe clip or a CLIPModel `DIR` whose pictures have elements in [-1, 1]")
+	c.Flags().IntVar(&f.limit, "limit", 0, "with --task, at most `N` questions (default: the file's); with --judge as many pictures (default: all)")
 	c.Flags().BoolVar(&f.prompts, "prompts", false, "with --task, print every prompt and ask nothing")
 	c.Flags().BoolVar(&f.chat, "chat", false, "with --task, ask through the model's chat template (default: the file's chat)")
 	f.addTemplate(c, "with --chat or --format instruct, ")

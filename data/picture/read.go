@@ -207,6 +207,19 @@ func square(c Config, from image.Image) []byte {
 	return pixels(c, to)
 }
 
+// Fit gives a picture of side × side pixels, of one channel or three, the size and channels of c.
+func Fit(c Config, from []byte, side, channels int) []byte {
+	to := image.NewRGBA(image.Rect(0, 0, side, side))
+	for i := range side * side {
+		of := from[i*channels:][:channels]
+		to.SetRGBA(i%side, i/side, color.RGBA{of[0], of[channels/2], of[channels-1], 255})
+	}
+	if side == c.Size {
+		return pixels(c, to)
+	}
+	return square(c, to)
+}
+
 // pixels are the bytes of a square.
 func pixels(c Config, from *image.RGBA) []byte {
 	out := make([]byte, 0, c.Bytes())
