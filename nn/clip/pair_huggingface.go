@@ -17,7 +17,7 @@ func (m *Pair) HuggingFace() (map[string]any, error) {
 	text["projection_dim"] = c.Projection
 	return map[string]any{
 		"architectures": []string{"CLIPModel"}, "model_type": pairType, "dtype": "float32", "projection_dim": c.Projection,
-		"logit_scale_init_value": -math.Log(c.Temperature), "initializer_factor": 1.0, "text_config": text,
+		"logit_scale_init_value": -math.Log(c.Temperature), "text_config": text,
 		"vision_config": map[string]any{
 			"model_type": "clip_vision_model", "hidden_size": p.Width, "intermediate_size": p.FFN, "num_hidden_layers": p.Layers, "num_attention_heads": p.Heads,
 			"image_size": p.Size, "patch_size": p.Patch, "num_channels": p.Channels, "hidden_act": activationName(p.Activation), "layer_norm_eps": p.NormEps,
