@@ -66,9 +66,9 @@ func (c Config) memory() Memory {
 }
 
 const (
-	compression   = 4       // of compressed text, about
-	jobsWaiting   = 4       // jobs beside those that workers have
-	tokenMemory   = 5       // bytes of tokens for a byte of text: each may be a token, and buffers grow
-	encoderMemory = 3 << 20 // caches and buffers of an encoder
-	writerMemory  = 8 << 20 // buffers of shards
+	compression   = 4        // of compressed text, about
+	jobsWaiting   = 4        // jobs beside those that workers have
+	tokenMemory   = 5        // bytes of tokens for a byte of text: each may be a token, and buffers grow
+	encoderMemory = 16 << 20 // caches and buffers of an encoder
+	writerMemory  = 8 << 20  // buffers of shards
 )

@@ -32,16 +32,16 @@ func TestMemoryByHand(t *testing.T) {
 		"table":      {Config{Paths: []string{file("a.csv", 1000)}, Format: FormatCSV, Workers: 2}, 2 * (6*1000 + 8*1000 + 3*1000)},
 		"tabs":       {Config{Paths: []string{file("a.tsv", 1000)}, Format: FormatTSV, Workers: 2}, 2 * (6*1000 + 8*1000 + 3*1000)},
 		"held out":   {Config{Paths: []string{file("b.txt", 1000)}, ValidationPaths: []string{file("c.txt", 500)}, Workers: 2}, 2 * (6*1500 + 8*1500)},
-		// Two workers and four jobs of 256 KiB and a piece of 1 MiB + 64 KiB; encoders of 3 MiB, 8 MiB of shards.
+		// Two workers and four jobs of 256 KiB and a piece of 1 MiB + 64 KiB; encoders of 16 MiB, 8 MiB of shards.
 		"workers": {Config{Paths: []string{file("d.txt", mib), file("e.txt", 63*mib/8), file("f.txt", mib)}, Workers: 2},
-			2 * (6*(mib/4+17*mib/16)*6 + 2*3*mib + 8*mib + 2*17*mib/16 + 3*mib*6)},
-		"short jobs": {Config{Paths: []string{file("g.txt", mib), file("h.txt", mib)}, Workers: 1}, 2 * (2*mib*6 + 3*mib + 8*mib)},
+			2 * (6*(mib/4+17*mib/16)*6 + 2*16*mib + 8*mib + 2*17*mib/16 + 3*mib*6)},
+		"short jobs": {Config{Paths: []string{file("g.txt", mib), file("h.txt", mib)}, Workers: 1}, 2 * (2*mib*6 + 8*2*mib)},
 		// Buffers of lines of 4 MiB, twice.
 		"long lines": {Config{Paths: []string{file("i.jsonl", 20*mib)}, Format: FormatJSONL, Workers: 1},
-			2 * (5*(mib/4+17*mib/16)*6 + 3*mib + 8*mib + 17*mib/16 + 3*mib*6 + 2*4*mib)},
+			2 * (5*(mib/4+17*mib/16)*6 + 16*mib + 8*mib + 17*mib/16 + 3*mib*6 + 2*4*mib)},
 		// Rows of 16 MiB, three times.
 		"long rows": {Config{Paths: []string{file("i.csv", 20*mib)}, Format: FormatCSV, Workers: 1},
-			2 * (5*(mib/4+17*mib/16)*6 + 3*mib + 8*mib + 17*mib/16 + 3*mib*6 + 3*16*mib)},
+			2 * (5*(mib/4+17*mib/16)*6 + 16*mib + 8*mib + 17*mib/16 + 3*mib*6 + 3*16*mib)},
 		"tokens": {Config{Paths: []string{file("a.gtsh", 1000)}, Format: FormatShards, Workers: 2}, 0},
 		// Sources are read one after the other.
 		"sources": {Config{Sources: []SourceConfig{{Paths: []string{filepath.Join(dir, "a.txt")}}, {Paths: []string{filepath.Join(dir, "a.csv")}}}, Workers: 2}, 2 * (6*1000 + 8*1000 + 3*1000)},
