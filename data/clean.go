@@ -206,12 +206,12 @@ func (c *Cached) measure() (own bool, err error) {
 
 // countTokens reads how much the shards hold from their headers, as far as they can be read.
 func (c *Cached) countTokens() {
-	shards, err := filepath.Glob(filepath.Join(c.Path, "*.gtsh"))
-	if err != nil {
-		return
-	}
-	for _, name := range shards {
-		if h, err := readHeader(name); err == nil {
+	entries, _ := os.ReadDir(c.Path) // what cannot be read counts as nothing
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) != ".gtsh" {
+			continue
+		}
+		if h, err := readHeader(filepath.Join(c.Path, e.Name())); err == nil {
 			c.Tokens, c.Documents = c.Tokens+h.Tokens, c.Documents+h.Documents
 		}
 	}

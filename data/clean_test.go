@@ -31,6 +31,7 @@ func states(all []Cached) (s []string) {
 // TestCleanCache removes shards that nobody has open, what crashes left and remembered hashes, and nothing else.
 func TestCleanCache(t *testing.T) {
 	cfg := corpusDir(t, 200)
+	cfg.CacheDir += " [1]"
 	now := time.Now()
 	old := now.Add(-time.Hour)
 	for _, name := range []string{"a.jsonl", "b.jsonl"} { // at rest, so that their hashes are remembered
@@ -78,12 +79,12 @@ func TestCleanCache(t *testing.T) {
 	clean(old, false, "shards kept")
 	clean(future, true, "shards removed")
 	// Used again, it is young again.
-	files, err := filepath.Glob(filepath.Join(cfg.CacheDir, key, "*"))
+	files, err := os.ReadDir(filepath.Join(cfg.CacheDir, key))
 	if err != nil || len(files) != 4 {
 		t.Fatal(files, err)
 	}
-	for _, name := range files {
-		if err := os.Chtimes(name, old, old); err != nil {
+	for _, file := range files {
+		if err := os.Chtimes(filepath.Join(cfg.CacheDir, key, file.Name()), old, old); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -91,17 +91,17 @@ func Godoc(out io.Writer, root, pattern string) (count int, err error) {
 
 // writePackage writes the conversations about the package in dir.
 func writePackage(w io.Writer, dir, importPath string) (int, error) {
-	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	list, err := os.ReadDir(dir)
 	if err != nil {
 		return 0, err
 	}
 	fset := token.NewFileSet()
 	var files []*ast.File
-	for _, name := range names {
-		if strings.HasSuffix(name, "_test.go") {
+	for _, e := range list {
+		if filepath.Ext(e.Name()) != ".go" || strings.HasSuffix(e.Name(), "_test.go") {
 			continue
 		}
-		parsed, err := parser.ParseFile(fset, name, nil, parser.ParseComments)
+		parsed, err := parser.ParseFile(fset, filepath.Join(dir, e.Name()), nil, parser.ParseComments)
 		if err != nil {
 			return 0, err
 		}

@@ -69,21 +69,34 @@ func (m *model) readConditions(set *picture.Set) error {
 	if m.config.Control.Kind != files {
 		return nil
 	}
+	from := m.config.Control.From
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return config.Faultf("recipe.control.from: %w", err)
+	}
+	found := map[string][]string{} // file names by their stems
+	for _, e := range entries {
+		found[stem(e.Name())] = append(found[stem(e.Name())], e.Name())
+	}
 	m.conditions = map[string][]byte{}
 	for _, p := range slices.Concat(set.Train, set.Held) {
-		name := strings.TrimSuffix(filepath.Base(p.Origin.File), filepath.Ext(p.Origin.File))
+		name := stem(p.Origin.File)
 		if m.conditions[name] != nil {
 			return config.Faultf("recipe.control.from: two pictures are called %s: conditions are found by names, so give each its own", name)
 		}
-		found, err := filepath.Glob(filepath.Join(m.config.Control.From, name+".*"))
-		if err != nil || len(found) != 1 {
-			return config.Faultf("recipe.control.from: %s has %d pictures called %s, such as %s.png; it needs one for each of data.train", m.config.Control.From, len(found), name, name)
+		if len(found[name]) != 1 {
+			return config.Faultf("recipe.control.from: %s has %d pictures called %s, such as %s.png; it needs one for each of data.train", from, len(found[name]), name, name)
 		}
-		if m.conditions[name], err = picture.ReadFile(found[0], m.data.Size, unet.ConditionChannels); err != nil {
+		if m.conditions[name], err = picture.ReadFile(filepath.Join(from, found[name][0]), m.data.Size, unet.ConditionChannels); err != nil {
 			return config.Faultf("recipe.control.from: %w", err)
 		}
 	}
 	return nil
+}
+
+// stem is the name of a file without its folder and extension.
+func stem(file string) string {
+	return strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 }
 
 // condition writes what a picture, whose pixels are as the row has them, is drawn under.
@@ -91,7 +104,7 @@ func (m *model) condition(p picture.Picture, pixels []byte, mirrored bool, to []
 	var grey []byte
 	switch m.config.Control.Kind {
 	case files:
-		copy(to, m.conditions[strings.TrimSuffix(filepath.Base(p.Origin.File), filepath.Ext(p.Origin.File))])
+		copy(to, m.conditions[stem(p.Origin.File)])
 		if mirrored {
 			picture.Mirror(to, m.data.Size, unet.ConditionChannels)
 		}

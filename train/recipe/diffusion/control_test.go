@@ -23,7 +23,7 @@ func TestConditions(t *testing.T) {
 	}
 	m := &model{config: *defaults(), data: picture.Config{Size: 8, Shapes: 1}, job: &recipe.Job{Config: cfg}}
 	shape := picture.NewShape(cfg.Run.Seed, 5)
-	p := picture.Picture{Pixels: shape.Draw(m.data), Origin: data.Origin{File: "folder/a.png", Offset: 5}}
+	p := picture.Picture{Pixels: shape.Draw(m.data), Origin: data.Origin{File: "folder/[a].png", Offset: 5}}
 	under := func(kind string, mirrored bool) []byte {
 		m.config.Control.Kind = kind
 		pixels, to := slices.Clone(p.Pixels), make([]byte, 8*8*3)
@@ -34,7 +34,7 @@ func TestConditions(t *testing.T) {
 		return to
 	}
 	dir := t.TempDir()
-	file, err := os.Create(filepath.Join(dir, "a.png"))
+	file, err := os.Create(filepath.Join(dir, "[a].png"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestConditions(t *testing.T) {
 		}
 	}
 	m.config.Control.Kind, m.config.Control.From = files, t.TempDir()
-	if err := m.readConditions(set); err == nil || !strings.Contains(err.Error(), "has 0 pictures called a") {
+	if err := m.readConditions(set); err == nil || !strings.Contains(err.Error(), "has 0 pictures called [a]") {
 		t.Error(err)
 	}
 	if err := m.readConditions(&picture.Set{Train: []picture.Picture{p, p}, Held: nil}); err == nil {
