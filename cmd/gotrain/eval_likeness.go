@@ -3,13 +3,35 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
 
 	"example.com/gotrain/data"
 	"example.com/gotrain/data/picture"
 	"example.com/gotrain/data/tokenizers"
 	"example.com/gotrain/nn/clip"
+	"example.com/gotrain/nn/pipeline"
 	"example.com/gotrain/train/eval"
 )
+
+// readPictures reads the pictures of --data, for a model that reads captions those that have one.
+func (f *evalFlags) readPictures(c *cobra.Command, cfg picture.Config) ([]picture.Picture, error) {
+	if err := require(c, "data"); err != nil && len(cfg.Paths) == 0 {
+		return nil, usageError{err}
+	}
+	set, err := picture.Read(cfg, 0)
+	if err != nil {
+		return nil, usagef("--data: %w", err)
+	}
+	real := set.Train
+	if _, captioned := pipeline.Locate(f.model); captioned {
+		if real = slices.DeleteFunc(real, func(p picture.Picture) bool { return p.Caption == "" }); len(real) == 0 {
+			return nil, usagef("--data: none of the pictures has a caption to draw by; each needs a text file beside it, such as a.txt beside a.png")
+		}
+	}
+	return real, nil
+}
 
 // score embeds drawn and real pictures, and what the latter are called.
 func (s *picturesScored) score(e *clip.Embedder, tokens data.Tokenizer, drawn []byte, real []picture.Picture, captioned bool) error {

@@ -59,11 +59,10 @@ func (f *evalFlags) runPictures(c *cobra.Command) error {
 	}
 	own := pair.Config().(*clip.PairConfig)
 	cfg := picture.Config{Paths: f.data, Size: own.Picture.Size, Grey: own.Picture.Channels == 1, Captions: true}
-	set, err := picture.Read(cfg, 0)
+	real, err := f.readPictures(c, cfg)
 	if err != nil {
-		return usagef("--data: %w", err)
+		return err
 	}
-	real := set.Train
 	rand.New(rand.NewPCG(0, 0)).Shuffle(len(real), func(i, j int) { real[i], real[j] = real[j], real[i] })
 	if f.limit > 0 {
 		real = real[:min(f.limit, len(real))]

@@ -46,6 +46,11 @@ train: {steps: 2, batch: 4, eval_every: 1, save_every: 1}
 		f.Close()
 		write(t, name+".txt", []string{"red", "green", "blue", "yellow", "purple"}[i]+" circle")
 	}
+	bare := write(t, in("bare.png"), string(read(t, in("real0.png")))) // has no caption
+	var told picturesScored
+	if mustJSON(t, &told, "eval", "--model", in("run"), "--judge", in("clip"), "--data", in("real*.png"), "--data", bare, "--device", "cpu"); told.Pictures != 5 {
+		t.Errorf("a picture without a caption is drawn: %+v", told)
+	}
 	for model, retrieved := range map[string]bool{"run": true, "vae": false} {
 		var told picturesScored
 		mustJSON(t, &told, "eval", "--model", in(model), "--judge", in("clip"), "--data", in("real*.png"), "--device", "cpu", "--json")
@@ -61,6 +66,8 @@ train: {steps: 2, batch: 4, eval_every: 1, save_every: 1}
 		"is for models that": {"--model", in("clip"), "--judge", in("clip"), "--data", in("real*.png")},
 		"four drawn":         {"--judge", in("clip"), "--data", in("real*.png"), "--limit", "3"},
 		"--data":             {"--judge", in("clip"), "--data", in("none*.png")},
+		"has a caption":      {"--model", in("run"), "--judge", in("clip"), "--data", bare},
+		"needs --data":       {"--judge", in("clip")},
 	} {
 		if o := gotrain(t, "", append([]string{"eval", "--model", in("vae"), "--device", "cpu"}, args...)...); o.code != 2 || !strings.Contains(o.errOut, fault) {
 			t.Errorf("%q: status %d, %s", fault, o.code, o.errOut)
