@@ -9,7 +9,7 @@ train:            ## the five-minute run
 	go run ./cmd/gotrain pretrain --config configs/opticks.yaml
 
 test:             ## all tests: without assembly, then as users run it
-	CGO_ENABLED=0 go test -tags noasm ./autograd/...
+	CGO_ENABLED=0 go test -tags noasm ./autograd/... ./data/bpe
 	CGO_ENABLED=0 go test ./...
 
 lint:             ## what CI checks before the tests
