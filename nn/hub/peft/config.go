@@ -144,9 +144,7 @@ func ParseConfig(file string, text []byte) (Config, []string, error) {
 	if err := c.Alphas.check(math.MaxFloat64, false); err != nil {
 		raw.Fault("alpha_pattern", "%v: %s", err, cureMerge)
 	}
-	if err := c.compile(); err != nil {
-		raw.Fault("target_modules", "%v: %s", err, cureMerge)
-	}
+	c.expressions(func(key string, err error) { raw.Fault(key, "%v: %s", err, cureMerge) })
 	return c, raw.Notes(), raw.Err()
 }
 

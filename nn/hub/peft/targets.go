@@ -2,7 +2,6 @@ package peft
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -73,20 +72,23 @@ func compile(expression string) (*onig.Regex, error) {
 // whole tells whether a compiled expression matches a text.
 func whole(re *onig.Regex, text string) bool { return len(re.FindAll([]byte(text))) > 0 }
 
-// compile wants the expressions of c to be understood.
-func (c Config) compile() error {
-	var errs []error
-	for _, m := range []Modules{c.Targets, c.Exclude} {
-		if m.Expression != "" && !strings.EqualFold(m.Expression, allLinear) {
-			_, err := compile(m.Expression)
-			errs = append(errs, err)
+// expressions calls fault with each expression of c that is not understood, and its key.
+func (c Config) expressions(fault func(key string, err error)) {
+	try := func(key, expression string) {
+		if _, err := compile(expression); err != nil {
+			fault(key, err)
 		}
 	}
-	for _, name := range c.IndexNames {
-		_, err := compile(name)
-		errs = append(errs, err)
+	of := func(key string, m Modules) {
+		if m.Expression != "" && !strings.EqualFold(m.Expression, allLinear) {
+			try(key, m.Expression)
+		}
 	}
-	return errors.Join(errs...)
+	of("target_modules", c.Targets)
+	of("exclude_modules", c.Exclude)
+	for _, name := range c.IndexNames {
+		try("layers_pattern", name)
+	}
 }
 
 // blockIndex is the first number in the name of a layer, as peft finds it.
