@@ -2,8 +2,8 @@ package clip
 
 import "math"
 
-// maxScale bounds what cosines are multiplied by, OpenAI's.
-const maxScale = 100
+// MaxScale bounds what cosines are multiplied by, OpenAI's.
+const MaxScale = 100
 
 // Contrast is the loss of N pictures and their captions, with its gradients.
 type Contrast struct {
@@ -18,7 +18,7 @@ type Contrast struct {
 // pictures and captions (N, E) have length 1, pair by pair.
 func NewContrast(pictures, captions []float32, n int, scale float64) Contrast {
 	e := len(pictures) / max(n, 1)
-	s := math.Min(math.Exp(scale), maxScale)
+	s := math.Min(math.Exp(scale), MaxScale)
 	z := make([]float64, n*n) // picture by picture
 	for i := range n {
 		for j := range n {
@@ -49,7 +49,7 @@ func NewContrast(pictures, captions []float32, n int, scale float64) Contrast {
 				dv[j*e+k] += s * dz * float64(pictures[i*e+k])
 			}
 		}
-		if s < maxScale || dscale > 0 { // at the bound it may become smaller alone
+		if s < MaxScale || dscale > 0 { // at the bound it may become smaller alone
 			c.Scale[i] = float32(dscale)
 		}
 	}

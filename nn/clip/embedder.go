@@ -34,9 +34,8 @@ func (e *Embedder) Plan(t plan.Target) ([]*plan.Plan, error) {
 		func(g *autograd.Graph) []*autograd.Node {
 			x := autograd.Pixels(g, "image", rows, p.Size*p.Size*p.Channels)(2./255, -1)
 			shown := nn.Pictures{X: autograd.Reshape(x, rows*p.Size*p.Size, p.Channels), Batch: rows, Height: p.Size, Width: p.Size}
-			b := m.Builder(g, nn.Inputs{})
-			_, features := m.config.states(b, shown)
-			return []*autograd.Node{m.config.project(b, "visual_projection", features), features}
+			places, features := m.EmbedPictures(g, shown)
+			return []*autograd.Node{places, features}
 		},
 		func(g *autograd.Graph) []*autograd.Node {
 			places := m.EmbedCaptions(g, g.Ints("ids", rows*m.Context()), g.Floats("ends", rows, m.Context()))

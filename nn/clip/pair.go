@@ -46,8 +46,7 @@ func NewPair(c PairConfig, t nn.Tuning) (*Pair, error) {
 		g, side := b.Graph, c.Picture.Size
 		b.Inputs = nn.Inputs{Batch: 1, Length: c.Text.Context, IDs: g.Ints("ids", c.Text.Context)}
 		c.captions(b, g.Floats("ends", 1, c.Text.Context))
-		_, features := c.states(b, nn.Pictures{X: g.Floats("x", side*side, c.Picture.Channels), Batch: 1, Height: side, Width: side})
-		c.project(b, "visual_projection", features)
+		c.pictures(b, nn.Pictures{X: g.Floats("x", side*side, c.Picture.Channels), Batch: 1, Height: side, Width: side})
 		c.scale(b)
 	})
 	return m, err
@@ -74,17 +73,10 @@ func Ends(ids []int32, end int32, to []float32) {
 	}
 }
 
-// EmbedPictures gives pictures, of elements in [-1, 1], their places (B, E), of length 1.
-func (m *Pair) EmbedPictures(g *autograd.Graph, x nn.Pictures) *autograd.Node {
-	b := m.Builder(g, nn.Inputs{})
-	_, features := m.config.states(b, x)
-	return m.config.project(b, "visual_projection", features)
-}
-
-// Features are what the encoder of pictures tells of each, (B, D), before it is projected.
-func (m *Pair) Features(g *autograd.Graph, x nn.Pictures) *autograd.Node {
-	_, features := m.config.states(m.Builder(g, nn.Inputs{}), x)
-	return features
+// EmbedPictures gives pictures, of elements in [-1, 1], their places (B, E), of length 1, and what
+// the encoder tells of each before it is projected, (B, D).
+func (m *Pair) EmbedPictures(g *autograd.Graph, x nn.Pictures) (places, features *autograd.Node) {
+	return m.config.pictures(m.Builder(g, nn.Inputs{}), x)
 }
 
 // Scale is the logarithm of what cosines are multiplied by, a scalar that is learnt.
@@ -104,13 +96,14 @@ func (c *PairConfig) captions(b *nn.Builder, ends *autograd.Node) *autograd.Node
 	return c.project(b, "text_projection", autograd.Reshape(autograd.Sum(autograd.Mul(x, at), 1), batch, width))
 }
 
-// states builds the encoder of pictures: of all tokens, (B·(1+P), D), and of the whole, (B, D).
-func (c *PairConfig) states(b *nn.Builder, p nn.Pictures) (x, whole *autograd.Node) {
+// pictures builds the encoder of pictures.
+func (c *PairConfig) pictures(b *nn.Builder, p nn.Pictures) (places, features *autograd.Node) {
 	cfg := c.Picture
 	batch, width := p.Batch, cfg.Width
 	n := (p.Height / cfg.Patch) * (p.Width / cfg.Patch)
 	b.Inputs = nn.Inputs{Batch: batch, Length: 1 + n}
 	b.In("vision_model", func() {
+		var x *autograd.Node // (B·(1+P), D)
 		b.In("embeddings", func() {
 			class := b.Learned("class_embedding", nn.Init{Std: 1 / math.Sqrt(float64(width))}, width)
 			patches := b.Conv("patch_embedding", p, width, nn.ConvLayer{Kernel: cfg.Patch, Stride: cfg.Patch, NoBias: true, Std: c.Text.InitStd}).X
@@ -123,10 +116,10 @@ func (c *PairConfig) states(b *nn.Builder, p nn.Pictures) (x, whole *autograd.No
 			x = b.LayerNorm("pre_layrnorm", autograd.Reshape(x, batch*(1+n), width))
 			t := tower{cfg.Layers, cfg.Heads, width, cfg.FFN, cfg.Activation, false, c.Text.Layers}
 			x = t.run(b, x)
-			whole = b.LayerNorm("post_layernorm", b.First(x))
+			features = b.LayerNorm("post_layernorm", b.First(x))
 		})
 	})
-	return x, whole
+	return c.project(b, "visual_projection", features), features
 }
 
 // project is (B, D) → (B, E), of length 1.

@@ -82,7 +82,7 @@ func TestPairGolden(t *testing.T) {
 func pairGraph(g *autograd.Graph, m *Pair, n int) (pictures, captions, scale *autograd.Node) {
 	p := m.config.Picture
 	x := nn.Pictures{X: g.Floats("x", n*p.Size*p.Size, p.Channels), Batch: n, Height: p.Size, Width: p.Size}
-	pictures = m.EmbedPictures(g, x)
+	pictures, _ = m.EmbedPictures(g, x)
 	captions = m.EmbedCaptions(g, g.Ints("ids", n*m.Context()), g.Floats("ends", n, m.Context()))
 	return pictures, captions, m.Scale(g)
 }

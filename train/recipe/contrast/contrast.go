@@ -124,7 +124,7 @@ func newModel(env recipe.Env, tokens data.Tokenizer) (*model, error) {
 
 // embed builds both encoders on rows pictures and captions.
 func (m *model) embed(g *autograd.Graph, rows int) (pictured, captioned *autograd.Node) {
-	pictured = m.EmbedPictures(g, pictures.Input(g, rows, m.data, 2./255, -1))
+	pictured, _ = m.EmbedPictures(g, pictures.Input(g, rows, m.data, 2./255, -1))
 	captioned = m.EmbedCaptions(g, g.Ints(captionField, rows*m.Context()), g.Floats(endsField, rows, m.Context()))
 	return pictured, captioned
 }
@@ -155,7 +155,7 @@ const away = 1e4
 // score is the loss among the pictures of a batch of held-out ones.
 func (m *model) score(g *autograd.Graph, rows int) (l recipe.Loss) {
 	pictured, captioned := m.embed(g, rows)
-	scale := autograd.Min(autograd.Exp(autograd.Reshape(m.Scale(g), 1, 1)), autograd.Broadcast(g.Table("most", func() []float32 { return []float32{100} }, 1, 1), 1, 1))
+	scale := autograd.Min(autograd.Exp(autograd.Reshape(m.Scale(g), 1, 1)), autograd.Broadcast(g.Table("most", func() []float32 { return []float32{clip.MaxScale} }, 1, 1), 1, 1))
 	g.In("loss", func() {
 		counts := g.Floats(picture.Counts, rows, 1)
 		z := autograd.Mul(autograd.MatMul(pictured, captioned, false, true), autograd.Broadcast(scale, rows, rows))
