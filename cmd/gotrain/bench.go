@@ -87,8 +87,8 @@ Reference steps: ` + strings.Join(bench.Names(), ", ") + ".",
 }
 
 func (f *benchFlags) validate() error {
-	if f.precision != "" && !slices.Contains(precisions, f.precision) {
-		return usagef("--precision is %q; use float32, tf32 or bfloat16", f.precision)
+	if err := checkPrecision(f.precision); err != nil {
+		return err
 	}
 	if f.seconds <= 0 {
 		return usagef("--seconds is %g; use more than 0", f.seconds)

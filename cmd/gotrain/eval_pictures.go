@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -37,8 +36,8 @@ type picturesScored struct {
 
 // runPictures compares what a model draws with the pictures of --data, as --judge sees them.
 func (f *evalFlags) runPictures(c *cobra.Command) error {
-	if f.precision != "" && !slices.Contains(precisions, f.precision) {
-		return usagef("--precision is %q; use float32, tf32 or bfloat16", f.precision)
+	if err := checkPrecision(f.precision); err != nil {
+		return err
 	}
 	device, _, err := device.Open(f.device, 0, device.Collectives{})
 	if err != nil {
@@ -104,11 +103,7 @@ func (f *evalFlags) drawAll(ctx context.Context, device exec.Backend, cfg pictur
 		}
 		rng := rand.New(rand.NewPCG(0, 0))
 		for range real {
-			z := make([]float32, d.latents)
-			for i := range z {
-				z[i] = float32(rng.NormFloat64())
-			}
-			pixels, err := d.draw(z)
+			_, pixels, err := d.random(rng)
 			if err != nil {
 				return nil, false, err
 			}

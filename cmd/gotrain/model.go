@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -27,9 +26,6 @@ type modelFlags struct {
 	context                           int            // tokens; 0 takes those that the model was trained with
 	command                           *cobra.Command // whose standard error gets notes
 }
-
-// precisions are the values of --precision.
-var precisions = []string{"float32", "tf32", "bfloat16"}
 
 func (f *modelFlags) add(c *cobra.Command) {
 	f.command = c
@@ -77,8 +73,8 @@ func (o *opened) Close() error {
 // open loads the model that the flags name, and tells what its files say that nothing
 // reads.
 func (f *modelFlags) open() (*opened, error) {
-	if f.precision != "" && !slices.Contains(precisions, f.precision) {
-		return nil, usagef("--precision is %q; use float32, tf32 or bfloat16", f.precision)
+	if err := checkPrecision(f.precision); err != nil {
+		return nil, err
 	}
 	if f.adapter != "" {
 		if _, err := hub.FindAdapter(f.adapter); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math/rand/v2"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -60,6 +61,16 @@ func (o *opened) noiseDrawer() (*noiseDrawer, error) {
 	d.latents = small * small * latent
 	d.painter, err = generate.NewDecoder(a, o.Store, o.config.Compute(), small)
 	return d, err
+}
+
+// random draws random numbers, and their picture.
+func (d *noiseDrawer) random(rng *rand.Rand) (z []float32, pixels []byte, err error) {
+	z = make([]float32, d.latents)
+	for i := range z {
+		z[i] = float32(rng.NormFloat64())
+	}
+	pixels, err = d.draw(z)
+	return z, pixels, err
 }
 
 // draw is the picture of random numbers.

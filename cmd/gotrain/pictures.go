@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -90,8 +89,9 @@ func (f *sampleFlags) runPictures(c *cobra.Command, dir string) error {
 		return usagef("--contours and --control-strength go with --control")
 	case !(p.strength > 0 && p.strength <= 1) || !(p.guidance >= 0):
 		return usagef("--strength is %g and --guidance %g; use a strength in (0, 1] and a guidance of 0 or more", p.strength, p.guidance)
-	case f.precision != "" && !slices.Contains(precisions, f.precision):
-		return usagef("--precision is %q; use float32, tf32 or bfloat16", f.precision)
+	}
+	if err := checkPrecision(f.precision); err != nil {
+		return err
 	}
 	text, err := f.readPrompt(c.InOrStdin())
 	if err != nil {

@@ -82,12 +82,7 @@ func (f *sampleFlags) runNoise(c *cobra.Command) error {
 		if f.pictures.image != "" {
 			break
 		}
-		rng := rand.New(rand.NewPCG(f.asked.Seed+uint64(i), 0))
-		z := make([]float32, d.latents)
-		for j := range z {
-			z[j] = float32(rng.NormFloat64())
-		}
-		pixels, err := d.draw(z)
+		z, pixels, err := d.random(rand.New(rand.NewPCG(f.asked.Seed+uint64(i), 0)))
 		if err != nil {
 			return err
 		}

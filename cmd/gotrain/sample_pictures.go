@@ -107,8 +107,6 @@ func (f pictureFlags) condition(m *pipeline.Pipeline) ([]byte, error) {
 	if err != nil || !f.contours {
 		return pixels, err
 	}
-	for i, v := range (picture.Canny{Low: 100, High: 200}).Contours(pixels, m.Side, m.Side, pipeline.ConditionChannels) {
-		pixels[3*i], pixels[3*i+1], pixels[3*i+2] = v, v, v
-	}
+	picture.Coloured(pixels, picture.Canny{Low: 100, High: 200}.Contours(pixels, m.Side, m.Side, pipeline.ConditionChannels))
 	return pixels, nil
 }

@@ -35,3 +35,10 @@ func Grid(pictures [][]byte, side, columns int) *image.RGBA {
 	}
 	return to
 }
+
+// Coloured writes grey pixels as three equal channels to dst.
+func Coloured(dst, grey []byte) {
+	for i, v := range grey {
+		dst[3*i], dst[3*i+1], dst[3*i+2] = v, v, v
+	}
+}

@@ -8,14 +8,13 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/gotrain/autograd/cpu"
 	"example.com/gotrain/autograd/exec"
-	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/data/hf"
 	"example.com/gotrain/data/wordpiece"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/bert"
 	"example.com/gotrain/nn/encode"
+	"example.com/gotrain/nn/nntest"
 )
 
 // newModel is a BERT with all heads and random weights.
@@ -27,21 +26,7 @@ func newModel(t *testing.T, outputs nn.Outputs) (nn.TextEncoder, *exec.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := cpu.New(cpu.Config{Threads: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	store := exec.NewStore(b)
-	for _, p := range m.Params() {
-		if _, err := store.Ensure(p.State(), ir.F32, p.Shape); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := nn.Initialize(m.Params(), 3, store.WriteAt); err != nil {
-		t.Fatal(err)
-	}
-	return m, store
+	return m, nntest.Random(t, m, 3, 1)
 }
 
 func near(a, b []float32) bool {

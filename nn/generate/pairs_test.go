@@ -8,11 +8,10 @@ import (
 	"slices"
 	"testing"
 
-	"example.com/gotrain/autograd/cpu"
 	"example.com/gotrain/autograd/exec"
-	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/nn/nntest"
 	"example.com/gotrain/nn/seq2seq"
 )
 
@@ -23,26 +22,7 @@ func pairModel(t *testing.T) (nn.PairModel, *exec.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := cpu.New(cpu.Config{Threads: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	store := exec.NewStore(b)
-	for _, p := range m.Params() {
-		if _, err := store.Ensure(p.State(), ir.F32, p.Shape); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := nn.Initialize(m.Params(), 5, func(name string, at int, values []float32) error {
-		for i := range values {
-			values[i] *= 3
-		}
-		return store.WriteAt(name, at, values)
-	}); err != nil {
-		t.Fatal(err)
-	}
-	return m, store
+	return m, nntest.Random(t, m, 5, 3)
 }
 
 // TestTranslationByScores: what the scorer of pairs says of every continuation decides what a

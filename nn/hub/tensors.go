@@ -144,17 +144,12 @@ func (r stateReader) WriteTo(w io.Writer) (int64, error) { return r.stream(w, ni
 // stream writes the elements as change leaves them, which gets a part and its
 // offset; nil changes nothing.
 func (r stateReader) stream(w io.Writer, change func(part []float32, offset int)) (int64, error) {
-	buf := make([]float32, min(StreamElements, r.size))
 	var narrow []uint16
 	if r.bf16 {
-		narrow = make([]uint16, len(buf))
+		narrow = make([]uint16, min(StreamElements, r.size))
 	}
 	var written int64
-	for off := 0; off < r.size; off += len(buf) {
-		part := buf[:min(len(buf), r.size-off)]
-		if err := r.from.ReadAt(r.state, off, part); err != nil {
-			return written, err
-		}
+	err := Elements(r.from, r.state, r.size)(func(off int, part []float32) error {
 		if change != nil {
 			change(part, off)
 		}
@@ -167,11 +162,9 @@ func (r stateReader) stream(w io.Writer, change func(part []float32, offset int)
 		}
 		n, err := w.Write(out)
 		written += int64(n)
-		if err != nil {
-			return written, err
-		}
-	}
-	return written, nil
+		return err
+	})
+	return written, err
 }
 
 // mergedReader streams a weight with its adapter merged into it, which is

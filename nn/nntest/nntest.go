@@ -126,6 +126,27 @@ func Open(t *testing.T) *exec.Store {
 	return exec.NewStore(b)
 }
 
+// Random returns a store on the CPU with the parameters of m: their first values of a seed times
+// a factor, by which a model is sure of something.
+func Random(t *testing.T, m nn.Model, seed uint64, factor float32) *exec.Store {
+	t.Helper()
+	store := Open(t)
+	for _, p := range m.Params() {
+		if _, err := store.Ensure(p.State(), p.DType, p.Shape); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := nn.Initialize(m.Params(), seed, func(name string, at int, values []float32) error {
+		for i := range values {
+			values[i] *= factor
+		}
+		return store.WriteAt(name, at, values)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
 // Bind plans what g computes of outputs, with the gradients in the store if there are any.
 func Bind(t *testing.T, store *exec.Store, g *autograd.Graph, grads []*autograd.Node, outputs ...*autograd.Node) *exec.Session {
 	t.Helper()

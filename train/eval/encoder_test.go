@@ -11,15 +11,13 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/gotrain/autograd/cpu"
-	"example.com/gotrain/autograd/exec"
-	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/data"
 	examples "example.com/gotrain/data/labelled"
 	"example.com/gotrain/data/wordpiece"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/bert"
 	"example.com/gotrain/nn/encode"
+	"example.com/gotrain/nn/nntest"
 )
 
 // newEncoder is a BERT of random weights, large enough that it is far from certain of nothing, and of 12
@@ -39,27 +37,7 @@ func newEncoder(t *testing.T, outputs nn.Outputs) Encoder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := cpu.New(cpu.Config{Threads: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	store := exec.NewStore(b)
-	for _, p := range m.Params() {
-		if _, err := store.Ensure(p.State(), ir.F32, p.Shape); err != nil {
-			t.Fatal(err)
-		}
-	}
-	scaled := func(name string, at int, values []float32) error {
-		for i := range values {
-			values[i] *= 8 // so that texts differ
-		}
-		return store.WriteAt(name, at, values)
-	}
-	if err := nn.Initialize(m.Params(), 5, scaled); err != nil {
-		t.Fatal(err)
-	}
-	return Encoder{Model: m, Store: store, Tokens: tokens, Batch: 3}
+	return Encoder{Model: m, Store: nntest.Random(t, m, 5, 8), Tokens: tokens, Batch: 3} // 8, so that texts differ
 }
 
 // ids are the tokens of a text, without those around it.

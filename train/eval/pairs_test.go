@@ -8,44 +8,17 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/gotrain/autograd/cpu"
-	"example.com/gotrain/autograd/exec"
-	"example.com/gotrain/autograd/ir"
 	"example.com/gotrain/data"
 	"example.com/gotrain/data/bpe"
 	"example.com/gotrain/data/pairs"
 	"example.com/gotrain/data/tokenizers"
 	"example.com/gotrain/nn"
 	"example.com/gotrain/nn/generate"
+	"example.com/gotrain/nn/nntest"
 	"example.com/gotrain/nn/seq2seq"
 	"example.com/gotrain/nn/xl"
 	"example.com/gotrain/train/config"
 )
-
-// filledStore holds random parameters of a model, so large that it is sure of something.
-func filledStore(t *testing.T, m nn.Model) *exec.Store {
-	t.Helper()
-	b, err := cpu.New(cpu.Config{Threads: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	store := exec.NewStore(b)
-	for _, p := range m.Params() {
-		if _, err := store.Ensure(p.State(), ir.F32, p.Shape); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := nn.Initialize(m.Params(), 9, func(name string, at int, values []float32) error {
-		for i := range values {
-			values[i] *= 10
-		}
-		return store.WriteAt(name, at, values)
-	}); err != nil {
-		t.Fatal(err)
-	}
-	return store
-}
 
 // pairSubject reads bytes, in 40 tokens a side; its texts begin with "^" and end with end-of-text or "." .
 func pairSubject(t *testing.T) PairSubject {
@@ -58,7 +31,7 @@ func pairSubject(t *testing.T) PairSubject {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return PairSubject{Model: m, Store: filledStore(t, m), Encoder: pairs.Encoder{Tokens: tokens, Start: '^', End: 256}, Ends: []int32{256}}
+	return PairSubject{Model: m, Store: nntest.Random(t, m, 9, 10), Encoder: pairs.Encoder{Tokens: tokens, Start: '^', End: 256}, Ends: []int32{256}}
 }
 
 // likely are the log-likelihoods of a target.
@@ -291,7 +264,7 @@ func TestDistances(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := filledStore(t, m)
+	store := nntest.Random(t, m, 9, 10)
 	enc := tokenizers.NewEncoder(tokens, nil, 256)
 	prepare := func(text string) *data.Set {
 		dir := t.TempDir()

@@ -63,22 +63,7 @@ func TestRecordsChanged(t *testing.T) {
 			}
 		}
 	}
-	const file = "testdata/records.txt"
-	if *update {
-		if err := os.WriteFile(file, []byte(got.String()), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	was, is := strings.Split(string(want), "\n"), strings.Split(got.String(), "\n")
-	for i := range max(len(was), len(is)) {
-		if i >= len(was) || i >= len(is) || was[i] != is[i] {
-			t.Fatalf("line %d is\n%s\nwant\n%s", i+1, is[min(i, len(is)-1)], was[min(i, len(was)-1)])
-		}
-	}
+	goldenText(t, "testdata/records.txt", got.String())
 }
 
 // outcome is the last question of a file as a model sees it, or the error.

@@ -25,18 +25,22 @@ func TestTablesOfFormats(t *testing.T) {
 	if err := e.Encode(bigBenchTask.written()); err != nil {
 		t.Fatal(err)
 	}
-	const file = "testdata/tables.txt"
+	goldenText(t, "testdata/tables.txt", got.String())
+}
+
+// goldenText wants a text to be that of a file, which -update writes.
+func goldenText(t *testing.T, file, got string) {
+	t.Helper()
 	if *update {
-		if err := os.WriteFile(file, []byte(got.String()), 0o666); err != nil {
+		if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		return
 	}
 	want, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	was, is := strings.Split(string(want), "\n"), strings.Split(got.String(), "\n")
+	was, is := strings.Split(string(want), "\n"), strings.Split(got, "\n")
 	for i := range max(len(was), len(is)) {
 		if i >= len(was) || i >= len(is) || was[i] != is[i] {
 			t.Fatalf("line %d is\n%q\nwant\n%q", i+1, is[min(i, len(is)):min(i+1, len(is))], was[min(i, len(was)):min(i+1, len(was))])

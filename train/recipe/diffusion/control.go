@@ -118,9 +118,7 @@ func (m *model) condition(p picture.Picture, pixels []byte, mirrored bool, to []
 	default:
 		grey = m.contours(pixels)
 	}
-	for i, v := range grey {
-		to[3*i], to[3*i+1], to[3*i+2] = v, v, v
-	}
+	picture.Coloured(to, grey)
 }
 
 // contours are those of a picture.
