@@ -23,6 +23,13 @@ model: {family: clip, text: {layers: 1, heads: 1, width: 8, context: 8}, picture
 data: {format: pictures, shapes: 40, size: 8, validation: 0.2}
 train: {steps: 2, batch: 4, eval_every: 1, save_every: 1}
 `, "DIR", dir))
+	var planned struct {
+		FLOPs float64 `json:"flops_per_token"`
+	}
+	// The gradient by the scale does not read it, but the loss does.
+	if mustJSON(t, &planned, "plan", "--config", config); planned.FLOPs <= 0 {
+		t.Errorf("the plan counts %v FLOPs", planned.FLOPs)
+	}
 	must(t, "pretrain", "--config", config, "--device", "cpu")
 	last := in("clip/checkpoints/step-00000002")
 	want := string(read(t, last+"/model.safetensors"))

@@ -48,7 +48,7 @@ func flopsPerUnit(job *recipe.Job) nn.FLOPs {
 	for _, phase := range job.Phases {
 		g := autograd.NewGraph()
 		loss := phase.Loss(g, 1)
-		p, _, err := g.LowerTrain("flops", g.Grad(loss.Value, learning(g, job.Trained(phase))...), autograd.GradStore)
+		p, _, err := g.LowerTrain("flops", g.Grad(loss.Value, learning(g, job.Trained(phase))...), autograd.GradStore, loss.Value)
 		if err != nil {
 			return nn.FLOPs{}
 		}
